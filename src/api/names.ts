@@ -1,0 +1,25 @@
+/** The names that users and other tools rely on. One word for one thing; see docs for what each is for. */
+export const API_GROUP = 'leadergroup.dev';
+export const API_VERSION = 'v1alpha1';
+export const KIND = 'LeaderGroup';
+export const PLURAL = 'leadergroups';
+export const FIELD_MANAGER = 'leadergroup';
+export const FINALIZER = 'leadergroup.dev/finalizer';
+
+export const DEFAULT_LABEL_KEY = 'leadergroup.dev/role';
+export const DEFAULT_LABEL_LEADER = 'leader';
+
+/** Pod annotation, read only: the value "false" keeps a pod from ever leading. */
+export const CANDIDATE_ANNOTATION = 'leadergroup.dev/candidate';
+
+/** Pod annotation: fencing token of the pod's last promotion in this group, a decimal integer. */
+export const tokenAnnotation = (group: string): string => `token.leadergroup.dev/${group}`;
+
+/** Pod annotation: RFC 3339 time of the pod's last promotion in this group. */
+export const sinceAnnotation = (group: string): string => `since.leadergroup.dev/${group}`;
+
+/**
+ * Pod annotation: a value never used before, set by every write-off so that the patch always changes the pod (a patch
+ * that changes nothing leaves resourceVersion alone, and a late promotion could then still land). Cleared by a promotion.
+ */
+export const fencedAnnotation = (group: string): string => `fenced.leadergroup.dev/${group}`;

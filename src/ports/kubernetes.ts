@@ -1,0 +1,90 @@
+/** What the operator needs of the API server. The adapter is src/kubernetes; the simulation brings another. */
+import type { LeaderGroupStatus, ParsedLeaderGroup } from '../api/leadergroup.ts';
+import type { Pod, PodRef } from '../api/pod.ts';
+
+/** A merge patch of metadata: null removes a key. Touches nothing else. */
+export type MetadataPatch = {
+  readonly labels: Readonly<Record<string, string | null>>;
+  readonly annotations: Readonly<Record<string, string | null>>;
+};
+
+/** Names one object for good. */
+export type ObjectRef = { readonly namespace: string; readonly name: string; readonly uid: string };
+
+/** What became of a write. Expected refusals are values; nothing is thrown but for an aborted signal. */
+export type WriteOutcome<T> =
+  | { readonly kind: 'done'; readonly object: T }
+  /** A Status NotFound that names this very object (any other 404 is `unknown`). */
+  | { readonly kind: 'gone' }
+  /** 409, or 422 because the uid is another: the object is not the one that was read. Nothing was written. */
+  | { readonly kind: 'conflict'; readonly message: string }
+  /** 400, 401, 403, 422 or a webhook's no: the same request again will be refused again. Nothing was written. */
+  | { readonly kind: 'refused'; readonly status: number; readonly message: string }
+  /** No connection, timeout, 429, 5xx: it may have been applied, or may yet be. */
+  | { readonly kind: 'unknown'; readonly message: string };
+
+export type KubernetesEvent = {
+  readonly regarding: ObjectRef & { readonly kind: 'LeaderGroup' | 'Pod'; readonly resourceVersion: string };
+  readonly type: 'Normal' | 'Warning';
+  /** CamelCase, e.g. LeaderElected. */
+  readonly reason: string;
+  readonly message: string;
+};
+
+export type Kubernetes = {
+  /**
+   * Merge-patches a pod with its uid as precondition, and its resourceVersion when one is given. The answer's pod is
+   * the written one. Never retried by the adapter: whether a repetition is safe is the protocol's business.
+   */
+  patchPod(
+    pod: PodRef,
+    resourceVersion: string | null,
+    patch: MetadataPatch,
+    signal: AbortSignal,
+  ): Promise<WriteOutcome<Pod>>;
+  /** From etcd, not from a cache. null: a Status NotFound that names this pod. Throws KubernetesError. */
+  getPod(namespace: string, name: string, signal: AbortSignal): Promise<Pod | null>;
+  /** From etcd, all pages. Throws KubernetesError. */
+  listPods(namespace: string, signal: AbortSignal): Promise<readonly Pod[]>;
+  /** From etcd. null: a Status NotFound that names this group. Throws KubernetesError. */
+  getGroup(namespace: string, name: string, signal: AbortSignal): Promise<ParsedLeaderGroup | null>;
+  /** Replaces metadata.finalizers under uid and resourceVersion. */
+  setFinalizers(
+    group: ObjectRef,
+    resourceVersion: string,
+    finalizers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<WriteOutcome<ParsedLeaderGroup>>;
+  /** Replaces the status under uid and resourceVersion. */
+  replaceStatus(
+    group: ObjectRef,
+    resourceVersion: string,
+    status: LeaderGroupStatus,
+    signal: AbortSignal,
+  ): Promise<WriteOutcome<ParsedLeaderGroup>>;
+  /** Uid of the kube-system namespace: the cluster's identity. Throws KubernetesError. */
+  clusterUid(signal: AbortSignal): Promise<string>;
+};
+
+/** Where events go. Never blocks, never throws: events are for people and are dropped rather than waited for. */
+export type EventSink = { emit(event: KubernetesEvent): void };
+
+/** What a reflector tells about one kind of object. Called in order, never concurrently; must not throw. */
+export type ReflectorHandler<T> = {
+  /** An object appeared, changed or went (null). A name used again arrives as a removal, then an addition. */
+  changed(before: T | null, after: T | null): void;
+  /** The first full list has been delivered. Called once. */
+  synced(): void;
+};
+
+export type KubernetesErrorKind = 'unreachable' | 'denied' | 'refused' | 'notInstalled';
+
+/** A failed read. Its message says what was read, from where, what the server said, and what to do. */
+export class KubernetesError extends Error {
+  override readonly name = 'KubernetesError';
+  readonly kind: KubernetesErrorKind;
+  constructor(kind: KubernetesErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}

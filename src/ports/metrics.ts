@@ -1,0 +1,39 @@
+/** What the operator measures. Each method records and returns; none throws. The adapter is src/http/metrics.ts. */
+
+/** Where a group stands; each group is in exactly one. */
+export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'paused' | 'stalled';
+
+export type Metrics = {
+  /** A member got a lock that no member of ours held before. */
+  electionWon(): void;
+  /** A lock passed from one live member to another, or was given up; `reason` is a transition's CamelCase word. */
+  handover(reason: string): void;
+  /** A leader was taken down because Consul had not answered until the deadline. */
+  demotedByDeadline(): void;
+  /** From the observation that caused a change of leader to the acknowledged promotion. */
+  failoverSeconds(seconds: number): void;
+  /** How many groups are in each state; a state that is left out has none. */
+  groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
+  /** Consul sessions of members kept alive by this replica. */
+  sessions(count: number): void;
+  /** `lost`: Consul ended the session. `failed`: it did not answer, or not with a yes. */
+  renewal(outcome: 'renewed' | 'lost' | 'failed'): void;
+  /** Milliseconds until the nearest deadline of a renewed session; negative when it has passed, null without sessions. */
+  deadlineMilliseconds(milliseconds: number | null): void;
+  /** Of the 32 buckets, those this replica owns. */
+  bucketsOwned(count: number): void;
+  /** A request to Consul is over. `watchPrefix` takes as long as nothing happens, so only its outcome counts. */
+  consulRequest(report: { readonly operation: string; readonly outcome: string; readonly milliseconds: number }): void;
+  /** A request to the API server is over; watches are not reported here. */
+  kubernetesRequest(report: {
+    readonly operation: string;
+    readonly outcome: string;
+    readonly milliseconds: number;
+  }): void;
+  /** A watch had to list anew; `kind` is what it watches, e.g. pods. */
+  relisted(kind: string): void;
+  /** Keys that wait for a worker. */
+  queueDepth(count: number): void;
+  /** A pass over one group is over. */
+  reconciled(outcome: 'done' | 'failed' | 'aborted', milliseconds: number): void;
+};

@@ -1,0 +1,101 @@
+/**
+ * What a plan is made of. A plan is a short ordered list; the executor runs it in order and stops at the first action
+ * that does not succeed, so the order IS the protocol: read, write off, verify by a write, promote.
+ */
+import type { Condition } from '../api/leadergroup.ts';
+import type { PodRef } from '../api/pod.ts';
+import type { BucketFence, LockView } from './observation.ts';
+import type { LockRecord } from './record.ts';
+
+/** A pod as it was read before any transaction of this plan. */
+export type PodVersion = PodRef & { readonly resourceVersion: string };
+
+export type WriteOffTarget = {
+  readonly pod: PodRef;
+  /**
+   * `at`: only if it is still that version. `anyVersion`: by uid alone, for a pod that can never lead again or that met
+   * five conflicts in a row. `unknown`: no cache knows it; a GET must say that it is gone.
+   */
+  readonly precondition:
+    | { readonly kind: 'at'; readonly resourceVersion: string }
+    | { readonly kind: 'anyVersion' }
+    | { readonly kind: 'unknown' };
+  /** `keep`: another acting group selects the pod, the label is that group's business; only fence it. */
+  readonly label: 'remove' | 'follower' | 'keep';
+};
+
+/** `keep`: the token stays. `above`: one more than this and than every token in an answer to this plan's write-offs. */
+export type TokenRule =
+  | { readonly kind: 'keep'; readonly token: number }
+  | { readonly kind: 'above'; readonly token: number };
+
+export type Holder = { readonly session: string; readonly pod: PodRef };
+
+/**
+ * The one kind of transaction there is on a lock: under the plan's bucket session and at the version the plan saw,
+ * the lock leaves one session (or none) for another (or the same, or none).
+ */
+export type LockTransaction = {
+  readonly fence: BucketFence;
+  readonly view: LockView;
+  /** Session that gives it up; null: it is free, or stays with `to`. */
+  readonly from: string | null;
+  /** Session that has it afterwards; null: nobody. */
+  readonly to: Holder | null;
+  readonly token: TokenRule;
+  /** The record that goes into the lock, but for the token, which the executor completes by `token`. */
+  readonly record: Omit<LockRecord, 'token'>;
+};
+
+export type Action =
+  | { readonly do: 'addFinalizer' }
+  | { readonly do: 'removeFinalizer' }
+  | { readonly do: 'readLock' }
+  | { readonly do: 'readHolderSession'; readonly session: string }
+  | { readonly do: 'readGroup' }
+  | { readonly do: 'listPods' }
+  /** Opens a session for each pod that has none suiting the spec. */
+  | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
+  | {
+      readonly do: 'writeOff';
+      readonly targets: readonly WriteOffTarget[];
+      readonly because: 'move' | 'stray' | 'silence' | 'stranger' | 'overlap' | 'deletion';
+    }
+  /** Takes a free lock. */
+  | { readonly do: 'take'; readonly transaction: LockTransaction }
+  /** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */
+  | { readonly do: 'verify'; readonly transaction: LockTransaction }
+  | { readonly do: 'handOver'; readonly transaction: LockTransaction }
+  | { readonly do: 'unlock'; readonly transaction: LockTransaction }
+  /** With the token and under the proof of this plan's own transaction. */
+  | { readonly do: 'promote'; readonly pod: PodVersion }
+  | { readonly do: 'labelFollowers'; readonly pods: readonly PodVersion[] }
+  /** Our keys of a deleted group; never a shared one. */
+  | { readonly do: 'deleteKeys'; readonly fence: BucketFence; readonly view: LockView }
+  /** Takes this group's annotations, and its label where it is nobody else's, off a pod. */
+  | {
+      readonly do: 'cleanUp';
+      readonly pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[];
+    }
+  /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
+  | { readonly do: 'destroySessions'; readonly sessions: readonly string[] };
+
+/** What the group's conditions say while things are as observed. */
+export type Verdict = {
+  readonly ready: Pick<Condition, 'status' | 'reason'>;
+  /** Half a sentence: what is the matter and what to do; empty when all is well. */
+  readonly detail: string;
+  readonly stalled: { readonly reason: string; readonly message: string } | null;
+};
+
+export type Plan = {
+  readonly actions: readonly Action[];
+  /** CamelCase cause of a change of leader, for events, history and metrics; empty when none is planned. */
+  readonly cause: string;
+  /** In words, for the log. */
+  readonly reason: string;
+  /** null: nothing was learnt that people should see; conditions stay as they are. */
+  readonly verdict: Verdict | null;
+  /** Milliseconds until it is worth looking again without an event; null: not at all. */
+  readonly againMs: number | null;
+};

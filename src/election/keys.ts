@@ -1,0 +1,63 @@
+/** Names of everything that stands in Consul. All operators of one cluster must agree on them. */
+import type { GroupKeys } from './observation.ts';
+
+export const BUCKETS = 32;
+
+/** Where one cluster's operators keep their keys: `<prefix>/<cluster>`. */
+export type KeySpace = { readonly prefix: string; readonly cluster: string };
+
+const root = ({ prefix, cluster }: KeySpace): string => `${prefix}/${cluster}`;
+
+export const clusterIdentityKey = (space: KeySpace): string => `${root(space)}/.cluster`;
+export const syntheticNode = (space: KeySpace): string => `leadergroup-${space.cluster}`;
+export const replicaKey = (space: KeySpace, replica: string): string => `${root(space)}/replicas/${replica}`;
+export const bucketsPrefix = (space: KeySpace): string => `${root(space)}/buckets/`;
+export const bucketKey = (space: KeySpace, bucket: number): string => `${bucketsPrefix(space)}${hex(bucket)}/.lock`;
+export const groupsPrefix = (space: KeySpace, bucket: number): string => `${root(space)}/groups/${hex(bucket)}/`;
+
+/** Keys of a group's slot 0, the only one so far. */
+export function groupKeys(
+  space: KeySpace,
+  group: { namespace: string; name: string },
+  lockKey: string | null,
+): GroupKeys {
+  const bucket = bucketOf(group.namespace, group.name);
+  const slot = `${groupsPrefix(space, bucket)}${group.namespace}/${group.name}/0`;
+  if (lockKey === null) return { lock: `${slot}/.lock`, record: null, token: null };
+  return { lock: `${lockKey}/.lock`, record: `${slot}/.record`, token: `${lockKey}/.token` };
+}
+
+/** Two parts, so that it is never taken for a member's. */
+export const replicaSessionName = (replica: string): string => `replica/${replica}`;
+
+/** The lock and the token beside it, and nothing else that strangers keep below their key. */
+export const lockKeyPrefix = (lockKey: string): string => `${lockKey}/.`;
+
+/** The group whose lock or record a key below groupsPrefix is; null for anything else. */
+export function groupOfKey(space: KeySpace, key: string): string | null {
+  const start = `${root(space)}/groups/`;
+  if (!key.startsWith(start)) return null;
+  const [, namespace, name, slot] = key.slice(start.length).split('/');
+  return namespace && name && slot ? `${namespace}/${name}` : null;
+}
+
+/** Every name in it is refused by Kubernetes if it holds a slash, so the three parts stay apart. */
+export const sessionName = (namespace: string, group: string, podUid: string): string =>
+  `${namespace}/${group}/${podUid}`;
+
+export function parseSessionName(name: string): { namespace: string; group: string; podUid: string } | null {
+  const [namespace, group, podUid, ...more] = name.split('/');
+  if (!namespace || !group || !podUid || more.length > 0) return null;
+  return { namespace, group, podUid };
+}
+
+/** FNV-1a: small, fixed for good, and spreads short names evenly over 32 buckets. */
+export function bucketOf(namespace: string, name: string): number {
+  let hash = 0x811c9dc5;
+  for (const char of `${namespace}/${name}`) {
+    hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  }
+  return ((hash ^ (hash >>> 16)) >>> 0) % BUCKETS;
+}
+
+const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');

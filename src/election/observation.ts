@@ -1,0 +1,124 @@
+/**
+ * Everything one decision rests on, gathered before it is made. Plain values: the planner reads no clock, no cache and
+ * no network, so that the same observation always makes the same plan.
+ */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import type { Pod } from '../api/pod.ts';
+import type { LockRecord } from './record.ts';
+
+/** A session that this operator keeps alive for one member. Gone from the observation once Consul says it is lost. */
+export type MemberSession = {
+  readonly id: string;
+  readonly podUid: string;
+  /** The session's own, which may differ from the spec's after an edit. */
+  readonly ttlMs: number;
+  readonly lockDelayMs: number;
+  /** Monotonic milliseconds; past it a lock held by this session is `unknown` (promise I3). */
+  readonly deadlineMs: number;
+  /**
+   * False once the deadline has passed, also when a renewal was acknowledged since: one 200 proves nothing, only a
+   * lock transaction that names the session does.
+   */
+  readonly proven: boolean;
+};
+
+/** A pod as this group sees it. */
+export type ObservedPod = {
+  readonly pod: Pod;
+  /** The selector matches, it is no mirror pod and has not finished. */
+  readonly member: boolean;
+  /** Another group that may act selects it under the same label key: its label is that group's business. */
+  readonly claimedByOther: boolean;
+  readonly cordoned: boolean;
+  /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
+  readonly readyForMs: number;
+  readonly notReadyForMs: number;
+  /** A promotion was refused for good; until then (monotonic) it is no candidate. null: never. */
+  readonly refusedUntilMs: number | null;
+  /** Write-offs of this pod in a row that met a conflict. */
+  readonly writeOffConflicts: number;
+};
+
+/** Consul keys of one group. */
+export type GroupKeys = {
+  readonly lock: string;
+  /** Where the record and the token counter stand: null without a lockKey, where the lock's value is the record. */
+  readonly record: string | null;
+  readonly token: string | null;
+};
+
+/** One key of the lock as last seen: index 0 = it does not exist. */
+export type KeyVersion = { readonly key: string; readonly index: number };
+
+/** The lock as last seen: a cache, or the answer to our own last transaction. Every transaction checks that it still holds. */
+export type LockView = {
+  /** Every key that a transaction on this lock must find unchanged; the lock itself first. */
+  readonly versions: readonly KeyVersion[];
+  /** Session that holds it. */
+  readonly session: string | null;
+  /** null: missing or unreadable. */
+  readonly record: LockRecord | null;
+  /** Counter beside a lockKey; 0 when missing or unreadable. */
+  readonly sharedToken: number;
+  /** An entry stands under a lockKey that is no lock (its flags are another's): never to be touched. */
+  readonly foreignEntry: boolean;
+};
+
+/** What is known of a session that holds the lock but is not one that we keep. */
+export type StrangerSession =
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'stranger'; readonly name: string; readonly node: string };
+
+/** Proof of bucket ownership that every transaction carries: fails when the bucket is no longer this session's. */
+export type BucketFence = { readonly key: string; readonly session: string };
+
+export type Ownership =
+  | { readonly kind: 'owned'; readonly fence: BucketFence }
+  /** This replica owned it and cannot prove any more that it does (its own session is past its deadline, or lost). */
+  | { readonly kind: 'lapsed' }
+  /** Another replica owns the bucket, or may; or this one has it and is still adopting its sessions. */
+  | { readonly kind: 'notOwned' }
+  /** This process has not been able to ask Consul since it started. */
+  | { readonly kind: 'neverKnown' };
+
+export type Observation = {
+  /** Monotonic milliseconds at which this was put together. */
+  readonly nowMs: number;
+  readonly group: LeaderGroup;
+  readonly keys: GroupKeys;
+  /** Members first and foremost; also pods that carry this group's label or annotations and the recorded holder, if known. */
+  readonly pods: readonly ObservedPod[];
+  readonly sessions: readonly MemberSession[];
+  readonly ownership: Ownership;
+  /** The last request to Consul failed and none has succeeded since. */
+  readonly consulSilent: boolean;
+  /** Monotonic milliseconds from which the lock is unknown: the holder's deadline, or of a fresh process start + TTL - margin. */
+  readonly lockDeadlineMs: number;
+  /** null: not read yet, or no longer to be trusted (an unknown outcome, a failed check). */
+  readonly lock: LockView | null;
+  /** About the session that holds the lock, once asked for; null: not asked. */
+  readonly holderSession: StrangerSession | null;
+  /** The pods come from a list made after `lock` was read, not from a cache. */
+  readonly freshList: boolean;
+  /** A GET made after `lock` was read confirmed uid and generation of `group`. */
+  readonly groupConfirmed: boolean;
+  /** Name of the older group that acts for a pod that this one selects too. */
+  readonly overlapsWith: string | null;
+  /** Why the configuration forbids the lockKey; null: allowed. */
+  readonly lockKeyProblem: string | null;
+  /** The labels were taken off for Consul's silence, and no renewal has been acknowledged since. */
+  readonly demotedForSilence: boolean;
+  /**
+   * Uids written off since the lock has its present version. Such a write-off still counts: whoever promotes must first
+   * move the lock to another version.
+   */
+  readonly writtenOff: ReadonlySet<string>;
+  /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
+  readonly lockDelayedUntilMs: number | null;
+  /** A write-off was refused for good: by whom, and when to try again. */
+  readonly writeOffRefused: { readonly message: string; readonly retryAtMs: number } | null;
+  /** A right is missing in Consul for a key of this group. */
+  readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
+  /** Monotonic milliseconds at which the deletion was first seen. */
+  readonly deletingSinceMs: number | null;
+};

@@ -1,0 +1,92 @@
+/**
+ * The record cannot be believed, so nothing says whose promotion may be under way: everyone but the nominee is written
+ * off, from a fresh list, and the next token is above all that their answers show.
+ */
+import type { Action, Plan } from './actions.ts';
+import { labelled, membersOf, rankedCandidates } from './candidates.ts';
+import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import { waitForCandidate } from './plan-free.ts';
+import { fitnessOf } from './plan-held.ts';
+import { act, look, nothing, notReady, rest, until } from './plans.ts';
+import { suitableSession, unsuited } from './sessions.ts';
+import { tokenOf } from './token.ts';
+import { transaction } from './transactions.ts';
+import type { Trust } from './trust.ts';
+import { refOf, versionRef, writeOff, writeOffTarget } from './write-off.ts';
+
+export function planDistrusted(
+  o: Observation,
+  lock: LockView,
+  holder: MemberSession | null,
+  trust: Exclude<Trust, 'good'>,
+): Plan {
+  if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
+  if (trust === 'earlierLife' && !o.groupConfirmed)
+    return look([{ do: 'readGroup' }], 'the record is of another life of the group');
+  if (membersOf(o).length === 0 && holder === null) return waitForCandidate(o);
+  if (!o.freshList) return look([{ do: 'readLock' }, { do: 'listPods' }], `the record cannot be believed: ${trust}`);
+  const nominee = nomineeWithoutRecord(o, holder);
+  if (nominee === null) return waitForCandidate(o);
+  if (o.lockDelayedUntilMs !== null && o.nowMs < o.lockDelayedUntilMs) {
+    return rest(
+      notReady('LockDelay', 'Consul keeps the lock closed (lockDelaySeconds); tried again by itself'),
+      until(o, o.lockDelayedUntilMs),
+    );
+  }
+  const session = suitableSession(o, nominee);
+  if (session === null) return look([{ do: 'openSessions', pods: unsuited(o) }], 'the nominee needs a session');
+  return electAnew(o, o.ownership.fence, lock, holder, nominee, session, trust);
+}
+
+/**
+ * Who carries the label under the highest token is the last leader that anyone saw; else the holder of the lock, if it
+ * is fit; else the best.
+ */
+function nomineeWithoutRecord(o: Observation, holder: MemberSession | null): ObservedPod | null {
+  const ranked = rankedCandidates(o);
+  const byToken = (a: ObservedPod, b: ObservedPod) => tokenOf(b.pod, o.group.name) - tokenOf(a.pod, o.group.name);
+  const lastSeen = ranked.filter((pod) => labelled(o.group, pod)).toSorted(byToken)[0];
+  if (lastSeen !== undefined) return lastSeen;
+  const holding = o.pods.find(({ pod }) => pod.uid === holder?.podUid) ?? null;
+  return holding !== null && fitnessOf(o, holding).kind === 'fit' ? holding : (ranked[0] ?? null);
+}
+
+function electAnew(
+  o: Observation,
+  fence: BucketFence,
+  lock: LockView,
+  holder: MemberSession | null,
+  nominee: ObservedPod,
+  session: MemberSession,
+  trust: Trust,
+): Plan {
+  const others = o.pods.filter((observed) => observed.pod.uid !== nominee.pod.uid && concerned(o, holder, observed));
+  const actions: readonly Action[] = [
+    ...writeOff(
+      others.map((other) => writeOffTarget(o, other)),
+      'move',
+    ),
+    lockFor(o, fence, lock, holder, nominee, session),
+    { do: 'promote', pod: versionRef(nominee) },
+  ];
+  const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';
+  return act(actions, cause, `the record cannot be believed (${trust}); ${nominee.pod.name} is elected anew`);
+}
+
+const concerned = (o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean =>
+  observed.member || labelled(o.group, observed) || observed.pod.uid === holder?.podUid;
+
+function lockFor(
+  o: Observation,
+  fence: BucketFence,
+  lock: LockView,
+  holder: MemberSession | null,
+  nominee: ObservedPod,
+  session: MemberSession,
+): Action {
+  const pod = refOf(nominee);
+  if (holder === null) return { do: 'take', transaction: transaction.take(o, fence, lock, session, pod) };
+  if (holder.podUid === pod.uid)
+    return { do: 'verify', transaction: transaction.verify(o, fence, lock, holder, pod, true) };
+  return { do: 'handOver', transaction: transaction.handOver(holder.id, o, fence, lock, session, pod) };
+}

@@ -1,0 +1,23 @@
+/** The lock is held by a session that is none of ours, or not yet known to be. */
+import type { Plan } from './actions.ts';
+import type { LockView, Observation } from './observation.ts';
+import { act, look, ready, rest } from './plans.ts';
+import { writeOff, writeOffsForMove } from './write-off.ts';
+
+/**
+ * Sessions of ours from an earlier life are adopted by the read itself (they then are `sessions`); one that is gone
+ * means that our view of the lock is behind. Only a true stranger's makes our own leader go.
+ */
+export function planElsewhere(o: Observation, lock: LockView, session: string): Plan {
+  if (o.holderSession === null)
+    return look([{ do: 'readHolderSession', session }], 'an unknown session holds the lock');
+  if (o.holderSession.kind === 'gone') return look([{ do: 'readLock' }], 'the session that held the lock is gone');
+  const { name, node } = o.holderSession;
+  const verdict = ready('LedElsewhere', `the lock ${o.keys.lock} is held by ${strangerName(name, node, session)}`);
+  const targets = writeOffsForMove(o, lock, null);
+  if (targets.length === 0) return rest(verdict);
+  return { ...act(writeOff(targets, 'stranger'), 'LedElsewhere', `${name} on ${node} holds the lock`), verdict };
+}
+
+export const strangerName = (name: string, node: string, session: string): string =>
+  `"${name === '' ? 'unnamed session' : name}" on node ${node} (session ${session})`;

@@ -1,0 +1,89 @@
+/** The lock is free and its record is good: somebody led before, the next one is chosen. */
+import type { Action, Plan } from './actions.ts';
+import { eligibility, excluded, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
+import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import { act, look, notReady, ready, rest, soonest, until } from './plans.ts';
+import { leftOver, suitableSession, unsuited } from './sessions.ts';
+import { transaction } from './transactions.ts';
+import { refOf, versionRef, writeOff, writeOffsForMove } from './write-off.ts';
+
+export function planFree(o: Observation, lock: LockView): Plan {
+  const nominee = nomineeFor(o, lock);
+  const exposed = exposedWriteOffs(o, lock);
+  if (nominee === null) return withFirst(exposed, waitForCandidate(o));
+  if (o.lockDelayedUntilMs !== null && o.nowMs < o.lockDelayedUntilMs)
+    return withFirst(exposed, lockDelayed(o, o.lockDelayedUntilMs));
+  const session = suitableSession(o, nominee);
+  if (session === null || o.ownership.kind !== 'owned') {
+    return withFirst(exposed, look([{ do: 'openSessions', pods: unsuited(o) }], 'the nominee needs a session'));
+  }
+  const reason = `the lock is free; ${nominee.pod.name} is next`;
+  const actions = [...exposed, ...takeActions(o, o.ownership.fence, lock, nominee, session)];
+  return act(actions, causeOf(o, lock, nominee), reason);
+}
+
+/** The recorded holder may stay (minReadySeconds is for newcomers), else who carries the label, else the best. */
+export function nomineeFor(o: Observation, lock: LockView): ObservedPod | null {
+  const recorded = membersOf(o).find(({ pod }) => pod.uid === lock.record?.holder.uid);
+  if (recorded !== undefined && mayStay(o, recorded)) return recorded;
+  const ranked = rankedCandidates(o);
+  return ranked.find((pod) => labelled(o.group, pod)) ?? ranked[0] ?? null;
+}
+
+const mayStay = (o: Observation, observed: ObservedPod): boolean =>
+  observed.pod.ready && !observed.pod.deleting && !excluded(observed.pod) && !refused(o, observed);
+
+/** With a lockKey a stranger may take the free lock at any moment: nobody may be labelled, not even the nominee. */
+const exposedWriteOffs = (o: Observation, lock: LockView): readonly Action[] =>
+  o.group.spec.lockKey === null ? [] : writeOff(writeOffsForMove(o, lock, null), 'move');
+
+export const withFirst = (first: readonly Action[], plan: Plan): Plan =>
+  first.length === 0 ? plan : { ...plan, actions: [...first, ...plan.actions] };
+
+function takeActions(
+  o: Observation,
+  fence: BucketFence,
+  lock: LockView,
+  nominee: ObservedPod,
+  session: MemberSession,
+): readonly Action[] {
+  const spared = o.group.spec.lockKey === null ? writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move') : [];
+  return [
+    ...spared,
+    { do: 'take', transaction: transaction.take(o, fence, lock, session, refOf(nominee)) },
+    { do: 'promote', pod: versionRef(nominee) },
+  ];
+}
+
+const causeOf = (o: Observation, lock: LockView, nominee: ObservedPod): string => {
+  if (lock.record === null) return 'FirstElection';
+  return lock.record.holder.uid === nominee.pod.uid ? 'SessionLost' : 'LeaderLost';
+};
+
+/** Nobody can lead now: says why, and when somebody may. */
+export function waitForCandidate(o: Observation): Plan {
+  const left = leftOver(o);
+  if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
+  const waits = membersOf(o).map((member) => eligibility(o, member));
+  const nextMs = soonest(waits.map((wait) => (wait.kind === 'waiting' ? wait.inMs : null)));
+  const refusals = soonest(
+    o.pods.map(({ refusedUntilMs }) => (refusedUntilMs === null ? null : until(o, refusedUntilMs))),
+  );
+  const againMs = soonest([nextMs, refusals]);
+  if (membersOf(o).length === 0) return rest(ready('ScaledToZero', 'the selector matches no pod'), againMs);
+  return rest(notReady('NoCandidate', noCandidateMessage(o)), againMs);
+}
+
+function noCandidateMessage(o: Observation): string {
+  const count = membersOf(o).length;
+  return `none of ${count} member${count === 1 ? '' : 's'} can lead; see status.ineligible for the reasons`;
+}
+
+const lockDelayed = (o: Observation, untilMs: number): Plan =>
+  rest(
+    notReady(
+      'LockDelay',
+      'Consul keeps the lock closed after an expired session (lockDelaySeconds); tried again by itself',
+    ),
+    until(o, untilMs),
+  );

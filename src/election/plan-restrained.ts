@@ -1,0 +1,76 @@
+/** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
+import type { Action, Plan } from './actions.ts';
+import { labelled } from './candidates.ts';
+import type { LockView, MemberSession, Observation } from './observation.ts';
+import { act, look, nothing, notReady, ready, rest, stalled, until } from './plans.ts';
+import { transaction } from './transactions.ts';
+import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
+
+/** Consul does not answer, or has not acknowledged a renewal of the holder's session until its deadline. */
+export const silent = (o: Observation): boolean => o.consulSilent || holderPastDeadline(o);
+
+const holderPastDeadline = (o: Observation): boolean => {
+  const holder = o.sessions.find(({ id }) => id === o.lock?.session);
+  return holder !== undefined && o.nowMs >= holder.deadlineMs;
+};
+
+/** Before the deadline nothing at all is written; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
+export function planSilence(o: Observation): Plan {
+  if (o.nowMs < o.lockDeadlineMs)
+    return nothing('Consul is silent, the lock is not yet unknown', until(o, o.lockDeadlineMs));
+  const { onConsulLoss, paused } = o.group.spec;
+  const hold = onConsulLoss === 'Hold' || paused;
+  const targets = hold || o.demotedForSilence ? [] : labelledPods(o);
+  const verdict = notReady('ConsulUnreachable', silenceMessage(hold, labelledPods(o).length > 0));
+  if (targets.length === 0) return rest(verdict);
+  const actions = writeOff(
+    targets.map((target) => writeOffTarget(o, target)),
+    'silence',
+  );
+  return {
+    ...act(actions, 'ConsulUnreachable', 'Consul was silent until the deadline and onConsulLoss is Demote'),
+    verdict,
+  };
+}
+
+function silenceMessage(hold: boolean, led: boolean): string {
+  const what = "Consul has not answered within the lock's deadline";
+  if (hold)
+    return `${what}; onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing is changed'}. Check Consul; the group recovers by itself.`;
+  return `${what}; onConsulLoss is Demote, so nobody carries the leader label. Check Consul; the group recovers by itself.`;
+}
+
+/** Sessions go on being renewed; nothing is written to pods or locks. */
+export function planPaused(o: Observation): Plan {
+  const leads = labelledPods(o).length > 0;
+  const verdict = leads
+    ? ready('Led', 'paused: no change of leader will be made')
+    : notReady('NoCandidate', 'paused: nobody is elected');
+  return rest(verdict);
+}
+
+/** The younger of two groups over the same pods leaves the field: it writes off its leader, unlocks, and waits. */
+export function planOverlap(o: Observation, older: string): Plan {
+  const message =
+    `the older LeaderGroup ${older} selects some of the same pods with the same label key, and acts; this one does nothing. ` +
+    'Delete one of the two, or give them different selectors or label keys (in a new LeaderGroup).';
+  const verdict = stalled('SelectorOverlap', message);
+  if (o.lock === null) return { ...verdict, ...look([{ do: 'readLock' }], 'the lock is not known') };
+  const actions = leaveTheField(o, o.lock);
+  return actions.length === 0 ? verdict : { ...verdict, actions, cause: 'SelectorOverlap', reason: message };
+}
+
+function leaveTheField(o: Observation, lock: LockView): readonly Action[] {
+  const holder = o.sessions.find(({ id }) => id === lock.session) ?? null;
+  const targets = holder === null ? labelledTargets(o) : writeOffsForMove(o, lock, null);
+  return [...writeOff(targets, 'overlap'), ...unlockOf(o, lock, holder)];
+}
+
+const labelledTargets = (o: Observation) =>
+  o.pods.filter((pod) => labelled(o.group, { ...pod, member: false })).map((pod) => writeOffTarget(o, pod));
+
+/** Nothing when the lock is not ours to give up. */
+export function unlockOf(o: Observation, lock: LockView, holder: MemberSession | null): readonly Action[] {
+  if (holder === null || o.ownership.kind !== 'owned') return [];
+  return [{ do: 'unlock', transaction: transaction.unlock(o, o.ownership.fence, lock, holder) }];
+}

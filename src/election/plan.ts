@@ -1,0 +1,66 @@
+/**
+ * The planner: one pure function from everything observed to what to do next. Which rule decides, in order:
+ * deletion, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
+ */
+import type { Plan } from './actions.ts';
+import type { LockView, MemberSession, Observation } from './observation.ts';
+import { planDeletion } from './plan-deletion.ts';
+import { planDistrusted } from './plan-distrusted.ts';
+import { planElsewhere } from './plan-elsewhere.ts';
+import { planFree } from './plan-free.ts';
+import { planHeld } from './plan-held.ts';
+import { planOverlap, planPaused, planSilence, silent } from './plan-restrained.ts';
+import { look, nothing, stalled } from './plans.ts';
+import { trustOf } from './trust.ts';
+
+/**
+ * Decides the next actions for one group.
+ *
+ * **Guarantees** Every action that moves a lock follows the write-off of its previous holder; every promotion follows a
+ * transaction under the plan's own bucket session; at rest the plan is empty.
+ * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
+ */
+export function plan(o: Observation): Plan {
+  if (o.group.deleting) return planDeletion(o);
+  if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
+  if (silent(o)) return planSilence(o);
+  if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
+  return planOwned(o) ?? planByLock(o);
+}
+
+/** What decides before the lock is looked at; null: nothing does. */
+function planOwned(o: Observation): Plan | null {
+  if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith);
+  if (o.lockKeyProblem !== null) return stalled('LockKeyNotAllowed', o.lockKeyProblem);
+  if (o.group.spec.paused) return planPaused(o);
+  const refusal = o.consulDenied ?? o.writeOffRefused;
+  if (refusal !== null && o.nowMs < refusal.retryAtMs) {
+    return { ...stalled('PermissionDenied', refusal.message), againMs: refusal.retryAtMs - o.nowMs };
+  }
+  if (!o.group.finalizers.includes('leadergroup.dev/finalizer')) {
+    return look([{ do: 'addFinalizer' }], 'the finalizer comes before the first lock');
+  }
+  return null;
+}
+
+function planByLock(o: Observation): Plan {
+  const { lock } = o;
+  if (lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
+  if (lock.foreignEntry) return planForeignEntry(o, lock);
+  const holder = holderSessionOf(o, lock);
+  if (lock.session !== null && holder === null) return planElsewhere(o, lock, lock.session);
+  const trust = trustOf(o, lock, holder);
+  if (trust !== 'good') return planDistrusted(o, lock, holder, trust);
+  return holder === null ? planFree(o, lock) : planHeld(o, lock, holder);
+}
+
+const holderSessionOf = (o: Observation, lock: LockView): MemberSession | null =>
+  o.sessions.find(({ id }) => id === lock.session) ?? null;
+
+function planForeignEntry(o: Observation, lock: LockView): Plan {
+  return stalled(
+    'KeyConflict',
+    `the Consul key ${o.keys.lock} holds an entry that is no lock (index ${lock.versions[0]?.index ?? 0}); it was left untouched. ` +
+      'Delete it if nobody needs it, or choose another lockKey in a new LeaderGroup.',
+  );
+}

@@ -1,0 +1,40 @@
+/**
+ * The record: what a lock's value says about its last holder. It outlives the session (behaviour release), so it names
+ * the previous holder and the last token; it never says who holds the lock now (only the entry's session does).
+ */
+
+export type LockRecord = {
+  readonly v: 1;
+  readonly groupUid: string;
+  /** metadata.generation of the group its writer acted on. */
+  readonly generation: number;
+  readonly holder: { readonly pod: string; readonly uid: string };
+  /** Fencing token of the holder. */
+  readonly token: number;
+  /** Raised by every write, so that no two records are equal: an identical value would leave the lock's index alone. */
+  readonly writes: number;
+};
+
+export const formatRecord = (record: LockRecord): string => JSON.stringify(record);
+
+/** null for anything that this version cannot act on: no JSON, another version, a field missing or of the wrong type. */
+export function parseRecord(text: string | null): LockRecord | null {
+  const raw = parseJson(text);
+  if (!isObject(raw) || raw.v !== 1 || !isObject(raw.holder)) return null;
+  const { groupUid, generation, token, writes, holder } = raw;
+  if (!isText(groupUid) || !isText(holder.pod) || !isText(holder.uid)) return null;
+  if (!isCount(generation) || !isCount(token) || !isCount(writes)) return null;
+  return { v: 1, groupUid, generation, token, writes, holder: { pod: holder.pod, uid: holder.uid } };
+}
+
+function parseJson(text: string | null): unknown {
+  try {
+    return text === null ? null : (JSON.parse(text) as unknown);
+  } catch {
+    return null;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

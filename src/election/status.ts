@@ -1,0 +1,137 @@
+/** What `kubectl get` and `kubectl describe` say: built anew from each observation, written only when it differs. */
+import type {
+  Condition,
+  ConditionStatus,
+  ConditionType,
+  IneligibleStatus,
+  LeaderGroupStatus,
+  LeaderStatus,
+  TransitionStatus,
+} from '../api/leadergroup.ts';
+import { sinceAnnotation } from '../api/names.ts';
+import type { Verdict } from './actions.ts';
+import { eligibility, membersOf } from './candidates.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+import { strangerName } from './plan-elsewhere.ts';
+import { recordedToken, tokenOf } from './token.ts';
+import { labelledPods } from './write-off.ts';
+
+const TRANSITIONS_KEPT = 10;
+const EXAMPLES_KEPT = 3;
+
+/**
+ * The status that fits `o`. `verdict` null leaves the conditions as they stand. `news`: changes of leader that the
+ * status does not show yet, oldest first. `now`: RFC 3339.
+ */
+export function buildStatus(
+  o: Observation,
+  verdict: Verdict | null,
+  news: readonly TransitionStatus[],
+  now: string,
+): LeaderGroupStatus {
+  const previous = o.group.status;
+  const leaders = leadersOf(o, now);
+  const recentTransitions = [...news.toReversed(), ...(previous?.recentTransitions ?? [])].slice(0, TRANSITIONS_KEPT);
+  return {
+    leader: leaders.map(({ pod }) => pod).join(','),
+    leaders,
+    members: membersOf(o).length,
+    candidates: membersOf(o).filter((member) => eligibility(o, member).kind === 'candidate').length,
+    ineligible: ineligibleOf(o),
+    leaderTransitions: (previous?.leaderTransitions ?? 0) + news.filter(({ to }) => to !== '').length,
+    recentTransitions,
+    lockKey: o.keys.lock,
+    lockedBy: lockedBy(o),
+    onConsulLoss: o.group.spec.onConsulLoss,
+    observedGeneration: o.group.generation,
+    conditions:
+      verdict === null ? (previous?.conditions ?? []) : conditionsOf(o, verdict, leaders, recentTransitions, now),
+  };
+}
+
+function leadersOf(o: Observation, now: string): readonly LeaderStatus[] {
+  return labelledPods(o)
+    .slice(0, 1)
+    .map((leader) => leaderStatus(o, leader, now));
+}
+
+function leaderStatus(o: Observation, { pod }: ObservedPod, now: string): LeaderStatus {
+  const known = o.group.status?.leaders.find(({ uid }) => uid === pod.uid);
+  const session = o.sessions.find(({ id, podUid }) => id === o.lock?.session && podUid === pod.uid);
+  return {
+    slot: 0,
+    pod: pod.name,
+    uid: pod.uid,
+    node: pod.node ?? '',
+    token: tokenOf(pod, o.group.name) || (o.lock === null ? 0 : recordedToken(o.lock)),
+    sessionID: session?.id ?? known?.sessionID ?? '',
+    acquireTime: pod.annotations[sinceAnnotation(o.group.name)] ?? known?.acquireTime ?? now,
+  };
+}
+
+function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
+  const names = new Map<string, string[]>();
+  for (const member of membersOf(o)) {
+    const found = eligibility(o, member);
+    if (found.kind !== 'candidate') names.set(found.reason, [...(names.get(found.reason) ?? []), member.pod.name]);
+  }
+  return [...names]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([reason, pods]) => ({ reason, count: pods.length, examples: pods.toSorted().slice(0, EXAMPLES_KEPT) }));
+}
+
+function lockedBy(o: Observation): string {
+  const { holderSession, lock } = o;
+  if (lock?.session == null || holderSession?.kind !== 'stranger') return '';
+  return strangerName(holderSession.name, holderSession.node, lock.session);
+}
+
+function conditionsOf(
+  o: Observation,
+  verdict: Verdict,
+  leaders: readonly LeaderStatus[],
+  transitions: readonly TransitionStatus[],
+  now: string,
+): readonly Condition[] {
+  const { ready, stalled } = verdict;
+  const electing = ready.reason === 'Electing' || ready.reason === 'LockDelay';
+  const make = (type: ConditionType, status: ConditionStatus, reason: string, message: string): Condition =>
+    condition(o, type, status, reason, message, now);
+  return [
+    make('Ready', ready.status, ready.reason, readyMessage(verdict, leaders, transitions)),
+    make(
+      'Reconciling',
+      electing ? 'True' : 'False',
+      electing ? ready.reason : 'Settled',
+      electing ? verdict.detail : '',
+    ),
+    make('Stalled', stalled === null ? 'False' : 'True', stalled?.reason ?? 'Progressing', stalled?.message ?? ''),
+    make('Paused', o.group.spec.paused ? 'True' : 'False', o.group.spec.paused ? 'PausedBySpec' : 'NotPaused', ''),
+  ];
+}
+
+/** lastTransitionTime changes with the status only, as metav1.Condition wants it. */
+function condition(
+  o: Observation,
+  type: ConditionType,
+  status: ConditionStatus,
+  reason: string,
+  message: string,
+  now: string,
+): Condition {
+  const before = o.group.status?.conditions.find((known) => known.type === type);
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now;
+  return { type, status, reason, message, lastTransitionTime, observedGeneration: o.group.generation };
+}
+
+/** One sentence: who leads, since when, with which token, why; and what to do if something is wrong. */
+function readyMessage(
+  { detail }: Verdict,
+  [leader]: readonly LeaderStatus[],
+  [last]: readonly TransitionStatus[],
+): string {
+  if (leader === undefined) return detail;
+  const why = last !== undefined && last.to === leader.pod ? ` (${last.reason})` : '';
+  const who = `${leader.pod} leads since ${leader.acquireTime} with token ${leader.token}${why}`;
+  return detail === '' ? who : `${who}; ${detail}`;
+}

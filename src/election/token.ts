@@ -1,0 +1,27 @@
+/**
+ * Fencing tokens: small integers that a group's promotions count up. Never taken from Consul's indexes, which fall back
+ * when a Consul is rebuilt, and whose LockIndex a plain PUT resets.
+ */
+import { tokenAnnotation } from '../api/names.ts';
+import type { Pod } from '../api/pod.ts';
+import type { LockView, Observation } from './observation.ts';
+
+/** A token as text; 0 for anything that is none (absent, absurd, past the safe integers). */
+export function parseToken(text: string | null | undefined): number {
+  if (text === null || text === undefined || !/^[0-9]{1,16}$/.test(text)) return 0;
+  const token = Number(text);
+  return Number.isSafeInteger(token) ? token : 0;
+}
+
+export const tokenOf = (pod: Pod, group: string): number => parseToken(pod.annotations[tokenAnnotation(group)]);
+
+/** Highest token that the lock's own keys tell of. */
+export const recordedToken = (lock: LockView): number => Math.max(lock.record?.token ?? 0, lock.sharedToken);
+
+/** Highest token seen outside Consul: on the pods and in the status. A record below it comes from a restored Consul. */
+export function witnessedToken(o: Observation): number {
+  const onPods = o.pods.map(({ pod }) => tokenOf(pod, o.group.name));
+  const inStatus = o.group.status?.leaders.map((leader) => leader.token) ?? [];
+  const inHistory = o.group.status?.recentTransitions.map((transition) => transition.token) ?? [];
+  return Math.max(0, ...onPods, ...inStatus, ...inHistory);
+}

@@ -1,0 +1,27 @@
+/** Whether a lock's record may be believed: names the previous holder, holds the last token. */
+import type { LockView, MemberSession, Observation } from './observation.ts';
+import { recordedToken, witnessedToken } from './token.ts';
+
+export type Trust =
+  | 'good'
+  /** Never written, deleted, or rewritten by hand. */
+  | 'missing'
+  /** Of a deleted group of this name, or written under a newer generation than exists (after a restore). */
+  | 'earlierLife'
+  /** Its token is below one seen on a pod or in the status: Consul was restored from a backup. */
+  | 'tooLow'
+  /** The lock is held by the session of another member than the record names. */
+  | 'contradicted';
+
+export function trustOf(o: Observation, lock: LockView, holder: MemberSession | null): Trust {
+  const { record } = lock;
+  if (record === null) return 'missing';
+  if (record.groupUid !== o.group.uid || record.generation > o.group.generation) return 'earlierLife';
+  if (recordedToken(lock) < witnessedToken(o)) return 'tooLow';
+  if (holder !== null && holder.podUid !== record.holder.uid) return 'contradicted';
+  return 'good';
+}
+
+/** Identifies one version of the lock's keys; '' when it has not been read. */
+export const versionOf = (lock: LockView | null): string =>
+  lock === null ? '' : lock.versions.map(({ index }) => index).join('/');

@@ -1,0 +1,66 @@
+/**
+ * Write-offs: label off AND a `fenced` value never used before, in one patch, before a lock moves. Whoever still has a
+ * promotion of that pod under way then loses it to a conflict. (Rule (b) behind promise I1.)
+ */
+import type { PodRef } from '../api/pod.ts';
+import type { Action, PodVersion, WriteOffTarget } from './actions.ts';
+import { finished, labelled, neverAgain } from './candidates.ts';
+import type { LockView, Observation, ObservedPod } from './observation.ts';
+
+/** After so many conflicts in a row a write-off goes by uid alone. */
+const CONFLICTS_BEFORE_FORCE = 5;
+
+export const refOf = ({ pod }: ObservedPod): PodRef => ({ namespace: pod.namespace, name: pod.name, uid: pod.uid });
+
+export const versionRef = (observed: ObservedPod): PodVersion => ({
+  ...refOf(observed),
+  resourceVersion: observed.pod.resourceVersion,
+});
+
+export function writeOffTarget(o: Observation, observed: ObservedPod): WriteOffTarget {
+  const { pod } = observed;
+  const force = neverAgain(pod) || observed.writeOffConflicts >= CONFLICTS_BEFORE_FORCE;
+  return {
+    pod: refOf(observed),
+    precondition: force ? { kind: 'anyVersion' } : { kind: 'at', resourceVersion: pod.resourceVersion },
+    label: labelAfterWriteOff(o, observed),
+  };
+}
+
+function labelAfterWriteOff(o: Observation, observed: ObservedPod): WriteOffTarget['label'] {
+  if (observed.claimedByOther) return 'keep';
+  const follows = observed.member && o.group.spec.label.follower !== null && !finished(observed.pod);
+  return follows ? 'follower' : 'remove';
+}
+
+export const labelledPods = (o: Observation): readonly ObservedPod[] => o.pods.filter((pod) => labelled(o.group, pod));
+
+/**
+ * Whom a move of the lock must write off: the recorded holder always, whatever a cache says of its label, and whoever
+ * is labelled; never `spared`, the nominee. Those already written off at this version of the lock are done, unless
+ * labelled again.
+ */
+export function writeOffsForMove(o: Observation, lock: LockView, spared: string | null): readonly WriteOffTarget[] {
+  const known = o.pods.filter((observed) => observed.pod.uid !== spared && mustGo(o, lock, observed));
+  return [...known.map((observed) => writeOffTarget(o, observed)), ...unknownHolder(o, lock, spared)];
+}
+
+const mustGo = (o: Observation, lock: LockView, observed: ObservedPod): boolean =>
+  labelled(o.group, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid));
+
+/** A recorded holder that no cache knows: only the API server can say that it is gone. */
+function unknownHolder(o: Observation, lock: LockView, spared: string | null): readonly WriteOffTarget[] {
+  const holder = lock.record?.holder;
+  if (holder === undefined || holder.uid === spared || o.writtenOff.has(holder.uid)) return [];
+  if (o.pods.some(({ pod }) => pod.uid === holder.uid)) return [];
+  const pod = { namespace: o.group.namespace, name: holder.pod, uid: holder.uid };
+  return [{ pod, precondition: { kind: 'unknown' }, label: 'remove' }];
+}
+
+/** The action, or none when there is nobody to write off. */
+export function writeOff(
+  targets: readonly WriteOffTarget[],
+  because: Extract<Action, { do: 'writeOff' }>['because'],
+): readonly Action[] {
+  return targets.length === 0 ? [] : [{ do: 'writeOff', targets, because }];
+}

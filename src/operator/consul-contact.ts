@@ -1,0 +1,49 @@
+/** Whether Consul answers: judged by every request, so that nothing is asked only to find out. */
+import type { Clock } from '../ports/clock.ts';
+import { type Consul, ConsulError } from '../ports/consul.ts';
+
+export type ConsulContact = {
+  readonly consul: Consul;
+  /** Monotonic milliseconds since when no request has been answered; null while Consul answers. */
+  silentSinceMs(): number | null;
+};
+
+/** `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. */
+export function trackContact(consul: Consul, clock: Clock, changed: (silent: boolean) => void): ConsulContact {
+  let sinceMs: number | null = null;
+
+  function note(now: boolean): void {
+    if (now === (sinceMs !== null)) return;
+    sinceMs = now ? clock.nowMs() : null;
+    changed(now);
+  }
+
+  /** A blocking read that ends in a cut connection says the same as any other request. */
+  const watched =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        const answer = await call(...args);
+        note(false);
+        return answer;
+      } catch (error) {
+        if (error instanceof ConsulError) note(error.kind === 'unreachable' || error.kind === 'unknown');
+        throw error;
+      }
+    };
+
+  return {
+    consul: {
+      registerNode: watched(consul.registerNode),
+      createSession: watched(consul.createSession),
+      renewSession: watched(consul.renewSession),
+      destroySession: watched(consul.destroySession),
+      sessionInfo: watched(consul.sessionInfo),
+      listSessions: watched(consul.listSessions),
+      txn: watched(consul.txn),
+      readKeys: watched(consul.readKeys),
+      readPrefix: watched(consul.readPrefix),
+    },
+    silentSinceMs: () => sinceMs,
+  };
+}

@@ -1,0 +1,87 @@
+/** Transactions on a lock, and what their refusals mean. */
+import type { LockTransaction, TokenRule } from '../election/actions.ts';
+import type { BucketFence, LockView } from '../election/observation.ts';
+import { versionOf } from '../election/trust.ts';
+import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../ports/consul.ts';
+import { deleteOps, lockOps } from './lock-txn.ts';
+import { refusedAgain } from './memory.ts';
+import { again, answeredToken, failed, later, OK, type Run, type Step } from './run.ts';
+
+/** A closed lock is tried again after 1 to 2 s: no watch tells when a lock-delay ends. */
+const LOCK_DELAY_RETRY_MS = 1000;
+
+/**
+ * Sends one lock transaction. Committed, it is the run's proof for a promotion. Refused, the lock is in doubt and read
+ * again. With an unknown outcome it is in doubt too; whatever is planned next moves the index and so makes a late
+ * arrival void.
+ */
+export async function changeLock(run: Run, change: LockTransaction): Promise<Step> {
+  const { keeper, locks } = run.ports;
+  const token = tokenFor(run, change.token);
+  const result = await send(run, lockOps(change, run.observation.keys, token));
+  if (result.kind === 'rejected') return refusal(run, change, result.rejections);
+  locks.applied(run.group, result.entries);
+  run.memory.consulDenied = null;
+  run.memory.lockDelayedUntilMs = null;
+  if (change.to === null) return unlocked(run);
+  run.memory.writtenOff = { version: '', uids: new Set() };
+  keeper.prove(change.to.session);
+  run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };
+  return OK;
+}
+
+/** Fixed when the transaction is sent: above whatever this plan's write-offs have shown. */
+const tokenFor = (run: Run, rule: TokenRule): number =>
+  rule.kind === 'keep' ? rule.token : Math.max(rule.token, answeredToken(run)) + 1;
+
+/** Write-offs made before an unlock still count after it: nobody can be promoted without moving the lock first. */
+function unlocked(run: Run): Step {
+  const version = versionOf(run.ports.locks.view(run.group));
+  run.memory.writtenOff = { version, uids: run.memory.writtenOff.uids };
+  run.facts.push({ kind: 'unlocked' });
+  return OK;
+}
+
+async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
+  try {
+    return await run.ports.consul.txn(ops, run.signal);
+  } catch (error) {
+    if (!(error instanceof ConsulError) || error.kind === 'unknown') run.ports.locks.doubt(run.group);
+    throw error;
+  }
+}
+
+function refusal(run: Run, change: LockTransaction, rejections: readonly TxnRejection[]): Step {
+  const { clock, random, keeper, locks, doubtOwnership } = run.ports;
+  locks.doubt(run.group);
+  const first = rejections[0];
+  switch (first?.reason) {
+    case 'session-check':
+      doubtOwnership();
+      return later('the bucket is not ours any more');
+    case 'invalid-session':
+      if (change.to !== null) keeper.lost(change.to.session);
+      return again(`Consul has lost the session ${change.to?.session ?? ''}`);
+    case 'lock-delay':
+      run.memory.lockDelayedUntilMs = clock.nowMs() + LOCK_DELAY_RETRY_MS * (1 + random.next());
+      return again('the lock is closed for its lock-delay');
+    case 'denied':
+      run.memory.consulDenied = refusedAgain(run.memory.consulDenied, first.text, clock.nowMs());
+      return again(first.text);
+    case 'held':
+    case 'index-check':
+    case 'exists':
+    case 'not-holder':
+      return again(`the lock has changed: ${first.text}`);
+    case 'other':
+    case undefined:
+      return failed(`Consul refused the transaction: ${first?.text ?? 'no reason given'}`);
+  }
+}
+
+/** Deletes our keys of a deleted group; refused when the lock has changed since. */
+export async function deleteKeys(run: Run, fence: BucketFence, view: LockView): Promise<Step> {
+  const result = await send(run, deleteOps(fence, view, run.observation.keys));
+  run.ports.locks.doubt(run.group);
+  return result.kind === 'committed' ? OK : again(`the lock has changed: ${result.rejections[0]?.text ?? ''}`);
+}

@@ -1,0 +1,239 @@
+/** Writes to pods and to the group's metadata: write-offs, promotions, followers' labels, clean-up, the finalizer. */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
+import type { Pod, PodRef } from '../api/pod.ts';
+import type { PodVersion, WriteOffTarget } from '../election/actions.ts';
+import { labelled } from '../election/candidates.ts';
+import { versionOf } from '../election/trust.ts';
+import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
+import { type Refusal, refusedAgain } from './memory.ts';
+import { again, failed, later, notePod, OK, type Run, type Step, worst } from './run.ts';
+
+/** Write-offs of one action do not depend on each other; so many go at a time. */
+const AT_ONCE = 8;
+
+export async function writeOffAll(run: Run, targets: readonly WriteOffTarget[], because: string): Promise<Step> {
+  const steps = await inParallel(targets, (target) => writeOffOne(run, target, because));
+  const step = worst(steps);
+  if (step.kind === 'ok') run.memory.writeOffRefused = null;
+  if (step.kind === 'ok' && because === 'silence') run.memory.demotedForSilence = true;
+  return step;
+}
+
+async function writeOffOne(run: Run, target: WriteOffTarget, because: string): Promise<Step> {
+  if (target.precondition.kind === 'unknown') return confirmGone(run, target.pod);
+  const version = target.precondition.kind === 'at' ? target.precondition.resourceVersion : null;
+  const outcome = await run.ports.kubernetes.patchPod(target.pod, version, writeOffPatch(run, target), run.signal);
+  switch (outcome.kind) {
+    case 'done':
+      return wroteOff(run, outcome.object, because);
+    case 'gone':
+      return gone(run, target.pod);
+    case 'conflict':
+      return writeOffConflict(run, target.pod);
+    case 'refused':
+      run.memory.writeOffRefused = refusal(
+        run,
+        run.memory.writeOffRefused,
+        `taking the label off pod ${target.pod.name}`,
+        outcome,
+      );
+      return again(outcome.message);
+    case 'unknown':
+      return failed(`writing off pod ${target.pod.name}: ${outcome.message}`);
+  }
+}
+
+/** Label off AND a value never used before, in one patch: it always changes the pod, so it voids every promotion under way. */
+function writeOffPatch(run: Run, { label }: WriteOffTarget): MetadataPatch {
+  const { key, follower } = run.group.spec.label;
+  const labels = label === 'keep' ? {} : { [key]: label === 'follower' ? follower : null };
+  return { labels, annotations: { [fencedAnnotation(run.group.name)]: run.ports.random.unique() } };
+}
+
+function wroteOff(run: Run, pod: Pod, because: string): Step {
+  const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid);
+  const wasLeader = before !== undefined && labelled(run.group, before);
+  notePod(run, pod);
+  markWrittenOff(run, pod.uid);
+  run.memory.conflicts.delete(pod.uid);
+  run.facts.push({ kind: 'writtenOff', pod: pod.name, uid: pod.uid, wasLeader, because });
+  return OK;
+}
+
+/** Counts for the version of the lock that the plan saw. */
+function markWrittenOff(run: Run, uid: string): void {
+  const version = versionOf(run.observation.lock);
+  if (run.memory.writtenOff.version !== version) run.memory.writtenOff = { version, uids: new Set() };
+  run.memory.writtenOff.uids.add(uid);
+}
+
+function gone(run: Run, pod: PodRef): Step {
+  run.memory.goneUids.add(pod.uid);
+  markWrittenOff(run, pod.uid);
+  return OK;
+}
+
+/** No cache knows the pod. Gone only if the API server says so; else our cache is behind and nothing may be concluded. */
+async function confirmGone(run: Run, pod: PodRef): Promise<Step> {
+  const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
+  if (found === null || found.uid !== pod.uid) return gone(run, pod);
+  return later(`the watch has not yet delivered pod ${pod.name}`);
+}
+
+async function writeOffConflict(run: Run, pod: PodRef): Promise<Step> {
+  run.memory.conflicts.set(pod.uid, (run.memory.conflicts.get(pod.uid) ?? 0) + 1);
+  const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
+  if (found === null || found.uid !== pod.uid) return gone(run, pod);
+  notePod(run, found);
+  return again(`pod ${pod.name} has changed since it was read`);
+}
+
+/**
+ * Sets the label, with the token and under the proof of this run's own transaction (promise I2). The resourceVersion is
+ * the one read before that transaction: by the observation, or by this run's write-off of the same pod.
+ */
+export async function promote(run: Run, pod: PodVersion): Promise<Step> {
+  const { proof, memory, ports } = run;
+  if (proof === null || proof.podUid !== pod.uid)
+    throw new Error(`promotion of pod ${pod.name} without a verification of its lock`);
+  const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
+  switch (outcome.kind) {
+    case 'done':
+      notePod(run, outcome.object);
+      memory.promotionRefusals.delete(pod.uid);
+      run.facts.push({
+        kind: 'promoted',
+        pod: outcome.object,
+        token: proof.token,
+        session: proof.session,
+        atMs: ports.clock.nowMs(),
+      });
+      return OK;
+    case 'gone':
+      memory.goneUids.add(pod.uid);
+      return again(`pod ${pod.name} is gone`);
+    case 'conflict':
+      return reread(run, pod);
+    case 'refused':
+      memory.promotionRefusals.set(
+        pod.uid,
+        refusal(run, memory.promotionRefusals.get(pod.uid), `labelling pod ${pod.name}`, outcome),
+      );
+      return again(outcome.message);
+    case 'unknown':
+      return failed(`promoting pod ${pod.name}: ${outcome.message}`);
+  }
+}
+
+function promotionPatch(run: Run, token: number): MetadataPatch {
+  const { name, spec } = run.group;
+  return {
+    labels: { [spec.label.key]: spec.label.leader },
+    annotations: {
+      [tokenAnnotation(name)]: String(token),
+      [sinceAnnotation(name)]: new Date(run.ports.clock.wallMs()).toISOString(),
+      [fencedAnnotation(name)]: null,
+    },
+  };
+}
+
+/** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */
+async function reread(run: Run, pod: PodRef): Promise<Step> {
+  const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
+  if (found === null || found.uid !== pod.uid) run.memory.goneUids.add(pod.uid);
+  else notePod(run, found);
+  return again(`pod ${pod.name} has changed since it was read`);
+}
+
+export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Promise<Step> {
+  const { key, follower } = run.group.spec.label;
+  if (run.proof === null || follower === null) throw new Error('followers are labelled only after a verification');
+  const patch: MetadataPatch = { labels: { [key]: follower }, annotations: {} };
+  return worst(await inParallel(pods, (pod) => patchOrReread(run, pod, patch)));
+}
+
+/** Takes this group's traces off its pods. A pod that is gone needs nothing. */
+export async function cleanUp(
+  run: Run,
+  pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[],
+): Promise<Step> {
+  const { name, spec } = run.group;
+  const annotations = { [tokenAnnotation(name)]: null, [sinceAnnotation(name)]: null, [fencedAnnotation(name)]: null };
+  return worst(
+    await inParallel(pods, ({ pod, label }) =>
+      patchOrReread(run, pod, { labels: label === 'remove' ? { [spec.label.key]: null } : {}, annotations }),
+    ),
+  );
+}
+
+async function patchOrReread(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
+  const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+  const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
+  switch (outcome.kind) {
+    case 'done':
+      notePod(run, outcome.object);
+      return OK;
+    case 'gone':
+      run.memory.goneUids.add(pod.uid);
+      return OK;
+    case 'conflict':
+      return reread(run, pod);
+    case 'refused':
+    case 'unknown':
+      return failed(`patching pod ${pod.name}: ${outcome.message}`);
+  }
+}
+
+/** The finalizer is acknowledged before the first lock, and goes last. */
+export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
+  const { group } = run.observation;
+  const others = group.finalizers.filter((finalizer) => finalizer !== FINALIZER);
+  const wanted = present ? [...others, FINALIZER] : others;
+  const outcome = await run.ports.kubernetes.setFinalizers(group, group.resourceVersion, wanted, run.signal);
+  switch (outcome.kind) {
+    case 'done':
+      if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
+      return OK;
+    case 'gone':
+      return OK;
+    case 'conflict':
+      return rereadGroup(run, group);
+    case 'refused':
+    case 'unknown':
+      return failed(`the finalizer of ${group.name}: ${outcome.message}`);
+  }
+}
+
+/** The group is not the one that was read: the newer one is planned for. */
+export async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
+  const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
+  if (found === null || found.kind === 'invalid' || found.group.uid !== group.uid)
+    return later('the group has changed');
+  run.memory.newerGroup = found.group;
+  return again('the group has changed since it was read');
+}
+
+const refusal = (
+  run: Run,
+  previous: Refusal | null | undefined,
+  what: string,
+  outcome: Extract<WriteOutcome<unknown>, { kind: 'refused' }>,
+): Refusal =>
+  refusedAgain(
+    previous,
+    `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
+    run.ports.clock.nowMs(),
+  );
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<Step>): Promise<readonly Step[]> {
+  const steps: Step[] = [];
+  const queue = items[Symbol.iterator]();
+  await Promise.all(
+    Array.from({ length: Math.min(AT_ONCE, items.length) }, async () => {
+      for (const item of queue) steps.push(await work(item));
+    }),
+  );
+  return steps;
+}

@@ -1,0 +1,64 @@
+/** Reads that a plan asks for before it decides, and the sessions it wants opened or given up. */
+import type { PodRef } from '../api/pod.ts';
+import { parseSessionName } from '../election/keys.ts';
+import { versionOf } from '../election/trust.ts';
+import type { ConsulSession } from '../ports/consul.ts';
+import { later, OK, type Run, type Step } from './run.ts';
+
+export async function readLock({ ports, group, signal }: Run): Promise<Step> {
+  await ports.locks.read(group, signal);
+  return OK;
+}
+
+/** Who holds the lock: one of ours from an earlier life is adopted, anyone else is remembered as a stranger. */
+export async function readHolderSession(run: Run, id: string): Promise<Step> {
+  const { consul, keeper, locks } = run.ports;
+  const session = await consul.sessionInfo(id, run.signal);
+  await locks.read(run.group, run.signal);
+  const known = run.memory.strangers;
+  if (session === null) known.set(id, { kind: 'gone' });
+  else if (!ofThisGroup(run, session)) known.set(id, { kind: 'stranger', name: session.name, node: session.node });
+  else if (!(await keeper.adopt(session, run.signal))) known.set(id, { kind: 'gone' });
+  return OK;
+}
+
+/** A session of another group in our lock is as foreign as anyone's. */
+function ofThisGroup(run: Run, session: ConsulSession): boolean {
+  const named = parseSessionName(session.name);
+  if (named === null || session.node !== run.ports.syntheticNode) return false;
+  return named.namespace === run.group.namespace && named.group === run.group.name;
+}
+
+/** The record says that the group is older or newer than our cache shows: only the API server knows. */
+export async function readGroup(run: Run): Promise<Step> {
+  const { group, memory } = run;
+  const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
+  if (found === null || found.group.uid !== group.uid || found.group.generation !== group.generation) {
+    return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`);
+  }
+  memory.groupConfirmedAt = versionOf(run.ports.locks.view(group));
+  return OK;
+}
+
+/** Made after the lock was read, and noted with its version: once the lock moves, the list is void. */
+export async function listPods({ ports, group, memory, signal }: Run): Promise<Step> {
+  const version = versionOf(ports.locks.view(group));
+  memory.listed = { version, pods: await ports.kubernetes.listPods(group.namespace, signal) };
+  for (const pod of memory.listed.pods) memory.newerPods.set(pod.uid, pod);
+  return OK;
+}
+
+export async function openSessions({ ports, group, signal }: Run, pods: readonly PodRef[]): Promise<Step> {
+  const queue = pods[Symbol.iterator]();
+  await Promise.all(
+    Array.from({ length: Math.min(8, pods.length) }, async () => {
+      for (const pod of queue) await ports.keeper.open(group, pod, signal);
+    }),
+  );
+  return OK;
+}
+
+export async function destroySessions({ ports, signal }: Run, sessions: readonly string[]): Promise<Step> {
+  for (const id of sessions) await ports.keeper.retire(id, signal);
+  return OK;
+}

@@ -1,0 +1,82 @@
+/** Which prefixes of Consul are followed: one per owned bucket, and one per shared key (never one per group). */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { groupOfKey, groupsPrefix, type KeySpace, lockKeyPrefix } from '../election/keys.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Consul, KvSnapshot } from '../ports/consul.ts';
+import type { Log } from '../ports/log.ts';
+import type { Locks } from './locks.ts';
+import { watchPrefix } from './prefix-watch.ts';
+import { groupKey } from './store.ts';
+
+export type LockWatches = {
+  /** Follows a bucket's locks; resolves when they are known once, or when it is closed before. Restarts a running watch. */
+  openBucket(bucket: number): Promise<void>;
+  closeBucket(bucket: number): void;
+  /** Follows the group's shared key, if it has one. Cheap to repeat. */
+  follow(group: LeaderGroup): void;
+  unfollow(key: string): void;
+};
+
+export function createLockWatches(options: {
+  readonly consul: Consul;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly locks: Locks;
+  readonly space: KeySpace;
+  readonly wake: (key: string) => void;
+  readonly signal: AbortSignal;
+}): LockWatches {
+  const { locks, space, wake } = options;
+  const watches = new Map<string, AbortController>();
+  const followed = new Map<string, string>();
+
+  /** Resolves with the first snapshot. */
+  function open(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
+    close(prefix);
+    const stop = new AbortController();
+    watches.set(prefix, stop);
+    const signal = AbortSignal.any([options.signal, stop.signal]);
+    return new Promise((resolve) => {
+      const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
+        changed(locks.snapshot(prefix, snapshot, rebuilt));
+        resolve();
+      };
+      const onError = (error: unknown) =>
+        options.log.debug({ prefix, error }, 'a watch of locks was cut; it starts over');
+      watchPrefix(options, prefix, onSnapshot, onError, signal).then(resolve, resolve);
+    });
+  }
+
+  function close(prefix: string): void {
+    watches.get(prefix)?.abort();
+    watches.delete(prefix);
+    locks.forget(prefix);
+  }
+
+  function unfollow(key: string): void {
+    const prefix = followed.get(key);
+    followed.delete(key);
+    if (prefix !== undefined && ![...followed.values()].includes(prefix)) close(prefix);
+  }
+
+  function wakeFollowers(prefix: string): void {
+    for (const [key, followedPrefix] of followed) if (followedPrefix === prefix) wake(key);
+  }
+
+  return {
+    openBucket: (bucket) =>
+      open(groupsPrefix(space, bucket), (keys) => {
+        for (const group of new Set(keys.map((key) => groupOfKey(space, key)))) if (group !== null) wake(group);
+      }),
+    closeBucket: (bucket) => close(groupsPrefix(space, bucket)),
+    follow: (group) => {
+      const { lockKey } = group.spec;
+      if (lockKey === null || followed.has(groupKey(group))) return;
+      const prefix = lockKeyPrefix(lockKey);
+      followed.set(groupKey(group), prefix);
+      if (!watches.has(prefix)) void open(prefix, (keys) => (keys.length > 0 ? wakeFollowers(prefix) : undefined));
+    },
+    unfollow,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * The locks as last seen: by the bucket watches, by consistent reads, and by the answers to our own transactions. All
+ * of it is a hint; every transaction checks the versions it was planned with.
+ */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { groupKeys, type KeySpace } from '../election/keys.ts';
+import type { GroupKeys, LockView } from '../election/observation.ts';
+import { parseRecord } from '../election/record.ts';
+import { parseToken } from '../election/token.ts';
+import type { Consul, KvEntry, KvSnapshot } from '../ports/consul.ts';
+
+export type Locks = {
+  keysOf(group: LeaderGroup): GroupKeys;
+  /** null: not known yet, or in doubt. */
+  view(group: LeaderGroup): LockView | null;
+  /** Consistent. Throws ConsulError, and leaves the view in doubt then. */
+  read(group: LeaderGroup, signal: AbortSignal): Promise<void>;
+  /** The answer to our own transaction: what it wrote is known before any watch tells. */
+  applied(group: LeaderGroup, entries: readonly KvEntry[]): void;
+  /** What is known of this group's lock is not to be believed until it has been read. */
+  doubt(group: LeaderGroup): void;
+  /** A watch's view of everything below a prefix. Returns the keys that changed. */
+  snapshot(prefix: string, snapshot: KvSnapshot, rebuilt: boolean): readonly string[];
+  /** Nothing below this prefix is known any more. */
+  forget(prefix: string): void;
+};
+
+/** `index`: a snapshot older than this does not know of the entry. */
+type Known = { readonly entry: KvEntry | null; readonly index: number };
+
+export function createLocks(consul: Consul, space: KeySpace): Locks {
+  const known = new Map<string, Known>();
+  /** Prefixes whose watch has delivered: below them, a key that is not known does not exist. */
+  const covered = new Set<string>();
+  const keysOf = (group: LeaderGroup): GroupKeys => groupKeys(space, group, group.spec.lockKey);
+
+  function lookUp(key: string): Known | null {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const inSight = [...ancestors(key)].some((prefix) => covered.has(prefix));
+    return inSight ? { entry: null, index: 0 } : null;
+  }
+
+  function view(group: LeaderGroup): LockView | null {
+    const keys = keysOf(group);
+    const entries = namesOf(keys).map((key) => ({ key, known: doubted.has(key) ? null : lookUp(key) }));
+    if (entries.some((entry) => entry.known === null)) return null;
+    return viewOf(keys, new Map(entries.map((entry) => [entry.key, entry.known?.entry ?? null])));
+  }
+
+  const doubted = new Set<string>();
+
+  async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
+    const names = namesOf(keysOf(group));
+    for (const key of names) doubted.add(key);
+    const entries = await consul.readKeys(names, signal);
+    for (const [i, key] of names.entries()) learn(key, entries[i] ?? null);
+  }
+
+  function learn(key: string, entry: KvEntry | null): void {
+    doubted.delete(key);
+    known.set(key, { entry, index: entry?.modifyIndex ?? 0 });
+  }
+
+  function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean): readonly string[] {
+    const seen = new Map(entries.map((entry) => [entry.key, entry]));
+    const keys = new Set([...seen.keys(), ...[...known.keys()].filter((key) => key.startsWith(prefix))]);
+    covered.add(prefix);
+    return [...keys].filter((key) => {
+      const before = known.get(key);
+      if (!rebuilt && before !== undefined && before.index > index) return false;
+      return replace(key, before?.entry ?? null, seen.get(key) ?? null);
+    });
+  }
+
+  /** Whether that changed anything. A rebuilt Consul may use an index again, hence the session. */
+  function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
+    if (entry === null) known.delete(key);
+    else known.set(key, { entry, index: entry.modifyIndex });
+    return entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
+  }
+
+  return {
+    keysOf,
+    view,
+    read,
+    applied: (group, entries) => {
+      const names = new Set(namesOf(keysOf(group)));
+      for (const entry of entries) if (names.has(entry.key)) learn(entry.key, entry);
+    },
+    doubt: (group) => {
+      for (const key of namesOf(keysOf(group))) doubted.add(key);
+    },
+    snapshot,
+    forget: (prefix) => {
+      covered.delete(prefix);
+      for (const key of known.keys()) if (key.startsWith(prefix)) known.delete(key);
+    },
+  };
+}
+
+const namesOf = (keys: GroupKeys): readonly string[] =>
+  [keys.lock, keys.record, keys.token].filter((key) => key !== null);
+
+/** Prefixes that a watch of this key may have: every folder above it, and the dot keys of a folder (see lockKeyPrefix). */
+function* ancestors(key: string): Generator<string> {
+  for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) {
+    yield key.slice(0, end + 1);
+    if (key[end + 1] === '.') yield key.slice(0, end + 2);
+  }
+}
+
+function viewOf(keys: GroupKeys, entries: ReadonlyMap<string, KvEntry | null>): LockView {
+  const lock = entries.get(keys.lock) ?? null;
+  const shared = keys.record !== null;
+  const recordText = entries.get(keys.record ?? keys.lock)?.value ?? null;
+  const tokenText = keys.token === null ? null : entries.get(keys.token)?.value;
+  return {
+    versions: namesOf(keys).map((key) => ({ key, index: entries.get(key)?.modifyIndex ?? 0 })),
+    session: lock?.session ?? null,
+    record: parseRecord(recordText),
+    sharedToken: parseToken(tokenText),
+    foreignEntry: shared && lock !== null && !lock.isLock,
+  };
+}

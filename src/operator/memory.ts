@@ -1,0 +1,77 @@
+/**
+ * What the operator remembers of one group between passes: things learnt that no cache shows yet, and how often
+ * something was refused. All of it may be lost at any time: a fresh process starts with none and promises nothing less.
+ */
+import type { LeaderGroup, TransitionStatus } from '../api/leadergroup.ts';
+import type { Pod } from '../api/pod.ts';
+import type { StrangerSession } from '../election/observation.ts';
+
+export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };
+
+export type GroupMemory = {
+  /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
+  readonly newerPods: Map<string, Pod>;
+  /** Uids that the API server said are gone while the cache still shows them. */
+  readonly goneUids: Set<string>;
+  newerGroup: LeaderGroup | null;
+  /** A list made at this version of the lock. */
+  listed: { readonly version: string; readonly pods: readonly Pod[] } | null;
+  /** Version of the lock after which a GET confirmed the cached group. */
+  groupConfirmedAt: string | null;
+  /** By session id. */
+  readonly strangers: Map<string, StrangerSession>;
+  /** Uids written off while the lock had this version. */
+  writtenOff: { version: string; readonly uids: Set<string> };
+  /** By uid. */
+  readonly conflicts: Map<string, number>;
+  readonly promotionRefusals: Map<string, Refusal>;
+  writeOffRefused: Refusal | null;
+  consulDenied: Refusal | null;
+  demotedForSilence: boolean;
+  lockDelayedUntilMs: number | null;
+  deletingSinceMs: number | null;
+  /** Since when nobody leads, or the leader has been unfit. */
+  leaderlessSinceMs: number | null;
+  /** Changes of leader that the status does not show yet. */
+  transitions: readonly TransitionStatus[];
+  statusWrittenMs: number | null;
+  /** Ready reason that events and logs were last given. */
+  toldReason: string | null;
+};
+
+export const freshMemory = (): GroupMemory => ({
+  newerPods: new Map(),
+  goneUids: new Set(),
+  newerGroup: null,
+  listed: null,
+  groupConfirmedAt: null,
+  strangers: new Map(),
+  writtenOff: { version: '', uids: new Set() },
+  conflicts: new Map(),
+  promotionRefusals: new Map(),
+  writeOffRefused: null,
+  consulDenied: null,
+  demotedForSilence: false,
+  lockDelayedUntilMs: null,
+  deletingSinceMs: null,
+  leaderlessSinceMs: null,
+  transitions: [],
+  statusWrittenMs: null,
+  toldReason: null,
+});
+
+/** 5 s, 10 s, ... 5 min. */
+export function refusedAgain(previous: Refusal | null | undefined, message: string, nowMs: number): Refusal {
+  const count = (previous?.count ?? 0) + 1;
+  return { message, count, retryAtMs: nowMs + Math.min(5000 * 2 ** Math.min(count - 1, 6), 300_000) };
+}
+
+/** Kubernetes promises (1.35) that resourceVersions of one resource compare as integers. */
+export const newer = (a: { resourceVersion: string }, b: { resourceVersion: string }): boolean =>
+  BigInt(a.resourceVersion) > BigInt(b.resourceVersion);
+
+/** Notes a pod that an answer showed; the observation prefers it until the watch has caught up. */
+export function rememberPod(memory: GroupMemory, pod: Pod): void {
+  const known = memory.newerPods.get(pod.uid);
+  if (known === undefined || newer(pod, known)) memory.newerPods.set(pod.uid, pod);
+}

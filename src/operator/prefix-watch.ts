@@ -1,0 +1,46 @@
+/** Follows everything below one Consul prefix by blocking reads. */
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Consul, KvSnapshot } from '../ports/consul.ts';
+import { aborted } from './aborted.ts';
+import { backoffMs } from './queue.ts';
+
+/** Safe with every Consul version and usual load balancers (some cut requests after 30 s). */
+const WAIT_MS = 20_000;
+
+/**
+ * Calls `onSnapshot` with every state that a read returns, `rebuilt` when Consul's index fell back (what was known is
+ * void), until `signal` aborts; then resolves. States in between may be skipped. After an error it starts over with a
+ * read that does not block, so that a rebuilt Consul is noticed at once.
+ */
+export async function watchPrefix(
+  ports: { readonly consul: Consul; readonly clock: Clock; readonly random: Random },
+  prefix: string,
+  onSnapshot: (snapshot: KvSnapshot, rebuilt: boolean) => void | Promise<void>,
+  onError: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let index = 0;
+  let highest = 0;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      const snapshot = await ports.consul.readPrefix(prefix, { index, waitMs: WAIT_MS }, signal);
+      failures = 0;
+      const rebuilt = snapshot.index < highest;
+      index = snapshot.index < index ? 0 : snapshot.index;
+      highest = snapshot.index;
+      await onSnapshot(snapshot, rebuilt);
+    } catch (error) {
+      if (aborted(signal)) return;
+      onError(error);
+      index = 0;
+      failures += 1;
+      await pause(ports, backoffMs(failures + 1, ports.random.next()), signal);
+    }
+  }
+}
+
+/** Resolves early, and never rejects, when aborted. */
+async function pause({ clock }: { readonly clock: Clock }, delayMs: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(delayMs, signal).catch(() => undefined);
+}

@@ -1,0 +1,122 @@
+/**
+ * The work queue: keys, not events. A key added ten times is worked on once; a key in work that is added again is
+ * worked on once more afterwards, never twice at a time. Failures back off per key.
+ */
+import type { Clock, Random } from '../ports/clock.ts';
+
+/** What became of one pass over a key. */
+export type Next =
+  | { readonly kind: 'done' }
+  /** Look again after this long, unless something happens before. */
+  | { readonly kind: 'after'; readonly delayMs: number }
+  /** Something failed that may succeed later: exponential backoff. */
+  | { readonly kind: 'retry' };
+
+export type Queue = {
+  /** Work on `key` as soon as a worker is free. */
+  add(key: string): void;
+  /** Work on `key` after `delayMs`; of several moments the earliest counts. */
+  addAfter(key: string, delayMs: number): void;
+  /** Keys waiting for a worker now (not those waiting for their time). */
+  depth(): number;
+  /** Monotonic milliseconds at which the oldest pass in work began; null when idle. For liveness. */
+  busySinceMs(): number | null;
+  /** Stops taking work. Resolves when the passes in work have ended. */
+  stop(): Promise<void>;
+};
+
+type Pending = { readonly sinceMs: number };
+
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_LAST_MS = 5000;
+
+/**
+ * Starts `workers` concurrent workers at once. `handle` gets the key and when the oldest unserved `add` happened; it
+ * must not throw (a throw counts as `retry` and is given to `onError`).
+ */
+export function startQueue(options: {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly workers: number;
+  readonly handle: (key: string, sinceMs: number) => Promise<Next>;
+  readonly onError: (key: string, error: unknown) => void;
+}): Queue {
+  const { clock, random } = options;
+  const waiting = new Map<string, Pending>();
+  const again = new Map<string, Pending>();
+  const working = new Map<string, number>();
+  const timers = new Map<string, { atMs: number; cancel: () => void }>();
+  const failures = new Map<string, number>();
+  let stopped: (() => void) | null = null;
+
+  function add(key: string): void {
+    if (stopped !== null) return;
+    cancelTimer(key);
+    const target = working.has(key) ? again : waiting;
+    if (!target.has(key)) target.set(key, { sinceMs: clock.nowMs() });
+    dispatch();
+  }
+
+  function addAfter(key: string, delayMs: number): void {
+    if (delayMs <= 0) return add(key);
+    const atMs = clock.nowMs() + delayMs;
+    const current = timers.get(key);
+    if (stopped !== null || (current !== undefined && current.atMs <= atMs)) return;
+    current?.cancel();
+    timers.set(key, { atMs, cancel: clock.after(delayMs, () => add(key)) });
+  }
+
+  function cancelTimer(key: string): void {
+    timers.get(key)?.cancel();
+    timers.delete(key);
+  }
+
+  function dispatch(): void {
+    for (const [key, pending] of waiting) {
+      if (working.size >= options.workers || stopped !== null) return;
+      waiting.delete(key);
+      working.set(key, clock.nowMs());
+      void work(key, pending);
+    }
+  }
+
+  async function work(key: string, pending: Pending): Promise<void> {
+    const next = await options.handle(key, pending.sinceMs).catch((error: unknown): Next => {
+      options.onError(key, error);
+      return { kind: 'retry' };
+    });
+    working.delete(key);
+    settle(key, next);
+    if (stopped !== null && working.size === 0) stopped();
+    dispatch();
+  }
+
+  function settle(key: string, next: Next): void {
+    const repeat = again.get(key);
+    again.delete(key);
+    const failed = next.kind === 'retry' ? (failures.get(key) ?? 0) + 1 : 0;
+    if (failed === 0) failures.delete(key);
+    else failures.set(key, failed);
+    if (repeat !== undefined && stopped === null) waiting.set(key, repeat);
+    else if (next.kind === 'after') addAfter(key, next.delayMs);
+    else if (next.kind === 'retry') addAfter(key, backoffMs(failed, random.next()));
+  }
+
+  return {
+    add,
+    addAfter,
+    depth: () => waiting.size,
+    busySinceMs: () => (working.size === 0 ? null : Math.min(...working.values())),
+    stop: () =>
+      new Promise((resolve) => {
+        stopped = resolve;
+        for (const key of timers.keys()) cancelTimer(key);
+        waiting.clear();
+        if (working.size === 0) resolve();
+      }),
+  };
+}
+
+/** 50 ms, 100 ms, ... 5 s, each up to a quarter shorter by `jitter` in [0, 1). */
+export const backoffMs = (failures: number, jitter: number): number =>
+  Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 10)) * (1 - jitter / 4);

@@ -1,0 +1,171 @@
+/** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
+import type { InvalidLeaderGroup, LeaderGroup } from '../api/leadergroup.ts';
+import type { Plan } from '../election/actions.ts';
+import type { Observation } from '../election/observation.ts';
+import { plan } from '../election/plan.ts';
+import { soonest } from '../election/plans.ts';
+import { versionOf } from '../election/trust.ts';
+import type { Log } from '../ports/log.ts';
+import type { GroupState, Metrics } from '../ports/metrics.ts';
+import { execute } from './execute.ts';
+import { freshMemory, type GroupMemory } from './memory.ts';
+import type { Observer } from './observe.ts';
+import type { Next } from './queue.ts';
+import type { Reporter } from './report.ts';
+import type { ExecutorPorts, Run, Step } from './run.ts';
+import type { Store } from './store.ts';
+
+/** Every plan that learns or changes something is followed by another; more than this in one pass is a loop. */
+const PLANS_PER_PASS = 16;
+
+export type Reconciler = {
+  /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
+  reconcile(key: string, sinceMs: number): Promise<Next>;
+  /** Where each group stands, as of its last pass. */
+  states(): ReadonlyMap<string, GroupState>;
+};
+
+export type ReconcilerOptions = {
+  readonly store: Store;
+  readonly observe: Observer;
+  readonly executor: ExecutorPorts;
+  readonly reporter: Reporter;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** The group is gone: nothing of it need be kept. */
+  readonly dropped: (key: string) => void;
+  readonly signal: AbortSignal;
+};
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { store, observe, executor, reporter, log, signal } = options;
+  const memories = new Map<string, GroupMemory>();
+  const states = new Map<string, GroupState>();
+  const complaints = new Map<string, string>();
+
+  async function reconcile(key: string, sinceMs: number): Promise<Next> {
+    const parsed = store.group(key);
+    if (parsed === null) return drop(key);
+    if (parsed.kind === 'invalid') return refuse(key, parsed.group);
+    return await settle(key, parsed.group, memoryOf(key, parsed.group), sinceMs);
+  }
+
+  /** A group recreated under the same name starts with a clean memory. */
+  function memoryOf(key: string, { uid }: LeaderGroup): GroupMemory {
+    const id = `${key}#${uid}`;
+    const memory = memories.get(id) ?? freshMemory();
+    if (!memories.has(id)) forgetMemories(key);
+    memories.set(id, memory);
+    return memory;
+  }
+
+  function forgetMemories(key: string): void {
+    for (const id of memories.keys()) if (id.startsWith(`${key}#`)) memories.delete(id);
+  }
+
+  function drop(key: string): Next {
+    forgetMemories(key);
+    states.delete(key);
+    complaints.delete(key);
+    options.dropped(key);
+    return { kind: 'done' };
+  }
+
+  /** It passed an older schema. Nothing is done to its pods, and nobody else's group suffers. */
+  function refuse(key: string, group: InvalidLeaderGroup): Next {
+    states.set(key, 'stalled');
+    complain(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
+    return { kind: 'done' };
+  }
+
+  async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {
+    for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
+      const o = observe(group, memory);
+      const planned = plan(o);
+      if (planned.actions.length === 0) return await rest(key, o, planned, memory);
+      const { step, run } = await carryOut(o, planned, memory);
+      reporter.tell(o, planned, run.facts, memory, sinceMs);
+      if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
+      if (step.kind === 'failed') return await struggle(key, o, planned, memory, step.reason);
+      if (finalizerRemoved(planned, step)) return { kind: 'done' };
+    }
+    complain(key, `no rest after ${PLANS_PER_PASS} plans in a row; trying again later`);
+    return { kind: 'retry' };
+  }
+
+  async function carryOut(o: Observation, planned: Plan, memory: GroupMemory): Promise<{ step: Step; run: Run }> {
+    const { group } = o;
+    const run: Run = {
+      ports: executor,
+      group,
+      observation: o,
+      memory,
+      signal,
+      facts: [],
+      answers: new Map(),
+      proof: null,
+    };
+    log.debug(
+      {
+        group: `${group.namespace}/${group.name}`,
+        actions: planned.actions.map((action) => action.do),
+        reason: planned.reason,
+      },
+      'plan',
+    );
+    return { step: await execute(planned, run), run };
+  }
+
+  /** Nothing to do: the state is as it should be, or must be waited for. */
+  async function rest(key: string, o: Observation, planned: Plan, memory: GroupMemory): Promise<Next> {
+    if (memory.listed !== null && memory.listed.version !== versionOf(o.lock)) memory.listed = null;
+    if (planned.verdict !== null) complaints.delete(key);
+    states.set(key, stateOf(planned, o));
+    const statusMs = o.group.deleting ? null : await reporter.writeStatus(o, planned, memory, signal);
+    const againMs = soonest([planned.againMs, statusMs]);
+    return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
+  }
+
+  /** An action failed: people see that the group is not settled, and why. */
+  async function struggle(
+    key: string,
+    o: Observation,
+    planned: Plan,
+    memory: GroupMemory,
+    reason: string,
+  ): Promise<Next> {
+    complain(key, reason);
+    const verdict =
+      planned.verdict === null ? null : { ...planned.verdict, detail: `${planned.verdict.detail}: ${reason}` };
+    if (!o.group.deleting && !o.consulSilent) await reporter.writeStatus(o, { ...planned, verdict }, memory, signal);
+    return { kind: 'retry' };
+  }
+
+  /** Once per complaint, not per attempt. */
+  function complain(key: string, reason: string): void {
+    if (complaints.get(key) === reason) return;
+    complaints.set(key, reason);
+    log.warn({ group: key, reason }, 'the group cannot be settled yet');
+  }
+
+  return { reconcile, states: () => states };
+}
+
+const finalizerRemoved = (planned: Plan, step: Step): boolean =>
+  step.kind === 'ok' && planned.actions.at(-1)?.do === 'removeFinalizer';
+
+function stateOf({ verdict }: Plan, o: Observation): GroupState {
+  if (o.group.spec.paused) return 'paused';
+  if (verdict === null) return 'notLed';
+  if (verdict.stalled !== null) return 'stalled';
+  switch (verdict.ready.reason) {
+    case 'Led':
+      return 'led';
+    case 'LedElsewhere':
+      return 'ledElsewhere';
+    case 'ScaledToZero':
+      return 'scaledToZero';
+    default:
+      return 'notLed';
+  }
+}

@@ -1,0 +1,85 @@
+/** What one execution of a plan knows: the plan's premises, and what its actions have brought so far. */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import type { Pod } from '../api/pod.ts';
+import type { Observation } from '../election/observation.ts';
+import { tokenOf } from '../election/token.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Consul } from '../ports/consul.ts';
+import type { Kubernetes } from '../ports/kubernetes.ts';
+import type { Locks } from './locks.ts';
+import type { GroupMemory } from './memory.ts';
+import { rememberPod } from './memory.ts';
+import type { SessionKeeper } from './sessions.ts';
+
+export type ExecutorPorts = {
+  readonly consul: Consul;
+  readonly kubernetes: Kubernetes;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keeper: SessionKeeper;
+  readonly locks: Locks;
+  /** The bucket may not be ours any more. */
+  readonly doubtOwnership: () => void;
+  readonly syntheticNode: string;
+};
+
+/** A committed transaction of this run: the proof that a promotion needs (promise I2). */
+export type Proof = { readonly podUid: string; readonly session: string; readonly token: number };
+
+/** What happened that people should hear of. */
+export type Fact =
+  | {
+      readonly kind: 'promoted';
+      readonly pod: Pod;
+      readonly token: number;
+      readonly session: string;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'writtenOff';
+      readonly pod: string;
+      readonly uid: string;
+      readonly wasLeader: boolean;
+      readonly because: string;
+    }
+  | { readonly kind: 'unlocked' };
+
+export type Run = {
+  readonly ports: ExecutorPorts;
+  readonly group: LeaderGroup;
+  readonly observation: Observation;
+  readonly memory: GroupMemory;
+  readonly signal: AbortSignal;
+  readonly facts: Fact[];
+  /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
+  readonly answers: Map<string, Pod>;
+  proof: Proof | null;
+};
+
+/**
+ * How an action ended. `again`: something was learnt, plan anew at once. `later`: a cache is behind, or somebody else
+ * must move first. `failed`: tried again with growing delay.
+ */
+export type Step =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'again'; readonly reason: string }
+  | { readonly kind: 'later'; readonly delayMs: number; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export const OK: Step = { kind: 'ok' };
+export const again = (reason: string): Step => ({ kind: 'again', reason });
+export const later = (reason: string, delayMs = 200): Step => ({ kind: 'later', delayMs, reason });
+export const failed = (reason: string): Step => ({ kind: 'failed', reason });
+
+/** The first step that is not ok. */
+export const worst = (steps: readonly Step[]): Step =>
+  steps.find(({ kind }) => kind === 'failed') ?? steps.find(({ kind }) => kind !== 'ok') ?? OK;
+
+export function notePod(run: Run, pod: Pod): void {
+  run.answers.set(pod.uid, pod);
+  rememberPod(run.memory, pod);
+}
+
+/** Highest token on any pod that this run's writes have shown. */
+export const answeredToken = (run: Run): number =>
+  Math.max(0, ...[...run.answers.values()].map((pod) => tokenOf(pod, run.group.name)));

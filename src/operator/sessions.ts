@@ -1,0 +1,153 @@
+/**
+ * The session keeper: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
+ * is, or the bucket is another replica's.
+ */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import type { PodRef } from '../api/pod.ts';
+import { parseSessionName, sessionName } from '../election/keys.ts';
+import type { MemberSession } from '../election/observation.ts';
+import type { ConsulSession } from '../ports/consul.ts';
+import type { Kubernetes } from '../ports/kubernetes.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
+import { groupKey } from './store.ts';
+
+export type SessionKeeper = {
+  /** Sessions of one group's members, oldest first. */
+  of(key: string): readonly MemberSession[];
+  /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
+  open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes over a session of ours from an earlier life, after a first renewal of our own: nobody else's tells us until
+   * when it may be believed. False: it is not one of a group's member, or Consul says it is gone. Throws ConsulError.
+   */
+  adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean>;
+  /** A committed transaction named the session. */
+  prove(id: string): void;
+  /** Consul refused to lock with it: it does not exist any more. */
+  lost(id: string): void;
+  /** Nobody needs it any more: no more renewals; destroyed at once if its pod is known to be gone, else it expires. */
+  retire(id: string, signal: AbortSignal): Promise<void>;
+  /** No more renewals for a group that is gone or another replica's. */
+  drop(key: string): void;
+  /** How many are kept. */
+  count(): number;
+  /** Keys of the groups that have any. */
+  keys(): readonly string[];
+  /** Monotonic milliseconds of the nearest deadline; null without a session. */
+  nearestDeadlineMs(): number | null;
+};
+
+type Kept = {
+  readonly renewal: Renewal;
+  readonly group: string;
+  readonly podUid: string;
+  /** null for an adopted one: a session's name holds the uid only. */
+  readonly pod: PodRef | null;
+  readonly lockDelayMs: number;
+  /** Consul's createIndex, or above every known one for those opened here. */
+  readonly order: number;
+};
+
+export type KeeperOptions = RenewalPorts & {
+  readonly kubernetes: Pick<Kubernetes, 'getPod'>;
+  readonly metrics: Metrics;
+  readonly node: string;
+  /** Something about a group's sessions changed that its next pass should see. */
+  readonly wake: (key: string) => void;
+};
+
+export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
+  const { consul, clock, node, wake } = options;
+  const kept = new Map<string, Kept>();
+  const byGroup = new Map<string, Set<string>>();
+  let opened = 0;
+
+  function keep(session: Omit<Kept, 'renewal'>, id: string, ttlMs: number, acknowledgedMs: number): void {
+    const renewal = keepRenewed(options, { id, ttlMs }, acknowledgedMs, {
+      lost: () => forget(id),
+      deadline: () => wake(session.group),
+      recovered: () => wake(session.group),
+      attempted: options.metrics.renewal,
+    });
+    kept.set(id, { ...session, renewal });
+    byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
+  }
+
+  function forget(id: string): void {
+    const session = kept.get(id);
+    if (session === undefined) return;
+    session.renewal.stop();
+    kept.delete(id);
+    byGroup.get(session.group)?.delete(id);
+    wake(session.group);
+  }
+
+  const sessionsOf = (key: string): readonly Kept[] =>
+    [...(byGroup.get(key) ?? [])].flatMap((id) => kept.get(id) ?? []).toSorted((a, b) => a.order - b.order);
+
+  async function open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void> {
+    const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
+    const name = sessionName(group.namespace, group.name, pod.uid);
+    const sentMs = clock.nowMs();
+    const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal);
+    opened += 1;
+    const order = Number.MAX_SAFE_INTEGER / 2 + opened;
+    keep({ group: groupKey(group), podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
+  }
+
+  async function adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean> {
+    const named = parseSessionName(session.name);
+    if (named === null || session.node !== node || session.ttlMs <= 0) return false;
+    if (kept.has(session.id)) return true;
+    const sentMs = clock.nowMs();
+    if ((await consul.renewSession(session.id, signal)) === 'lost') return false;
+    const group = groupKey({ namespace: named.namespace, name: named.group });
+    const { lockDelayMs, createIndex: order, ttlMs } = session;
+    if (!kept.has(session.id))
+      keep({ group, podUid: named.podUid, pod: null, lockDelayMs, order }, session.id, ttlMs, sentMs);
+    return true;
+  }
+
+  async function retire(id: string, signal: AbortSignal): Promise<void> {
+    const session = kept.get(id);
+    if (session === undefined) return;
+    session.renewal.stop();
+    kept.delete(id);
+    byGroup.get(session.group)?.delete(id);
+    if (session.pod === null) return;
+    const { namespace, name, uid } = session.pod;
+    const now = await options.kubernetes.getPod(namespace, name, signal);
+    if (now === null || now.uid !== uid) await consul.destroySession(id, signal);
+  }
+
+  return {
+    of: (key) =>
+      sessionsOf(key).map(({ renewal, podUid, lockDelayMs }) => ({
+        id: renewal.id,
+        podUid,
+        ttlMs: renewal.ttlMs,
+        lockDelayMs,
+        deadlineMs: renewal.deadlineMs(),
+        proven: renewal.proven(),
+      })),
+    open,
+    adopt,
+    prove: (id) => kept.get(id)?.renewal.prove(),
+    lost: forget,
+    retire,
+    drop: (key) => {
+      for (const { renewal } of sessionsOf(key)) {
+        renewal.stop();
+        kept.delete(renewal.id);
+      }
+      byGroup.delete(key);
+    },
+    count: () => kept.size,
+    keys: () => [...byGroup.keys()],
+    nearestDeadlineMs: () => {
+      const deadlines = [...kept.values()].map(({ renewal }) => renewal.deadlineMs());
+      return deadlines.length === 0 ? null : Math.min(...deadlines);
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** The command line of `npm run cluster`. Pure. */
+import { parseArgs } from 'node:util';
+import { ClusterError } from './errors.ts';
+
+const componentActions = ['stop', 'start', 'restart', 'kill', 'freeze', 'thaw', 'wipe'] as const;
+
+export type ComponentAction = (typeof componentActions)[number];
+
+export type Command =
+  | { readonly type: 'help' }
+  | { readonly type: 'up'; readonly dir: string; readonly consulAcl: boolean }
+  | { readonly type: 'down'; readonly dir: string }
+  | { readonly type: 'component'; readonly dir: string; readonly action: ComponentAction; readonly name: string };
+
+/** The command line is wrong. The message says how. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export const usage = `npm run cluster -- COMMAND [--dir D]
+
+  up [--consul-acl]   bring the cluster up and wait until it is ready
+  down                end everything and remove D
+  stop NAME           end a component (SIGTERM)
+  start NAME          start it again, same ports, same data, and wait until it is ready
+  restart NAME        both
+  kill NAME           end it at once (SIGKILL)
+  freeze NAME         halt it (SIGSTOP)
+  thaw NAME           let it go on (SIGCONT)
+  wipe consul         stop it, delete its data, start it
+
+NAME: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, consul
+D: the cluster's folder, .cluster by default; several clusters in different folders run side by side
+--consul-acl: Consul denies everything without a token; D/env has the management token
+--node kwok|real: what nodes the cluster has; only fake ones (kwok, the default) for now
+
+In a shell, \`. D/env\` makes kubectl and consul talk to the cluster.`;
+
+/** What the command line asks for. Throws UsageError, or ClusterError for what does not exist yet. */
+export function parseCommand(argv: readonly string[], defaultDir: string): Command {
+  const { values, positionals } = parse(argv);
+  const [verb, name, ...rest] = positionals;
+  const dir = values.dir ?? defaultDir;
+  if (values.help === true || verb === undefined || verb === 'help') return { type: 'help' };
+  checkNode(values.node);
+  if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
+  const action = componentActions.find((candidate) => candidate === verb);
+  if (action !== undefined) {
+    if (name === undefined) throw new UsageError(`${verb} needs the name of a component`);
+    return { type: 'component', dir, action, name };
+  }
+  if (name !== undefined) throw new UsageError(`${verb} takes no component`);
+  if (verb === 'up') return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false };
+  if (verb === 'down') return { type: 'down', dir };
+  throw new UsageError(`there is no command ${verb}`);
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        dir: { type: 'string' },
+        node: { type: 'string' },
+        'consul-acl': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function checkNode(node: string | undefined): void {
+  if (node === undefined || node === 'kwok') return;
+  if (node !== 'real') throw new UsageError(`--node is kwok or real, not ${node}`);
+  throw new ClusterError(
+    'Real nodes (--node real) come later: for now run without --node and get fake nodes played by kwok.',
+  );
+}

@@ -1,0 +1,141 @@
+/** etcd and the Kubernetes control plane, on loopback, with RBAC on and a static token for each user. */
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { send } from './http.ts';
+import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
+import type { ComponentSpec, Site } from './spec.ts';
+
+/** A killed etcd may lose its last writes only if the machine dies with it: page cache survives a process. */
+export function etcd({ layout, state }: Site): ComponentSpec {
+  const url = `http://127.0.0.1:${state.ports.etcd}`;
+  return {
+    name: 'etcd',
+    binary: 'etcd',
+    args: [
+      `--data-dir=${join(layout.data, 'etcd')}`,
+      `--listen-client-urls=${url}`,
+      `--advertise-client-urls=${url}`,
+      '--listen-peer-urls=http://127.0.0.1:0',
+      '--unsafe-no-fsync',
+    ],
+    env: {},
+    after: [],
+    ports: ['etcd'],
+    wipes: undefined,
+    prepare: nothing,
+    isReady: async (signal) => (await send({ url: `${url}/health` }, signal)).status === 200,
+  };
+}
+
+export function kubeApiserver(site: Site): ComponentSpec {
+  const { layout, state } = site;
+  return {
+    name: 'kube-apiserver',
+    binary: 'kube-apiserver',
+    args: [
+      `--etcd-servers=http://127.0.0.1:${state.ports.etcd}`,
+      '--bind-address=127.0.0.1',
+      '--advertise-address=127.0.0.1',
+      `--secure-port=${state.ports['kube-apiserver']}`,
+      `--cert-dir=${join(layout.data, 'kube-apiserver')}`,
+      '--authorization-mode=Node,RBAC',
+      `--token-auth-file=${tokensPath(site)}`,
+      '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
+      `--service-account-key-file=${accountKeyPath(site)}`,
+      `--service-account-signing-key-file=${accountKeyPath(site)}`,
+      '--service-cluster-ip-range=10.96.0.0/16',
+      // An endpoint must not be a loopback address, which is all this server has.
+      '--endpoint-reconciler-type=none',
+      '--allow-privileged=true',
+      // Without it a server that is asked to end waits a minute for its clients to give up their watches.
+      '--shutdown-watch-termination-grace-period=1s',
+      '--profiling=false',
+    ],
+    env: {},
+    after: ['etcd'],
+    ports: ['kube-apiserver'],
+    wipes: undefined,
+    prepare: () => writeSecrets(site),
+    isReady: (signal) => answersOk(site, `${apiServerUrl(state)}/readyz`, signal),
+  };
+}
+
+export function kubeControllerManager(site: Site): ComponentSpec {
+  const port = site.state.ports['kube-controller-manager'];
+  const kubeconfig = join(site.layout.secrets, 'kube-controller-manager.kubeconfig');
+  return {
+    name: 'kube-controller-manager',
+    binary: 'kube-controller-manager',
+    args: [
+      `--kubeconfig=${kubeconfig}`,
+      ...servingArgs(site, port),
+      '--use-service-account-credentials=true',
+      `--service-account-private-key-file=${accountKeyPath(site)}`,
+      `--root-ca-file=${authorityPath(site.layout)}`,
+      // A fake node that was starved for a minute must not fail its pods for good: kwok makes pods ready only once.
+      '--node-monitor-grace-period=10m',
+      '--kube-api-qps=200',
+      '--kube-api-burst=400',
+    ],
+    env: {},
+    after: ['kube-apiserver'],
+    ports: ['kube-controller-manager'],
+    wipes: undefined,
+    prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.controllerManager),
+    isReady: (signal) => answersOk(site, `https://127.0.0.1:${port}/healthz`, signal),
+  };
+}
+
+export function kubeScheduler(site: Site): ComponentSpec {
+  const port = site.state.ports['kube-scheduler'];
+  const kubeconfig = join(site.layout.secrets, 'kube-scheduler.kubeconfig');
+  return {
+    name: 'kube-scheduler',
+    binary: 'kube-scheduler',
+    args: [`--kubeconfig=${kubeconfig}`, ...servingArgs(site, port)],
+    env: {},
+    after: ['kube-apiserver'],
+    ports: ['kube-scheduler'],
+    wipes: undefined,
+    prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.scheduler),
+    isReady: (signal) => answersOk(site, `https://127.0.0.1:${port}/readyz`, signal),
+  };
+}
+
+/** One instance each, so no leases; and the API server's certificate, which holds for the address they share. */
+function servingArgs({ layout }: Site, port: number): readonly string[] {
+  return [
+    '--leader-elect=false',
+    '--bind-address=127.0.0.1',
+    `--secure-port=${port}`,
+    `--tls-cert-file=${authorityPath(layout)}`,
+    `--tls-private-key-file=${join(layout.data, 'kube-apiserver', 'apiserver.key')}`,
+  ];
+}
+
+/** Health endpoints are open to everybody. */
+async function answersOk({ layout }: Site, url: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const authority = await readFile(authorityPath(layout), 'utf8');
+  return (await send({ url, authority }, signal)).status === 200;
+}
+
+/** The static users and the key that signs service account tokens; an existing key stays, tokens depend on it. */
+async function writeSecrets(site: Site): Promise<void> {
+  const { admin, controllerManager, scheduler } = site.state.tokens;
+  const users = [
+    `${admin},admin,admin,"system:masters"`,
+    `${controllerManager},system:kube-controller-manager,kube-controller-manager,`,
+    `${scheduler},system:kube-scheduler,kube-scheduler,`,
+  ];
+  await mkdir(site.layout.secrets, { recursive: true, mode: 0o700 });
+  await writeFile(tokensPath(site), `${users.join('\n')}\n`, { mode: 0o600 });
+  if (existsSync(accountKeyPath(site))) return;
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await writeFile(accountKeyPath(site), privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
+}
+
+const tokensPath = ({ layout }: Site) => join(layout.secrets, 'tokens.csv');
+const accountKeyPath = ({ layout }: Site) => join(layout.secrets, 'service-account.key');
+const nothing = async () => {};

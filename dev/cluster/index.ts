@@ -1,0 +1,163 @@
+/**
+ * The development cluster as a library, for tests, the demo and the benchmark: a real API server, a real Consul, and handles to
+ * kill, freeze and restart each of their processes.
+ *
+ * ```ts
+ * await using cluster = await startCluster({ dir });
+ * await cluster.component('consul').freeze();
+ * ```
+ */
+import { thisProcess } from '../lock.mjs';
+import { componentSpecs } from './components.ts';
+import { consulAddress } from './consul.ts';
+import { environmentOf } from './environment.ts';
+import { ClusterError } from './errors.ts';
+import { apiServerUrl } from './kubeconfig.ts';
+import { layoutOf } from './layout.ts';
+import { down, downAtOnce, siteOf, up } from './lifecycle.ts';
+import {
+  freezeComponent,
+  killComponent,
+  logPath,
+  startAndWait,
+  stopComponent,
+  thawComponent,
+  waitForRunning,
+  wipeComponent,
+} from './run.ts';
+import { type ComponentName, type ComponentSpec, componentNames, realNodeComponentNames, type Site } from './spec.ts';
+
+export { ToolError } from '../tools/failures.ts';
+export { ClusterError } from './errors.ts';
+
+/** One process of a cluster. Each call returns when it has taken effect. */
+export interface Component {
+  readonly name: ComponentName;
+  /** File with everything that it has printed, over all its lives. */
+  readonly logPath: string;
+  /** Ends it with SIGTERM, SIGKILL after 10 s. Does nothing if it does not run. */
+  readonly stop: () => Promise<void>;
+  /** Starts it with the same ports and data and waits until it is ready. Does nothing but wait if it runs. */
+  readonly start: (options?: Waiting) => Promise<void>;
+  /** Stops and starts it. */
+  readonly restart: (options?: Waiting) => Promise<void>;
+  /** Ends it with SIGKILL. Throws ClusterError if it does not run, as do freeze and thaw. */
+  readonly kill: () => Promise<void>;
+  /** Halts it with SIGSTOP: it answers nothing more, and its connections stay open. */
+  readonly freeze: () => Promise<void>;
+  /** Lets it go on after `freeze` with SIGCONT. Does not wait until it is ready. */
+  readonly thaw: () => Promise<void>;
+  /** Stops it, deletes all it has stored, starts it and waits until it is ready. Only consul; throws ClusterError otherwise. */
+  readonly wipe: (options?: Waiting) => Promise<void>;
+  /** Waits until it is ready. Throws ClusterError if it does not run, has ended, or is not ready after 90 s. */
+  readonly ready: (options?: Waiting) => Promise<void>;
+}
+
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A running cluster. */
+export interface Cluster extends AsyncDisposable {
+  /** Its folder, absolute. */
+  readonly dir: string;
+  /** kubeconfig of its administrator. */
+  readonly kubeconfigPath: string;
+  /** The API server's base URL. */
+  readonly apiServerUrl: string;
+  /** Host and port of Consul's HTTP API, as CONSUL_HTTP_ADDR has it. */
+  readonly consulAddress: string;
+  /** Consul's management token, if the cluster was made with `consulAcl`. */
+  readonly consulToken: string | undefined;
+  /** KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN if there is one, and PATH with the cluster's binaries first. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly component: (name: ComponentName) => Component;
+  /** Ends everything and removes the folder. */
+  readonly down: () => Promise<void>;
+}
+
+/**
+ * Brings a cluster up, or takes the one that runs in the folder already. Disposing of it takes it down only if this call made
+ * it; a cluster that this call made also ends with this process. If the process is killed, the next `up` of any cluster clears
+ * it away.
+ *
+ * Throws ToolError or ClusterError with a message for people, or the signal's reason; nothing that it started is left then.
+ *
+ * @param options.dir its folder; `.cluster` in the current folder by default
+ * @param options.consulAcl whether Consul denies everything to requests without a token; only for a new cluster
+ */
+export async function startCluster(
+  options: { readonly dir?: string; readonly consulAcl?: boolean; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Cluster> {
+  const layout = layoutOf(options.dir ?? DEFAULT_DIR);
+  const { site, isNew } = await up(layout, { ...options, owner: thisProcess() });
+  const cluster = clusterAt(site);
+  if (!isNew) return cluster;
+  const atExit = () => downAtOnce(layout);
+  process.once('exit', atExit);
+  const end = async () => {
+    await cluster.down();
+    process.off('exit', atExit);
+  };
+  return { ...cluster, down: end, [Symbol.asyncDispose]: end };
+}
+
+/** The cluster that is up in the folder; disposing of it does nothing. Throws ClusterError if there is none. */
+export async function openCluster({ dir = DEFAULT_DIR }: { readonly dir?: string } = {}): Promise<Cluster> {
+  return clusterAt(await siteOf(layoutOf(dir)));
+}
+
+/** Ends whatever runs in the folder and removes it, also after a killed run. Returns whether there was anything. */
+export async function stopCluster({ dir = DEFAULT_DIR }: { readonly dir?: string } = {}): Promise<boolean> {
+  return await down(layoutOf(dir));
+}
+
+export const DEFAULT_DIR = '.cluster';
+
+/** The component name that a person typed. Throws ClusterError for one that does not exist, or not yet. */
+export function parseComponentName(name: string): ComponentName {
+  const known = componentNames.find((candidate) => candidate === name);
+  if (known !== undefined) return known;
+  if (realNodeComponentNames.includes(name))
+    throw new ClusterError(`${name} belongs to real nodes (--node real), which come later.`);
+  throw new ClusterError(`There is no component ${name}: they are ${componentNames.join(', ')}.`);
+}
+
+function clusterAt(site: Site): Cluster {
+  const { layout, state } = site;
+  return {
+    dir: layout.root,
+    kubeconfigPath: layout.kubeconfig,
+    apiServerUrl: apiServerUrl(state),
+    consulAddress: consulAddress(site),
+    consulToken: state.consulToken,
+    env: environmentOf(site),
+    component: (name) => componentOf(site, specNamed(site, name)),
+    down: async () => void (await down(layout)),
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+const specNamed = (site: Site, name: ComponentName) =>
+  componentSpecs(site).find((spec) => spec.name === name) as ComponentSpec;
+
+function componentOf(site: Site, spec: ComponentSpec): Component {
+  const { name } = spec;
+  const stop = () => stopComponent(site, name);
+  const start = ({ signal }: Waiting = {}) => startAndWait(site, spec, signal);
+  return {
+    name,
+    logPath: logPath(site.layout, name),
+    stop,
+    start,
+    restart: async (options) => {
+      await stop();
+      await start(options);
+    },
+    kill: () => killComponent(site, name),
+    freeze: () => freezeComponent(site, name),
+    thaw: () => thawComponent(site, name),
+    wipe: ({ signal }: Waiting = {}) => wipeComponent(site, spec, signal),
+    ready: ({ signal }: Waiting = {}) => waitForRunning(site, spec, signal),
+  };
+}

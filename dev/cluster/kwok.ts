@@ -1,0 +1,90 @@
+/** kwok, which plays the kubelets of fake nodes, and those nodes. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { send } from './http.ts';
+import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
+import type { ComponentSpec, Site } from './spec.ts';
+
+/** Only nodes with this annotation are kwok's; a real node can stand beside them. */
+const FAKE_NODE = { 'kwok.x-k8s.io/node': 'fake' };
+const NODE_NAMES = ['node-1', 'node-2', 'node-3'];
+
+export function kwok(site: Site): ComponentSpec {
+  const { layout, state } = site;
+  const address = `127.0.0.1:${state.ports.kwok}`;
+  const kubeconfig = join(layout.secrets, 'kwok.kubeconfig');
+  return {
+    name: 'kwok',
+    binary: 'kwok',
+    args: [
+      `--kubeconfig=${kubeconfig}`,
+      `--config=${join(import.meta.dirname, 'kwok.yaml')}`,
+      '--manage-all-nodes=false',
+      `--manage-nodes-with-annotation-selector=${Object.entries(FAKE_NODE)
+        .map((pair) => pair.join('='))
+        .join(',')}`,
+      // With leases, a restarted kwok would leave the nodes alone until those of its former life have run out.
+      '--node-lease-duration-seconds=0',
+      '--cidr=10.128.0.0/9',
+      '--node-ip=127.0.0.1',
+      `--server-address=${address}`,
+    ],
+    env: { KWOK_WORKDIR: join(layout.data, 'kwok') },
+    after: ['kube-apiserver'],
+    ports: ['kwok'],
+    wipes: undefined,
+    prepare: () => writeKubeconfig(site, kubeconfig, state.tokens.admin),
+    isReady: async (signal) => (await send({ url: `http://${address}/healthz` }, signal)).status === 200,
+  };
+}
+
+/** Creates the fake nodes; those that exist stay. Rejects when the API server refuses. */
+export async function createNodes(site: Site, signal: AbortSignal | undefined): Promise<void> {
+  await Promise.all(NODE_NAMES.map((name) => createNode(site, name, signal)));
+}
+
+/** Whether every fake node is Ready and pods can be created: the namespace `default` has its ServiceAccount. */
+export async function isPopulated(site: Site, signal: AbortSignal | undefined): Promise<boolean> {
+  const [account, ...nodes] = await Promise.all([
+    api(site, { path: '/api/v1/namespaces/default/serviceaccounts/default' }, signal),
+    ...NODE_NAMES.map((name) => api(site, { path: `/api/v1/nodes/${name}` }, signal)),
+  ]);
+  return (
+    account.status === 200 && nodes.every(({ status, body }) => status === 200 && isUsable(JSON.parse(body) as Node))
+  );
+}
+
+interface Node {
+  readonly spec: { readonly taints?: readonly unknown[] };
+  readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** Ready, and no more tainted as the not ready node it began as. */
+function isUsable({ spec, status }: Node): boolean {
+  const ready =
+    status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
+  return ready && (spec.taints ?? []).length === 0;
+}
+
+async function createNode(site: Site, name: string, signal: AbortSignal | undefined): Promise<void> {
+  const labels = {
+    'kubernetes.io/hostname': name,
+    'kubernetes.io/os': 'linux',
+    'topology.kubernetes.io/zone': `zone-${name.slice(-1)}`,
+  };
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name, annotations: FAKE_NODE, labels } };
+  const { status, body } = await api(site, { path: '/api/v1/nodes', body: JSON.stringify(node) }, signal);
+  if (status !== 201 && status !== 409)
+    throw new Error(`The API server refused the fake node ${name}: ${status} ${body}`);
+}
+
+async function api(
+  { layout, state }: Site,
+  { path, body }: { readonly path: string; readonly body?: string },
+  signal: AbortSignal | undefined,
+): Promise<{ status: number; body: string }> {
+  const url = `${apiServerUrl(state)}${path}`;
+  const authority = await readFile(authorityPath(layout), 'utf8');
+  const headers = { authorization: `Bearer ${state.tokens.admin}`, 'content-type': 'application/json' };
+  return await send({ url, authority, headers, ...(body === undefined ? {} : { method: 'POST', body }) }, signal);
+}

@@ -1,0 +1,42 @@
+/** What there is to know about a component before it runs. */
+import type { BinaryName } from '../tools/products.ts';
+import type { Layout } from './layout.ts';
+import type { ClusterState, PortName } from './state.ts';
+
+/** The components that `up` starts. */
+export const componentNames = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kwok',
+  'consul',
+] as const;
+
+export type ComponentName = (typeof componentNames)[number];
+
+/** Those that come with real nodes, which are not built yet. */
+export const realNodeComponentNames: readonly string[] = ['kubelet', 'containerd', 'kube-proxy'];
+
+/** A cluster's folder and what it was given. */
+export interface Site {
+  readonly layout: Layout;
+  readonly state: ClusterState;
+}
+
+/** How to run one component of one cluster. Made anew from the state each time, never stored. */
+export interface ComponentSpec {
+  readonly name: ComponentName;
+  readonly binary: BinaryName;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Those that must be ready before it starts. */
+  readonly after: readonly ComponentName[];
+  readonly ports: readonly PortName[];
+  /** The folder that `wipe` empties; only where forgetting everything makes sense alone. */
+  readonly wipes: string | undefined;
+  /** Writes the files it reads at start. */
+  readonly prepare: () => Promise<void>;
+  /** Whether it does its work now. May reject, which means no. */
+  readonly isReady: (signal: AbortSignal | undefined) => Promise<boolean>;
+}

@@ -1,0 +1,17 @@
+/** Where things that outlive a checkout are kept. bootstrap.mjs knows the same folder. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Product } from './products.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The cache folder: LEADERGROUP_CACHE, else the user's cache folder. It need not exist yet. */
+export function cacheDir(env: Environment = process.env): string {
+  return env['LEADERGROUP_CACHE'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'leadergroup');
+}
+
+/** The folder of a product's binaries in the cache, one for each version and platform. */
+export function productDir(product: Product, env: Environment = process.env): string {
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+  return join(cacheDir(env), 'tools', `${product.name}-${product.version}-${process.platform}-${arch}`);
+}

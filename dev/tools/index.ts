@@ -1,0 +1,97 @@
+/** The binaries of the development cluster: found where they are, built where they are not. */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { takeLock } from '../lock.mjs';
+import { buildBinary, checkCanBuild } from './build.ts';
+import { cacheDir } from './cache.ts';
+import { findBinary } from './find.ts';
+import { type Binary, type BinaryName, binaries } from './products.ts';
+import { duration, showProgress } from './progress.ts';
+
+/** Paths of the binaries by name. */
+export type Tools = Readonly<Partial<Record<BinaryName, string>>>;
+
+/**
+ * Finds the cluster's binaries and builds those that are missing, showing progress on standard error.
+ *
+ * One build runs at a time on a machine; whoever comes second waits and finds the first one's binaries. Throws ToolError with
+ * one sentence that says what to do. When aborted, finished binaries stay.
+ *
+ * @param names which ones; by default all that a cluster without real nodes needs
+ */
+export async function ensureTools(
+  options: { readonly names?: readonly BinaryName[]; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Tools> {
+  const wanted = binaries.filter((binary) => options.names?.includes(binary.name) ?? binary.needed);
+  const found = await findAll(wanted);
+  if (wanted.every((binary) => binary.name in found)) return found;
+  return await buildMissing(wanted, options.signal);
+}
+
+async function findAll(wanted: readonly Binary[]): Promise<Tools> {
+  const found = await Promise.all(wanted.map(async (binary) => [binary.name, await findBinary(binary)] as const));
+  return Object.fromEntries(found.filter(([, path]) => path !== undefined));
+}
+
+async function buildMissing(wanted: readonly Binary[], signal: AbortSignal | undefined): Promise<Tools> {
+  const lock = await takeLock(join(cacheDir(), 'tools', '.build-lock'), {
+    signal,
+    onWait: (pid) => console.error(`Waiting for process ${pid}, which is building the development cluster's binaries.`),
+  });
+  try {
+    const found = await findAll(wanted);
+    const missing = wanted.filter((binary) => !(binary.name in found));
+    return { ...found, ...(await buildAll(missing, signal)) };
+  } finally {
+    lock.release();
+  }
+}
+
+async function buildAll(missing: readonly Binary[], signal: AbortSignal | undefined): Promise<Tools> {
+  if (missing.length === 0) return {};
+  await checkCanBuild(missing, signal);
+  announce(missing);
+  const built: Partial<Record<BinaryName, string>> = {};
+  for (const [index, binary] of missing.entries()) {
+    built[binary.name] = await buildOne(
+      binary,
+      { part: index + 1, rest: missing.slice(index), parts: missing.length },
+      signal,
+    );
+  }
+  return built;
+}
+
+function announce(missing: readonly Binary[]): void {
+  const names = missing.map((binary) => `${binary.name} ${binary.product.version}`).join(', ');
+  const time = duration(usualSeconds(missing));
+  console.error(
+    `Building once, for all checkouts: ${names}; usually ${time} on this machine, less if Go has built them before.`,
+  );
+}
+
+async function buildOne(
+  binary: Binary,
+  { part, parts, rest }: { readonly part: number; readonly parts: number; readonly rest: readonly Binary[] },
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const label = `${binary.name} ${binary.product.version} (${part} of ${parts})`;
+  const progress = showProgress(`building ${label}`, {
+    expectedSeconds: usualSeconds([binary]),
+    remainingSeconds: usualSeconds(rest),
+  });
+  let words = `stopped building ${label}`;
+  try {
+    const path = await buildBinary(binary, signal);
+    words = `built ${label}`;
+    return path;
+  } finally {
+    progress.done(words);
+  }
+}
+
+/** Measured on two cores; Go uses up to eight well. */
+function usualSeconds(list: readonly Binary[]): number {
+  const cores = Math.min(8, Math.max(1, availableParallelism()));
+  return Math.round((list.reduce((sum, binary) => sum + binary.seconds, 0) * 2) / cores);
+}

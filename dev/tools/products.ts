@@ -1,0 +1,110 @@
+/**
+ * What the development cluster is made of: products, their pinned versions, their binaries and how each is built and asked
+ * for its version. The go.mod beside says the same versions (a test compares them).
+ */
+
+export type BinaryName =
+  | 'consul'
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kube-proxy'
+  | 'kube-scheduler'
+  | 'kubectl'
+  | 'kubelet'
+  | 'kwok';
+
+export interface Product {
+  readonly name: 'consul' | 'etcd' | 'kubernetes' | 'kwok';
+  readonly version: string;
+  /** The module in go.mod whose version is the product's. */
+  readonly module: string;
+  /** Go linker flags that write the version into the binaries, where the source does not say it by itself. */
+  readonly linkerFlags: readonly string[];
+}
+
+export interface Binary {
+  readonly name: BinaryName;
+  readonly product: Product;
+  /** The Go package to build. */
+  readonly goPackage: string;
+  /** Time a cold build takes on two cores, downloads included, when built in the order of `binaries`. */
+  readonly seconds: number;
+  /** Arguments that make it print its version. */
+  readonly versionArgs: readonly string[];
+  /** Whether the default cluster needs it; the others belong to real nodes. */
+  readonly needed: boolean;
+}
+
+const consul: Product = {
+  name: 'consul',
+  version: '1.22.5',
+  module: 'github.com/hashicorp/consul',
+  linkerFlags: [],
+};
+
+const etcd: Product = { name: 'etcd', version: '3.6.16', module: 'go.etcd.io/etcd/server/v3', linkerFlags: [] };
+
+const kwok: Product = { name: 'kwok', version: '0.7.0', module: 'sigs.k8s.io/kwok', linkerFlags: [] };
+
+const kubernetes: Product = {
+  name: 'kubernetes',
+  version: '1.36.1',
+  module: 'k8s.io/kubernetes',
+  linkerFlags: ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((path) => [
+    `-X ${path}.gitVersion=v1.36.1`,
+    `-X ${path}.gitMajor=1`,
+    `-X ${path}.gitMinor=36`,
+  ]),
+};
+
+const ofKubernetes = (name: BinaryName, seconds: number, needed = true): Binary => ({
+  name,
+  product: kubernetes,
+  goPackage: `k8s.io/kubernetes/cmd/${name}`,
+  seconds,
+  versionArgs: name === 'kubectl' ? ['version', '--client'] : ['--version'],
+  needed,
+});
+
+/** Every binary, in the order in which they are built. */
+export const binaries: readonly Binary[] = [
+  {
+    name: 'consul',
+    product: consul,
+    goPackage: 'github.com/hashicorp/consul',
+    seconds: 260,
+    versionArgs: ['version'],
+    needed: true,
+  },
+  {
+    name: 'etcd',
+    product: etcd,
+    goPackage: 'go.etcd.io/etcd/server/v3',
+    seconds: 30,
+    versionArgs: ['--version'],
+    needed: true,
+  },
+  ofKubernetes('kube-apiserver', 220),
+  ofKubernetes('kube-controller-manager', 60),
+  ofKubernetes('kube-scheduler', 5),
+  ofKubernetes('kubectl', 20),
+  {
+    name: 'kwok',
+    product: kwok,
+    goPackage: 'sigs.k8s.io/kwok/cmd/kwok',
+    seconds: 80,
+    versionArgs: ['--version'],
+    needed: true,
+  },
+  ofKubernetes('kubelet', 35, false),
+  ofKubernetes('kube-proxy', 15, false),
+];
+
+/**
+ * Whether what a binary printed about its version names exactly this one: neither 1.36.10 nor 1.36.1-rc.0 is 1.36.1.
+ */
+export function printsVersion(printed: string, version: string): boolean {
+  const found = /\bv?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)/.exec(printed)?.[1];
+  return found === version;
+}

@@ -1,0 +1,72 @@
+/** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
+import type { LeaderGroup, LeaderGroupSpec } from '../../src/api/leadergroup.ts';
+import type { Pod } from '../../src/api/pod.ts';
+
+/** A ready member of `aGroup()`, running for a minute on a node of its own. */
+export const aPod = (overrides: Partial<Pod> = {}): Pod => {
+  const name = overrides.name ?? 'notifier-a';
+  return {
+    namespace: 'default',
+    name,
+    uid: `uid-of-${name}`,
+    resourceVersion: '100',
+    labels: { app: 'notifier' },
+    annotations: {},
+    phase: 'Running',
+    ready: true,
+    readyTransitionMs: 1_700_000_000_000,
+    disrupted: false,
+    deleting: false,
+    mirror: false,
+    node: `node-of-${name}`,
+    ownerUid: 'uid-of-replicaset',
+    createdMs: 1_699_999_990_000,
+    ...overrides,
+  };
+};
+
+/** The same pod with the leader label, a token and no fence: promoted in `group`. */
+export const aLeader = (token: number, overrides: Partial<Pod> = {}, group = 'notifier'): Pod => {
+  const pod = aPod(overrides);
+  return {
+    ...pod,
+    labels: { ...pod.labels, 'leadergroup.dev/role': 'leader' },
+    annotations: {
+      ...pod.annotations,
+      [`token.leadergroup.dev/${group}`]: String(token),
+      [`since.leadergroup.dev/${group}`]: '2023-11-14T22:13:20Z',
+    },
+  };
+};
+
+export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec'>> & { readonly spec?: Partial<LeaderGroupSpec> };
+
+/** Selects app=notifier, with the defaults of the schema. onConsulLoss follows lockKey unless given. */
+export const aGroup = ({ spec = {}, ...overrides }: GroupOverrides = {}): LeaderGroup => {
+  const name = overrides.name ?? 'notifier';
+  const lockKey = spec.lockKey ?? null;
+  return {
+    namespace: 'default',
+    name,
+    uid: `uid-of-${name}`,
+    resourceVersion: '50',
+    generation: 1,
+    createdMs: 1_699_999_980_000,
+    deleting: false,
+    finalizers: ['leadergroup.dev/finalizer'],
+    status: null,
+    ...overrides,
+    spec: {
+      selector: { matchLabels: { app: 'notifier' }, matchExpressions: [] },
+      sessionTtlMs: 30_000,
+      lockDelayMs: 0,
+      lockKey,
+      label: { key: 'leadergroup.dev/role', leader: 'leader', follower: null },
+      minReadyMs: 0,
+      failoverDelayMs: 0,
+      onConsulLoss: lockKey === null ? 'Hold' : 'Demote',
+      paused: false,
+      ...spec,
+    },
+  };
+};

@@ -1,0 +1,125 @@
+/**
+ * What the checker reads: two histories with two clocks. Pods change in resourceVersion order (a watch skips nothing),
+ * lock keys in index order (a blocking query may skip what was overwritten at once). The observer's arrival times are
+ * all that ties the two together, so each entry says when it can have happened: not after `atMs`, and not much before
+ * `earliestMs` (the same as atMs unless the observer was cut off).
+ */
+import type { LabelSelector } from '../../../src/api/leadergroup.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+
+export type Moment = {
+  /** Monotonic milliseconds of the arrival: it happened by then. */
+  readonly atMs: number;
+  /** It did not happen before, but for the lag of delivery. Default: atMs. */
+  readonly earliestMs?: number;
+};
+
+/** The part of a pod that the promises are about. `annotations` may hold every key, unlike the operator's own projection. */
+export type WatchedPod = Pick<
+  Pod,
+  'namespace' | 'name' | 'uid' | 'resourceVersion' | 'labels' | 'annotations' | 'phase' | 'ready' | 'deleting'
+> & {
+  /** Every field the operator's field manager owns, e.g. `metadata.labels[leadergroup.dev/role]`; absent: unknown. */
+  readonly operatorOwns?: readonly string[];
+};
+
+export type PodList = Moment & {
+  readonly kind: 'list';
+  readonly resourceVersion: string;
+  readonly pods: readonly WatchedPod[];
+};
+
+export type PodChange = Moment & {
+  readonly kind: 'added' | 'modified' | 'deleted';
+  /** Of the event; for a deletion the resourceVersion of the deletion. */
+  readonly resourceVersion: string;
+  readonly pod: WatchedPod;
+  /** Field manager of the write, where known. Without it, a write that touches the operator's keys counts as the operator's. */
+  readonly writer?: string | null;
+  /** The test's own word that somebody else than the operator wrote this. */
+  readonly foreign?: boolean;
+};
+
+/** A list that is not the first marks a gap: what happened since the event before it is known only by its result. */
+export type PodEvent = PodList | PodChange;
+
+/** One observed state of one key. Of a key that vanished: `modifyIndex` is the index at which it was found missing. */
+export type KeyState = Moment & {
+  readonly key: string;
+  readonly exists: boolean;
+  readonly session: string | null;
+  readonly value: string | null;
+  readonly modifyIndex: number;
+  /** Counts the times Consul was rebuilt or restored: indexes compare within one life only. */
+  readonly life: number;
+};
+
+/** Whom a session stands for, by its name `<namespace>/<group>/<podUID>`. */
+export type SessionMember = { readonly namespace: string; readonly group: string; readonly podUid: string };
+
+/** One LeaderGroup object (one uid). */
+export type WatchedGroup = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly selector: LabelSelector;
+  readonly labelKey: string;
+  readonly leaderValue: string;
+  readonly followerValue: string | null;
+  /** Full Consul key of the lock. */
+  readonly lockKey: string;
+  /** Full Consul key of the record: the lock's own, or another one when strangers share the lock. */
+  readonly recordKey: string;
+  /** resourceVersions between which the object existed; absent: always. */
+  readonly bornAt?: string;
+  readonly goneAt?: string;
+};
+
+/** A write to something else than a pod, for counting. */
+export type ObjectEvent = Moment & {
+  readonly resource: string;
+  readonly kind: 'listed' | 'added' | 'modified' | 'deleted';
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** Field managers (and, for events, the reporting component) that wrote it. */
+  readonly writers: readonly string[];
+};
+
+/** Something the test did, e.g. "operator killed". */
+export type Marker = { readonly name: string; readonly atMs: number };
+
+export type History = {
+  readonly groups: readonly WatchedGroup[];
+  readonly pods: readonly PodEvent[];
+  readonly keys: readonly KeyState[];
+  readonly sessions: ReadonlyMap<string, SessionMember>;
+  readonly others?: readonly ObjectEvent[];
+  readonly markers?: readonly Marker[];
+};
+
+export type Interval = { readonly fromMs: number; readonly toMs: number };
+
+export const OPERATOR = 'leadergroup';
+
+export const groupKey = (group: { readonly namespace: string; readonly name: string }): string =>
+  `${group.namespace}/${group.name}`;
+
+/** resourceVersions are decimal numbers of any length. */
+export const compareVersions = (left: string, right: string): number => {
+  const [a, b] = [BigInt(left), BigInt(right)];
+  return a < b ? -1 : a > b ? 1 : 0;
+};
+
+export const earliest = (moment: Moment): number => moment.earliestMs ?? moment.atMs;
+
+/** Whatever the lag of delivery up to `toleranceMs`: `left` happened after `right`. */
+export const surelyAfter = (left: Moment, right: Moment, toleranceMs: number): boolean =>
+  earliest(left) - toleranceMs > right.atMs;
+
+/** A session's name, read back; null for a session that is none of ours. */
+export const sessionMember = (name: string): SessionMember | null => {
+  const [namespace, group, podUid, ...rest] = name.split('/');
+  return namespace && group && podUid && rest.length === 0 ? { namespace, group, podUid } : null;
+};

@@ -1,0 +1,150 @@
+/**
+ * What integration tests do to the real API server and the real Consul, in a test's own words. Each call returns when the
+ * server has done it; waiting for what follows is the observer's business.
+ */
+import { randomBytes } from 'node:crypto';
+import { readKubeconfig } from './kubeconfig.ts';
+import type { RawObject } from './observer/raw.ts';
+import { type ConsulAccess, kubeRest, MERGE_PATCH, type Rest } from './rest.ts';
+import { type ConsulWorld, openConsul } from './world/consul.ts';
+import {
+  bindingManifest,
+  endpointAddresses,
+  freshAddress,
+  type PodWish,
+  podManifest,
+  readyPatch,
+} from './world/pods.ts';
+
+export type { ConsulEntry, ConsulWorld, SeenSession, Stranger } from './world/consul.ts';
+export type { PodWish } from './world/pods.ts';
+
+export type GroupWish = {
+  readonly namespace: string;
+  readonly name: string;
+  /** Over `selector: {matchLabels: {app: <name>}}`. */
+  readonly spec?: Readonly<Record<string, unknown>>;
+};
+
+export type World = {
+  readonly rest: Rest;
+  readonly consul: ConsulWorld;
+  /** Makes a namespace of its own and returns its name; the service account that pods need is there. */
+  namespace(prefix?: string): Promise<string>;
+  /** Deletes it without waiting: what is in it goes when its finalizers let it. */
+  deleteNamespace(name: string): Promise<void>;
+  /** Creates a pod and makes it running and ready, or as wished. Its status is ours from then on. */
+  pod(wish: PodWish): Promise<RawObject>;
+  /** `<app>-0` to `<app>-<count - 1>`, ready, side by side. */
+  pods(namespace: string, app: string, count: number): Promise<readonly RawObject[]>;
+  readPod(namespace: string, name: string): Promise<RawObject | null>;
+  setReady(namespace: string, name: string, ready: boolean): Promise<void>;
+  /** With grace 0 it is gone when this returns, unless a finalizer keeps it; else it stays terminating until deleted with 0. */
+  deletePod(namespace: string, name: string, graceSeconds?: number): Promise<void>;
+  /** Deletes it and creates it anew under the same name with another uid. */
+  recreatePod(wish: PodWish): Promise<RawObject>;
+  /** A merge patch as `kubectl label` or `kubectl annotate` send it, under the field manager of a stranger. */
+  patchPod(namespace: string, name: string, patch: object): Promise<RawObject>;
+  /** Creates or changes a LeaderGroup by server-side apply. Rejects with the server's words when it refuses. */
+  applyGroup(wish: GroupWish): Promise<RawObject>;
+  readGroup(namespace: string, name: string): Promise<RawObject | null>;
+  /** Asks for deletion and returns at once; the finalizer decides when it is gone. */
+  deleteGroup(namespace: string, name: string): Promise<void>;
+  /** Names of the pods with the leader label, read from the API server. */
+  leaders(namespace: string, selector?: string): Promise<readonly string[]>;
+  /** Creates any object at a path. */
+  create(path: string, manifest: object): Promise<RawObject>;
+  /** Addresses of the ready endpoints of a Service, from its EndpointSlices. */
+  endpointAddresses(namespace: string, service: string): Promise<readonly string[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type WorldOptions = {
+  readonly kubeconfig: string;
+  readonly consul: ConsulAccess;
+  /** Where pods are bound to. Default node-1, a fake node of the development cluster. */
+  readonly node?: string;
+};
+
+const GROUPS = '/apis/leadergroup.dev/v1alpha1';
+const STRANGER = 'fieldManager=stranger';
+
+export const openWorld = async (options: WorldOptions): Promise<World> => {
+  const rest = kubeRest(await readKubeconfig(options.kubeconfig));
+  const consul = openConsul(options.consul);
+  const node = options.node ?? 'node-1';
+  const podPath = (namespace: string, name = ''): string => `/api/v1/namespaces/${namespace}/pods${name && `/${name}`}`;
+  const groupPath = (namespace: string, name: string): string =>
+    `${GROUPS}/namespaces/${namespace}/leadergroups/${name}`;
+
+  const world: World = {
+    rest,
+    consul,
+    namespace: async (prefix = 'test') => {
+      const name = `${prefix}-${randomBytes(4).toString('hex')}`;
+      await rest.must('POST', '/api/v1/namespaces', { metadata: { name } });
+      // The controller manager makes it later; without it the API server refuses pods.
+      const account = `/api/v1/namespaces/${name}/serviceaccounts`;
+      const { status } = await rest.send('POST', account, { metadata: { name: 'default' } });
+      if (status !== 201 && status !== 409) throw new Error(`POST ${account}: ${status}`);
+      return name;
+    },
+    deleteNamespace: (name) => rest.must('DELETE', `/api/v1/namespaces/${name}`),
+    pod: async (wish) => {
+      const path = podPath(wish.namespace, wish.name);
+      await rest.must('POST', podPath(wish.namespace), podManifest(wish));
+      const status = readyPatch(wish.ready ?? true, wish.ip ?? freshAddress());
+      const created = await patchStatus(rest, path, status);
+      if (wish.node === null) return created;
+      await rest.must('POST', `${path}/binding`, bindingManifest(wish.name, wish.node ?? node));
+      return await rest.must<RawObject>('GET', path);
+    },
+    pods: (namespace, app, count) =>
+      Promise.all(
+        Array.from({ length: count }, (_, at) => world.pod({ namespace, name: `${app}-${at}`, labels: { app } })),
+      ),
+    readPod: (namespace, name) => orNull(rest, podPath(namespace, name)),
+    setReady: async (namespace, name, ready) => {
+      await patchStatus(rest, podPath(namespace, name), readyPatch(ready));
+    },
+    deletePod: (namespace, name, graceSeconds = 0) =>
+      rest.must('DELETE', podPath(namespace, name), { gracePeriodSeconds: graceSeconds }),
+    recreatePod: async (wish) => {
+      await world.deletePod(wish.namespace, wish.name);
+      return await world.pod(wish);
+    },
+    patchPod: (namespace, name, patch) =>
+      rest.must('PATCH', `${podPath(namespace, name)}?${STRANGER}`, patch, MERGE_PATCH),
+    applyGroup: ({ namespace, name, spec }) => {
+      const selector = { matchLabels: { app: name } };
+      const kind = { apiVersion: 'leadergroup.dev/v1alpha1', kind: 'LeaderGroup' };
+      const manifest = { ...kind, metadata: { name, namespace }, spec: { selector, ...spec } };
+      const query = `${STRANGER}&force=true&fieldValidation=Strict`;
+      return rest.must('PATCH', `${groupPath(namespace, name)}?${query}`, manifest, 'application/apply-patch+yaml');
+    },
+    readGroup: (namespace, name) => orNull(rest, groupPath(namespace, name)),
+    deleteGroup: (namespace, name) => rest.must('DELETE', groupPath(namespace, name)),
+    leaders: async (namespace, selector = 'leadergroup.dev/role=leader') => {
+      const path = `${podPath(namespace)}?labelSelector=${encodeURIComponent(selector)}`;
+      const { items } = await rest.must<{ readonly items: readonly RawObject[] }>('GET', path);
+      return items.map(({ metadata }) => metadata.name);
+    },
+    create: (path, manifest) => rest.must('POST', path, manifest),
+    endpointAddresses: (namespace, service) => endpointAddresses(rest, namespace, service),
+    [Symbol.asyncDispose]: async () => {
+      await rest[Symbol.asyncDispose]();
+      await consul[Symbol.asyncDispose]();
+    },
+  };
+  return world;
+};
+
+const patchStatus = (rest: Rest, path: string, status: object): Promise<RawObject> =>
+  rest.must('PATCH', `${path}/status?fieldManager=test-kubelet`, { status }, 'application/strategic-merge-patch+json');
+
+const orNull = async (rest: Rest, path: string): Promise<RawObject | null> => {
+  const { status, body } = await rest.send<RawObject>('GET', path);
+  if (status === 404) return null;
+  if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
+  return body;
+};

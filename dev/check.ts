@@ -1,0 +1,12 @@
+/** `npm run check`: everything that is judged without running the product. */
+import process from 'node:process';
+import { runSteps, type Step } from './steps.ts';
+
+export const checks: readonly Step[] = [
+  { name: 'format', command: 'biome', args: ['ci', '.'] },
+  { name: 'lint', command: 'oxlint', args: ['--deny-warnings'] },
+  { name: 'types', command: 'tsc', args: ['-p', '.'] },
+  { name: 'unused code', command: 'knip', args: [] },
+];
+
+if (import.meta.main) process.exitCode = await runSteps(checks);

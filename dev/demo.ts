@@ -1,0 +1,145 @@
+/**
+ * `npm run demo`: the main job on real components. A cluster, the operator, three notifiers of which one leads; the
+ * leader is deleted and another one leads. `-- --exit` leaves nothing running.
+ */
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import process from 'node:process';
+import { styleText } from 'node:util';
+import { type Cluster, startCluster } from './cluster/index.ts';
+import { type Environment, kubectl, type SeenPod, watchPods } from './demo/kubectl.ts';
+import { startOperator } from './demo/operator.ts';
+
+const PATIENCE_MS = 60_000;
+
+const terminal = process.stdout.isTTY;
+const bold = (text: string): string => (terminal ? styleText('bold', text) : text);
+const step = (text: string): void => console.log(`\n${terminal ? styleText('cyan', '▸') : '-'} ${bold(text)}`);
+const show = (text: string): void => console.log(text.replaceAll(/^/gm, '    '));
+
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => interruption.abort(new Error(`ended by ${signal}`)));
+
+try {
+  await demo(process.argv.includes('--exit'), interruption.signal);
+} catch (error) {
+  if (!interruption.signal.aborted) console.error(`\n${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = interruption.signal.aborted ? 130 : 1;
+}
+
+async function demo(exit: boolean, signal: AbortSignal): Promise<void> {
+  step('A Kubernetes API server and a Consul of your own (.cluster)');
+  await using cluster = await startCluster({ signal });
+  const env: Environment = { ...process.env, ...cluster.env };
+  step('The LeaderGroup resource and the operator');
+  show(await kubectl(env, 'apply', '-f', 'crds/'));
+  await kubectl(env, 'wait', '--for=condition=Established', 'crd/leadergroups.leadergroup.dev', '--timeout=30s');
+  await using operator = await startOperator(env, await freePort(), join(cluster.dir, 'logs', 'operator.log'));
+  show(`the operator is ready at ${operator.url} (log: ${operator.logPath})`);
+  await story(env, signal);
+  if (!exit) await stay(cluster, signal);
+}
+
+async function story(env: Environment, signal: AbortSignal): Promise<void> {
+  step('Three notifiers, a Service for the leader only, a LeaderGroup: kubectl apply -f examples/notifier.yaml');
+  using watch = watchPods(env, 'app=notifier');
+  show(await kubectl(env, 'apply', '-f', 'examples/notifier.yaml'));
+  const first = await within(
+    signal,
+    'a leader',
+    watch.until((pod) => pod.leads && pod.ip !== ''),
+  );
+  await lead(env, first);
+
+  step(`The leader goes: kubectl delete pod ${first.name}`);
+  await kubectl(env, 'delete', 'pod', first.name, '--wait=false');
+  const goes = await within(
+    signal,
+    'the deletion',
+    watch.until((pod) => pod.name === first.name && (pod.terminating || pod.type === 'DELETED')),
+  );
+  const second = await within(
+    signal,
+    'the next leader',
+    watch.until((pod) => pod.leads && pod.name !== first.name),
+  );
+  const milliseconds = (second.atMs - goes.atMs).toFixed(1);
+  console.log(
+    bold(`    ${second.name} leads, ${milliseconds} ms after the deletion (both seen by an independent watch)`),
+  );
+  await lead(env, second);
+
+  step('Why? kubectl describe leadergroup notifier');
+  await settled(env, second.name, signal);
+  show(await kubectl(env, 'describe', 'leadergroup', 'notifier'));
+}
+
+/** Shows who leads, and waits until the Service routes to exactly that pod. */
+async function lead(env: Environment, leader: SeenPod): Promise<void> {
+  show(await kubectl(env, 'get', 'pods', '-l', 'app=notifier', '-L', 'leadergroup.dev/role'));
+  const [address, ip] = await eventually('the Service routes to the leader only', async () => {
+    const slices = await kubectl(
+      env,
+      'get',
+      'endpointslices',
+      '-l',
+      'kubernetes.io/service-name=notifier-leader',
+      '-o',
+      'jsonpath={.items[*].endpoints[*].addresses[0]}',
+    );
+    const podIp = await kubectl(env, 'get', 'pod', leader.name, '-o', 'jsonpath={.status.podIP}');
+    return slices === podIp && podIp !== '' ? ([slices, podIp] as const) : null;
+  });
+  show(`endpoints of Service notifier-leader: ${address} = ${leader.name} (${ip})`);
+}
+
+/** The status is written right after the label. */
+async function settled(env: Environment, leader: string, signal: AbortSignal): Promise<void> {
+  const wanted = `jsonpath={.status.leader}=${leader}`;
+  signal.throwIfAborted();
+  await kubectl(env, 'wait', 'leadergroup/notifier', `--for=${wanted}`, '--timeout=15s');
+}
+
+async function stay(cluster: Cluster, signal: AbortSignal): Promise<void> {
+  step('It stays up. In another terminal:');
+  show(`. ${join(cluster.dir, 'env')}`);
+  show('kubectl get leadergroups -o wide --watch');
+  show('kubectl delete pod -l app=notifier,leadergroup.dev/role=leader --wait=false');
+  show('kubectl get endpointslices -l kubernetes.io/service-name=notifier-leader --watch');
+  console.log('\nctrl-C ends everything.');
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  console.log('\nending the operator and the cluster');
+}
+
+function within<T>(signal: AbortSignal, what: string, promise: Promise<T>): Promise<T> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const gaveUp = new Promise<never>((_, reject) => {
+    limit.addEventListener(
+      'abort',
+      () => reject(new Error(`waited ${PATIENCE_MS / 1000} s for ${what} in vain; see .cluster/logs`)),
+      { once: true },
+    );
+  });
+  return Promise.race([promise, gaveUp]);
+}
+
+async function eventually<T>(what: string, look: () => Promise<T | null>): Promise<T> {
+  const endMs = performance.now() + PATIENCE_MS;
+  while (performance.now() < endMs) {
+    const found = await look();
+    if (found !== null) return found;
+  }
+  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`);
+}
+
+/** A port that nobody listens on now. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

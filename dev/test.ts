@@ -1,0 +1,23 @@
+/** `npm test`: the checks, the tests that need only this checkout, then those on real components. */
+import process from 'node:process';
+import { checks } from './check.ts';
+import { runSteps, type Step } from './steps.ts';
+import { ensureTools } from './tools/index.ts';
+
+const fast: readonly Step[] = [
+  ...checks,
+  { name: 'unit tests and properties', command: 'vitest', args: ['run', '--project', 'unit'] },
+];
+
+const real: readonly Step[] = [
+  { name: 'integration tests', command: 'vitest', args: ['run', '--project', 'integration'] },
+];
+
+process.exitCode = await testAll();
+
+async function testAll(): Promise<number> {
+  const code = await runSteps(fast);
+  if (code !== 0) return code;
+  await ensureTools({});
+  return await runSteps(real);
+}

@@ -1,0 +1,40 @@
+/** Time and chance as they really are. Only main.ts uses them; everything else is given its ports. */
+import type { Clock, Random } from './ports/clock.ts';
+
+/** Beyond this Node's timers fire at once. A later moment calls back early, after 24 days; whoever waits looks again. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+const after: Clock['after'] = (delayMs, callback) => {
+  const timer = setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
+  return () => clearTimeout(timer);
+};
+
+const sleep: Clock['sleep'] = (delayMs, signal) => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  if (signal.aborted) {
+    reject(signal.reason);
+    return promise;
+  }
+  const abort = (): void => {
+    cancel();
+    reject(signal.reason);
+  };
+  const cancel = after(delayMs, () => {
+    signal.removeEventListener('abort', abort);
+    resolve();
+  });
+  signal.addEventListener('abort', abort, { once: true });
+  return promise;
+};
+
+export const createClock = (): Clock => ({
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after,
+  sleep,
+});
+
+export const createRandom = (): Random => ({
+  next: () => Math.random(),
+  unique: () => crypto.randomUUID(),
+});

@@ -1,0 +1,126 @@
+/** Where Consul is and who we are to it, from the variables that Consul's own tools use. */
+import { show } from './values.ts';
+
+type ConsulTlsFiles = {
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly serverName: string | null;
+  readonly verify: boolean;
+};
+
+export type ConsulAddress = {
+  /** `http://host:port` or `https://…`, with a path if one was given, without a slash at its end. */
+  readonly address: string;
+  readonly token: string | null;
+  readonly tokenFile: string | null;
+  /** null with plain http. */
+  readonly tls: ConsulTlsFiles | null;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Report = (problem: string) => void;
+
+const DEFAULT_ADDRESS = '127.0.0.1:8500';
+
+/** Variables of Consul's that change where a request goes or who sends it, and that we do not follow: ignoring them would misplace locks. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  CONSUL_HTTP_AUTH: 'use CONSUL_HTTP_TOKEN',
+  CONSUL_CAPATH: 'use CONSUL_CACERT with one file',
+  CONSUL_NAMESPACE: 'the operator works in the default namespace',
+  CONSUL_PARTITION: 'the operator works in the default partition',
+};
+
+const FILES = ['CONSUL_HTTP_TOKEN_FILE', 'CONSUL_CACERT', 'CONSUL_CLIENT_CERT', 'CONSUL_CLIENT_KEY'];
+
+/** The words that Go's ParseBool knows, which Consul's tools use. */
+const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+
+/** An empty variable is one that was left out: charts and shells write them so. */
+const given = (env: Environment, name: string): string | null => {
+  const value = env[name]?.trim();
+  return value === undefined || value === '' ? null : value;
+};
+
+const flag = (env: Environment, name: string, fallback: boolean, report: Report): boolean => {
+  const value = given(env, name);
+  if (value === null || TRUE.includes(value)) return value === null ? fallback : true;
+  if (!FALSE.includes(value)) report(`${name}: ${show(value)} is neither true nor false`);
+  return false;
+};
+
+const parseUrl = (text: string): URL | null => {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+};
+
+/** A URL keeps no default port, but Consul's is another: 80 and 443 are spelled out. */
+const urlOf = (url: URL, secure: boolean): string => {
+  const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  return `${secure ? 'https' : 'http'}://${url.hostname}:${port}${url.pathname.replace(/\/+$/, '')}`;
+};
+
+const readAddress = (env: Environment, report: Report): URL | null => {
+  const value = given(env, 'CONSUL_HTTP_ADDR') ?? DEFAULT_ADDRESS;
+  if (value.startsWith('unix:') || value.startsWith('/')) {
+    report(`CONSUL_HTTP_ADDR: ${show(value)} is a unix socket, which is not supported: use host:port`);
+    return null;
+  }
+  const url = parseUrl(value.includes('://') ? value : `http://${value}`);
+  const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  if (isPlain && url.hostname !== '' && ['http:', 'https:'].includes(url.protocol)) return url;
+  report('CONSUL_HTTP_ADDR: it is not an address: write host:port, http://host:port or https://host:port');
+  return null;
+};
+
+const checkFiles = (env: Environment, readFile: (path: string) => string, report: Report): void => {
+  for (const name of FILES) {
+    const path = given(env, name);
+    if (path === null) continue;
+    try {
+      readFile(path);
+    } catch (error) {
+      report(`${name}: ${show(path)} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+};
+
+const checkPairs = (env: Environment, report: Report): void => {
+  for (const [name, instead] of Object.entries(UNSUPPORTED)) {
+    if (given(env, name) !== null) report(`${name} is not supported: ${instead}, and leave it out`);
+  }
+  const [cert, key] = [given(env, 'CONSUL_CLIENT_CERT'), given(env, 'CONSUL_CLIENT_KEY')];
+  if (cert !== null && key === null) report('CONSUL_CLIENT_CERT is set without CONSUL_CLIENT_KEY: set both');
+  if (cert === null && key !== null) report('CONSUL_CLIENT_KEY is set without CONSUL_CLIENT_CERT: set both');
+};
+
+/** TLS once asked for is never taken back by an http:// in the address, as with Consul's own clients. */
+export const readConsulAddress = (
+  env: Environment,
+  readFile: (path: string) => string,
+  report: Report,
+): ConsulAddress => {
+  const url = readAddress(env, report);
+  const secure = flag(env, 'CONSUL_HTTP_SSL', false, report) || url?.protocol === 'https:';
+  const verify = flag(env, 'CONSUL_HTTP_SSL_VERIFY', true, report);
+  checkFiles(env, readFile, report);
+  checkPairs(env, report);
+  return {
+    address: url === null ? `http://${DEFAULT_ADDRESS}` : urlOf(url, secure),
+    token: given(env, 'CONSUL_HTTP_TOKEN'),
+    tokenFile: given(env, 'CONSUL_HTTP_TOKEN_FILE'),
+    tls: secure
+      ? {
+          caFile: given(env, 'CONSUL_CACERT'),
+          certFile: given(env, 'CONSUL_CLIENT_CERT'),
+          keyFile: given(env, 'CONSUL_CLIENT_KEY'),
+          serverName: given(env, 'CONSUL_TLS_SERVER_NAME'),
+          verify,
+        }
+      : null,
+  };
+};

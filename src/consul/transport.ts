@@ -1,0 +1,181 @@
+/**
+ * The only file that knows the `consul` package. It sends one request and tells what came back, or that nothing did.
+ *
+ * The package's request pipeline (papi) is used beneath its methods, since these decode the body inside an event handler
+ * (a hostile `[null]` would end the process), keep numbers only to 2^53, and give no headers. What the package lacks is
+ * added here: a timeout on everything (without one it never settles), the end of a connection in the middle of an answer
+ * (it would wait for the timeout), whether a request was sent at all, AbortSignals.
+ */
+import { EventEmitter } from 'node:events';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
+import ConsulPackage from 'consul';
+import { type Agents, createAgentSource } from './agents.ts';
+import { type ConsulTls, createCredentialSource } from './credentials.ts';
+import type { Failure } from './errors.ts';
+
+export type Request = {
+  readonly method: 'GET' | 'PUT';
+  /** Below /v1, already encoded. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** For the whole exchange, waiting for a connection included. */
+  readonly timeoutMs: number;
+  /** A blocking read, which holds its connection for long. */
+  readonly blocking: boolean;
+};
+
+export type Answer = {
+  readonly kind: 'answered';
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+};
+
+export type Transport = {
+  /** Never rejects but with the signal's reason. After an abort the request may still have been applied. */
+  send(request: Request, signal: AbortSignal): Promise<Answer | Failure>;
+  /** Ends every connection; requests under way fail. */
+  close(): void;
+};
+
+export type TransportOptions = {
+  /** `http://host:port`, with a path where Consul stands behind a proxy; no trailing slash. */
+  readonly address: string;
+  readonly token: string | null;
+  readonly tokenFile: string | null;
+  /** null with plain http. */
+  readonly tls: ConsulTls | null;
+};
+
+/** What papi makes of a request: the part of it that is used here. */
+type PapiRequest = {
+  transport: { request(options: RequestOptions): ClientRequest };
+  readonly res?: IncomingMessage & { readonly body?: Buffer };
+  readonly err?: Error & { readonly isResponse?: boolean };
+};
+type Next = (error?: false, value?: unknown) => void;
+type Papi = {
+  _request(
+    options: Readonly<Record<string, unknown>>,
+    last: (request: PapiRequest, next: Next) => void,
+  ): Promise<PapiRequest>;
+};
+
+type Flight = { sent: boolean };
+
+const CUT = 'the connection ended in the middle of the answer';
+
+/** Connection errors often have no message: several addresses were tried, each with its own. */
+const reasonOf = (error: unknown): string => {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+};
+
+/** Notes when the connection stands, and ends the request when it breaks in the middle of the answer. */
+const observe = (request: ClientRequest, flight: Flight): ClientRequest => {
+  const sent = (): void => {
+    flight.sent = true;
+  };
+  request.once('socket', (socket) => {
+    if (request.reusedSocket || !socket.connecting) sent();
+    else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', sent);
+  });
+  request.once('response', (response) => {
+    response.once('close', () => {
+      if (!response.complete) request.emit('error', new Error(CUT));
+    });
+  });
+  return request;
+};
+
+/** The package keeps the brackets of an IPv6 address, which would then be looked up as a name. */
+const withoutBrackets = (options: RequestOptions): RequestOptions => ({
+  ...options,
+  hostname: options.hostname?.replace(/^\[(.*)\]$/, '$1'),
+});
+
+const observing =
+  (flight: Flight) =>
+  (request: PapiRequest, next: Next): void => {
+    const { transport } = request;
+    request.transport = { request: (options) => observe(transport.request(withoutBrackets(options)), flight) };
+    next();
+  };
+
+const outcomeOf = ({ err, res }: PapiRequest, { sent }: Flight): Answer | Failure => {
+  if (err !== undefined && err.isResponse !== true) {
+    return { kind: 'failed', sent, reason: reasonOf(err), cause: err };
+  }
+  if (res === undefined) return { kind: 'failed', sent, reason: 'no answer', cause: undefined };
+  return {
+    kind: 'answered',
+    status: res.statusCode ?? 0,
+    headers: res.headers,
+    text: res.body?.toString('utf8') ?? '',
+  };
+};
+
+const papiOptions = (request: Request, token: string | null, agents: Agents, flight: Flight, ctx: EventEmitter) => ({
+  method: request.method,
+  path: request.path,
+  query: request.query,
+  headers: token === null ? {} : { 'x-consul-token': token },
+  ...(request.body === null ? {} : { body: Buffer.from(request.body, 'utf8') }),
+  agent: request.blocking ? agents.blocking : agents.brief,
+  timeout: Math.ceil(request.timeoutMs),
+  buffer: true,
+  exts: { onRequest: [observing(flight)] },
+  ctx,
+});
+
+const credentialsFailure = (cause: unknown): Failure => ({
+  kind: 'failed',
+  sent: false,
+  reason: `a file of Consul's credentials cannot be read: ${reasonOf(cause)}`,
+  cause,
+});
+
+const createPapi = (address: string): Papi =>
+  new ConsulPackage({ baseUrl: `${address}/v1` } as object) as unknown as Papi;
+
+const exchange = async (papi: Papi, options: ReturnType<typeof papiOptions>, flight: Flight) => {
+  try {
+    // oxlint-disable-next-line no-underscore-dangle -- papi's own name for what the package's methods are built on
+    const state = await papi._request(options, (done, next) => next(false, done));
+    return outcomeOf(state, flight);
+  } catch (cause) {
+    // Only what is wrong with the request itself, e.g. a character that a header may not have, gets here.
+    return { kind: 'failed', sent: flight.sent, reason: reasonOf(cause), cause } satisfies Failure;
+  }
+};
+
+/** `nowMs`: monotonic. Nothing is connected before the first request. */
+export const createTransport = (options: TransportOptions, nowMs: () => number): Transport => {
+  const papi = createPapi(options.address);
+  const credentials = createCredentialSource(options, nowMs);
+  const agents = createAgentSource(options.tls);
+
+  const send: Transport['send'] = async (request, signal) => {
+    signal.throwIfAborted();
+    const flight: Flight = { sent: false };
+    const current = await credentials.current().catch(credentialsFailure);
+    signal.throwIfAborted();
+    if ('kind' in current) return current;
+    const ctx = new EventEmitter();
+    const cancel = (): void => void ctx.emit('cancel');
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const sending = papiOptions(request, current.token, agents.current(current.tls), flight, ctx);
+      const outcome = await exchange(papi, sending, flight);
+      // An answer that made it before the abort is told: it says what became of a write.
+      if (outcome.kind === 'failed') signal.throwIfAborted();
+      if (outcome.kind === 'answered' && outcome.status === 403) credentials.refused();
+      return outcome;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  };
+  return { send, close: () => agents.close() };
+};

@@ -1,0 +1,143 @@
+/** The Metrics port over prom-client: one registry of its own, so that several can live in one process. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { GroupState, Metrics } from '../ports/metrics.ts';
+
+export type PrometheusMetrics = Metrics & {
+  /** The Content-Type of what `render` gives. */
+  readonly contentType: string;
+  /** The exposition text of all metrics. */
+  render(): Promise<string>;
+};
+
+const PREFIX = 'leadergroup_';
+
+const GROUP_STATES: readonly GroupState[] = ['led', 'ledElsewhere', 'notLed', 'scaledToZero', 'paused', 'stalled'];
+
+/** Seconds. A failover takes milliseconds when a pod goes, and twice the session's TTL when everything goes. */
+const FAILOVER_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Seconds, up to the longest timeout of one request. */
+const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
+
+/** A blocking read lasts as long as nothing happens: its time would drown the others'. */
+const BLOCKING_OPERATION = 'watchPrefix';
+
+/** Makes instruments of one registry; names get the prefix. */
+const instruments = (registry: Registry) => ({
+  counter: <L extends string = never>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] }),
+  gauge: <L extends string = never>(name: string, help: string, ...labelNames: L[]) =>
+    new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] }),
+  histogram: <L extends string = never>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
+    new Histogram({ name: PREFIX + name, help, buckets, labelNames, registers: [registry] }),
+});
+
+type Instruments = ReturnType<typeof instruments>;
+
+const electionMetrics = ({ counter, gauge, histogram }: Instruments) => {
+  const elections = counter('elections_won_total', 'Locks won for a member when no member of the group held one');
+  const handovers = counter('handovers_total', 'Locks taken from a live member, by reason', 'reason');
+  const demotions = counter(
+    'deadline_demotions_total',
+    'Leaders demoted because Consul did not answer until the deadline',
+  );
+  const failover = histogram(
+    'failover_seconds',
+    'From the observation that caused a change of leader to the acknowledged promotion',
+    FAILOVER_BUCKETS,
+  );
+  const groups = gauge('groups', 'LeaderGroups of this replica by state', 'state');
+  return {
+    electionWon: () => elections.inc(),
+    handover: (reason) => handovers.inc({ reason }),
+    demotedByDeadline: () => demotions.inc(),
+    failoverSeconds: (seconds) => failover.observe(seconds),
+    groups: (counts) => {
+      for (const state of GROUP_STATES) groups.set({ state }, counts[state] ?? 0);
+    },
+  } satisfies Partial<Metrics>;
+};
+
+const sessionMetrics = ({ counter, gauge }: Instruments) => {
+  const sessions = gauge('sessions', 'Consul sessions of members kept alive by this replica');
+  const renewals = counter(
+    'session_renewals_total',
+    'Renewals of Consul sessions by outcome: renewed, lost (ended by Consul), failed (no yes)',
+    'outcome',
+  );
+  const deadline = gauge(
+    'deadline_seconds',
+    'Time until the nearest deadline of a renewed session; negative when it has passed, NaN without sessions',
+  );
+  const buckets = gauge('buckets_owned', 'Buckets (of 32) that this replica owns');
+  return {
+    sessions: (count) => sessions.set(count),
+    renewal: (outcome) => renewals.inc({ outcome }),
+    deadlineMilliseconds: (milliseconds) => deadline.set(milliseconds === null ? Number.NaN : milliseconds / 1000),
+    bucketsOwned: (count) => buckets.set(count),
+  } satisfies Partial<Metrics>;
+};
+
+const consulMetrics = ({ counter, histogram }: Instruments) => {
+  const requests = counter('consul_requests_total', 'Requests to Consul by outcome', 'operation', 'outcome');
+  const latency = histogram(
+    'consul_request_seconds',
+    'Duration of requests to Consul, blocking reads left out',
+    REQUEST_BUCKETS,
+    'operation',
+  );
+  return {
+    consulRequest: ({ operation, outcome, milliseconds }) => {
+      requests.inc({ operation, outcome });
+      if (operation !== BLOCKING_OPERATION) latency.observe({ operation }, milliseconds / 1000);
+    },
+  } satisfies Partial<Metrics>;
+};
+
+const kubernetesMetrics = ({ counter, histogram }: Instruments) => {
+  const requests = counter('kubernetes_requests_total', 'Requests to the API server', 'operation', 'outcome');
+  const latency = histogram(
+    'kubernetes_request_seconds',
+    'Duration of requests to the API server',
+    REQUEST_BUCKETS,
+    'operation',
+  );
+  const relists = counter('relists_total', 'Watches that had to list anew, by what they watch', 'kind');
+  return {
+    kubernetesRequest: ({ operation, outcome, milliseconds }) => {
+      requests.inc({ operation, outcome });
+      latency.observe({ operation }, milliseconds / 1000);
+    },
+    relisted: (kind) => relists.inc({ kind }),
+  } satisfies Partial<Metrics>;
+};
+
+const reconcileMetrics = ({ counter, gauge, histogram }: Instruments) => {
+  const depth = gauge('queue_depth', 'Groups that wait for a worker');
+  const passes = counter('reconciles_total', 'Passes over a group by outcome', 'outcome');
+  const duration = histogram('reconcile_seconds', 'Duration of a pass over a group', FAILOVER_BUCKETS);
+  return {
+    queueDepth: (count) => depth.set(count),
+    reconciled: (outcome, milliseconds) => {
+      passes.inc({ outcome });
+      duration.observe(milliseconds / 1000);
+    },
+  } satisfies Partial<Metrics>;
+};
+
+/** All at zero, with process, garbage collection and event-loop lag beside them. */
+export const createMetrics = (): PrometheusMetrics => {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  const made = instruments(registry);
+  const metrics: Metrics = {
+    ...electionMetrics(made),
+    ...sessionMetrics(made),
+    ...consulMetrics(made),
+    ...kubernetesMetrics(made),
+    ...reconcileMetrics(made),
+  };
+  metrics.groups({});
+  metrics.deadlineMilliseconds(null);
+  return { ...metrics, contentType: registry.contentType, render: () => registry.metrics() };
+};

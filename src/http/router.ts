@@ -1,0 +1,57 @@
+/** From a request's method and URL to an answer. Knows no sockets. */
+
+export type Query = { readonly method: string; readonly path: string; readonly search: URLSearchParams };
+
+export type Reply = {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/** Serves one path, or with a `/` at its end everything below it. GET includes HEAD. */
+export type Route = {
+  readonly path: string;
+  readonly methods: readonly string[];
+  /** `signal`: the client has gone, or the server closes. */
+  handle(query: Query, signal: AbortSignal): Reply | Promise<Reply>;
+};
+
+export const textReply = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Reply => ({
+  status,
+  contentType: 'text/plain; charset=utf-8',
+  body,
+  headers,
+});
+
+const serves = (route: Route, path: string): boolean =>
+  route.path.endsWith('/') ? path.startsWith(route.path) : path === route.path;
+
+const allows = (route: Route, method: string): boolean =>
+  route.methods.includes(method) || (method === 'HEAD' && route.methods.includes('GET'));
+
+const parse = (method: string, url: string): Query | null => {
+  // Only the origin form: what a proxy would be asked (http://…) or CONNECT is none of ours.
+  if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(url, 'http://localhost')) return null;
+  const { pathname, searchParams } = new URL(url, 'http://localhost');
+  return { method, path: pathname, search: searchParams };
+};
+
+/** The route that serves the request, or the reply that says why there is none. */
+export const findRoute = (
+  routes: readonly Route[],
+  method: string,
+  url: string,
+): { readonly route: Route; readonly query: Query } | { readonly route: null; readonly reply: Reply } => {
+  const query = parse(method, url);
+  if (query === null) return { route: null, reply: textReply(400, 'The URL cannot be understood.\n') };
+  const served = routes.filter((route) => serves(route, query.path));
+  if (served.length === 0) {
+    const known = routes.map(({ path }) => path).join(', ');
+    return { route: null, reply: textReply(404, `There is nothing at this path. There is: ${known}\n`) };
+  }
+  const route = served.find((candidate) => allows(candidate, method));
+  if (route !== undefined) return { route, query };
+  const methods = [...new Set(served.flatMap((candidate) => candidate.methods))].join(', ');
+  return { route: null, reply: textReply(405, `This path answers to ${methods} only.\n`, { allow: methods }) };
+};

@@ -1,0 +1,158 @@
+/** The operator's one HTTP port: health for the kubelet, metrics for Prometheus, and whatever routes are given besides. */
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Log } from '../ports/log.ts';
+import { type Health, type HealthCheck, healthReport } from './health.ts';
+import { findRoute, type Reply, type Route, textReply } from './router.ts';
+
+export type ServerOptions = {
+  /** Port 0: any free one. */
+  readonly address: { readonly host: string; readonly port: number };
+  readonly health: Health;
+  readonly metrics: { readonly contentType: string; render(): Promise<string> };
+  /** Further routes, e.g. below /v1/. */
+  readonly routes?: readonly Route[];
+  readonly log: Log;
+};
+
+export type HttpServer = {
+  /** Resolves with where it listens really. Rejects with an Error whose message is one sentence for people. */
+  listen(): Promise<{ readonly host: string; readonly port: number }>;
+  /** Ends idle connections at once and those in use with their answer, at the latest after CLOSE_MS. May be called twice. */
+  close(): Promise<void>;
+};
+
+/** A kubelet and a Prometheus ask short questions; whoever is slow or long-winded is neither. */
+const HEADERS_MS = 5000;
+const REQUEST_MS = 10_000;
+const MAX_HEADER_BYTES = 8192;
+const MAX_CONNECTIONS = 1000;
+const CLOSE_MS = 1000;
+
+const healthRoute = (path: string, word: string, checks: readonly HealthCheck[]): Route => ({
+  path,
+  methods: ['GET'],
+  handle: () => {
+    const { ok, text } = healthReport(checks, word);
+    return textReply(ok ? 200 : 503, text);
+  },
+});
+
+const metricsRoute = (metrics: ServerOptions['metrics']): Route => ({
+  path: '/metrics',
+  methods: ['GET'],
+  handle: async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.render() }),
+});
+
+const write = (response: ServerResponse, reply: Reply): void => {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(reply.status, {
+    'content-type': reply.contentType,
+    'content-length': Buffer.byteLength(reply.body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...reply.headers,
+  });
+  // Node leaves the body of an answer to HEAD out by itself.
+  response.end(reply.body);
+};
+
+const answer = async (
+  { routes, log }: { readonly routes: readonly Route[]; readonly log: Log },
+  { method = '', url = '' }: IncomingMessage,
+  signal: AbortSignal,
+): Promise<Reply> => {
+  const found = findRoute(routes, method, url);
+  if (found.route === null) return found.reply;
+  try {
+    return await found.route.handle(found.query, signal);
+  } catch (error) {
+    if (!signal.aborted) log.error({ error, path: found.query.path }, 'answering a request failed');
+    return textReply(500, 'The request failed; the log says why.\n');
+  }
+};
+
+/** What is no HTTP at all, or too long, or too slow. */
+const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    { HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' }[
+      error.code ?? ''
+    ] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+};
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use by another process',
+  EACCES: 'this user may not use that port',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'this machine has no such address',
+};
+
+const listenProblem = ({ host, port }: ServerOptions['address'], error: NodeJS.ErrnoException): string => {
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const problem = LISTEN_PROBLEMS[error.code ?? ''] ?? error.message;
+  return `Cannot listen on ${where}: ${problem}; set http.address or LEADERGROUP_HTTP_ADDRESS to another.`;
+};
+
+const listenOn = (server: Server, address: ServerOptions['address']): Promise<{ host: string; port: number }> =>
+  new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(new Error(listenProblem(address, error), { cause: error }));
+    server.once('error', fail);
+    server.listen(address.port, address.host, () => {
+      server.off('error', fail);
+      const bound = server.address();
+      resolve({ host: address.host, port: typeof bound === 'object' && bound !== null ? bound.port : address.port });
+    });
+  });
+
+const closeServer = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+    server.close(() => {
+      clearTimeout(force);
+      resolve();
+    });
+  });
+
+const configure = (server: Server, log: Log): void => {
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('clientError', (error, socket) => refuse(error, socket as Socket));
+  // Nobody of ours upgrades or tunnels: without these, such a connection would stay open unanswered.
+  server.on('connect', (_request, socket) => void socket.destroy());
+  server.on('listening', () => {
+    server.on('error', (error) => log.error({ error }, 'the HTTP server failed'));
+  });
+};
+
+/** Listens only when told to. */
+export const createServer = (options: ServerOptions): HttpServer => {
+  const routes = [
+    healthRoute('/livez', 'live', options.health.live),
+    healthRoute('/readyz', 'ready', options.health.ready),
+    metricsRoute(options.metrics),
+    ...(options.routes ?? []),
+  ];
+  const closing = new AbortController();
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const signal = AbortSignal.any([gone.signal, closing.signal]);
+    write(response, await answer({ routes, log: options.log }, request, signal));
+  };
+  const server = createHttpServer(
+    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    (request, response) => void serve(request, response),
+  );
+  configure(server, options.log);
+  return {
+    listen: () => listenOn(server, options.address),
+    close: async () => {
+      closing.abort();
+      if (server.listening) await closeServer(server);
+    },
+  };
+};

@@ -1,0 +1,87 @@
+/** A pod at the border: from what the API server sent to the dozen fields that are kept. */
+import { API_GROUP } from '../api/names.ts';
+import type { Pod } from '../api/pod.ts';
+import { asObject, field, listField, type RawObject, textField } from '../api/raw.ts';
+
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+const PHASES: readonly string[] = ['Pending', 'Running', 'Succeeded', 'Failed'];
+
+/**
+ * Keeps of a pod what an election needs. null when it lacks namespace, name, uid or resourceVersion: such a thing cannot
+ * be acted on.
+ *
+ * **Guarantees**: never throws. Whatever is missing or of a wrong type reads as what keeps the pod from being elected:
+ * not ready, phase Unknown; a time that cannot be read as 1970. Labels and annotations that are no text are left out.
+ */
+export function projectPod(raw: unknown): Pod | null {
+  const object = asObject(raw);
+  const metadata = section(object, 'metadata');
+  const identity = identityOf(metadata);
+  if (identity === null) return null;
+  const annotations = texts(field(metadata, 'annotations'));
+  const node = textField(section(object, 'spec'), 'nodeName');
+  return {
+    ...identity,
+    ...projectStatus(section(object, 'status')),
+    labels: texts(field(metadata, 'labels')),
+    annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => isOurs(key))),
+    deleting: field(metadata, 'deletionTimestamp') !== undefined,
+    mirror: Object.hasOwn(annotations, MIRROR_ANNOTATION),
+    node: node === '' ? null : node,
+    ownerUid: controllerOf(metadata),
+    createdMs: timeField(metadata, 'creationTimestamp') ?? 0,
+  };
+}
+
+function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid' | 'resourceVersion'> | null {
+  const namespace = textField(metadata, 'namespace');
+  const name = textField(metadata, 'name');
+  const uid = textField(metadata, 'uid');
+  const resourceVersion = textField(metadata, 'resourceVersion');
+  if (namespace === '' || name === '' || uid === '' || resourceVersion === '') return null;
+  return { namespace, name, uid, resourceVersion };
+}
+
+function projectStatus(status: RawObject): Pick<Pod, 'phase' | 'ready' | 'readyTransitionMs' | 'disrupted'> {
+  const phase = textField(status, 'phase');
+  const ready = conditionOf(status, 'Ready');
+  const disruption = conditionOf(status, 'DisruptionTarget');
+  return {
+    phase: PHASES.includes(phase) ? phase : 'Unknown',
+    ready: isTrue(ready),
+    readyTransitionMs: ready === null ? null : timeField(ready, 'lastTransitionTime'),
+    disrupted: isTrue(disruption),
+  };
+}
+
+const section = (object: RawObject | null, name: string): RawObject =>
+  (object === null ? null : asObject(field(object, name))) ?? {};
+
+/** The domain itself and its subdomains; a key without a prefix is nobody's. */
+function isOurs(key: string): boolean {
+  const prefix = key.slice(0, Math.max(0, key.indexOf('/')));
+  return prefix === API_GROUP || prefix.endsWith(`.${API_GROUP}`);
+}
+
+function conditionOf(status: RawObject, type: string): RawObject | null {
+  return listField(status, 'conditions', asObject).find((condition) => field(condition, 'type') === type) ?? null;
+}
+
+const isTrue = (condition: RawObject | null): boolean => condition !== null && field(condition, 'status') === 'True';
+
+function controllerOf(metadata: RawObject): string | null {
+  const owner = listField(metadata, 'ownerReferences', asObject).find((owner) => field(owner, 'controller') === true);
+  const uid = owner === undefined ? '' : textField(owner, 'uid');
+  return uid === '' ? null : uid;
+}
+
+function timeField(object: RawObject, name: string): number | null {
+  const milliseconds = Date.parse(textField(object, name));
+  return Number.isNaN(milliseconds) ? null : milliseconds;
+}
+
+/** fromEntries, since it makes an own field even of a key like `__proto__`. */
+function texts(raw: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(asObject(raw) ?? {});
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}

@@ -1,0 +1,205 @@
+/** The composition root: configuration, clients, operator, signals, exit codes. Nothing else creates anything. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import process from 'node:process';
+import { lockKeyAllowed } from './api/lockkey.ts';
+import { parseLeaderGroup } from './api/parse.ts';
+import { createClock, createRandom } from './clock.ts';
+import { type Config, loadConfig } from './config.ts';
+import { createConsul } from './consul/consul.ts';
+import type { Health } from './http/health.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createServer } from './http/server.ts';
+import { type ConnectedKubernetes, connectKubernetes, type Follow } from './kubernetes/connect.ts';
+import { createLog } from './log.ts';
+import { createOperator, type Operator, type OperatorOptions, type Watch } from './operator/operator.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Kubernetes } from './ports/kubernetes.ts';
+import type { Log } from './ports/log.ts';
+import type { Metrics } from './ports/metrics.ts';
+
+/** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
+const EXIT_FAILED = 1;
+const EXIT_CONFIG = 2;
+/** A pass over one group that takes this long is stuck: a restart helps. */
+const STUCK_MS = 60_000;
+const RETRY_MS = 2000;
+/** Whoever waits longer for a clean end than this has no end. */
+const EXIT_GRACE_MS = 5000;
+
+async function main(): Promise<void> {
+  const loaded = loadConfig({
+    argv: process.argv.slice(2),
+    env: process.env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    hostname: hostname(),
+    pid: process.pid,
+  });
+  switch (loaded.kind) {
+    case 'help':
+    case 'version':
+      console.log(loaded.text);
+      return;
+    case 'invalid':
+      for (const problem of loaded.problems) console.error(`configuration: ${problem}`);
+      process.exitCode = EXIT_CONFIG;
+      return;
+    case 'ok':
+      return await run(loaded.config);
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  const log = createLog(config.log);
+  const clock = createClock();
+  const signal = untilToldToStop(log);
+  try {
+    await serve(config, log, clock, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    const known = error instanceof Error && error.name === 'ForeignClusterError';
+    log.error(known ? { reason: (error as Error).message } : { error }, 'the operator cannot run');
+    process.exitCode = known ? EXIT_CONFIG : EXIT_FAILED;
+  } finally {
+    // Connections that are still open do not keep the process: nobody reads what they would bring.
+    setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+  }
+}
+
+/** The first signal ends the operator in order; after EXIT_GRACE_MS the process ends anyway. */
+function untilToldToStop(log: Log): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (!stop.signal.aborted) log.info({ signal: name }, 'ending: buckets are given up');
+      stop.abort(new Error(`ended by ${name}`));
+    });
+  }
+  return stop.signal;
+}
+
+async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal): Promise<void> {
+  const metrics = createMetrics();
+  const random = createRandom();
+  const connection = connectKubernetes({
+    clock,
+    random,
+    log,
+    instance: config.identity.id,
+    parseGroup: parseLeaderGroup,
+    requestTimeoutMs: config.kubernetes.requestTimeoutMs,
+    onRequest: ({ verb, resource, status, milliseconds }) =>
+      metrics.kubernetesRequest({ operation: `${verb} ${resource}`, outcome: String(status ?? 'none'), milliseconds }),
+  });
+  const consul = createConsul({ ...config.consul, prefix: config.prefix, onRequest: metrics.consulRequest });
+  let operator: Operator | null = null;
+  const problems = new Map<string, string>();
+  const http = createServer({ address: config.http, health: healthOf(() => operator, problems), metrics, log });
+  try {
+    const { host, port } = await http.listen();
+    log.info({ host, port }, 'serving health and metrics');
+    const clusterUid = await clusterIdentity(connection.kubernetes, clock, log, signal);
+    const cluster = config.cluster ?? clusterUid.slice(0, 8);
+    operator = createOperator({
+      kubernetes: connection.kubernetes,
+      events: connection.events,
+      watch: watchesOf(connection, problems, metrics),
+      consul,
+      metrics,
+      log,
+      clock,
+      random,
+      space: { prefix: config.prefix, cluster },
+      clusterUid,
+      replica: config.identity,
+      workers: config.workers,
+      marginMs: config.marginMs,
+      lockKeyProblem: (lockKey, namespace) => {
+        const allowed = lockKeyAllowed(lockKey, namespace, config.lockKeys, config.prefix);
+        return allowed === true ? null : allowed;
+      },
+    });
+    await operator.run(signal);
+  } finally {
+    await http.close();
+    consul.close();
+    await connection.events.close(AbortSignal.timeout(1000));
+    await connection.close();
+  }
+}
+
+/** Each runs a reflector until its signal aborts, and keeps `problems` told of what stands in its way. */
+function watchesOf(
+  connection: ConnectedKubernetes,
+  problems: Map<string, string>,
+  metrics: Metrics,
+): OperatorOptions['watch'] {
+  const watch =
+    <T>(kind: string, follow: Follow<T>): Watch<T> =>
+    async (handler, signal) => {
+      const reflector = follow(handler, {
+        onRelist: () => metrics.relisted(kind),
+        onProblem: (problem) =>
+          problem === null ? void problems.delete(kind) : void problems.set(kind, problem.message),
+      });
+      reflector.start();
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      await reflector.stop();
+    };
+  return {
+    pods: watch('pods', connection.followPods),
+    groups: watch('leadergroups', connection.followGroups),
+    nodes: watch('nodes', connection.followNodes),
+  };
+}
+
+/** Asked until it is answered: without it two clusters could not be told apart. */
+async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, signal: AbortSignal): Promise<string> {
+  for (let told = ''; ; ) {
+    try {
+      return await kubernetes.clusterUid(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const reason = error instanceof Error ? error.message : String(error);
+      if (told !== reason) log.warn({ reason }, 'the API server cannot be asked which cluster this is; trying again');
+      told = reason;
+      await clock.sleep(RETRY_MS, signal);
+    }
+  }
+}
+
+function healthOf(operator: () => Operator | null, problems: ReadonlyMap<string, string>): Health {
+  const waiting = 'the API server has not told yet which cluster this is';
+  const oldestPassMs = () => operator()?.oldestPassMs() ?? 0;
+  return {
+    live: [
+      {
+        name: 'reconciler',
+        check: () => ({
+          ok: oldestPassMs() < STUCK_MS,
+          message: `the oldest pass has taken ${Math.round(oldestPassMs())} ms`,
+        }),
+      },
+    ],
+    ready: [
+      { name: 'caches', check: () => cachesCheck(operator()?.unsynced() ?? null, waiting) },
+      { name: 'watches', check: () => verdictOf([...problems.values()].join('; ') || null, 'no problem') },
+      {
+        name: 'consul',
+        check: () => verdictOf(operator() === null ? waiting : (operator()?.consulProblem() ?? null), 'joined'),
+      },
+    ],
+  };
+}
+
+const verdictOf = (problem: string | null, fine: string) => ({ ok: problem === null, message: problem ?? fine });
+
+function cachesCheck(unsynced: readonly string[] | null, waiting: string) {
+  if (unsynced === null) return verdictOf(waiting, '');
+  return verdictOf(
+    unsynced.length === 0 ? null : `not yet listed: ${unsynced.join(', ')}`,
+    'pods, nodes and leadergroups are listed',
+  );
+}
+
+await main();

@@ -1,0 +1,191 @@
+/**
+ * The network between one replica and the servers. Every request meets its fate here: it arrives, it is lost, its answer
+ * is lost, or it is held back for as long as a test likes, while the replica waits for it or has given it up.
+ */
+import type { LeaderGroupStatus } from '../../../src/api/leadergroup.ts';
+import type { PodRef } from '../../../src/api/pod.ts';
+import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
+import {
+  type Kubernetes,
+  KubernetesError,
+  type MetadataPatch,
+  type WriteOutcome,
+} from '../../../src/ports/kubernetes.ts';
+import type { WorldApiServer } from './world-api-server.ts';
+import { snapshotOf, type WorldConsul } from './world-consul.ts';
+
+export type Request = {
+  readonly to: 'consul' | 'kubernetes';
+  readonly operation: keyof Consul | keyof Kubernetes;
+  /** Pod, key or session it is about, for whoever chooses its fate. */
+  readonly about: string;
+};
+
+/**
+ * `held`: it waits in `held()` until the test delivers it, or lets the replica give it up. `answerHeld`: it has
+ * arrived, its answer waits.
+ */
+export type Fate = 'arrives' | 'lost' | 'answerLost' | 'held' | 'answerHeld';
+
+export type HeldRequest = {
+  readonly request: Request;
+  /** Arrives now. The replica gets the answer, unless it has given the request up. */
+  deliver(): void;
+  /** The replica's time-out: it learns nothing. The request may still be delivered. */
+  giveUp(): void;
+  /** Never arrives, and is not waited for any more. */
+  drop(): void;
+};
+
+export type Link = {
+  readonly consul: Consul;
+  readonly kubernetes: Kubernetes;
+  /** From now on; the default is that everything arrives. */
+  decide(fate: (request: Request) => Fate): void;
+  /** Oldest first. */
+  held(): readonly HeldRequest[];
+  /** Requests that were sent, whatever became of them. */
+  readonly sent: readonly Request[];
+};
+
+/** Does it now; the result, or what it threw, is for later. */
+function outcomeOf<T>(apply: () => T): () => T {
+  try {
+    const result = apply();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** A patch of a pod as it leaves the replica, whenever it arrives. */
+export type PatchRequest = {
+  readonly by: string;
+  readonly pod: PodRef;
+  readonly resourceVersion: string | null;
+  readonly patch: MetadataPatch;
+};
+
+export function createLink(
+  replica: string,
+  api: WorldApiServer,
+  world: WorldConsul,
+  patchSent: (request: PatchRequest) => void,
+): Link {
+  const sent: Request[] = [];
+  const held = new Set<HeldRequest>();
+  let decide: (request: Request) => Fate = () => 'arrives';
+
+  /** `apply` is what the server does; `unheard` what the replica makes of silence. */
+  async function send<T>(request: Request, apply: () => T, unheard: () => T): Promise<T> {
+    sent.push(request);
+    switch (decide(request)) {
+      case 'arrives':
+        return apply();
+      case 'lost':
+        return unheard();
+      case 'answerLost':
+        apply();
+        return unheard();
+      case 'held':
+        return await hold(request, apply, unheard);
+      case 'answerHeld':
+        return await hold(request, outcomeOf(apply), unheard);
+    }
+  }
+
+  function hold<T>(request: Request, apply: () => T, unheard: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const answer = (make: () => T): void => {
+      try {
+        resolve(make());
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const entry: HeldRequest = {
+      request,
+      deliver: () => void (held.delete(entry) && answer(apply)),
+      giveUp: () => answer(unheard),
+      drop: () => {
+        held.delete(entry);
+        answer(unheard);
+      },
+    };
+    held.add(entry);
+    return promise;
+  }
+
+  const noAnswer = (operation: string) => (): never => {
+    throw new ConsulError('unknown', `${operation}: no answer from Consul`);
+  };
+
+  const asConsul = <T>(operation: keyof Consul, about: string, apply: () => T): Promise<T> =>
+    send({ to: 'consul', operation, about }, apply, noAnswer(operation));
+
+  const read = <T>(operation: keyof Kubernetes, about: string, apply: () => T): Promise<T> =>
+    send({ to: 'kubernetes', operation, about }, apply, () => {
+      throw new KubernetesError('unreachable', `${operation}: no answer from the API server`);
+    });
+
+  const write = <T>(
+    operation: keyof Kubernetes,
+    about: string,
+    apply: () => WriteOutcome<T>,
+  ): Promise<WriteOutcome<T>> =>
+    send({ to: 'kubernetes', operation, about }, apply, () => ({
+      kind: 'unknown',
+      message: `${operation}: no answer from the API server`,
+    }));
+
+  const consul: Consul = {
+    registerNode: (node) => asConsul('registerNode', node, () => world.requests.registerNode(node)),
+    createSession: (request) => asConsul('createSession', request.name, () => world.requests.createSession(request)),
+    renewSession: (id) => asConsul('renewSession', id, () => world.requests.renewSession(id)),
+    destroySession: (id) => asConsul('destroySession', id, () => world.requests.destroySession(id)),
+    sessionInfo: (id) => asConsul('sessionInfo', id, () => world.requests.sessionInfo(id)),
+    listSessions: (node) => asConsul('listSessions', node, () => world.requests.listSessions(node)),
+    txn: (ops) => asConsul('txn', ops.at(-1)?.verb ?? '', () => world.requests.txn(replica, ops)),
+    readKeys: (keys) => asConsul('readKeys', keys[0] ?? '', () => world.requests.readKeys(keys)),
+    readPrefix: (prefix, block, signal) => readPrefix(prefix, block, signal),
+  };
+
+  /** Blocks as Consul does; a wake-up, the time, or the end of the request lets it answer. */
+  async function readPrefix(
+    prefix: string,
+    block: { readonly index: number; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<KvSnapshot> {
+    const now = (): KvSnapshot => snapshotOf(world.now(), prefix);
+    if (block.index !== 0 && now().index === block.index) await world.untilChanged(prefix, block.waitMs, signal);
+    signal.throwIfAborted();
+    return await asConsul('readPrefix', prefix, now);
+  }
+
+  const kubernetes: Kubernetes = {
+    patchPod: (pod, resourceVersion, patch) => {
+      patchSent({ by: replica, pod, resourceVersion, patch });
+      return write('patchPod', pod.name, () => api.requests.patchPod(replica, pod, resourceVersion, patch));
+    },
+    getPod: (namespace, name) => read('getPod', name, () => api.requests.getPod(namespace, name)),
+    listPods: (namespace) => read('listPods', namespace, () => api.requests.listPods(namespace)),
+    getGroup: (namespace, name) => read('getGroup', name, () => api.requests.getGroup(namespace, name)),
+    setFinalizers: (group, version, finalizers) =>
+      write('setFinalizers', group.name, () => api.requests.setFinalizers(replica, group, version, finalizers)),
+    replaceStatus: (group, version, status: LeaderGroupStatus) =>
+      write('replaceStatus', group.name, () => api.requests.replaceStatus(replica, group, version, status)),
+    clusterUid: () => read('clusterUid', '', () => api.requests.clusterUid()),
+  };
+
+  return {
+    consul,
+    kubernetes,
+    decide: (fate) => {
+      decide = fate;
+    },
+    held: () => [...held],
+    sent,
+  };
+}

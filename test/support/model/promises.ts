@@ -1,0 +1,154 @@
+/**
+ * The promises, checked at every single write of the operator while it happens. Breaches are collected, not thrown: a
+ * throw inside a request would look like the server's.
+ */
+
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../../src/api/names.ts';
+import { bucketKey, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
+import { parseRecord } from '../../../src/election/record.ts';
+import { parseToken } from '../../../src/election/token.ts';
+import type { TxnOp } from '../../../src/ports/consul.ts';
+import type { PatchRequest } from './link.ts';
+import { SPACE } from './replica.ts';
+import type { PodWrite, WorldApiServer } from './world-api-server.ts';
+import type { TxnReport, WorldConsul } from './world-consul.ts';
+
+export type Promises = {
+  /** What was broken, in words, oldest first. */
+  readonly breaches: readonly string[];
+  /** The link tells of each patch as it leaves the replica. */
+  readonly patchSent: (request: PatchRequest) => void;
+  /** Names of the pods that carry the leader label now. */
+  labelled(): readonly string[];
+  /** Pods whose leader label an operator has taken off, in order. */
+  readonly demotions: readonly string[];
+  /** Each promotion that has landed, in order. */
+  readonly promotions: readonly { readonly pod: string; readonly uid: string; readonly token: number }[];
+};
+
+/** What a committed transaction of a replica gave to whom. `version`: the API server's highest resourceVersion then. */
+type Grant = { readonly uid: string; readonly token: number; readonly version: number; readonly podLog: number };
+
+/** Its answers to patches count from this many requests about one pod: a write-off may then go by uid alone. */
+const CONFLICTS_BEFORE_FORCE = 5;
+
+export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: LeaderGroup): Promises {
+  const { label, lockKey } = group.spec;
+  const keys = groupKeys(SPACE, group, lockKey);
+  const bucket = bucketKey(SPACE, bucketOf(group.namespace, group.name));
+  const allKeys = [keys.lock, keys.record, keys.token].filter((key) => key !== null);
+  const fenced = fencedAnnotation(group.name);
+  const ours = [fenced, tokenAnnotation(group.name), sinceAnnotation(group.name)];
+  const breaches: string[] = [];
+  const demotions: string[] = [];
+  const promotions: { pod: string; uid: string; token: number }[] = [];
+  /** The last lock transaction of each replica, null when it gave the lock to nobody or was refused. */
+  const proofs = new Map<string, Grant | null>();
+  const fences = new Set<string>();
+  const forceable = new Map<string, number>();
+  let granted: Grant | null = null;
+
+  const labelled = (): readonly string[] =>
+    api
+      .pods()
+      .filter(({ labels }) => labels[label.key] === label.leader)
+      .map(({ name }) => name);
+
+  const breach = (text: string): void => void breaches.push(text);
+
+  const podOfSession = (session: string): string => parseSessionName(consul.nameOf(session))?.podUid ?? session;
+
+  function patchSent(request: PatchRequest): void {
+    const { patch, pod, by } = request;
+    const wrong = [
+      ...Object.keys(patch.labels).filter((key) => key !== label.key),
+      ...Object.keys(patch.annotations).filter((key) => !ours.includes(key)),
+    ];
+    if (wrong.length > 0) breach(`I6: ${by} writes ${wrong.join(', ')} to ${pod.name}`);
+    if (patch.labels[label.key] === label.leader) promotionSent(request);
+    if (typeof patch.annotations[fenced] === 'string') writeOffSent(request, patch.annotations[fenced]);
+  }
+
+  function promotionSent({ by, pod, resourceVersion, patch }: PatchRequest): void {
+    const proof = proofs.get(by) ?? null;
+    const token = parseToken(patch.annotations[tokenAnnotation(group.name)]);
+    if (proof === null || proof.uid !== pod.uid) {
+      breach(`I2: ${by} promotes ${pod.name} without a verification that its session holds the lock`);
+    } else if (proof.token !== token) {
+      breach(`I2: ${by} promotes ${pod.name} with token ${token}, but locked with ${proof.token}`);
+    } else if (resourceVersion === null || Number(resourceVersion) > proof.version) {
+      breach(`I2: ${by} promotes ${pod.name} at a version that it read after the verification`);
+    }
+  }
+
+  function writeOffSent({ by, pod, resourceVersion }: PatchRequest, value: string): void {
+    if (fences.has(value)) breach(`I4: ${by} writes ${pod.name} off with a value used before: ${value}`);
+    fences.add(value);
+    const sent = (forceable.get(pod.uid) ?? 0) + 1;
+    forceable.set(pod.uid, sent);
+    const now = api.pods().find(({ uid }) => uid === pod.uid);
+    const over = now === undefined || now.deleting || ['Succeeded', 'Failed'].includes(now.phase);
+    if (resourceVersion === null && !over && sent <= CONFLICTS_BEFORE_FORCE) {
+      breach(`I8: ${by} writes ${pod.name} off whatever its version: late, that would take down a healthy leader`);
+    }
+  }
+
+  function podWritten({ by, before, after, patch }: PodWrite): void {
+    const was = before.labels[label.key] === label.leader;
+    const is = after.labels[label.key] === label.leader;
+    if (was && !is) demotions.push(after.name);
+    if (patch.labels[label.key] !== label.leader) return;
+    const now = labelled();
+    if (now.length > 1) breach(`I1: ${now.join(' and ')} carry the label after ${by} promoted ${after.name}`);
+    const token = parseToken(after.annotations[tokenAnnotation(group.name)]);
+    for (const earlier of promotions) {
+      if (token < earlier.token || (token === earlier.token && after.uid !== earlier.uid)) {
+        breach(`I5: ${after.name} was promoted with token ${token} after ${earlier.pod} with ${earlier.token}`);
+      }
+    }
+    promotions.push({ pod: after.name, uid: after.uid, token });
+  }
+
+  function txnDone({ by, ops, result }: TxnReport): void {
+    const change = ops.filter((op) => op.key === keys.lock && ['lock', 'unlock', 'delete'].includes(op.verb));
+    if (change.length === 0) return;
+    if (result.kind === 'rejected') return void proofs.set(by, null);
+    checkGuards(by, ops, change);
+    const lock = change.findLast((op) => op.verb === 'lock');
+    if (lock === undefined) return void proofs.set(by, null);
+    const uid = podOfSession(lock.session);
+    if (granted !== null && granted.uid !== uid) checkPassing(by, granted, uid);
+    const record = parseRecord(lock.value);
+    if (record?.holder.uid !== uid) breach(`${by} locked for ${uid} with a record that names ${record?.holder.uid}`);
+    granted = { uid, token: record?.token ?? 0, version: api.version(), podLog: api.podLog.length };
+    proofs.set(by, granted);
+  }
+
+  /** Rule (c): under the bucket, and at the version the plan saw, of every key. */
+  function checkGuards(by: string, ops: readonly TxnOp[], change: readonly TxnOp[]): void {
+    if (ops[0]?.verb !== 'check-session' || ops[0].key !== bucket) {
+      breach(`${by} changed the lock without its bucket as the first guard`);
+    }
+    const guarded = ops.filter(({ verb }) => verb === 'check-index' || verb === 'check-not-exists');
+    const deleting = change.every(({ verb }) => verb === 'delete');
+    const open = allKeys.filter((key) => !deleting && !guarded.some((guard) => guard.key === key));
+    if (open.length > 0) breach(`${by} changed the lock without checking the version of ${open.join(', ')}`);
+  }
+
+  /** Promise I4: whoever held the lock before has been written off since, or is gone. */
+  function checkPassing(by: string, before: Grant, to: string): void {
+    const old = api.pods().find(({ uid }) => uid === before.uid);
+    if (old === undefined) return;
+    const offSince = api.podLog.slice(before.podLog).some((change) => {
+      const value = change.after?.annotations[fenced];
+      return change.after?.uid === before.uid && value !== undefined && value !== change.before?.annotations[fenced];
+    });
+    if (!offSince) breach(`I4: ${by} passed the lock from ${old.name} to ${to} without writing ${old.name} off`);
+    if (old.labels[label.key] === label.leader) breach(`I4: the lock passed to ${to} while ${old.name} was labelled`);
+  }
+
+  api.onPodWrite(podWritten);
+  consul.onTxn(txnDone);
+  return { breaches, patchSent, labelled, demotions, promotions };
+}

@@ -1,0 +1,256 @@
+/**
+ * One operator replica of the model: the real store, locks, session keeper, observer, planner, executor, reconciler and
+ * reporter, over a link. What is not real is who feeds them: a test says when a watch delivers and how much of it,
+ * and what the replica believes of its bucket.
+ */
+
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import {
+  bucketKey,
+  bucketOf,
+  groupsPrefix,
+  type KeySpace,
+  lockKeyPrefix,
+  replicaSessionName,
+  syntheticNode,
+} from '../../../src/election/keys.ts';
+import type { Ownership } from '../../../src/election/observation.ts';
+import { type ConsulContact, trackContact } from '../../../src/operator/consul-contact.ts';
+import { createLocks, type Locks } from '../../../src/operator/locks.ts';
+import { createObserver } from '../../../src/operator/observe.ts';
+import type { Next } from '../../../src/operator/queue.ts';
+import { createReconciler } from '../../../src/operator/reconciler.ts';
+import { createReporter } from '../../../src/operator/report.ts';
+import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
+import { createStore, type Store } from '../../../src/operator/store.ts';
+import { createFakeRandom, type FakeClock, settle } from './fake-clock.ts';
+import { createLink, type Link, type PatchRequest } from './link.ts';
+import { noLog, noMetrics } from './sinks.ts';
+import type { WorldApiServer } from './world-api-server.ts';
+import { snapshotOf, type WorldConsul } from './world-consul.ts';
+
+export const SPACE: KeySpace = { prefix: 'leadergroup', cluster: 'test' };
+const GROUP_KEY = 'default/notifier';
+export const MARGIN_MS = 2000;
+
+export type Replica = {
+  readonly name: string;
+  readonly link: Link;
+  readonly keeper: SessionKeeper;
+  readonly locks: Locks;
+  readonly store: Store;
+  readonly contact: ConsulContact;
+  /** What its watches have delivered so far is all it knows; `all` catches up. */
+  readonly see: {
+    pods(events?: number): void;
+    groups(): void;
+    /** The watches of the locks go on by so many states, and deliver the last of them. */
+    locks(states?: number): void;
+    all(): void;
+  };
+  /** Consul answers something, as it does all the time to watches and renewals: it is not silent any more. */
+  hear(): Promise<void>;
+  /** Its own session in Consul, which ends only when a test ends it; null before `join`. */
+  session(): string | null;
+  /** A session of its own, without a bucket. */
+  join(): void;
+  /** What it believes; Consul may know better. */
+  believe(kind: Ownership['kind']): void;
+  believes(): Ownership['kind'];
+  /** Another replica has the bucket now, and it knows: its sessions are not its business any more. */
+  giveUp(): void;
+  /** Adopts the members' sessions, as an owner does once it has the bucket. */
+  adopt(): Promise<void>;
+  /** Starts a pass over a group, `default/notifier` unless named; nothing happens while one is under way. */
+  pass(key?: string): void;
+  busy(): boolean;
+  /** What the last pass that ended wants next. */
+  next(): Next | null;
+  /** A defect: what a pass threw. */
+  failure(): unknown;
+  /** Ends at once, as by kill -9: requests under way may still arrive, answers reach nobody. */
+  kill(): void;
+  alive(): boolean;
+};
+
+export type WorldParts = {
+  readonly clock: FakeClock;
+  readonly api: WorldApiServer;
+  readonly consul: WorldConsul;
+  readonly patchSent: (request: PatchRequest) => void;
+};
+
+/** Bucket locks of all groups that there are. */
+export const bucketsOf = (api: WorldApiServer): readonly string[] => [
+  ...new Set(api.groups().map(({ namespace, name }) => bucketKey(SPACE, bucketOf(namespace, name)))),
+];
+
+export function createReplica(name: string, { clock, api, consul, patchSent }: WorldParts): Replica {
+  const marginMs = MARGIN_MS;
+  const link = createLink(name, api, consul, patchSent);
+  const dying = new AbortController();
+  const random = createFakeRandom(name);
+  const store = createStore(clock);
+  const contact = trackContact(link.consul, clock, () => undefined);
+  const ports = { consul: contact.consul, clock, random, marginMs };
+  const node = syntheticNode(SPACE);
+  const keeper = createSessionKeeper({
+    ...ports,
+    kubernetes: link.kubernetes,
+    metrics: noMetrics,
+    node,
+    wake: () => undefined,
+  });
+  const locks = createLocks(contact.consul, SPACE);
+  let belief: Ownership['kind'] = 'neverKnown';
+  let session: string | null = null;
+  let running: Promise<void> | null = null;
+  let next: Next | null = null;
+  let failure: unknown = null;
+  const cursors = { pods: 0, groups: 0, locks: 0 };
+  const highest = new Map<string, number>();
+
+  const ownership = ({ namespace, name: group }: LeaderGroup): Ownership =>
+    belief === 'owned' && session !== null
+      ? { kind: 'owned', fence: { key: bucketKey(SPACE, bucketOf(namespace, group)), session } }
+      : { kind: belief === 'owned' ? 'notOwned' : belief };
+
+  const reconciler = createReconciler({
+    store,
+    observe: createObserver({
+      clock,
+      store,
+      locks,
+      keeper,
+      marginMs,
+      ownership,
+      silentSinceMs: contact.silentSinceMs,
+      lockKeyProblem: () => null,
+      startedMs: clock.nowMs(),
+    }),
+    executor: {
+      consul: contact.consul,
+      kubernetes: link.kubernetes,
+      clock,
+      random,
+      keeper,
+      locks,
+      doubtOwnership: () => {
+        if (bucketsOf(api).some((bucket) => consul.entry(bucket)?.session !== session)) belief = 'notOwned';
+      },
+      syntheticNode: node,
+    },
+    reporter: createReporter({
+      clock,
+      kubernetes: link.kubernetes,
+      events: { emit: () => undefined },
+      metrics: noMetrics,
+      log: noLog,
+    }),
+    metrics: noMetrics,
+    log: noLog,
+    dropped: keeper.drop,
+    signal: dying.signal,
+  });
+
+  async function reconcile(key: string): Promise<void> {
+    try {
+      next = await reconciler.reconcile(key, clock.nowMs());
+    } catch (error) {
+      if (!dying.signal.aborted) failure = error;
+    } finally {
+      running = null;
+    }
+  }
+
+  function seePods(events = api.podLog.length): void {
+    for (const { before, after } of api.podLog.slice(cursors.pods, cursors.pods + events)) {
+      store.podChanged(before, after);
+      cursors.pods += 1;
+    }
+  }
+
+  function seeGroups(): void {
+    for (const { before, after } of api.groupLog.slice(cursors.groups)) {
+      const parsed = (group: typeof before) => (group === null ? null : ({ kind: 'valid', group } as const));
+      store.groupChanged(parsed(before), parsed(after));
+      cursors.groups += 1;
+    }
+  }
+
+  function seeLocks(states = consul.log.length): void {
+    const state = consul.log[Math.min(cursors.locks + states, consul.log.length) - 1];
+    cursors.locks = Math.min(cursors.locks + states, consul.log.length);
+    if (state === undefined) return;
+    for (const prefix of watchedPrefixes()) {
+      const snapshot = snapshotOf(state, prefix);
+      locks.snapshot(prefix, snapshot, snapshot.index < (highest.get(prefix) ?? 0));
+      highest.set(prefix, snapshot.index);
+    }
+  }
+
+  function watchedPrefixes(): readonly string[] {
+    const groups = api.groups();
+    const buckets = groups.map(({ namespace, name: group }) => groupsPrefix(SPACE, bucketOf(namespace, group)));
+    const shared = groups.flatMap(({ spec }) => (spec.lockKey === null ? [] : [lockKeyPrefix(spec.lockKey)]));
+    return [...new Set([...buckets, ...shared])];
+  }
+
+  return {
+    name,
+    link,
+    keeper,
+    locks,
+    store,
+    contact,
+    see: {
+      pods: seePods,
+      groups: seeGroups,
+      locks: seeLocks,
+      all: () => {
+        seePods();
+        seeGroups();
+        seeLocks();
+      },
+    },
+    hear: async () => {
+      await contact.consul.readKeys([], dying.signal).catch(() => undefined);
+    },
+    session: () => session,
+    join: () => {
+      consul.requests.registerNode(node);
+      session = consul.requests.createSession({
+        node,
+        name: replicaSessionName(name),
+        ttlMs: 0,
+        lockDelayMs: 0,
+      });
+    },
+    believe: (kind) => {
+      belief = kind;
+    },
+    believes: () => belief,
+    giveUp: () => {
+      belief = belief === 'neverKnown' ? 'neverKnown' : 'notOwned';
+      for (const key of keeper.keys()) keeper.drop(key);
+      for (const prefix of watchedPrefixes()) locks.forget(prefix);
+    },
+    adopt: async () => {
+      for (const found of await contact.consul.listSessions(node, dying.signal)) {
+        await keeper.adopt(found, dying.signal);
+      }
+    },
+    pass: (key = GROUP_KEY) => {
+      if (running === null && !dying.signal.aborted) running = reconcile(key);
+    },
+    busy: () => running !== null,
+    next: () => next,
+    failure: () => failure,
+    kill: () => {
+      dying.abort(new Error('killed'));
+      for (const request of link.held()) request.giveUp();
+      for (const key of keeper.keys()) keeper.drop(key);
+    },
+    alive: () => !dying.signal.aborted,
+  };
+}

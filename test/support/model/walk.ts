@@ -1,0 +1,279 @@
+/**
+ * Histories made of small acts of everyone: pods and their kubelets, Consul, the network, operator replicas. Whatever
+ * comes out of the acts, the promises must hold at each write and the world must come to rest afterwards.
+ */
+import * as fc from 'fast-check';
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import { groupKeys } from '../../../src/election/keys.ts';
+import { aPod, type GroupOverrides } from '../builders.ts';
+import { settle } from './fake-clock.ts';
+import type { Fate } from './link.ts';
+import { aModel, type Model } from './model.ts';
+import { type Replica, SPACE } from './replica.ts';
+import type { Backup } from './world-consul.ts';
+
+export type Act =
+  | {
+      readonly act: 'ready' | 'unready' | 'terminate' | 'remove' | 'recreate' | 'exclude' | 'sessionEnds';
+      readonly pod: number;
+    }
+  /**
+   * A pass of a replica; the request at `at` (from 0) meets `fate`, the others arrive. `deaf`: Consul has answered
+   * nothing since a request of the pass before was lost.
+   */
+  | {
+      readonly act: 'pass';
+      readonly replica: number;
+      readonly at: number;
+      readonly fate: Fate;
+      readonly deaf: boolean;
+    }
+  | { readonly act: 'see'; readonly replica: number; readonly pods: number; readonly locks: number }
+  /** The bucket passes to this replica. */
+  | { readonly act: 'own'; readonly replica: number; readonly unnoticed: boolean; readonly stale: boolean }
+  | { readonly act: 'kill'; readonly replica: number }
+  /** What becomes of the oldest request that is held. */
+  | { readonly act: 'deliver' | 'giveUp' | 'drop' }
+  | { readonly act: 'editTtl' }
+  | { readonly act: 'backup' | 'restore' | 'wipe' }
+  /** With a lockKey: `consul lock` of a stranger, and its end, which deletes the key. */
+  | { readonly act: 'strangerLocks' | 'strangerLeaves' };
+
+export const PODS = ['a', 'b', 'c'] as const;
+
+const pod = fc.nat({ max: PODS.length - 1 });
+const replica = fc.nat({ max: 1 });
+
+const podAct = fc.record({
+  act: fc.constantFrom('ready', 'unready', 'unready', 'terminate', 'remove', 'recreate', 'exclude', 'sessionEnds'),
+  pod,
+});
+const passAct = fc.record({
+  act: fc.constant('pass' as const),
+  replica,
+  at: fc.nat({ max: 9 }),
+  fate: fc.constantFrom<Fate>('arrives', 'arrives', 'lost', 'answerLost', 'held', 'held', 'answerHeld'),
+  deaf: fc.constantFrom(false, false, true),
+});
+const seeAct = fc.record({
+  act: fc.constant('see' as const),
+  replica,
+  pods: fc.nat({ max: 6 }),
+  locks: fc.nat({ max: 4 }),
+});
+const ownAct = fc.record({
+  act: fc.constant('own' as const),
+  replica,
+  unnoticed: fc.boolean(),
+  stale: fc.boolean(),
+});
+const heldAct = fc.record({ act: fc.constantFrom('deliver', 'giveUp', 'drop') });
+const rareAct = fc.oneof(
+  fc.record({ act: fc.constant('kill' as const), replica }),
+  fc.record({ act: fc.constant('editTtl' as const) }),
+);
+const disasterAct = fc.record({ act: fc.constantFrom('backup', 'restore', 'wipe') });
+const strangerAct = fc.record({ act: fc.constantFrom('strangerLocks', 'strangerLeaves') });
+
+const usual = [
+  { arbitrary: podAct, weight: 5 },
+  { arbitrary: passAct, weight: 7 },
+  { arbitrary: seeAct, weight: 4 },
+  { arbitrary: heldAct, weight: 4 },
+  { arbitrary: ownAct, weight: 2 },
+  { arbitrary: rareAct, weight: 1 },
+];
+
+export type Terrain = 'own lock' | 'disasters' | 'shared lock';
+
+export const actsOn = (terrain: Terrain): fc.Arbitrary<readonly Act[]> => {
+  const more = {
+    'own lock': [],
+    disasters: [{ arbitrary: disasterAct, weight: 2 }],
+    'shared lock': [{ arbitrary: strangerAct, weight: 3 }],
+  }[terrain];
+  return fc.array(fc.oneof(...usual, ...more) as fc.Arbitrary<Act>, { minLength: 4, maxLength: 30, size: 'max' });
+};
+
+export const groupOn = (terrain: Terrain): fc.Arbitrary<GroupOverrides> =>
+  fc.record({
+    spec: fc.record({
+      lockKey: fc.constant(terrain === 'shared lock' ? 'shared/cron' : null),
+      label: fc.record({
+        key: fc.constant('leadergroup.dev/role'),
+        leader: fc.constant('leader'),
+        follower: fc.constantFrom(null, 'follower'),
+      }),
+    }),
+  });
+
+export type Walk = { readonly model: Model; readonly story: readonly string[] };
+
+/** Runs the acts in a world whose group already has a leader. Acts that make no sense where they stand do nothing. */
+export async function walk(group: GroupOverrides, acts: readonly Act[]): Promise<Walk> {
+  const model = aModel({ group, pods: PODS.map((name) => aPod({ name })) });
+  const walker = createWalker(model);
+  await model.own(walker.replica(0));
+  await model.rest(walker.replica(0));
+  const story: string[] = [];
+  for (const act of acts) {
+    await walker.take(act);
+    await settle();
+    story.push(`${JSON.stringify(act)} -> ${model.leaders().join(',')}`);
+    if (model.promises.breaches.length > 0) break;
+  }
+  return { model, story };
+}
+
+/** Every request is over, one replica is left that sees everything: by then all must come right by itself. */
+export async function calm({ model }: Walk): Promise<Replica> {
+  for (const { link } of model.replicas) for (const request of link.held()) request.deliver();
+  await settle();
+  for (const other of model.replicas) other.kill();
+  await settle();
+  const last = model.replica('last');
+  await model.own(last);
+  await model.rest(last, 20);
+  return last;
+}
+
+type Walker = { replica(at: number): Replica; take(act: Act): Promise<void> };
+
+function createWalker(model: Model): Walker {
+  const { api, consul } = model;
+  const seats: Replica[] = [];
+  const lives = new Map<string, number>();
+  let backup: Backup | null = null;
+  let stranger: string | null = null;
+  let started = 0;
+
+  function seat(at: number): Replica {
+    const sitting = seats[at];
+    if (sitting?.alive() === true) return sitting;
+    started += 1;
+    const fresh = model.replica(`o${started}`);
+    seats[at] = fresh;
+    return fresh;
+  }
+
+  const heldRequests = () => model.replicas.flatMap(({ link }) => link.held());
+
+  /**
+   * A promotion under way while Consul is restored is the one case in which tokens are not promised to rise. It is over
+   * when the status tells of it: the pod that also knows the token may go.
+   */
+  function quiet(): boolean {
+    if (heldRequests().length > 0 || model.replicas.some((other) => other.busy())) return false;
+    const told = api.group()?.status?.leaders[0]?.token ?? 0;
+    return told >= Math.max(0, ...model.promises.promotions.map(({ token }) => token));
+  }
+
+  function rebuild(from: Backup | null, wiped: boolean): void {
+    if (wiped) consul.foreign.wipe();
+    else if (from === null || !quiet()) return;
+    else consul.foreign.restore(from);
+    for (const other of model.replicas) other.giveUp();
+    for (const other of model.replicas) if (other.alive()) other.join();
+  }
+
+  function changePod(act: string, name: string): void {
+    switch (act) {
+      case 'ready':
+      case 'unready':
+        return api.foreign.changePod(name, ({ deleting }) => ({ ready: act === 'ready' && !deleting }));
+      case 'terminate':
+        return api.foreign.changePod(name, () => ({ deleting: true, ready: false }));
+      case 'remove':
+        return api.foreign.removePod(name);
+      case 'recreate':
+        return recreate(name);
+      case 'exclude':
+        return api.foreign.changePod(name, toggledExclusion);
+    }
+  }
+
+  function recreate(name: string): void {
+    api.foreign.removePod(name);
+    const life = (lives.get(name) ?? 1) + 1;
+    lives.set(name, life);
+    api.foreign.addPod(aPod({ name, uid: `uid-of-${name}-${life}` }));
+  }
+
+  function endSession(name: string): void {
+    const holder = consul.sessions().find((session) => session.name.endsWith(`/${api.pod(name)?.uid ?? ''}`));
+    if (holder !== undefined) consul.foreign.endSession(holder.id);
+  }
+
+  async function startPass(working: Replica, { at, fate, deaf }: Extract<Act, { act: 'pass' }>): Promise<void> {
+    if (working.busy()) return;
+    working.link.decide(() => 'arrives');
+    if (!deaf) await working.hear();
+    let sent = 0;
+    working.link.decide(() => {
+      sent += 1;
+      return sent - 1 === at ? fate : 'arrives';
+    });
+    working.pass();
+  }
+
+  const lockOf = (group: LeaderGroup): string => groupKeys(SPACE, group, group.spec.lockKey).lock;
+
+  function strangerActs(leaves: boolean): void {
+    const group = api.group();
+    if (group === null) return;
+    if (leaves) {
+      if (stranger !== null && consul.entry(lockOf(group))?.session === stranger) consul.foreign.remove(lockOf(group));
+      if (stranger !== null) consul.foreign.endSession(stranger);
+      stranger = null;
+      return;
+    }
+    stranger ??= consul.foreign.openSession({ node: 'elsewhere', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
+    consul.foreign.lock(lockOf(group), stranger, null);
+  }
+
+  async function take(act: Act): Promise<void> {
+    switch (act.act) {
+      case 'pass':
+        return await startPass(seat(act.replica), act);
+      case 'see':
+        seat(act.replica).see.groups();
+        seat(act.replica).see.pods(act.pods);
+        return seat(act.replica).see.locks(act.locks);
+      case 'own':
+        seat(act.replica).link.decide(() => 'arrives');
+        return await model.own(seat(act.replica), act);
+      case 'kill':
+        return seats[act.replica]?.kill();
+      case 'deliver':
+      case 'giveUp':
+      case 'drop':
+        return heldRequests()[0]?.[act.act]();
+      case 'editTtl':
+        return api.foreign.changeGroup('notifier', ({ spec }) => ({
+          spec: { ...spec, sessionTtlMs: spec.sessionTtlMs + 1000 },
+        }));
+      case 'backup':
+        backup = consul.foreign.backup();
+        return;
+      case 'restore':
+      case 'wipe':
+        return rebuild(act.act === 'restore' ? backup : null, act.act === 'wipe');
+      case 'strangerLocks':
+      case 'strangerLeaves':
+        return strangerActs(act.act === 'strangerLeaves');
+      case 'sessionEnds':
+        return endSession(PODS[act.pod] ?? 'a');
+      default:
+        return changePod(act.act, PODS[act.pod] ?? 'a');
+    }
+  }
+
+  return { replica: seat, take };
+}
+
+const toggledExclusion = ({ annotations }: Pod): Partial<Pod> => {
+  const { [CANDIDATE_ANNOTATION]: excluded, ...others } = annotations;
+  return { annotations: excluded === undefined ? { ...others, [CANDIDATE_ANNOTATION]: 'false' } : others };
+};

@@ -12,6 +12,7 @@ import { createMetrics } from './http/metrics.ts';
 import { createServer } from './http/server.ts';
 import { type ConnectedKubernetes, connectKubernetes, type Follow } from './kubernetes/connect.ts';
 import { createLog } from './log.ts';
+import { ForeignClusterError } from './operator/membership.ts';
 import { createOperator, type Operator, type OperatorOptions, type Watch } from './operator/operator.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Kubernetes } from './ports/kubernetes.ts';
@@ -57,8 +58,8 @@ async function run(config: Config): Promise<void> {
     await serve(config, log, clock, signal);
   } catch (error) {
     if (signal.aborted) return;
-    const known = error instanceof Error && error.name === 'ForeignClusterError';
-    log.error(known ? { reason: (error as Error).message } : { error }, 'the operator cannot run');
+    const known = error instanceof ForeignClusterError;
+    log.error(known ? { reason: error.message } : { error }, 'the operator cannot run');
     process.exitCode = known ? EXIT_CONFIG : EXIT_FAILED;
   } finally {
     // Connections that are still open do not keep the process: nobody reads what they would bring.

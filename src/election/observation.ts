@@ -74,9 +74,12 @@ export type BucketFence = { readonly key: string; readonly session: string };
 
 export type Ownership =
   | { readonly kind: 'owned'; readonly fence: BucketFence }
-  /** This replica owned it and cannot prove any more that it does (its own session is past its deadline, or lost). */
+  /**
+   * This replica holds it but may not act: it is still adopting its sessions, or cannot prove any more that the bucket is
+   * its own (the replica's session is past its deadline, or lost).
+   */
   | { readonly kind: 'lapsed' }
-  /** Another replica owns the bucket, or may; or this one has it and is still adopting its sessions. */
+  /** Another replica owns the bucket, or may. */
   | { readonly kind: 'notOwned' }
   /** This process has not been able to ask Consul since it started. */
   | { readonly kind: 'neverKnown' };
@@ -117,6 +120,8 @@ export type Observation = {
   readonly lockDelayedUntilMs: number | null;
   /** A write-off was refused for good: by whom, and when to try again. */
   readonly writeOffRefused: { readonly message: string; readonly retryAtMs: number } | null;
+  /** The API server refused to label followers; monotonic milliseconds of the next attempt. null: it did not. */
+  readonly followersRefusedUntilMs: number | null;
   /** A right is missing in Consul for a key of this group. */
   readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
   /** Monotonic milliseconds at which the deletion was first seen. */

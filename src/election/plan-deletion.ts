@@ -16,7 +16,6 @@ const PATIENCE_MS = 10_000;
 
 export function planDeletion(o: Observation): Plan {
   if (!o.group.finalizers.includes(FINALIZER)) return nothing('gone but for other finalizers');
-  if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
   if (withoutConsul(o)) return deleteWithoutConsul(o);
   if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
   if (o.lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
@@ -24,7 +23,10 @@ export function planDeletion(o: Observation): Plan {
 }
 
 const withoutConsul = (o: Observation): boolean =>
-  o.consulSilent || o.consulDenied !== null || o.ownership.kind === 'lapsed';
+  o.consulSilent ||
+  (o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs) ||
+  o.ownership.kind === 'lapsed' ||
+  o.ownership.kind === 'neverKnown';
 
 function deleteWithoutConsul(o: Observation): Plan {
   const off = writeOff(

@@ -8,7 +8,7 @@ import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } f
 import { waitForCandidate } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
 import { act, look, nothing, notReady, rest, until } from './plans.ts';
-import { suitableSession, unsuited } from './sessions.ts';
+import { openingFor, suitableSession } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
 import type { Trust } from './trust.ts';
@@ -34,7 +34,7 @@ export function planDistrusted(
     );
   }
   const session = suitableSession(o, nominee);
-  if (session === null) return look([{ do: 'openSessions', pods: unsuited(o) }], 'the nominee needs a session');
+  if (session === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
   return electAnew(o, o.ownership.fence, lock, holder, nominee, session, trust);
 }
 

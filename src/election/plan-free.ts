@@ -3,7 +3,7 @@ import type { Action, Plan } from './actions.ts';
 import { eligibility, excluded, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { act, look, notReady, ready, rest, soonest, until } from './plans.ts';
-import { leftOver, suitableSession, unsuited } from './sessions.ts';
+import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 import { refOf, versionRef, writeOff, writeOffsForMove } from './write-off.ts';
 
@@ -15,7 +15,7 @@ export function planFree(o: Observation, lock: LockView): Plan {
     return withFirst(exposed, lockDelayed(o, o.lockDelayedUntilMs));
   const session = suitableSession(o, nominee);
   if (session === null || o.ownership.kind !== 'owned') {
-    return withFirst(exposed, look([{ do: 'openSessions', pods: unsuited(o) }], 'the nominee needs a session'));
+    return withFirst(exposed, look([openingFor(o, nominee)], 'the nominee needs a session'));
   }
   const reason = `the lock is free; ${nominee.pod.name} is next`;
   const actions = [...exposed, ...takeActions(o, o.ownership.fence, lock, nominee, session)];
@@ -67,7 +67,7 @@ export function waitForCandidate(o: Observation): Plan {
   const waits = membersOf(o).map((member) => eligibility(o, member));
   const nextMs = soonest(waits.map((wait) => (wait.kind === 'waiting' ? wait.inMs : null)));
   const refusals = soonest(
-    o.pods.map(({ refusedUntilMs }) => (refusedUntilMs === null ? null : until(o, refusedUntilMs))),
+    o.pods.map((pod) => (pod.refusedUntilMs !== null && refused(o, pod) ? until(o, pod.refusedUntilMs) : null)),
   );
   const againMs = soonest([nextMs, refusals]);
   if (membersOf(o).length === 0) return rest(ready('ScaledToZero', 'the selector matches no pod'), againMs);

@@ -4,7 +4,7 @@ import { excluded, finished, labelled, membersOf, rankedCandidates, refused } fr
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { waitForCandidate } from './plan-free.ts';
 import { act, look, nothing, ready, rest, soonest } from './plans.ts';
-import { leftOver, suitableSession, suits, unsuited } from './sessions.ts';
+import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { recordedToken, tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
 import { labelledPods, refOf, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
@@ -65,16 +65,19 @@ export function fitnessOf(o: Observation, holder: ObservedPod | null): Fitness {
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   const { o, lock, session } = held;
-  if (!suits(o, session)) return changeSession(held, holder);
   const repairs = repairsOf(held, holder);
   if (repairs.length > 0 || !session.proven) {
     return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'the lock is held; the labels are put right');
   }
+  if (!suits(o, session)) return changeSession(held, holder);
   const missing = unsuited(o);
   if (missing.length > 0) return look([{ do: 'openSessions', pods: missing }], 'every candidate has a session');
   const left = leftOver(o);
   if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
-  if (!labelled(o.group, holder)) return waitForCandidate(o);
+  if (!labelled(o.group, holder)) {
+    const wait = waitForCandidate(o);
+    return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
+  }
   return rest(ready('Led', holder.pod.ready ? '' : notReadyDetail(lock)), soonest([graceMs]));
 }
 
@@ -99,7 +102,7 @@ const promotable = (o: Observation, lock: LockView, holder: ObservedPod): boolea
 
 function followerLabels(o: Observation, holder: ObservedPod): readonly Action[] {
   const { key, follower } = o.group.spec.label;
-  if (follower === null) return [];
+  if (follower === null || (o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs)) return [];
   const wrong = membersOf(o).filter(
     ({ pod, claimedByOther }) =>
       pod.uid !== holder.pod.uid && !claimedByOther && !pod.deleting && pod.labels[key] !== follower,
@@ -122,8 +125,7 @@ function verifyOf({ o, fence, lock, session }: Held, holder: ObservedPod): Actio
 function changeSession({ o, fence, lock, session }: Held, holder: ObservedPod): Plan {
   const next = suitableSession(o, holder);
   if (next === null) {
-    const pods = [refOf(holder), ...unsuited(o).filter(({ uid }) => uid !== holder.pod.uid)];
-    return look([{ do: 'openSessions', pods }], 'the session timing was edited');
+    return look([openingFor(o, holder)], 'the session timing was edited');
   }
   const moved = transaction.handOver(session.id, o, fence, lock, next, refOf(holder));
   const promote: readonly Action[] =
@@ -146,7 +148,7 @@ function replace(held: Held, holder: ObservedPod | null, cause: UnfitCause, repl
 
 function handOverTo({ o, fence, lock, session }: Held, nominee: ObservedPod, cause: UnfitCause): Plan {
   const next = suitableSession(o, nominee);
-  if (next === null) return look([{ do: 'openSessions', pods: unsuited(o) }], 'the nominee needs a session');
+  if (next === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
   const actions: readonly Action[] = [
     ...writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move'),
     { do: 'handOver', transaction: transaction.handOver(session.id, o, fence, lock, next, refOf(nominee)) },

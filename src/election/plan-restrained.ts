@@ -1,13 +1,17 @@
 /** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
-import type { Action, Plan } from './actions.ts';
+import type { Action, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { act, look, nothing, notReady, ready, rest, stalled, until } from './plans.ts';
 import { transaction } from './transactions.ts';
 import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
-/** Consul does not answer, or has not acknowledged a renewal of the holder's session until its deadline. */
-export const silent = (o: Observation): boolean => o.consulSilent || holderPastDeadline(o);
+/**
+ * Consul does not answer (or has never let this process in), or has not acknowledged a renewal of the holder's session
+ * until its deadline.
+ */
+export const silent = (o: Observation): boolean =>
+  o.consulSilent || o.ownership.kind === 'neverKnown' || holderPastDeadline(o);
 
 const holderPastDeadline = (o: Observation): boolean => {
   const holder = o.sessions.find(({ id }) => id === o.lock?.session);
@@ -21,8 +25,8 @@ export function planSilence(o: Observation): Plan {
   const { onConsulLoss, paused } = o.group.spec;
   const hold = onConsulLoss === 'Hold' || paused;
   const targets = hold || o.demotedForSilence ? [] : labelledPods(o);
-  const verdict = notReady('ConsulUnreachable', silenceMessage(hold, labelledPods(o).length > 0));
-  if (targets.length === 0) return rest(verdict);
+  const verdict = silenceVerdict(o, hold);
+  if (targets.length === 0) return verdict === null ? nothing('Consul is silent') : rest(verdict);
   const actions = writeOff(
     targets.map((target) => writeOffTarget(o, target)),
     'silence',
@@ -32,6 +36,12 @@ export function planSilence(o: Observation): Plan {
     verdict,
   };
 }
+
+/** A replica that never owned the bucket may only be cut off itself: what people see is the owner's to say. */
+const silenceVerdict = (o: Observation, hold: boolean): Verdict | null =>
+  o.ownership.kind === 'notOwned'
+    ? null
+    : notReady('ConsulUnreachable', silenceMessage(hold, labelledPods(o).length > 0));
 
 function silenceMessage(hold: boolean, led: boolean): string {
   const what = "Consul has not answered within the lock's deadline";
@@ -54,10 +64,15 @@ export function planOverlap(o: Observation, older: string): Plan {
   const message =
     `the older LeaderGroup ${older} selects some of the same pods with the same label key, and acts; this one does nothing. ` +
     'Delete one of the two, or give them different selectors or label keys (in a new LeaderGroup).';
-  const verdict = stalled('SelectorOverlap', message);
-  if (o.lock === null) return { ...verdict, ...look([{ do: 'readLock' }], 'the lock is not known') };
+  return standDown(o, stalled('SelectorOverlap', message));
+}
+
+/** Labels off, lock given up, then `plan` says why. */
+export function standDown(o: Observation, plan: Plan): Plan {
+  if (o.lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
   const actions = leaveTheField(o, o.lock);
-  return actions.length === 0 ? verdict : { ...verdict, actions, cause: 'SelectorOverlap', reason: message };
+  const reason = plan.verdict?.stalled?.reason ?? '';
+  return actions.length === 0 ? plan : { ...plan, actions, cause: reason, reason: plan.verdict?.detail ?? '' };
 }
 
 function leaveTheField(o: Observation, lock: LockView): readonly Action[] {

@@ -2,16 +2,17 @@
  * The planner: one pure function from everything observed to what to do next. Which rule decides, in order:
  * deletion, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
  */
-import type { Plan } from './actions.ts';
+import type { Action, Plan } from './actions.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
-import { planFree } from './plan-free.ts';
+import { planFree, withFirst } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
-import { planOverlap, planPaused, planSilence, silent } from './plan-restrained.ts';
+import { planOverlap, planPaused, planSilence, silent, standDown } from './plan-restrained.ts';
 import { look, nothing, stalled } from './plans.ts';
 import { trustOf } from './trust.ts';
+import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
 
 /**
  * Decides the next actions for one group.
@@ -22,20 +23,26 @@ import { trustOf } from './trust.ts';
  */
 export function plan(o: Observation): Plan {
   if (o.group.deleting) return planDeletion(o);
-  if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
   if (silent(o)) return planSilence(o);
-  if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
+  if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
+  if (o.ownership.kind !== 'owned') return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);
   return planOwned(o) ?? planByLock(o);
 }
+
+/** Events wake a group whose bucket is taken again; this is for the one that is missed. */
+const LOOK_AGAIN_MS = 1000;
 
 /** What decides before the lock is looked at; null: nothing does. */
 function planOwned(o: Observation): Plan | null {
   if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith);
-  if (o.lockKeyProblem !== null) return stalled('LockKeyNotAllowed', o.lockKeyProblem);
+  if (o.lockKeyProblem !== null) return standDown(o, stalled('LockKeyNotAllowed', o.lockKeyProblem));
   if (o.group.spec.paused) return planPaused(o);
   const refusal = o.consulDenied ?? o.writeOffRefused;
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
-    return { ...stalled('PermissionDenied', refusal.message), againMs: refusal.retryAtMs - o.nowMs };
+    return withFirst(withoutLock(o), {
+      ...stalled('PermissionDenied', refusal.message),
+      againMs: refusal.retryAtMs - o.nowMs,
+    });
   }
   if (!o.group.finalizers.includes('leadergroup.dev/finalizer')) {
     return look([{ do: 'addFinalizer' }], 'the finalizer comes before the first lock');
@@ -57,10 +64,23 @@ function planByLock(o: Observation): Plan {
 const holderSessionOf = (o: Observation, lock: LockView): MemberSession | null =>
   o.sessions.find(({ id }) => id === lock.session) ?? null;
 
+/** A shared lock that we do not hold may be anyone's by now, also while Consul refuses us: nobody stays labelled. */
+function withoutLock(o: Observation): readonly Action[] {
+  if (o.group.spec.lockKey === null || o.lock === null || o.writeOffRefused !== null) return [];
+  return holderSessionOf(o, o.lock) === null ? labelsOff(o) : [];
+}
+
+const labelsOff = (o: Observation): readonly Action[] =>
+  writeOff(
+    labelledPods(o).map((pod) => writeOffTarget(o, pod)),
+    'stranger',
+  );
+
 function planForeignEntry(o: Observation, lock: LockView): Plan {
-  return stalled(
+  const plan = stalled(
     'KeyConflict',
     `the Consul key ${o.keys.lock} holds an entry that is no lock (index ${lock.versions[0]?.index ?? 0}); it was left untouched. ` +
       'Delete it if nobody needs it, or choose another lockKey in a new LeaderGroup.',
   );
+  return holderSessionOf(o, lock) === null ? withFirst(labelsOff(o), plan) : plan;
 }

@@ -1,5 +1,6 @@
 /** Which of a member's sessions counts, and which are missing or left over. */
 import type { PodRef } from '../api/pod.ts';
+import type { Action } from './actions.ts';
 import { rankedCandidates } from './candidates.ts';
 import type { MemberSession, Observation, ObservedPod } from './observation.ts';
 import { refOf } from './write-off.ts';
@@ -14,6 +15,15 @@ export const suits = (o: Observation, session: MemberSession): boolean =>
  */
 export const suitableSession = (o: Observation, { pod }: ObservedPod): MemberSession | null =>
   o.sessions.findLast((session) => session.podUid === pod.uid && suits(o, session)) ?? null;
+
+/**
+ * Opens what `first` lacks, which need not be a candidate (a recorded holder within minReadySeconds, say), and what the
+ * candidates lack.
+ */
+export const openingFor = (o: Observation, first: ObservedPod): Action => ({
+  do: 'openSessions',
+  pods: [refOf(first), ...unsuited(o).filter(({ uid }) => uid !== first.pod.uid)],
+});
 
 /** Candidates for whom a session must be opened; everyone at once, so that the next handover waits for none. */
 export const unsuited = (o: Observation): readonly PodRef[] =>

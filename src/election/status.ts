@@ -65,9 +65,13 @@ function leaderStatus(o: Observation, { pod }: ObservedPod, now: string): Leader
     node: pod.node ?? '',
     token: tokenOf(pod, o.group.name) || (o.lock === null ? 0 : recordedToken(o.lock)),
     sessionID: session?.id ?? known?.sessionID ?? '',
-    acquireTime: pod.annotations[sinceAnnotation(o.group.name)] ?? known?.acquireTime ?? now,
+    acquireTime: timeOf(pod.annotations[sinceAnnotation(o.group.name)]) ?? known?.acquireTime ?? now,
   };
 }
+
+/** The API server refuses a status with a time that is none; annotations can hold anything. */
+const timeOf = (text: string | undefined): string | undefined =>
+  text !== undefined && /^\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?Z$/.test(text) ? text : undefined;
 
 function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
   const names = new Map<string, string[]>();

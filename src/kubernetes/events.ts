@@ -16,8 +16,8 @@ import type { Request, Transport } from './transport.ts';
 export type EventRecorder = EventSink & {
   /** How many were lost: the queue was full, or the API server took them neither time. */
   dropped(): number;
-  /** Takes no more; resolves when all that waits has been written, after two seconds at most, which drop the rest. */
-  close(): Promise<void>;
+  /** Takes no more; resolves when all that waits has been written, or when the signal is aborted, which drops the rest. */
+  close(signal: AbortSignal): Promise<void>;
 };
 
 export type EventOptions = {
@@ -39,7 +39,6 @@ const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 /** Between two lines in the log about dropped events. */
 const COMPLAINT_MS = 60_000;
-const CLOSE_MS = 2_000;
 
 type Verdict = 'written' | 'gone' | 'again' | 'refused';
 
@@ -137,17 +136,19 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
   return {
     emit,
     dropped: () => dropped,
-    close: async () => {
+    close: async (signal) => {
       closed = true;
-      const cancel = clock.after(CLOSE_MS, () => {
+      const abort = (): void => {
         while (waiting.length > 0) drop(waiting.shift(), 'the operator ends');
-        closing.abort(new Error('the operator ends'));
+        closing.abort(signal.reason);
         pump();
-      });
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
       pump();
       await idle.promise;
-      cancel();
       rate.end();
+      signal.removeEventListener('abort', abort);
     },
   };
 }

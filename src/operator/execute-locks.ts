@@ -36,8 +36,10 @@ const tokenFor = (run: Run, rule: TokenRule): number =>
 
 /** Write-offs made before an unlock still count after it: nobody can be promoted without moving the lock first. */
 function unlocked(run: Run): Step {
+  const before = run.memory.writtenOff;
   const version = versionOf(run.ports.locks.view(run.group));
-  run.memory.writtenOff = { version, uids: run.memory.writtenOff.uids };
+  const uids = before.version === versionOf(run.observation.lock) ? before.uids : new Set<string>();
+  run.memory.writtenOff = { version, uids };
   run.facts.push({ kind: 'unlocked' });
   return OK;
 }

@@ -6,6 +6,7 @@ import type { PodVersion, WriteOffTarget } from '../election/actions.ts';
 import { labelled } from '../election/candidates.ts';
 import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
+import { inParallel } from './in-parallel.ts';
 import { type Refusal, refusedAgain } from './memory.ts';
 import { again, failed, later, notePod, OK, type Run, type Step, worst } from './run.ts';
 
@@ -13,7 +14,7 @@ import { again, failed, later, notePod, OK, type Run, type Step, worst } from '.
 const AT_ONCE = 8;
 
 export async function writeOffAll(run: Run, targets: readonly WriteOffTarget[], because: string): Promise<Step> {
-  const steps = await inParallel(targets, (target) => writeOffOne(run, target, because));
+  const steps = await inParallel(targets, AT_ONCE, (target) => writeOffOne(run, target, because));
   const step = worst(steps);
   if (step.kind === 'ok') run.memory.writeOffRefused = null;
   if (step.kind === 'ok' && because === 'silence') run.memory.demotedForSilence = true;
@@ -38,10 +39,17 @@ async function writeOffOne(run: Run, target: WriteOffTarget, because: string): P
         `taking the label off pod ${target.pod.name}`,
         outcome,
       );
-      return again(outcome.message);
+      return refusedWriteOff(run, because, outcome.message);
     case 'unknown':
       return failed(`writing off pod ${target.pod.name}: ${outcome.message}`);
   }
+}
+
+/** Where the group can be Stalled the next plan says so; the others wait as long as that would. */
+function refusedWriteOff(run: Run, because: string, message: string): Step {
+  if (because === 'move' || because === 'stray') return again(message);
+  const retryAtMs = run.memory.writeOffRefused?.retryAtMs ?? 0;
+  return later(message, Math.max(1000, retryAtMs - run.ports.clock.nowMs()));
 }
 
 /** Label off AND a value never used before, in one patch: it always changes the pod, so it voids every promotion under way. */
@@ -151,7 +159,16 @@ export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Pro
   const { key, follower } = run.group.spec.label;
   if (run.proof === null || follower === null) throw new Error('followers are labelled only after a verification');
   const patch: MetadataPatch = { labels: { [key]: follower }, annotations: {} };
-  return worst(await inParallel(pods, (pod) => patchOrReread(run, pod, patch)));
+  return worst(await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch)));
+}
+
+/** Followers' labels are a convenience: that they are refused must not unsettle a group that is led. */
+async function labelFollower(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
+  const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+  const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
+  if (outcome.kind !== 'refused') return await patched(run, pod, outcome);
+  run.memory.followersRefused = refusal(run, run.memory.followersRefused, `labelling pod ${pod.name}`, outcome);
+  return OK;
 }
 
 /** Takes this group's traces off its pods. A pod that is gone needs nothing. */
@@ -162,7 +179,7 @@ export async function cleanUp(
   const { name, spec } = run.group;
   const annotations = { [tokenAnnotation(name)]: null, [sinceAnnotation(name)]: null, [fencedAnnotation(name)]: null };
   return worst(
-    await inParallel(pods, ({ pod, label }) =>
+    await inParallel(pods, AT_ONCE, ({ pod, label }) =>
       patchOrReread(run, pod, { labels: label === 'remove' ? { [spec.label.key]: null } : {}, annotations }),
     ),
   );
@@ -170,7 +187,10 @@ export async function cleanUp(
 
 async function patchOrReread(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
   const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
-  const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
+  return await patched(run, pod, await run.ports.kubernetes.patchPod(pod, version, patch, run.signal));
+}
+
+async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>): Promise<Step> {
   switch (outcome.kind) {
     case 'done':
       notePod(run, outcome.object);
@@ -226,14 +246,3 @@ const refusal = (
     `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
     run.ports.clock.nowMs(),
   );
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<Step>): Promise<readonly Step[]> {
-  const steps: Step[] = [];
-  const queue = items[Symbol.iterator]();
-  await Promise.all(
-    Array.from({ length: Math.min(AT_ONCE, items.length) }, async () => {
-      for (const item of queue) steps.push(await work(item));
-    }),
-  );
-  return steps;
-}

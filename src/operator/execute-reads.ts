@@ -3,7 +3,11 @@ import type { PodRef } from '../api/pod.ts';
 import { parseSessionName } from '../election/keys.ts';
 import { versionOf } from '../election/trust.ts';
 import type { ConsulSession } from '../ports/consul.ts';
+import { inParallel } from './in-parallel.ts';
+import { rememberPod } from './memory.ts';
 import { later, OK, type Run, type Step } from './run.ts';
+
+const SESSIONS_AT_ONCE = 8;
 
 export async function readLock({ ports, group, signal }: Run): Promise<Step> {
   await ports.locks.read(group, signal);
@@ -44,17 +48,12 @@ export async function readGroup(run: Run): Promise<Step> {
 export async function listPods({ ports, group, memory, signal }: Run): Promise<Step> {
   const version = versionOf(ports.locks.view(group));
   memory.listed = { version, pods: await ports.kubernetes.listPods(group.namespace, signal) };
-  for (const pod of memory.listed.pods) memory.newerPods.set(pod.uid, pod);
+  for (const pod of memory.listed.pods) rememberPod(memory, pod);
   return OK;
 }
 
 export async function openSessions({ ports, group, signal }: Run, pods: readonly PodRef[]): Promise<Step> {
-  const queue = pods[Symbol.iterator]();
-  await Promise.all(
-    Array.from({ length: Math.min(8, pods.length) }, async () => {
-      for (const pod of queue) await ports.keeper.open(group, pod, signal);
-    }),
-  );
+  await inParallel(pods, SESSIONS_AT_ONCE, (pod) => ports.keeper.open(group, pod, signal));
   return OK;
 }
 

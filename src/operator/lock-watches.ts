@@ -9,7 +9,10 @@ import { watchPrefix } from './prefix-watch.ts';
 import { groupKey } from './store.ts';
 
 export type LockWatches = {
-  /** Follows a bucket's locks; resolves when they are known once, or when it is closed before. Restarts a running watch. */
+  /**
+   * Follows a bucket's locks; resolves when they are known once, or when it is closed before. Rejects with the first
+   * error, if that comes first, and goes on. Restarts a running watch.
+   */
   openBucket(bucket: number): Promise<void>;
   closeBucket(bucket: number): void;
   /** Follows the group's shared key, if it has one. Cheap to repeat. */
@@ -31,19 +34,21 @@ export function createLockWatches(options: {
   const watches = new Map<string, AbortController>();
   const followed = new Map<string, string>();
 
-  /** Resolves with the first snapshot. */
+  /** Settles with the first snapshot or error; goes on either way. */
   function open(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
     close(prefix);
     const stop = new AbortController();
     watches.set(prefix, stop);
     const signal = AbortSignal.any([options.signal, stop.signal]);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
         changed(locks.snapshot(prefix, snapshot, rebuilt));
         resolve();
       };
-      const onError = (error: unknown) =>
+      const onError = (error: unknown) => {
         options.log.debug({ prefix, error }, 'a watch of locks was cut; it starts over');
+        reject(error);
+      };
       watchPrefix(options, prefix, onSnapshot, onError, signal).then(resolve, resolve);
     });
   }
@@ -72,10 +77,14 @@ export function createLockWatches(options: {
     closeBucket: (bucket) => close(groupsPrefix(space, bucket)),
     follow: (group) => {
       const { lockKey } = group.spec;
-      if (lockKey === null || followed.has(groupKey(group))) return;
-      const prefix = lockKeyPrefix(lockKey);
+      const prefix = lockKey === null ? undefined : lockKeyPrefix(lockKey);
+      if (followed.get(groupKey(group)) === prefix) return;
+      unfollow(groupKey(group));
+      if (prefix === undefined) return;
       followed.set(groupKey(group), prefix);
-      if (!watches.has(prefix)) void open(prefix, (keys) => (keys.length > 0 ? wakeFollowers(prefix) : undefined));
+      if (watches.has(prefix)) return;
+      const wakeThem = (keys: readonly string[]) => (keys.length > 0 ? wakeFollowers(prefix) : undefined);
+      open(prefix, wakeThem).catch(() => undefined);
     },
     unfollow,
   };

@@ -26,7 +26,10 @@ export type GroupMemory = {
   readonly conflicts: Map<string, number>;
   readonly promotionRefusals: Map<string, Refusal>;
   writeOffRefused: Refusal | null;
+  followersRefused: Refusal | null;
   consulDenied: Refusal | null;
+  /** The status was told of Consul's silence; until it is over no other replica's word is overwritten. */
+  silenceTold: boolean;
   demotedForSilence: boolean;
   lockDelayedUntilMs: number | null;
   deletingSinceMs: number | null;
@@ -50,7 +53,9 @@ export const freshMemory = (): GroupMemory => ({
   conflicts: new Map(),
   promotionRefusals: new Map(),
   writeOffRefused: null,
+  followersRefused: null,
   consulDenied: null,
+  silenceTold: false,
   demotedForSilence: false,
   lockDelayedUntilMs: null,
   deletingSinceMs: null,

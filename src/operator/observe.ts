@@ -2,7 +2,7 @@
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import { matches } from '../api/selector.ts';
-import { finished } from '../election/candidates.ts';
+import { finished, labelled } from '../election/candidates.ts';
 import { sessionDeadlineMs } from '../election/deadline.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../election/observation.ts';
 import { versionOf } from '../election/trust.ts';
@@ -34,8 +34,10 @@ export function createObserver(options: ObserverOptions): Observer {
     const group = preferNewer(cached, memory);
     const sessions = keeper.of(groupKey(group));
     const lock = locks.view(group);
-    const pods = observePods(store, group, memory, nowMs);
-    refreshMemory(memory, group, lock, sessions, nowMs);
+    const silentSinceMs = options.silentSinceMs();
+    if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
+    const pods = observePods(store, group, memory, lock, nowMs);
+    refreshMemory(memory, group, lock, sessions, silentSinceMs !== null, nowMs);
     return {
       nowMs,
       group,
@@ -43,11 +45,11 @@ export function createObserver(options: ObserverOptions): Observer {
       pods,
       sessions,
       ownership: options.ownership(group),
-      consulSilent: options.silentSinceMs() !== null,
-      lockDeadlineMs: lockDeadlineMs(options, group, lock, sessions),
+      consulSilent: silentSinceMs !== null,
+      lockDeadlineMs: lockDeadlineMs(options, group, lock, sessions, pods),
       lock,
       holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
-      freshList: lock !== null && memory.listed?.version === versionOf(lock),
+      freshList: lock !== null && memory.listed !== null,
       groupConfirmed: lock !== null && memory.groupConfirmedAt === versionOf(lock),
       overlapsWith: olderRival(store, group, pods),
       lockKeyProblem: options.lockKeyProblem(group),
@@ -55,6 +57,7 @@ export function createObserver(options: ObserverOptions): Observer {
       writtenOff: memory.writtenOff.version === versionOf(lock) ? memory.writtenOff.uids : new Set(),
       lockDelayedUntilMs: memory.lockDelayedUntilMs,
       writeOffRefused: memory.writeOffRefused,
+      followersRefusedUntilMs: memory.followersRefused?.retryAtMs ?? null,
       consulDenied: memory.consulDenied,
       deletingSinceMs: memory.deletingSinceMs,
     };
@@ -71,20 +74,25 @@ function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
 }
 
 /**
- * Without a renewal of our own the lock is believed for as long as Consul is not silent; a fresh process counts from its
- * start: whoever renewed before did so before that.
+ * The holder's deadline. While the lock is in doubt, that of whoever carries the label, else the earliest of the group's.
+ * A labelled pod without any session of ours was last renewed by somebody who did so before this process started. With
+ * nobody labelled there is nothing to be late for, and the time of Consul's silence counts.
  */
 function lockDeadlineMs(
   { startedMs, silentSinceMs, marginMs }: ObserverOptions,
   group: LeaderGroup,
   lock: LockView | null,
   sessions: readonly MemberSession[],
+  pods: readonly ObservedPod[],
 ): number {
   const holder = sessions.find(({ id }) => id === lock?.session);
-  return (
-    holder?.deadlineMs ??
-    sessionDeadlineMs(Math.max(startedMs, silentSinceMs() ?? 0), group.spec.sessionTtlMs, marginMs)
-  );
+  if (holder !== undefined) return holder.deadlineMs;
+  const leaders = pods.filter((pod) => labelled(group, pod)).map(({ pod }) => pod.uid);
+  const theirs = sessions.filter(({ podUid }) => leaders.includes(podUid));
+  const deadlines = (theirs.length > 0 ? theirs : sessions).map(({ deadlineMs }) => deadlineMs);
+  if (deadlines.length > 0) return Math.min(...deadlines);
+  const sinceMs = leaders.length > 0 ? startedMs : Math.max(startedMs, silentSinceMs() ?? 0);
+  return sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
 }
 
 function refreshMemory(
@@ -92,30 +100,65 @@ function refreshMemory(
   group: LeaderGroup,
   lock: LockView | null,
   sessions: readonly MemberSession[],
+  silent: boolean,
   nowMs: number,
 ): void {
   if (group.deleting) memory.deletingSinceMs ??= nowMs;
+  for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
   const holder = sessions.find(({ id }) => id === lock?.session);
-  if (holder !== undefined && nowMs < holder.deadlineMs) memory.demotedForSilence = false;
+  if (holder === undefined ? !silent : nowMs < holder.deadlineMs) {
+    memory.demotedForSilence = false;
+    memory.silenceTold = false;
+  }
 }
 
-function observePods(store: Store, group: LeaderGroup, memory: GroupMemory, nowMs: number): readonly ObservedPod[] {
-  const cached = store.podsConcerning(groupKey(group));
-  forgetStale(memory, cached);
-  const listed = (memory.listed?.pods ?? []).filter(({ name }) => !cached.some(({ pod }) => pod.name === name));
-  const relevant = listed.filter((pod) => matches(group.spec.selector, pod.labels) || carriesMark(group, pod));
-  const stored = [...cached, ...relevant.map((pod) => ({ pod, readyChangedMs: nowMs }))];
-  return stored
+function observePods(
+  store: Store,
+  group: LeaderGroup,
+  memory: GroupMemory,
+  lock: LockView | null,
+  nowMs: number,
+): readonly ObservedPod[] {
+  const known = withListed(group, withHolder(store, group, lock), memory.listed?.pods ?? [], nowMs);
+  forgetStale(memory, known);
+  return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
     .map((entry) => observePod(store, group, memory, entry, nowMs));
+}
+
+/** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
+function withHolder(store: Store, group: LeaderGroup, lock: LockView | null): readonly StoredPod[] {
+  const cached = store.podsConcerning(groupKey(group));
+  const recorded = lock?.record?.holder;
+  if (recorded === undefined || cached.some(({ pod }) => pod.uid === recorded.uid)) return cached;
+  const holder = store.pod(group.namespace, recorded.pod);
+  return holder !== null && holder.pod.uid === recorded.uid ? [...cached, holder] : cached;
+}
+
+/** Of two pods of one name, the cached and the listed one, the newer is the one that exists. */
+function withListed(
+  group: LeaderGroup,
+  cached: readonly StoredPod[],
+  listed: readonly Pod[],
+  nowMs: number,
+): readonly StoredPod[] {
+  const byName = new Map(cached.map((entry) => [entry.pod.name, entry]));
+  for (const pod of listed) {
+    const shown = byName.get(pod.name)?.pod;
+    if (shown?.uid === pod.uid || (shown !== undefined && newer(shown, pod))) continue;
+    if (matches(group.spec.selector, pod.labels) || carriesMark(group, pod)) {
+      byName.set(pod.name, { pod, readyChangedMs: nowMs });
+    }
+  }
+  return [...byName.values()];
 }
 
 const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
   Object.keys(pod.annotations).some((key) => key.endsWith(`.leadergroup.dev/${group.name}`));
 
 /** What the watch has caught up with need not be remembered. */
-function forgetStale(memory: GroupMemory, cached: readonly StoredPod[]): void {
-  const uids = new Set(cached.map(({ pod }) => pod.uid));
+function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
+  const uids = new Set(known.map(({ pod }) => pod.uid));
   for (const uid of memory.goneUids) if (!uids.has(uid)) memory.goneUids.delete(uid);
   for (const uid of [...memory.conflicts.keys(), ...memory.promotionRefusals.keys()]) {
     if (!uids.has(uid)) {
@@ -124,7 +167,7 @@ function forgetStale(memory: GroupMemory, cached: readonly StoredPod[]): void {
     }
   }
   for (const [uid, pod] of memory.newerPods) {
-    const shown = cached.find((entry) => entry.pod.uid === uid);
+    const shown = known.find((entry) => entry.pod.uid === uid);
     if (shown === undefined || !newer(pod, shown.pod)) memory.newerPods.delete(uid);
   }
 }

@@ -168,11 +168,15 @@ function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => b
     consul,
     keeper,
     opened: watches.openBucket,
-    adopted: (bucket) => store.groupKeys().filter(inBucket(bucket)).forEach(wake),
+    // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
+    adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
     closed: (bucket) => {
       watches.closeBucket(bucket);
       for (const key of keeper.keys().filter(inBucket(bucket))) keeper.drop(key);
-      for (const key of store.groupKeys().filter(inBucket(bucket))) watches.unfollow(key);
+      for (const key of store.groupKeys().filter(inBucket(bucket))) {
+        watches.unfollow(key);
+        reconciler.forget(key);
+      }
     },
   });
   const observe = createObserver({

@@ -9,6 +9,7 @@ import type { Consul, KvEntry, TxnOp } from '../ports/consul.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { aborted } from './aborted.ts';
+import { inParallel } from './in-parallel.ts';
 import { ForeignClusterError, join, listOwnNode, REPLICA_TTL_MS, type ReplicaIdentity } from './membership.ts';
 import { watchPrefix } from './prefix-watch.ts';
 import { backoffMs } from './queue.ts';
@@ -49,6 +50,8 @@ export type OwnershipOptions = {
   readonly closed: (bucket: number) => void;
 };
 
+const ADOPTIONS_AT_ONCE = 16;
+
 type BucketState = 'adopting' | 'owned' | 'lapsed';
 
 const ALL_BUCKETS: readonly number[] = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
@@ -67,7 +70,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     if (state === 'owned' && renewal?.proven() === true) {
       return { kind: 'owned', fence: { key: bucketKey(space, bucket), session: renewal.id } };
     }
-    if (state === 'owned' || state === 'lapsed') return { kind: 'lapsed' };
+    if (state !== undefined) return { kind: 'lapsed' };
     return everJoined ? { kind: 'notOwned' } : { kind: 'neverKnown' };
   }
 
@@ -112,12 +115,14 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const taken = new Set(await takeBuckets(own, free, signal));
     const mine = ALL_BUCKETS.filter((bucket) => taken.has(bucket) || holderOf(bucket) === own.id);
     for (const bucket of buckets.keys()) if (!mine.includes(bucket)) close(bucket);
+    const believed = own.proven();
     if (mine.length > 0) own.prove();
     await openBuckets(
       own,
       mine.filter((bucket) => buckets.get(bucket) !== 'owned'),
       signal,
     );
+    if (!believed) for (const bucket of mine) options.adopted(bucket);
     problem = null;
   }
 
@@ -161,11 +166,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       const [namespace, group] = name.split('/');
       return group !== undefined && some.has(bucketOf(namespace ?? '', group));
     });
-    const queue = ours[Symbol.iterator]();
-    const workers = Array.from({ length: 16 }, async () => {
-      for (const session of queue) await options.keeper.adopt(session, signal);
-    });
-    await Promise.all(workers);
+    await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => options.keeper.adopt(session, signal));
   }
 
   function close(bucket: number): void {
@@ -175,8 +176,8 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   function lapseAll(): void {
     for (const [bucket, state] of buckets) {
-      if (state === 'owned') buckets.set(bucket, 'lapsed');
-      else buckets.delete(bucket);
+      if (state === 'adopting') close(bucket);
+      else buckets.set(bucket, 'lapsed');
     }
   }
 
@@ -197,7 +198,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   async function release(signal: AbortSignal): Promise<void> {
     const own = renewal;
     if (own === null) return;
-    const mine = [...buckets].filter(([, state]) => state === 'owned').map(([bucket]) => bucket);
+    const mine = [...buckets.keys()];
     buckets.clear();
     own.stop();
     if (mine.length > 0) await unlockAll(own, mine, signal);

@@ -1,10 +1,10 @@
 /** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
 import type { InvalidLeaderGroup, LeaderGroup } from '../api/leadergroup.ts';
+import { FINALIZER } from '../api/names.ts';
 import type { Plan } from '../election/actions.ts';
 import type { Observation } from '../election/observation.ts';
 import { plan } from '../election/plan.ts';
 import { soonest } from '../election/plans.ts';
-import { versionOf } from '../election/trust.ts';
 import type { Log } from '../ports/log.ts';
 import type { GroupState, Metrics } from '../ports/metrics.ts';
 import { execute } from './execute.ts';
@@ -21,6 +21,8 @@ const PLANS_PER_PASS = 16;
 export type Reconciler = {
   /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
   reconcile(key: string, sinceMs: number): Promise<Next>;
+  /** The bucket is another replica's: what was learnt of the group may be out of date when it comes back. */
+  forget(key: string): void;
   /** Where each group stands, as of its last pass. */
   states(): ReadonlyMap<string, GroupState>;
 };
@@ -46,8 +48,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function reconcile(key: string, sinceMs: number): Promise<Next> {
     const parsed = store.group(key);
     if (parsed === null) return drop(key);
-    if (parsed.kind === 'invalid') return refuse(key, parsed.group);
-    return await settle(key, parsed.group, memoryOf(key, parsed.group), sinceMs);
+    if (parsed.kind === 'invalid') return await refuse(key, parsed.group);
+    const memory = memoryOf(key, parsed.group);
+    try {
+      return await settle(key, parsed.group, memory, sinceMs);
+    } finally {
+      memory.listed = null;
+    }
   }
 
   /** A group recreated under the same name starts with a clean memory. */
@@ -72,10 +79,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** It passed an older schema. Nothing is done to its pods, and nobody else's group suffers. */
-  function refuse(key: string, group: InvalidLeaderGroup): Next {
+  async function refuse(key: string, group: InvalidLeaderGroup): Promise<Next> {
     states.set(key, 'stalled');
+    options.dropped(key);
+    if (group.deleting && group.finalizers.includes(FINALIZER)) return await letGo(group);
     complain(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
     return { kind: 'done' };
+  }
+
+  /** What it may have labelled cannot be known; that a namespace hangs would help nobody. */
+  async function letGo(group: InvalidLeaderGroup): Promise<Next> {
+    const others = group.finalizers.filter((finalizer) => finalizer !== FINALIZER);
+    const outcome = await executor.kubernetes.setFinalizers(group, group.resourceVersion, others, signal);
+    return { kind: outcome.kind === 'done' || outcome.kind === 'gone' ? 'done' : 'retry' };
   }
 
   async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {
@@ -118,7 +134,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** Nothing to do: the state is as it should be, or must be waited for. */
   async function rest(key: string, o: Observation, planned: Plan, memory: GroupMemory): Promise<Next> {
-    if (memory.listed !== null && memory.listed.version !== versionOf(o.lock)) memory.listed = null;
+    memory.conflicts.clear();
     if (planned.verdict !== null) complaints.delete(key);
     states.set(key, stateOf(planned, o));
     const statusMs = o.group.deleting ? null : await reporter.writeStatus(o, planned, memory, signal);
@@ -148,7 +164,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     log.warn({ group: key, reason }, 'the group cannot be settled yet');
   }
 
-  return { reconcile, states: () => states };
+  return {
+    reconcile,
+    forget: (key) => {
+      forgetMemories(key);
+      states.delete(key);
+    },
+    states: () => states,
+  };
 }
 
 const finalizerRemoved = (planned: Plan, step: Step): boolean =>

@@ -109,10 +109,11 @@ export function createReporter({ clock, kubernetes, events, metrics, log }: Repo
   ): Promise<number | null> {
     if (plan.verdict === null && memory.transitions.length === 0) return null;
     const status = buildStatus(o, plan.verdict, memory.transitions, nowText());
+    if (overruled(o, plan, memory)) return null;
     tellVerdict(o, plan, memory);
     if (isDeepStrictEqual(status, o.group.status)) return null;
     const waitMs = statusWaitMs(o, status, memory);
-    return waitMs > 0 ? waitMs : await sendStatus(o, status, memory, signal);
+    return waitMs > 0 ? waitMs : await sendStatus(o, plan, status, memory, signal);
   }
 
   function statusWaitMs(o: Observation, status: LeaderGroupStatus, memory: GroupMemory): number {
@@ -123,6 +124,7 @@ export function createReporter({ clock, kubernetes, events, metrics, log }: Repo
 
   async function sendStatus(
     o: Observation,
+    plan: Plan,
     status: LeaderGroupStatus,
     memory: GroupMemory,
     signal: AbortSignal,
@@ -132,6 +134,7 @@ export function createReporter({ clock, kubernetes, events, metrics, log }: Repo
       case 'done':
         memory.statusWrittenMs = clock.nowMs();
         memory.transitions = [];
+        memory.silenceTold = plan.verdict?.ready.reason === SILENT;
         if (outcome.object.kind === 'valid') memory.newerGroup = outcome.object.group;
         return null;
       case 'gone':
@@ -158,7 +161,7 @@ export function createReporter({ clock, kubernetes, events, metrics, log }: Repo
   function tellVerdict(o: Observation, { verdict }: Plan, memory: GroupMemory): void {
     if (verdict === null) return;
     const { reason } = verdict.ready;
-    const before = memory.toldReason ?? o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';
+    const before = memory.toldReason ?? readyReason(o);
     memory.toldReason = reason;
     if (before === reason || QUIET.has(reason)) return;
     log.info({ group: groupKey(o.group), reason, detail: verdict.detail }, 'group state changed');
@@ -167,6 +170,18 @@ export function createReporter({ clock, kubernetes, events, metrics, log }: Repo
 
   return { tell, writeStatus };
 }
+
+const SILENT = 'ConsulUnreachable';
+
+/**
+ * This replica has said once that Consul is silent and the status says otherwise since: another one reaches Consul, and
+ * two must not write over each other.
+ */
+const overruled = (o: Observation, { verdict }: Plan, memory: GroupMemory): boolean =>
+  memory.silenceTold && verdict?.ready.reason === SILENT && readyReason(o) !== SILENT;
+
+const readyReason = (o: Observation): string =>
+  o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';
 
 /** Reasons that other events tell better, or that are over before anyone reads of them. */
 const QUIET: ReadonlySet<string> = new Set(['Led', 'Electing', 'ScaledToZero']);

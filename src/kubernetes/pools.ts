@@ -28,9 +28,10 @@ type Made = Readonly<Record<PoolKind, Dispatcher>>;
 
 /** `connectTimeoutMs`: for the TCP and TLS handshakes. */
 export function createPools(connectTimeoutMs: number): Pools {
-  let key: string | null = null;
+  let known: { readonly access: Access; readonly key: string } | null = null;
   let make: ((kind: PoolKind) => Dispatcher) | null = null;
   let pools: Made | null = null;
+  let closed = false;
   const open = new Set<Dispatcher>();
 
   const opened = (dispatcher: Dispatcher): Dispatcher => {
@@ -43,11 +44,14 @@ export function createPools(connectTimeoutMs: number): Pools {
   };
 
   const poolsFor = (access: Access): Made => {
-    const wanted = connectionKey(access);
-    if (pools !== null && wanted === key) return pools;
+    if (closed) throw new Error('the connections to the API server are closed');
+    if (pools !== null && access === known?.access) return pools;
+    const key = connectionKey(access);
+    const isSame = key === known?.key;
+    known = { access, key };
+    if (pools !== null && isSame) return pools;
     if (pools !== null) for (const old of Object.values(pools)) retire(old);
     make = (kind) => opened(connect(kind, access, connectTimeoutMs));
-    key = wanted;
     pools = { brief: make('brief'), long: make('long') };
     return pools;
   };
@@ -55,7 +59,7 @@ export function createPools(connectTimeoutMs: number): Pools {
   return {
     pick: (kind, access) => poolsFor(access)[kind],
     suspect: (dispatcher) => {
-      if (pools === null || make === null) return;
+      if (pools === null || make === null || closed) return;
       for (const kind of ['brief', 'long'] as const) {
         if (pools[kind] !== dispatcher) continue;
         pools = { ...pools, [kind]: make(kind) };
@@ -63,7 +67,7 @@ export function createPools(connectTimeoutMs: number): Pools {
       }
     },
     close: async () => {
-      pools = null;
+      closed = true;
       await Promise.all([...open].map((dispatcher) => dispatcher.destroy()));
     },
   };

@@ -33,8 +33,14 @@ export type GroupMemory = {
   demotedForSilence: boolean;
   lockDelayedUntilMs: number | null;
   deletingSinceMs: number | null;
-  /** Since when nobody leads, or the leader has been unfit. */
-  leaderlessSinceMs: number | null;
+  /** A leader was written off and no other has been promoted since. `told`: people know. */
+  change: {
+    readonly cause: string;
+    readonly reason: string;
+    readonly from: string;
+    readonly sinceMs: number;
+    readonly told: boolean;
+  } | null;
   /** Changes of leader that the status does not show yet. */
   transitions: readonly TransitionStatus[];
   statusWrittenMs: number | null;
@@ -59,7 +65,7 @@ export const freshMemory = (): GroupMemory => ({
   demotedForSilence: false,
   lockDelayedUntilMs: null,
   deletingSinceMs: null,
-  leaderlessSinceMs: null,
+  change: null,
   transitions: [],
   statusWrittenMs: null,
   toldReason: null,

@@ -33,6 +33,7 @@ export function createObserver(options: ObserverOptions): Observer {
     const nowMs = clock.nowMs();
     const group = preferNewer(cached, memory);
     const sessions = keeper.of(groupKey(group));
+    const ownership = options.ownership(group);
     const lock = locks.view(group);
     const silentSinceMs = options.silentSinceMs();
     if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
@@ -44,9 +45,9 @@ export function createObserver(options: ObserverOptions): Observer {
       keys: locks.keysOf(group),
       pods,
       sessions,
-      ownership: options.ownership(group),
+      ownership,
       consulSilent: silentSinceMs !== null,
-      lockDeadlineMs: lockDeadlineMs(options, group, lock, sessions, pods),
+      lockDeadlineMs: lockDeadlineMs(options, group, ownership, lock, sessions, pods),
       lock,
       holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
       freshList: lock !== null && memory.listed !== null,
@@ -76,11 +77,13 @@ function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
 /**
  * The holder's deadline. While the lock is in doubt, that of whoever carries the label, else the earliest of the group's.
  * A labelled pod without any session of ours was last renewed by somebody who did so before this process started. With
- * nobody labelled there is nothing to be late for, and the time of Consul's silence counts.
+ * nobody labelled there is nothing to be late for, and where another replica owns the bucket it may have renewed until
+ * this one lost Consul: there the time of Consul's silence counts.
  */
 function lockDeadlineMs(
   { startedMs, silentSinceMs, marginMs }: ObserverOptions,
   group: LeaderGroup,
+  ownership: Ownership,
   lock: LockView | null,
   sessions: readonly MemberSession[],
   pods: readonly ObservedPod[],
@@ -91,7 +94,8 @@ function lockDeadlineMs(
   const theirs = sessions.filter(({ podUid }) => leaders.includes(podUid));
   const deadlines = (theirs.length > 0 ? theirs : sessions).map(({ deadlineMs }) => deadlineMs);
   if (deadlines.length > 0) return Math.min(...deadlines);
-  const sinceMs = leaders.length > 0 ? startedMs : Math.max(startedMs, silentSinceMs() ?? 0);
+  const mine = leaders.length > 0 && ownership.kind !== 'notOwned';
+  const sinceMs = mine ? startedMs : Math.max(startedMs, silentSinceMs() ?? 0);
   return sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
 }
 

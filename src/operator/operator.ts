@@ -10,6 +10,7 @@ import type { Consul } from '../ports/consul.ts';
 import type { EventSink, Kubernetes, ReflectorHandler } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { GroupState, Metrics } from '../ports/metrics.ts';
+import { createAnnouncer } from './announce.ts';
 import { type ConsulContact, trackContact } from './consul-contact.ts';
 import { createLockWatches, type LockWatches } from './lock-watches.ts';
 import { createLocks, type Locks } from './locks.ts';
@@ -18,8 +19,8 @@ import { createObserver } from './observe.ts';
 import { type BucketOwnership, createOwnership } from './ownership.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
-import { createReporter } from './report.ts';
 import { createSessionKeeper, type SessionKeeper } from './sessions.ts';
+import { createStatusWriter } from './status-writer.ts';
 import { createStore, type Store } from './store.ts';
 
 export type OperatorOptions = {
@@ -203,7 +204,8 @@ function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => b
       doubtOwnership: ownership.doubt,
       syntheticNode: node,
     },
-    reporter: createReporter(options),
+    announcer: createAnnouncer(options),
+    writeStatus: createStatusWriter(options),
     metrics,
     log,
     signal,

@@ -5,10 +5,11 @@
 import { BUCKETS, bucketKey, bucketOf, bucketsPrefix, type KeySpace } from '../election/keys.ts';
 import type { Ownership } from '../election/observation.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { Consul, KvEntry, TxnOp } from '../ports/consul.ts';
+import type { Consul, KvEntry } from '../ports/consul.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { aborted } from './aborted.ts';
+import { lockBuckets, unlockBuckets } from './bucket-locks.ts';
 import { inParallel } from './in-parallel.ts';
 import { ForeignClusterError, join, listOwnNode, REPLICA_TTL_MS, type ReplicaIdentity } from './membership.ts';
 import { watchPrefix } from './prefix-watch.ts';
@@ -112,7 +113,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const holders = new Map(entries.map((entry) => [entry.key, entry.session]));
     const holderOf = (bucket: number) => holders.get(bucketKey(space, bucket)) ?? null;
     const free = ALL_BUCKETS.filter((bucket) => holderOf(bucket) === null);
-    const taken = new Set(await takeBuckets(own, free, signal));
+    const taken = new Set(await lockBuckets(consul, space, options.replica.id, own.id, free, signal));
     const mine = ALL_BUCKETS.filter((bucket) => taken.has(bucket) || holderOf(bucket) === own.id);
     for (const bucket of buckets.keys()) if (!mine.includes(bucket)) close(bucket);
     const believed = own.proven();
@@ -131,22 +132,6 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const text = error instanceof Error ? error.message : String(error);
     if (problem !== text) log.warn({ error: text }, 'Consul does not let this replica own its buckets; trying again');
     problem = text;
-  }
-
-  /** All at once, or one by one when somebody else was faster with some. */
-  async function takeBuckets(own: Renewal, free: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
-    if (free.length === 0) return [];
-    if (await tryLock(own, free, signal)) return free;
-    const taken: number[] = [];
-    for (const bucket of free) if (await tryLock(own, [bucket], signal)) taken.push(bucket);
-    return taken;
-  }
-
-  async function tryLock(own: Renewal, some: readonly number[], signal: AbortSignal): Promise<boolean> {
-    const value = JSON.stringify({ v: 1, replica: options.replica.id });
-    const ops = some.map((bucket): TxnOp => ({ verb: 'lock', key: bucketKey(space, bucket), session: own.id, value }));
-    const result = await consul.txn(ops, signal);
-    return result.kind === 'committed';
   }
 
   async function openBuckets(own: Renewal, some: readonly number[], signal: AbortSignal): Promise<void> {
@@ -201,16 +186,8 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const mine = [...buckets.keys()];
     buckets.clear();
     own.stop();
-    if (mine.length > 0) await unlockAll(own, mine, signal);
+    if (mine.length > 0) await unlockBuckets(consul, space, own.id, mine, signal);
     await consul.destroySession(own.id, signal);
-  }
-
-  async function unlockAll(own: Renewal, mine: readonly number[], signal: AbortSignal): Promise<void> {
-    const value = JSON.stringify({ v: 1, replica: null });
-    const ops = mine.map(
-      (bucket): TxnOp => ({ verb: 'unlock', key: bucketKey(space, bucket), session: own.id, value }),
-    );
-    await consul.txn(ops, signal);
   }
 
   return {

@@ -7,12 +7,13 @@ import { plan } from '../election/plan.ts';
 import { soonest } from '../election/plans.ts';
 import type { Log } from '../ports/log.ts';
 import type { GroupState, Metrics } from '../ports/metrics.ts';
+import type { Announcer } from './announce.ts';
 import { execute } from './execute.ts';
 import { freshMemory, type GroupMemory } from './memory.ts';
 import type { Observer } from './observe.ts';
 import type { Next } from './queue.ts';
-import type { Reporter } from './report.ts';
 import type { ExecutorPorts, Run, Step } from './run.ts';
+import type { StatusWriter } from './status-writer.ts';
 import type { Store } from './store.ts';
 
 /** Every plan that learns or changes something is followed by another; more than this in one pass is a loop. */
@@ -31,7 +32,8 @@ export type ReconcilerOptions = {
   readonly store: Store;
   readonly observe: Observer;
   readonly executor: ExecutorPorts;
-  readonly reporter: Reporter;
+  readonly announcer: Announcer;
+  readonly writeStatus: StatusWriter;
   readonly metrics: Metrics;
   readonly log: Log;
   /** The group is gone: nothing of it need be kept. */
@@ -40,7 +42,7 @@ export type ReconcilerOptions = {
 };
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { store, observe, executor, reporter, log, signal } = options;
+  const { store, observe, executor, announcer, writeStatus, log, signal } = options;
   const memories = new Map<string, GroupMemory>();
   const states = new Map<string, GroupState>();
   const complaints = new Map<string, string>();
@@ -100,7 +102,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const planned = plan(o);
       if (planned.actions.length === 0) return await rest(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);
-      reporter.tell(o, planned, run.facts, memory, sinceMs);
+      announcer.executed(o, planned, run.facts, memory, sinceMs);
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
       if (step.kind === 'failed') return await struggle(key, o, planned, memory, step.reason);
       if (finalizerRemoved(planned, step)) return { kind: 'done' };
@@ -137,7 +139,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     memory.conflicts.clear();
     if (planned.verdict !== null) complaints.delete(key);
     states.set(key, stateOf(planned, o));
-    const statusMs = o.group.deleting ? null : await reporter.writeStatus(o, planned, memory, signal);
+    const statusMs = o.group.deleting ? null : await tell(o, planned, memory);
     const againMs = soonest([planned.againMs, statusMs]);
     return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
   }
@@ -153,8 +155,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     complain(key, reason);
     const verdict =
       planned.verdict === null ? null : { ...planned.verdict, detail: `${planned.verdict.detail}: ${reason}` };
-    if (!o.group.deleting && !o.consulSilent) await reporter.writeStatus(o, { ...planned, verdict }, memory, signal);
+    if (!o.group.deleting && !o.consulSilent) await tell(o, { ...planned, verdict }, memory);
     return { kind: 'retry' };
+  }
+
+  async function tell(o: Observation, planned: Plan, memory: GroupMemory): Promise<number | null> {
+    announcer.settled(o, planned, memory);
+    return await writeStatus(o, planned, memory, signal);
   }
 
   /** Once per complaint, not per attempt. */

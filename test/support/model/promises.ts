@@ -5,6 +5,8 @@
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../../src/api/names.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import { matches } from '../../../src/api/selector.ts';
 import { bucketKey, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
@@ -17,6 +19,8 @@ import type { TxnReport, WorldConsul } from './world-consul.ts';
 export type Promises = {
   /** What was broken, in words, oldest first. */
   readonly breaches: readonly string[];
+  /** Consul was restored from a backup while nothing was under way: it need not know who held the lock since. */
+  restored(): void;
   /** The link tells of each patch as it leaves the replica. */
   readonly patchSent: (request: PatchRequest) => void;
   /** Names of the pods that carry the leader label now. */
@@ -43,7 +47,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   const breaches: string[] = [];
   const demotions: string[] = [];
   const promotions: { pod: string; uid: string; token: number }[] = [];
-  /** The last lock transaction of each replica, null when it gave the lock to nobody or was refused. */
+  /** The last committed transaction of each replica, null when it gave the lock to nobody. */
   const proofs = new Map<string, Grant | null>();
   const fences = new Set<string>();
   const forceable = new Map<string, number>();
@@ -52,8 +56,15 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   const labelled = (): readonly string[] =>
     api
       .pods()
-      .filter(({ labels }) => labels[label.key] === label.leader)
+      .filter((pod) => pod.labels[label.key] === label.leader && (isMember(pod) || promotedByUs(pod)))
       .map(({ name }) => name);
+
+  const isMember = (pod: Pod): boolean =>
+    matches(group.spec.selector, pod.labels) && !pod.mirror && !['Succeeded', 'Failed'].includes(pod.phase);
+
+  /** Else a label on a pod that is no member is somebody else's. */
+  const promotedByUs = ({ annotations }: Pod): boolean =>
+    annotations[tokenAnnotation(group.name)] !== undefined && annotations[fenced] === undefined;
 
   const breach = (text: string): void => void breaches.push(text);
 
@@ -102,6 +113,9 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     const now = labelled();
     if (now.length > 1) breach(`I1: ${now.join(' and ')} carry the label after ${by} promoted ${after.name}`);
     const token = parseToken(after.annotations[tokenAnnotation(group.name)]);
+    const known = parseToken(before.annotations[tokenAnnotation(group.name)]);
+    if (token < known && known <= 2 ** 52)
+      breach(`I5: ${after.name} was promoted with token ${token} over its annotation ${known}`);
     for (const earlier of promotions) {
       if (token < earlier.token || (token === earlier.token && after.uid !== earlier.uid)) {
         breach(`I5: ${after.name} was promoted with token ${token} after ${earlier.pod} with ${earlier.token}`);
@@ -113,7 +127,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   function txnDone({ by, ops, result }: TxnReport): void {
     const change = ops.filter((op) => op.key === keys.lock && ['lock', 'unlock', 'delete'].includes(op.verb));
     if (change.length === 0) return;
-    if (result.kind === 'rejected') return void proofs.set(by, null);
+    if (result.kind === 'rejected') return;
     checkGuards(by, ops, change);
     const lock = change.findLast((op) => op.verb === 'lock');
     if (lock === undefined) return void proofs.set(by, null);
@@ -150,5 +164,9 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
 
   api.onPodWrite(podWritten);
   consul.onTxn(txnDone);
-  return { breaches, patchSent, labelled, demotions, promotions };
+  const restored = (): void => {
+    granted = null;
+  };
+
+  return { breaches, restored, patchSent, labelled, demotions, promotions };
 }

@@ -15,13 +15,14 @@ import {
   syntheticNode,
 } from '../../../src/election/keys.ts';
 import type { Ownership } from '../../../src/election/observation.ts';
+import { createAnnouncer } from '../../../src/operator/announce.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/consul-contact.ts';
 import { createLocks, type Locks } from '../../../src/operator/locks.ts';
 import { createObserver } from '../../../src/operator/observe.ts';
 import type { Next } from '../../../src/operator/queue.ts';
 import { createReconciler } from '../../../src/operator/reconciler.ts';
-import { createReporter } from '../../../src/operator/report.ts';
 import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
+import { createStatusWriter } from '../../../src/operator/status-writer.ts';
 import { createStore, type Store } from '../../../src/operator/store.ts';
 import { createFakeRandom, type FakeClock, settle } from './fake-clock.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
@@ -140,13 +141,8 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       },
       syntheticNode: node,
     },
-    reporter: createReporter({
-      clock,
-      kubernetes: link.kubernetes,
-      events: { emit: () => undefined },
-      metrics: noMetrics,
-      log: noLog,
-    }),
+    announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),
+    writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
     metrics: noMetrics,
     log: noLog,
     dropped: keeper.drop,

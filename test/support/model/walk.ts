@@ -86,6 +86,25 @@ const usual = [
   { arbitrary: rareAct, weight: 1 },
 ];
 
+/** Nothing but what happens to operators; and to members that do not lead. */
+export const operatorActs: fc.Arbitrary<readonly Act[]> = fc.array(
+  fc.oneof(
+    { arbitrary: passAct, weight: 6 },
+    { arbitrary: seeAct, weight: 3 },
+    { arbitrary: heldAct, weight: 4 },
+    { arbitrary: ownAct, weight: 3 },
+    { arbitrary: fc.record({ act: fc.constant('kill' as const), replica }), weight: 2 },
+    {
+      arbitrary: fc.record({
+        act: fc.constantFrom('ready', 'unready', 'terminate', 'remove', 'recreate'),
+        pod: fc.integer({ min: 1, max: PODS.length - 1 }),
+      }),
+      weight: 2,
+    },
+  ) as fc.Arbitrary<Act>,
+  { minLength: 4, maxLength: 30, size: 'max' },
+);
+
 export type Terrain = 'own lock' | 'disasters' | 'shared lock';
 
 export const actsOn = (terrain: Terrain): fc.Arbitrary<readonly Act[]> => {
@@ -160,20 +179,22 @@ function createWalker(model: Model): Walker {
 
   const heldRequests = () => model.replicas.flatMap(({ link }) => link.held());
 
-  /**
-   * A promotion under way while Consul is restored is the one case in which tokens are not promised to rise. It is over
-   * when the status tells of it: the pod that also knows the token may go.
-   */
-  function quiet(): boolean {
-    if (heldRequests().length > 0 || model.replicas.some((other) => other.busy())) return false;
-    const told = api.group()?.status?.leaders[0]?.token ?? 0;
-    return told >= Math.max(0, ...model.promises.promotions.map(({ token }) => token));
-  }
+  /** Tokens are not promised to rise when Consul loses its data while a promotion is under way: until the status tells. */
+  const told = (): boolean =>
+    (api.group()?.status?.leaders[0]?.token ?? 0) >=
+    Math.max(0, ...model.promises.promotions.map(({ token }) => token));
+
+  /** What comes back with a backup may be older than a promotion under way, which nothing then tells of. */
+  const quiet = (): boolean => heldRequests().length === 0 && model.replicas.every((other) => !other.busy());
 
   function rebuild(from: Backup | null, wiped: boolean): void {
+    if (!told()) return;
     if (wiped) consul.foreign.wipe();
     else if (from === null || !quiet()) return;
-    else consul.foreign.restore(from);
+    else {
+      consul.foreign.restore(from);
+      model.promises.restored();
+    }
     for (const other of model.replicas) other.giveUp();
     for (const other of model.replicas) if (other.alive()) other.join();
   }

@@ -1,10 +1,10 @@
 /** Flags, environment and file become one frozen Config, or the list of everything that is wrong with them. */
 import { fileURLToPath } from 'node:url';
+import type { LockKeyRule } from './api/lockkey.ts';
 import { type ConsulAddress, readConsulAddress } from './config/consul.ts';
 import { readFileSettings } from './config/file.ts';
 import { helpText, readFlags } from './config/flags.ts';
 import { type Identity, readIdentity } from './config/identity.ts';
-import type { LockKeyRule } from './config/lockKeys.ts';
 import {
   environmentName,
   isServiceLink,

@@ -15,7 +15,7 @@ import { createLog } from './log.ts';
 import { ForeignClusterError } from './operator/membership.ts';
 import { createOperator, type Operator, type OperatorOptions, type Watch } from './operator/operator.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Kubernetes } from './ports/kubernetes.ts';
+import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
 import type { Metrics } from './ports/metrics.ts';
 
@@ -58,13 +58,19 @@ async function run(config: Config): Promise<void> {
     await serve(config, log, clock, signal);
   } catch (error) {
     if (signal.aborted) return;
-    const known = error instanceof ForeignClusterError;
-    log.error(known ? { reason: error.message } : { error }, 'the operator cannot run');
-    process.exitCode = known ? EXIT_CONFIG : EXIT_FAILED;
+    const setting = settingToChange(error);
+    log.error(setting === null ? { error } : { reason: setting }, 'the operator cannot run');
+    process.exitCode = setting === null ? EXIT_FAILED : EXIT_CONFIG;
   } finally {
     // Connections that are still open do not keep the process: nobody reads what they would bring.
     setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
   }
+}
+
+/** What is wrong with the configuration, where that is the cause: trying again would not help, and no stack does. */
+function settingToChange(error: unknown): string | null {
+  if (error instanceof ForeignClusterError) return error.message;
+  return error instanceof KubernetesError && error.kind === 'refused' ? error.message : null;
 }
 
 /** The first signal ends the operator in order; after EXIT_GRACE_MS the process ends anyway. */

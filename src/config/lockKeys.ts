@@ -1,8 +1,6 @@
 /** Which namespaces may use which shared Consul keys. */
+import type { LockKeyRule } from '../api/lockkey.ts';
 import { bad, isDnsLabel, ok, type Read, type Reader, readKeyPath, show } from './values.ts';
-
-/** The namespaces ("*": every one) whose LeaderGroups may name a lockKey below `prefix`, which ends with a slash. */
-export type LockKeyRule = { readonly namespaces: readonly string[]; readonly prefix: string };
 
 const KEYS = ['namespaces', 'prefix'];
 

@@ -2,7 +2,8 @@
  * The operator's own settings: one table says of each its path in the file, its default, how it is read and what it is
  * for. The names in the environment and the help text follow from it.
  */
-import { type LockKeyRule, readLockKeys } from './lockKeys.ts';
+import type { LockKeyRule } from '../api/lockkey.ts';
+import { readLockKeys } from './lockKeys.ts';
 import { type Address, type Reader, readAddress, readDnsLabel, readInteger, readKeyPath, readOneOf } from './values.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -23,7 +23,7 @@ export function planFree(o: Observation, lock: LockView): Plan {
 }
 
 /** The recorded holder may stay (minReadySeconds is for newcomers), else who carries the label, else the best. */
-export function nomineeFor(o: Observation, lock: LockView): ObservedPod | null {
+function nomineeFor(o: Observation, lock: LockView): ObservedPod | null {
   const recorded = membersOf(o).find(({ pod }) => pod.uid === lock.record?.holder.uid);
   if (recorded !== undefined && mayStay(o, recorded)) return recorded;
   const ranked = rankedCandidates(o);

@@ -1,7 +1,7 @@
 /** What it takes to reach the API server and be let in, at one moment. */
 import { createHash } from 'node:crypto';
 
-export type TlsMaterial = {
+type TlsMaterial = {
   readonly ca: string | Buffer | undefined;
   readonly cert: string | Buffer | undefined;
   readonly key: string | Buffer | undefined;

@@ -1,7 +1,7 @@
 /** How long to wait after failures in a row. Pure. */
 
 const BASE_MS = 100;
-export const MAX_BACKOFF_MS = 5_000;
+const MAX_BACKOFF_MS = 5_000;
 /** A server may ask for patience, not for ever. */
 const MAX_RETRY_AFTER_MS = 60_000;
 

@@ -33,7 +33,7 @@ export type ConnectOptions = {
 };
 
 /** What may be wished of a reflector besides its handler. */
-export type FollowOptions<T> = Pick<ReflectorOptions<T>, 'onProblem' | 'onRelist' | 'limits'>;
+type FollowOptions<T> = Pick<ReflectorOptions<T>, 'onProblem' | 'onRelist' | 'limits'>;
 
 /** Makes a reflector that tells this handler. */
 export type Follow<T> = (handler: ReflectorHandler<T>, options?: FollowOptions<T>) => Reflector;

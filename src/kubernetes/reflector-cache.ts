@@ -1,7 +1,7 @@
 /** What the handlers have been told so far, to work out what a list or an event changes. No I/O. */
 import type { Stored } from './watch-event.ts';
 
-export type Change<T> = { readonly before: T | null; readonly after: T | null };
+type Change<T> = { readonly before: T | null; readonly after: T | null };
 
 export type ReflectorCache<T> = {
   /** Nothing for a version that is known already. A name used again is a removal, then an addition. */

@@ -23,7 +23,7 @@ export type ReflectorOptions<T> = {
   readonly limits?: Partial<ReflectorLimits>;
 };
 
-export type ReflectorLimits = {
+type ReflectorLimits = {
   /** Objects in a page of a list, 250 by default: the event loop stops for no more than a page. */
   readonly pageSize: number;
   /** For a page to arrive. 30,000 by default. */

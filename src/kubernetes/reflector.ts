@@ -8,8 +8,7 @@ import type { ReflectorProblem } from './reflector-problem.ts';
 import { pauseBefore, type State } from './reflector-state.ts';
 import { watchStep } from './reflector-watch.ts';
 
-export type { ReflectorCounts, ReflectorLimits, ReflectorOptions } from './reflector-context.ts';
-export type { ReflectorProblem } from './reflector-problem.ts';
+export type { ReflectorOptions } from './reflector-context.ts';
 
 export type Reflector = {
   /** Begins; a second call changes nothing. */

@@ -29,7 +29,7 @@ export type RequestReport = {
 };
 
 /** An answer whose body comes piece by piece. It must be read to its end or destroyed. */
-export type Stream = {
+type Stream = {
   readonly kind: 'streaming';
   readonly body: AsyncIterable<Uint8Array>;
 };

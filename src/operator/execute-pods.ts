@@ -227,7 +227,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
 }
 
 /** The group is not the one that was read: the newer one is planned for. */
-export async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
+async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
   const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
   if (found === null || found.kind === 'invalid' || found.group.uid !== group.uid)
     return later('the group has changed');

@@ -408,6 +408,10 @@ describe('what cannot be read', () => {
     ['an object without a name', event('ADDED', { metadata: { uid: 'x', resourceVersion: '11' } })],
     ['an object without a uid', event('MODIFIED', rawPod('a', { uid: null, resourceVersion: '11' }))],
     ['a deletion of nobody', event('DELETED', {})],
+    [
+      'a deletion of no life of a name in particular',
+      event('DELETED', { metadata: { namespace: 'shop', name: 'a', resourceVersion: '12' } }),
+    ],
     ['a bookmark without a version', event('BOOKMARK', { metadata: {} })],
     ['an error that is no Status', event('ERROR', { oops: true })],
   ])('closes the watch and changes nothing: %s', async (_, raw) => {
@@ -502,7 +506,8 @@ describe('handlers', () => {
     ],
     ['rejects', () => Promise.reject(new Error('a defect'))],
   ])('does not end when one %s, in a list or in a watch', async (_, fail) => {
-    const { server, reflector, log } = setUp({ handler: { changed: fail as () => void, synced: fail as () => void } });
+    const handler = { changed: fail, synced: fail } as unknown as ReflectorOptions<Pod>['handler'];
+    const { server, reflector, log } = setUp({ handler });
     reflector.start();
     await settle();
     await server.list().answer([rawPod('a')], '10');
@@ -585,6 +590,23 @@ describe('start and stop', () => {
     await world.server.list().answer([rawPod('a'), rawPod('b')], '10');
     expect(calls).toEqual(['a']);
     expect(world.server.log).toEqual(['list']);
+  });
+
+  it('calls no handler for the rest of what came at once, either', async () => {
+    const calls: string[] = [];
+    const world = await watching({
+      handler: {
+        changed: (_, after) => {
+          calls.push(after?.name ?? '-');
+          if (after?.name === 'b') void world.reflector.stop();
+        },
+        synced: () => undefined,
+      },
+    });
+    const added = (name: string, resourceVersion: string) => event('ADDED', rawPod(name, { resourceVersion }));
+    await world.watch.send(added('b', '11'), added('c', '12'));
+    expect(calls).toEqual(['a', 'b']);
+    expect(world.watch.ended()).toBe(true);
   });
 
   it('does not start after it was stopped', async () => {

@@ -1,4 +1,6 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import http from 'node:http';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../../src/clock.ts';
 import { selfSigned } from './support/certificate.ts';
@@ -96,6 +98,41 @@ describe('TLS', () => {
     await using server = await startServer(ok, { tls: certificate });
     await using client = createClient(plainAccess(server.url, { tls: material }));
     expect((await client.transport.send(aGet('/x'), forever)).kind).toBe(kind);
+  });
+});
+
+describe('a proxy', () => {
+  /** Counts the tunnels it makes. */
+  const startProxy = async () => {
+    let tunnels = 0;
+    const proxy = http.createServer().on('connect', (request, client: Socket) => {
+      tunnels += 1;
+      const [host = '', port] = (request.url ?? '').split(':');
+      const server = connect(Number(port), host, () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        server.pipe(client).pipe(server);
+      });
+      for (const socket of [server, client]) socket.on('error', () => [server, client].map((each) => each.destroy()));
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    return { url: `http://127.0.0.1:${port}`, tunnels: () => tunnels, [Symbol.dispose]: () => void proxy.close() };
+  };
+
+  it('is gone through, with the certificate of the server checked behind it', async () => {
+    const certificate = selfSigned();
+    using proxy = await startProxy();
+    await using server = await startServer(ok, { tls: certificate });
+    for (const [ca, kind] of [
+      [certificate.cert, 'answered'],
+      [selfSigned().cert, 'failed'],
+    ] as const) {
+      const tls = { ca, cert: undefined, key: undefined, servername: undefined, insecure: false };
+      await using client = createClient(plainAccess(server.url, { tls, proxy: proxy.url }));
+      expect((await client.transport.send(aGet('/x'), forever)).kind).toBe(kind);
+    }
+    expect(proxy.tunnels()).toBe(2);
+    expect(server.requests).toHaveLength(1);
   });
 });
 
@@ -259,5 +296,9 @@ describe('close', () => {
     await client.transport.close();
     expect(await pending).toMatchObject({ kind: 'failed' });
     await eventually(() => server.open() === 0);
+    expect(await client.transport.send(aGet('/x'), forever)).toMatchObject({
+      reason: expect.stringContaining('closed'),
+    });
+    expect(server.requests).toHaveLength(1);
   });
 });

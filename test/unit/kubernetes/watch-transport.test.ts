@@ -12,7 +12,7 @@ import { createClient, eventually, forever, plainAccess } from './support/client
 import { fixedRandom } from './support/fake-clock.ts';
 import { createFakeLog } from './support/fake-log.ts';
 import { aStatus, json, type Respond, startServer } from './support/fake-server.ts';
-import { bookmark, event, page, rawPod } from './support/raw.ts';
+import { event, page, rawPod } from './support/raw.ts';
 
 const setUp = async (respond: Respond, resource: Resource = PODS, selection: Selection = {}) => {
   const server = await startServer(respond);
@@ -127,8 +127,7 @@ describe('a watch', () => {
       response.writeHead(200);
       while (!response.destroyed && written < 2_000) {
         written += 1;
-        if (!response.write(line))
-          await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+        if (!response.write(line)) await Promise.race([once(response, 'drain'), closed]);
       }
       response.end();
     });
@@ -169,7 +168,7 @@ describe('a watch', () => {
     const cut = collect(watchFrom(world.source));
     await Promise.all([
       expect(cut).rejects.toThrow(),
-      eventually(() => world.server.open() === 1).then(() => world.server.cut()),
+      eventually(() => world.server.requests.length === 1).then(() => world.server.cut()),
     ]);
     const controller = new AbortController();
     const reason = new Error('over');
@@ -233,8 +232,8 @@ describe('a reflector over HTTP', () => {
       const before = world.server.requests.length;
       world.server.respond = (_, response) => json(response, code, aStatus(code, 'No'));
       world.server.cut();
-      await eventually(() => world.server.requests.length === before + 1);
-      expect(world.server.requests.at(-1)?.url.searchParams.get('resourceVersion')).toBe(version);
+      await eventually(() => world.server.requests.length > before);
+      expect(world.server.requests[before]?.url.searchParams.get('resourceVersion')).toBe(version);
       world.server.respond = respond;
     }
     await eventually(() => watches.length === 6);

@@ -4,7 +4,7 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Certificate } from './certificate.ts';
 
-export type Received = {
+type Received = {
   readonly method: string;
   readonly url: URL;
   readonly headers: http.IncomingHttpHeaders;
@@ -13,7 +13,8 @@ export type Received = {
   readonly connection: number;
 };
 
-export type Respond = (request: Received, response: ServerResponse) => void | Promise<void>;
+/** May be async. */
+export type Respond = (request: Received, response: ServerResponse) => unknown;
 
 export type FakeServer = AsyncDisposable & {
   readonly url: string;

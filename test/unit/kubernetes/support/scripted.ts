@@ -2,14 +2,14 @@
 import type { ListPage, ListWatch, WatchRequest } from '../../../../src/kubernetes/list-watch.ts';
 import { settle } from './fake-clock.ts';
 
-export type PendingList = {
+type PendingList = {
   readonly kind: 'list';
   readonly after: string | null;
   answer(items: readonly unknown[], resourceVersion: string, next?: string): Promise<void>;
   fail(error: Error): Promise<void>;
 };
 
-export type PendingWatch = {
+type PendingWatch = {
   readonly kind: 'watch';
   readonly request: WatchRequest;
   /** The watch stands; nothing has come yet. */

@@ -73,12 +73,11 @@ describe("the operator's rights in Kubernetes", () => {
     const granted = (await rightsOf(OPERATOR)).filter((right) => right !== '');
     const everyones = new Set(await rightsOf(ANYONE));
     expect(granted.filter((right) => !everyones.has(right)).toSorted()).toEqual([
-      'events [] [create patch]',
       'events.events.k8s.io [] [create patch]',
       'leadergroups.leadergroup.dev [] [get list watch patch]',
       'leadergroups.leadergroup.dev/status [] [patch]',
       'namespaces [kube-system] [get]',
-      'nodes [] [get list watch]',
+      'nodes [] [list watch]',
       'pods [] [get list watch patch]',
     ]);
   });

@@ -38,7 +38,7 @@ export const createConsul = (options: ConsulOptions): ConsulClient => {
     onRequest: options.onRequest ?? (() => undefined),
     nowMs,
   });
-  return { ...createSessions(call), ...createKeys(call), close: () => transport.close() };
+  return { ...createSessions(call), ...createKeys(call, `${options.prefix}/`), close: () => transport.close() };
 };
 
 export type { RequestReport } from './caller.ts';

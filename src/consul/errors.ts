@@ -61,7 +61,7 @@ const forAttempt = (kind: ConsulErrorKind, write: boolean): ConsulErrorKind =>
   kind === 'unknown' && !write ? 'unreachable' : kind;
 
 /** `prefix` is the operator's own key prefix with its slash: one rule for it serves all its keys. */
-const ruleFor = (resource: string, access: string, name: string, prefix: string): string => {
+export const ruleFor = (resource: string, access: string, name: string, prefix: string): string => {
   if (resource !== 'key') return `${resource} "${name}" { policy = "${access}" }`;
   const scope = name.startsWith(prefix) ? prefix : name.slice(0, name.lastIndexOf('/') + 1);
   return scope === '' ? `key "${name}" { policy = "${access}" }` : `key_prefix "${scope}" { policy = "${access}" }`;
@@ -113,7 +113,7 @@ export const fromRefusal = (attempt: Attempt, refusal: Refusal, prefix: string):
 export const filtered = (attempt: Attempt): ConsulError =>
   new ConsulError(
     'denied',
-    `Cannot ${attempt.what}: Consul left out of its answer what the token may not read; ${denialAdvice(attempt, '', '')}`,
+    `Cannot ${attempt.what}: Consul left out of its answer what the token may not read (is CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE set?); ${denialAdvice(attempt, '', '')}`,
   );
 
 /** A success that is not as Consul's: a proxy, another service, or a later version. */

@@ -10,7 +10,7 @@ import {
   MalformedAnswer,
 } from './decode.ts';
 import { encodeReadKeys, encodeTxn, kvPath } from './encode.ts';
-import { filtered } from './errors.ts';
+import { filtered, ruleFor } from './errors.ts';
 import { isFiltered } from './sessions.ts';
 import type { Answer } from './transport.ts';
 
@@ -78,7 +78,8 @@ const prefixRead = (prefix: string, { index, waitMs }: Block): Call<KvSnapshot> 
 const tooManyKeys = (count: number): ConsulError =>
   new ConsulError('refused', `Cannot read ${count} keys in one request: at most ${MAX_READ_KEYS}`);
 
-export const createKeys = (call: Caller): KeyPart => ({
+/** `ownPrefix`: of the operator's own keys, with its slash. */
+export const createKeys = (call: Caller, ownPrefix: string): KeyPart => ({
   txn: (ops, signal) => call(transaction(ops), signal),
 
   readKeys: async (keys, signal) => {
@@ -90,7 +91,7 @@ export const createKeys = (call: Caller): KeyPart => ({
         operation: 'readKeys',
         what: `read ${keys.join(', ')}`,
         write: false,
-        rule: keys.map((key) => `key "${key}" { policy = "read" }`).join(' '),
+        rule: [...new Set(keys.map((key) => ruleFor('key', 'write', key, ownPrefix)))].join(' '),
         method: 'PUT',
         path: '/txn',
         query: { consistent: '' },

@@ -30,8 +30,11 @@ export function groupKeys(
 /** Two parts, so that it is never taken for a member's. */
 export const replicaSessionName = (replica: string): string => `replica/${replica}`;
 
-/** The lock and the token beside it, and nothing else that strangers keep below their key. */
-export const lockKeyPrefix = (lockKey: string): string => `${lockKey}/.`;
+/**
+ * What is watched of a shared key: its whole folder. `<lockKey>/.` would name the lock and the token alone, but Consul
+ * redirects a path that ends in a dot.
+ */
+export const lockKeyPrefix = (lockKey: string): string => `${lockKey}/`;
 
 /** The group whose lock or record a key below groupsPrefix is; null for anything else. */
 export function groupOfKey(space: KeySpace, key: string): string | null {

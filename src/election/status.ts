@@ -4,6 +4,8 @@ import type {
   ConditionStatus,
   ConditionType,
   IneligibleStatus,
+  InvalidLeaderGroup,
+  LeaderGroup,
   LeaderGroupStatus,
   LeaderStatus,
   TransitionStatus,
@@ -48,6 +50,31 @@ export function buildStatus(
       verdict === null ? (previous?.conditions ?? []) : conditionsOf(o, verdict, leaders, recentTransitions, now),
   };
 }
+
+/** The status of a group whose spec cannot be acted on: what was true stays, and it says what to change. */
+export function statusOfInvalid(group: InvalidLeaderGroup, now: string): LeaderGroupStatus {
+  const message = `the spec cannot be acted on: ${group.problems.join('; ')}. Correct it; until then nothing is changed.`;
+  const make = (type: ConditionType, status: ConditionStatus): Condition =>
+    condition(group, type, status, 'InvalidSpec', message, now);
+  const others = group.status?.conditions.filter(({ type }) => type === 'Paused') ?? [];
+  const conditions = [make('Ready', 'False'), make('Reconciling', 'False'), make('Stalled', 'True'), ...others];
+  return { ...(group.status ?? NOTHING_YET), observedGeneration: group.generation, conditions };
+}
+
+const NOTHING_YET: LeaderGroupStatus = {
+  leader: '',
+  leaders: [],
+  members: 0,
+  candidates: 0,
+  ineligible: [],
+  leaderTransitions: 0,
+  recentTransitions: [],
+  lockKey: '',
+  lockedBy: '',
+  onConsulLoss: 'Hold',
+  observedGeneration: 0,
+  conditions: [],
+};
 
 function leadersOf(o: Observation, now: string): readonly LeaderStatus[] {
   return labelledPods(o)
@@ -100,7 +127,7 @@ function conditionsOf(
   const { ready, stalled } = verdict;
   const electing = ready.reason === 'Electing' || ready.reason === 'LockDelay';
   const make = (type: ConditionType, status: ConditionStatus, reason: string, message: string): Condition =>
-    condition(o, type, status, reason, message, now);
+    condition(o.group, type, status, reason, message, now);
   return [
     make('Ready', ready.status, ready.reason, readyMessage(verdict, leaders, transitions)),
     make(
@@ -116,16 +143,16 @@ function conditionsOf(
 
 /** lastTransitionTime changes with the status only, as metav1.Condition wants it. */
 function condition(
-  o: Observation,
+  group: LeaderGroup | InvalidLeaderGroup,
   type: ConditionType,
   status: ConditionStatus,
   reason: string,
   message: string,
   now: string,
 ): Condition {
-  const before = o.group.status?.conditions.find((known) => known.type === type);
+  const before = group.status?.conditions.find((known) => known.type === type);
   const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now;
-  return { type, status, reason, message, lastTransitionTime, observedGeneration: o.group.generation };
+  return { type, status, reason, message, lastTransitionTime, observedGeneration: group.generation };
 }
 
 /** One sentence: who leads, since when, with which token, why; and what to do if something is wrong. */

@@ -6,11 +6,10 @@ import { tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import type { LockView, Observation } from './observation.ts';
 
-/** A token as text; 0 for anything that is none (absent, absurd, past the safe integers). */
+/** A token as text; 0 for anything that is none, or that no group could ever count up to. */
 export function parseToken(text: string | null | undefined): number {
-  if (text === null || text === undefined || !/^[0-9]{1,16}$/.test(text)) return 0;
-  const token = Number(text);
-  return Number.isSafeInteger(token) ? token : 0;
+  if (text === null || text === undefined || !/^[0-9]{1,15}$/.test(text)) return 0;
+  return Number(text);
 }
 
 export const tokenOf = (pod: Pod, group: string): number => parseToken(pod.annotations[tokenAnnotation(group)]);

@@ -33,6 +33,7 @@ export function createLockWatches(options: {
   const { locks, space, wake } = options;
   const watches = new Map<string, AbortController>();
   const followed = new Map<string, string>();
+  const complaints = new Map<string, { readonly text: string; readonly times: number }>();
 
   /** Settles with the first snapshot or error; goes on either way. */
   function open(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
@@ -42,15 +43,25 @@ export function createLockWatches(options: {
     const signal = AbortSignal.any([options.signal, stop.signal]);
     return new Promise((resolve, reject) => {
       const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
+        complaints.delete(prefix);
         changed(locks.snapshot(prefix, snapshot, rebuilt));
         resolve();
       };
       const onError = (error: unknown) => {
-        options.log.debug({ prefix, error }, 'a watch of locks was cut; it starts over');
+        complain(prefix, error);
         reject(error);
       };
       watchPrefix(options, prefix, onSnapshot, onError, signal).then(resolve, resolve);
     });
+  }
+
+  /** A cut watch is nothing to speak of; one that goes on failing for the same reason is, once. */
+  function complain(prefix: string, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    const before = complaints.get(prefix);
+    const times = before?.text === text ? before.times + 1 : 1;
+    complaints.set(prefix, { text, times });
+    if (times === 2) options.log.warn({ prefix, reason: text }, 'locks cannot be watched; trying again');
   }
 
   function close(prefix: string): void {

@@ -102,12 +102,9 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 const namesOf = (keys: GroupKeys): readonly string[] =>
   [keys.lock, keys.record, keys.token].filter((key) => key !== null);
 
-/** Prefixes that a watch of this key may have: every folder above it, and the dot keys of a folder (see lockKeyPrefix). */
+/** Prefixes that a watch of this key may have: every folder above it. */
 function* ancestors(key: string): Generator<string> {
-  for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) {
-    yield key.slice(0, end + 1);
-    if (key[end + 1] === '.') yield key.slice(0, end + 2);
-  }
+  for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) yield key.slice(0, end + 1);
 }
 
 function viewOf(keys: GroupKeys, entries: ReadonlyMap<string, KvEntry | null>): LockView {

@@ -20,7 +20,7 @@ import { type BucketOwnership, createOwnership } from './ownership.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
 import { createSessionKeeper, type SessionKeeper } from './sessions.ts';
-import { createStatusWriter } from './status-writer.ts';
+import { createStatusWriter, writeInvalidStatus } from './status-writer.ts';
 import { createStore, type Store } from './store.ts';
 
 export type OperatorOptions = {
@@ -122,8 +122,9 @@ export function createOperator(options: OperatorOptions): Operator {
   }
 
   async function shutDown(running: readonly Promise<void>[]): Promise<void> {
-    const grace = AbortSignal.timeout(SHUTDOWN_GRACE_MS);
-    await Promise.race([queue.stop(), clock.sleep(SHUTDOWN_GRACE_MS, grace).catch(() => undefined)]);
+    const grace = new AbortController();
+    await Promise.race([queue.stop(), clock.sleep(SHUTDOWN_GRACE_MS, grace.signal).catch(() => undefined)]);
+    grace.abort();
     stopping.abort(new Error('the operator is stopping'));
     await ownership.release(AbortSignal.timeout(RELEASE_TIMEOUT_MS)).catch((error: unknown) => {
       log.warn({ error }, 'the buckets could not be given up; they expire by themselves');
@@ -206,6 +207,8 @@ function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => b
     },
     announcer: createAnnouncer(options),
     writeStatus: createStatusWriter(options),
+    writeInvalid: (group, until) => writeInvalidStatus(options, group, until),
+    owned: (group) => ownership.of(group).kind === 'owned',
     metrics,
     log,
     signal,

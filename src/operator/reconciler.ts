@@ -38,6 +38,9 @@ export type ReconcilerOptions = {
   readonly log: Log;
   /** The group is gone: nothing of it need be kept. */
   readonly dropped: (key: string) => void;
+  /** Whether this replica may act for the group. */
+  readonly owned: (group: { namespace: string; name: string }) => boolean;
+  readonly writeInvalid: (group: InvalidLeaderGroup, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
 };
 
@@ -80,12 +83,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: 'done' };
   }
 
-  /** It passed an older schema. Nothing is done to its pods, and nobody else's group suffers. */
+  /**
+   * It passed an older schema, or none. Its sessions are renewed and its pods left as they are, as if it were paused, and
+   * nobody else's group suffers.
+   */
   async function refuse(key: string, group: InvalidLeaderGroup): Promise<Next> {
     states.set(key, 'stalled');
-    options.dropped(key);
+    if (!options.owned(group)) return { kind: 'done' };
     if (group.deleting && group.finalizers.includes(FINALIZER)) return await letGo(group);
     complain(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
+    await options.writeInvalid(group, signal);
     return { kind: 'done' };
   }
 

@@ -61,6 +61,8 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   const { consul, clock, node, wake } = options;
   const kept = new Map<string, Kept>();
   const byGroup = new Map<string, Set<string>>();
+  /** Counts the times a group was dropped: what was being opened meanwhile is nobody's, and expires. */
+  const lives = new Map<string, number>();
   let opened = 0;
 
   function keep(session: Omit<Kept, 'renewal'>, id: string, ttlMs: number, acknowledgedMs: number): void {
@@ -90,7 +92,9 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
     const name = sessionName(group.namespace, group.name, pod.uid);
     const sentMs = clock.nowMs();
+    const life = lives.get(groupKey(group));
     const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal);
+    if (lives.get(groupKey(group)) !== life) return;
     opened += 1;
     const order = Number.MAX_SAFE_INTEGER / 2 + opened;
     keep({ group: groupKey(group), podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
@@ -137,6 +141,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     lost: forget,
     retire,
     drop: (key) => {
+      lives.set(key, (lives.get(key) ?? 0) + 1);
       for (const { renewal } of sessionsOf(key)) {
         renewal.stop();
         kept.delete(renewal.id);

@@ -1,9 +1,9 @@
 /** Writes the status: only when it differs, and without a change of leader not more often than every five seconds. */
 import { isDeepStrictEqual } from 'node:util';
-import type { LeaderGroup, LeaderGroupStatus } from '../api/leadergroup.ts';
+import type { InvalidLeaderGroup, LeaderGroup, LeaderGroupStatus } from '../api/leadergroup.ts';
 import type { Plan } from '../election/actions.ts';
 import type { Observation } from '../election/observation.ts';
-import { buildStatus } from '../election/status.ts';
+import { buildStatus, statusOfInvalid } from '../election/status.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Kubernetes } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
@@ -14,6 +14,19 @@ import { groupKey } from './store.ts';
 const INTERVAL_MS = 5000;
 const SILENT = 'ConsulUnreachable';
 
+/** Says of a group that cannot be acted on what to change. Best effort: the API server may refuse a status for such an object. */
+export async function writeInvalidStatus(
+  { clock, kubernetes, log }: StatusWriterOptions,
+  group: InvalidLeaderGroup,
+  signal: AbortSignal,
+): Promise<void> {
+  const status = statusOfInvalid(group, timeText(clock));
+  if (isDeepStrictEqual(status, group.status)) return;
+  const outcome = await kubernetes.replaceStatus(group, group.resourceVersion, status, signal);
+  if (outcome.kind === 'refused')
+    log.warn({ group: groupKey(group), reason: outcome.message }, 'the status was refused');
+}
+
 /** Returns milliseconds after which the status should be tried again; null when it is as it should be. */
 export type StatusWriter = (
   o: Observation,
@@ -22,15 +35,13 @@ export type StatusWriter = (
   signal: AbortSignal,
 ) => Promise<number | null>;
 
-export function createStatusWriter({
-  clock,
-  kubernetes,
-  log,
-}: {
+export type StatusWriterOptions = {
   readonly clock: Clock;
   readonly kubernetes: Pick<Kubernetes, 'replaceStatus' | 'getGroup'>;
   readonly log: Log;
-}): StatusWriter {
+};
+
+export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions): StatusWriter {
   return async (o, plan, memory, signal) => {
     if ((plan.verdict === null && memory.transitions.length === 0) || overruled(o, plan, memory)) return null;
     const status = buildStatus(o, plan.verdict, memory.transitions, timeText(clock));
@@ -77,8 +88,9 @@ export function createStatusWriter({
   }
 }
 
+/** With the same token: the status may be all that still knows it when Consul is restored from a backup. */
 const sameLeader = (a: LeaderGroupStatus, b: LeaderGroupStatus | null): boolean =>
-  a.leaders[0]?.uid === b?.leaders[0]?.uid;
+  a.leaders[0]?.uid === b?.leaders[0]?.uid && a.leaders[0]?.token === b?.leaders[0]?.token;
 
 /**
  * This replica has said once that Consul is silent and the status says otherwise since: another one reaches Consul, and

@@ -7,7 +7,7 @@ import { aGroup, aPod } from '../support/builders.ts';
 import { settle } from '../support/model/fake-clock.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
-import { arrive, endLeadersSession, lockedFor, next, record, stall, timeOut, tokenOn } from '../support/model/stage.ts';
+import { arrive, endLeadersSession, lockedFor, record, stall, timeOut, tokenOn } from '../support/model/stage.ts';
 
 let model: Model;
 
@@ -154,6 +154,48 @@ describe('a promotion under way while the lock moves on', () => {
   });
 });
 
+describe('a record that is gone, and a cache that is behind', () => {
+  const loseRecord = (replica: Replica): void =>
+    model.consul.foreign.remove(replica.locks.keysOf(model.api.group() ?? expect.fail('no group')).lock);
+
+  it('makes everyone written off from a fresh list: the cache lacks whose promotion is under way', async () => {
+    model = aModel({ pods: members('b') });
+    const o1 = await owner('O1');
+    await model.rest(o1);
+    const o2 = model.replica('O2');
+    o2.see.all();
+    model.api.foreign.addPod(aPod({ name: 'a' }));
+    unready('b');
+    o1.see.all();
+    const promotion = await stall(o1, { operation: 'patchPod', about: 'a' });
+    ready('b');
+    loseRecord(o1);
+    await model.own(o2, { stale: true });
+    await model.pass(o2);
+    await arrive(promotion);
+    await model.rest(o2);
+    expect(model.leaders()).toHaveLength(1);
+  });
+
+  it('finds the leader in a pod recreated under a name that the cache still shows the old pod of', async () => {
+    model = aModel({ pods: members('a', 'b') });
+    const o2 = model.replica('O2');
+    o2.see.all();
+    model.api.foreign.removePod('a');
+    model.api.foreign.addPod(aPod({ name: 'a', uid: 'uid-of-a-2' }));
+    const o1 = await owner('O1');
+    await model.rest(o1);
+    expect(model.leaders()).toEqual(['a']);
+    model.consul.foreign.wipe();
+    o2.join();
+    await model.own(o2, { stale: true });
+    await model.pass(o2);
+    expect(model.leaders()).toEqual(['a']);
+    await model.rest(o2);
+    expect(model.leaders()).toEqual(['a']);
+  });
+});
+
 describe('a handover under way while the old leader comes back', () => {
   /** a is not ready, has been written off, and the transaction that gives the lock to b is under way. */
   async function handoverUnderWay(promoted: boolean) {
@@ -207,6 +249,26 @@ describe('a handover under way while the old leader comes back', () => {
     await model.own(o2, { unnoticed: true });
     await arrive(handover);
     expect(lockedFor(model)?.name).toBe('a');
+  });
+});
+
+describe('a write-off that was made before the lock moved', () => {
+  it('does not count afterwards: the pod may have been promoted since', async () => {
+    const o1 = await ledByA();
+    unready('a');
+    o1.see.all();
+    await timeOut(await stall(o1, { operation: 'txn' }, 'held'));
+    expect(model.leaders()).toEqual([]);
+    ready('a');
+    const o2 = model.replica('O2');
+    await model.own(o2, { unnoticed: true });
+    await model.rest(o2);
+    expect(model.leaders()).toEqual(['a']);
+    await model.own(o1, { stale: true });
+    await o1.hear();
+    o1.link.decide(() => 'arrives');
+    await model.pass(o1);
+    expect([model.leaders(), lockedFor(model)?.name]).toEqual([['a'], 'a']);
   });
 });
 
@@ -345,25 +407,25 @@ describe('a Consul whose data is gone', () => {
   });
 });
 
-describe('a first lock under way while a stranger uses and deletes the shared key (attack 11)', () => {
-  it('does not lock again with a used token', async () => {
-    model = aModel({ pods: members('a', 'b'), group: { spec: { lockKey: 'shared/cron' } } });
+describe('a first lock under way while the lock is used and given up (attack 11)', () => {
+  it.each([null, 'shared/cron'])('does not lock again with a used token (lockKey %s)', async (lockKey) => {
+    model = aModel({ pods: members('a', 'b'), group: { spec: { lockKey } } });
     const o1 = await owner('O1');
     const first = await stall(o1, { operation: 'txn' });
     await timeOut(first);
-    next(o1, { operation: 'txn' }, 'arrives');
     await model.rest(o1);
-    expect(model.leaders()).toHaveLength(1);
-    const token = record(model)?.token;
-    for (const name of ['a', 'b']) unready(name);
-    endLeadersSession(model);
+    expect(model.leaders()).toEqual(['a']);
+    unready('b');
+    model.api.foreign.changePod('a', () => ({ annotations: { 'leadergroup.dev/candidate': 'false' } }));
     await model.rest(o1);
-    const stranger = model.consul.foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
-    model.consul.foreign.lock('shared/cron/.lock', stranger, null);
-    model.consul.foreign.remove('shared/cron/.lock');
+    expect([model.leaders(), lockedFor(model)]).toEqual([[], null]);
+    if (lockKey !== null) {
+      const stranger = model.consul.foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
+      model.consul.foreign.lock('shared/cron/.lock', stranger, null);
+      model.consul.foreign.remove('shared/cron/.lock');
+    }
     await arrive(first);
-    expect(model.consul.entry('shared/cron/.lock')).toBeNull();
-    expect(record(model)?.token).toBe(token);
+    expect(lockedFor(model)).toBeNull();
   });
 });
 

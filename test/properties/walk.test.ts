@@ -1,18 +1,16 @@
 /** The promises after every single write, whatever everyone does in whatever order, and rest afterwards. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CANDIDATE_ANNOTATION } from '../../src/api/names.ts';
-import type { Pod } from '../../src/api/pod.ts';
+import { wrongAtRest } from '../support/model/outcome.ts';
 import { trying } from '../support/model/seed.ts';
 import { actsOn, calm, groupOn, type Terrain, walk } from '../support/model/walk.ts';
-
-const mayLead = (pod: Pod): boolean =>
-  pod.ready && !pod.deleting && pod.annotations[CANDIDATE_ANNOTATION] !== 'false' && pod.phase === 'Running';
 
 const TERRAINS: readonly (readonly [Terrain, number])[] = [
   ['own lock', 500],
   ['disasters', 300],
   ['shared lock', 300],
+  ['outages', 300],
+  ['outages of a shared lock', 300],
 ];
 
 describe('any history of pods, Consul, network and replicas', () => {
@@ -24,9 +22,7 @@ describe('any history of pods, Consul, network and replicas', () => {
         expect(model.promises.breaches, story.join('\n')).toEqual([]);
         await calm(walked);
         expect(model.promises.breaches, story.join('\n')).toEqual([]);
-        const elsewhere = model.api.group()?.status?.lockedBy !== '';
-        const expected = !elsewhere && model.api.pods().some(mayLead) ? 1 : model.leaders().length;
-        expect(model.leaders().length, story.join('\n')).toBe(expected);
+        expect(wrongAtRest(model), story.join('\n')).toEqual([]);
       }),
       trying(runs),
     );

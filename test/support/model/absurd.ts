@@ -81,9 +81,15 @@ export function buildAbsurd(world: AbsurdWorld): Model {
     },
   };
   const model = aModel({ group, pods: NAMES.map((name, at) => podOf(world, name, at)) });
-  const keys = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, group.spec?.lockKey ?? null);
-  const { foreign, requests } = model.consul;
-  requests.registerNode(syntheticNode(SPACE));
+  model.consul.requests.registerNode(syntheticNode(SPACE));
+  fillConsul(model, world);
+  return model;
+}
+
+function fillConsul(model: Model, world: AbsurdWorld): void {
+  const { foreign } = model.consul;
+  const lockKey = world.shared ? 'shared/cron' : null;
+  const keys = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, lockKey);
   const sessions = new Map(world.sessions.map((name) => [name, openFor(model, name)]));
   if (world.entry === 'lock') foreign.put(keys.lock, keys.record === null ? world.record : null, true);
   if (keys.record !== null && world.record !== null) foreign.put(keys.record, world.record, true);
@@ -91,7 +97,6 @@ export function buildAbsurd(world: AbsurdWorld): Model {
   const holder =
     world.holder === null ? null : (sessions.get(world.holder as 'a') ?? holderSession(model, world.holder));
   if (holder !== null) foreign.lock(keys.lock, holder, keys.record === null ? world.record : null);
-  return model;
 }
 
 function podOf(world: AbsurdWorld, name: string, at: number): Pod {

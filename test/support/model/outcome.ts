@@ -15,13 +15,14 @@ const mayLead = (pod: Pod): boolean =>
 /** What is wrong with the world, in words; nothing when it is as promised. */
 export function wrongAtRest(model: Model): readonly string[] {
   const leaders = model.leaders();
-  const holder = lockedFor(model);
-  const elsewhere = (model.api.group()?.status?.lockedBy ?? '') !== '';
-  const due = !elsewhere && model.api.pods().some(mayLead);
-  return [
-    ...(due && leaders.length !== 1 ? [`a member can lead, and ${leaders.length} carry the label`] : []),
-    ...(leaders.length > 1 ? [`${leaders.join(' and ')} carry the label`] : []),
-    ...(due && holder?.name !== leaders[0] ? [`${leaders[0]} carries the label, ${holder?.name} has the lock`] : []),
-    ...(elsewhere && leaders.length > 0 ? [`a stranger has the lock, and ${leaders.join()} carries the label`] : []),
-  ];
+  if (model.api.group()?.status?.lockedBy) {
+    return leaders.length === 0 ? [] : [`a stranger has the lock, and ${leaders.join()} carries the label`];
+  }
+  if (leaders.length > 1) return [`${leaders.join(' and ')} carry the label`];
+  return model.api.pods().some(mayLead) ? wrongWhileLed(leaders[0], lockedFor(model)?.name) : [];
+}
+
+function wrongWhileLed(leader: string | undefined, holder: string | undefined): readonly string[] {
+  if (leader === undefined) return ['a member can lead, and nobody carries the label'];
+  return holder === leader ? [] : [`${leader} carries the label, ${holder ?? 'nobody'} has the lock`];
 }

@@ -24,7 +24,7 @@ import { createReconciler } from '../../../src/operator/reconciler.ts';
 import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
 import { createStatusWriter } from '../../../src/operator/status-writer.ts';
 import { createStore, type Store } from '../../../src/operator/store.ts';
-import { createFakeRandom, type FakeClock, settle } from './fake-clock.ts';
+import { createFakeRandom, type FakeClock } from './fake-clock.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
 import { noLog, noMetrics } from './sinks.ts';
 import type { WorldApiServer } from './world-api-server.ts';
@@ -143,6 +143,8 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     },
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
+    writeInvalid: () => Promise.resolve(),
+    owned: () => belief === 'owned',
     metrics: noMetrics,
     log: noLog,
     dropped: keeper.drop,

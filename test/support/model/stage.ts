@@ -12,7 +12,7 @@ import { type Replica, SPACE } from './replica.ts';
 export type Which = Pick<Request, 'operation'> & { readonly about?: string };
 
 /** The first such request from now on meets the fate, all others arrive. */
-export function next(replica: Replica, which: Which, fate: Fate): void {
+function next(replica: Replica, which: Which, fate: Fate): void {
   let met = false;
   replica.link.decide((request) => {
     const is = request.operation === which.operation && (which.about === undefined || request.about === which.about);

@@ -9,7 +9,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import { aPod, type GroupOverrides } from '../builders.ts';
 import { settle } from './fake-clock.ts';
-import type { Fate } from './link.ts';
+import type { Fate, Request } from './link.ts';
 import { aModel, type Model } from './model.ts';
 import { type Replica, SPACE } from './replica.ts';
 import type { Backup } from './world-consul.ts';
@@ -39,9 +39,13 @@ export type Act =
   | { readonly act: 'editTtl' }
   | { readonly act: 'backup' | 'restore' | 'wipe' }
   /** With a lockKey: `consul lock` of a stranger, and its end, which deletes the key. */
-  | { readonly act: 'strangerLocks' | 'strangerLeaves' };
+  | { readonly act: 'strangerLocks' | 'strangerLeaves' }
+  | { readonly act: 'wait'; readonly ms: number }
+  /** From now on no request of this replica reaches Consul, its renewals neither. */
+  | { readonly act: 'deafen' | 'heal'; readonly replica: number };
 
-export const PODS = ['a', 'b', 'c'] as const;
+const LOCK_DELAY_MS = 3000;
+const PODS = ['a', 'b', 'c'] as const;
 
 const pod = fc.nat({ max: PODS.length - 1 });
 const replica = fc.nat({ max: 1 });
@@ -77,6 +81,11 @@ const rareAct = fc.oneof(
 const disasterAct = fc.record({ act: fc.constantFrom('backup', 'restore', 'wipe') });
 const strangerAct = fc.record({ act: fc.constantFrom('strangerLocks', 'strangerLeaves') });
 
+const timeAct = fc.oneof(
+  fc.record({ act: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 40_000 }) }),
+  fc.record({ act: fc.constantFrom('deafen', 'heal'), replica }),
+);
+
 const usual = [
   { arbitrary: podAct, weight: 5 },
   { arbitrary: passAct, weight: 7 },
@@ -105,13 +114,18 @@ export const operatorActs: fc.Arbitrary<readonly Act[]> = fc.array(
   { minLength: 4, maxLength: 30, size: 'max' },
 );
 
-export type Terrain = 'own lock' | 'disasters' | 'shared lock';
+export type Terrain = 'own lock' | 'disasters' | 'shared lock' | 'outages' | 'outages of a shared lock';
 
 export const actsOn = (terrain: Terrain): fc.Arbitrary<readonly Act[]> => {
   const more = {
     'own lock': [],
     disasters: [{ arbitrary: disasterAct, weight: 2 }],
     'shared lock': [{ arbitrary: strangerAct, weight: 3 }],
+    outages: [{ arbitrary: timeAct, weight: 5 }],
+    'outages of a shared lock': [
+      { arbitrary: timeAct, weight: 5 },
+      { arbitrary: strangerAct, weight: 2 },
+    ],
   }[terrain];
   return fc.array(fc.oneof(...usual, ...more) as fc.Arbitrary<Act>, { minLength: 4, maxLength: 30, size: 'max' });
 };
@@ -119,7 +133,9 @@ export const actsOn = (terrain: Terrain): fc.Arbitrary<readonly Act[]> => {
 export const groupOn = (terrain: Terrain): fc.Arbitrary<GroupOverrides> =>
   fc.record({
     spec: fc.record({
-      lockKey: fc.constant(terrain === 'shared lock' ? 'shared/cron' : null),
+      lockKey: fc.constant(terrain.includes('shared lock') ? 'shared/cron' : null),
+      onConsulLoss: fc.constantFrom('Hold' as const, 'Demote' as const),
+      lockDelayMs: fc.constantFrom(0, 0, LOCK_DELAY_MS),
       label: fc.record({
         key: fc.constant('leadergroup.dev/role'),
         leader: fc.constant('leader'),
@@ -155,6 +171,8 @@ export async function calm({ model }: Walk): Promise<Replica> {
   const last = model.replica('last');
   await model.own(last);
   await model.rest(last, 20);
+  await model.clock.advance(LOCK_DELAY_MS);
+  await model.rest(last, 20);
   return last;
 }
 
@@ -163,6 +181,7 @@ type Walker = { replica(at: number): Replica; take(act: Act): Promise<void> };
 function createWalker(model: Model): Walker {
   const { api, consul } = model;
   const seats: Replica[] = [];
+  const deaf = new Set<Replica>();
   const lives = new Map<string, number>();
   let backup: Backup | null = null;
   let stranger: string | null = null;
@@ -227,14 +246,23 @@ function createWalker(model: Model): Walker {
     if (holder !== undefined) consul.foreign.endSession(holder.id);
   }
 
-  async function startPass(working: Replica, { at, fate, deaf }: Extract<Act, { act: 'pass' }>): Promise<void> {
+  const reachable =
+    (working: Replica) =>
+    ({ to }: Request): Fate =>
+      to === 'consul' && deaf.has(working) ? 'lost' : 'arrives';
+
+  async function startPass(
+    working: Replica,
+    { at, fate, deaf: unheard }: Extract<Act, { act: 'pass' }>,
+  ): Promise<void> {
     if (working.busy()) return;
-    working.link.decide(() => 'arrives');
-    if (!deaf) await working.hear();
+    working.link.decide(reachable(working));
+    if (!unheard) await working.hear();
     let sent = 0;
-    working.link.decide(() => {
+    working.link.decide((request) => {
+      if (request.operation === 'renewSession') return reachable(working)(request);
       sent += 1;
-      return sent - 1 === at ? fate : 'arrives';
+      return sent - 1 === at ? fate : reachable(working)(request);
     });
     working.pass();
   }
@@ -263,6 +291,7 @@ function createWalker(model: Model): Walker {
         seat(act.replica).see.pods(act.pods);
         return seat(act.replica).see.locks(act.locks);
       case 'own':
+        deaf.delete(seat(act.replica));
         seat(act.replica).link.decide(() => 'arrives');
         return await model.own(seat(act.replica), act);
       case 'kill':
@@ -284,9 +313,21 @@ function createWalker(model: Model): Walker {
       case 'strangerLocks':
       case 'strangerLeaves':
         return strangerActs(act.act === 'strangerLeaves');
+      case 'wait':
+        return await model.clock.advance(act.ms);
+      case 'deafen':
+      case 'heal':
+        if (act.act === 'deafen') deaf.add(seat(act.replica));
+        else deaf.delete(seat(act.replica));
+        return seat(act.replica).link.decide(reachable(seat(act.replica)));
       case 'sessionEnds':
         return endSession(PODS[act.pod] ?? 'a');
-      default:
+      case 'ready':
+      case 'unready':
+      case 'terminate':
+      case 'remove':
+      case 'recreate':
+      case 'exclude':
         return changePod(act.act, PODS[act.pod] ?? 'a');
     }
   }

@@ -9,7 +9,7 @@ import type { Pod, PodRef } from '../../../src/api/pod.ts';
 import type { MetadataPatch, ObjectRef, WriteOutcome } from '../../../src/ports/kubernetes.ts';
 
 /** A change of one object; what a watch of its kind delivers. */
-export type Change<T> = { readonly before: T | null; readonly after: T | null };
+type Change<T> = { readonly before: T | null; readonly after: T | null };
 
 /** A pod written by an operator replica: its request, and what the request changed. */
 export type PodWrite = Change<Pod> & {
@@ -70,7 +70,7 @@ export type WorldApiServer = {
   writes(): number;
 };
 
-export const CLUSTER_UID = 'uid-of-kube-system';
+const CLUSTER_UID = 'uid-of-kube-system';
 
 const id = ({ namespace, name }: { namespace: string; name: string }): string => `${namespace}/${name}`;
 

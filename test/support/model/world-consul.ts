@@ -14,7 +14,7 @@ import {
 } from '../../../src/ports/consul.ts';
 import { runTxn } from './world-txn.ts';
 
-export type SessionRequest = {
+type SessionRequest = {
   readonly node: string;
   readonly name: string;
   readonly ttlMs: number;
@@ -104,7 +104,7 @@ export function createWorldConsul(clock: Clock): WorldConsul {
 
   const changed = (): void => {
     log.push({ entries, removedAt });
-    for (const look of [...waiting]) look();
+    for (const look of waiting) look();
   };
 
   function addSession(request: SessionRequest): string {

@@ -1,0 +1,172 @@
+/** A deleted group leaves nothing behind that is its own, whatever interrupts it, and never hangs. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { groupKeys } from '../../src/election/keys.ts';
+import { aGroup, aPod, type GroupOverrides } from '../support/builders.ts';
+import { settle } from '../support/model/fake-clock.ts';
+import type { Fate } from '../support/model/link.ts';
+import { aModel, type Model } from '../support/model/model.ts';
+import { type Replica, SPACE } from '../support/model/replica.ts';
+import { trying } from '../support/model/seed.ts';
+import { actsOn, groupOn, walk } from '../support/model/walk.ts';
+
+async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
+  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })), group });
+  const owner = model.replica('owner');
+  await model.own(owner);
+  await model.rest(owner);
+  return { model, owner };
+}
+
+/** Passes until the group is gone; fails after `limit`. */
+async function untilGone(model: Model, owner: Replica, limit = 30): Promise<void> {
+  for (let passes = 0; passes < limit && model.api.group() !== null; passes += 1) {
+    owner.see.all();
+    await owner.hear();
+    await model.pass(owner);
+    const next = owner.next();
+    if (next?.kind === 'after') await model.clock.advance(Math.min(next.delayMs, 1000));
+    if (next?.kind === 'retry') await model.clock.advance(200);
+  }
+  expect(model.api.group(), 'the group hangs').toBeNull();
+}
+
+function traces(model: Model): readonly string[] {
+  return model.api
+    .pods()
+    .flatMap((pod) => [
+      ...Object.keys(pod.labels).filter((key) => key === 'leadergroup.dev/role'),
+      ...Object.keys(pod.annotations).filter((key) => key.endsWith('.leadergroup.dev/notifier')),
+    ]);
+}
+
+const sharing = (lockKey: string | null): GroupOverrides => ({
+  spec: { lockKey, label: { key: 'leadergroup.dev/role', leader: 'leader', follower: 'follower' } },
+});
+
+describe('a deleted group', () => {
+  it.each([null, 'shared/cron'])('is gone without a trace after any interruption (lockKey %s)', async (lockKey) => {
+    for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+      for (let at = 0, met = true; met; at += 1) {
+        const { model, owner } = await led(sharing(lockKey));
+        model.api.foreign.deleteGroup('notifier');
+        owner.see.all();
+        let sent = -1;
+        owner.link.decide(() => {
+          sent += 1;
+          return sent === at ? fate : 'arrives';
+        });
+        owner.pass();
+        await settle();
+        met = sent >= at;
+        for (const held of owner.link.held()) held.giveUp();
+        await settle();
+        owner.link.decide(() => 'arrives');
+        if (model.api.group() !== null) await untilGone(model, owner);
+        for (const held of owner.link.held()) held.deliver();
+        await settle();
+        expect([traces(model), model.promises.breaches], `${fate} at ${at}`).toEqual([[], []]);
+        const keys = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, lockKey);
+        expect(model.consul.entry(keys.record ?? keys.lock), `${fate} at ${at}`).toBeNull();
+        expect(model.consul.entry(keys.lock)?.session ?? null).toBeNull();
+      }
+    }
+  });
+
+  it.each(['own lock', 'shared lock'] as const)('is gone whatever happened before: %s', async (terrain) => {
+    await fc.assert(
+      fc.asyncProperty(groupOn(terrain), actsOn(terrain), async (group, acts) => {
+        const { model } = await walk(group, acts);
+        for (const { link } of model.replicas) for (const held of link.held()) held.deliver();
+        await settle();
+        for (const other of model.replicas) other.kill();
+        const last = model.replica('last');
+        await model.own(last);
+        model.api.foreign.deleteGroup('notifier');
+        await untilGone(model, last);
+        expect([traces(model), model.promises.breaches]).toEqual([[], []]);
+      }),
+      trying(100),
+    );
+  });
+
+  it('leaves the keys alone that it shares with others', async () => {
+    const { model, owner } = await led(sharing('shared/cron'));
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, owner);
+    expect(model.consul.entry('shared/cron/.token')?.value).toBe('1');
+  });
+
+  it('is gone within 15 s while Consul does not answer: labels first, then its traces', async () => {
+    const { model, owner } = await led();
+    const startMs = model.clock.nowMs();
+    owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    model.api.foreign.deleteGroup('notifier');
+    owner.see.all();
+    await owner.hear();
+    await model.pass(owner);
+    expect(model.leaders()).toEqual([]);
+    await untilGone(model, owner);
+    expect(model.clock.nowMs() - startMs).toBeLessThan(15_000);
+    expect(traces(model)).toEqual([]);
+  });
+
+  it.each(['paused', 'stalled'] as const)('does not hang while it is %s', async (how) => {
+    const { model, owner } = await led();
+    if (how === 'paused') {
+      model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, paused: true } }));
+    } else {
+      model.api.refusePatches(({ name }) => name === 'a');
+      model.api.foreign.changePod('a', () => ({ ready: false }));
+      await model.rest(owner);
+      model.api.refusePatches(null);
+    }
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, owner);
+    expect(traces(model)).toEqual([]);
+  });
+
+  it('that comes back under the same name does not believe what the old one left in Consul', async () => {
+    const { model, owner } = await led();
+    owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, owner);
+    owner.kill();
+    model.api.foreign.addGroup(aGroup({ uid: 'uid-of-the-second' }));
+    const next = model.replica('next');
+    await model.own(next);
+    await model.rest(next);
+    expect(model.leaders()).toHaveLength(1);
+    expect(model.promises.promotions.at(-1)?.token).toBeGreaterThan(1);
+    expect(model.promises.breaches).toEqual([]);
+  });
+});
+
+describe('a paused group', () => {
+  it.each(['own lock', 'shared lock'] as const)(
+    'has no pod and no lock written, whatever happens: %s',
+    async (terrain) => {
+      await fc.assert(
+        fc.asyncProperty(groupOn(terrain), actsOn(terrain), async (group, acts) => {
+          const paused = { ...group, spec: { ...group.spec, paused: true } };
+          const { model } = await walk(paused, acts);
+          expect([model.promises.promotions, model.promises.demotions]).toEqual([[], []]);
+          const { lock } = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, group.spec?.lockKey ?? null);
+          const holder = model.consul.entry(lock)?.session ?? null;
+          expect(holder === null || model.consul.nameOf(holder) === 'consul lock').toBe(true);
+          for (const other of model.replicas) other.kill();
+        }),
+        trying(60),
+      );
+    },
+  );
+
+  it('keeps its leader, and its sessions alive', async () => {
+    const { model, owner } = await led();
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, paused: true } }));
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    await model.rest(owner);
+    await model.clock.advance(120_000);
+    expect([model.leaders(), model.consul.sessions().length]).toEqual([['a'], 4]);
+  });
+});

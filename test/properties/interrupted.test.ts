@@ -1,0 +1,70 @@
+/** Every pass, interrupted at every request in every way, is finished by the next owner, whatever it starts from. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type AbsurdWorld, absurdWorld, buildAbsurd } from '../support/model/absurd.ts';
+import { settle } from '../support/model/fake-clock.ts';
+import type { Fate } from '../support/model/link.ts';
+import type { Model } from '../support/model/model.ts';
+import { wrongAtRest } from '../support/model/outcome.ts';
+import type { Replica } from '../support/model/replica.ts';
+import { trying } from '../support/model/seed.ts';
+
+/** One pass of a first owner, whose request number `at` meets `fate`. False: the pass has no such request. */
+async function interruptedPass(model: Model, at: number, fate: Fate): Promise<{ met: boolean; replica: Replica }> {
+  const replica = model.replica('first');
+  await model.own(replica);
+  let sent = -1;
+  replica.link.decide(() => {
+    sent += 1;
+    return sent === at ? fate : 'arrives';
+  });
+  replica.pass();
+  await settle();
+  return { met: sent >= at, replica };
+}
+
+/** Whatever was under way arrives when the next owner is done, and that owner goes on. */
+async function finish(model: Model, first: Replica, sameOwner: boolean): Promise<Replica> {
+  for (const held of first.link.held()) held.giveUp();
+  await settle();
+  const owner = sameOwner ? first : model.replica('second');
+  first.link.decide(() => 'arrives');
+  if (!sameOwner) await model.own(owner);
+  await model.rest(owner, 20);
+  for (const held of first.link.held()) held.deliver();
+  await settle();
+  await model.rest(owner, 20);
+  return owner;
+}
+
+async function check(world: AbsurdWorld, at: number, fate: Fate, sameOwner: boolean): Promise<boolean> {
+  const model = buildAbsurd(world);
+  const { met, replica } = await interruptedPass(model, at, fate);
+  const owner = await finish(model, replica, sameOwner);
+  const where = `request ${at} ${fate}, ${sameOwner ? 'same' : 'next'} owner`;
+  expect([...model.promises.breaches, ...wrongAtRest(model)], where).toEqual([]);
+  const written = model.api.writes() + model.consul.writes();
+  await model.pass(owner);
+  expect(model.api.writes() + model.consul.writes(), `writes at rest after ${where}`).toBe(written);
+  for (const left of model.replicas) left.kill();
+  return met;
+}
+
+async function checkEveryInterruption(world: AbsurdWorld, sameOwner: boolean): Promise<void> {
+  for (const fate of ['lost', 'answerLost', 'held'] as const) {
+    let at = 0;
+    while (await check(world, at, fate, sameOwner)) at += 1;
+  }
+}
+
+describe('from any world, however absurd, and after any interruption of the first pass', () => {
+  it.each([
+    ['the next owner', false],
+    ['the same owner', true],
+  ] as const)('%s breaks no promise at any write, elects, and then writes nothing', async (_who, sameOwner) => {
+    await fc.assert(
+      fc.asyncProperty(absurdWorld, (world) => checkEveryInterruption(world, sameOwner)),
+      trying(60),
+    );
+  });
+});

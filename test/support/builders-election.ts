@@ -1,0 +1,135 @@
+/** What a decision rests on, with sensible defaults: a group of ready pods whose lock is held for the first by its session. */
+import type { LeaderGroup } from '../../src/api/leadergroup.ts';
+import type { Pod } from '../../src/api/pod.ts';
+import type { Action, Plan } from '../../src/election/actions.ts';
+import type { LockView, MemberSession, Observation, ObservedPod } from '../../src/election/observation.ts';
+import type { LockRecord } from '../../src/election/record.ts';
+import { aGroup, aLeader, aPod } from './builders.ts';
+
+export const LOCK_KEY = 'leadergroup/test/groups/09/default/notifier/0/.lock';
+export const FENCE = { key: 'leadergroup/test/buckets/09/.lock', session: 'session-of-replica' };
+export const NOW_MS = 100_000;
+
+export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): ObservedPod => ({
+  pod,
+  member: true,
+  claimedByOther: false,
+  cordoned: false,
+  readyForMs: pod.ready ? 60_000 : 0,
+  notReadyForMs: pod.ready ? 0 : 60_000,
+  refusedUntilMs: null,
+  writeOffConflicts: 0,
+  ...overrides,
+});
+
+export const aSession = (name: string, overrides: Partial<MemberSession> = {}): MemberSession => ({
+  id: `session-of-${name}`,
+  podUid: `uid-of-${name}`,
+  ttlMs: 30_000,
+  lockDelayMs: 0,
+  deadlineMs: NOW_MS + 20_000,
+  proven: true,
+  ...overrides,
+});
+
+export const aRecord = (name: string, token: number, overrides: Partial<LockRecord> = {}): LockRecord => ({
+  v: 1,
+  groupUid: 'uid-of-notifier',
+  generation: 1,
+  holder: { pod: name, uid: `uid-of-${name}` },
+  token,
+  writes: token,
+  ...overrides,
+});
+
+export const aLock = (overrides: Partial<LockView> = {}): LockView => ({
+  versions: [{ key: LOCK_KEY, index: 40 }],
+  session: null,
+  record: null,
+  sharedToken: 0,
+  foreignEntry: false,
+  ...overrides,
+});
+
+/** The lock as the member's session holds it. */
+export const heldBy = (name: string, token = 4): LockView =>
+  aLock({ session: `session-of-${name}`, record: aRecord(name, token) });
+
+/** Free, with a record that names the last holder. */
+export const freeAfter = (name: string, token = 4): LockView => aLock({ record: aRecord(name, token) });
+
+/** Pod a leads with token 4; b and c are ready. Everyone has a session, also the holder of the lock. Nothing is to be done. */
+export function anObservation(overrides: Partial<Observation> = {}): Observation {
+  const group: LeaderGroup = overrides.group ?? aGroup();
+  const pods = overrides.pods ?? [
+    observed(aLeader(4, { name: 'a' })),
+    observed(aPod({ name: 'b' })),
+    observed(aPod({ name: 'c' })),
+  ];
+  const lock = overrides.lock === undefined ? heldBy('a') : overrides.lock;
+  const holder = lock?.session?.replace('session-of-', '') ?? [];
+  const sessions = new Set([...pods.map(({ pod }) => pod.name), ...[holder].flat()]);
+  return {
+    nowMs: NOW_MS,
+    group,
+    keys: { lock: LOCK_KEY, record: null, token: null },
+    pods,
+    sessions: [...sessions].map((name) => aSession(name)),
+    ownership: { kind: 'owned', fence: FENCE },
+    consulSilent: false,
+    lockDeadlineMs: NOW_MS + 20_000,
+    lock,
+    holderSession: null,
+    freshList: false,
+    groupConfirmed: false,
+    overlapsWith: null,
+    lockKeyProblem: null,
+    demotedForSilence: false,
+    writtenOff: new Set(),
+    lockDelayedUntilMs: null,
+    writeOffRefused: null,
+    followersRefusedUntilMs: null,
+    consulDenied: null,
+    deletingSinceMs: null,
+    ...overrides,
+  };
+}
+
+/** A plan's actions as short words, in order: `writeOff a`, `take b`, `promote b`. */
+export const steps = ({ actions }: Plan): readonly string[] => actions.map(inWords);
+
+function inWords(action: Action): string {
+  switch (action.do) {
+    case 'writeOff':
+      return `writeOff ${action.targets.map(({ pod }) => pod.name).join(',')}`;
+    case 'take':
+    case 'verify':
+    case 'handOver':
+      return `${action.do} ${action.transaction.to?.pod.name ?? ''}`;
+    case 'promote':
+      return `promote ${action.pod.name}`;
+    case 'openSessions':
+    case 'labelFollowers':
+      return `${action.do} ${action.pods.map(({ name }) => name).join(',')}`;
+    case 'cleanUp':
+      return `cleanUp ${action.pods.map(({ pod }) => pod.name).join(',')}`;
+    case 'destroySessions':
+      return `destroySessions ${action.sessions.join(',')}`;
+    case 'addFinalizer':
+    case 'removeFinalizer':
+    case 'readLock':
+    case 'readHolderSession':
+    case 'readGroup':
+    case 'listPods':
+    case 'unlock':
+    case 'deleteKeys':
+      return action.do;
+  }
+}
+
+/** The action of this kind; fails when the plan has none. */
+export function theAction<K extends Action['do']>({ actions }: Plan, kind: K): Extract<Action, { do: K }> {
+  const found = actions.find((action) => action.do === kind);
+  if (found === undefined) throw new Error(`no ${kind} among ${actions.map((action) => action.do).join(', ')}`);
+  return found as Extract<Action, { do: K }>;
+}

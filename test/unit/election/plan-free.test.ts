@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { plan } from '../../../src/election/plan.ts';
+import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import {
+  aLock,
+  anObservation,
+  aRecord,
+  aSession,
+  FENCE,
+  freeAfter,
+  NOW_MS,
+  observed,
+  steps,
+  theAction,
+} from '../../support/builders-election.ts';
+
+const LABELLED = { app: 'notifier', 'leadergroup.dev/role': 'leader' };
+const member = (name: string) => observed(aPod({ name }));
+const shared = { spec: { lockKey: 'shared/cron' } };
+
+describe('the lock is free', () => {
+  it('the recorded holder goes on, its label untouched, under a higher token', () => {
+    const planned = plan(anObservation({ lock: freeAfter('a') }));
+    expect(steps(planned)).toEqual(['take a', 'promote a']);
+    expect(planned.cause).toBe('SessionLost');
+    expect(theAction(planned, 'take').transaction).toMatchObject({
+      fence: FENCE,
+      from: null,
+      to: { session: 'session-of-a' },
+      token: { kind: 'above', token: 4 },
+      record: { holder: { uid: 'uid-of-a' }, writes: 5 },
+    });
+  });
+
+  it('the recorded holder goes on also within minReadySeconds, which are for newcomers', () => {
+    const group = aGroup({ spec: { minReadyMs: 120_000 } });
+    expect(steps(plan(anObservation({ group, lock: freeAfter('a') })))).toContain('take a');
+  });
+
+  it('without it, whoever carries the label', () => {
+    const pods = [member('b'), observed(aPod({ name: 'c', labels: LABELLED }))];
+    expect(steps(plan(anObservation({ pods, lock: freeAfter('a') })))).toEqual(['writeOff a', 'take c', 'promote c']);
+  });
+
+  it('else the best', () => {
+    const pods = [observed(aPod({ name: 'a', ready: false })), member('c'), member('b')];
+    const planned = plan(anObservation({ pods, lock: freeAfter('a') }));
+    expect(steps(planned)).toEqual(['writeOff a', 'take b', 'promote b']);
+    expect(planned.cause).toBe('LeaderLost');
+  });
+
+  it('the previous holder and everyone else labelled are written off before, the nominee never', () => {
+    const pods = [observed(aLeader(3, { name: 'a', ready: false })), observed(aLeader(4, { name: 'b' })), member('c')];
+    expect(steps(plan(anObservation({ pods, lock: freeAfter('a') })))).toEqual(['writeOff a', 'take b', 'promote b']);
+  });
+
+  it('the nominee gets a session first', () => {
+    expect(steps(plan(anObservation({ lock: freeAfter('a'), sessions: [] })))).toEqual(['openSessions a,b,c']);
+  });
+
+  it('a first election takes what no session ever held', () => {
+    const pods = [member('a'), member('b')];
+    const lock = aLock({ record: aRecord('a', 0) });
+    expect(steps(plan(anObservation({ pods, lock })))).toEqual(['take a', 'promote a']);
+  });
+
+  it('the token is above every one ever seen: on pods, in the status, in the record', () => {
+    const pods = [observed(aPod({ name: 'a', annotations: { 'token.leadergroup.dev/notifier': '4' } })), member('b')];
+    const planned = plan(anObservation({ pods, lock: freeAfter('a', 9) }));
+    expect(theAction(planned, 'take').transaction.token).toEqual({ kind: 'above', token: 9 });
+  });
+});
+
+describe('nobody can lead', () => {
+  const unready = (name: string) => observed(aPod({ name, ready: false }));
+
+  it('says so, and where the reasons stand', () => {
+    const planned = plan(anObservation({ pods: [unready('a')], lock: freeAfter('a'), sessions: [] }));
+    expect(planned).toMatchObject({ actions: [], verdict: { ready: { status: 'False', reason: 'NoCandidate' } } });
+    expect(planned.verdict?.detail).toContain('status.ineligible');
+  });
+
+  it('looks again when minReadySeconds have passed', () => {
+    const group = aGroup({ spec: { minReadyMs: 10_000 } });
+    const pods = [observed(aPod({ name: 'b' }), { readyForMs: 4000 })];
+    expect(plan(anObservation({ group, pods, lock: freeAfter('gone'), sessions: [] }))).toMatchObject({
+      actions: [],
+      againMs: 6000,
+    });
+  });
+
+  it('looks again when a refused promotion may be tried again', () => {
+    const pods = [observed(aPod({ name: 'b' }), { refusedUntilMs: NOW_MS + 5000 })];
+    expect(plan(anObservation({ pods, lock: freeAfter('gone'), sessions: [] })).againMs).toBe(5000);
+  });
+
+  it('is scaled to zero without any member, which is no trouble', () => {
+    const planned = plan(anObservation({ pods: [], lock: freeAfter('a'), sessions: [] }));
+    expect(planned.verdict?.ready).toEqual({ status: 'True', reason: 'ScaledToZero' });
+  });
+
+  it('gives up sessions that nobody needs', () => {
+    const planned = plan(anObservation({ pods: [], lock: freeAfter('a'), sessions: [aSession('gone')] }));
+    expect(steps(planned)).toEqual(['destroySessions session-of-gone']);
+  });
+});
+
+describe('Consul keeps the lock closed', () => {
+  const closed = { lock: freeAfter('a'), lockDelayedUntilMs: NOW_MS + 1500 };
+
+  it('is waited for without another try, and told', () => {
+    const planned = plan(anObservation(closed));
+    expect(planned).toMatchObject({
+      actions: [],
+      againMs: 1500,
+      verdict: { ready: { status: 'False', reason: 'LockDelay' } },
+    });
+  });
+
+  it('is tried again at its time', () => {
+    expect(steps(plan(anObservation({ ...closed, nowMs: NOW_MS + 1500 })))).toContain('take a');
+  });
+});
+
+describe('a free lock under a shared key', () => {
+  const keys = { lock: 'shared/cron/.lock', record: 'r', token: 't' };
+
+  it('has everyone written off first, the nominee too: a stranger may take it at any moment', () => {
+    const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a') });
+    expect(steps(plan(o))).toEqual(['writeOff a', 'take a', 'promote a']);
+  });
+
+  it('has them written off also when nobody can lead, or Consul keeps the lock closed', () => {
+    const off = { group: aGroup(shared), keys, lock: freeAfter('a') };
+    const pods = [observed(aLeader(4, { name: 'a', ready: false }))];
+    expect(steps(plan(anObservation({ ...off, pods })))).toEqual(['writeOff a']);
+    expect(steps(plan(anObservation({ ...off, lockDelayedUntilMs: NOW_MS + 1 })))).toEqual(['writeOff a']);
+  });
+
+  it('rests once they are', () => {
+    const pods = [observed(aPod({ name: 'a', ready: false }))];
+    const writtenOff = new Set(['uid-of-a']);
+    const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a'), pods, writtenOff, sessions: [] });
+    expect(plan(o).actions).toEqual([]);
+  });
+});

@@ -1,0 +1,215 @@
+/** Which rule decides, and the rules that keep the election from happening. */
+import { describe, expect, it } from 'vitest';
+import type { Observation, Ownership } from '../../../src/election/observation.ts';
+import { plan } from '../../../src/election/plan.ts';
+import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import {
+  aLock,
+  anObservation,
+  aSession,
+  freeAfter,
+  heldBy,
+  NOW_MS,
+  observed,
+  steps,
+  theAction,
+} from '../../support/builders-election.ts';
+
+const past = NOW_MS - 1;
+const unready = observed(aPod({ name: 'b', ready: false }));
+const shared = {
+  group: aGroup({ spec: { lockKey: 'shared/cron' } }),
+  keys: { lock: 'shared/cron/.lock', record: 'r', token: 't' },
+};
+const demote = aGroup({ spec: { onConsulLoss: 'Demote' } });
+
+describe('a replica that does not own the bucket', () => {
+  it.each(['lapsed', 'notOwned'] as const)('does nothing: %s', (kind: Ownership['kind']) => {
+    const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
+    const planned = plan(anObservation({ pods, ownership: { kind } as Ownership }));
+    expect(planned).toMatchObject({ actions: [], verdict: null });
+  });
+});
+
+describe('the finalizer', () => {
+  it('is acknowledged before the first lock', () => {
+    const group = aGroup({ finalizers: [] });
+    expect(steps(plan(anObservation({ group, lock: aLock() })))).toEqual(['addFinalizer']);
+  });
+
+  it('is not added to a group that may not act', () => {
+    const group = aGroup({ finalizers: [], spec: { paused: true } });
+    expect(plan(anObservation({ group })).actions).toEqual([]);
+  });
+});
+
+describe('a lock that is not known', () => {
+  it('is read before anything else', () => {
+    expect(steps(plan(anObservation({ lock: null })))).toEqual(['readLock']);
+  });
+});
+
+describe('a session that we do not know holds the lock', () => {
+  const elsewhere = { lock: { ...heldBy('a'), session: 'of-nobody' } };
+  const stranger = { kind: 'stranger', name: 'consul lock', node: 'vm-1' } as const;
+
+  it('is asked for first: it may be ours from an earlier life', () => {
+    expect(steps(plan(anObservation(elsewhere)))).toEqual(['readHolderSession']);
+  });
+
+  it('that is gone means that our view of the lock is behind', () => {
+    expect(steps(plan(anObservation({ ...elsewhere, holderSession: { kind: 'gone' } })))).toEqual(['readLock']);
+  });
+
+  it('that is a stranger’s takes our leader down and everyone labelled, and says who leads', () => {
+    const pods = [observed(aLeader(4, { name: 'a' })), observed(aLeader(2, { name: 'b' }))];
+    const planned = plan(anObservation({ ...elsewhere, pods, holderSession: stranger }));
+    expect(steps(planned)).toEqual(['writeOff a,b']);
+    expect(planned.verdict).toMatchObject({ ready: { status: 'True', reason: 'LedElsewhere' } });
+    expect(planned.verdict?.detail).toContain('"consul lock" on node vm-1');
+  });
+
+  it('is left alone once nobody of ours is labelled', () => {
+    const pods = [observed(aPod({ name: 'a' })), unready];
+    const writtenOff = new Set(['uid-of-a']);
+    expect(plan(anObservation({ ...elsewhere, pods, writtenOff, holderSession: stranger })).actions).toEqual([]);
+  });
+});
+
+describe('Consul is silent', () => {
+  const silent = (overrides: Partial<Observation> = {}) =>
+    anObservation({ consulSilent: true, lockDeadlineMs: NOW_MS + 7000, ...overrides });
+  const late = (overrides: Partial<Observation> = {}) => silent({ lockDeadlineMs: past, ...overrides });
+
+  it('before the deadline nothing is written, not even to the status, whatever happens', () => {
+    for (const group of [aGroup(), demote]) {
+      const planned = plan(silent({ group, pods: [unready] }));
+      expect(planned).toMatchObject({ actions: [], verdict: null, againMs: 7000 });
+    }
+  });
+
+  it('from the deadline on the leader is taken down with Demote', () => {
+    const planned = plan(late({ group: demote }));
+    expect(steps(planned)).toEqual(['writeOff a']);
+    expect(planned).toMatchObject({ cause: 'ConsulUnreachable', verdict: { ready: { reason: 'ConsulUnreachable' } } });
+  });
+
+  it('exactly at the deadline it is late', () => {
+    expect(steps(plan(silent({ group: demote, lockDeadlineMs: NOW_MS })))).toEqual(['writeOff a']);
+  });
+
+  it('is done with Demote once', () => {
+    expect(plan(late({ group: demote, demotedForSilence: true })).actions).toEqual([]);
+  });
+
+  it('changes nothing with Hold, also when the leader is deleted', () => {
+    const pods = [observed(aLeader(4, { name: 'a', deleting: true })), observed(aPod({ name: 'b' }))];
+    expect(plan(late({ pods }))).toMatchObject({ actions: [], verdict: { ready: { status: 'False' } } });
+    expect(plan(late({ pods: [] })).actions).toEqual([]);
+  });
+
+  it('changes nothing where the group is paused, also with Demote', () => {
+    const group = aGroup({ spec: { onConsulLoss: 'Demote', paused: true } });
+    expect(plan(late({ group })).actions).toEqual([]);
+  });
+
+  it('for one session past its deadline is silence as well, although Consul answers others', () => {
+    const sessions = [aSession('a', { deadlineMs: past, proven: false }), aSession('b'), aSession('c')];
+    const o = anObservation({ sessions, lockDeadlineMs: past, group: demote });
+    expect(steps(plan(o))).toEqual(['writeOff a']);
+  });
+
+  it('promotes nobody past the deadline', () => {
+    const pods = [observed(aPod({ name: 'a' }))];
+    expect(plan(late({ pods, lock: freeAfter('a') })).actions).toEqual([]);
+    expect(plan(late({ pods, lock: null })).actions).toEqual([]);
+  });
+
+  it('since this process started: the label waits for start + TTL - margin', () => {
+    const fresh = { ownership: { kind: 'neverKnown' } as const, lock: null, group: demote };
+    expect(plan(silent(fresh)).actions).toEqual([]);
+    expect(steps(plan(late(fresh)))).toEqual(['writeOff a']);
+  });
+
+  it('tells what to do', () => {
+    for (const group of [aGroup(), demote]) {
+      expect(plan(late({ group })).verdict?.detail).toContain('Check Consul');
+    }
+  });
+});
+
+describe('a paused group', () => {
+  const group = aGroup({ spec: { paused: true } });
+
+  it('keeps its leader, whatever the leader is like', () => {
+    const pods = [observed(aLeader(4, { name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
+    expect(plan(anObservation({ group, pods }))).toMatchObject({
+      actions: [],
+      verdict: { ready: { status: 'True', reason: 'Led' } },
+    });
+  });
+
+  it('does not take a free lock', () => {
+    expect(plan(anObservation({ group, lock: freeAfter('a') })).actions).toEqual([]);
+  });
+
+  it('without a leader is not led', () => {
+    const pods = [observed(aPod({ name: 'a' }))];
+    expect(plan(anObservation({ group, pods })).verdict?.ready).toEqual({ status: 'False', reason: 'NoCandidate' });
+  });
+});
+
+describe('an older group over the same pods', () => {
+  const promotedHere = observed(aLeader(4, { name: 'a' }), { claimedByOther: true });
+
+  it('makes this one write off its leader, unlock, and be stalled', () => {
+    const planned = plan(anObservation({ overlapsWith: 'older', pods: [promotedHere] }));
+    expect(steps(planned)).toEqual(['writeOff a', 'unlock']);
+    expect(theAction(planned, 'writeOff').targets[0]?.label).toBe('keep');
+    expect(planned.verdict?.stalled?.reason).toBe('SelectorOverlap');
+  });
+
+  it('leaves nothing to do for one that has no lock and no label', () => {
+    const pods = [
+      observed(aPod({ name: 'a', labels: { 'leadergroup.dev/role': 'leader' } }), { claimedByOther: true }),
+    ];
+    const planned = plan(anObservation({ overlapsWith: 'older', pods, lock: freeAfter('gone') }));
+    expect(planned.actions).toEqual([]);
+    expect(planned.verdict?.stalled?.message).toMatch(/older.*Delete one of the two/);
+  });
+});
+
+describe('what a human must put right', () => {
+  it('a forbidden lock key takes the field away from the group', () => {
+    const planned = plan(anObservation({ ...shared, lockKeyProblem: 'spec.lockKey is not allowed here.' }));
+    expect(steps(planned)).toEqual(['writeOff a', 'unlock']);
+    expect(planned.verdict).toMatchObject({
+      ready: { status: 'False', reason: 'LockKeyNotAllowed' },
+      stalled: { reason: 'LockKeyNotAllowed' },
+    });
+  });
+
+  it('an entry under a shared key that is no lock is left untouched, and named', () => {
+    const pods = [observed(aPod({ name: 'a' }))];
+    const lock = aLock({ foreignEntry: true, versions: [{ key: 'shared/cron/.lock', index: 7 }] });
+    const planned = plan(anObservation({ ...shared, pods, lock }));
+    expect(planned.actions).toEqual([]);
+    expect(planned.verdict?.stalled).toMatchObject({ reason: 'KeyConflict' });
+    expect(planned.verdict?.stalled?.message).toContain('shared/cron/.lock');
+  });
+
+  it.each(['consulDenied', 'writeOffRefused'] as const)(
+    'a missing right (%s) is named, and tried again later',
+    (what) => {
+      const refusal = { message: 'token lacks key:write', retryAtMs: NOW_MS + 5000 };
+      const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
+      const planned = plan(anObservation({ pods, [what]: refusal }));
+      expect(planned).toMatchObject({
+        actions: [],
+        againMs: 5000,
+        verdict: { stalled: { reason: 'PermissionDenied', message: 'token lacks key:write' } },
+      });
+      expect(plan(anObservation({ pods, [what]: { ...refusal, retryAtMs: NOW_MS } })).actions).not.toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { formatRecord } from '../../../src/election/record.ts';
+import { createLocks } from '../../../src/operator/locks.ts';
+import type { KvEntry, KvSnapshot } from '../../../src/ports/consul.ts';
+import { aGroup } from '../../support/builders.ts';
+import { aRecord } from '../../support/builders-election.ts';
+import { createFakeClock } from '../../support/model/fake-clock.ts';
+import { createLink } from '../../support/model/link.ts';
+import { SPACE } from '../../support/model/replica.ts';
+import { createWorldApiServer } from '../../support/model/world-api-server.ts';
+import { createWorldConsul } from '../../support/model/world-consul.ts';
+
+const BUCKET = 'leadergroup/test/groups/09/';
+const LOCK = `${BUCKET}default/notifier/0/.lock`;
+const signal = new AbortController().signal;
+const group = aGroup();
+const shared = aGroup({ spec: { lockKey: 'shared/cron' } });
+
+function someLocks() {
+  const consul = createWorldConsul(createFakeClock());
+  const link = createLink('locks', createWorldApiServer(), consul, () => undefined);
+  return { consul, link, locks: createLocks(link.consul, SPACE) };
+}
+
+const entry = (modifyIndex: number, overrides: Partial<KvEntry> = {}): KvEntry => ({
+  key: LOCK,
+  value: formatRecord(aRecord('a', 1)),
+  isLock: true,
+  session: 'session-of-a',
+  createIndex: 1,
+  modifyIndex,
+  ...overrides,
+});
+const seen = (index: number, ...entries: readonly KvEntry[]): KvSnapshot => ({ index, entries });
+
+describe('a lock', () => {
+  it('is not known before anything told of it', () => {
+    expect(someLocks().locks.view(group)).toBeNull();
+  });
+
+  it('is known as the watch of its bucket shows it', () => {
+    const { locks } = someLocks();
+    expect(locks.snapshot(BUCKET, seen(7, entry(7)), false)).toEqual([LOCK]);
+    expect(locks.view(group)).toEqual({
+      versions: [{ key: LOCK, index: 7 }],
+      session: 'session-of-a',
+      record: aRecord('a', 1),
+      sharedToken: 0,
+      foreignEntry: false,
+    });
+  });
+
+  it('does not exist when the watch does not show it', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7), false);
+    expect(locks.view(group)).toMatchObject({ versions: [{ key: LOCK, index: 0 }], session: null, record: null });
+  });
+
+  it('tells which keys a snapshot has changed', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    expect(locks.snapshot(BUCKET, seen(9, entry(7)), false)).toEqual([]);
+    expect(locks.snapshot(BUCKET, seen(10, entry(10, { session: null })), false)).toEqual([LOCK]);
+    expect(locks.snapshot(BUCKET, seen(11), false)).toEqual([LOCK]);
+  });
+
+  it('is known from the answer to our own transaction, and a late snapshot does not take that back', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    locks.applied(group, [entry(12, { session: 'session-of-b' })]);
+    expect(locks.snapshot(BUCKET, seen(9, entry(9, { session: null })), false)).toEqual([]);
+    expect(locks.view(group)?.session).toBe('session-of-b');
+    locks.snapshot(BUCKET, seen(13, entry(13, { session: null })), false);
+    expect(locks.view(group)?.session).toBeNull();
+  });
+
+  it('is known anew when Consul was rebuilt, although its indexes are lower', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(70, entry(70)), false);
+    locks.snapshot(BUCKET, seen(3, entry(3, { session: null })), true);
+    expect(locks.view(group)).toMatchObject({ versions: [{ index: 3 }], session: null });
+    locks.snapshot(BUCKET, seen(2), true);
+    expect(locks.view(group)?.versions[0]?.index).toBe(0);
+  });
+
+  it('in doubt is not known until it has been read, whatever a watch shows', async () => {
+    const { consul, locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    locks.doubt(group);
+    expect(locks.view(group)).toBeNull();
+    locks.snapshot(BUCKET, seen(8, entry(8)), false);
+    expect(locks.view(group)).toBeNull();
+    consul.foreign.put(LOCK, 'x', true);
+    await locks.read(group, signal);
+    expect(locks.view(group)).toMatchObject({ session: null, record: null });
+  });
+
+  it('stays in doubt when the read fails', async () => {
+    const { link, locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    link.decide(() => 'lost');
+    await expect(locks.read(group, signal)).rejects.toThrow('no answer');
+    expect(locks.view(group)).toBeNull();
+  });
+
+  it('is not known any more once its prefix is forgotten', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    locks.forget(BUCKET);
+    expect(locks.view(group)).toBeNull();
+  });
+
+  it('of another group is not touched by an answer', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    locks.applied(aGroup({ name: 'cron' }), [entry(12)]);
+    expect(locks.view(group)?.versions[0]?.index).toBe(7);
+  });
+});
+
+describe('a lock under a shared key', () => {
+  const LOCKED = { key: 'shared/cron/.lock', value: null, session: 'theirs' };
+
+  it('is known when both its watches have delivered', () => {
+    const { locks } = someLocks();
+    locks.snapshot('shared/cron/', seen(5, entry(5, LOCKED)), false);
+    expect(locks.view(shared)).toBeNull();
+    locks.snapshot(BUCKET, seen(6, entry(6, { key: `${BUCKET}default/notifier/0/.record`, session: null })), false);
+    expect(locks.view(shared)).toMatchObject({
+      versions: [{ index: 5 }, { index: 6 }, { index: 0 }],
+      session: 'theirs',
+      record: aRecord('a', 1),
+    });
+  });
+
+  it('has its token beside it, which may be anything', async () => {
+    const { consul, locks } = someLocks();
+    consul.foreign.put('shared/cron/.token', '12');
+    await locks.read(shared, signal);
+    expect(locks.view(shared)?.sharedToken).toBe(12);
+    consul.foreign.put('shared/cron/.token', 'twelve');
+    await locks.read(shared, signal);
+    expect(locks.view(shared)?.sharedToken).toBe(0);
+  });
+
+  it('is a foreign entry when it is no lock; under our own prefix nothing is', async () => {
+    const { consul, locks } = someLocks();
+    consul.foreign.put('shared/cron/.lock', 'mine', false);
+    consul.foreign.put(LOCK, 'mine', false);
+    await locks.read(shared, signal);
+    await locks.read(group, signal);
+    expect([locks.view(shared)?.foreignEntry, locks.view(group)?.foreignEntry]).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,94 @@
+/** A pass over a group, in a whole world: what it leaves for people to read, and that it ends. */
+import { describe, expect, it } from 'vitest';
+import type { LeaderGroupStatus } from '../../../src/api/leadergroup.ts';
+import { aPod, type GroupOverrides } from '../../support/builders.ts';
+import { aModel } from '../../support/model/model.ts';
+import { tokenOn } from '../../support/model/stage.ts';
+
+async function led(group: GroupOverrides = {}) {
+  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })), group });
+  const owner = model.replica('owner');
+  await model.own(owner);
+  await model.rest(owner);
+  const pass = async (): Promise<LeaderGroupStatus> => {
+    owner.see.all();
+    await model.pass(owner);
+    return model.api.group()?.status ?? expect.fail('no status');
+  };
+  return { model, owner, pass };
+}
+
+describe('a pass', () => {
+  it('tells in the status what it has brought, at once', async () => {
+    const { model, pass } = await led();
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    const status = await pass();
+    expect(status).toMatchObject({ leader: 'b', leaderTransitions: 2, candidates: 2 });
+    expect(status.recentTransitions[0]).toMatchObject({ from: 'a', to: 'b', reason: 'LeaderNotReady', token: 2 });
+  });
+
+  it('tells of a new token at once, also of the same leader: the status may be all that still knows it', async () => {
+    const { model, pass } = await led();
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, sessionTtlMs: 60_000 } }));
+    const status = await pass();
+    expect(tokenOn(model, 'a')).toBe(2);
+    expect(status.leaders[0]?.token).toBe(2);
+  });
+
+  it('writes the status once in five seconds while the leader stays', async () => {
+    const { model, owner, pass } = await led();
+    model.api.foreign.changePod('c', () => ({ ready: false }));
+    expect((await pass()).candidates).toBe(3);
+    expect(owner.next()?.kind).toBe('after');
+    await model.clock.advance(5000);
+    expect((await pass()).candidates).toBe(2);
+  });
+
+  it('at rest writes nothing, however often it is made', async () => {
+    const { model, owner, pass } = await led();
+    await model.clock.advance(10_000);
+    await pass();
+    const before = [model.api.writes(), model.consul.writes()];
+    for (let i = 0; i < 5; i += 1) await pass();
+    expect([model.api.writes(), model.consul.writes()]).toEqual(before);
+    expect(owner.next()).toEqual({ kind: 'done' });
+  });
+
+  it('sends no request at rest', async () => {
+    const { owner, pass } = await led();
+    await pass();
+    const before = owner.link.sent.length;
+    await pass();
+    expect(owner.link.sent).toHaveLength(before);
+  });
+
+  it('ends when a human must act, and says so', async () => {
+    const { model, owner, pass } = await led();
+    await model.clock.advance(5000);
+    model.api.refusePatches((pod) => pod.name === 'a');
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    await pass();
+    const status = await pass();
+    const stalled = status.conditions.find(({ type }) => type === 'Stalled');
+    expect(stalled).toMatchObject({ status: 'True', reason: 'PermissionDenied' });
+    expect([owner.next()?.kind, model.leaders()]).toEqual(['after', ['a']]);
+  });
+
+  it('comes to rest although a pod carries the highest token that can be written', async () => {
+    const { model, owner } = await led();
+    const most = String(Number.MAX_SAFE_INTEGER);
+    model.api.foreign.changePod('b', () => ({ annotations: { 'token.leadergroup.dev/notifier': most } }));
+    await model.rest(owner);
+    expect(model.leaders()).toHaveLength(1);
+  });
+});
+
+describe('a group that is gone', () => {
+  it('is forgotten, and its sessions are left alone', async () => {
+    const { model, owner } = await led({ finalizers: [], spec: { paused: true } });
+    model.api.foreign.deleteGroup('notifier');
+    owner.see.groups();
+    await model.pass(owner);
+    expect([owner.keeper.count(), owner.next()]).toEqual([0, { kind: 'done' }]);
+  });
+});

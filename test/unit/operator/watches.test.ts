@@ -1,0 +1,113 @@
+/** Blocking reads, and whether Consul answers. */
+import { describe, expect, it } from 'vitest';
+import { trackContact } from '../../../src/operator/consul-contact.ts';
+import { watchPrefix } from '../../../src/operator/prefix-watch.ts';
+import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
+import { createLink } from '../../support/model/link.ts';
+import { createWorldApiServer } from '../../support/model/world-api-server.ts';
+import { createWorldConsul } from '../../support/model/world-consul.ts';
+
+function aWatch(prefix = 'k/') {
+  const clock = createFakeClock();
+  const consul = createWorldConsul(clock);
+  const link = createLink('watch', createWorldApiServer(), consul, () => undefined);
+  const stop = new AbortController();
+  const seen: { keys: readonly string[]; rebuilt: boolean }[] = [];
+  const errors: unknown[] = [];
+  const onSnapshot = ({ entries }: KvSnapshot, rebuilt: boolean): void => {
+    seen.push({ keys: entries.map(({ key }) => key), rebuilt });
+  };
+  const ports = { consul: link.consul, clock, random: createFakeRandom('watch', 0) };
+  const ended = watchPrefix(ports, prefix, onSnapshot, (error) => errors.push(error), stop.signal);
+  return { clock, consul, link, seen, errors, stop, ended };
+}
+
+describe('the watch of a prefix', () => {
+  it('delivers what is there, then each change', async () => {
+    const { consul, seen } = aWatch();
+    await settle();
+    consul.foreign.put('k/a', '1');
+    await settle();
+    consul.foreign.put('elsewhere', '1');
+    await settle();
+    expect(seen.map(({ keys }) => keys)).toEqual([[], ['k/a']]);
+  });
+
+  it('at rest reads once in twenty seconds', async () => {
+    const { clock, link } = aWatch();
+    await clock.advance(61_000);
+    expect(link.sent).toHaveLength(4);
+  });
+
+  it('starts over after an error with growing delay, reading at once what is there', async () => {
+    const { clock, consul, link, seen, errors } = aWatch();
+    await settle();
+    link.decide(() => 'lost');
+    consul.foreign.put('k/a', '1');
+    await clock.advance(1000);
+    expect(errors.length).toBeGreaterThanOrEqual(3);
+    expect(errors.length).toBeLessThan(6);
+    link.decide(() => 'arrives');
+    await clock.advance(2000);
+    expect(seen.at(-1)?.keys).toEqual(['k/a']);
+  });
+
+  it('tells when Consul was rebuilt: its index has fallen', async () => {
+    const { clock, consul, seen } = aWatch();
+    for (const key of ['k/a', 'k/b']) consul.foreign.put(key, '1');
+    await settle();
+    consul.foreign.wipe();
+    await clock.advance(30_000);
+    expect(seen.at(-1)?.keys).toEqual([]);
+    expect(seen.filter(({ rebuilt }) => rebuilt)).toHaveLength(1);
+  });
+
+  it('ends when it is stopped, also in the middle of a read or a pause', async () => {
+    for (const fate of ['arrives', 'lost'] as const) {
+      const { clock, link, stop, ended } = aWatch();
+      link.decide(() => fate);
+      await settle();
+      stop.abort();
+      await expect(ended).resolves.toBeUndefined();
+      expect(clock.pending()).toBe(0);
+    }
+  });
+});
+
+describe('whether Consul answers', () => {
+  it('is judged by every request: silent from the first that is not answered until one is', async () => {
+    const clock = createFakeClock();
+    const consul = createWorldConsul(clock);
+    const link = createLink('contact', createWorldApiServer(), consul, () => undefined);
+    const told: boolean[] = [];
+    const contact = trackContact(link.consul, clock, (silent) => told.push(silent));
+    const ask = () => contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+    await ask();
+    expect([contact.silentSinceMs(), told]).toEqual([null, []]);
+    link.decide(() => 'lost');
+    const sinceMs = clock.nowMs();
+    await ask();
+    await clock.advance(500);
+    await ask();
+    expect([contact.silentSinceMs(), told]).toEqual([sinceMs, [true]]);
+    link.decide(() => 'arrives');
+    await ask();
+    expect([contact.silentSinceMs(), told]).toEqual([null, [true, false]]);
+  });
+
+  it.each([
+    ['denied', false],
+    ['refused', false],
+    ['unreachable', true],
+    ['unknown', true],
+  ] as const)('%s counts as silence: %s', async (kind, silent) => {
+    const clock = createFakeClock();
+    const consul = {
+      readKeys: () => Promise.reject(new ConsulError(kind, 'no')),
+    } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, () => undefined);
+    await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+    expect(contact.silentSinceMs() !== null).toBe(silent);
+  });
+});

@@ -1,0 +1,173 @@
+/** The operator, Consul and the API server go and come back, one at a time: no healthy leader loses its label. */
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { assertKept, noLeaderMoved, sentence, writesBy } from '../support/checker.ts';
+import { type Harness, type Leading, startHarness } from '../support/harness.ts';
+import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
+
+let h: Harness;
+let namespace: string;
+
+const GROUPS = Array.from({ length: 30 }, (_, at) => `group-${at}`);
+/** Its leader is made to change, to see that the operator works again. */
+const CANARY = 'canary';
+const BUCKETS = 32;
+
+beforeAll(async () => {
+  h = await startHarness();
+  namespace = await h.world.namespace('restart');
+  await Promise.all([...GROUPS, CANARY].map((name) => h.group(namespace, name, { pods: 2 })));
+});
+
+afterAll(() => h[Symbol.asyncDispose]());
+
+const operatorUntilTheEnd = async (replica: string): Promise<OperatorProcess> => {
+  const operator = await h.startOperator({ replica });
+  onTestFinished(() => operator[Symbol.asyncDispose]());
+  return operator;
+};
+
+const allLed = (): Promise<readonly Leading[]> => Promise.all(GROUPS.map((name) => h.led(namespace, name)));
+
+const identities = (leaders: readonly Leading[]) => leaders.map(({ name, uid, token }) => ({ name, uid, token }));
+
+/** The operator hands the canary over: it acts again, and has looked at what there was to do before. */
+const canaryMoves = async (timeoutMs = 20_000): Promise<void> => {
+  const from = await h.led(namespace, CANARY, { timeoutMs });
+  await h.world.setReady(namespace, from.name, false);
+  await h.led(namespace, CANARY, { not: from.name, minToken: from.token + 1, timeoutMs });
+  await h.world.setReady(namespace, from.name, true);
+};
+
+/** What must hold after an interruption that began at `fromMs`: leaders and tokens are those of before. */
+const nothingMoved = async (before: readonly Leading[], fromMs: number): Promise<void> => {
+  await h.observer.caughtUp();
+  const history = h.observer.history({ namespaces: [namespace] });
+  const moved = noLeaderMoved(withoutCanary(history), { fromMs, toMs: performance.now() });
+  expect(moved.map(sentence)).toEqual([]);
+  expect(identities(await allLed())).toEqual(identities(before));
+  assertKept(history);
+};
+
+const withoutCanary = (history: ReturnType<Harness['observer']['history']>) => ({
+  ...history,
+  groups: history.groups.filter(({ name }) => name !== CANARY),
+});
+
+const tookBuckets = ({ message, buckets }: LogLine): boolean =>
+  message === 'took buckets and adopted their sessions' && buckets === BUCKETS;
+
+const bucketHolders = async (): Promise<readonly (string | null)[]> => {
+  const entries = await h.world.consul.entries('leadergroup/');
+  return entries.filter(({ key }) => /^leadergroup\/[^/]+\/buckets\//.test(key)).map(({ session }) => session);
+};
+
+it('an operator killed with -9 and started again as the same pod moves no leader', async () => {
+  const killed = await operatorUntilTheEnd('a');
+  const before = await allLed();
+  const { atMs } = h.observer.mark('operator killed');
+  await killed.kill('SIGKILL');
+  const again = await operatorUntilTheEnd('a');
+  const backMs = performance.now() - atMs;
+  await canaryMoves();
+  console.log(`restart: ready ${backMs.toFixed(0)} ms after SIGKILL as the same pod`);
+  await nothingMoved(before, atMs);
+  await again.kill();
+});
+
+it('an operator killed with -9 is followed by another pod once its session has expired, and no leader moves', async () => {
+  const killed = await operatorUntilTheEnd('a');
+  const before = await allLed();
+  const { atMs } = h.observer.mark('operator killed');
+  await killed.kill('SIGKILL');
+  const next = await h.spawnOperator({ replica: 'b' });
+  onTestFinished(() => next[Symbol.asyncDispose]());
+  await next.untilLog(tookBuckets, { timeoutMs: 40_000, what: 'the other pod takes the buckets' });
+  const tookMs = performance.now() - atMs;
+  console.log(`restart: another pod took the buckets ${tookMs.toFixed(0)} ms after SIGKILL`);
+  await canaryMoves();
+  await nothingMoved(before, atMs);
+  await next.kill();
+});
+
+it('a second replica writes nothing while the first works, and takes over at once when it ends by SIGTERM', async () => {
+  const first = await operatorUntilTheEnd('a');
+  const before = await allLed();
+  await canaryMoves();
+  await h.atRest();
+  const holders = await bucketHolders();
+  expect(new Set(holders).size).toBe(1);
+  const { atMs } = h.observer.mark('second replica started');
+  const second = await h.spawnOperator({ replica: 'b' });
+  onTestFinished(() => second[Symbol.asyncDispose]());
+  await second.untilLog(({ message }) => message === 'joined Consul', {
+    timeoutMs: 20_000,
+    what: 'the second replica joins',
+  });
+  await h.observer.caughtUp();
+  expect(writesBy(h.observer.history(), { fromMs: atMs, toMs: performance.now() })).toEqual([]);
+  await canaryMoves();
+  expect(second.log.filter(({ message }) => message === 'leader promoted')).toEqual([]);
+  expect(await bucketHolders()).toEqual(holders);
+
+  const ending = h.observer.mark('first replica told to end');
+  const since = (): string => `${(performance.now() - ending.atMs).toFixed(0)} ms`;
+  const limit = { timeoutMs: 10_000, what: 'the second replica takes the buckets' };
+  const taken = second.untilLog(tookBuckets, limit).then(since);
+  expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  console.log(`restart: SIGTERM to exit ${since()}, to the buckets owned by the other replica ${await taken}`);
+  expect((await bucketHolders()).filter((session) => session === null || holders.includes(session))).toEqual([]);
+  await canaryMoves();
+  await nothingMoved(before, atMs);
+  await second.kill();
+});
+
+it('an operator that ends by SIGTERM leaves every bucket free and every leader in place', async () => {
+  const operator = await operatorUntilTheEnd('a');
+  const before = await allLed();
+  const { atMs } = h.observer.mark('operator told to end');
+  expect(await operator.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  expect(await bucketHolders()).toEqual(Array(BUCKETS).fill(null));
+  await nothingMoved(before, atMs);
+});
+
+it('an API server killed with -9 and started again moves no leader', async () => {
+  const operator = await operatorUntilTheEnd('a');
+  const before = await allLed();
+  const server = h.cluster.component('kube-apiserver');
+  const { atMs } = h.observer.mark('API server killed');
+  await server.kill();
+  await server.start();
+  await canaryMoves(40_000);
+  await nothingMoved(before, atMs);
+  await operator.kill();
+});
+
+it('a Consul that lost its data moves no leader, and the next token is higher', async () => {
+  const operator = await operatorUntilTheEnd('a');
+  const before = await allLed();
+  const { atMs } = h.observer.mark('Consul wiped');
+  await h.cluster.component('consul').wipe();
+  const locked = (name: string): boolean => {
+    const lock = h.observer.lock(namespace, name);
+    return lock !== undefined && lock.life > 0 && lock.session !== null;
+  };
+  await h.observer.until(() => [...GROUPS, CANARY].every(locked), {
+    timeoutMs: 60_000,
+    what: 'every group locks in the new Consul',
+  });
+  console.log(`restart: every lock is back ${(performance.now() - atMs).toFixed(0)} ms after Consul was wiped`);
+  await canaryMoves();
+  await h.observer.caughtUp();
+  const history = h.observer.history({ namespaces: [namespace] });
+  expect(noLeaderMoved(withoutCanary(history), { fromMs: atMs, toMs: performance.now() }).map(sentence)).toEqual([]);
+  assertKept(history);
+  const after = await allLed();
+  expect(after.map(({ uid }) => uid)).toEqual(before.map(({ uid }) => uid));
+  for (const [at, leader] of after.entries()) expect(leader.token).toBeGreaterThanOrEqual(before[at]?.token ?? 0);
+  const [first] = after;
+  if (first === undefined) throw new Error('no leader');
+  await h.world.setReady(namespace, first.name, false);
+  const next = await h.led(namespace, 'group-0', { not: first.name });
+  expect(next.token).toBeGreaterThan(Math.max(first.token, before[0]?.token ?? 0));
+  await operator.kill();
+});

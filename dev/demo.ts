@@ -34,7 +34,11 @@ async function demo(exit: boolean, signal: AbortSignal): Promise<void> {
   const env: Environment = { ...process.env, ...cluster.env };
   step('The LeaderGroup resource and the operator');
   show(await kubectl(env, 'apply', '-f', 'crds/'));
-  await kubectl(env, 'wait', '--for=condition=Established', 'crd/leadergroups.leadergroup.dev', '--timeout=30s');
+  await eventually('the API server serves LeaderGroups', async () => {
+    const status = '{.status.conditions[?(@.type=="Established")].status}';
+    const established = await kubectl(env, 'get', 'crd', 'leadergroups.leadergroup.dev', '-o', `jsonpath=${status}`);
+    return established === 'True' ? true : null;
+  });
   await using operator = await startOperator(env, await freePort(), join(cluster.dir, 'logs', 'operator.log'));
   show(`the operator is ready at ${operator.url} (log: ${operator.logPath})`);
   await story(env, signal);

@@ -3,6 +3,8 @@
  * the previous holder and the last token; it never says who holds the lock now (only the entry's session does).
  */
 
+import { readable } from './token.ts';
+
 export type LockRecord = {
   readonly v: 1;
   readonly groupUid: string;
@@ -23,7 +25,7 @@ export function parseRecord(text: string | null): LockRecord | null {
   if (!isObject(raw) || raw.v !== 1 || !isObject(raw.holder)) return null;
   const { groupUid, generation, token, writes, holder } = raw;
   if (!isText(groupUid) || !isText(holder.pod) || !isText(holder.uid)) return null;
-  if (!isCount(generation) || !isCount(token) || !isCount(writes)) return null;
+  if (!isCount(generation) || !isCount(token) || !isCount(writes) || !readable(token)) return null;
   return { v: 1, groupUid, generation, token, writes, holder: { pod: holder.pod, uid: holder.uid } };
 }
 

@@ -6,21 +6,30 @@ import { tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import type { LockView, Observation } from './observation.ts';
 
-/** A token as text; 0 for anything that is none, or that no group could ever count up to. */
+/**
+ * Tokens from outside are believed up to a limit that no group counts up to, and read up to twice that: a token that
+ * follows the highest believed one can still be read, so a group comes to rest whatever somebody wrote on a pod.
+ */
+export const believable = (token: number): boolean => token < 10 ** 15;
+export const readable = (token: number): boolean => token < 2 * 10 ** 15;
+
+/** A token as text; 0 for anything that is none, or not readable. */
 export function parseToken(text: string | null | undefined): number {
-  if (text === null || text === undefined || !/^[0-9]{1,15}$/.test(text)) return 0;
-  return Number(text);
+  if (text === null || text === undefined || !/^[0-9]{1,16}$/.test(text)) return 0;
+  const token = Number(text);
+  return readable(token) ? token : 0;
 }
 
 export const tokenOf = (pod: Pod, group: string): number => parseToken(pod.annotations[tokenAnnotation(group)]);
 
 /** Highest token that the lock's own keys tell of. */
-export const recordedToken = (lock: LockView): number => Math.max(lock.record?.token ?? 0, lock.sharedToken);
+export const recordedToken = (lock: LockView): number =>
+  Math.max(lock.record?.token ?? 0, believable(lock.sharedToken) ? lock.sharedToken : 0);
 
 /** Highest token seen outside Consul: on the pods and in the status. A record below it comes from a restored Consul. */
 export function witnessedToken(o: Observation): number {
   const onPods = o.pods.map(({ pod }) => tokenOf(pod, o.group.name));
   const inStatus = o.group.status?.leaders.map((leader) => leader.token) ?? [];
   const inHistory = o.group.status?.recentTransitions.map((transition) => transition.token) ?? [];
-  return Math.max(0, ...onPods, ...inStatus, ...inHistory);
+  return Math.max(0, ...[...onPods, ...inStatus, ...inHistory].filter(believable));
 }

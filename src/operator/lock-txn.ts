@@ -28,7 +28,7 @@ function beside({ to }: LockTransaction, keys: GroupKeys, value: string, token: 
 }
 
 /** The bucket is still this session's, and every key still has the version that was seen. */
-export const guards = (fence: BucketFence, view: LockView): readonly TxnOp[] => [
+const guards = (fence: BucketFence, view: LockView): readonly TxnOp[] => [
   { verb: 'check-session', key: fence.key, session: fence.session },
   ...view.versions.map(
     ({ key, index }): TxnOp => (index > 0 ? { verb: 'check-index', key, index } : { verb: 'check-not-exists', key }),

@@ -11,7 +11,7 @@ import { groupKey } from './store.ts';
 export type LockWatches = {
   /**
    * Follows a bucket's locks; resolves when they are known once, or when it is closed before. Rejects with the first
-   * error, if that comes first, and goes on. Restarts a running watch.
+   * error, if that comes first, and goes on. A watch that has delivered is left as it is.
    */
   openBucket(bucket: number): Promise<void>;
   closeBucket(bucket: number): void;
@@ -32,26 +32,35 @@ export function createLockWatches(options: {
 }): LockWatches {
   const { locks, space, wake } = options;
   const watches = new Map<string, AbortController>();
+  /** Prefixes whose running watch has delivered. */
+  const delivered = new Set<string>();
   const followed = new Map<string, string>();
   const complaints = new Map<string, { readonly text: string; readonly times: number }>();
 
   /** Settles with the first snapshot or error; goes on either way. */
   function open(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
+    // Asked for again because adoption failed: Consul counts a cut read until its wait ends, and allows a client 200 of them.
+    if (delivered.has(prefix)) return Promise.resolve();
     close(prefix);
     const stop = new AbortController();
     watches.set(prefix, stop);
     const signal = AbortSignal.any([options.signal, stop.signal]);
     return new Promise((resolve, reject) => {
+      let asked = 0;
+      const asking = () => {
+        asked = locks.now();
+      };
       const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
         complaints.delete(prefix);
-        changed(locks.snapshot(prefix, snapshot, rebuilt));
+        delivered.add(prefix);
+        changed(locks.snapshot(prefix, snapshot, rebuilt, asked));
         resolve();
       };
       const onError = (error: unknown) => {
         complain(prefix, error);
         reject(error);
       };
-      watchPrefix(options, prefix, onSnapshot, onError, signal).then(resolve, resolve);
+      watchPrefix(options, prefix, onSnapshot, onError, signal, asking).then(resolve, resolve);
     });
   }
 
@@ -67,6 +76,7 @@ export function createLockWatches(options: {
   function close(prefix: string): void {
     watches.get(prefix)?.abort();
     watches.delete(prefix);
+    delivered.delete(prefix);
     locks.forget(prefix);
   }
 

@@ -19,17 +19,23 @@ export type Locks = {
   applied(group: LeaderGroup, entries: readonly KvEntry[]): void;
   /** What is known of this group's lock is not to be believed until it has been read. */
   doubt(group: LeaderGroup): void;
-  /** A watch's view of everything below a prefix. Returns the keys that changed. */
-  snapshot(prefix: string, snapshot: KvSnapshot, rebuilt: boolean): readonly string[];
+  /**
+   * A watch's view of everything below a prefix. `asked`: what `now` said when the read was sent; without it an answer
+   * that lacks what we know is taken for a late one. Returns the keys that changed or are in doubt.
+   */
+  snapshot(prefix: string, snapshot: KvSnapshot, rebuilt: boolean, asked?: number): readonly string[];
+  /** Where we are in the order of what is learnt: to be taken before a read of a watch is sent, and given with its answer. */
+  now(): number;
   /** Nothing below this prefix is known any more. */
   forget(prefix: string): void;
 };
 
 /** `index`: a snapshot older than this does not know of the entry. */
-type Known = { readonly entry: KvEntry | null; readonly index: number };
+type Known = { readonly entry: KvEntry | null; readonly index: number; readonly learnt: number };
 
 export function createLocks(consul: Consul, space: KeySpace): Locks {
   const known = new Map<string, Known>();
+  let learnt = 0;
   /** Prefixes whose watch has delivered: below them, a key that is not known does not exist. */
   const covered = new Set<string>();
   const keysOf = (group: LeaderGroup): GroupKeys => groupKeys(space, group, group.spec.lockKey);
@@ -38,7 +44,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     const found = known.get(key);
     if (found !== undefined) return found;
     const inSight = [...ancestors(key)].some((prefix) => covered.has(prefix));
-    return inSight ? { entry: null, index: 0 } : null;
+    return inSight ? { entry: null, index: 0, learnt: 0 } : null;
   }
 
   function view(group: LeaderGroup): LockView | null {
@@ -59,24 +65,34 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   function learn(key: string, entry: KvEntry | null): void {
     doubted.delete(key);
-    known.set(key, { entry, index: entry?.modifyIndex ?? 0 });
+    learnt += 1;
+    known.set(key, { entry, index: entry?.modifyIndex ?? 0, learnt });
   }
 
-  function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean): readonly string[] {
+  function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean, asked = 0): readonly string[] {
     const seen = new Map(entries.map((entry) => [entry.key, entry]));
     const keys = new Set([...seen.keys(), ...[...known.keys()].filter((key) => key.startsWith(prefix))]);
     covered.add(prefix);
     return [...keys].filter((key) => {
       const before = known.get(key);
-      if (!rebuilt && before !== undefined && before.index > index) return false;
+      if (!rebuilt && before !== undefined && before.index > index) return asked >= before.learnt && lostBehind(key);
       return replace(key, before?.entry ?? null, seen.get(key) ?? null);
     });
+  }
+
+  /**
+   * An answer asked for after we learnt of an entry does not know it: Consul was restored to before it, which a watch that had
+   * not yet told of the entry cannot see by its index. Read consistently before anything is believed.
+   */
+  function lostBehind(key: string): boolean {
+    doubted.add(key);
+    return true;
   }
 
   /** Whether that changed anything. A rebuilt Consul may use an index again, hence the session. */
   function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
     if (entry === null) known.delete(key);
-    else known.set(key, { entry, index: entry.modifyIndex });
+    else known.set(key, { entry, index: entry.modifyIndex, learnt });
     return entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
   }
 
@@ -92,9 +108,13 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       for (const key of namesOf(keysOf(group))) doubted.add(key);
     },
     snapshot,
+    now: () => learnt,
     forget: (prefix) => {
       covered.delete(prefix);
-      for (const key of known.keys()) if (key.startsWith(prefix)) known.delete(key);
+      for (const key of known.keys()) {
+        // A shared key may lie below another: its own watch goes on, and what it told must not look as if it were gone.
+        if (key.startsWith(prefix) && ![...ancestors(key)].some((other) => covered.has(other))) known.delete(key);
+      }
     },
   };
 }

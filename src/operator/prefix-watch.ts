@@ -10,7 +10,7 @@ const WAIT_MS = 20_000;
 /**
  * Calls `onSnapshot` with every state that a read returns, `rebuilt` when Consul's index fell back (what was known is
  * void), until `signal` aborts; then resolves. States in between may be skipped. After an error it starts over with a
- * read that does not block, so that a rebuilt Consul is noticed at once.
+ * read that does not block, so that a rebuilt Consul is noticed at once. `asking` is called before each read is sent.
  */
 export async function watchPrefix(
   ports: { readonly consul: Consul; readonly clock: Clock; readonly random: Random },
@@ -18,12 +18,14 @@ export async function watchPrefix(
   onSnapshot: (snapshot: KvSnapshot, rebuilt: boolean) => void | Promise<void>,
   onError: (error: unknown) => void,
   signal: AbortSignal,
+  asking: () => void = () => undefined,
 ): Promise<void> {
   let index = 0;
   let highest = 0;
   let failures = 0;
   while (!signal.aborted) {
     try {
+      asking();
       const snapshot = await ports.consul.readPrefix(prefix, { index, waitMs: WAIT_MS }, signal);
       failures = 0;
       const rebuilt = snapshot.index < highest;

@@ -2,7 +2,7 @@
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import type { Observation } from '../election/observation.ts';
-import { tokenOf } from '../election/token.ts';
+import { believable, tokenOf } from '../election/token.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
 import type { Kubernetes } from '../ports/kubernetes.ts';
@@ -82,4 +82,4 @@ export function notePod(run: Run, pod: Pod): void {
 
 /** Highest token on any pod that this run's writes have shown. */
 export const answeredToken = (run: Run): number =>
-  Math.max(0, ...[...run.answers.values()].map((pod) => tokenOf(pod, run.group.name)));
+  Math.max(0, ...[...run.answers.values()].map((pod) => tokenOf(pod, run.group.name)).filter(believable));

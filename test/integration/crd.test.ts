@@ -20,7 +20,9 @@ beforeAll(async () => {
   cluster = await startCluster({ dir });
   kubectl = kubectlOf(cluster.env);
   await kubectl.must(['apply', '--validate=strict', '-f', 'crds/']);
-  await kubectl.must(['wait', '--for=condition=Established', '--timeout=30s', `crd/${CRD}`]);
+  // kubectl refuses to wait for a condition of an object that has no status yet.
+  const wait = ['wait', '--for=condition=Established', '--timeout=30s', `crd/${CRD}`];
+  await vi.waitFor(() => kubectl.must(wait), 30_000);
 });
 
 afterAll(async () => {

@@ -7,10 +7,12 @@
  * await using operator = await h.startOperator();
  * ```
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { vi } from 'vitest';
 import { type Cluster, startCluster } from '../../dev/cluster/index.ts';
 import type { Condition, ConditionStatus, ConditionType, LeaderGroupStatus } from '../../src/api/leadergroup.ts';
 import { type WatchedPod, writesBy } from './checker.ts';
@@ -146,7 +148,8 @@ export const tokenOn = (pod: Pick<WatchedPod, 'annotations'>, group: string): nu
 
 export const installCrd = async (kubectl: Kubectl): Promise<void> => {
   await kubectl.must(['apply', '-f', 'crds/']);
-  await kubectl.must(['wait', '--for=condition=Established', '--timeout=30s', CRD]);
+  // kubectl refuses to wait for a condition of an object that has no status yet.
+  await vi.waitFor(() => kubectl.must(['wait', '--for=condition=Established', '--timeout=30s', CRD]), 30_000);
 };
 
 const identityOf = (replica: string): Readonly<Record<string, string>> => ({

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './ports.ts';
 import { type Limit, waiting } from './waiting.ts';
 
-export type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string };
+export type LogLine = Readonly<Record<string, unknown>> & { readonly message?: string };
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
@@ -26,7 +26,7 @@ export type OperatorProcess = {
   readonly pid: number;
   /** Base of its HTTP server: http://127.0.0.1:port */
   readonly url: string;
-  /** Parsed log lines so far; what is no JSON is under `msg`. */
+  /** Parsed log lines so far; what is no JSON is under `message`. */
   readonly log: readonly LogLine[];
   /** Settled once the process has ended, however. */
   readonly ended: Promise<Exit>;
@@ -91,9 +91,9 @@ export const startOperator = async (options: OperatorOptions): Promise<OperatorP
 const parsed = (line: string): LogLine => {
   try {
     const json: unknown = JSON.parse(line);
-    return typeof json === 'object' && json !== null ? (json as LogLine) : { msg: line };
+    return typeof json === 'object' && json !== null ? (json as LogLine) : { message: line };
   } catch {
-    return { msg: line };
+    return { message: line };
   }
 };
 

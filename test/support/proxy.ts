@@ -69,7 +69,7 @@ export const startKubeProxy = async (original: string, kubeconfig: string): Prom
   return proxy;
 };
 
-export const startProxy = async ({ upstream, tls }: ProxyOptions): Promise<Proxy> => {
+const startProxy = async ({ upstream, tls }: ProxyOptions): Promise<Proxy> => {
   const exchanges: Exchange[] = [];
   const holds = new Set<ActiveHold>();
   const delays = new Set<{ readonly matcher: Matcher; readonly delayMs: number }>();

@@ -28,7 +28,7 @@ export const existsAt = (group: WatchedGroup, resourceVersion: string): boolean 
   (group.goneAt === undefined || compareVersions(resourceVersion, group.goneAt) <= 0);
 
 export const tokenKey = (group: WatchedGroup): string => `token.leadergroup.dev/${group.name}`;
-export const sinceKey = (group: WatchedGroup): string => `since.leadergroup.dev/${group.name}`;
+const sinceKey = (group: WatchedGroup): string => `since.leadergroup.dev/${group.name}`;
 export const fencedKey = (group: WatchedGroup): string => `fenced.leadergroup.dev/${group.name}`;
 
 export const annotationKeys = (group: WatchedGroup): readonly string[] => [

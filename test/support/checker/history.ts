@@ -112,7 +112,7 @@ export const compareVersions = (left: string, right: string): number => {
   return a < b ? -1 : a > b ? 1 : 0;
 };
 
-export const earliest = (moment: Moment): number => moment.earliestMs ?? moment.atMs;
+const earliest = (moment: Moment): number => moment.earliestMs ?? moment.atMs;
 
 /** Whatever the lag of delivery up to `toleranceMs`: `left` happened after `right`. */
 export const surelyAfter = (left: Moment, right: Moment, toleranceMs: number): boolean =>

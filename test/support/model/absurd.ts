@@ -11,7 +11,18 @@ import { SPACE } from './replica.ts';
 const NAMES = ['a', 'b', 'c'] as const;
 const ROLE = 'leadergroup.dev/role';
 
-const someToken = fc.constantFrom('0', '1', '7', '9007199254740991', '99999999999999999999', '-1', '1.5', 'abc', '');
+const someToken = fc.constantFrom(
+  '0',
+  '1',
+  '7',
+  '999999999999999',
+  '9007199254740991',
+  '99999999999999999999',
+  '-1',
+  '1.5',
+  'abc',
+  '',
+);
 
 const annotations = fc.dictionary(
   fc.constantFrom(
@@ -42,7 +53,7 @@ const recordState = fc.oneof(
       groupUid: fc.constantFrom('uid-of-notifier', 'uid-of-notifier', 'uid-of-another'),
       generation: fc.constantFrom(1, 1, 7),
       holder: fc.constantFrom(...NAMES, 'gone'),
-      token: fc.constantFrom(0, 1, 7, 8),
+      token: fc.constantFrom(0, 1, 7, 8, 999_999_999_999_999, Number.MAX_SAFE_INTEGER),
     })
     .map(({ groupUid, generation, holder, token }) =>
       formatRecord({
@@ -67,7 +78,7 @@ export const absurdWorld = fc.record({
   holder: fc.constantFrom(null, null, 'a', 'b', 'gone', 'stranger', 'other group'),
   entry: fc.constantFrom('absent', 'lock', 'lock', 'lock'),
   record: recordState,
-  token: fc.constantFrom(null, '0', '3', '12', 'x'),
+  token: fc.constantFrom(null, '0', '3', '12', 'x', '999999999999999', '9007199254740991'),
 });
 
 export type AbsurdWorld = typeof absurdWorld extends fc.Arbitrary<infer T> ? T : never;

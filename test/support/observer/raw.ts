@@ -54,7 +54,7 @@ const phaseOf = (raw: RawObject): string => {
 };
 
 /** Paths of the fields a manager owns, labels and annotations as `metadata.labels[key]`. */
-export const ownedBy = (raw: RawObject, manager: string): readonly string[] => [
+const ownedBy = (raw: RawObject, manager: string): readonly string[] => [
   ...new Set(
     (raw.metadata.managedFields ?? [])
       .filter((entry) => entry.manager === manager)
@@ -111,7 +111,7 @@ const managers = (raw: RawObject): readonly string[] =>
   [...new Set((raw.metadata.managedFields ?? []).map((entry) => entry.manager ?? ''))].filter((name) => name !== '');
 
 /** Managers with an entry that is new or other than before. */
-export const changedManagers = (before: RawObject | undefined, after: RawObject): readonly string[] => {
+const changedManagers = (before: RawObject | undefined, after: RawObject): readonly string[] => {
   const known = new Set((before?.metadata.managedFields ?? []).map((entry) => JSON.stringify(entry)));
   const changed = (after.metadata.managedFields ?? []).filter((entry) => !known.has(JSON.stringify(entry)));
   return [...new Set(changed.map((entry) => entry.manager ?? ''))].filter((name) => name !== '');

@@ -64,6 +64,14 @@ describe('a lock', () => {
     expect(locks.snapshot(BUCKET, seen(11), false)).toEqual([LOCK]);
   });
 
+  it('is in doubt when an answer asked for after it was learnt does not have it: Consul was restored to before it', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false, locks.now());
+    locks.applied(group, [entry(12, { session: 'session-of-b' })]);
+    expect(locks.snapshot(BUCKET, seen(7, entry(7)), false, locks.now())).toEqual([LOCK]);
+    expect(locks.view(group)).toBeNull();
+  });
+
   it('is known from the answer to our own transaction, and a late snapshot does not take that back', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
@@ -115,6 +123,20 @@ describe('a lock', () => {
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
     locks.applied(aGroup({ name: 'cron' }), [entry(12)]);
     expect(locks.view(group)?.versions[0]?.index).toBe(7);
+  });
+});
+
+describe('a lock that two watches show', () => {
+  const inner = aGroup({ spec: { lockKey: 'shared/cron/inner' } });
+  const held = entry(5, { key: 'shared/cron/inner/.lock' });
+
+  it('stays known when one of them ends: nobody takes it for free', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(4), false);
+    locks.snapshot('shared/cron/inner/', seen(5, held), false);
+    locks.snapshot('shared/cron/', seen(5, held), false);
+    locks.forget('shared/cron/');
+    expect(locks.view(inner)?.session).not.toBeNull();
   });
 });
 

@@ -9,12 +9,12 @@ const PROGRAM = `
 import { createServer } from 'node:http';
 const [mode] = process.argv.slice(2);
 if (mode === 'crash') { console.error('no Consul today'); process.exit(3); }
-if (mode === 'deaf') process.on('SIGTERM', () => console.log(JSON.stringify({ msg: 'ignored' })));
-else process.on('SIGTERM', () => { console.log(JSON.stringify({ msg: 'stopping' })); process.exit(0); });
+if (mode === 'deaf') process.on('SIGTERM', () => console.log(JSON.stringify({ message: 'ignored' })));
+else process.on('SIGTERM', () => { console.log(JSON.stringify({ message: 'stopping' })); process.exit(0); });
 const [host, port] = process.env.LEADERGROUP_HTTP_ADDRESS.split(':');
 let asked = 0;
 createServer((request, response) => response.writeHead(++asked > 1 ? 200 : 503).end()).listen(Number(port), host, () => {
-  console.log(JSON.stringify({ msg: 'listening', extra: process.env.EXTRA, home: process.env.KUBECONFIG ?? 'none' }));
+  console.log(JSON.stringify({ message: 'listening', extra: process.env.EXTRA, home: process.env.KUBECONFIG ?? 'none' }));
 });
 `;
 
@@ -34,15 +34,15 @@ describe('an operator process', () => {
   it('is ready when /readyz says so, and gets only the environment it is given', async () => {
     await using operator = await start('run');
     await operator.ready();
-    expect(operator.log).toContainEqual({ msg: 'listening', extra: 'x', home: 'none' });
+    expect(operator.log).toContainEqual({ message: 'listening', extra: 'x', home: 'none' });
   });
 
   it('ends by SIGTERM with its own exit code, all its lines in the log and in the file', async () => {
     const logFile = join(folder, 'run.log');
     await using operator = await start('run', logFile);
-    await operator.untilLog((line) => line.msg === 'listening', soon('the first line'));
+    await operator.untilLog((line) => line.message === 'listening', soon('the first line'));
     expect(await operator.kill()).toEqual({ code: 0, signal: null });
-    expect(operator.log.at(-1)).toEqual({ msg: 'stopping' });
+    expect(operator.log.at(-1)).toEqual({ message: 'stopping' });
     expect(await readFile(logFile, 'utf8')).toContain('"stopping"');
   });
 
@@ -54,7 +54,7 @@ describe('an operator process', () => {
 
   it('is killed when it does not end in time, and that is an error', async () => {
     await using operator = await start('deaf');
-    await operator.untilLog((line) => line.msg === 'listening', soon('the first line'));
+    await operator.untilLog((line) => line.message === 'listening', soon('the first line'));
     await expect(operator.kill('SIGTERM', 100)).rejects.toThrow(/did not end within 100 ms of SIGTERM.*ignored/s);
     expect(await operator.ended).toEqual({ code: null, signal: 'SIGKILL' });
   });
@@ -75,7 +75,7 @@ describe('an operator process', () => {
 
   it('is ended on disposal even when frozen', async () => {
     const operator = await start('deaf');
-    await operator.untilLog((line) => line.msg === 'listening', soon('the first line'));
+    await operator.untilLog((line) => line.message === 'listening', soon('the first line'));
     operator.freeze();
     await operator[Symbol.asyncDispose]();
     expect(await operator.ended).toEqual({ code: null, signal: 'SIGKILL' });

@@ -26,3 +26,9 @@ key_prefix "leadergroup/CLUSTER/" {
 #   key_prefix "jobs/" {
 #     policy = "write"
 #   }
+#
+# and once, so that the status can name whoever else holds such a key, on whatever node its session is:
+#
+#   session_prefix "" {
+#     policy = "read"
+#   }

@@ -11,7 +11,11 @@ import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './writ
  * until its deadline.
  */
 export const silent = (o: Observation): boolean =>
-  o.consulSilent || o.ownership.kind === 'neverKnown' || holderPastDeadline(o);
+  o.consulSilent || o.ownership.kind === 'neverKnown' || holderPastDeadline(o) || lapsedTooLong(o);
+
+/** Consul answers, and still this replica gets no further: what it cannot prove in time counts as unknown all the same. */
+const lapsedTooLong = (o: Observation): boolean =>
+  o.ownership.kind === 'lapsed' && o.nowMs >= o.lockDeadlineMs && labelledPods(o).length > 0;
 
 const holderPastDeadline = (o: Observation): boolean => {
   const holder = o.sessions.find(({ id }) => id === o.lock?.session);
@@ -69,6 +73,9 @@ export function planOverlap(o: Observation, older: string): Plan {
 
 /** Labels off, lock given up, then `plan` says why. */
 export function standDown(o: Observation, plan: Plan): Plan {
+  const retryMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
+  if (retryMs > 0) return { ...plan, actions: writeOff(labelledTargets(o), 'overlap'), againMs: retryMs };
+  if (o.lock === null && o.sessions.length === 0 && labelledPods(o).length === 0) return plan;
   if (o.lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
   const actions = leaveTheField(o, o.lock);
   const reason = plan.verdict?.stalled?.reason ?? '';

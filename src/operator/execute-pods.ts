@@ -22,16 +22,16 @@ export async function writeOffAll(run: Run, targets: readonly WriteOffTarget[], 
 }
 
 async function writeOffOne(run: Run, target: WriteOffTarget, because: string): Promise<Step> {
-  if (target.precondition.kind === 'unknown') return confirmGone(run, target.pod);
+  if (target.precondition.kind === 'unknown') return confirmGone(run, target.pod, because);
   const version = target.precondition.kind === 'at' ? target.precondition.resourceVersion : null;
   const outcome = await run.ports.kubernetes.patchPod(target.pod, version, writeOffPatch(run, target), run.signal);
   switch (outcome.kind) {
     case 'done':
       return wroteOff(run, outcome.object, because);
     case 'gone':
-      return gone(run, target.pod);
+      return gone(run, target.pod, because);
     case 'conflict':
-      return writeOffConflict(run, target.pod);
+      return writeOffConflict(run, target.pod, because);
     case 'refused':
       run.memory.writeOffRefused = refusal(
         run,
@@ -76,23 +76,25 @@ function markWrittenOff(run: Run, uid: string): void {
   run.memory.writtenOff.uids.add(uid);
 }
 
-function gone(run: Run, pod: PodRef): Step {
+function gone(run: Run, pod: PodRef, because: string): Step {
   run.memory.goneUids.add(pod.uid);
   markWrittenOff(run, pod.uid);
+  const led = run.group.status?.leaders.some(({ uid }) => uid === pod.uid) === true;
+  if (led) run.facts.push({ kind: 'writtenOff', pod: pod.name, uid: pod.uid, wasLeader: true, because });
   return OK;
 }
 
 /** No cache knows the pod. Gone only if the API server says so; else our cache is behind and nothing may be concluded. */
-async function confirmGone(run: Run, pod: PodRef): Promise<Step> {
+async function confirmGone(run: Run, pod: PodRef, because: string): Promise<Step> {
   const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
-  if (found === null || found.uid !== pod.uid) return gone(run, pod);
+  if (found === null || found.uid !== pod.uid) return gone(run, pod, because);
   return later(`the watch has not yet delivered pod ${pod.name}`);
 }
 
-async function writeOffConflict(run: Run, pod: PodRef): Promise<Step> {
+async function writeOffConflict(run: Run, pod: PodRef, because: string): Promise<Step> {
   run.memory.conflicts.set(pod.uid, (run.memory.conflicts.get(pod.uid) ?? 0) + 1);
   const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
-  if (found === null || found.uid !== pod.uid) return gone(run, pod);
+  if (found === null || found.uid !== pod.uid) return gone(run, pod, because);
   notePod(run, found);
   return again(`pod ${pod.name} has changed since it was read`);
 }

@@ -2,28 +2,41 @@
 import type { PodRef } from '../api/pod.ts';
 import { parseSessionName } from '../election/keys.ts';
 import { versionOf } from '../election/trust.ts';
-import type { ConsulSession } from '../ports/consul.ts';
+import { ConsulError, type ConsulSession } from '../ports/consul.ts';
 import { inParallel } from './in-parallel.ts';
 import { rememberPod } from './memory.ts';
 import { later, OK, type Run, type Step } from './run.ts';
 
 const SESSIONS_AT_ONCE = 8;
 
-export async function readLock({ ports, group, signal }: Run): Promise<Step> {
+export async function readLock({ ports, group, memory, signal }: Run): Promise<Step> {
   await ports.locks.read(group, signal);
+  for (const [id, { kind }] of memory.strangers) if (kind === 'gone') memory.strangers.delete(id);
   return OK;
 }
 
 /** Who holds the lock: one of ours from an earlier life is adopted, anyone else is remembered as a stranger. */
 export async function readHolderSession(run: Run, id: string): Promise<Step> {
   const { consul, keeper, locks } = run.ports;
-  const session = await consul.sessionInfo(id, run.signal);
+  const session = await consul.sessionInfo(id, run.signal).catch((error: unknown) => hidden(run, id, error));
+  if (session === 'hidden') return OK;
   await locks.read(run.group, run.signal);
   const known = run.memory.strangers;
   if (session === null) known.set(id, { kind: 'gone' });
   else if (!ofThisGroup(run, session)) known.set(id, { kind: 'stranger', name: session.name, node: session.node });
   else if (!(await keeper.adopt(session, run.signal))) known.set(id, { kind: 'gone' });
   return OK;
+}
+
+/**
+ * A shared lock may be held by a session on a node that our token may not read. Ours are all on our own node, so it is a
+ * stranger's, whoever that is.
+ */
+function hidden(run: Run, id: string, error: unknown): 'hidden' {
+  const shared = run.group.spec.lockKey !== null;
+  if (!shared || !(error instanceof ConsulError) || error.kind !== 'denied') throw error;
+  run.memory.strangers.set(id, { kind: 'stranger', name: '', node: 'that the Consul token may not read' });
+  return 'hidden';
 }
 
 /** A session of another group in our lock is as foreign as anyone's. */

@@ -47,13 +47,19 @@ export function createLockWatches(options: {
     const signal = AbortSignal.any([options.signal, stop.signal]);
     return new Promise((resolve, reject) => {
       let asked = 0;
+      // Compared with what this watch showed last, not with what is known: another group's own write may be known already,
+      // and whoever shares the key must still be woken.
+      let seen: ReadonlyMap<string, string> = new Map();
       const asking = () => {
         asked = locks.now();
       };
       const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
         complaints.delete(prefix);
         delivered.add(prefix);
-        changed(locks.snapshot(prefix, snapshot, rebuilt, asked));
+        const doubted = locks.snapshot(prefix, snapshot, rebuilt, asked);
+        const before = seen;
+        seen = versionsOf(snapshot);
+        changed([...new Set([...differing(before, seen), ...doubted])]);
         resolve();
       };
       const onError = (error: unknown) => {
@@ -110,3 +116,9 @@ export function createLockWatches(options: {
     unfollow,
   };
 }
+
+const versionsOf = ({ entries }: KvSnapshot): ReadonlyMap<string, string> =>
+  new Map(entries.map(({ key, modifyIndex, session }) => [key, `${modifyIndex}/${session ?? ''}`]));
+
+const differing = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): readonly string[] =>
+  [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));

@@ -23,7 +23,11 @@ export type ObserverOptions = {
   readonly silentSinceMs: () => number | null;
   /** A sentence, or null where the configuration allows the key. */
   readonly lockKeyProblem: (group: LeaderGroup) => string | null;
-  readonly startedMs: number;
+  /**
+   * Monotonic milliseconds since when nobody but this process can have renewed the group's sessions: its start, or when it
+   * got the bucket.
+   */
+  readonly aloneSinceMs: (group: LeaderGroup) => number;
   readonly marginMs: number;
 };
 
@@ -38,7 +42,8 @@ export function createObserver(options: ObserverOptions): Observer {
     const silentSinceMs = options.silentSinceMs();
     if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
     const pods = observePods(store, group, memory, lock, nowMs);
-    refreshMemory(memory, group, lock, sessions, silentSinceMs !== null, nowMs);
+    const answered = silentSinceMs === null && ownership.kind !== 'neverKnown';
+    refreshMemory(memory, group, lock, sessions, answered, nowMs);
     return {
       nowMs,
       group,
@@ -76,12 +81,12 @@ function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
 
 /**
  * The holder's deadline. While the lock is in doubt, that of whoever carries the label, else the earliest of the group's.
- * A labelled pod without any session of ours was last renewed by somebody who did so before this process started. With
+ * A labelled pod without any session of ours was last renewed by somebody who did so before this one was alone with it. With
  * nobody labelled there is nothing to be late for, and where another replica owns the bucket it may have renewed until
  * this one lost Consul: there the time of Consul's silence counts.
  */
 function lockDeadlineMs(
-  { startedMs, silentSinceMs, marginMs }: ObserverOptions,
+  { aloneSinceMs, silentSinceMs, marginMs }: ObserverOptions,
   group: LeaderGroup,
   ownership: Ownership,
   lock: LockView | null,
@@ -95,7 +100,7 @@ function lockDeadlineMs(
   const deadlines = (theirs.length > 0 ? theirs : sessions).map(({ deadlineMs }) => deadlineMs);
   if (deadlines.length > 0) return Math.min(...deadlines);
   const mine = leaders.length > 0 && ownership.kind !== 'notOwned';
-  const sinceMs = mine ? startedMs : Math.max(startedMs, silentSinceMs() ?? 0);
+  const sinceMs = mine ? aloneSinceMs(group) : Math.max(aloneSinceMs(group), silentSinceMs() ?? 0);
   return sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
 }
 
@@ -104,13 +109,13 @@ function refreshMemory(
   group: LeaderGroup,
   lock: LockView | null,
   sessions: readonly MemberSession[],
-  silent: boolean,
+  answered: boolean,
   nowMs: number,
 ): void {
   if (group.deleting) memory.deletingSinceMs ??= nowMs;
   for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
   const holder = sessions.find(({ id }) => id === lock?.session);
-  if (holder === undefined ? !silent : nowMs < holder.deadlineMs) {
+  if (holder === undefined ? answered : nowMs < holder.deadlineMs) {
     memory.demotedForSilence = false;
     memory.silenceTold = false;
   }

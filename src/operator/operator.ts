@@ -181,6 +181,7 @@ function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => b
       }
     },
   });
+  const startedMs = clock.nowMs();
   const observe = createObserver({
     clock,
     store,
@@ -190,7 +191,7 @@ function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => b
     ownership: ownership.of,
     silentSinceMs: contact.silentSinceMs,
     lockKeyProblem: (group) => problemOf(options, group),
-    startedMs: clock.nowMs(),
+    aloneSinceMs: (group) => Math.max(startedMs, ownership.heldSinceMs(group) ?? 0),
   });
   const reconciler = createReconciler({
     store,

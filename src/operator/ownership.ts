@@ -19,6 +19,8 @@ import type { SessionKeeper } from './sessions.ts';
 
 export type BucketOwnership = {
   of(group: { namespace: string; name: string }): Ownership;
+  /** Monotonic milliseconds at which this replica got the group's bucket; null while it has not. */
+  heldSinceMs(group: { namespace: string; name: string }): number | null;
   /** A transaction failed its check of the bucket: what we believe is looked up before anything else is done. */
   doubt(): void;
   owned(): readonly number[];
@@ -60,6 +62,7 @@ const ALL_BUCKETS: readonly number[] = Array.from({ length: BUCKETS }, (_, bucke
 export function createOwnership(options: OwnershipOptions): BucketOwnership {
   const { consul, clock, random, log, space } = options;
   const buckets = new Map<number, BucketState>();
+  const heldSince = new Map<number, number>();
   let renewal: Renewal | null = null;
   let everJoined = false;
   let problem: string | null = 'Consul has not been joined yet';
@@ -136,7 +139,10 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   async function openBuckets(own: Renewal, some: readonly number[], signal: AbortSignal): Promise<void> {
     if (some.length === 0) return;
-    for (const bucket of some) buckets.set(bucket, 'adopting');
+    for (const bucket of some) {
+      buckets.set(bucket, 'adopting');
+      if (!heldSince.has(bucket)) heldSince.set(bucket, clock.nowMs());
+    }
     await Promise.all(some.map((bucket) => options.opened(bucket)));
     await adoptSessions(own, new Set(some), signal);
     for (const bucket of some) buckets.set(bucket, 'owned');
@@ -156,6 +162,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   function close(bucket: number): void {
     buckets.delete(bucket);
+    heldSince.delete(bucket);
     options.closed(bucket);
   }
 
@@ -192,6 +199,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   return {
     of,
+    heldSinceMs: ({ namespace, name }) => heldSince.get(bucketOf(namespace, name)) ?? null,
     doubt: () => interrupt(),
     owned: () => [...buckets].filter(([, state]) => state === 'owned').map(([bucket]) => bucket),
     problem: () => problem,

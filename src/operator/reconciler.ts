@@ -40,7 +40,7 @@ export type ReconcilerOptions = {
   readonly dropped: (key: string) => void;
   /** Whether this replica may act for the group. */
   readonly owned: (group: { namespace: string; name: string }) => boolean;
-  readonly writeInvalid: (group: InvalidLeaderGroup, signal: AbortSignal) => Promise<void>;
+  readonly writeInvalid: (group: InvalidLeaderGroup, signal: AbortSignal) => Promise<boolean>;
   readonly signal: AbortSignal;
 };
 
@@ -92,8 +92,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (!options.owned(group)) return { kind: 'done' };
     if (group.deleting && group.finalizers.includes(FINALIZER)) return await letGo(group);
     complain(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
-    await options.writeInvalid(group, signal);
-    return { kind: 'done' };
+    return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
   /** What it may have labelled cannot be known; that a namespace hangs would help nobody. */

@@ -94,7 +94,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     const sentMs = clock.nowMs();
     const life = lives.get(groupKey(group));
     const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal);
-    if (lives.get(groupKey(group)) !== life) return;
+    if (lives.get(groupKey(group)) !== life || kept.has(id)) return;
     opened += 1;
     const order = Number.MAX_SAFE_INTEGER / 2 + opened;
     keep({ group: groupKey(group), podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);

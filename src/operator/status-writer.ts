@@ -14,17 +14,18 @@ import { groupKey } from './store.ts';
 const INTERVAL_MS = 5000;
 const SILENT = 'ConsulUnreachable';
 
-/** Says of a group that cannot be acted on what to change. Best effort: the API server may refuse a status for such an object. */
+/** Says of a group that cannot be acted on what to change. False: to be tried again. */
 export async function writeInvalidStatus(
   { clock, kubernetes, log }: StatusWriterOptions,
   group: InvalidLeaderGroup,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const status = statusOfInvalid(group, timeText(clock));
-  if (isDeepStrictEqual(status, group.status)) return;
+  if (isDeepStrictEqual(status, group.status)) return true;
   const outcome = await kubernetes.replaceStatus(group, group.resourceVersion, status, signal);
   if (outcome.kind === 'refused')
     log.warn({ group: groupKey(group), reason: outcome.message }, 'the status was refused');
+  return outcome.kind !== 'unknown';
 }
 
 /** Returns milliseconds after which the status should be tried again; null when it is as it should be. */

@@ -104,6 +104,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   });
   const locks = createLocks(contact.consul, SPACE);
   let belief: Ownership['kind'] = 'neverKnown';
+  let aloneSinceMs = clock.nowMs();
   let session: string | null = null;
   let running: Promise<void> | null = null;
   let next: Next | null = null;
@@ -127,7 +128,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       ownership,
       silentSinceMs: contact.silentSinceMs,
       lockKeyProblem: () => null,
-      startedMs: clock.nowMs(),
+      aloneSinceMs: () => aloneSinceMs,
     }),
     executor: {
       consul: contact.consul,
@@ -143,7 +144,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     },
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
-    writeInvalid: () => Promise.resolve(),
+    writeInvalid: () => Promise.resolve(true),
     owned: () => belief === 'owned',
     metrics: noMetrics,
     log: noLog,
@@ -225,6 +226,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       });
     },
     believe: (kind) => {
+      if (kind === 'owned' && belief !== 'owned' && belief !== 'lapsed') aloneSinceMs = clock.nowMs();
       belief = kind;
     },
     believes: () => belief,

@@ -39,6 +39,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     node: 'node',
     wake: () => undefined,
   });
+  const startedMs = clock.nowMs();
   let silentSinceMs: number | null = null;
   let ownership: Ownership = { kind: 'owned', fence: FENCE };
   const observe = createObserver({
@@ -49,7 +50,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     ownership: () => ownership,
     silentSinceMs: () => silentSinceMs,
     lockKeyProblem: () => null,
-    startedMs: clock.nowMs(),
+    aloneSinceMs: () => startedMs,
     marginMs: MARGIN_MS,
   });
   const memory = freshMemory();

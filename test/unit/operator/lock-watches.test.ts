@@ -1,0 +1,81 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createLockWatches } from '../../../src/operator/lock-watches.ts';
+import { createLocks } from '../../../src/operator/locks.ts';
+import { aGroup } from '../../support/builders.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
+import { createLink } from '../../support/model/link.ts';
+import { SPACE } from '../../support/model/replica.ts';
+import { noLog } from '../../support/model/sinks.ts';
+import { createWorldApiServer } from '../../support/model/world-api-server.ts';
+import { createWorldConsul } from '../../support/model/world-consul.ts';
+
+let stop: AbortController;
+afterEach(() => stop.abort());
+
+const aSharer = (name: string, lockKey: string) => aGroup({ name, uid: name, spec: { lockKey } });
+
+function aWatch() {
+  stop = new AbortController();
+  const { signal } = stop;
+  const clock = createFakeClock();
+  const world = createWorldConsul(clock);
+  const { consul } = createLink('watcher', createWorldApiServer(), world, () => undefined);
+  const locks = createLocks(consul, SPACE);
+  const woken = new Set<string>();
+  const random = createFakeRandom('watcher');
+  const watches = createLockWatches({
+    consul,
+    clock,
+    random,
+    log: noLog,
+    locks,
+    space: SPACE,
+    wake: (key) => woken.add(key),
+    signal,
+  });
+  world.requests.registerNode('node');
+  const session = world.requests.createSession({ node: 'node', name: 's', ttlMs: 0, lockDelayMs: 0 });
+  const change = async (verb: 'lock' | 'unlock', key: string) => {
+    woken.clear();
+    const result = await consul.txn([{ verb, key, session, value: verb }], signal);
+    return result.kind === 'committed' ? result.entries : [];
+  };
+  return { clock, locks, watches, woken, change };
+}
+
+describe('groups that share a lock key', () => {
+  it('wake each other, also when the change was known here already by the own answer of one of them', async () => {
+    const { locks, watches, woken, change } = aWatch();
+    const [a, b] = [aSharer('a', 'jobs'), aSharer('b', 'jobs')];
+    watches.follow(a);
+    watches.follow(b);
+    await settle();
+    locks.applied(a, await change('lock', 'jobs/.lock'));
+    await settle();
+    expect(woken).toContain('default/b');
+    locks.applied(a, await change('unlock', 'jobs/.lock'));
+    await settle();
+    expect(woken).toContain('default/b');
+  });
+
+  it('are woken when a key that lies below another shared one changes', async () => {
+    const { watches, woken, change } = aWatch();
+    watches.follow(aSharer('outer', 'jobs'));
+    watches.follow(aSharer('inner', 'jobs/etl'));
+    await settle();
+    await change('lock', 'jobs/etl/.lock');
+    await settle();
+    expect(woken).toContain('default/inner');
+  });
+
+  it('are not woken any more once they have gone', async () => {
+    const { watches, woken, change } = aWatch();
+    watches.follow(aSharer('a', 'jobs'));
+    watches.follow(aSharer('b', 'jobs'));
+    await settle();
+    watches.unfollow('default/a');
+    await change('lock', 'jobs/.lock');
+    await settle();
+    expect([...woken]).toEqual(['default/b']);
+  });
+});

@@ -688,7 +688,7 @@ describe('Consul with access control', () => {
     ]);
     expect(await failureOf(consul.readKeys(['leadergroup/x/k'], never))).toMatchObject({
       kind: 'denied',
-      message: expect.stringContaining('key "leadergroup/x/k" { policy = "read" }'),
+      message: expect.stringContaining('key_prefix "leadergroup/" { policy = "write" }'),
     });
     expect(await failureOf(consul.readPrefix('leadergroup/', { index: 0, waitMs: 0 }, never))).toMatchObject({
       kind: 'denied',

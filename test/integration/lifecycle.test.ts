@@ -350,7 +350,9 @@ describe('kubectl', () => {
       return found?.message.startsWith(leader.name) === true && found;
     }, LIMIT);
     expect(message).toMatch(
-      new RegExp(`^${leader.name} leads since \\d{4}-\\d\\d-\\d\\dT.*Z with token ${leader.token} \\(LeaderGone\\)`),
+      new RegExp(
+        `^${leader.name} leads since \\d{4}-\\d\\d-\\d\\dT.*Z with token ${leader.token} \\(Leader(Gone|Terminating)\\)`,
+      ),
     );
     expect(statusOf('told')).toMatchObject({
       leader: leader.name,
@@ -369,7 +371,12 @@ describe('kubectl', () => {
       leaderTransitions: 2,
       onConsulLoss: 'Hold',
       recentTransitions: [
-        { from: first.name, to: leader.name, reason: 'LeaderGone', token: leader.token },
+        {
+          from: first.name,
+          to: leader.name,
+          reason: expect.stringMatching(/^Leader(Gone|Terminating)$/),
+          token: leader.token,
+        },
         { from: '', to: first.name, reason: 'FirstElection', token: first.token },
       ],
     });

@@ -99,7 +99,8 @@ const blocking = async <T>(
         index === 0 ? path : `${path}&index=${index}&wait=${WAIT_S}s`,
         signal,
       );
-      answered(answer, sentMs);
+      // A read that did not ask for a change waits only for a Consul that is starting: it tells nothing of when.
+      answered(answer, index === 0 ? Number.POSITIVE_INFINITY : sentMs);
       // Waiting for an index that a rebuilt Consul has not reached would be waiting for ever.
       index = answer.index < index ? 0 : answer.index;
     } catch (error) {

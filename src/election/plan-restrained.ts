@@ -73,14 +73,18 @@ export function planOverlap(o: Observation, older: string): Plan {
 
 /** Labels off, lock given up, then `plan` says why. */
 export function standDown(o: Observation, plan: Plan): Plan {
-  const retryMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
-  if (retryMs > 0) return { ...plan, actions: writeOff(labelledTargets(o), 'overlap'), againMs: retryMs };
-  if (o.lock === null && o.sessions.length === 0 && labelledPods(o).length === 0) return plan;
-  if (o.lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
-  const actions = leaveTheField(o, o.lock);
-  const reason = plan.verdict?.stalled?.reason ?? '';
-  return actions.length === 0 ? plan : { ...plan, actions, cause: reason, reason: plan.verdict?.detail ?? '' };
+  const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
+  if (deniedMs > 0) return { ...plan, actions: writeOff(labelledTargets(o), 'overlap'), againMs: deniedMs };
+  if (o.lock !== null) return leaving(plan, leaveTheField(o, o.lock));
+  // A key that may not be used is not read either, unless there is something of ours to undo.
+  const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
+  return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock is not known');
 }
+
+const leaving = (plan: Plan, actions: readonly Action[]): Plan =>
+  actions.length === 0
+    ? plan
+    : { ...plan, actions, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
 
 function leaveTheField(o: Observation, lock: LockView): readonly Action[] {
   const holder = o.sessions.find(({ id }) => id === lock.session) ?? null;

@@ -5,7 +5,7 @@
  *
  * Not here, because one replica at a time owns everything for now: 1 (needs an owner that goes on while another acts; walked
  * in test/properties/attacks.test.ts), 6 (a bucket never comes back under the same session: its core is 5), 12 and 13 (there
- * is no gate yet), 17 (nobody destroys a peer's session yet; that a second replica ends nobody's is in attack 9's test).
+ * is no gate yet), 17 (nobody destroys a peer's session yet).
  * 14 is in the tests of overlapping groups.
  */
 import { execFile } from 'node:child_process';

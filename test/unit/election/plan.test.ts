@@ -189,6 +189,22 @@ describe('what a human must put right', () => {
     });
   });
 
+  it('a forbidden lock key that Consul does not let us read either is named all the same, and not asked for again and again', () => {
+    const consulDenied = { message: 'no right to the key', retryAtMs: NOW_MS + 5000 };
+    const barred = { ...shared, lock: null, lockKeyProblem: 'spec.lockKey is not allowed here.', consulDenied };
+    const planned = plan(anObservation(barred));
+    expect(steps(planned)).not.toContain('readLock');
+    expect(planned.verdict).toMatchObject({ stalled: { reason: 'LockKeyNotAllowed' } });
+    expect(planned.againMs).toBe(5000);
+  });
+
+  it('a forbidden lock key is not even read while nothing of ours is to be undone', () => {
+    const pods = [observed(aPod({ name: 'a' }))];
+    const planned = plan(anObservation({ ...shared, pods, sessions: [], lock: null, lockKeyProblem: 'not allowed' }));
+    expect(planned.actions).toEqual([]);
+    expect(planned.verdict).toMatchObject({ stalled: { reason: 'LockKeyNotAllowed' } });
+  });
+
   it('an entry under a shared key that is no lock is left untouched, and named', () => {
     const pods = [observed(aPod({ name: 'a' }))];
     const lock = aLock({ foreignEntry: true, versions: [{ key: 'shared/cron/.lock', index: 7 }] });

@@ -27,6 +27,16 @@ describe('a pass', () => {
     expect(status.recentTransitions[0]).toMatchObject({ from: 'a', to: 'b', reason: 'LeaderNotReady', token: 2 });
   });
 
+  it('tells of a leader that is gone without a successor, and who follows then comes from nobody', async () => {
+    const { model, pass } = await led();
+    for (const name of ['b', 'c']) model.api.foreign.changePod(name, () => ({ ready: false }));
+    await pass();
+    model.api.foreign.removePod('a');
+    expect((await pass()).recentTransitions[0]).toMatchObject({ from: 'a', to: '', reason: 'LeaderGone' });
+    model.api.foreign.changePod('b', () => ({ ready: true }));
+    expect((await pass()).recentTransitions[0]).toMatchObject({ from: '', to: 'b' });
+  });
+
   it('tells of a new token at once, also of the same leader: the status may be all that still knows it', async () => {
     const { model, pass } = await led();
     model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, sessionTtlMs: 60_000 } }));

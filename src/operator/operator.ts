@@ -272,5 +272,5 @@ function recordGauges({ metrics, clock }: OperatorOptions, { reconciler, keeper,
   metrics.bucketsOwned(ownership.owned().length);
   metrics.queueDepth(queue.depth());
   const nearestMs = keeper.nearestDeadlineMs();
-  if (nearestMs !== null) metrics.deadlineMilliseconds(nearestMs - clock.nowMs());
+  metrics.deadlineMilliseconds(nearestMs === null ? null : nearestMs - clock.nowMs());
 }

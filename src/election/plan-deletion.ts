@@ -9,6 +9,7 @@ import { labelled } from './candidates.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { unlockOf } from './plan-restrained.ts';
 import { look, nothing } from './plans.ts';
+import { holderAmong } from './sessions.ts';
 import { labelledPods, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
@@ -44,7 +45,7 @@ function deleteWithoutConsul(o: Observation): Plan {
 }
 
 function deleteWithConsul(o: Observation, lock: LockView): Plan {
-  const holder = o.sessions.find(({ id }) => id === lock.session) ?? null;
+  const holder = holderAmong(o.sessions, lock);
   if (lock.session !== null && holder === null && o.holderSession === null) {
     return look([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');
   }

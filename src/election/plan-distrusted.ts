@@ -5,9 +5,9 @@
 import type { Action, Plan } from './actions.ts';
 import { labelled, membersOf, rankedCandidates } from './candidates.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
-import { waitForCandidate } from './plan-free.ts';
+import { lockDelayed, waitForCandidate } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
-import { act, look, nothing, notReady, rest, until } from './plans.ts';
+import { act, look, nothing } from './plans.ts';
 import { openingFor, suitableSession } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -27,12 +27,8 @@ export function planDistrusted(
   if (!o.freshList) return look([{ do: 'readLock' }, { do: 'listPods' }], `the record cannot be believed: ${trust}`);
   const nominee = nomineeWithoutRecord(o, holder);
   if (nominee === null) return waitForCandidate(o);
-  if (o.lockDelayedUntilMs !== null && o.nowMs < o.lockDelayedUntilMs) {
-    return rest(
-      notReady('LockDelay', 'Consul keeps the lock closed (lockDelaySeconds); tried again by itself'),
-      until(o, o.lockDelayedUntilMs),
-    );
-  }
+  const delayed = lockDelayed(o);
+  if (delayed !== null) return delayed;
   const session = suitableSession(o, nominee);
   if (session === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
   return electAnew(o, o.ownership.fence, lock, holder, nominee, session, trust);

@@ -11,8 +11,8 @@ export function planFree(o: Observation, lock: LockView): Plan {
   const nominee = nomineeFor(o, lock);
   const exposed = exposedWriteOffs(o, lock);
   if (nominee === null) return withFirst(exposed, waitForCandidate(o));
-  if (o.lockDelayedUntilMs !== null && o.nowMs < o.lockDelayedUntilMs)
-    return withFirst(exposed, lockDelayed(o, o.lockDelayedUntilMs));
+  const delayed = lockDelayed(o);
+  if (delayed !== null) return withFirst(exposed, delayed);
   const session = suitableSession(o, nominee);
   if (session === null || o.ownership.kind !== 'owned') {
     return withFirst(exposed, look([openingFor(o, nominee)], 'the nominee needs a session'));
@@ -79,11 +79,9 @@ function noCandidateMessage(o: Observation): string {
   return `none of ${count} member${count === 1 ? '' : 's'} can lead; see status.ineligible for the reasons`;
 }
 
-const lockDelayed = (o: Observation, untilMs: number): Plan =>
-  rest(
-    notReady(
-      'LockDelay',
-      'Consul keeps the lock closed after an expired session (lockDelaySeconds); tried again by itself',
-    ),
-    until(o, untilMs),
-  );
+/** What there is to say while Consul keeps the lock closed; null when it does not. */
+export function lockDelayed(o: Observation): Plan | null {
+  if (o.lockDelayedUntilMs === null || o.nowMs >= o.lockDelayedUntilMs) return null;
+  const detail = 'Consul keeps the lock closed after an expired session (lockDelaySeconds); tried again by itself';
+  return rest(notReady('LockDelay', detail), until(o, o.lockDelayedUntilMs));
+}

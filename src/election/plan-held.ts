@@ -36,21 +36,19 @@ export function planHeld(o: Observation, lock: LockView, session: MemberSession)
   if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
   const held: Held = { o, fence: o.ownership.fence, lock, session };
   const holder = o.pods.find(({ pod }) => pod.uid === session.podUid) ?? null;
+  if (holder === null) return replace(held, null, 'LeaderGone', false);
   const fitness = fitnessOf(o, holder);
   switch (fitness.kind) {
     case 'fit':
-      return holder === null ? nothing('unreachable: a holder that is gone is unfit') : keep(held, holder, null);
+      return keep(held, holder, null);
     case 'ailing':
-      return holder === null
-        ? nothing('unreachable: a holder that is gone is unfit')
-        : keep(held, holder, fitness.graceMs);
+      return keep(held, holder, fitness.graceMs);
     case 'unfit':
       return replace(held, holder, fitness.cause, fitness.replaceable);
   }
 }
 
-export function fitnessOf(o: Observation, holder: ObservedPod | null): Fitness {
-  if (holder === null) return { kind: 'unfit', cause: 'LeaderGone', replaceable: false };
+export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
   const { pod, member } = holder;
   if (finished(pod)) return { kind: 'unfit', cause: 'LeaderFinished', replaceable: false };
   if (!member) return { kind: 'unfit', cause: 'LeaderNoLongerMember', replaceable: false };

@@ -3,6 +3,7 @@ import type { Action, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { act, look, nothing, notReady, ready, rest, stalled, until } from './plans.ts';
+import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
 import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
@@ -18,8 +19,8 @@ const lapsedTooLong = (o: Observation): boolean =>
   o.ownership.kind === 'lapsed' && o.nowMs >= o.lockDeadlineMs && labelledPods(o).length > 0;
 
 const holderPastDeadline = (o: Observation): boolean => {
-  const holder = o.sessions.find(({ id }) => id === o.lock?.session);
-  return holder !== undefined && o.nowMs >= holder.deadlineMs;
+  const holder = holderAmong(o.sessions, o.lock);
+  return holder !== null && o.nowMs >= holder.deadlineMs;
 };
 
 /** Before the deadline nothing at all is written; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
@@ -87,7 +88,7 @@ const leaving = (plan: Plan, actions: readonly Action[]): Plan =>
     : { ...plan, actions, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
 
 function leaveTheField(o: Observation, lock: LockView): readonly Action[] {
-  const holder = o.sessions.find(({ id }) => id === lock.session) ?? null;
+  const holder = holderAmong(o.sessions, lock);
   const targets = holder === null ? labelledTargets(o) : writeOffsForMove(o, lock, null);
   return [...writeOff(targets, 'overlap'), ...unlockOf(o, lock, holder)];
 }

@@ -2,8 +2,9 @@
  * The planner: one pure function from everything observed to what to do next. Which rule decides, in order:
  * deletion, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
  */
+import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
-import type { LockView, MemberSession, Observation } from './observation.ts';
+import type { LockView, Observation } from './observation.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
@@ -11,6 +12,7 @@ import { planFree, withFirst } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
 import { planOverlap, planPaused, planSilence, silent, standDown } from './plan-restrained.ts';
 import { look, nothing, stalled } from './plans.ts';
+import { holderAmong } from './sessions.ts';
 import { trustOf } from './trust.ts';
 import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
 
@@ -44,7 +46,7 @@ function planOwned(o: Observation): Plan | null {
       againMs: refusal.retryAtMs - o.nowMs,
     });
   }
-  if (!o.group.finalizers.includes('leadergroup.dev/finalizer')) {
+  if (!o.group.finalizers.includes(FINALIZER)) {
     return look([{ do: 'addFinalizer' }], 'the finalizer comes before the first lock');
   }
   return null;
@@ -54,20 +56,17 @@ function planByLock(o: Observation): Plan {
   const { lock } = o;
   if (lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
   if (lock.foreignEntry) return planForeignEntry(o, lock);
-  const holder = holderSessionOf(o, lock);
+  const holder = holderAmong(o.sessions, lock);
   if (lock.session !== null && holder === null) return planElsewhere(o, lock, lock.session);
   const trust = trustOf(o, lock, holder);
   if (trust !== 'good') return planDistrusted(o, lock, holder, trust);
   return holder === null ? planFree(o, lock) : planHeld(o, lock, holder);
 }
 
-const holderSessionOf = (o: Observation, lock: LockView): MemberSession | null =>
-  o.sessions.find(({ id }) => id === lock.session) ?? null;
-
 /** A shared lock that we do not hold may be anyone's by now, also while Consul refuses us: nobody stays labelled. */
 function withoutLock(o: Observation): readonly Action[] {
   if (o.group.spec.lockKey === null || o.lock === null || o.writeOffRefused !== null) return [];
-  return holderSessionOf(o, o.lock) === null ? labelsOff(o) : [];
+  return holderAmong(o.sessions, o.lock) === null ? labelsOff(o) : [];
 }
 
 const labelsOff = (o: Observation): readonly Action[] =>
@@ -82,5 +81,5 @@ function planForeignEntry(o: Observation, lock: LockView): Plan {
     `the Consul key ${o.keys.lock} holds an entry that is no lock (index ${lock.versions[0]?.index ?? 0}); it was left untouched. ` +
       'Delete it if nobody needs it, or choose another lockKey in a new LeaderGroup.',
   );
-  return holderSessionOf(o, lock) === null ? withFirst(labelsOff(o), plan) : plan;
+  return holderAmong(o.sessions, lock) === null ? withFirst(labelsOff(o), plan) : plan;
 }

@@ -40,7 +40,6 @@ function unlocked(run: Run): Step {
   const version = versionOf(run.ports.locks.view(run.group));
   const uids = before.version === versionOf(run.observation.lock) ? before.uids : new Set<string>();
   run.memory.writtenOff = { version, uids };
-  run.facts.push({ kind: 'unlocked' });
   return OK;
 }
 

@@ -65,7 +65,7 @@ function wroteOff(run: Run, pod: Pod, because: string): Step {
   notePod(run, pod);
   markWrittenOff(run, pod.uid);
   run.memory.conflicts.delete(pod.uid);
-  run.facts.push({ kind: 'writtenOff', pod: pod.name, uid: pod.uid, wasLeader, because });
+  run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader, because });
   return OK;
 }
 
@@ -80,7 +80,7 @@ function gone(run: Run, pod: PodRef, because: string): Step {
   run.memory.goneUids.add(pod.uid);
   markWrittenOff(run, pod.uid);
   const led = run.group.status?.leaders.some(({ uid }) => uid === pod.uid) === true;
-  if (led) run.facts.push({ kind: 'writtenOff', pod: pod.name, uid: pod.uid, wasLeader: true, because });
+  if (led) run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader: true, because });
   return OK;
 }
 
@@ -107,7 +107,7 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
   const { proof, memory, ports } = run;
   if (proof === null || proof.podUid !== pod.uid)
     throw new Error(`promotion of pod ${pod.name} without a verification of its lock`);
-  const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+  const version = latestVersion(run, pod);
   const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
   switch (outcome.kind) {
     case 'done':
@@ -117,7 +117,6 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
         kind: 'promoted',
         pod: outcome.object,
         token: proof.token,
-        session: proof.session,
         atMs: ports.clock.nowMs(),
       });
       return OK;
@@ -149,6 +148,10 @@ function promotionPatch(run: Run, token: number): MetadataPatch {
   };
 }
 
+/** As read by the observation, or as this run's own earlier write left it: never from a read after its transaction. */
+const latestVersion = (run: Run, pod: PodVersion): string =>
+  run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+
 /** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */
 async function reread(run: Run, pod: PodRef): Promise<Step> {
   const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
@@ -166,7 +169,7 @@ export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Pro
 
 /** Followers' labels are a convenience: that they are refused must not unsettle a group that is led. */
 async function labelFollower(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
-  const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+  const version = latestVersion(run, pod);
   const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
   if (outcome.kind !== 'refused') return await patched(run, pod, outcome);
   run.memory.followersRefused = refusal(run, run.memory.followersRefused, `labelling pod ${pod.name}`, outcome);
@@ -188,7 +191,7 @@ export async function cleanUp(
 }
 
 async function patchOrReread(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
-  const version = run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+  const version = latestVersion(run, pod);
   return await patched(run, pod, await run.ports.kubernetes.patchPod(pod, version, patch, run.signal));
 }
 

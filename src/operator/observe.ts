@@ -5,6 +5,7 @@ import { matches } from '../api/selector.ts';
 import { finished, labelled } from '../election/candidates.ts';
 import { sessionDeadlineMs } from '../election/deadline.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../election/observation.ts';
+import { holderAmong } from '../election/sessions.ts';
 import { versionOf } from '../election/trust.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Locks } from './locks.ts';
@@ -93,8 +94,8 @@ function lockDeadlineMs(
   sessions: readonly MemberSession[],
   pods: readonly ObservedPod[],
 ): number {
-  const holder = sessions.find(({ id }) => id === lock?.session);
-  if (holder !== undefined) return holder.deadlineMs;
+  const holder = holderAmong(sessions, lock);
+  if (holder !== null) return holder.deadlineMs;
   const leaders = pods.filter((pod) => labelled(group, pod)).map(({ pod }) => pod.uid);
   const theirs = sessions.filter(({ podUid }) => leaders.includes(podUid));
   const deadlines = (theirs.length > 0 ? theirs : sessions).map(({ deadlineMs }) => deadlineMs);
@@ -114,8 +115,8 @@ function refreshMemory(
 ): void {
   if (group.deleting) memory.deletingSinceMs ??= nowMs;
   for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
-  const holder = sessions.find(({ id }) => id === lock?.session);
-  if (holder === undefined ? answered : nowMs < holder.deadlineMs) {
+  const holder = holderAmong(sessions, lock);
+  if (holder === null ? answered : nowMs < holder.deadlineMs) {
     memory.demotedForSilence = false;
     memory.silenceTold = false;
   }
@@ -211,11 +212,10 @@ const rivalOf = (group: LeaderGroup, other: LeaderGroup): boolean =>
 const older = (a: LeaderGroup, b: LeaderGroup): boolean =>
   a.createdMs === b.createdMs ? a.uid < b.uid : a.createdMs < b.createdMs;
 
+/** A member is claimed only by an older group (see observePod). */
 function olderRival(store: Store, group: LeaderGroup, pods: readonly ObservedPod[]): string | null {
-  for (const { pod, member } of pods) {
-    if (!member) continue;
-    const rival = store.groupsSelecting(pod).find((other) => rivalOf(group, other) && older(other, group));
-    if (rival !== undefined) return rival.name;
-  }
-  return null;
+  const shared = pods.find(({ member, claimedByOther }) => member && claimedByOther);
+  if (shared === undefined) return null;
+  const rivals = store.groupsSelecting(shared.pod).filter((other) => rivalOf(group, other));
+  return rivals.find((other) => older(other, group))?.name ?? null;
 }

@@ -32,17 +32,14 @@ export type Fact =
       readonly kind: 'promoted';
       readonly pod: Pod;
       readonly token: number;
-      readonly session: string;
       readonly atMs: number;
     }
   | {
       readonly kind: 'writtenOff';
       readonly pod: string;
-      readonly uid: string;
       readonly wasLeader: boolean;
       readonly because: string;
-    }
-  | { readonly kind: 'unlocked' };
+    };
 
 export type Run = {
   readonly ports: ExecutorPorts;

@@ -9,11 +9,14 @@ import { type Config, loadConfig } from './config.ts';
 import { createConsul } from './consul/consul.ts';
 import type { Health } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
+import { replicasRoute } from './http/replicas.ts';
 import { createServer } from './http/server.ts';
 import { type ConnectedKubernetes, connectKubernetes, type Follow } from './kubernetes/connect.ts';
+import type { Reflector } from './kubernetes/reflector.ts';
 import { createLog } from './log.ts';
-import { ForeignClusterError } from './operator/membership.ts';
-import { createOperator, type Operator, type OperatorOptions, type Watch } from './operator/operator.ts';
+import { createOperator, type Operator } from './operator/operator.ts';
+import type { OperatorOptions, Watch } from './operator/options.ts';
+import { ForeignClusterError, type ReplicaIdentity } from './operator/replicas/membership.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
@@ -22,8 +25,6 @@ import type { Metrics } from './ports/metrics.ts';
 /** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
-/** A pass over one group that takes this long is stuck: a restart helps. */
-const STUCK_MS = 60_000;
 const RETRY_MS = 2000;
 /** Whoever waits longer for a clean end than this has no end. */
 const EXIT_GRACE_MS = 5000;
@@ -100,8 +101,14 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   });
   const consul = createConsul({ ...config.consul, prefix: config.prefix, onRequest: metrics.consulRequest });
   let operator: Operator | null = null;
-  const problems = new Map<string, string>();
-  const http = createServer({ address: config.http, health: healthOf(() => operator, problems), metrics, log });
+  const running = (): Operator | null => operator;
+  const http = createServer({
+    address: config.http,
+    health: healthOf(running),
+    metrics,
+    routes: [replicasRoute(() => running()?.replicas() ?? null)],
+    log,
+  });
   try {
     const { host, port } = await http.listen();
     log.info({ host, port }, 'serving health and metrics');
@@ -110,7 +117,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     operator = createOperator({
       kubernetes: connection.kubernetes,
       events: connection.events,
-      watch: watchesOf(connection, problems, metrics),
+      watch: watchesOf(connection, metrics),
       consul,
       metrics,
       log,
@@ -118,7 +125,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       random,
       space: { prefix: config.prefix, cluster },
       clusterUid,
-      replica: config.identity,
+      replica: replicaOf(config.identity),
       workers: config.workers,
       marginMs: config.marginMs,
       lockKeyProblem: (lockKey, namespace) => {
@@ -135,29 +142,34 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   }
 }
 
-/** Each runs a reflector until its signal aborts, and keeps `problems` told of what stands in its way. */
-function watchesOf(
-  connection: ConnectedKubernetes,
-  problems: Map<string, string>,
-  metrics: Metrics,
-): OperatorOptions['watch'] {
-  const watch =
-    <T>(kind: string, follow: Follow<T>): Watch<T> =>
-    async (handler, signal) => {
-      const reflector = follow(handler, {
-        onRelist: () => metrics.relisted(kind),
-        onProblem: (problem) =>
-          problem === null ? void problems.delete(kind) : void problems.set(kind, problem.message),
-      });
-      reflector.start();
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-      await reflector.stop();
+/** Each runs a reflector until its signal aborts. */
+function watchesOf(connection: ConnectedKubernetes, metrics: Metrics): OperatorOptions['watch'] {
+  const watch = <T>(kind: string, follow: Follow<T>): Watch<T> => {
+    let reflector: Reflector | null = null;
+    return {
+      run: async (handler, onProblem, signal) => {
+        reflector = follow(handler, {
+          onRelist: () => metrics.relisted(kind),
+          onProblem: (problem) => onProblem(problem?.message ?? null),
+        });
+        reflector.start();
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        await reflector.stop();
+      },
+      lastContactMs: () => reflector?.lastContactMs() ?? null,
     };
+  };
   return {
     pods: watch('pods', connection.followPods),
     groups: watch('leadergroups', connection.followGroups),
     nodes: watch('nodes', connection.followNodes),
   };
+}
+
+/** Outside Kubernetes, or without the downward API's word, no identity outlives the process. */
+function replicaOf({ id, podNamespace, podName, podUid, container }: Config['identity']): ReplicaIdentity {
+  if (podNamespace === null || podName === null || podUid === null) return { id, pod: null };
+  return { id, pod: { namespace: podNamespace, name: podName, uid: podUid, container } };
 }
 
 /** Asked until it is answered: without it two clusters could not be told apart. */
@@ -175,22 +187,13 @@ async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, s
   }
 }
 
-function healthOf(operator: () => Operator | null, problems: ReadonlyMap<string, string>): Health {
+function healthOf(operator: () => Operator | null): Health {
   const waiting = 'the API server has not told yet which cluster this is';
-  const oldestPassMs = () => operator()?.oldestPassMs() ?? 0;
   return {
-    live: [
-      {
-        name: 'reconciler',
-        check: () => ({
-          ok: oldestPassMs() < STUCK_MS,
-          message: `the oldest pass has taken ${Math.round(oldestPassMs())} ms`,
-        }),
-      },
-    ],
+    live: [{ name: 'operator', check: () => verdictOf(operator()?.stuck() ?? null, 'nothing is stuck') }],
     ready: [
       { name: 'caches', check: () => cachesCheck(operator()?.unsynced() ?? null, waiting) },
-      { name: 'watches', check: () => verdictOf([...problems.values()].join('; ') || null, 'no problem') },
+      { name: 'watches', check: () => verdictOf(operator()?.watchProblems().join('; ') || null, 'no problem') },
       {
         name: 'consul',
         check: () => verdictOf(operator() === null ? waiting : (operator()?.consulProblem() ?? null), 'joined'),

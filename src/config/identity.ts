@@ -7,7 +7,12 @@ export type Identity = {
   readonly podName: string | null;
   readonly podNamespace: string | null;
   readonly podUid: string | null;
+  /** Name of the container that this process runs in. */
+  readonly container: string;
 };
+
+/** As in deploy/20-operator.yaml. */
+const CONTAINER = 'operator';
 
 const NAME_LIMIT = 63;
 
@@ -40,5 +45,5 @@ export const readIdentity = (
     report('POD_NAME and POD_NAMESPACE: set both (and POD_UID) from the downward API, or none');
   }
   const id = podUid === null ? join(process.hostname, String(process.pid)) : join(podName ?? '', podUid);
-  return { id, podName, podNamespace, podUid };
+  return { id, podName, podNamespace, podUid, container: given(env, 'POD_CONTAINER') ?? CONTAINER };
 };

@@ -10,10 +10,12 @@ const root = ({ prefix, cluster }: KeySpace): string => `${prefix}/${cluster}`;
 
 export const clusterIdentityKey = (space: KeySpace): string => `${root(space)}/.cluster`;
 export const syntheticNode = (space: KeySpace): string => `leadergroup-${space.cluster}`;
-export const replicaKey = (space: KeySpace, replica: string): string => `${root(space)}/replicas/${replica}`;
+export const replicasPrefix = (space: KeySpace): string => `${root(space)}/replicas/`;
+export const replicaKey = (space: KeySpace, replica: string): string => `${replicasPrefix(space)}${replica}`;
 export const bucketsPrefix = (space: KeySpace): string => `${root(space)}/buckets/`;
-export const bucketKey = (space: KeySpace, bucket: number): string => `${bucketsPrefix(space)}${hex(bucket)}/.lock`;
-export const groupsPrefix = (space: KeySpace, bucket: number): string => `${root(space)}/groups/${hex(bucket)}/`;
+export const bucketKey = (space: KeySpace, bucket: number): string =>
+  `${bucketsPrefix(space)}${bucketName(bucket)}/.lock`;
+export const groupsPrefix = (space: KeySpace, bucket: number): string => `${root(space)}/groups/${bucketName(bucket)}/`;
 
 /** Keys of a group's slot 0, the only one so far. */
 export function groupKeys(
@@ -54,13 +56,22 @@ export function parseSessionName(name: string): { namespace: string; group: stri
   return { namespace, group, podUid };
 }
 
-/** FNV-1a: small, fixed for good, and spreads short names evenly over 32 buckets. */
-export function bucketOf(namespace: string, name: string): number {
-  let hash = 0x811c9dc5;
-  for (const char of `${namespace}/${name}`) {
-    hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;
-  }
-  return ((hash ^ (hash >>> 16)) >>> 0) % BUCKETS;
+export const bucketOf = (namespace: string, name: string): number => fnv1a(`${namespace}/${name}`) % BUCKETS;
+
+/** 32 bits in which each bit of the text counts everywhere: for comparing, where FNV-1a alone leaves likes alike. */
+export function hashOf(text: string): number {
+  let hash = fnv1a(text);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35) >>> 0;
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
+/** FNV-1a: small, fixed for good, and spreads short names evenly over 32 buckets. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const char of text) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** Two hexadecimal digits, as in the keys. */
+export const bucketName = (bucket: number): string => bucket.toString(16).padStart(2, '0');

@@ -73,7 +73,8 @@ export type StrangerSession =
 export type BucketFence = { readonly key: string; readonly session: string };
 
 export type Ownership =
-  | { readonly kind: 'owned'; readonly fence: BucketFence }
+  /** `untilMs`: monotonic milliseconds from which it could be another's, the deadline of the replica's own session. */
+  | { readonly kind: 'owned'; readonly fence: BucketFence; readonly untilMs: number }
   /**
    * This replica holds it but may not act: it is still adopting its sessions, or cannot prove any more that the bucket is
    * its own (the replica's session is past its deadline, or lost).

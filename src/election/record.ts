@@ -2,7 +2,7 @@
  * The record: what a lock's value says about its last holder. It outlives the session (behaviour release), so it names
  * the previous holder and the last token; it never says who holds the lock now (only the entry's session does).
  */
-
+import { isObject, isText, parseJson } from './json.ts';
 import { readable } from './token.ts';
 
 export type LockRecord = {
@@ -29,14 +29,4 @@ export function parseRecord(text: string | null): LockRecord | null {
   return { v: 1, groupUid, generation, token, writes, holder: { pod: holder.pod, uid: holder.uid } };
 }
 
-function parseJson(text: string | null): unknown {
-  try {
-    return text === null ? null : (JSON.parse(text) as unknown);
-  } catch {
-    return null;
-  }
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -69,12 +69,33 @@ const sessionMetrics = ({ counter, gauge }: Instruments) => {
     'deadline_seconds',
     'Time until the nearest deadline of a renewed session; negative when it has passed, NaN without sessions',
   );
-  const buckets = gauge('buckets_owned', 'Buckets (of 32) that this replica owns');
   return {
     sessions: (count) => sessions.set(count),
     renewal: (outcome) => renewals.inc({ outcome }),
     deadlineMilliseconds: (milliseconds) => deadline.set(milliseconds === null ? Number.NaN : milliseconds / 1000),
-    bucketsOwned: (count) => buckets.set(count),
+  } satisfies Partial<Metrics>;
+};
+
+const replicaMetrics = ({ counter, gauge }: Instruments) => {
+  const count = gauge('buckets_owned', 'Buckets (of 32) that this replica owns');
+  const owned = gauge('bucket_owned', '1 for each bucket that this replica owns, by its name in Consul', 'bucket');
+  const moves = counter('bucket_moves_total', 'Buckets taken and adopted, or passed to another replica', 'direction');
+  const replicas = gauge(
+    'replicas',
+    'Replicas that are there: live, and of those the ones reaching the API server',
+    'state',
+  );
+  return {
+    bucketsOwned: (buckets) => {
+      count.set(buckets.length);
+      owned.reset();
+      for (const bucket of buckets) owned.set({ bucket }, 1);
+    },
+    bucketsMoved: (direction, number) => moves.inc({ direction }, number),
+    replicas: ({ live, reaching }) => {
+      replicas.set({ state: 'live' }, live);
+      replicas.set({ state: 'reaching' }, reaching);
+    },
   } satisfies Partial<Metrics>;
 };
 
@@ -133,6 +154,7 @@ export const createMetrics = (): PrometheusMetrics => {
   const metrics: Metrics = {
     ...electionMetrics(made),
     ...sessionMetrics(made),
+    ...replicaMetrics(made),
     ...consulMetrics(made),
     ...kubernetesMetrics(made),
     ...reconcileMetrics(made),

@@ -6,7 +6,7 @@ import { asObject, field, textField } from '../api/raw.ts';
 import type { Kubernetes, KubernetesError, ObjectRef, WriteOutcome } from '../ports/kubernetes.ts';
 import { type Answer, type Failure, saysNotFound } from './answer.ts';
 import { outcomeOf, type Written } from './outcome.ts';
-import { projectPod } from './pod.ts';
+import { projectPod, terminationOf } from './pod.ts';
 import { type Attempt, readFailure, unreadable } from './read-failure.ts';
 import {
   LEADER_GROUPS,
@@ -73,6 +73,10 @@ export function createKubernetes({
       return await calls.patch(written, { place: placeOf(pod), type: MERGE, content: { metadata } }, signal);
     },
     getPod: async (namespace, name, signal) => await getObject(calls, PODS, { namespace, name }, projectPod, signal),
+    getTermination: async (namespace, name, container, signal) => {
+      const found = await getObject(calls, PODS, { namespace, name }, terminationOf(container), signal);
+      return found?.termination ?? null;
+    },
     listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
     getGroup: async (namespace, name, signal) =>
       await getObject(calls, LEADER_GROUPS, { namespace, name }, parseGroup, signal),

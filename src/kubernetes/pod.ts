@@ -2,6 +2,7 @@
 import { API_GROUP } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../api/raw.ts';
+import type { ContainerTermination } from '../ports/kubernetes.ts';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const PHASES: readonly string[] = ['Pending', 'Running', 'Succeeded', 'Failed'];
@@ -85,3 +86,22 @@ function texts(raw: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(asObject(raw) ?? {});
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
+
+/**
+ * Reads from a pod how a container's present life has ended; `termination` null while it has not, or when either time is missing:
+ * such a report proves nothing. null for what is no pod.
+ */
+export const terminationOf =
+  (container: string) =>
+  (raw: unknown): { readonly termination: ContainerTermination | null } | null => {
+    const object = asObject(raw);
+    const identity = identityOf(section(object, 'metadata'));
+    if (identity === null) return null;
+    const status = listField(section(object, 'status'), 'containerStatuses', asObject).find(
+      (each) => field(each, 'name') === container,
+    );
+    const ended = section(section(status ?? null, 'state'), 'terminated');
+    const [startedMs, finishedMs] = [timeField(ended, 'startedAt'), timeField(ended, 'finishedAt')];
+    const complete = startedMs !== null && finishedMs !== null;
+    return { termination: complete ? { podUid: identity.uid, startedMs, finishedMs } : null };
+  };

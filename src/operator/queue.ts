@@ -21,6 +21,8 @@ export type Queue = {
   depth(): number;
   /** Monotonic milliseconds at which the oldest pass in work began; null when idle. For liveness. */
   busySinceMs(): number | null;
+  /** Resolves when no key that `concerns` holds for is in work. */
+  quiet(concerns: (key: string) => boolean): Promise<void>;
   /** Stops taking work. Resolves when the passes in work have ended. */
   stop(): Promise<void>;
 };
@@ -47,6 +49,7 @@ export function startQueue(options: {
   const working = new Map<string, number>();
   const timers = new Map<string, { atMs: number; cancel: () => void }>();
   const failures = new Map<string, number>();
+  const listeners = new Set<() => void>();
   let stopped: (() => void) | null = null;
 
   function add(key: string): void {
@@ -88,7 +91,20 @@ export function startQueue(options: {
     working.delete(key);
     settle(key, next);
     if (stopped !== null && working.size === 0) stopped();
+    for (const listener of listeners) listener();
     dispatch();
+  }
+
+  function quiet(concerns: (key: string) => boolean): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if ([...working.keys()].some(concerns)) return;
+      listeners.delete(look);
+      resolve();
+    };
+    listeners.add(look);
+    look();
+    return promise;
   }
 
   function settle(key: string, next: Next): void {
@@ -107,6 +123,7 @@ export function startQueue(options: {
     addAfter,
     depth: () => waiting.size,
     busySinceMs: () => (working.size === 0 ? null : Math.min(...working.values())),
+    quiet,
     stop: () =>
       new Promise((resolve) => {
         stopped = resolve;

@@ -23,6 +23,13 @@ export type WriteOutcome<T> =
   /** No connection, timeout, 429, 5xx: it may have been applied, or may yet be. */
   | { readonly kind: 'unknown'; readonly message: string };
 
+/** Epoch milliseconds, in whole seconds, by the clock of the pod's node. */
+export type ContainerTermination = {
+  readonly podUid: string;
+  readonly startedMs: number;
+  readonly finishedMs: number;
+};
+
 export type KubernetesEvent = {
   readonly regarding: ObjectRef & { readonly kind: 'LeaderGroup' | 'Pod'; readonly resourceVersion: string };
   readonly type: 'Normal' | 'Warning';
@@ -44,6 +51,16 @@ export type Kubernetes = {
   ): Promise<WriteOutcome<Pod>>;
   /** From etcd, not from a cache. null: a Status NotFound that names this pod. Throws KubernetesError. */
   getPod(namespace: string, name: string, signal: AbortSignal): Promise<Pod | null>;
+  /**
+   * How a container's present life has ended, from etcd. null: it has not, as far as its kubelet has reported, or there is no such
+   * pod or container. Throws KubernetesError.
+   */
+  getTermination(
+    namespace: string,
+    pod: string,
+    container: string,
+    signal: AbortSignal,
+  ): Promise<ContainerTermination | null>;
   /** From etcd, all pages. Throws KubernetesError. */
   listPods(namespace: string, signal: AbortSignal): Promise<readonly Pod[]>;
   /** From etcd. null: a Status NotFound that names this group. Throws KubernetesError. */

@@ -20,8 +20,12 @@ export type Metrics = {
   renewal(outcome: 'renewed' | 'lost' | 'failed'): void;
   /** Milliseconds until the nearest deadline of a renewed session; negative when it has passed, null without sessions. */
   deadlineMilliseconds(milliseconds: number | null): void;
-  /** Of the 32 buckets, those this replica owns. */
-  bucketsOwned(count: number): void;
+  /** Of the 32 buckets, those this replica owns, by their names in Consul. */
+  bucketsOwned(buckets: readonly string[]): void;
+  /** `taken`: got and adopted. `passed`: given to the replica whose they should be. */
+  bucketsMoved(direction: 'taken' | 'passed', count: number): void;
+  /** Replicas that are there, this one included, and how many of them reach the API server. */
+  replicas(counts: { readonly live: number; readonly reaching: number }): void;
   /** A request to Consul is over. `watchPrefix` takes as long as nothing happens, so only its outcome counts. */
   consulRequest(report: { readonly operation: string; readonly outcome: string; readonly milliseconds: number }): void;
   /** A request to the API server is over; watches are not reported here. */

@@ -75,7 +75,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     keys: { lock: LOCK_KEY, record: null, token: null },
     pods,
     sessions: [...sessions].map((name) => aSession(name)),
-    ownership: { kind: 'owned', fence: FENCE },
+    ownership: { kind: 'owned', fence: FENCE, untilMs: NOW_MS + 8000 },
     consulSilent: false,
     lockDeadlineMs: NOW_MS + 20_000,
     lock,

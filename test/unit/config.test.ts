@@ -38,7 +38,7 @@ describe('without anything', () => {
       kubernetes: { requestTimeoutMs: 2000 },
       consul: { address: 'http://127.0.0.1:8500', token: null, tokenFile: null, tls: null, requestTimeoutMs: 2000 },
       marginMs: 2500,
-      identity: { id: 'host-1_42', podName: null, podNamespace: null, podUid: null },
+      identity: { id: 'host-1_42', podName: null, podNamespace: null, podUid: null, container: 'operator' },
     });
   });
 
@@ -328,6 +328,7 @@ describe('the identity', () => {
       podName: 'leadergroup-0.x',
       podNamespace: 'ops',
       podUid: '7c9e6679-7425-40de-944b-e07fc1f90ae7',
+      container: 'operator',
     });
     expect(configOf({ env: pod, pid: 2 }).identity.id).toBe(identity.id);
   });

@@ -114,7 +114,11 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
 
   const ownership = ({ namespace, name: group }: LeaderGroup): Ownership =>
     belief === 'owned' && session !== null
-      ? { kind: 'owned', fence: { key: bucketKey(SPACE, bucketOf(namespace, group)), session } }
+      ? {
+          kind: 'owned',
+          fence: { key: bucketKey(SPACE, bucketOf(namespace, group)), session },
+          untilMs: Number.MAX_SAFE_INTEGER,
+        }
       : { kind: belief === 'owned' ? 'notOwned' : belief };
 
   const reconciler = createReconciler({

@@ -20,5 +20,7 @@ export const noMetrics: Metrics = {
   kubernetesRequest: nothing,
   relisted: nothing,
   queueDepth: nothing,
+  bucketsMoved: nothing,
+  replicas: nothing,
   reconciled: nothing,
 };

@@ -20,7 +20,9 @@ const recordEverything = (metrics: ReturnType<typeof createMetrics>): void => {
   metrics.renewal('renewed');
   metrics.renewal('failed');
   metrics.deadlineMilliseconds(12_500);
-  metrics.bucketsOwned(32);
+  metrics.bucketsOwned(['00', '1f']);
+  metrics.bucketsMoved('taken', 2);
+  metrics.replicas({ live: 3, reaching: 2 });
   metrics.consulRequest({ operation: 'txn', outcome: 'rejected', milliseconds: 3 });
   metrics.consulRequest({ operation: 'watchPrefix', outcome: 'ok', milliseconds: 20_000 });
   metrics.kubernetesRequest({ operation: 'patchPod', outcome: 'done', milliseconds: 4 });
@@ -47,7 +49,11 @@ describe('metrics', () => {
       'leadergroup_session_renewals_total{outcome="renewed"}': 1,
       'leadergroup_session_renewals_total{outcome="failed"}': 1,
       leadergroup_deadline_seconds: 12.5,
-      leadergroup_buckets_owned: 32,
+      leadergroup_buckets_owned: 2,
+      'leadergroup_bucket_owned{bucket="1f"}': 1,
+      'leadergroup_bucket_moves_total{direction="taken"}': 2,
+      'leadergroup_replicas{state="live"}': 3,
+      'leadergroup_replicas{state="reaching"}': 2,
       'leadergroup_consul_requests_total{operation="txn",outcome="rejected"}': 1,
       'leadergroup_consul_requests_total{operation="watchPrefix",outcome="ok"}': 1,
       'leadergroup_consul_request_seconds_count{operation="txn"}': 1,

@@ -41,7 +41,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
   });
   const startedMs = clock.nowMs();
   let silentSinceMs: number | null = null;
-  let ownership: Ownership = { kind: 'owned', fence: FENCE };
+  let ownership: Ownership = { kind: 'owned', fence: FENCE, untilMs: Number.MAX_SAFE_INTEGER };
   const observe = createObserver({
     clock,
     store,

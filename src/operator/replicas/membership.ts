@@ -2,9 +2,16 @@
  * Joining: what a replica does in Consul before it may own anything. The synthetic node that all sessions are bound to,
  * the check that this prefix is this cluster's, the replica's own session, its entry among the replicas.
  */
-import { clusterIdentityKey, type KeySpace, replicaKey, replicaSessionName, syntheticNode } from '../election/keys.ts';
-import type { Clock } from '../ports/clock.ts';
-import { type Consul, ConsulError } from '../ports/consul.ts';
+import {
+  clusterIdentityKey,
+  type KeySpace,
+  replicaKey,
+  replicaSessionName,
+  syntheticNode,
+} from '../../election/keys.ts';
+import { formatReplica, type ReplicaPod } from '../../election/replicas.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type Consul, ConsulError } from '../../ports/consul.ts';
 
 /** The replica's session is this short whatever the groups want: it bounds how long a dead replica keeps its buckets. */
 export const REPLICA_TTL_MS = 10_000;
@@ -13,7 +20,7 @@ export type ReplicaIdentity = {
   /** Part of a Consul key. */
   readonly id: string;
   /** null outside Kubernetes, where no identity outlives the process. */
-  readonly podUid: string | null;
+  readonly pod: ReplicaPod | null;
 };
 
 /** Another cluster's identity stands under our prefix: two clusters would share locks that must not be shared. */
@@ -21,9 +28,13 @@ export class ForeignClusterError extends Error {
   override readonly name = 'ForeignClusterError';
 }
 
-export type Membership = { readonly session: string; readonly acknowledgedMs: number };
+/** `sinceMs`: wall clock before the session was opened. */
+export type Membership = { readonly session: string; readonly acknowledgedMs: number; readonly sinceMs: number };
 
-/** Throws ConsulError (try again later) or ForeignClusterError (final). An aborted join may leave a session that expires by itself. */
+/**
+ * Throws ConsulError (try again later) or ForeignClusterError (final). An aborted join may leave a session that expires by
+ * itself. The replica is not registered yet: nobody counts on it.
+ */
 export async function join(
   ports: { readonly consul: Consul; readonly clock: Clock },
   space: KeySpace,
@@ -36,11 +47,11 @@ export async function join(
   await claimPrefix(consul, space, clusterUid, signal);
   await endEarlierLives(consul, space, replica, signal);
   const acknowledgedMs = clock.nowMs();
+  const sinceMs = clock.wallMs();
   const name = replicaSessionName(replica.id);
   const request = { node: syntheticNode(space), name, ttlMs: REPLICA_TTL_MS, lockDelayMs: 0 };
   const session = await consul.createSession(request, signal);
-  await register(consul, space, replica, session, signal);
-  return { session, acknowledgedMs };
+  return { session, acknowledgedMs, sinceMs };
 }
 
 async function claimPrefix(consul: Consul, space: KeySpace, clusterUid: string, signal: AbortSignal): Promise<void> {
@@ -71,21 +82,26 @@ async function endEarlierLives(
   replica: ReplicaIdentity,
   signal: AbortSignal,
 ): Promise<void> {
-  if (replica.podUid === null) return;
+  if (replica.pod === null) return;
   const sessions = await consul.listSessions(syntheticNode(space), signal);
   const earlier = sessions.filter(({ name }) => name === replicaSessionName(replica.id));
   for (const { id } of earlier) await consul.destroySession(id, signal);
 }
 
-async function register(
+/**
+ * Tells the other replicas that this one is there and whether it reaches the API server; from then on they may pass buckets
+ * to it. Again with every change. Throws ConsulError.
+ */
+export async function register(
   consul: Consul,
   space: KeySpace,
   replica: ReplicaIdentity,
-  session: string,
+  { session, sinceMs }: Pick<Membership, 'session' | 'sinceMs'>,
+  reachesApiServer: boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const key = replicaKey(space, replica.id);
-  const value = JSON.stringify({ v: 1, reachesApiServer: true });
+  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod: replica.pod });
   const result = await consul.txn([{ verb: 'lock', key, session, value }], signal);
   if (result.kind === 'rejected') throw txnError(`registering ${key}`, result.rejections[0]?.text ?? 'no reason given');
 }

@@ -1,0 +1,71 @@
+/** What a replica says of itself in Consul, under its own key, which its own session holds. */
+import { isObject, isText, parseJson } from './json.ts';
+
+/** The pod a replica runs in. Its container: a pod may have others, and they may end without it. */
+export type ReplicaPod = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly container: string;
+};
+
+export type ReplicaRecord = {
+  readonly v: 1;
+  readonly reachesApiServer: boolean;
+  /** Epoch milliseconds, by the clock of the replica's own node, at which it began to open its session. */
+  readonly sinceMs: number;
+  /** null outside Kubernetes. */
+  readonly pod: ReplicaPod | null;
+};
+
+/** A replica whose session is alive, as far as Consul has found out. */
+export type LiveReplica = {
+  readonly id: string;
+  readonly session: string;
+  readonly reachesApiServer: boolean;
+  readonly sinceMs: number;
+  readonly pod: ReplicaPod | null;
+};
+
+export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(record);
+
+/**
+ * What a replica can be taken for whose record cannot be read (another version's, or written by hand): it lives, since its
+ * session holds the key, and nothing is known that would allow to end it.
+ */
+const UNREADABLE: ReplicaRecord = { v: 1, reachesApiServer: true, sinceMs: Number.MAX_SAFE_INTEGER, pod: null };
+
+export function liveReplica(id: string, session: string, value: string | null): LiveReplica {
+  const { reachesApiServer, sinceMs, pod } = parse(value) ?? UNREADABLE;
+  return { id, session, reachesApiServer, sinceMs, pod };
+}
+
+function parse(text: string | null): ReplicaRecord | null {
+  const raw = parseJson(text);
+  if (!isObject(raw) || raw.v !== 1 || typeof raw.reachesApiServer !== 'boolean') return null;
+  const { reachesApiServer, sinceMs } = raw;
+  if (typeof sinceMs !== 'number' || !Number.isSafeInteger(sinceMs)) return null;
+  return { v: 1, reachesApiServer, sinceMs, pod: podOf(raw.pod) };
+}
+
+function podOf(raw: unknown): ReplicaPod | null {
+  if (!isObject(raw)) return null;
+  const { namespace, name, uid, container } = raw;
+  return isText(namespace) && isText(name) && isText(uid) && isText(container)
+    ? { namespace, name, uid, container }
+    : null;
+}
+
+/** One life of a container that its kubelet reports as ended. Epoch milliseconds by the node's clock, whole seconds. */
+export type Termination = { readonly podUid: string; readonly startedMs: number; readonly finishedMs: number };
+
+/**
+ * The process that opened this session is dead: the session was opened within the life of the container that has ended. Both
+ * times are by the clock of the same node. Times of a container are cut to seconds, so a session opened in the second in which
+ * a life ended could be the next life's, and is let expire.
+ */
+export const diedIn = ({ pod, sinceMs }: LiveReplica, termination: Termination): boolean =>
+  pod !== null &&
+  pod.uid === termination.podUid &&
+  sinceMs >= termination.startedMs &&
+  sinceMs < termination.finishedMs;

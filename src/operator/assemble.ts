@@ -1,0 +1,175 @@
+/** Makes the parts of a replica and ties their knots: everything that wakes a group goes through the one queue. */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { bucketOf, syntheticNode } from '../election/keys.ts';
+import { createAnnouncer } from './announce.ts';
+import { trackContact } from './consul-contact.ts';
+import { createLockWatches, type LockWatches } from './lock-watches.ts';
+import { createLocks } from './locks.ts';
+import { createObserver } from './observe.ts';
+import type { OperatorOptions } from './options.ts';
+import { type Queue, startQueue } from './queue.ts';
+import { type Reach, trackReach } from './reach.ts';
+import { createReconciler, type Reconciler } from './reconciler.ts';
+import { type BucketOwnership, createOwnership } from './replicas/ownership.ts';
+import { createPeers, type Peers } from './replicas/peers.ts';
+import { createSessionKeeper, type SessionKeeper } from './sessions.ts';
+import { createStatusWriter, writeInvalidStatus } from './status-writer.ts';
+import { createStore, type Store } from './store.ts';
+import { createWatchHealth, type WatchHealth } from './watch-health.ts';
+
+export type Parts = {
+  readonly store: Store;
+  readonly keeper: SessionKeeper;
+  readonly ownership: BucketOwnership;
+  readonly reconciler: Reconciler;
+  readonly queue: Queue;
+  readonly peers: Peers;
+  readonly reach: Reach;
+  readonly watchHealth: WatchHealth;
+  readonly stuck: () => string | null;
+};
+
+/** A pass over one group that takes this long is stuck: a restart helps. */
+const STUCK_MS = 60_000;
+
+/** `signal` ends the passes in work. `synced`: the caches are full; before that no pass does anything. */
+export function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => boolean): Parts {
+  const { clock, random, log, metrics, space, marginMs } = options;
+  const wake = (key: string): void => queue.add(key);
+  const wakeAll = (): void => store.groupKeys().forEach(wake);
+  const store = createStore(clock);
+  const contact = trackContact(options.consul, clock, (silent) => {
+    log.warn({}, silent ? 'Consul does not answer' : 'Consul answers again');
+    wakeAll();
+  });
+  const { consul } = contact;
+  const reach = trackReach(options.kubernetes, clock, () => {
+    log.warn({}, reach.reaches() ? 'the API server answers again' : 'the API server does not answer');
+    ownership.reachChanged();
+  });
+  const { kubernetes } = reach;
+  const watchHealth = createWatchHealth(options.watch, clock, reach.watchProblem);
+  const stuck = (): string | null =>
+    stuckPass(clock.nowMs() - (queue.busySinceMs() ?? clock.nowMs())) ?? watchHealth.stuck();
+  const node = syntheticNode(space);
+  const keeper = createSessionKeeper({ ...options, consul, kubernetes, node, wake });
+  const locks = createLocks(consul, space);
+  const watches = createLockWatches({ consul, clock, random, log, locks, space, wake, signal });
+  const inBucket = (bucket: number) => (key: string) => bucketOfKey(key) === bucket;
+  const ownership = createOwnership({
+    ...options,
+    consul,
+    keeper,
+    stuck,
+    reachesApiServer: reach.reaches,
+    opened: watches.openBucket,
+    // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
+    adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
+    closed: (bucket) => {
+      watches.closeBucket(bucket);
+      for (const key of keeper.keys().filter(inBucket(bucket))) keeper.drop(key);
+      for (const key of store.groupKeys().filter(inBucket(bucket))) {
+        watches.unfollow(key);
+        reconciler.forget(key);
+      }
+    },
+    quiet: (bucket) => queue.quiet(inBucket(bucket)),
+  });
+  const startedMs = clock.nowMs();
+  const observe = createObserver({
+    clock,
+    store,
+    locks,
+    keeper,
+    marginMs,
+    ownership: ownership.of,
+    silentSinceMs: contact.silentSinceMs,
+    lockKeyProblem: (group) => problemOf(options, group),
+    aloneSinceMs: (group) => Math.max(startedMs, ownership.heldSinceMs(group) ?? 0),
+  });
+  const reconciler = createReconciler({
+    store,
+    observe,
+    executor: {
+      consul,
+      kubernetes,
+      clock,
+      random,
+      keeper,
+      locks,
+      doubtOwnership: ownership.doubt,
+      syntheticNode: node,
+    },
+    announcer: createAnnouncer(options),
+    writeStatus: createStatusWriter({ ...options, kubernetes }),
+    writeInvalid: (group, until) => writeInvalidStatus({ ...options, kubernetes }, group, until),
+    owned: (group) => ownership.of(group).kind === 'owned',
+    metrics,
+    log,
+    signal,
+    dropped: (key) => {
+      keeper.drop(key);
+      watches.unfollow(key);
+    },
+  });
+  const queue = startQueue({
+    clock,
+    random,
+    workers: options.workers,
+    handle: async (key, sinceMs) => {
+      if (!synced()) return { kind: 'done' };
+      followSharedKey(options, { store, ownership, watches }, key);
+      return await measured(options, () => reconciler.reconcile(key, sinceMs));
+    },
+    onError: (key, error) => {
+      if (!signal.aborted) log.error({ group: key, error }, 'a pass over the group failed; this is a defect');
+    },
+  });
+  const peers = createPeers({
+    consul,
+    kubernetes,
+    clock,
+    log,
+    signal,
+    self: options.replica.id,
+    replicas: () => ownership.registry()?.live() ?? [],
+  });
+  return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, stuck };
+}
+
+const stuckPass = (oldestMs: number): string | null =>
+  oldestMs < STUCK_MS ? null : `the oldest pass has taken ${Math.round(oldestMs)} ms`;
+
+async function measured<T>({ clock, metrics }: OperatorOptions, pass: () => Promise<T>): Promise<T> {
+  const startedMs = clock.nowMs();
+  let outcome: 'done' | 'failed' = 'failed';
+  try {
+    const result = await pass();
+    outcome = 'done';
+    return result;
+  } finally {
+    metrics.reconciled(outcome, clock.nowMs() - startedMs);
+  }
+}
+
+function followSharedKey(
+  options: OperatorOptions,
+  {
+    store,
+    ownership,
+    watches,
+  }: { readonly store: Store; readonly ownership: BucketOwnership; readonly watches: LockWatches },
+  key: string,
+): void {
+  const parsed = store.group(key);
+  if (parsed?.kind !== 'valid' || problemOf(options, parsed.group) !== null) return;
+  if (ownership.of(parsed.group).kind === 'owned') watches.follow(parsed.group);
+}
+
+const problemOf = ({ lockKeyProblem }: OperatorOptions, { spec, namespace }: LeaderGroup): string | null =>
+  spec.lockKey === null ? null : lockKeyProblem(spec.lockKey, namespace);
+
+function bucketOfKey(key: string): number {
+  const [namespace = '', name = ''] = key.split('/');
+  return bucketOf(namespace, name);
+}

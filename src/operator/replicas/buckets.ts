@@ -1,0 +1,61 @@
+/**
+ * What this replica believes of each bucket. Believing is not owning: the lock in Consul is the truth, and every transaction
+ * checks it.
+ *
+ * | state    | entered when                                        | leaves when |
+ * |----------|-----------------------------------------------------|-------------|
+ * | adopting | its lock is this replica's                          | its locks are known and its sessions adopted: owned |
+ * | owned    |                                                     | a move begins: leaving; the session ends: lapsed |
+ * | leaving  | a move begins; nothing is planned for its groups    | moved: none; refused, or found ours again: owned |
+ * | lapsed   | the replica's session has ended                     | locked again: adopting; another's: none |
+ */
+import type { Clock } from '../../ports/clock.ts';
+
+export type BucketState = 'adopting' | 'owned' | 'leaving' | 'lapsed';
+
+export type Buckets = {
+  state(bucket: number): BucketState | null;
+  /** Monotonic milliseconds at which this replica found that it had got the bucket; null while it has not. */
+  heldSinceMs(bucket: number): number | null;
+  inState(state: BucketState): readonly number[];
+  all(): readonly number[];
+  /** Just got: adoption begins. */
+  adopt(bucket: number): void;
+  set(bucket: number, state: 'owned' | 'leaving'): void;
+  /** Not this replica's any more. */
+  close(bucket: number): void;
+  /** The session is over: what was owned may be got back, with its sessions still kept alive; the rest was not finished. */
+  lapse(): void;
+};
+
+/** `closed` is told of each bucket that is not this replica's any more. */
+export function createBuckets(clock: Clock, closed: (bucket: number) => void): Buckets {
+  const states = new Map<number, BucketState>();
+  const since = new Map<number, number>();
+
+  function close(bucket: number): void {
+    if (!states.delete(bucket)) return;
+    since.delete(bucket);
+    closed(bucket);
+  }
+
+  return {
+    state: (bucket) => states.get(bucket) ?? null,
+    heldSinceMs: (bucket) => since.get(bucket) ?? null,
+    inState: (wanted) => [...states].filter(([, state]) => state === wanted).map(([bucket]) => bucket),
+    all: () => [...states.keys()],
+    adopt: (bucket) => {
+      // A failed adoption is begun again; the bucket has been ours all the while.
+      if (states.get(bucket) !== 'adopting') since.set(bucket, clock.nowMs());
+      states.set(bucket, 'adopting');
+    },
+    set: (bucket, state) => void states.set(bucket, state),
+    close,
+    lapse: () => {
+      for (const [bucket, state] of states) {
+        if (state === 'owned' || state === 'lapsed') states.set(bucket, 'lapsed');
+        else close(bucket);
+      }
+    },
+  };
+}

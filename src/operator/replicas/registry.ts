@@ -1,0 +1,43 @@
+/** The replicas that are there, as the watch of their entries tells; a hint, like all that a watch tells. */
+import { type KeySpace, replicasPrefix } from '../../election/keys.ts';
+import { type LiveReplica, liveReplica } from '../../election/replicas.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { KvEntry, KvSnapshot } from '../../ports/consul.ts';
+
+export type Registry = {
+  /** Takes what the watch shows. */
+  update(snapshot: KvSnapshot): void;
+  /** By id. Empty before the first update. */
+  live(): readonly LiveReplica[];
+  known(): boolean;
+  /** Monotonic milliseconds since when the same replicas are there and say the same of themselves. */
+  unchangedSinceMs(): number;
+  /** Entries whose replica is gone: they are of no use to anybody. */
+  left(): readonly KvEntry[];
+};
+
+export function createRegistry(clock: Clock, space: KeySpace): Registry {
+  const prefix = replicasPrefix(space);
+  let live: readonly LiveReplica[] = [];
+  let left: readonly KvEntry[] = [];
+  let known = false;
+  let changedMs = clock.nowMs();
+  let shown = '';
+
+  return {
+    update: ({ entries }) => {
+      live = entries.flatMap(({ key, session, value }) =>
+        session === null ? [] : [liveReplica(key.slice(prefix.length), session, value)],
+      );
+      left = entries.filter(({ session }) => session === null);
+      const shows = JSON.stringify(live);
+      if (shows !== shown) changedMs = clock.nowMs();
+      shown = shows;
+      known = true;
+    },
+    live: () => live,
+    known: () => known,
+    unchangedSinceMs: () => changedMs,
+    left: () => left,
+  };
+}

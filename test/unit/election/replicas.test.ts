@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
+
+const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: 'uid-of-a', container: 'operator' };
+const RECORD: ReplicaRecord = { v: 1, reachesApiServer: false, sinceMs: 1_700_000_005_250, pod: POD };
+const ENDED = { podUid: 'uid-of-a', startedMs: 1_700_000_001_000, finishedMs: 1_700_000_060_000 };
+
+describe('a replica’s record', () => {
+  it('says what the replica wrote', () => {
+    const { v: _version, ...said } = RECORD;
+    expect(liveReplica('a', 's', formatReplica(RECORD))).toEqual({ id: 'a', session: 's', ...said });
+  });
+
+  it.each([
+    null,
+    '',
+    'x',
+    '[]',
+    '{}',
+    '{"v":2,"reachesApiServer":false,"sinceMs":1}',
+    '{"v":1,"reachesApiServer":"no"}',
+  ])('that cannot be read is of a replica that lives, shares the buckets and is never ended: %j', (value) => {
+    const replica = liveReplica('a', 's', value);
+    expect([replica.reachesApiServer, replica.pod, diedIn(replica, ENDED)]).toEqual([true, null, false]);
+  });
+
+  it.each([null, {}, { ...POD, uid: '' }, { ...POD, name: 7 }, 'pod'])(
+    'with a pod that cannot be read names none: %j',
+    (pod) => {
+      expect(liveReplica('a', 's', JSON.stringify({ ...RECORD, pod })).pod).toBeNull();
+    },
+  );
+});
+
+describe('a container that has ended', () => {
+  const since = (sinceMs: number) => liveReplica('a', 's', formatReplica({ ...RECORD, sinceMs }));
+
+  it('proves that the process which opened its session in that life is dead', () => {
+    expect(diedIn(since(1_700_000_005_250), ENDED)).toBe(true);
+  });
+
+  it('proves nothing of a session that was opened in the next life, or in the very second', () => {
+    expect([1_700_000_060_000, 1_700_000_060_999, 1_700_000_061_000].map((ms) => diedIn(since(ms), ENDED))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('proves nothing of a session that was opened before that life', () => {
+    expect(diedIn(since(1_700_000_000_999), ENDED)).toBe(false);
+  });
+
+  it('proves nothing of another pod’s replica, or of one outside Kubernetes', () => {
+    expect(diedIn(since(1_700_000_005_250), { ...ENDED, podUid: 'uid-of-b' })).toBe(false);
+    expect(diedIn(liveReplica('a', 's', formatReplica({ ...RECORD, pod: null })), ENDED)).toBe(false);
+  });
+});

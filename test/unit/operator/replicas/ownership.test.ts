@@ -1,0 +1,546 @@
+import { describe, expect, it } from 'vitest';
+import {
+  bucketKey,
+  bucketOf,
+  clusterIdentityKey,
+  replicaKey,
+  sessionName,
+  syntheticNode,
+} from '../../../../src/election/keys.ts';
+import { placement } from '../../../../src/election/placement.ts';
+import { ForeignClusterError } from '../../../../src/operator/replicas/membership.ts';
+import { createOwnership } from '../../../../src/operator/replicas/ownership.ts';
+import { createSessionKeeper } from '../../../../src/operator/sessions.ts';
+import { createFakeClock, createFakeRandom, type FakeClock, settle } from '../../../support/model/fake-clock.ts';
+import { createLink, type Link } from '../../../support/model/link.ts';
+import { SPACE } from '../../../support/model/replica.ts';
+import { noLog, noMetrics } from '../../../support/model/sinks.ts';
+import { createWorldApiServer, type WorldApiServer } from '../../../support/model/world-api-server.ts';
+import { createWorldConsul, type WorldConsul } from '../../../support/model/world-consul.ts';
+
+const GROUP = { namespace: 'default', name: 'notifier' };
+const BUCKET = bucketOf(GROUP.namespace, GROUP.name);
+const NODE = syntheticNode(SPACE);
+
+type World = { readonly clock: FakeClock; readonly api: WorldApiServer; readonly consul: WorldConsul };
+
+function aWorld(): World {
+  const clock = createFakeClock();
+  return { clock, api: createWorldApiServer(), consul: createWorldConsul(clock) };
+}
+
+type Options = { readonly podUid?: string | null; readonly clusterUid?: string; readonly ready?: (link: Link) => void };
+
+/** A replica that runs. */
+function aReplica({ clock, api, consul }: World, id: string, options: Options = {}) {
+  const link = createLink(id, api, consul, () => undefined);
+  options.ready?.(link);
+  const stop = new AbortController();
+  const told: string[] = [];
+  let reaching = true;
+  let stuck: string | null = null;
+  let quiet = Promise.resolve();
+  const ports = { consul: link.consul, clock, random: createFakeRandom(id), marginMs: 2000, metrics: noMetrics };
+  const keeper = createSessionKeeper({ ...ports, kubernetes: link.kubernetes, node: NODE, wake: () => undefined });
+  const ownership = createOwnership({
+    ...ports,
+    log: noLog,
+    keeper,
+    space: SPACE,
+    replica: { id, pod: podOf(options.podUid ?? null) },
+    reachesApiServer: () => reaching,
+    stuck: () => stuck,
+    quiet: () => quiet,
+    clusterUid: options.clusterUid ?? 'uid-of-cluster',
+    opened: (bucket) => {
+      if (bucket === BUCKET) told.push('opened');
+      return Promise.resolve();
+    },
+    adopted: (bucket) => {
+      if (bucket === BUCKET) told.push(`adopted with ${keeper.count()}`);
+    },
+    closed: (bucket) => {
+      if (bucket === BUCKET) told.push('closed');
+    },
+  });
+  const ended = ownership.run(stop.signal);
+  ended.catch(() => undefined);
+  return {
+    link,
+    keeper,
+    ownership,
+    stop,
+    ended,
+    told,
+    session: () => ownSession(consul, id),
+    reach: (reaches: boolean) => {
+      reaching = reaches;
+      ownership.reachChanged();
+    },
+    stick: (reason: string | null) => {
+      stuck = reason;
+    },
+    /** Passes are in work until the returned function is called. */
+    work: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      quiet = promise;
+      return resolve;
+    },
+  };
+}
+
+const podOf = (uid: string | null) =>
+  uid === null ? null : { namespace: 'leadergroup-system', name: 'operator', uid, container: 'operator' };
+
+const ownSession = (consul: WorldConsul, id: string): string =>
+  consul.sessions().find(({ name }) => name === `replica/${id}`)?.id ?? '';
+
+describe('a replica that is alone', () => {
+  it('knows nothing of its bucket before it has joined', () => {
+    const replica = aReplica(aWorld(), 'r1', { ready: (link) => link.decide(() => 'held') });
+    expect(replica.ownership.of(GROUP)).toEqual({ kind: 'neverKnown' });
+    expect(replica.ownership.problem()).toContain('not been joined');
+  });
+
+  it('owns all 32 buckets, each by a lock of its own session', async () => {
+    const world = aWorld();
+    const { ownership, session, told } = aReplica(world, 'r1');
+    await settle();
+    expect(ownership.owned()).toHaveLength(32);
+    expect(ownership.of(GROUP)).toEqual({
+      kind: 'owned',
+      fence: { key: bucketKey(SPACE, BUCKET), session: session() },
+      untilMs: expect.any(Number),
+    });
+    expect(world.consul.entry(bucketKey(SPACE, BUCKET))?.session).toBe(session());
+    expect([told, ownership.problem()]).toEqual([['opened', 'adopted with 0'], null]);
+  });
+
+  it('is registered, with a session of ten seconds without lock-delay', async () => {
+    const world = aWorld();
+    const { session } = aReplica(world, 'r1');
+    await settle();
+    expect(world.consul.entry(replicaKey(SPACE, 'r1'))?.session).toBe(session());
+    expect(world.consul.requests.sessionInfo(session())).toMatchObject({ ttlMs: 10_000, lockDelayMs: 0, node: NODE });
+  });
+
+  it('adopts the members’ sessions before it acts', async () => {
+    const world = aWorld();
+    world.consul.foreign.openSession({
+      node: NODE,
+      name: sessionName('default', 'notifier', 'uid-of-a'),
+      ttlMs: 30_000,
+      lockDelayMs: 0,
+    });
+    const { told } = aReplica(world, 'r1');
+    await settle();
+    expect(told).toEqual(['opened', 'adopted with 1']);
+  });
+
+  it('goes on owning while Consul renews its session', async () => {
+    const world = aWorld();
+    const { ownership } = aReplica(world, 'r1');
+    await world.clock.advance(120_000);
+    expect(ownership.of(GROUP).kind).toBe('owned');
+  });
+
+  it('tries again when Consul does not answer at its start', async () => {
+    const world = aWorld();
+    const { link, ownership } = aReplica(world, 'r1', { ready: (link) => link.decide(() => 'lost') });
+    await world.clock.advance(2000);
+    expect(ownership.problem()).toContain('no answer');
+    link.decide(() => 'arrives');
+    await world.clock.advance(5000);
+    expect(ownership.of(GROUP).kind).toBe('owned');
+  });
+});
+
+/** The replica of two that should own the bucket, and the other one. */
+const [RIGHTFUL, OTHER] = placement(['r1', 'r2']).get(BUCKET) === 'r1' ? ['r1', 'r2'] : ['r2', 'r1'];
+
+/** Long enough for every planned move. */
+const SETTLED_MS = 5000;
+
+const holderOf = ({ consul }: World): string | null => consul.entry(bucketKey(SPACE, BUCKET))?.session ?? null;
+
+describe('two replicas', () => {
+  it('share the buckets by halves, and each acts for its own', async () => {
+    const world = aWorld();
+    const [first, second] = [aReplica(world, OTHER), aReplica(world, RIGHTFUL)];
+    await world.clock.advance(SETTLED_MS);
+    expect([first.ownership.owned().length, second.ownership.owned().length]).toEqual([16, 16]);
+    expect([...first.ownership.owned(), ...second.ownership.owned()].toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 32 }, (_, bucket) => bucket),
+    );
+    expect([first.ownership.of(GROUP).kind, second.ownership.of(GROUP).kind]).toEqual(['notOwned', 'owned']);
+    expect([first.told, second.told]).toEqual([
+      ['opened', 'adopted with 0', 'closed'],
+      ['opened', 'adopted with 0'],
+    ]);
+  });
+
+  it('come to rest: nothing moves for an hour', async () => {
+    const world = aWorld();
+    aReplica(world, OTHER);
+    aReplica(world, RIGHTFUL);
+    await world.clock.advance(SETTLED_MS);
+    const writes = world.consul.writes();
+    await world.clock.advance(3_600_000);
+    expect(world.consul.writes()).toBe(writes);
+  });
+
+  it('have a bucket locked by one of them at every moment of a move', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    const states = world.consul.log.length;
+    const second = aReplica(world, RIGHTFUL);
+    await world.clock.advance(SETTLED_MS);
+    const holders = world.consul.log
+      .slice(states)
+      .map(({ entries }) => entries.get(bucketKey(SPACE, BUCKET))?.session ?? null);
+    expect(new Set(holders)).toEqual(new Set([first.session(), second.session()]));
+  });
+
+  it('wait with a move until the passes in work have ended, and meanwhile plan nothing for the bucket', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    const done = first.work();
+    aReplica(world, RIGHTFUL);
+    await world.clock.advance(2500);
+    expect([first.ownership.of(GROUP).kind, holderOf(world)]).toEqual(['notOwned', first.session()]);
+    done();
+    await settle();
+    expect(holderOf(world)).not.toBe(first.session());
+  });
+
+  it('put a move off when a pass does not end: the bucket is worked on by its owner again', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    first.work();
+    aReplica(world, RIGHTFUL);
+    await world.clock.advance(2500);
+    expect(first.ownership.of(GROUP).kind).toBe('notOwned');
+    await world.clock.advance(5000);
+    expect([first.ownership.of(GROUP).kind, holderOf(world)]).toEqual(['owned', first.session()]);
+  });
+
+  it('do not move a bucket to a replica whose session has just ended', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    const done = first.work();
+    const second = aReplica(world, RIGHTFUL);
+    await world.clock.advance(2500);
+    second.link.decide(() => 'lost');
+    world.consul.foreign.endSession(second.session());
+    done();
+    await settle();
+    expect([first.ownership.of(GROUP).kind, holderOf(world)]).toEqual(['owned', first.session()]);
+  });
+
+  it('make a move void of which no answer came, before the bucket is used again', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    first.link.decide(({ operation, about }) => (operation === 'txn' && about === 'lock' ? 'held' : 'arrives'));
+    aReplica(world, RIGHTFUL);
+    await world.clock.advance(2500);
+    const late = first.link.held();
+    expect(late).not.toEqual([]);
+    first.link.decide(() => 'arrives');
+    // The next move waits for a pass, so that only the late one could take the bucket away.
+    first.work();
+    for (const request of late) request.giveUp();
+    await world.clock.advance(500);
+    for (const request of late) request.deliver();
+    expect(holderOf(world)).toBe(first.session());
+    await world.clock.advance(5000);
+    expect(first.ownership.of(GROUP).kind).toBe('owned');
+  });
+
+  it('take over at once when the other gives its buckets up', async () => {
+    const world = aWorld();
+    const first = aReplica(world, RIGHTFUL);
+    const second = aReplica(world, OTHER);
+    await world.clock.advance(SETTLED_MS);
+    first.stop.abort();
+    await first.ended;
+    await first.ownership.release(new AbortController().signal);
+    await settle();
+    expect([first.ownership.owned(), second.ownership.owned().length]).toEqual([[], 32]);
+    expect([first.session(), world.consul.entry(replicaKey(SPACE, RIGHTFUL))]).toEqual(['', null]);
+  });
+
+  it('pass buckets on when one leaves: nobody can take them in between', async () => {
+    const world = aWorld();
+    const first = aReplica(world, RIGHTFUL);
+    const second = aReplica(world, OTHER);
+    await world.clock.advance(SETTLED_MS);
+    const states = world.consul.log.length;
+    first.stop.abort();
+    await first.ownership.release(new AbortController().signal);
+    const after = world.consul.log[states]?.entries.get(bucketKey(SPACE, BUCKET))?.session;
+    expect(after).toBe(second.session());
+  });
+
+  it('take over when the other has been silent for its TTL, and the other knew before', async () => {
+    const world = aWorld();
+    const first = aReplica(world, RIGHTFUL);
+    const second = aReplica(world, OTHER);
+    await world.clock.advance(SETTLED_MS);
+    first.link.decide(() => 'lost');
+    await world.clock.advance(8000);
+    expect([first.ownership.of(GROUP).kind, second.ownership.of(GROUP).kind]).toEqual(['lapsed', 'notOwned']);
+    await world.clock.advance(4000);
+    expect([first.ownership.of(GROUP).kind, second.ownership.of(GROUP).kind]).toEqual(['lapsed', 'owned']);
+  });
+
+  it('are told apart when the silent one comes back, and share anew', async () => {
+    const world = aWorld();
+    const first = aReplica(world, RIGHTFUL);
+    const second = aReplica(world, OTHER);
+    await world.clock.advance(SETTLED_MS);
+    first.link.decide(() => 'lost');
+    await world.clock.advance(15_000);
+    expect(second.ownership.owned()).toHaveLength(32);
+    first.link.decide(() => 'arrives');
+    await world.clock.advance(1000);
+    expect(first.ownership.of(GROUP).kind).not.toBe('owned');
+    await world.clock.advance(10_000);
+    expect([first.ownership.owned().length, second.ownership.owned().length]).toEqual([16, 16]);
+  });
+
+  it('remove the entry of one that is gone', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1');
+    await world.clock.advance(SETTLED_MS);
+    const second = aReplica(world, 'r2');
+    await world.clock.advance(SETTLED_MS);
+    second.stop.abort();
+    world.consul.foreign.endSession(second.session());
+    await world.clock.advance(100);
+    expect([first.ownership.owned().length, world.consul.entry(replicaKey(SPACE, 'r2'))]).toEqual([32, null]);
+  });
+});
+
+describe('a bucket that nobody takes', () => {
+  it('is taken after two seconds by a replica whose it should not be', async () => {
+    const world = aWorld();
+    const other = aReplica(world, OTHER);
+    const rightful = aReplica(world, RIGHTFUL);
+    await world.clock.advance(SETTLED_MS);
+    rightful.link.decide(({ operation }) => (operation === 'renewSession' ? 'arrives' : 'lost'));
+    world.consul.foreign.unlock(bucketKey(SPACE, BUCKET), rightful.session());
+    await world.clock.advance(1900);
+    expect(holderOf(world)).toBeNull();
+    const states = world.consul.log.length;
+    await world.clock.advance(200);
+    const taken = world.consul.log[states]?.entries.get(bucketKey(SPACE, BUCKET))?.session;
+    expect(taken).toBe(other.session());
+  });
+});
+
+describe('a replica that loses the API server', () => {
+  it('gives its buckets to those that reach it', async () => {
+    const world = aWorld();
+    const cutOff = aReplica(world, RIGHTFUL);
+    const other = aReplica(world, OTHER);
+    await world.clock.advance(SETTLED_MS);
+    cutOff.reach(false);
+    await world.clock.advance(SETTLED_MS);
+    expect([cutOff.ownership.owned(), other.ownership.owned().length]).toEqual([[], 32]);
+    cutOff.reach(true);
+    await world.clock.advance(SETTLED_MS);
+    expect([cutOff.ownership.owned().length, other.ownership.owned().length]).toEqual([16, 16]);
+  });
+
+  it('keeps its share when nobody reaches it: no bucket moves', async () => {
+    const world = aWorld();
+    const replicas = [aReplica(world, RIGHTFUL), aReplica(world, OTHER)];
+    await world.clock.advance(SETTLED_MS);
+    const shares = replicas.map(({ ownership }) => ownership.owned());
+    replicas[0]?.reach(false);
+    await world.clock.advance(1500);
+    replicas[1]?.reach(false);
+    await world.clock.advance(60_000);
+    expect(replicas.map(({ ownership }) => ownership.owned())).toEqual(shares);
+    expect(replicas.map(({ told }) => told.filter((text) => text === 'closed'))).toEqual([[], []]);
+  });
+});
+
+describe('a replica that is stuck', () => {
+  it('gives everything up, and comes back when it is not any more', async () => {
+    const world = aWorld();
+    const stuck = aReplica(world, RIGHTFUL);
+    const other = aReplica(world, OTHER);
+    await world.clock.advance(SETTLED_MS);
+    stuck.stick('a pass does not end');
+    await world.clock.advance(1100);
+    expect([stuck.ownership.owned(), stuck.session(), other.ownership.owned().length]).toEqual([[], '', 32]);
+    await world.clock.advance(60_000);
+    expect(other.ownership.owned()).toHaveLength(32);
+    stuck.stick(null);
+    await world.clock.advance(10_000);
+    expect([stuck.ownership.owned().length, other.ownership.owned().length]).toEqual([16, 16]);
+  });
+});
+
+describe('what a replica tells people', () => {
+  it('is who is there, who has which bucket, and where its own stand', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1');
+    aReplica(world, 'r2');
+    await world.clock.advance(SETTLED_MS);
+    const { self, replicas, free, own } = first.ownership.overview();
+    expect([self, free, replicas.map(({ id, reachesApiServer }) => [id, reachesApiServer])]).toEqual([
+      'r1',
+      [],
+      [
+        ['r1', true],
+        ['r2', true],
+      ],
+    ]);
+    expect(replicas.map(({ buckets }) => buckets.length)).toEqual([16, 16]);
+    expect(Object.keys(own).toSorted()).toEqual(replicas[0]?.buckets);
+    expect(new Set(Object.values(own))).toEqual(new Set(['owned']));
+  });
+});
+
+describe('a replica whose session Consul has lost', () => {
+  it('has its buckets lapse, joins again, and owns them under another session', async () => {
+    const world = aWorld();
+    const { ownership, session, told } = aReplica(world, 'r1');
+    await settle();
+    const before = session();
+    world.consul.foreign.endSession(before);
+    await world.clock.advance(3400);
+    expect(ownership.of(GROUP).kind).not.toBe('notOwned');
+    await world.clock.advance(3000);
+    expect(session()).not.toBe(before);
+    expect(ownership.of(GROUP)).toMatchObject({ kind: 'owned', fence: { session: session() } });
+    expect(told.at(-1)).toBe('adopted with 0');
+  });
+
+  it('joins again after Consul has lost all its data', async () => {
+    const world = aWorld();
+    const { ownership, session } = aReplica(world, 'r1');
+    await settle();
+    world.consul.foreign.wipe();
+    await world.clock.advance(10_000);
+    expect(ownership.of(GROUP)).toMatchObject({ kind: 'owned', fence: { session: session() } });
+  });
+
+  it('looks at once when a transaction has failed the check of its bucket', async () => {
+    const world = aWorld();
+    const { ownership } = aReplica(world, 'r1');
+    await settle();
+    const thief = world.consul.foreign.openSession({ node: 'n', name: 'thief', ttlMs: 0, lockDelayMs: 0 });
+    world.consul.foreign.unlock(bucketKey(SPACE, BUCKET), ownSession(world.consul, 'r1'));
+    world.consul.foreign.lock(bucketKey(SPACE, BUCKET), thief, null);
+    ownership.doubt();
+    await settle();
+    expect(ownership.of(GROUP)).toEqual({ kind: 'notOwned' });
+  });
+});
+
+describe('a replica past its own deadline', () => {
+  it('owns nothing with one acknowledged renewal: its bucket locks are looked at first', async () => {
+    const world = aWorld();
+    world.consul.expireAfter(2);
+    const { link, ownership } = aReplica(world, 'r1');
+    await settle();
+    link.decide(() => 'lost');
+    await world.clock.advance(8500);
+    expect(ownership.of(GROUP)).toEqual({ kind: 'lapsed' });
+    link.decide(({ operation }) => (operation === 'renewSession' ? 'arrives' : 'lost'));
+    await world.clock.advance(2000);
+    expect(ownership.of(GROUP)).toEqual({ kind: 'lapsed' });
+    link.decide(() => 'arrives');
+    await world.clock.advance(6000);
+    expect(ownership.of(GROUP).kind).toBe('owned');
+  });
+});
+
+describe('a list of sessions that lacks the replica’s own (attack 19)', () => {
+  it('is not believed: the token lacks a right, nothing is adopted and nothing owned', async () => {
+    const world = aWorld();
+    const consul: WorldConsul = {
+      ...world.consul,
+      requests: { ...world.consul.requests, listSessions: () => [] },
+    };
+    const { ownership, told } = aReplica({ ...world, consul }, 'r1');
+    await world.clock.advance(1000);
+    expect(ownership.owned()).toEqual([]);
+    expect(ownership.of(GROUP).kind).not.toBe('owned');
+    expect(ownership.problem()).toContain(`session "${NODE}" { policy = "write" }`);
+    expect(told).not.toContain('adopted with 0');
+  });
+});
+
+describe('a container that was restarted', () => {
+  it('ends the session of its earlier life, whose buckets are free then', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1', { podUid: 'uid-of-pod' });
+    await settle();
+    const before = first.session();
+    first.link.decide(() => 'lost');
+    const second = aReplica(world, 'r1', { podUid: 'uid-of-pod' });
+    await world.clock.advance(100);
+    expect(world.consul.requests.sessionInfo(before)).toBeNull();
+    expect(second.ownership.owned()).toHaveLength(32);
+  });
+
+  it('ends nobody else’s', async () => {
+    const world = aWorld();
+    aReplica(world, 'r1', { podUid: 'one' });
+    await settle();
+    const second = aReplica(world, 'r2', { podUid: 'two' });
+    await world.clock.advance(100);
+    expect([ownSession(world.consul, 'r1') !== '', second.ownership.owned()]).toEqual([true, []]);
+  });
+
+  it('ends nothing outside Kubernetes, where no identity outlives the process', async () => {
+    const world = aWorld();
+    const left = world.consul.foreign.openSession({ node: NODE, name: 'replica/r1', ttlMs: 0, lockDelayMs: 0 });
+    aReplica(world, 'r1');
+    await world.clock.advance(100);
+    expect(world.consul.requests.sessionInfo(left)).not.toBeNull();
+  });
+});
+
+describe('a prefix that is another cluster’s', () => {
+  it('ends the run with a sentence that says what to set', async () => {
+    const world = aWorld();
+    world.consul.foreign.put(clusterIdentityKey(SPACE), 'uid-of-another');
+    const { ended, ownership } = aReplica(world, 'r1');
+    await expect(ended).rejects.toThrow(ForeignClusterError);
+    await expect(ended).rejects.toThrow(/uid-of-another.*LEADERGROUP_CLUSTER/);
+    expect(ownership.owned()).toEqual([]);
+  });
+
+  it('is claimed once, by whoever is first', async () => {
+    const world = aWorld();
+    aReplica(world, 'r1');
+    await settle();
+    expect(world.consul.entry(clusterIdentityKey(SPACE))?.value).toBe('uid-of-cluster');
+    const other = aReplica(world, 'r2', { clusterUid: 'uid-of-another' });
+    await expect(other.ended).rejects.toThrow(ForeignClusterError);
+  });
+});
+
+describe('a replica that is stopped', () => {
+  it('leaves no timer behind', async () => {
+    const world = aWorld();
+    const { stop, ended } = aReplica(world, 'r1');
+    await settle();
+    stop.abort();
+    await ended;
+    await settle();
+    expect(world.clock.pending()).toBe(1);
+    await world.clock.advance(10_000);
+    expect([world.clock.pending(), world.consul.sessions()]).toEqual([0, []]);
+  });
+});

@@ -61,6 +61,8 @@ export type Action =
       readonly targets: readonly WriteOffTarget[];
       readonly because: 'move' | 'stray' | 'silence' | 'stranger' | 'overlap' | 'deletion';
     }
+  /** Waits until no yes of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
+  | { readonly do: 'awaitYes'; readonly exempt: readonly string[] }
   /** Takes a free lock. */
   | { readonly do: 'take'; readonly transaction: LockTransaction }
   /** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */

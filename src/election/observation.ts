@@ -117,6 +117,10 @@ export type Observation = {
    * move the lock to another version.
    */
   readonly writtenOff: ReadonlySet<string>;
+  /** A lock transaction of ours under the present bucket session has brought about the present version of the lock. */
+  readonly verified: boolean;
+  /** Somebody has asked the gate about this group. */
+  readonly asked: boolean;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: number | null;
   /** A write-off was refused for good: by whom, and when to try again. */

@@ -64,7 +64,7 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   const { o, lock, session } = held;
   const repairs = repairsOf(held, holder);
-  if (repairs.length > 0 || !session.proven) {
+  if (repairs.length > 0 || !session.proven || (o.asked && !o.verified && !o.group.spec.paused)) {
     return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'the lock is held; the labels are put right');
   }
   if (!suits(o, session)) return changeSession(held, holder);

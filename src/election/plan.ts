@@ -4,6 +4,7 @@
  */
 import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
+import { withYesesAwaited } from './gate.ts';
 import type { LockView, Observation } from './observation.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
@@ -23,7 +24,9 @@ import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
-export function plan(o: Observation): Plan {
+export const plan = (o: Observation): Plan => withYesesAwaited(o, decide(o));
+
+function decide(o: Observation): Plan {
   if (o.group.deleting) return planDeletion(o);
   if (silent(o)) return planSilence(o);
   if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');

@@ -1,5 +1,5 @@
 /** Whether a lock's record may be believed: names the previous holder, holds the last token. */
-import type { LockView, MemberSession, Observation } from './observation.ts';
+import type { LockView, MemberSession, Observation, Ownership } from './observation.ts';
 import { recordedToken, witnessedToken } from './token.ts';
 
 export type Trust =
@@ -21,6 +21,10 @@ export function trustOf(o: Observation, lock: LockView, holder: MemberSession | 
   if (holder !== null && holder.podUid !== record.holder.uid) return 'contradicted';
   return 'good';
 }
+
+/** Identifies one version of the lock as this owner of the bucket saw it held; null where the bucket is not ours. */
+export const verificationOf = (ownership: Ownership, lock: LockView | null): string | null =>
+  ownership.kind === 'owned' ? `${ownership.fence.session} ${versionOf(lock)} ${lock?.session ?? ''}` : null;
 
 /** Identifies one version of the lock's keys; '' when it has not been read. */
 export const versionOf = (lock: LockView | null): string =>

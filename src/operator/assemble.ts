@@ -3,6 +3,7 @@ import type { LeaderGroup } from '../api/leadergroup.ts';
 import { bucketOf, syntheticNode } from '../election/keys.ts';
 import { createAnnouncer } from './announce.ts';
 import { trackContact } from './consul-contact.ts';
+import { createGate, type Gate } from './gate.ts';
 import { createLockWatches, type LockWatches } from './lock-watches.ts';
 import { createLocks } from './locks.ts';
 import { createObserver } from './observe.ts';
@@ -16,6 +17,7 @@ import { createSessionKeeper, type SessionKeeper } from './sessions.ts';
 import { createStatusWriter, writeInvalidStatus } from './status-writer.ts';
 import { createStore, type Store } from './store.ts';
 import { createWatchHealth, type WatchHealth } from './watch-health.ts';
+import { createYeses } from './yeses.ts';
 
 export type Parts = {
   readonly store: Store;
@@ -26,6 +28,7 @@ export type Parts = {
   readonly peers: Peers;
   readonly reach: Reach;
   readonly watchHealth: WatchHealth;
+  readonly gate: Gate;
   readonly stuck: () => string | null;
 };
 
@@ -87,6 +90,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     lockKeyProblem: (group) => problemOf(options, group),
     aloneSinceMs: (group) => Math.max(startedMs, ownership.heldSinceMs(group) ?? 0),
   });
+  const yeses = createYeses(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler = createReconciler({
     store,
     observe,
@@ -99,7 +103,9 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       locks,
       doubtOwnership: ownership.doubt,
       syntheticNode: node,
+      yeses,
     },
+    wake,
     announcer: createAnnouncer(options),
     writeStatus: createStatusWriter({ ...options, kubernetes }),
     writeInvalid: (group, until) => writeInvalidStatus({ ...options, kubernetes }, group, until),
@@ -134,7 +140,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     self: options.replica.id,
     replicas: () => ownership.registry()?.live() ?? [],
   });
-  return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, stuck };
+  const gate = createGate(reconciler, yeses);
+  return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck };
 }
 
 const stuckPass = (oldestMs: number): string | null =>
@@ -169,7 +176,12 @@ function followSharedKey(
 const problemOf = ({ lockKeyProblem }: OperatorOptions, { spec, namespace }: LeaderGroup): string | null =>
   spec.lockKey === null ? null : lockKeyProblem(spec.lockKey, namespace);
 
-function bucketOfKey(key: string): number {
+function nameOf(key: string): { readonly namespace: string; readonly name: string } {
   const [namespace = '', name = ''] = key.split('/');
+  return { namespace, name };
+}
+
+function bucketOfKey(key: string): number {
+  const { namespace, name } = nameOf(key);
   return bucketOf(namespace, name);
 }

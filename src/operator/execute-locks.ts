@@ -1,11 +1,12 @@
 /** Transactions on a lock, and what their refusals mean. */
 import type { LockTransaction, TokenRule } from '../election/actions.ts';
 import type { BucketFence, LockView } from '../election/observation.ts';
-import { versionOf } from '../election/trust.ts';
+import { verificationOf, versionOf } from '../election/trust.ts';
 import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../ports/consul.ts';
 import { deleteOps, lockOps } from './lock-txn.ts';
 import { refusedAgain } from './memory.ts';
 import { again, answeredToken, failed, later, OK, type Run, type Step } from './run.ts';
+import { groupKey } from './store.ts';
 
 /** A closed lock is tried again after 1 to 2 s: no watch tells when a lock-delay ends. */
 const LOCK_DELAY_RETRY_MS = 1000;
@@ -25,9 +26,20 @@ export async function changeLock(run: Run, change: LockTransaction): Promise<Ste
   run.memory.lockDelayedUntilMs = null;
   if (change.to === null) return unlocked(run);
   run.memory.writtenOff = { version: '', uids: new Set() };
+  run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
   keeper.prove(change.to.session);
   run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };
   return OK;
+}
+
+/**
+ * After the write-off, which has ended every further yes to the old leader: the label is known to be off. The pass ends where
+ * there is something to wait for, so that what happens meanwhile is seen.
+ */
+export function awaitYes({ ports, group, observation }: Run, exempt: readonly string[]): Step {
+  const holder = observation.lock?.record?.holder.uid ?? null;
+  const leftMs = ports.yeses.untilMs(groupKey(group), holder, exempt) - ports.clock.nowMs();
+  return leftMs > 0 ? later('a yes of the gate has not run out', leftMs) : OK;
 }
 
 /** Fixed when the transaction is sent: above whatever this plan's write-offs have shown. */

@@ -5,7 +5,7 @@
 import type { Action, Plan } from '../election/actions.ts';
 import { ConsulError } from '../ports/consul.ts';
 import { KubernetesError } from '../ports/kubernetes.ts';
-import { changeLock, deleteKeys } from './execute-locks.ts';
+import { awaitYes, changeLock, deleteKeys } from './execute-locks.ts';
 import { cleanUp, labelFollowers, promote, setFinalizer, writeOffAll } from './execute-pods.ts';
 import { destroySessions, listPods, openSessions, readGroup, readHolderSession, readLock } from './execute-reads.ts';
 import { refusedAgain } from './memory.ts';
@@ -40,6 +40,8 @@ function perform(action: Action, run: Run): Promise<Step> {
       return destroySessions(run, action.sessions);
     case 'writeOff':
       return writeOffAll(run, action.targets, action.because);
+    case 'awaitYes':
+      return Promise.resolve(awaitYes(run, action.exempt));
     case 'take':
     case 'verify':
     case 'handOver':

@@ -22,6 +22,10 @@ export type GroupMemory = {
   readonly strangers: Map<string, StrangerSession>;
   /** Uids written off while the lock had this version. */
   writtenOff: { version: string; readonly uids: Set<string> };
+  /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */
+  verifiedAt: string | null;
+  /** Somebody has asked the gate. */
+  asked: boolean;
   /** By uid. */
   readonly conflicts: Map<string, number>;
   readonly promotionRefusals: Map<string, Refusal>;
@@ -56,6 +60,8 @@ export const freshMemory = (): GroupMemory => ({
   groupConfirmedAt: null,
   strangers: new Map(),
   writtenOff: { version: '', uids: new Set() },
+  verifiedAt: null,
+  asked: false,
   conflicts: new Map(),
   promotionRefusals: new Map(),
   writeOffRefused: null,

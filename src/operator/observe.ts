@@ -6,7 +6,7 @@ import { finished, labelled } from '../election/candidates.ts';
 import { sessionDeadlineMs } from '../election/deadline.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../election/observation.ts';
 import { holderAmong } from '../election/sessions.ts';
-import { versionOf } from '../election/trust.ts';
+import { verificationOf, versionOf } from '../election/trust.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Locks } from './locks.ts';
 import { type GroupMemory, newer } from './memory.ts';
@@ -62,6 +62,8 @@ export function createObserver(options: ObserverOptions): Observer {
       lockKeyProblem: options.lockKeyProblem(group),
       demotedForSilence: memory.demotedForSilence,
       writtenOff: memory.writtenOff.version === versionOf(lock) ? memory.writtenOff.uids : new Set(),
+      verified: memory.verifiedAt === verificationOf(ownership, lock),
+      asked: memory.asked,
       lockDelayedUntilMs: memory.lockDelayedUntilMs,
       writeOffRefused: memory.writeOffRefused,
       followersRefusedUntilMs: memory.followersRefused?.retryAtMs ?? null,

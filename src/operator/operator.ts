@@ -5,6 +5,7 @@
 import type { Pod } from '../api/pod.ts';
 import type { ReflectorHandler } from '../ports/kubernetes.ts';
 import { assemble } from './assemble.ts';
+import type { Gate } from './gate.ts';
 import { recordGauges } from './gauges.ts';
 import type { OperatorOptions, Watch } from './options.ts';
 import type { ReplicasOverview } from './replicas/ownership.ts';
@@ -20,6 +21,8 @@ export type Operator = {
   watchProblems(): readonly string[];
   /** Why only a restart helps; null while this replica works. It has given its buckets up then. */
   stuck(): string | null;
+  /** The gate: may this pod act as the leader of the group now? Answered at once. */
+  ask: Gate['ask'];
   /** Which replicas there are and who has which buckets, as this one last saw it. */
   replicas(): ReplicasOverview;
 };
@@ -118,6 +121,7 @@ export function createOperator(options: OperatorOptions): Operator {
     consulProblem: ownership.problem,
     watchProblems: watchHealth.problems,
     stuck: parts.stuck,
+    ask: parts.gate.ask,
     replicas: ownership.overview,
   };
 }

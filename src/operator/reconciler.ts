@@ -22,6 +22,8 @@ const PLANS_PER_PASS = 16;
 export type Reconciler = {
   /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
   reconcile(key: string, sinceMs: number): Promise<Next>;
+  /** What is known of the group now, for the gate; noted as asked for, so that its lock is verified. null: no valid group. */
+  asked(key: string): Observation | null;
   /** The bucket is another replica's: what was learnt of the group may be out of date when it comes back. */
   forget(key: string): void;
   /** Where each group stands, as of its last pass. */
@@ -36,6 +38,7 @@ export type ReconcilerOptions = {
   readonly writeStatus: StatusWriter;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly wake: (key: string) => void;
   /** The group is gone: nothing of it need be kept. */
   readonly dropped: (key: string) => void;
   /** Whether this replica may act for the group. */
@@ -73,6 +76,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function forgetMemories(key: string): void {
     for (const id of memories.keys()) if (id.startsWith(`${key}#`)) memories.delete(id);
+  }
+
+  function asked(key: string): Observation | null {
+    const parsed = store.group(key);
+    if (parsed?.kind !== 'valid') return null;
+    const memory = memoryOf(key, parsed.group);
+    const observation = observe(parsed.group, memory);
+    if (!memory.asked && observation.ownership.kind === 'owned') {
+      memory.asked = true;
+      options.wake(key);
+    }
+    return observation;
   }
 
   function drop(key: string): Next {
@@ -179,6 +194,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   return {
     reconcile,
+    asked,
     forget: (key) => {
       forgetMemories(key);
       states.delete(key);

@@ -10,6 +10,7 @@ import type { Locks } from './locks.ts';
 import type { GroupMemory } from './memory.ts';
 import { rememberPod } from './memory.ts';
 import type { SessionKeeper } from './sessions.ts';
+import type { Yeses } from './yeses.ts';
 
 export type ExecutorPorts = {
   readonly consul: Consul;
@@ -21,6 +22,7 @@ export type ExecutorPorts = {
   /** The bucket may not be ours any more. */
   readonly doubtOwnership: () => void;
   readonly syntheticNode: string;
+  readonly yeses: Pick<Yeses, 'untilMs'>;
 };
 
 /** A committed transaction of this run: the proof that a promotion needs (promise I2). */

@@ -86,6 +86,8 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     lockKeyProblem: null,
     demotedForSilence: false,
     writtenOff: new Set(),
+    verified: true,
+    asked: false,
     lockDelayedUntilMs: null,
     writeOffRefused: null,
     followersRefusedUntilMs: null,
@@ -96,7 +98,9 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
 }
 
 /** A plan's actions as short words, in order: `writeOff a`, `take b`, `promote b`. */
-export const steps = ({ actions }: Plan): readonly string[] => actions.map(inWords);
+export const steps = ({ actions }: Plan): readonly string[] =>
+  // That every plan waits for the yeses where it must is the business of gate.test.ts.
+  actions.filter((action) => action.do !== 'awaitYes').map(inWords);
 
 function inWords(action: Action): string {
   switch (action.do) {
@@ -123,6 +127,7 @@ function inWords(action: Action): string {
     case 'listPods':
     case 'unlock':
     case 'deleteKeys':
+    case 'awaitYes':
       return action.do;
   }
 }

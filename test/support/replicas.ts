@@ -5,6 +5,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { vi } from 'vitest';
+import { bucketOf } from '../../src/election/keys.ts';
+import { placement } from '../../src/election/placement.ts';
 import { assertKept, type CheckOptions, type Counts, checkWire, sentence, type WatchedGroup } from './checker.ts';
 import type { Harness, Leading, LedOptions } from './harness.ts';
 import type { RawObject } from './observer/raw.ts';
@@ -75,7 +77,7 @@ const SOON = { timeout: 15_000, interval: 20 };
 
 export const openStage = async (h: Harness): Promise<Stage> => {
   const namespace = await h.world.namespace('attack');
-  const group = 'g';
+  const group = groupOf(namespace, 'one');
   const replicas: Replica[] = [];
   const made = new AsyncDisposableStack();
   const sessions = async () =>
@@ -157,6 +159,18 @@ export const arrive = async (proxy: Proxy, held: HeldRequest): Promise<number> =
     if (exchange?.status == null) throw new Error(`${held.method} ${held.path} has not been answered`);
     return exchange.status;
   }, SOON);
+};
+
+const FIRST_NAMES = ['one', 'two'];
+
+/** A name whose bucket this replica keeps when the other joins: who owns the group is then up to the schedule alone. */
+const groupOf = (namespace: string, owner: string): string => {
+  const idOf = (replica: string) => `operator-${replica}_uid-of-operator-${replica}`;
+  const owners = placement(FIRST_NAMES.map(idOf));
+  const names = Array.from({ length: 1000 }, (_, at) => `g${at}`);
+  const found = names.find((name) => owners.get(bucketOf(namespace, name)) === idOf(owner));
+  if (found === undefined) throw new Error(`no name of a group in ${namespace} is ${owner}'s`);
+  return found;
 };
 
 const matchersOf = (namespace: string, group: string): Matchers => {

@@ -5,6 +5,7 @@
  */
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import type { GateAnswer } from '../../../src/election/gate.ts';
 import {
   bucketKey,
   bucketOf,
@@ -17,6 +18,7 @@ import {
 import type { Ownership } from '../../../src/election/observation.ts';
 import { createAnnouncer } from '../../../src/operator/announce.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/consul-contact.ts';
+import { createGate } from '../../../src/operator/gate.ts';
 import { createLocks, type Locks } from '../../../src/operator/locks.ts';
 import { createObserver } from '../../../src/operator/observe.ts';
 import type { Next } from '../../../src/operator/queue.ts';
@@ -24,6 +26,7 @@ import { createReconciler } from '../../../src/operator/reconciler.ts';
 import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
 import { createStatusWriter } from '../../../src/operator/status-writer.ts';
 import { createStore, type Store } from '../../../src/operator/store.ts';
+import { createYeses } from '../../../src/operator/yeses.ts';
 import { createFakeRandom, type FakeClock } from './fake-clock.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
 import { noLog, noMetrics } from './sinks.ts';
@@ -65,6 +68,10 @@ export type Replica = {
   /** Starts a pass over a group, `default/notifier` unless named; nothing happens while one is under way. */
   pass(key?: string): void;
   busy(): boolean;
+  /** The gate, asked by a pod about `default/notifier`. */
+  ask(podUid: string): GateAnswer;
+  /** It has just got the bucket: whoever had it before may have said a yes until now. Without this nobody has. */
+  gotBucket(): void;
   /** What the last pass that ended wants next. */
   next(): Next | null;
   /** A defect: what a pass threw. */
@@ -121,6 +128,8 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
         }
       : { kind: belief === 'owned' ? 'notOwned' : belief };
 
+  let gotBucketMs: number | null = null;
+  const yeses = createYeses(clock, () => gotBucketMs);
   const reconciler = createReconciler({
     store,
     observe: createObserver({
@@ -145,7 +154,9 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
         if (bucketsOf(api).some((bucket) => consul.entry(bucket)?.session !== session)) belief = 'notOwned';
       },
       syntheticNode: node,
+      yeses,
     },
+    wake: () => undefined,
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
     writeInvalid: () => Promise.resolve(true),
@@ -155,6 +166,8 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     dropped: keeper.drop,
     signal: dying.signal,
   });
+
+  const gate = createGate(reconciler, yeses);
 
   async function reconcile(key: string): Promise<void> {
     try {
@@ -237,6 +250,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     giveUp: () => {
       belief = belief === 'neverKnown' ? 'neverKnown' : 'notOwned';
       for (const key of keeper.keys()) keeper.drop(key);
+      for (const key of store.groupKeys()) reconciler.forget(key);
       for (const prefix of watchedPrefixes()) locks.forget(prefix);
     },
     adopt: async () => {
@@ -246,6 +260,10 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     },
     pass: (key = GROUP_KEY) => {
       if (running === null && !dying.signal.aborted) running = reconcile(key);
+    },
+    ask: (podUid) => gate.ask({ namespace: 'default', name: 'notifier' }, podUid),
+    gotBucket: () => {
+      gotBucketMs = clock.nowMs();
     },
     busy: () => running !== null,
     next: () => next,

@@ -46,6 +46,7 @@ async function aStage(...pods: readonly Pod[]) {
   const fence = { key: FENCE.key, session };
   await locks.read(group, signal);
   const doubts: string[] = [];
+  const yesUntilMs = 0;
   const run: Run = {
     ports: {
       consul: link.consul,
@@ -56,6 +57,7 @@ async function aStage(...pods: readonly Pod[]) {
       locks,
       doubtOwnership: () => doubts.push('bucket'),
       syntheticNode: NODE,
+      yeses: { untilMs: () => yesUntilMs },
     },
     group,
     observation: anObservation({

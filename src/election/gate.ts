@@ -1,0 +1,80 @@
+/**
+ * The gate: may this pod act as the leader now, and for how long may it believe the answer? (Promise I10.) The label is for
+ * whom to route to; this is for who may act.
+ */
+import { sinceAnnotation } from '../api/names.ts';
+import type { Pod, PodRef } from '../api/pod.ts';
+import type { Action, Plan } from './actions.ts';
+import { finished, labelled } from './candidates.ts';
+import type { LockView, MemberSession, Observation } from './observation.ts';
+import { holderAmong } from './sessions.ts';
+import { recordedToken, tokenOf } from './token.ts';
+import { trustOf } from './trust.ts';
+
+/** No yes is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
+export const MAX_YES_MS = 2000;
+
+export type GateLeader = { readonly pod: string; readonly uid: string; readonly token: number };
+
+export type GateAnswer =
+  /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. `acquireTime`: RFC 3339; empty: unknown. */
+  | { readonly kind: 'yes'; readonly leader: GateLeader; readonly validForMs: number; readonly acquireTime: string }
+  /** Somebody else leads, or nobody. */
+  | { readonly kind: 'no'; readonly leader: GateLeader | null }
+  /** This replica does not know: ask again, or another one. Never to be taken for a yes. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/**
+ * **Guarantees** A yes is given to the pod whose session holds the lock, which a write of this replica has shown since it got
+ * the bucket; it ends with the earliest of `maxMs`, the deadline of this replica's own session and that of the pod's.
+ */
+export function answerGate(o: Observation, podUid: string, maxMs: number): GateAnswer {
+  const { ownership, lock, nowMs } = o;
+  if (ownership.kind !== 'owned' || nowMs >= ownership.untilMs)
+    return unknown('this replica does not own the bucket now');
+  if (lock === null) return unknown('the lock is not known');
+  const holder = holderAmong(o.sessions, lock);
+  if (holder === null) return { kind: 'no', leader: null };
+  const doubt = doubtOf(o, lock, holder);
+  if (doubt !== null) return unknown(doubt);
+  const pod = promoted(o, lock, holder);
+  if (pod === null) return { kind: 'no', leader: null };
+  const leader = { pod: pod.name, uid: pod.uid, token: recordedToken(lock) };
+  if (pod.uid !== podUid) return { kind: 'no', leader };
+  const validForMs = Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs);
+  return { kind: 'yes', leader, validForMs, acquireTime: pod.annotations[sinceAnnotation(o.group.name)] ?? '' };
+}
+
+const unknown = (reason: string): GateAnswer => ({ kind: 'unknown', reason });
+
+function doubtOf(o: Observation, lock: LockView, holder: MemberSession): string | null {
+  if (!holder.proven || o.nowMs >= holder.deadlineMs) return "the leader's session is past its deadline";
+  if (!o.verified) return 'the lock has not been verified yet';
+  return trustOf(o, lock, holder) === 'good' ? null : "the lock's record cannot be believed";
+}
+
+/** The holder with the label and the token of this very lock: not one that is being written off or has yet to be promoted. */
+function promoted(o: Observation, lock: LockView, holder: MemberSession): Pod | null {
+  const found = o.pods.find(({ pod }) => pod.uid === holder.podUid);
+  if (found === undefined || o.group.deleting || !labelled(o.group, found)) return null;
+  return tokenOf(found.pod, o.group.name) === recordedToken(lock) ? found.pod : null;
+}
+
+/** Before a lock leaves its holder every yes that the holder may still believe must have run out. */
+export const withYesesAwaited = (o: Observation, plan: Plan): Plan => ({
+  ...plan,
+  actions: plan.actions.flatMap((action) =>
+    leavesHolder(action) ? [awaitYes(o, action.transaction.to), action] : [action],
+  ),
+});
+
+type Leaving = Extract<Action, { do: 'take' | 'handOver' | 'unlock' }>;
+
+const leavesHolder = (action: Action): action is Leaving =>
+  action.do === 'take' || action.do === 'handOver' || action.do === 'unlock';
+
+/** Whoever gets the lock may believe its own yes; what has finished for good believes nothing. */
+function awaitYes(o: Observation, to: { readonly pod: PodRef } | null): Action {
+  const over = o.pods.filter(({ pod }) => finished(pod)).map(({ pod }) => pod.uid);
+  return { do: 'awaitYes', exempt: to === null ? over : [...over, to.pod.uid] };
+}

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { answerGate, type GateAnswer, MAX_YES_MS } from '../../../src/election/gate.ts';
+import type { Observation } from '../../../src/election/observation.ts';
+import { plan } from '../../../src/election/plan.ts';
+import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import {
+  aLock,
+  anObservation,
+  aRecord,
+  aSession,
+  FENCE,
+  freeAfter,
+  heldBy,
+  NOW_MS,
+  observed,
+} from '../../support/builders-election.ts';
+
+const ask = (o: Partial<Observation> = {}, pod = 'a'): GateAnswer =>
+  answerGate(anObservation(o), `uid-of-${pod}`, MAX_YES_MS);
+
+const owned = (untilMs: number) => ({ ownership: { kind: 'owned', fence: FENCE, untilMs } }) as const;
+const sessions = (overrides: Parameters<typeof aSession>[1]) => ({
+  sessions: [aSession('a', overrides), aSession('b')],
+});
+
+describe('the gate says yes', () => {
+  it('to the pod that leads, with its token, for two seconds', () => {
+    expect(ask()).toMatchObject({ kind: 'yes', leader: { pod: 'a', uid: 'uid-of-a', token: 4 }, validForMs: 2000 });
+  });
+
+  it('no longer than the replica’s own session may be believed (attack 13)', () => {
+    expect(ask(owned(NOW_MS + 300))).toMatchObject({ kind: 'yes', validForMs: 300 });
+  });
+
+  it('no longer than the leader’s session may be believed', () => {
+    expect(ask(sessions({ deadlineMs: NOW_MS + 700 }))).toMatchObject({ kind: 'yes', validForMs: 700 });
+  });
+});
+
+describe('the gate says no', () => {
+  it('to a follower, and tells who leads', () => {
+    expect(ask({}, 'b')).toEqual({ kind: 'no', leader: { pod: 'a', uid: 'uid-of-a', token: 4 } });
+  });
+
+  it.each<[string, Partial<Observation>]>([
+    ['whose lock is free', { lock: freeAfter('a') }],
+    ['that has been written off', { pods: [observed(aPod({ name: 'a' }))] }],
+    ['that is not yet promoted with the lock’s token', { lock: heldBy('a', 5) }],
+    ['whose group is being deleted', { group: aGroup({ deleting: true }) }],
+    ['that is gone', { pods: [observed(aPod({ name: 'b' }))] }],
+    ['while a stranger holds the lock', { lock: aLock({ session: 'a-stranger', record: aRecord('a', 4) }) }],
+  ])('to a pod %s', (_what, o) => {
+    expect(ask(o)).toEqual({ kind: 'no', leader: null });
+  });
+});
+
+describe('the gate does not know', () => {
+  it.each<[string, Partial<Observation>]>([
+    ['on a replica that does not own the bucket', { ownership: { kind: 'notOwned' } }],
+    ['on a replica whose bucket is in doubt', { ownership: { kind: 'lapsed' } }],
+    ['past the deadline of the replica’s own session (attack 13)', owned(NOW_MS)],
+    ['while the lock is in doubt', { lock: null }],
+    ['before the lock has been verified', { verified: false }],
+    ['past the deadline of the leader’s session', sessions({ deadlineMs: NOW_MS })],
+    ['when only a renewal has been acknowledged since that deadline', sessions({ proven: false })],
+    [
+      'while the record is of another life',
+      { lock: { ...heldBy('a'), record: aRecord('a', 4, { groupUid: 'other' }) } },
+    ],
+  ])('%s', (_what, o) => {
+    expect(ask(o).kind).toBe('unknown');
+  });
+});
+
+describe('once the gate has been asked', () => {
+  it('the lock is verified, by a write', () => {
+    const planned = plan(anObservation({ asked: true, verified: false }));
+    expect(planned.actions.map((action) => action.do)).toEqual(['verify']);
+  });
+
+  it('nothing more is written: the verification counts until the lock changes', () => {
+    expect(plan(anObservation({ asked: true, verified: true })).actions).toEqual([]);
+    expect(plan(anObservation({ asked: false, verified: false })).actions).toEqual([]);
+  });
+});
+
+describe('a lock that leaves its holder', () => {
+  const unready = observed(aLeader(4, { name: 'a', ready: false }));
+  const b = observed(aPod({ name: 'b' }));
+  const kinds = (o: Partial<Observation>) => plan(anObservation(o)).actions.map((action) => action.do);
+
+  it('waits for every yes after the write-off and before the transaction', () => {
+    expect(kinds({ pods: [unready, b] })).toEqual(['writeOff', 'awaitYes', 'handOver', 'promote']);
+    expect(kinds({ lock: freeAfter('x'), pods: [b] })).toEqual(['writeOff', 'awaitYes', 'take', 'promote']);
+    expect(
+      kinds({ pods: [observed(aLeader(4, { name: 'a', phase: 'Failed', ready: false }), { member: false })] }),
+    ).toEqual(['writeOff', 'awaitYes', 'unlock']);
+  });
+
+  it('does not wait for a yes of the pod that gets it, nor of one that has finished', () => {
+    const over = observed(aLeader(4, { name: 'a', phase: 'Failed', ready: false }), { member: false });
+    const planned = plan(anObservation({ pods: [over, b] }));
+    expect(planned.actions.find((action) => action.do === 'awaitYes')).toEqual({
+      do: 'awaitYes',
+      exempt: ['uid-of-a', 'uid-of-b'],
+    });
+  });
+});

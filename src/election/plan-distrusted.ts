@@ -69,8 +69,10 @@ function electAnew(
   return act(actions, cause, `the record cannot be believed (${trust}); ${nominee.pod.name} is elected anew`);
 }
 
+/** Those written off since the lock has this version are done, unless labelled again: else each would wake the group once more. */
 const concerned = (o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean =>
-  observed.member || labelled(o.group, observed) || observed.pod.uid === holder?.podUid;
+  labelled(o.group, observed) ||
+  ((observed.member || observed.pod.uid === holder?.podUid) && !o.writtenOff.has(observed.pod.uid));
 
 function lockFor(
   o: Observation,

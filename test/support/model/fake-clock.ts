@@ -50,7 +50,8 @@ export function createFakeClock(startMs = 1_000_000): FakeClock {
   };
 }
 
-function sleepOn(after: Clock['after'], delayMs: number, signal: AbortSignal): Promise<void> {
+/** As the Clock port says; the signal keeps nothing of a sleep that is over. */
+export function sleepOn(after: Clock['after'], delayMs: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   if (signal.aborted) {
     reject(signal.reason);

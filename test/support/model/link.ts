@@ -170,7 +170,8 @@ export function createLink(
       return write('patchPod', pod.name, () => api.requests.patchPod(replica, pod, resourceVersion, patch));
     },
     getPod: (namespace, name) => read('getPod', name, () => api.requests.getPod(namespace, name)),
-    getTermination: (_namespace, name) => read('getTermination', name, () => null),
+    getTermination: (namespace, name, container) =>
+      read('getTermination', name, () => api.requests.getTermination(namespace, name, container)),
     listPods: (namespace) => read('listPods', namespace, () => api.requests.listPods(namespace)),
     getGroup: (namespace, name) => read('getGroup', name, () => api.requests.getGroup(namespace, name)),
     setFinalizers: (group, version, finalizers) =>

@@ -105,7 +105,11 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     }
   }
 
+  const concernsGroup = (before: Pod, after: Pod): boolean =>
+    matches(group.spec.selector, after.labels) || promotedByUs(before) || promotedByUs(after);
+
   function podWritten({ by, before, after, patch }: PodWrite): void {
+    if (!concernsGroup(before, after)) return;
     const was = before.labels[label.key] === label.leader;
     const is = after.labels[label.key] === label.leader;
     if (was && !is) demotions.push(after.name);
@@ -116,12 +120,16 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     const known = parseToken(before.annotations[tokenAnnotation(group.name)]);
     if (token < known && known < 10 ** 15)
       breach(`I5: ${after.name} was promoted with token ${token} over its annotation ${known}`);
+    checkOrder(after, token);
+    promotions.push({ pod: after.name, uid: after.uid, token });
+  }
+
+  function checkOrder(after: Pod, token: number): void {
     for (const earlier of promotions) {
       if (token < earlier.token || (token === earlier.token && after.uid !== earlier.uid)) {
         breach(`I5: ${after.name} was promoted with token ${token} after ${earlier.pod} with ${earlier.token}`);
       }
     }
-    promotions.push({ pod: after.name, uid: after.uid, token });
   }
 
   function txnDone({ by, ops, result }: TxnReport): void {

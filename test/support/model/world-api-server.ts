@@ -6,13 +6,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LeaderGroup, LeaderGroupStatus, ParsedLeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod, PodRef } from '../../../src/api/pod.ts';
-import type { MetadataPatch, ObjectRef, WriteOutcome } from '../../../src/ports/kubernetes.ts';
+import type { ContainerTermination, MetadataPatch, ObjectRef, WriteOutcome } from '../../../src/ports/kubernetes.ts';
 
 /** A change of one object; what a watch of its kind delivers. */
-type Change<T> = { readonly before: T | null; readonly after: T | null };
+export type Change<T> = {
+  readonly before: T | null;
+  readonly after: T | null;
+  /** Of the event: for a deletion its own. */
+  readonly version: number;
+};
 
 /** A pod written by an operator replica: its request, and what the request changed. */
-export type PodWrite = Change<Pod> & {
+export type PodWrite = {
   readonly by: string;
   readonly before: Pod;
   readonly after: Pod;
@@ -35,6 +40,8 @@ export type WorldApiServer = {
     /** Changes a pod that is there; nothing when it is not. */
     changePod(name: string, change: (pod: Pod) => Partial<Pod>): void;
     removePod(name: string): void;
+    /** Its kubelet reports that the pod's containers have ended, or (null) that they run again. */
+    reportTermination(name: string, life: Omit<ContainerTermination, 'podUid'> | null): void;
     addGroup(group: LeaderGroup): LeaderGroup;
     /** An edit of the spec raises the generation. */
     changeGroup(name: string, change: (group: LeaderGroup) => Partial<LeaderGroup>): void;
@@ -44,6 +51,7 @@ export type WorldApiServer = {
   readonly requests: {
     patchPod(by: string, pod: PodRef, resourceVersion: string | null, patch: MetadataPatch): WriteOutcome<Pod>;
     getPod(namespace: string, name: string): Pod | null;
+    getTermination(namespace: string, pod: string, container: string): ContainerTermination | null;
     listPods(namespace: string): readonly Pod[];
     getGroup(namespace: string, name: string): ParsedLeaderGroup | null;
     setFinalizers(
@@ -60,6 +68,8 @@ export type WorldApiServer = {
     ): WriteOutcome<ParsedLeaderGroup>;
     clusterUid(): string;
   };
+  /** Called with each change of a pod or a group. */
+  onChange(listener: (change: Change<Pod> | Change<LeaderGroup>, kind: 'pods' | 'leadergroups') => void): void;
   /** Called with each pod write of an operator, also with one that changed nothing, before it is answered. */
   onPodWrite(listener: (write: PodWrite) => void): void;
   /** Refuses such patches for good (403) from now on; null: none. */
@@ -77,9 +87,11 @@ const id = ({ namespace, name }: { namespace: string; name: string }): string =>
 export function createWorldApiServer(): WorldApiServer {
   const pods = new Map<string, Pod>();
   const groups = new Map<string, LeaderGroup>();
+  const terminations = new Map<string, ContainerTermination>();
   const podLog: Change<Pod>[] = [];
   const groupLog: Change<LeaderGroup>[] = [];
   const listeners: ((write: PodWrite) => void)[] = [];
+  const changeListeners: Parameters<WorldApiServer['onChange']>[0][] = [];
   let refuses: ((pod: PodRef, patch: MetadataPatch) => boolean) | null = null;
   let version = 1000;
   let writes = 0;
@@ -90,19 +102,25 @@ export function createWorldApiServer(): WorldApiServer {
   };
 
   function storePod(before: Pod | null, after: Pod | null): Pod | null {
-    const written = after === null ? null : { ...after, resourceVersion: nextVersion() };
+    const resourceVersion = nextVersion();
+    const written = after === null ? null : { ...after, resourceVersion };
     if (before !== null && (written === null || id(before) !== id(written))) pods.delete(id(before));
     if (written !== null) pods.set(id(written), written);
-    podLog.push({ before, after: written });
+    const change = { before, after: written, version };
+    podLog.push(change);
+    for (const listener of changeListeners) listener(change, 'pods');
     return written;
   }
 
   function storeGroup(before: LeaderGroup | null, after: LeaderGroup | null): LeaderGroup | null {
     const gone = after === null || (after.deleting && after.finalizers.length === 0);
-    const written = gone ? null : { ...after, resourceVersion: nextVersion() };
+    const resourceVersion = nextVersion();
+    const written = gone ? null : { ...after, resourceVersion };
     if (written === null && before !== null) groups.delete(id(before));
     if (written !== null) groups.set(id(written), written);
-    groupLog.push({ before, after: written });
+    const change = { before, after: written, version };
+    groupLog.push(change);
+    for (const listener of changeListeners) listener(change, 'leadergroups');
     return written;
   }
 
@@ -157,6 +175,13 @@ export function createWorldApiServer(): WorldApiServer {
         const found = pods.get(inDefault(name));
         if (found !== undefined) storePod(found, { ...found, ...change(found) });
       },
+      reportTermination: (name, life) => {
+        const found = pods.get(inDefault(name));
+        if (found === undefined) return;
+        if (life === null) terminations.delete(found.uid);
+        else terminations.set(found.uid, { podUid: found.uid, ...life });
+        storePod(found, { ...found, ready: life === null });
+      },
       removePod: (name) => {
         const found = pods.get(inDefault(name));
         if (found !== undefined) storePod(found, null);
@@ -177,6 +202,7 @@ export function createWorldApiServer(): WorldApiServer {
     requests: {
       patchPod,
       getPod: (namespace, name) => pods.get(id({ namespace, name })) ?? null,
+      getTermination: (namespace, name) => terminations.get(pods.get(id({ namespace, name }))?.uid ?? '') ?? null,
       listPods: (namespace) => [...pods.values()].filter((pod) => pod.namespace === namespace),
       getGroup: (namespace, name) => {
         const group = groups.get(id({ namespace, name }));
@@ -188,6 +214,7 @@ export function createWorldApiServer(): WorldApiServer {
         writeGroup(group, resourceVersion, (found) => ({ ...found, status })),
       clusterUid: () => CLUSTER_UID,
     },
+    onChange: (listener) => void changeListeners.push(listener),
     onPodWrite: (listener) => void listeners.push(listener),
     refusePatches: (which) => {
       refuses = which;

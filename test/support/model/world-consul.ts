@@ -56,6 +56,8 @@ export type WorldConsul = {
     lock(key: string, session: string, value: string | null): boolean;
     unlock(key: string, session: string): void;
     remove(key: string): void;
+    /** Another server leads: it sets every session's timer anew, to twice the TTL. */
+    changeLeader(): void;
     /** All its data gone, indexes start over. */
     wipe(): void;
     backup(): Backup;
@@ -71,9 +73,16 @@ export type WorldConsul = {
     txn(by: string, ops: readonly TxnOp[]): TxnResult;
     readKeys(keys: readonly string[]): readonly (KvEntry | null)[];
   };
-  /** Consul expires a session between once and twice its TTL after the last renewal; default: once, the worst case. */
-  expireAfter(timesTtl: number): void;
+  /**
+   * Consul expires a session between once and twice its TTL after the last renewal; default: once, the worst case. A function is
+   * asked each time a session's timer is set.
+   */
+  expireAfter(timesTtl: number | (() => number)): void;
   onTxn(listener: (report: TxnReport) => void): void;
+  /** Called with each new state of the keys. */
+  onChange(listener: (state: KvState) => void): void;
+  /** Called when a session has ended by itself, its TTL over. */
+  onExpiry(listener: (session: ConsulSession) => void): void;
   /** Resolves when the index of a prefix is another, after `waitMs`, or when aborted. */
   untilChanged(prefix: string, waitMs: number, signal: AbortSignal): Promise<void>;
   /** Writes so far: transactions that changed something, sessions created or destroyed. Renewals are none. */
@@ -89,11 +98,13 @@ export function createWorldConsul(clock: Clock): WorldConsul {
   const delays = new Map<string, number>();
   const reports: ((report: TxnReport) => void)[] = [];
   const waiting = new Set<() => void>();
+  const changeListeners: ((state: KvState) => void)[] = [];
+  const expiryListeners: ((session: ConsulSession) => void)[] = [];
   let entries: ReadonlyMap<string, KvEntry> = new Map();
   const log: KvState[] = [{ entries, removedAt: 0 }];
   let removedAt = 0;
   let index = 10;
-  let timesTtl = 1;
+  let timesTtl = (): number => 1;
   let opened = 0;
   let writes = 0;
 
@@ -104,6 +115,7 @@ export function createWorldConsul(clock: Clock): WorldConsul {
 
   const changed = (): void => {
     log.push({ entries, removedAt });
+    for (const listener of changeListeners) listener({ entries, removedAt });
     for (const look of waiting) look();
   };
 
@@ -122,10 +134,13 @@ export function createWorldConsul(clock: Clock): WorldConsul {
     return session.id;
   }
 
-  function awaitExpiry(session: Kept): void {
+  function awaitExpiry(session: Kept, times = timesTtl()): void {
     session.cancel();
     if (session.ttlMs <= 0) return;
-    session.cancel = clock.after(session.ttlMs * timesTtl, () => endSession(session.id));
+    session.cancel = clock.after(session.ttlMs * times, () => {
+      for (const listener of expiryListeners) listener(plain(session));
+      endSession(session.id);
+    });
   }
 
   function endSession(id: string): void {
@@ -218,6 +233,9 @@ export function createWorldConsul(clock: Clock): WorldConsul {
         removedAt = nextIndex();
         changed();
       },
+      changeLeader: () => {
+        for (const session of sessions.values()) awaitExpiry(session, 2);
+      },
       wipe: () => {
         forgetAll();
         entries = new Map();
@@ -265,9 +283,11 @@ export function createWorldConsul(clock: Clock): WorldConsul {
       readKeys: (keys) => keys.map((key) => entries.get(key) ?? null),
     },
     expireAfter: (times) => {
-      timesTtl = times;
+      timesTtl = typeof times === 'number' ? () => times : times;
     },
     onTxn: (listener) => void reports.push(listener),
+    onChange: (listener) => void changeListeners.push(listener),
+    onExpiry: (listener) => void expiryListeners.push(listener),
     untilChanged,
     writes: () => writes,
   };

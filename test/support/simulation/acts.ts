@@ -1,0 +1,231 @@
+/** What happens to the world in a history: a list of acts with their times, made from a seed, which may be shortened. */
+import { stream } from './random.ts';
+
+/** `forMs`: after this time it is undone. Replicas, groups and pods by number. */
+export type Act = { readonly atMs: number } & (
+  | {
+      readonly act: 'unready' | 'crash' | 'exclude';
+      readonly group: number;
+      readonly pod: number;
+      readonly forMs: number;
+    }
+  | { readonly act: 'deletePod' | 'recreatePod'; readonly group: number; readonly pod: number; readonly forMs: number }
+  | { readonly act: 'freeze'; readonly replica: number; readonly clockStops: boolean; readonly forMs: number }
+  | { readonly act: 'slow'; readonly replica: number; readonly lagMs: number; readonly forMs: number }
+  | { readonly act: 'kill' | 'terminate' | 'replace'; readonly replica: number; readonly forMs: number }
+  | {
+      readonly act: 'cut';
+      readonly replica: number;
+      readonly from: 'consul' | 'kubernetes';
+      readonly how: 'refused' | 'swallowed';
+      readonly forMs: number;
+    }
+  | {
+      readonly act: 'trouble';
+      readonly replica: number;
+      readonly with: 'consul' | 'kubernetes';
+      readonly share: number;
+      readonly forMs: number;
+    }
+  | { readonly act: 'stallWatches'; readonly replica: number; readonly forMs: number }
+  | { readonly act: 'cutWatches'; readonly replica: number }
+  | { readonly act: 'compact' | 'consulLeader' | 'wipe' }
+  | {
+      readonly act: 'outage';
+      readonly of: 'consul' | 'kubernetes';
+      readonly how: 'down' | 'frozen';
+      readonly forMs: number;
+    }
+  | { readonly act: 'timing'; readonly group: number; readonly ttlMs: number }
+  | { readonly act: 'pause'; readonly group: number; readonly forMs: number }
+  | { readonly act: 'stranger'; readonly group: number; readonly forMs: number }
+);
+
+export type GroupPlan = {
+  readonly name: string;
+  readonly ttlMs: number;
+  readonly lockDelayMs: number;
+  readonly lockKey: string | null;
+  readonly onConsulLoss: 'Hold' | 'Demote';
+  readonly follower: string | null;
+  readonly failoverDelayMs: number;
+  readonly pods: number;
+};
+
+export type Scenario = {
+  readonly seed: number;
+  readonly lengthMs: number;
+  readonly groups: readonly GroupPlan[];
+  readonly replicas: number;
+  /** Applications ask the gate. */
+  readonly gate: boolean;
+  /** Only operators and the API server suffer: no healthy leader may lose its label. */
+  readonly steady: boolean;
+  readonly acts: readonly Act[];
+};
+
+const CHAOS_MS = 15_000;
+
+export function scenarioOf(seed: number): Scenario {
+  const random = stream(`scenario ${seed}`);
+  const steady = random.chance(0.2);
+  const lengthMs = Math.round(random.between(30_000, 90_000));
+  const replicas = random.pick([2, 2, 3]);
+  const groups = Array.from({ length: random.pick([1, 2, 2, 3]) }, (_, at) => groupPlan(seed, at, steady));
+  const count = random.pick([4, 8, 8, 12, 20]);
+  const acts = Array.from({ length: count }, () => actOf(random, { lengthMs, replicas, groups, steady }));
+  const dances = random.chance(0.5) ? dance(random, { lengthMs, replicas, groups, steady }) : [];
+  return {
+    seed,
+    lengthMs,
+    groups,
+    replicas,
+    gate: random.chance(0.4),
+    steady,
+    acts: [...acts, ...dances].toSorted((a, b) => a.atMs - b.atMs),
+  };
+}
+
+function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
+  const random = stream(`group ${seed} ${at}`);
+  const shared = !steady && random.chance(0.25);
+  return {
+    name: `g${at}`,
+    ttlMs: steady ? 20_000 : random.pick([10_000, 10_000, 20_000, 30_000]),
+    lockDelayMs: random.pick([0, 0, 0, 2000]),
+    lockKey: shared ? `shared/k${at}` : null,
+    onConsulLoss: !steady && (shared || random.chance(0.3)) ? 'Demote' : 'Hold',
+    follower: random.pick([null, null, 'follower']),
+    failoverDelayMs: steady ? 0 : random.pick([0, 0, 0, 3000]),
+    pods: random.pick([2, 2, 3]),
+  };
+}
+
+type Frame = Pick<Scenario, 'lengthMs' | 'replicas' | 'groups' | 'steady'>;
+type Random = ReturnType<typeof stream>;
+
+const KINDS_OF_PODS = ['unready', 'unready', 'unready', 'crash', 'exclude', 'deletePod', 'recreatePod'] as const;
+const KINDS_OF_OPERATORS = [
+  'freeze',
+  'freeze',
+  'slow',
+  'kill',
+  'terminate',
+  'replace',
+  'cut',
+  'trouble',
+  'trouble',
+  'trouble',
+  'stallWatches',
+  'stallWatches',
+  'cutWatches',
+  'compact',
+] as const;
+const KINDS_OF_SERVERS = [
+  'outage',
+  'outage',
+  'consulLeader',
+  'wipe',
+  'timing',
+  'pause',
+  'stranger',
+  'stranger',
+] as const;
+
+function actOf(random: Random, frame: Frame): Act {
+  const atMs = Math.round(random.between(3000, frame.lengthMs));
+  const share = random.next();
+  if (frame.steady) return share < 0.9 ? operatorAct(random, frame, atMs) : serverAct(random, frame, atMs);
+  if (share < 0.4) return podAct(random, frame, atMs);
+  return share < 0.85 ? operatorAct(random, frame, atMs) : serverAct(random, frame, atMs);
+}
+
+function podAct(random: Random, { groups }: Frame, atMs: number): Act {
+  const group = random.below(groups.length);
+  const pod = random.below(groups[group]?.pods ?? 1);
+  const act = random.pick(KINDS_OF_PODS);
+  return { act, atMs, group, pod, forMs: Math.round(random.between(50, 8000)) };
+}
+
+function operatorAct(random: Random, { replicas, steady }: Frame, atMs: number): Act {
+  const replica = random.below(replicas);
+  const act = random.pick(KINDS_OF_OPERATORS);
+  const forMs = Math.round(random.chance(0.5) ? random.between(20, 3000) : random.between(3000, 40_000));
+  const from = steady ? 'kubernetes' : random.pick(['consul', 'kubernetes'] as const);
+  switch (act) {
+    case 'freeze':
+      return { act, atMs, replica, clockStops: !steady && random.chance(0.2), forMs };
+    case 'slow':
+      return { act, atMs, replica, lagMs: Math.round(random.between(5, 400)), forMs };
+    case 'kill':
+    case 'terminate':
+    case 'replace':
+      return { act, atMs, replica, forMs: Math.min(forMs, 15_000) };
+    case 'cut':
+      return { act, atMs, replica, from, how: random.pick(['refused', 'swallowed'] as const), forMs };
+    case 'trouble':
+      return { act, atMs, replica, with: from, share: random.pick([0.1, 0.3, 0.6]), forMs };
+    case 'stallWatches':
+      return { act, atMs, replica, forMs: Math.min(forMs, CHAOS_MS) };
+    case 'cutWatches':
+      return { act, atMs, replica };
+    case 'compact':
+      return { act, atMs };
+  }
+}
+
+function serverAct(random: Random, { groups, steady }: Frame, atMs: number): Act {
+  const act = steady ? 'outage' : random.pick(KINDS_OF_SERVERS);
+  const group = random.below(groups.length);
+  const forMs = Math.round(random.chance(0.5) ? random.between(50, 3000) : random.between(3000, 30_000));
+  switch (act) {
+    case 'outage': {
+      const of = steady ? 'kubernetes' : random.pick(['consul', 'kubernetes'] as const);
+      return { act, atMs, of, how: random.pick(['down', 'frozen'] as const), forMs };
+    }
+    case 'consulLeader':
+    case 'wipe':
+      return { act, atMs };
+    case 'timing':
+      return { act, atMs, group, ttlMs: random.pick([10_000, 20_000, 40_000]) };
+    case 'pause':
+    case 'stranger':
+      return { act, atMs, group, forMs };
+  }
+}
+
+/**
+ * What broke weaker protocols takes several things in a row: a leader goes while its owner's requests are under way, the
+ * owner stands still, another one takes over, the leader comes back, the first owner goes on.
+ */
+function dance(random: Random, frame: Frame): readonly Act[] {
+  const atMs = Math.round(random.between(4000, frame.lengthMs));
+  const replica = random.below(frame.replicas);
+  const group = random.below(frame.groups.length);
+  const forMs = Math.round(random.between(10_000, 26_000));
+  const trouble = { act: 'trouble', share: 0.7, replica, forMs: 1500 } as const;
+  const first: readonly Act[] = [
+    { ...trouble, atMs, with: 'kubernetes' },
+    ...(frame.steady ? [] : [{ ...trouble, atMs, with: 'consul' } as const]),
+    { act: 'freeze', atMs: atMs + random.below(60), replica, clockStops: false, forMs },
+  ];
+  if (frame.steady) return first;
+  const pods = Array.from({ length: frame.groups[group]?.pods ?? 1 }, (_, pod) => pod);
+  const blinks = pods.map(
+    (pod): Act => ({
+      act: 'unready',
+      atMs: atMs + random.below(20),
+      group,
+      pod,
+      forMs: Math.round(random.between(100, 20_000)),
+    }),
+  );
+  return [...first, ...blinks];
+}
+
+/** For people: one line. */
+export function describeAct({ atMs, ...act }: Act): string {
+  const { act: kind, ...more } = act as { readonly act: string };
+  const words = Object.entries(more).map(([name, value]) => `${name} ${String(value)}`);
+  return `${(atMs / 1000).toFixed(3).padStart(8)} s  ${kind}${words.length === 0 ? '' : ` (${words.join(', ')})`}`;
+}

@@ -1,0 +1,245 @@
+/** The promises that only a whole world can show while it runs: I3, I8, I10, and whether what is led is led by one. */
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { bucketKey, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
+import type { ConsulSession } from '../../../src/ports/consul.ts';
+import type { PatchRequest } from '../model/link.ts';
+import { type Promises, watchPromises } from '../model/promises.ts';
+import { SPACE } from '../model/replica.ts';
+import type { Scenario } from './acts.ts';
+import { stream } from './random.ts';
+import type { Stage } from './stage.ts';
+
+export type Checks = {
+  /** In words, oldest first. */
+  breaches(): readonly string[];
+  readonly patchSent: (request: PatchRequest) => void;
+  /** Begins to look, once the stage stands. */
+  begin(stage: Stage): void;
+  /** Why the group is not led as it should be; null when it is. */
+  unsettled(name: string): string | null;
+  readonly counts: SimCounts;
+};
+
+export type SimCounts = {
+  promotions: number;
+  demotions: number;
+  handovers: number;
+  bucketMoves: number;
+  memberExpiries: number;
+  yeses: number;
+  conflicts: number;
+};
+
+type Yes = { readonly uid: string; readonly life: number; readonly untilMs: number };
+
+const ASK_MS = 400;
+const LOOK_MS = 500;
+/** A patch may take its timeout; then the demotion is acknowledged or the API server was not reached. */
+const PATCH_MS = 2000;
+
+export function createChecks(scenario: Scenario): Checks {
+  const breaches: string[] = [];
+  const promises = new Map<string, Promises>();
+  const counts: SimCounts = {
+    promotions: 0,
+    demotions: 0,
+    handovers: 0,
+    bucketMoves: 0,
+    memberExpiries: 0,
+    yeses: 0,
+    conflicts: 0,
+  };
+  let stage: Stage | null = null;
+
+  function begin(opened: Stage): void {
+    stage = opened;
+    const { api, consul } = opened;
+    for (const { name } of scenario.groups) {
+      const group = api.group(name);
+      if (group !== null) promises.set(name, watchPromises(api, consul, group));
+    }
+    countMoves(opened, counts);
+    if (scenario.gate) askAllTheTime(opened, scenario, counts, (text) => breaches.push(text));
+    watchDeadlines(opened, scenario, counts, (text) => breaches.push(text));
+  }
+
+  const of = (name: string): readonly string[] => {
+    const found = promises.get(name);
+    const steadily = scenario.steady && (found?.demotions.length ?? 0) > 0;
+    const moved = steadily
+      ? [`I8: ${found?.demotions.join(', ')} lost the label although no leader of ${name} was unwell`]
+      : [];
+    return [...(found?.breaches ?? []), ...moved];
+  };
+
+  function unsettled(name: string): string | null {
+    if (stage === null) return 'nothing has begun';
+    const { api, consul } = stage;
+    const group = api.group(name);
+    if (group === null) return `group ${name} is gone`;
+    const labelled = api
+      .pods()
+      .filter(({ labels }) => labels['app'] === name && labels[group.spec.label.key] === group.spec.label.leader);
+    const [leader] = labelled;
+    if (leader === undefined || labelled.length > 1) return `${name} has ${labelled.length} leaders`;
+    const session = consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
+    const holder = session === null ? null : parseSessionName(consul.nameOf(session))?.podUid;
+    return holder === leader.uid
+      ? null
+      : `the lock of ${name} is held by ${holder ?? 'nobody'}, its leader is ${leader.uid}`;
+  }
+
+  return {
+    breaches: () => {
+      for (const { promotions, demotions } of promises.values()) {
+        counts.promotions += promotions.length;
+        counts.demotions += demotions.length;
+      }
+      return [...breaches, ...scenario.groups.flatMap(({ name }) => of(name)), ...(stage?.defects ?? [])];
+    },
+    patchSent: (request) => {
+      for (const found of promises.values()) if (concerns(request, found)) found.patchSent(request);
+    },
+    begin,
+    unsettled,
+    counts,
+  };
+
+  /** Patches of another group's pods are that group's business. */
+  function concerns({ pod }: PatchRequest, found: Promises): boolean {
+    return scenario.groups.some(({ name }) => promises.get(name) === found && pod.name.startsWith(`${name}-`));
+  }
+}
+
+function countMoves({ consul }: Stage, counts: SimCounts): void {
+  consul.onTxn(({ ops, result }) => {
+    if (result.kind === 'rejected') {
+      counts.conflicts += 1;
+      return;
+    }
+    const locks = ops.filter(({ verb }) => verb === 'lock').length;
+    const unlocks = ops.filter(({ verb }) => verb === 'unlock').length;
+    if (locks === 0 || unlocks === 0) return;
+    if (
+      ops.some(({ key }) => key.includes('/buckets/') && !key.includes('/groups/')) &&
+      ops.every(({ key }) => !key.includes('/groups/'))
+    )
+      counts.bucketMoves += unlocks;
+    else counts.handovers += 1;
+  });
+}
+
+/**
+ * Every member asks any replica about itself, again and again. It counts a yes from before it sent the question; no two members
+ * of a group may hold one at a time. (I10. Says nothing while clocks have stood still.)
+ */
+function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
+  const { loop, api } = stage;
+  const random = stream(`gate ${scenario.seed}`);
+  const held = new Map<string, Yes[]>();
+
+  function ask(group: string, name: string): void {
+    loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
+    const pod = api.pod(name);
+    const replica = stage.replicas[random.below(scenario.replicas)];
+    if (pod === null || replica === undefined) return;
+    const sentMs = loop.nowMs();
+    const life = stage.lifeOf(pod.uid);
+    loop.after(random.between(0.1, 2), () =>
+      replica.process.run(() => {
+        const answer = replica.operator.ask({ namespace: 'default', name: group }, pod.uid);
+        if (answer.kind !== 'yes') return;
+        loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
+          hear(group, { uid: pod.uid, life, untilMs: sentMs + answer.validForMs }),
+        );
+      }),
+    );
+  }
+
+  function hear(group: string, yes: Yes): void {
+    const nowMs = loop.nowMs();
+    if (yes.untilMs <= nowMs || stage.lifeOf(yes.uid) !== yes.life) return;
+    counts.yeses += 1;
+    const alive = (held.get(group) ?? []).filter(
+      ({ uid, life, untilMs }) => untilMs > nowMs && stage.lifeOf(uid) === life,
+    );
+    const other = alive.find(({ uid }) => uid !== yes.uid);
+    if (other !== undefined && !stage.clocksStood())
+      breach(
+        `I10: at ${nowMs.toFixed(1)} ms ${yes.uid} has a yes of ${group} while ${other.uid} has one until ${other.untilMs.toFixed(1)} ms`,
+      );
+    held.set(group, [...alive.filter(({ uid }) => uid !== yes.uid), yes]);
+  }
+
+  for (const { name, pods } of scenario.groups)
+    for (let at = 0; at < pods; at += 1) loop.after(2000, () => ask(name, `${name}-${at}`));
+}
+
+/**
+ * I3: when Consul ends the session of a leader of a Demote group, an operator that has run and reached the API server all the
+ * while has taken the label off by then.
+ */
+function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
+  const { api, consul, loop } = stage;
+  const well = wellSince(stage, scenario);
+  const ownedSince = new Map<string, { readonly session: string | null; readonly atMs: number }>();
+  consul.onChange(({ entries }) => {
+    for (const { name } of scenario.groups) {
+      const bucket = bucketKey(SPACE, bucketOf('default', name));
+      const session = entries.get(bucket)?.session ?? null;
+      if (ownedSince.get(bucket)?.session !== session) ownedSince.set(bucket, { session, atMs: loop.nowMs() });
+    }
+  });
+  /** It is labelled under the lock of this session, and its group wants it demoted by now. */
+  function overdue(session: ConsulSession, podUid: string, group: LeaderGroup): boolean {
+    const pod = api.pods().find(({ uid }) => uid === podUid);
+    const { onConsulLoss, paused, label, lockKey } = group.spec;
+    if (pod === undefined || pod.deleting || onConsulLoss !== 'Demote' || paused) return false;
+    const held = consul.entry(groupKeys(SPACE, group, lockKey).lock)?.session === session.id;
+    return held && pod.labels[label.key] === label.leader;
+  }
+
+  /** The owner has had the bucket for long enough (a new one relies on Consul's factor of two) and nothing was wrong with it. */
+  function couldDemote({ ttlMs }: ConsulSession, group: string): boolean {
+    const bucket = bucketKey(SPACE, bucketOf('default', group));
+    const owner = consul.entry(bucket)?.session ?? null;
+    const sinceMs = loop.nowMs() - ttlMs - PATCH_MS;
+    return owner !== null && (ownedSince.get(bucket)?.atMs ?? 0) <= sinceMs && well.owner(owner, sinceMs);
+  }
+
+  consul.onExpiry((session) => {
+    const member = parseSessionName(session.name);
+    if (member === null) return;
+    counts.memberExpiries += 1;
+    const group = api.group(member.group);
+    if (group === null || stage.clocksStood()) return;
+    if (overdue(session, member.podUid, group) && couldDemote(session, member.group))
+      breach(
+        `I3: at ${loop.nowMs().toFixed(1)} ms session ${session.name} ended by its TTL while its pod carried the label`,
+      );
+  });
+}
+
+/** Since when nothing has happened to a replica that could keep it from demoting: looked at twice a second. */
+function wellSince({ loop, consul, replicas }: Stage, { replicas: count }: Scenario) {
+  const since = new Map<string, number>();
+  const look = (): void => {
+    for (let at = 0; at < count; at += 1) {
+      const replica = replicas[at];
+      if (replica === undefined) continue;
+      const { process, kubernetes, identity } = replica;
+      const fine =
+        process.alive() && !process.frozen() && kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0;
+      if (!fine) since.delete(identity.id);
+      else if (!since.has(identity.id)) since.set(identity.id, loop.nowMs());
+    }
+    loop.after(LOOK_MS, look);
+  };
+  loop.after(0, look);
+  return {
+    owner: (session: string, fromMs: number): boolean => {
+      const id = consul.nameOf(session).split('/')[1] ?? '';
+      return (since.get(id) ?? Number.POSITIVE_INFINITY) <= fromMs;
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * A process of the simulation: an operator replica, or a server. It can be frozen (SIGSTOP: nothing of it runs, what arrives
+ * waits), frozen together with its clock (a machine that is suspended), slowed down, and killed.
+ */
+import type { Clock } from '../../../src/ports/clock.ts';
+import { sleepOn } from '../model/fake-clock.ts';
+import type { Loop } from './loop.ts';
+
+export type Process = {
+  readonly name: string;
+  readonly clock: Clock;
+  /** Something arrives: it happens now, or when the process runs again, in the order of arrival. Never, when it is dead. */
+  run(callback: () => void): void;
+  freeze(clockStops: boolean): void;
+  thaw(): void;
+  /** Everything happens this much later from now on. */
+  slow(lagMs: number): void;
+  kill(): void;
+  alive(): boolean;
+  frozen(): boolean;
+};
+
+const WALL_OFFSET_MS = 1_700_000_000_000;
+
+export function createProcess(name: string, loop: Loop): Process {
+  const waiting: (() => void)[] = [];
+  let alive = true;
+  let frozenSinceMs: number | null = null;
+  let clockStops = false;
+  /** How far its clock is behind. */
+  let stoodMs = 0;
+  let lagMs = 0;
+
+  const nowMs = (): number => (frozenSinceMs !== null && clockStops ? frozenSinceMs : loop.nowMs()) - stoodMs;
+
+  function run(callback: () => void): void {
+    if (!alive) return;
+    if (frozenSinceMs !== null) waiting.push(callback);
+    else if (lagMs > 0) loop.after(lagMs, () => now(callback));
+    else callback();
+  }
+
+  function now(callback: () => void): void {
+    if (!alive) return;
+    if (frozenSinceMs !== null) waiting.push(callback);
+    else callback();
+  }
+
+  function after(delayMs: number, callback: () => void): () => void {
+    const dueMs = nowMs() + Math.max(0, delayMs);
+    let cancelled = false;
+    let cancel: () => void = () => undefined;
+    const set = (): void => {
+      cancel = loop.after(dueMs - nowMs(), () =>
+        run(() => {
+          if (cancelled) return;
+          // Its clock may have stood meanwhile.
+          if (nowMs() < dueMs - 1e-6) set();
+          else callback();
+        }),
+      );
+    };
+    set();
+    return () => {
+      cancelled = true;
+      cancel();
+    };
+  }
+
+  return {
+    name,
+    clock: {
+      nowMs,
+      wallMs: () => WALL_OFFSET_MS + Math.floor(nowMs()),
+      after,
+      sleep: (delayMs, signal) => sleepOn(after, delayMs, signal),
+    },
+    run,
+    freeze: (stops) => {
+      if (frozenSinceMs !== null) return;
+      frozenSinceMs = loop.nowMs();
+      clockStops = stops;
+    },
+    thaw: () => {
+      if (frozenSinceMs === null) return;
+      if (clockStops) stoodMs += loop.nowMs() - frozenSinceMs;
+      frozenSinceMs = null;
+      for (const callback of waiting.splice(0)) loop.after(0, () => now(callback));
+    },
+    slow: (ms) => {
+      lagMs = ms;
+    },
+    kill: () => {
+      alive = false;
+      waiting.length = 0;
+    },
+    alive: () => alive,
+    frozen: () => frozenSinceMs !== null,
+  };
+}

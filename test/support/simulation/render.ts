@@ -1,0 +1,63 @@
+/** Objects as the API server sends them, from what the operator keeps of them: its own readers make the same of it again. */
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+
+const time = (ms: number): string => new Date(ms).toISOString();
+const stamp = (is: boolean): { readonly deletionTimestamp?: string } => (is ? { deletionTimestamp: time(0) } : {});
+
+export const rawPod = (pod: Pod): unknown => ({
+  kind: 'Pod',
+  metadata: {
+    namespace: pod.namespace,
+    name: pod.name,
+    uid: pod.uid,
+    resourceVersion: pod.resourceVersion,
+    creationTimestamp: time(pod.createdMs),
+    labels: pod.labels,
+    annotations: pod.annotations,
+    ...stamp(pod.deleting),
+    ...(pod.ownerUid === null ? {} : { ownerReferences: [{ controller: true, uid: pod.ownerUid }] }),
+  },
+  spec: pod.node === null ? {} : { nodeName: pod.node },
+  status: {
+    phase: pod.phase,
+    conditions: [
+      {
+        type: 'Ready',
+        status: pod.ready ? 'True' : 'False',
+        ...(pod.readyTransitionMs === null ? {} : { lastTransitionTime: time(pod.readyTransitionMs) }),
+      },
+      ...(pod.disrupted ? [{ type: 'DisruptionTarget', status: 'True' }] : []),
+    ],
+  },
+});
+
+export const rawGroup = ({ spec, ...group }: LeaderGroup): unknown => ({
+  kind: 'LeaderGroup',
+  metadata: {
+    namespace: group.namespace,
+    name: group.name,
+    uid: group.uid,
+    resourceVersion: group.resourceVersion,
+    generation: group.generation,
+    creationTimestamp: time(group.createdMs),
+    finalizers: group.finalizers,
+    ...stamp(group.deleting),
+  },
+  spec: {
+    selector: spec.selector,
+    sessionTTLSeconds: spec.sessionTtlMs / 1000,
+    lockDelaySeconds: spec.lockDelayMs / 1000,
+    ...(spec.lockKey === null ? {} : { lockKey: spec.lockKey }),
+    label: {
+      key: spec.label.key,
+      leader: spec.label.leader,
+      ...(spec.label.follower === null ? {} : { follower: spec.label.follower }),
+    },
+    minReadySeconds: spec.minReadyMs / 1000,
+    failoverDelaySeconds: spec.failoverDelayMs / 1000,
+    onConsulLoss: spec.onConsulLoss,
+    paused: spec.paused,
+  },
+  ...(group.status === null ? {} : { status: group.status }),
+});

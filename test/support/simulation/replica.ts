@@ -1,0 +1,141 @@
+/** One operator replica of the simulation: the real operator and the real reflectors in a process that can be hurt. */
+import { parseLeaderGroup } from '../../../src/api/parse.ts';
+import { projectNode } from '../../../src/kubernetes/node.ts';
+import { projectPod } from '../../../src/kubernetes/pod.ts';
+import { createReflector, type Reflector } from '../../../src/kubernetes/reflector.ts';
+import { createOperator, type Operator } from '../../../src/operator/operator.ts';
+import type { Watch } from '../../../src/operator/options.ts';
+import type { ReplicaIdentity } from '../../../src/operator/replicas/membership.ts';
+import type { Random } from '../../../src/ports/clock.ts';
+import type { Log } from '../../../src/ports/log.ts';
+import type { PatchRequest } from '../model/link.ts';
+import { MARGIN_MS, SPACE } from '../model/replica.ts';
+import { noMetrics } from '../model/sinks.ts';
+import type { WorldConsul } from '../model/world-consul.ts';
+import type { Loop } from './loop.ts';
+import { createWire, type Server, type Wire, type WireCounts } from './network.ts';
+import { consulOver, kubernetesOver } from './ports.ts';
+import { createProcess, type Process } from './process.ts';
+import { stream } from './random.ts';
+import { createListWatch, type Kind, type WatchServer, type WatchTrouble } from './watches.ts';
+
+export type SimReplica = {
+  readonly identity: ReplicaIdentity;
+  readonly process: Process;
+  readonly operator: Operator;
+  readonly consul: Wire;
+  readonly kubernetes: Wire;
+  readonly watches: WatchTrouble;
+  /** SIGTERM; `ended` follows. */
+  stop(): void;
+  readonly ended: Promise<void>;
+  /** When the process began, epoch milliseconds by its node's clock. */
+  readonly bornMs: number;
+};
+
+export type SimParts = {
+  readonly seed: number;
+  readonly loop: Loop;
+  readonly consulServer: Server;
+  readonly consul: WorldConsul;
+  readonly watchServer: WatchServer;
+  readonly counts: WireCounts;
+  readonly patchSent: (request: PatchRequest) => void;
+  readonly log: Log;
+};
+
+/** `life`: counts the processes of the history, so that each has chance and unique values of its own. */
+export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, life: number): SimReplica {
+  const { loop, seed, consulServer, watchServer, counts } = parts;
+  const name = `${identity.id}#${life}`;
+  const process = createProcess(name, loop);
+  const chance = (what: string) => stream(`${seed} ${name} ${what}`);
+  const consul = createWire(loop, process, consulServer, chance('consul'), counts);
+  const kubernetes = createWire(loop, process, watchServer.server, chance('kubernetes'), counts);
+  const random = seededRandom(name, chance('own'));
+  const cuts = new Set<() => void>();
+  const watches: WatchTrouble = {
+    stalledUntilMs: 0,
+    cut: () => {
+      for (const cut of Array.from(cuts)) cut();
+    },
+  };
+  const stopping = new AbortController();
+
+  function watch<T>(kind: Kind, project: (raw: unknown) => T | null): Watch<T> {
+    let reflector: Reflector | null = null;
+    return {
+      run: async (handler, onProblem, signal) => {
+        const source = createListWatch(
+          loop,
+          process,
+          kubernetes,
+          watchServer,
+          kind,
+          () => watchServer.compactedAt,
+          watches,
+          cuts,
+        );
+        reflector = createReflector({
+          kind,
+          source,
+          project,
+          handler,
+          clock: process.clock,
+          random,
+          log: parts.log,
+          onProblem: (problem) => onProblem(problem?.message ?? null),
+        });
+        reflector.start();
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        await reflector.stop();
+      },
+      lastContactMs: () => reflector?.lastContactMs() ?? null,
+    };
+  }
+
+  const operator = createOperator({
+    consul: consulOver(consul, parts.consul, identity.id),
+    kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
+    events: { emit: () => undefined },
+    metrics: noMetrics,
+    log: parts.log,
+    clock: process.clock,
+    random,
+    watch: {
+      pods: watch('pods', projectPod),
+      groups: watch('leadergroups', parseLeaderGroup),
+      nodes: watch('nodes', projectNode),
+    },
+    space: SPACE,
+    clusterUid: 'uid-of-kube-system',
+    replica: identity,
+    workers: 4,
+    marginMs: MARGIN_MS,
+    lockKeyProblem: () => null,
+  });
+  const bornMs = process.clock.wallMs();
+  const ended = operator.run(stopping.signal);
+  return {
+    identity,
+    process,
+    operator,
+    consul,
+    kubernetes,
+    watches,
+    stop: () => stopping.abort(new Error('SIGTERM')),
+    ended,
+    bornMs,
+  };
+}
+
+function seededRandom(name: string, chance: ReturnType<typeof stream>): Random {
+  let used = 0;
+  return {
+    next: chance.next,
+    unique: () => {
+      used += 1;
+      return `${name}-${used}`;
+    },
+  };
+}

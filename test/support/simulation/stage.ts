@@ -1,0 +1,347 @@
+/** The world of one history: servers, groups, pods and replicas, and what the acts do to them. */
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import { groupKeys } from '../../../src/election/keys.ts';
+import type { ReplicaIdentity } from '../../../src/operator/replicas/membership.ts';
+import type { Log } from '../../../src/ports/log.ts';
+import { aGroup, aPod } from '../builders.ts';
+import type { PatchRequest } from '../model/link.ts';
+import { SPACE } from '../model/replica.ts';
+import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
+import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
+import type { Act, GroupPlan, Scenario } from './acts.ts';
+import { createLoop, type Loop } from './loop.ts';
+import type { Server, WireCounts } from './network.ts';
+import { createProcess } from './process.ts';
+import { stream } from './random.ts';
+import { createSimReplica, type SimReplica } from './replica.ts';
+import type { WatchServer } from './watches.ts';
+
+export type Stage = {
+  readonly loop: Loop;
+  readonly api: WorldApiServer;
+  readonly consul: WorldConsul;
+  readonly replicas: readonly SimReplica[];
+  readonly counts: WireCounts;
+  /** Errors that the operator logged: each is a defect. */
+  readonly defects: readonly string[];
+  /** Clocks stood still at some time: durations between processes mean nothing then. */
+  clocksStood(): boolean;
+  /** When the pod's present process began (its containers may have ended since and begun again). */
+  lifeOf(uid: string): number;
+  do(act: Act): void;
+  /** Ends every fault at once; pods are ready, replicas run. */
+  heal(): void;
+};
+
+type Outage = { down: boolean };
+
+export const podName = (group: GroupPlan, at: number): string => `${group.name}-${at}`;
+
+/** Everything starts; the first replicas a little apart. */
+export function openStage(scenario: Scenario, patchSent: (request: PatchRequest) => void): Stage {
+  const loop = createLoop();
+  const random = stream(`stage ${scenario.seed}`);
+  const consulProcess = createProcess('consul', loop);
+  const apiProcess = createProcess('kubernetes', loop);
+  const outages: Record<'consul' | 'kubernetes', Outage> = { consul: { down: false }, kubernetes: { down: false } };
+  const consul = createWorldConsul(consulProcess.clock);
+  consul.expireAfter(() => random.between(1, 2));
+  const api = createWorldApiServer();
+  const consulServer: Server = { process: consulProcess, isDown: () => outages.consul.down };
+  const server: Server = { process: apiProcess, isDown: () => outages.kubernetes.down };
+  const watchServer: WatchServer = { server, api, compactedAt: 0 };
+  const counts: WireCounts = { requests: 0, lostRequests: 0, lostAnswers: 0, late: 0 };
+  const defects: string[] = [];
+  const log: Log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (fields, message) => {
+      const error = fields['error'];
+      defects.push(`${message}: ${error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(fields)}`);
+    },
+  };
+  const parts = { seed: scenario.seed, loop, consulServer, consul, watchServer, counts, patchSent, log };
+  const replicas: SimReplica[] = [];
+  const lives = new Map<string, number>();
+  /** What ends a fault that goes on, by a name of the fault: a second one of its kind replaces the first. */
+  const undo = new Map<string, () => void>();
+  let started = 0;
+  let made = 0;
+  let stood = false;
+
+  for (const plan of scenario.groups) addGroup(plan);
+  for (let at = 0; at < scenario.replicas; at += 1)
+    loop.after(at * 900 + random.between(1, 800), () => start(at, identity(at)));
+
+  function addGroup(plan: GroupPlan): void {
+    api.foreign.addGroup(groupOf(plan));
+    for (let at = 0; at < plan.pods; at += 1) api.foreign.addPod(freshPod(plan, at));
+  }
+
+  function freshPod(plan: GroupPlan, at: number): Pod {
+    made += 1;
+    const name = podName(plan, at);
+    const uid = `uid-${made}-of-${name}`;
+    lives.set(uid, made);
+    return aPod({
+      name,
+      uid,
+      labels: { app: plan.name },
+      readyTransitionMs: null,
+      createdMs: 1_700_000_000_000 + made,
+    });
+  }
+
+  function identity(at: number): ReplicaIdentity {
+    made += 1;
+    const name = `operator-${at}`;
+    const uid = `uid-${made}-of-${name}`;
+    api.foreign.addPod(aPod({ name, uid, labels: { app: 'operator' }, readyTransitionMs: null }));
+    return { id: `${name}_${made}`, pod: { namespace: 'default', name, uid, container: 'operator' } };
+  }
+
+  function start(at: number, as: ReplicaIdentity): void {
+    started += 1;
+    const replica = createSimReplica(parts, as, started);
+    replica.ended.then(
+      () => replica.process.kill(),
+      (error: unknown) => defects.push(`the operator ended: ${String(error)}`),
+    );
+    replicas[at] = replica;
+  }
+
+  /** `undoIt` happens after `forMs`, or when everything is healed, whichever is first. */
+  function later(fault: string, forMs: number, undoIt: () => void): void {
+    undo.get(fault)?.();
+    const end = (): void => {
+      if (undo.get(fault) !== end) return;
+      undo.delete(fault);
+      undoIt();
+    };
+    undo.set(fault, end);
+    loop.after(forMs, end);
+  }
+
+  function ending(at: number, how: 'kill' | 'terminate' | 'replace', forMs: number): void {
+    const replica = replicas[at];
+    if (replica === undefined || !replica.process.alive() || undo.has(`end ${at}`)) return;
+    const pod = replica.identity.pod?.name ?? '';
+    if (how === 'terminate' && !replica.process.frozen()) replica.stop();
+    else replica.process.kill();
+    const finishedMs = replica.process.clock.wallMs();
+    const life = { startedMs: seconds(replica.bornMs), finishedMs: seconds(finishedMs) };
+    loop.after(random.between(50, 1500), () => {
+      if (!replica.process.alive()) api.foreign.reportTermination(pod, life);
+    });
+    later(`end ${at}`, Math.max(forMs, 1600), () => {
+      replica.process.kill();
+      if (how !== 'replace') {
+        api.foreign.reportTermination(pod, null);
+        return start(at, replica.identity);
+      }
+      api.foreign.removePod(pod);
+      start(at, identity(at));
+    });
+  }
+
+  const plan = (group: number): GroupPlan => scenario.groups[group % scenario.groups.length] as GroupPlan;
+  const nameOf = (group: number, pod: number): string => podName(plan(group), pod % plan(group).pods);
+  const wire = (at: number, to: 'consul' | 'kubernetes') => replicas[at]?.[to];
+  const setReady = (name: string, ready: boolean): void => api.foreign.changePod(name, () => ({ ready }));
+
+  function act(given: Act): void {
+    switch (given.act) {
+      case 'unready': {
+        const name = nameOf(given.group, given.pod);
+        setReady(name, false);
+        return later(`ready ${name}`, given.forMs, () => setReady(name, true));
+      }
+      case 'crash': {
+        const name = nameOf(given.group, given.pod);
+        const uid = api.pod(name)?.uid;
+        if (uid !== undefined) lives.set(uid, (made += 1));
+        setReady(name, false);
+        return later(`ready ${name}`, given.forMs, () => setReady(name, true));
+      }
+      case 'exclude': {
+        const name = nameOf(given.group, given.pod);
+        const annotate = (value: string) =>
+          api.foreign.changePod(name, ({ annotations }) => ({
+            annotations: { ...annotations, [CANDIDATE_ANNOTATION]: value },
+          }));
+        annotate('false');
+        return later(`exclude ${name}`, given.forMs, () => annotate('true'));
+      }
+      case 'deletePod':
+        return deletePod(given.group, given.pod, given.forMs);
+      case 'recreatePod': {
+        api.foreign.removePod(nameOf(given.group, given.pod));
+        api.foreign.addPod(freshPod(plan(given.group), given.pod % plan(given.group).pods));
+        return;
+      }
+      case 'timing':
+      case 'pause':
+      case 'stranger':
+        return groupAct(given);
+      case 'compact':
+        watchServer.compactedAt = api.version();
+        return;
+      case 'consulLeader':
+        return consul.foreign.changeLeader();
+      case 'wipe':
+        return consul.foreign.wipe();
+      case 'outage':
+        return outage(given.of, given.how, given.forMs);
+      case 'freeze':
+      case 'slow':
+      case 'kill':
+      case 'terminate':
+      case 'replace':
+      case 'cut':
+      case 'trouble':
+      case 'stallWatches':
+      case 'cutWatches':
+        return replicaAct(given);
+    }
+  }
+
+  /** Gracefully: it terminates, goes, and another one comes under its name, as a StatefulSet makes them. */
+  function deletePod(group: number, pod: number, forMs: number): void {
+    const name = nameOf(group, pod);
+    const uid = api.pod(name)?.uid;
+    api.foreign.changePod(name, () => ({ deleting: true }));
+    later(`delete ${name}`, forMs, () => {
+      if (api.pod(name)?.uid !== uid) return;
+      api.foreign.removePod(name);
+      api.foreign.addPod(freshPod(plan(group), pod % plan(group).pods));
+    });
+  }
+
+  function groupAct(given: Extract<Act, { act: 'timing' | 'pause' | 'stranger' }>): void {
+    const { name, lockKey } = plan(given.group);
+    const edit = (change: Partial<LeaderGroup['spec']>): void =>
+      api.foreign.changeGroup(name, ({ spec }) => ({ spec: { ...spec, ...change } }));
+    if (given.act === 'timing') return edit({ sessionTtlMs: given.ttlMs });
+    if (given.act === 'pause') {
+      edit({ paused: true });
+      return later(`pause ${name}`, given.forMs, () => edit({ paused: false }));
+    }
+    if (lockKey !== null) stranger(`${lockKey}/.lock`, given.forMs);
+  }
+
+  /** As `consul lock` does: waits for the lock, overwrites its value, and deletes the key when it is done. */
+  function stranger(key: string, forMs: number): void {
+    const { foreign } = consul;
+    const session = foreign.openSession({ node: 'vm', name: 'Consul API Lock', ttlMs: 0, lockDelayMs: 0 });
+    let over = false;
+    const attempt = (): void => {
+      if (over) return;
+      if (!foreign.lock(key, session, null)) loop.after(500, attempt);
+    };
+    attempt();
+    later(`stranger ${key}`, forMs, () => {
+      over = true;
+      if (consul.entry(key)?.session === session) {
+        foreign.unlock(key, session);
+        foreign.remove(key);
+      }
+      foreign.endSession(session);
+    });
+  }
+
+  function outage(of: 'consul' | 'kubernetes', how: 'down' | 'frozen', forMs: number): void {
+    const process = of === 'consul' ? consulProcess : apiProcess;
+    if (how === 'frozen') {
+      process.freeze(false);
+      return later(`outage ${of}`, forMs, process.thaw);
+    }
+    outages[of].down = true;
+    if (of === 'kubernetes') for (const replica of replicas) replica.watches.cut();
+    later(`outage ${of}`, forMs, () => {
+      outages[of].down = false;
+    });
+  }
+
+  function replicaAct(given: Extract<Act, { replica: number }>): void {
+    const at = given.replica % scenario.replicas;
+    const replica = replicas[at];
+    if (replica === undefined) return;
+    switch (given.act) {
+      case 'freeze':
+        stood ||= given.clockStops;
+        replica.process.freeze(given.clockStops);
+        return later(`freeze ${at}`, given.forMs, replica.process.thaw);
+      case 'slow':
+        replica.process.slow(given.lagMs);
+        return later(`slow ${at}`, given.forMs, () => replica.process.slow(0));
+      case 'kill':
+      case 'terminate':
+      case 'replace':
+        return ending(at, given.act, given.forMs);
+      case 'cut': {
+        const link = replica[given.from].state;
+        link.cut = given.how;
+        if (given.from === 'kubernetes' && given.how === 'refused') replica.watches.cut();
+        return later(`cut ${at} ${given.from}`, given.forMs, () => {
+          link.cut = 'no';
+          if (given.from === 'kubernetes') replica.watches.cut();
+        });
+      }
+      case 'trouble': {
+        const link = wire(at, given.with)?.state;
+        if (link === undefined) return;
+        link.trouble = given.share;
+        return later(`trouble ${at} ${given.with}`, given.forMs, () => {
+          link.trouble = 0;
+        });
+      }
+      case 'stallWatches':
+        replica.watches.stalledUntilMs = loop.nowMs() + given.forMs;
+        return;
+      case 'cutWatches':
+        return replica.watches.cut();
+    }
+  }
+
+  function heal(): void {
+    for (const end of Array.from(undo.values())) end();
+    for (const { name, lockKey } of scenario.groups) {
+      if (lockKey === null) continue;
+      const entry = consul.entry(groupKeys(SPACE, { namespace: 'default', name }, lockKey).lock);
+      if (entry !== null && !entry.isLock) consul.foreign.remove(entry.key);
+    }
+  }
+
+  return {
+    loop,
+    api,
+    consul,
+    replicas,
+    counts,
+    defects,
+    clocksStood: () => stood,
+    lifeOf: (uid) => lives.get(uid) ?? 0,
+    do: act,
+    heal,
+  };
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+const groupOf = (plan: GroupPlan): LeaderGroup =>
+  aGroup({
+    name: plan.name,
+    finalizers: [],
+    spec: {
+      selector: { matchLabels: { app: plan.name }, matchExpressions: [] },
+      sessionTtlMs: plan.ttlMs,
+      lockDelayMs: plan.lockDelayMs,
+      lockKey: plan.lockKey,
+      onConsulLoss: plan.onConsulLoss,
+      failoverDelayMs: plan.failoverDelayMs,
+      label: { key: 'leadergroup.dev/role', leader: 'leader', follower: plan.follower },
+    },
+  });

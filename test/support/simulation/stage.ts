@@ -37,7 +37,7 @@ export type Stage = {
 
 type Outage = { down: boolean };
 
-export const podName = (group: GroupPlan, at: number): string => `${group.name}-${at}`;
+const podName = (group: GroupPlan, at: number): string => `${group.name}-${at}`;
 
 /** Everything starts; the first replicas a little apart. */
 export function openStage(scenario: Scenario, patchSent: (request: PatchRequest) => void): Stage {

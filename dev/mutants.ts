@@ -1,0 +1,158 @@
+/**
+ * `npm run test:mutants`: applies each weaker version of the code (test/mutants/list.ts) to a copy of the checkout and runs the
+ * tests until one fails. Says which test killed which. Exit code 1 when one lives, or when the tests fail without any.
+ *
+ * --only ID (may be repeated), --killer unit|exploration|simulation (may be repeated; default all, in this order), --list
+ */
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { type Mutant, mutants } from '../test/mutants/list.ts';
+
+const KILLERS = ['unit', 'exploration', 'simulation'] as const;
+type Killer = (typeof KILLERS)[number];
+
+type Verdict = { readonly by: string; readonly seconds: number } | null;
+
+const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const UNIT = ['test/unit/election', 'test/unit/operator', 'test/unit/kubernetes/kubernetes.test.ts', 'test/properties'];
+const SIMULATED = ['--histories', '300', '--seed', '1'];
+const LIMIT_MS = 240_000;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    killer: { type: 'string', multiple: true },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+const chosen = mutants.filter(({ id }) => values.only === undefined || values.only.includes(id));
+const killers = KILLERS.filter((killer) => values.killer === undefined || values.killer.includes(killer));
+
+process.exitCode = values.list ? list() : await runAll();
+
+function list(): number {
+  for (const { id, promises, attacks, what } of chosen) {
+    console.log(
+      `${id.padEnd(44)} ${promises.join(' ').padEnd(12)} ${attacks.length === 0 ? '' : `attack ${attacks.join(', ')}: `}${what}`,
+    );
+  }
+  return 0;
+}
+
+async function runAll(): Promise<number> {
+  if (values.only === undefined) {
+    const without = await judge(null);
+    if (without !== null) {
+      console.error(`the tests fail without any mutant (${without.by}): nothing can be said`);
+      return 1;
+    }
+    console.log('without a mutant every test passes');
+  }
+  const alive: string[] = [];
+  for (const mutant of chosen) {
+    const verdict = await judge(mutant);
+    const { id, promises } = mutant;
+    if (verdict === null) alive.push(id);
+    const fate = verdict === null ? 'LIVES' : `killed by ${verdict.by} (${verdict.seconds.toFixed(0)} s)`;
+    console.log(`${id} [${promises.join(' ')}]: ${fate}`);
+  }
+  console.log(
+    `${chosen.length - alive.length} of ${chosen.length} mutants killed${alive.length === 0 ? '' : `; alive: ${alive.join(', ')}`}`,
+  );
+  return alive.length === 0 ? 0 : 1;
+}
+
+/** The first test that fails; null when none does. Throws when the mutant cannot even be loaded: it would prove nothing. */
+async function judge(mutant: Mutant | null): Promise<Verdict> {
+  const dir = await mkdtemp(join(tmpdir(), 'leadergroup-mutant-'));
+  try {
+    for (const path of COPIED) await cp(path, join(dir, path), { recursive: true });
+    await symlink(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
+    if (mutant !== null) await apply(mutant, dir);
+    await mustLoad(mutant, dir);
+    const begun = performance.now();
+    for (const killer of killers) {
+      const by = await run(killer, dir);
+      if (by !== null) return { by, seconds: (performance.now() - begun) / 1000 };
+    }
+    return null;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function apply({ id, edits }: Mutant, dir: string): Promise<void> {
+  for (const { file, find, replace } of edits) {
+    const path = join(dir, file);
+    const text = await readFile(path, 'utf8');
+    if (text.split(find).length !== 2) throw new Error(`mutant ${id}: its text does not stand exactly once in ${file}`);
+    await writeFile(
+      path,
+      text.replace(find, () => replace),
+    );
+  }
+}
+
+async function mustLoad(mutant: Mutant | null, dir: string): Promise<void> {
+  const script = "await import('./src/operator/operator.ts'); await import('./src/kubernetes/connect.ts')";
+  const { code, output } = await command(dir, process.execPath, ['--input-type=module', '-e', script]);
+  if (code !== 0) throw new Error(`mutant ${mutant?.id ?? 'none'} cannot be loaded: ${output.slice(-500)}`);
+}
+
+async function run(killer: Killer, dir: string): Promise<string | null> {
+  switch (killer) {
+    case 'unit':
+      return await vitest(dir, UNIT);
+    case 'exploration':
+      return await vitest(dir, ['test/exploration']);
+    case 'simulation': {
+      const { code, output } = await command(dir, process.execPath, ['dev/simulation.ts', ...SIMULATED]);
+      return code === 0
+        ? null
+        : `the simulation: ${/^ {2}(.*)$/m.exec(output)?.[1]?.slice(0, 160) ?? 'no breach printed'}`;
+    }
+  }
+}
+
+type Report = {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+};
+
+async function vitest(dir: string, files: readonly string[]): Promise<string | null> {
+  const report = join(dir, 'report.json');
+  const args = ['run', '--project', 'unit', '--bail', '1', '--reporter', 'json', '--outputFile', report, ...files];
+  const { code, output } = await command(dir, join(dir, 'node_modules/.bin/vitest'), args);
+  if (code === 0) return null;
+  const text = await readFile(report, 'utf8').catch(() => null);
+  if (text === null) return `no report: ${output.slice(-200)}`;
+  for (const { name, assertionResults } of (JSON.parse(text) as Report).testResults) {
+    const failed = assertionResults.find(({ status }) => status === 'failed');
+    if (failed !== undefined) return `${name.slice(name.indexOf('test/'))} > ${failed.fullName}`;
+  }
+  return `a test file that failed as a whole: ${output.slice(-200)}`;
+}
+
+/** Ends the command, and everything it started, when the time is up: that counts as failed. */
+function command(cwd: string, program: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+  const { promise, resolve } = Promise.withResolvers<{ code: number; output: string }>();
+  const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
+  const limit = setTimeout(() => {
+    output += '\n  no end: it was still running when the time was up';
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }, LIMIT_MS);
+  child.on('close', (code) => {
+    clearTimeout(limit);
+    resolve({ code: code ?? 1, output });
+  });
+  return promise;
+}

@@ -1,0 +1,706 @@
+/**
+ * Weaker versions of the real code. Each undoes one rule of the protocol; a test that lets one live does not hold the rule. `find`
+ * stands exactly once in its file.
+ */
+
+export type Edit = { readonly file: string; readonly find: string; readonly replace: string };
+
+export type Mutant = {
+  readonly id: string;
+  /** Promises (I1 to I10) that it may break. */
+  readonly promises: readonly string[];
+  /** Schedules of the list of attacks that the rule keeps off. */
+  readonly attacks: readonly number[];
+  readonly what: string;
+  readonly edits: readonly Edit[];
+};
+
+const edit = (file: string, find: string, replace: string): Edit => ({ file: `src/${file}`, find, replace });
+
+const PODS = 'operator/execute-pods.ts';
+const LOCKS = 'operator/execute-locks.ts';
+const TXN = 'operator/lock-txn.ts';
+const LIFE = 'operator/replicas/life.ts';
+const HELD = 'election/plan-held.ts';
+const GATE = 'election/gate.ts';
+
+export const mutants: readonly Mutant[] = [
+  {
+    id: 'version-read-after-verification',
+    promises: ['I1', 'I2'],
+    attacks: [1],
+    what: 'a promotion carries the resourceVersion that the pod has after the verification',
+    edits: [
+      edit(
+        PODS,
+        'const version = latestVersion(run, pod);\n  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch',
+        'const version = (await ports.kubernetes.getPod(pod.namespace, pod.name, run.signal))?.resourceVersion ?? latestVersion(run, pod);\n  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch',
+      ),
+    ],
+  },
+  {
+    id: 'verification-as-a-read',
+    promises: ['I1', 'I4'],
+    attacks: [5, 6],
+    what: 'a verification writes an identical record, so the index of the lock stays',
+    edits: [
+      edit('election/transactions.ts', 'writes: (lock.record?.writes ?? 0) + 1', 'writes: lock.record?.writes ?? 0'),
+    ],
+  },
+  {
+    id: 'write-off-without-unique-value',
+    promises: ['I1'],
+    attacks: [2],
+    what: 'a write-off of a pod that is written off already changes nothing',
+    edits: [edit(PODS, 'run.ports.random.unique()', "'written off'")],
+  },
+  {
+    id: 'write-off-without-resource-version',
+    promises: ['I8'],
+    attacks: [8],
+    what: 'a late write-off lands on whatever the pod is by then',
+    edits: [
+      edit(
+        PODS,
+        "target.precondition.kind === 'at' ? target.precondition.resourceVersion : null",
+        "target.precondition.kind === 'at' && run.signal.aborted ? '' : null",
+      ),
+    ],
+  },
+  {
+    id: 'write-off-skipped-for-unlabelled-holder',
+    promises: ['I1'],
+    attacks: [3],
+    what: 'the previous holder is written off only if the cache shows its label',
+    edits: [
+      edit(
+        'election/write-off.ts',
+        'labelled(o.group, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid))',
+        'labelled(o.group, observed) && lock.versions.length > 0',
+      ),
+    ],
+  },
+  {
+    id: 'write-off-of-unknown-outcome-counts',
+    promises: ['I4'],
+    attacks: [],
+    what: 'a write-off that may not have arrived counts as done',
+    edits: [edit(PODS, 'return failed(`writing off pod ${target.pod.name}: ${outcome.message}`);', 'return OK;')],
+  },
+  {
+    id: 'write-off-that-met-a-conflict-counts',
+    promises: ['I4', 'I1'],
+    attacks: [],
+    what: 'a write-off that the API server refused with 409 counts as done',
+    edits: [
+      edit(
+        PODS,
+        '  return again(`pod ${pod.name} has changed since it was read`);\n}\n\n/**\n * Sets',
+        '  return OK;\n}\n\n/**\n * Sets',
+      ),
+    ],
+  },
+  {
+    id: 'gone-believed-from-the-cache',
+    promises: ['I8', 'I1'],
+    attacks: [9],
+    what: 'a holder that the cache does not know is taken for gone',
+    edits: [edit(PODS, 'return confirmGone(run, target.pod, because);', 'return gone(run, target.pod, because);')],
+  },
+  {
+    id: 'check-session-dropped',
+    promises: ['I1', 'I2'],
+    attacks: [7],
+    what: 'a lock transaction does not check that the bucket is still its sender’s',
+    edits: [edit(TXN, "  { verb: 'check-session', key: fence.key, session: fence.session },\n", '')],
+  },
+  {
+    id: 'check-index-dropped',
+    promises: ['I1', 'I4'],
+    attacks: [5, 6],
+    what: 'a lock transaction does not check the versions that its plan saw',
+    edits: [edit(TXN, '...view.versions.map(', '...view.versions.slice(0, 0).map(')],
+  },
+  {
+    id: 'check-index-on-the-lock-only',
+    promises: ['I5'],
+    attacks: [11],
+    what: 'beside a shared lock neither record nor token counter is checked',
+    edits: [edit(TXN, '...view.versions.map(', '...view.versions.slice(0, 1).map(')],
+  },
+  {
+    id: 'session-read-at-send-time',
+    promises: ['I1', 'I5'],
+    attacks: [7],
+    what: 'a transaction checks the bucket against whoever holds it when it is sent, not against the plan’s session',
+    edits: [
+      edit(
+        LOCKS,
+        'lockOps(change, run.observation.keys, token)',
+        'lockOps({ ...change, fence: { ...change.fence, session: (await run.ports.consul.readKeys([change.fence.key], run.signal))[0]?.session ?? "" } }, run.observation.keys, token)',
+      ),
+    ],
+  },
+  {
+    id: 'proof-without-commit',
+    promises: ['I2'],
+    attacks: [],
+    what: 'a refused transaction counts as the proof that a promotion needs',
+    edits: [
+      edit(
+        LOCKS,
+        "if (result.kind === 'rejected') return refusal(run, change, result.rejections);\n  locks.applied",
+        "if (result.kind === 'rejected') {\n    if (change.to === null) return refusal(run, change, result.rejections);\n    run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };\n    return OK;\n  }\n  locks.applied",
+      ),
+    ],
+  },
+  {
+    id: 'promotion-before-demotion',
+    promises: ['I4', 'I1'],
+    attacks: [],
+    what: 'the old leader is written off after the lock has passed and the next is promoted',
+    edits: [
+      edit(
+        HELD,
+        "    ...writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move'),\n    { do: 'handOver', transaction: transaction.handOver(session.id, o, fence, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n",
+        "    { do: 'handOver', transaction: transaction.handOver(session.id, o, fence, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n    ...writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move'),\n",
+      ),
+    ],
+  },
+  {
+    id: 'promotion-without-verification',
+    promises: ['I2'],
+    attacks: [],
+    what: 'a label is put right without a verification before it',
+    edits: [edit(HELD, 'return act([verifyOf(held, holder), ...repairs],', 'return act([...repairs],')],
+  },
+  {
+    id: 'deadline-counted-from-the-reply',
+    promises: ['I3'],
+    attacks: [],
+    what: 'a session is believed from when its renewal was answered, not from when it was sent',
+    edits: [
+      edit(
+        'operator/renewal.ts',
+        'acknowledged(beforeMs);\n    return outcome;',
+        'acknowledged(clock.nowMs());\n    return outcome;',
+      ),
+    ],
+  },
+  {
+    id: 'deadline-without-margin',
+    promises: ['I3'],
+    attacks: [],
+    what: 'a demotion may begin when Consul may already have freed the lock',
+    edits: [edit('election/deadline.ts', 'renewalSentMs + ttlMs - margin;', 'renewalSentMs + ttlMs - margin * 0;')],
+  },
+  {
+    id: 'ttl-from-the-spec',
+    promises: ['I3', 'I8'],
+    attacks: [15],
+    what: 'the deadline follows the spec’s TTL and not that of the session',
+    edits: [
+      edit(
+        'operator/observe.ts',
+        'if (holder !== null) return holder.deadlineMs;',
+        'if (holder !== null) return holder.deadlineMs - holder.ttlMs + group.spec.sessionTtlMs;',
+      ),
+    ],
+  },
+  {
+    id: 'demotion-at-the-deadline-left-out',
+    promises: ['I3'],
+    attacks: [],
+    what: 'Demote does what Hold does',
+    edits: [
+      edit(
+        'election/plan-restrained.ts',
+        "const hold = onConsulLoss === 'Hold' || paused;",
+        "const hold = onConsulLoss === 'Hold' || paused || o.nowMs > 0;",
+      ),
+    ],
+  },
+  {
+    id: 'unknown-treated-as-free',
+    promises: ['I3', 'I1'],
+    attacks: [],
+    what: 'a lock that is in doubt past its deadline is planned for as if it were known',
+    edits: [
+      edit(
+        'election/plan.ts',
+        'if (silent(o)) return planSilence(o);',
+        'if (silent(o) && o.lock === null) return planSilence(o);',
+      ),
+    ],
+  },
+  {
+    id: 'one-renewal-proves-the-lock',
+    promises: ['I3', 'I10'],
+    attacks: [],
+    what: 'after a deadline one renewal’s 200 is believed',
+    edits: [
+      edit(
+        'operator/renewal.ts',
+        '    proven = false;\n    cancelDeadline();\n',
+        '    proven = true;\n    cancelDeadline();\n',
+      ),
+    ],
+  },
+  {
+    id: 'destroy-of-a-living-pods-session',
+    promises: ['I8'],
+    attacks: [18],
+    what: 'a session is destroyed although its pod may still be there',
+    edits: [
+      edit(
+        'operator/sessions.ts',
+        'if (now === null || now.uid !== uid) await consul',
+        'if (now === null || now.uid !== "") await consul',
+      ),
+    ],
+  },
+  {
+    id: 'adoption-list-of-an-earlier-bucket',
+    promises: ['I8'],
+    attacks: [16],
+    what: 'the sessions to adopt were listed before the bucket was this replica’s',
+    edits: [
+      edit(
+        LIFE,
+        'const sessions = await listOwnNode(consul, space, own.id, signal);',
+        'early ??= await listOwnNode(consul, space, own.id, signal);\n  const sessions = early;',
+      ),
+      edit(
+        LIFE,
+        'export type Life = {',
+        'let early: Awaited<ReturnType<typeof listOwnNode>> | null = null;\n\nexport type Life = {',
+      ),
+    ],
+  },
+  {
+    id: 'unknown-holder-is-a-stranger',
+    promises: ['I8'],
+    attacks: [16],
+    what: 'a holder that is not known is a stranger without asking who it is',
+    edits: [
+      edit(
+        'operator/execute-reads.ts',
+        'else if (!ofThisGroup(run, session)) known',
+        'else if (!ofThisGroup(run, session) || session.id !== "") known',
+      ),
+    ],
+  },
+  {
+    id: 'session-list-believed-without-own',
+    promises: ['I8'],
+    attacks: [19],
+    what: 'a list of sessions without the replica’s own is believed',
+    edits: [
+      edit(
+        'operator/replicas/membership.ts',
+        'if (sessions.some(({ id }) => id === own)) return sessions;',
+        'if (sessions.length >= 0) return sessions;',
+      ),
+    ],
+  },
+  {
+    id: 'token-from-lock-index',
+    promises: ['I5'],
+    attacks: [10],
+    what: 'the token is taken from Consul’s index',
+    edits: [
+      edit(
+        LOCKS,
+        "rule.kind === 'keep' ? rule.token : Math.max(rule.token, answeredToken(run)) + 1",
+        "rule.kind === 'keep' || answeredToken(run) < 0 ? rule.token : (run.observation.lock?.versions[0]?.index ?? 0) + 1",
+      ),
+    ],
+  },
+  {
+    id: 'token-not-above-the-status',
+    promises: ['I5'],
+    attacks: [10],
+    what: 'tokens in the status are not looked at',
+    edits: [
+      edit(
+        'election/token.ts',
+        '[...onPods, ...inStatus, ...inHistory]',
+        '[...onPods, ...inStatus.slice(0, 0), ...inHistory.slice(0, 0)]',
+      ),
+    ],
+  },
+  {
+    id: 'token-not-above-answers',
+    promises: ['I5'],
+    attacks: [7],
+    what: 'tokens that only the answers of the write-offs show are not looked at',
+    edits: [
+      edit(LOCKS, 'Math.max(rule.token, answeredToken(run)) + 1', 'Math.max(rule.token, 0 * answeredToken(run)) + 1'),
+    ],
+  },
+  {
+    id: 'low-token-believed',
+    promises: ['I5', 'I1'],
+    attacks: [10],
+    what: 'a record whose token is below one that was seen is believed',
+    edits: [
+      edit(
+        'election/trust.ts',
+        "if (recordedToken(lock) < witnessedToken(o)) return 'tooLow';",
+        "if (recordedToken(lock) + 1e9 < witnessedToken(o)) return 'tooLow';",
+      ),
+    ],
+  },
+  {
+    id: 'older-generation-acted-on',
+    promises: ['I1', 'I5'],
+    attacks: [],
+    what: 'a record of a newer generation than the cache shows is believed',
+    edits: [edit('election/trust.ts', ' || record.generation > o.group.generation', '')],
+  },
+  {
+    id: 'record-of-another-life-believed',
+    promises: ['I1'],
+    attacks: [],
+    what: 'the record of a deleted group of the same name is believed',
+    edits: [edit('election/trust.ts', 'record.groupUid !== o.group.uid || ', '')],
+  },
+  {
+    id: 'missing-record-is-nobody',
+    promises: ['I1'],
+    attacks: [4],
+    what: 'where no record tells of the previous holder, only labelled pods are written off',
+    edits: [
+      edit(
+        'election/plan-distrusted.ts',
+        '((observed.member || observed.pod.uid === holder?.podUid) && !o.writtenOff.has(observed.pod.uid))',
+        '(holder === null && observed.pod.uid === "")',
+      ),
+    ],
+  },
+  {
+    id: 'record-beside-a-shared-lock-not-kept',
+    promises: ['I1', 'I5'],
+    attacks: [4],
+    what: 'of a shared lock no record is kept under our own prefix',
+    edits: [edit(TXN, "    { verb: 'set', key: keys.record, value },\n", '')],
+  },
+  {
+    id: 'uid-dropped-from-patches',
+    promises: ['I6'],
+    attacks: [],
+    what: 'a patch of a pod does not name the uid',
+    edits: [
+      edit(
+        'kubernetes/kubernetes.ts',
+        'const metadata = { uid: pod.uid, ...(resourceVersion',
+        'const metadata = { ...(resourceVersion',
+      ),
+    ],
+  },
+  {
+    id: 'recreated-pod-taken-for-the-old-one',
+    promises: ['I6'],
+    attacks: [],
+    what: 'after a conflict a pod of the same name is taken for the one that was meant',
+    edits: [
+      edit(
+        PODS,
+        '  if (found === null || found.uid !== pod.uid) run.memory.goneUids.add(pod.uid);\n  else notePod(run, found);',
+        '  if (found === null) run.memory.goneUids.add(pod.uid);\n  else notePod(run, { ...found, uid: pod.uid });',
+      ),
+    ],
+  },
+  {
+    id: 'foreign-key-written',
+    promises: ['I6'],
+    attacks: [],
+    what: 'a promotion writes an annotation that the table does not have',
+    edits: [
+      edit(
+        PODS,
+        '      [fencedAnnotation(name)]: null,\n    },\n  };\n}\n\n/** As read',
+        '      [fencedAnnotation(name)]: null,\n      [`epoch.leadergroup.dev/${name}`]: String(token),\n    },\n  };\n}\n\n/** As read',
+      ),
+    ],
+  },
+  {
+    id: 'verified-again-and-again',
+    promises: ['I7'],
+    attacks: [],
+    what: 'a leader that is fine is verified at every look',
+    edits: [
+      edit(
+        HELD,
+        'if (repairs.length > 0 || !session.proven || (o.asked',
+        'if (repairs.length >= 0 || !session.proven || (o.asked',
+      ),
+    ],
+  },
+  {
+    id: 'followers-labelled-again-and-again',
+    promises: ['I7'],
+    attacks: [],
+    what: 'followers that carry their label are labelled again',
+    edits: [
+      edit(
+        HELD,
+        '!claimedByOther && !pod.deleting && pod.labels[key] !== follower',
+        '!claimedByOther && !pod.deleting && pod.labels[key] !== null',
+      ),
+    ],
+  },
+  {
+    id: 'status-written-again-and-again',
+    promises: ['I7'],
+    attacks: [],
+    what: 'a status that is as it should be is written again',
+    edits: [
+      edit(
+        'operator/status-writer.ts',
+        'if (isDeepStrictEqual(status, o.group.status)) return null;',
+        'if (isDeepStrictEqual(status, null)) return null;',
+      ),
+    ],
+  },
+  {
+    id: 'lost-session-elects-anew',
+    promises: ['I8'],
+    attacks: [20],
+    what: 'where the lock is free the best candidate is elected, not the recorded holder',
+    edits: [
+      edit(
+        'election/plan-free.ts',
+        'if (recorded !== undefined && mayStay(o, recorded)) return recorded;\n',
+        'if (recorded !== undefined && mayStay(o, recorded) && o.nowMs < 0) return recorded;\n',
+      ),
+      edit(
+        'election/plan-free.ts',
+        'return ranked.find((pod) => labelled(o.group, pod)) ?? ranked[0] ?? null;',
+        'return ranked[0] ?? null;',
+      ),
+    ],
+  },
+  {
+    id: 'sessions-not-adopted',
+    promises: ['I8'],
+    attacks: [16],
+    what: 'a new owner opens sessions of its own and lets the members’ expire',
+    edits: [
+      edit(
+        LIFE,
+        'await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));',
+        'await inParallel(ours.slice(0, 0), ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));',
+      ),
+    ],
+  },
+  {
+    id: 'younger-group-acts-too',
+    promises: ['I9'],
+    attacks: [14],
+    what: 'two groups over the same pods both act',
+    edits: [
+      edit(
+        'operator/observe.ts',
+        'claimedByOther: rivals.some((other) => !member || older(other, group)),',
+        'claimedByOther: rivals.some(() => false),',
+      ),
+    ],
+  },
+  {
+    id: 'key-forgotten-while-in-work',
+    promises: ['I9'],
+    attacks: [],
+    what: 'an event for a group that is being worked on is lost',
+    edits: [
+      edit(
+        'operator/queue.ts',
+        'if (repeat !== undefined && stopped === null) waiting.set(key, repeat);\n    else if',
+        'if (repeat !== undefined && stopped !== null) waiting.set(key, repeat);\n    else if',
+      ),
+    ],
+  },
+  {
+    id: 'free-bucket-left-to-its-rightful-owner',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a bucket whose rightful owner does not take it stays free',
+    edits: [
+      edit(
+        LIFE,
+        'nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS',
+        'nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS * 1e9',
+      ),
+    ],
+  },
+  {
+    id: 'yes-outlives-a-hand-over',
+    promises: ['I10'],
+    attacks: [],
+    what: 'a hand-over does not wait for the yeses that were given',
+    edits: [edit(LOCKS, "return leftMs > 0 ? later('a yes", "return leftMs > 1e9 ? later('a yes")],
+  },
+  {
+    id: 'new-owner-hands-over-at-once',
+    promises: ['I10'],
+    attacks: [12],
+    what: 'a new owner does not wait for the yeses of the one before',
+    edits: [
+      edit(
+        'operator/yeses.ts',
+        'sinceMs === null ? 0 : sinceMs + MAX_YES_MS',
+        'sinceMs === null ? 0 : sinceMs + MAX_YES_MS * 0',
+      ),
+    ],
+  },
+  {
+    id: 'yes-past-the-replicas-deadline',
+    promises: ['I10'],
+    attacks: [13],
+    what: 'a yes outlasts the deadline of the replica’s own session',
+    edits: [
+      edit(
+        GATE,
+        'Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs)',
+        'Math.min(maxMs, holder.deadlineMs - nowMs)',
+      ),
+    ],
+  },
+  {
+    id: 'yes-past-the-members-deadline',
+    promises: ['I10'],
+    attacks: [],
+    what: 'a yes outlasts the deadline of the leader’s session',
+    edits: [
+      edit(
+        GATE,
+        'Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs)',
+        'Math.min(maxMs, ownership.untilMs - nowMs)',
+      ),
+    ],
+  },
+  {
+    id: 'yes-without-verification',
+    promises: ['I10'],
+    attacks: [],
+    what: 'a yes is given before the lock has been verified by a write',
+    edits: [edit(GATE, "if (!o.verified) return 'the lock has not been verified yet';\n", '')],
+  },
+  {
+    id: 'yes-after-the-write-off',
+    promises: ['I10'],
+    attacks: [],
+    what: 'a pod that has been written off still gets a yes',
+    edits: [
+      edit(
+        GATE,
+        'if (found === undefined || o.group.deleting || !labelled(o.group, found)) return null;',
+        'if (found === undefined || o.group.deleting) return null;',
+      ),
+    ],
+  },
+  {
+    id: 'yes-while-the-bucket-leaves',
+    promises: ['I10'],
+    attacks: [12],
+    what: 'the old owner goes on saying yes while a planned move is under way',
+    edits: [
+      edit(
+        'operator/replicas/ownership.ts',
+        "if (state === 'owned' && life?.own.proven() === true) {",
+        "if ((state === 'owned' || state === 'leaving') && life?.own.proven() === true) {",
+      ),
+    ],
+  },
+  {
+    id: 'move-without-quiet',
+    promises: ['I10', 'I9'],
+    attacks: [],
+    what: 'a bucket moves while passes over its groups are in work',
+    edits: [
+      edit(
+        LIFE,
+        'const ended = await Promise.race([quiet(bucket).then(() => true), late]);',
+        'const ended = (await Promise.race([true, quiet(bucket), late])) !== null;',
+      ),
+    ],
+  },
+  {
+    id: 'move-without-index',
+    promises: ['I10'],
+    attacks: [12],
+    what: 'a move that arrives late takes a bucket that its owner uses again',
+    edits: [
+      edit(
+        'operator/replicas/bucket-locks.ts',
+        "          { verb: 'check-index', key: bucketKey(space, bucket), index },\n",
+        '',
+      ),
+    ],
+  },
+  {
+    id: 'move-of-unknown-outcome-not-made-void',
+    promises: ['I10'],
+    attacks: [12],
+    what: 'a bucket is used again while a move of it may be under way',
+    edits: [
+      edit(
+        LIFE,
+        'if (!(await locks.confirm(own.id, mine, signal))) throw',
+        'if (own.ttlMs < 0 && !(await locks.confirm(own.id, mine, signal))) throw',
+      ),
+    ],
+  },
+  {
+    id: 'ownership-proven-by-a-renewal',
+    promises: ['I2', 'I10'],
+    attacks: [13],
+    what: 'past its deadline a replica acts again after one renewal',
+    edits: [
+      edit(
+        'operator/replicas/ownership.ts',
+        "if (state === 'owned' && life?.own.proven() === true) {",
+        "if (state === 'owned' && life !== null) {",
+      ),
+    ],
+  },
+  {
+    id: 'absent-pod-proves-death',
+    promises: ['I10', 'I8'],
+    attacks: [17],
+    what: 'a replica whose pod is merely gone has its session ended',
+    edits: [
+      edit(
+        'operator/replicas/peers.ts',
+        'return found !== null && diedIn(replica, found);',
+        'return found === null || diedIn(replica, found);',
+      ),
+    ],
+  },
+  {
+    id: 'next-life-taken-for-the-ended-one',
+    promises: ['I10', 'I8'],
+    attacks: [17],
+    what: 'the session that a container’s next life opened is ended for the end of the life before',
+    edits: [
+      edit(
+        'election/replicas.ts',
+        '  sinceMs < termination.finishedMs;',
+        '  sinceMs < termination.finishedMs + 3_600_000;',
+      ),
+    ],
+  },
+  {
+    id: 'gives-nothing-away-without-api-server',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a replica that is cut off from the API server keeps its buckets',
+    edits: [
+      edit(
+        'election/placement.ts',
+        'return reaching.length > 0 ? reaching : replicas;',
+        'return reaching.length > 1000 ? reaching : replicas;',
+      ),
+    ],
+  },
+];

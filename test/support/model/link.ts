@@ -19,6 +19,8 @@ export type Request = {
   readonly operation: keyof Consul | keyof Kubernetes;
   /** Pod, key or session it is about, for whoever chooses its fate. */
   readonly about: string;
+  /** All that it says, for whoever compares requests. */
+  readonly content: unknown;
 };
 
 /**
@@ -46,6 +48,8 @@ export type Link = {
   held(): readonly HeldRequest[];
   /** Requests that were sent, whatever became of them. */
   readonly sent: readonly Request[];
+  /** Called with everything that the replica learns: the answer, or what it makes of silence. */
+  onAnswer(listener: (request: Request, answer: unknown) => void): void;
 };
 
 /** Does it now; the result, or what it threw, is for later. */
@@ -76,6 +80,7 @@ export function createLink(
 ): Link {
   const sent: Request[] = [];
   const held = new Set<HeldRequest>();
+  const listeners: ((request: Request, answer: unknown) => void)[] = [];
   let decide: (request: Request) => Fate = () => 'arrives';
 
   /** `apply` is what the server does; `unheard` what the replica makes of silence. */
@@ -83,12 +88,12 @@ export function createLink(
     sent.push(request);
     switch (decide(request)) {
       case 'arrives':
-        return apply();
+        return told(request, apply);
       case 'lost':
-        return unheard();
+        return told(request, unheard);
       case 'answerLost':
         apply();
-        return unheard();
+        return told(request, unheard);
       case 'held':
         return await hold(request, apply, unheard);
       case 'answerHeld':
@@ -96,11 +101,25 @@ export function createLink(
     }
   }
 
+  function told<T>(request: Request, make: () => T): T {
+    try {
+      const answer = make();
+      for (const listener of listeners) listener(request, answer);
+      return answer;
+    } catch (error) {
+      for (const listener of listeners) listener(request, String(error));
+      throw error;
+    }
+  }
+
   function hold<T>(request: Request, apply: () => T, unheard: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let over = false;
     const answer = (make: () => T): void => {
       try {
-        resolve(make());
+        if (over) return void make();
+        over = true;
+        resolve(told(request, make));
       } catch (error) {
         reject(error);
       }
@@ -122,11 +141,11 @@ export function createLink(
     throw new ConsulError('unknown', `${operation}: no answer from Consul`);
   };
 
-  const asConsul = <T>(operation: keyof Consul, about: string, apply: () => T): Promise<T> =>
-    send({ to: 'consul', operation, about }, apply, noAnswer(operation));
+  const asConsul = <T>(operation: keyof Consul, about: string, apply: () => T, content: unknown = about): Promise<T> =>
+    send({ to: 'consul', operation, about, content }, apply, noAnswer(operation));
 
   const read = <T>(operation: keyof Kubernetes, about: string, apply: () => T): Promise<T> =>
-    send({ to: 'kubernetes', operation, about }, apply, () => {
+    send({ to: 'kubernetes', operation, about, content: about }, apply, () => {
       throw new KubernetesError('unreachable', `${operation}: no answer from the API server`);
     });
 
@@ -134,8 +153,9 @@ export function createLink(
     operation: keyof Kubernetes,
     about: string,
     apply: () => WriteOutcome<T>,
+    content: unknown = about,
   ): Promise<WriteOutcome<T>> =>
-    send({ to: 'kubernetes', operation, about }, apply, () => ({
+    send({ to: 'kubernetes', operation, about, content }, apply, () => ({
       kind: 'unknown',
       message: `${operation}: no answer from the API server`,
     }));
@@ -147,7 +167,7 @@ export function createLink(
     destroySession: (id) => asConsul('destroySession', id, () => world.requests.destroySession(id)),
     sessionInfo: (id) => asConsul('sessionInfo', id, () => world.requests.sessionInfo(id)),
     listSessions: (node) => asConsul('listSessions', node, () => world.requests.listSessions(node)),
-    txn: (ops) => asConsul('txn', ops.at(-1)?.verb ?? '', () => world.requests.txn(replica, ops)),
+    txn: (ops) => asConsul('txn', ops.at(-1)?.verb ?? '', () => world.requests.txn(replica, ops), ops),
     readKeys: (keys) => asConsul('readKeys', keys[0] ?? '', () => world.requests.readKeys(keys)),
     readPrefix: (prefix, block, signal) => readPrefix(prefix, block, signal),
   };
@@ -167,7 +187,11 @@ export function createLink(
   const kubernetes: Kubernetes = {
     patchPod: (pod, resourceVersion, patch) => {
       patchSent({ by: replica, pod, resourceVersion, patch });
-      return write('patchPod', pod.name, () => api.requests.patchPod(replica, pod, resourceVersion, patch));
+      return write('patchPod', pod.name, () => api.requests.patchPod(replica, pod, resourceVersion, patch), {
+        pod,
+        resourceVersion,
+        patch,
+      });
     },
     getPod: (namespace, name) => read('getPod', name, () => api.requests.getPod(namespace, name)),
     getTermination: (namespace, name, container) =>
@@ -189,5 +213,6 @@ export function createLink(
     },
     held: () => [...held],
     sent,
+    onAnswer: (listener) => void listeners.push(listener),
   };
 }

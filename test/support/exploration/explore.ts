@@ -1,0 +1,93 @@
+/** Every path of the small world up to a depth, each state once. */
+import { createHash } from 'node:crypto';
+import { type Budget, type Explored, openWorld, type Start, type Step } from './world.ts';
+
+export type Exploration = {
+  readonly states: number;
+  readonly transitions: number;
+  readonly leaves: number;
+  readonly deepest: number;
+  /** States in which, from then on undisturbed, one member was seen to come to lead. */
+  readonly settled: number;
+  /** The first path that broke something; null: none did. */
+  readonly broken: { readonly path: readonly Step[]; readonly breaches: readonly string[] } | null;
+  /** What was met on the way, so that one sees that it was not nothing. */
+  readonly met: Readonly<Record<'elections' | 'handovers' | 'takeOvers' | 'demotions', number>>;
+};
+
+export type Bounds = {
+  readonly start: Start;
+  readonly depth: number;
+  readonly budget: Budget;
+  /** Of so many leaves one is watched until the world has come to rest. */
+  readonly settleEvery: number;
+  /** Default true; false: every path is walked to its end. */
+  readonly prune?: boolean;
+};
+
+/** Depth first: only where a state has several next steps is the path to it walked again. Stops at the first breach. */
+export async function explore({ start, depth, budget, settleEvery, prune = true }: Bounds): Promise<Exploration> {
+  /** By fingerprint: how many steps may still be taken from there, as far as that has been explored. */
+  const seen = new Map<string, number>();
+  const met = { elections: 0, handovers: 0, takeOvers: 0, demotions: 0 };
+  let transitions = 0;
+  let leaves = 0;
+  let deepest = 0;
+  let settled = 0;
+  let broken: Exploration['broken'] = null;
+
+  async function walk(path: readonly Step[]): Promise<Explored> {
+    const world = await openWorld(budget, start);
+    for (const step of path) await world.take(step);
+    return world;
+  }
+
+  /** True: go on below this state. */
+  function isNew(world: Explored, left: number): boolean {
+    const print = createHash('sha1').update(world.fingerprint()).digest('base64');
+    const explored = seen.get(print);
+    if (prune && explored !== undefined && explored >= left) return false;
+    seen.set(print, left);
+    return true;
+  }
+
+  async function visit(world: Explored, path: readonly Step[]): Promise<void> {
+    deepest = Math.max(deepest, path.length);
+    const steps = path.length < depth ? world.steps() : [];
+    if (steps.length === 0) {
+      leaves += 1;
+      note(world, path);
+      if (leaves % settleEvery === 0) await mustSettle(world, path);
+      return;
+    }
+    for (const [at, step] of steps.entries()) {
+      const next = at === 0 ? world : await walk(path);
+      await next.take(step);
+      transitions += 1;
+      const further = [...path, step];
+      const breaches = next.breaches();
+      if (breaches.length > 0) broken = { path: further, breaches };
+      else if (isNew(next, depth - further.length)) await visit(next, further);
+      if (broken !== null) return;
+    }
+  }
+
+  function note({ model }: Explored, path: readonly Step[]): void {
+    const { promotions, demotions } = model.promises;
+    met.elections += promotions.length > 0 ? 1 : 0;
+    met.handovers += new Set(promotions.map(({ uid }) => uid)).size > 1 ? 1 : 0;
+    met.demotions += demotions.length > 0 ? 1 : 0;
+    met.takeOvers += path.includes('takeOver') ? 1 : 0;
+  }
+
+  async function mustSettle(world: Explored, path: readonly Step[]): Promise<void> {
+    const why = (await world.converges()) ?? world.breaches()[0] ?? null;
+    if (why === null) settled += 1;
+    else broken = { path, breaches: [`I9: undisturbed from here on: ${why}`] };
+  }
+
+  const first = await walk([]);
+  isNew(first, depth);
+  await visit(first, []);
+  return { states: seen.size, transitions, leaves, deepest, settled, broken, met };
+}

@@ -65,7 +65,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     keeper,
     stuck,
     reachesApiServer: reach.reaches,
-    opened: watches.openBucket,
+    // What was learnt before belongs to an earlier ownership, also where the bucket only lapsed: another may have had it since.
+    opened: (bucket) => {
+      for (const key of store.groupKeys().filter(inBucket(bucket))) reconciler.forget(key);
+      return watches.openBucket(bucket);
+    },
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
     adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
     closed: (bucket) => {

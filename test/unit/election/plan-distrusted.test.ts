@@ -97,6 +97,18 @@ describe('a record that cannot be believed', () => {
     expect(plan(fresh({ lock: aLock() })).cause).toBe('RecordLost');
   });
 
+  it('writes nobody off twice at one version of the lock: each write-off would wake the group once more', () => {
+    const lock = aLock();
+    const writtenOff = new Set(['uid-of-b', 'uid-of-c']);
+    expect(steps(plan(fresh({ lock, writtenOff })))).toEqual(['take a', 'promote a']);
+    const labelledAgain = [observed(aLeader(3, { name: 'a' })), observed(aLeader(2, { name: 'b' }))];
+    expect(steps(plan(fresh({ lock, writtenOff, pods: labelledAgain })))).toEqual([
+      'writeOff b',
+      'take a',
+      'promote a',
+    ]);
+  });
+
   it('waits where nobody can lead', () => {
     const pods = [observed(aPod({ name: 'a', ready: false }))];
     expect(plan(fresh({ lock: aLock(), pods })).verdict?.ready.reason).toBe('NoCandidate');

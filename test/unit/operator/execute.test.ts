@@ -175,6 +175,15 @@ describe('a promotion', () => {
     expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 2, retryAtMs: clock.nowMs() + 10_000 });
   });
 
+  it('of a pod that was recreated under its name is not made of the new one, whose uid is another', async () => {
+    const { api, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    api.foreign.removePod('a');
+    api.foreign.addPod(aPod({ name: 'a', uid: 'uid-of-the-next-a' }));
+    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
+    expect([run.memory.goneUids.has(a.uid), run.memory.newerPods.has(a.uid)]).toEqual([true, false]);
+  });
+
   it('of a pod that is gone is noted', async () => {
     const { api, run, act, take, a } = await aStage(aPod({ name: 'a' }));
     api.foreign.removePod('a');

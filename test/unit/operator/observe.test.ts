@@ -209,6 +209,15 @@ describe('the deadline of the lock', () => {
     expect(look().lockDeadlineMs).toBe(clock.nowMs() + 28_000);
   });
 
+  it('follows the TTL that the session was opened with, whatever the spec says now (attack 15)', async () => {
+    const { clock, consul, keeper, locks, look, memory } = anObserver();
+    await keeper.open(aGroup(), aPod({ name: 'a' }), signal);
+    consul.foreign.lock(LOCK_KEY, keeper.of('default/notifier')[0]?.id ?? '', null);
+    await locks.read(aGroup(), signal);
+    for (const sessionTtlMs of [300_000, 10_000])
+      expect(look(memory, aGroup({ spec: { sessionTtlMs } })).lockDeadlineMs).toBe(clock.nowMs() + 28_000);
+  });
+
   it('is that of the leader’s session while the lock is in doubt', async () => {
     const { clock, keeper, see, look } = anObserver();
     see(led());

@@ -48,7 +48,11 @@ async function run(command: Command, signal: AbortSignal): Promise<void> {
 
 async function runUp(command: Command & { type: 'up' }, signal: AbortSignal): Promise<void> {
   const begun = performance.now();
-  const { site } = await up(layoutOf(command.dir), { consulAcl: command.consulAcl, signal });
+  const { site } = await up(layoutOf(command.dir), {
+    consulAcl: command.consulAcl,
+    consulServers: command.consulServers,
+    signal,
+  });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const env = relative(process.cwd(), site.layout.env);
   console.log(

@@ -1,6 +1,7 @@
 /** The command line of `npm run cluster`. Pure. */
 import { parseArgs } from 'node:util';
 import { ClusterError } from './errors.ts';
+import type { ConsulServers } from './state.ts';
 
 const componentActions = ['stop', 'start', 'restart', 'kill', 'freeze', 'thaw', 'wipe'] as const;
 
@@ -8,7 +9,7 @@ export type ComponentAction = (typeof componentActions)[number];
 
 export type Command =
   | { readonly type: 'help' }
-  | { readonly type: 'up'; readonly dir: string; readonly consulAcl: boolean }
+  | { readonly type: 'up'; readonly dir: string; readonly consulAcl: boolean; readonly consulServers: ConsulServers }
   | { readonly type: 'down'; readonly dir: string }
   | { readonly type: 'component'; readonly dir: string; readonly action: ComponentAction; readonly name: string };
 
@@ -19,7 +20,8 @@ export class UsageError extends Error {
 
 export const usage = `npm run cluster -- COMMAND [--dir D]
 
-  up [--consul-acl]   bring the cluster up and wait until it is ready
+  up [--consul-acl] [--consul-servers 3]
+                      bring the cluster up and wait until it is ready
   down                end everything and remove D
   stop NAME           end a component (SIGTERM)
   start NAME          start it again, same ports, same data, and wait until it is ready
@@ -32,6 +34,7 @@ export const usage = `npm run cluster -- COMMAND [--dir D]
 NAME: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, consul
 D: the cluster's folder, .cluster by default; several clusters in different folders run side by side
 --consul-acl: Consul denies everything without a token; D/env has the management token
+--consul-servers 1|3: three are consul, consul-2 and consul-3, and survive the loss of one
 --node kwok|real: what nodes the cluster has; only fake ones (kwok, the default) for now
 
 In a shell, \`. D/env\` makes kubectl and consul talk to the cluster.`;
@@ -50,7 +53,10 @@ export function parseCommand(argv: readonly string[], defaultDir: string): Comma
     return { type: 'component', dir, action, name };
   }
   if (name !== undefined) throw new UsageError(`${verb} takes no component`);
-  if (verb === 'up') return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false };
+  if (verb === 'up') {
+    const consulServers = parseServers(values['consul-servers']);
+    return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false, consulServers };
+  }
   if (verb === 'down') return { type: 'down', dir };
   throw new UsageError(`there is no command ${verb}`);
 }
@@ -64,12 +70,19 @@ function parse(argv: readonly string[]) {
         dir: { type: 'string' },
         node: { type: 'string' },
         'consul-acl': { type: 'boolean' },
+        'consul-servers': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function parseServers(text: string | undefined): ConsulServers {
+  if (text === undefined || text === '1') return 1;
+  if (text === '3') return 3;
+  throw new UsageError(`--consul-servers is 1 or 3, not ${text}`);
 }
 
 function checkNode(node: string | undefined): void {

@@ -1,10 +1,17 @@
 /** All components of a cluster. */
-import { consul } from './consul.ts';
+import { consulServers } from './consul.ts';
 import { etcd, kubeApiserver, kubeControllerManager, kubeScheduler } from './controlPlane.ts';
 import { kwok } from './kwok.ts';
 import type { ComponentSpec, Site } from './spec.ts';
 
 /** The specs of all components, each after those that it needs. */
 export function componentSpecs(site: Site): readonly ComponentSpec[] {
-  return [etcd(site), consul(site), kubeApiserver(site), kubeControllerManager(site), kubeScheduler(site), kwok(site)];
+  return [
+    etcd(site),
+    ...consulServers(site),
+    kubeApiserver(site),
+    kubeControllerManager(site),
+    kubeScheduler(site),
+    kwok(site),
+  ];
 }

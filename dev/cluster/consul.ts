@@ -1,58 +1,89 @@
-/** Consul: one server that keeps its data over a restart, as a small production server would, on loopback. */
+/** Consul: one server, or three, that keep their data over a restart, as small production servers would, on loopback. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { send } from './http.ts';
 import type { ComponentSpec, Site } from './spec.ts';
+import type { PortName } from './state.ts';
 
-export function consul(site: Site): ComponentSpec {
-  const { layout, state } = site;
-  const config = join(layout.data, 'consul.json');
+/** The servers of this cluster, the first one named plainly `consul`. */
+export function consulServers(site: Site): readonly ComponentSpec[] {
+  return serversOf(site).map((at) => consulServer(site, at));
+}
+
+const serversOf = ({ state }: Site): readonly Server[] => (state.consulServers === 3 ? [1, 2, 3] : [1]);
+
+type Server = 1 | 2 | 3;
+
+const portName = (port: ConsulPort, at: Server): PortName => (at === 1 ? port : `${port}-${at}`);
+
+type ConsulPort = 'consul-http' | 'consul-server' | 'consul-serf-lan' | 'consul-serf-wan';
+
+function consulServer(site: Site, at: Server): ComponentSpec {
+  const name = at === 1 ? 'consul' : (`consul-${at}` as const);
+  const config = join(site.layout.data, `${name}.json`);
+  const ports = (['consul-http', 'consul-server', 'consul-serf-lan', 'consul-serf-wan'] as const).map((port) =>
+    portName(port, at),
+  );
   return {
-    name: 'consul',
+    name,
     binary: 'consul',
     args: ['agent', `-config-file=${config}`],
     env: {},
     after: [],
-    ports: ['consul-http', 'consul-server', 'consul-serf-lan', 'consul-serf-wan'],
-    wipes: dataDir(site),
+    ports,
+    wipes: dataDir(site, name),
     prepare: async () => {
       await mkdir(dirname(config), { recursive: true });
-      await writeFile(config, JSON.stringify(configuration(site), undefined, 2), { mode: 0o600 });
+      await writeFile(config, JSON.stringify(configuration(site, at, name), undefined, 2), { mode: 0o600 });
     },
-    isReady: async (signal) => {
-      const url = `http://${consulAddress(site)}/v1/catalog/nodes?consistent`;
-      const headers: Record<string, string> = {};
-      if (state.consulToken !== undefined) headers['x-consul-token'] = state.consulToken;
-      const answer = await send({ url, headers }, signal);
-      return answer.status === 200 && answer.body.includes(NODE_NAME);
-    },
+    isReady: (signal) => isReady(site, at, signal),
   };
 }
 
-/** Host and port of Consul's HTTP API, as CONSUL_HTTP_ADDR has it. */
-export function consulAddress({ state }: Site): string {
-  return `127.0.0.1:${state.ports['consul-http']}`;
+/** It answers consistently, so there is a leader, and it is a part of the cluster. */
+async function isReady(site: Site, at: Server, signal: AbortSignal | undefined): Promise<boolean> {
+  const { consulToken } = site.state;
+  const url = `http://${addressOf(site, at)}/v1/catalog/nodes?consistent`;
+  const headers: Record<string, string> = {};
+  if (consulToken !== undefined) headers['x-consul-token'] = consulToken;
+  const answer = await send({ url, headers }, signal);
+  return answer.status === 200 && answer.body.includes(nodeName(at));
 }
 
-const NODE_NAME = 'consul-1';
+/** Host and port of Consul's HTTP API, as CONSUL_HTTP_ADDR has it. */
+export const consulAddress = (site: Site): string => addressOf(site, 1);
 
-const dataDir = ({ layout }: Site) => join(layout.data, 'consul');
+/** Of each server, the first one's first. */
+export const consulAddresses = (site: Site): readonly string[] => serversOf(site).map((at) => addressOf(site, at));
 
-function configuration(site: Site): object {
+const addressOf = ({ state }: Site, at: Server): string => `127.0.0.1:${state.ports[portName('consul-http', at)]}`;
+
+const nodeName = (at: Server): string => `consul-${at}`;
+
+const dataDir = ({ layout }: Site, name: string) => join(layout.data, name);
+
+function configuration(site: Site, at: Server, name: string): object {
   const { ports, consulToken } = site.state;
+  const servers = serversOf(site);
+  const others = servers.filter((other) => other !== at);
   return {
-    node_name: NODE_NAME,
+    node_name: nodeName(at),
     datacenter: 'dc1',
-    data_dir: dataDir(site),
+    data_dir: dataDir(site, name),
     server: true,
-    bootstrap: true,
+    ...(others.length === 0
+      ? { bootstrap: true }
+      : {
+          bootstrap_expect: servers.length,
+          retry_join: others.map((other) => `127.0.0.1:${ports[portName('consul-serf-lan', other)]}`),
+        }),
     bind_addr: '127.0.0.1',
     client_addr: '127.0.0.1',
     ports: {
-      http: ports['consul-http'],
-      server: ports['consul-server'],
-      serf_lan: ports['consul-serf-lan'],
-      serf_wan: ports['consul-serf-wan'],
+      http: ports[portName('consul-http', at)],
+      server: ports[portName('consul-server', at)],
+      serf_lan: ports[portName('consul-serf-lan', at)],
+      serf_wan: ports[portName('consul-serf-wan', at)],
       dns: -1,
       https: -1,
       grpc: -1,

@@ -9,7 +9,7 @@
  */
 import { thisProcess } from '../lock.mjs';
 import { componentSpecs } from './components.ts';
-import { consulAddress } from './consul.ts';
+import { consulAddress, consulAddresses } from './consul.ts';
 import { environmentOf } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { apiServerUrl } from './kubeconfig.ts';
@@ -26,6 +26,7 @@ import {
   wipeComponent,
 } from './run.ts';
 import { type ComponentName, type ComponentSpec, componentNames, realNodeComponentNames, type Site } from './spec.ts';
+import type { ConsulServers } from './state.ts';
 
 export { ToolError } from '../tools/failures.ts';
 export { ClusterError } from './errors.ts';
@@ -67,6 +68,8 @@ export interface Cluster extends AsyncDisposable {
   readonly apiServerUrl: string;
   /** Host and port of Consul's HTTP API, as CONSUL_HTTP_ADDR has it. */
   readonly consulAddress: string;
+  /** Of each of Consul's servers, the first one's first. */
+  readonly consulAddresses: readonly string[];
   /** Consul's management token, if the cluster was made with `consulAcl`. */
   readonly consulToken: string | undefined;
   /** KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN if there is one, and PATH with the cluster's binaries first. */
@@ -84,10 +87,16 @@ export interface Cluster extends AsyncDisposable {
  * Throws ToolError or ClusterError with a message for people, or the signal's reason; nothing that it started is left then.
  *
  * @param options.dir its folder; `.cluster` in the current folder by default
+ * @param options.consulServers one, or three that survive the loss of one; only for a new cluster
  * @param options.consulAcl whether Consul denies everything to requests without a token; only for a new cluster
  */
 export async function startCluster(
-  options: { readonly dir?: string; readonly consulAcl?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly dir?: string;
+    readonly consulAcl?: boolean;
+    readonly consulServers?: ConsulServers;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<Cluster> {
   const layout = layoutOf(options.dir ?? DEFAULT_DIR);
   const { site, isNew } = await up(layout, { ...options, owner: thisProcess() });
@@ -130,6 +139,7 @@ function clusterAt(site: Site): Cluster {
     kubeconfigPath: layout.kubeconfig,
     apiServerUrl: apiServerUrl(state),
     consulAddress: consulAddress(site),
+    consulAddresses: consulAddresses(site),
     consulToken: state.consulToken,
     env: environmentOf(site),
     component: (name) => componentOf(site, specNamed(site, name)),
@@ -138,8 +148,12 @@ function clusterAt(site: Site): Cluster {
   };
 }
 
-const specNamed = (site: Site, name: ComponentName) =>
-  componentSpecs(site).find((spec) => spec.name === name) as ComponentSpec;
+function specNamed(site: Site, name: ComponentName): ComponentSpec {
+  const specs = componentSpecs(site);
+  const found = specs.find((spec) => spec.name === name);
+  if (found !== undefined) return found;
+  throw new ClusterError(`This cluster has no ${name}: it has ${specs.map((spec) => spec.name).join(', ')}.`);
+}
 
 function componentOf(site: Site, spec: ComponentSpec): Component {
   const { name } = spec;

@@ -14,12 +14,13 @@ import { endProcess, markedProcesses, recordedProcess, recordedProcessSync, sign
 import { pidPath, poll } from './run.ts';
 import { type ComponentName, componentNames, type Site } from './spec.ts';
 import { startAll } from './startup.ts';
-import { type ClusterState, draftPath, newState, readState, writeState } from './state.ts';
+import { type ClusterState, type ConsulServers, draftPath, newState, readState, writeState } from './state.ts';
 
 const DOWN_GRACE_MS = 3_000;
 
 export interface UpOptions {
   readonly consulAcl?: boolean;
+  readonly consulServers?: ConsulServers;
   readonly signal?: AbortSignal | undefined;
   /** The process that a new cluster must not outlive; none by default. */
   readonly owner?: KnownProcess;
@@ -43,10 +44,10 @@ export async function up(layout: Layout, options: UpOptions): Promise<{ site: Si
 async function bringUp(
   layout: Layout,
   tools: Tools,
-  { consulAcl = false, signal, owner }: UpOptions,
+  { consulAcl = false, consulServers = 1, signal, owner }: UpOptions,
 ): Promise<{ site: Site; isNew: boolean }> {
   const existing = await existingSite(layout);
-  const site = existing ?? (await newSite(layout, { tools, consulAcl, owner }));
+  const site = existing ?? (await newSite(layout, { tools, consulAcl, consulServers, owner }));
   const mine = new Set<ComponentName>();
   try {
     const ready = await startAll(site, mine, signal);
@@ -122,7 +123,7 @@ async function mustBeOurs(layout: Layout): Promise<void> {
 
 async function newSite(
   layout: Layout,
-  options: { tools: Tools; consulAcl: boolean; owner: KnownProcess | undefined },
+  options: { tools: Tools; consulAcl: boolean; consulServers: ConsulServers; owner: KnownProcess | undefined },
 ): Promise<Site> {
   await mkdir(layout.root, { recursive: true });
   const state = await newState(layout, options);

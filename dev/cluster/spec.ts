@@ -3,7 +3,7 @@ import type { BinaryName } from '../tools/products.ts';
 import type { Layout } from './layout.ts';
 import type { ClusterState, PortName } from './state.ts';
 
-/** The components that `up` starts. */
+/** The components that `up` starts; of Consul's further servers only where they were asked for. */
 export const componentNames = [
   'etcd',
   'kube-apiserver',
@@ -11,6 +11,8 @@ export const componentNames = [
   'kube-scheduler',
   'kwok',
   'consul',
+  'consul-2',
+  'consul-3',
 ] as const;
 
 export type ComponentName = (typeof componentNames)[number];

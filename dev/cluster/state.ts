@@ -6,25 +6,31 @@ import type { Tools } from '../tools/index.ts';
 import type { Layout } from './layout.ts';
 import { reservePort } from './ports.ts';
 
+const consulPortNames = ['consul-http', 'consul-server', 'consul-serf-lan', 'consul-serf-wan'] as const;
+
+type ConsulPort = (typeof consulPortNames)[number];
+
 const portNames = [
   'etcd',
   'kube-apiserver',
   'kube-controller-manager',
   'kube-scheduler',
   'kwok',
-  'consul-http',
-  'consul-server',
-  'consul-serf-lan',
-  'consul-serf-wan',
+  ...consulPortNames,
 ] as const;
 
-export type PortName = (typeof portNames)[number];
+/** Consul's further servers have ports of their own. */
+export type PortName = (typeof portNames)[number] | `${ConsulPort}-${2 | 3}`;
+
+/** Consul's servers: one, or three that survive the loss of one. */
+export type ConsulServers = 1 | 3;
 
 export interface ClusterState {
   readonly format: 1;
   /** `starting` until the first `up` is through: a folder found so belongs to a run that was killed. */
   readonly phase: 'starting' | 'up';
   readonly ports: Readonly<Record<PortName, number>>;
+  readonly consulServers: ConsulServers;
   /** Bearer tokens of the API server's static users. */
   readonly tokens: { readonly admin: string; readonly controllerManager: string; readonly scheduler: string };
   /** Consul's management token; only with --consul-acl, where everything is denied without a token. */
@@ -37,14 +43,22 @@ export interface ClusterState {
 /** The state of a new cluster, its ports reserved. */
 export async function newState(
   layout: Layout,
-  options: { readonly tools: Tools; readonly consulAcl: boolean; readonly owner: KnownProcess | undefined },
+  options: {
+    readonly tools: Tools;
+    readonly consulAcl: boolean;
+    readonly consulServers: ConsulServers;
+    readonly owner: KnownProcess | undefined;
+  },
 ): Promise<ClusterState> {
-  const ports = await Promise.all(portNames.map(async (name) => [name, await reservePort(layout.root)] as const));
+  const further = options.consulServers === 1 ? [] : ([2, 3] as const);
+  const names = [...portNames, ...further.flatMap((at) => consulPortNames.map((name) => `${name}-${at}` as const))];
+  const ports = await Promise.all(names.map(async (name) => [name, await reservePort(layout.root)] as const));
   return {
     format: 1,
     phase: 'starting',
     ports: Object.fromEntries(ports) as Record<PortName, number>,
     tokens: { admin: newToken(), controllerManager: newToken(), scheduler: newToken() },
+    consulServers: options.consulServers,
     consulToken: options.consulAcl ? randomUUID() : undefined,
     tools: options.tools,
     owner: options.owner,

@@ -40,7 +40,9 @@ async function simulate(): Promise<number> {
     Array.from({ length: workers }, () =>
       work(next, (outcome) => {
         add(sum, outcome);
-        if (outcome.breaches.length > 0) failed.push(outcome);
+        if (outcome.breaches.length === 0) return;
+        failed.push(outcome);
+        console.error(`history ${outcome.seed}: ${outcome.breaches[0]}`);
       }),
     ),
   );

@@ -39,7 +39,7 @@ export async function changeLock(run: Run, change: LockTransaction): Promise<Ste
 export function awaitYes({ ports, group, observation }: Run, exempt: readonly string[]): Step {
   const holder = observation.lock?.record?.holder.uid ?? null;
   const leftMs = ports.yeses.untilMs(groupKey(group), holder, exempt) - ports.clock.nowMs();
-  return leftMs > 0 ? later('a yes of the gate has not run out', leftMs) : OK;
+  return leftMs > 0 ? later('a yes of the gate has not run out', Math.ceil(leftMs)) : OK;
 }
 
 /** Fixed when the transaction is sent: above whatever this plan's write-offs have shown. */

@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { type ConditionWish, type Harness, installCrd, type StartOptions, startHarness } from '../support/harness.ts';
+import { installCrd } from '../support/crd.ts';
+import { type ConditionWish, type Harness, type StartOptions, startHarness } from '../support/harness.ts';
 import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
 import { consulRest, type Rest } from '../support/rest.ts';
 

@@ -1,6 +1,6 @@
 /** The operator, Consul and the API server go and come back, one at a time: no healthy leader loses its label. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { assertKept, noLeaderMoved, sentence, writesBy } from '../support/checker.ts';
+import { assertKept, noLeaderMoved, sentence } from '../support/checker.ts';
 import { type Harness, type Leading, startHarness } from '../support/harness.ts';
 import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
 
@@ -87,38 +87,6 @@ it('an operator killed with -9 is followed by another pod once its session has e
   await canaryMoves();
   await nothingMoved(before, atMs);
   await next.kill();
-});
-
-it('a second replica writes nothing while the first works, and takes over at once when it ends by SIGTERM', async () => {
-  const first = await operatorUntilTheEnd('a');
-  const before = await allLed();
-  await canaryMoves();
-  await h.atRest();
-  const holders = await bucketHolders();
-  expect(new Set(holders).size).toBe(1);
-  const { atMs } = h.observer.mark('second replica started');
-  const second = await h.spawnOperator({ replica: 'b' });
-  onTestFinished(() => second[Symbol.asyncDispose]());
-  await second.untilLog(({ message }) => message === 'joined Consul', {
-    timeoutMs: 20_000,
-    what: 'the second replica joins',
-  });
-  await h.observer.caughtUp();
-  expect(writesBy(h.observer.history(), { fromMs: atMs, toMs: performance.now() })).toEqual([]);
-  await canaryMoves();
-  expect(second.log.filter(({ message }) => message === 'leader promoted')).toEqual([]);
-  expect(await bucketHolders()).toEqual(holders);
-
-  const ending = h.observer.mark('first replica told to end');
-  const since = (): string => `${(performance.now() - ending.atMs).toFixed(0)} ms`;
-  const limit = { timeoutMs: 10_000, what: 'the second replica takes the buckets' };
-  const taken = second.untilLog(tookBuckets, limit).then(since);
-  expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null });
-  console.log(`restart: SIGTERM to exit ${since()}, to the buckets owned by the other replica ${await taken}`);
-  expect((await bucketHolders()).filter((session) => session === null || holders.includes(session))).toEqual([]);
-  await canaryMoves();
-  await nothingMoved(before, atMs);
-  await second.kill();
 });
 
 it('an operator that ends by SIGTERM leaves every bucket free and every leader in place', async () => {

@@ -12,10 +12,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { vi } from 'vitest';
 import { type Cluster, startCluster } from '../../dev/cluster/index.ts';
 import type { Condition, ConditionStatus, ConditionType, LeaderGroupStatus } from '../../src/api/leadergroup.ts';
 import { type WatchedPod, writesBy } from './checker.ts';
+import { installCrd } from './crd.ts';
 import { type Kubectl, kubectlOf } from './kubectl.ts';
 import { type Observer, startObserver, type View } from './observer.ts';
 import { type OperatorProcess, startOperator } from './operator-process.ts';
@@ -78,7 +78,6 @@ const LED_TIMEOUT_MS = 20_000;
 const CONDITION_TIMEOUT_MS = 15_000;
 const QUIET_MS = 6_000;
 const REST_TIMEOUT_MS = 60_000;
-const CRD = 'crd/leadergroups.leadergroup.dev';
 
 /** LEADERGROUP_TEST_KEEP=1 keeps the folder, with the logs of the operators, for looking at a failure. */
 const KEEP = process.env['LEADERGROUP_TEST_KEEP'] === '1';
@@ -144,12 +143,6 @@ export const startHarness = async (options: HarnessOptions = {}): Promise<Harnes
 export const tokenOn = (pod: Pick<WatchedPod, 'annotations'>, group: string): number | null => {
   const text = pod.annotations[`token.leadergroup.dev/${group}`];
   return text === undefined ? null : Number(text);
-};
-
-export const installCrd = async (kubectl: Kubectl): Promise<void> => {
-  await kubectl.must(['apply', '-f', 'crds/']);
-  // kubectl refuses to wait for a condition of an object that has no status yet.
-  await vi.waitFor(() => kubectl.must(['wait', '--for=condition=Established', '--timeout=30s', CRD]), 30_000);
 };
 
 const identityOf = (replica: string): Readonly<Record<string, string>> => ({

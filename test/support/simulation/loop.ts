@@ -5,11 +5,18 @@ export type Loop = {
   nowMs(): number;
   /** Calls back after `delayMs`, after everything that was put there for the same moment before. Returns what cancels it. */
   after(delayMs: number, callback: () => void): () => void;
-  /** Lets everything happen that is due until then, each with all that follows from it without time. */
+  /**
+   * Lets everything happen that is due until then, each with all that follows from it without time. Throws when time does not get
+   * on for all that happens: something runs hot.
+   */
   runUntil(untilMs: number): Promise<void>;
   /** Events so far. */
   steps(): number;
 };
+
+/** Far more than three replicas at their busiest. */
+const HOT_STEPS = 20_000;
+const HOT_MS = 100;
 
 type Entry = { readonly atMs: number; readonly order: number; callback: (() => void) | null };
 
@@ -59,11 +66,16 @@ export function createLoop(): Loop {
     },
     runUntil: async (untilMs) => {
       await settle();
+      let sinceMs = nowMs;
+      let stepsBefore = steps;
       while (heap.length > 0 && at(0).atMs <= untilMs) {
         const { atMs, callback } = pop();
         if (callback === null) continue;
         nowMs = atMs;
         steps += 1;
+        if (nowMs >= sinceMs + HOT_MS) [sinceMs, stepsBefore] = [nowMs, steps];
+        else if (steps - stepsBefore > HOT_STEPS)
+          throw new Error(`hot: ${HOT_STEPS} steps within ${HOT_MS} ms from ${sinceMs} on`);
         callback();
         await settle();
       }

@@ -33,9 +33,7 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
   const written = record(stage, scenario);
   for (const act of scenario.acts) stage.loop.after(act.atMs, () => stage.do(act));
   const { loop } = stage;
-  await loop.runUntil(scenario.lengthMs);
-  stage.heal();
-  const late = await settle();
+  const late = await play().catch((error: unknown) => [String(error)]);
   const breaches = [...checks.breaches(), ...late, ...checked()];
   return {
     seed,
@@ -46,6 +44,12 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     acts: scenario.acts.length,
     counts: { ...checks.counts, ...stage.counts },
   };
+
+  async function play(): Promise<readonly string[]> {
+    await loop.runUntil(scenario.lengthMs);
+    stage.heal();
+    return await settle();
+  }
 
   /** I9 and I7: each group is led by one, and then nothing is written any more. */
   async function settle(): Promise<readonly string[]> {

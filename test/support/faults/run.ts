@@ -1,0 +1,94 @@
+/** Faults in the large: so many minutes of them on the real components, then everything undone, then the checker over it all. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { check, sentence } from '../checker.ts';
+import { type Arena, openArena } from './arena.ts';
+import { inflict, type Kind, scheduleOf } from './faults.ts';
+import { median, takeSamples } from './samples.ts';
+
+export type FaultsReport = {
+  readonly breaches: readonly string[];
+  /** Of each group, milliseconds from when the last fault was undone until it was led. */
+  readonly ledAfterMs: readonly number[];
+  readonly kinds: ReadonlyMap<Kind, number>;
+  readonly errors: readonly string[];
+  readonly words: readonly string[];
+};
+
+const GROUPS = 12;
+const SAMPLE_MS = 3000;
+const LED_TIMEOUT_MS = 90_000;
+/** A session of a replica or a member that nobody renews lives for twice its TTL at most. */
+const SESSIONS_TIMEOUT_MS = 90_000;
+
+export async function runFaults(
+  options: { readonly minutes: number; readonly seed: number; readonly signal: AbortSignal },
+  say: (line: string) => void,
+): Promise<FaultsReport> {
+  const begunMs = performance.now();
+  const tell = (line: string): void =>
+    say(`${((performance.now() - begunMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
+  await using arena = await openArena(GROUPS);
+  await allLed(arena, performance.now());
+  tell(`${GROUPS} groups are led; faults for ${options.minutes} minutes from seed ${options.seed}`);
+  const samples = takeSamples(arena);
+  const over = new AbortController();
+  const sampling = (async () => {
+    while (!over.signal.aborted) {
+      await samples.look();
+      await delay(SAMPLE_MS, null, { signal: over.signal }).catch(() => undefined);
+    }
+  })();
+  const schedule = scheduleOf(options.seed, options.minutes * 60_000);
+  const { inflicted } = await inflict(arena, schedule, tell, options.signal);
+  const undoneMs = performance.now();
+  tell(`${inflicted.length} faults are undone`);
+  const ledAfterMs = await allLed(arena, undoneMs);
+  over.abort();
+  await sampling;
+  const sessions = await sessionsSettle(arena);
+  await arena.observer.caughtUp(30_000);
+  const { breaches, counts } = check(arena.observer.history({ namespaces: [arena.namespace] }));
+  const kinds = new Map<Kind, number>();
+  for (const kind of inflicted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  return {
+    breaches: breaches.map(sentence),
+    ledAfterMs,
+    kinds,
+    errors: arena.replicas.flatMap((replica) => replica.errors()),
+    words: [
+      `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
+      samples.words(),
+      `sessions at the end: ${sessions}`,
+      `in the history: ${JSON.stringify(counts)}`,
+    ],
+  };
+}
+
+/** Milliseconds after `fromMs` at which each group was seen with one ready leader whose lock is held. */
+async function allLed({ observer, namespace, groups }: Arena, fromMs: number): Promise<readonly number[]> {
+  return await Promise.all(
+    groups.map(async (name) => {
+      await observer.until(
+        (view) => {
+          const [leader, second] = view.leaders(namespace, name);
+          return leader?.ready === true && second === undefined && view.lock(namespace, name)?.session != null;
+        },
+        { timeoutMs: LED_TIMEOUT_MS, what: `${name} is led` },
+      );
+      return performance.now() - fromMs;
+    }),
+  );
+}
+
+/** One for each member and each replica is left; what faults left behind expires. */
+async function sessionsSettle({ world, groups, replicas }: Arena): Promise<string> {
+  const wanted = groups.length * 3 + replicas.length;
+  const untilMs = performance.now() + SESSIONS_TIMEOUT_MS;
+  for (;;) {
+    const all = await world.consul.sessions();
+    const count = all.filter(({ node }) => node === 'leadergroup-arena').length;
+    if (count === wanted) return `${count}, one for each member and each replica`;
+    if (performance.now() > untilMs) throw new Error(`${count} sessions are left, not ${wanted}`);
+    await delay(1000);
+  }
+}

@@ -93,7 +93,7 @@ async function everyGroupIsServed(before: readonly Leading[]): Promise<void> {
     some.map(({ name, labels }) => h.led(namespace, labels['app'] ?? '', { not: name, timeoutMs: 30_000 })),
   );
   await Promise.all(some.map(({ name }) => h.world.setReady(namespace, name, true)));
-  await h.atRest(3000);
+  await h.atRest();
 }
 
 const say = (what: string, ms: number): void => console.log(`replicas: ${what}: ${ms.toFixed(0)} ms`);
@@ -132,7 +132,7 @@ describe('leaders of 100 groups keep their labels when a replica', () => {
     const [a, b] = [await join('operator-d'), await join('operator-e')];
     await shared([a, b]);
     const before = await allLed();
-    await h.atRest(3000);
+    await h.atRest();
     const killing = h.observer.mark('e is killed');
     await b.operator.kill('SIGKILL');
     say('SIGKILL, nobody tells, to the buckets owned by the other', await owned([a], killing.atMs));
@@ -144,7 +144,7 @@ describe('leaders of 100 groups keep their labels when a replica', () => {
     let members = [await join('operator-f'), await join('operator-g'), await join('operator-h')];
     await shared(members);
     const before = await allLed();
-    await h.atRest(3000);
+    await h.atRest();
     const rolling = h.observer.mark('rolling upgrade');
     for (const next of ['operator-i', 'operator-j', 'operator-k']) {
       const [oldest, ...others] = members;

@@ -33,6 +33,7 @@ export type WatchServer = {
 
 const PAGE_MS = 10_000;
 const BOOKMARK_MS = 60_000;
+const FROZEN_MS = 200;
 const PAGE_SIZE = 3;
 
 /** Raw events of a kind after a version, oldest first. */
@@ -107,7 +108,7 @@ export function createListWatch(
       PAGE_MS,
     );
     const batches: (readonly unknown[])[] = [[]];
-    const state: { ended: Error | 'closed' | null } = { ended: null };
+    const state: { ended: Error | 'closed' | null; over: boolean } = { ended: null, over: false };
     let ring: () => void = () => undefined;
     let lastMs = loop.nowMs();
 
@@ -127,8 +128,10 @@ export function createListWatch(
       state.ended ??= how;
       ring();
     };
+    /** A frozen server sends nothing, and everything once it goes on. */
     const more = (): void => {
-      if (server.isDown() || server.process.frozen()) return;
+      if (state.over || server.isDown()) return;
+      if (server.process.frozen()) return void loop.after(FROZEN_MS, more);
       const events = eventsAfter(api, kind, sent);
       sent = events.at(-1)?.version ?? sent;
       if (events.length > 0) give(events.map(({ event }) => event));
@@ -141,11 +144,11 @@ export function createListWatch(
     const cancelEnd = loop.after(timeoutSeconds * 1000, () => deliver(() => end('closed')));
     let cancelBookmark: () => void = () => undefined;
     const bookmark = (): void => {
-      more();
-      if (!server.isDown())
-        give([{ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(Math.max(sent, api.version())) } } }]);
-      sent = Math.max(sent, api.version());
       cancelBookmark = loop.after(BOOKMARK_MS, bookmark);
+      if (server.isDown() || server.process.frozen()) return;
+      more();
+      sent = Math.max(sent, api.version());
+      give([{ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(sent) } } }]);
     };
     cancelBookmark = loop.after(BOOKMARK_MS, bookmark);
     const abort = (): void => ring();
@@ -166,6 +169,7 @@ export function createListWatch(
         });
       }
     } finally {
+      state.over = true;
       signal.removeEventListener('abort', abort);
       followers.delete(more);
       cuts.delete(cut);

@@ -44,6 +44,7 @@ export function createAnnouncer({
         cause: plan.cause || 'GroupDeleted',
         reason: plan.reason,
         from: fact.pod,
+        token: fact.token,
         sinceMs,
         told: false,
       };
@@ -52,7 +53,7 @@ export function createAnnouncer({
 
   function promoted(o: Observation, plan: Plan, fact: Promoted, memory: GroupMemory, sinceMs: number): void {
     const { pod, token, atMs } = fact;
-    const change = memory.change ?? { cause: plan.cause, from: lastLeader(o, memory), sinceMs, told: false };
+    const change = memory.change ?? { cause: plan.cause, from: lastLeader(o, memory), token: 0, sinceMs, told: false };
     const from = change.told ? '' : change.from;
     const milliseconds = Math.round(atMs - change.sinceMs);
     memory.change = null;
@@ -79,7 +80,7 @@ export function createAnnouncer({
   }
 
   function lost(o: Observation, memory: GroupMemory, change: NonNullable<GroupMemory['change']>): void {
-    const { cause, from, reason } = change;
+    const { cause, from, reason, token } = change;
     memory.change = { ...change, told: true };
     const milliseconds = Math.round(clock.nowMs() - change.sinceMs);
     log.info(
@@ -87,7 +88,8 @@ export function createAnnouncer({
       'leader written off, nobody follows yet',
     );
     if (cause === 'ConsulUnreachable') metrics.demotedByDeadline();
-    note(memory, { from, to: '', reason: cause, token: 0, durationMilliseconds: milliseconds });
+    // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
+    note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
     emitGroup(o.group, 'Warning', 'LeaderLost', `${from} does not lead any more (${cause}): ${reason}`);
   }
 

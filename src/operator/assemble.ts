@@ -74,7 +74,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
     closed: (bucket) => {
       watches.closeBucket(bucket);
-      for (const key of keeper.keys().filter(inBucket(bucket))) keeper.drop(key);
+      for (const key of keeper.keys().filter(inBucket(bucket))) keeper.leave(key);
       for (const key of store.groupKeys().filter(inBucket(bucket))) {
         watches.unfollow(key);
         reconciler.forget(key);

@@ -4,6 +4,7 @@ import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '.
 import type { Pod, PodRef } from '../api/pod.ts';
 import type { PodVersion, WriteOffTarget } from '../election/actions.ts';
 import { labelled } from '../election/candidates.ts';
+import { tokenOf } from '../election/token.ts';
 import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
@@ -65,7 +66,8 @@ function wroteOff(run: Run, pod: Pod, because: string): Step {
   notePod(run, pod);
   markWrittenOff(run, pod.uid);
   run.memory.conflicts.delete(pod.uid);
-  run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader, because });
+  const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
+  run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader, token, because });
   return OK;
 }
 
@@ -79,8 +81,9 @@ function markWrittenOff(run: Run, uid: string): void {
 function gone(run: Run, pod: PodRef, because: string): Step {
   run.memory.goneUids.add(pod.uid);
   markWrittenOff(run, pod.uid);
-  const led = run.group.status?.leaders.some(({ uid }) => uid === pod.uid) === true;
-  if (led) run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader: true, because });
+  const led = run.group.status?.leaders.find(({ uid }) => uid === pod.uid);
+  if (led !== undefined)
+    run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader: true, token: led.token, because });
   return OK;
 }
 

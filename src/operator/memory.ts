@@ -42,6 +42,8 @@ export type GroupMemory = {
     readonly cause: string;
     readonly reason: string;
     readonly from: string;
+    /** With which it led. */
+    readonly token: number;
     readonly sinceMs: number;
     readonly told: boolean;
   } | null;

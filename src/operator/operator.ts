@@ -94,7 +94,7 @@ export function createOperator(options: OperatorOptions): Operator {
     grace.abort();
     stopping.abort(new Error('the operator is stopping'));
     await release();
-    for (const key of parts.keeper.keys()) parts.keeper.drop(key);
+    parts.keeper.end();
     await Promise.allSettled(running);
   }
 

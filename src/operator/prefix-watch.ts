@@ -19,6 +19,7 @@ export async function watchPrefix(
   onError: (error: unknown) => void,
   signal: AbortSignal,
   asking: () => void = () => undefined,
+  waitMs: number = WAIT_MS,
 ): Promise<void> {
   let index = 0;
   let highest = 0;
@@ -26,7 +27,7 @@ export async function watchPrefix(
   while (!signal.aborted) {
     try {
       asking();
-      const snapshot = await ports.consul.readPrefix(prefix, { index, waitMs: WAIT_MS }, signal);
+      const snapshot = await ports.consul.readPrefix(prefix, { index, waitMs }, signal);
       failures = 0;
       const rebuilt = snapshot.index < highest;
       index = snapshot.index < index ? 0 : snapshot.index;

@@ -40,6 +40,8 @@ export type Fact =
       readonly kind: 'writtenOff';
       readonly pod: string;
       readonly wasLeader: boolean;
+      /** With which it led; 0 where it did not. */
+      readonly token: number;
       readonly because: string;
     };
 

@@ -28,8 +28,15 @@ export type SessionKeeper = {
   lost(id: string): void;
   /** Nobody needs it any more: no more renewals; destroyed at once if its pod is known to be gone, else it expires. */
   retire(id: string, signal: AbortSignal): Promise<void>;
-  /** No more renewals for a group that is gone or another replica's. */
+  /** No more renewals for a group that is gone. */
   drop(key: string): void;
+  /**
+   * The group is another replica's now: its sessions are not shown any more, but kept alive for LINGER_MS. The other one may not
+   * have heard yet that the group is its own, and a session that nobody renews takes a healthy leader with it.
+   */
+  leave(key: string): void;
+  /** No more renewals at all. */
+  end(): void;
   /** How many are kept. */
   count(): number;
   /** Keys of the groups that have any. */
@@ -49,6 +56,9 @@ type Kept = {
   readonly order: number;
 };
 
+/** Longer than a replica takes to find out that a watch of its buckets hears nothing any more. */
+const LINGER_MS = 20_000;
+
 export type KeeperOptions = RenewalPorts & {
   readonly kubernetes: Pick<Kubernetes, 'getPod'>;
   readonly metrics: Metrics;
@@ -63,6 +73,8 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   const byGroup = new Map<string, Set<string>>();
   /** Counts the times a group was dropped: what was being opened meanwhile is nobody's, and expires. */
   const lives = new Map<string, number>();
+  /** Renewals that go on for a while for whoever has the group now. */
+  const lingering = new Set<() => void>();
   let opened = 0;
 
   function keep(session: Omit<Kept, 'renewal'>, id: string, ttlMs: number, acknowledgedMs: number): void {
@@ -113,6 +125,25 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     return true;
   }
 
+  /** They are nobody's of ours any more, nor is what is being opened just now. */
+  function release(key: string): readonly Renewal[] {
+    lives.set(key, (lives.get(key) ?? 0) + 1);
+    const renewals = sessionsOf(key).map(({ renewal }) => renewal);
+    for (const { id } of renewals) kept.delete(id);
+    byGroup.delete(key);
+    return renewals;
+  }
+
+  function linger(renewal: Renewal): void {
+    const stop = (): void => {
+      cancel();
+      lingering.delete(stop);
+      renewal.stop();
+    };
+    const cancel = clock.after(LINGER_MS, stop);
+    lingering.add(stop);
+  }
+
   async function retire(id: string, signal: AbortSignal): Promise<void> {
     const session = kept.get(id);
     if (session === undefined) return;
@@ -141,12 +172,14 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     lost: forget,
     retire,
     drop: (key) => {
-      lives.set(key, (lives.get(key) ?? 0) + 1);
-      for (const { renewal } of sessionsOf(key)) {
-        renewal.stop();
-        kept.delete(renewal.id);
-      }
-      byGroup.delete(key);
+      for (const renewal of release(key)) renewal.stop();
+    },
+    leave: (key) => {
+      for (const renewal of release(key)) linger(renewal);
+    },
+    end: () => {
+      for (const key of byGroup.keys()) for (const renewal of release(key)) renewal.stop();
+      for (const stop of lingering) stop();
     },
     count: () => kept.size,
     keys: () => [...byGroup.keys()],

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type Bounds, explore } from '../support/exploration/explore.ts';
 
 const BUDGET = { blink: 2, recreate: 1, expire: 1, takeOver: 2, lostReply: 1, late: 1, crash: 1, inAll: 2 };
-const DEPTH = Number(process.env['EXPLORATION_DEPTH'] ?? 8);
+const DEPTH = Number(process.env['EXPLORATION_DEPTH'] ?? 7);
 
 const LED: Bounds = { start: 'led', depth: DEPTH, budget: BUDGET, settleEvery: 25 };
 const FRESH: Bounds = { start: 'fresh', depth: DEPTH + 1, budget: BUDGET, settleEvery: 25 };

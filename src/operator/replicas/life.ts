@@ -28,6 +28,8 @@ const SETTLE_MS = 2000;
 /** Passes in work hold a move up for at most so long; then it is put off. */
 const QUIET_MS = 5000;
 const PUT_OFF_MS = 1000;
+/** A watch whose connection died unnoticed hides a bucket that was passed to this replica: it is asked anew so often. */
+const WAIT_MS = 5000;
 const ADOPTIONS_AT_ONCE = 16;
 const MOVES_AT_ONCE = 8;
 
@@ -55,7 +57,7 @@ export async function follow(
 ): Promise<void> {
   const { bell, registry } = life;
   const watches = [
-    watchPrefix(options, bucketsPrefix(options.space), bell.ring, problem, signal),
+    watchPrefix(options, bucketsPrefix(options.space), bell.ring, problem, signal, undefined, WAIT_MS),
     watchPrefix(
       options,
       replicasPrefix(options.space),
@@ -65,6 +67,8 @@ export async function follow(
       },
       problem,
       signal,
+      undefined,
+      WAIT_MS,
     ),
   ];
   bell.ring();

@@ -221,15 +221,17 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
 }
 
 /** Since when nothing has happened to a replica that could keep it from demoting: looked at twice a second. */
-function wellSince({ loop, consul, replicas }: Stage, { replicas: count }: Scenario) {
+function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas: count }: Scenario) {
   const since = new Map<string, number>();
   const look = (): void => {
+    const there = new Set(replicas.map(({ identity }) => identity.id));
+    for (const id of since.keys()) if (!there.has(id)) since.delete(id);
     for (let at = 0; at < count; at += 1) {
       const replica = replicas[at];
       if (replica === undefined) continue;
       const { process, kubernetes, identity } = replica;
-      const fine =
-        process.alive() && !process.frozen() && kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0;
+      const reaches = kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0 && apiServerWell();
+      const fine = process.alive() && !process.frozen() && reaches;
       if (!fine) since.delete(identity.id);
       else if (!since.has(identity.id)) since.set(identity.id, loop.nowMs());
     }

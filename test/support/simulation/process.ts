@@ -47,7 +47,8 @@ export function createProcess(name: string, loop: Loop): Process {
   }
 
   function after(delayMs: number, callback: () => void): () => void {
-    const dueMs = nowMs() + Math.max(0, delayMs);
+    // As Node does: no timer is shorter than a millisecond.
+    const dueMs = nowMs() + Math.max(1, delayMs);
     let cancelled = false;
     let cancel: () => void = () => undefined;
     const set = (): void => {

@@ -28,6 +28,8 @@ export type Stage = {
   readonly defects: readonly string[];
   /** Clocks stood still at some time: durations between processes mean nothing then. */
   clocksStood(): boolean;
+  /** The API server answers. */
+  apiServerWell(): boolean;
   /** When the pod's present process began (its containers may have ended since and begun again). */
   lifeOf(uid: string): number;
   do(act: Act): void;
@@ -323,6 +325,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     counts,
     defects,
     clocksStood: () => stood,
+    apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen(),
     lifeOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,

@@ -145,6 +145,28 @@ describe('the session keeper', () => {
     expect([clock.pending(), consul.sessions().length]).toEqual([2, 2]);
   });
 
+  it('keeps what another replica has got alive for a while, which may not know of it yet, and shows it no more', async () => {
+    const { clock, consul, keeper } = aKeeper();
+    await keeper.open(aGroup({ spec: { sessionTtlMs: 10_000 } }), pod('a'), signal);
+    keeper.leave(KEY);
+    expect([keeper.of(KEY), keeper.keys(), keeper.count()]).toEqual([[], [], 0]);
+    await clock.advance(19_000);
+    expect(consul.sessions()).toHaveLength(1);
+    await clock.advance(40_000);
+    expect([consul.sessions(), clock.pending()]).toEqual([[], 0]);
+  });
+
+  it('ends without a timer, also of what lingers', async () => {
+    const { clock, keeper, consul } = aKeeper();
+    await keeper.open(group, pod('a'), signal);
+    await keeper.open(aGroup({ name: 'other' }), pod('b'), signal);
+    keeper.leave('default/other');
+    keeper.end();
+    await settle();
+    // The two that are left are Consul's own, which let the sessions expire.
+    expect([clock.pending(), consul.sessions().length]).toEqual([2, 2]);
+  });
+
   it('does not keep what was opened for a group that was dropped meanwhile: it is another replica’s now', async () => {
     const { keeper, link } = aKeeper();
     link.decide(() => 'held');

@@ -12,7 +12,7 @@ export type Fault = {
   readonly target: number;
 };
 
-export const KINDS = [
+const KINDS = [
   'pod unready',
   'pod recreated',
   'pod deleted',

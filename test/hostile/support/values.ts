@@ -39,4 +39,4 @@ function replaced(object: unknown, [first, ...rest]: Path, to: unknown): unknown
 }
 
 /** As JSON text; nothing at all becomes a word that is none. */
-export const jsonText = (value: unknown): string => String(JSON.stringify(value));
+export const jsonText = (value: unknown): string => (value === undefined ? '' : JSON.stringify(value));

@@ -29,10 +29,9 @@ export type Operator = {
 
 const SAMPLE_MS = 5000;
 const SHUTDOWN_GRACE_MS = 1000;
-const RELEASE_TIMEOUT_MS = 2000;
 
 export function createOperator(options: OperatorOptions): Operator {
-  const { clock, log } = options;
+  const { clock } = options;
   const unsynced = new Set(['pods', 'leadergroups', 'nodes']);
   const allSynced = Promise.withResolvers<void>();
   const stopping = new AbortController();
@@ -93,18 +92,9 @@ export function createOperator(options: OperatorOptions): Operator {
     await Promise.race([queue.stop(), clock.sleep(SHUTDOWN_GRACE_MS, grace.signal).catch(() => undefined)]);
     grace.abort();
     stopping.abort(new Error('the operator is stopping'));
-    await release();
+    await ownership.release();
     parts.keeper.end();
     await Promise.allSettled(running);
-  }
-
-  async function release(): Promise<void> {
-    const limit = new AbortController();
-    const cancel = clock.after(RELEASE_TIMEOUT_MS, () => limit.abort(new Error('Consul did not answer in time')));
-    await ownership.release(limit.signal).catch((error: unknown) => {
-      log.warn({ error }, 'the buckets could not be given up; they expire by themselves');
-    });
-    cancel();
   }
 
   return {

@@ -41,8 +41,11 @@ export type BucketOwnership = {
    * the session and the locks are left as they are (see `release`).
    */
   run(signal: AbortSignal): Promise<void>;
-  /** Passes every bucket to its next owner, or unlocks it, and ends the replica's session, so that others take over at once. */
-  release(signal: AbortSignal): Promise<void>;
+  /**
+   * Passes every bucket to its next owner, or unlocks it, and ends the replica's session, so that others take over at once. Never
+   * rejects, and takes two seconds at most: what Consul does not hear of by then expires by itself.
+   */
+  release(): Promise<void>;
 };
 
 /** For people: GET /replicas. Buckets by their name in the keys, two hexadecimal digits. */
@@ -107,7 +110,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       await follow(options, life, noteProblem, both);
     } finally {
       own.stop();
-      if (!signal.aborted && options.stuck() !== null) await releaseInTime();
+      if (!signal.aborted && options.stuck() !== null) await release();
       buckets.lapse();
     }
   }
@@ -119,10 +122,10 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     ending.abort(new Error('this replica is stuck'));
   }
 
-  async function releaseInTime(): Promise<void> {
+  async function release(): Promise<void> {
     const limit = new AbortController();
     const cancel = clock.after(RELEASE_TIMEOUT_MS, () => limit.abort(new Error('Consul did not answer in time')));
-    await release(limit.signal)
+    await giveUp(limit.signal)
       .catch((error: unknown) => log.warn({ error }, 'the buckets could not be given up; they expire by themselves'))
       .finally(cancel);
   }
@@ -151,7 +154,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     }
   }
 
-  async function release(signal: AbortSignal): Promise<void> {
+  async function giveUp(signal: AbortSignal): Promise<void> {
     const leaving = life;
     if (leaving === null) return;
     const { own, registry } = leaving;

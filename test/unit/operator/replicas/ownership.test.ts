@@ -268,7 +268,7 @@ describe('two replicas', () => {
     await world.clock.advance(SETTLED_MS);
     first.stop.abort();
     await first.ended;
-    await first.ownership.release(new AbortController().signal);
+    await first.ownership.release();
     await settle();
     expect([first.ownership.owned(), second.ownership.owned().length]).toEqual([[], 32]);
     expect([first.session(), world.consul.entry(replicaKey(SPACE, RIGHTFUL))]).toEqual(['', null]);
@@ -281,7 +281,7 @@ describe('two replicas', () => {
     await world.clock.advance(SETTLED_MS);
     const states = world.consul.log.length;
     first.stop.abort();
-    await first.ownership.release(new AbortController().signal);
+    await first.ownership.release();
     const after = world.consul.log[states]?.entries.get(bucketKey(SPACE, BUCKET))?.session;
     expect(after).toBe(second.session());
   });

@@ -30,8 +30,11 @@ afterEach(() => {
 
 describe('the command line', () => {
   test.each([
-    [['up'], { type: 'up', dir: '.cluster', consulAcl: false }],
-    [['up', '--dir', 'd', '--node', 'kwok', '--consul-acl'], { type: 'up', dir: 'd', consulAcl: true }],
+    [['up'], { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1 }],
+    [
+      ['up', '--dir', 'd', '--node', 'kwok', '--consul-acl'],
+      { type: 'up', dir: 'd', consulAcl: true, consulServers: 1 },
+    ],
     [['--dir=d', 'down'], { type: 'down', dir: 'd' }],
     [['freeze', 'consul'], { type: 'component', dir: '.cluster', action: 'freeze', name: 'consul' }],
     [[], { type: 'help' }],

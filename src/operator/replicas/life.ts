@@ -5,7 +5,7 @@
 import { bucketOf, bucketsPrefix, replicasPrefix } from '../../election/keys.ts';
 import { rightfulOwners } from '../../election/placement.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
-import type { TxnOp } from '../../ports/consul.ts';
+import type { KvSnapshot, TxnOp } from '../../ports/consul.ts';
 import { aborted } from '../aborted.ts';
 import type { Bell } from '../bell.ts';
 import { inParallel } from '../in-parallel.ts';
@@ -57,8 +57,8 @@ export async function follow(
 ): Promise<void> {
   const { bell, registry } = life;
   const watches = [
-    watchPrefix(options, bucketsPrefix(options.space), bell.ring, problem, signal, undefined, WAIT_MS),
-    watchPrefix(
+    watchChanges(options, bucketsPrefix(options.space), bell.ring, problem, signal),
+    watchChanges(
       options,
       replicasPrefix(options.space),
       (snapshot) => {
@@ -67,8 +67,6 @@ export async function follow(
       },
       problem,
       signal,
-      undefined,
-      WAIT_MS,
     ),
   ];
   bell.ring();
@@ -87,6 +85,27 @@ export async function follow(
     }
   }
   await Promise.all(watches);
+}
+
+/** A read whose time is over without a change is nothing to look into; the first answer after an error is. */
+function watchChanges(
+  options: OwnershipOptions,
+  prefix: string,
+  changed: (snapshot: KvSnapshot) => void,
+  problem: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen: number | null = null;
+  const onSnapshot = (snapshot: KvSnapshot): void => {
+    if (snapshot.index === seen) return;
+    seen = snapshot.index;
+    changed(snapshot);
+  };
+  const onError = (error: unknown): void => {
+    seen = null;
+    problem(error);
+  };
+  return watchPrefix(options, prefix, onSnapshot, onError, signal, undefined, WAIT_MS);
 }
 
 async function round(options: OwnershipOptions, life: Life, signal: AbortSignal): Promise<void> {

@@ -179,14 +179,17 @@ describe('two replicas', () => {
     ]);
   });
 
-  it('come to rest: nothing moves for an hour', async () => {
+  it('come to rest: for an hour nothing moves, and nothing is asked but by renewals and waiting reads', async () => {
     const world = aWorld();
-    aReplica(world, OTHER);
+    const first = aReplica(world, OTHER);
     aReplica(world, RIGHTFUL);
     await world.clock.advance(SETTLED_MS);
     const writes = world.consul.writes();
+    const sent = first.link.sent.length;
     await world.clock.advance(3_600_000);
     expect(world.consul.writes()).toBe(writes);
+    const asked = new Set(first.link.sent.slice(sent).map(({ operation }) => operation));
+    expect(asked).toEqual(new Set(['renewSession', 'readPrefix']));
   });
 
   it('have a bucket locked by one of them at every moment of a move', async () => {

@@ -25,6 +25,8 @@ export function planDistrusted(
     return look([{ do: 'readGroup' }], 'the record is of another life of the group');
   if (membersOf(o).length === 0 && holder === null) return waitForCandidate(o);
   if (!o.freshList) return look([{ do: 'readLock' }, { do: 'listPods' }], `the record cannot be believed: ${trust}`);
+  // Its status may be all that still knows the last token, and a cache may lag.
+  if (!o.groupConfirmed) return look([{ do: 'readGroup' }], `the record cannot be believed: ${trust}`);
   const nominee = nomineeWithoutRecord(o, holder);
   if (nominee === null) return waitForCandidate(o);
   const delayed = lockDelayed(o);

@@ -26,6 +26,7 @@ export async function changeLock(run: Run, change: LockTransaction): Promise<Ste
   run.memory.lockDelayedUntilMs = null;
   if (change.to === null) return unlocked(run);
   run.memory.writtenOff = { version: '', uids: new Set() };
+  run.memory.groupConfirmedAt = null;
   run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
   keeper.prove(change.to.session);
   run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };

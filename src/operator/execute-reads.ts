@@ -4,7 +4,7 @@ import { parseSessionName } from '../election/keys.ts';
 import { versionOf } from '../election/trust.ts';
 import { ConsulError, type ConsulSession } from '../ports/consul.ts';
 import { inParallel } from './in-parallel.ts';
-import { rememberPod } from './memory.ts';
+import { newer, rememberPod } from './memory.ts';
 import { later, OK, type Run, type Step } from './run.ts';
 
 const SESSIONS_AT_ONCE = 8;
@@ -53,6 +53,7 @@ export async function readGroup(run: Run): Promise<Step> {
   if (found === null || found.group.uid !== group.uid || found.group.generation !== group.generation) {
     return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`);
   }
+  if (newer(found.group, group) && found.kind === 'valid') memory.newerGroup = found.group;
   memory.groupConfirmedAt = versionOf(run.ports.locks.view(group));
   return OK;
 }

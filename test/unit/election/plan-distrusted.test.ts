@@ -97,6 +97,10 @@ describe('a record that cannot be believed', () => {
     expect(plan(fresh({ lock: aLock() })).cause).toBe('RecordLost');
   });
 
+  it('takes the next token from the group as the API server has it now: a cached status may lag', () => {
+    expect(steps(plan(fresh({ lock: aLock(), groupConfirmed: false })))).toEqual(['readGroup']);
+  });
+
   it('writes nobody off twice at one version of the lock: each write-off would wake the group once more', () => {
     const lock = aLock();
     const writtenOff = new Set(['uid-of-b', 'uid-of-c']);

@@ -337,7 +337,31 @@ describe('a transaction on the lock', () => {
   });
 });
 
+describe('a wait for a yes', () => {
+  const wait: Action = { do: 'awaitYes', exempt: [] };
+
+  it('ends the pass for whole milliseconds: a timer cannot wait for less, and would come back at the same moment', async () => {
+    const { run, clock } = await aStage(aPod({ name: 'a' }));
+    const ports = { ...run.ports, yeses: { untilMs: () => clock.nowMs() + 0.25 } };
+    const step = await execute({ ...nothing(''), actions: [wait] }, { ...run, ports });
+    expect(step).toMatchObject({ kind: 'later', delayMs: 1 });
+  });
+
+  it('is none when nothing was given', async () => {
+    const { act } = await aStage(aPod({ name: 'a' }));
+    expect(await act(wait)).toEqual({ kind: 'ok' });
+  });
+});
+
 describe('a group read or listed anew', () => {
+  it('is planned with as the API server has it: its status may hold a token that no cache shows', async () => {
+    const { api, run, act } = await aStage(aPod({ name: 'a' }));
+    api.foreign.addGroup(run.group);
+    api.foreign.changeGroup('notifier', () => ({ finalizers: ['another'] }));
+    expect(await act({ do: 'readGroup' })).toEqual({ kind: 'ok' });
+    expect(run.memory.newerGroup?.finalizers).toEqual(['another']);
+  });
+
   it('confirms the cached one only if nothing about it is newer', async () => {
     const { api, run, act } = await aStage();
     expect((await act({ do: 'readGroup' })).kind).toBe('ok');

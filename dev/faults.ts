@@ -1,9 +1,11 @@
-/** `npm run test:faults -- --minutes M --seed S`: faults on the real components. Exit code 1 when a promise is broken. */
+/** `npm run test:faults -- --minutes M --seed S [--keep DIR]`: faults on the real components. Exit code 1 when a promise is broken. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { runFaults } from '../test/support/faults/run.ts';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '15' }, seed: { type: 'string' }, keep: { type: 'string' } },
+});
 const minutes = Number(values.minutes);
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed);
 /** Promised: every group is led again so soon after the last fault. Printed; a busy machine may be late. */
@@ -19,7 +21,9 @@ else {
 }
 
 async function run(): Promise<number> {
-  const report = await runFaults({ minutes, seed, signal: stop.signal }, (line) => console.log(line));
+  const report = await runFaults({ minutes, seed, signal: stop.signal, keep: values.keep }, (line) =>
+    console.log(line),
+  );
   for (const line of report.words) console.log(line);
   for (const [kind, count] of report.kinds) console.log(`  ${count} x ${kind}`);
   const kept = Math.max(...report.ledAfterMs) <= PROMISED_MS;

@@ -12,6 +12,11 @@ export type Pod = {
   readonly annotations: Readonly<Record<string, string>>;
   /** Pending, Running, Succeeded, Failed or Unknown. */
   readonly phase: string;
+  /**
+   * The phase is final and every container is reported as ended, so that no process of it is left. The phase alone does not say so: the
+   * garbage collector of pods sets it for pods of a node that is gone from the API, and an eviction before the containers end.
+   */
+  readonly stopped: boolean;
   readonly ready: boolean;
   /** lastTransitionTime of the Ready condition in epoch milliseconds, whatever its status; null when unset. A node's clock wrote it. */
   readonly readyTransitionMs: number | null;

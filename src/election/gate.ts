@@ -5,7 +5,7 @@
 import { sinceAnnotation } from '../api/names.ts';
 import type { Pod, PodRef } from '../api/pod.ts';
 import type { Action, Plan } from './actions.ts';
-import { finished, labelled } from './candidates.ts';
+import { labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { holderAmong } from './sessions.ts';
 import { recordedToken, tokenOf } from './token.ts';
@@ -73,8 +73,8 @@ type Leaving = Extract<Action, { do: 'take' | 'handOver' | 'unlock' }>;
 const leavesHolder = (action: Action): action is Leaving =>
   action.do === 'take' || action.do === 'handOver' || action.do === 'unlock';
 
-/** Whoever gets the lock may believe its own yes; what has finished for good believes nothing. */
+/** Whoever gets the lock may believe its own yes; a pod without a process believes nothing. A pod that is merely gone may have one. */
 function awaitYes(o: Observation, to: { readonly pod: PodRef } | null): Action {
-  const over = o.pods.filter(({ pod }) => finished(pod)).map(({ pod }) => pod.uid);
+  const over = o.pods.filter(({ pod }) => pod.stopped).map(({ pod }) => pod.uid);
   return { do: 'awaitYes', exempt: to === null ? over : [...over, to.pod.uid] };
 }

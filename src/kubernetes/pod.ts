@@ -6,6 +6,7 @@ import type { ContainerTermination } from '../ports/kubernetes.ts';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const PHASES: readonly string[] = ['Pending', 'Running', 'Succeeded', 'Failed'];
+const FINAL_PHASES: readonly string[] = ['Succeeded', 'Failed'];
 
 /**
  * Keeps of a pod what an election needs. null when it lacks namespace, name, uid or resourceVersion: such a thing cannot
@@ -43,16 +44,27 @@ function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid'
   return { namespace, name, uid, resourceVersion };
 }
 
-function projectStatus(status: RawObject): Pick<Pod, 'phase' | 'ready' | 'readyTransitionMs' | 'disrupted'> {
+type Status = Pick<Pod, 'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'disrupted'>;
+
+function projectStatus(status: RawObject): Status {
   const phase = textField(status, 'phase');
   const ready = conditionOf(status, 'Ready');
   const disruption = conditionOf(status, 'DisruptionTarget');
   return {
     phase: PHASES.includes(phase) ? phase : 'Unknown',
+    stopped: FINAL_PHASES.includes(phase) && allEnded(status),
     ready: isTrue(ready),
     readyTransitionMs: ready === null ? null : timeField(ready, 'lastTransitionTime'),
     disrupted: isTrue(disruption),
   };
+}
+
+/** No status of a container is no proof: an eviction may leave none. */
+function allEnded(status: RawObject): boolean {
+  const lists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+  const ended = (container: RawObject): boolean => asObject(field(section(container, 'state'), 'terminated')) !== null;
+  const containers = lists.flatMap((list) => listField(status, list, asObject));
+  return listField(status, 'containerStatuses', asObject).length > 0 && containers.every(ended);
 }
 
 const section = (object: RawObject | null, name: string): RawObject =>

@@ -163,18 +163,6 @@ describe('leaders of 100 groups keep their labels when a replica', () => {
 /** As a kubelet does when a container's process has been killed. Returns when the API server has it. */
 async function reportEnded(name: string): Promise<number> {
   const now = Date.now();
-  const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-  const terminated = { exitCode: 137, reason: 'Error', startedAt: time(now - 3_600_000), finishedAt: time(now + 1000) };
-  const containerStatuses = [
-    { name: 'operator', image: 'operator', imageID: '', ready: false, restartCount: 0, state: { terminated } },
-  ];
-  const conditions = [{ type: 'Ready', status: 'False' }];
-  const path = `/api/v1/namespaces/${system}/pods/${name}/status`;
-  await h.world.rest.must(
-    'PATCH',
-    path,
-    { status: { containerStatuses, conditions } },
-    'application/strategic-merge-patch+json',
-  );
+  await h.world.reportContainer(system, name, 'operator', { startedMs: now - 3_600_000, finishedMs: now + 1000 });
   return performance.now();
 }

@@ -13,6 +13,7 @@ export const aPod = (overrides: Partial<Pod> = {}): Pod => {
     labels: { app: 'notifier' },
     annotations: {},
     phase: 'Running',
+    stopped: false,
     ready: true,
     readyTransitionMs: 1_700_000_000_000,
     disrupted: false,

@@ -5,7 +5,7 @@
 import { isLabelled, isMember } from './checker/groups.ts';
 import { type History, type KeyState, type Marker, sessionMember, type WatchedPod } from './checker/history.ts';
 import { readKubeconfig } from './kubeconfig.ts';
-import { watchKeys, watchSessions } from './observer/consul.ts';
+import { type HeldBack, watchKeys, watchSessions } from './observer/consul.ts';
 import { inNamespaces } from './observer/filter.ts';
 import { isOwnKey, toWatchedGroup } from './observer/groups.ts';
 import { type RawObject, toWatchedPod } from './observer/raw.ts';
@@ -25,6 +25,8 @@ const START_TIMEOUT_MS = 30_000;
 export type ObserverOptions = {
   readonly kubeconfig: string;
   readonly consul: ConsulAccess;
+  /** See HeldBack. Default: never. */
+  readonly consulHeldBackSinceMs?: HeldBack;
 };
 
 /** What is known now. */
@@ -68,7 +70,7 @@ export const startObserver = async (options: ObserverOptions): Promise<Observer>
   const running = [
     ...watches,
     watchResource(access, PODS, record.podSink, abort.signal),
-    watchKeys(options.consul, record.consulSink, abort.signal),
+    watchKeys(options.consul, record.consulSink, abort.signal, options.consulHeldBackSinceMs),
     watchSessions(options.consul, record.consulSink, abort.signal),
   ];
   const stop = async (): Promise<void> => {

@@ -9,6 +9,8 @@ import { type ConsulAccess, kubeRest, MERGE_PATCH, type Rest } from './rest.ts';
 import { type ConsulWorld, openConsul } from './world/consul.ts';
 import {
   bindingManifest,
+  type ContainerLife,
+  containerPatch,
   endpointAddresses,
   freshAddress,
   type PodWish,
@@ -31,6 +33,8 @@ export type World = {
   readonly consul: ConsulWorld;
   /** Makes a namespace of its own and returns its name; the service account that pods need is there. */
   namespace(prefix?: string): Promise<string>;
+  /** Makes one of this very name, if it is not there. */
+  ensureNamespace(name: string): Promise<void>;
   /** Deletes it without waiting: what is in it goes when its finalizers let it. */
   deleteNamespace(name: string): Promise<void>;
   /** Creates a pod and makes it running and ready, or as wished. Its status is ours from then on. */
@@ -39,6 +43,8 @@ export type World = {
   pods(namespace: string, app: string, count: number): Promise<readonly RawObject[]>;
   readPod(namespace: string, name: string): Promise<RawObject | null>;
   setReady(namespace: string, name: string, ready: boolean): Promise<void>;
+  /** What a kubelet tells of a container that has begun or ended. */
+  reportContainer(namespace: string, name: string, container: string, life: ContainerLife): Promise<void>;
   /** With grace 0 it is gone when this returns, unless a finalizer keeps it; else it stays terminating until deleted with 0. */
   deletePod(namespace: string, name: string, graceSeconds?: number): Promise<void>;
   /** Deletes it and creates it anew under the same name with another uid. */
@@ -82,12 +88,16 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
     consul,
     namespace: async (prefix = 'test') => {
       const name = `${prefix}-${randomBytes(4).toString('hex')}`;
-      await rest.must('POST', '/api/v1/namespaces', { metadata: { name } });
+      await world.ensureNamespace(name);
+      return name;
+    },
+    ensureNamespace: async (name) => {
+      const made = await rest.send('POST', '/api/v1/namespaces', { metadata: { name } });
+      if (made.status !== 201 && made.status !== 409) throw new Error(`namespace ${name}: ${made.status}`);
       // The controller manager makes it later; without it the API server refuses pods.
       const account = `/api/v1/namespaces/${name}/serviceaccounts`;
       const { status } = await rest.send('POST', account, { metadata: { name: 'default' } });
       if (status !== 201 && status !== 409) throw new Error(`POST ${account}: ${status}`);
-      return name;
     },
     deleteNamespace: (name) => rest.must('DELETE', `/api/v1/namespaces/${name}`),
     pod: async (wish) => {
@@ -106,6 +116,11 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
     readPod: (namespace, name) => orNull(rest, podPath(namespace, name)),
     setReady: async (namespace, name, ready) => {
       await patchStatus(rest, podPath(namespace, name), readyPatch(ready));
+    },
+    reportContainer: async (namespace, name, container, life) => {
+      const path = `${podPath(namespace, name)}/status`;
+      const status = containerPatch(container, life);
+      await rest.must('PATCH', path, { status }, 'application/strategic-merge-patch+json');
     },
     deletePod: (namespace, name, graceSeconds = 0) =>
       rest.must('DELETE', podPath(namespace, name), { gracePeriodSeconds: graceSeconds }),

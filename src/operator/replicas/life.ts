@@ -5,7 +5,7 @@
 import { bucketOf, bucketsPrefix, replicasPrefix } from '../../election/keys.ts';
 import { rightfulOwners } from '../../election/placement.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
-import type { KvSnapshot, TxnOp } from '../../ports/consul.ts';
+import type { KvSnapshot, TxnOp, TxnResult } from '../../ports/consul.ts';
 import { aborted } from '../aborted.ts';
 import type { Bell } from '../bell.ts';
 import { inParallel } from '../in-parallel.ts';
@@ -255,10 +255,15 @@ async function move(
     options.metrics.bucketsMoved('passed', 1);
     return buckets.close(bucket);
   }
+  if (result !== null && lost(result)) return bell.ring();
   buckets.set(bucket, 'owned');
   options.adopted(bucket);
   bell.ringAfter(PUT_OFF_MS);
 }
+
+/** Consul says that it is not ours to be passed: who has it is read before anything else. */
+const lost = (result: TxnResult): boolean =>
+  result.kind === 'rejected' && result.rejections.some(({ op, reason }) => op === 0 && reason === 'session-check');
 
 /** Whether the passes over the bucket's groups have ended in time. */
 async function quietInTime({ clock, quiet }: OwnershipOptions, bucket: number, signal: AbortSignal): Promise<boolean> {

@@ -37,8 +37,8 @@ export type BucketOwnership = {
   /** The replicas that the last life was told of. */
   registry(): Registry | null;
   /**
-   * Joins Consul and owns its share, until `signal` aborts. Rejects only with ForeignClusterError. Afterwards nothing is owned;
-   * the session and the locks are left as they are (see `release`).
+   * Joins Consul and owns its share, until `signal` aborts. Rejects only with ForeignClusterError. What was owned then stays so
+   * until `release`, or until the deadline of the session, which is not renewed any more.
    */
   run(signal: AbortSignal): Promise<void>;
   /**
@@ -110,8 +110,11 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       await follow(options, life, noteProblem, both);
     } finally {
       own.stop();
-      if (!signal.aborted && options.stuck() !== null) await release();
-      buckets.lapse();
+      // When this replica ends, what it owns stays its own until `release` passes it on.
+      if (!signal.aborted) {
+        if (options.stuck() !== null) await release();
+        buckets.lapse();
+      }
     }
   }
 

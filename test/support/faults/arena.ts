@@ -1,7 +1,8 @@
 /** Three operator replicas and their groups on the real components, each replica behind TCP proxies of its own. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, startCluster } from '../../../dev/cluster/index.ts';
 import type { ComponentName } from '../../../dev/cluster/spec.ts';
 import { installCrd } from '../crd.ts';
@@ -10,6 +11,7 @@ import { kubectlOf } from '../kubectl.ts';
 import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
 import { openWorld, type World } from '../world.ts';
+import { persistently, untilDone } from './persistently.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export type ArenaReplica = {
@@ -18,8 +20,9 @@ export type ArenaReplica = {
   readonly kubernetes: TcpProxy;
   /** Its present process; null while it is down. */
   process(): OperatorProcess | null;
-  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
-  /** `fresh`: as another pod, which nothing connects with the one before. */
+  /** `reported`: its kubelet tells the API server a little later; else its node is gone too, and nobody tells. */
+  kill(signal: 'SIGKILL' | 'SIGTERM', reported: boolean): Promise<void>;
+  /** `fresh`: as another pod; the one before is deleted. */
   start(fresh: boolean): Promise<void>;
   /** What all its processes have logged as errors. */
   errors(): readonly string[];
@@ -28,11 +31,17 @@ export type ArenaReplica = {
 export type Arena = {
   readonly namespace: string;
   readonly groups: readonly string[];
+  /** Those of them whose lock is at `lockKeyOf`. */
+  readonly sharing: readonly string[];
+  /** Of whichever Consul server lives, past every fault of the network. */
+  readonly consulAddress: string;
   readonly cluster: Cluster;
   readonly world: World;
   readonly observer: Observer;
   readonly replicas: readonly ArenaReplica[];
   readonly consulServers: readonly ComponentName[];
+  /** To be told when a server of Consul is frozen and thawed. */
+  readonly consulFreezes: { frozen(): void; thawed(): void };
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -47,11 +56,23 @@ const SPECS: readonly Readonly<Record<string, unknown>>[] = [
   { sessionTTLSeconds: 10, lockDelaySeconds: 1 },
   { sessionTTLSeconds: 20, onConsulLoss: 'Demote', failoverDelaySeconds: 1 },
 ];
+/** This many of them share their key with `consul lock`. */
+const SHARED = 2;
+const SHARED_SPEC = { sessionTTLSeconds: 20, onConsulLoss: 'Demote' };
+const SYSTEM = 'leadergroup-system';
+/** The one that the spec of a test's pod has: the API server lets no other begin again. */
+const CONTAINER = 'main';
+/** A kubelet tells within a second or so that a container has ended. */
+const REPORT_MS = 700;
 
-export async function openArena(groups: number): Promise<Arena> {
+export const lockKeyOf = (group: string): string => `arena/${group}`;
+
+/** `keep`: where the logs are left; else they go with everything. */
+export async function openArena(groups: number, keep: string | null): Promise<Arena> {
   await using made = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-faults-'));
   made.defer(() => rm(dir, { recursive: true, force: true }));
+  if (keep !== null) made.defer(() => copyLogs(dir, keep));
   const cluster = made.use(await startCluster({ dir: join(dir, 'cluster'), consulServers: 3 }));
   await installCrd(kubectlOf(cluster.env));
   const anyConsul = await liveServer(cluster.consulAddresses, made);
@@ -59,29 +80,66 @@ export async function openArena(groups: number): Promise<Arena> {
   const own = made.use(await startTcpProxy(anyConsul));
   const consul = { address: `127.0.0.1:${own.port}`, token: undefined };
   const world = made.use(await openWorld({ kubeconfig: cluster.kubeconfigPath, consul }));
-  const observer = made.use(await startObserver({ kubeconfig: cluster.kubeconfigPath, consul }));
+  const doubt = doubtWhileFrozen();
+  const observer = made.use(
+    await startObserver({
+      kubeconfig: cluster.kubeconfigPath,
+      consul,
+      consulHeldBackSinceMs: doubt.sinceMs,
+    }),
+  );
   const namespace = await world.namespace('faults');
   const names = Array.from({ length: groups }, (_, at) => `g${at}`);
   await Promise.all(
     names.map(async (name, at) => {
       await world.pods(namespace, name, PODS);
-      await world.applyGroup({ namespace, name, spec: SPECS[at % SPECS.length] ?? {} });
+      const spec = at < SHARED ? { ...SHARED_SPEC, lockKey: lockKeyOf(name) } : (SPECS[at % SPECS.length] ?? {});
+      await world.applyGroup({ namespace, name, spec });
     }),
   );
+  await world.ensureNamespace(SYSTEM);
   const replicas: ArenaReplica[] = [];
-  for (const name of REPLICAS) replicas.push(made.use(await openReplica(name, dir, cluster, anyConsul)));
+  for (const name of REPLICAS) replicas.push(made.use(await openReplica(name, dir, { cluster, world, anyConsul })));
   await Promise.all(replicas.map((replica) => replica.start(false)));
   const all = made.move();
   return {
     namespace,
     groups: names,
+    sharing: names.slice(0, SHARED),
+    consulAddress: consul.address,
     cluster,
     world,
     observer,
     replicas,
+    consulFreezes: doubt,
     consulServers: ['consul', 'consul-2', 'consul-3'],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** What is delivered so long after a thaw may have waited for it. */
+const THAW_LAG_MS = 3000;
+
+/** A frozen server, or one that asks a frozen leader, keeps the observer's answers back. */
+function doubtWhileFrozen() {
+  let frozenMs: number | null = null;
+  let thawedMs = Number.POSITIVE_INFINITY;
+  return {
+    frozen: () => {
+      frozenMs = performance.now();
+      thawedMs = Number.POSITIVE_INFINITY;
+    },
+    thawed: () => {
+      thawedMs = performance.now();
+    },
+    sinceMs: () => (performance.now() - thawedMs > THAW_LAG_MS ? null : frozenMs),
+  };
+}
+
+async function copyLogs(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  const logs = (await readdir(from)).filter((name) => name.endsWith('.log'));
+  await Promise.all(logs.map((name) => copyFile(join(from, name), join(to, name))));
 }
 
 const ASK_MS = 250;
@@ -115,9 +173,9 @@ async function answers(address: string): Promise<boolean> {
 async function openReplica(
   name: string,
   dir: string,
-  cluster: Cluster,
-  anyConsul: () => string | null,
+  shared: { readonly cluster: Cluster; readonly world: World; readonly anyConsul: () => string | null },
 ): Promise<ArenaReplica & AsyncDisposable> {
+  const { cluster, world, anyConsul } = shared;
   const access = await readKubeconfig(cluster.kubeconfigPath);
   const consul = await startTcpProxy(anyConsul);
   const kubernetes = await startTcpProxy(() => access.server.host);
@@ -125,22 +183,41 @@ async function openReplica(
   await writeKubeconfig(kubeconfig, { ...access, server: `https://127.0.0.1:${kubernetes.port}` });
   const lives: OperatorProcess[] = [];
   let pods = 0;
+  let pod = await makePod(world, name, pods);
   let process: OperatorProcess | null = null;
+  let startedMs = Date.now();
+  let telling: Promise<void> = Promise.resolve();
+
+  /** What a kubelet tells, in its order, for as long as the pod is there. */
+  function tell(finishedMs: number | null, afterMs: number): void {
+    const [about, life] = [pod.name, { startedMs, finishedMs }];
+    telling = telling.then(() => delay(afterMs));
+    telling = telling.then(() => persistently(() => world.reportContainer(SYSTEM, about, CONTAINER, life)));
+  }
 
   async function start(fresh: boolean): Promise<void> {
-    if (fresh) pods += 1;
+    await telling;
+    if (fresh) {
+      await persistently(() => world.deletePod(SYSTEM, pod.name));
+      pods += 1;
+      pod = await makePod(world, name, pods);
+    }
+    startedMs = Date.now();
     process = await startOperator({
       env: {
         KUBECONFIG: kubeconfig,
         CONSUL_HTTP_ADDR: `http://127.0.0.1:${consul.port}`,
-        POD_NAME: `operator-${name}${pods}`,
-        POD_NAMESPACE: 'leadergroup-system',
-        POD_UID: `uid-of-operator-${name}${pods}`,
+        POD_NAME: pod.name,
+        POD_NAMESPACE: SYSTEM,
+        POD_UID: pod.uid,
+        POD_CONTAINER: CONTAINER,
         LEADERGROUP_CLUSTER: 'arena',
+        LEADERGROUP_LOCK_KEYS: JSON.stringify([{ namespaces: ['*'], prefix: 'arena' }]),
       },
       logFile: join(dir, `operator-${name}.log`),
     });
     lives.push(process);
+    tell(null, 0);
   }
 
   return {
@@ -148,17 +225,35 @@ async function openReplica(
     consul,
     kubernetes,
     process: () => process,
-    kill: async (signal) => {
+    kill: async (signal, reported) => {
       const ending = process;
       process = null;
       await ending?.kill(signal);
+      if (reported) tell(Date.now(), REPORT_MS);
     },
     start,
     errors: () =>
       lives.flatMap(({ log }) => log.filter(({ level }) => level === 'error').map((line) => JSON.stringify(line))),
     [Symbol.asyncDispose]: async () => {
       await process?.[Symbol.asyncDispose]();
+      await telling;
       await Promise.all([consul[Symbol.asyncDispose](), kubernetes[Symbol.asyncDispose]()]);
     },
   };
+}
+
+/** The pod of a replica's process, which runs beside the cluster. */
+async function makePod(
+  world: World,
+  replica: string,
+  count: number,
+): Promise<{ readonly name: string; readonly uid: string }> {
+  const name = `operator-${replica}${count}`;
+  await persistently(async () => {
+    if ((await world.readPod(SYSTEM, name)) === null)
+      await world.pod({ namespace: SYSTEM, name, labels: { app: 'leadergroup-operator' } });
+  });
+  const made = await untilDone(() => world.readPod(SYSTEM, name));
+  if (made === null) throw new Error(`pod ${name} is not there`);
+  return { name, uid: made.metadata.uid };
 }

@@ -1,7 +1,10 @@
 /** What is done to the arena, each fault with its end. A seed makes the list; when exactly each thing takes effect is the machine's business. */
+import { spawn } from 'node:child_process';
+import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stream } from '../simulation/random.ts';
-import type { Arena } from './arena.ts';
+import { type Arena, lockKeyOf } from './arena.ts';
+import { persistently } from './persistently.ts';
 
 export type Fault = {
   readonly kind: Kind;
@@ -19,6 +22,7 @@ const KINDS = [
   'operator killed',
   'operator ended',
   'operator replaced',
+  'operator lost with its node',
   'operator frozen',
   'operator cut off from Consul',
   'operator cut off from the API server',
@@ -32,6 +36,7 @@ const KINDS = [
   'Consul leader killed',
   'Consul rolled',
   'API server killed',
+  'consul lock waits',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -54,6 +59,8 @@ const rank = (seed: number, turn: number, kind: Kind): number => stream(`order $
 
 function lengthOf(kind: Kind, chance: number): number {
   if (kind.startsWith('pod') || kind === 'connections cut') return 300 + chance * 5000;
+  // Nobody knows of it until its session expires, after twice its TTL: that is a part of the fault.
+  if (kind === 'operator lost with its node') return 21_000;
   if (kind === 'operator frozen') return 2000 + chance * chance * 38_000;
   if (kind.startsWith('Consul') || kind.startsWith('API')) return 1500 + chance * 10_000;
   return 1000 + chance * 20_000;
@@ -64,10 +71,12 @@ const exclusive = ({ kind, target }: Fault): string => {
   if (kind.startsWith('Consul')) return 'consul';
   if (kind.startsWith('API')) return 'api';
   if (kind.startsWith('pod')) return `pod ${target}`;
+  if (kind === 'consul lock waits') return `stranger ${target % 2}`;
   if (
     kind === 'operator killed' ||
     kind === 'operator ended' ||
     kind === 'operator replaced' ||
+    kind === 'operator lost with its node' ||
     kind === 'operator frozen'
   )
     return `operator ${target % 3}`;
@@ -111,18 +120,20 @@ type Undo = () => Promise<void> | void;
 async function begin(arena: Arena, fault: Fault): Promise<Undo> {
   const { kind, target } = fault;
   if (kind.startsWith('pod')) return await beginPod(arena, fault);
+  if (kind === 'consul lock waits') return beginStranger(arena, target);
   if (kind.startsWith('Consul') || kind.startsWith('API')) return await beginServer(arena, fault);
   const replica = arena.replicas[target % arena.replicas.length];
   if (replica === undefined) throw new Error('no replica');
   switch (kind) {
     case 'operator killed':
-      await replica.kill('SIGKILL');
+      await replica.kill('SIGKILL', true);
       return () => replica.start(false);
     case 'operator ended':
-      await replica.kill('SIGTERM');
+      await replica.kill('SIGTERM', true);
       return () => replica.start(false);
     case 'operator replaced':
-      await replica.kill('SIGKILL');
+    case 'operator lost with its node':
+      await replica.kill('SIGKILL', kind === 'operator replaced');
       return () => replica.start(true);
     case 'operator frozen':
       replica.process()?.freeze();
@@ -167,6 +178,18 @@ async function begin(arena: Arena, fault: Fault): Promise<Undo> {
   }
 }
 
+/** The real command: it waits for the lock, has it while it may, and gives it back when it is ended. */
+function beginStranger({ sharing, consulAddress, cluster }: Arena, target: number): Undo {
+  const key = lockKeyOf(sharing[target % sharing.length] ?? '');
+  const env = { ...process.env, ...cluster.env, CONSUL_HTTP_ADDR: `http://${consulAddress}` };
+  const child = spawn('consul', ['lock', '-child-exit-code', key, 'exec sleep 600'], { env, stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()).once('error', () => resolve()));
+  return async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+}
+
 async function beginPod(arena: Arena, { kind, target }: Fault): Promise<Undo> {
   const { namespace, groups, observer, world } = arena;
   const app = groups[target % groups.length] ?? '';
@@ -191,24 +214,7 @@ async function createOnce({ world, namespace }: Arena, name: string, app: string
   else await world.setReady(namespace, name, true);
 }
 
-const AGAIN_MS = 300;
-const TRIES = 200;
-
-/** The API server may be down: tried again until it is done. */
-async function persistently(what: () => Promise<unknown>): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await what();
-      return;
-    } catch (error) {
-      if (String(error).includes('404')) return;
-      if (tries === TRIES) throw error;
-      await delay(AGAIN_MS);
-    }
-  }
-}
-
-async function beginServer({ cluster, consulServers }: Arena, { kind, target }: Fault): Promise<Undo> {
+async function beginServer({ cluster, consulServers, consulFreezes }: Arena, { kind, target }: Fault): Promise<Undo> {
   if (kind === 'API server killed') {
     const server = cluster.component('kube-apiserver');
     await server.kill();
@@ -223,7 +229,11 @@ async function beginServer({ cluster, consulServers }: Arena, { kind, target }: 
   const server = cluster.component(consulServers[chosen] ?? 'consul');
   if (kind === 'Consul server frozen') {
     await server.freeze();
-    return () => server.thaw();
+    consulFreezes.frozen();
+    return async () => {
+      await server.thaw();
+      consulFreezes.thawed();
+    };
   }
   await server.kill();
   return () => server.start();

@@ -1,7 +1,7 @@
 /** Faults in the large: so many minutes of them on the real components, then everything undone, then the checker over it all. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, sentence } from '../checker.ts';
-import { type Arena, openArena } from './arena.ts';
+import { type Arena, lockKeyOf, openArena } from './arena.ts';
 import { inflict, type Kind, scheduleOf } from './faults.ts';
 import { median, takeSamples } from './samples.ts';
 
@@ -21,13 +21,19 @@ const LED_TIMEOUT_MS = 90_000;
 const SESSIONS_TIMEOUT_MS = 90_000;
 
 export async function runFaults(
-  options: { readonly minutes: number; readonly seed: number; readonly signal: AbortSignal },
+  options: {
+    readonly minutes: number;
+    readonly seed: number;
+    readonly signal: AbortSignal;
+    /** Where the replicas' logs are left. */
+    readonly keep?: string | undefined;
+  },
   say: (line: string) => void,
 ): Promise<FaultsReport> {
   const begunMs = performance.now();
   const tell = (line: string): void =>
     say(`${((performance.now() - begunMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
-  await using arena = await openArena(GROUPS);
+  await using arena = await openArena(GROUPS, options.keep ?? null);
   await allLed(arena, performance.now());
   tell(`${GROUPS} groups are led; faults for ${options.minutes} minutes from seed ${options.seed}`);
   const samples = takeSamples(arena);
@@ -59,19 +65,20 @@ export async function runFaults(
       `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
       samples.words(),
       `sessions at the end: ${sessions}`,
-      `in the history: ${JSON.stringify(counts)}`,
+      `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
     ],
   };
 }
 
 /** Milliseconds after `fromMs` at which each group was seen with one ready leader whose lock is held. */
-async function allLed({ observer, namespace, groups }: Arena, fromMs: number): Promise<readonly number[]> {
+async function allLed({ observer, namespace, groups, sharing }: Arena, fromMs: number): Promise<readonly number[]> {
   return await Promise.all(
     groups.map(async (name) => {
       await observer.until(
         (view) => {
           const [leader, second] = view.leaders(namespace, name);
-          return leader?.ready === true && second === undefined && view.lock(namespace, name)?.session != null;
+          const lock = sharing.includes(name) ? view.key(`${lockKeyOf(name)}/.lock`) : view.lock(namespace, name);
+          return leader?.ready === true && second === undefined && lock?.session != null;
         },
         { timeoutMs: LED_TIMEOUT_MS, what: `${name} is led` },
       );

@@ -30,13 +30,22 @@ type RawEntry = {
 type RawSession = { readonly ID: string; readonly Name: string };
 type Snapshot<T> = { readonly index: number; readonly items: readonly T[] };
 
+/** Since when a frozen server may have kept its answers to itself, in monotonic milliseconds; null: they come as they are made. */
+export type HeldBack = () => number | null;
+
 /** Runs until aborted. */
-export const watchKeys = async (consul: ConsulAccess, sink: ConsulSink, signal: AbortSignal): Promise<void> => {
+export const watchKeys = async (
+  consul: ConsulAccess,
+  sink: ConsulSink,
+  signal: AbortSignal,
+  heldBackSinceMs: HeldBack = () => null,
+): Promise<void> => {
   const known = new Map<string, RawEntry>();
   let [life, index, lastMs] = [0, 0, performance.now()];
   await blocking<RawEntry>(consul, '/v1/kv/?recurse=true', signal, sink.trouble, (answer, sentMs) => {
     const atMs = performance.now();
-    const when = { atMs, earliestMs: atMs - sentMs > WAITED_MS ? atMs : lastMs };
+    const waited = atMs - sentMs > WAITED_MS;
+    const when = { atMs, earliestMs: waited ? Math.max(lastMs, heldBackSinceMs() ?? atMs) : lastMs };
     if (
       answer.index < index ||
       answer.items.some((entry) => entry.ModifyIndex < (known.get(entry.Key)?.ModifyIndex ?? 0))

@@ -9,7 +9,12 @@ export type Act = { readonly atMs: number } & (
       readonly pod: number;
       readonly forMs: number;
     }
-  | { readonly act: 'deletePod' | 'recreatePod'; readonly group: number; readonly pod: number; readonly forMs: number }
+  | {
+      readonly act: 'finish' | 'orphan' | 'deletePod' | 'recreatePod';
+      readonly group: number;
+      readonly pod: number;
+      readonly forMs: number;
+    }
   | { readonly act: 'freeze'; readonly replica: number; readonly clockStops: boolean; readonly forMs: number }
   | { readonly act: 'slow'; readonly replica: number; readonly lagMs: number; readonly forMs: number }
   | { readonly act: 'kill' | 'terminate' | 'replace'; readonly replica: number; readonly forMs: number }
@@ -104,7 +109,17 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
 type Frame = Pick<Scenario, 'lengthMs' | 'replicas' | 'groups' | 'steady'>;
 type Random = ReturnType<typeof stream>;
 
-const KINDS_OF_PODS = ['unready', 'unready', 'unready', 'crash', 'exclude', 'deletePod', 'recreatePod'] as const;
+const KINDS_OF_PODS = [
+  'unready',
+  'unready',
+  'unready',
+  'crash',
+  'exclude',
+  'finish',
+  'orphan',
+  'deletePod',
+  'recreatePod',
+] as const;
 const KINDS_OF_OPERATORS = [
   'freeze',
   'freeze',

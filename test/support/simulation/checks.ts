@@ -142,7 +142,7 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
     loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
     const pod = api.pod(name);
     const replica = stage.replicas[random.below(scenario.replicas)];
-    if (pod === null || replica === undefined) return;
+    if (pod === null || pod.stopped || replica === undefined) return;
     const sentMs = loop.nowMs();
     const life = stage.lifeOf(pod.uid);
     loop.after(random.between(0.1, 2), () =>

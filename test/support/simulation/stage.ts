@@ -177,6 +177,9 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
         annotate('false');
         return later(`exclude ${name}`, given.forMs, () => annotate('true'));
       }
+      case 'finish':
+      case 'orphan':
+        return endPod(given);
       case 'deletePod':
         return deletePod(given.group, given.pod, given.forMs);
       case 'recreatePod': {
@@ -210,16 +213,34 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     }
   }
 
+  /** Its containers end for good; or it is only said to have failed, as of a node that is gone from the API: they go on. */
+  function endPod({
+    act,
+    group,
+    pod,
+    forMs,
+  }: Extract<Act, { readonly act: 'finish' | 'orphan' | 'deletePod' | 'recreatePod' }>): void {
+    const name = nameOf(group, pod);
+    const uid = api.pod(name)?.uid;
+    const stopped = act === 'finish';
+    if (stopped && uid !== undefined) lives.set(uid, (made += 1));
+    api.foreign.changePod(name, () => ({ phase: stopped ? 'Succeeded' : 'Failed', stopped, ready: false }));
+    later(`delete ${name}`, forMs, () => replacePod(group, pod, uid));
+  }
+
+  function replacePod(group: number, pod: number, uid: string | undefined): void {
+    const name = nameOf(group, pod);
+    if (api.pod(name)?.uid !== uid) return;
+    api.foreign.removePod(name);
+    api.foreign.addPod(freshPod(plan(group), pod % plan(group).pods));
+  }
+
   /** Gracefully: it terminates, goes, and another one comes under its name, as a StatefulSet makes them. */
   function deletePod(group: number, pod: number, forMs: number): void {
     const name = nameOf(group, pod);
     const uid = api.pod(name)?.uid;
     api.foreign.changePod(name, () => ({ deleting: true }));
-    later(`delete ${name}`, forMs, () => {
-      if (api.pod(name)?.uid !== uid) return;
-      api.foreign.removePod(name);
-      api.foreign.addPod(freshPod(plan(group), pod % plan(group).pods));
-    });
+    later(`delete ${name}`, forMs, () => replacePod(group, pod, uid));
   }
 
   function groupAct(given: Extract<Act, { act: 'timing' | 'pause' | 'stranger' }>): void {

@@ -73,6 +73,25 @@ export const readyPatch = (ready: boolean, ip?: string): object => {
   };
 };
 
+/** A container's life by its node's clock; `finishedMs` null: it runs. Epoch milliseconds. */
+export type ContainerLife = { readonly startedMs: number; readonly finishedMs: number | null };
+
+const wholeSeconds = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** The status in which a kubelet tells of a container. */
+export const containerPatch = (name: string, { startedMs, finishedMs }: ContainerLife): object => {
+  const startedAt = wholeSeconds(startedMs);
+  const state =
+    finishedMs === null
+      ? { running: { startedAt }, terminated: null }
+      : { terminated: { exitCode: 137, reason: 'Error', startedAt, finishedAt: wholeSeconds(finishedMs) } };
+  const ready = finishedMs === null;
+  return {
+    containerStatuses: [{ name, image: name, imageID: '', ready, restartCount: 0, state }],
+    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+  };
+};
+
 type Slice = {
   readonly endpoints?: readonly {
     readonly addresses: readonly string[];

@@ -97,12 +97,12 @@ describe('a lock that leaves its holder', () => {
     ).toEqual(['writeOff', 'awaitYes', 'unlock']);
   });
 
-  it('does not wait for a yes of the pod that gets it, nor of one that has finished', () => {
-    const over = observed(aLeader(4, { name: 'a', phase: 'Failed', ready: false }), { member: false });
+  it.each([
+    ['nor of one whose containers have ended', true, ['uid-of-a', 'uid-of-b']],
+    ['but for one that is said to have failed and may be running', false, ['uid-of-b']],
+  ])('does not wait for a yes of the pod that gets it, %s', (_, stopped, exempt) => {
+    const over = observed(aLeader(4, { name: 'a', phase: 'Failed', stopped, ready: false }), { member: false });
     const planned = plan(anObservation({ pods: [over, b] }));
-    expect(planned.actions.find((action) => action.do === 'awaitYes')).toEqual({
-      do: 'awaitYes',
-      exempt: ['uid-of-a', 'uid-of-b'],
-    });
+    expect(planned.actions.find((action) => action.do === 'awaitYes')).toEqual({ do: 'awaitYes', exempt });
   });
 });

@@ -9,6 +9,10 @@ const condition = (type: unknown, status: unknown, lastTransitionTime?: unknown)
   lastTransitionTime,
 });
 
+const ended = { name: 'app', state: { terminated: { exitCode: 0 } } };
+const running = { name: 'app', state: { running: {} } };
+const ran = (first: object, app: object) => ({ initContainerStatuses: [first], containerStatuses: [app] });
+
 describe('projectPod', () => {
   it('keeps the fields that an election needs', () => {
     const raw = rawPod(
@@ -34,6 +38,7 @@ describe('projectPod', () => {
       labels: { app: 'notifier', 'leadergroup.dev/role': 'leader' },
       annotations: { 'leadergroup.dev/candidate': 'false', 'token.leadergroup.dev/notifier': '7' },
       phase: 'Running',
+      stopped: false,
       ready: true,
       readyTransitionMs: Date.UTC(2026, 0, 1, 0, 0, 5),
       disrupted: false,
@@ -66,7 +71,13 @@ describe('projectPod', () => {
       { disrupted: true },
     ],
     ['not disrupted when it is False', { conditions: [condition('DisruptionTarget', 'False')] }, { disrupted: false }],
-    ['finished', { phase: 'Succeeded' }, { phase: 'Succeeded' }],
+    ['finished', { phase: 'Succeeded' }, { phase: 'Succeeded', stopped: false }],
+    ['stopped', { phase: 'Failed', containerStatuses: [ended] }, { stopped: true }],
+    ['stopped, the first steps too', { phase: 'Failed', ...ran(ended, ended) }, { stopped: true }],
+    ['not stopped while it may be started again', { phase: 'Running', containerStatuses: [ended] }, { stopped: false }],
+    ['not stopped while one runs', { phase: 'Failed', containerStatuses: [ended, running] }, { stopped: false }],
+    ['not stopped while a sidecar runs', { phase: 'Failed', ...ran(running, ended) }, { stopped: false }],
+    ['not stopped where nothing is told of containers', { phase: 'Failed', containerStatuses: [] }, { stopped: false }],
     ['of an unknown phase', { phase: 'Dancing' }, { phase: 'Unknown' }],
     ['of no phase', { phase: 3 }, { phase: 'Unknown' }],
     ['nothing when the status is no object', 'Running', { phase: 'Unknown', ready: false }],

@@ -244,6 +244,19 @@ describe('two replicas', () => {
     expect([first.ownership.of(GROUP).kind, holderOf(world)]).toEqual(['owned', first.session()]);
   });
 
+  it('do not go on with a bucket that Consul says is not theirs to be moved', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    const done = first.work();
+    aReplica(world, RIGHTFUL);
+    await world.clock.advance(2500);
+    world.consul.foreign.endSession(first.session());
+    done();
+    await settle();
+    expect(first.ownership.of(GROUP).kind).toBe('notOwned');
+  });
+
   it('make a move void of which no answer came, before the bucket is used again', async () => {
     const world = aWorld();
     const first = aReplica(world, OTHER);
@@ -284,6 +297,7 @@ describe('two replicas', () => {
     await world.clock.advance(SETTLED_MS);
     const states = world.consul.log.length;
     first.stop.abort();
+    await first.ended;
     await first.ownership.release();
     const after = world.consul.log[states]?.entries.get(bucketKey(SPACE, BUCKET))?.session;
     expect(after).toBe(second.session());

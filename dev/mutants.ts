@@ -2,7 +2,8 @@
  * `npm run test:mutants`: applies each weaker version of the code (test/mutants/list.ts) to a copy of the checkout and runs the
  * tests until one fails. Says which test killed which. Exit code 1 when one lives, or when the tests fail without any.
  *
- * --only ID (may be repeated), --killer unit|exploration|simulation (may be repeated; default all, in this order), --list
+ * --only ID (may be repeated), --killer unit|exploration|simulation (may be repeated; default all, in this order), --list,
+ * --write FILE: the table of what killed which, in place of the one between the marks in that file
  */
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     killer: { type: 'string', multiple: true },
     list: { type: 'boolean', default: false },
+    write: { type: 'string' },
   },
 });
 
@@ -54,8 +56,10 @@ async function runAll(): Promise<number> {
     console.log('without a mutant every test passes');
   }
   const alive: string[] = [];
+  const rows: string[] = [];
   for (const mutant of chosen) {
     const verdict = await judge(mutant);
+    rows.push(rowOf(mutant, verdict));
     const { id, promises } = mutant;
     if (verdict === null) alive.push(id);
     const fate = verdict === null ? 'LIVES' : `killed by ${verdict.by} (${verdict.seconds.toFixed(0)} s)`;
@@ -64,7 +68,27 @@ async function runAll(): Promise<number> {
   console.log(
     `${chosen.length - alive.length} of ${chosen.length} mutants killed${alive.length === 0 ? '' : `; alive: ${alive.join(', ')}`}`,
   );
+  if (values.write !== undefined) await writeTable(values.write, rows);
   return alive.length === 0 ? 0 : 1;
+}
+
+/** One line of a Markdown table. */
+function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): string {
+  const about = [...promises, ...attacks.map((attack) => `attack ${attack}`)].join(', ');
+  const cells = [`\`${id}\``, about, what, verdict?.by ?? '**lives**'].map((cell) => cell.replaceAll('|', '\\|'));
+  return `| ${cells.join(' | ')} |`;
+}
+
+const BEGIN = '<!-- written by npm run test:mutants -->';
+const END = '<!-- end -->';
+
+async function writeTable(file: string, rows: readonly string[]): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  const [before, rest] = text.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined) throw new Error(`${file} lacks the marks ${BEGIN} and ${END}`);
+  const head = '| mutant | promise | what is weaker | killed first by |\n| --- | --- | --- | --- |';
+  await writeFile(file, `${before}${BEGIN}\n\n${head}\n${rows.join('\n')}\n\n${END}${after}`);
 }
 
 /** The first test that fails; null when none does. Throws when the mutant cannot even be loaded: it would prove nothing. */

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
 import { matches } from '../../src/api/selector.ts';
+import { loadConfig } from '../../src/config.ts';
 import {
   decodeCommitted,
   decodeEntries,
@@ -227,5 +228,46 @@ describe('lines of a watch', () => {
     expect(() => {
       for (let chunks = 0; chunks < 200; chunks += 1) endless(Buffer.alloc(1024 * 1024, 0x78));
     }).toThrow(ListWatchError);
+  });
+});
+
+describe('a configuration', () => {
+  const names = fc.constantFrom(
+    'LEADERGROUP_CLUSTER',
+    'LEADERGROUP_PREFIX',
+    'LEADERGROUP_HTTP_ADDRESS',
+    'LEADERGROUP_LOCK_KEYS',
+    'LEADERGROUP_WORKERS',
+    'LEADERGROUP_LOG_LEVEL',
+    'CONSUL_HTTP_ADDR',
+    'CONSUL_HTTP_SSL',
+    'POD_NAME',
+    'POD_UID',
+  );
+  const words = fc.oneof(
+    fc.string(),
+    fc.constantFrom('', '-1', '1e9', 'true', '[]', '[{"prefix":""}]', ':', '[::1]:99999', '\u0000'),
+  );
+
+  it('is taken, or refused in sentences', () => {
+    const sources = fc.record({
+      env: fc.dictionary(names, words),
+      argv: fc.array(fc.oneof(words, fc.constantFrom('--config', '--help', '--http-address', '--')), { maxLength: 4 }),
+      file: fc.oneof(
+        words,
+        anything.map(jsonText),
+        fc.constantFrom('a: [', 'http:\n  address: {}', '&a [*a]', '!!js/function x'),
+      ),
+    });
+    fc.assert(
+      fc.property(sources, ({ env, argv, file }) => {
+        const loaded = loadConfig({ env, argv, readFile: () => file, hostname: 'h', pid: 1 });
+        if (loaded.kind === 'invalid') {
+          expect(loaded.problems).not.toEqual([]);
+          for (const problem of loaded.problems) expect(problem.trim().length).toBeGreaterThan(10);
+        }
+      }),
+      RUNS,
+    );
   });
 });

@@ -13,8 +13,8 @@ import { aLeader, aPod } from '../support/builders.ts';
 import { trying } from '../support/model/seed.ts';
 import { rawPod } from '../support/simulation/render.ts';
 import { createClient, plainAccess } from '../unit/kubernetes/support/client.ts';
-import { http, startHostileServer } from './support/server.ts';
-import { anything, bent, jsonText as text } from './support/values.ts';
+import { answers } from './support/answers.ts';
+import { startHostileServer } from './support/server.ts';
 
 const TIMEOUT_MS = 250;
 const RUNS = trying(80);
@@ -22,34 +22,6 @@ const signal = new AbortController().signal;
 
 const ENTRY = { Key: 'k', Value: 'dg==', Flags: 1, Session: 's', CreateIndex: 3, ModifyIndex: 4, LockIndex: 1 };
 const COMMITTED = { Results: [{ KV: ENTRY }], Errors: null };
-
-/** Whole answers, broken ones, and what is none. */
-const answers = (valid: unknown): fc.Arbitrary<string> =>
-  fc.oneof(
-    fc
-      .tuple(fc.constantFrom(200, 200, 404, 409, 422, 500, 503), fc.oneof(bent(valid), anything))
-      .map(([status, body]) => http(status, text(body), { 'x-consul-index': '7' })),
-    fc.constantFrom(
-      http(200, '<html>hello</html>', { 'content-type': 'text/html' }),
-      http(200, ''),
-      http(200, text(valid), { 'content-length': '3' }),
-      http(200, text(valid), { 'content-length': '99999' }),
-      http(200, text(valid), { 'content-encoding': 'gzip' }),
-      http(200, text(valid), { 'x-consul-index': '-1' }),
-      http(200, text(valid), { 'x-consul-index': '1e400' }),
-      http(404, 'page not found', { 'content-type': 'text/plain' }),
-      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffff\r\n[',
-      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
-      `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`,
-      'HTTP/1.1 999\r\n\r\n',
-      'SSH-2.0-OpenSSH_9.9\r\n',
-      '\u0000\u0001\u0002',
-    ),
-    fc
-      .tuple(fc.constant(http(200, text(valid))), fc.double({ min: 0, max: 1, noNaN: true }))
-      .map(([whole, share]) => whole.slice(0, Math.floor(whole.length * share))),
-    fc.string(),
-  );
 
 const ends = fc.constantFrom<('close' | 'reset' | 'keep')[]>('close', 'reset', 'keep');
 

@@ -1,21 +1,24 @@
-/** A raw server on loopback that answers every request with the same bytes, and then, if told so, cuts the connection. */
+/** A raw server on loopback that answers every request with any bytes, and then, if told so, cuts the connection. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 export type HostileServer = AsyncDisposable & {
   readonly address: string;
-  /** From now on. `keep`: the connection is left open. */
-  answer(bytes: string | Buffer, end: 'close' | 'reset' | 'keep'): void;
+  /** From now on. `keep`: the connection is left open. A function is asked for each request, by its text. */
+  answer(bytes: Answer, end: 'close' | 'reset' | 'keep'): void;
 };
+
+type Answer = string | Buffer | ((request: string) => string);
 
 export async function startHostileServer(): Promise<HostileServer> {
   const sockets = new Set<Socket>();
-  let bytes: string | Buffer = '';
+  let answer: Answer = '';
   let end: 'close' | 'reset' | 'keep' = 'close';
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
-    socket.on('data', () => {
+    socket.on('data', (request) => {
+      const bytes = typeof answer === 'function' ? answer(request.toString('latin1')) : answer;
       const after = (): void => {
         if (end === 'close') socket.end();
         else if (end === 'reset') socket.resetAndDestroy();
@@ -30,7 +33,7 @@ export async function startHostileServer(): Promise<HostileServer> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     answer: (next, how) => {
-      bytes = next;
+      answer = next;
       end = how;
     },
     [Symbol.asyncDispose]: async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sinceAnnotation } from '../../../src/api/names.ts';
 import { answerGate, type GateAnswer, MAX_YES_MS } from '../../../src/election/gate.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
@@ -26,6 +27,20 @@ const sessions = (overrides: Parameters<typeof aSession>[1]) => ({
 describe('the gate says yes', () => {
   it('to the pod that leads, with its token, for two seconds', () => {
     expect(ask()).toMatchObject({ kind: 'yes', leader: { pod: 'a', uid: 'uid-of-a', token: 4 }, validForMs: 2000 });
+  });
+
+  it('whichever of the members it is, and tells since when it leads', () => {
+    const since = sinceAnnotation('notifier');
+    const leader = aLeader(4, { name: 'b' });
+    const pods = [
+      observed(aPod({ name: 'a' })),
+      observed({ ...leader, annotations: { ...leader.annotations, [since]: 'noon' } }),
+    ];
+    expect(ask({ pods, lock: heldBy('b') }, 'b')).toMatchObject({
+      kind: 'yes',
+      leader: { pod: 'b' },
+      acquireTime: 'noon',
+    });
   });
 
   it('no longer than the replica’s own session may be believed (attack 13)', () => {

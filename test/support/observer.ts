@@ -26,7 +26,7 @@ export type ObserverOptions = {
   readonly kubeconfig: string;
   readonly consul: ConsulAccess;
   /** See HeldBack. Default: never. */
-  readonly consulHeldBackSinceMs?: HeldBack;
+  readonly consulHeldBack?: HeldBack;
 };
 
 /** What is known now. */
@@ -70,7 +70,7 @@ export const startObserver = async (options: ObserverOptions): Promise<Observer>
   const running = [
     ...watches,
     watchResource(access, PODS, record.podSink, abort.signal),
-    watchKeys(options.consul, record.consulSink, abort.signal, options.consulHeldBackSinceMs),
+    watchKeys(options.consul, record.consulSink, abort.signal, options.consulHeldBack),
     watchSessions(options.consul, record.consulSink, abort.signal),
   ];
   const stop = async (): Promise<void> => {

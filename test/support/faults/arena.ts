@@ -85,7 +85,7 @@ export async function openArena(groups: number, keep: string | null): Promise<Ar
     await startObserver({
       kubeconfig: cluster.kubeconfigPath,
       consul,
-      consulHeldBackSinceMs: doubt.sinceMs,
+      consulHeldBack: doubt.heldBack,
     }),
   );
   const namespace = await world.namespace('faults');
@@ -117,22 +117,20 @@ export async function openArena(groups: number, keep: string | null): Promise<Ar
   };
 }
 
-/** What is delivered so long after a thaw may have waited for it. */
-const THAW_LAG_MS = 3000;
+/** A read that is sent so soon after a thaw may meet servers that do not know yet who leads. */
+const THAW_LAG_MS = 5000;
 
 /** A frozen server, or one that asks a frozen leader, keeps the observer's answers back. */
 function doubtWhileFrozen() {
-  let frozenMs: number | null = null;
-  let thawedMs = Number.POSITIVE_INFINITY;
+  let thawedMs = Number.NEGATIVE_INFINITY;
   return {
     frozen: () => {
-      frozenMs = performance.now();
       thawedMs = Number.POSITIVE_INFINITY;
     },
     thawed: () => {
       thawedMs = performance.now();
     },
-    sinceMs: () => (performance.now() - thawedMs > THAW_LAG_MS ? null : frozenMs),
+    heldBack: (sentMs: number) => sentMs < thawedMs + THAW_LAG_MS,
   };
 }
 

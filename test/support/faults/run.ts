@@ -1,6 +1,8 @@
 /** Faults in the large: so many minutes of them on the real components, then everything undone, then the checker over it all. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { check, sentence } from '../checker.ts';
+import { check, type History, sentence } from '../checker.ts';
 import { type Arena, lockKeyOf, openArena } from './arena.ts';
 import { inflict, type Kind, scheduleOf } from './faults.ts';
 import { median, takeSamples } from './samples.ts';
@@ -53,7 +55,9 @@ export async function runFaults(
   await sampling;
   const sessions = await sessionsSettle(arena);
   await arena.observer.caughtUp(30_000);
-  const { breaches, counts } = check(arena.observer.history({ namespaces: [arena.namespace] }));
+  const history = arena.observer.history({ namespaces: [arena.namespace] });
+  const { breaches, counts } = check(history);
+  if (options.keep !== undefined) await keepHistory(options.keep, history);
   const kinds = new Map<Kind, number>();
   for (const kind of inflicted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   return {
@@ -68,6 +72,12 @@ export async function runFaults(
       `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
     ],
   };
+}
+
+/** For whoever looks into a breach. */
+async function keepHistory(dir: string, history: History): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'history.json'), JSON.stringify({ ...history, sessions: [...history.sessions] }));
 }
 
 /** Milliseconds after `fromMs` at which each group was seen with one ready leader whose lock is held. */

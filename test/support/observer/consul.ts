@@ -30,22 +30,25 @@ type RawEntry = {
 type RawSession = { readonly ID: string; readonly Name: string };
 type Snapshot<T> = { readonly index: number; readonly items: readonly T[] };
 
-/** Since when a frozen server may have kept its answers to itself, in monotonic milliseconds; null: they come as they are made. */
-export type HeldBack = () => number | null;
+/**
+ * Whether a server was frozen while a read that was sent at `sentMs` waited, or shortly before: then its answer may have been kept
+ * back for as long. Monotonic milliseconds.
+ */
+export type HeldBack = (sentMs: number) => boolean;
 
 /** Runs until aborted. */
 export const watchKeys = async (
   consul: ConsulAccess,
   sink: ConsulSink,
   signal: AbortSignal,
-  heldBackSinceMs: HeldBack = () => null,
+  heldBack: HeldBack = () => false,
 ): Promise<void> => {
   const known = new Map<string, RawEntry>();
   let [life, index, lastMs] = [0, 0, performance.now()];
-  await blocking<RawEntry>(consul, '/v1/kv/?recurse=true', signal, sink.trouble, (answer, sentMs) => {
+  // Consistent: a server that led until it was frozen answers with what it knew, and states would come out of order.
+  await blocking<RawEntry>(consul, '/v1/kv/?recurse=true&consistent=true', signal, sink.trouble, (answer, sentMs) => {
     const atMs = performance.now();
-    const waited = atMs - sentMs > WAITED_MS;
-    const when = { atMs, earliestMs: waited ? Math.max(lastMs, heldBackSinceMs() ?? atMs) : lastMs };
+    const when = { atMs, earliestMs: atMs - sentMs > WAITED_MS && !heldBack(sentMs) ? atMs : lastMs };
     if (
       answer.index < index ||
       answer.items.some((entry) => entry.ModifyIndex < (known.get(entry.Key)?.ModifyIndex ?? 0))

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, startCluster } from '../../../dev/cluster/index.ts';
 import type { ComponentName } from '../../../dev/cluster/spec.ts';
+import { replicaSessionName } from '../../../src/election/keys.ts';
 import { installCrd } from '../crd.ts';
 import { readKubeconfig, writeKubeconfig } from '../kubeconfig.ts';
 import { kubectlOf } from '../kubectl.ts';
@@ -24,6 +25,8 @@ export type ArenaReplica = {
   kill(signal: 'SIGKILL' | 'SIGTERM', reported: boolean): Promise<void>;
   /** `fresh`: as another pod; the one before is deleted. */
   start(fresh: boolean): Promise<void>;
+  /** Resolves when Consul has ended the sessions of its present pod. */
+  sessionOver(): Promise<void>;
   /** What all its processes have logged as errors. */
   errors(): readonly string[];
 };
@@ -64,6 +67,8 @@ const SYSTEM = 'leadergroup-system';
 const CONTAINER = 'main';
 /** A kubelet tells within a second or so that a container has ended. */
 const REPORT_MS = 700;
+/** Twice the TTL, counted anew with each new leader of Consul. */
+const SESSION_OVER_MS = 120_000;
 
 export const lockKeyOf = (group: string): string => `arena/${group}`;
 
@@ -230,6 +235,14 @@ async function openReplica(
       if (reported) tell(Date.now(), REPORT_MS);
     },
     start,
+    sessionOver: async () => {
+      const own = replicaSessionName(`${pod.name}_${pod.uid}`);
+      for (const untilMs = performance.now() + SESSION_OVER_MS; performance.now() < untilMs; await delay(200)) {
+        const sessions = await untilDone(() => world.consul.sessions());
+        if (!sessions.some((session) => session.name === own)) return;
+      }
+      throw new Error(`the session of ${pod.name} does not end`);
+    },
     errors: () =>
       lives.flatMap(({ log }) => log.filter(({ level }) => level === 'error').map((line) => JSON.stringify(line))),
     [Symbol.asyncDispose]: async () => {

@@ -59,8 +59,8 @@ const rank = (seed: number, turn: number, kind: Kind): number => stream(`order $
 
 function lengthOf(kind: Kind, chance: number): number {
   if (kind.startsWith('pod') || kind === 'connections cut') return 300 + chance * 5000;
-  // Nobody knows of it until its session expires, after twice its TTL: that is a part of the fault.
-  if (kind === 'operator lost with its node') return 21_000;
+  // Nobody knows of it until its session expires, after twice its TTL or more: that is a part of the fault.
+  if (kind === 'operator lost with its node') return 20_000;
   if (kind === 'operator frozen') return 2000 + chance * chance * 38_000;
   if (kind.startsWith('Consul') || kind.startsWith('API')) return 1500 + chance * 10_000;
   return 1000 + chance * 20_000;
@@ -132,9 +132,14 @@ async function begin(arena: Arena, fault: Fault): Promise<Undo> {
       await replica.kill('SIGTERM', true);
       return () => replica.start(false);
     case 'operator replaced':
-    case 'operator lost with its node':
-      await replica.kill('SIGKILL', kind === 'operator replaced');
+      await replica.kill('SIGKILL', true);
       return () => replica.start(true);
+    case 'operator lost with its node':
+      await replica.kill('SIGKILL', false);
+      return async () => {
+        await replica.sessionOver();
+        await replica.start(true);
+      };
     case 'operator frozen':
       replica.process()?.freeze();
       return () => replica.process()?.thaw();

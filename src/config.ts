@@ -23,6 +23,8 @@ export type Config = {
   /** Without a trailing slash. */
   readonly prefix: string;
   readonly http: Address;
+  /** At most so long a yes of the gate is good for. */
+  readonly gate: { readonly validityMs: number };
   readonly log: { readonly level: LogLevel };
   readonly lockKeys: readonly LockKeyRule[];
   /** Groups reconciled at the same time. */
@@ -104,6 +106,7 @@ const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity)
   cluster: settings.cluster,
   prefix: settings.prefix,
   http: { ...settings['http.address'] },
+  gate: { validityMs: settings['gate.validityMilliseconds'] },
   log: { level: settings['log.level'] },
   lockKeys: [...settings.lockKeys],
   workers: settings.workers,

@@ -7,6 +7,8 @@ import { parseLeaderGroup } from './api/parse.ts';
 import { createClock, createRandom } from './clock.ts';
 import { type Config, loadConfig } from './config.ts';
 import { createConsul } from './consul/consul.ts';
+import { createForwarding } from './http/gate/forward.ts';
+import { gateRoutes } from './http/gate/routes.ts';
 import type { Health } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
@@ -100,18 +102,22 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       metrics.kubernetesRequest({ operation: `${verb} ${resource}`, outcome: String(status ?? 'none'), milliseconds }),
   });
   const consul = createConsul({ ...config.consul, prefix: config.prefix, onRequest: metrics.consulRequest });
+  const forwarding = createForwarding(config.identity.id);
   let operator: Operator | null = null;
   const running = (): Operator | null => operator;
   const http = createServer({
     address: config.http,
     health: healthOf(running),
     metrics,
-    routes: [replicasRoute(() => running()?.replicas() ?? null)],
+    routes: [
+      replicasRoute(() => running()?.replicas() ?? null),
+      ...gateRoutes({ gate: () => running()?.gate ?? null, clock, forward: forwarding.forward, metrics }),
+    ],
     log,
   });
   try {
     const { host, port } = await http.listen();
-    log.info({ host, port }, 'serving health and metrics');
+    log.info({ host, port }, 'serving health, metrics and the gate');
     const clusterUid = await clusterIdentity(connection.kubernetes, clock, log, signal);
     const cluster = config.cluster ?? clusterUid.slice(0, 8);
     operator = createOperator({
@@ -125,9 +131,10 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       random,
       space: { prefix: config.prefix, cluster },
       clusterUid,
-      replica: replicaOf(config.identity),
+      replica: replicaOf(config.identity, port),
       workers: config.workers,
       marginMs: config.marginMs,
+      gateValidityMs: config.gate.validityMs,
       lockKeyProblem: (lockKey, namespace) => {
         const allowed = lockKeyAllowed(lockKey, namespace, config.lockKeys, config.prefix);
         return allowed === true ? null : allowed;
@@ -136,6 +143,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     await operator.run(signal);
   } finally {
     await http.close();
+    await forwarding.close();
     consul.close();
     await connection.events.close(AbortSignal.timeout(1000));
     await connection.close();
@@ -166,10 +174,13 @@ function watchesOf(connection: ConnectedKubernetes, metrics: Metrics): OperatorO
   };
 }
 
-/** Outside Kubernetes, or without the downward API's word, no identity outlives the process. */
-function replicaOf({ id, podNamespace, podName, podUid, container }: Config['identity']): ReplicaIdentity {
-  if (podNamespace === null || podName === null || podUid === null) return { id, pod: null };
-  return { id, pod: { namespace: podNamespace, name: podName, uid: podUid, container } };
+/** Outside Kubernetes, or without the downward API's word, no identity outlives the process. `port`: where it really listens. */
+function replicaOf(identity: Config['identity'], port: number): ReplicaIdentity {
+  const { id, podNamespace, podName, podUid, podIp, container } = identity;
+  const host = podIp?.includes(':') === true ? `[${podIp}]` : podIp;
+  const url = host === null ? null : `http://${host}:${port}`;
+  if (podNamespace === null || podName === null || podUid === null) return { id, pod: null, url };
+  return { id, pod: { namespace: podNamespace, name: podName, uid: podUid, container }, url };
 }
 
 /** Asked until it is answered: without it two clusters could not be told apart. */

@@ -27,6 +27,8 @@ export type Pod = {
   /** A static pod's mirror (annotation kubernetes.io/config.mirror): its kubelet, not the API, decides what it is. */
   readonly mirror: boolean;
   readonly node: string | null;
+  /** Its own addresses; empty for a pod in the network of its node, whose address is not its own. */
+  readonly addresses: readonly string[];
   /** uid of the controlling owner (ReplicaSet, StatefulSet, ...); null without one. */
   readonly ownerUid: string | null;
   /** metadata.creationTimestamp in epoch milliseconds. */

@@ -1,4 +1,5 @@
 /** Who this replica is among the others. */
+import { isIP } from 'node:net';
 
 export type Identity = {
   /** Unique among replicas that run at the same time, safe as a part of a Consul key, telling to people. */
@@ -7,6 +8,8 @@ export type Identity = {
   readonly podName: string | null;
   readonly podNamespace: string | null;
   readonly podUid: string | null;
+  /** Where the other replicas reach this one. */
+  readonly podIp: string | null;
   /** Name of the container that this process runs in. */
   readonly container: string;
 };
@@ -45,5 +48,7 @@ export const readIdentity = (
     report('POD_NAME and POD_NAMESPACE: set both (and POD_UID) from the downward API, or none');
   }
   const id = podUid === null ? join(process.hostname, String(process.pid)) : join(podName ?? '', podUid);
-  return { id, podName, podNamespace, podUid, container: given(env, 'POD_CONTAINER') ?? CONTAINER };
+  const podIp = given(env, 'POD_IP');
+  if (podIp !== null && isIP(podIp) === 0) report(`POD_IP: ${podIp} is no IP address; set it from status.podIP`);
+  return { id, podName, podNamespace, podUid, podIp, container: given(env, 'POD_CONTAINER') ?? CONTAINER };
 };

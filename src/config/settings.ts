@@ -3,6 +3,7 @@
  * for. The names in the environment and the help text follow from it.
  */
 import type { LockKeyRule } from '../api/lockkey.ts';
+import { MAX_YES_MS } from '../election/gate.ts';
 import { readLockKeys } from './lockKeys.ts';
 import { type Address, type Reader, readAddress, readDnsLabel, readInteger, readKeyPath, readOneOf } from './values.ts';
 
@@ -12,6 +13,7 @@ export type Settings = {
   readonly cluster: string | null;
   readonly prefix: string;
   readonly 'http.address': Address;
+  readonly 'gate.validityMilliseconds': number;
   readonly 'log.level': LogLevel;
   readonly lockKeys: readonly LockKeyRule[];
   readonly workers: number;
@@ -37,7 +39,12 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
   'http.address': {
     default: { host: '0.0.0.0', port: 8080 },
     read: readAddress,
-    help: 'where /livez, /readyz and /metrics are served',
+    help: 'where /livez, /readyz, /metrics, /replicas and /v1 are served',
+  },
+  'gate.validityMilliseconds': {
+    default: MAX_YES_MS,
+    read: readInteger(100, MAX_YES_MS),
+    help: 'how long a yes of the gate may be believed at most; a handover waits so long for the last one',
   },
   'log.level': {
     default: 'info',

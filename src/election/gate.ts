@@ -14,11 +14,17 @@ import { trustOf } from './trust.ts';
 /** No yes is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
 export const MAX_YES_MS = 2000;
 
-export type GateLeader = { readonly pod: string; readonly uid: string; readonly token: number };
+export type GateLeader = {
+  readonly pod: string;
+  readonly uid: string;
+  readonly token: number;
+  /** RFC 3339, since when it leads; empty: unknown. */
+  readonly acquireTime: string;
+};
 
 export type GateAnswer =
-  /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. `acquireTime`: RFC 3339; empty: unknown. */
-  | { readonly kind: 'yes'; readonly leader: GateLeader; readonly validForMs: number; readonly acquireTime: string }
+  /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. */
+  | { readonly kind: 'yes'; readonly leader: GateLeader; readonly validForMs: number }
   /** Somebody else leads, or nobody. */
   | { readonly kind: 'no'; readonly leader: GateLeader | null }
   /** This replica does not know: ask again, or another one. Never to be taken for a yes. */
@@ -28,7 +34,7 @@ export type GateAnswer =
  * **Guarantees** A yes is given to the pod whose session holds the lock, which a write of this replica has shown since it got
  * the bucket; it ends with the earliest of `maxMs`, the deadline of this replica's own session and that of the pod's.
  */
-export function answerGate(o: Observation, podUid: string, maxMs: number): GateAnswer {
+export function answerGate(o: Observation, podUid: string | null, maxMs: number): GateAnswer {
   const { ownership, lock, nowMs } = o;
   if (ownership.kind !== 'owned' || nowMs >= ownership.untilMs)
     return unknown('this replica does not own the bucket now');
@@ -39,10 +45,11 @@ export function answerGate(o: Observation, podUid: string, maxMs: number): GateA
   if (doubt !== null) return unknown(doubt);
   const pod = promoted(o, lock, holder);
   if (pod === null) return { kind: 'no', leader: null };
-  const leader = { pod: pod.name, uid: pod.uid, token: recordedToken(lock) };
+  const acquireTime = pod.annotations[sinceAnnotation(o.group.name)] ?? '';
+  const leader = { pod: pod.name, uid: pod.uid, token: recordedToken(lock), acquireTime };
   if (pod.uid !== podUid) return { kind: 'no', leader };
   const validForMs = Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs);
-  return { kind: 'yes', leader, validForMs, acquireTime: pod.annotations[sinceAnnotation(o.group.name)] ?? '' };
+  return { kind: 'yes', leader, validForMs };
 }
 
 const unknown = (reason: string): GateAnswer => ({ kind: 'unknown', reason });

@@ -16,6 +16,8 @@ export type ReplicaRecord = {
   readonly sinceMs: number;
   /** null outside Kubernetes. */
   readonly pod: ReplicaPod | null;
+  /** Where the other replicas reach its HTTP port, without a trailing slash; null: they do not. */
+  readonly url: string | null;
 };
 
 /** A replica whose session is alive, as far as Consul has found out. */
@@ -25,6 +27,7 @@ export type LiveReplica = {
   readonly reachesApiServer: boolean;
   readonly sinceMs: number;
   readonly pod: ReplicaPod | null;
+  readonly url: string | null;
 };
 
 export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(record);
@@ -33,11 +36,17 @@ export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(r
  * What a replica can be taken for whose record cannot be read (another version's, or written by hand): it lives, since its
  * session holds the key, and nothing is known that would allow to end it.
  */
-const UNREADABLE: ReplicaRecord = { v: 1, reachesApiServer: true, sinceMs: Number.MAX_SAFE_INTEGER, pod: null };
+const UNREADABLE: ReplicaRecord = {
+  v: 1,
+  reachesApiServer: true,
+  sinceMs: Number.MAX_SAFE_INTEGER,
+  pod: null,
+  url: null,
+};
 
 export function liveReplica(id: string, session: string, value: string | null): LiveReplica {
-  const { reachesApiServer, sinceMs, pod } = parse(value) ?? UNREADABLE;
-  return { id, session, reachesApiServer, sinceMs, pod };
+  const { reachesApiServer, sinceMs, pod, url } = parse(value) ?? UNREADABLE;
+  return { id, session, reachesApiServer, sinceMs, pod, url };
 }
 
 function parse(text: string | null): ReplicaRecord | null {
@@ -45,8 +54,12 @@ function parse(text: string | null): ReplicaRecord | null {
   if (!isObject(raw) || raw.v !== 1 || typeof raw.reachesApiServer !== 'boolean') return null;
   const { reachesApiServer, sinceMs } = raw;
   if (typeof sinceMs !== 'number' || !Number.isSafeInteger(sinceMs)) return null;
-  return { v: 1, reachesApiServer, sinceMs, pod: podOf(raw.pod) };
+  return { v: 1, reachesApiServer, sinceMs, pod: podOf(raw.pod), url: urlOf(raw.url) };
 }
+
+/** Requests are sent there, so nothing but an origin will do. */
+const urlOf = (raw: unknown): string | null =>
+  isText(raw) && /^http:\/\/[^/?#@]+$/.test(raw) && URL.canParse(raw) ? raw : null;
 
 function podOf(raw: unknown): ReplicaPod | null {
   if (!isObject(raw)) return null;

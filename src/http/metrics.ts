@@ -146,6 +146,19 @@ const reconcileMetrics = ({ counter, gauge, histogram }: Instruments) => {
   } satisfies Partial<Metrics>;
 };
 
+const gateMetrics = ({ counter, gauge }: Instruments) => {
+  const answers = counter(
+    'gate_answers_total',
+    'Answers of the gate by status: 200 it leads, 409 it does not',
+    'status',
+  );
+  const waiting = gauge('gate_waiting', 'Questions that wait for their answer to change');
+  return {
+    gateAnswered: (status) => answers.inc({ status }),
+    gateWaiting: (count) => waiting.set(count),
+  } satisfies Partial<Metrics>;
+};
+
 /** All at zero, with process, garbage collection and event-loop lag beside them. */
 export const createMetrics = (): PrometheusMetrics => {
   const registry = new Registry();
@@ -158,6 +171,7 @@ export const createMetrics = (): PrometheusMetrics => {
     ...consulMetrics(made),
     ...kubernetesMetrics(made),
     ...reconcileMetrics(made),
+    ...gateMetrics(made),
   };
   metrics.groups({});
   metrics.deadlineMilliseconds(null);

@@ -1,6 +1,17 @@
 /** From a request's method and URL to an answer. Knows no sockets. */
 
-export type Query = { readonly method: string; readonly path: string; readonly search: URLSearchParams };
+export type Query = {
+  readonly method: string;
+  readonly path: string;
+  readonly search: URLSearchParams;
+  /** The address that the question came from; one of IPv4 is written so, also where it came over IPv6. */
+  readonly client: string;
+  /** null: not sent. */
+  header(name: string): string | null;
+};
+
+/** What a request is, before it is understood. */
+export type Asked = Pick<Query, 'client' | 'header'> & { readonly method: string; readonly url: string };
 
 export type Reply = {
   readonly status: number;
@@ -30,27 +41,26 @@ const serves = (route: Route, path: string): boolean =>
 const allows = (route: Route, method: string): boolean =>
   route.methods.includes(method) || (method === 'HEAD' && route.methods.includes('GET'));
 
-const parse = (method: string, url: string): Query | null => {
+const parse = ({ method, url, client, header }: Asked): Query | null => {
   // Only the origin form: what a proxy would be asked (http://…) or CONNECT is none of ours.
   if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(url, 'http://localhost')) return null;
   const { pathname, searchParams } = new URL(url, 'http://localhost');
-  return { method, path: pathname, search: searchParams };
+  return { method, path: pathname, search: searchParams, client, header };
 };
 
 /** The route that serves the request, or the reply that says why there is none. */
 export const findRoute = (
   routes: readonly Route[],
-  method: string,
-  url: string,
+  asked: Asked,
 ): { readonly route: Route; readonly query: Query } | { readonly route: null; readonly reply: Reply } => {
-  const query = parse(method, url);
+  const query = parse(asked);
   if (query === null) return { route: null, reply: textReply(400, 'The URL cannot be understood.\n') };
   const served = routes.filter((route) => serves(route, query.path));
   if (served.length === 0) {
     const known = routes.map(({ path }) => path).join(', ');
     return { route: null, reply: textReply(404, `There is nothing at this path. There is: ${known}\n`) };
   }
-  const route = served.find((candidate) => allows(candidate, method));
+  const route = served.find((candidate) => allows(candidate, asked.method));
   if (route !== undefined) return { route, query };
   const methods = [...new Set(served.flatMap((candidate) => candidate.methods))].join(', ');
   return { route: null, reply: textReply(405, `This path answers to ${methods} only.\n`, { allow: methods }) };

@@ -1,9 +1,10 @@
 /** The operator's one HTTP port: health for the kubelet, metrics for Prometheus, and whatever routes are given besides. */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { childSignal } from '../child-signal.ts';
 import type { Log } from '../ports/log.ts';
 import { type Health, type HealthCheck, healthReport } from './health.ts';
-import { findRoute, type Reply, type Route, textReply } from './router.ts';
+import { type Asked, findRoute, type Reply, type Route, textReply } from './router.ts';
 
 export type ServerOptions = {
   /** Port 0: any free one. */
@@ -26,7 +27,8 @@ export type HttpServer = {
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const MAX_HEADER_BYTES = 8192;
-const MAX_CONNECTIONS = 1000;
+/** Most of them of applications that wait for their answer at the gate to change. */
+const MAX_CONNECTIONS = 5000;
 const CLOSE_MS = 1000;
 
 const healthRoute = (path: string, word: string, checks: readonly HealthCheck[]): Route => ({
@@ -57,12 +59,22 @@ const write = (response: ServerResponse, reply: Reply): void => {
   response.end(reply.body);
 };
 
+const askedBy = ({ method = '', url = '', socket, headers }: IncomingMessage): Asked => ({
+  method,
+  url,
+  client: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
+  header: (name) => {
+    const value = headers[name];
+    return typeof value === 'string' ? value : null;
+  },
+});
+
 const answer = async (
   { routes, log }: { readonly routes: readonly Route[]; readonly log: Log },
-  { method = '', url = '' }: IncomingMessage,
+  request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<Reply> => {
-  const found = findRoute(routes, method, url);
+  const found = findRoute(routes, askedBy(request));
   if (found.route === null) return found.reply;
   try {
     return await found.route.handle(found.query, signal);
@@ -138,10 +150,9 @@ export const createServer = (options: ServerOptions): HttpServer => {
   ];
   const closing = new AbortController();
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const gone = new AbortController();
+    using gone = childSignal(closing.signal);
     response.once('close', () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, closing.signal]);
-    write(response, await answer({ routes, log: options.log }, request, signal));
+    write(response, await answer({ routes, log: options.log }, request, gone.signal));
   };
   const server = createHttpServer(
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, maxHeaderSize: MAX_HEADER_BYTES },

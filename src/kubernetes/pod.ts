@@ -21,7 +21,8 @@ export function projectPod(raw: unknown): Pod | null {
   const identity = identityOf(metadata);
   if (identity === null) return null;
   const annotations = texts(field(metadata, 'annotations'));
-  const node = textField(section(object, 'spec'), 'nodeName');
+  const spec = section(object, 'spec');
+  const node = textField(spec, 'nodeName');
   return {
     ...identity,
     ...projectStatus(section(object, 'status')),
@@ -30,6 +31,7 @@ export function projectPod(raw: unknown): Pod | null {
     deleting: field(metadata, 'deletionTimestamp') !== undefined,
     mirror: Object.hasOwn(annotations, MIRROR_ANNOTATION),
     node: node === '' ? null : node,
+    addresses: field(spec, 'hostNetwork') === true ? [] : addressesOf(section(object, 'status')),
     ownerUid: controllerOf(metadata),
     createdMs: timeField(metadata, 'creationTimestamp') ?? 0,
   };
@@ -65,6 +67,12 @@ function allEnded(status: RawObject): boolean {
   const ended = (container: RawObject): boolean => asObject(field(section(container, 'state'), 'terminated')) !== null;
   const containers = lists.flatMap((list) => listField(status, list, asObject));
   return listField(status, 'containerStatuses', asObject).length > 0 && containers.every(ended);
+}
+
+/** podIPs names them all; before Kubernetes knew two there was podIP. */
+function addressesOf(status: RawObject): readonly string[] {
+  const all = listField(status, 'podIPs', asObject).map((each) => textField(each, 'ip'));
+  return [...new Set([...all, textField(status, 'podIP')])].filter((address) => address !== '');
 }
 
 const section = (object: RawObject | null, name: string): RawObject =>

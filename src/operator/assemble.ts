@@ -2,8 +2,9 @@
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { bucketOf, syntheticNode } from '../election/keys.ts';
 import { createAnnouncer } from './announce.ts';
+import { createChanges } from './changes.ts';
 import { trackContact } from './consul-contact.ts';
-import { createGate, type Gate } from './gate.ts';
+import { createAsk, createGate, type Gate } from './gate.ts';
 import { createLockWatches, type LockWatches } from './lock-watches.ts';
 import { createLocks } from './locks.ts';
 import { createObserver } from './observe.ts';
@@ -41,6 +42,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const wake = (key: string): void => queue.add(key);
   const wakeAll = (): void => store.groupKeys().forEach(wake);
   const store = createStore(clock);
+  const changes = createChanges();
   const contact = trackContact(options.consul, clock, (silent) => {
     log.warn({}, silent ? 'Consul does not answer' : 'Consul answers again');
     wakeAll();
@@ -73,6 +75,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
     adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
     closed: (bucket) => {
+      for (const key of store.groupKeys().filter(inBucket(bucket))) changes.tell(key);
       watches.closeBucket(bucket);
       for (const key of keeper.keys().filter(inBucket(bucket))) keeper.leave(key);
       for (const key of store.groupKeys().filter(inBucket(bucket))) {
@@ -129,7 +132,9 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     handle: async (key, sinceMs) => {
       if (!synced()) return { kind: 'done' };
       followSharedKey(options, { store, ownership, watches }, key);
-      return await measured(options, () => reconciler.reconcile(key, sinceMs));
+      const next = await measured(options, () => reconciler.reconcile(key, sinceMs));
+      changes.tell(key);
+      return next;
     },
     onError: (key, error) => {
       if (!signal.aborted) log.error({ group: key, error }, 'a pass over the group failed; this is a defect');
@@ -142,9 +147,10 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     log,
     signal,
     self: options.replica.id,
-    replicas: () => ownership.registry()?.live() ?? [],
+    replicas: ownership.live,
   });
-  const gate = createGate(reconciler, yeses);
+  const ask = createAsk(reconciler, yeses, options.gateValidityMs);
+  const gate = createGate({ ask, store, ownership, changes, self: options.replica.id });
   return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck };
 }
 

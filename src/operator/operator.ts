@@ -21,8 +21,7 @@ export type Operator = {
   watchProblems(): readonly string[];
   /** Why only a restart helps; null while this replica works. It has given its buckets up then. */
   stuck(): string | null;
-  /** The gate: may this pod act as the leader of the group now? Answered at once. */
-  ask: Gate['ask'];
+  readonly gate: Gate;
   /** Which replicas there are and who has which buckets, as this one last saw it. */
   replicas(): ReplicasOverview;
 };
@@ -111,7 +110,7 @@ export function createOperator(options: OperatorOptions): Operator {
     consulProblem: ownership.problem,
     watchProblems: watchHealth.problems,
     stuck: parts.stuck,
-    ask: parts.gate.ask,
+    gate: parts.gate,
     replicas: ownership.overview,
   };
 }

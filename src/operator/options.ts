@@ -27,6 +27,8 @@ export type OperatorOptions = {
   readonly replica: ReplicaIdentity;
   readonly workers: number;
   readonly marginMs: number;
+  /** A yes of the gate is good for so long at most. */
+  readonly gateValidityMs: number;
   /** A sentence that says why this namespace may not use this key; null where it may. */
   readonly lockKeyProblem: (lockKey: string, namespace: string) => string | null;
 };

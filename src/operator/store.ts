@@ -5,6 +5,7 @@
 import type { InvalidLeaderGroup, LeaderGroup, ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { ClusterNode, Pod } from '../api/pod.ts';
 import { indexPair, matches } from '../api/selector.ts';
+import { finished } from '../election/candidates.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /** A pod with when it became ready or not, by own observation (node clocks are not trusted with delays). */
@@ -20,10 +21,14 @@ export type Store = {
   /** Pods that the group selects or that carry its annotations. */
   podsConcerning(key: string): readonly StoredPod[];
   pod(namespace: string, name: string): StoredPod | null;
+  /** Running pods that have this address for themselves; one, unless a watch lags behind its being used again. */
+  podsAt(address: string): readonly Pod[];
   /** Valid groups of the pod's namespace that select it. */
   groupsSelecting(pod: Pod): readonly LeaderGroup[];
   cordoned(node: string | null): boolean;
 };
+
+const nameOf = (pod: Pod): string => `${pod.namespace}/${pod.name}`;
 
 export const groupKey = (group: { namespace: string; name: string }): string => `${group.namespace}/${group.name}`;
 
@@ -33,6 +38,7 @@ export function createStore(clock: Clock): Store {
   const selectors = createSelectorIndex();
   const concerned = new Map<string, Set<string>>();
   const cordonedNodes = new Set<string>();
+  const addressed = new Map<string, Map<string, Pod>>();
 
   function podChanged(before: Pod | null, after: Pod | null): readonly string[] {
     const keys = new Set<string>();
@@ -44,7 +50,9 @@ export function createStore(clock: Clock): Store {
   }
 
   function forget(pod: Pod): readonly string[] {
+    const known = pods.get(pod.namespace)?.get(pod.name)?.pod;
     pods.get(pod.namespace)?.delete(pod.name);
+    for (const address of known?.addresses ?? []) leaveAddress(address, pod);
     const keys = concernedBy(pod);
     for (const key of keys) concerned.get(key)?.delete(pod.name);
     return keys;
@@ -54,9 +62,17 @@ export function createStore(clock: Clock): Store {
     const same = previous !== null && previous.pod.uid === pod.uid;
     const readyChangedMs = same && previous.pod.ready === pod.ready ? previous.readyChangedMs : changedMs(same, pod);
     namespaced(pod.namespace).set(pod.name, { pod, readyChangedMs });
+    // The address of a pod that has ended may be another's already.
+    if (!finished(pod))
+      for (const address of pod.addresses) getOrPut(addressed, address, () => new Map()).set(nameOf(pod), pod);
     const keys = concernedBy(pod);
     for (const key of keys) setOf(key).add(pod.name);
     return keys;
+  }
+
+  function leaveAddress(address: string, pod: Pod): void {
+    addressed.get(address)?.delete(nameOf(pod));
+    if (addressed.get(address)?.size === 0) addressed.delete(address);
   }
 
   /** A pod met for the first time has been ready for as long as its condition says, as far as the wall clock can tell. */
@@ -126,6 +142,7 @@ export function createStore(clock: Clock): Store {
       return [...(concerned.get(key) ?? [])].flatMap((name) => namespace?.get(name) ?? []);
     },
     pod: (namespace, name) => pods.get(namespace)?.get(name) ?? null,
+    podsAt: (address) => [...(addressed.get(address)?.values() ?? [])],
     groupsSelecting: (pod) => selectors.selecting(pod),
     cordoned: (node) => node !== null && cordonedNodes.has(node),
   };

@@ -36,6 +36,10 @@ export type Metrics = {
   }): void;
   /** A watch had to list anew; `kind` is what it watches, e.g. pods. */
   relisted(kind: string): void;
+  /** The gate has answered a question, with this status of HTTP. */
+  gateAnswered(status: number): void;
+  /** Questions that wait for their answer to change. */
+  gateWaiting(count: number): void;
   /** Keys that wait for a worker. */
   queueDepth(count: number): void;
   /** A pass over one group is over. */

@@ -160,7 +160,7 @@ describe('Consul', () => {
     await using operator = await h.spawnOperator();
     await h.observer.until((view) => view.leaders(demote, 'd').length === 0, until(spawnedMs + 20_000, 'nobody leads'));
     const goneMs = labelOffMs(h, demote, fromMs);
-    const served = operator.log.find(says('serving health and metrics'));
+    const served = operator.log.find(says('serving health, metrics and the gate'));
     const startedMs = Date.parse(String(served?.['time'])) - performance.timeOrigin;
     expect(goneMs).toBeGreaterThan(spawnedMs + TTL_MS - MARGIN_MS);
     expect(goneMs).toBeLessThan(startedMs + TTL_MS);

@@ -62,6 +62,7 @@ describe('rightful owners', () => {
     reachesApiServer,
     sinceMs: 0,
     pod: null,
+    url: null,
   });
 
   it('are replicas that reach the API server, or all where none does', () => {

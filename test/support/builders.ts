@@ -14,6 +14,7 @@ export const aPod = (overrides: Partial<Pod> = {}): Pod => {
     annotations: {},
     phase: 'Running',
     stopped: false,
+    addresses: [],
     ready: true,
     readyTransitionMs: 1_700_000_000_000,
     disrupted: false,

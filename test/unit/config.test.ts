@@ -32,13 +32,21 @@ describe('without anything', () => {
       cluster: null,
       prefix: 'leadergroup',
       http: { host: '0.0.0.0', port: 8080 },
+      gate: { validityMs: 2000 },
       log: { level: 'info' },
       lockKeys: [],
       workers: 16,
       kubernetes: { requestTimeoutMs: 2000 },
       consul: { address: 'http://127.0.0.1:8500', token: null, tokenFile: null, tls: null, requestTimeoutMs: 2000 },
       marginMs: 2500,
-      identity: { id: 'host-1_42', podName: null, podNamespace: null, podUid: null, container: 'operator' },
+      identity: {
+        id: 'host-1_42',
+        podName: null,
+        podNamespace: null,
+        podUid: null,
+        podIp: null,
+        container: 'operator',
+      },
     });
   });
 
@@ -99,7 +107,7 @@ consul: {requestTimeoutMilliseconds: 1000}
     ['just text', 'not a mapping'],
     ['http: 0.0.0.0:80', 'http: "0.0.0.0:80" is not a mapping of address'],
     ['http: {adress: x}', 'http.adress is unknown: allowed here are address'],
-    ['htpp: {address: x}', 'htpp is unknown: allowed here are cluster, prefix, http, log,'],
+    ['htpp: {address: x}', 'htpp is unknown: allowed here are cluster, prefix, http, gate, log,'],
     ['__proto__: {}', '__proto__ is unknown'],
     ['constructor: 1', 'constructor is unknown'],
     ['a: [', 'c.yaml: '],
@@ -195,6 +203,7 @@ describe('a value', () => {
       ['h:1', '[::1]:80', ':80'],
     ],
     ['log.level', ['trace', 'INFO', 'silent', '1'], ['debug', 'info', 'warn', 'error']],
+    ['gate.validityMilliseconds', ['99', '2001', '2s'], ['100', '2000']],
     ['workers', ['0', '257', '-1', '1.5', 'many', '1e2', '0x10'], ['1', '256']],
     ['kubernetes.requestTimeoutMilliseconds', ['99', '5001', '2s'], ['100', '5000']],
     ['consul.requestTimeoutMilliseconds', ['99', '3001', '2s'], ['100', '3000']],
@@ -328,9 +337,17 @@ describe('the identity', () => {
       podName: 'leadergroup-0.x',
       podNamespace: 'ops',
       podUid: '7c9e6679-7425-40de-944b-e07fc1f90ae7',
+      podIp: null,
       container: 'operator',
     });
     expect(configOf({ env: pod, pid: 2 }).identity.id).toBe(identity.id);
+  });
+
+  it('has an address only if it is one', () => {
+    expect(configOf({ env: { POD_IP: 'fd00::7' } }).identity.podIp).toBe('fd00::7');
+    expect(problemsOf({ env: { POD_IP: 'operator-0' } })).toEqual([
+      'POD_IP: operator-0 is no IP address; set it from status.podIP',
+    ]);
   });
 
   it('without a uid differs from process to process', () => {

@@ -140,7 +140,10 @@ async function tell(options: OwnershipOptions, life: Life, signal: AbortSignal):
 function everyone({ replica }: OwnershipOptions, { registry, own, membership, told }: Life): readonly LiveReplica[] {
   const others = registry.live().filter(({ id }) => id !== replica.id);
   const { sinceMs } = membership;
-  return [...others, { id: replica.id, session: own.id, reachesApiServer: told ?? true, sinceMs, pod: replica.pod }];
+  return [
+    ...others,
+    { id: replica.id, session: own.id, reachesApiServer: told ?? true, sinceMs, pod: replica.pod, url: replica.url },
+  ];
 }
 
 /**

@@ -21,6 +21,8 @@ export type ReplicaIdentity = {
   readonly id: string;
   /** null outside Kubernetes, where no identity outlives the process. */
   readonly pod: ReplicaPod | null;
+  /** Where the others reach its HTTP port; null: they do not. */
+  readonly url: string | null;
 };
 
 /** Another cluster's identity stands under our prefix: two clusters would share locks that must not be shared. */
@@ -101,7 +103,7 @@ export async function register(
   signal: AbortSignal,
 ): Promise<void> {
   const key = replicaKey(space, replica.id);
-  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod: replica.pod });
+  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod: replica.pod, url: replica.url });
   const result = await consul.txn([{ verb: 'lock', key, session, value }], signal);
   if (result.kind === 'rejected') throw txnError(`registering ${key}`, result.rejections[0]?.text ?? 'no reason given');
 }

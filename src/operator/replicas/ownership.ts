@@ -5,6 +5,7 @@
 import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
 import type { Ownership } from '../../election/observation.ts';
 import { rightfulOwners } from '../../election/placement.ts';
+import type { LiveReplica } from '../../election/replicas.ts';
 import { aborted } from '../aborted.ts';
 import { createBell } from '../bell.ts';
 import { backoffMs } from '../queue.ts';
@@ -14,7 +15,7 @@ import { createBuckets } from './buckets.ts';
 import { follow, type Life } from './life.ts';
 import { ForeignClusterError, join, REPLICA_TTL_MS } from './membership.ts';
 import type { OwnershipOptions } from './options.ts';
-import { createRegistry, type Registry } from './registry.ts';
+import { createRegistry } from './registry.ts';
 
 const nobody = (buckets: readonly number[]): ReadonlyMap<number, null> =>
   new Map(buckets.map((bucket) => [bucket, null]));
@@ -34,8 +35,10 @@ export type BucketOwnership = {
   problem(): string | null;
   /** Who is there and who has what, as this replica last saw it. */
   overview(): ReplicasOverview;
+  /** Who has the group's bucket, as this replica last saw it; null: nobody, or it does not know. */
+  ownerOf(group: GroupName): LiveReplica | null;
   /** The replicas that the last life was told of. */
-  registry(): Registry | null;
+  live(): readonly LiveReplica[];
   /**
    * Joins Consul and owns its share, until `signal` aborts. Rejects only with ForeignClusterError. What was owned then stays so
    * until `release`, or until the deadline of the session, which is not renewed any more.
@@ -186,15 +189,21 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     return { self: replica.id, replicas, free: held(null), own: Object.fromEntries(own) };
   }
 
+  function ownerOf({ namespace, name }: GroupName): LiveReplica | null {
+    const session = life?.seen.get(bucketOf(namespace, name))?.session ?? null;
+    return life?.registry.live().find((replica) => replica.session === session) ?? null;
+  }
+
   return {
     of,
+    ownerOf,
     heldSinceMs: ({ namespace, name }) => buckets.heldSinceMs(bucketOf(namespace, name)),
     doubt: bell.ring,
     reachChanged: bell.ring,
     owned: () => buckets.inState('owned'),
     problem: () => problem,
     overview,
-    registry: () => life?.registry ?? null,
+    live: () => life?.registry.live() ?? [],
     run,
     release,
   };

@@ -5,7 +5,7 @@
  */
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
-import type { GateAnswer } from '../../../src/election/gate.ts';
+import { type GateAnswer, MAX_YES_MS } from '../../../src/election/gate.ts';
 import {
   bucketKey,
   bucketOf,
@@ -18,7 +18,7 @@ import {
 import type { Ownership } from '../../../src/election/observation.ts';
 import { createAnnouncer } from '../../../src/operator/announce.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/consul-contact.ts';
-import { createGate } from '../../../src/operator/gate.ts';
+import { createAsk } from '../../../src/operator/gate.ts';
 import { createLocks, type Locks } from '../../../src/operator/locks.ts';
 import { createObserver } from '../../../src/operator/observe.ts';
 import type { Next } from '../../../src/operator/queue.ts';
@@ -167,7 +167,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     signal: dying.signal,
   });
 
-  const gate = createGate(reconciler, yeses);
+  const ask = createAsk(reconciler, yeses, MAX_YES_MS);
 
   async function reconcile(key: string): Promise<void> {
     try {
@@ -261,7 +261,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     pass: (key = GROUP_KEY) => {
       if (running === null && !dying.signal.aborted) running = reconcile(key);
     },
-    ask: (podUid) => gate.ask({ namespace: 'default', name: 'notifier' }, podUid),
+    ask: (podUid) => ask({ namespace: 'default', name: 'notifier' }, podUid),
     gotBucket: () => {
       gotBucketMs = clock.nowMs();
     },

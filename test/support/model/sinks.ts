@@ -20,6 +20,8 @@ export const noMetrics: Metrics = {
   kubernetesRequest: nothing,
   relisted: nothing,
   queueDepth: nothing,
+  gateAnswered: nothing,
+  gateWaiting: nothing,
   bucketsMoved: nothing,
   replicas: nothing,
   reconciled: nothing,

@@ -147,7 +147,7 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
     const life = stage.lifeOf(pod.uid);
     loop.after(random.between(0.1, 2), () =>
       replica.process.run(() => {
-        const answer = replica.operator.ask({ namespace: 'default', name: group }, pod.uid);
+        const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid);
         if (answer.kind !== 'yes') return;
         loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
           hear(group, { uid: pod.uid, life, untilMs: sentMs + answer.validForMs }),

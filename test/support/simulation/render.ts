@@ -21,6 +21,7 @@ export const rawPod = (pod: Pod): unknown => ({
   spec: pod.node === null ? {} : { nodeName: pod.node },
   status: {
     phase: pod.phase,
+    podIPs: pod.addresses.map((ip) => ({ ip })),
     ...(pod.stopped ? { containerStatuses: [{ name: 'app', state: { terminated: {} } }] } : {}),
     conditions: [
       {

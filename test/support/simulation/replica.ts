@@ -111,6 +111,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     clusterUid: 'uid-of-kube-system',
     replica: identity,
     workers: 4,
+    gateValidityMs: 2000,
     marginMs: MARGIN_MS,
     lockKeyProblem: () => null,
   });

@@ -102,7 +102,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     const name = `operator-${at}`;
     const uid = `uid-${made}-of-${name}`;
     api.foreign.addPod(aPod({ name, uid, labels: { app: 'operator' }, readyTransitionMs: null }));
-    return { id: `${name}_${made}`, pod: { namespace: 'default', name, uid, container: 'operator' } };
+    return { id: `${name}_${made}`, pod: { namespace: 'default', name, uid, container: 'operator' }, url: null };
   }
 
   function start(at: number, as: ReplicaIdentity): void {

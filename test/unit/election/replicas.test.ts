@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
 
 const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: 'uid-of-a', container: 'operator' };
-const RECORD: ReplicaRecord = { v: 1, reachesApiServer: false, sinceMs: 1_700_000_005_250, pod: POD };
+const RECORD: ReplicaRecord = {
+  v: 1,
+  reachesApiServer: false,
+  sinceMs: 1_700_000_005_250,
+  pod: POD,
+  url: 'http://10.0.0.1:8080',
+};
 const ENDED = { podUid: 'uid-of-a', startedMs: 1_700_000_001_000, finishedMs: 1_700_000_060_000 };
 
 describe('a replica’s record', () => {
@@ -23,6 +29,13 @@ describe('a replica’s record', () => {
     const replica = liveReplica('a', 's', value);
     expect([replica.reachesApiServer, replica.pod, diedIn(replica, ENDED)]).toEqual([true, null, false]);
   });
+
+  it.each([null, '', 7, 'ftp://a', 'http://a/path', 'http://a?b', 'http://user@a', 'http://a b', 'https://a'])(
+    'with a url that is no plain origin names none: %j',
+    (url) => {
+      expect(liveReplica('a', 's', JSON.stringify({ ...RECORD, url })).url).toBeNull();
+    },
+  );
 
   it.each([null, {}, { ...POD, uid: '' }, { ...POD, name: 7 }, 'pod'])(
     'with a pod that cannot be read names none: %j',

@@ -45,6 +45,7 @@ describe('projectPod', () => {
       deleting: false,
       mirror: false,
       node: 'node-1',
+      addresses: [],
       ownerUid: 'replicaset',
       createdMs: Date.UTC(2026, 0, 1),
     });

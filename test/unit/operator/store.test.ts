@@ -146,6 +146,34 @@ describe('since when a pod is ready', () => {
   });
 });
 
+describe('the store knows who has an address', () => {
+  const at = (address: string, overrides: Partial<Pod> & { readonly name: string }): Pod =>
+    aPod({ addresses: [address], ...overrides });
+  const names = (store: ReturnType<typeof createStore>, address: string): readonly string[] =>
+    store.podsAt(address).map(({ name }) => name);
+
+  it('by each of its addresses, as they are now', () => {
+    const { store } = aStore();
+    const a = at('10.0.0.1', { name: 'a', addresses: ['10.0.0.1', 'fd00::1'] });
+    store.podChanged(null, a);
+    expect([names(store, '10.0.0.1'), names(store, 'fd00::1'), names(store, '10.0.0.2')]).toEqual([['a'], ['a'], []]);
+    store.podChanged(a, { ...a, addresses: ['10.0.0.2'] });
+    expect([names(store, '10.0.0.1'), names(store, '10.0.0.2')]).toEqual([[], ['a']]);
+    store.podChanged({ ...a, addresses: ['10.0.0.2'] }, null);
+    expect(names(store, '10.0.0.2')).toEqual([]);
+  });
+
+  it('but for a pod that has finished: its address may be another’s', () => {
+    const { store } = aStore();
+    const job = at('10.0.0.1', { name: 'job' });
+    store.podChanged(null, job);
+    store.podChanged(null, at('10.0.0.1', { name: 'next' }));
+    expect(names(store, '10.0.0.1')).toEqual(['job', 'next']);
+    store.podChanged(job, { ...job, phase: 'Succeeded' });
+    expect(names(store, '10.0.0.1')).toEqual(['next']);
+  });
+});
+
 function select(app: string) {
   return { matchLabels: { app }, matchExpressions: [] };
 }

@@ -47,7 +47,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     log: noLog,
     keeper,
     space: SPACE,
-    replica: { id, pod: podOf(options.podUid ?? null) },
+    replica: { id, pod: podOf(options.podUid ?? null), url: `http://${id}:8080` },
     reachesApiServer: () => reaching,
     stuck: () => stuck,
     quiet: () => quiet,

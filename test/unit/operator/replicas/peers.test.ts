@@ -19,7 +19,7 @@ function aPeer(options: { readonly pod?: LiveReplica['pod']; readonly sinceMs?: 
   const { link } = { link: createLink('a', createWorldApiServer(), consul, () => undefined) };
   const session = consul.foreign.openSession({ node: 'n', name: 'replica/b', ttlMs: 0, lockDelayMs: 0 });
   const { pod = POD, sinceMs = 5000 } = options;
-  let replicas: readonly LiveReplica[] = [{ id: 'b', session, reachesApiServer: true, sinceMs, pod }];
+  let replicas: readonly LiveReplica[] = [{ id: 'b', session, reachesApiServer: true, sinceMs, pod, url: null }];
   let answer: ContainerTermination | null = null;
   const asked: string[] = [];
   const stop = new AbortController();

@@ -1,0 +1,3 @@
+module leadergroup.dev/examples/clients/go
+
+go 1.24

@@ -1,0 +1,40 @@
+/** Passes a question on to the replica that owns the group's bucket, and its answer back as it is. */
+import { Agent, request } from 'undici';
+import { childSignal } from '../../child-signal.ts';
+import type { Reply } from '../router.ts';
+
+/** null: the replica did not answer. Rejects only when `signal` aborts. */
+export type Forward = (url: string, path: string, timeoutMs: number, signal: AbortSignal) => Promise<Reply | null>;
+
+export type Forwarding = { readonly forward: Forward; close(): Promise<void> };
+
+/** Says that the question has come from another replica: it is not passed on once more. */
+export const FORWARDED = 'leadergroup-forwarded';
+
+const CONNECT_MS = 500;
+/** Beyond the time for which the other replica lets the question wait. */
+const SLACK_MS = 1000;
+const KEEP_ALIVE_MS = 10_000;
+
+export function createForwarding(self: string): Forwarding {
+  const dispatcher = new Agent({ connect: { timeout: CONNECT_MS }, keepAliveTimeout: KEEP_ALIVE_MS, pipelining: 1 });
+  const forward: Forward = async (url, path, timeoutMs, signal) => {
+    using limit = childSignal(signal);
+    const timer = setTimeout(() => limit.abort(new Error('the other replica did not answer')), timeoutMs + SLACK_MS);
+    try {
+      const { statusCode, headers, body } = await request(`${url}${path}`, {
+        dispatcher,
+        signal: limit.signal,
+        headers: { [FORWARDED]: self },
+      });
+      const contentType = String(headers['content-type'] ?? 'text/plain');
+      return { status: statusCode, contentType, body: await body.text() };
+    } catch {
+      signal.throwIfAborted();
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return { forward, close: () => dispatcher.destroy() };
+}

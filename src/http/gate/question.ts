@@ -1,0 +1,75 @@
+/** What is asked: from the path and the query to a question, or to what is wrong with it. */
+import type { Query } from '../router.ts';
+
+export type Question = { readonly kind: 'self' } | GroupQuestion;
+
+export type GroupQuestion = {
+  readonly kind: 'group' | 'member';
+  readonly namespace: string;
+  readonly name: string;
+  /** null: who leads the group, whoever it is. */
+  readonly pod: string | null;
+  /** null: answer at once. */
+  readonly wait: Wait | null;
+};
+
+/** Answer only once the answer is another than the client knows. */
+export type Wait = {
+  readonly forMs: number;
+  /** The token that the client has seen; null: another than the first answer. */
+  readonly token: number | null;
+};
+
+export type Asked =
+  | { readonly ok: true; readonly question: Question }
+  | { readonly ok: false; readonly reason: 'BadQuery' | 'NothingHere'; readonly message: string };
+
+const MAX_WAIT_MS = 60_000;
+export const MEMBER_URL = '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}';
+
+const PATH = /^\/v1\/namespaces\/([^/]+)\/leadergroups\/([^/]+)(?:\/members\/([^/]+))?$/;
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+const refused = (reason: 'BadQuery' | 'NothingHere', message: string): Asked => ({ ok: false, reason, message });
+
+export function readQuestion({ path, search }: Query): Asked {
+  if (path === '/v1/self') return readSelf(search);
+  const [, namespace, name, pod] = (PATH.exec(path) ?? []).map((part?: string) =>
+    part === undefined ? part : decoded(part),
+  );
+  if (!namespace || !name || pod === '')
+    return refused(
+      'NothingHere',
+      `There is nothing at this path. There is: /v1/self, ${MEMBER_URL} and the same without /members/{pod}`,
+    );
+  const wait = readWait(search);
+  if (typeof wait === 'string') return refused('BadQuery', wait);
+  const kind = pod === undefined ? 'group' : 'member';
+  return { ok: true, question: { kind, namespace, name, pod: pod ?? null, wait } };
+}
+
+/** It may be about several groups, of which each has its own token. */
+const readSelf = (search: URLSearchParams): Asked =>
+  search.has('wait') || search.has('token')
+    ? refused('BadQuery', `/v1/self answers at once; to wait, ask ${MEMBER_URL}`)
+    : { ok: true, question: { kind: 'self' } };
+
+/** null: answer at once. Text: what is wrong. */
+function readWait(search: URLSearchParams): Wait | null | string {
+  const [wait, token] = [search.get('wait'), search.get('token')];
+  if (wait === null) return token === null ? null : 'token is of use only with wait, e.g. ?wait=30s&token=7';
+  const [, amount, unit] = /^(\d{1,6})(ms|s|m)$/.exec(wait) ?? [];
+  if (amount === undefined || unit === undefined) return `wait=${wait} is no duration: write e.g. 30s or 500ms`;
+  if (token !== null && !/^\d{1,16}$/.test(token)) return `token=${token} is no token: give the one of the last answer`;
+  const forMs = Math.min(MAX_WAIT_MS, Number(amount) * (UNITS[unit] ?? 1));
+  return { forMs, token: token === null ? null : Number(token) };
+}
+
+/** A part that cannot be decoded names nothing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
+}

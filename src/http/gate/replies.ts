@@ -1,0 +1,73 @@
+/** The gate's answers as HTTP: the status says whether to act, the body says who leads and for how long that may be believed. */
+import type { GateAnswer, GateLeader } from '../../election/gate.ts';
+import type { Reply } from '../router.ts';
+
+export type GateBody = {
+  /** Of a member: whether it may act as the leader now. Of a group: whether it has a leader. */
+  readonly leader: boolean;
+  /** Who leads; empty, and token 0: nobody. */
+  readonly pod: string;
+  readonly uid: string;
+  readonly token: number;
+  /** Counted by the client from BEFORE it sent the question. 0: believe nothing. */
+  readonly validForMilliseconds: number;
+  /** RFC 3339, since when the leader leads; empty: not known. */
+  readonly acquireTime: string;
+};
+
+export type Reason =
+  | 'BadQuery'
+  | 'GroupUnknown'
+  | 'MemberUnknown'
+  | 'CallerUnknown'
+  | 'NothingHere'
+  | 'NotKnown'
+  | 'TooManyWaiting';
+
+const STATUS: Readonly<Record<Reason, number>> = {
+  BadQuery: 400,
+  GroupUnknown: 404,
+  MemberUnknown: 404,
+  CallerUnknown: 404,
+  NothingHere: 404,
+  NotKnown: 503,
+  TooManyWaiting: 429,
+};
+
+export const jsonReply = (status: number, body: object, headers: Readonly<Record<string, string>> = {}): Reply => ({
+  status,
+  contentType: 'application/json',
+  body: `${JSON.stringify(body)}\n`,
+  headers,
+});
+
+/** For programs the reason, for people the message. */
+export const refusal = (reason: Reason, message: string): Reply =>
+  jsonReply(STATUS[reason], { reason, message }, STATUS[reason] === 429 ? { 'retry-after': '1' } : {});
+
+const NOBODY: GateLeader = { pod: '', uid: '', token: 0, acquireTime: '' };
+
+const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: GateLeader, validForMs: number): GateBody => ({
+  leader,
+  pod,
+  uid,
+  token,
+  validForMilliseconds: Math.floor(validForMs),
+  acquireTime,
+});
+
+/** To a member: 200 it may act, 409 it may not, 503 ask again. A yes of less than a millisecond is none. */
+export function memberReply(answer: GateAnswer): Reply {
+  if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
+  if (answer.kind === 'no') return jsonReply(409, bodyOf(false, answer.leader ?? NOBODY, 0));
+  if (answer.validForMs < 1) return refusal('NotKnown', 'what is known is good for less than a millisecond; ask again');
+  return jsonReply(200, bodyOf(true, answer.leader, answer.validForMs));
+}
+
+/** To anybody: 200 somebody leads, 409 nobody does. Nothing to act on, so no time is promised and no handover waits for it. */
+export function groupReply(answer: GateAnswer): Reply {
+  if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
+  return answer.leader === null
+    ? jsonReply(409, bodyOf(false, NOBODY, 0))
+    : jsonReply(200, bodyOf(true, answer.leader, 0));
+}

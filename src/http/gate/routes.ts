@@ -1,0 +1,81 @@
+/**
+ * GET /v1/...: may this pod act as the leader now? Any replica answers; what it says comes from the replica that owns the group's
+ * bucket, for nobody else knows. Nothing here delays an election.
+ */
+import type { Gate } from '../../operator/gate.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import type { Query, Reply, Route } from '../router.ts';
+import type { Asking } from './answer.ts';
+import { FORWARDED, type Forward } from './forward.ts';
+import { MEMBER_URL, readQuestion } from './question.ts';
+import { jsonReply, refusal } from './replies.ts';
+import { settle } from './settle.ts';
+import { createWaits } from './waits.ts';
+
+export type GateRoutesOptions = {
+  /** null: this replica has not begun its work yet. */
+  readonly gate: () => Gate | null;
+  readonly clock: Clock;
+  readonly forward: Forward;
+  readonly metrics: Pick<Metrics, 'gateAnswered' | 'gateWaiting'>;
+};
+
+export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
+  const { clock, forward, metrics } = options;
+  const waits = createWaits((client) => options.gate()?.isReplica(client) ?? false);
+
+  async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
+    const gate = options.gate();
+    if (gate === null) return refusal('NotKnown', 'this replica has not begun its work yet; ask again');
+    const asked = readQuestion(query);
+    if (!asked.ok) return refusal(asked.reason, asked.message);
+    const { question } = asked;
+    const forwarded = query.header(FORWARDED) !== null;
+    if (question.kind === 'self') return await answerSelf({ gate, forward, forwarded, signal }, query.client);
+    const asking: Asking = { gate, forward, forwarded, question, signal };
+    return question.wait === null ? await settle(clock, asking) : await waiting(asking, query.client);
+  }
+
+  async function waiting(asking: Asking, client: string): Promise<Reply> {
+    const end = waits.begin(client);
+    if (end === null) return refusal('TooManyWaiting', 'too many questions of this client are waiting; end some');
+    metrics.gateWaiting(waits.count());
+    try {
+      return await settle(clock, asking);
+    } finally {
+      end();
+      metrics.gateWaiting(waits.count());
+    }
+  }
+
+  /** The status of each group is that which its member URL would have given. */
+  async function answerSelf(asking: Omit<Asking, 'question'>, client: string): Promise<Reply> {
+    const { gate } = asking;
+    const pod = gate.podAt(client);
+    if (pod === null) {
+      const why = "one on its node's network has none";
+      return refusal('CallerUnknown', `no pod has the address ${client} for itself (${why}); ask ${MEMBER_URL}`);
+    }
+    const groups = await Promise.all(
+      gate.groupsOf(pod).map(async ({ namespace, name }) => {
+        const question = { kind: 'member', namespace, name, pod: pod.name, wait: null } as const;
+        const { status, body } = await settle(clock, { ...asking, question });
+        return { name, status, ...(JSON.parse(body) as object) };
+      }),
+    );
+    return jsonReply(200, { namespace: pod.namespace, pod: pod.name, uid: pod.uid, groups });
+  }
+
+  return [
+    {
+      path: '/v1/',
+      methods: ['GET'],
+      handle: async (query, signal) => {
+        const reply = await answer(query, signal);
+        metrics.gateAnswered(reply.status);
+        return reply;
+      },
+    },
+  ];
+}

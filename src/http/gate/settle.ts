@@ -1,0 +1,60 @@
+/** Asks until the answer is worth giving: it is news to the client, or the time is over. */
+import { childSignal } from '../../child-signal.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Reply } from '../router.ts';
+import { type Asking, answerOnce } from './answer.ts';
+import type { Wait } from './question.ts';
+import type { GateBody } from './replies.ts';
+
+/**
+ * A replica that does not know yet is given so long: a lock is verified within milliseconds of the first question about it, and a
+ * bucket that was passed on is adopted as fast.
+ */
+const UNKNOWN_MS = 1000;
+/** After a replica that did not answer. */
+const AGAIN_MS = 100;
+
+/** Rejects only when `asking.signal` aborts. */
+export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
+  const { wait } = asking.question;
+  const begunMs = clock.nowMs();
+  const leftMs = (): number => Math.max(0, begunMs + (wait?.forMs ?? 0) - clock.nowMs());
+  const news = newsFor(wait);
+  for (;;) {
+    asking.signal.throwIfAborted();
+    // Before the question: what changes while it is being answered counts.
+    using watch = asking.gate.watch(asking.question);
+    const { reply, final } = await answerOnce(asking, leftMs(), news.known());
+    const unknown = reply.status === 503 && !final;
+    const limitMs = unknown ? Math.max(leftMs(), begunMs + UNKNOWN_MS - clock.nowMs()) : leftMs();
+    if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
+    using child = childSignal(asking.signal);
+    const time = clock.sleep(unknown ? Math.min(limitMs, AGAIN_MS) : limitMs, child.signal).catch(() => undefined);
+    await Promise.race([watch.changed, time]);
+    child.abort();
+  }
+}
+
+/** Whether a reply says something that the client does not know yet. Without a wait every reply does. */
+function newsFor(wait: Wait | null) {
+  let known = wait?.token ?? null;
+  let first: string | null = null;
+  return {
+    /** The token that the client knows, or that was seen first; null: none yet. */
+    known: () => known,
+    in: (reply: Reply): boolean => {
+      const body = wait === null ? null : bodyOf(reply);
+      if (wait === null || body === null) return true;
+      if (wait.token !== null) return body.token !== wait.token;
+      const what = `${body.leader} ${body.token}`;
+      first ??= what;
+      known ??= body.token;
+      return what !== first;
+    },
+  };
+}
+
+/** null: it is no answer about who leads. */
+function bodyOf(reply: Reply): GateBody | null {
+  return reply.status === 200 || reply.status === 409 ? (JSON.parse(reply.body) as GateBody) : null;
+}

@@ -1,0 +1,137 @@
+/** The gate on the real components: whichever replica is asked, the owner decides, and no two pods hold a yes at a time. */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { bucketName, bucketOf } from '../../src/election/keys.ts';
+import { askAllTheTime, askGate, memberUrl } from '../support/asking.ts';
+import { assertKept } from '../support/checker.ts';
+import { type Harness, startHarness } from '../support/harness.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
+
+const PODS = 3;
+const SOON = { timeout: 30_000, interval: 50 };
+
+let h: Harness;
+let namespace: string;
+const operators = new Map<string, OperatorProcess>();
+
+const urls = (): readonly string[] => [...operators.values()].map(({ url }) => url);
+
+async function start(name: string): Promise<void> {
+  operators.set(name, await h.spawnOperator({ replica: name, env: { POD_IP: '127.0.0.1' } }));
+  await operators.get(name)?.ready();
+}
+
+beforeAll(async () => {
+  h = await startHarness();
+  namespace = await h.world.namespace('gate');
+  await start('a');
+  await start('b');
+});
+
+afterAll(async () => {
+  const errors = [...operators.values()].flatMap(({ log }) => log.filter(({ level }) => level === 'error'));
+  await h[Symbol.asyncDispose]();
+  expect(errors).toEqual([]);
+});
+
+async function led(name: string, spec: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  await h.group(namespace, name, { pods: PODS, spec });
+  return (await h.led(namespace, name)).name;
+}
+
+const podsOf = (group: string): readonly string[] => Array.from({ length: PODS }, (_, at) => `${group}-${at}`);
+
+async function ownerOf(group: string): Promise<string> {
+  const bucket = bucketName(bucketOf(namespace, group));
+  for (const [name, operator] of operators) {
+    const answer = await fetch(`${operator.url}/replicas`);
+    const { own } = (await answer.json()) as { readonly own: Readonly<Record<string, string>> };
+    if (own[bucket] === 'owned') return name;
+  }
+  throw new Error(`nobody owns bucket ${bucket}`);
+}
+
+describe('the gate', () => {
+  it('gives the same answer whichever replica is asked: yes to the leader, no to the others, who leads to anybody', async () => {
+    const leader = await led('same');
+    const { token } = await h.led(namespace, 'same');
+    for (const base of urls()) {
+      for (const pod of podsOf('same')) {
+        const { status, body } = await askGate(memberUrl(base, namespace, 'same', pod));
+        expect([pod, status, body.leader, body.pod, body.token]).toEqual([
+          pod,
+          pod === leader ? 200 : 409,
+          pod === leader,
+          leader,
+          token,
+        ]);
+        if (status === 200) expect(body.validForMilliseconds).toBeGreaterThan(0);
+      }
+      const group = await askGate(`${base}/v1/namespaces/${namespace}/leadergroups/same`);
+      expect(group).toMatchObject({ status: 200, body: { leader: true, pod: leader, validForMilliseconds: 0 } });
+    }
+  });
+
+  it('knows what it does not know', async () => {
+    await led('known');
+    const [base = ''] = urls();
+    expect(await askGate(memberUrl(base, namespace, 'nothing', 'x'))).toMatchObject({
+      status: 404,
+      body: { reason: 'GroupUnknown' },
+    });
+    expect(await askGate(memberUrl(base, namespace, 'known', 'x'))).toMatchObject({
+      status: 404,
+      body: { reason: 'MemberUnknown' },
+    });
+    expect(await askGate(`${base}/v1/self`)).toMatchObject({ status: 404, body: { reason: 'CallerUnknown' } });
+  });
+
+  it('tells whoever waits that nobody leads for a moment, and then who does', async () => {
+    const leader = await led('waits');
+    const { token } = await h.led(namespace, 'waits');
+    const waiting = podsOf('waits').flatMap((pod) => urls().map((base) => nextLeader(base, pod, token)));
+    await h.world.setReady(namespace, leader, false);
+    const next = await h.led(namespace, 'waits', { not: leader });
+    for (const { pod, status, token: told } of await Promise.all(waiting))
+      expect([pod, status, told]).toEqual([pod, pod === next.name ? 200 : 409, next.token]);
+  });
+
+  /** Waits, each time with the token of the last answer, until a higher one than `token` is told. */
+  async function nextLeader(base: string, pod: string, token: number) {
+    for (let known = token; ; ) {
+      const { status, body } = await askGate(`${memberUrl(base, namespace, 'waits', pod)}?wait=40s&token=${known}`);
+      known = body.token ?? known;
+      if (known > token) return { pod, status, token: known };
+    }
+  }
+
+  it('gives no two members a yes at a time, through handovers, and while the owner is killed, frozen and replaced', async () => {
+    await led('one');
+    const asking = askAllTheTime(urls, namespace, 'one', podsOf('one'), 40);
+    for (let turn = 0; turn < 5; turn += 1) {
+      const { name } = await h.led(namespace, 'one');
+      await vi.waitFor(() => expect(asking.yeses.get(name) ?? 0).toBeGreaterThan(3), SOON);
+      await h.world.setReady(namespace, name, false);
+      await h.led(namespace, 'one', { not: name });
+      await h.world.setReady(namespace, name, true);
+    }
+    const owner = await ownerOf('one');
+    const process = operators.get(owner);
+    const { name: old } = await h.led(namespace, 'one');
+    await vi.waitFor(() => expect(asking.lastYesMs(old)).not.toBeNull(), SOON);
+    process?.freeze();
+    await h.world.setReady(namespace, old, false);
+    const { name: next } = await h.led(namespace, 'one', { not: old, timeoutMs: 60_000 });
+    process?.thaw();
+    await vi.waitFor(() => expect(performance.now() - (asking.lastYesMs(next) ?? 0)).toBeLessThan(1000), SOON);
+    await h.world.setReady(namespace, old, true);
+    operators.delete(owner);
+    await process?.kill('SIGKILL');
+    await start(owner);
+    const before = asking.yeses.get(next) ?? 0;
+    await vi.waitFor(() => expect(asking.yeses.get(next) ?? 0).toBeGreaterThan(before + 3), SOON);
+    await asking.stop();
+    expect(asking.breaches).toEqual([]);
+    await h.observer.caughtUp();
+    assertKept(h.observer.history({ namespaces: [namespace] }));
+  });
+});

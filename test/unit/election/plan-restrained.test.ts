@@ -1,0 +1,102 @@
+/** While the election itself must wait: what is taken down, when, and what people are told. */
+import { describe, expect, it } from 'vitest';
+import type { LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
+import type { Observation } from '../../../src/election/observation.ts';
+import { plan } from '../../../src/election/plan.ts';
+import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import { anObservation, aSession, NOW_MS, observed, steps } from '../../support/builders-election.ts';
+
+const leading = observed(aLeader(4, { name: 'a' }));
+const follower = observed(aPod({ name: 'b' }));
+const demote = aGroup({ spec: { onConsulLoss: 'Demote' } });
+const silent: Partial<Observation> = { consulSilent: true, group: demote, pods: [leading, follower] };
+const planned = (o: Partial<Observation>) => plan(anObservation(o));
+
+describe('while Consul is silent', () => {
+  it('nothing is done before the deadline, but to look again then', () => {
+    const before = planned({ ...silent, lockDeadlineMs: NOW_MS + 700 });
+    expect([steps(before), before.againMs]).toEqual([[], 700]);
+  });
+
+  it('at the deadline the leader is written off, once, where the group wants that', () => {
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS }))).toEqual(['writeOff a']);
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForSilence: true }))).toEqual([]);
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, pods: [follower] }))).toEqual([]);
+  });
+
+  it.each<[string, Partial<LeaderGroupSpec>]>([
+    ['Hold', { onConsulLoss: 'Hold' }],
+    ['paused', { onConsulLoss: 'Demote', paused: true }],
+  ])('%s: the leader keeps its label, and people are told so', (_, spec) => {
+    const held = planned({ ...silent, lockDeadlineMs: NOW_MS, group: aGroup({ spec }) });
+    expect([steps(held), held.verdict?.ready.reason]).toEqual([[], 'ConsulUnreachable']);
+    expect(held.verdict?.detail).toContain('the leader keeps its label');
+  });
+
+  it('with Demote people are told that nobody carries the label', () => {
+    const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForSilence: true, pods: [follower] });
+    expect(demoted.verdict?.detail).toContain('nobody carries the leader label');
+  });
+
+  it('a replica that never owned the bucket says nothing to people', () => {
+    const notOwned = planned({
+      ...silent,
+      lockDeadlineMs: NOW_MS,
+      ownership: { kind: 'notOwned' },
+      demotedForSilence: true,
+    });
+    expect([steps(notOwned), notOwned.verdict]).toEqual([[], null]);
+  });
+});
+
+describe('a replica whose bucket has lapsed', () => {
+  const lapsed: Partial<Observation> = {
+    ownership: { kind: 'lapsed' },
+    group: demote,
+    pods: [leading, follower],
+    lock: null,
+  };
+
+  it('counts as cut off from the deadline on, if there is a leader to lose', () => {
+    expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS }))).toEqual(['writeOff a']);
+    expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS + 1 }))).toEqual([]);
+    expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS, pods: [follower] }))).toEqual([]);
+  });
+});
+
+describe('past the deadline of the holder’s session', () => {
+  const sessions = (deadlineMs: number) => [aSession('a', { deadlineMs }), aSession('b')];
+
+  it('the lock is not believed, though Consul answers', () => {
+    const late = { group: demote, pods: [leading, follower], lockDeadlineMs: NOW_MS };
+    expect(steps(planned({ ...late, sessions: sessions(NOW_MS) }))).toEqual(['writeOff a']);
+    expect(steps(planned({ ...late, sessions: sessions(NOW_MS + 1) }))).toEqual([]);
+  });
+});
+
+describe('a group that another one overrules', () => {
+  const overlapping: Partial<Observation> = { overlapsWith: 'older', pods: [leading, follower] };
+
+  it('takes its label off and gives its lock up', () => {
+    const given = planned(overlapping);
+    expect(steps(given)).toEqual(['writeOff a', 'unlock']);
+    expect(given.verdict?.stalled?.reason).toBe('SelectorOverlap');
+  });
+
+  it('reads a lock that it does not know only if something of its own is to be undone', () => {
+    expect(steps(planned({ ...overlapping, lock: null }))).toEqual(['readLock']);
+    expect(steps(planned({ ...overlapping, lock: null, pods: [follower] }))).toEqual(['readLock']);
+    expect(steps(planned({ ...overlapping, lock: null, sessions: [] }))).toEqual(['readLock']);
+    expect(steps(planned({ ...overlapping, lock: null, sessions: [], pods: [follower] }))).toEqual([]);
+  });
+
+  it('leaves the lock to the replica that owns the bucket', () => {
+    expect(steps(planned({ ...overlapping, ownership: { kind: 'notOwned' } }))).toEqual([]);
+  });
+
+  it('while Consul refuses it at least takes the label off', () => {
+    const denied = { message: 'no', count: 1, retryAtMs: NOW_MS + 5000 };
+    const given = planned({ ...overlapping, consulDenied: denied });
+    expect([steps(given), given.againMs]).toEqual([['writeOff a'], 5000]);
+  });
+});

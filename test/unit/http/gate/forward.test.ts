@@ -1,0 +1,72 @@
+/** Between two replicas, over real sockets. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { createForwarding, FORWARDED, type Forwarding } from '../../../../src/http/gate/forward.ts';
+
+const releases: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const release of releases.splice(0).toReversed()) await release();
+});
+
+function forwarding(): Forwarding {
+  const made = createForwarding('replica-a');
+  releases.push(made.close);
+  return made;
+}
+
+async function aReplica(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(handle);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  releases.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const never = new AbortController().signal;
+
+it('gives the answer as it came, and says who asks', async () => {
+  const url = await aReplica((request, response) => {
+    response.writeHead(409, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ asked: request.url, by: request.headers[FORWARDED] }));
+  });
+  const reply = await forwarding().forward(url, '/v1/a?wait=3s', 2999.5, never);
+  expect(reply).toEqual({
+    status: 409,
+    contentType: 'application/json',
+    body: '{"asked":"/v1/a?wait=3s","by":"replica-a"}',
+  });
+});
+
+it.each([
+  ['nobody listens', () => Promise.resolve('http://127.0.0.1:1')],
+  [
+    'the answer breaks off',
+    () =>
+      aReplica(
+        (_, response) => void response.writeHead(200, { 'content-length': '9' }).write('1', () => response.destroy()),
+      ),
+  ],
+  ['the connection is cut', () => aReplica((request) => void request.socket.destroy())],
+])('gives nothing when %s', async (_, open) => {
+  expect(await forwarding().forward(await open(), '/v1/a', 0, never)).toBeNull();
+});
+
+it('gives nothing when no answer comes in the time for which the question may wait, and a second', async () => {
+  const url = await aReplica(() => undefined);
+  expect(await forwarding().forward(url, '/v1/a', 0, never)).toBeNull();
+});
+
+it('ends the question when whoever asked has gone', async () => {
+  const gone = new AbortController();
+  const ended = Promise.withResolvers<void>();
+  const url = await aReplica((request) => {
+    request.once('close', ended.resolve);
+    gone.abort(new Error('gone'));
+  });
+  await expect(forwarding().forward(url, '/v1/a', 30_000, gone.signal)).rejects.toThrow('gone');
+  await ended.promise;
+});

@@ -1,0 +1,92 @@
+/** docs/openapi.yaml says what the gate answers: every status and every body. */
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { refusal } from '../../../../src/http/gate/replies.ts';
+import { aGate, GROUP, MEMBER, no, unknown, yes } from './support.ts';
+
+type Operation = {
+  readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: unknown }>>;
+};
+type Document = {
+  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
+  readonly components: object;
+};
+
+const document = parse(readFileSync(new URL('../../../../docs/openapi.yaml', import.meta.url), 'utf8')) as Document;
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+ajv.addSchema({ $id: 'openapi', ...document });
+
+const PATHS = {
+  member: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}',
+  group: '/v1/namespaces/{namespace}/leadergroups/{name}',
+  self: '/v1/self',
+} as const;
+
+/** What is wrong with the body for this path and status; null: it is as documented. */
+function problem(path: keyof typeof PATHS, status: number, body: string): string | null {
+  const response = document.paths[PATHS[path]]?.get.responses[String(status)];
+  if (response === undefined) return `${PATHS[path]} documents no ${status}`;
+  const at =
+    response.$ref ??
+    `#/paths/${PATHS[path].replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/get/responses/${status}`;
+  const schema = `openapi${at}/content/application~1json/schema`;
+  return ajv.validate({ $ref: schema }, JSON.parse(body)) ? null : ajv.errorsText();
+}
+
+describe('the documented answer is given', () => {
+  it.each([
+    ['member', MEMBER, yes(4)],
+    ['member', MEMBER, no(7)],
+    ['member', MEMBER, no(null)],
+    ['member', MEMBER, unknown],
+    ['member', `${GROUP}/members/z`, yes(4)],
+    ['member', `${MEMBER}?wait=x`, yes(4)],
+    ['group', GROUP, yes(4)],
+    ['group', GROUP, no(7)],
+    ['group', GROUP, no(null)],
+    ['group', GROUP, unknown],
+    ['group', GROUP.replace('notifier', 'none'), yes(4)],
+    ['self', '/v1/self', yes(4)],
+    ['self', '/v1/self', no(7)],
+    ['self', '/v1/self', unknown],
+    ['self', '/v1/self?wait=1s', yes(4)],
+  ] as const)('%s: %s, %o', async (path, url, answer) => {
+    const gate = aGate();
+    gate.becomes({ answer });
+    const asked = gate.ask(url);
+    await gate.clock.advance(1100);
+    const { status, body } = await asked;
+    expect(problem(path, status, body)).toBeNull();
+  });
+
+  it('when too many wait, and when the caller is unknown', async () => {
+    const gate = aGate();
+    const gone = new AbortController();
+    const many = Array.from({ length: 64 }, () =>
+      gate.ask(`${MEMBER}?wait=9s&token=4`, { signal: gone.signal }).catch(() => null),
+    );
+    const { status, body } = await gate.ask(`${MEMBER}?wait=9s`);
+    expect([status, problem('member', status, body)]).toEqual([429, null]);
+    gone.abort();
+    await Promise.all(many);
+    const stranger = await gate.ask('/v1/self', { client: '1.2.3.4' });
+    expect([stranger.status, problem('self', stranger.status, stranger.body)]).toEqual([404, null]);
+  });
+
+  it('when another replica owns the group and cannot be reached', async () => {
+    const gate = aGate();
+    gate.becomes({ answerer: { kind: 'other', id: 'b', url: 'http://b' } });
+    const asked = gate.ask(MEMBER);
+    await gate.clock.advance(1100);
+    const { status, body } = await asked;
+    expect([status, problem('member', status, body)]).toEqual([503, null]);
+  });
+});
+
+it('a body that is not as documented is noticed', () => {
+  const { body } = refusal('NotKnown', 'x');
+  expect(problem('member', 200, body)).toContain('leader');
+  expect(problem('member', 418, body)).toContain('418');
+});

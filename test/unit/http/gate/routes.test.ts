@@ -1,0 +1,222 @@
+/** What applications are told, whoever is asked and whoever knows. */
+import { describe, expect, it } from 'vitest';
+import { jsonReply } from '../../../../src/http/gate/replies.ts';
+import { settle } from '../../../support/model/fake-clock.ts';
+import { aGate, GROUP, leader, MEMBER, no, said, unknown, yes } from './support.ts';
+
+const OTHER = { kind: 'other', id: 'b', url: 'http://10.0.0.9:8080' } as const;
+const bodyOf = (leads: boolean, token: number, pod: string, validForMilliseconds = 0) => ({
+  leader: leads,
+  ...leader(token, pod),
+  validForMilliseconds,
+});
+
+describe('a member is told', () => {
+  it('200 when it leads, with its token and for how long', async () => {
+    expect(said(await aGate().ask(MEMBER))).toEqual([200, bodyOf(true, 4, 'a', 2000)]);
+  });
+
+  it('409 when another leads, or nobody', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: no(7) });
+    expect(said(await gate.ask(MEMBER))).toEqual([409, bodyOf(false, 7, 'b')]);
+    gate.becomes({ answer: no(null) });
+    expect(said(await gate.ask(MEMBER))).toMatchObject([409, { leader: false, pod: '', token: 0 }]);
+  });
+
+  it.each([
+    [GROUP.replace('notifier', 'other'), 'GroupUnknown'],
+    [`${GROUP}/members/z`, 'MemberUnknown'],
+    ['/v1/namespaces/default', 'NothingHere'],
+    [`${GROUP}/members/`, 'NothingHere'],
+    [`${GROUP}/members/%zz`, 'NothingHere'],
+    ['/v1/', 'NothingHere'],
+  ])('404 for what is not there: %s', async (url, reason) => {
+    expect(said(await aGate().ask(url))).toMatchObject([404, { reason }]);
+  });
+
+  it('never a yes that is over within the millisecond', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: yes(4, 0.9) });
+    const asked = gate.ask(MEMBER);
+    await gate.clock.advance(1500);
+    expect((await asked).status).toBe(503);
+  });
+
+  it('503 only after a second in which it could have become known', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: unknown });
+    const first = gate.ask(MEMBER);
+    const second = gate.ask(MEMBER);
+    await gate.clock.advance(500);
+    gate.becomes({ answer: yes(5) });
+    expect(said(await first)).toMatchObject([200, { token: 5 }]);
+    expect((await second).status).toBe(200);
+    gate.becomes({ answer: unknown });
+    const third = gate.ask(MEMBER);
+    await gate.clock.advance(1100);
+    expect(said(await third)).toMatchObject([503, { reason: 'NotKnown' }]);
+  });
+
+  it('503 while the replica has not begun, or nobody has the bucket', async () => {
+    const gate = aGate();
+    gate.becomes({ begun: false });
+    expect((await gate.ask(MEMBER)).status).toBe(503);
+    gate.becomes({ begun: true, answerer: { kind: 'nobody' } });
+    const asked = gate.ask(MEMBER);
+    await gate.clock.advance(1100);
+    expect((await asked).status).toBe(503);
+  });
+});
+
+describe('about a group anybody is told', () => {
+  it('200 who leads, and nothing to act on', async () => {
+    expect(said(await aGate().ask(GROUP))).toEqual([200, bodyOf(true, 4, 'a')]);
+  });
+
+  it('409 that nobody leads', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: no(null) });
+    expect((await gate.ask(GROUP)).status).toBe(409);
+  });
+});
+
+describe('whoever waits', () => {
+  it('is told once the token is another than the one it knows', async () => {
+    const gate = aGate();
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await gate.clock.advance(10_000);
+    gate.becomes({ answer: unknown });
+    await gate.clock.advance(1000);
+    gate.becomes({ answer: no(5) });
+    expect(said(await asked)).toMatchObject([409, { token: 5 }]);
+  });
+
+  it('is told at once when it knows an older token', async () => {
+    expect(said(await aGate().ask(`${MEMBER}?wait=30s&token=3`))).toMatchObject([200, { token: 4 }]);
+  });
+
+  it('without a token is told of another answer than the first', async () => {
+    const gate = aGate();
+    const asked = gate.ask(`${MEMBER}?wait=30s`);
+    await gate.clock.advance(5000);
+    gate.becomes({ answer: no(null) });
+    expect((await asked).status).toBe(409);
+  });
+
+  it('is told the answer as it is then when nothing has changed in time', async () => {
+    const gate = aGate();
+    const asked = gate.ask(`${MEMBER}?wait=3s&token=4`);
+    await gate.clock.advance(2900);
+    gate.becomes({ answer: yes(4, 1234) });
+    await gate.clock.advance(200);
+    expect(said(await asked)).toMatchObject([200, { validForMilliseconds: 1234 }]);
+  });
+
+  it('is not one of too many of its client; another client is not affected, and a replica asks for many', async () => {
+    const gate = aGate();
+    const url = `${MEMBER}?wait=5s&token=4`;
+    const gone = new AbortController();
+    const many = Array.from({ length: 64 }, () => gate.ask(url, { signal: gone.signal }).catch(() => null));
+    expect(said(await gate.ask(url))).toMatchObject([429, { reason: 'TooManyWaiting' }]);
+    expect((await gate.ask(MEMBER)).status).toBe(200);
+    const others = Array.from({ length: 100 }, () => gate.ask(url, { client: '10.0.0.9', forwarded: true }));
+    await settle();
+    expect(gate.waiting.at(-1)).toBe(164);
+    gone.abort();
+    await Promise.all(many);
+    const again = gate.ask(url);
+    gate.becomes({ answer: yes(9) });
+    expect((await again).status).toBe(200);
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual(Array.from({ length: 100 }, () => 200));
+    expect([gate.waiting.at(-1), gate.clock.pending()]).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['wait=', 'no duration'],
+    ['wait=5', 'no duration'],
+    ['wait=-5s', 'no duration'],
+    ['wait=5h', 'no duration'],
+    ['wait=5s&token=x', 'no token'],
+    ['wait=5s&token=-1', 'no token'],
+    ['token=5', 'only with wait'],
+  ])('has to say how long: %s', async (query, message) => {
+    expect(said(await aGate().ask(`${MEMBER}?${query}`))).toMatchObject([
+      400,
+      { reason: 'BadQuery', message: expect.stringContaining(message) },
+    ]);
+  });
+});
+
+describe('a replica that does not own the group', () => {
+  it('passes the question on, and the answer back as it is', async () => {
+    const gate = aGate({ forward: async () => jsonReply(409, bodyOf(false, 8, 'c')) });
+    gate.becomes({ answerer: OTHER });
+    expect(said(await gate.ask(MEMBER))).toEqual([409, bodyOf(false, 8, 'c')]);
+    expect(gate.forwards).toEqual([{ url: OTHER.url, path: MEMBER }]);
+  });
+
+  it('passes a wait on for the time that is left, with what the client knows', async () => {
+    const gate = aGate({ forward: async () => jsonReply(200, bodyOf(true, 9, 'a', 1000)) });
+    gate.becomes({ answerer: OTHER });
+    await gate.ask(`${MEMBER}?wait=30s&token=4`);
+    expect(gate.forwards.map(({ path }) => path)).toEqual([`${MEMBER}?wait=30000ms&token=4`]);
+  });
+
+  it('passes no question on that another replica has passed on', async () => {
+    const gate = aGate({ forward: async () => jsonReply(200, bodyOf(true, 9, 'a', 1000)) });
+    gate.becomes({ answerer: OTHER });
+    const asked = gate.ask(MEMBER, { forwarded: true });
+    await gate.clock.advance(1100);
+    expect([(await asked).status, gate.forwards]).toEqual([503, []]);
+  });
+
+  it('says that the owner cannot be reached, or does not say where', async () => {
+    const gate = aGate();
+    gate.becomes({ answerer: OTHER });
+    const first = gate.ask(MEMBER);
+    await gate.clock.advance(1100);
+    expect(said(await first)).toMatchObject([503, { message: expect.stringContaining('cannot be reached') }]);
+    gate.becomes({ answerer: { ...OTHER, url: null } });
+    const second = gate.ask(MEMBER);
+    await gate.clock.advance(1100);
+    expect(said(await second)).toMatchObject([503, { message: expect.stringContaining('POD_IP') }]);
+  });
+
+  it('answers itself once it owns the group, whoever was asked before', async () => {
+    const gate = aGate({
+      forward: (_url, _path, _timeout, signal) =>
+        new Promise((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true })),
+    });
+    gate.becomes({ answerer: OTHER });
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await settle();
+    gate.becomes({ answerer: { kind: 'self' }, answer: yes(6) });
+    expect(said(await asked)).toMatchObject([200, { token: 6 }]);
+  });
+});
+
+describe('who am I', () => {
+  it('is answered by the address, for each group of the pod', async () => {
+    expect(said(await aGate().ask('/v1/self'))).toEqual([
+      200,
+      {
+        namespace: 'default',
+        pod: 'a',
+        uid: 'uid-of-a',
+        groups: [{ name: 'notifier', status: 200, ...bodyOf(true, 4, 'a', 2000) }],
+      },
+    ]);
+  });
+
+  it('cannot be answered where the address is not one pod’s own, and says what to ask instead', async () => {
+    expect(said(await aGate().ask('/v1/self', { client: '10.0.0.77' }))).toMatchObject([
+      404,
+      { reason: 'CallerUnknown', message: expect.stringContaining('/members/{pod}') },
+    ]);
+  });
+
+  it('does not wait', async () => {
+    expect(said(await aGate().ask('/v1/self?wait=3s'))).toMatchObject([400, { reason: 'BadQuery' }]);
+  });
+});

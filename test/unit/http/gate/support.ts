@@ -1,0 +1,80 @@
+/** A gate that says what a test tells it, and questions to it without sockets. */
+import type { GateAnswer } from '../../../../src/election/gate.ts';
+import { FORWARDED, type Forward } from '../../../../src/http/gate/forward.ts';
+import { gateRoutes } from '../../../../src/http/gate/routes.ts';
+import { findRoute, type Reply } from '../../../../src/http/router.ts';
+import { type Changes, createChanges } from '../../../../src/operator/changes.ts';
+import type { Answerer, Gate } from '../../../../src/operator/gate.ts';
+import { aGroup, aPod } from '../../../support/builders.ts';
+import { createFakeClock } from '../../../support/model/fake-clock.ts';
+
+export const GROUP = '/v1/namespaces/default/leadergroups/notifier';
+export const MEMBER = `${GROUP}/members/a`;
+
+export const leader = (token: number, pod = 'a') => ({
+  pod,
+  uid: `uid-of-${pod}`,
+  token,
+  acquireTime: '2026-01-01T00:00:00Z',
+});
+export const yes = (token = 4, validForMs = 2000): GateAnswer => ({ kind: 'yes', leader: leader(token), validForMs });
+export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
+  kind: 'no',
+  leader: token === null ? null : leader(token, pod),
+});
+export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock is not known' };
+
+export type Asking = { readonly client?: string; readonly forwarded?: boolean; readonly signal?: AbortSignal };
+
+export function aGate(options: { readonly forward?: Forward } = {}) {
+  const clock = createFakeClock();
+  const changes: Changes = createChanges();
+  const state = { answer: yes(), answerer: { kind: 'self' } as Answerer, begun: true };
+  const forwards: { readonly url: string; readonly path: string }[] = [];
+  const waiting: number[] = [];
+  const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
+  const gate: Gate = {
+    ask: (_group, uid) =>
+      uid === null && state.answer.kind === 'yes' ? { kind: 'no', leader: state.answer.leader } : state.answer,
+    group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
+    member: (_group, name) => (name === 'a' ? pod : null),
+    podAt: (address) => (address === '10.0.0.1' ? pod : null),
+    groupsOf: () => [aGroup({})],
+    answerer: () => state.answerer,
+    isReplica: (address) => address === '10.0.0.9',
+    watch: ({ name }) => changes.watch(name),
+  };
+  const routes = gateRoutes({
+    gate: () => (state.begun ? gate : null),
+    clock,
+    forward: async (url, path, timeoutMs, signal) => {
+      forwards.push({ url, path });
+      return (await options.forward?.(url, path, timeoutMs, signal)) ?? null;
+    },
+    metrics: { gateAnswered: () => undefined, gateWaiting: (count) => waiting.push(count) },
+  });
+
+  async function ask(url: string, { client = '10.0.0.1', forwarded = false, signal }: Asking = {}): Promise<Reply> {
+    const header = (name: string): string | null => (name === FORWARDED && forwarded ? 'b' : null);
+    const found = findRoute(routes, { method: 'GET', url, client, header });
+    if (found.route === null) return found.reply;
+    return await found.route.handle(found.query, signal ?? new AbortController().signal);
+  }
+
+  return {
+    clock,
+    forwards,
+    waiting,
+    ask,
+    /** From now on; whoever waits looks again. */
+    becomes: (change: Partial<typeof state>) => {
+      Object.assign(state, change);
+      changes.tell('notifier');
+    },
+  };
+}
+
+export const said = ({ status, body }: Reply): readonly [number, Record<string, unknown>] => [
+  status,
+  JSON.parse(body) as Record<string, unknown>,
+];

@@ -57,11 +57,15 @@ function unlocked(run: Run): Step {
 }
 
 async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
+  const { consul, locks } = run.ports;
+  const over = locks.writing(run.group);
   try {
-    return await run.ports.consul.txn(ops, run.signal);
+    return await consul.txn(ops, run.signal);
   } catch (error) {
-    if (!(error instanceof ConsulError) || error.kind === 'unknown') run.ports.locks.doubt(run.group);
+    if (!(error instanceof ConsulError) || error.kind === 'unknown') locks.doubt(run.group);
     throw error;
+  } finally {
+    over();
   }
 }
 

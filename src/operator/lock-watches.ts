@@ -1,4 +1,7 @@
-/** Which prefixes of Consul are followed: one per owned bucket, and one per shared key (never one per group). */
+/**
+ * Which prefixes of Consul are followed: one per owned bucket, and one per shared key (never one per group). A group is not woken by
+ * what its own transaction wrote: where a promotion fails, that would start the next attempt at once, and its verification the next.
+ */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { groupOfKey, groupsPrefix, type KeySpace, lockKeyPrefix } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
@@ -92,14 +95,16 @@ export function createLockWatches(options: {
     if (prefix !== undefined && ![...followed.values()].includes(prefix)) close(prefix);
   }
 
-  function wakeFollowers(prefix: string): void {
-    for (const [key, followedPrefix] of followed) if (followedPrefix === prefix) wake(key);
+  function wakeFollowers(prefix: string, keys: readonly string[]): void {
+    for (const [group, followedPrefix] of followed)
+      if (followedPrefix === prefix && keys.some((key) => !locks.ownWrite(key, group))) wake(group);
   }
 
   return {
     openBucket: (bucket) =>
       open(groupsPrefix(space, bucket), (keys) => {
-        for (const group of new Set(keys.map((key) => groupOfKey(space, key)))) if (group !== null) wake(group);
+        const concerned = keys.map((key) => [groupOfKey(space, key), key] as const);
+        for (const [group, key] of concerned) if (group !== null && !locks.ownWrite(key, group)) wake(group);
       }),
     closeBucket: (bucket) => close(groupsPrefix(space, bucket)),
     follow: (group) => {
@@ -110,8 +115,7 @@ export function createLockWatches(options: {
       if (prefix === undefined) return;
       followed.set(groupKey(group), prefix);
       if (watches.has(prefix)) return;
-      const wakeThem = (keys: readonly string[]) => (keys.length > 0 ? wakeFollowers(prefix) : undefined);
-      open(prefix, wakeThem).catch(() => undefined);
+      open(prefix, (keys) => wakeFollowers(prefix, keys)).catch(() => undefined);
     },
     unfollow,
   };

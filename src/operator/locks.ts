@@ -8,6 +8,7 @@ import type { GroupKeys, LockView } from '../election/observation.ts';
 import { parseRecord } from '../election/record.ts';
 import { parseToken } from '../election/token.ts';
 import type { Consul, KvEntry, KvSnapshot } from '../ports/consul.ts';
+import { groupKey } from './store.ts';
 
 export type Locks = {
   keysOf(group: LeaderGroup): GroupKeys;
@@ -26,16 +27,31 @@ export type Locks = {
   snapshot(prefix: string, snapshot: KvSnapshot, rebuilt: boolean, asked?: number): readonly string[];
   /** Where we are in the order of what is learnt: to be taken before a read of a watch is sent, and given with its answer. */
   now(): number;
+  /** A transaction on the group's lock is under way, until the returned function is called. */
+  writing(group: LeaderGroup): () => void;
+  /**
+   * The entry is as the group's own transaction has left it; or one of it is under way, which may have been: its pass goes on with
+   * whatever is known then.
+   */
+  ownWrite(key: string, group: string): boolean;
   /** Nothing below this prefix is known any more. */
   forget(prefix: string): void;
 };
 
 /** `index`: a snapshot older than this does not know of the entry. */
-type Known = { readonly entry: KvEntry | null; readonly index: number; readonly learnt: number };
+type Known = {
+  readonly entry: KvEntry | null;
+  readonly index: number;
+  readonly learnt: number;
+  /** Key of the group whose own transaction made this version; null: somebody else's, or not known. */
+  readonly writer: string | null;
+};
 
 export function createLocks(consul: Consul, space: KeySpace): Locks {
   const known = new Map<string, Known>();
   let learnt = 0;
+  /** By group, how many of its transactions are under way. */
+  const underWay = new Map<string, number>();
   /** Prefixes whose watch has delivered: below them, a key that is not known does not exist. */
   const covered = new Set<string>();
   const keysOf = (group: LeaderGroup): GroupKeys => groupKeys(space, group, group.spec.lockKey);
@@ -44,7 +60,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     const found = known.get(key);
     if (found !== undefined) return found;
     const inSight = [...ancestors(key)].some((prefix) => covered.has(prefix));
-    return inSight ? { entry: null, index: 0, learnt: 0 } : null;
+    return inSight ? { entry: null, index: 0, learnt: 0, writer: null } : null;
   }
 
   function view(group: LeaderGroup): LockView | null {
@@ -63,10 +79,18 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     for (const [i, key] of names.entries()) learn(key, entries[i] ?? null);
   }
 
-  function learn(key: string, entry: KvEntry | null): void {
+  function learn(key: string, entry: KvEntry | null, writer = writerOf(key, entry)): void {
     doubted.delete(key);
     learnt += 1;
-    known.set(key, { entry, index: entry?.modifyIndex ?? 0, learnt });
+    known.set(key, { entry, index: entry?.modifyIndex ?? 0, learnt, writer });
+  }
+
+  /** Still the one who wrote it, if this is what was written. */
+  function writerOf(key: string, entry: KvEntry | null): string | null {
+    const before = known.get(key);
+    const same =
+      entry !== null && before?.entry?.modifyIndex === entry.modifyIndex && before.entry.session === entry.session;
+    return same ? before.writer : null;
   }
 
   function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean, asked = 0): readonly string[] {
@@ -92,7 +116,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   /** Whether that changed anything. A rebuilt Consul may use an index again, hence the session. */
   function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
     if (entry === null) known.delete(key);
-    else known.set(key, { entry, index: entry.modifyIndex, learnt });
+    else known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
     return entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
   }
 
@@ -102,13 +126,23 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     read,
     applied: (group, entries) => {
       const names = new Set(namesOf(keysOf(group)));
-      for (const entry of entries) if (names.has(entry.key)) learn(entry.key, entry);
+      for (const entry of entries) if (names.has(entry.key)) learn(entry.key, entry, groupKey(group));
     },
     doubt: (group) => {
       for (const key of namesOf(keysOf(group))) doubted.add(key);
     },
     snapshot,
     now: () => learnt,
+    writing: (group) => {
+      const key = groupKey(group);
+      underWay.set(key, (underWay.get(key) ?? 0) + 1);
+      return () => {
+        const left = (underWay.get(key) ?? 1) - 1;
+        if (left > 0) underWay.set(key, left);
+        else underWay.delete(key);
+      };
+    },
+    ownWrite: (key, group) => underWay.has(group) || known.get(key)?.writer === group,
     forget: (prefix) => {
       covered.delete(prefix);
       for (const key of known.keys()) {

@@ -43,8 +43,7 @@ export function createObserver(options: ObserverOptions): Observer {
     const silentSinceMs = options.silentSinceMs();
     if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
     const pods = observePods(store, group, memory, lock, nowMs);
-    const answered = silentSinceMs === null && ownership.kind !== 'neverKnown';
-    refreshMemory(memory, group, lock, sessions, answered, nowMs);
+    refreshMemory(memory, group, lock, sessions, silentSinceMs === null && knowsOwner(ownership), nowMs);
     return {
       nowMs,
       group,
@@ -72,6 +71,9 @@ export function createObserver(options: ObserverOptions): Observer {
     };
   };
 }
+
+/** Consul may answer a replica that has just lost its session: it does not know yet whose the group is. */
+const knowsOwner = ({ kind }: Ownership): boolean => kind === 'owned' || kind === 'notOwned';
 
 /** Our own writes to the group are known before the watch tells of them. */
 function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {

@@ -44,11 +44,14 @@ export const watchKeys = async (
   heldBack: HeldBack = () => false,
 ): Promise<void> => {
   const known = new Map<string, RawEntry>();
-  let [life, index, lastMs] = [0, 0, performance.now()];
+  let [life, index, lastMs, beforeMs] = [0, 0, performance.now(), performance.now()];
   // Consistent: a server that led until it was frozen answers with what it knew, and states would come out of order.
   await blocking<RawEntry>(consul, '/v1/kv/?recurse=true&consistent=true', signal, sink.trouble, (answer, sentMs) => {
     const atMs = performance.now();
-    const when = { atMs, earliestMs: atMs - sentMs > WAITED_MS && !heldBack(sentMs) ? atMs : lastMs };
+    const doubtful = heldBack(sentMs ?? lastMs);
+    // Held back, an answer may be as old as its question; what the next one adds may have happened any time since then.
+    const earliestMs = doubtful ? beforeMs : atMs - (sentMs ?? atMs) > WAITED_MS ? atMs : lastMs;
+    const when = { atMs, earliestMs: Math.min(earliestMs, atMs) };
     if (
       answer.index < index ||
       answer.items.some((entry) => entry.ModifyIndex < (known.get(entry.Key)?.ModifyIndex ?? 0))
@@ -56,7 +59,7 @@ export const watchKeys = async (
       life += 1;
     }
     for (const state of differences(known, answer, life)) sink.key({ ...state, ...when });
-    [index, lastMs] = [answer.index, atMs];
+    [index, lastMs, beforeMs] = [answer.index, atMs, sentMs ?? lastMs];
     sink.answered(answer.index);
   });
 };
@@ -100,7 +103,7 @@ const blocking = async <T>(
   path: string,
   signal: AbortSignal,
   trouble: (message: string) => void,
-  answered: (answer: Snapshot<T>, sentMs: number) => void,
+  answered: (answer: Snapshot<T>, sentMs: number | null) => void,
 ): Promise<void> => {
   let index = 0;
   for (;;) {
@@ -112,7 +115,7 @@ const blocking = async <T>(
         signal,
       );
       // A read that did not ask for a change waits only for a Consul that is starting: it tells nothing of when.
-      answered(answer, index === 0 ? Number.POSITIVE_INFINITY : sentMs);
+      answered(answer, index === 0 ? null : sentMs);
       // Waiting for an index that a rebuilt Consul has not reached would be waiting for ever.
       index = answer.index < index ? 0 : answer.index;
     } catch (error) {

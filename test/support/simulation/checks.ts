@@ -33,6 +33,8 @@ export type SimCounts = {
 type Yes = { readonly uid: string; readonly life: number; readonly untilMs: number };
 
 const ASK_MS = 400;
+const HASTE_MS = 2000;
+const HASTE_WRITES = 14;
 const LOOK_MS = 500;
 /** A patch may take its timeout; then the demotion is acknowledged or the API server was not reached. */
 const PATCH_MS = 2000;
@@ -59,6 +61,7 @@ export function createChecks(scenario: Scenario): Checks {
       if (group !== null) promises.set(name, watchPromises(api, consul, group));
     }
     countMoves(opened, counts);
+    watchHaste(opened, (text) => breaches.push(text));
     if (scenario.gate) askAllTheTime(opened, scenario, counts, (text) => breaches.push(text));
     watchDeadlines(opened, scenario, counts, (text) => breaches.push(text));
   }
@@ -126,6 +129,20 @@ function countMoves({ consul }: Stage, counts: SimCounts): void {
     )
       counts.bucketMoves += unlocks;
     else counts.handovers += 1;
+  });
+}
+
+/** Whatever fails is tried again after a while that grows; a group whose lock is written all the time is in a loop. */
+function watchHaste({ consul, loop }: Stage, breach: (text: string) => void): void {
+  const written = new Map<string, number[]>();
+  consul.onTxn(({ by, ops, result }) => {
+    const key = ops.find(({ verb, key }) => verb === 'lock' && key.includes('/groups/'))?.key;
+    if (result.kind === 'rejected' || key === undefined) return;
+    const name = `${by} ${key}`;
+    const recent = (written.get(name) ?? []).filter((atMs) => atMs > loop.nowMs() - HASTE_MS);
+    written.set(name, [...recent, loop.nowMs()]);
+    if (recent.length === HASTE_WRITES)
+      breach(`haste: ${by} has written ${key} ${HASTE_WRITES} times within ${HASTE_MS} ms`);
   });
 }
 

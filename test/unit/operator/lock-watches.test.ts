@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { bucketOf, groupKeys } from '../../../src/election/keys.ts';
 import { createLockWatches } from '../../../src/operator/lock-watches.ts';
 import { createLocks } from '../../../src/operator/locks.ts';
 import { aGroup } from '../../support/builders.ts';
@@ -42,6 +43,29 @@ function aWatch() {
   };
   return { clock, locks, watches, woken, change };
 }
+
+describe('a group', () => {
+  it('is not woken by what its own transaction wrote, whichever of answer and watch is first, and by every other change', async () => {
+    const { locks, watches, woken, change } = aWatch();
+    const group = aGroup();
+    const key = groupKeys(SPACE, group, null).lock;
+    await watches.openBucket(bucketOf(group.namespace, group.name));
+    const answered = await change('lock', key);
+    locks.applied(group, answered);
+    await settle();
+    expect([...woken]).toEqual([]);
+    const over = locks.writing(group);
+    const late = await change('unlock', key);
+    await settle();
+    locks.applied(group, late);
+    over();
+    await settle();
+    expect([...woken]).toEqual([]);
+    await change('lock', key);
+    await settle();
+    expect([...woken]).toEqual(['default/notifier']);
+  });
+});
 
 describe('groups that share a lock key', () => {
   it('wake each other, also when the change was known here already by the own answer of one of them', async () => {

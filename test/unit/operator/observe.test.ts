@@ -248,6 +248,20 @@ describe('the deadline of the lock', () => {
   });
 });
 
+describe('a demotion for Consul’s silence', () => {
+  it.each([
+    [null, false],
+    ['notOwned', false],
+    ['lapsed', true],
+    ['neverKnown', true],
+  ] as const)('is over once Consul answers and this replica knows whose the group is: %s', (kind, remembered) => {
+    const { memory, look, become } = anObserver();
+    memory.demotedForSilence = true;
+    if (kind !== null) become(kind);
+    expect(look().demotedForSilence).toBe(remembered);
+  });
+});
+
 describe('what was learnt', () => {
   it('of the group is preferred until the watch has caught up', () => {
     const { memory, look } = anObserver();

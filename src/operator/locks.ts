@@ -16,7 +16,7 @@ export type Locks = {
   view(group: LeaderGroup): LockView | null;
   /** Consistent. Throws ConsulError, and leaves the view in doubt then. */
   read(group: LeaderGroup, signal: AbortSignal): Promise<void>;
-  /** The answer to our own transaction: what it wrote is known before any watch tells. */
+  /** The answer to our own transaction: what it wrote is known before any watch tells, unless one has told of more. */
   applied(group: LeaderGroup, entries: readonly KvEntry[]): void;
   /** What is known of this group's lock is not to be believed until it has been read. */
   doubt(group: LeaderGroup): void;
@@ -126,7 +126,10 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     read,
     applied: (group, entries) => {
       const names = new Set(namesOf(keysOf(group)));
-      for (const entry of entries) if (names.has(entry.key)) learn(entry.key, entry, groupKey(group));
+      // The watch may have shown a later change before the answer came: a session that ended just then.
+      const late = ({ key, modifyIndex }: KvEntry): boolean => (known.get(key)?.index ?? 0) > modifyIndex;
+      const news = entries.filter((entry) => names.has(entry.key) && !late(entry));
+      for (const entry of news) learn(entry.key, entry, groupKey(group));
     },
     doubt: (group) => {
       for (const key of namesOf(keysOf(group))) doubted.add(key);

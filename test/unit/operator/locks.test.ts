@@ -82,6 +82,14 @@ describe('a lock', () => {
     expect(locks.view(group)?.session).toBeNull();
   });
 
+  it('stays as a watch has shown it since, when the answer to our own transaction comes late', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    locks.snapshot(BUCKET, seen(13, entry(13, { session: null })), false);
+    locks.applied(group, [entry(12, { session: 'session-of-b' })]);
+    expect(locks.view(group)).toMatchObject({ session: null, versions: [{ index: 13 }] });
+  });
+
   it('is known anew when Consul was rebuilt, although its indexes are lower', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(70, entry(70)), false);

@@ -1,0 +1,69 @@
+/**
+ * Where notifications arrive. Stores every delivery, and refuses two kinds: with a token lower than the highest seen, which only a former
+ * leader can have, and of a tick that was delivered before. Without tokens (nobody asked the gate) it takes everything.
+ *
+ * DATABASE: file of SQLite (default: in memory). PORT.
+ */
+import { createServer } from 'node:http';
+import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
+
+type Delivery = { readonly tick: number; readonly token: number | null; readonly pod: string };
+type Verdict = 'accepted' | 'refused-by-token' | 'refused-by-tick';
+
+const database = new DatabaseSync(process.env['DATABASE'] ?? ':memory:');
+database.exec(`
+  CREATE TABLE IF NOT EXISTS deliveries (
+    tick INTEGER NOT NULL, token INTEGER, pod TEXT NOT NULL, verdict TEXT NOT NULL, atMs INTEGER NOT NULL
+  )`);
+const highest = database.prepare('SELECT max(token) AS token FROM deliveries');
+const before = database.prepare("SELECT 1 FROM deliveries WHERE tick = ? AND verdict = 'accepted' LIMIT 1");
+const insert = database.prepare('INSERT INTO deliveries (tick, token, pod, verdict, atMs) VALUES (?, ?, ?, ?, ?)');
+const all = database.prepare('SELECT tick, token, pod, verdict, atMs FROM deliveries ORDER BY rowid');
+
+/** One statement after the other, in one thread: nothing comes between the question and the row. */
+function take({ tick, token, pod }: Delivery): Verdict {
+  const verdict = judge(tick, token);
+  insert.run(tick, token, pod, verdict, Date.now());
+  return verdict;
+}
+
+function judge(tick: number, token: number | null): Verdict {
+  if (token === null) return 'accepted';
+  const known = (highest.get() as { readonly token: number | null }).token ?? 0;
+  if (token < known) return 'refused-by-token';
+  return before.get(tick) === undefined ? 'accepted' : 'refused-by-tick';
+}
+
+function parse(body: string): Delivery | null {
+  try {
+    const { tick, token, pod } = JSON.parse(body) as Partial<Delivery>;
+    const whole = (value: unknown): value is number => Number.isSafeInteger(value);
+    const complete = whole(tick) && (token === null || whole(token)) && typeof pod === 'string';
+    return complete ? { tick, token, pod } : null;
+  } catch {
+    return null;
+  }
+}
+
+const server = createServer((request, response) => {
+  const answer = (status: number, body: unknown): void =>
+    void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  if (request.method === 'GET' && request.url === '/deliveries') return answer(200, all.all());
+  if (request.method !== 'POST' || request.url !== '/deliveries')
+    return answer(404, { message: 'POST or GET /deliveries' });
+  text(request).then(
+    (body) => {
+      const delivery = parse(body);
+      if (delivery === null) return answer(400, { message: 'a delivery has tick, token (or null) and pod' });
+      const verdict = take(delivery);
+      answer(verdict === 'accepted' ? 200 : 409, { verdict });
+    },
+    () => response.destroy(),
+  );
+});
+server.listen(Number(process.env['PORT'] ?? 8080));
+process.once('SIGTERM', () => {
+  server.close(() => database.close());
+  server.closeAllConnections();
+});

@@ -1,0 +1,139 @@
+/**
+ * The story: three notifiers with one schedule, and a sink that stores every delivery. The notifiers are processes, their pods objects of
+ * the real API server, the operator and Consul are real.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { assertKept } from '../support/checker.ts';
+import { type Harness, startHarness } from '../support/harness.ts';
+import { acceptedPerTick, type Program, type Sink, startNotifier, startSink } from '../support/notifiers.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
+
+const PODS = ['notifier-0', 'notifier-1', 'notifier-2'];
+const TICK_MS = 200;
+const SOON = { timeout: 30_000, interval: 50 };
+
+let h: Harness;
+let operator: OperatorProcess;
+
+beforeAll(async () => {
+  h = await startHarness();
+  operator = await h.startOperator();
+});
+
+afterAll(() => h[Symbol.asyncDispose]());
+
+type Stage = { readonly namespace: string; readonly sink: Sink; readonly notifiers: Map<string, Program> };
+
+async function stage(options: { readonly asks: boolean; readonly prepareMs: number }): Promise<Stage> {
+  const namespace = await h.world.namespace('story');
+  const sink = await startSink();
+  onTestFinished(() => sink[Symbol.asyncDispose]());
+  const notifiers = new Map<string, Program>();
+  onTestFinished(async () => {
+    for (const program of notifiers.values()) await program[Symbol.asyncDispose]();
+  });
+  const opened = { namespace, sink, notifiers };
+  if (options.asks) {
+    await h.group(namespace, 'notifier', { pods: PODS.length });
+    await h.led(namespace, 'notifier');
+  }
+  for (const pod of PODS) await start(opened, pod, options);
+  return opened;
+}
+
+async function start(
+  { namespace, sink, notifiers }: Stage,
+  pod: string,
+  { asks, prepareMs }: { readonly asks: boolean; readonly prepareMs: number },
+): Promise<void> {
+  const gate = asks ? operator.url : null;
+  const about = { pod, namespace, group: 'notifier', gate, sink: sink.url, tickMs: TICK_MS, prepareMs };
+  notifiers.set(pod, await startNotifier(about));
+}
+
+const accepted = async ({ sink }: Stage): Promise<number> =>
+  [...acceptedPerTick(await sink.deliveries()).values()].filter((count) => count > 0).length;
+
+async function untilDelivered(opened: Stage, more: number): Promise<void> {
+  const before = await accepted(opened);
+  await vi.waitFor(async () => expect(await accepted(opened)).toBeGreaterThanOrEqual(before + more), SOON);
+}
+
+it('without LeaderGroup every tick is delivered three times', { timeout: 60_000 }, async () => {
+  const opened = await stage({ asks: false, prepareMs: 5 });
+  await untilDelivered(opened, 12);
+  // Not the first and the last: the three did not begin and do not end at one time.
+  const counts = [...acceptedPerTick(await opened.sink.deliveries()).values()].slice(5, -2);
+  expect(new Set(counts)).toEqual(new Set([3]));
+});
+
+it('with it no tick is delivered twice, whoever crashes, hangs, goes or comes back; a late delivery is refused by its token', {
+  timeout: 170_000,
+}, async () => {
+  const options = { asks: true, prepareMs: 60 };
+  const opened = await stage(options);
+  const { namespace, sink, notifiers } = opened;
+  const missed: Record<string, number[]> = {};
+
+  async function fault(kind: string, cause: (leader: string) => Promise<() => Promise<void>>): Promise<void> {
+    await untilDelivered(opened, 5);
+    const { name: leader } = await h.led(namespace, 'notifier');
+    const gaps = (): number => [...acceptedPerTick(lately).values()].filter((count) => count === 0).length;
+    let lately = await sink.deliveries();
+    const before = gaps();
+    const undo = await cause(leader);
+    await h.led(namespace, 'notifier', { not: leader, timeoutMs: 30_000 });
+    await untilDelivered(opened, 5);
+    await undo();
+    await untilDelivered(opened, 3);
+    lately = await sink.deliveries();
+    (missed[kind] ??= []).push(gaps() - before);
+  }
+
+  for (let turn = 0; turn < 3; turn += 1) {
+    await fault('container killed with -9', async (leader) => {
+      await notifiers.get(leader)?.kill();
+      await h.world.setReady(namespace, leader, false);
+      return async () => {
+        await start(opened, leader, options);
+        await h.world.setReady(namespace, leader, true);
+      };
+    });
+    await fault('pod deleted', async (leader) => {
+      await notifiers.get(leader)?.kill();
+      await h.world.deletePod(namespace, leader);
+      return async () => {
+        await h.world.pod({ namespace, name: leader, labels: { app: 'notifier' } });
+        await start(opened, leader, options);
+      };
+    });
+    // It stands still between its question and its delivery, which is under way when it is woken: only the token can tell.
+    await fault('process hung', async (leader) => {
+      await justAfterTick(options.prepareMs / 2);
+      notifiers.get(leader)?.signal('SIGSTOP');
+      await h.world.setReady(namespace, leader, false);
+      return async () => {
+        notifiers.get(leader)?.signal('SIGCONT');
+        await h.world.setReady(namespace, leader, true);
+      };
+    });
+  }
+  const all = await sink.deliveries();
+  const twice = [...acceptedPerTick(all)].filter(([, count]) => count > 1);
+  expect(twice).toEqual([]);
+  expect(all.filter(({ verdict }) => verdict === 'refused-by-token').length).toBeGreaterThan(0);
+  for (const [kind, ticks] of Object.entries(missed))
+    console.log(`notifier: ${kind}: ticks of ${TICK_MS} ms missed: ${ticks.join(', ')}`);
+  const count = (verdict: string): number => all.filter((delivery) => delivery.verdict === verdict).length;
+  console.log(
+    `notifier: accepted ${count('accepted')}, refused by token ${count('refused-by-token')}, refused by tick ${count('refused-by-tick')}`,
+  );
+  await h.observer.caughtUp();
+  assertKept(h.observer.history({ namespaces: [namespace] }));
+});
+
+async function justAfterTick(ms: number): Promise<void> {
+  const now = Date.now();
+  await delay(TICK_MS - (now % TICK_MS) + ms);
+}

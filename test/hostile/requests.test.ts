@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { replicasRoute } from '../../src/http/replicas.ts';
 import { createServer } from '../../src/http/server.ts';
 import { trying } from '../support/model/seed.ts';
+import { aGate, GROUP, MEMBER } from '../unit/http/gate/support.ts';
 
 const RUNS = trying(150);
 /** Sent slowly or not at all, a request is waited for: the test ends the connection itself then. */
@@ -15,6 +16,15 @@ const methods = fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS
 const paths = fc.oneof(
   fc.constantFrom('/livez', '/readyz', '/metrics', '/replicas', '/', '*', 'http://elsewhere/livez', '//livez'),
   fc.webPath(),
+  fc
+    .tuple(
+      fc.constantFrom('/v1/', '/v1/self', GROUP, MEMBER, `${GROUP}/members/`, `${GROUP}//members/a`),
+      fc.oneof(
+        fc.constantFrom('', '?wait=1ms', '?wait=1ms&token=4', '?wait=9999999s', '?token=', '?wait=1s&wait=2s'),
+        fc.webQueryParameters().map((query) => `?${query}`),
+      ),
+    )
+    .map(([path, query]) => path + query),
   fc.string().map((path) => `/${path}`),
   fc.constantFrom(
     `/${'a'.repeat(7000)}`,
@@ -91,7 +101,7 @@ it('a request is answered in HTTP or not at all, never fails inside, and hurts n
     address: { host: '127.0.0.1', port: 0 },
     health: { live: [], ready: [] },
     metrics: { contentType: 'text/plain', render: async () => 'up 1\n' },
-    routes: [replicasRoute(() => ({ self: 'a' }))],
+    routes: [replicasRoute(() => ({ self: 'a' })), ...aGate().routes],
     log,
   });
   const { port } = await server.listen();
@@ -99,7 +109,7 @@ it('a request is answered in HTTP or not at all, never fails inside, and hurts n
     await fc.assert(
       fc.asyncProperty(requests, async (request) => {
         const answer = await answerTo(port, request);
-        if (answer !== '') expect(answer).toMatch(/^HTTP\/1\.1 (100|200|400|404|405|408|417|431|501|505) /);
+        if (answer !== '') expect(answer).toMatch(/^HTTP\/1\.1 (100|200|400|404|405|408|409|417|429|431|501|503|505) /);
         const after = await fetch(`http://127.0.0.1:${port}/livez`);
         expect([after.status, await after.text()]).toEqual([200, 'live\n']);
         expect(failures).toEqual([]);

@@ -62,6 +62,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
   }
 
   return {
+    routes,
     clock,
     forwards,
     waiting,

@@ -20,7 +20,8 @@ const edit = (file: string, find: string, replace: string): Edit => ({ file: `sr
 const PODS = 'operator/execute-pods.ts';
 const LOCKS = 'operator/execute-locks.ts';
 const TXN = 'operator/lock-txn.ts';
-const LIFE = 'operator/replicas/life.ts';
+const FOLLOW = 'operator/replicas/follow.ts';
+const MOVES = 'operator/replicas/moves.ts';
 const HELD = 'election/plan-held.ts';
 const GATE = 'election/gate.ts';
 
@@ -266,14 +267,14 @@ export const mutants: readonly Mutant[] = [
     what: 'the sessions to adopt were listed before the bucket was this replica’s',
     edits: [
       edit(
-        LIFE,
+        FOLLOW,
         'const sessions = await listOwnNode(consul, space, own.id, signal);',
         'early ??= await listOwnNode(consul, space, own.id, signal);\n  const sessions = early;',
       ),
       edit(
-        LIFE,
-        'export type Life = {',
-        'let early: Awaited<ReturnType<typeof listOwnNode>> | null = null;\n\nexport type Life = {',
+        FOLLOW,
+        'const ADOPTIONS_AT_ONCE = 16;',
+        'const ADOPTIONS_AT_ONCE = 16;\nlet early: Awaited<ReturnType<typeof listOwnNode>> | null = null;',
       ),
     ],
   },
@@ -488,7 +489,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a new owner opens sessions of its own and lets the members’ expire',
     edits: [
       edit(
-        LIFE,
+        FOLLOW,
         'await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));',
         'await inParallel(ours.slice(0, 0), ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));',
       ),
@@ -527,7 +528,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a bucket whose rightful owner does not take it stays free',
     edits: [
       edit(
-        LIFE,
+        FOLLOW,
         'nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS',
         'nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS * 1e9',
       ),
@@ -619,7 +620,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a bucket moves while passes over its groups are in work',
     edits: [
       edit(
-        LIFE,
+        MOVES,
         'const ended = await Promise.race([quiet(bucket).then(() => true), late]);',
         'const ended = (await Promise.race([true, quiet(bucket), late])) !== null;',
       ),
@@ -645,7 +646,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a bucket is used again while a move of it may be under way',
     edits: [
       edit(
-        LIFE,
+        FOLLOW,
         'if (!(await locks.confirm(own.id, mine, signal))) throw',
         'if (own.ttlMs < 0 && !(await locks.confirm(own.id, mine, signal))) throw',
       ),

@@ -1,5 +1,5 @@
 /**
- * Which buckets this replica owns, over all its lives in Consul. The replicas share the buckets (life.ts); a bucket counts as
+ * Which buckets this replica owns, over all its lives in Consul. The replicas share the buckets (follow.ts); a bucket counts as
  * owned only after its sessions have been adopted, and only while the replica's own session may be believed.
  */
 import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
@@ -12,7 +12,8 @@ import { backoffMs } from '../queue.ts';
 import { keepRenewed } from '../renewal.ts';
 import { ALL_BUCKETS, createBucketLocks } from './bucket-locks.ts';
 import { createBuckets } from './buckets.ts';
-import { follow, type Life } from './life.ts';
+import { follow } from './follow.ts';
+import type { Life } from './life.ts';
 import { ForeignClusterError, join, REPLICA_TTL_MS } from './membership.ts';
 import type { OwnershipOptions } from './options.ts';
 import { createRegistry } from './registry.ts';

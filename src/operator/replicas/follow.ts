@@ -1,0 +1,214 @@
+/**
+ * One life of a replica: from its session's opening to its end it shares the buckets with the others. Watches and timers only
+ * ring; each round reads all bucket locks consistently and does what follows from them and from who is there.
+ */
+import { bucketOf, bucketsPrefix, replicasPrefix } from '../../election/keys.ts';
+import { rightfulOwners } from '../../election/placement.ts';
+import type { LiveReplica } from '../../election/replicas.ts';
+import type { KvSnapshot, TxnOp } from '../../ports/consul.ts';
+import { aborted } from '../aborted.ts';
+import { inParallel } from '../in-parallel.ts';
+import { watchPrefix } from '../prefix-watch.ts';
+import { backoffMs } from '../queue.ts';
+import type { Renewal } from '../renewal.ts';
+import { ALL_BUCKETS } from './bucket-locks.ts';
+import type { Life } from './life.ts';
+import { listOwnNode, register } from './membership.ts';
+import { moveAway, nextMoveMs, UNREAD } from './moves.ts';
+import type { OwnershipOptions } from './options.ts';
+
+/** A bucket that nobody has taken for so long may be taken by anyone: its rightful owner does not. */
+const FREE_MS = 2000;
+/** A watch whose connection died unnoticed hides a bucket that was passed to this replica: it is asked anew so often. */
+const WAIT_MS = 5000;
+const ADOPTIONS_AT_ONCE = 16;
+
+/** Until `signal` aborts. `problem` is told of what keeps a round from its end, and with null when one got there. */
+export async function follow(
+  options: OwnershipOptions,
+  life: Life,
+  problem: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { bell, registry } = life;
+  const watches = [
+    watchChanges(options, bucketsPrefix(options.space), bell.ring, problem, signal),
+    watchChanges(
+      options,
+      replicasPrefix(options.space),
+      (snapshot) => {
+        registry.update(snapshot);
+        bell.ring();
+      },
+      problem,
+      signal,
+    ),
+  ];
+  bell.ring();
+  for (let failures = 0; !signal.aborted; ) {
+    await bell.rung(signal);
+    if (aborted(signal)) break;
+    try {
+      await round(options, life, signal);
+      failures = 0;
+      problem(null);
+    } catch (error) {
+      if (aborted(signal)) break;
+      problem(error);
+      failures += 1;
+      bell.ringAfter(backoffMs(failures + 1, options.random.next()));
+    }
+  }
+  await Promise.all(watches);
+}
+
+/** A read whose time is over without a change is nothing to look into; the first answer after an error is. */
+function watchChanges(
+  options: OwnershipOptions,
+  prefix: string,
+  changed: (snapshot: KvSnapshot) => void,
+  problem: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen: number | null = null;
+  const onSnapshot = (snapshot: KvSnapshot): void => {
+    if (snapshot.index === seen) return;
+    seen = snapshot.index;
+    changed(snapshot);
+  };
+  const onError = (error: unknown): void => {
+    seen = null;
+    problem(error);
+  };
+  return watchPrefix(options, prefix, onSnapshot, onError, signal, undefined, WAIT_MS);
+}
+
+async function round(options: OwnershipOptions, life: Life, signal: AbortSignal): Promise<void> {
+  await tell(options, life, signal);
+  if (!life.registry.known()) return;
+  life.seen = await life.locks.read(signal);
+  const owners = rightfulOwners(everyone(options, life));
+  const confirmed = await confirm(life, options, signal);
+  await takeFree(options, life, owners, signal);
+  const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
+  for (const bucket of life.buckets.all()) if (!mine.includes(bucket)) life.buckets.close(bucket);
+  await open(options, life, mine, signal);
+  if (confirmed === 'confirmed') life.bell.ring();
+  else await moveAway(options, life, owners, signal);
+  await forgetLeft(options, life, signal);
+  lookAgain(options, life, owners);
+}
+
+const holds = ({ seen, own }: Life, bucket: number): boolean => seen.get(bucket)?.session === own.id;
+
+/** The others know of this replica, and of whether it reaches the API server. */
+async function tell(options: OwnershipOptions, life: Life, signal: AbortSignal): Promise<void> {
+  const { registry, own, membership } = life;
+  const reaches = options.reachesApiServer();
+  const entered = !registry.known() || registry.live().some(({ session }) => session === own.id);
+  if (life.told === reaches && entered) return;
+  await register(options.consul, options.space, options.replica, membership, reaches, signal);
+  life.told = reaches;
+}
+
+/** Those that the watch has told of, and this one, of which it may not have told yet. */
+function everyone({ replica }: OwnershipOptions, { registry, own, membership, told }: Life): readonly LiveReplica[] {
+  const others = registry.live().filter(({ id }) => id !== replica.id);
+  const { sinceMs } = membership;
+  return [
+    ...others,
+    { id: replica.id, session: own.id, reachesApiServer: told ?? true, sinceMs, pod: replica.pod, url: replica.url },
+  ];
+}
+
+/**
+ * Past its deadline a replica believes its own locks only after it has locked them again; and a move of which no answer came
+ * is made void the same way before the bucket is used again.
+ */
+async function confirm(life: Life, options: OwnershipOptions, signal: AbortSignal): Promise<'confirmed' | 'no need'> {
+  const { own, buckets, locks } = life;
+  const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
+  const undecided = mine.filter((bucket) => buckets.state(bucket) === 'leaving');
+  if (mine.length === 0 || (own.proven() && undecided.length === 0)) return 'no need';
+  if (!(await locks.confirm(own.id, mine, signal))) throw new Error('a bucket was lost while it was confirmed');
+  own.prove();
+  for (const bucket of undecided) buckets.set(bucket, 'owned');
+  for (const bucket of mine) if (buckets.state(bucket) === 'owned') options.adopted(bucket);
+  return 'confirmed';
+}
+
+async function takeFree(
+  options: OwnershipOptions,
+  life: Life,
+  owners: ReadonlyMap<number, LiveReplica>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { own, locks, freeSince, seen } = life;
+  const nowMs = options.clock.nowMs();
+  const free = ALL_BUCKETS.filter((bucket) => seen.get(bucket)?.session == null);
+  for (const bucket of freeSince.keys()) if (!free.includes(bucket)) freeSince.delete(bucket);
+  for (const bucket of free) if (!freeSince.has(bucket)) freeSince.set(bucket, nowMs);
+  const wanted = free.filter(
+    (bucket) => owners.get(bucket)?.session === own.id || nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS,
+  );
+  const taken = new Set(await locks.take(own.id, wanted, signal));
+  if (taken.size === 0) return;
+  own.prove();
+  for (const bucket of taken) freeSince.delete(bucket);
+  const got = [...taken].map((bucket) => [bucket, { session: own.id, index: UNREAD }] as const);
+  life.seen = new Map([...seen, ...got]);
+}
+
+async function open(
+  options: OwnershipOptions,
+  { own, buckets }: Life,
+  mine: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  const fresh = mine.filter((bucket) => ['adopting', 'lapsed', null].includes(buckets.state(bucket)));
+  if (fresh.length === 0) return;
+  for (const bucket of fresh) buckets.adopt(bucket);
+  await Promise.all(fresh.map((bucket) => options.opened(bucket)));
+  await adoptSessions(options, own, new Set(fresh), signal);
+  for (const bucket of fresh) buckets.set(bucket, 'owned');
+  for (const bucket of fresh) options.adopted(bucket);
+  options.metrics.bucketsMoved('taken', fresh.length);
+  const { log, keeper } = options;
+  log.info({ buckets: fresh.length, sessions: keeper.count() }, 'took buckets and adopted their sessions');
+}
+
+/** Listed after the buckets are ours: whoever owned them before cannot open or lock with another one since. */
+async function adoptSessions(
+  { consul, space, keeper }: OwnershipOptions,
+  own: Renewal,
+  some: ReadonlySet<number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const sessions = await listOwnNode(consul, space, own.id, signal);
+  const ours = sessions.filter(({ name }) => {
+    const [namespace, group] = name.split('/');
+    return group !== undefined && some.has(bucketOf(namespace ?? '', group));
+  });
+  await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));
+}
+
+/** Entries of replicas that are gone are removed by the first of the living, so that they do not pile up. */
+async function forgetLeft(options: OwnershipOptions, { registry, own }: Life, signal: AbortSignal): Promise<void> {
+  const left = registry.left();
+  if (left.length === 0 || registry.live()[0]?.session !== own.id) return;
+  for (const { key, modifyIndex } of left) {
+    const ops: readonly TxnOp[] = [
+      { verb: 'check-index', key, index: modifyIndex },
+      { verb: 'delete', key },
+    ];
+    await options.consul.txn(ops, signal);
+  }
+}
+
+/** No watch tells when a time is over. */
+function lookAgain({ clock }: OwnershipOptions, life: Life, owners: ReadonlyMap<number, LiveReplica>): void {
+  const nowMs = clock.nowMs();
+  for (const sinceMs of life.freeSince.values()) life.bell.ringAfter(Math.max(1, sinceMs + FREE_MS - nowMs));
+  const moveMs = nextMoveMs(life, owners, nowMs);
+  if (moveMs !== null) life.bell.ringAfter(moveMs - nowMs);
+}

@@ -22,6 +22,9 @@ const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfi
 const UNIT = ['test/unit/election', 'test/unit/operator', 'test/unit/kubernetes/kubernetes.test.ts', 'test/properties'];
 const SIMULATED = ['--histories', '300', '--seed', '1'];
 const LIMIT_MS = 240_000;
+/** Between these marks the table stands in the file that --write names. */
+const BEGIN = '<!-- written by npm run test:mutants -->';
+const END = '<!-- end -->';
 
 const { values } = parseArgs({
   options: {
@@ -78,9 +81,6 @@ function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): strin
   const cells = [`\`${id}\``, about, what, verdict?.by ?? '**lives**'].map((cell) => cell.replaceAll('|', '\\|'));
   return `| ${cells.join(' | ')} |`;
 }
-
-const BEGIN = '<!-- written by npm run test:mutants -->';
-const END = '<!-- end -->';
 
 async function writeTable(file: string, rows: readonly string[]): Promise<void> {
   const text = await readFile(file, 'utf8');

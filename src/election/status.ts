@@ -33,7 +33,8 @@ export function buildStatus(
 ): LeaderGroupStatus {
   const previous = o.group.status;
   const leaders = leadersOf(o, now);
-  const recentTransitions = [...news.toReversed(), ...(previous?.recentTransitions ?? [])].slice(0, TRANSITIONS_KEPT);
+  const history = [...news.toReversed(), ...(previous?.recentTransitions ?? [])];
+  const recentTransitions = [...vanished(previous, leaders, history, now), ...history].slice(0, TRANSITIONS_KEPT);
   return {
     leader: leaders.map(({ pod }) => pod).join(','),
     leaders,
@@ -49,6 +50,22 @@ export function buildStatus(
     conditions:
       verdict === null ? (previous?.conditions ?? []) : conditionsOf(o, verdict, leaders, recentTransitions, now),
   };
+}
+
+/**
+ * A leader that went while nothing could be decided about it (Consul was silent, its pod was deleted) was not written off, so no news
+ * tells of it. Its token must not vanish with it: when Consul is wiped afterwards, nobody else knows it. (Promise I5.)
+ */
+function vanished(
+  previous: LeaderGroupStatus | null,
+  leaders: readonly LeaderStatus[],
+  history: readonly TransitionStatus[],
+  now: string,
+): readonly TransitionStatus[] {
+  const known = Math.max(0, ...[...leaders, ...history].map(({ token }) => token));
+  const gone = previous?.leaders.find(({ token }) => token > known);
+  if (gone === undefined) return [];
+  return [{ time: now, from: gone.pod, to: '', reason: 'LeaderGone', token: gone.token, durationMilliseconds: 0 }];
 }
 
 /** The status of a group whose spec cannot be acted on: what was true stays, and it says what to change. */

@@ -60,6 +60,25 @@ describe('the status', () => {
     expect(build(anObservation({ pods }))).toMatchObject({ leader: '', leaders: [] });
   });
 
+  it('keeps the token of a leader that vanished without having been written off, once', () => {
+    const led = build(anObservation());
+    const pods = [observed(aPod({ name: 'b' }))];
+    const next = build(
+      anObservation({ pods, group: aGroup({ status: led }) }),
+      notReady('ConsulUnreachable', 'silent'),
+    );
+    expect(next).toMatchObject({ leaders: [], leaderTransitions: 0 });
+    expect(next.recentTransitions).toMatchObject([{ from: 'a', to: '', reason: 'LeaderGone', token: 4 }]);
+    const after = build(anObservation({ pods, group: aGroup({ status: next }) }));
+    expect(after.recentTransitions).toEqual(next.recentTransitions);
+  });
+
+  it('adds nothing for a leader whose token its news tell', () => {
+    const led = build(anObservation());
+    const o = anObservation({ pods: [observed(aPod({ name: 'b' }))], group: aGroup({ status: led }) });
+    expect(build(o, LED, [transition('', { from: 'a' })]).recentTransitions).toHaveLength(1);
+  });
+
   it('takes no time from an annotation that is none', () => {
     const pods = [observed(aLeader(4, { name: 'a' }))].map(({ pod }) =>
       observed({ ...pod, annotations: { ...pod.annotations, 'since.leadergroup.dev/notifier': 'yesterday' } }),

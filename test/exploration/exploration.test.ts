@@ -10,7 +10,7 @@ const BUDGET = { blink: 2, recreate: 1, expire: 1, takeOver: 2, lostReply: 1, la
 const DEPTH = Number(process.env['EXPLORATION_DEPTH'] ?? 7);
 
 const LED: Bounds = { start: 'led', depth: DEPTH, budget: BUDGET, settleEvery: 25 };
-const FRESH: Bounds = { start: 'fresh', depth: DEPTH + 1, budget: BUDGET, settleEvery: 25 };
+const FRESH: Bounds = { start: 'fresh', depth: DEPTH, budget: BUDGET, settleEvery: 25 };
 
 describe('every interleaving', () => {
   it.each([FRESH, LED])(

@@ -47,7 +47,7 @@ describe('the manifests', () => {
   it("make a pod that the namespace's restricted security level lets in", async () => {
     const level = await kubectl.must(['get', 'namespace', NAMESPACE, '-o', 'jsonpath={.metadata.labels}']);
     expect(level).toContain('"pod-security.kubernetes.io/enforce":"restricted"');
-    await vi.waitFor(async () => expect(await podsOf('leadergroup')).toHaveLength(1), {
+    await vi.waitFor(async () => expect(await podsOf('leadergroup')).toHaveLength(2), {
       timeout: 30_000,
       interval: 250,
     });

@@ -75,12 +75,12 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
     adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
     closed: (bucket) => {
-      for (const key of store.groupKeys().filter(inBucket(bucket))) changes.tell(key);
       watches.closeBucket(bucket);
       for (const key of keeper.keys().filter(inBucket(bucket))) keeper.leave(key);
       for (const key of store.groupKeys().filter(inBucket(bucket))) {
         watches.unfollow(key);
         reconciler.forget(key);
+        changes.tell(key);
       }
     },
     quiet: (bucket) => queue.quiet(inBucket(bucket)),

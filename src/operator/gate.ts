@@ -1,7 +1,6 @@
 /** Answers applications from what is known; no request is sent for an answer. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
-import { matches } from '../api/selector.ts';
 import { answerGate, type GateAnswer, MAX_YES_MS } from '../election/gate.ts';
 import type { Changes, ChangeWatch } from './changes.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -78,11 +77,8 @@ export function createGate({ ask, store, ownership, changes, self }: GateParts):
     ask,
     group: groupNamed,
     member: (group, pod) => {
-      const found = store.pod(group.namespace, pod)?.pod ?? null;
-      const known = groupNamed(group);
-      if (found === null || known === null) return null;
-      const concerned = store.podsConcerning(groupKey(group)).some(({ pod: { uid } }) => uid === found.uid);
-      return concerned || matches(known.spec.selector, found.labels) ? found : null;
+      if (groupNamed(group) === null) return null;
+      return store.podsConcerning(groupKey(group)).find((stored) => stored.pod.name === pod)?.pod ?? null;
     },
     podAt: (address) => {
       const [pod, another] = store.podsAt(address);

@@ -163,6 +163,17 @@ const SETTLED_MS = 5000;
 
 const holderOf = ({ consul }: World): string | null => consul.entry(bucketKey(SPACE, BUCKET))?.session ?? null;
 
+/** The bucket is to pass from `first` to `second`, and a pass in work holds that up until `done`. */
+async function aMoveHeldUp() {
+  const world = aWorld();
+  const first = aReplica(world, OTHER);
+  await settle();
+  const done = first.work();
+  const second = aReplica(world, RIGHTFUL);
+  await world.clock.advance(2500);
+  return { world, first, second, done };
+}
+
 describe('two replicas', () => {
   it('share the buckets by halves, and each acts for its own', async () => {
     const world = aWorld();
@@ -206,12 +217,7 @@ describe('two replicas', () => {
   });
 
   it('wait with a move until the passes in work have ended, and meanwhile plan nothing for the bucket', async () => {
-    const world = aWorld();
-    const first = aReplica(world, OTHER);
-    await settle();
-    const done = first.work();
-    aReplica(world, RIGHTFUL);
-    await world.clock.advance(2500);
+    const { world, first, done } = await aMoveHeldUp();
     expect([first.ownership.of(GROUP).kind, holderOf(world)]).toEqual(['notOwned', first.session()]);
     done();
     await settle();
@@ -219,24 +225,14 @@ describe('two replicas', () => {
   });
 
   it('put a move off when a pass does not end: the bucket is worked on by its owner again', async () => {
-    const world = aWorld();
-    const first = aReplica(world, OTHER);
-    await settle();
-    first.work();
-    aReplica(world, RIGHTFUL);
-    await world.clock.advance(2500);
+    const { world, first } = await aMoveHeldUp();
     expect(first.ownership.of(GROUP).kind).toBe('notOwned');
     await world.clock.advance(5000);
     expect([first.ownership.of(GROUP).kind, holderOf(world)]).toEqual(['owned', first.session()]);
   });
 
   it('do not move a bucket to a replica whose session has just ended', async () => {
-    const world = aWorld();
-    const first = aReplica(world, OTHER);
-    await settle();
-    const done = first.work();
-    const second = aReplica(world, RIGHTFUL);
-    await world.clock.advance(2500);
+    const { world, first, second, done } = await aMoveHeldUp();
     second.link.decide(() => 'lost');
     world.consul.foreign.endSession(second.session());
     done();
@@ -245,12 +241,7 @@ describe('two replicas', () => {
   });
 
   it('do not go on with a bucket that Consul says is not theirs to be moved', async () => {
-    const world = aWorld();
-    const first = aReplica(world, OTHER);
-    await settle();
-    const done = first.work();
-    aReplica(world, RIGHTFUL);
-    await world.clock.advance(2500);
+    const { world, first, done } = await aMoveHeldUp();
     world.consul.foreign.endSession(first.session());
     done();
     await settle();

@@ -92,8 +92,9 @@ function configuration(site: Site, at: Server, name: string): object {
     performance: { raft_multiplier: 1 },
     // A cluster that was stopped over a holiday starts again.
     server_rejoin_age_max: '8760h',
-    // Everything here comes from one address, where in a cluster each client has its own.
-    ...(others.length === 0 ? {} : { limits: { http_max_conns_per_client: 4000 } }),
+    // Consul lets one address have 200 connections, and counts those of a killed client until the blocking reads on them are
+    // over. Here many operators live and die within seconds on one address; in a cluster each pod has its own.
+    limits: { http_max_conns_per_client: 4000 },
     disable_update_check: true,
     connect: { enabled: false },
     peering: { enabled: false },

@@ -15,7 +15,7 @@ import { noLeaderMoved } from '../support/checker.ts';
 import { type Harness, startHarness, tokenOn } from '../support/harness.ts';
 import type { LogLine } from '../support/operator-process.ts';
 import type { Hold, HoldMode } from '../support/proxy.ts';
-import { allowManyClients, arrive, openStage, type Replica, type Stage, TOOK } from '../support/replicas.ts';
+import { arrive, openStage, type Replica, type Stage, TOOK } from '../support/replicas.ts';
 import { consulRest } from '../support/rest.ts';
 import { LOCK_FLAGS } from '../support/world/consul.ts';
 
@@ -23,7 +23,6 @@ let h: Harness;
 
 beforeAll(async () => {
   h = await startHarness();
-  await allowManyClients(h);
 });
 
 afterAll(() => h[Symbol.asyncDispose]());

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { assertKept, noLeaderMoved, sentence, writesBy } from '../support/checker.ts';
 import { type Harness, type Leading, startHarness } from '../support/harness.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
-import { allowManyClients } from '../support/replicas.ts';
 
 const GROUPS = Array.from({ length: 100 }, (_, at) => `group-${at}`);
 const PODS = 2;
@@ -19,7 +18,6 @@ let system: string;
 
 beforeAll(async () => {
   h = await startHarness();
-  await allowManyClients(h);
   [namespace, system] = await Promise.all([h.world.namespace('replicas'), h.world.namespace('system')]);
   for (let at = 0; at < GROUPS.length; at += 20)
     await Promise.all(GROUPS.slice(at, at + 20).map((name) => h.group(namespace, name, { pods: PODS })));

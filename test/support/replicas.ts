@@ -2,7 +2,6 @@
  * A stage for attacks: operator replicas on the real servers, each behind proxies of its own that can hold its requests back,
  * under a Consul prefix and in a namespace that no other test uses.
  */
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { bucketOf } from '../../src/election/keys.ts';
@@ -20,7 +19,7 @@ import {
   startConsulProxy,
   startKubeProxy,
 } from './proxy.ts';
-import { consulRest, MERGE_PATCH } from './rest.ts';
+import { MERGE_PATCH } from './rest.ts';
 import type { SeenSession } from './world/consul.ts';
 import type { GroupWish, PodWish } from './world.ts';
 
@@ -137,18 +136,6 @@ export const openStage = async (h: Harness): Promise<Stage> => {
     },
   };
   return stage;
-};
-
-/**
- * Consul lets one client address have 200 connections, and counts those of a killed operator until the blocking reads on them are
- * over. Here many operators live and die within seconds on one address; in a cluster each pod has its own.
- */
-export const allowManyClients = async ({ cluster }: Harness): Promise<void> => {
-  const file = join(cluster.dir, 'data/consul.json');
-  const configuration = JSON.parse(await readFile(file, 'utf8')) as object;
-  await writeFile(file, JSON.stringify({ ...configuration, limits: { http_max_conns_per_client: 4_000 } }));
-  await using consul = consulRest({ address: cluster.consulAddress, token: cluster.consulToken });
-  await consul.must('PUT', '/v1/agent/reload');
 };
 
 /** Lets a held request arrive now, and resolves with the server's status. */

@@ -21,7 +21,10 @@ export type BucketLocks = {
   confirm(session: string, mine: readonly number[], signal: AbortSignal): Promise<boolean>;
   /** A planned move: one transaction, at the version that was read, while the other replica lives. */
   pass(session: string, bucket: number, entry: BucketEntry, to: LiveReplica, signal: AbortSignal): Promise<TxnResult>;
-  /** The end of a replica: each bucket to its next owner, or to nobody, and its own entry gone. Returns whether Consul agreed. */
+  /**
+   * The end of a replica: each bucket to its next owner, or to nobody, and its own entry gone. Returns whether Consul agreed; it does
+   * not if a next owner has gone meanwhile, and nothing is done then.
+   */
   leave(
     session: string,
     replica: string,
@@ -94,9 +97,13 @@ export function createBucketLocks(
       ),
     leave: async (session, replica, moves, signal) => {
       const ops = [...moves].flatMap(([bucket, to]) => moved(bucket, session, to));
+      const next = new Map([...moves.values()].filter((to) => to !== null).map(({ id, session: of }) => [id, of]));
+      const lives = [...next].map(
+        ([id, of]): TxnOp => ({ verb: 'check-session', key: replicaKey(space, id), session: of }),
+      );
       const entry = replicaKey(space, replica);
       return await commits(
-        [...ops, { verb: 'check-session', key: entry, session }, { verb: 'delete', key: entry }],
+        [...lives, ...ops, { verb: 'check-session', key: entry, session }, { verb: 'delete', key: entry }],
         signal,
       );
     },

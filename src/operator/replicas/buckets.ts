@@ -6,7 +6,7 @@
  * |----------|-----------------------------------------------------|-------------|
  * | adopting | its lock is this replica's                          | its locks are known and its sessions adopted: owned |
  * | owned    |                                                     | a move begins: leaving; the session ends: lapsed |
- * | leaving  | a move begins; nothing is planned for its groups    | moved: none; refused, or found ours again: owned |
+ * | leaving  | a move begins; nothing is planned for its groups    | moved, or its outcome unknown: none; refused: owned |
  * | lapsed   | the replica's session has ended                     | locked again: adopting; another's: none |
  */
 import type { Clock } from '../../ports/clock.ts';

@@ -101,12 +101,16 @@ async function round(options: OwnershipOptions, life: Life, signal: AbortSignal)
 
 const holds = ({ seen, own }: Life, bucket: number): boolean => seen.get(bucket)?.session === own.id;
 
-/** The others know of this replica, and of whether it reaches the API server. */
+/**
+ * The others know of this replica, and of whether it reaches the API server. What its entry says counts, not only what was sent: an
+ * answer may have been lost, and the request have arrived late.
+ */
 async function tell(options: OwnershipOptions, life: Life, signal: AbortSignal): Promise<void> {
   const { registry, own, membership } = life;
   const reaches = options.reachesApiServer();
-  const entered = !registry.known() || registry.live().some(({ session }) => session === own.id);
-  if (life.told === reaches && entered) return;
+  const shown = registry.live().find(({ session }) => session === own.id);
+  const stands = !registry.known() || shown?.reachesApiServer === reaches;
+  if (life.told === reaches && stands) return;
   await register(options.consul, options.space, options.replica, membership, reaches, signal);
   life.told = reaches;
 }
@@ -123,16 +127,19 @@ function everyone({ replica }: OwnershipOptions, { registry, own, membership, to
 
 /**
  * Past its deadline a replica believes its own locks only after it has locked them again; and a move of which no answer came
- * is made void the same way before the bucket is used again.
+ * is made void the same way. It may have been committed, and the bucket have come back since: whoever had it meanwhile gave yeses and
+ * opened sessions, so it is closed here and opened anew.
  */
 async function confirm(life: Life, options: OwnershipOptions, signal: AbortSignal): Promise<'confirmed' | 'no need'> {
   const { own, buckets, locks } = life;
   const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
   const undecided = mine.filter((bucket) => buckets.state(bucket) === 'leaving');
   if (mine.length === 0 || (own.proven() && undecided.length === 0)) return 'no need';
+  // It would prove nothing, and its own writes would ring for the next one; the renewal that ends this rings.
+  if (options.clock.nowMs() >= own.deadlineMs()) return 'no need';
   if (!(await locks.confirm(own.id, mine, signal))) throw new Error('a bucket was lost while it was confirmed');
   own.prove();
-  for (const bucket of undecided) buckets.set(bucket, 'owned');
+  for (const bucket of undecided) buckets.close(bucket);
   for (const bucket of mine) if (buckets.state(bucket) === 'owned') options.adopted(bucket);
   return 'confirmed';
 }

@@ -27,15 +27,20 @@ export function nextMoveMs(life: Life, owners: ReadonlyMap<number, LiveReplica>,
 const misplaced = ({ buckets, own }: Life, owners: ReadonlyMap<number, LiveReplica>): readonly number[] =>
   buckets.inState('owned').filter((bucket) => (owners.get(bucket)?.session ?? own.id) !== own.id);
 
-/** Moves what should be another's, if the replicas have settled. */
+/**
+ * Moves what should be another's, if the replicas have settled. What was just got stays as long: whoever passed it on may know of
+ * replicas that the watch here, which may hang, has not told of, and the two would pass it to and fro.
+ */
 export async function moveAway(
   options: OwnershipOptions,
   life: Life,
   owners: ReadonlyMap<number, LiveReplica>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (options.clock.nowMs() - life.registry.unchangedSinceMs() < SETTLE_MS || !life.own.proven()) return;
-  await inParallel(misplaced(life, owners), MOVES_AT_ONCE, async (bucket) => {
+  const settled = (sinceMs: number): boolean => options.clock.nowMs() - sinceMs >= SETTLE_MS;
+  if (!settled(life.registry.unchangedSinceMs()) || !life.own.proven()) return;
+  const moving = misplaced(life, owners).filter((bucket) => settled(life.buckets.heldSinceMs(bucket) ?? 0));
+  await inParallel(moving, MOVES_AT_ONCE, async (bucket) => {
     const to = owners.get(bucket);
     if (to !== undefined) await move(options, life, bucket, to, signal);
   });

@@ -268,6 +268,28 @@ describe('two replicas', () => {
     expect(first.ownership.of(GROUP).kind).toBe('owned');
   });
 
+  it('count from when a bucket came back, if a move was committed and its answer lost', async () => {
+    const world = aWorld();
+    const first = aReplica(world, OTHER);
+    await settle();
+    first.link.decide(({ operation, about }) => (operation === 'txn' && about === 'lock' ? 'answerHeld' : 'arrives'));
+    const second = aReplica(world, RIGHTFUL);
+    for (let at = 0; at < 60 && first.link.held().length === 0; at += 1) await world.clock.advance(50);
+    await world.clock.advance(800);
+    expect(second.ownership.of(GROUP).kind).toBe('owned');
+    const lastYesMs = world.clock.nowMs();
+    second.stop.abort();
+    await second.ended;
+    await second.ownership.release();
+    expect(holderOf(world)).toBe(first.session());
+    first.link.decide(() => 'arrives');
+    for (const request of first.link.held()) request.giveUp();
+    await world.clock.advance(1000);
+    expect(first.ownership.of(GROUP).kind).toBe('owned');
+    expect(first.ownership.heldSinceMs(GROUP)).toBeGreaterThanOrEqual(lastYesMs);
+    expect(first.told.slice(-3)).toEqual(['closed', 'opened', 'adopted with 0']);
+  });
+
   it('take over at once when the other gives its buckets up', async () => {
     const world = aWorld();
     const first = aReplica(world, RIGHTFUL);
@@ -334,6 +356,71 @@ describe('two replicas', () => {
   });
 });
 
+describe('replicas that know of different replicas', () => {
+  /** Of two, b has the bucket; of three, a: passing it, each would think that it is the other's. */
+  function disputed() {
+    for (let at = 0; ; at += 1) {
+      const [a, b, c] = [`a${at}`, `b${at}`, `c${at}`] as const;
+      const [ofTwo, ofThree] = [placement([a, b]), placement([a, b, c])];
+      const bucket = [...ofTwo.keys()].find((one) => ofTwo.get(one) === b && ofThree.get(one) === a);
+      if (bucket !== undefined) return { a, b, c, bucket };
+    }
+  }
+
+  it('do not pass a bucket to and fro while the watch of one of them hangs', async () => {
+    const { a, b, c, bucket } = disputed();
+    const world = aWorld();
+    const x = aReplica(world, a);
+    const y = aReplica(world, b);
+    await world.clock.advance(SETTLED_MS);
+    x.link.decide(({ operation, about }) =>
+      operation === 'readPrefix' && about.includes('/replicas/') ? 'held' : 'arrives',
+    );
+    const moves = movesOf(world, bucket, [x, y]);
+    aReplica(world, c);
+    await world.clock.advance(5000);
+    expect(moves.length).toBeGreaterThan(0);
+    expect(moves.length).toBeLessThan(5);
+  });
+
+  /** Who had the bucket, one after the other. After twenty moves nothing arrives any more, so that a loop without a pause ends. */
+  function movesOf({ consul }: World, bucket: number, replicas: readonly { readonly link: Link }[]): readonly string[] {
+    const moves: string[] = [];
+    let last = consul.entry(bucketKey(SPACE, bucket))?.session;
+    consul.onChange(({ entries }) => {
+      const session = entries.get(bucketKey(SPACE, bucket))?.session;
+      if (session == null || session === last) return;
+      last = session;
+      moves.push(session);
+      if (moves.length > 20) for (const { link } of replicas) link.decide(() => 'held');
+    });
+    return moves;
+  }
+});
+
+describe('a replica that leaves', () => {
+  it('passes nothing to one that has just left', async () => {
+    const world = aWorld();
+    const [a, b] = [aReplica(world, 'r1'), aReplica(world, 'r2')];
+    aReplica(world, 'r3');
+    await world.clock.advance(SETTLED_MS);
+    a.link.decide(({ operation }) => (operation === 'readPrefix' ? 'held' : 'arrives'));
+    b.link.decide(({ operation }) => (operation === 'destroySession' ? 'lost' : 'arrives'));
+    const gone = b.session();
+    b.stop.abort();
+    await b.ended;
+    await b.ownership.release();
+    a.stop.abort();
+    const released = a.ended.then(() => a.ownership.release());
+    await settle();
+    for (const request of a.link.held()) request.drop();
+    await released;
+    await world.clock.advance(500);
+    const held = [...world.consul.now().entries.values()].filter(({ session }) => session === gone);
+    expect(held.map(({ key }) => key)).toEqual([]);
+  });
+});
+
 describe('a bucket that nobody takes', () => {
   it('is taken after two seconds by a replica whose it should not be', async () => {
     const world = aWorld();
@@ -376,6 +463,27 @@ describe('a replica that loses the API server', () => {
     await world.clock.advance(60_000);
     expect(replicas.map(({ ownership }) => ownership.owned())).toEqual(shares);
     expect(replicas.map(({ told }) => told.filter((text) => text === 'closed'))).toEqual([[], []]);
+  });
+
+  it.each(['answerHeld', 'held'] as const)('says in the end what is so, after a lost answer (%s)', async (fate) => {
+    const world = aWorld();
+    const { link, reach, ownership } = aReplica(world, 'r1');
+    await world.clock.advance(SETTLED_MS);
+    link.decide(({ operation, content }) =>
+      operation === 'txn' && JSON.stringify(content).includes('reachesApiServer') ? fate : 'arrives',
+    );
+    reach(false);
+    await settle();
+    const late = link.held();
+    expect(late).toHaveLength(1);
+    reach(true);
+    link.decide(() => 'arrives');
+    for (const request of late) request.giveUp();
+    await world.clock.advance(3000);
+    if (fate === 'held') for (const request of late) request.deliver();
+    await world.clock.advance(60_000);
+    expect(world.consul.entry(replicaKey(SPACE, 'r1'))?.value).toContain('"reachesApiServer":true');
+    expect(ownership.owned()).toHaveLength(32);
   });
 });
 
@@ -469,6 +577,23 @@ describe('a replica past its own deadline', () => {
     link.decide(() => 'arrives');
     await world.clock.advance(6000);
     expect(ownership.of(GROUP).kind).toBe('owned');
+  });
+
+  it('does not lock its buckets again and again while only its renewals fail', async () => {
+    const world = aWorld();
+    world.consul.expireAfter(2);
+    const { link } = aReplica(world, 'r1');
+    await settle();
+    link.decide(() => 'lost');
+    await world.clock.advance(8500);
+    let writes = 0;
+    world.consul.onTxn(() => {
+      writes += 1;
+      if (writes > 20) link.decide(() => 'held');
+    });
+    link.decide(({ operation }) => (operation === 'renewSession' ? 'lost' : 'arrives'));
+    await world.clock.advance(6000);
+    expect(writes).toBeLessThan(10);
   });
 });
 

@@ -223,16 +223,20 @@ describe('a bad configuration', () => {
 
 describe("another cluster's identity under our prefix", () => {
   it('is refused with what to set, and nothing of the other is touched', async () => {
-    const key = `leadergroup/${cluster}/.cluster`;
+    // A name of its own: under the others, sessions of killed operators expire while this test looks.
+    const prefix = 'leadergroup/both/';
+    const key = `${prefix}.cluster`;
     const theirs = '11111111-2222-3333-4444-555555555555';
     await h.world.consul.overwrite(key, theirs);
-    onTestFinished(() => h.world.consul.overwrite(key, clusterUid));
-    const before = await h.world.consul.entries('leadergroup/');
-    const operator = await spawned({});
+    const bucket = await h.world.consul.lockAsStranger(`${prefix}buckets/00/.lock`);
+    onTestFinished(() => bucket[Symbol.asyncDispose]());
+    const before = await h.world.consul.entries(prefix);
+    expect(before).toHaveLength(2);
+    const operator = await spawned({ env: { LEADERGROUP_CLUSTER: 'both' } });
     expect(await operator.ended).toEqual({ code: 2, signal: null });
     const told = operator.log.map(text).join('\n');
     for (const words of ['LEADERGROUP_CLUSTER', theirs, clusterUid]) expect(told).toContain(words);
-    expect(await h.world.consul.entries('leadergroup/')).toEqual(before);
+    expect(await h.world.consul.entries(prefix)).toEqual(before);
 
     await h.group(namespace, 'plain');
     await started({ env: { LEADERGROUP_CLUSTER: 'ours' } });

@@ -54,6 +54,13 @@ export function createBucketLocks(
     value: valueFor(null),
   });
 
+  /** The replica has not left, and its session has not ended: its entry is that session's. */
+  const lives = (id: string, session: string): TxnOp => ({
+    verb: 'check-session',
+    key: replicaKey(space, id),
+    session,
+  });
+
   async function commits(ops: readonly TxnOp[], signal: AbortSignal): Promise<boolean> {
     return (await consul.txn(ops, signal)).kind === 'committed';
   }
@@ -90,20 +97,17 @@ export function createBucketLocks(
         [
           { verb: 'check-session', key: bucketKey(space, bucket), session },
           { verb: 'check-index', key: bucketKey(space, bucket), index },
-          { verb: 'check-session', key: replicaKey(space, to.id), session: to.session },
+          lives(to.id, to.session),
           ...moved(bucket, session, to),
         ],
         signal,
       ),
     leave: async (session, replica, moves, signal) => {
       const ops = [...moves].flatMap(([bucket, to]) => moved(bucket, session, to));
-      const next = new Map([...moves.values()].filter((to) => to !== null).map(({ id, session: of }) => [id, of]));
-      const lives = [...next].map(
-        ([id, of]): TxnOp => ({ verb: 'check-session', key: replicaKey(space, id), session: of }),
-      );
-      const entry = replicaKey(space, replica);
+      const next = new Map([...moves.values()].filter((to) => to !== null).map((to) => [to.id, to.session]));
+      const checks = [...next].map(([id, of]) => lives(id, of));
       return await commits(
-        [...lives, ...ops, { verb: 'check-session', key: entry, session }, { verb: 'delete', key: entry }],
+        [...checks, ...ops, lives(replica, session), { verb: 'delete', key: replicaKey(space, replica) }],
         signal,
       );
     },

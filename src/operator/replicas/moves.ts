@@ -20,26 +20,31 @@ export const UNREAD = -1;
 
 /** Monotonic milliseconds at which it is worth trying to move something; null: everything is where it should be. */
 export function nextMoveMs(life: Life, owners: ReadonlyMap<number, LiveReplica>, nowMs: number): number | null {
-  if (misplaced(life, owners).length === 0) return null;
-  return Math.max(nowMs + PUT_OFF_MS, life.registry.unchangedSinceMs() + SETTLE_MS);
+  const wanted = misplaced(life, owners);
+  if (wanted.length === 0) return null;
+  return Math.max(nowMs + PUT_OFF_MS, Math.min(...wanted.map((bucket) => settledAtMs(life, bucket))));
 }
 
 const misplaced = ({ buckets, own }: Life, owners: ReadonlyMap<number, LiveReplica>): readonly number[] =>
   buckets.inState('owned').filter((bucket) => (owners.get(bucket)?.session ?? own.id) !== own.id);
 
 /**
- * Moves what should be another's, if the replicas have settled. What was just got stays as long: whoever passed it on may know of
- * replicas that the watch here, which may hang, has not told of, and the two would pass it to and fro.
+ * What was just got stays as long as the replicas have to: whoever passed it on may know of some that the watch here, which may hang,
+ * has not told of, and the two would pass it to and fro.
  */
+const settledAtMs = ({ registry, buckets }: Life, bucket: number): number =>
+  Math.max(registry.unchangedSinceMs(), buckets.heldSinceMs(bucket) ?? 0) + SETTLE_MS;
+
+/** Moves what should be another's, as far as it has settled. */
 export async function moveAway(
   options: OwnershipOptions,
   life: Life,
   owners: ReadonlyMap<number, LiveReplica>,
   signal: AbortSignal,
 ): Promise<void> {
-  const settled = (sinceMs: number): boolean => options.clock.nowMs() - sinceMs >= SETTLE_MS;
-  if (!settled(life.registry.unchangedSinceMs()) || !life.own.proven()) return;
-  const moving = misplaced(life, owners).filter((bucket) => settled(life.buckets.heldSinceMs(bucket) ?? 0));
+  if (!life.own.proven()) return;
+  const nowMs = options.clock.nowMs();
+  const moving = misplaced(life, owners).filter((bucket) => settledAtMs(life, bucket) <= nowMs);
   await inParallel(moving, MOVES_AT_ONCE, async (bucket) => {
     const to = owners.get(bucket);
     if (to !== undefined) await move(options, life, bucket, to, signal);

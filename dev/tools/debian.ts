@@ -1,0 +1,91 @@
+/** Programs that Debian packages and real nodes or images need: there already, or installed where that is possible. */
+import { execFile } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import process from 'node:process';
+import { promisify } from 'node:util';
+import { ToolError } from './failures.ts';
+import { showProgress } from './progress.ts';
+
+/** A program and the package that has it. `path`: where the package puts it, by itself not always on PATH. */
+export type DebianProgram = { readonly path: string; readonly packageName: string };
+
+export const debianPrograms = {
+  containerd: { path: '/usr/bin/containerd', packageName: 'containerd' },
+  ctr: { path: '/usr/bin/ctr', packageName: 'containerd' },
+  runc: { path: '/usr/sbin/runc', packageName: 'runc' },
+  bridge: { path: '/usr/lib/cni/bridge', packageName: 'containernetworking-plugins' },
+  nft: { path: '/usr/sbin/nft', packageName: 'nftables' },
+  conntrack: { path: '/usr/sbin/conntrack', packageName: 'conntrack' },
+  ip: { path: '/usr/sbin/ip', packageName: 'iproute2' },
+  mount: { path: '/usr/bin/mount', packageName: 'mount' },
+  buildah: { path: '/usr/bin/buildah', packageName: 'buildah' },
+} as const satisfies Readonly<Record<string, DebianProgram>>;
+
+export type DebianProgramName = keyof typeof debianPrograms;
+
+const USUAL_SECONDS = 40;
+const APT_TIMEOUT_MS = 600_000;
+
+/**
+ * Why this machine can neither run real nodes nor build images; null: it can, or packages that are missing can be installed. For
+ * tests that must say loudly why they are skipped.
+ */
+export async function whyNoDebianPrograms(names: readonly DebianProgramName[]): Promise<string | null> {
+  if (process.platform !== 'linux') return `it needs Linux, and this is ${process.platform}`;
+  if (process.getuid?.() !== 0) return 'it needs root, and this is another user';
+  const missing = await missingPackages(names);
+  if (missing.length === 0 || (await isExecutable('/usr/bin/apt-get'))) return null;
+  return `it needs ${missing.join(', ')}, and there is no apt-get here to install them with`;
+}
+
+/** Installs the packages that are missing, showing progress on standard error. Throws ToolError with one sentence that says what to do. */
+export async function ensureDebianPrograms(names: readonly DebianProgramName[]): Promise<void> {
+  const why = await whyNoDebianPrograms(names);
+  if (why !== null) throw new ToolError(`This cannot run here: ${why}.`);
+  const missing = await missingPackages(names);
+  if (missing.length === 0) return;
+  const what = missing.join(', ');
+  const times = { expectedSeconds: USUAL_SECONDS, remainingSeconds: USUAL_SECONDS };
+  const progress = showProgress(`installing Debian's ${what}`, times);
+  try {
+    await aptGet('update');
+    await aptGet('install', '--yes', '--no-install-recommends', ...missing);
+  } finally {
+    progress.done(`apt-get install ${what} ended`);
+  }
+  const still = await missingPackages(names);
+  if (still.length > 0)
+    throw new ToolError(`apt-get has installed ${still.join(', ')}, but not the programs expected.`);
+}
+
+async function missingPackages(names: readonly DebianProgramName[]): Promise<readonly string[]> {
+  const packages = new Set<string>();
+  for (const name of names) {
+    const { path, packageName } = debianPrograms[name];
+    if (!(await isExecutable(path))) packages.add(packageName);
+  }
+  return [...packages];
+}
+
+async function aptGet(...args: readonly string[]): Promise<void> {
+  try {
+    await promisify(execFile)('/usr/bin/apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: APT_TIMEOUT_MS,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+  } catch (error) {
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
+    const cause = output.split('\n').slice(-3).join(' ');
+    throw new ToolError(
+      `apt-get ${args[0] ?? ''} failed (${cause}): check the network, or install the packages by hand.`,
+    );
+  }
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}

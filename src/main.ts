@@ -111,7 +111,13 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     metrics,
     routes: [
       replicasRoute(() => running()?.replicas() ?? null),
-      ...gateRoutes({ gate: () => running()?.gate ?? null, clock, forward: forwarding.forward, metrics }),
+      ...gateRoutes({
+        gate: () => running()?.gate ?? null,
+        self: config.identity.id,
+        clock,
+        forward: forwarding.forward,
+        metrics,
+      }),
     ],
     log,
   });

@@ -61,7 +61,7 @@ function doubtOf(o: Observation, lock: LockView, holder: MemberSession): string 
 }
 
 /** The holder with the label and the token of this very lock: not one that is being written off or has yet to be promoted. */
-function promoted(o: Observation, lock: LockView, holder: MemberSession): Pod | null {
+export function promoted(o: Observation, lock: LockView, holder: MemberSession): Pod | null {
   const found = o.pods.find(({ pod }) => pod.uid === holder.podUid);
   if (found === undefined || o.group.deleting || !labelled(o.group, found)) return null;
   return tokenOf(found.pod, o.group.name) === recordedToken(lock) ? found.pod : null;

@@ -60,11 +60,14 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
   return graceMs > 0 ? { kind: 'ailing', graceMs } : { kind: 'unfit', cause: 'LeaderNotReady', replaceable: true };
 }
 
+/** The gate gives no yes for a lock that this owner of the bucket has not written (see answerGate). */
+const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
+
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   const { o, lock, session } = held;
   const repairs = repairsOf(held, holder);
-  if (repairs.length > 0 || !session.proven || (o.asked && !o.verified && !o.group.spec.paused)) {
+  if (repairs.length > 0 || !session.proven || unverifiedButAsked(o)) {
     return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'the lock is held; the labels are put right');
   }
   if (!suits(o, session)) return changeSession(held, holder);
@@ -159,7 +162,7 @@ function handOverTo({ o, fence, lock, session }: Held, nominee: ObservedPod, cau
 function keepUnfit(held: Held, holder: ObservedPod): Plan {
   const { o } = held;
   const strays = labelledPods(o).filter(({ pod }) => pod.uid !== holder.pod.uid);
-  if (strays.length > 0 || !held.session.proven) {
+  if (strays.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
     const clean = writeOff(
       strays.map((stray) => writeOffTarget(o, stray)),
       'stray',

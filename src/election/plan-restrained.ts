@@ -1,10 +1,12 @@
 /** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
 import type { Action, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
+import { promoted } from './gate.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { act, look, nothing, notReady, ready, rest, stalled, until } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
+import { trustOf } from './trust.ts';
 import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 /**
@@ -55,13 +57,32 @@ function silenceMessage(hold: boolean, led: boolean): string {
   return `${what}; onConsulLoss is Demote, so nobody carries the leader label. Check Consul; the group recovers by itself.`;
 }
 
-/** Sessions go on being renewed; nothing is written to pods or locks. */
+/**
+ * Sessions go on being renewed; nothing is written to pods, and to a lock only what makes the gate sure of it: a leader that asks is
+ * answered also when the bucket has got another owner, with the same token.
+ */
 export function planPaused(o: Observation): Plan {
+  if (o.asked && !o.verified) {
+    const checked = verifyPaused(o);
+    if (checked !== null) return checked;
+  }
   const leads = labelledPods(o).length > 0;
   const verdict = leads
     ? ready('Led', 'paused: no change of leader will be made')
     : notReady('NoCandidate', 'paused: nobody is elected');
   return rest(verdict);
+}
+
+/** null: nobody leads by this lock, so there is nothing to be sure of. */
+function verifyPaused(o: Observation): Plan | null {
+  const { lock, ownership } = o;
+  if (ownership.kind !== 'owned') return null;
+  if (lock === null) return look([{ do: 'readLock' }], 'the gate was asked, and the lock is not known');
+  const session = holderAmong(o.sessions, lock);
+  const leader = session === null ? null : promoted(o, lock, session);
+  if (session === null || leader === null || trustOf(o, lock, session) !== 'good') return null;
+  const verified = transaction.verify(o, ownership.fence, lock, session, leader, false);
+  return look([{ do: 'verify', transaction: verified }], 'the gate was asked');
 }
 
 /** The younger of two groups over the same pods leaves the field: it writes off its leader, unlocks, and waits. */

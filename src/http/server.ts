@@ -151,7 +151,9 @@ export const createServer = (options: ServerOptions): HttpServer => {
   const closing = new AbortController();
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     using gone = childSignal(closing.signal);
-    response.once('close', () => gone.abort());
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
     write(response, await answer({ routes, log: options.log }, request, gone.signal));
   };
   const server = createHttpServer(

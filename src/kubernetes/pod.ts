@@ -25,7 +25,7 @@ export function projectPod(raw: unknown): Pod | null {
   const node = textField(spec, 'nodeName');
   return {
     ...identity,
-    ...projectStatus(section(object, 'status')),
+    ...projectStatus(section(object, 'status'), spec),
     labels: texts(field(metadata, 'labels')),
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => isOurs(key))),
     deleting: field(metadata, 'deletionTimestamp') !== undefined,
@@ -48,25 +48,27 @@ function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid'
 
 type Status = Pick<Pod, 'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'disrupted'>;
 
-function projectStatus(status: RawObject): Status {
+function projectStatus(status: RawObject, spec: RawObject): Status {
   const phase = textField(status, 'phase');
   const ready = conditionOf(status, 'Ready');
   const disruption = conditionOf(status, 'DisruptionTarget');
   return {
     phase: PHASES.includes(phase) ? phase : 'Unknown',
-    stopped: FINAL_PHASES.includes(phase) && allEnded(status),
+    stopped: FINAL_PHASES.includes(phase) && allEnded(status, spec),
     ready: isTrue(ready),
     readyTransitionMs: ready === null ? null : timeField(ready, 'lastTransitionTime'),
     disrupted: isTrue(disruption),
   };
 }
 
-/** No status of a container is no proof: an eviction may leave none. */
-function allEnded(status: RawObject): boolean {
-  const lists = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+/** A container without a status is no proof: an eviction may leave none, and some are reported before others. */
+function allEnded(status: RawObject, spec: RawObject): boolean {
   const ended = (container: RawObject): boolean => asObject(field(section(container, 'state'), 'terminated')) !== null;
-  const containers = lists.flatMap((list) => listField(status, list, asObject));
-  return listField(status, 'containerStatuses', asObject).length > 0 && containers.every(ended);
+  return ['containers', 'initContainers', 'ephemeralContainers'].every((list) => {
+    const statuses = listField(status, `${list.slice(0, -1)}Statuses`, asObject);
+    const expected = Math.max(listField(spec, list, asObject).length, list === 'containers' ? 1 : 0);
+    return statuses.length >= expected && statuses.every(ended);
+  });
 }
 
 /** podIPs names them all; before Kubernetes knew two there was podIP. */

@@ -123,6 +123,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     dropped: (key) => {
       keeper.drop(key);
       watches.unfollow(key);
+      locks.dropped(key);
+      yeses.dropped(key);
     },
   });
   const queue = startQueue({
@@ -150,7 +152,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     replicas: ownership.live,
   });
   const ask = createAsk(reconciler, yeses, options.gateValidityMs);
-  const gate = createGate({ ask, store, ownership, changes, self: options.replica.id });
+  const gate = createGate({ ask, store, ownership, changes, synced, self: options.replica.id });
   return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck };
 }
 

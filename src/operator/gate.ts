@@ -24,8 +24,13 @@ export type Gate = {
   ask(group: GroupName, podUid: string | null): GateAnswer;
   /** As the watches show it; null: there is no such LeaderGroup, or it cannot be acted on. */
   group(group: GroupName): LeaderGroup | null;
-  /** A pod that the group selects, or that leads it; null: none of this name. */
-  member(group: GroupName, pod: string): Pod | null;
+  /** Whether the caches are full; before that nothing is known to be missing. */
+  synced(): boolean;
+  /**
+   * A pod that the group selects, or that leads it; null: none of this name, or another than the one of this uid. A name alone (`uid`
+   * null) does not tell the old process of a StatefulSet's pod, on a node that is cut off, from the new pod.
+   */
+  member(group: GroupName, pod: string, uid: string | null): Pod | null;
   /** The pod that has this address for itself; null: none, or several. */
   podAt(address: string): Pod | null;
   /** The groups that select the pod. */
@@ -42,6 +47,7 @@ export type GateParts = {
   readonly store: Store;
   readonly ownership: Pick<BucketOwnership, 'of' | 'ownerOf' | 'live'>;
   readonly changes: Changes;
+  readonly synced: () => boolean;
   /** Id of this replica. */
   readonly self: string;
 };
@@ -60,7 +66,7 @@ export function createAsk(reconciler: Reconciler, yeses: Yeses, validityMs: numb
   };
 }
 
-export function createGate({ ask, store, ownership, changes, self }: GateParts): Gate {
+export function createGate({ ask, store, ownership, changes, synced, self }: GateParts): Gate {
   function groupNamed(name: GroupName): LeaderGroup | null {
     const parsed = store.group(groupKey(name));
     return parsed?.kind === 'valid' ? parsed.group : null;
@@ -75,10 +81,12 @@ export function createGate({ ask, store, ownership, changes, self }: GateParts):
 
   return {
     ask,
+    synced,
     group: groupNamed,
-    member: (group, pod) => {
+    member: (group, pod, uid) => {
       if (groupNamed(group) === null) return null;
-      return store.podsConcerning(groupKey(group)).find((stored) => stored.pod.name === pod)?.pod ?? null;
+      const found = store.podsConcerning(groupKey(group)).find((stored) => stored.pod.name === pod)?.pod ?? null;
+      return uid === null || found?.uid === uid ? found : null;
     },
     podAt: (address) => {
       const [pod, another] = store.podsAt(address);

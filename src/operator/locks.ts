@@ -36,6 +36,8 @@ export type Locks = {
   ownWrite(key: string, group: string): boolean;
   /** Nothing below this prefix is known any more. */
   forget(prefix: string): void;
+  /** The group is gone: what it had in doubt need not be read any more. */
+  dropped(group: string): void;
 };
 
 /** `index`: a snapshot older than this does not know of the entry. */
@@ -70,13 +72,29 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     return viewOf(keys, new Map(entries.map((entry) => [entry.key, entry.known?.entry ?? null])));
   }
 
-  const doubted = new Set<string>();
+  /** Keys, each with the groups that have it in doubt. */
+  const doubted = new Map<string, Set<string>>();
+
+  function doubt(key: string, group: string): void {
+    doubted.set(key, (doubted.get(key) ?? new Set()).add(group));
+  }
 
   async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
     const names = namesOf(keysOf(group));
-    for (const key of names) doubted.add(key);
+    for (const key of names) doubt(key, groupKey(group));
+    const before = names.map((key) => known.get(key));
     const entries = await consul.readKeys(names, signal);
-    for (const [i, key] of names.entries()) learn(key, entries[i] ?? null);
+    for (const [i, key] of names.entries()) {
+      const entry = entries[i] ?? null;
+      if (overtaken(key, before[i], entry)) doubted.delete(key);
+      else learn(key, entry);
+    }
+  }
+
+  /** A watch has shown a later state since the read was sent. */
+  function overtaken(key: string, before: Known | undefined, entry: KvEntry | null): boolean {
+    const now = known.get(key);
+    return now !== undefined && now !== before && now.index > (entry?.modifyIndex ?? 0);
   }
 
   function learn(key: string, entry: KvEntry | null, writer = writerOf(key, entry)): void {
@@ -100,7 +118,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     return [...keys].filter((key) => {
       const before = known.get(key);
       if (!rebuilt && before !== undefined && before.index > index) return asked >= before.learnt && lostBehind(key);
-      return replace(key, before?.entry ?? null, seen.get(key) ?? null);
+      return replace(key, before?.entry ?? null, seen.get(key) ?? null, index);
     });
   }
 
@@ -109,14 +127,16 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
    * not yet told of the entry cannot see by its index. Read consistently before anything is believed.
    */
   function lostBehind(key: string): boolean {
-    doubted.add(key);
+    doubt(key, '');
     return true;
   }
 
   /** Whether that changed anything. A rebuilt Consul may use an index again, hence the session. */
-  function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
-    if (entry === null) known.delete(key);
-    else known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
+  function replace(key: string, before: KvEntry | null, entry: KvEntry | null, index: number): boolean {
+    if (entry !== null) known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
+    // Remembered only where a read is under way, whose answer may still have it.
+    else if (doubted.has(key)) known.set(key, { entry, index, learnt, writer: null });
+    else known.delete(key);
     return entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
   }
 
@@ -132,7 +152,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       for (const entry of news) learn(entry.key, entry, groupKey(group));
     },
     doubt: (group) => {
-      for (const key of namesOf(keysOf(group))) doubted.add(key);
+      for (const key of namesOf(keysOf(group))) doubt(key, groupKey(group));
     },
     snapshot,
     now: () => learnt,
@@ -152,6 +172,9 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
         // A shared key may lie below another: its own watch goes on, and what it told must not look as if it were gone.
         if (key.startsWith(prefix) && ![...ancestors(key)].some((other) => covered.has(other))) known.delete(key);
       }
+    },
+    dropped: (group) => {
+      for (const [key, groups] of doubted) if (groups.delete(group) && groups.size === 0) doubted.delete(key);
     },
   };
 }

@@ -28,6 +28,7 @@ export async function watchPrefix(
     try {
       asking();
       const snapshot = await ports.consul.readPrefix(prefix, { index, waitMs }, signal);
+      if (aborted(signal)) return;
       failures = 0;
       const rebuilt = snapshot.index < highest;
       index = snapshot.index < index ? 0 : snapshot.index;

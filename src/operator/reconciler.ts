@@ -49,7 +49,7 @@ export type ReconcilerOptions = {
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { store, observe, executor, announcer, writeStatus, log, signal } = options;
-  const memories = new Map<string, GroupMemory>();
+  const memories = new Map<string, { readonly uid: string; readonly memory: GroupMemory }>();
   const states = new Map<string, GroupState>();
   const complaints = new Map<string, string>();
 
@@ -67,15 +67,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   /** A group recreated under the same name starts with a clean memory. */
   function memoryOf(key: string, { uid }: LeaderGroup): GroupMemory {
-    const id = `${key}#${uid}`;
-    const memory = memories.get(id) ?? freshMemory();
-    if (!memories.has(id)) forgetMemories(key);
-    memories.set(id, memory);
+    const known = memories.get(key);
+    if (known?.uid === uid) return known.memory;
+    const memory = freshMemory();
+    memories.set(key, { uid, memory });
     return memory;
-  }
-
-  function forgetMemories(key: string): void {
-    for (const id of memories.keys()) if (id.startsWith(`${key}#`)) memories.delete(id);
   }
 
   function asked(key: string): Observation | null {
@@ -91,7 +87,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function drop(key: string): Next {
-    forgetMemories(key);
+    memories.delete(key);
     states.delete(key);
     complaints.delete(key);
     options.dropped(key);
@@ -196,7 +192,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     reconcile,
     asked,
     forget: (key) => {
-      forgetMemories(key);
+      memories.delete(key);
       states.delete(key);
     },
     states: () => states,

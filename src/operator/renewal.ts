@@ -89,6 +89,7 @@ export function keepRenewed(
   }
 
   function lost(): void {
+    proven = false;
     stop();
     events.lost();
   }

@@ -71,8 +71,8 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   const { consul, clock, node, wake } = options;
   const kept = new Map<string, Kept>();
   const byGroup = new Map<string, Set<string>>();
-  /** Counts the times a group was dropped: what was being opened meanwhile is nobody's, and expires. */
-  const lives = new Map<string, number>();
+  /** By group, what is being opened: where the group is dropped meanwhile it is nobody's, and expires. */
+  const opening = new Map<string, Set<symbol>>();
   /** Renewals that go on for a while for whoever has the group now. */
   const lingering = new Set<() => void>();
   let opened = 0;
@@ -97,6 +97,18 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     wake(session.group);
   }
 
+  function beginOpening(key: string): Disposable & { wanted(): boolean } {
+    const attempt = Symbol(key);
+    const attempts = opening.get(key) ?? new Set<symbol>();
+    opening.set(key, attempts.add(attempt));
+    return {
+      wanted: () => opening.get(key)?.has(attempt) === true,
+      [Symbol.dispose]: () => {
+        if (attempts.delete(attempt) && attempts.size === 0 && opening.get(key) === attempts) opening.delete(key);
+      },
+    };
+  }
+
   const sessionsOf = (key: string): readonly Kept[] =>
     [...(byGroup.get(key) ?? [])].flatMap((id) => kept.get(id) ?? []).toSorted((a, b) => a.order - b.order);
 
@@ -104,9 +116,9 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
     const name = sessionName(group.namespace, group.name, pod.uid);
     const sentMs = clock.nowMs();
-    const life = lives.get(groupKey(group));
+    using attempt = beginOpening(groupKey(group));
     const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal);
-    if (lives.get(groupKey(group)) !== life || kept.has(id)) return;
+    if (!attempt.wanted() || kept.has(id)) return;
     opened += 1;
     const order = Number.MAX_SAFE_INTEGER / 2 + opened;
     keep({ group: groupKey(group), podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
@@ -127,7 +139,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
 
   /** They are nobody's of ours any more, nor is what is being opened just now. */
   function release(key: string): readonly Renewal[] {
-    lives.set(key, (lives.get(key) ?? 0) + 1);
+    opening.delete(key);
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
     byGroup.delete(key);

@@ -10,6 +10,8 @@ export type Yeses = {
    * may have said one just then to `holder`, whom the lock's record names (null: nobody knows).
    */
   untilMs(key: string, holder: string | null, exempt: readonly string[]): number;
+  /** The group is gone: once the last yes is over nothing is kept of it. */
+  dropped(key: string): void;
 };
 
 /** `heldSinceMs`: when this replica found that it had got the bucket of a group; null while it has not. */
@@ -30,6 +32,7 @@ export function createYeses(clock: Clock, heldSinceMs: (key: string) => number |
       yeses.set(podUid, Math.max(untilMs, yeses.get(podUid) ?? 0));
       given.set(key, yeses);
     },
+    dropped: (key) => void clock.after(MAX_YES_MS, () => forgetOver(key)),
     untilMs: (key, holder, exempt) => {
       forgetOver(key);
       const own = [...(given.get(key) ?? [])].filter(([uid]) => !exempt.includes(uid)).map(([, untilMs]) => untilMs);

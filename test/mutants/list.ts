@@ -433,8 +433,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         HELD,
-        'if (repairs.length > 0 || !session.proven || (o.asked',
-        'if (repairs.length >= 0 || !session.proven || (o.asked',
+        'if (repairs.length > 0 || !session.proven || unverified',
+        'if (repairs.length >= 0 || !session.proven || unverified',
       ),
     ],
   },
@@ -553,6 +553,20 @@ export const mutants: readonly Mutant[] = [
         'sinceMs === null ? 0 : sinceMs + MAX_YES_MS * 0',
       ),
     ],
+  },
+  {
+    id: 'yes-to-a-name',
+    promises: ['I10'],
+    attacks: [],
+    what: 'an earlier pod of the same name is given the yes of the new one',
+    edits: [edit('operator/gate.ts', 'uid === null || found?.uid === uid ? found : null', 'found')],
+  },
+  {
+    id: 'answer-of-whoever-has-the-address',
+    promises: ['I10'],
+    attacks: [],
+    what: 'an answer passed on is believed whoever gave it',
+    edits: [edit('http/gate/forward.ts', 'headers[REPLICA] !== id', "headers[REPLICA] === ''")],
   },
   {
     id: 'yes-past-the-replicas-deadline',

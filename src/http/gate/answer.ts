@@ -1,4 +1,6 @@
 /** One answer to one question, as it is now: by this replica, or by the one that owns the group's bucket. */
+
+import type { Pod } from '../../api/pod.ts';
 import { type ChildSignal, childSignal } from '../../child-signal.ts';
 import type { Answerer, Gate } from '../../operator/gate.ts';
 import type { Reply } from '../router.ts';
@@ -29,23 +31,20 @@ export async function answerOnce(asking: Asking, leftMs: number, token: number |
   const { gate, forwarded, question } = asking;
   const answerer = gate.answerer(question);
   if (answerer.kind === 'other' && !forwarded) return open(await askOther(asking, answerer, leftMs, token));
-  const missing = missingIn(gate, question);
+  const member = question.pod === null ? null : gate.member(question, question.pod, question.uid);
+  const missing = missingIn(gate, question, member);
   if (missing !== null) return over(missing);
   // Whoever has passed the question on asks the right one next.
   if (answerer.kind === 'other')
     return over(refusal('NotKnown', `replica ${answerer.id} answers for this group now; ask again`));
   if (answerer.kind === 'nobody')
     return open(refusal('NotKnown', 'no replica answers for this group just now; ask again'));
-  return open(answerHere(gate, question));
+  const answer = gate.ask(question, member?.uid ?? null);
+  return open(member === null ? groupReply(answer) : memberReply(answer));
 }
 
-function answerHere(gate: Gate, question: GroupQuestion): Reply {
-  if (question.pod === null) return groupReply(gate.ask(question, null));
-  return memberReply(gate.ask(question, gate.member(question, question.pod)?.uid ?? ''));
-}
-
-function missingIn(gate: Gate, question: GroupQuestion): Reply | null {
-  const { namespace, name, pod } = question;
+function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {
+  const { namespace, name, pod, uid } = question;
   if (gate.group(question) === null) {
     const look = `see kubectl -n ${namespace} get leadergroups`;
     return refusal(
@@ -53,9 +52,11 @@ function missingIn(gate: Gate, question: GroupQuestion): Reply | null {
       `there is no LeaderGroup ${name} in namespace ${namespace} that can be acted on; ${look}`,
     );
   }
-  if (pod === null || gate.member(question, pod) !== null) return null;
-  const hint = 'a pod that has just been made may not be known yet';
-  return refusal('MemberUnknown', `LeaderGroup ${name} has no member ${pod} in namespace ${namespace}; ${hint}`);
+  if (pod === null || member !== null) return null;
+  const who = uid === null ? pod : `${pod} with uid ${uid}`;
+  const hint =
+    'a pod that has just been made may not be known yet, and one of a name that is used again is another pod';
+  return refusal('MemberUnknown', `LeaderGroup ${name} has no member ${who} in namespace ${namespace}; ${hint}`);
 }
 
 async function askOther(asking: Asking, owner: Other, leftMs: number, token: number | null): Promise<Reply> {
@@ -64,11 +65,9 @@ async function askOther(asking: Asking, owner: Other, leftMs: number, token: num
     const hint = 'and does not say where it can be asked (is its POD_IP set?)';
     return refusal('NotKnown', `replica ${owner.id} answers for this group, ${hint}`);
   }
-  const known = token === null ? '' : `&token=${token}`;
-  const wait = question.wait === null || leftMs <= 0 ? '' : `?wait=${Math.ceil(leftMs)}ms${known}`;
   using child = childSignal(asking.signal);
   const reply = await Promise.race([
-    asking.forward(owner.url, `${pathOf(question)}${wait}`, leftMs, child.signal),
+    asking.forward({ id: owner.id, url: owner.url }, pathOf(question, leftMs, token), leftMs, child.signal),
     untilAnotherOwns(asking, owner, child),
   ]);
   child.abort();
@@ -90,7 +89,14 @@ async function untilAnotherOwns({ gate, question }: Asking, owner: Other, { sign
 const abortOf = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
-function pathOf({ namespace, name, pod }: GroupQuestion): string {
+function pathOf({ namespace, name, pod, uid, wait }: GroupQuestion, leftMs: number, token: number | null): string {
   const group = `/v1/namespaces/${encodeURIComponent(namespace)}/leadergroups/${encodeURIComponent(name)}`;
-  return pod === null ? group : `${group}/members/${encodeURIComponent(pod)}`;
+  const path = pod === null ? group : `${group}/members/${encodeURIComponent(pod)}`;
+  const waits = wait !== null && leftMs > 0;
+  const search = new URLSearchParams({
+    ...(uid === null ? {} : { uid }),
+    ...(waits ? { wait: `${Math.ceil(leftMs)}ms` } : {}),
+    ...(waits && token !== null ? { token: String(token) } : {}),
+  });
+  return search.size === 0 ? path : `${path}?${search.toString()}`;
 }

@@ -9,6 +9,8 @@ export type GroupQuestion = {
   readonly name: string;
   /** null: who leads the group, whoever it is. */
   readonly pod: string | null;
+  /** Of the pod that asks, which its name alone does not tell from an earlier one of that name; null: not given. */
+  readonly uid: string | null;
   /** null: answer at once. */
   readonly wait: Wait | null;
 };
@@ -44,14 +46,18 @@ export function readQuestion({ path, search }: Query): Asked {
     );
   const wait = readWait(search);
   if (typeof wait === 'string') return refused('BadQuery', wait);
+  const uid = search.get('uid');
+  if (uid !== null && pod === undefined) return refused('BadQuery', `uid is of use only with ${MEMBER_URL}`);
+  if (uid === '')
+    return refused('BadQuery', 'uid= is empty: give the uid of the pod (is POD_UID set?), or leave it out');
   const kind = pod === undefined ? 'group' : 'member';
-  return { ok: true, question: { kind, namespace, name, pod: pod ?? null, wait } };
+  return { ok: true, question: { kind, namespace, name, pod: pod ?? null, uid, wait } };
 }
 
 /** It may be about several groups, of which each has its own token. */
 const readSelf = (search: URLSearchParams): Asked =>
-  search.has('wait') || search.has('token')
-    ? refused('BadQuery', `/v1/self answers at once; to wait, ask ${MEMBER_URL}`)
+  ['wait', 'token', 'uid'].some((name) => search.has(name))
+    ? refused('BadQuery', `/v1/self answers at once and knows who asks; to wait, ask ${MEMBER_URL}`)
     : { ok: true, question: { kind: 'self' } };
 
 /** null: answer at once. Text: what is wrong. */

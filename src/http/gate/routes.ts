@@ -7,7 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
-import { FORWARDED, type Forward } from './forward.ts';
+import { FORWARDED, type Forward, REPLICA } from './forward.ts';
 import { MEMBER_URL, readQuestion } from './question.ts';
 import { jsonReply, refusal } from './replies.ts';
 import { settle } from './settle.ts';
@@ -16,6 +16,8 @@ import { createWaits } from './waits.ts';
 export type GateRoutesOptions = {
   /** null: this replica has not begun its work yet. */
   readonly gate: () => Gate | null;
+  /** Id of this replica. */
+  readonly self: string;
   readonly clock: Clock;
   readonly forward: Forward;
   readonly metrics: Pick<Metrics, 'gateAnswered' | 'gateWaiting'>;
@@ -27,7 +29,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
 
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
     const gate = options.gate();
-    if (gate === null) return refusal('NotKnown', 'this replica has not begun its work yet; ask again');
+    if (gate === null || !gate.synced())
+      return refusal('NotKnown', 'this replica has not begun its work yet; ask again');
     const asked = readQuestion(query);
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
@@ -59,7 +62,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     }
     const groups = await Promise.all(
       gate.groupsOf(pod).map(async ({ namespace, name }) => {
-        const question = { kind: 'member', namespace, name, pod: pod.name, wait: null } as const;
+        const question = { kind: 'member', namespace, name, pod: pod.name, uid: pod.uid, wait: null } as const;
         const { status, body } = await settle(clock, { ...asking, question });
         return { name, status, ...(JSON.parse(body) as object) };
       }),
@@ -72,10 +75,16 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
       path: '/v1/',
       methods: ['GET'],
       handle: async (query, signal) => {
-        const reply = await answer(query, signal);
+        const reply = await answer(query, signal).catch((error: unknown) => stopping(error, signal));
         metrics.gateAnswered(reply.status);
-        return reply;
+        return { ...reply, headers: { ...reply.headers, [REPLICA]: options.self } };
       },
     },
   ];
+}
+
+/** Aborted: this replica ends, or nobody listens any more. */
+function stopping(error: unknown, signal: AbortSignal): Reply {
+  if (!signal.aborted) throw error;
+  return refusal('NotKnown', 'this replica is stopping; ask again');
 }

@@ -11,8 +11,9 @@ import type { GateBody } from './replies.ts';
  * bucket that was passed on is adopted as fast.
  */
 const UNKNOWN_MS = 1000;
-/** After a replica that did not answer. */
+/** After a replica that did not answer; twice as long each time, for thousands may be waiting. A change is told of at once. */
 const AGAIN_MS = 100;
+const AGAIN_AT_MOST_MS = 2000;
 
 /** Rejects only when `asking.signal` aborts. */
 export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
@@ -20,6 +21,7 @@ export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
   const begunMs = clock.nowMs();
   const leftMs = (): number => Math.max(0, begunMs + (wait?.forMs ?? 0) - clock.nowMs());
   const news = newsFor(wait);
+  let againMs = AGAIN_MS;
   for (;;) {
     asking.signal.throwIfAborted();
     // Before the question: what changes while it is being answered counts.
@@ -29,7 +31,8 @@ export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
     const limitMs = unknown ? Math.max(leftMs(), begunMs + UNKNOWN_MS - clock.nowMs()) : leftMs();
     if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
     using child = childSignal(asking.signal);
-    const time = clock.sleep(unknown ? Math.min(limitMs, AGAIN_MS) : limitMs, child.signal).catch(() => undefined);
+    const time = clock.sleep(unknown ? Math.min(limitMs, againMs) : limitMs, child.signal).catch(() => undefined);
+    againMs = unknown ? Math.min(AGAIN_AT_MOST_MS, againMs * 2) : AGAIN_MS;
     await Promise.race([watch.changed, time]);
     child.abort();
   }

@@ -92,6 +92,32 @@ describe('once the gate has been asked', () => {
     expect(planned.actions.map((action) => action.do)).toEqual(['verify']);
   });
 
+  it('the lock of a leader that is kept for want of another is verified too', () => {
+    const pods = [observed(aLeader(4, { name: 'a', ready: false })), observed(aPod({ name: 'b', ready: false }))];
+    expect(plan(anObservation({ pods, asked: true, verified: false })).actions.map((action) => action.do)).toEqual([
+      'verify',
+    ]);
+    expect(plan(anObservation({ pods, asked: true, verified: true })).actions).toEqual([]);
+  });
+
+  it('the lock of a paused group is verified, with the token it has, and nothing else is done', () => {
+    const group = aGroup({ spec: { paused: true } });
+    const { actions } = plan(anObservation({ group, asked: true, verified: false }));
+    expect(actions).toMatchObject([{ do: 'verify', transaction: { token: { kind: 'keep', token: 4 } } }]);
+    expect(plan(anObservation({ group, asked: true, verified: true })).actions).toEqual([]);
+    expect(plan(anObservation({ group, asked: false, verified: false })).actions).toEqual([]);
+  });
+
+  it.each<[string, Partial<Observation>, readonly string[]]>([
+    ['is read where it is not known', { lock: null }, ['readLock']],
+    ['is left alone where nobody has it', { lock: freeAfter('a') }, []],
+    ['is left alone where its holder is not labelled', { pods: [observed(aPod({ name: 'a' }))] }, []],
+    ['is left alone where its record cannot be believed', { lock: { ...heldBy('a'), record: null } }, []],
+  ])('the lock of a paused group %s', (_what, o, expected) => {
+    const paused = { group: aGroup({ spec: { paused: true } }), asked: true, verified: false, ...o };
+    expect(plan(anObservation(paused)).actions.map((action) => action.do)).toEqual(expected);
+  });
+
   it('nothing more is written: the verification counts until the lock changes', () => {
     expect(plan(anObservation({ asked: true, verified: true })).actions).toEqual([]);
     expect(plan(anObservation({ asked: false, verified: false })).actions).toEqual([]);

@@ -92,6 +92,18 @@ describe('projectPod', () => {
   });
 
   it.each([
+    ['containers', { containers: [{ name: 'app' }, { name: 'proxy' }] }],
+    ['initContainers', { containers: [{ name: 'app' }], initContainers: [{ name: 'sidecar' }] }],
+    ['ephemeralContainers', { containers: [{ name: 'app' }], ephemeralContainers: [{ name: 'debugger' }] }],
+  ])('is not stopped while something of its %s is not reported', (_, spec) => {
+    const status = { phase: 'Failed', containerStatuses: [ended] };
+    expect(projectPod(rawPod('a', {}, { status, spec }))).toMatchObject({ stopped: false });
+    expect(projectPod(rawPod('a', {}, { status, spec: { containers: [{ name: 'app' }] } }))).toMatchObject({
+      stopped: true,
+    });
+  });
+
+  it.each([
     ['deleting', { deletionTimestamp: '2026-01-01T00:00:00Z' }, { deleting: true }],
     ['deleting whatever stands there', { deletionTimestamp: 0 }, { deleting: true }],
     ['not deleting when it is null', { deletionTimestamp: null }, { deleting: false }],

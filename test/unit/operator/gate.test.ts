@@ -33,6 +33,7 @@ function aGate(
       live: () => owner.live ?? [],
     },
     changes: createChanges(),
+    synced: () => true,
     self: 'a',
   });
   return { store, gate };
@@ -44,8 +45,22 @@ describe('a member', () => {
     store.podChanged(null, aPod({ name: 'a' }));
     store.podChanged(null, aPod({ name: 'b', labels: {}, annotations: { 'token.leadergroup.dev/notifier': '3' } }));
     store.podChanged(null, aPod({ name: 'c', labels: {} }));
-    expect(['a', 'b', 'c', 'd'].map((name) => gate.member(GROUP, name)?.name ?? null)).toEqual(['a', 'b', null, null]);
-    expect(gate.member({ ...GROUP, name: 'other' }, 'a')).toBeNull();
+    expect(['a', 'b', 'c', 'd'].map((name) => gate.member(GROUP, name, null)?.name ?? null)).toEqual([
+      'a',
+      'b',
+      null,
+      null,
+    ]);
+    expect(gate.member({ ...GROUP, name: 'other' }, 'a', null)).toBeNull();
+  });
+
+  it('is not an earlier pod of the same name', () => {
+    const { store, gate } = aGate();
+    const old = aPod({ name: 'a', uid: 'old' });
+    store.podChanged(null, old);
+    expect(gate.member(GROUP, 'a', 'old')?.uid).toBe('old');
+    store.podChanged(old, aPod({ name: 'a', uid: 'new' }));
+    expect([gate.member(GROUP, 'a', 'old'), gate.member(GROUP, 'a', 'new')?.uid]).toEqual([null, 'new']);
   });
 
   it('is known by its address if nobody else has it', () => {

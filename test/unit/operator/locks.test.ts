@@ -90,6 +90,23 @@ describe('a lock', () => {
     expect(locks.view(group)).toMatchObject({ session: null, versions: [{ index: 13 }] });
   });
 
+  it.each<[string, KvSnapshot, number]>([
+    ['a later holder', seen(13, entry(13, { session: null })), 13],
+    ['that it was deleted', seen(13), 0],
+  ])('stays as a watch has shown it while it was read: %s', async (_what, snapshot, index) => {
+    const { consul, link, locks } = someLocks();
+    consul.foreign.put(LOCK, 'x', true);
+    const stored = consul.entry(LOCK)?.modifyIndex ?? 0;
+    locks.snapshot(BUCKET, seen(stored, entry(stored)), false);
+    link.decide(() => 'answerHeld');
+    const reading = locks.read(group, signal);
+    expect(locks.view(group)).toBeNull();
+    locks.snapshot(BUCKET, { ...snapshot, index: 1000 }, false);
+    link.held()[0]?.deliver();
+    await reading;
+    expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index }]);
+  });
+
   it('is known anew when Consul was rebuilt, although its indexes are lower', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(70, entry(70)), false);
@@ -109,6 +126,19 @@ describe('a lock', () => {
     consul.foreign.put(LOCK, 'x', true);
     await locks.read(group, signal);
     expect(locks.view(group)).toMatchObject({ session: null, record: null });
+  });
+
+  it('is in doubt for none but those groups that there are', () => {
+    const { locks } = someLocks();
+    const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
+    locks.snapshot('shared/', seen(7, entry(7, { key: 'shared/cron/.lock' })), false);
+    locks.snapshot('leadergroup/test/', seen(7), false);
+    locks.doubt(shared);
+    locks.doubt(other);
+    locks.dropped('default/other');
+    expect(locks.view(shared)).toBeNull();
+    locks.dropped('default/notifier');
+    expect(locks.view(shared)?.versions[0]).toEqual({ key: 'shared/cron/.lock', index: 7 });
   });
 
   it('stays in doubt when the read fails', async () => {

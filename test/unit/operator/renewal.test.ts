@@ -79,8 +79,10 @@ describe('the renewal of a session', () => {
   });
 
   it('ends when Consul says that there is no such session, which is told once', async () => {
-    const { clock, sentMs, told } = aRenewal({ answer: () => 'lost' });
-    await clock.advance(60_000);
+    const { clock, sentMs, told, renewal } = aRenewal({ answer: () => 'lost' });
+    await clock.advance(10_000);
+    expect([sentMs, told, renewal.proven()]).toEqual([[10_000], ['lost'], false]);
+    await clock.advance(50_000);
     expect([sentMs, told, clock.pending()]).toEqual([[10_000], ['lost'], 0]);
   });
 

@@ -45,3 +45,12 @@ it('whoever had the bucket before may have said a yes until this replica got it'
   // It was said to the recorded holder, if to anybody.
   expect(inMs(KEY, 'a', 'a')).toBeLessThanOrEqual(-clock.nowMs());
 });
+
+it('a group that is gone is waited for as long as a yes may be believed, and no timer is left', async () => {
+  const { clock, yeses, inMs } = some();
+  yeses.give(KEY, 'a', clock.nowMs() + 900);
+  yeses.dropped(KEY);
+  expect(inMs(KEY, null)).toBe(900);
+  await clock.advance(MAX_YES_MS);
+  expect([inMs(KEY, null) <= 0, clock.pending()]).toEqual([true, 0]);
+});

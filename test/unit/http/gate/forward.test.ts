@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { createForwarding, FORWARDED, type Forwarding } from '../../../../src/http/gate/forward.ts';
+import { createForwarding, FORWARDED, type Forwarding, REPLICA } from '../../../../src/http/gate/forward.ts';
 
 const releases: (() => unknown)[] = [];
 
@@ -30,10 +30,10 @@ const never = new AbortController().signal;
 
 it('gives the answer as it came, and says who asks', async () => {
   const url = await aReplica((request, response) => {
-    response.writeHead(409, { 'content-type': 'application/json' });
+    response.writeHead(409, { 'content-type': 'application/json', [REPLICA]: 'replica-b' });
     response.end(JSON.stringify({ asked: request.url, by: request.headers[FORWARDED] }));
   });
-  const reply = await forwarding().forward(url, '/v1/a?wait=3s', 2999.5, never);
+  const reply = await forwarding().forward({ id: 'replica-b', url }, '/v1/a?wait=3s', 2999.5, never);
   expect(reply).toEqual({
     status: 409,
     contentType: 'application/json',
@@ -47,17 +47,29 @@ it.each([
     'the answer breaks off',
     () =>
       aReplica(
-        (_, response) => void response.writeHead(200, { 'content-length': '9' }).write('1', () => response.destroy()),
+        (_, response) =>
+          void response
+            .writeHead(200, { 'content-length': '9', [REPLICA]: 'replica-b' })
+            .write('1', () => response.destroy()),
       ),
   ],
   ['the connection is cut', () => aReplica((request) => void request.socket.destroy())],
+  [
+    'another replica has the address now',
+    () => aReplica((_, response) => void response.writeHead(200, { [REPLICA]: 'replica-c' }).end('{"leader":true}')),
+  ],
+  ['a stranger has it', () => aReplica((_, response) => void response.writeHead(200).end('{"leader":true}'))],
+  [
+    'the answer is no JSON',
+    () => aReplica((_, response) => void response.writeHead(200, { [REPLICA]: 'replica-b' }).end('hello')),
+  ],
 ])('gives nothing when %s', async (_, open) => {
-  expect(await forwarding().forward(await open(), '/v1/a', 0, never)).toBeNull();
+  expect(await forwarding().forward({ id: 'replica-b', url: await open() }, '/v1/a', 0, never)).toBeNull();
 });
 
 it('gives nothing when no answer comes in the time for which the question may wait, and a second', async () => {
   const url = await aReplica(() => undefined);
-  expect(await forwarding().forward(url, '/v1/a', 0, never)).toBeNull();
+  expect(await forwarding().forward({ id: 'replica-b', url }, '/v1/a', 0, never)).toBeNull();
 });
 
 it('ends the question when whoever asked has gone', async () => {
@@ -67,6 +79,6 @@ it('ends the question when whoever asked has gone', async () => {
     request.once('close', ended.resolve);
     gone.abort(new Error('gone'));
   });
-  await expect(forwarding().forward(url, '/v1/a', 30_000, gone.signal)).rejects.toThrow('gone');
+  await expect(forwarding().forward({ id: 'replica-b', url }, '/v1/a', 30_000, gone.signal)).rejects.toThrow('gone');
   await ended.promise;
 });

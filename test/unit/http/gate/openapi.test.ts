@@ -43,6 +43,7 @@ describe('the documented answer is given', () => {
     ['member', MEMBER, unknown],
     ['member', `${GROUP}/members/z`, yes(4)],
     ['member', `${MEMBER}?wait=x`, yes(4)],
+    ['member', `${MEMBER}?uid=another`, yes(4)],
     ['group', GROUP, yes(4)],
     ['group', GROUP, no(7)],
     ['group', GROUP, no(null)],

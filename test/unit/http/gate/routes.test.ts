@@ -35,6 +35,29 @@ describe('a member is told', () => {
     expect(said(await aGate().ask(url))).toMatchObject([404, { reason }]);
   });
 
+  it('404 when the pod of its name is another: the old process of a name that is used again gets no yes', async () => {
+    const gate = aGate();
+    expect(said(await gate.ask(`${MEMBER}?uid=uid-of-a`))).toMatchObject([200, { uid: 'uid-of-a' }]);
+    expect(said(await gate.ask(`${MEMBER}?uid=uid-of-the-old-a`))).toMatchObject([
+      404,
+      { reason: 'MemberUnknown', message: expect.stringContaining('a with uid uid-of-the-old-a') },
+    ]);
+  });
+
+  it('who has answered', async () => {
+    const { headers } = await aGate().ask(MEMBER);
+    expect(headers).toMatchObject({ 'leadergroup-replica': 'this-replica' });
+  });
+
+  it('503 by a replica that is stopping', async () => {
+    const gate = aGate();
+    const stopping = new AbortController();
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`, { signal: stopping.signal });
+    await settle();
+    stopping.abort();
+    expect(said(await asked)).toMatchObject([503, { reason: 'NotKnown' }]);
+  });
+
   it('never a yes that is over within the millisecond', async () => {
     const gate = aGate();
     gate.becomes({ answer: yes(4, 0.9) });
@@ -67,6 +90,15 @@ describe('a member is told', () => {
     await gate.clock.advance(1100);
     expect((await asked).status).toBe(503);
   });
+
+  it.each([MEMBER, GROUP.replace('notifier', 'other'), '/v1/self'])(
+    '503 while the replica does not know yet what there is: %s',
+    async (url) => {
+      const gate = aGate();
+      gate.becomes({ synced: false });
+      expect((await gate.ask(url, { client: '10.0.0.77' })).status).toBe(503);
+    },
+  );
 });
 
 describe('about a group anybody is told', () => {
@@ -90,6 +122,18 @@ describe('whoever waits', () => {
     await gate.clock.advance(1000);
     gate.becomes({ answer: no(5) });
     expect(said(await asked)).toMatchObject([409, { token: 5 }]);
+  });
+
+  it('costs little while nobody knows, and is told as soon as somebody does', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: unknown });
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await settle();
+    const before = gate.asked();
+    await gate.clock.advance(20_000);
+    expect(gate.asked() - before).toBeLessThan(20);
+    gate.becomes({ answer: yes(5) });
+    expect(said(await asked)).toMatchObject([200, { token: 5 }]);
   });
 
   it('is told at once when it knows an older token', async () => {
@@ -140,6 +184,7 @@ describe('whoever waits', () => {
     ['wait=5s&token=x', 'no token'],
     ['wait=5s&token=-1', 'no token'],
     ['token=5', 'only with wait'],
+    ['uid=', 'is empty'],
   ])('has to say how long: %s', async (query, message) => {
     expect(said(await aGate().ask(`${MEMBER}?${query}`))).toMatchObject([
       400,
@@ -153,14 +198,14 @@ describe('a replica that does not own the group', () => {
     const gate = aGate({ forward: async () => jsonReply(409, bodyOf(false, 8, 'c')) });
     gate.becomes({ answerer: OTHER });
     expect(said(await gate.ask(MEMBER))).toEqual([409, bodyOf(false, 8, 'c')]);
-    expect(gate.forwards).toEqual([{ url: OTHER.url, path: MEMBER }]);
+    expect(gate.forwards).toEqual([{ to: { id: 'b', url: OTHER.url }, path: MEMBER }]);
   });
 
   it('passes a wait on for the time that is left, with what the client knows', async () => {
     const gate = aGate({ forward: async () => jsonReply(200, bodyOf(true, 9, 'a', 1000)) });
     gate.becomes({ answerer: OTHER });
-    await gate.ask(`${MEMBER}?wait=30s&token=4`);
-    expect(gate.forwards.map(({ path }) => path)).toEqual([`${MEMBER}?wait=30000ms&token=4`]);
+    await gate.ask(`${MEMBER}?wait=30s&token=4&uid=u%20%26`);
+    expect(gate.forwards.map(({ path }) => path)).toEqual([`${MEMBER}?uid=u+%26&wait=30000ms&token=4`]);
   });
 
   it('passes no question on that another replica has passed on', async () => {
@@ -218,5 +263,7 @@ describe('who am I', () => {
 
   it('does not wait', async () => {
     expect(said(await aGate().ask('/v1/self?wait=3s'))).toMatchObject([400, { reason: 'BadQuery' }]);
+    expect(said(await aGate().ask('/v1/self?uid=u'))).toMatchObject([400, { reason: 'BadQuery' }]);
+    expect(said(await aGate().ask(`${GROUP}?uid=u`))).toMatchObject([400, { reason: 'BadQuery' }]);
   });
 });

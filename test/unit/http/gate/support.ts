@@ -1,6 +1,6 @@
 /** A gate that says what a test tells it, and questions to it without sockets. */
 import type { GateAnswer } from '../../../../src/election/gate.ts';
-import { FORWARDED, type Forward } from '../../../../src/http/gate/forward.ts';
+import { type Addressee, FORWARDED, type Forward } from '../../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../../src/operator/changes.ts';
@@ -29,15 +29,19 @@ export type Asking = { readonly client?: string; readonly forwarded?: boolean; r
 export function aGate(options: { readonly forward?: Forward } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
-  const state = { answer: yes(), answerer: { kind: 'self' } as Answerer, begun: true };
-  const forwards: { readonly url: string; readonly path: string }[] = [];
+  const state = { answer: yes(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true };
+  const forwards: { readonly to: Addressee; readonly path: string }[] = [];
   const waiting: number[] = [];
+  let asked = 0;
   const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
   const gate: Gate = {
-    ask: (_group, uid) =>
-      uid === null && state.answer.kind === 'yes' ? { kind: 'no', leader: state.answer.leader } : state.answer,
+    ask: (_group, uid) => {
+      asked += 1;
+      return uid === null && state.answer.kind === 'yes' ? { kind: 'no', leader: state.answer.leader } : state.answer;
+    },
+    synced: () => state.synced,
     group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
-    member: (_group, name) => (name === 'a' ? pod : null),
+    member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
     podAt: (address) => (address === '10.0.0.1' ? pod : null),
     groupsOf: () => [aGroup({})],
     answerer: () => state.answerer,
@@ -46,10 +50,11 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
   };
   const routes = gateRoutes({
     gate: () => (state.begun ? gate : null),
+    self: 'this-replica',
     clock,
-    forward: async (url, path, timeoutMs, signal) => {
-      forwards.push({ url, path });
-      return (await options.forward?.(url, path, timeoutMs, signal)) ?? null;
+    forward: async (to, path, timeoutMs, signal) => {
+      forwards.push({ to, path });
+      return (await options.forward?.(to, path, timeoutMs, signal)) ?? null;
     },
     metrics: { gateAnswered: () => undefined, gateWaiting: (count) => waiting.push(count) },
   });
@@ -66,6 +71,8 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     clock,
     forwards,
     waiting,
+    /** How often the answer was looked up. */
+    asked: () => asked,
     ask,
     /** From now on; whoever waits looks again. */
     becomes: (change: Partial<typeof state>) => {

@@ -8,8 +8,9 @@ import type { Action, Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { holderAmong } from './sessions.ts';
-import { recordedToken, tokenOf } from './token.ts';
+import { tokenOf } from './token.ts';
 import { trustOf } from './trust.ts';
+import { recordedToken } from './witnesses.ts';
 
 /** No yes is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
 export const MAX_YES_MS = 2000;

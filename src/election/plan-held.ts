@@ -5,8 +5,9 @@ import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } f
 import { waitForCandidate } from './plan-free.ts';
 import { act, look, nothing, ready, rest, soonest } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
-import { recordedToken, tokenOf } from './token.ts';
+import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
+import { recordedToken } from './witnesses.ts';
 import { labelledPods, refOf, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 export type Fitness =

@@ -15,7 +15,8 @@ import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { strangerName } from './plan-elsewhere.ts';
-import { recordedToken, tokenOf } from './token.ts';
+import { tokenOf } from './token.ts';
+import { recordedToken } from './witnesses.ts';
 import { labelledPods } from './write-off.ts';
 
 const TRANSITIONS_KEPT = 10;

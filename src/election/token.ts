@@ -4,7 +4,6 @@
  */
 import { tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
-import type { LockView, Observation } from './observation.ts';
 
 /**
  * Tokens from outside are believed up to a limit that no group counts up to, and read up to twice that: a token that
@@ -21,15 +20,3 @@ export function parseToken(text: string | null | undefined): number {
 }
 
 export const tokenOf = (pod: Pod, group: string): number => parseToken(pod.annotations[tokenAnnotation(group)]);
-
-/** Highest token that the lock's own keys tell of. */
-export const recordedToken = (lock: LockView): number =>
-  Math.max(lock.record?.token ?? 0, believable(lock.sharedToken) ? lock.sharedToken : 0);
-
-/** Highest token seen outside Consul: on the pods and in the status. A record below it comes from a restored Consul. */
-export function witnessedToken(o: Observation): number {
-  const onPods = o.pods.map(({ pod }) => tokenOf(pod, o.group.name));
-  const inStatus = o.group.status?.leaders.map((leader) => leader.token) ?? [];
-  const inHistory = o.group.status?.recentTransitions.map((transition) => transition.token) ?? [];
-  return Math.max(0, ...[...onPods, ...inStatus, ...inHistory].filter(believable));
-}

@@ -3,7 +3,7 @@ import type { PodRef } from '../api/pod.ts';
 import type { LockTransaction, TokenRule } from './actions.ts';
 import type { BucketFence, LockView, MemberSession, Observation } from './observation.ts';
 import type { LockRecord } from './record.ts';
-import { recordedToken, witnessedToken } from './token.ts';
+import { recordedToken, witnessedToken } from './witnesses.ts';
 
 /** Everything that any token of this group was ever seen in: the next one is above it. */
 const above = (o: Observation, lock: LockView): TokenRule => ({

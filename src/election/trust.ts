@@ -1,6 +1,6 @@
 /** Whether a lock's record may be believed: names the previous holder, holds the last token. */
 import type { LockView, MemberSession, Observation, Ownership } from './observation.ts';
-import { recordedToken, witnessedToken } from './token.ts';
+import { recordedToken, witnessedToken } from './witnesses.ts';
 
 export type Trust =
   | 'good'

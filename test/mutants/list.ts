@@ -324,7 +324,7 @@ export const mutants: readonly Mutant[] = [
     what: 'tokens in the status are not looked at',
     edits: [
       edit(
-        'election/token.ts',
+        'election/witnesses.ts',
         '[...onPods, ...inStatus, ...inHistory]',
         '[...onPods, ...inStatus.slice(0, 0), ...inHistory.slice(0, 0)]',
       ),

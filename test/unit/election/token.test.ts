@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { believable, parseToken, readable, recordedToken, witnessedToken } from '../../../src/election/token.ts';
+import { believable, parseToken, readable } from '../../../src/election/token.ts';
+import { recordedToken, witnessedToken } from '../../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, heldBy, observed } from '../../support/builders-election.ts';
 

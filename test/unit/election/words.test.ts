@@ -16,7 +16,8 @@ import {
   syntheticNode,
 } from '../../../src/election/keys.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
-import { parseToken, recordedToken, witnessedToken } from '../../../src/election/token.ts';
+import { parseToken } from '../../../src/election/token.ts';
+import { recordedToken, witnessedToken } from '../../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, aRecord, observed } from '../../support/builders-election.ts';
 

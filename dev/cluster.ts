@@ -51,6 +51,7 @@ async function runUp(command: Command & { type: 'up' }, signal: AbortSignal): Pr
   const { site } = await up(layoutOf(command.dir), {
     consulAcl: command.consulAcl,
     consulServers: command.consulServers,
+    realNodes: command.realNodes,
     signal,
   });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);

@@ -1,8 +1,10 @@
 /** `npm test`: the checks, the tests that need only this checkout, then those on real components. */
 import process from 'node:process';
 import { checks } from './check.ts';
+import { ensureRealNodeParts, whyNoRealNodes } from './cluster/real/index.ts';
 import { runSteps, type Step } from './steps.ts';
 import { ensureTools } from './tools/index.ts';
+import { binaries } from './tools/products.ts';
 
 const fast: readonly Step[] = [
   ...checks,
@@ -18,6 +20,13 @@ process.exitCode = await testAll();
 async function testAll(): Promise<number> {
   const code = await runSteps(fast);
   if (code !== 0) return code;
-  await ensureTools({});
+  await ensureAll();
   return await runSteps(real);
+}
+
+/** Builds take minutes, which no test should be timed with. */
+async function ensureAll(): Promise<void> {
+  const withoutRealNodes = (await whyNoRealNodes()) !== null;
+  await ensureTools({ names: binaries.filter(({ needed }) => needed || !withoutRealNodes).map(({ name }) => name) });
+  if (!withoutRealNodes) await ensureRealNodeParts();
 }

@@ -1,6 +1,6 @@
 /** The command line of `npm run cluster`. Pure. */
 import { parseArgs } from 'node:util';
-import { ClusterError } from './errors.ts';
+import type { RealNodeCount } from './real/plan.ts';
 import type { ConsulServers } from './state.ts';
 
 const componentActions = ['stop', 'start', 'restart', 'kill', 'freeze', 'thaw', 'wipe'] as const;
@@ -9,7 +9,13 @@ export type ComponentAction = (typeof componentActions)[number];
 
 export type Command =
   | { readonly type: 'help' }
-  | { readonly type: 'up'; readonly dir: string; readonly consulAcl: boolean; readonly consulServers: ConsulServers }
+  | {
+      readonly type: 'up';
+      readonly dir: string;
+      readonly consulAcl: boolean;
+      readonly consulServers: ConsulServers;
+      readonly realNodes: 0 | RealNodeCount;
+    }
   | { readonly type: 'down'; readonly dir: string }
   | { readonly type: 'component'; readonly dir: string; readonly action: ComponentAction; readonly name: string };
 
@@ -20,7 +26,7 @@ export class UsageError extends Error {
 
 export const usage = `npm run cluster -- COMMAND [--dir D]
 
-  up [--consul-acl] [--consul-servers 3]
+  up [--consul-acl] [--consul-servers 3] [--node real [--real-nodes 2]]
                       bring the cluster up and wait until it is ready
   down                end everything and remove D
   stop NAME           end a component (SIGTERM)
@@ -31,21 +37,23 @@ export const usage = `npm run cluster -- COMMAND [--dir D]
   thaw NAME           let it go on (SIGCONT)
   wipe consul         stop it, delete its data, start it
 
-NAME: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, consul
+NAME: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, consul;
+  with real nodes also containerd, kubelet, kube-proxy, of the second one containerd-2, kubelet-2
 D: the cluster's folder, .cluster by default; several clusters in different folders run side by side
 --consul-acl: Consul denies everything without a token; D/env has the management token
 --consul-servers 1|3: three are consul, consul-2 and consul-3, and survive the loss of one
---node kwok|real: what nodes the cluster has; only fake ones (kwok, the default) for now
+--node kwok|real: only fake nodes (kwok, the default), or also real ones on which pods run and Services route; those need
+  Linux and root, and one cluster on a machine can have them
+--real-nodes 1|2: how many real nodes, real-1 and real-2; a pod runs there with nodeSelector leadergroup.dev/node: real
 
 In a shell, \`. D/env\` makes kubectl and consul talk to the cluster.`;
 
-/** What the command line asks for. Throws UsageError, or ClusterError for what does not exist yet. */
+/** What the command line asks for. Throws UsageError. */
 export function parseCommand(argv: readonly string[], defaultDir: string): Command {
   const { values, positionals } = parse(argv);
   const [verb, name, ...rest] = positionals;
   const dir = values.dir ?? defaultDir;
   if (values.help === true || verb === undefined || verb === 'help') return { type: 'help' };
-  checkNode(values.node);
   if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
   const action = componentActions.find((candidate) => candidate === verb);
   if (action !== undefined) {
@@ -55,7 +63,8 @@ export function parseCommand(argv: readonly string[], defaultDir: string): Comma
   if (name !== undefined) throw new UsageError(`${verb} takes no component`);
   if (verb === 'up') {
     const consulServers = parseServers(values['consul-servers']);
-    return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false, consulServers };
+    const realNodes = parseRealNodes(values.node, values['real-nodes']);
+    return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false, consulServers, realNodes };
   }
   if (verb === 'down') return { type: 'down', dir };
   throw new UsageError(`there is no command ${verb}`);
@@ -69,6 +78,7 @@ function parse(argv: readonly string[]) {
       options: {
         dir: { type: 'string' },
         node: { type: 'string' },
+        'real-nodes': { type: 'string' },
         'consul-acl': { type: 'boolean' },
         'consul-servers': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -85,10 +95,13 @@ function parseServers(text: string | undefined): ConsulServers {
   throw new UsageError(`--consul-servers is 1 or 3, not ${text}`);
 }
 
-function checkNode(node: string | undefined): void {
-  if (node === undefined || node === 'kwok') return;
+function parseRealNodes(node: string | undefined, count: string | undefined): 0 | RealNodeCount {
+  if (node === undefined || node === 'kwok') {
+    if (count === undefined) return 0;
+    throw new UsageError('--real-nodes goes with --node real');
+  }
   if (node !== 'real') throw new UsageError(`--node is kwok or real, not ${node}`);
-  throw new ClusterError(
-    'Real nodes (--node real) come later: for now run without --node and get fake nodes played by kwok.',
-  );
+  if (count === undefined || count === '1') return 1;
+  if (count === '2') return 2;
+  throw new UsageError(`--real-nodes is 1 or 2, not ${count}`);
 }

@@ -2,6 +2,7 @@
 import { consulServers } from './consul.ts';
 import { etcd, kubeApiserver, kubeControllerManager, kubeScheduler } from './controlPlane.ts';
 import { kwok } from './kwok.ts';
+import { realNodeSpecs } from './real/index.ts';
 import type { ComponentSpec, Site } from './spec.ts';
 
 /** The specs of all components, each after those that it needs. */
@@ -13,5 +14,6 @@ export function componentSpecs(site: Site): readonly ComponentSpec[] {
     kubeControllerManager(site),
     kubeScheduler(site),
     kwok(site),
+    ...realNodeSpecs(site),
   ];
 }

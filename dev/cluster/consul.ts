@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { send } from './http.ts';
+import { controlAddress, LOOPBACK } from './real/plan.ts';
 import type { ComponentSpec, Site } from './spec.ts';
 import type { PortName } from './state.ts';
 
@@ -58,6 +59,10 @@ export const consulAddresses = (site: Site): readonly string[] => serversOf(site
 
 const addressOf = ({ state }: Site, at: Server): string => `127.0.0.1:${state.ports[portName('consul-http', at)]}`;
 
+/** The first server's address for pods of real nodes. */
+export const consulAddressForPods = ({ state }: Site): string =>
+  `${controlAddress(state)}:${state.ports['consul-http']}`;
+
 const nodeName = (at: Server): string => `consul-${at}`;
 
 const dataDir = ({ layout }: Site, name: string) => join(layout.data, name);
@@ -78,7 +83,7 @@ function configuration(site: Site, at: Server, name: string): object {
           retry_join: others.map((other) => `127.0.0.1:${ports[portName('consul-serf-lan', other)]}`),
         }),
     bind_addr: '127.0.0.1',
-    client_addr: '127.0.0.1',
+    client_addr: [...new Set([LOOPBACK, controlAddress(site.state)])].join(' '),
     ports: {
       http: ports[portName('consul-http', at)],
       server: ports[portName('consul-server', at)],

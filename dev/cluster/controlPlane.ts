@@ -5,6 +5,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { send } from './http.ts';
 import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
+import { clientCertificate, makeClientCertificate } from './real/certificate.ts';
+import { controlAddress, nodePlans } from './real/plan.ts';
 import type { ComponentSpec, Site } from './spec.ts';
 
 /** A killed etcd may lose its last writes only if the machine dies with it: page cache survives a process. */
@@ -36,8 +38,8 @@ export function kubeApiserver(site: Site): ComponentSpec {
     binary: 'kube-apiserver',
     args: [
       `--etcd-servers=http://127.0.0.1:${state.ports.etcd}`,
-      '--bind-address=127.0.0.1',
-      '--advertise-address=127.0.0.1',
+      `--bind-address=${controlAddress(state)}`,
+      `--advertise-address=${controlAddress(state)}`,
       `--secure-port=${state.ports['kube-apiserver']}`,
       `--cert-dir=${join(layout.data, 'kube-apiserver')}`,
       '--authorization-mode=Node,RBAC',
@@ -46,8 +48,7 @@ export function kubeApiserver(site: Site): ComponentSpec {
       `--service-account-key-file=${accountKeyPath(site)}`,
       `--service-account-signing-key-file=${accountKeyPath(site)}`,
       '--service-cluster-ip-range=10.96.0.0/16',
-      // An endpoint must not be a loopback address, which is all this server has.
-      '--endpoint-reconciler-type=none',
+      ...podArgs(site),
       '--allow-privileged=true',
       // Without it a server that is asked to end waits a minute for its clients to give up their watches.
       '--shutdown-watch-termination-grace-period=1s',
@@ -60,6 +61,19 @@ export function kubeApiserver(site: Site): ComponentSpec {
     prepare: () => writeSecrets(site),
     isReady: (signal) => answersOk(site, `${apiServerUrl(state)}/readyz`, signal),
   };
+}
+
+/** What pods need that run on real nodes: a Service that leads to this server, and its way to their kubelets. */
+function podArgs({ layout, state }: Site): readonly string[] {
+  // An endpoint must not be a loopback address, which is all that a server without such nodes has.
+  if (state.real === undefined) return ['--endpoint-reconciler-type=none'];
+  const { certificate, key } = clientCertificate(layout);
+  return [
+    '--endpoint-reconciler-type=lease',
+    `--kubelet-client-certificate=${certificate}`,
+    `--kubelet-client-key=${key}`,
+    '--kubelet-preferred-address-types=InternalIP',
+  ];
 }
 
 export function kubeControllerManager(site: Site): ComponentSpec {
@@ -84,7 +98,7 @@ export function kubeControllerManager(site: Site): ComponentSpec {
     ports: ['kube-controller-manager'],
     wipes: undefined,
     prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.controllerManager),
-    isReady: (signal) => answersOk(site, `https://127.0.0.1:${port}/healthz`, signal),
+    isReady: (signal) => answersOk(site, `https://${controlAddress(site.state)}:${port}/healthz`, signal),
   };
 }
 
@@ -100,15 +114,15 @@ export function kubeScheduler(site: Site): ComponentSpec {
     ports: ['kube-scheduler'],
     wipes: undefined,
     prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.scheduler),
-    isReady: (signal) => answersOk(site, `https://127.0.0.1:${port}/readyz`, signal),
+    isReady: (signal) => answersOk(site, `https://${controlAddress(site.state)}:${port}/readyz`, signal),
   };
 }
 
 /** One instance each, so no leases; and the API server's certificate, which holds for the address they share. */
-function servingArgs({ layout }: Site, port: number): readonly string[] {
+function servingArgs({ layout, state }: Site, port: number): readonly string[] {
   return [
     '--leader-elect=false',
-    '--bind-address=127.0.0.1',
+    `--bind-address=${controlAddress(state)}`,
     `--secure-port=${port}`,
     `--tls-cert-file=${authorityPath(layout)}`,
     `--tls-private-key-file=${join(layout.data, 'kube-apiserver', 'apiserver.key')}`,
@@ -128,12 +142,23 @@ async function writeSecrets(site: Site): Promise<void> {
     `${admin},admin,admin,"system:masters"`,
     `${controllerManager},system:kube-controller-manager,kube-controller-manager,`,
     `${scheduler},system:kube-scheduler,kube-scheduler,`,
+    ...realNodeUsers(site),
   ];
   await mkdir(site.layout.secrets, { recursive: true, mode: 0o700 });
   await writeFile(tokensPath(site), `${users.join('\n')}\n`, { mode: 0o600 });
+  if (site.state.real !== undefined) makeClientCertificate(site.layout);
   if (existsSync(accountKeyPath(site))) return;
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await writeFile(accountKeyPath(site), privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
+}
+
+function realNodeUsers({ layout, state }: Site): readonly string[] {
+  if (state.real === undefined) return [];
+  const { nodeTokens, proxyToken } = state.real;
+  const nodes = nodePlans(layout, state).map(
+    ({ name, at }) => `${nodeTokens[at - 1]},system:node:${name},${name},"system:nodes"`,
+  );
+  return [...nodes, `${proxyToken},system:kube-proxy,kube-proxy,`];
 }
 
 const tokensPath = ({ layout }: Site) => join(layout.secrets, 'tokens.csv');

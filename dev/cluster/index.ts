@@ -7,14 +7,18 @@
  * await cluster.component('consul').freeze();
  * ```
  */
-import { thisProcess } from '../lock.mjs';
+import { type KnownProcess, thisProcess } from '../lock.mjs';
 import { componentSpecs } from './components.ts';
-import { consulAddress, consulAddresses } from './consul.ts';
+import { consulAddress, consulAddresses, consulAddressForPods } from './consul.ts';
 import { environmentOf } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { apiServerUrl } from './kubeconfig.ts';
 import { layoutOf } from './layout.ts';
 import { down, downAtOnce, siteOf, up } from './lifecycle.ts';
+import { type ImageArchive, podImage } from './real/image.ts';
+import { importImage, type RealNode, realNodes, signalContainer } from './real/node.ts';
+import type { RealNodeCount } from './real/plan.ts';
+import type { ContainerWish } from './real/processes.ts';
 import {
   freezeComponent,
   killComponent,
@@ -25,11 +29,11 @@ import {
   waitForRunning,
   wipeComponent,
 } from './run.ts';
-import { type ComponentName, type ComponentSpec, componentNames, realNodeComponentNames, type Site } from './spec.ts';
+import { type ComponentName, type ComponentSpec, componentNames, type Site } from './spec.ts';
 import type { ConsulServers } from './state.ts';
 
 export { ToolError } from '../tools/failures.ts';
-export { ClusterError } from './errors.ts';
+export { ClusterError, MachineTaken } from './errors.ts';
 
 /** One process of a cluster. Each call returns when it has taken effect. */
 export interface Component {
@@ -74,6 +78,19 @@ export interface Cluster extends AsyncDisposable {
   readonly consulToken: string | undefined;
   /** KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN if there is one, and PATH with the cluster's binaries first. */
   readonly env: Readonly<Record<string, string>>;
+  /** Nodes on which pods really run; empty for a cluster made without. */
+  readonly realNodes: readonly RealNode[];
+  /** Host and port of Consul's HTTP API for pods of real nodes. */
+  readonly consulAddressForPods: string;
+  /**
+   * An image that every real node has: `serve :8080` answers HTTP with the pod's name, and `/pod get URL` (for kubectl exec)
+   * asks others, the API server with the pod's ServiceAccount.
+   */
+  readonly podImage: () => Promise<ImageArchive>;
+  /** Puts an OCI archive's images on every real node, for pods with imagePullPolicy Never or IfNotPresent. */
+  readonly importImage: (archive: string) => Promise<void>;
+  /** Signals all processes of a pod's container (of all its containers by default); returns them, throws if there are none. */
+  readonly signalContainer: (wish: ContainerWish, signal: NodeJS.Signals) => readonly KnownProcess[];
   readonly component: (name: ComponentName) => Component;
   /** Ends everything and removes the folder. */
   readonly down: () => Promise<void>;
@@ -88,6 +105,7 @@ export interface Cluster extends AsyncDisposable {
  *
  * @param options.dir its folder; `.cluster` in the current folder by default
  * @param options.consulServers one, or three that survive the loss of one; only for a new cluster
+ * @param options.realNodes how many nodes on which pods really run, none by default; only for a new cluster
  * @param options.consulAcl whether Consul denies everything to requests without a token; only for a new cluster
  */
 export async function startCluster(
@@ -95,6 +113,7 @@ export async function startCluster(
     readonly dir?: string;
     readonly consulAcl?: boolean;
     readonly consulServers?: ConsulServers;
+    readonly realNodes?: 0 | RealNodeCount;
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<Cluster> {
@@ -123,12 +142,10 @@ export async function stopCluster({ dir = DEFAULT_DIR }: { readonly dir?: string
 
 export const DEFAULT_DIR = '.cluster';
 
-/** The component name that a person typed. Throws ClusterError for one that does not exist, or not yet. */
+/** The component name that a person typed. Throws ClusterError for one that does not exist. */
 export function parseComponentName(name: string): ComponentName {
   const known = componentNames.find((candidate) => candidate === name);
   if (known !== undefined) return known;
-  if (realNodeComponentNames.includes(name))
-    throw new ClusterError(`${name} belongs to real nodes (--node real), which come later.`);
   throw new ClusterError(`There is no component ${name}: they are ${componentNames.join(', ')}.`);
 }
 
@@ -142,6 +159,11 @@ function clusterAt(site: Site): Cluster {
     consulAddresses: consulAddresses(site),
     consulToken: state.consulToken,
     env: environmentOf(site),
+    realNodes: realNodes(site),
+    consulAddressForPods: consulAddressForPods(site),
+    podImage,
+    importImage: (archive) => importImage(site, archive),
+    signalContainer: (wish, signal) => signalContainer(site, wish, signal),
     component: (name) => componentOf(site, specNamed(site, name)),
     down: async () => void (await down(layout)),
     [Symbol.asyncDispose]: async () => {},

@@ -3,12 +3,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Layout } from './layout.ts';
+import { controlAddress } from './real/plan.ts';
 import type { Site } from './spec.ts';
 import type { ClusterState } from './state.ts';
 
 /** The API server's address for clients. */
 export function apiServerUrl(state: ClusterState): string {
-  return `https://127.0.0.1:${state.ports['kube-apiserver']}`;
+  return `https://${controlAddress(state)}:${state.ports['kube-apiserver']}`;
 }
 
 /**

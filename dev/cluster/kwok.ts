@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { send } from './http.ts';
 import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
+import { nodePlans } from './real/plan.ts';
 import type { ComponentSpec, Site } from './spec.ts';
 
 /** Only nodes with this annotation are kwok's; a real node can stand beside them. */
@@ -43,11 +44,13 @@ export async function createNodes(site: Site, signal: AbortSignal | undefined): 
   await Promise.all(NODE_NAMES.map((name) => createNode(site, name, signal)));
 }
 
-/** Whether every fake node is Ready and pods can be created: the namespace `default` has its ServiceAccount. */
+/** Whether every node, fake or real, is Ready and pods can be created: the namespace `default` has its ServiceAccount. */
 export async function isPopulated(site: Site, signal: AbortSignal | undefined): Promise<boolean> {
   const [account, ...nodes] = await Promise.all([
     api(site, { path: '/api/v1/namespaces/default/serviceaccounts/default' }, signal),
-    ...NODE_NAMES.map((name) => api(site, { path: `/api/v1/nodes/${name}` }, signal)),
+    ...[...NODE_NAMES, ...nodePlans(site.layout, site.state).map(({ name }) => name)].map((name) =>
+      api(site, { path: `/api/v1/nodes/${name}` }, signal),
+    ),
   ]);
   return (
     account.status === 200 && nodes.every(({ status, body }) => status === 200 && isUsable(JSON.parse(body) as Node))

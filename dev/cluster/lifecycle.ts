@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isRunning, type KnownProcess, tryLock } from '../lock.mjs';
 import { ensureTools, type Tools } from '../tools/index.ts';
+import { binaries } from '../tools/products.ts';
 import { writeEnvFile } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -11,16 +12,27 @@ import { createNodes, isPopulated } from './kwok.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { releaseAllPorts, reservingRoots } from './ports.ts';
 import { endProcess, markedProcesses, recordedProcess, recordedProcessSync, signalProcess } from './processes.ts';
+import { clearMachine, ensureRealNodeParts, killRealNodes, linkedPrograms, prepareMachine } from './real/index.ts';
+import type { RealNodeCount } from './real/plan.ts';
 import { pidPath, poll } from './run.ts';
 import { type ComponentName, componentNames, type Site } from './spec.ts';
 import { startAll } from './startup.ts';
-import { type ClusterState, type ConsulServers, draftPath, newState, readState, writeState } from './state.ts';
+import {
+  type ClusterState,
+  type ConsulServers,
+  draftPath,
+  newState,
+  readState,
+  readStateSync,
+  writeState,
+} from './state.ts';
 
 const DOWN_GRACE_MS = 3_000;
 
 export interface UpOptions {
   readonly consulAcl?: boolean;
   readonly consulServers?: ConsulServers;
+  readonly realNodes?: 0 | RealNodeCount;
   readonly signal?: AbortSignal | undefined;
   /** The process that a new cluster must not outlive; none by default. */
   readonly owner?: KnownProcess;
@@ -36,7 +48,10 @@ export interface UpOptions {
  * @returns the site, and whether the cluster is new
  */
 export async function up(layout: Layout, options: UpOptions): Promise<{ site: Site; isNew: boolean }> {
-  const tools = await ensureTools({ signal: options.signal });
+  const { realNodes = 0, signal } = options;
+  const names = binaries.filter(({ needed }) => needed || realNodes > 0).map(({ name }) => name);
+  if (realNodes > 0) await ensureRealNodeParts();
+  const tools = await ensureTools({ names, signal });
   await clearAbandoned(layout);
   return await whileLocked(layout, () => bringUp(layout, tools, options));
 }
@@ -44,17 +59,20 @@ export async function up(layout: Layout, options: UpOptions): Promise<{ site: Si
 async function bringUp(
   layout: Layout,
   tools: Tools,
-  { consulAcl = false, consulServers = 1, signal, owner }: UpOptions,
+  { consulAcl = false, consulServers = 1, realNodes = 0, signal, owner }: UpOptions,
 ): Promise<{ site: Site; isNew: boolean }> {
   const existing = await existingSite(layout);
-  const site = existing ?? (await newSite(layout, { tools, consulAcl, consulServers, owner }));
+  const site = existing ?? (await newSite(layout, { tools, consulAcl, consulServers, realNodes, owner }));
   const mine = new Set<ComponentName>();
   try {
+    prepareMachine(site);
     const ready = await startAll(site, mine, signal);
     return { site: await finish(ready, signal), isNew: existing === undefined };
   } catch (error) {
-    await endComponents(layout, mine);
-    if (existing === undefined && !(error instanceof ClusterError)) await removeFolder(layout);
+    if (existing === undefined) await endEverything(layout);
+    else await endComponents(layout, mine);
+    const toRead = error instanceof ClusterError && existsSync(layout.logs);
+    if (existing === undefined && !toRead) await removeFolder(layout);
     throw error;
   }
 }
@@ -69,7 +87,7 @@ export async function down(layout: Layout): Promise<boolean> {
   return await whileLocked(layout, async () => {
     const there = existsSync(layout.root);
     if (there) await mustBeOurs(layout);
-    const ended = await endComponents(layout, new Set(componentNames));
+    const ended = await endEverything(layout);
     if (there) await removeFolder(layout);
     return there || ended;
   });
@@ -86,10 +104,13 @@ export async function siteOf(layout: Layout): Promise<Site> {
 
 /** Ends at once what belongs to the cluster, while this process exits and nothing can be awaited. */
 export function downAtOnce(layout: Layout): void {
+  const state = readStateSync(layout);
+  killRealNodes(layout, state);
   for (const name of componentNames) {
     const running = recordedProcessSync(pidPath(layout, name));
     if (running !== undefined) signalProcess(running, 'SIGKILL');
   }
+  clearMachine(layout, state);
   rmSync(layout.root, { recursive: true, force: true });
 }
 
@@ -108,7 +129,7 @@ async function existingSite(layout: Layout): Promise<Site | undefined> {
   const state = await readState(layout);
   if (state?.phase === 'up' && !isAbandoned(state)) return { layout, state };
   if (existsSync(layout.root)) await mustBeOurs(layout);
-  await endComponents(layout, new Set(componentNames));
+  await endEverything(layout);
   await removeFolder(layout);
   return undefined;
 }
@@ -123,13 +144,20 @@ async function mustBeOurs(layout: Layout): Promise<void> {
 
 async function newSite(
   layout: Layout,
-  options: { tools: Tools; consulAcl: boolean; consulServers: ConsulServers; owner: KnownProcess | undefined },
+  options: {
+    readonly tools: Tools;
+    readonly consulAcl: boolean;
+    readonly consulServers: ConsulServers;
+    readonly realNodes: 0 | RealNodeCount;
+    readonly owner: KnownProcess | undefined;
+  },
 ): Promise<Site> {
   await mkdir(layout.root, { recursive: true });
   const state = await newState(layout, options);
   await writeState(layout, state);
   await mkdir(layout.bin);
-  await Promise.all(Object.entries(options.tools).map(([name, path]) => symlink(path, join(layout.bin, name))));
+  const links = { ...options.tools, ...(options.realNodes === 0 ? {} : linkedPrograms) };
+  await Promise.all(Object.entries(links).map(([name, path]) => symlink(path, join(layout.bin, name))));
   return { layout, state };
 }
 
@@ -144,6 +172,15 @@ async function finish(site: Site, signal: AbortSignal | undefined): Promise<Site
   const state: ClusterState = { ...site.state, phase: 'up' };
   await writeState(site.layout, state);
   return { layout: site.layout, state };
+}
+
+/** Also what real nodes have left on the machine goes. Returns whether any component ran. */
+async function endEverything(layout: Layout): Promise<boolean> {
+  const state = await readState(layout);
+  killRealNodes(layout, state);
+  const ended = await endComponents(layout, new Set(componentNames));
+  clearMachine(layout, state);
+  return ended;
 }
 
 /** Ends the named components, and, if these are all, also those that nobody recorded. Returns whether there were any. */

@@ -3,7 +3,7 @@ import type { BinaryName } from '../tools/products.ts';
 import type { Layout } from './layout.ts';
 import type { ClusterState, PortName } from './state.ts';
 
-/** The components that `up` starts; of Consul's further servers only where they were asked for. */
+/** The components that `up` starts; Consul's further servers and those of real nodes only where they were asked for. */
 export const componentNames = [
   'etcd',
   'kube-apiserver',
@@ -13,12 +13,14 @@ export const componentNames = [
   'consul',
   'consul-2',
   'consul-3',
+  'containerd',
+  'kubelet',
+  'containerd-2',
+  'kubelet-2',
+  'kube-proxy',
 ] as const;
 
 export type ComponentName = (typeof componentNames)[number];
-
-/** Those that come with real nodes, which are not built yet. */
-export const realNodeComponentNames: readonly string[] = ['kubelet', 'containerd', 'kube-proxy'];
 
 /** A cluster's folder and what it was given. */
 export interface Site {
@@ -29,7 +31,8 @@ export interface Site {
 /** How to run one component of one cluster. Made anew from the state each time, never stored. */
 export interface ComponentSpec {
   readonly name: ComponentName;
-  readonly binary: BinaryName;
+  /** Its link in the cluster's `bin`. */
+  readonly binary: BinaryName | 'containerd';
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Those that must be ready before it starts. */

@@ -1,10 +1,13 @@
 /** What a cluster has been given at its birth and keeps for life: ports, secrets, binaries. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { KnownProcess } from '../lock.mjs';
 import type { Tools } from '../tools/index.ts';
 import type { Layout } from './layout.ts';
 import { reservePort } from './ports.ts';
+import { type HostRecord, recordHost } from './real/host.ts';
+import type { RealNodeCount } from './real/plan.ts';
 
 const consulPortNames = ['consul-http', 'consul-server', 'consul-serf-lan', 'consul-serf-wan'] as const;
 
@@ -19,8 +22,16 @@ const portNames = [
   ...consulPortNames,
 ] as const;
 
-/** Consul's further servers have ports of their own. */
-export type PortName = (typeof portNames)[number] | `${ConsulPort}-${2 | 3}`;
+const nodePortNames = ['kubelet', 'kubelet-health'] as const;
+const proxyPortNames = ['kube-proxy-health', 'kube-proxy-metrics'] as const;
+
+/** Consul's further servers and real nodes have ports of their own. */
+export type PortName =
+  | (typeof portNames)[number]
+  | `${ConsulPort}-${2 | 3}`
+  | (typeof nodePortNames)[number]
+  | `${(typeof nodePortNames)[number]}-2`
+  | (typeof proxyPortNames)[number];
 
 /** Consul's servers: one, or three that survive the loss of one. */
 export type ConsulServers = 1 | 3;
@@ -36,8 +47,17 @@ export interface ClusterState {
   /** Consul's management token; only with --consul-acl, where everything is denied without a token. */
   readonly consulToken: string | undefined;
   readonly tools: Tools;
+  /** Undefined: fake nodes only. */
+  readonly real: RealNodesState | undefined;
   /** The process that the cluster must not outlive, such as a test run; none for one that was made to stay. */
   readonly owner: KnownProcess | undefined;
+}
+
+export interface RealNodesState {
+  /** Bearer tokens of the kubelets, one for each node. */
+  readonly nodeTokens: readonly string[];
+  readonly proxyToken: string;
+  readonly host: HostRecord;
 }
 
 /** The state of a new cluster, its ports reserved. */
@@ -47,12 +67,13 @@ export async function newState(
     readonly tools: Tools;
     readonly consulAcl: boolean;
     readonly consulServers: ConsulServers;
+    readonly realNodes: 0 | RealNodeCount;
     readonly owner: KnownProcess | undefined;
   },
 ): Promise<ClusterState> {
-  const further = options.consulServers === 1 ? [] : ([2, 3] as const);
-  const names = [...portNames, ...further.flatMap((at) => consulPortNames.map((name) => `${name}-${at}` as const))];
-  const ports = await Promise.all(names.map(async (name) => [name, await reservePort(layout.root)] as const));
+  const ports = await Promise.all(
+    portsFor(options).map(async (name) => [name, await reservePort(layout.root)] as const),
+  );
   return {
     format: 1,
     phase: 'starting',
@@ -61,18 +82,47 @@ export async function newState(
     consulServers: options.consulServers,
     consulToken: options.consulAcl ? randomUUID() : undefined,
     tools: options.tools,
+    real: options.realNodes === 0 ? undefined : realNodesState(options.realNodes),
     owner: options.owner,
   };
+}
+
+function portsFor(options: { readonly consulServers: ConsulServers; readonly realNodes: 0 | RealNodeCount }) {
+  const further = options.consulServers === 1 ? [] : ([2, 3] as const);
+  return [
+    ...portNames,
+    ...further.flatMap((at) => consulPortNames.map((name) => `${name}-${at}` as const)),
+    ...(options.realNodes === 0 ? [] : [...nodePortNames, ...proxyPortNames]),
+    ...(options.realNodes === 2 ? nodePortNames.map((name) => `${name}-2` as const) : []),
+  ];
+}
+
+function realNodesState(count: RealNodeCount): RealNodesState {
+  const nodeTokens = Array.from({ length: count }, newToken);
+  return { nodeTokens, proxyToken: newToken(), host: recordHost() };
 }
 
 /** The state in the folder, or undefined if there is none that is a cluster's. */
 export async function readState(layout: Layout): Promise<ClusterState | undefined> {
   try {
-    const state = JSON.parse(await readFile(layout.state, 'utf8')) as Partial<ClusterState>;
-    return state.format === 1 && state.ports !== undefined ? (state as ClusterState) : undefined;
+    return parseState(await readFile(layout.state, 'utf8'));
   } catch {
     return undefined;
   }
+}
+
+/** The same for a process that exits and can wait for nothing more. */
+export function readStateSync(layout: Layout): ClusterState | undefined {
+  try {
+    return parseState(readFileSync(layout.state, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function parseState(text: string): ClusterState | undefined {
+  const state = JSON.parse(text) as Partial<ClusterState>;
+  return state.format === 1 && state.ports !== undefined ? (state as ClusterState) : undefined;
 }
 
 /** Replaces the state in one step: a reader sees the old or the new one. */

@@ -17,7 +17,8 @@ export const debianPrograms = {
   nft: { path: '/usr/sbin/nft', packageName: 'nftables' },
   conntrack: { path: '/usr/sbin/conntrack', packageName: 'conntrack' },
   ip: { path: '/usr/sbin/ip', packageName: 'iproute2' },
-  mount: { path: '/usr/bin/mount', packageName: 'mount' },
+  umount: { path: '/usr/bin/umount', packageName: 'mount' },
+  openssl: { path: '/usr/bin/openssl', packageName: 'openssl' },
   buildah: { path: '/usr/bin/buildah', packageName: 'buildah' },
 } as const satisfies Readonly<Record<string, DebianProgram>>;
 

@@ -30,10 +30,15 @@ afterEach(() => {
 
 describe('the command line', () => {
   test.each([
-    [['up'], { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1 }],
+    [['up'], { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 0 }],
     [
       ['up', '--dir', 'd', '--node', 'kwok', '--consul-acl'],
-      { type: 'up', dir: 'd', consulAcl: true, consulServers: 1 },
+      { type: 'up', dir: 'd', consulAcl: true, consulServers: 1, realNodes: 0 },
+    ],
+    [['up', '--node', 'real'], { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 1 }],
+    [
+      ['up', '--node', 'real', '--real-nodes', '2'],
+      { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 2 },
     ],
     [['--dir=d', 'down'], { type: 'down', dir: 'd' }],
     [['freeze', 'consul'], { type: 'component', dir: '.cluster', action: 'freeze', name: 'consul' }],
@@ -48,7 +53,8 @@ describe('the command line', () => {
     [['up', 'consul'], 'up takes no component'],
     [['kill', 'consul', 'etcd'], 'too many arguments: etcd'],
     [['up', '--node', 'virtual'], '--node is kwok or real, not virtual'],
-    [['up', '--node', 'real'], 'Real nodes (--node real) come later'],
+    [['up', '--node', 'real', '--real-nodes', '3'], '--real-nodes is 1 or 2, not 3'],
+    [['up', '--real-nodes', '2'], '--real-nodes goes with --node real'],
     [['up', '--fast'], "Unknown option '--fast'"],
   ])('%j is refused: %s', (argv, message) => {
     expect(() => parseCommand(argv, '.cluster')).toThrow(message);
@@ -58,10 +64,6 @@ describe('the command line', () => {
 describe('a component name', () => {
   test('that does not exist is answered with those that do', () => {
     expect(() => parseComponentName('redis')).toThrow('There is no component redis: they are etcd, kube-apiserver');
-  });
-
-  test('of a real node is announced for later', () => {
-    expect(() => parseComponentName('kubelet')).toThrow('come later');
   });
 });
 

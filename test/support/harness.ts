@@ -20,6 +20,7 @@ import { type Kubectl, kubectlOf } from './kubectl.ts';
 import { type Observer, startObserver, type View } from './observer.ts';
 import { type OperatorProcess, startOperator } from './operator-process.ts';
 import { type Proxy, startConsulProxy, startKubeProxy } from './proxy.ts';
+import { onceMachineIsFree } from './real-node.ts';
 import type { ConsulAccess } from './rest.ts';
 import { type GroupWish, openWorld, type World } from './world.ts';
 
@@ -29,6 +30,8 @@ export type HarnessOptions = {
   /** Operators reach both servers through proxies; world and observer never do. */
   readonly proxies?: boolean;
   readonly consulAcl?: boolean;
+  /** Nodes on which pods really run, beside the fake ones: for tests in `describeOnRealNodes`. */
+  readonly realNodes?: 0 | 1 | 2;
 };
 
 export type StartOptions = {
@@ -89,7 +92,9 @@ export const startHarness = async (options: HarnessOptions = {}): Promise<Harnes
     if (KEEP) console.log(`kept: ${dir}`);
     else await rm(dir, { recursive: true, force: true });
   });
-  const cluster = made.use(await startCluster({ dir: join(dir, 'cluster'), consulAcl: options.consulAcl ?? false }));
+  const { consulAcl = false, realNodes = 0 } = options;
+  const wish = { dir: join(dir, 'cluster'), consulAcl, realNodes };
+  const cluster = made.use(await onceMachineIsFree(() => startCluster(wish)));
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig } = cluster;

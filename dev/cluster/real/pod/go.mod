@@ -1,0 +1,3 @@
+module leadergroup.dev/pod
+
+go 1.24

@@ -1,0 +1,88 @@
+/** Whatever happens to a cluster with real nodes: nothing of it stays on the machine. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Cluster, MachineTaken, startCluster, stopCluster } from '../../dev/cluster/index.ts';
+import { signalProcess } from '../../dev/cluster/processes.ts';
+import { type Kubectl, kubectlOf } from '../support/kubectl.ts';
+import { type Machine, machineNow } from '../support/machine.ts';
+import { describeOnRealNodes, onceMachineIsFree } from '../support/real-node.ts';
+import { realPodManifest } from '../support/real-pods.ts';
+
+describeOnRealNodes('Of a cluster with real nodes nothing remains on the machine', () => {
+  let folder: string;
+  let dir: string;
+  let before: Machine;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'leadergroup-it-'));
+    dir = join(folder, 'cluster');
+  });
+
+  afterAll(async () => {
+    await stopCluster({ dir });
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const start = (): Promise<Cluster> =>
+    onceMachineIsFree(() => {
+      before = machineNow();
+      return startCluster({ dir, realNodes: 2 });
+    });
+
+  const runPods = async (cluster: Cluster): Promise<Kubectl> => {
+    const kubectl = kubectlOf(cluster.env);
+    const { name: image } = await cluster.podImage();
+    const items = cluster.realNodes.map(({ name: node }) =>
+      realPodManifest({ name: `on-${node}`, node, app: 'a' }, image),
+    );
+    await kubectl.must(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    await kubectl.must(['wait', 'pod', '--all', '--for=condition=Ready', '--timeout=60s']);
+    return kubectl;
+  };
+
+  it('when it is taken down with pods running, also on a frozen node', async () => {
+    const cluster = await start();
+    await runPods(cluster);
+    expect(machineNow()).not.toEqual(before);
+    await cluster.realNodes[1]?.freeze();
+    await cluster.down();
+    expect(machineNow()).toEqual(before);
+  });
+
+  it('when all of it was killed before', async () => {
+    const cluster = await start();
+    await runPods(cluster);
+    const control = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'consul'] as const;
+    await Promise.all([...control, 'kube-proxy' as const].map((name) => cluster.component(name).kill()));
+    // First those who would start again what ends.
+    for (const node of cluster.realNodes) for (const process of node.processes()) signalProcess(process, 'SIGKILL');
+    await stopCluster({ dir });
+    expect(machineNow()).toEqual(before);
+  });
+
+  it('when its making was killed half way', async () => {
+    const half = await upUntil(join(dir, 'pids', 'kubelet.json'));
+    half.kill('SIGKILL');
+    await once(half, 'exit');
+    await stopCluster({ dir });
+    expect(machineNow()).toEqual(before);
+  });
+
+  /** The command, running, once it has made the file; begun anew while another cluster has the machine's real nodes. */
+  const upUntil = (file: string): Promise<ChildProcess> =>
+    onceMachineIsFree(async () => {
+      before = machineNow();
+      const args = ['dev/cluster.ts', 'up', '--dir', dir, '--node', 'real', '--real-nodes', '2'];
+      const up = spawn('node', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      const said = text(up.stderr);
+      await expect.poll(() => existsSync(file) || up.exitCode !== null, { timeout: 90_000, interval: 10 }).toBe(true);
+      if (up.exitCode === null) return up;
+      throw new MachineTaken(await said);
+    });
+});

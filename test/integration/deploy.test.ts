@@ -1,8 +1,8 @@
 /** deploy/ on the real components: the manifests are taken, and the operator's rights are those it needs and no more. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Cluster, startCluster } from '../../dev/cluster/index.ts';
@@ -51,6 +51,22 @@ describe('the manifests', () => {
       timeout: 30_000,
       interval: 250,
     });
+  });
+
+  it('are all in the kustomization, which sets another image', async () => {
+    const own = await mkdtemp(join(dir, 'kustomize-'));
+    // Resources are named relative to the file.
+    const base = relative(await realpath(own), process.cwd());
+    const images = '[{ name: leadergroup, newName: registry.example.com/leadergroup, newTag: "1" }]';
+    await writeFile(join(own, 'kustomization.yaml'), `resources: ["${base}"]\nimages: ${images}\n`);
+    const names = ['create', '--dry-run=client', '-o', 'name'];
+    const kustomized = await kubectl.must(['kustomize', own]);
+    const [one, other] = [
+      await kubectl.must([...names, '-f', '-'], kustomized),
+      await kubectl.must([...names, '-f', 'crds/', '-f', 'deploy/']),
+    ].map((lines) => lines.split('\n').toSorted());
+    expect(one).toEqual(other);
+    expect(kustomized).toContain('image: registry.example.com/leadergroup:1\n');
   });
 
   it('say the same selector in Deployment, Service and PodDisruptionBudget', async () => {

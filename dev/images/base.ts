@@ -38,8 +38,7 @@ export async function describeBase(): Promise<Base> {
     ...(await librariesOf(BUILD_PROGRAMS)),
     { from: process.env['NODE_EXTRA_CA_CERTS'] ?? CERTIFICATES, to: CERTIFICATES },
   ];
-  const { stdout } = await run('npm', ['config', 'get', 'registry']);
-  const registry = stdout.trim();
+  const registry = (await npm('config', 'get', 'registry')).trim();
   return { key: await keyOf([...runtime, ...build], registry), registry, runtime, build };
 }
 
@@ -66,13 +65,18 @@ async function layOutNpm(prefix: string, dir: string): Promise<void> {
   const target = join(prefix, 'lib/node_modules/npm');
   await mkdir(target, { recursive: true });
   await mkdir(join(prefix, 'bin'), { recursive: true });
-  try {
-    await run('npm', ['pack', `npm@${NPM_VERSION}`, '--pack-destination', dir]);
-  } catch (error) {
-    throw new ToolError(`npm ${NPM_VERSION} could not be downloaded for building images (${String(error)}).`);
-  }
+  await npm('pack', `npm@${NPM_VERSION}`, '--pack-destination', dir);
   await run('tar', ['-xzf', join(dir, `npm-${NPM_VERSION}.tgz`), '-C', target, '--strip-components=1']);
   await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(prefix, 'bin/npm'));
+}
+
+/** The machine's own, which also knows from where packages come here. */
+async function npm(...args: readonly string[]): Promise<string> {
+  try {
+    return (await run('npm', args)).stdout;
+  } catch (error) {
+    throw new ToolError(`Building images needs npm and its registry, and this failed: ${String(error)}`);
+  }
 }
 
 /** What the dynamic linker loads for the programs, at the paths where it looks. */

@@ -59,6 +59,8 @@ const nameOf = ({ id }: Recipe): string => `localhost/leadergroup/${id}:${manife
 
 async function buildAll(missing: readonly Recipe[], base: Base, signal: AbortSignal | undefined): Promise<void> {
   const buildah = await openBuildah(await storageFor(base), join(imagesDir(), 'scratch'), signal);
+  // What builds that were killed have left half done.
+  await buildah('rm', '--all');
   for (const [index, recipe] of missing.entries()) {
     const rest = missing.slice(index).reduce((sum, { seconds }) => sum + seconds, 0);
     const progress = showProgress(`building the image of the ${recipe.id}`, {

@@ -168,7 +168,8 @@ function keepUnfit(held: Held, holder: ObservedPod): Plan {
       strays.map((stray) => writeOffTarget(o, stray)),
       'stray',
     );
-    return act([verifyOf(held, holder), ...clean], 'LabelRestored', 'labels on others are taken off');
+    const what = strays.length > 0 ? 'labels on others are taken off' : 'the lock is verified';
+    return act([verifyOf(held, holder), ...clean], 'LabelRestored', what);
   }
   return waitForCandidate(o);
 }

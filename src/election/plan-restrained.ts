@@ -62,15 +62,14 @@ function silenceMessage(hold: boolean, led: boolean): string {
  * answered also when the bucket has got another owner, with the same token.
  */
 export function planPaused(o: Observation): Plan {
-  if (o.asked && !o.verified) {
-    const checked = verifyPaused(o);
-    if (checked !== null) return checked;
-  }
+  const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
+  const unsure = o.asked ? verifyPaused(o) : null;
+  if (unsure !== null && deniedMs <= 0) return unsure;
   const leads = labelledPods(o).length > 0;
   const verdict = leads
     ? ready('Led', 'paused: no change of leader will be made')
     : notReady('NoCandidate', 'paused: nobody is elected');
-  return rest(verdict);
+  return rest(verdict, unsure === null ? null : deniedMs);
 }
 
 /** null: nobody leads by this lock, so there is nothing to be sure of. */
@@ -78,9 +77,11 @@ function verifyPaused(o: Observation): Plan | null {
   const { lock, ownership } = o;
   if (ownership.kind !== 'owned') return null;
   if (lock === null) return look([{ do: 'readLock' }], 'the gate was asked, and the lock is not known');
+  if (lock.foreignEntry) return null;
   const session = holderAmong(o.sessions, lock);
   const leader = session === null ? null : promoted(o, lock, session);
   if (session === null || leader === null || trustOf(o, lock, session) !== 'good') return null;
+  if (o.verified && session.proven) return null;
   const verified = transaction.verify(o, ownership.fence, lock, session, leader, false);
   return look([{ do: 'verify', transaction: verified }], 'the gate was asked');
 }

@@ -83,6 +83,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
         changes.tell(key);
       }
     },
+    ownersChanged: (buckets) =>
+      store
+        .groupKeys()
+        .filter((key) => buckets.has(bucketOfKey(key)))
+        .forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
   const startedMs = clock.nowMs();

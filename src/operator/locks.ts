@@ -3,7 +3,7 @@
  * of it is a hint; every transaction checks the versions it was planned with.
  */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { groupKeys, type KeySpace } from '../election/keys.ts';
+import { groupKeys, groupOfKey, type KeySpace } from '../election/keys.ts';
 import type { GroupKeys, LockView } from '../election/observation.ts';
 import { parseRecord } from '../election/record.ts';
 import { parseToken } from '../election/token.ts';
@@ -14,7 +14,7 @@ export type Locks = {
   keysOf(group: LeaderGroup): GroupKeys;
   /** null: not known yet, or in doubt. */
   view(group: LeaderGroup): LockView | null;
-  /** Consistent. Throws ConsulError, and leaves the view in doubt then. */
+  /** Consistent. Throws ConsulError, and leaves the view in doubt then, as it does where something else was learnt meanwhile. */
   read(group: LeaderGroup, signal: AbortSignal): Promise<void>;
   /** The answer to our own transaction: what it wrote is known before any watch tells, unless one has told of more. */
   applied(group: LeaderGroup, entries: readonly KvEntry[]): void;
@@ -49,6 +49,9 @@ type Known = {
   readonly writer: string | null;
 };
 
+/** A consistent read under way. */
+type Reading = { readonly keys: readonly string[]; overtaken: boolean };
+
 export function createLocks(consul: Consul, space: KeySpace): Locks {
   const known = new Map<string, Known>();
   let learnt = 0;
@@ -74,6 +77,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   /** Keys, each with the groups that have it in doubt. */
   const doubted = new Map<string, Set<string>>();
+  const readings = new Set<Reading>();
 
   function doubt(key: string, group: string): void {
     doubted.set(key, (doubted.get(key) ?? new Set()).add(group));
@@ -82,19 +86,17 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
     const names = namesOf(keysOf(group));
     for (const key of names) doubt(key, groupKey(group));
-    const before = names.map((key) => known.get(key));
-    const entries = await consul.readKeys(names, signal);
-    for (const [i, key] of names.entries()) {
-      const entry = entries[i] ?? null;
-      if (overtaken(key, before[i], entry)) doubted.delete(key);
-      else learn(key, entry);
-    }
+    const reading: Reading = { keys: names, overtaken: false };
+    readings.add(reading);
+    const entries = await consul.readKeys(names, signal).finally(() => readings.delete(reading));
+    // Which of the two is the later one cannot be told, but the next read is later than both.
+    if (reading.overtaken) return;
+    for (const [i, key] of names.entries()) learn(key, entries[i] ?? null);
   }
 
-  /** A watch has shown a later state since the read was sent. */
-  function overtaken(key: string, before: Known | undefined, entry: KvEntry | null): boolean {
-    const now = known.get(key);
-    return now !== undefined && now !== before && now.index > (entry?.modifyIndex ?? 0);
+  /** Something is learnt of a key that a read under way may not know. */
+  function overtake(concerned: (key: string) => boolean): void {
+    for (const reading of readings) if (reading.keys.some(concerned)) reading.overtaken = true;
   }
 
   function learn(key: string, entry: KvEntry | null, writer = writerOf(key, entry)): void {
@@ -114,11 +116,12 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean, asked = 0): readonly string[] {
     const seen = new Map(entries.map((entry) => [entry.key, entry]));
     const keys = new Set([...seen.keys(), ...[...known.keys()].filter((key) => key.startsWith(prefix))]);
+    if (!covered.has(prefix)) overtake((key) => key.startsWith(prefix));
     covered.add(prefix);
     return [...keys].filter((key) => {
       const before = known.get(key);
       if (!rebuilt && before !== undefined && before.index > index) return asked >= before.learnt && lostBehind(key);
-      return replace(key, before?.entry ?? null, seen.get(key) ?? null, index);
+      return replace(key, before?.entry ?? null, seen.get(key) ?? null);
     });
   }
 
@@ -127,17 +130,18 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
    * not yet told of the entry cannot see by its index. Read consistently before anything is believed.
    */
   function lostBehind(key: string): boolean {
-    doubt(key, '');
+    doubt(key, groupOfKey(space, key) ?? '');
+    overtake((other) => other === key);
     return true;
   }
 
   /** Whether that changed anything. A rebuilt Consul may use an index again, hence the session. */
-  function replace(key: string, before: KvEntry | null, entry: KvEntry | null, index: number): boolean {
-    if (entry !== null) known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
-    // Remembered only where a read is under way, whose answer may still have it.
-    else if (doubted.has(key)) known.set(key, { entry, index, learnt, writer: null });
-    else known.delete(key);
-    return entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
+  function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
+    if (entry === null) known.delete(key);
+    else known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
+    const changed = entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
+    if (changed) overtake((other) => other === key);
+    return changed;
   }
 
   return {
@@ -150,9 +154,12 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       const late = ({ key, modifyIndex }: KvEntry): boolean => (known.get(key)?.index ?? 0) > modifyIndex;
       const news = entries.filter((entry) => names.has(entry.key) && !late(entry));
       for (const entry of news) learn(entry.key, entry, groupKey(group));
+      overtake((key) => names.has(key));
     },
     doubt: (group) => {
-      for (const key of namesOf(keysOf(group))) doubt(key, groupKey(group));
+      const names = namesOf(keysOf(group));
+      for (const key of names) doubt(key, groupKey(group));
+      overtake((key) => names.includes(key));
     },
     snapshot,
     now: () => learnt,

@@ -107,7 +107,7 @@ export function keepRenewed(
     deadlineMs,
     proven: () => proven && clock.nowMs() < deadlineMs(),
     prove: () => {
-      if (clock.nowMs() < deadlineMs()) proven = true;
+      if (!stopping.signal.aborted && clock.nowMs() < deadlineMs()) proven = true;
     },
     stop,
   };

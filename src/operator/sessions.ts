@@ -71,7 +71,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   const { consul, clock, node, wake } = options;
   const kept = new Map<string, Kept>();
   const byGroup = new Map<string, Set<string>>();
-  /** By group, what is being opened: where the group is dropped meanwhile it is nobody's, and expires. */
+  /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
   const opening = new Map<string, Set<symbol>>();
   /** Renewals that go on for a while for whoever has the group now. */
   const lingering = new Set<() => void>();
@@ -128,11 +128,12 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     const named = parseSessionName(session.name);
     if (named === null || session.node !== node || session.ttlMs <= 0) return false;
     if (kept.has(session.id)) return true;
-    const sentMs = clock.nowMs();
-    if ((await consul.renewSession(session.id, signal)) === 'lost') return false;
     const group = groupKey({ namespace: named.namespace, name: named.group });
+    const sentMs = clock.nowMs();
+    using attempt = beginOpening(group);
+    if ((await consul.renewSession(session.id, signal)) === 'lost') return false;
     const { lockDelayMs, createIndex: order, ttlMs } = session;
-    if (!kept.has(session.id))
+    if (attempt.wanted() && !kept.has(session.id))
       keep({ group, podUid: named.podUid, pod: null, lockDelayMs, order }, session.id, ttlMs, sentMs);
     return true;
   }

@@ -76,7 +76,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
       methods: ['GET'],
       handle: async (query, signal) => {
         const reply = await answer(query, signal).catch((error: unknown) => stopping(error, signal));
-        metrics.gateAnswered(reply.status);
+        if (!signal.aborted) metrics.gateAnswered(reply.status);
         return { ...reply, headers: { ...reply.headers, [REPLICA]: options.self } };
       },
     },

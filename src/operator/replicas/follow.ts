@@ -86,7 +86,7 @@ function watchChanges(
 async function round(options: OwnershipOptions, life: Life, signal: AbortSignal): Promise<void> {
   await tell(options, life, signal);
   if (!life.registry.known()) return;
-  life.seen = await life.locks.read(signal);
+  see(options, life, await life.locks.read(signal));
   const owners = rightfulOwners(everyone(options, life));
   const confirmed = await confirm(life, options, signal);
   await takeFree(options, life, owners, signal);
@@ -97,6 +97,13 @@ async function round(options: OwnershipOptions, life: Life, signal: AbortSignal)
   else await moveAway(options, life, owners, signal);
   await forgetLeft(options, life, signal);
   lookAgain(options, life, owners);
+}
+
+function see({ ownersChanged }: OwnershipOptions, life: Life, seen: Life['seen']): void {
+  const before = life.seen;
+  life.seen = seen;
+  const other = ALL_BUCKETS.filter((bucket) => before.get(bucket)?.session !== seen.get(bucket)?.session);
+  if (other.length > 0) ownersChanged(new Set(other));
 }
 
 const holds = ({ seen, own }: Life, bucket: number): boolean => seen.get(bucket)?.session === own.id;
@@ -163,7 +170,7 @@ async function takeFree(
   own.prove();
   for (const bucket of taken) freeSince.delete(bucket);
   const got = [...taken].map((bucket) => [bucket, { session: own.id, index: UNREAD }] as const);
-  life.seen = new Map([...seen, ...got]);
+  see(options, life, new Map([...seen, ...got]));
 }
 
 async function open(

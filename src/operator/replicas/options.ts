@@ -27,6 +27,8 @@ export type OwnershipOptions = {
   /** Its groups may be worked on. */
   readonly adopted: (bucket: number) => void;
   readonly closed: (bucket: number) => void;
+  /** Whose these buckets are is another now, as far as is seen: this replica, another one, or nobody. */
+  readonly ownersChanged: (buckets: ReadonlySet<number>) => void;
   /** Resolves when no pass over a group of the bucket is in work. */
   readonly quiet: (bucket: number) => Promise<void>;
 };

@@ -163,7 +163,11 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     owned: () => belief === 'owned',
     metrics: noMetrics,
     log: noLog,
-    dropped: keeper.drop,
+    dropped: (key) => {
+      keeper.drop(key);
+      locks.dropped(key);
+      yeses.dropped(key);
+    },
     signal: dying.signal,
   });
 

@@ -113,9 +113,23 @@ describe('once the gate has been asked', () => {
     ['is left alone where nobody has it', { lock: freeAfter('a') }, []],
     ['is left alone where its holder is not labelled', { pods: [observed(aPod({ name: 'a' }))] }, []],
     ['is left alone where its record cannot be believed', { lock: { ...heldBy('a'), record: null } }, []],
+    ['is left alone where a stranger has written over it', { lock: { ...heldBy('a'), foreignEntry: true } }, []],
+    [
+      'is verified after an outage that its session has survived',
+      { verified: true, ...sessions({ proven: false }) },
+      ['verify'],
+    ],
   ])('the lock of a paused group %s', (_what, o, expected) => {
     const paused = { group: aGroup({ spec: { paused: true } }), asked: true, verified: false, ...o };
     expect(plan(anObservation(paused)).actions.map((action) => action.do)).toEqual(expected);
+  });
+
+  it('the lock of a paused group is not verified while Consul refuses it', () => {
+    const paused = { group: aGroup({ spec: { paused: true } }), asked: true, verified: false };
+    const denied = (retryAtMs: number) =>
+      plan(anObservation({ ...paused, consulDenied: { message: 'no', retryAtMs } }));
+    expect(denied(NOW_MS + 7000)).toMatchObject({ actions: [], againMs: 7000 });
+    expect(denied(NOW_MS).actions).toMatchObject([{ do: 'verify' }]);
   });
 
   it('nothing more is written: the verification counts until the lock changes', () => {

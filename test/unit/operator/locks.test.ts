@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatRecord } from '../../../src/election/record.ts';
-import { createLocks } from '../../../src/operator/locks.ts';
+import { createLocks, type Locks } from '../../../src/operator/locks.ts';
 import type { KvEntry, KvSnapshot } from '../../../src/ports/consul.ts';
 import { aGroup } from '../../support/builders.ts';
 import { aRecord } from '../../support/builders-election.ts';
@@ -90,21 +90,82 @@ describe('a lock', () => {
     expect(locks.view(group)).toMatchObject({ session: null, versions: [{ index: 13 }] });
   });
 
-  it.each<[string, KvSnapshot, number]>([
-    ['a later holder', seen(13, entry(13, { session: null })), 13],
-    ['that it was deleted', seen(13), 0],
-  ])('stays as a watch has shown it while it was read: %s', async (_what, snapshot, index) => {
-    const { consul, link, locks } = someLocks();
-    consul.foreign.put(LOCK, 'x', true);
-    const stored = consul.entry(LOCK)?.modifyIndex ?? 0;
-    locks.snapshot(BUCKET, seen(stored, entry(stored)), false);
-    link.decide(() => 'answerHeld');
-    const reading = locks.read(group, signal);
-    expect(locks.view(group)).toBeNull();
-    locks.snapshot(BUCKET, { ...snapshot, index: 1000 }, false);
-    link.held()[0]?.deliver();
-    await reading;
-    expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index }]);
+  describe('of which something is learnt while it is read', () => {
+    const stages: readonly [string, (locks: Locks) => void][] = [
+      [
+        'a watch shows a later holder',
+        (locks) => locks.snapshot(BUCKET, seen(1000, entry(13, { session: null })), false),
+      ],
+      ['a watch shows that it was deleted', (locks) => locks.snapshot(BUCKET, seen(1000), false)],
+      ['an answer to a transaction is missing', (locks) => locks.doubt(group)],
+    ];
+
+    it.each(stages)('is in doubt until it is read once more: %s', async (_, learnt) => {
+      const { consul, link, locks } = someLocks();
+      consul.foreign.put(LOCK, 'x', true);
+      const index = consul.entry(LOCK)?.modifyIndex ?? 0;
+      locks.snapshot(BUCKET, seen(index, entry(index)), false);
+      link.decide(() => 'answerHeld');
+      const reading = locks.read(group, signal);
+      learnt(locks);
+      link.held()[0]?.deliver();
+      await reading;
+      expect(locks.view(group)).toBeNull();
+      link.decide(() => 'arrives');
+      await locks.read(group, signal);
+      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index }]);
+    });
+
+    it('is known as it was read where the watch shows nothing new of it', async () => {
+      const { link, locks } = someLocks();
+      locks.snapshot(BUCKET, seen(300, entry(300)), false);
+      link.decide(() => 'answerHeld');
+      const reading = locks.read(group, signal);
+      locks.snapshot(BUCKET, seen(350, entry(300)), false);
+      link.held()[0]?.deliver();
+      await reading;
+      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index: 0 }]);
+    });
+
+    it('is in doubt where its watch begins to show anything at all', async () => {
+      const { consul, link, locks } = someLocks();
+      consul.foreign.put('shared/cron/.lock', 'x', true);
+      locks.snapshot('leadergroup/test/', seen(7), false);
+      link.decide(() => 'answerHeld');
+      const reading = locks.read(shared, signal);
+      locks.snapshot('shared/cron/', seen(1000), false);
+      link.held()[0]?.deliver();
+      await reading;
+      expect(locks.view(shared)).toBeNull();
+    });
+
+    it('is in doubt for the group that was still reading it', async () => {
+      const { consul, link, locks } = someLocks();
+      const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
+      consul.foreign.put('shared/cron/.lock', 'x', true);
+      const index = consul.entry('shared/cron/.lock')?.modifyIndex ?? 0;
+      locks.snapshot('leadergroup/test/', seen(7), false);
+      locks.snapshot('shared/', seen(index, entry(index, { key: 'shared/cron/.lock' })), false);
+      link.decide(() => 'answerHeld');
+      const reads = [locks.read(shared, signal), locks.read(other, signal)];
+      const [first, second] = link.held();
+      first?.deliver();
+      await reads[0];
+      locks.snapshot('shared/', seen(index + 10), false);
+      second?.deliver();
+      await reads[1];
+      expect([locks.view(shared)?.versions[0]?.index, locks.view(other)]).toEqual([0, null]);
+    });
+
+    it('is known as its own transaction has left it, whatever the read says', async () => {
+      const { link, locks } = someLocks();
+      link.decide(() => 'answerHeld');
+      const reading = locks.read(group, signal);
+      locks.applied(group, [entry(900)]);
+      link.held()[0]?.deliver();
+      await reading;
+      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index: 900 }]);
+    });
   });
 
   it('is known anew when Consul was rebuilt, although its indexes are lower', () => {

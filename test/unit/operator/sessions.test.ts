@@ -167,6 +167,19 @@ describe('the session keeper', () => {
     expect([clock.pending(), consul.sessions().length]).toEqual([2, 2]);
   });
 
+  it('does not keep what was adopted for a group that another replica has got meanwhile', async () => {
+    const { consul, keeper, link } = aKeeper();
+    await keeper.open(group, pod('a'), signal);
+    keeper.leave(KEY);
+    const session = consul.sessions()[0];
+    if (session === undefined) throw new Error('there is no session to adopt');
+    link.decide(() => 'answerHeld');
+    const adopting = keeper.adopt(session, signal);
+    keeper.leave(KEY);
+    link.held()[0]?.deliver();
+    expect([await adopting, keeper.count()]).toEqual([true, 0]);
+  });
+
   it('does not keep what was opened for a group that was dropped meanwhile: it is another replica’s now', async () => {
     const { keeper, link } = aKeeper();
     link.decide(() => 'held');

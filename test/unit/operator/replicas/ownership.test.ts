@@ -37,6 +37,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
   options.ready?.(link);
   const stop = new AbortController();
   const told: string[] = [];
+  const owners: (string | null)[] = [];
   let reaching = true;
   let stuck: string | null = null;
   let quiet = Promise.resolve();
@@ -62,6 +63,9 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     closed: (bucket) => {
       if (bucket === BUCKET) told.push('closed');
     },
+    ownersChanged: (buckets) => {
+      if (buckets.has(BUCKET)) owners.push(ownership.ownerOf(GROUP)?.id ?? null);
+    },
   });
   const ended = ownership.run(stop.signal);
   ended.catch(() => undefined);
@@ -72,6 +76,8 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     stop,
     ended,
     told,
+    /** Whoever has the bucket, at each word that it is another. */
+    owners,
     session: () => ownSession(consul, id),
     reach: (reaches: boolean) => {
       reaching = reaches;
@@ -100,6 +106,16 @@ describe('a replica that is alone', () => {
     const replica = aReplica(aWorld(), 'r1', { ready: (link) => link.decide(() => 'held') });
     expect(replica.ownership.of(GROUP)).toEqual({ kind: 'neverKnown' });
     expect(replica.ownership.problem()).toContain('not been joined');
+  });
+
+  it('tells when it sees that another replica has a bucket, or nobody', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1');
+    await settle();
+    expect(first.owners.at(-1)).toBe('r1');
+    world.consul.foreign.remove(bucketKey(SPACE, BUCKET));
+    await settle();
+    expect(first.owners.slice(-2)).toEqual([null, 'r1']);
   });
 
   it('owns all 32 buckets, each by a lock of its own session', async () => {

@@ -1,124 +1,223 @@
 /** examples/clients, each as its own process, against a gate that says what the test wants. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  cutShort,
+  type FakeGate,
+  inTurn,
+  late,
+  no,
+  nobodyKnows,
+  nothing,
+  type Running,
+  raw,
+  run,
+  type Says,
+  startFakeGate,
+  UID,
+  yes,
+} from './fake-gate.ts';
 
 const CLIENTS = join(import.meta.dirname, '../../examples/clients');
 const SOON = { timeout: 20_000, interval: 20 };
-const PATH = '/v1/namespaces/shop/leadergroups/notifier/members/notifier-0';
-
-type Says = { readonly status: number; readonly token: number } | 'nothing';
+const LONG = { timeout: 60_000 };
+const PATH = `/v1/namespaces/shop/leadergroups/notifier/members/notifier-0?uid=${UID}`;
 
 let dir: string;
-let says: Says = 'nothing';
-const asked: string[] = [];
-const held = new Set<ServerResponse>();
-const releases: (() => unknown)[] = [];
 
-const gate = createServer((request, response) => {
-  asked.push(request.url ?? '');
-  if (says === 'nothing') return void held.add(response);
-  const { status, token } = says;
-  const leader = status === 200;
-  const body = { leader, pod: 'notifier-0', uid: 'u', token, validForMilliseconds: leader ? 1500 : 0, acquireTime: '' };
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-});
-
-const environment = () => ({
-  ...process.env,
-  LEADERGROUP_GATE: `http://127.0.0.1:${(gate.address() as AddressInfo).port}`,
-  LEADERGROUP_NAME: 'notifier',
-  POD_NAMESPACE: 'shop',
-  POD_NAME: 'notifier-0',
-});
-
-beforeAll(async () => {
+beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'leadergroup-clients-'));
-  gate.listen(0, '127.0.0.1');
-  await once(gate, 'listening');
   execFileSync('go', ['build', '-o', join(dir, 'go-client'), '.'], { cwd: join(CLIENTS, 'go'), stdio: 'pipe' });
 }, 180_000);
 
-afterEach(async () => {
-  for (const release of releases.splice(0)) await release();
-});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-afterAll(() => {
-  for (const response of held) response.destroy();
-  gate.closeAllConnections();
-  gate.close();
-  rmSync(dir, { recursive: true, force: true });
-});
+const POD = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: 'notifier-0', POD_UID: UID };
 
-type Running = { readonly lines: readonly string[]; readonly ended: Promise<unknown> };
+type Command = readonly [string, ...string[]];
 
-function run(command: string, ...args: readonly string[]): Running {
-  const child: ChildProcess = spawn(command, args, { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = once(child, 'close');
-  const lines: string[] = [];
-  if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-  releases.push(async () => {
-    child.kill('SIGKILL');
-    await ended;
+const start = (command: Command, gate: FakeGate, env: Readonly<Record<string, string>> = POD): Running =>
+  run({ ...env, LEADERGROUP_GATE: gate.url }, ...command);
+
+/** What has status 200 and is no yes to this pod, whatever made it. */
+const NO_YES: ReadonlyMap<string, Says> = new Map([
+  ['nothing', raw(200, '')],
+  ['no JSON', raw(200, '<html>please log in</html>')],
+  ['null', raw(200, 'null')],
+  ['a list', raw(200, '[]')],
+  ['an object without fields', raw(200, '{}')],
+  ['a body that was cut short', cutShort(5)],
+  ['no leader', yes(5, 1500, { leader: false })],
+  ["another pod's uid", yes(5, 1500, { uid: 'uid-1' })],
+  ['no uid', yes(5, 1500, { uid: undefined })],
+  ['no token', yes(5, 1500, { token: undefined })],
+  ['token 0', yes(0)],
+  ['a token below 0', yes(-5)],
+  ['half a token', yes(5.5)],
+  ['a token in quotes', yes(5, 1500, { token: '5' })],
+  ['a token larger than any', raw(200, `{"leader":true,"uid":"${UID}","validForMilliseconds":1500,"token":1e300}`)],
+  ['a token too large for JavaScript', yes(2 ** 53)],
+  ['no time', yes(5, 1500, { validForMilliseconds: undefined })],
+  ['no time at all', yes(5, 0)],
+  ['a time below 0', yes(5, -1500)],
+  ['half a millisecond', yes(5, 1500.5)],
+  ['a time that is no number', raw(200, `{"leader":true,"uid":"${UID}","token":5,"validForMilliseconds":NaN}`)],
+  ['a time in quotes', yes(5, 1500, { validForMilliseconds: '1500' })],
+  ['more time than is ever given', yes(5, 2001)],
+  ['as much time as there is', yes(5, Number.MAX_SAFE_INTEGER)],
+]);
+
+const RUNNING: readonly (readonly [string, () => Command])[] = [
+  ['TypeScript', () => [process.execPath, join(CLIENTS, 'typescript/example.ts')]],
+  ['Go', () => [join(dir, 'go-client')]],
+  ['Python', () => ['python3', join(CLIENTS, 'python/leader.py')]],
+];
+const SHELL: Command = [join(CLIENTS, 'shell/if-leader.sh'), 'sh', '-c', 'echo "sent with $LEADER_TOKEN"'];
+
+describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the client in %s', (_, command) => {
+  it.each(Object.keys(POD))('says so when %s is not set, and does nothing', LONG, async (missing) => {
+    await using gate = await startFakeGate();
+    await using client = start(command(), gate, { ...POD, [missing]: '' });
+    const { ended, errors, lines } = client;
+    expect(await ended).toBeGreaterThan(0);
+    expect(errors.join('\n')).toContain(`${missing} is not set`);
+    expect([lines, gate.asked]).toEqual([[], []]);
   });
-  return { lines, ended };
-}
+});
 
-describe.each([
-  ['TypeScript', () => run(process.execPath, join(CLIENTS, 'typescript/example.ts'))],
-  ['Go', () => run(join(dir, 'go-client'))],
-  ['Python', () => run('python3', join(CLIENTS, 'python/leader.py'))],
-])('the client in %s', (_, start) => {
-  it('works while it leads, with its token, and by the member URL of its pod', { timeout: 60_000 }, async () => {
-    says = { status: 409, token: 6 };
-    asked.length = 0;
-    const { lines } = start();
-    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(2), SOON);
-    expect([lines, new Set(asked)]).toEqual([[], new Set([PATH])]);
-    says = { status: 200, token: 7 };
+describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
+  it('works while it leads, with its token, and by the member URL of its pod with its uid', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(no(6));
+    await using client = start(command(), gate);
+    const { lines } = client;
+    await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), SOON);
+    expect([lines, new Set(gate.asked)]).toEqual([[], new Set([PATH])]);
+    gate.say(yes(7));
     // For longer than one yes is good for.
     await vi.waitFor(() => expect(lines.length).toBeGreaterThan(25), SOON);
     expect(new Set(lines)).toEqual(new Set(['work 7']));
   });
 
   it.each<[string, Says]>([
-    ['is told no', { status: 409, token: 8 }],
-    ['gets no answer', 'nothing'],
-    ['is told that nobody knows', { status: 503, token: 0 }],
-  ])('stops when it %s, and works again with the next token', { timeout: 60_000 }, async (_why, then) => {
-    says = { status: 200, token: 7 };
-    const { lines } = start();
+    ['is told no', no(8)],
+    ['gets no answer', nothing],
+    ['is told that nobody knows', nobodyKnows],
+  ])('stops when it %s, and works again with the next token', LONG, async (_why, then) => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7));
+    await using client = start(command(), gate);
+    const { lines } = client;
     await vi.waitFor(() => expect(lines).toContain('work 7'), SOON);
-    says = then;
+    gate.say(then);
     await vi.waitFor(() => expect(lines).toContain('stopped'), SOON);
     const worked = lines.length;
-    const before = asked.length;
-    says = { status: 409, token: 8 };
-    for (const response of held) response.destroy();
-    held.clear();
-    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(before + 1), SOON);
+    const before = gate.asked.length;
+    gate.say(no(8));
+    await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(before + 2), SOON);
     expect(lines).toHaveLength(worked);
-    says = { status: 200, token: 9 };
+    gate.say(yes(9));
     await vi.waitFor(() => expect(lines).toContain('work 9'), SOON);
+  });
+
+  it('takes nothing for a yes that is none', LONG, async () => {
+    await using gate = await startFakeGate();
+    const others = [...NO_YES.values(), yes(7)];
+    gate.say(inTurn(raw(503, ''), ...others));
+    await using client = start(command(), gate);
+    const { lines } = client;
+    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(0), { ...SOON, timeout: 50_000 });
+    expect([...new Set(lines)]).toEqual(['work 7']);
+    expect(gate.asked.length).toBeGreaterThan(NO_YES.size);
+  });
+
+  it('does not begin on a yes that was over when it came', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(late(300, yes(5, 250)));
+    await using client = start(command(), gate);
+    const { lines } = client;
+    await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(3), SOON);
+    gate.say(yes(7));
+    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(0), SOON);
+    expect([...new Set(lines)]).toEqual(['work 7']);
+  });
+
+  it.each<[string, Says]>([
+    ['a later yes was over when it came', late(300, yes(7, 250))],
+    ['a later yes is shorter', inTurn(yes(7, 100), nobodyKnows)],
+  ])('works as long as its yes is good, no less and no longer, when %s', LONG, async (_why, then) => {
+    await using gate = await startFakeGate();
+    // Its first question takes longer than others.
+    gate.say(inTurn(no(6), no(6), yes(7, 2000), then));
+    await using client = start(command(), gate);
+    const { lines } = client;
+    await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), { ...SOON, interval: 5 });
+    const askedMs = performance.now();
+    await vi.waitFor(() => expect(lines).toContain('stopped'), { timeout: 10_000, interval: 5 });
+    // Well after the next answer, which came when a third of the time had passed.
+    expect(performance.now() - askedMs).toBeGreaterThan(1200);
+  });
+
+  it('does not act when it wakes up and its yes is over', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7));
+    await using running = start(command(), gate);
+    await vi.waitFor(() => expect(running.lines.length).toBeGreaterThan(2), SOON);
+    running.signal('SIGSTOP');
+    gate.say(no(8));
+    // The yes runs out meanwhile.
+    await delay(1600);
+    const before = running.lines.length;
+    running.signal('SIGCONT');
+    await vi.waitFor(() => expect(running.lines).toContain('stopped'), SOON);
+    expect(running.lines.slice(before)).toEqual(['stopped']);
   });
 });
 
-describe('the client for a shell', () => {
-  it.each<[string, Says, readonly string[]]>([
-    ['runs the command if the pod leads', { status: 200, token: 7 }, ['sent with 7']],
-    ['does not run it if another leads', { status: 409, token: 8 }, []],
-    ['does not run it if nobody knows', { status: 503, token: 0 }, []],
-    ['does not run it without an answer', 'nothing', []],
-  ])('%s', { timeout: 60_000 }, async (_, then, expected) => {
-    says = then;
-    const { lines, ended } = run(join(CLIENTS, 'shell/if-leader.sh'), 'sh', '-c', 'echo "sent with $LEADER_TOKEN"');
-    await ended;
+it.concurrent('the client in Go passes its own tests', { timeout: 180_000 }, async () => {
+  const tests = await promisify(execFile)('go', ['test', '-count=1', '.'], { cwd: join(CLIENTS, 'go') });
+  expect(tests.stdout).toMatch(/^ok/);
+});
+
+describe.concurrent('the client for a shell', () => {
+  it.each<[string, Says, number, readonly string[]]>([
+    ['runs the command if the pod leads', yes(7), 0, ['sent with 7']],
+    ['does not run it if another leads', no(8), 0, []],
+    ['fails if nobody knows', nobodyKnows, 75, []],
+    ['fails without an answer', nothing, 75, []],
+    ['fails if the yes was over when it came', late(300, yes(7, 250)), 75, []],
+    ...[...NO_YES].map(([what, says]): [string, Says, number, readonly string[]] => [`fails at ${what}`, says, 75, []]),
+  ])('%s', LONG, async (_, says, status, expected) => {
+    await using gate = await startFakeGate();
+    gate.say(says);
+    await using client = start(SHELL, gate);
+    const { lines, ended } = client;
+    expect(await ended).toBe(status);
     expect(lines).toEqual(expected);
+  });
+
+  it('ends with the status of the command, and asks by the uid of its pod', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7));
+    const [script] = SHELL;
+    await using client = start([script, 'sh', '-c', 'exit 3'], gate);
+    expect(await client.ended).toBe(3);
+    expect(gate.asked).toEqual([PATH]);
+  });
+
+  it('kills the command and its children when the yes is over', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7, 500));
+    const [script] = SHELL;
+    // Its output is open until the last of them has gone.
+    await using client = start([script, 'sh', '-c', 'echo begun; sleep 30; echo sent'], gate);
+    const { lines, ended } = client;
+    expect(await ended).toBe(137);
+    expect(lines).toEqual(['begun']);
   });
 });

@@ -5,16 +5,43 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"sync"
 	"time"
+)
+
+const (
+	// The gate promises no more at a time; an answer that does is none of its.
+	maxValidMilliseconds = 2000
+	// Beyond it JavaScript, which the gate is written in, takes neighbours for the same number.
+	maxToken = 1<<53 - 1
 )
 
 // Gate is the member URL of this pod.
 type Gate struct {
-	URL    string
-	Client *http.Client
+	url, uid string
+	client   *http.Client
+}
+
+// GateFromEnvironment reads LEADERGROUP_GATE (default: the operator's Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
+// (a pod that is made anew has the name of the old one, which may still run).
+func GateFromEnvironment() (Gate, error) {
+	values := []any{}
+	for _, name := range []string{"POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME", "POD_UID"} {
+		if os.Getenv(name) == "" {
+			return Gate{}, fmt.Errorf("%s is not set: give it in the pod's manifest (POD_* by the downward API: metadata.namespace, .name, .uid)", name)
+		}
+		values = append(values, url.PathEscape(os.Getenv(name)))
+	}
+	base := os.Getenv("LEADERGROUP_GATE")
+	if base == "" {
+		base = "http://leadergroup.leadergroup-system.svc:8080"
+	}
+	at := base + fmt.Sprintf("/v1/namespaces/%s/leadergroups/%s/members/%s?uid=%s", values...)
+	return Gate{url: at, uid: os.Getenv("POD_UID"), client: &http.Client{Timeout: time.Second}}, nil
 }
 
 // Leadership is a yes: what is not done by Until must not be done.
@@ -25,78 +52,115 @@ type Leadership struct {
 	Until time.Time
 }
 
-// GateFromEnvironment reads LEADERGROUP_GATE (default: the operator's Service), LEADERGROUP_NAME, POD_NAMESPACE and POD_NAME.
-func GateFromEnvironment() Gate {
-	base := os.Getenv("LEADERGROUP_GATE")
-	if base == "" {
-		base = "http://leadergroup.leadergroup-system.svc:8080"
-	}
-	path := fmt.Sprintf("/v1/namespaces/%s/leadergroups/%s/members/%s", url.PathEscape(os.Getenv("POD_NAMESPACE")),
-		url.PathEscape(os.Getenv("LEADERGROUP_NAME")), url.PathEscape(os.Getenv("POD_NAME")))
-	return Gate{URL: base + path, Client: &http.Client{Timeout: time.Second}}
-}
-
 // Ask returns false when this pod does not lead, or when nobody can say so: do not act.
 func (g Gate) Ask(ctx context.Context) (Leadership, bool) {
 	// Before the question: the answer may have been on its way for as long as it took.
 	asked := time.Now()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url, nil)
 	if err != nil {
 		return Leadership{}, false
 	}
-	response, err := g.Client.Do(request)
+	response, err := g.client.Do(request)
 	if err != nil {
 		return Leadership{}, false
 	}
 	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<16))
 	var body struct {
+		Leader               bool   `json:"leader"`
+		UID                  string `json:"uid"`
 		Token                uint64 `json:"token"`
-		ValidForMilliseconds int64  `json:"validForMilliseconds"`
+		ValidForMilliseconds uint64 `json:"validForMilliseconds"`
 	}
-	if response.StatusCode != http.StatusOK || json.NewDecoder(response.Body).Decode(&body) != nil {
+	if err != nil || response.StatusCode != http.StatusOK || json.Unmarshal(text, &body) != nil {
 		return Leadership{}, false
 	}
-	return Leadership{body.Token, asked.Add(time.Duration(body.ValidForMilliseconds) * time.Millisecond)}, true
+	until := asked.Add(time.Duration(min(body.ValidForMilliseconds, maxValidMilliseconds)) * time.Millisecond)
+	yes := body.Leader && body.UID == g.uid && body.Token >= 1 && body.Token <= maxToken &&
+		body.ValidForMilliseconds <= maxValidMilliseconds && time.Now().Before(until)
+	return Leadership{body.Token, until}, yes
 }
 
-// RunWhileLeader runs fn whenever this pod leads, until ctx is done. The context given to fn is done as soon as the pod may not act
-// any more; fn has to return then, and is waited for before it is run again.
-func (g Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, token uint64)) {
+// Term lasts from the first yes to the end of the last one.
+type Term struct {
+	Token  uint64
+	office context.Context
+	mutex  sync.Mutex
+	until  time.Time
+}
+
+// Until moves on with each answer.
+func (t *Term) Until() time.Time {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.until
+}
+
+// Holds says whether the pod may still act, by the clock. Look at it right before each step that cannot be undone: a process that was
+// frozen goes on where it stood, before any timer or context has told it that its time is over. Once false, false for good.
+func (t *Term) Holds() bool {
+	return t.office.Err() == nil && time.Now().Before(t.Until())
+}
+
+// extend returns false when the time was over before the answer came: it begins a new term, not this one once more.
+func (t *Term) extend(next Leadership) bool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if next.Token != t.Token || !time.Now().Before(t.until) {
+		return false
+	}
+	// A shorter yes takes nothing back of the one before it.
+	if next.Until.After(t.until) {
+		t.until = next.Until
+	}
+	return true
+}
+
+// RunWhileLeader runs fn whenever this pod leads, until ctx is done. The context given to fn is done when its term is over: to end what
+// waits, not to decide whether to act. fn has to return then, and is waited for before it is run again; it is also run again, half a
+// second later, if it returns while the pod leads. It runs in the caller's goroutine, where a panic of it can be recovered.
+func (g Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, term *Term)) {
 	for ctx.Err() == nil {
-		if leadership, ok := g.Ask(ctx); ok {
-			g.lead(ctx, leadership, fn)
-		} else {
-			sleep(ctx, 500*time.Millisecond)
+		if first, ok := g.Ask(ctx); ok {
+			g.lead(ctx, first, fn)
 		}
+		sleep(ctx, 500*time.Millisecond)
 	}
 }
 
-func (g Gate) lead(ctx context.Context, leadership Leadership, fn func(ctx context.Context, token uint64)) {
+func (g Gate) lead(ctx context.Context, first Leadership, fn func(ctx context.Context, term *Term)) {
 	office, resign := context.WithCancel(ctx)
+	term := &Term{Token: first.Token, office: office, until: first.Until}
+	var others sync.WaitGroup
+	others.Add(2)
+	defer others.Wait()
 	defer resign()
-	over := time.AfterFunc(time.Until(leadership.Until), resign)
-	defer over.Stop()
-	working := make(chan struct{})
 	go func() {
-		defer close(working)
+		defer others.Done()
 		defer resign()
-		fn(office, leadership.Token)
+		g.renew(office, term)
 	}()
-	for office.Err() == nil {
-		// A third of the time that is left, so that one lost answer does no harm.
-		sleep(office, max(time.Until(leadership.Until)/3, 10*time.Millisecond))
-		next, ok := g.Ask(office)
-		if !ok || office.Err() != nil {
-			continue
+	go func() {
+		defer others.Done()
+		defer resign()
+		for term.Holds() {
+			sleep(office, time.Until(term.Until()))
 		}
-		if next.Token != leadership.Token {
-			break
-		}
-		leadership = next
-		over.Reset(time.Until(next.Until))
+	}()
+	if term.Holds() {
+		fn(office, term)
 	}
-	resign()
-	<-working
+}
+
+// renew returns when the term is over.
+func (g Gate) renew(office context.Context, term *Term) {
+	for term.Holds() {
+		// A third of the time that is left, so that one lost answer does no harm.
+		sleep(office, max(time.Until(term.Until())/3, 10*time.Millisecond))
+		if next, ok := g.Ask(office); ok && !term.extend(next) {
+			return
+		}
+	}
 }
 
 func sleep(ctx context.Context, duration time.Duration) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -12,9 +13,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	GateFromEnvironment().RunWhileLeader(ctx, func(ctx context.Context, token uint64) {
-		for ctx.Err() == nil {
-			fmt.Printf("work %d\n", token)
+	gate, err := GateFromEnvironment()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	gate.RunWhileLeader(ctx, func(ctx context.Context, term *Term) {
+		for term.Holds() {
+			fmt.Printf("work %d\n", term.Token)
 			sleep(ctx, 100*time.Millisecond)
 		}
 		fmt.Println("stopped")

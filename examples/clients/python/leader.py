@@ -4,16 +4,25 @@
     while True:
         leadership = gate.ask()
         if leadership:
-            send_next(token=leadership.token)   # checks leadership.holds() before what cannot be undone
+            send_next(leadership)   # looks at leadership.holds() right before what cannot be undone, and gives leadership.token along
 """
 
 import json
 import os
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from typing import NamedTuple, Optional
+
+# The gate promises no more at a time; an answer that does is none of its.
+MAX_VALID_MS = 2000
+# Beyond it JavaScript, which the gate is written in, takes neighbours for the same number.
+MAX_TOKEN = 2**53 - 1
+
+
+def now() -> float:
+    """Seconds, by a clock that goes on while a Linux machine is suspended, which time.monotonic() does not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Leadership(NamedTuple):
@@ -23,31 +32,45 @@ class Leadership(NamedTuple):
     until: float
 
     def holds(self) -> bool:
-        """Whether the pod may still act, by the monotonic clock."""
-        return time.monotonic() < self.until
+        """Whether the pod may still act. A process that was frozen goes on where it stood: look right before each irreversible step."""
+        return now() < self.until
 
 
 class Gate:
-    """The member URL of this pod, from LEADERGROUP_GATE, LEADERGROUP_NAME, POD_NAMESPACE and POD_NAME."""
+    """The member URL of this pod, from LEADERGROUP_GATE, LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
+    (a pod that is made anew has the name of the old one, which may still run)."""
 
     def __init__(self, environment=os.environ):
+        names = ("POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME", "POD_UID")
+        for name in names:
+            if not environment.get(name):
+                downward = "POD_* by the downward API: metadata.namespace, .name, .uid"
+                raise RuntimeError(f"{name} is not set: give it in the pod's manifest ({downward})")
         base = environment.get("LEADERGROUP_GATE", "http://leadergroup.leadergroup-system.svc:8080")
-        namespace, group, pod = (
-            urllib.parse.quote(environment[name], safe="") for name in ("POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME")
-        )
-        self.url = f"{base}/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}"
+        namespace, group, pod, uid = (urllib.parse.quote(environment[name], safe="") for name in names)
+        self.url = f"{base}/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}?uid={uid}"
+        self.uid = environment["POD_UID"]
 
     def ask(self) -> Optional[Leadership]:
         """None: this pod does not lead, or nobody can say so: do not act."""
         # Before the question: the answer may have been on its way for as long as it took.
-        asked = time.monotonic()
+        asked = now()
         try:
             with urllib.request.urlopen(self.url, timeout=1) as response:
-                body = json.load(response)
-        except (OSError, ValueError):  # a refusal (urllib.error.HTTPError) is an OSError
+                body = json.load(response) if response.status == 200 else {}
+            mine = body["leader"] is True and body["uid"] == self.uid
+            token, valid_ms = body["token"], body["validForMilliseconds"]
+        except Exception:  # whatever went wrong, on the way or in the body, is no yes
             return None
-        leadership = Leadership(body["token"], asked + body["validForMilliseconds"] / 1000)
+        if not mine or not whole(token, MAX_TOKEN) or not whole(valid_ms, MAX_VALID_MS):
+            return None
+        leadership = Leadership(token, asked + valid_ms / 1000)
         return leadership if leadership.holds() else None
+
+
+def whole(value: object, most: int) -> bool:
+    """Whether it is an integer from 1 to `most`; True is none."""
+    return type(value) is int and 1 <= value <= most
 
 
 if __name__ == "__main__":
@@ -55,9 +78,11 @@ if __name__ == "__main__":
     gate, leadership = Gate(), None
     while True:
         # Asked anew when half of it has passed: the next answer may take a while.
-        if leadership is None or leadership.until - time.monotonic() < 1:
-            held, leadership = leadership, gate.ask() or (leadership if leadership and leadership.holds() else None)
-            if held and leadership is None:
+        if leadership is None or leadership.until - now() < 1:
+            # The higher token, then the later end.
+            leadership = max(filter(None, (leadership, gate.ask())), default=None)
+            if leadership and not leadership.holds():
+                leadership = None
                 print("stopped", flush=True)
         if leadership and leadership.holds():
             print(f"work {leadership.token}", flush=True)

@@ -2,12 +2,13 @@
  * Ask before you act: the gate of the LeaderGroup operator, for an application in TypeScript. No dependencies.
  *
  * ```ts
- * const gate = createGate();
- * await gate.runWhileLeader(async ({ token, signal }) => {
- *   while (!signal.aborted) await sendNext({ token, signal });
- * }, process.signal);
+ * const stop = new AbortController();
+ * await createGate().runWhileLeader(async (term) => {
+ *   while (term.holds()) await sendNext(term); // which looks at holds() once more, right before what cannot be undone
+ * }, stop.signal);
  * ```
  */
+import { setTimeout as delay } from 'node:timers/promises';
 
 export type GateOptions = {
   /** Default: LEADERGROUP_GATE, else the operator's Service. */
@@ -18,108 +19,143 @@ export type GateOptions = {
   readonly namespace?: string;
   /** Default: POD_NAME, from the downward API. */
   readonly pod?: string;
+  /** A pod that is made anew has the name of the old one, which may still run. Default: POD_UID, from the downward API. */
+  readonly uid?: string;
 };
 
 export type Leadership = {
   /** Rises with each leader: whatever is acted on should refuse a token lower than the highest it has seen. */
   readonly token: number;
-  /** By performance.now(): what is not done by then must not be done. */
-  readonly untilMs: number;
+  /**
+   * Whether the pod may still act, by the clock. To be looked at right before each step that cannot be undone: a process that was
+   * frozen goes on where it stood, before any timer or signal has told it that its time is over. Once false, false for good.
+   */
+  holds(): boolean;
+  /** By performance.now(): what is not done by then must not be done. In a term it moves on with each answer. */
+  untilMs(): number;
 };
+
+/** From the first yes to the end of the last one. `signal` aborts then: to end what waits, not to decide whether to act. */
+export type Term = Leadership & { readonly signal: AbortSignal };
 
 export type Gate = {
   /** null: this pod does not lead, or nobody can say so: do not act. */
   ask(signal?: AbortSignal): Promise<Leadership | null>;
   /**
-   * Runs `fn` whenever this pod leads, until `signal` aborts or `fn` throws. The signal given to `fn` aborts as soon as the pod may
-   * not act any more; `fn` has to end then, and is waited for before it is run again.
+   * Runs `fn` whenever this pod leads, until `signal` aborts or `fn` throws, which rejects. `fn` has to end when its term does, and is
+   * waited for before it is run again; it is also run again, half a second later, if it ends while the pod leads.
    */
-  runWhileLeader(
-    fn: (run: { readonly token: number; readonly signal: AbortSignal }) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void>;
+  runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void>;
 };
 
 const ANSWER_MS = 1000;
 const AGAIN_MS = 500;
+/** The gate promises no more at a time; an answer that does is none of its. */
+const MAX_VALID_MS = 2000;
 /** A yes is asked for anew when a third of it has passed, so that one lost answer does no harm. */
 const SHARE = 3;
 
 export function createGate(options: GateOptions = {}): Gate {
-  const { env } = process;
-  const base = options.url ?? env['LEADERGROUP_GATE'] ?? 'http://leadergroup.leadergroup-system.svc:8080';
-  const part = (value: string | undefined, what: string): string => {
-    if (value === undefined || value === '') throw new Error(`${what} is not set`);
-    return encodeURIComponent(value);
-  };
-  const namespace = part(options.namespace ?? env['POD_NAMESPACE'], 'POD_NAMESPACE');
-  const group = part(options.group ?? env['LEADERGROUP_NAME'], 'LEADERGROUP_NAME');
-  const pod = part(options.pod ?? env['POD_NAME'], 'POD_NAME');
-  const url = `${base}/v1/namespaces/${namespace}/leadergroups/${group}/members/${pod}`;
+  const { url, uid } = target(options);
 
   async function ask(signal?: AbortSignal): Promise<Leadership | null> {
-    const limit = AbortSignal.timeout(ANSWER_MS);
+    // Not AbortSignal.any: a signal that lives long would collect one for each question.
+    const end = new AbortController();
+    const give = (): void => end.abort();
+    const limit = setTimeout(give, ANSWER_MS);
+    signal?.addEventListener('abort', give);
+    if (signal?.aborted === true) give();
     // Before the question: the answer may have been on its way for as long as it took.
     const askedMs = performance.now();
     try {
-      const response = await fetch(url, { signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) });
-      const { token, validForMilliseconds } = (await response.json()) as {
-        token: number;
-        validForMilliseconds: number;
-      };
-      return response.status === 200 ? { token, untilMs: askedMs + validForMilliseconds } : null;
+      const response = await fetch(url, { signal: end.signal });
+      const yes = yesIn(await response.json(), uid);
+      if (response.status !== 200 || yes === null) return null;
+      const untilMs = askedMs + yes.validMs;
+      const holds = (): boolean => performance.now() < untilMs;
+      return holds() ? { token: yes.token, holds, untilMs: () => untilMs } : null;
     } catch {
       return null;
+    } finally {
+      clearTimeout(limit);
+      signal?.removeEventListener('abort', give);
     }
   }
 
-  async function runWhileLeader(
-    fn: (run: { readonly token: number; readonly signal: AbortSignal }) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async function runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const leadership = await ask(signal);
-      if (leadership === null) await pause(AGAIN_MS, signal);
-      else await lead(leadership, fn, signal);
+      if (leadership !== null) await lead(leadership, fn, signal);
+      await pause(AGAIN_MS, signal);
     }
   }
 
-  /** One term of office: from the first yes to the end of the last one. */
-  async function lead(
-    first: Leadership,
-    fn: (run: { readonly token: number; readonly signal: AbortSignal }) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async function lead(first: Leadership, fn: (term: Term) => Promise<void>, stop: AbortSignal): Promise<void> {
     const office = new AbortController();
-    const both = AbortSignal.any([signal, office.signal]);
-    const working = fn({ token: first.token, signal: both }).finally(() => office.abort());
-    let { untilMs } = first;
-    let timer = setTimeout(() => office.abort(), untilMs - performance.now());
-    while (!both.aborted) {
-      await pause((untilMs - performance.now()) / SHARE, both);
-      const next = await ask(both);
-      if (next === null) continue;
-      if (next.token !== first.token) break;
-      ({ untilMs } = next);
-      clearTimeout(timer);
-      timer = setTimeout(() => office.abort(), untilMs - performance.now());
+    const { signal } = office;
+    const resign = (): void => office.abort();
+    const { token } = first;
+    let untilMs = first.untilMs();
+    const leftMs = (): number => untilMs - performance.now();
+    const holds = (): boolean => !signal.aborted && leftMs() > 0;
+
+    async function work(): Promise<void> {
+      if (holds()) await fn({ token, signal, holds, untilMs: () => untilMs });
     }
-    clearTimeout(timer);
-    office.abort();
-    await working;
+    async function renew(): Promise<void> {
+      while (holds()) {
+        await pause(Math.max(10, leftMs() / SHARE), signal);
+        const next = await ask(signal);
+        // An answer that comes when the time is over begins a new term, not this one once more.
+        if (next !== null && (next.token !== token || !holds())) break;
+        // A shorter yes takes nothing back of the one before it.
+        if (next !== null) untilMs = Math.max(untilMs, next.untilMs());
+      }
+      resign();
+    }
+    async function expire(): Promise<void> {
+      while (holds()) await pause(leftMs(), signal);
+      resign();
+    }
+
+    stop.addEventListener('abort', resign);
+    if (stop.aborted) resign();
+    try {
+      await Promise.all([work().finally(resign), renew(), expire()]);
+    } finally {
+      stop.removeEventListener('abort', resign);
+    }
   }
 
   return { ask, runWhileLeader };
 }
 
+function target(options: GateOptions): { readonly url: string; readonly uid: string } {
+  const { env } = process;
+  const given = (value: string | undefined, name: string, from: string): string => {
+    const known = value ?? env[name] ?? '';
+    if (known === '') throw new Error(`${name} is not set: give it in the pod's manifest (${from})`);
+    return known;
+  };
+  const namespace = given(options.namespace, 'POD_NAMESPACE', 'fieldPath metadata.namespace');
+  const group = given(options.group, 'LEADERGROUP_NAME', 'the name of the LeaderGroup');
+  const pod = given(options.pod, 'POD_NAME', 'fieldPath metadata.name');
+  const uid = given(options.uid, 'POD_UID', 'fieldPath metadata.uid');
+  const base = options.url ?? env['LEADERGROUP_GATE'] ?? 'http://leadergroup.leadergroup-system.svc:8080';
+  const [inNamespace, inGroup, ofPod] = [namespace, group, pod].map(encodeURIComponent);
+  const path = `/v1/namespaces/${inNamespace}/leadergroups/${inGroup}/members/${ofPod}`;
+  return { url: `${base}${path}?uid=${encodeURIComponent(uid)}`, uid };
+}
+
+/** null: it is no yes to the pod with this uid, whatever else it is. Throws TypeError for null. */
+function yesIn(body: unknown, own: string): { readonly token: number; readonly validMs: number } | null {
+  const { leader, uid, token, validForMilliseconds: validMs } = body as Readonly<Record<string, unknown>>;
+  const whole = (value: unknown, max: number): value is number =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
+  const good = leader === true && uid === own && whole(token, Number.MAX_SAFE_INTEGER) && whole(validMs, MAX_VALID_MS);
+  return good ? { token, validMs } : null;
+}
+
+/** Resolves as well when `signal` aborts. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, Math.max(10, ms));
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
-  });
+  delay(Math.max(1, ms), undefined, { signal }).catch(() => undefined);

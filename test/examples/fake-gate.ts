@@ -1,0 +1,116 @@
+/** A gate that says what the test wants, and clients as processes of their own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export type Says = (response: ServerResponse) => void;
+
+export const UID = 'uid-0';
+
+const body = (leader: boolean, token: number, validMs: number): Readonly<Record<string, unknown>> => ({
+  leader,
+  pod: 'notifier-0',
+  uid: UID,
+  token,
+  validForMilliseconds: validMs,
+  acquireTime: '',
+});
+
+export const raw =
+  (status: number, text: string): Says =>
+  (response) =>
+    void response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+
+/** A yes, but for what `other` says. */
+export const yes = (token: number, validMs = 1500, other: Readonly<Record<string, unknown>> = {}): Says =>
+  raw(200, JSON.stringify({ ...body(true, token, validMs), ...other }));
+
+export const no = (token: number): Says => raw(409, JSON.stringify(body(false, token, 0)));
+export const nobodyKnows: Says = raw(503, JSON.stringify({ reason: 'NotKnown', message: 'ask again' }));
+export const nothing: Says = () => undefined;
+
+/** On its way for so long. */
+export const late =
+  (ms: number, says: Says): Says =>
+  (response) =>
+    void setTimeout(says, ms, response);
+
+/** The connection breaks in the middle of the body. */
+export const cutShort =
+  (token: number): Says =>
+  (response) => {
+    const text = JSON.stringify(body(true, token, 1500));
+    response.writeHead(200, { 'content-length': text.length + 1 }).write(text, () => response.destroy());
+  };
+
+/** One after the other; the last one from then on. */
+export function inTurn(first: Says, ...others: readonly Says[]): Says {
+  const left = [first, ...others];
+  return (response) => {
+    const [says = first] = left.length > 1 ? left.splice(0, 1) : left;
+    says(response);
+  };
+}
+
+export type FakeGate = AsyncDisposable & {
+  readonly url: string;
+  /** The paths that were asked for. */
+  readonly asked: readonly string[];
+  say(says: Says): void;
+};
+
+export async function startFakeGate(): Promise<FakeGate> {
+  let says: Says = nothing;
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    says(response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    say: (next) => {
+      says = next;
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+export type Running = AsyncDisposable & {
+  readonly lines: readonly string[];
+  readonly errors: readonly string[];
+  /** The exit status; null: a signal ended it. */
+  readonly ended: Promise<number | null>;
+  signal(signal: NodeJS.Signals): void;
+};
+
+export function run(env: Readonly<Record<string, string>>, command: string, ...args: readonly string[]): Running {
+  const child: ChildProcess = spawn(command, args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  const read = (stream: ChildProcess['stdout']): string[] => {
+    const lines: string[] = [];
+    if (stream !== null) createInterface({ input: stream }).on('line', (line) => lines.push(line));
+    return lines;
+  };
+  return {
+    lines: read(child.stdout),
+    errors: read(child.stderr),
+    ended,
+    signal: (signal) => void child.kill(signal),
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,145 @@
+/** examples/clients/typescript, called as an application would, against a gate that says what the test wants. */
+import { getEventListeners, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createGate, type Term } from '../../examples/clients/typescript/index.ts';
+import { type FakeGate, inTurn, late, no, startFakeGate, UID, yes } from './fake-gate.ts';
+
+const POD = { group: 'notifier', namespace: 'shop', pod: 'notifier-0', uid: UID };
+
+const client = ({ url }: FakeGate) => createGate({ ...POD, url });
+
+/** What a process does that stands still: no timer fires, no answer is read. */
+function freeze(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+it('the TypeScript client gives no yes that was over when it came', async () => {
+  await using gate = await startFakeGate();
+  gate.say(inTurn(yes(7, 2000), late(100, yes(7, 90))));
+  const { ask } = client(gate);
+  expect((await ask())?.holds()).toBe(true);
+  expect(await ask()).toBeNull();
+});
+
+describe('a term of the TypeScript client', () => {
+  it('holds as long as yes follows yes, and its end moves on', async () => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7, 300));
+    const stop = new AbortController();
+    const ends: number[] = [];
+    await client(gate).runWhileLeader(async (term) => {
+      while (term.holds() && ends.length < 8) {
+        ends.push(term.untilMs());
+        await delay(100, undefined, { signal: term.signal });
+      }
+      stop.abort();
+      expect(term.holds()).toBe(false);
+    }, stop.signal);
+    expect(ends).toHaveLength(8);
+    expect(ends.at(-1)).toBeGreaterThan((ends[0] ?? 0) + 500);
+  });
+
+  it('holds no more right after a standstill, before its signal says so', async () => {
+    await using gate = await startFakeGate();
+    gate.say(inTurn(yes(7, 200), no(8)));
+    const stop = new AbortController();
+    const told: boolean[] = [];
+    await client(gate).runWhileLeader(async ({ holds, signal }) => {
+      told.push(holds(), signal.aborted);
+      freeze(250);
+      told.push(holds(), signal.aborted);
+      stop.abort();
+    }, stop.signal);
+    expect(told).toEqual([true, false, false, false]);
+  });
+
+  it('does not hold again when an answer that is still good comes after its end', async () => {
+    await using gate = await startFakeGate();
+    const real = performance.now.bind(performance);
+    let aheadMs = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + aheadMs);
+    onTestFinished(() => clock.mockRestore());
+    gate.say(
+      inTurn(yes(7, 1000), (response) => {
+        // No timer sees this: the answer is there before them.
+        aheadMs = 1000;
+        yes(7, 2000)(response);
+      }),
+    );
+    const stop = new AbortController();
+    await client(gate).runWhileLeader(async ({ holds, signal }) => {
+      await once(signal, 'abort');
+      expect([gate.asked.length, holds()]).toEqual([2, false]);
+      stop.abort();
+    }, stop.signal);
+  });
+
+  it('ends when it has a new token', async () => {
+    await using gate = await startFakeGate();
+    gate.say(inTurn(yes(7), yes(8)));
+    const stop = new AbortController();
+    const terms: Term[] = [];
+    await client(gate).runWhileLeader(async (term) => {
+      terms.push(term);
+      if (terms.length === 2) stop.abort();
+      else await once(term.signal, 'abort');
+    }, stop.signal);
+    expect(terms.map(({ token, holds }) => [token, holds()])).toEqual([
+      [7, false],
+      [8, false],
+    ]);
+  });
+});
+
+describe('runWhileLeader of the TypeScript client', () => {
+  it.each<[string, () => Promise<void>]>([
+    [
+      'throws at once',
+      () => {
+        throw new Error('no paper');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no paper'))],
+  ])('rejects when the work %s', async (_, fn) => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7));
+    const { signal } = new AbortController();
+    await expect(client(gate).runWhileLeader(fn, signal)).rejects.toThrow('no paper');
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('runs work that has ended again, but not without a pause', async () => {
+    await using gate = await startFakeGate();
+    gate.say(yes(7));
+    const stop = new AbortController();
+    const runs: number[] = [];
+    await client(gate).runWhileLeader(async () => {
+      runs.push(performance.now());
+      if (runs.length === 2) stop.abort();
+    }, stop.signal);
+    const [first = 0, second = 0] = runs;
+    expect(second - first).toBeGreaterThan(450);
+  });
+
+  it('does not begin when it is told to stop during the question', async () => {
+    await using gate = await startFakeGate();
+    const stop = new AbortController();
+    gate.say((response) => {
+      stop.abort();
+      yes(7)(response);
+    });
+    const fn = vi.fn<(term: Term) => Promise<void>>();
+    await client(gate).runWhileLeader(fn, stop.signal);
+    expect(fn).not.toHaveBeenCalled();
+  });
+
+  it('leaves nothing behind on its signal, however often it asks', async () => {
+    await using gate = await startFakeGate();
+    gate.say(no(7));
+    const { signal } = new AbortController();
+    const { ask } = client(gate);
+    for (let turn = 0; turn < 30; turn += 1) expect(await ask(signal)).toBeNull();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});

@@ -1,8 +1,9 @@
 /**
- * A notifier as many are: three replicas, one schedule, and each would send. At every tick it asks the gate, prepares the message, and
- * sends it with the token. With ASK=no it does not ask, and everybody gets each message three times.
+ * A notifier as many are: three replicas, one schedule, and each would send. At every tick it asks the gate, prepares the message, looks
+ * whether its yes is still good, and sends it with the token. With ASK=no it does not ask, and everybody gets each message three times.
  *
- * POD_NAME, POD_NAMESPACE, LEADERGROUP_NAME, LEADERGROUP_GATE: of the gate. SINK: where messages go. TICK_MS, PREPARE_MS, PORT.
+ * POD_NAME, POD_UID, POD_NAMESPACE, LEADERGROUP_NAME, LEADERGROUP_GATE: of the gate. SINK: where messages go. TICK_MS, PORT.
+ * PREPARE_MS: what a message takes before the last look; DEPART_MS: what it takes from there until it has left.
  */
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,6 +13,7 @@ const { env } = process;
 const SINK = env['SINK'] ?? 'http://sink:8080';
 const TICK_MS = Number(env['TICK_MS'] ?? 1000);
 const PREPARE_MS = Number(env['PREPARE_MS'] ?? 50);
+const DEPART_MS = Number(env['DEPART_MS'] ?? 0);
 const POD = env['POD_NAME'] ?? 'unknown';
 const gate = env['ASK'] === 'no' ? null : createGate();
 
@@ -42,8 +44,12 @@ async function nextTick(): Promise<boolean> {
 async function onTick(tick: number): Promise<void> {
   const leadership = gate === null ? null : await gate.ask(stop.signal);
   if (gate !== null && leadership === null) return;
-  // A template is filled, a recipient is looked up. Whoever stands still here sends late, and only the token can tell.
+  // A template is filled, a recipient is looked up. Whoever stands still here sees it below.
   await delay(PREPARE_MS);
+  if (leadership?.holds() === false)
+    return console.log(`tick ${tick} token ${leadership.token}: dropped, its yes is over`);
+  // A name is resolved, a connection is made. Whoever stands still here sends late, and only the token can tell.
+  await delay(DEPART_MS);
   const response = await fetch(`${SINK}/deliveries`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -62,23 +62,27 @@ export async function startSink(): Promise<Sink> {
   };
 }
 
-/** Sends at every tick of `tickMs`, after `prepareMs` of preparation. `gate` null: it does not ask. */
+/** Sends at every tick of `tickMs`: `prepareMs`, a last look, `departMs`. `gate` null: it does not ask. */
 export const startNotifier = (options: {
   readonly pod: string;
+  readonly uid: string;
   readonly namespace: string;
   readonly group: string;
   readonly gate: string | null;
   readonly sink: string;
   readonly tickMs: number;
   readonly prepareMs: number;
+  readonly departMs: number;
 }): Promise<Program> =>
   run('notifier.ts', {
     POD_NAME: options.pod,
+    POD_UID: options.uid,
     POD_NAMESPACE: options.namespace,
     LEADERGROUP_NAME: options.group,
     SINK: options.sink,
     TICK_MS: String(options.tickMs),
     PREPARE_MS: String(options.prepareMs),
+    DEPART_MS: String(options.departMs),
     ...(options.gate === null ? { ASK: 'no' } : { LEADERGROUP_GATE: options.gate }),
   });
 

@@ -1,0 +1,51 @@
+/** examples/notifier, with a gate that says what the test wants. */
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '../support/ports.ts';
+import { run, type Says, startFakeGate, UID, yes } from './fake-gate.ts';
+
+const NOTIFIER = join(import.meta.dirname, '../../examples/notifier/notifier.ts');
+const SOON = { timeout: 20_000, interval: 20 };
+
+async function notify(says: Says, times: Readonly<Record<string, string>>) {
+  const gate = await startFakeGate();
+  gate.say(says);
+  const sent: unknown[] = [];
+  const sink = createServer((request, response) => {
+    void text(request).then((body) => {
+      sent.push((JSON.parse(body) as { readonly token: unknown }).token);
+      response.end('{}');
+    });
+  });
+  sink.listen(0, '127.0.0.1');
+  await once(sink, 'listening');
+  const pod = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: 'notifier-0', POD_UID: UID };
+  const places = { SINK: `http://127.0.0.1:${(sink.address() as AddressInfo).port}`, PORT: String(await freePort()) };
+  const program = run({ ...pod, ...places, LEADERGROUP_GATE: gate.url, ...times }, process.execPath, NOTIFIER);
+  onTestFinished(async () => {
+    await program[Symbol.asyncDispose]();
+    await gate[Symbol.asyncDispose]();
+    sink.closeAllConnections();
+    sink.close();
+  });
+  return { gate, sent, program };
+}
+
+it('sends what its yes is still good for, and asks by the uid of its pod', async () => {
+  const { gate, sent } = await notify(yes(7), { TICK_MS: '100', PREPARE_MS: '20' });
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(2), SOON);
+  expect(new Set(sent)).toEqual(new Set([7]));
+  expect(gate.asked[0]).toMatch(`?uid=${UID}`);
+});
+
+it('drops what took longer to prepare than its yes was good for', async () => {
+  const { sent, program } = await notify(yes(7, 100), { TICK_MS: '200', PREPARE_MS: '150' });
+  await vi.waitFor(() => expect(program.lines.length).toBeGreaterThan(2), SOON);
+  expect(program.lines.filter((line) => !line.endsWith('dropped, its yes is over'))).toEqual([]);
+  expect(sent).toEqual([]);
+});

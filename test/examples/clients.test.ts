@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   cutShort,
+  endAll,
   type FakeGate,
   inTurn,
   late,
@@ -35,7 +36,10 @@ beforeAll(() => {
   execFileSync('go', ['build', '-o', join(dir, 'go-client'), '.'], { cwd: join(CLIENTS, 'go'), stdio: 'pipe' });
 }, 180_000);
 
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(async () => {
+  await endAll();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 const POD = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: 'notifier-0', POD_UID: UID };
 

@@ -92,6 +92,13 @@ export type Running = AsyncDisposable & {
   signal(signal: NodeJS.Signals): void;
 };
 
+const running = new Set<Running>();
+
+/** Also those whose test ran out of time before it could end them. */
+export async function endAll(): Promise<void> {
+  for (const program of running) await program[Symbol.asyncDispose]();
+}
+
 export function run(env: Readonly<Record<string, string>>, command: string, ...args: readonly string[]): Running {
   const child: ChildProcess = spawn(command, args, {
     env: { PATH: process.env['PATH'], ...env },
@@ -103,7 +110,7 @@ export function run(env: Readonly<Record<string, string>>, command: string, ...a
     if (stream !== null) createInterface({ input: stream }).on('line', (line) => lines.push(line));
     return lines;
   };
-  return {
+  const program: Running = {
     lines: read(child.stdout),
     errors: read(child.stderr),
     ended,
@@ -113,4 +120,6 @@ export function run(env: Readonly<Record<string, string>>, command: string, ...a
       await ended;
     },
   };
+  running.add(program);
+  return program;
 }

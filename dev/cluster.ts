@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { relative } from 'node:path';
 import { type Command, type ComponentAction, parseCommand, UsageError, usage } from './cluster/args.ts';
 import {
+  type Cluster,
   ClusterError,
   type Component,
   DEFAULT_DIR,
@@ -62,10 +63,22 @@ async function runUp(command: Command & { type: 'up' }, signal: AbortSignal): Pr
 }
 
 async function runAction(command: Command & { type: 'component' }, signal: AbortSignal): Promise<void> {
-  const name = parseComponentName(command.name);
-  const cluster = await openCluster({ dir: command.dir });
-  await act(cluster.component(name), command.action, signal);
-  console.log(`${name}: ${DONE[command.action]}`);
+  const { action, dir, name } = command;
+  if (/^real-\d+$/.test(name)) {
+    await actOnNode(await openCluster({ dir }), name, action);
+  } else {
+    const known = parseComponentName(name);
+    await act((await openCluster({ dir })).component(known), action, signal);
+  }
+  console.log(`${name}: ${DONE[action]}`);
+}
+
+async function actOnNode({ realNodes }: Cluster, name: string, action: ComponentAction): Promise<void> {
+  const node = realNodes.find((candidate) => candidate.name === name);
+  if (node === undefined) throw new ClusterError(`This cluster has no node ${name}: make it with \`up --node real\`.`);
+  if (action === 'freeze') return await node.freeze();
+  if (action === 'thaw') return node.thaw();
+  throw new UsageError(`a whole node can be frozen and thawed; ${action} its containerd or kubelet`);
 }
 
 async function act(component: Component, action: ComponentAction, signal: AbortSignal): Promise<void> {

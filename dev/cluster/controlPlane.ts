@@ -88,8 +88,7 @@ export function kubeControllerManager(site: Site): ComponentSpec {
       '--use-service-account-credentials=true',
       `--service-account-private-key-file=${accountKeyPath(site)}`,
       `--root-ca-file=${authorityPath(site.layout)}`,
-      // A fake node that was starved for a minute must not fail its pods for good: kwok makes pods ready only once.
-      '--node-monitor-grace-period=10m',
+      ...graceArgs(site),
       '--kube-api-qps=200',
       '--kube-api-burst=400',
     ],
@@ -100,6 +99,12 @@ export function kubeControllerManager(site: Site): ComponentSpec {
     prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.controllerManager),
     isReady: (signal) => answersOk(site, `https://${controlAddress(site.state)}:${port}/healthz`, signal),
   };
+}
+
+/** How long a node may be silent. Real ones show what happens after Kubernetes' usual time. */
+function graceArgs({ state }: Site): readonly string[] {
+  // A fake node that was starved for a minute must not fail its pods for good: kwok makes pods ready only once.
+  return state.real === undefined ? ['--node-monitor-grace-period=10m'] : [];
 }
 
 export function kubeScheduler(site: Site): ComponentSpec {

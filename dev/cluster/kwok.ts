@@ -8,6 +8,8 @@ import type { ComponentSpec, Site } from './spec.ts';
 
 /** Only nodes with this annotation are kwok's; a real node can stand beside them. */
 const FAKE_NODE = { 'kwok.x-k8s.io/node': 'fake' };
+/** As a kubelet's. */
+const LEASE_SECONDS = 40;
 const NODE_NAMES = ['node-1', 'node-2', 'node-3'];
 
 export function kwok(site: Site): ComponentSpec {
@@ -24,8 +26,9 @@ export function kwok(site: Site): ComponentSpec {
       `--manage-nodes-with-annotation-selector=${Object.entries(FAKE_NODE)
         .map((pair) => pair.join('='))
         .join(',')}`,
-      // With leases, a restarted kwok would leave the nodes alone until those of its former life have run out.
-      '--node-lease-duration-seconds=0',
+      // With leases, a restarted kwok leaves the nodes alone until those of its former life have run out. But beside real nodes
+      // silent ones are given up soon.
+      `--node-lease-duration-seconds=${state.real === undefined ? 0 : LEASE_SECONDS}`,
       '--cidr=10.128.0.0/9',
       '--node-ip=127.0.0.1',
       `--server-address=${address}`,

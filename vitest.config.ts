@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Two projects: `unit` needs nothing but this checkout; `integration` starts real components on loopback (dev/cluster).
+ * Three projects: `unit` needs nothing but this checkout; `integration` starts real components on loopback (dev/cluster); `e2e` runs the
+ * images on real nodes.
  */
 export default defineConfig({
   test: {
@@ -10,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/integration/**'],
+          exclude: ['test/integration/**', 'test/e2e/**'],
           testTimeout: 30_000,
         },
       },
@@ -20,6 +21,14 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          hookTimeout: 900_000,
           fileParallelism: false,
         },
       },

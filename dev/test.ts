@@ -1,4 +1,4 @@
-/** `npm test`: the checks, the tests that need only this checkout, then those on real components. */
+/** `npm test`: the checks, the tests that need only this checkout, those on real components, then the images on real nodes. */
 import process from 'node:process';
 import { checks } from './check.ts';
 import { ensureRealNodeParts, whyNoRealNodes } from './cluster/real/index.ts';
@@ -13,6 +13,7 @@ const fast: readonly Step[] = [
 
 const real: readonly Step[] = [
   { name: 'integration tests', command: 'vitest', args: ['run', '--project', 'integration'] },
+  { name: 'end-to-end test', command: 'vitest', args: ['run', '--project', 'e2e'] },
 ];
 
 process.exitCode = await testAll();

@@ -163,7 +163,8 @@ const startProxies = async (cluster: Cluster, dir: string, made: AsyncDisposable
   consul: made.use(await startConsulProxy(cluster.consulAddress)),
 });
 
-const untilLed = (
+/** See Harness.led. */
+export const untilLed = (
   observer: Observer,
   namespace: string,
   group: string,

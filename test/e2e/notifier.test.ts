@@ -1,0 +1,86 @@
+/**
+ * The story from end to end: pods on real nodes, the operator as a Deployment from its manifests, a Service in front, and a sink that
+ * tells who was heard. Over more than twenty faults nobody is notified twice, and nobody but the leader is heard.
+ */
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { assertKept } from '../support/checker.ts';
+import { type Cost, tableOf } from '../support/e2e/costs.ts';
+import { acceptedOfNonLeaders } from '../support/e2e/deliveries.ts';
+import { faultsOf } from '../support/e2e/faults.ts';
+import { reignsOf, wrongAnswers } from '../support/e2e/routing.ts';
+import { befall } from '../support/e2e/run.ts';
+import { openSite, type Site } from '../support/e2e/site.ts';
+import { GROUP, openStory, type Story, TICK_MS } from '../support/e2e/story.ts';
+import { acceptedPerTick } from '../support/notifiers.ts';
+import { describeOnRealNodes } from '../support/real-node.ts';
+
+/** How long after a leader has lost its label a new connection may still be answered by it. */
+const ROUTING_GRACE_MS = 500;
+
+describeOnRealNodes('a notifier on real nodes', () => {
+  let site: Site;
+
+  beforeAll(async () => {
+    site = await openSite();
+  });
+
+  // Undefined where it could not start.
+  afterAll(() => (site as Site | undefined)?.[Symbol.asyncDispose]());
+
+  const open = async (namespace: string, elected: boolean): Promise<Story> => {
+    const story = await openStory(site, namespace, elected);
+    onTestFinished(() => story[Symbol.asyncDispose]());
+    return story;
+  };
+
+  it('without LeaderGroup delivers every tick three times', { timeout: 180_000 }, async () => {
+    const story = await open('without', false);
+    await story.delivered(20);
+    // Not the first and the last: the three did not begin at one time.
+    const counts = [...acceptedPerTick(await story.deliveries()).values()].slice(-15, -2);
+    expect(new Set(counts)).toEqual(new Set([3]));
+    await site.kubectl.must(['delete', 'namespace', 'without', '--wait=false']);
+  });
+
+  it('with it delivers none twice and hears nobody but the leader, whatever happens', {
+    timeout: 1_200_000,
+  }, async () => {
+    const story = await open('story', true);
+    const deletePod = async (pod: string): Promise<void> =>
+      void (await site.kubectl.must(['-n', story.namespace, 'delete', 'pod', pod]));
+    const costs: Cost[] = [];
+    for (const fault of faultsOf(site, story)) {
+      for (let time = 0; time < fault.times; time += 1) {
+        const cost = await befall(story, fault, deletePod);
+        costs.push(cost);
+        const gaps = `${Math.round(cost.freshGapMs)} ms, kept ${Math.round(cost.keptGapMs)} ms`;
+        console.log(`e2e: ${fault.kind}: longest gap ${gaps}; ${cost.ticksMissed} ticks missed`);
+      }
+    }
+    await site.observer.caughtUp();
+    const history = site.observer.history({ namespaces: [story.namespace] });
+    const group = history.groups.find(({ name }) => name === GROUP);
+    if (group === undefined) throw new Error('the observer has not seen the group');
+    const reigns = reignsOf(history, group);
+    const deliveries = await story.deliveries();
+    const count = (verdict: string): number => deliveries.filter((delivery) => delivery.verdict === verdict).length;
+    const twice = [...acceptedPerTick(deliveries)].filter(([, times]) => times > 1);
+    const wrong = (kind: 'fresh' | 'kept') =>
+      wrongAnswers(story.clients.find((client) => client.kind === kind)?.answers ?? [], reigns, ROUTING_GRACE_MS);
+    console.log(
+      [
+        `e2e: ${costs.length} faults, ${reigns.length} reigns; deliveries accepted ${count('accepted')}, ` +
+          `refused by token ${count('refused-by-token')}, refused by tick ${count('refused-by-tick')}`,
+        `e2e: answers of others than the leader: new connections ${wrong('fresh').length}, kept one ${wrong('kept').length}`,
+        tableOf(costs, TICK_MS),
+      ].join('\n'),
+    );
+    expect(costs.length).toBeGreaterThanOrEqual(20);
+    expect(twice).toEqual([]);
+    expect(acceptedOfNonLeaders(deliveries, reigns)).toEqual([]);
+    expect(wrong('fresh')).toEqual([]);
+    // The woken leaders' late deliveries.
+    expect(count('refused-by-token')).toBeGreaterThan(0);
+    assertKept(history);
+  });
+});

@@ -1,0 +1,31 @@
+/** What faults cost the users of a leader-only Service and of a schedule, in a table. Pure. */
+
+/** What one fault cost: the Service's longest silence by kind of connection, and the schedule's ticks. */
+export type Cost = {
+  readonly kind: string;
+  readonly freshGapMs: number;
+  readonly keptGapMs: number;
+  readonly ticksMissed: number;
+};
+
+/** A table in Markdown: for each kind of fault the longest gaps, each the median and the longest, and the ticks missed by each. */
+export function tableOf(costs: readonly Cost[], tickMs: number): string {
+  const kinds = [...new Set(costs.map(({ kind }) => kind))];
+  const rows = kinds.map((kind) => {
+    const own = costs.filter((cost) => cost.kind === kind);
+    const gaps = (some: readonly number[]): string => {
+      const sorted = some.toSorted((a, b) => a - b);
+      const words = (ms: number | undefined): string => `${((ms ?? 0) / 1000).toFixed(2)} s`;
+      const median = sorted[Math.floor(sorted.length / 2)];
+      return sorted.length === 1 ? words(median) : `${words(median)} (${words(sorted.at(-1))})`;
+    };
+    const missed = own.map(({ ticksMissed }) => ticksMissed).join(', ');
+    const [fresh, kept] = [own.map(({ freshGapMs }) => freshGapMs), own.map(({ keptGapMs }) => keptGapMs)];
+    return `| ${kind} | ${own.length} | ${gaps(fresh)} | ${gaps(kept)} | ${missed} |`;
+  });
+  return [
+    `| fault | times | Service, new connections: longest gap | Service, kept connection | ticks of ${tickMs} ms missed |`,
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}

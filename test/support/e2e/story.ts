@@ -1,0 +1,96 @@
+/** examples/notifier as pods on real nodes: three replicas, a sink, a leader-only Service with two clients. */
+import { vi } from 'vitest';
+import { type Leading, type LedOptions, untilLed } from '../harness.ts';
+import { acceptedPerTick, type Delivery } from '../notifiers.ts';
+import { callAllTheTime, type ServiceClient } from './service-client.ts';
+import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage, withNames } from './site.ts';
+
+export const TICK_MS = 200;
+/** The notifier looks at its yes between the two. */
+export const PREPARE_MS = 20;
+export const DEPART_MS = 80;
+/** The sink lives there, so no fault befalls it. */
+export const SAFE_NODE = 'real-1';
+export const GROUP = 'notifier';
+/** As long as it takes Kubernetes to notice that a node is gone, and some. */
+const LED_TIMEOUT_MS = 150_000;
+const PATIENCE = { timeout: 60_000, interval: 100 };
+
+export type Story = AsyncDisposable & {
+  readonly namespace: string;
+  /** None where nobody leads. */
+  readonly clients: readonly ServiceClient[];
+  deliveries(): Promise<readonly Delivery[]>;
+  /** Resolves when so many more ticks have been delivered. */
+  delivered(more: number): Promise<void>;
+  /** See Harness.led. */
+  led(options?: LedOptions): Promise<Leading>;
+  nodeOf(pod: string): Promise<string>;
+};
+
+/** `elected` false: as the story begins, without a LeaderGroup, and nobody asks. */
+export async function openStory(site: Site, namespace: string, elected: boolean): Promise<Story> {
+  await using made = new AsyncDisposableStack();
+  const { kubectl, observer } = site;
+  await kubectl.must(['create', 'namespace', namespace]);
+  const manifests = await manifestsOf('examples/notifier.yaml');
+  const wanted = manifests.filter(({ kind }) => elected || kind !== 'LeaderGroup');
+  const services = wanted.filter(({ kind }) => kind === 'Service');
+  await apply(kubectl, services, namespace);
+  const names = {
+    'notifier-sink': await site.clusterIp(namespace, 'notifier-sink'),
+    'leadergroup.leadergroup-system.svc': await site.clusterIp('leadergroup-system', 'leadergroup'),
+  };
+  const others = wanted.filter(({ kind }) => kind !== 'Service');
+  await apply(
+    kubectl,
+    others.map((manifest) => prepared(manifest, site.images.notifier.name, names, elected)),
+    namespace,
+  );
+  for (const name of ['notifier-sink', 'notifier'])
+    await kubectl.must(['-n', namespace, 'rollout', 'status', `deployment/${name}`, '--timeout=120s']);
+  const sink = `http://${names['notifier-sink']}:8080/deliveries`;
+  const leaderUrl = `http://${await site.clusterIp(namespace, 'notifier-leader')}`;
+  const led: Story['led'] = (options) =>
+    untilLed(observer, namespace, GROUP, { timeoutMs: LED_TIMEOUT_MS, ...options });
+  if (elected) await led();
+  const clients = elected ? (['fresh', 'kept'] as const).map((kind) => made.use(callAllTheTime(leaderUrl, kind))) : [];
+  const deliveries = async (): Promise<readonly Delivery[]> =>
+    (await (await fetch(sink, { signal: AbortSignal.timeout(5000) })).json()) as readonly Delivery[];
+  const acceptedTicks = async (): Promise<number> =>
+    [...acceptedPerTick(await deliveries()).values()].filter((count) => count > 0).length;
+  const all = made.move();
+  return {
+    namespace,
+    clients,
+    deliveries,
+    delivered: async (more) => {
+      const before = await vi.waitFor(acceptedTicks, PATIENCE);
+      const until = async () => {
+        if ((await acceptedTicks()) < before + more) throw new Error(`fewer than ${more} more ticks were delivered`);
+      };
+      await vi.waitFor(until, PATIENCE);
+    },
+    led,
+    nodeOf: (pod) => kubectl.must(['-n', namespace, 'get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}']),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+function prepared(
+  manifest: Manifest,
+  image: string,
+  names: Readonly<Record<string, string>>,
+  elected: boolean,
+): Manifest {
+  if (manifest.kind !== 'Deployment') return manifest;
+  const safe = manifest.metadata.name === 'notifier-sink';
+  const env = {
+    TICK_MS: String(TICK_MS),
+    PREPARE_MS: String(PREPARE_MS),
+    DEPART_MS: String(DEPART_MS),
+    ...(elected ? {} : { ASK: 'no' }),
+  };
+  const placed = onRealNodes(withImage(manifest, image), safe ? SAFE_NODE : undefined);
+  return safe ? placed : withNames(withEnv(placed, env), names);
+}

@@ -11,8 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspectProcess, isRunning, type KnownProcess } from '../lock.mjs';
 import { ClusterError } from './errors.ts';
 
-/** In the environment of every component; finds those whose starter was killed before it could record them. */
-const MARK = 'LEADERGROUP_CLUSTER_DIR';
+/**
+ * In the environment of every component, with the cluster's folder; finds those whose starter was killed before it could record
+ * them. Whatever else carries it ends with the cluster, too.
+ */
+export const MARK = 'LEADERGROUP_CLUSTER_DIR';
 const POLL_MS = 10;
 
 export interface StartOptions {

@@ -28,20 +28,39 @@ export async function ensureTools(
   return await buildMissing(wanted, options.signal);
 }
 
+/**
+ * Builds a program whose source is in this checkout, anew each time: only Go knows whether the one in the cache is of this very
+ * source, and it takes a second to say so. Throws and shows progress as ensureTools does.
+ *
+ * @returns its path
+ */
+export async function buildProgram(binary: Binary, signal?: AbortSignal): Promise<string> {
+  return await whileBuilding(signal, async () => {
+    await checkCanBuild([binary], signal);
+    return await buildOne(binary, { part: 1, parts: 1, rest: [binary] }, signal);
+  });
+}
+
 async function findAll(wanted: readonly Binary[]): Promise<Tools> {
   const found = await Promise.all(wanted.map(async (binary) => [binary.name, await findBinary(binary)] as const));
   return Object.fromEntries(found.filter(([, path]) => path !== undefined));
 }
 
 async function buildMissing(wanted: readonly Binary[], signal: AbortSignal | undefined): Promise<Tools> {
+  return await whileBuilding(signal, async () => {
+    const found = await findAll(wanted);
+    const missing = wanted.filter((binary) => !(binary.name in found));
+    return { ...found, ...(await buildAll(missing, signal)) };
+  });
+}
+
+async function whileBuilding<T>(signal: AbortSignal | undefined, build: () => Promise<T>): Promise<T> {
   const lock = await takeLock(join(cacheDir(), 'tools', '.build-lock'), {
     signal,
     onWait: (pid) => console.error(`Waiting for process ${pid}, which is building the development cluster's binaries.`),
   });
   try {
-    const found = await findAll(wanted);
-    const missing = wanted.filter((binary) => !(binary.name in found));
-    return { ...found, ...(await buildAll(missing, signal)) };
+    return await build();
   } finally {
     lock.release();
   }

@@ -12,10 +12,11 @@ export type BinaryName =
   | 'kube-scheduler'
   | 'kubectl'
   | 'kubelet'
-  | 'kwok';
+  | 'kwok'
+  | 'lease-candidate';
 
 export interface Product {
-  readonly name: 'consul' | 'etcd' | 'kubernetes' | 'kwok';
+  readonly name: 'consul' | 'etcd' | 'kubernetes' | 'kwok' | 'lease';
   readonly version: string;
   /** The module in go.mod whose version is the product's. */
   readonly module: string;
@@ -100,6 +101,16 @@ export const binaries: readonly Binary[] = [
   ofKubernetes('kubelet', 35, false),
   ofKubernetes('kube-proxy', 15, false),
 ];
+
+/** A program of ours around client-go's election, for `npm run bench:others`; no part of a cluster. */
+export const leaseCandidate: Binary = {
+  name: 'lease-candidate',
+  product: { name: 'lease', version: '0.36.1', module: 'k8s.io/client-go', linkerFlags: [] },
+  goPackage: '.',
+  seconds: 60,
+  versionArgs: [],
+  needed: false,
+};
 
 /**
  * Whether what a binary printed about its version names exactly this one: neither 1.36.10 nor 1.36.1-rc.0 is 1.36.1.

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cacheDir } from '../../dev/tools/cache.ts';
 import { explainGoFailure } from '../../dev/tools/failures.ts';
-import { binaries, printsVersion } from '../../dev/tools/products.ts';
+import { binaries, leaseCandidate, printsVersion } from '../../dev/tools/products.ts';
 import { duration, progressLine, showProgress } from '../../dev/tools/progress.ts';
 
 const consul = binaries.find((binary) => binary.name === 'consul') as (typeof binaries)[number];
@@ -26,7 +26,7 @@ describe('a printed version', () => {
 });
 
 describe('the pinned versions', () => {
-  test.each(binaries.map((binary) => [binary.name, binary.product] as const))(
+  test.each([...binaries, leaseCandidate].map((binary) => [binary.name, binary.product] as const))(
     'of %s is the one its go.mod requires',
     (_name, product) => {
       const goMod = readFileSync(join(import.meta.dirname, '../../dev/tools', product.name, 'go.mod'), 'utf8');

@@ -8,8 +8,8 @@ import { DEPART_MS, GROUP, PREPARE_MS, SAFE_NODE, type Story, TICK_MS } from './
 export type Fault = {
   readonly kind: string;
   readonly times: number;
-  /** Whether another pod must lead before it is undone. */
-  readonly moves: boolean;
+  /** Who leads by the time it is undone. A container may be running again before the lead has passed: a new reign of its pod. */
+  readonly leads: 'another' | 'a new reign' | 'somebody';
   /** Resolves when it has happened, with what undoes it. */
   cause(leader: string): Promise<() => Promise<void>>;
   /** Where it is to befall a leader that fulfils something; default: any. */
@@ -36,7 +36,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: "leader's container killed with -9",
       times: 3,
-      moves: true,
+      leads: 'a new reign',
       cause: async (leader) => {
         toContainer(leader, 'SIGKILL');
         return rolledOut;
@@ -46,7 +46,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
       // Between its last look and its delivery, which is under way when it is woken: only the token can tell.
       kind: "leader's process hung, woken afterwards",
       times: 3,
-      moves: true,
+      leads: 'another',
       cause: async (leader) => {
         await delay(TICK_MS - (Date.now() % TICK_MS) + PREPARE_MS + DEPART_MS / 2);
         toContainer(leader, 'SIGSTOP');
@@ -59,7 +59,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: "leader's pod deleted",
       times: 3,
-      moves: true,
+      leads: 'another',
       cause: async (leader) => {
         await ours('delete', 'pod', leader, '--wait=false');
         return rolledOut;
@@ -68,7 +68,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: "leader's pod evicted under a PodDisruptionBudget",
       times: 2,
-      moves: true,
+      leads: 'another',
       cause: async (leader) => {
         await evict(site, namespace, leader);
         return rolledOut;
@@ -77,7 +77,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: 'rolling update',
       times: 2,
-      moves: true,
+      leads: 'another',
       cause: async () => {
         round += 1;
         await ours('set', 'env', `deployment/${GROUP}`, `ROUND=${round}`);
@@ -88,7 +88,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: 'scaled 3-1-3',
       times: 2,
-      moves: false,
+      leads: 'somebody',
       cause: async () => {
         await ours('scale', `deployment/${GROUP}`, '--replicas=1');
         await untilPods(site, namespace, 1);
@@ -101,7 +101,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: 'operator killed with -9',
       times: 2,
-      moves: false,
+      leads: 'somebody',
       cause: async () => {
         const pod = await operatorOf(site, story);
         cluster.signalContainer({ namespace: SYSTEM, pod, container: 'operator' }, 'SIGKILL');
@@ -113,7 +113,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: 'operator rolled',
       times: 1,
-      moves: false,
+      leads: 'somebody',
       cause: async () => {
         await operators('rollout', 'restart', 'deployment/leadergroup');
         await operators('rollout', 'status', 'deployment/leadergroup', ROLLOUT);
@@ -123,7 +123,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: 'Consul frozen for 10 s',
       times: 1,
-      moves: false,
+      leads: 'somebody',
       cause: async () => {
         await cluster.component('consul').freeze();
         await delay(CONSUL_FROZEN_MS);
@@ -134,7 +134,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: 'API server killed',
       times: 1,
-      moves: false,
+      leads: 'somebody',
       cause: async () => {
         await cluster.component('kube-apiserver').kill();
         await delay(API_SERVER_GONE_MS);
@@ -145,7 +145,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
     {
       kind: "leader's node cut off",
       times: 1,
-      moves: true,
+      leads: 'another',
       suits: async (leader) => (await story.nodeOf(leader)) !== SAFE_NODE,
       cause: async (leader) => {
         const name = await story.nodeOf(leader);

@@ -1,5 +1,6 @@
 /** Lets one fault after the other befall a story, and measures what its users lost by each. */
 import type { Interval } from '../checker/history.ts';
+import type { Leading, LedOptions } from '../harness.ts';
 import type { Cost } from './costs.ts';
 import { missedTicks } from './deliveries.ts';
 import type { Fault } from './faults.ts';
@@ -16,8 +17,8 @@ export async function befall(story: Story, fault: Fault, deletePod: (pod: string
   await story.delivered(TICKS);
   const fromMs = performance.now();
   const firstTick = tickNow() + 1;
-  const undo = await fault.cause(leader);
-  await story.led(fault.moves ? { not: leader } : {});
+  const undo = await fault.cause(leader.name);
+  await story.led(expected(fault, leader));
   await story.delivered(TICKS);
   await undo();
   await story.led();
@@ -26,18 +27,29 @@ export async function befall(story: Story, fault: Fault, deletePod: (pod: string
   return await costOf(story, fault.kind, { fromMs, toMs: performance.now() }, [firstTick, lastTick]);
 }
 
+function expected({ leads }: Fault, { name, token }: Leading): LedOptions {
+  switch (leads) {
+    case 'another':
+      return { not: name };
+    case 'a new reign':
+      return { minToken: token + 1 };
+    case 'somebody':
+      return {};
+  }
+}
+
 const tickNow = (): number => Math.round(Date.now() / TICK_MS);
 
 async function suitableLeader(
   story: Story,
   { kind, suits }: Fault,
   deletePod: (pod: string) => Promise<void>,
-): Promise<string> {
+): Promise<Leading> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const { name } = await story.led();
-    if (suits === undefined || (await suits(name))) return name;
-    await deletePod(name);
-    await story.led({ not: name });
+    const leader = await story.led();
+    if (suits === undefined || (await suits(leader.name))) return leader;
+    await deletePod(leader.name);
+    await story.led({ not: leader.name });
   }
   throw new Error(`no leader suited "${kind}" in ${TRIES} tries`);
 }

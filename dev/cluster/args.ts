@@ -38,7 +38,7 @@ export const usage = `npm run cluster -- COMMAND [--dir D]
   wipe consul         stop it, delete its data, start it
 
 NAME: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, consul;
-  with real nodes also containerd, kubelet, kube-proxy, of the second one containerd-2, kubelet-2; and, to freeze and thaw, a
+  with real nodes also coredns, containerd, kubelet, kube-proxy, of the second one containerd-2, kubelet-2; and, to freeze and thaw, a
   whole node with all its pods: real-1, real-2
 D: the cluster's folder, .cluster by default; several clusters in different folders run side by side
 --consul-acl: Consul denies everything without a token; D/env has the management token

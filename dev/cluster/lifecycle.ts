@@ -12,7 +12,15 @@ import { createNodes, isPopulated } from './kwok.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { releaseAllPorts, reservingRoots } from './ports.ts';
 import { endProcess, markedProcesses, recordedProcess, recordedProcessSync, signalProcess } from './processes.ts';
-import { clearMachine, ensureRealNodeParts, killRealNodes, linkedPrograms, prepareMachine } from './real/index.ts';
+import {
+  clearMachine,
+  ensureRealNodeParts,
+  hasRealNodes,
+  killRealNodes,
+  linkedPrograms,
+  prepareMachine,
+  removedFolder,
+} from './real/index.ts';
 import type { RealNodeCount } from './real/plan.ts';
 import { pidPath, poll } from './run.ts';
 import { type ComponentName, componentNames, type Site } from './spec.ts';
@@ -53,6 +61,7 @@ export async function up(layout: Layout, options: UpOptions): Promise<{ site: Si
   if (realNodes > 0) await ensureRealNodeParts();
   const tools = await ensureTools({ names, signal });
   await clearAbandoned(layout);
+  if (realNodes > 0) await clearRemoved(layout);
   return await whileLocked(layout, () => bringUp(layout, tools, options));
 }
 
@@ -105,12 +114,12 @@ export async function siteOf(layout: Layout): Promise<Site> {
 /** Ends at once what belongs to the cluster, while this process exits and nothing can be awaited. */
 export function downAtOnce(layout: Layout): void {
   const state = readStateSync(layout);
-  killRealNodes(layout, state);
+  const ended = killRealNodes(layout, state);
   for (const name of componentNames) {
     const running = recordedProcessSync(pidPath(layout, name));
     if (running !== undefined) signalProcess(running, 'SIGKILL');
   }
-  clearMachine(layout, state);
+  clearMachine(layout, state, ended);
   rmSync(layout.root, { recursive: true, force: true });
 }
 
@@ -120,6 +129,12 @@ async function clearAbandoned(own: Layout): Promise<void> {
   for (const layout of others) {
     if (isAbandoned(await readState(layout))) await down(layout).catch(() => false);
   }
+}
+
+/** Ends the cluster that has the machine's real nodes if its folder was emptied: nobody could end it with that. */
+async function clearRemoved(own: Layout): Promise<void> {
+  const root = removedFolder(own);
+  if (root !== undefined && root !== own.root) await down(layoutOf(root));
 }
 
 const isAbandoned = (state: ClusterState | undefined) => state?.owner !== undefined && !isRunning(state.owner);
@@ -138,7 +153,7 @@ async function existingSite(layout: Layout): Promise<Site | undefined> {
 async function mustBeOurs(layout: Layout): Promise<void> {
   const entries = await readdir(layout.root);
   if (entries.every((name) => name === basename(draftPath(layout)))) return;
-  if ((await readState(layout)) !== undefined) return;
+  if ((await readState(layout)) !== undefined || hasRealNodes(layout)) return;
   throw new ClusterError(`${layout.root} is not empty and holds no cluster: choose another folder with --dir.`);
 }
 
@@ -177,9 +192,9 @@ async function finish(site: Site, signal: AbortSignal | undefined): Promise<Site
 /** Also what real nodes have left on the machine goes. Returns whether any component ran. */
 async function endEverything(layout: Layout): Promise<boolean> {
   const state = await readState(layout);
-  killRealNodes(layout, state);
+  const containers = killRealNodes(layout, state);
   const ended = await endComponents(layout, new Set(componentNames));
-  clearMachine(layout, state);
+  clearMachine(layout, state, containers);
   return ended;
 }
 

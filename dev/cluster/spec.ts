@@ -13,6 +13,7 @@ export const componentNames = [
   'consul',
   'consul-2',
   'consul-3',
+  'coredns',
   'containerd',
   'kubelet',
   'containerd-2',

@@ -23,7 +23,7 @@ const portNames = [
 ] as const;
 
 const nodePortNames = ['kubelet', 'kubelet-health'] as const;
-const proxyPortNames = ['kube-proxy-health', 'kube-proxy-metrics'] as const;
+const sharedPortNames = ['coredns-ready', 'kube-proxy-health', 'kube-proxy-metrics'] as const;
 
 /** Consul's further servers and real nodes have ports of their own. */
 export type PortName =
@@ -31,7 +31,7 @@ export type PortName =
   | `${ConsulPort}-${2 | 3}`
   | (typeof nodePortNames)[number]
   | `${(typeof nodePortNames)[number]}-2`
-  | (typeof proxyPortNames)[number];
+  | (typeof sharedPortNames)[number];
 
 /** Consul's servers: one, or three that survive the loss of one. */
 export type ConsulServers = 1 | 3;
@@ -92,7 +92,7 @@ function portsFor(options: { readonly consulServers: ConsulServers; readonly rea
   return [
     ...portNames,
     ...further.flatMap((at) => consulPortNames.map((name) => `${name}-${at}` as const)),
-    ...(options.realNodes === 0 ? [] : [...nodePortNames, ...proxyPortNames]),
+    ...(options.realNodes === 0 ? [] : [...nodePortNames, ...sharedPortNames]),
     ...(options.realNodes === 2 ? nodePortNames.map((name) => `${name}-2` as const) : []),
   ];
 }

@@ -5,6 +5,7 @@
 
 export type BinaryName =
   | 'consul'
+  | 'coredns'
   | 'etcd'
   | 'kube-apiserver'
   | 'kube-controller-manager'
@@ -16,7 +17,7 @@ export type BinaryName =
   | 'lease-candidate';
 
 export interface Product {
-  readonly name: 'consul' | 'etcd' | 'kubernetes' | 'kwok' | 'lease';
+  readonly name: 'consul' | 'coredns' | 'etcd' | 'kubernetes' | 'kwok' | 'lease';
   readonly version: string;
   /** The module in go.mod whose version is the product's. */
   readonly module: string;
@@ -41,6 +42,13 @@ const consul: Product = {
   name: 'consul',
   version: '1.22.5',
   module: 'github.com/hashicorp/consul',
+  linkerFlags: [],
+};
+
+const coredns: Product = {
+  name: 'coredns',
+  version: '1.14.7',
+  module: 'github.com/coredns/coredns',
   linkerFlags: [],
 };
 
@@ -100,6 +108,14 @@ export const binaries: readonly Binary[] = [
   },
   ofKubernetes('kubelet', 35, false),
   ofKubernetes('kube-proxy', 15, false),
+  {
+    name: 'coredns',
+    product: coredns,
+    goPackage: 'leadergroup.dev/dev/tools/coredns',
+    seconds: 60,
+    versionArgs: ['-version'],
+    needed: false,
+  },
 ];
 
 /** A program of ours around client-go's election, for `npm run bench:others`; no part of a cluster. */

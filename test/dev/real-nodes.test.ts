@@ -35,7 +35,7 @@ describe('the components', () => {
   test('of real nodes come after those that they need, and only where there are such nodes', () => {
     const names = (count: 0 | 1 | 2) => componentSpecs(siteWith(count)).map(({ name }) => name);
     expect(names(0)).not.toContain('kubelet');
-    expect(names(1).slice(-3)).toEqual(['containerd', 'kubelet', 'kube-proxy']);
+    expect(names(1).slice(-4)).toEqual(['coredns', 'containerd', 'kubelet', 'kube-proxy']);
     expect(names(2).slice(-5)).toEqual(['containerd', 'kubelet', 'containerd-2', 'kubelet-2', 'kube-proxy']);
     for (const { name, after } of componentSpecs(siteWith(2))) {
       for (const other of after) expect(names(2).indexOf(other)).toBeLessThan(names(2).indexOf(name));

@@ -48,10 +48,19 @@ describeOnRealNodes('Two real nodes', () => {
     await answersUntil(() => answerTo(h, namespace, 'web-2', both), hasBoth, limit);
   });
 
+  it('let a pod find a Service by its name, as soon as there is one', async () => {
+    const { name, url } = { name: 'named', url: `http://named.${namespace}.svc` };
+    expect(await answerTo(h, namespace, 'web-1', url)).toBeNull();
+    await serve(h, namespace, name, 'web');
+    const hasAnswered = (answers: ReadonlySet<string | null>) => answers.has('web-1') || answers.has('web-2');
+    for (const pod of ['web-1', 'web-2']) {
+      await answersUntil(() => answerTo(h, namespace, pod, url), hasAnswered, { timeoutMs: TIMEOUT_MS, what: url });
+    }
+  });
+
   it('let a pod reach the API server as its ServiceAccount, Consul, and a pod of the other node', async () => {
-    const service = await h.kubectl.must(['get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}']);
     // Only those whom the API server knows may read this.
-    expect(await answerTo(h, namespace, 'web-2', `https://${service}/api`)).toContain('APIVersions');
+    expect(await answerTo(h, namespace, 'web-2', 'https://kubernetes.default.svc/api')).toContain('APIVersions');
     const consul = `http://${h.cluster.consulAddressForPods}/v1/status/leader`;
     expect(await answerTo(h, namespace, 'web-2', consul)).toMatch(/^"127\.0\.0\.1:\d+"$/);
     expect(await answerTo(h, namespace, 'web-2', await urlOf('web-1'))).toBe('web-1');

@@ -1,12 +1,15 @@
 /** What a machine looks like to those who must leave it as it was. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from '../../dev/tools/cache.ts';
 
-export type Machine = Readonly<Record<string, readonly string[]>>;
+type Aspect = 'cgroups' | 'firewall' | 'folders' | 'links' | 'mounts' | 'processes' | 'routes' | 'settings';
+
+export type Machine = Readonly<Record<Aspect, readonly string[]>>;
 
 const FOLDERS = [
+  '/run/leadergroup-real-nodes.json',
   '/run/containerd',
   '/run/containerd/s',
   '/run/mount',
@@ -45,10 +48,10 @@ export function machineNow(): Machine {
     routes: printed('ip', 'route', 'show', 'table', 'all').split('\n'),
     firewall: printed('nft', 'list', 'ruleset').split('\n'),
     settings: SETTINGS.map((name) => `${name} = ${textOf(join('/proc/sys', name))}`),
-    folders: FOLDERS.flatMap((folder) => [folder, ...(namesIn(folder) ?? ['is not there'])].join(' ')),
-    cgroups: ['', ...(namesIn('/sys/fs/cgroup') ?? [])].flatMap((name) =>
-      (namesIn(join('/sys/fs/cgroup', name, 'k8s.io')) ?? []).map((id) => join(name, id)),
+    folders: FOLDERS.flatMap((folder) =>
+      [folder, ...(namesIn(folder) ?? [existsSync(folder) ? 'is there' : 'is not there'])].join(' '),
     ),
+    cgroups: containerCgroups(),
     processes: runtimeProcesses(),
   };
 }
@@ -59,6 +62,15 @@ function mountPoints(): readonly string[] {
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '');
   return points.filter((point) => !point.startsWith(cacheDir())).sort();
+}
+
+/** Of either generation: one tree, or one for each controller. */
+function containerCgroups(): readonly string[] {
+  const parents = ['', ...(namesIn('/sys/fs/cgroup') ?? [])].map((name) => join('/sys/fs/cgroup', name, 'k8s.io'));
+  return parents.flatMap((path) => {
+    const names = namesIn(path);
+    return names === null ? [] : [path, ...names.filter((name) => /^[0-9a-f]{64}$/.test(name))];
+  });
 }
 
 function runtimeProcesses(): readonly string[] {

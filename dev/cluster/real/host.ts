@@ -31,6 +31,7 @@ const CGROUPS = '/sys/fs/cgroup';
 const CNI_RESULTS = '/var/lib/cni/results';
 const DEVICE_PLUGINS = '/var/lib/kubelet/device-plugins';
 const LOG_LINKS = '/var/log/containers';
+const RECORD_COPY = '/run/leadergroup-real-nodes.json';
 const SHIM_SOCKETS = '/run/containerd/s';
 
 /** Inner ones before outer ones. */
@@ -55,10 +56,38 @@ export function recordHost(): HostRecord {
   };
 }
 
-/** Puts the machine back as it was. All processes of the nodes must have ended. */
-export function restoreHost({ root }: Layout, nodes: readonly NodePlan[], { settings, absent }: HostRecord): void {
+/** Keeps a copy of the record where it survives the cluster's folder, until the next start of the machine. */
+export function keepRecord(root: string, host: HostRecord): void {
+  writeFileSync(RECORD_COPY, JSON.stringify({ root, host }));
+}
+
+/** The record of a cluster whose folder is lost. Without a copy: that nobody needs the folders that are empty. */
+export function keptRecord(root: string): HostRecord {
+  const copy = copiedRecord();
+  return copy?.root === root ? copy.host : { settings: {}, absent: [...FOLDERS, ...podCgroups()] };
+}
+
+function copiedRecord(): { readonly root: string; readonly host: HostRecord } | undefined {
+  try {
+    return JSON.parse(readFileSync(RECORD_COPY, 'utf8')) as { root: string; host: HostRecord };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Puts the machine back as it was. All processes of the nodes must have ended.
+ *
+ * @param containers those known otherwise than by the nodes' folders
+ */
+export function restoreHost(
+  { root }: Layout,
+  nodes: readonly NodePlan[],
+  { settings, absent }: HostRecord,
+  containers: ReadonlySet<string>,
+): void {
   // Before the mounts: a node's folders say which containers it had.
-  const ids = nodes.flatMap((node) => containerIds(node).map((id) => ({ node, id })));
+  const ids = nodes.flatMap((node) => [...containerIds(node), ...containers].map((id) => ({ node, id })));
   for (const path of mountsUnder(root, readFileSync('/proc/self/mountinfo', 'utf8')).toReversed()) {
     runProgram(debianPrograms.umount.path, ['--no-mtab', '--lazy', path]);
   }
@@ -70,6 +99,12 @@ export function restoreHost({ root }: Layout, nodes: readonly NodePlan[], { sett
   }
   if (absent.includes(DEVICE_PLUGINS)) rmSync(DEVICE_PLUGINS, { recursive: true, force: true });
   for (const path of absent) removeEmpty(path);
+  restoreSettings(settings);
+  if (copiedRecord()?.root === root) rmSync(RECORD_COPY, { force: true });
+}
+
+/** Leaves those that somebody else has changed since. */
+function restoreSettings(settings: HostRecord['settings']): void {
   for (const [name, value] of Object.entries(settings)) {
     if (readSetting(name) === KUBELET_SETTINGS[name]) writeFileSync(join('/proc/sys', name), value);
   }

@@ -1,16 +1,18 @@
 /** Real nodes: the machine made ready for them and put back, and their components. */
+import { existsSync } from 'node:fs';
 import { debianPrograms, ensureDebianPrograms, whyNoDebianPrograms } from '../../tools/debian.ts';
 import { ClusterError } from '../errors.ts';
-import type { Layout } from '../layout.ts';
+import { type Layout, layoutOf } from '../layout.ts';
 import type { ComponentSpec, Site } from '../spec.ts';
 import type { ClusterState } from '../state.ts';
 import { containerd } from './containerd.ts';
-import { restoreHost } from './host.ts';
+import { coredns } from './coredns.ts';
+import { type HostRecord, keepRecord, keptRecord, restoreHost } from './host.ts';
 import { podImage } from './image.ts';
 import { kubelet } from './kubelet.ts';
 import { kubeProxy } from './kubeProxy.ts';
-import { makeNetwork, removeNetwork } from './network.ts';
-import { nodePlans } from './plan.ts';
+import { isOwn, makeNetwork, ownerOf, removeNetwork } from './network.ts';
+import { type NodePlan, nodePlans } from './plan.ts';
 import { killNodes } from './processes.ts';
 
 /** What real nodes need besides our own binaries. */
@@ -47,15 +49,18 @@ export const linkedPrograms: Readonly<Record<string, string>> = {
 /** The components of the cluster's real nodes, each after those that it needs. */
 export function realNodeSpecs(site: Site): readonly ComponentSpec[] {
   const nodes = nodePlans(site.layout, site.state);
-  const proxies = nodes.slice(0, 1).map((node) => kubeProxy(site, node));
-  return [...nodes.flatMap((node) => [containerd(node), kubelet(site, node)]), ...proxies];
+  const [first] = nodes;
+  if (first === undefined) return [];
+  const ofNodes = nodes.flatMap((node) => [containerd(node), kubelet(site, node)]);
+  return [coredns(site), ...ofNodes, kubeProxy(site, first)];
 }
 
 /** Gives the machine the networks of the cluster's real nodes, if it has any. Throws ClusterError where there is no room. */
 export function prepareMachine({ layout, state }: Site): void {
   const nodes = nodePlans(layout, state);
   for (const { containerd } of nodes) checkSocket(layout.root, containerd.socket);
-  makeNetwork(layout, nodes);
+  makeNetwork(layout.root, nodes);
+  if (state.real !== undefined) keepRecord(layout.root, state.real.host);
 }
 
 function checkSocket(root: string, socket: string): void {
@@ -66,15 +71,43 @@ function checkSocket(root: string, socket: string): void {
   );
 }
 
+/** The containers that ran when the nodes were ended. */
+export type EndedContainers = ReadonlySet<string>;
+
 /** Ends all that runs of the cluster's real nodes, also what nobody recorded. */
-export function killRealNodes(layout: Layout, state: ClusterState | undefined): void {
-  if (state?.real !== undefined) killNodes(layout, nodePlans(layout, state));
+export function killRealNodes(layout: Layout, state: ClusterState | undefined): EndedContainers {
+  const known = nodesOf(layout, state);
+  return known === undefined ? new Set() : killNodes(layout, known.nodes);
 }
 
 /** Removes what the cluster's real nodes have left on the machine. Everything of them must have ended. */
-export function clearMachine(layout: Layout, state: ClusterState | undefined): void {
-  if (state?.real === undefined) return;
-  const nodes = nodePlans(layout, state);
-  restoreHost(layout, nodes, state.real.host);
-  removeNetwork(layout.root, nodes);
+export function clearMachine(layout: Layout, state: ClusterState | undefined, ended: EndedContainers): void {
+  const known = nodesOf(layout, state);
+  if (known === undefined) return;
+  restoreHost(layout, known.nodes, known.host, ended);
+  removeNetwork(layout.root, known.nodes);
 }
+
+/** Whether the machine says that it has real nodes of the cluster in this folder, whatever the folder says. */
+export const hasRealNodes = (layout: Layout): boolean => nodesOf(layout, undefined) !== undefined;
+
+/** The folder of a cluster that has this machine's real nodes, but that somebody removed or emptied by hand. */
+export function removedFolder(layout: Layout): string | undefined {
+  const owners = possibleNodes(layout).map(({ bridge }) => ownerOf(bridge));
+  return owners.find((owner) => owner !== undefined && !existsSync(layoutOf(owner).state));
+}
+
+interface KnownNodes {
+  readonly nodes: readonly NodePlan[];
+  readonly host: HostRecord;
+}
+
+/** Without a state: as many as there may be, if the machine has the first one's bridge. */
+function nodesOf(layout: Layout, state: ClusterState | undefined): KnownNodes | undefined {
+  if (state !== undefined) return state.real && { nodes: nodePlans(layout, state), host: state.real.host };
+  const nodes = possibleNodes(layout);
+  return nodes.some((node) => isOwn(layout.root, node)) ? { nodes, host: keptRecord(layout.root) } : undefined;
+}
+
+const possibleNodes = (layout: Layout): readonly NodePlan[] =>
+  nodePlans(layout, { real: { nodeTokens: ['', ''], proxyToken: '', host: { settings: {}, absent: [] } } });

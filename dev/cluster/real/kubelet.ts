@@ -8,7 +8,7 @@ import type { ComponentSpec, Site } from '../spec.ts';
 import { clientCertificate } from './certificate.ts';
 import { ctr, SYSTEM_PATH } from './containerd.ts';
 import { podImage } from './image.ts';
-import { kubeletConfigPath, type NodePlan, REAL_NODE_LABEL } from './plan.ts';
+import { CLUSTER_DOMAIN, controlAddress, kubeletConfigPath, type NodePlan, REAL_NODE_LABEL } from './plan.ts';
 
 export function kubelet(site: Site, node: NodePlan): ComponentSpec {
   const name = `kubelet${node.suffix}` as const;
@@ -74,6 +74,8 @@ export function kubeletConfig({ layout, state }: Site, node: NodePlan): object {
     containerRuntimeEndpoint: `unix://${node.containerd.socket}`,
     podLogsDir: join(data, 'pod-logs'),
     volumePluginDir: join(data, 'volume-plugins'),
+    clusterDNS: [controlAddress(state)],
+    clusterDomain: CLUSTER_DOMAIN,
     resolvConf: '',
     // A machine without systemd, and with either generation of cgroups.
     cgroupDriver: 'cgroupfs',

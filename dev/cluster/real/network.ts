@@ -4,11 +4,10 @@
  * folder as its alias, for people.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { debianPrograms } from '../../tools/debian.ts';
 import { ClusterError, MachineTaken } from '../errors.ts';
-import type { Layout } from '../layout.ts';
 import { type NodePlan, POD_NETWORK, SERVICE_NETWORK } from './plan.ts';
 import { runProgram, tryProgram } from './programs.ts';
 
@@ -27,11 +26,11 @@ interface Route {
 }
 
 /** Makes the bridges that are missing. Throws ClusterError where another cluster or the machine itself is in the way. */
-export function makeNetwork({ root, state }: Layout, nodes: readonly NodePlan[]): void {
+export function makeNetwork(root: string, nodes: readonly NodePlan[]): void {
   const missing = nodes.filter((node) => !isOwn(root, node));
   if (missing.some(({ at }) => at === 1)) {
-    clearForsaken(nodes);
-    checkMachineIsFree(state);
+    for (const { bridge } of missing) checkNobodyHas(bridge);
+    checkMachineIsFree();
   }
   for (const node of missing) makeBridge(root, node);
 }
@@ -52,7 +51,8 @@ export function removeNetwork(root: string, nodes: readonly NodePlan[]): void {
   }
 }
 
-const isOwn = (root: string, { bridge }: NodePlan) =>
+/** Whether the node's bridge is that of the cluster in `root`. */
+export const isOwn = (root: string, { bridge }: NodePlan) =>
   linksOf(['dev', bridge]).some(({ address }) => address === hardwareAddress(root));
 
 /** The bit that says so makes it one of the addresses that anybody may choose. */
@@ -66,26 +66,22 @@ function linksOf(which: readonly string[]): readonly Link[] {
   return text.trim() === '' ? [] : (JSON.parse(text) as readonly Link[]).filter((link) => 'ifname' in link);
 }
 
-/** Bridges of a cluster whose folder somebody removed by hand go; those of a living one are a reason to refuse. */
-function clearForsaken(nodes: readonly NodePlan[]): void {
-  for (const { bridge } of nodes) {
-    const [link] = linksOf(['dev', bridge]);
-    if (link === undefined) continue;
-    const owner = link.ifalias ?? 'a folder that is being filled';
-    if (link.ifalias === undefined || existsSync(owner)) {
-      throw new MachineTaken(
-        `The cluster in ${owner} has real nodes (interface ${bridge}), and a machine has room for one such: end it with \`npm run cluster -- down --dir D\`.`,
-      );
-    }
-    removeNetwork(owner, nodes);
-  }
+/** The folder of the cluster that has the bridge, as its alias has it; undefined where there is none. */
+export const ownerOf = (bridge: string): string | undefined => linksOf(['dev', bridge])[0]?.ifalias;
+
+function checkNobodyHas(bridge: string): void {
+  if (linksOf(['dev', bridge]).length === 0) return;
+  const owner = ownerOf(bridge) ?? 'a folder that is being filled';
+  throw new MachineTaken(
+    `The cluster in ${owner} has real nodes (interface ${bridge}), and a machine has room for one such: end it with \`npm run cluster -- down --dir D\`.`,
+  );
 }
 
-function checkMachineIsFree(ownState: string): void {
+function checkMachineIsFree(): void {
   const tables = runProgram(debianPrograms.nft.path, ['list', 'tables']);
   if (/\bkube-proxy$/m.test(tables)) {
     throw new ClusterError(
-      `This machine is a Kubernetes node already (nftables has a table ${PROXY_TABLE}): run without --node real here (nothing but ${ownState} was made).`,
+      `This machine is a Kubernetes node already (nftables has a table ${PROXY_TABLE}): run without --node real here.`,
     );
   }
   const routes = JSON.parse(runProgram(debianPrograms.ip.path, ['-json', '-4', 'route', 'show'])) as readonly Route[];

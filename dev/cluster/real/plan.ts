@@ -71,6 +71,9 @@ function nodePlan(layout: Layout, at: RealNodeCount): NodePlan {
   };
 }
 
+/** Names of Services end in it. */
+export const CLUSTER_DOMAIN = 'cluster.local';
+
 const bridgeAddress = (at: RealNodeCount) => `10.112.${at}.1`;
 
 /** Where the control plane listens: loopback, or where pods of real nodes reach it too. */

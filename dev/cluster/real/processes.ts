@@ -87,14 +87,23 @@ export function thawNode(layout: Layout, node: NodePlan): void {
   for (const process of nodeProcesses(layout, node)) signalProcess(process, 'SIGCONT');
 }
 
-/** Ends everything of the nodes and kube-proxy at once, whatever state it is in, and returns when it is gone. Throws ClusterError after 10 s. */
-export function killNodes(layout: Layout, nodes: readonly NodePlan[]): void {
+/**
+ * Ends everything of the nodes and kube-proxy at once, whatever state it is in, and returns when it is gone. Throws ClusterError
+ * after 10 s.
+ *
+ * @returns the containers whose processes it has ended
+ */
+export function killNodes(layout: Layout, nodes: readonly NodePlan[]): ReadonlySet<string> {
+  const containers = new Set<string>();
   const deadline = performance.now() + PATIENCE_MS;
   const isProxy = ({ args }: Seen) => args.includes(`--config=${proxyConfigPath(layout)}`);
   for (;;) {
     const ofNodes = nodes.flatMap((node) => nodeProcesses(layout, node));
     const rest = [...ofNodes, ...known(belonging(seenProcesses(), isProxy))].filter(isRunning);
-    if (rest.length === 0) return;
+    if (rest.length === 0) return containers;
+    const pids = new Set(rest.map(({ pid }) => pid));
+    for (const { pid, containerId } of seenProcesses())
+      if (pids.has(pid) && containerId !== undefined) containers.add(containerId);
     if (performance.now() > deadline) {
       throw new ClusterError(`Processes ${rest.map(({ pid }) => pid).join(', ')} do not end, not even killed.`);
     }

@@ -131,10 +131,13 @@ async function clearAbandoned(own: Layout): Promise<void> {
   }
 }
 
-/** Ends the cluster that has the machine's real nodes if its folder was emptied: nobody could end it with that. */
+/**
+ * Ends the cluster that has the machine's real nodes if its folder was emptied: nobody could end it with that. One that is just being
+ * brought up or down has none either, and is left to whoever does it.
+ */
 async function clearRemoved(own: Layout): Promise<void> {
   const root = removedFolder(own);
-  if (root !== undefined && root !== own.root) await down(layoutOf(root));
+  if (root !== undefined && root !== own.root) await down(layoutOf(root)).catch(() => false);
 }
 
 const isAbandoned = (state: ClusterState | undefined) => state?.owner !== undefined && !isRunning(state.owner);

@@ -46,7 +46,8 @@ export function kubeProxyConfig(site: Site, node: NodePlan): object {
     metricsBindAddress: `127.0.0.1:${ports['kube-proxy-metrics']}`,
     oomScoreAdj: 0,
     // The answer of a pod to a pod beside it would never pass the machine, which has to translate it back.
-    nftables: { masqueradeAll: true },
+    // By default the rules follow a change within a second of the one before; a test that looks at routing should not wait for that.
+    nftables: { masqueradeAll: true, minSyncPeriod: '100ms' },
     // Zero leaves the machine's own settings as they are.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
   };

@@ -49,6 +49,18 @@ export const wrongAnswers = (
       !reigns.some((reign) => reign.pod === pod && reign.fromMs <= atMs && atMs <= reign.untilMs + graceMs),
   );
 
+/** For people: who answered wrongly from when to when, how often, and when it had led. */
+export function wrongSpells(wrong: readonly Answer[], reigns: readonly Reign[]): readonly string[] {
+  return [...new Set(wrong.map(({ pod }) => pod))].map((pod) => {
+    const times = wrong.filter((answer) => answer.pod === pod).map(({ atMs }) => atMs);
+    const led = reigns
+      .filter((reign) => reign.pod === pod)
+      .map(({ fromMs, untilMs, token }) => `${Math.round(fromMs)} to ${Math.round(untilMs)} ms with token ${token}`);
+    const span = `${Math.round(Math.min(...times))} to ${Math.round(Math.max(...times))} ms`;
+    return `${pod} answered ${times.length} times from ${span}; it had led from ${led.join(', ') || 'never'}`;
+  });
+}
+
 /** The longest time within the interval in which nobody answered, in milliseconds. */
 export function longestGapMs(answers: readonly Answer[], { fromMs, toMs }: Interval): number {
   const answered = answers.filter(({ pod }) => pod !== null).map(({ atMs }) => atMs);

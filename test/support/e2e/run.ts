@@ -21,7 +21,7 @@ export async function befall(story: Story, fault: Fault, deletePod: (pod: string
   await story.led(expected(fault, leader));
   await story.delivered(TICKS);
   await undo();
-  await story.led();
+  checkStayed(fault, leader, await story.led());
   const lastTick = tickNow();
   await story.delivered(TICKS);
   return await costOf(story, fault.kind, { fromMs, toMs: performance.now() }, [firstTick, lastTick]);
@@ -33,9 +33,18 @@ function expected({ leads }: Fault, { name, token }: Leading): LedOptions {
       return { not: name };
     case 'a new reign':
       return { minToken: token + 1 };
+    case 'the same':
     case 'somebody':
       return {};
   }
+}
+
+/** Throws if the lead has passed although nothing was wrong with the leader. */
+function checkStayed({ kind, leads }: Fault, before: Leading, after: Leading): void {
+  const stayed = before.name === after.name && before.token === after.token;
+  if (leads !== 'the same' || stayed) return;
+  const words = ({ name, token }: Leading): string => `${name} with token ${token}`;
+  throw new Error(`${kind}: ${words(before)} was a healthy leader, and now ${words(after)} leads`);
 }
 
 const tickNow = (): number => Math.round(Date.now() / TICK_MS);

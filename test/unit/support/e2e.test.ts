@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Cost, tableOf } from '../../support/e2e/costs.ts';
 import { acceptedOfNonLeaders, missedTicks, monotonic } from '../../support/e2e/deliveries.ts';
-import { longestGapMs, type Reign, reignsOf, wrongAnswers } from '../../support/e2e/routing.ts';
+import { longestGapMs, type Reign, reignsOf, wrongAnswers, wrongSpells } from '../../support/e2e/routing.ts';
 import type { Delivery } from '../../support/notifiers.ts';
 import { aStory } from '../../support/story.ts';
 
@@ -50,6 +50,14 @@ describe('an answer is wrong', () => {
   ])('%s', (_, given, wrong) => {
     expect(wrongAnswers([given], reigns, 500)).toEqual(wrong ? [given] : []);
   });
+});
+
+it('wrong answers are told pod by pod', () => {
+  const reigns = [reign('a', 1, 100, 200), reign('b', 2, 210)];
+  expect(wrongSpells([answer(800, 'a'), answer(900, 'a'), answer(850, 'c')], reigns)).toEqual([
+    'a answered 2 times from 800 to 900 ms; it had led from 100 to 200 ms with token 1',
+    'c answered 1 times from 850 to 850 ms; it had led from never',
+  ]);
 });
 
 it('the longest gap begins with the last answer before the interval, and may reach its end', () => {

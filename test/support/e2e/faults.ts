@@ -142,7 +142,7 @@ export function faultsOf(site: Site, story: Story): readonly Fault[] {
         await cluster.component('kube-apiserver').kill();
         await delay(API_SERVER_GONE_MS);
         await cluster.component('kube-apiserver').start();
-        return nothing;
+        return () => untilRouted(site, namespace);
       },
     },
     {
@@ -173,6 +173,15 @@ async function evict({ kubectl }: Site, namespace: string, pod: string): Promise
     timeout: 30_000,
     interval: 500,
   });
+}
+
+/** The endpoint controller and kube-proxy have found the API server again, which takes them seconds: until then nothing new is routed. */
+async function untilRouted({ kubectl, clusterIp }: Site, namespace: string): Promise<void> {
+  const ours = ['-n', namespace];
+  await kubectl.must([...ours, 'expose', 'deployment', 'notifier-sink', '--name=probe', '--port=8080']);
+  const url = `http://${await clusterIp(namespace, 'probe')}:8080/deliveries`;
+  await vi.waitFor(() => fetch(url, { signal: AbortSignal.timeout(1000) }), { timeout: 60_000, interval: 100 });
+  await kubectl.must([...ours, 'delete', 'service', 'probe']);
 }
 
 async function untilPods({ observer }: Site, namespace: string, count: number): Promise<void> {

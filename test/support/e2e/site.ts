@@ -66,7 +66,7 @@ export const apply = (kubectl: Kubectl, manifests: readonly Manifest[], namespac
 
 type Container = { image: string; env?: { name: string; value?: string }[] };
 type Workload = Manifest & {
-  spec: { template: { spec: { containers: [Container]; nodeSelector?: object; hostAliases?: object[] } } };
+  spec: { template: { spec: { containers: [Container]; nodeSelector?: object } } };
 };
 
 const withPod = (manifest: Manifest, change: (pod: Workload['spec']['template']['spec']) => void): Manifest => {
@@ -93,10 +93,4 @@ export const onRealNodes = (manifest: Manifest, hostname?: string): Manifest =>
       'leadergroup.dev/node': 'real',
       ...(hostname === undefined ? {} : { 'kubernetes.io/hostname': hostname }),
     };
-  });
-
-/** In place of cluster DNS, which the development cluster does not have. */
-export const withNames = (manifest: Manifest, names: Readonly<Record<string, string>>): Manifest =>
-  withPod(manifest, (pod) => {
-    pod.hostAliases = Object.entries(names).map(([name, ip]) => ({ ip, hostnames: [name] }));
   });

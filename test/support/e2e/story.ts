@@ -3,7 +3,7 @@ import { vi } from 'vitest';
 import { type Leading, type LedOptions, untilLed } from '../harness.ts';
 import { acceptedPerTick, type Delivery } from '../notifiers.ts';
 import { callAllTheTime, type ServiceClient } from './service-client.ts';
-import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage, withNames } from './site.ts';
+import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage } from './site.ts';
 
 export const TICK_MS = 200;
 /** The notifier looks at its yes between the two. */
@@ -35,21 +35,14 @@ export async function openStory(site: Site, namespace: string, elected: boolean)
   await kubectl.must(['create', 'namespace', namespace]);
   const manifests = await manifestsOf('examples/notifier.yaml');
   const wanted = manifests.filter(({ kind }) => elected || kind !== 'LeaderGroup');
-  const services = wanted.filter(({ kind }) => kind === 'Service');
-  await apply(kubectl, services, namespace);
-  const names = {
-    'notifier-sink': await site.clusterIp(namespace, 'notifier-sink'),
-    'leadergroup.leadergroup-system.svc': await site.clusterIp('leadergroup-system', 'leadergroup'),
-  };
-  const others = wanted.filter(({ kind }) => kind !== 'Service');
   await apply(
     kubectl,
-    others.map((manifest) => prepared(manifest, site.images.notifier.name, names, elected)),
+    wanted.map((manifest) => prepared(manifest, site.images.notifier.name, elected)),
     namespace,
   );
   for (const name of ['notifier-sink', 'notifier'])
     await kubectl.must(['-n', namespace, 'rollout', 'status', `deployment/${name}`, '--timeout=120s']);
-  const sink = `http://${names['notifier-sink']}:8080/deliveries`;
+  const sink = `http://${await site.clusterIp(namespace, 'notifier-sink')}:8080/deliveries`;
   const leaderUrl = `http://${await site.clusterIp(namespace, 'notifier-leader')}`;
   const led: Story['led'] = (options) =>
     untilLed(observer, namespace, GROUP, { timeoutMs: LED_TIMEOUT_MS, ...options });
@@ -77,20 +70,10 @@ export async function openStory(site: Site, namespace: string, elected: boolean)
   };
 }
 
-function prepared(
-  manifest: Manifest,
-  image: string,
-  names: Readonly<Record<string, string>>,
-  elected: boolean,
-): Manifest {
+function prepared(manifest: Manifest, image: string, elected: boolean): Manifest {
   if (manifest.kind !== 'Deployment') return manifest;
   const safe = manifest.metadata.name === 'notifier-sink';
-  const env = {
-    TICK_MS: String(TICK_MS),
-    PREPARE_MS: String(PREPARE_MS),
-    DEPART_MS: String(DEPART_MS),
-    ...(elected ? {} : { ASK: 'no' }),
-  };
   const placed = onRealNodes(withImage(manifest, image), safe ? SAFE_NODE : undefined);
-  return safe ? placed : withNames(withEnv(placed, env), names);
+  const env = { TICK_MS: String(TICK_MS), PREPARE_MS: String(PREPARE_MS), DEPART_MS: String(DEPART_MS) };
+  return safe ? placed : withEnv(placed, elected ? env : { ...env, ASK: 'no' });
 }

@@ -5,11 +5,6 @@ export class ClusterError extends Error {
   override readonly name: string = 'ClusterError';
 }
 
-/** Another cluster has the real nodes for which a machine has room once. */
-export class MachineTaken extends ClusterError {
-  override readonly name = 'MachineTaken';
-}
-
 /** A component ended while it was being waited for. */
 export class ComponentDied extends ClusterError {
   override readonly name = 'ComponentDied';

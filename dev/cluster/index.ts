@@ -33,7 +33,7 @@ import { type ComponentName, type ComponentSpec, componentNames, type Site } fro
 import type { ConsulServers } from './state.ts';
 
 export { ToolError } from '../tools/failures.ts';
-export { ClusterError, MachineTaken } from './errors.ts';
+export { ClusterError } from './errors.ts';
 
 /** One process of a cluster. Each call returns when it has taken effect. */
 export interface Component {

@@ -1,47 +1,41 @@
 /** Whatever happens to a cluster with real nodes: nothing of it stays on the machine. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Cluster, MachineTaken, startCluster, stopCluster } from '../../dev/cluster/index.ts';
+import { type Cluster, startCluster, stopCluster } from '../../dev/cluster/index.ts';
 import { signalProcess } from '../../dev/cluster/processes.ts';
-import { type Kubectl, kubectlOf } from '../support/kubectl.ts';
+import type { Lock } from '../../dev/lock.mjs';
+import { kubectlOf } from '../support/kubectl.ts';
 import { type Machine, machineNow } from '../support/machine.ts';
-import { describeOnRealNodes, onceMachineIsFree } from '../support/real-node.ts';
+import { describeOnRealNodes, MACHINE_TIMEOUT_MS, takeMachine } from '../support/real-node.ts';
 import { realPodManifest } from '../support/real-pods.ts';
 
 describeOnRealNodes('Of a cluster with real nodes nothing remains on the machine', () => {
   let folder: string;
   let dir: string;
   let before: Machine;
+  let lock: Lock;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'leadergroup-it-'));
     dir = join(folder, 'cluster');
-  });
+    lock = await takeMachine();
+    before = machineNow();
+  }, MACHINE_TIMEOUT_MS);
 
   afterAll(async () => {
     await stopCluster({ dir });
+    lock.release();
     await rm(folder, { recursive: true, force: true });
   });
 
-  const start = (): Promise<Cluster> =>
-    onceMachineIsFree(async () => {
-      lookAtFreeMachine();
-      return await startCluster({ dir, realNodes: 2 });
-    });
+  const start = (): Promise<Cluster> => startCluster({ dir, realNodes: 2 });
 
-  /** Another cluster's bridge goes after everything else of it. */
-  const lookAtFreeMachine = (): void => {
-    before = machineNow();
-    if (before.links.includes('leadergroup-1')) throw new MachineTaken('another cluster has real nodes');
-  };
-
-  const runPods = async (cluster: Cluster): Promise<Kubectl> => {
+  const runPods = async (cluster: Cluster): Promise<void> => {
     const kubectl = kubectlOf(cluster.env);
     const { name: image } = await cluster.podImage();
     const items = cluster.realNodes.map(({ name: node }) =>
@@ -49,7 +43,6 @@ describeOnRealNodes('Of a cluster with real nodes nothing remains on the machine
     );
     await kubectl.must(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     await kubectl.must(['wait', 'pod', '--all', '--for=condition=Ready', '--timeout=60s']);
-    return kubectl;
   };
 
   it('when it is taken down with pods running, also on a frozen node', async () => {
@@ -83,22 +76,15 @@ describeOnRealNodes('Of a cluster with real nodes nothing remains on the machine
   });
 
   it('when its making was killed half way', async () => {
-    const half = await upUntil(join(dir, 'pids', 'kubelet.json'));
+    const args = ['dev/cluster.ts', 'up', '--dir', dir, '--node', 'real', '--real-nodes', '2'];
+    const half = spawn('node', args, { stdio: 'inherit' });
+    const hasBegun = () => existsSync(join(dir, 'pids', 'kubelet.json')) || half.exitCode !== null;
+    await expect.poll(hasBegun, { timeout: 60_000, interval: 10 }).toBe(true);
     half.kill('SIGKILL');
-    await once(half, 'exit');
+    const [code] = await once(half, 'exit');
+    expect(code).toBeNull();
+    expect(machineNow()).not.toEqual(before);
     await stopCluster({ dir });
     expect(machineNow()).toEqual(before);
   });
-
-  /** The command, running, once it has made the file; begun anew while another cluster has the machine's real nodes. */
-  const upUntil = (file: string): Promise<ChildProcess> =>
-    onceMachineIsFree(async () => {
-      lookAtFreeMachine();
-      const args = ['dev/cluster.ts', 'up', '--dir', dir, '--node', 'real', '--real-nodes', '2'];
-      const up = spawn('node', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-      const said = text(up.stderr);
-      await expect.poll(() => existsSync(file) || up.exitCode !== null, { timeout: 90_000, interval: 10 }).toBe(true);
-      if (up.exitCode === null) return up;
-      throw new MachineTaken(await said);
-    });
 });

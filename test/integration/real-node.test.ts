@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { isFrozen } from '../../dev/cluster/processes.ts';
 import { type Harness, startHarness } from '../support/harness.ts';
-import { describeOnRealNodes } from '../support/real-node.ts';
+import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts';
 import { answerOf, answersUntil, answerTo, runPods, serve, untilReady } from '../support/real-pods.ts';
 
 const TIMEOUT_MS = 20_000;
@@ -35,7 +35,7 @@ describeOnRealNodes('Two real nodes', () => {
       { name: 'web-2', node: 'real-2', app: 'web' },
     );
     both = `http://${await serve(h, namespace, 'web', 'web')}`;
-  });
+  }, MACHINE_TIMEOUT_MS);
 
   // Undefined where it could not start.
   afterAll(() => (h as Harness | undefined)?.[Symbol.asyncDispose]());

@@ -20,7 +20,7 @@ import { type Kubectl, kubectlOf } from './kubectl.ts';
 import { type Observer, startObserver, type View } from './observer.ts';
 import { type OperatorProcess, startOperator } from './operator-process.ts';
 import { type Proxy, startConsulProxy, startKubeProxy } from './proxy.ts';
-import { onceMachineIsFree } from './real-node.ts';
+import { takeMachine } from './real-node.ts';
 import type { ConsulAccess } from './rest.ts';
 import { type GroupWish, openWorld, type World } from './world.ts';
 
@@ -30,7 +30,10 @@ export type HarnessOptions = {
   /** Operators reach both servers through proxies; world and observer never do. */
   readonly proxies?: boolean;
   readonly consulAcl?: boolean;
-  /** Nodes on which pods really run, beside the fake ones: for tests in `describeOnRealNodes`. */
+  /**
+   * Nodes on which pods really run, beside the fake ones: for tests in `describeOnRealNodes`. Waits for others' tests that have
+   * such nodes: give the hook MACHINE_TIMEOUT_MS.
+   */
   readonly realNodes?: 0 | 1 | 2;
 };
 
@@ -94,7 +97,8 @@ export const startHarness = async (options: HarnessOptions = {}): Promise<Harnes
   });
   const { consulAcl = false, realNodes = 0 } = options;
   const wish = { dir: join(dir, 'cluster'), consulAcl, realNodes };
-  const cluster = made.use(await onceMachineIsFree(() => startCluster(wish)));
+  if (realNodes > 0) made.defer((await takeMachine()).release);
+  const cluster = made.use(await startCluster(wish));
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig } = cluster;

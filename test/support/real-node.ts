@@ -1,11 +1,11 @@
 /** Tests whose pods really run: only on Linux as root, so elsewhere they say loudly that they do not run, or fail if they must. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import { describe, it } from 'vitest';
-import { MachineTaken } from '../../dev/cluster/index.ts';
 import { whyNoRealNodes } from '../../dev/cluster/real/index.ts';
+import { type Lock, takeLock } from '../../dev/lock.mjs';
+import { cacheDir } from '../../dev/tools/cache.ts';
 
 const REQUIRED = process.env['LEADERGROUP_REQUIRE_REAL_NODES'] === '1';
-const ASK_AGAIN_MS = 1_000;
 
 const why = await whyNoRealNodes();
 
@@ -28,15 +28,11 @@ export function describeOnRealNodes(name: string, tests: () => void): void {
   }
 }
 
-/** Starts a cluster as soon as no other one, of another checkout's tests for example, has this machine's real nodes. */
-export async function onceMachineIsFree<T>(start: () => Promise<T>): Promise<T> {
-  for (let told = false; ; told = true) {
-    try {
-      return await start();
-    } catch (error) {
-      if (!(error instanceof MachineTaken)) throw error;
-      if (!told) console.error(`Waiting: ${error.message}`);
-      await delay(ASK_AGAIN_MS);
-    }
-  }
-}
+/** For hooks that take the machine: other checkouts' tests may have it for a while. */
+export const MACHINE_TIMEOUT_MS = 900_000;
+
+/** Waits until no other tests, of another checkout for example, have this machine's real nodes, and keeps them off until released. */
+export const takeMachine = (): Promise<Lock> =>
+  takeLock(join(cacheDir(), 'locks', 'tests-on-real-nodes'), {
+    onWait: (pid) => console.error(`Waiting for the tests of process ${pid}, which have this machine's real nodes.`),
+  });

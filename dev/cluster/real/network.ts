@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { debianPrograms } from '../../tools/debian.ts';
-import { ClusterError, MachineTaken } from '../errors.ts';
+import { ClusterError } from '../errors.ts';
 import { type NodePlan, POD_NETWORK, SERVICE_NETWORK } from './plan.ts';
 import { runProgram, tryProgram } from './programs.ts';
 
@@ -72,7 +72,7 @@ export const ownerOf = (bridge: string): string | undefined => linksOf(['dev', b
 function checkNobodyHas(bridge: string): void {
   if (linksOf(['dev', bridge]).length === 0) return;
   const owner = ownerOf(bridge) ?? 'a folder that is being filled';
-  throw new MachineTaken(
+  throw new ClusterError(
     `The cluster in ${owner} has real nodes (interface ${bridge}), and a machine has room for one such: end it with \`npm run cluster -- down --dir D\`.`,
   );
 }

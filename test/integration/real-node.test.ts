@@ -1,10 +1,13 @@
 /** Nodes on which pods really run: what they can, and what one can do to them. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { startCluster } from '../../dev/cluster/index.ts';
 import { isFrozen } from '../../dev/cluster/processes.ts';
 import { type Harness, startHarness } from '../support/harness.ts';
+import { machineNow } from '../support/machine.ts';
 import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts';
 import { answerOf, answersUntil, answerTo, runPods, serve, untilReady } from '../support/real-pods.ts';
 
@@ -147,6 +150,14 @@ describeOnRealNodes('Two real nodes', () => {
     expect(await images('list', '--quiet')).not.toContain(name);
     await h.cluster.importImage(archive);
     expect(await images('list', '--quiet')).toContain(name);
+  });
+
+  it('are refused to a second cluster, which changes nothing', async () => {
+    const dir = join(h.dir, 'second');
+    const before = machineNow();
+    await expect(startCluster({ dir, realNodes: 1 })).rejects.toThrow(`The cluster in ${h.cluster.dir} has real nodes`);
+    expect(machineNow()).toEqual(before);
+    expect(existsSync(dir)).toBe(false);
   });
 
   it('leave the fake nodes and their pods to kwok', async () => {

@@ -11,7 +11,7 @@ import { type HostRecord, keepRecord, keptRecord, restoreHost } from './host.ts'
 import { podImage } from './image.ts';
 import { kubelet } from './kubelet.ts';
 import { kubeProxy } from './kubeProxy.ts';
-import { isOwn, makeNetwork, ownerOf, removeNetwork } from './network.ts';
+import { isOwn, isTaken, makeNetwork, ownerOf, removeNetwork } from './network.ts';
 import { type NodePlan, nodePlans } from './plan.ts';
 import { killNodes } from './processes.ts';
 
@@ -83,7 +83,8 @@ export function killRealNodes(layout: Layout, state: ClusterState | undefined): 
 /** Removes what the cluster's real nodes have left on the machine. Everything of them must have ended. */
 export function clearMachine(layout: Layout, state: ClusterState | undefined, ended: EndedContainers): void {
   const known = nodesOf(layout, state);
-  if (known === undefined) return;
+  // A cluster that was refused the machine has left nothing on it, and what there is now belongs to the other.
+  if (known === undefined || isTaken(layout.root, known.nodes)) return;
   restoreHost(layout, known.nodes, known.host, ended);
   removeNetwork(layout.root, known.nodes);
 }

@@ -69,6 +69,10 @@ function linksOf(which: readonly string[]): readonly Link[] {
 /** The folder of the cluster that has the bridge, as its alias has it; undefined where there is none. */
 export const ownerOf = (bridge: string): string | undefined => linksOf(['dev', bridge])[0]?.ifalias;
 
+/** Whether another cluster than that in `root` has the machine's real nodes. */
+export const isTaken = (root: string, nodes: readonly NodePlan[]): boolean =>
+  nodes.some((node) => linksOf(['dev', node.bridge]).length > 0 && !isOwn(root, node));
+
 function checkNobodyHas(bridge: string): void {
   if (linksOf(['dev', bridge]).length === 0) return;
   const owner = ownerOf(bridge) ?? 'a folder that is being filled';

@@ -28,7 +28,6 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          hookTimeout: 900_000,
           fileParallelism: false,
         },
       },

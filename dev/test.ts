@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { checks } from './check.ts';
 import { ensureRealNodeParts, whyNoRealNodes } from './cluster/real/index.ts';
+import { ensureImages } from './images/index.ts';
 import { runSteps, type Step } from './steps.ts';
 import { ensureTools } from './tools/index.ts';
 import { binaries } from './tools/products.ts';
@@ -29,5 +30,8 @@ async function testAll(): Promise<number> {
 async function ensureAll(): Promise<void> {
   const withoutRealNodes = (await whyNoRealNodes()) !== null;
   await ensureTools({ names: binaries.filter(({ needed }) => needed || !withoutRealNodes).map(({ name }) => name) });
-  if (!withoutRealNodes) await ensureRealNodeParts();
+  if (!withoutRealNodes) {
+    await ensureRealNodeParts();
+    await ensureImages();
+  }
 }

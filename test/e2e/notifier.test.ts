@@ -12,17 +12,19 @@ import { befall } from '../support/e2e/run.ts';
 import { openSite, type Site } from '../support/e2e/site.ts';
 import { GROUP, openStory, type Story, TICK_MS } from '../support/e2e/story.ts';
 import { acceptedPerTick } from '../support/notifiers.ts';
-import { describeOnRealNodes } from '../support/real-node.ts';
+import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts';
 
 /** How long after a leader has lost its label a new connection may still be answered by it. */
 const ROUTING_GRACE_MS = 500;
+/** Images may have to be built, and another checkout's tests may have the machine's real nodes. */
+const SITE_TIMEOUT_MS = MACHINE_TIMEOUT_MS + 300_000;
 
 describeOnRealNodes('a notifier on real nodes', () => {
   let site: Site;
 
   beforeAll(async () => {
     site = await openSite();
-  });
+  }, SITE_TIMEOUT_MS);
 
   // Undefined where it could not start.
   afterAll(() => (site as Site | undefined)?.[Symbol.asyncDispose]());

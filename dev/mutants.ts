@@ -19,7 +19,13 @@ type Killer = (typeof KILLERS)[number];
 type Verdict = { readonly by: string; readonly seconds: number } | null;
 
 const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
-const UNIT = ['test/unit/election', 'test/unit/operator', 'test/unit/kubernetes/kubernetes.test.ts', 'test/properties'];
+const UNIT = [
+  'test/unit/election',
+  'test/unit/operator',
+  'test/unit/http/gate',
+  'test/unit/kubernetes/kubernetes.test.ts',
+  'test/properties',
+];
 const SIMULATED = ['--histories', '300', '--seed', '1'];
 const LIMIT_MS = 240_000;
 /** Between these marks the table stands in the file that --write names. */

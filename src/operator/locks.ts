@@ -91,7 +91,11 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     const entries = await consul.readKeys(names, signal).finally(() => readings.delete(reading));
     // Which of the two is the later one cannot be told, but the next read is later than both.
     if (reading.overtaken) return;
-    for (const [i, key] of names.entries()) learn(key, entries[i] ?? null);
+    for (const [i, key] of names.entries()) {
+      const entry = entries[i] ?? null;
+      if (differ(known.get(key)?.entry ?? null, entry)) overtake((other) => other === key);
+      learn(key, entry);
+    }
   }
 
   /** Something is learnt of a key that a read under way may not know. */
@@ -131,15 +135,18 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
    */
   function lostBehind(key: string): boolean {
     doubt(key, groupOfKey(space, key) ?? '');
+    const before = known.get(key);
+    // Whoever wrote it must be woken like anybody else: what it wrote is gone.
+    if (before !== undefined) known.set(key, { ...before, writer: null });
     overtake((other) => other === key);
     return true;
   }
 
-  /** Whether that changed anything. A rebuilt Consul may use an index again, hence the session. */
+  /** Whether that changed anything. */
   function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
     if (entry === null) known.delete(key);
     else known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
-    const changed = entry?.modifyIndex !== before?.modifyIndex || entry?.session !== before?.session;
+    const changed = differ(before, entry);
     if (changed) overtake((other) => other === key);
     return changed;
   }
@@ -185,6 +192,10 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     },
   };
 }
+
+/** A rebuilt Consul may use an index again, hence the session. */
+const differ = (a: KvEntry | null, b: KvEntry | null): boolean =>
+  a?.modifyIndex !== b?.modifyIndex || a?.session !== b?.session;
 
 const namesOf = (keys: GroupKeys): readonly string[] =>
   [keys.lock, keys.record, keys.token].filter((key) => key !== null);

@@ -39,7 +39,7 @@ export type SessionKeeper = {
   end(): void;
   /** How many are kept. */
   count(): number;
-  /** Keys of the groups that have any. */
+  /** Keys of the groups that have any, or of which one is being opened or adopted. */
   keys(): readonly string[];
   /** Monotonic milliseconds of the nearest deadline; null without a session. */
   nearestDeadlineMs(): number | null;
@@ -108,6 +108,8 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
       },
     };
   }
+
+  const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
 
   const sessionsOf = (key: string): readonly Kept[] =>
     [...(byGroup.get(key) ?? [])].flatMap((id) => kept.get(id) ?? []).toSorted((a, b) => a.order - b.order);
@@ -191,11 +193,11 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
       for (const renewal of release(key)) linger(renewal);
     },
     end: () => {
-      for (const key of byGroup.keys()) for (const renewal of release(key)) renewal.stop();
+      for (const key of keys()) for (const renewal of release(key)) renewal.stop();
       for (const stop of lingering) stop();
     },
     count: () => kept.size,
-    keys: () => [...byGroup.keys()],
+    keys,
     nearestDeadlineMs: () => {
       const deadlines = [...kept.values()].map(({ renewal }) => renewal.deadlineMs());
       return deadlines.length === 0 ? null : Math.min(...deadlines);

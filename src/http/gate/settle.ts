@@ -32,9 +32,9 @@ export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
     if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
     using child = childSignal(asking.signal);
     const time = clock.sleep(unknown ? Math.min(limitMs, againMs) : limitMs, child.signal).catch(() => undefined);
-    againMs = unknown ? Math.min(AGAIN_AT_MOST_MS, againMs * 2) : AGAIN_MS;
-    await Promise.race([watch.changed, time]);
+    const changed = await Promise.race([watch.changed.then(() => true), time.then(() => false)]);
     child.abort();
+    againMs = unknown && !changed ? Math.min(AGAIN_AT_MOST_MS, againMs * 2) : AGAIN_MS;
   }
 }
 

@@ -37,7 +37,8 @@ export async function follow(
       options,
       replicasPrefix(options.space),
       (snapshot) => {
-        registry.update(snapshot);
+        // Who has a bucket is known by its session: whose that is may just have been learnt.
+        if (registry.update(snapshot)) options.ownersChanged(new Set(ALL_BUCKETS));
         bell.ring();
       },
       problem,

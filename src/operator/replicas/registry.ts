@@ -5,8 +5,8 @@ import type { Clock } from '../../ports/clock.ts';
 import type { KvEntry, KvSnapshot } from '../../ports/consul.ts';
 
 export type Registry = {
-  /** Takes what the watch shows. */
-  update(snapshot: KvSnapshot): void;
+  /** Takes what the watch shows. Returns whether others are there now, or say something else of themselves. */
+  update(snapshot: KvSnapshot): boolean;
   /** By id. Empty before the first update. */
   live(): readonly LiveReplica[];
   known(): boolean;
@@ -31,9 +31,11 @@ export function createRegistry(clock: Clock, space: KeySpace): Registry {
       );
       left = entries.filter(({ session }) => session === null);
       const shows = JSON.stringify(live);
-      if (shows !== shown) changedMs = clock.nowMs();
+      const changed = shows !== shown;
+      if (changed) changedMs = clock.nowMs();
       shown = shows;
       known = true;
+      return changed;
     },
     live: () => live,
     known: () => known,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { bucketOf, groupKeys } from '../../../src/election/keys.ts';
+import { bucketOf, groupKeys, groupsPrefix } from '../../../src/election/keys.ts';
 import { createLockWatches } from '../../../src/operator/lock-watches.ts';
 import { createLocks } from '../../../src/operator/locks.ts';
 import { aGroup } from '../../support/builders.ts';
@@ -64,6 +64,28 @@ describe('a group', () => {
     await change('lock', key);
     await settle();
     expect([...woken]).toEqual(['default/notifier']);
+  });
+});
+
+describe('a group whose own last write a restored Consul has lost', () => {
+  it('is woken, for what it knows is in doubt', async () => {
+    const { locks, watches, woken, change } = aWatch();
+    const group = aGroup();
+    const bucket = bucketOf(group.namespace, group.name);
+    const { lock } = groupKeys(SPACE, group, null);
+    const other = groupKeys(SPACE, aGroup({ name: 'other' }), null).lock;
+    const beside = `${groupsPrefix(SPACE, bucket)}${other.slice(groupsPrefix(SPACE, bucketOf('default', 'other')).length)}`;
+    await watches.openBucket(bucket);
+    const [held] = await change('lock', lock);
+    if (held === undefined) throw new Error('the lock was not taken');
+    await settle();
+    locks.applied(group, [{ ...held, modifyIndex: 1000 }]);
+    // The first answer was asked for before, and may be late.
+    for (const verb of ['lock', 'unlock'] as const) {
+      await change(verb, beside);
+      await settle();
+    }
+    expect([locks.view(group), [...woken]]).toEqual([null, expect.arrayContaining(['default/notifier'])]);
   });
 });
 

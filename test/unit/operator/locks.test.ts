@@ -157,6 +157,28 @@ describe('a lock', () => {
       expect([locks.view(shared)?.versions[0]?.index, locks.view(other)]).toEqual([0, null]);
     });
 
+    it('is not taken back by a read that another’s has overtaken, although the watch shows nothing new', async () => {
+      const { consul, link, locks } = someLocks();
+      const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
+      const key = 'shared/cron/.lock';
+      locks.snapshot('leadergroup/test/', seen(7), false);
+      consul.foreign.put(key, 'x', true);
+      const first = consul.entry(key)?.modifyIndex ?? 0;
+      locks.snapshot('shared/', seen(first, entry(first, { key, session: null })), false);
+      link.decide(() => 'answerHeld');
+      const slow = locks.read(shared, signal);
+      consul.foreign.put(key, 'y', true);
+      const second = consul.entry(key)?.modifyIndex ?? 0;
+      const fast = locks.read(other, signal);
+      const [old, fresh] = link.held();
+      fresh?.deliver();
+      await fast;
+      locks.snapshot('shared/', seen(second, entry(second, { key, session: null })), false);
+      old?.deliver();
+      await slow;
+      expect([locks.view(shared), locks.view(other)?.versions[0]?.index]).toEqual([null, second]);
+    });
+
     it('is known as its own transaction has left it, whatever the read says', async () => {
       const { link, locks } = someLocks();
       link.decide(() => 'answerHeld');

@@ -167,6 +167,27 @@ describe('the session keeper', () => {
     expect([clock.pending(), consul.sessions().length]).toEqual([2, 2]);
   });
 
+  it('knows of a group of which the first session is just being opened', async () => {
+    const { keeper, link } = aKeeper();
+    link.decide(() => 'held');
+    const opening = keeper.open(group, pod('a'), signal);
+    expect(keeper.keys()).toEqual([KEY]);
+    link.held()[0]?.deliver();
+    await opening;
+    keeper.drop(KEY);
+    expect(keeper.keys()).toEqual([]);
+  });
+
+  it('ends with what is being opened', async () => {
+    const { keeper, link } = aKeeper();
+    link.decide(() => 'held');
+    const opening = keeper.open(group, pod('a'), signal);
+    keeper.end();
+    link.held()[0]?.deliver();
+    await opening;
+    expect(keeper.count()).toBe(0);
+  });
+
   it('does not keep what was adopted for a group that another replica has got meanwhile', async () => {
     const { consul, keeper, link } = aKeeper();
     await keeper.open(group, pod('a'), signal);

@@ -136,6 +136,20 @@ describe('whoever waits', () => {
     expect(said(await asked)).toMatchObject([200, { token: 5 }]);
   });
 
+  it('is looked up as soon as ever after each change, however many there were', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: unknown });
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    for (let changes = 0; changes < 8; changes += 1) {
+      await settle();
+      gate.becomes({});
+    }
+    await settle();
+    gate.becomesQuietly({ answer: yes(5) });
+    await gate.clock.advance(100);
+    expect(said(await asked)).toMatchObject([200, { token: 5 }]);
+  });
+
   it('is told at once when it knows an older token', async () => {
     expect(said(await aGate().ask(`${MEMBER}?wait=30s&token=3`))).toMatchObject([200, { token: 4 }]);
   });

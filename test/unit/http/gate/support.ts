@@ -74,6 +74,8 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     /** How often the answer was looked up. */
     asked: () => asked,
     ask,
+    /** As `becomes`, and nobody tells. */
+    becomesQuietly: (change: Partial<typeof state>) => void Object.assign(state, change),
     /** From now on; whoever waits looks again. */
     becomes: (change: Partial<typeof state>) => {
       Object.assign(state, change);

@@ -22,7 +22,8 @@ const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfi
 const UNIT = [
   'test/unit/election',
   'test/unit/operator',
-  'test/unit/http/gate',
+  'test/unit/http/gate/forward.test.ts',
+  'test/unit/http/gate/routes.test.ts',
   'test/unit/kubernetes/kubernetes.test.ts',
   'test/properties',
 ];

@@ -110,5 +110,4 @@ function nodesOf(layout: Layout, state: ClusterState | undefined): KnownNodes | 
   return nodes.some((node) => isOwn(layout.root, node)) ? { nodes, host: keptRecord(layout.root) } : undefined;
 }
 
-const possibleNodes = (layout: Layout): readonly NodePlan[] =>
-  nodePlans(layout, { real: { nodeTokens: ['', ''], proxyToken: '', host: { settings: {}, absent: [] } } });
+const possibleNodes = (layout: Layout): readonly NodePlan[] => nodePlans(layout, { real: { nodeTokens: ['', ''] } });

@@ -6,7 +6,6 @@
  */
 import { join } from 'node:path';
 import type { Layout } from '../layout.ts';
-import type { ClusterState } from '../state.ts';
 
 /** How many real nodes a cluster can have. */
 export type RealNodeCount = 1 | 2;
@@ -19,6 +18,11 @@ export const POD_NETWORK = '10.112.0.0/16';
 export const SERVICE_NETWORK = '10.96.0.0/16';
 
 export const LOOPBACK = '127.0.0.1';
+
+/** The part of a cluster's state that its real nodes are in; undefined for one that has only fake nodes. */
+interface WithRealNodes {
+  readonly real: { readonly nodeTokens: readonly string[] } | undefined;
+}
 
 export interface NodePlan {
   readonly at: RealNodeCount;
@@ -45,7 +49,7 @@ export interface ContainerdPaths {
 }
 
 /** The real nodes of the cluster; none for one that has only fake nodes. */
-export function nodePlans(layout: Layout, { real }: Pick<ClusterState, 'real'>): readonly NodePlan[] {
+export function nodePlans(layout: Layout, { real }: WithRealNodes): readonly NodePlan[] {
   return (real?.nodeTokens ?? []).map((_, index) => nodePlan(layout, index === 0 ? 1 : 2));
 }
 
@@ -77,7 +81,7 @@ export const CLUSTER_DOMAIN = 'cluster.local';
 const bridgeAddress = (at: RealNodeCount) => `10.112.${at}.1`;
 
 /** Where the control plane listens: loopback, or where pods of real nodes reach it too. */
-export function controlAddress({ real }: Pick<ClusterState, 'real'>): string {
+export function controlAddress({ real }: WithRealNodes): string {
   return real === undefined ? LOOPBACK : bridgeAddress(1);
 }
 

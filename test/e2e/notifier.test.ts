@@ -2,7 +2,7 @@
  * The story from end to end: pods on real nodes, the operator as a Deployment from its manifests, a Service in front, and a sink that
  * tells who was heard. Over more than twenty faults nobody is notified twice, and nobody but the leader is heard.
  */
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../support/checker.ts';
 import { type Cost, tableOf } from '../support/e2e/costs.ts';
 import { acceptedOfNonLeaders } from '../support/e2e/deliveries.ts';
@@ -38,9 +38,12 @@ describeOnRealNodes('a notifier on real nodes', () => {
   it('without LeaderGroup delivers every tick three times', { timeout: 180_000 }, async () => {
     const story = await open('without', false);
     await story.delivered(20);
-    // Not the first and the last: the three did not begin at one time.
-    const counts = [...acceptedPerTick(await story.deliveries()).values()].slice(-15, -2);
-    expect(new Set(counts)).toEqual(new Set([3]));
+    // Twelve in a row, as soon as no process was kept from its tick by a busy machine. Not the last ones: they are under way.
+    const inARow = async (): Promise<void> => {
+      const counts = [...acceptedPerTick(await story.deliveries()).values()].slice(-14, -2);
+      expect(counts).toEqual(counts.map(() => 3));
+    };
+    await vi.waitFor(inARow, { timeout: 60_000, interval: 100 });
     await site.kubectl.must(['delete', 'namespace', 'without', '--wait=false']);
   });
 

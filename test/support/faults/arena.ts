@@ -67,8 +67,8 @@ const SYSTEM = 'leadergroup-system';
 const CONTAINER = 'main';
 /** A kubelet tells within a second or so that a container has ended. */
 const REPORT_MS = 700;
-/** Twice the TTL, counted anew with each new leader of Consul. */
-const SESSION_OVER_MS = 120_000;
+/** Twice the TTL, counted anew with each new leader of Consul, of which there may be one every few seconds for minutes. */
+const SESSION_OVER_MS = 600_000;
 
 export const lockKeyOf = (group: string): string => `arena/${group}`;
 

@@ -43,8 +43,8 @@ export type Arena = {
   readonly observer: Observer;
   readonly replicas: readonly ArenaReplica[];
   readonly consulServers: readonly ComponentName[];
-  /** To be told when a server of Consul is frozen and thawed. */
-  readonly consulFreezes: { frozen(): void; thawed(): void };
+  /** To be told when something happens to a server of Consul, and when it is over. */
+  readonly consulTrouble: { begins(): void; ends(): void };
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -85,7 +85,7 @@ export async function openArena(groups: number, keep: string | null): Promise<Ar
   const own = made.use(await startTcpProxy(anyConsul));
   const consul = { address: `127.0.0.1:${own.port}`, token: undefined };
   const world = made.use(await openWorld({ kubeconfig: cluster.kubeconfigPath, consul }));
-  const doubt = doubtWhileFrozen();
+  const doubt = doubtInTrouble();
   const observer = made.use(
     await startObserver({
       kubeconfig: cluster.kubeconfigPath,
@@ -116,26 +116,29 @@ export async function openArena(groups: number, keep: string | null): Promise<Ar
     world,
     observer,
     replicas,
-    consulFreezes: doubt,
+    consulTrouble: doubt,
     consulServers: ['consul', 'consul-2', 'consul-3'],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 
-/** A read that is sent so soon after a thaw may meet servers that do not know yet who leads. */
-const THAW_LAG_MS = 5000;
+/** A read that is sent so soon afterwards may meet servers that do not know yet who leads. */
+const TROUBLE_LAG_MS = 5000;
 
-/** A frozen server, or one that asks a frozen leader, keeps the observer's answers back. */
-function doubtWhileFrozen() {
-  let thawedMs = Number.NEGATIVE_INFINITY;
+/**
+ * A frozen server, or one that asks a frozen leader, keeps the observer's answers back; so does one that waits for the next leader, by a
+ * second and more: by then the operator, whose transaction met the new leader first, has promoted.
+ */
+function doubtInTrouble() {
+  let overMs = Number.NEGATIVE_INFINITY;
   return {
-    frozen: () => {
-      thawedMs = Number.POSITIVE_INFINITY;
+    begins: () => {
+      overMs = Number.POSITIVE_INFINITY;
     },
-    thawed: () => {
-      thawedMs = performance.now();
+    ends: () => {
+      overMs = performance.now();
     },
-    heldBack: (sentMs: number) => sentMs < thawedMs + THAW_LAG_MS,
+    heldBack: (sentMs: number) => sentMs < overMs + TROUBLE_LAG_MS,
   };
 }
 

@@ -219,29 +219,28 @@ async function createOnce({ world, namespace }: Arena, name: string, app: string
   else await world.setReady(namespace, name, true);
 }
 
-async function beginServer({ cluster, consulServers, consulFreezes }: Arena, { kind, target }: Fault): Promise<Undo> {
+async function beginServer({ cluster, consulServers, consulTrouble }: Arena, { kind, target }: Fault): Promise<Undo> {
   if (kind === 'API server killed') {
     const server = cluster.component('kube-apiserver');
     await server.kill();
     return () => server.start();
   }
   if (kind === 'Consul rolled') {
+    consulTrouble.begins();
     for (const name of consulServers) await cluster.component(name).restart();
+    consulTrouble.ends();
     return () => undefined;
   }
   const chosen =
     kind === 'Consul leader killed' ? await consulLeader(cluster.consulAddresses) : target % consulServers.length;
   const server = cluster.component(consulServers[chosen] ?? 'consul');
-  if (kind === 'Consul server frozen') {
-    await server.freeze();
-    consulFreezes.frozen();
-    return async () => {
-      await server.thaw();
-      consulFreezes.thawed();
-    };
-  }
-  await server.kill();
-  return () => server.start();
+  consulTrouble.begins();
+  const frozen = kind === 'Consul server frozen';
+  await (frozen ? server.freeze() : server.kill());
+  return async () => {
+    await (frozen ? server.thaw() : server.start());
+    consulTrouble.ends();
+  };
 }
 
 /** The number of the server that leads; 0 when nobody says. */

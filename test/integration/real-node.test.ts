@@ -12,9 +12,6 @@ import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts
 import { answerOf, answersUntil, answerTo, runPods, serve, untilReady } from '../support/real-pods.ts';
 
 const TIMEOUT_MS = 20_000;
-/** A silent node is given up after 50 s. */
-const GIVEN_UP_TIMEOUT_MS = 90_000;
-const READY_BY_NODE = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}';
 
 describeOnRealNodes('Two real nodes', () => {
   let h: Harness;
@@ -104,27 +101,6 @@ describeOnRealNodes('Two real nodes', () => {
     second.thaw();
     const hasAnswered = (answers: ReadonlySet<string | null>) => answers.has('web-2');
     await answersUntil(() => answerOf(urls.second), hasAnswered, { timeoutMs: TIMEOUT_MS, what: 'web-2' });
-  });
-
-  it('are given up when they stay frozen: their pods are no more ready, those of others are', async () => {
-    const [, second] = h.cluster.realNodes;
-    onTestFinished(() => second?.thaw());
-    await second?.freeze();
-    await h.observer.until((view) => view.pod(namespace, 'web-2')?.ready === false, {
-      timeoutMs: GIVEN_UP_TIMEOUT_MS,
-      what: 'web-2 is not ready',
-    });
-    expect(h.observer.pod(namespace, 'web-1')?.ready).toBe(true);
-    const ready = await h.kubectl.must(['get', 'nodes', '-o', `jsonpath=${READY_BY_NODE}`]);
-    expect(ready.trim().split(' ').sort()).toEqual([
-      'node-1=True',
-      'node-2=True',
-      'node-3=True',
-      'real-1=True',
-      'real-2=Unknown',
-    ]);
-    second?.thaw();
-    await untilReady(h, namespace, 'web-2');
   });
 
   it('keep their pods while containerd and kubelet are killed and started again', async () => {

@@ -13,7 +13,7 @@ import { stepsOf } from './checker/steps.ts';
 import { tokensRise } from './checker/tokens.ts';
 import { traceOf } from './checker/trace.ts';
 
-export { type Breach, type CheckOptions, sentence } from './checker/breach.ts';
+export { type Breach, type CheckOptions, DEFAULT_TOLERANCE_MS, sentence } from './checker/breach.ts';
 export { type Counts, type GroupCounts, type Write, writesBy } from './checker/counts.ts';
 export * from './checker/history.ts';
 export { noLeaderMoved } from './checker/stays.ts';

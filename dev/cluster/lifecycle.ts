@@ -27,6 +27,7 @@ import { type ComponentName, componentNames, type Site } from './spec.ts';
 import { startAll } from './startup.ts';
 import {
   type ClusterState,
+  type ClusterWish,
   type ConsulServers,
   draftPath,
   newState,
@@ -160,16 +161,7 @@ async function mustBeOurs(layout: Layout): Promise<void> {
   throw new ClusterError(`${layout.root} is not empty and holds no cluster: choose another folder with --dir.`);
 }
 
-async function newSite(
-  layout: Layout,
-  options: {
-    readonly tools: Tools;
-    readonly consulAcl: boolean;
-    readonly consulServers: ConsulServers;
-    readonly realNodes: 0 | RealNodeCount;
-    readonly owner: KnownProcess | undefined;
-  },
-): Promise<Site> {
+async function newSite(layout: Layout, options: ClusterWish): Promise<Site> {
   await mkdir(layout.root, { recursive: true });
   const state = await newState(layout, options);
   await writeState(layout, state);

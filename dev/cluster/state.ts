@@ -60,17 +60,17 @@ export interface RealNodesState {
   readonly host: HostRecord;
 }
 
+/** What a cluster is made with. */
+export interface ClusterWish {
+  readonly tools: Tools;
+  readonly consulAcl: boolean;
+  readonly consulServers: ConsulServers;
+  readonly realNodes: 0 | RealNodeCount;
+  readonly owner: KnownProcess | undefined;
+}
+
 /** The state of a new cluster, its ports reserved. */
-export async function newState(
-  layout: Layout,
-  options: {
-    readonly tools: Tools;
-    readonly consulAcl: boolean;
-    readonly consulServers: ConsulServers;
-    readonly realNodes: 0 | RealNodeCount;
-    readonly owner: KnownProcess | undefined;
-  },
-): Promise<ClusterState> {
+export async function newState(layout: Layout, options: ClusterWish): Promise<ClusterState> {
   const ports = await Promise.all(
     portsFor(options).map(async (name) => [name, await reservePort(layout.root)] as const),
   );
@@ -87,7 +87,7 @@ export async function newState(
   };
 }
 
-function portsFor(options: { readonly consulServers: ConsulServers; readonly realNodes: 0 | RealNodeCount }) {
+function portsFor(options: Pick<ClusterWish, 'consulServers' | 'realNodes'>) {
   const further = options.consulServers === 1 ? [] : ([2, 3] as const);
   return [
     ...portNames,

@@ -2,17 +2,16 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ensureImages, type Images } from '../../dev/images/index.ts';
 import { whyNoDebianPrograms } from '../../dev/tools/debian.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { type UnpackedImage, unpackImage } from '../support/container.ts';
 import { freePort } from '../support/ports.ts';
+import { describeUnless } from '../support/real-node.ts';
 
 const why = await whyNoDebianPrograms(['buildah', 'unshare', 'runc']);
-if (why !== null && process.env['LEADERGROUP_REQUIRE_REAL_NODES'] === '1') throw new Error(`no images here: ${why}`);
-if (why !== null) console.warn(`SKIPPED: the container images are neither built nor run: ${why}`);
 
 const MEGABYTE = 1e6;
 /** Of which Node takes 127 and 48. */
@@ -34,7 +33,7 @@ afterAll(async () => {
     await (image as UnpackedImage | undefined)?.[Symbol.asyncDispose]();
 });
 
-describe.skipIf(why !== null)('the images', () => {
+describeUnless(why, 'the images', () => {
   it.each(['operator', 'notifier'] as const)('the %s keeps its name when it is imported', (id) => {
     expect(unpacked(id).name).toBe(images[id].name);
     expect(images[id].name).toBe(`localhost/leadergroup/${id}:${manifest.version}`);
@@ -73,7 +72,7 @@ describe.skipIf(why !== null)('the images', () => {
   });
 });
 
-describe.skipIf(why !== null)("the operator's image", () => {
+describeUnless(why, "the operator's image", () => {
   it('runs the operator of this version', async () => {
     const { ended } = await operator.run({ args: ['--version'] });
     expect(await ended).toEqual({ code: 0, stdout: `leadergroup ${manifest.version}\n`, stderr: '' });
@@ -116,7 +115,7 @@ describe.skipIf(why !== null)("the operator's image", () => {
   });
 });
 
-describe.skipIf(why !== null)("the notifier's image", () => {
+describeUnless(why, "the notifier's image", () => {
   it('runs a notifier that delivers to a sink in another container, and both end in order on SIGTERM', async () => {
     const [notifierPort, sinkPort] = [await freePort(), await freePort()];
     const sink = await notifier.run({ args: ['notifier/sink.ts'], env: { PORT: String(sinkPort) } });

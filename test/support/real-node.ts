@@ -9,17 +9,20 @@ const REQUIRED = process.env['LEADERGROUP_REQUIRE_REAL_NODES'] === '1';
 
 const why = await whyNoRealNodes();
 
+/** As `describe`, on machines that can have real nodes. */
+export const describeOnRealNodes = (name: string, tests: () => void): void => describeUnless(why, name, tests);
+
 /**
- * As `describe`, on machines that can have real nodes. On others its tests are skipped, with the reason on standard error and in
+ * As `describe`, unless there is a reason why this machine cannot. Then its tests are skipped, with the reason on standard error and in
  * their name; with LEADERGROUP_REQUIRE_REAL_NODES=1 they fail instead.
  */
-export function describeOnRealNodes(name: string, tests: () => void): void {
+export function describeUnless(why: string | null, name: string, tests: () => void): void {
   if (why === null) {
     describe(name, tests);
   } else if (REQUIRED) {
     describe(name, () => {
       it('runs on this machine (LEADERGROUP_REQUIRE_REAL_NODES=1)', () => {
-        throw new Error(`${name}: it has no real nodes, because ${why}`);
+        throw new Error(`${name} cannot be tested: ${why}`);
       });
     });
   } else {

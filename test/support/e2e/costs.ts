@@ -1,4 +1,5 @@
 /** What faults cost the users of a leader-only Service and of a schedule, in a table. Pure. */
+import { median } from '../faults/samples.ts';
 
 /** What one fault cost: the Service's longest silence by kind of connection, and the schedule's ticks. */
 export type Cost = {
@@ -14,10 +15,8 @@ export function tableOf(costs: readonly Cost[], tickMs: number): string {
   const rows = kinds.map((kind) => {
     const own = costs.filter((cost) => cost.kind === kind);
     const gaps = (some: readonly number[]): string => {
-      const sorted = some.toSorted((a, b) => a - b);
-      const words = (ms: number | undefined): string => `${((ms ?? 0) / 1000).toFixed(2)} s`;
-      const median = sorted[Math.floor(sorted.length / 2)];
-      return sorted.length === 1 ? words(median) : `${words(median)} (${words(sorted.at(-1))})`;
+      const words = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+      return some.length === 1 ? words(median(some)) : `${words(median(some))} (${words(Math.max(...some))})`;
     };
     const missed = own.map(({ ticksMissed }) => ticksMissed).join(', ');
     const [fresh, kept] = [own.map(({ freshGapMs }) => freshGapMs), own.map(({ keptGapMs }) => keptGapMs)];

@@ -26,6 +26,7 @@ const UNIT = [
   'test/unit/http/gate/routes.test.ts',
   'test/unit/kubernetes/kubernetes.test.ts',
   'test/properties',
+  'test/simulation/world.test.ts',
 ];
 const SIMULATED = ['--histories', '300', '--seed', '1'];
 const LIMIT_MS = 240_000;

@@ -7,7 +7,7 @@ import { trackContact } from './consul-contact.ts';
 import { createAsk, createGate, type Gate } from './gate.ts';
 import { createLockWatches, type LockWatches } from './lock-watches.ts';
 import { createLocks } from './locks.ts';
-import { createObserver } from './observe.ts';
+import { ADOPTION_MS, createObserver } from './observe.ts';
 import type { OperatorOptions } from './options.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { type Reach, trackReach } from './reach.ts';
@@ -69,7 +69,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     reachesApiServer: reach.reaches,
     // What was learnt before belongs to an earlier ownership, also where the bucket only lapsed: another may have had it since.
     opened: (bucket) => {
-      for (const key of store.groupKeys().filter(inBucket(bucket))) reconciler.forget(key);
+      for (const key of store.groupKeys().filter(inBucket(bucket))) {
+        reconciler.forget(key);
+        // Where adoption gets nowhere nothing else wakes it, and a lock that cannot be proven in time counts as unknown.
+        queue.addAfter(key, ADOPTION_MS);
+      }
       return watches.openBucket(bucket);
     },
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
@@ -100,7 +104,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     ownership: ownership.of,
     silentSinceMs: contact.silentSinceMs,
     lockKeyProblem: (group) => problemOf(options, group),
-    aloneSinceMs: (group) => Math.max(startedMs, ownership.heldSinceMs(group) ?? 0),
+    aloneSinceMs: (group) => Math.max(startedMs, ownership.perhapsSinceMs(group) ?? 0),
+    heldSinceMs: ownership.heldSinceMs,
   });
   const yeses = createYeses(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler = createReconciler({

@@ -25,10 +25,12 @@ export type ObserverOptions = {
   /** A sentence, or null where the configuration allows the key. */
   readonly lockKeyProblem: (group: LeaderGroup) => string | null;
   /**
-   * Monotonic milliseconds since when nobody but this process can have renewed the group's sessions: its start, or when it
-   * got the bucket.
+   * Monotonic milliseconds from which nobody but this process may have renewed the group's sessions: its start, or the last moment
+   * at which Consul showed the bucket to be another's.
    */
   readonly aloneSinceMs: (group: LeaderGroup) => number;
+  /** Monotonic milliseconds at which this replica found that it has the bucket; null while it has not. */
+  readonly heldSinceMs: (group: LeaderGroup) => number | null;
   readonly marginMs: number;
 };
 
@@ -91,7 +93,7 @@ function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
  * this one lost Consul: there the time of Consul's silence counts.
  */
 function lockDeadlineMs(
-  { aloneSinceMs, silentSinceMs, marginMs }: ObserverOptions,
+  { aloneSinceMs, heldSinceMs, silentSinceMs, marginMs }: ObserverOptions,
   group: LeaderGroup,
   ownership: Ownership,
   lock: LockView | null,
@@ -106,8 +108,12 @@ function lockDeadlineMs(
   if (deadlines.length > 0) return Math.min(...deadlines);
   const mine = leaders.length > 0 && ownership.kind !== 'notOwned';
   const sinceMs = mine ? aloneSinceMs(group) : Math.max(aloneSinceMs(group), silentSinceMs() ?? 0);
-  return sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
+  const deadlineMs = sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
+  return mine ? Math.max(deadlineMs, (heldSinceMs(group) ?? 0) + ADOPTION_MS) : deadlineMs;
 }
+
+/** Whoever hears late that it got a bucket is given so long to adopt its sessions, before it counts a healthy leader as lost. */
+export const ADOPTION_MS = 1000;
 
 function refreshMemory(
   memory: GroupMemory,

@@ -17,6 +17,13 @@ export type Mutant = {
 
 const edit = (file: string, find: string, replace: string): Edit => ({ file: `src/${file}`, find, replace });
 
+/** A weakness of the simulated world: what it does not do to the operator, or does although no real world could. */
+const world = (file: string, find: string, replace: string): Edit => ({
+  file: `test/support/simulation/${file}`,
+  find,
+  replace,
+});
+
 const PODS = 'operator/execute-pods.ts';
 const LOCKS = 'operator/execute-locks.ts';
 const TXN = 'operator/lock-txn.ts';
@@ -715,6 +722,92 @@ export const mutants: readonly Mutant[] = [
         'election/placement.ts',
         'return reaching.length > 0 ? reaching : replicas;',
         'return reaching.length > 1000 ? reaching : replicas;',
+      ),
+    ],
+  },
+  {
+    id: 'late-news-of-a-bucket-counts-anew',
+    promises: ['I3'],
+    attacks: [],
+    what: 'a replica that hears late of its bucket counts the deadline from then, not from when it may have got it',
+    edits: [
+      edit(
+        'operator/replicas/follow.ts',
+        'shownElsewhere.get(bucket) ?? options.clock.nowMs()',
+        'options.clock.nowMs()',
+      ),
+    ],
+  },
+  {
+    id: 'no-time-to-adopt',
+    promises: ['I8'],
+    attacks: [],
+    what: 'a replica that hears late of its bucket demotes before it has adopted the sessions',
+    edits: [edit('operator/observe.ts', '(heldSinceMs(group) ?? 0) + ADOPTION_MS', '0')],
+  },
+  {
+    id: 'never-demotes-for-silence',
+    promises: ['I3'],
+    attacks: [],
+    what: 'a Demote group keeps its label past the deadline',
+    edits: [
+      edit(
+        'election/plan-restrained.ts',
+        "const hold = onConsulLoss === 'Hold' || paused;",
+        "const hold = onConsulLoss !== 'Hold' || paused;",
+      ),
+    ],
+  },
+  {
+    id: 'world-stream-with-a-hole',
+    promises: [],
+    attacks: [],
+    what: 'of the world: a watch loses the middle of its stream and delivers the end',
+    edits: [world('watches.ts', "torn ||= wire.state.cut !== 'no';", "torn = wire.state.cut !== 'no';")],
+  },
+  {
+    id: 'world-clock-that-jumps',
+    promises: [],
+    attacks: [],
+    what: 'of the world: a clock that stood still catches up at once',
+    edits: [world('process.ts', 'if (clockStops) stoodMs += loop.nowMs() - frozenSinceMs;', '')],
+  },
+  {
+    id: 'world-overtaking',
+    promises: [],
+    attacks: [],
+    what: 'of the world: what arrives at a process is dealt with before what arrived earlier',
+    edits: [
+      world(
+        'process.ts',
+        'if (frozenSinceMs === null && lagMs === 0 && waiting.length === 0) return callback();',
+        'if (frozenSinceMs === null && lagMs === 0) return callback();',
+      ),
+    ],
+  },
+  {
+    id: 'world-fault-that-does-nothing',
+    promises: [],
+    attacks: [],
+    what: 'of the world: a fault that begins while another of its kind goes on does nothing',
+    edits: [
+      world(
+        'faults.ts',
+        'going.set(name, [...(going.get(name) ?? []), fault]);',
+        'if (going.has(name)) return;\n    going.set(name, [fault]);',
+      ),
+    ],
+  },
+  {
+    id: 'world-fault-ends-another',
+    promises: [],
+    attacks: [],
+    what: 'of the world: the shorter of two faults of one kind ends the longer one',
+    edits: [
+      world(
+        'faults.ts',
+        'const left = before.filter((other) => other !== fault);',
+        'const left: readonly Fault[] = [];',
       ),
     ],
   },

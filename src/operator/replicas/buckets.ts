@@ -17,10 +17,12 @@ export type Buckets = {
   state(bucket: number): BucketState | null;
   /** Monotonic milliseconds at which this replica found that it had got the bucket; null while it has not. */
   heldSinceMs(bucket: number): number | null;
+  /** Monotonic milliseconds from which it may have been this replica's, whenever that was found; null while it is not. */
+  perhapsSinceMs(bucket: number): number | null;
   inState(state: BucketState): readonly number[];
   all(): readonly number[];
-  /** Just got: adoption begins. */
-  adopt(bucket: number): void;
+  /** Just got: adoption begins. `perhapsSinceMs`: a read sent then was the last that showed it not to be this replica's. */
+  adopt(bucket: number, perhapsSinceMs: number): void;
   set(bucket: number, state: 'owned' | 'leaving'): void;
   /** Not this replica's any more. */
   close(bucket: number): void;
@@ -31,7 +33,7 @@ export type Buckets = {
 /** `closed` is told of each bucket that is not this replica's any more. */
 export function createBuckets(clock: Clock, closed: (bucket: number) => void): Buckets {
   const states = new Map<number, BucketState>();
-  const since = new Map<number, number>();
+  const since = new Map<number, { readonly heldMs: number; readonly perhapsMs: number }>();
 
   function close(bucket: number): void {
     if (!states.delete(bucket)) return;
@@ -41,12 +43,13 @@ export function createBuckets(clock: Clock, closed: (bucket: number) => void): B
 
   return {
     state: (bucket) => states.get(bucket) ?? null,
-    heldSinceMs: (bucket) => since.get(bucket) ?? null,
+    heldSinceMs: (bucket) => since.get(bucket)?.heldMs ?? null,
+    perhapsSinceMs: (bucket) => since.get(bucket)?.perhapsMs ?? null,
     inState: (wanted) => [...states].filter(([, state]) => state === wanted).map(([bucket]) => bucket),
     all: () => [...states.keys()],
-    adopt: (bucket) => {
+    adopt: (bucket, perhapsMs) => {
       // A failed adoption is begun again; the bucket has been ours all the while.
-      if (states.get(bucket) !== 'adopting') since.set(bucket, clock.nowMs());
+      if (states.get(bucket) !== 'adopting') since.set(bucket, { heldMs: clock.nowMs(), perhapsMs });
       states.set(bucket, 'adopting');
     },
     set: (bucket, state) => void states.set(bucket, state),

@@ -87,7 +87,9 @@ function watchChanges(
 async function round(options: OwnershipOptions, life: Life, signal: AbortSignal): Promise<void> {
   await tell(options, life, signal);
   if (!life.registry.known()) return;
+  const askedMs = options.clock.nowMs();
   see(options, life, await life.locks.read(signal));
+  for (const bucket of ALL_BUCKETS) if (!holds(life, bucket)) life.shownElsewhere.set(bucket, askedMs);
   const owners = rightfulOwners(everyone(options, life));
   const confirmed = await confirm(life, options, signal);
   await takeFree(options, life, owners, signal);
@@ -176,13 +178,13 @@ async function takeFree(
 
 async function open(
   options: OwnershipOptions,
-  { own, buckets }: Life,
+  { own, buckets, shownElsewhere }: Life,
   mine: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
   const fresh = mine.filter((bucket) => ['adopting', 'lapsed', null].includes(buckets.state(bucket)));
   if (fresh.length === 0) return;
-  for (const bucket of fresh) buckets.adopt(bucket);
+  for (const bucket of fresh) buckets.adopt(bucket, shownElsewhere.get(bucket) ?? options.clock.nowMs());
   await Promise.all(fresh.map((bucket) => options.opened(bucket)));
   await adoptSessions(options, own, new Set(fresh), signal);
   for (const bucket of fresh) buckets.set(bucket, 'owned');

@@ -19,4 +19,6 @@ export type Life = {
   told: boolean | null;
   /** Monotonic milliseconds at which each free bucket was first seen free. */
   readonly freeSince: Map<number, number>;
+  /** Monotonic milliseconds before the last read was sent that showed the bucket not to be this replica's. By bucket. */
+  readonly shownElsewhere: Map<number, number>;
 };

@@ -27,6 +27,8 @@ export type BucketOwnership = {
   of(group: GroupName): Ownership;
   /** Monotonic milliseconds at which this replica found that it had got the group's bucket; null while it has not. */
   heldSinceMs(group: GroupName): number | null;
+  /** Monotonic milliseconds from which the bucket may have been this replica's, whenever it found that; null while it is not. */
+  perhapsSinceMs(group: GroupName): number | null;
   /** A transaction failed its check of the bucket: what we believe is looked up before anything else is done. */
   doubt(): void;
   /** Whether the API server is reached is another now: the others are to know. */
@@ -105,7 +107,18 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       attempted: options.metrics.renewal,
     });
     const registry = createRegistry(clock, space);
-    life = { own, membership, registry, locks, buckets, bell, seen: new Map(), told: null, freeSince: new Map() };
+    life = {
+      own,
+      membership,
+      registry,
+      locks,
+      buckets,
+      bell,
+      seen: new Map(),
+      told: null,
+      freeSince: new Map(),
+      shownElsewhere: new Map(),
+    };
     everJoined = true;
     log.info({ session: own.id, cluster: space.cluster }, 'joined Consul');
     const both = AbortSignal.any([signal, ending.signal]);
@@ -199,6 +212,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     of,
     ownerOf,
     heldSinceMs: ({ namespace, name }) => buckets.heldSinceMs(bucketOf(namespace, name)),
+    perhapsSinceMs: ({ namespace, name }) => buckets.perhapsSinceMs(bucketOf(namespace, name)),
     doubt: bell.ring,
     reachChanged: bell.ring,
     owned: () => buckets.inState('owned'),

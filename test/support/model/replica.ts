@@ -142,6 +142,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       silentSinceMs: contact.silentSinceMs,
       lockKeyProblem: () => null,
       aloneSinceMs: () => aloneSinceMs,
+      heldSinceMs: () => null,
     }),
     executor: {
       consul: contact.consul,

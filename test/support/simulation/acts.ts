@@ -87,7 +87,9 @@ export function scenarioOf(seed: number): Scenario {
     replicas,
     gate: random.chance(0.4),
     steady,
-    acts: [...acts, ...dances].toSorted((a, b) => a.atMs - b.atMs),
+    acts: [...acts, ...dances, ...blackout(seed, { lengthMs, replicas, groups, steady })].toSorted(
+      (a, b) => a.atMs - b.atMs,
+    ),
   };
 }
 
@@ -236,6 +238,20 @@ function dance(random: Random, frame: Frame): readonly Act[] {
     }),
   );
   return [...first, ...blinks];
+}
+
+/**
+ * Consul is away for longer than a session of a Demote group lives, while operators and the API server are well: whoever never demotes
+ * for an outage must not get through many histories.
+ */
+function blackout(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`blackout ${seed}`);
+  const demoting = frame.groups.filter(({ onConsulLoss }) => onConsulLoss === 'Demote');
+  if (frame.steady || demoting.length === 0 || !random.chance(0.4)) return [];
+  const longestMs = 2 * Math.min(...demoting.map(({ ttlMs }) => ttlMs));
+  const atMs = Math.round(random.between(8000, Math.max(9000, frame.lengthMs - longestMs)));
+  const how = random.pick(['down', 'down', 'frozen'] as const);
+  return [{ act: 'outage', atMs, of: 'consul', how, forMs: longestMs + Math.round(random.between(1000, 6000)) }];
 }
 
 /** For people: one line. */

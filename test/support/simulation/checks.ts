@@ -1,6 +1,7 @@
 /** The promises that only a whole world can show while it runs: I3, I8, I10, and whether what is led is led by one. */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
-import { bucketKey, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
+import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
+import { ADOPTION_MS } from '../../../src/operator/observe.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
@@ -199,12 +200,14 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
 function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
   const { api, consul, loop } = stage;
   const well = wellSince(stage, scenario);
-  const ownedSince = new Map<string, { readonly session: string | null; readonly atMs: number }>();
+  const ownedSince = new Map<string, { readonly session: string; readonly atMs: number }>();
   consul.onChange(({ entries }) => {
     for (const { name } of scenario.groups) {
       const bucket = bucketKey(SPACE, bucketOf('default', name));
       const session = entries.get(bucket)?.session ?? null;
-      if (ownedSince.get(bucket)?.session !== session) ownedSince.set(bucket, { session, atMs: loop.nowMs() });
+      // Whose session has ended with the others' is still to demote, until another has the bucket.
+      if (session !== null && ownedSince.get(bucket)?.session !== session)
+        ownedSince.set(bucket, { session, atMs: loop.nowMs() });
     }
   });
   /** It is labelled under the lock of this session, and its group wants it demoted by now. */
@@ -219,9 +222,10 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
   /** The owner has had the bucket for long enough (a new one relies on Consul's factor of two) and nothing was wrong with it. */
   function couldDemote({ ttlMs }: ConsulSession, group: string): boolean {
     const bucket = bucketKey(SPACE, bucketOf('default', group));
-    const owner = consul.entry(bucket)?.session ?? null;
+    const owner = ownedSince.get(bucket);
     const sinceMs = loop.nowMs() - ttlMs - PATCH_MS;
-    return owner !== null && (ownedSince.get(bucket)?.atMs ?? 0) <= sinceMs && well.owner(owner, sinceMs);
+    if (owner === undefined || owner.atMs > sinceMs) return false;
+    return well.owner(owner.session, sinceMs) && well.knew(owner.session, bucketName(bucketOf('default', group)));
   }
 
   consul.onExpiry((session) => {
@@ -237,16 +241,35 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
   });
 }
 
+type KnownBuckets = ReadonlyMap<string, { readonly sinceMs: number; readonly now: boolean }>;
+
+/** Since when a replica has known of each bucket; what it has lost with its session stays, until it gets it again. */
+function knownAfter(before: KnownBuckets | undefined, own: readonly string[], nowMs: number): KnownBuckets {
+  const after = new Map(
+    [...(before ?? [])].map(([bucket, { sinceMs }]) => [bucket, { sinceMs, now: false as boolean }]),
+  );
+  for (const bucket of own) {
+    const was = before?.get(bucket);
+    after.set(bucket, { sinceMs: was?.now === true ? was.sinceMs : nowMs, now: true });
+  }
+  return after;
+}
+
 /** Since when nothing has happened to a replica that could keep it from demoting: looked at twice a second. */
 function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas: count }: Scenario) {
   const since = new Map<string, number>();
+  /** Since when it knows of a bucket that it is its own: news of that may take as long as Consul is hard to reach. */
+  const known = new Map<string, KnownBuckets>();
   const look = (): void => {
     const there = new Set(replicas.map(({ identity }) => identity.id));
     for (const id of since.keys()) if (!there.has(id)) since.delete(id);
     for (let at = 0; at < count; at += 1) {
       const replica = replicas[at];
       if (replica === undefined) continue;
-      const { process, kubernetes, identity } = replica;
+      const { process, kubernetes, identity, operator } = replica;
+      const before = known.get(identity.id);
+      const own = Object.keys(operator.replicas().own);
+      known.set(identity.id, knownAfter(before, own, loop.nowMs()));
       const reaches = kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0 && apiServerWell();
       const fine = process.alive() && !process.frozen() && reaches;
       if (!fine) since.delete(identity.id);
@@ -259,6 +282,12 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
     owner: (session: string, fromMs: number): boolean => {
       const id = consul.nameOf(session).split('/')[1] ?? '';
       return (since.get(id) ?? Number.POSITIVE_INFINITY) <= fromMs;
+    },
+    /** It has known for long enough that the bucket is its own: news of that may take as long as Consul is hard to reach. */
+    knew: (session: string, bucket: string): boolean => {
+      const id = consul.nameOf(session).split('/')[1] ?? '';
+      const sinceMs = known.get(id)?.get(bucket)?.sinceMs ?? Number.POSITIVE_INFINITY;
+      return sinceMs <= loop.nowMs() - ADOPTION_MS - PATCH_MS;
     },
   };
 }

@@ -23,7 +23,8 @@ export type Process = {
 const WALL_OFFSET_MS = 1_700_000_000_000;
 
 export function createProcess(name: string, loop: Loop): Process {
-  const waiting: (() => void)[] = [];
+  /** What has arrived and has not had its turn yet, in the order of arrival. */
+  const waiting: { readonly dueMs: number; readonly callback: () => void }[] = [];
   let alive = true;
   let frozenSinceMs: number | null = null;
   let clockStops = false;
@@ -35,15 +36,24 @@ export function createProcess(name: string, loop: Loop): Process {
 
   function run(callback: () => void): void {
     if (!alive) return;
-    if (frozenSinceMs !== null) waiting.push(callback);
-    else if (lagMs > 0) loop.after(lagMs, () => now(callback));
-    else callback();
+    if (frozenSinceMs === null && lagMs === 0 && waiting.length === 0) return callback();
+    waiting.push({ dueMs: loop.nowMs() + lagMs, callback });
+    if (waiting.length === 1) next();
   }
 
-  function now(callback: () => void): void {
-    if (!alive) return;
-    if (frozenSinceMs !== null) waiting.push(callback);
-    else callback();
+  /** Sees to the oldest one's turn. */
+  function next(): void {
+    const [first] = waiting;
+    if (first !== undefined && frozenSinceMs === null) loop.after(first.dueMs - loop.nowMs(), turn);
+  }
+
+  function turn(): void {
+    const [first] = waiting;
+    // It has had its turn already, or was frozen meanwhile.
+    if (first === undefined || frozenSinceMs !== null || first.dueMs > loop.nowMs() + 1e-6) return;
+    waiting.shift();
+    next();
+    first.callback();
   }
 
   function after(delayMs: number, callback: () => void): () => void {
@@ -86,7 +96,7 @@ export function createProcess(name: string, loop: Loop): Process {
       if (frozenSinceMs === null) return;
       if (clockStops) stoodMs += loop.nowMs() - frozenSinceMs;
       frozenSinceMs = null;
-      for (const callback of waiting.splice(0)) loop.after(0, () => now(callback));
+      next();
     },
     slow: (ms) => {
       lagMs = ms;

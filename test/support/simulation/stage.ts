@@ -11,6 +11,7 @@ import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
 import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
 import type { Act, GroupPlan, Scenario } from './acts.ts';
+import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
 import { createProcess } from './process.ts';
@@ -68,8 +69,8 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
   const parts = { seed: scenario.seed, loop, consulServer, consul, watchServer, counts, patchSent, log };
   const replicas: SimReplica[] = [];
   const lives = new Map<string, number>();
-  /** What ends a fault that goes on, by a name of the fault: a second one of its kind replaces the first. */
-  const undo = new Map<string, () => void>();
+  /** Faults that go on, by name; of one name the one that began last is in force. */
+  const faults = createFaults(loop);
   let started = 0;
   let made = 0;
   let stood = false;
@@ -115,38 +116,34 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     replicas[at] = replica;
   }
 
-  /** `undoIt` happens after `forMs`, or when everything is healed, whichever is first. */
-  function later(fault: string, forMs: number, undoIt: () => void): void {
-    undo.get(fault)?.();
-    const end = (): void => {
-      if (undo.get(fault) !== end) return;
-      undo.delete(fault);
-      undoIt();
-    };
-    undo.set(fault, end);
-    loop.after(forMs, end);
-  }
+  const { during, later } = faults;
 
   function ending(at: number, how: 'kill' | 'terminate' | 'replace', forMs: number): void {
     const replica = replicas[at];
-    if (replica === undefined || !replica.process.alive() || undo.has(`end ${at}`)) return;
+    if (replica === undefined || !replica.process.alive()) return;
     const pod = replica.identity.pod?.name ?? '';
     if (how === 'terminate' && !replica.process.frozen()) replica.stop();
     else replica.process.kill();
+    if (faults.has(`end ${at}`)) return;
     const finishedMs = replica.process.clock.wallMs();
     const life = { startedMs: seconds(replica.bornMs), finishedMs: seconds(finishedMs) };
     loop.after(random.between(50, 1500), () => {
       if (!replica.process.alive()) api.foreign.reportTermination(pod, life);
     });
-    later(`end ${at}`, Math.max(forMs, 1600), () => {
-      replica.process.kill();
-      if (how !== 'replace') {
-        api.foreign.reportTermination(pod, null);
-        return start(at, replica.identity);
-      }
-      api.foreign.removePod(pod);
-      start(at, identity(at));
-    });
+    during(
+      `end ${at}`,
+      Math.max(forMs, 1600),
+      () => undefined,
+      () => {
+        replica.process.kill();
+        if (how !== 'replace') {
+          api.foreign.reportTermination(pod, null);
+          return start(at, replica.identity);
+        }
+        api.foreign.removePod(pod);
+        start(at, identity(at));
+      },
+    );
   }
 
   const plan = (group: number): GroupPlan => scenario.groups[group % scenario.groups.length] as GroupPlan;
@@ -158,15 +155,23 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     switch (given.act) {
       case 'unready': {
         const name = nameOf(given.group, given.pod);
-        setReady(name, false);
-        return later(`ready ${name}`, given.forMs, () => setReady(name, true));
+        return during(
+          `ready ${name}`,
+          given.forMs,
+          () => setReady(name, false),
+          () => setReady(name, true),
+        );
       }
       case 'crash': {
         const name = nameOf(given.group, given.pod);
         const uid = api.pod(name)?.uid;
         if (uid !== undefined) lives.set(uid, (made += 1));
-        setReady(name, false);
-        return later(`ready ${name}`, given.forMs, () => setReady(name, true));
+        return during(
+          `ready ${name}`,
+          given.forMs,
+          () => setReady(name, false),
+          () => setReady(name, true),
+        );
       }
       case 'exclude': {
         const name = nameOf(given.group, given.pod);
@@ -174,8 +179,12 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
           api.foreign.changePod(name, ({ annotations }) => ({
             annotations: { ...annotations, [CANDIDATE_ANNOTATION]: value },
           }));
-        annotate('false');
-        return later(`exclude ${name}`, given.forMs, () => annotate('true'));
+        return during(
+          `exclude ${name}`,
+          given.forMs,
+          () => annotate('false'),
+          () => annotate('true'),
+        );
       }
       case 'finish':
       case 'orphan':
@@ -225,7 +234,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     const stopped = act === 'finish';
     if (stopped && uid !== undefined) lives.set(uid, (made += 1));
     api.foreign.changePod(name, () => ({ phase: stopped ? 'Succeeded' : 'Failed', stopped, ready: false }));
-    later(`delete ${name}`, forMs, () => replacePod(group, pod, uid));
+    later(forMs, () => replacePod(group, pod, uid));
   }
 
   function replacePod(group: number, pod: number, uid: string | undefined): void {
@@ -240,7 +249,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     const name = nameOf(group, pod);
     const uid = api.pod(name)?.uid;
     api.foreign.changePod(name, () => ({ deleting: true }));
-    later(`delete ${name}`, forMs, () => replacePod(group, pod, uid));
+    later(forMs, () => replacePod(group, pod, uid));
   }
 
   function groupAct(given: Extract<Act, { act: 'timing' | 'pause' | 'stranger' }>): void {
@@ -249,8 +258,12 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
       api.foreign.changeGroup(name, ({ spec }) => ({ spec: { ...spec, ...change } }));
     if (given.act === 'timing') return edit({ sessionTtlMs: given.ttlMs });
     if (given.act === 'pause') {
-      edit({ paused: true });
-      return later(`pause ${name}`, given.forMs, () => edit({ paused: false }));
+      return during(
+        `pause ${name}`,
+        given.forMs,
+        () => edit({ paused: true }),
+        () => edit({ paused: false }),
+      );
     }
     if (lockKey !== null) stranger(`${lockKey}/.lock`, given.forMs);
   }
@@ -265,7 +278,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
       if (!foreign.lock(key, session, null)) loop.after(500, attempt);
     };
     attempt();
-    later(`stranger ${key}`, forMs, () => {
+    later(forMs, () => {
       over = true;
       if (consul.entry(key)?.session === session) {
         foreign.unlock(key, session);
@@ -277,15 +290,18 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
 
   function outage(of: 'consul' | 'kubernetes', how: 'down' | 'frozen', forMs: number): void {
     const process = of === 'consul' ? consulProcess : apiProcess;
-    if (how === 'frozen') {
-      process.freeze(false);
-      return later(`outage ${of}`, forMs, process.thaw);
-    }
-    outages[of].down = true;
-    if (of === 'kubernetes') for (const replica of replicas) replica.watches.cut();
-    later(`outage ${of}`, forMs, () => {
-      outages[of].down = false;
-    });
+    if (how === 'frozen') return during(`frozen ${of}`, forMs, () => process.freeze(false), process.thaw);
+    during(
+      `down ${of}`,
+      forMs,
+      () => {
+        outages[of].down = true;
+        if (of === 'kubernetes') for (const replica of replicas) replica.watches.cut();
+      },
+      () => {
+        outages[of].down = false;
+      },
+    );
   }
 
   function replicaAct(given: Extract<Act, { replica: number }>): void {
@@ -295,34 +311,54 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     switch (given.act) {
       case 'freeze':
         stood ||= given.clockStops;
-        replica.process.freeze(given.clockStops);
-        return later(`freeze ${at}`, given.forMs, replica.process.thaw);
+        return during(
+          `freeze ${at}`,
+          given.forMs,
+          () => replica.process.freeze(given.clockStops),
+          replica.process.thaw,
+        );
       case 'slow':
-        replica.process.slow(given.lagMs);
-        return later(`slow ${at}`, given.forMs, () => replica.process.slow(0));
+        return during(
+          `slow ${at}`,
+          given.forMs,
+          () => replica.process.slow(given.lagMs),
+          () => replica.process.slow(0),
+        );
       case 'kill':
       case 'terminate':
       case 'replace':
         return ending(at, given.act, given.forMs);
       case 'cut': {
         const link = replica[given.from].state;
-        link.cut = given.how;
-        if (given.from === 'kubernetes' && given.how === 'refused') replica.watches.cut();
-        return later(`cut ${at} ${given.from}`, given.forMs, () => {
-          link.cut = 'no';
-          if (given.from === 'kubernetes') replica.watches.cut();
-        });
+        return during(
+          `cut ${at} ${given.from}`,
+          given.forMs,
+          () => {
+            link.cut = given.how;
+            if (given.from === 'kubernetes' && given.how === 'refused') replica.watches.cut();
+          },
+          () => {
+            link.cut = 'no';
+            if (given.from === 'kubernetes') replica.watches.cut();
+          },
+        );
       }
       case 'trouble': {
         const link = wire(at, given.with)?.state;
         if (link === undefined) return;
-        link.trouble = given.share;
-        return later(`trouble ${at} ${given.with}`, given.forMs, () => {
-          link.trouble = 0;
-        });
+        return during(
+          `trouble ${at} ${given.with}`,
+          given.forMs,
+          () => {
+            link.trouble = given.share;
+          },
+          () => {
+            link.trouble = 0;
+          },
+        );
       }
       case 'stallWatches':
-        replica.watches.stalledUntilMs = loop.nowMs() + given.forMs;
+        replica.watches.stalledUntilMs = Math.max(replica.watches.stalledUntilMs, loop.nowMs() + given.forMs);
         return;
       case 'cutWatches':
         return replica.watches.cut();
@@ -330,7 +366,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
   }
 
   function heal(): void {
-    for (const end of Array.from(undo.values())) end();
+    faults.end();
     for (const { name, lockKey } of scenario.groups) {
       if (lockKey === null) continue;
       const entry = consul.entry(groupKeys(SPACE, { namespace: 'default', name }, lockKey).lock);

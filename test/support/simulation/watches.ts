@@ -111,12 +111,13 @@ export function createListWatch(
     const state: { ended: Error | 'closed' | null; over: boolean } = { ended: null, over: false };
     let ring: () => void = () => undefined;
     let lastMs = loop.nowMs();
+    let torn = false;
 
-    /** Brings a message to the client, never before an earlier one. */
+    /** Brings a message to the client, never before an earlier one and, as on any connection, never after one that was lost. */
     const deliver = (callback: () => void): void => {
-      const ms = wire.state.cut === 'no' ? (wire.travelMs() ?? 2000) : Number.POSITIVE_INFINITY;
-      if (ms === Number.POSITIVE_INFINITY) return;
-      lastMs = Math.max(lastMs, loop.nowMs() + ms, trouble.stalledUntilMs);
+      torn ||= wire.state.cut !== 'no';
+      if (torn) return;
+      lastMs = Math.max(lastMs, loop.nowMs() + (wire.travelMs() ?? 2000), trouble.stalledUntilMs);
       loop.after(lastMs - loop.nowMs(), () => client.run(callback));
     };
     const give = (batch: readonly unknown[]): void =>

@@ -40,6 +40,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     wake: () => undefined,
   });
   const startedMs = clock.nowMs();
+  let heldSinceMs: number | null = null;
   let silentSinceMs: number | null = null;
   let ownership: Ownership = { kind: 'owned', fence: FENCE, untilMs: Number.MAX_SAFE_INTEGER };
   const observe = createObserver({
@@ -51,6 +52,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     silentSinceMs: () => silentSinceMs,
     lockKeyProblem: () => null,
     aloneSinceMs: () => startedMs,
+    heldSinceMs: () => heldSinceMs,
     marginMs: MARGIN_MS,
   });
   const memory = freshMemory();
@@ -67,6 +69,9 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     see: (pod: Pod) => store.podChanged(null, pod),
     fallSilent: () => {
       silentSinceMs = clock.nowMs();
+    },
+    foundItsBucket: () => {
+      heldSinceMs = clock.nowMs();
     },
     become: (kind: Exclude<Ownership['kind'], 'owned'>) => {
       ownership = { kind };
@@ -235,6 +240,25 @@ describe('the deadline of the lock', () => {
     const startedMs = clock.nowMs();
     await clock.advance(100);
     fallSilent();
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of a replica that heard late of its bucket is over by then, but leaves it a moment to adopt the sessions', async () => {
+    const { clock, see, look, become, foundItsBucket } = anObserver();
+    see(led());
+    become('lapsed');
+    await clock.advance(60_000);
+    foundItsBucket();
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() + 1000);
+  });
+
+  it('of a replica that heard at once of its bucket counts from then', async () => {
+    const { clock, see, look, become, foundItsBucket } = anObserver();
+    const startedMs = clock.nowMs();
+    see(led());
+    become('lapsed');
+    await clock.advance(10);
+    foundItsBucket();
     expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
   });
 

@@ -1,0 +1,121 @@
+/** What the simulated world may do to a connection, and what it may not: bytes that arrive come in order and without a gap. */
+import { describe, expect, it } from 'vitest';
+import { aPod } from '../support/builders.ts';
+import { createWorldApiServer } from '../support/model/world-api-server.ts';
+import { createFaults } from '../support/simulation/faults.ts';
+import { createLoop } from '../support/simulation/loop.ts';
+import { createWire } from '../support/simulation/network.ts';
+import { createProcess } from '../support/simulation/process.ts';
+import { stream } from '../support/simulation/random.ts';
+import { createListWatch } from '../support/simulation/watches.ts';
+
+const named = (name: string) => aPod({ name, uid: `uid-of-${name}`, readyTransitionMs: null });
+
+it('a watch tells nothing after an event that was swallowed', async () => {
+  const loop = createLoop();
+  const api = createWorldApiServer();
+  const server = { process: createProcess('server', loop), isDown: () => false };
+  const client = createProcess('client', loop);
+  const counts = { requests: 0, lostRequests: 0, lostAnswers: 0, late: 0 };
+  const wire = createWire(loop, client, server, stream('stream'), counts);
+  const trouble = { stalledUntilMs: 0, cut: () => undefined };
+  const watchServer = { server, api, compactedAt: 0 };
+  const pods = createListWatch(loop, client, wire, watchServer, 'pods', () => 0, trouble, new Set());
+  const told: unknown[] = [];
+  const stop = new AbortController();
+  const over = (async () => {
+    const request = { resourceVersion: String(api.version()), timeoutSeconds: 300 };
+    for await (const batch of pods.watch(request, stop.signal)) told.push(...batch);
+  })().catch(() => undefined);
+  await loop.runUntil(100);
+  wire.state.cut = 'swallowed';
+  api.foreign.addPod(named('lost'));
+  await loop.runUntil(200);
+  wire.state.cut = 'no';
+  api.foreign.addPod(named('after'));
+  await loop.runUntil(300);
+  expect(told).toEqual([]);
+  stop.abort();
+  await over;
+});
+
+it('what arrives at a process that is slow, then quick or frozen, happens in the order of arrival', async () => {
+  const loop = createLoop();
+  const process = createProcess('p', loop);
+  const heard: string[] = [];
+  const say = (word: string) => process.run(() => heard.push(word));
+  process.slow(400);
+  say('first');
+  loop.after(10, () => process.slow(0));
+  loop.after(20, () => say('second'));
+  loop.after(30, () => process.freeze(false));
+  loop.after(40, () => say('third'));
+  loop.after(50, process.thaw);
+  await loop.runUntil(1000);
+  expect(heard).toEqual(['first', 'second', 'third']);
+});
+
+describe('faults of one kind on one target', () => {
+  function some() {
+    const loop = createLoop();
+    const state = { lagMs: 0 };
+    const faults = createFaults(loop);
+    const slow = (lagMs: number, forMs: number) =>
+      faults.during(
+        'slow',
+        forMs,
+        () => {
+          state.lagMs = lagMs;
+        },
+        () => {
+          state.lagMs = 0;
+        },
+      );
+    return { loop, state, faults, slow };
+  }
+
+  it('overlap: the shorter one does not end the longer one', async () => {
+    const { loop, state, slow } = some();
+    slow(100, 50);
+    loop.after(10, () => slow(300, 10));
+    await loop.runUntil(15);
+    expect(state.lagMs).toBe(300);
+    await loop.runUntil(30);
+    expect(state.lagMs).toBe(100);
+    await loop.runUntil(60);
+    expect(state.lagMs).toBe(0);
+  });
+
+  it('overlap: the later one goes on when the earlier one is over', async () => {
+    const { loop, state, slow } = some();
+    slow(100, 20);
+    loop.after(10, () => slow(300, 50));
+    await loop.runUntil(40);
+    expect(state.lagMs).toBe(300);
+    await loop.runUntil(70);
+    expect(state.lagMs).toBe(0);
+  });
+
+  it('end together when everything is healed', async () => {
+    const { loop, state, faults, slow } = some();
+    slow(100, 50);
+    slow(300, 90);
+    faults.end();
+    expect(state.lagMs).toBe(0);
+    await loop.runUntil(200);
+    expect(state.lagMs).toBe(0);
+  });
+});
+
+it('the clock of a process never goes back and never jumps, also not over a freeze in which it stands', async () => {
+  const loop = createLoop();
+  const process = createProcess('p', loop);
+  const seen: number[] = [];
+  for (let at = 0; at <= 100; at += 10) loop.after(at, () => seen.push(process.clock.nowMs()));
+  loop.after(25, () => process.freeze(true));
+  loop.after(65, process.thaw);
+  await loop.runUntil(200);
+  const steps = seen.slice(1).map((ms, at) => ms - (seen[at] ?? 0));
+  expect(steps.every((ms) => ms >= -1e-6 && ms <= 10 + 1e-6)).toBe(true);
+  expect(seen.at(-1)).toBeCloseTo(60, 3);
+});

@@ -29,10 +29,21 @@ export type Pod = {
   readonly node: string | null;
   /** Its own addresses; empty for a pod in the network of its node, whose address is not its own. */
   readonly addresses: readonly string[];
-  /** uid of the controlling owner (ReplicaSet, StatefulSet, ...); null without one. */
-  readonly ownerUid: string | null;
+  /** The controlling owner (ReplicaSet, StatefulSet, Job, ...); null without one. */
+  readonly owner: OwnerRef | null;
+  /** spec.restartPolicy is not Always: it is made to end, as a backup or a migration is. */
+  readonly runsToCompletion: boolean;
   /** metadata.creationTimestamp in epoch milliseconds. */
   readonly createdMs: number;
+};
+
+/** The controller of a pod, as ownerReferences name it. */
+export type OwnerRef = {
+  /** e.g. apps/v1 */
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
 };
 
 /** Names one pod for good: a name is used again, a uid never. */

@@ -2,7 +2,9 @@
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION, fencedAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
+import { selectorKeys } from '../api/selector.ts';
 import type { Observation, ObservedPod } from './observation.ts';
+import { ranked } from './ranking.ts';
 
 /** Why a member may not lead now. `Waiting` ends by itself at `inMs`. */
 export type Eligibility =
@@ -10,7 +12,7 @@ export type Eligibility =
   | { readonly kind: 'waiting'; readonly reason: 'MinReadySeconds'; readonly inMs: number }
   | { readonly kind: 'ineligible'; readonly reason: IneligibleReason };
 
-export type IneligibleReason = 'NotReady' | 'Terminating' | 'Excluded' | 'PromotionRefused';
+export type IneligibleReason = 'NotReady' | 'Terminating' | 'Excluded' | 'JobPod' | 'PromotionRefused';
 
 export const finished = (pod: Pod): boolean => pod.phase === 'Succeeded' || pod.phase === 'Failed';
 
@@ -23,6 +25,7 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   const { pod } = observed;
   if (pod.deleting) return { kind: 'ineligible', reason: 'Terminating' };
   if (excluded(pod)) return { kind: 'ineligible', reason: 'Excluded' };
+  if (unaskedJob(o.group, pod)) return { kind: 'ineligible', reason: 'JobPod' };
   if (refused(o, observed)) return { kind: 'ineligible', reason: 'PromotionRefused' };
   if (!pod.ready) return { kind: 'ineligible', reason: 'NotReady' };
   const inMs = o.group.spec.minReadyMs - observed.readyForMs;
@@ -37,40 +40,24 @@ export const membersOf = (o: Observation): readonly ObservedPod[] => o.pods.filt
 /** Candidates, the best first. */
 export function rankedCandidates(o: Observation): readonly ObservedPod[] {
   const members = membersOf(o);
-  const revisions = newestByOwner(members);
-  return members
-    .filter((member) => eligibility(o, member).kind === 'candidate')
-    .toSorted((a, b) => compare(rank(a, revisions), rank(b, revisions)));
+  return ranked(
+    members.filter((member) => eligibility(o, member).kind === 'candidate'),
+    members,
+  );
 }
 
-/**
- * Not on a cordoned node and not about to be evicted; then the newest pod revision, so that a rolling update moves the
- * leader once; then the longest ready; then the name, so that every replica chooses alike.
- */
-const rank = (candidate: ObservedPod, revisions: ReadonlyMap<string, number>): readonly (number | string)[] => [
-  candidate.cordoned || candidate.pod.disrupted ? 1 : 0,
-  -(revisions.get(candidate.pod.ownerUid ?? '') ?? 0),
-  candidate.pod.readyTransitionMs ?? Number.MAX_SAFE_INTEGER,
-  candidate.pod.name,
-];
+/** The labels that the Job controller gives to its pods. */
+const JOB_LABELS: ReadonlySet<string> = new Set([
+  'job-name',
+  'controller-uid',
+  'batch.kubernetes.io/job-name',
+  'batch.kubernetes.io/controller-uid',
+  'batch.kubernetes.io/job-completion-index',
+]);
 
-/** A revision (an owner: a ReplicaSet of a Deployment) is as new as its newest pod. */
-function newestByOwner(members: readonly ObservedPod[]): ReadonlyMap<string, number> {
-  const newest = new Map<string, number>();
-  for (const { pod } of members) {
-    const owner = pod.ownerUid ?? '';
-    newest.set(owner, Math.max(newest.get(owner) ?? 0, pod.createdMs));
-  }
-  return newest;
-}
-
-function compare(a: readonly (number | string)[], b: readonly (number | string)[]): number {
-  for (const [i, left] of a.entries()) {
-    const right = b[i] ?? left;
-    if (left !== right) return left < right ? -1 : 1;
-  }
-  return 0;
-}
+/** Charts give the labels of the application to its backup and migration jobs too; who means jobs names them in the selector. */
+const unaskedJob = ({ spec: { selector } }: LeaderGroup, { owner }: Pod): boolean =>
+  owner?.kind === 'Job' && !selectorKeys(selector).some((key) => JOB_LABELS.has(key));
 
 /**
  * The pod carries this group's leader label. A pod that another acting group selects, or that is no member, counts only

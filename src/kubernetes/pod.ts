@@ -1,6 +1,6 @@
 /** A pod at the border: from what the API server sent to the dozen fields that are kept. */
 import { API_GROUP } from '../api/names.ts';
-import type { Pod } from '../api/pod.ts';
+import type { OwnerRef, Pod } from '../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../api/raw.ts';
 import type { ContainerTermination } from '../ports/kubernetes.ts';
 
@@ -32,7 +32,8 @@ export function projectPod(raw: unknown): Pod | null {
     mirror: Object.hasOwn(annotations, MIRROR_ANNOTATION),
     node: node === '' ? null : node,
     addresses: field(spec, 'hostNetwork') === true ? [] : addressesOf(section(object, 'status')),
-    ownerUid: controllerOf(metadata),
+    owner: controllerOf(metadata),
+    runsToCompletion: ['Never', 'OnFailure'].includes(textField(spec, 'restartPolicy')),
     createdMs: timeField(metadata, 'creationTimestamp') ?? 0,
   };
 }
@@ -92,10 +93,12 @@ function conditionOf(status: RawObject, type: string): RawObject | null {
 
 const isTrue = (condition: RawObject | null): boolean => condition !== null && field(condition, 'status') === 'True';
 
-function controllerOf(metadata: RawObject): string | null {
+/** The one that ownerReferences name as the controller; null without one. */
+export function controllerOf(metadata: RawObject): OwnerRef | null {
   const owner = listField(metadata, 'ownerReferences', asObject).find((owner) => field(owner, 'controller') === true);
-  const uid = owner === undefined ? '' : textField(owner, 'uid');
-  return uid === '' ? null : uid;
+  const text = (name: string): string => textField(owner ?? {}, name);
+  const uid = text('uid');
+  return uid === '' ? null : { apiVersion: text('apiVersion'), kind: text('kind'), name: text('name'), uid };
 }
 
 function timeField(object: RawObject, name: string): number | null {

@@ -1,6 +1,12 @@
 /** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
 import type { LeaderGroup, LeaderGroupSpec } from '../../src/api/leadergroup.ts';
-import type { Pod } from '../../src/api/pod.ts';
+import type { OwnerRef, Pod } from '../../src/api/pod.ts';
+
+/** The controller of the pods of `aPod`. */
+export const aReplicaSet = (overrides: Partial<OwnerRef> = {}): OwnerRef => {
+  const name = overrides.name ?? 'notifier-abc';
+  return { apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}`, ...overrides };
+};
 
 /** A ready member of `aGroup()`, running for a minute on a node of its own. */
 export const aPod = (overrides: Partial<Pod> = {}): Pod => {
@@ -21,7 +27,8 @@ export const aPod = (overrides: Partial<Pod> = {}): Pod => {
     deleting: false,
     mirror: false,
     node: `node-of-${name}`,
-    ownerUid: 'uid-of-replicaset',
+    owner: aReplicaSet(),
+    runsToCompletion: false,
     createdMs: 1_699_999_990_000,
     ...overrides,
   };

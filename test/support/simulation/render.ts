@@ -16,7 +16,7 @@ export const rawPod = (pod: Pod): unknown => ({
     labels: pod.labels,
     annotations: pod.annotations,
     ...stamp(pod.deleting),
-    ...(pod.ownerUid === null ? {} : { ownerReferences: [{ controller: true, uid: pod.ownerUid }] }),
+    ...(pod.owner === null ? {} : { ownerReferences: [{ controller: true, ...pod.owner }] }),
   },
   spec: pod.node === null ? {} : { nodeName: pod.node },
   status: {

@@ -26,7 +26,10 @@ describe('projectPod', () => {
           'notleadergroup.dev/x': '1',
           'leadergroup.dev': 'no prefix',
         },
-        ownerReferences: [{ uid: 'other' }, { uid: 'replicaset', controller: true }],
+        ownerReferences: [
+          { uid: 'other' },
+          { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'replicaset', controller: true },
+        ],
       },
       { spec: { nodeName: 'node-1' } },
     );
@@ -46,7 +49,8 @@ describe('projectPod', () => {
       mirror: false,
       node: 'node-1',
       addresses: [],
-      ownerUid: 'replicaset',
+      owner: { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'replicaset' },
+      runsToCompletion: false,
       createdMs: Date.UTC(2026, 0, 1),
     });
   });
@@ -112,8 +116,8 @@ describe('projectPod', () => {
     ['labels that are no text', { labels: { a: 1, b: null, c: 'd' } }, { labels: { c: 'd' } }],
     ['labels that are no object', { labels: ['a'] }, { labels: {} }],
     ['annotations that are no object', { annotations: 'a' }, { annotations: {} }],
-    ['owners that are none', { ownerReferences: [null, 3, { controller: true }] }, { ownerUid: null }],
-    ['an owner that does not control it', { ownerReferences: [{ uid: 'x', controller: 'true' }] }, { ownerUid: null }],
+    ['owners that are none', { ownerReferences: [null, 3, { controller: true }] }, { owner: null }],
+    ['an owner that does not control it', { ownerReferences: [{ uid: 'x', controller: 'true' }] }, { owner: null }],
   ])('reads metadata: %s', (_, metadata, expected) => {
     expect(projectPod(rawPod('a', metadata))).toMatchObject(expected);
   });

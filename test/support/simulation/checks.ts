@@ -245,8 +245,8 @@ type KnownBuckets = ReadonlyMap<string, { readonly sinceMs: number; readonly now
 
 /** Since when a replica has known of each bucket; what it has lost with its session stays, until it gets it again. */
 function knownAfter(before: KnownBuckets | undefined, own: readonly string[], nowMs: number): KnownBuckets {
-  const after = new Map(
-    [...(before ?? [])].map(([bucket, { sinceMs }]) => [bucket, { sinceMs, now: false as boolean }]),
+  const after = new Map<string, { readonly sinceMs: number; readonly now: boolean }>(
+    [...(before ?? [])].map(([bucket, { sinceMs }]) => [bucket, { sinceMs, now: false }]),
   );
   for (const bucket of own) {
     const was = before?.get(bucket);

@@ -53,6 +53,7 @@ async function runUp(command: Command & { type: 'up' }, signal: AbortSignal): Pr
     consulAcl: command.consulAcl,
     consulServers: command.consulServers,
     realNodes: command.realNodes,
+    proxyPeriodMs: command.proxyPeriodMs,
     signal,
   });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);

@@ -15,6 +15,7 @@ export type Command =
       readonly consulAcl: boolean;
       readonly consulServers: ConsulServers;
       readonly realNodes: 0 | RealNodeCount;
+      readonly proxyPeriodMs: number | undefined;
     }
   | { readonly type: 'down'; readonly dir: string }
   | { readonly type: 'component'; readonly dir: string; readonly action: ComponentAction; readonly name: string };
@@ -26,7 +27,7 @@ export class UsageError extends Error {
 
 export const usage = `npm run cluster -- COMMAND [--dir D]
 
-  up [--consul-acl] [--consul-servers 3] [--node real [--real-nodes 2]]
+  up [--consul-acl] [--consul-servers 3] [--node real [--real-nodes 2] [--proxy-period MS]]
                       bring the cluster up and wait until it is ready
   down                end everything and remove D
   stop NAME           end a component (SIGTERM)
@@ -46,6 +47,7 @@ D: the cluster's folder, .cluster by default; several clusters in different fold
 --node kwok|real: only fake nodes (kwok, the default), or also real ones on which pods run and Services route; those need
   Linux and root, and one cluster on a machine can have them
 --real-nodes 1|2: how many real nodes, real-1 and real-2; a pod runs there with nodeSelector leadergroup.dev/node: real
+--proxy-period MS: kube-proxy's minSyncPeriod there, 100 by default; users of Kubernetes have 1000
 
 In a shell, \`. D/env\` makes kubectl and consul talk to the cluster.`;
 
@@ -65,7 +67,8 @@ export function parseCommand(argv: readonly string[], defaultDir: string): Comma
   if (verb === 'up') {
     const consulServers = parseServers(values['consul-servers']);
     const realNodes = parseRealNodes(values.node, values['real-nodes']);
-    return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false, consulServers, realNodes };
+    const proxyPeriodMs = parsePeriod(values['proxy-period'], realNodes);
+    return { type: 'up', dir, consulAcl: values['consul-acl'] ?? false, consulServers, realNodes, proxyPeriodMs };
   }
   if (verb === 'down') return { type: 'down', dir };
   throw new UsageError(`there is no command ${verb}`);
@@ -80,6 +83,7 @@ function parse(argv: readonly string[]) {
         dir: { type: 'string' },
         node: { type: 'string' },
         'real-nodes': { type: 'string' },
+        'proxy-period': { type: 'string' },
         'consul-acl': { type: 'boolean' },
         'consul-servers': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -105,4 +109,12 @@ function parseRealNodes(node: string | undefined, count: string | undefined): 0 
   if (count === undefined || count === '1') return 1;
   if (count === '2') return 2;
   throw new UsageError(`--real-nodes is 1 or 2, not ${count}`);
+}
+
+function parsePeriod(text: string | undefined, realNodes: 0 | RealNodeCount): number | undefined {
+  if (text === undefined) return undefined;
+  if (realNodes === 0) throw new UsageError('--proxy-period goes with --node real');
+  const ms = Number(text);
+  if (Number.isSafeInteger(ms) && ms > 0) return ms;
+  throw new UsageError(`--proxy-period is a number of milliseconds above 0, not ${text}`);
 }

@@ -42,6 +42,8 @@ export interface UpOptions {
   readonly consulAcl?: boolean;
   readonly consulServers?: ConsulServers;
   readonly realNodes?: 0 | RealNodeCount;
+  /** See startCluster. */
+  readonly proxyPeriodMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** The process that a new cluster must not outlive; none by default. */
   readonly owner?: KnownProcess;
@@ -69,10 +71,11 @@ export async function up(layout: Layout, options: UpOptions): Promise<{ site: Si
 async function bringUp(
   layout: Layout,
   tools: Tools,
-  { consulAcl = false, consulServers = 1, realNodes = 0, signal, owner }: UpOptions,
+  { consulAcl = false, consulServers = 1, realNodes = 0, proxyPeriodMs, signal, owner }: UpOptions,
 ): Promise<{ site: Site; isNew: boolean }> {
   const existing = await existingSite(layout);
-  const site = existing ?? (await newSite(layout, { tools, consulAcl, consulServers, realNodes, owner }));
+  const site =
+    existing ?? (await newSite(layout, { tools, consulAcl, consulServers, realNodes, proxyPeriodMs, owner }));
   const mine = new Set<ComponentName>();
   try {
     prepareMachine(site);

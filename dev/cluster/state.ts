@@ -57,6 +57,8 @@ export interface RealNodesState {
   /** Bearer tokens of the kubelets, one for each node. */
   readonly nodeTokens: readonly string[];
   readonly proxyToken: string;
+  /** kube-proxy's minSyncPeriod; undefined: PROXY_PERIOD_MS. */
+  readonly proxyPeriodMs: number | undefined;
   readonly host: HostRecord;
 }
 
@@ -66,6 +68,7 @@ export interface ClusterWish {
   readonly consulAcl: boolean;
   readonly consulServers: ConsulServers;
   readonly realNodes: 0 | RealNodeCount;
+  readonly proxyPeriodMs: number | undefined;
   readonly owner: KnownProcess | undefined;
 }
 
@@ -82,7 +85,7 @@ export async function newState(layout: Layout, options: ClusterWish): Promise<Cl
     consulServers: options.consulServers,
     consulToken: options.consulAcl ? randomUUID() : undefined,
     tools: options.tools,
-    real: options.realNodes === 0 ? undefined : realNodesState(options.realNodes),
+    real: options.realNodes === 0 ? undefined : realNodesState(options.realNodes, options.proxyPeriodMs),
     owner: options.owner,
   };
 }
@@ -97,9 +100,9 @@ function portsFor(options: Pick<ClusterWish, 'consulServers' | 'realNodes'>) {
   ];
 }
 
-function realNodesState(count: RealNodeCount): RealNodesState {
+function realNodesState(count: RealNodeCount, proxyPeriodMs: number | undefined): RealNodesState {
   const nodeTokens = Array.from({ length: count }, newToken);
-  return { nodeTokens, proxyToken: newToken(), host: recordHost() };
+  return { nodeTokens, proxyToken: newToken(), proxyPeriodMs, host: recordHost() };
 }
 
 /** The state in the folder, or undefined if there is none that is a cluster's. */

@@ -40,6 +40,10 @@ describe('the command line', () => {
       ['up', '--node', 'real', '--real-nodes', '2'],
       { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 2 },
     ],
+    [
+      ['up', '--node', 'real', '--proxy-period', '1000'],
+      { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 1, proxyPeriodMs: 1000 },
+    ],
     [['--dir=d', 'down'], { type: 'down', dir: 'd' }],
     [['freeze', 'consul'], { type: 'component', dir: '.cluster', action: 'freeze', name: 'consul' }],
     [[], { type: 'help' }],
@@ -55,6 +59,8 @@ describe('the command line', () => {
     [['up', '--node', 'virtual'], '--node is kwok or real, not virtual'],
     [['up', '--node', 'real', '--real-nodes', '3'], '--real-nodes is 1 or 2, not 3'],
     [['up', '--real-nodes', '2'], '--real-nodes goes with --node real'],
+    [['up', '--node', 'real', '--proxy-period', '1s'], '--proxy-period is a number of milliseconds above 0, not 1s'],
+    [['up', '--proxy-period', '1000'], '--proxy-period goes with --node real'],
     [['up', '--fast'], "Unknown option '--fast'"],
   ])('%j is refused: %s', (argv, message) => {
     expect(() => parseCommand(argv, '.cluster')).toThrow(message);

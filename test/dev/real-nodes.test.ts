@@ -18,7 +18,10 @@ const DIR = '/var/tmp/c';
 
 const siteWith = (realNodes: 0 | 1 | 2): Site => {
   const nodeTokens = Array.from({ length: realNodes }, (_, index) => `token-${index + 1}`);
-  const real = realNodes === 0 ? undefined : { nodeTokens, proxyToken: 'p', host: { settings: {}, absent: [] } };
+  const real =
+    realNodes === 0
+      ? undefined
+      : { nodeTokens, proxyToken: 'p', proxyPeriodMs: undefined, host: { settings: {}, absent: [] } };
   const ports = { 'kube-apiserver': 20_001, kubelet: 20_002, 'kubelet-2': 20_003, 'consul-http': 20_004 };
   return { layout: layoutOf(DIR), state: { real, ports, consulServers: 1 } as unknown as ClusterState };
 };
@@ -113,6 +116,15 @@ test('kube-proxy leaves the machine’s connection tracking as it is', () => {
   const [node] = plansOf(site) as [NodePlan];
   const conntrack = { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' };
   expect(kubeProxyConfig(site, node)).toMatchObject({ mode: 'nftables', conntrack });
+});
+
+test('kube-proxy follows changes as soon as the cluster was made for it', () => {
+  const site = siteWith(1);
+  const [node] = plansOf(site) as [NodePlan];
+  const real = site.state.real && { ...site.state.real, proxyPeriodMs: 1000 };
+  const slow: Site = { ...site, state: { ...site.state, real } };
+  expect(kubeProxyConfig(site, node)).toMatchObject({ nftables: { minSyncPeriod: '100ms' } });
+  expect(kubeProxyConfig(slow, node)).toMatchObject({ nftables: { minSyncPeriod: '1000ms' } });
 });
 
 describe('clearing up', () => {

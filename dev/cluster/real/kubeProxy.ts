@@ -6,7 +6,7 @@ import { send } from '../http.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 import type { ComponentSpec, Site } from '../spec.ts';
 import { SYSTEM_PATH } from './containerd.ts';
-import { type NodePlan, POD_NETWORK, proxyConfigPath } from './plan.ts';
+import { type NodePlan, POD_NETWORK, PROXY_PERIOD_MS, proxyConfigPath } from './plan.ts';
 
 export function kubeProxy(site: Site, node: NodePlan): ComponentSpec {
   const config = proxyConfigPath(site.layout);
@@ -46,8 +46,7 @@ export function kubeProxyConfig(site: Site, node: NodePlan): object {
     metricsBindAddress: `127.0.0.1:${ports['kube-proxy-metrics']}`,
     oomScoreAdj: 0,
     // The answer of a pod to a pod beside it would never pass the machine, which has to translate it back.
-    // By default the rules follow a change within a second of the one before; a test that looks at routing should not wait for that.
-    nftables: { masqueradeAll: true, minSyncPeriod: '100ms' },
+    nftables: { masqueradeAll: true, minSyncPeriod: `${site.state.real?.proxyPeriodMs ?? PROXY_PERIOD_MS}ms` },
     // Zero leaves the machine's own settings as they are.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
   };

@@ -10,6 +10,9 @@ import type { Layout } from '../layout.ts';
 /** How many real nodes a cluster can have. */
 export type RealNodeCount = 1 | 2;
 
+/** How soon kube-proxy's rules follow one change after another, unless a cluster is made with another period. Its own default is 1000. */
+export const PROXY_PERIOD_MS = 100;
+
 /** A pod with this in its nodeSelector runs on a real node. */
 export const REAL_NODE_LABEL = { 'leadergroup.dev/node': 'real' };
 

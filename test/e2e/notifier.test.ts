@@ -6,16 +6,14 @@ import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../support/checker.ts';
 import { type Cost, tableOf } from '../support/e2e/costs.ts';
 import { acceptedOfNonLeaders } from '../support/e2e/deliveries.ts';
-import { faultsOf } from '../support/e2e/faults.ts';
-import { reignsOf, wrongAnswers, wrongSpells } from '../support/e2e/routing.ts';
+import { faultsOf, isWanted } from '../support/e2e/faults.ts';
+import { longestLateMs, reignsOf, unexplained, wrongAnswers, wrongSpells } from '../support/e2e/routing.ts';
 import { befall } from '../support/e2e/run.ts';
 import { openSite, type Site } from '../support/e2e/site.ts';
 import { GROUP, openStory, type Story, TICK_MS } from '../support/e2e/story.ts';
 import { acceptedPerTick } from '../support/notifiers.ts';
 import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts';
 
-/** How long after a leader has lost its label a new connection may still be answered by it. */
-const ROUTING_GRACE_MS = 500;
 /** Images may have to be built, and another checkout's tests may have the machine's real nodes. */
 const SITE_TIMEOUT_MS = MACHINE_TIMEOUT_MS + 300_000;
 
@@ -35,15 +33,15 @@ describeOnRealNodes('a notifier on real nodes', () => {
     return story;
   };
 
-  it('without LeaderGroup delivers every tick three times', { timeout: 180_000 }, async () => {
+  it('without LeaderGroup delivers a tick once for each replica', { timeout: 180_000 }, async () => {
     const story = await open('without', false);
-    await story.delivered(20);
-    // Twelve in a row, as soon as no process was kept from its tick by a busy machine. Not the last ones: they are under way.
-    const inARow = async (): Promise<void> => {
-      const counts = [...acceptedPerTick(await story.deliveries()).values()].slice(-14, -2);
-      expect(counts).toEqual(counts.map(() => 3));
+    // A busy machine may keep a process from a tick, so not of every tick, and not of ticks in a row.
+    const often = async (): Promise<void> => {
+      const counts = [...acceptedPerTick(await story.deliveries()).values()];
+      expect(Math.max(...counts)).toBe(3);
+      expect(counts.filter((count) => count === 3).length).toBeGreaterThanOrEqual(12);
     };
-    await vi.waitFor(inARow, { timeout: 60_000, interval: 100 });
+    await vi.waitFor(often, { timeout: 120_000, interval: 200 });
     await site.kubectl.must(['delete', 'namespace', 'without', '--wait=false']);
   });
 
@@ -55,28 +53,28 @@ describeOnRealNodes('a notifier on real nodes', () => {
       void (await site.kubectl.must(['-n', story.namespace, 'delete', 'pod', pod]));
     const costs: Cost[] = [];
     for (const fault of faultsOf(site, story)) {
-      for (let time = 0; time < fault.times; time += 1) {
+      for (let time = 0; await isWanted(fault, time); time += 1) {
         const cost = await befall(story, fault, deletePod);
         costs.push(cost);
         const gaps = `${Math.round(cost.freshGapMs)} ms, kept ${Math.round(cost.keptGapMs)} ms`;
         console.log(`e2e: ${fault.kind}: longest gap ${gaps}; ${cost.ticksMissed} ticks missed`);
       }
     }
-    await site.observer.caughtUp();
-    const history = site.observer.history({ namespaces: [story.namespace] });
+    const history = await story.history();
     const group = history.groups.find(({ name }) => name === GROUP);
     if (group === undefined) throw new Error('the observer has not seen the group');
     const reigns = reignsOf(history, group);
     const deliveries = await story.deliveries();
     const count = (verdict: string): number => deliveries.filter((delivery) => delivery.verdict === verdict).length;
     const twice = [...acceptedPerTick(deliveries)].filter(([, times]) => times > 1);
-    const wrong = (kind: 'fresh' | 'kept') =>
-      wrongAnswers(story.clients.find((client) => client.kind === kind)?.answers ?? [], reigns, ROUTING_GRACE_MS);
+    const answersOf = (kind: 'fresh' | 'kept') => story.clients.find((client) => client.kind === kind)?.answers ?? [];
+    const wrong = (kind: 'fresh' | 'kept') => wrongAnswers(answersOf(kind), reigns, 0);
     console.log(
       [
         `e2e: ${costs.length} faults, ${reigns.length} reigns; deliveries accepted ${count('accepted')}, ` +
           `refused by token ${count('refused-by-token')}, refused by tick ${count('refused-by-tick')}`,
         `e2e: answers of others than the leader: new connections ${wrong('fresh').length}, kept one ${wrong('kept').length}`,
+        `e2e: new connections went on to a former leader for ${Math.round(longestLateMs(wrong('fresh'), reigns))} ms at most`,
         ...wrongSpells(wrong('kept'), reigns).map((spell) => `e2e: kept connection: ${spell}`),
         tableOf(costs, TICK_MS),
       ].join('\n'),
@@ -84,7 +82,7 @@ describeOnRealNodes('a notifier on real nodes', () => {
     expect(costs.length).toBeGreaterThanOrEqual(20);
     expect(twice).toEqual([]);
     expect(acceptedOfNonLeaders(deliveries, reigns)).toEqual([]);
-    expect(wrongSpells(wrong('fresh'), reigns)).toEqual([]);
+    expect(wrongSpells(unexplained(wrong('fresh'), answersOf('fresh'), reigns), reigns)).toEqual([]);
     // The woken leaders' late deliveries.
     expect(count('refused-by-token')).toBeGreaterThan(0);
     assertKept(history);

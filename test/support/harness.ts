@@ -17,6 +17,7 @@ import type { Condition, ConditionStatus, ConditionType, LeaderGroupStatus } fro
 import { type WatchedPod, writesBy } from './checker.ts';
 import { installCrd } from './crd.ts';
 import { type Kubectl, kubectlOf } from './kubectl.ts';
+import type { HeldBack } from './observer/consul.ts';
 import { type Observer, startObserver, type View } from './observer.ts';
 import { type OperatorProcess, startOperator } from './operator-process.ts';
 import { type Proxy, startConsulProxy, startKubeProxy } from './proxy.ts';
@@ -30,6 +31,8 @@ export type HarnessOptions = {
   /** Operators reach both servers through proxies; world and observer never do. */
   readonly proxies?: boolean;
   readonly consulAcl?: boolean;
+  /** See HeldBack. For tests that freeze Consul and check the whole history. */
+  readonly consulHeldBack?: HeldBack;
   /**
    * Nodes on which pods really run, beside the fake ones: for tests in `describeOnRealNodes`. Waits for others' tests that have
    * such nodes: give the hook MACHINE_TIMEOUT_MS.
@@ -95,7 +98,8 @@ export const startHarness = async (options: HarnessOptions = {}): Promise<Harnes
     if (KEEP) console.log(`kept: ${dir}`);
     else await rm(dir, { recursive: true, force: true });
   });
-  const { consulAcl = false, realNodes = 0 } = options;
+  const { consulAcl = false, realNodes = 0, consulHeldBack } = options;
+  const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
   const wish = { dir: join(dir, 'cluster'), consulAcl, realNodes };
   if (realNodes > 0) made.defer((await takeMachine()).release);
   const cluster = made.use(await startCluster(wish));
@@ -104,7 +108,7 @@ export const startHarness = async (options: HarnessOptions = {}): Promise<Harnes
   const { kubeconfigPath: kubeconfig } = cluster;
   const consul: ConsulAccess = { address: cluster.consulAddress, token: cluster.consulToken };
   const world = made.use(await openWorld({ kubeconfig, consul }));
-  const observer = made.use(await startObserver({ kubeconfig, consul }));
+  const observer = made.use(await startObserver({ kubeconfig, consul, ...heldBack }));
   const proxies = options.proxies === true ? await startProxies(cluster, dir, made) : null;
   const operators = made.use(new AsyncDisposableStack());
   const spawnOperator: Harness['spawnOperator'] = async ({ env = {}, args = [], replica = 'a' } = {}) =>

@@ -49,6 +49,37 @@ export const wrongAnswers = (
       !reigns.some((reign) => reign.pod === pod && reign.fromMs <= atMs && atMs <= reign.untilMs + graceMs),
   );
 
+/**
+ * Those of wrong answers that no delay of routing explains: of a pod that had never led, or asked for after the Service had been seen to route
+ * to a later leader. Routing follows the label late, on a busy machine by seconds, but it never goes back.
+ */
+export const unexplained = (
+  wrong: readonly Answer[],
+  answers: readonly Answer[],
+  reigns: readonly Reign[],
+): readonly Answer[] => {
+  const routed = answers.flatMap((answer) => {
+    const by = reigns.find(
+      ({ pod, fromMs, untilMs }) => pod === answer.pod && fromMs <= answer.atMs && answer.atMs <= untilMs,
+    );
+    return by === undefined ? [] : [{ atMs: answer.atMs, sinceMs: by.fromMs }];
+  });
+  return wrong.filter(({ pod, sentMs, atMs }) => {
+    const own = reigns.findLast((reign) => reign.pod === pod && reign.fromMs <= atMs);
+    return own === undefined || routed.some((seen) => seen.atMs < sentMs && seen.sinceMs > own.untilMs);
+  });
+};
+
+/** For people: how long after its reign a pod was still answering new connections. */
+export const longestLateMs = (wrong: readonly Answer[], reigns: readonly Reign[]): number =>
+  Math.max(
+    0,
+    ...wrong.map(({ pod, atMs }) => {
+      const own = reigns.findLast((reign) => reign.pod === pod && reign.fromMs <= atMs);
+      return own === undefined ? 0 : atMs - own.untilMs;
+    }),
+  );
+
 /** For people: who answered wrongly from when to when, how often, and when it had led. */
 export function wrongSpells(wrong: readonly Answer[], reigns: readonly Reign[]): readonly string[] {
   return [...new Set(wrong.map(({ pod }) => pod))].map((pod) => {

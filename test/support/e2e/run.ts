@@ -1,5 +1,7 @@
 /** Lets one fault after the other befall a story, and measures what its users lost by each. */
+import { sentence } from '../checker/breach.ts';
 import type { Interval } from '../checker/history.ts';
+import { noLeaderMoved } from '../checker/stays.ts';
 import type { Leading, LedOptions } from '../harness.ts';
 import type { Cost } from './costs.ts';
 import { missedTicks } from './deliveries.ts';
@@ -21,7 +23,9 @@ export async function befall(story: Story, fault: Fault, deletePod: (pod: string
   await story.led(expected(fault, leader));
   await story.delivered(TICKS);
   await undo();
-  checkStayed(fault, leader, await story.led());
+  await story.led();
+  if (fault.leads === 'the same') await checkStayed(story, fault, { fromMs, toMs: performance.now() });
+  await story.routed();
   const lastTick = tickNow();
   await story.delivered(TICKS);
   return await costOf(story, fault.kind, { fromMs, toMs: performance.now() }, [firstTick, lastTick]);
@@ -39,12 +43,10 @@ function expected({ leads }: Fault, { name, token }: Leading): LedOptions {
   }
 }
 
-/** Throws if the lead has passed although nothing was wrong with the leader. */
-function checkStayed({ kind, leads }: Fault, before: Leading, after: Leading): void {
-  const stayed = before.name === after.name && before.token === after.token;
-  if (leads !== 'the same' || stayed) return;
-  const words = ({ name, token }: Leading): string => `${name} with token ${token}`;
-  throw new Error(`${kind}: ${words(before)} was a healthy leader, and now ${words(after)} leads`);
+/** Throws if the label was taken off a leader that stayed ready: nothing was wrong with it, so nothing should have moved (I8). */
+async function checkStayed(story: Story, { kind }: Fault, interval: Interval): Promise<void> {
+  const moved = noLeaderMoved(await story.history(), interval);
+  if (moved.length > 0) throw new Error([`${kind}:`, ...moved.map(sentence)].join('\n'));
 }
 
 const tickNow = (): number => Math.round(Date.now() / TICK_MS);

@@ -1,7 +1,7 @@
 /** A client of a Service that calls it all the time and notes who answered. */
-import { Agent, get } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readOnce, readWith } from './read.ts';
 
 /** Monotonic milliseconds. `pod` null: nobody answered in time. */
 export type Answer = { readonly sentMs: number; readonly atMs: number; readonly pod: string | null };
@@ -18,14 +18,15 @@ const TIMEOUT_MS = 250;
 
 /** `fresh`: a new connection for each call. `kept`: one for all, until it breaks. The Service answers `{ "pod": NAME }`. */
 export function callAllTheTime(url: string, kind: ServiceClient['kind']): ServiceClient {
-  const agent = new Agent({ keepAlive: kind === 'kept', maxSockets: 1 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const read = () => (kind === 'fresh' ? readOnce(url, TIMEOUT_MS) : readWith(agent, url, TIMEOUT_MS));
   const stop = new AbortController();
   const answers: Answer[] = [];
 
   async function loop(): Promise<void> {
     while (!stop.signal.aborted) {
       const sentMs = performance.now();
-      const pod = await call(url, agent).catch(() => null);
+      const pod = await read().then(podIn, () => null);
       answers.push({ sentMs, atMs: performance.now(), pod });
       await delay(PAUSE_MS, null, { signal: stop.signal }).catch(() => undefined);
     }
@@ -43,11 +44,4 @@ export function callAllTheTime(url: string, kind: ServiceClient['kind']): Servic
   };
 }
 
-function call(url: string, agent: Agent): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent, signal: AbortSignal.timeout(TIMEOUT_MS) }, (response) => {
-      text(response).then((body) => resolve((JSON.parse(body) as { readonly pod: string }).pod), reject);
-    });
-    request.once('error', reject);
-  });
-}
+const podIn = (body: string): string => (JSON.parse(body) as { readonly pod: string }).pod;

@@ -5,10 +5,13 @@ import { parseAllDocuments } from 'yaml';
 import { ensureImages, type Images } from '../../../dev/images/index.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import type { Kubectl } from '../kubectl.ts';
+import { type Doubt, doubtInTrouble } from '../observer/doubt.ts';
 
 export type Site = AsyncDisposable &
   Pick<Harness, 'cluster' | 'kubectl' | 'observer'> & {
     readonly images: Images;
+    /** To be told of faults of Consul: what the observer hears then may be late. */
+    readonly consulTrouble: Doubt;
     /** The address of a Service; its pods need not exist. */
     clusterIp(namespace: string, service: string): Promise<string>;
   };
@@ -24,7 +27,10 @@ export type Manifest = Record<string, unknown> & { readonly kind: string; readon
 export async function openSite(): Promise<Site> {
   const images = await ensureImages();
   await using made = new AsyncDisposableStack();
-  const { cluster, kubectl, observer } = made.use(await startHarness({ realNodes: 2 }));
+  const consulTrouble = doubtInTrouble();
+  const { cluster, kubectl, observer } = made.use(
+    await startHarness({ realNodes: 2, consulHeldBack: consulTrouble.heldBack }),
+  );
   for (const { archive } of Object.values(images)) await cluster.importImage(archive);
   await install(kubectl, images.operator.name, `http://${cluster.consulAddressForPods}`);
   const all = made.move();
@@ -33,6 +39,7 @@ export async function openSite(): Promise<Site> {
     kubectl,
     observer,
     images,
+    consulTrouble,
     clusterIp: (namespace, service) =>
       kubectl.must(['-n', namespace, 'get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}']),
     [Symbol.asyncDispose]: () => all.disposeAsync(),

@@ -1,7 +1,9 @@
 /** examples/notifier as pods on real nodes: three replicas, a sink, a leader-only Service with two clients. */
 import { vi } from 'vitest';
+import type { History } from '../checker.ts';
 import { type Leading, type LedOptions, untilLed } from '../harness.ts';
 import { acceptedPerTick, type Delivery } from '../notifiers.ts';
+import { readJson } from './read.ts';
 import { callAllTheTime, type ServiceClient } from './service-client.ts';
 import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage } from './site.ts';
 
@@ -20,9 +22,13 @@ export type Story = AsyncDisposable & {
   readonly namespace: string;
   /** None where nobody leads. */
   readonly clients: readonly ServiceClient[];
+  /** What the observer has seen of it, once it has seen everything that the servers hold. */
+  history(): Promise<History>;
   deliveries(): Promise<readonly Delivery[]>;
   /** Resolves when so many more ticks have been delivered. */
   delivered(more: number): Promise<void>;
+  /** Resolves when new connections to the Service reach the leader. */
+  routed(): Promise<void>;
   /** See Harness.led. */
   led(options?: LedOptions): Promise<Leading>;
   nodeOf(pod: string): Promise<string>;
@@ -48,21 +54,34 @@ export async function openStory(site: Site, namespace: string, elected: boolean)
     untilLed(observer, namespace, GROUP, { timeoutMs: LED_TIMEOUT_MS, ...options });
   if (elected) await led();
   const clients = elected ? (['fresh', 'kept'] as const).map((kind) => made.use(callAllTheTime(leaderUrl, kind))) : [];
-  const deliveries = async (): Promise<readonly Delivery[]> =>
-    (await (await fetch(sink, { signal: AbortSignal.timeout(5000) })).json()) as readonly Delivery[];
+  const deliveries = async (): Promise<readonly Delivery[]> => (await readJson(sink)) as readonly Delivery[];
   const acceptedTicks = async (): Promise<number> =>
     [...acceptedPerTick(await deliveries()).values()].filter((count) => count > 0).length;
   const all = made.move();
   return {
     namespace,
     clients,
+    history: async () => {
+      await observer.caughtUp();
+      return observer.history({ namespaces: [namespace] });
+    },
     deliveries,
     delivered: async (more) => {
-      const before = await vi.waitFor(acceptedTicks, PATIENCE);
+      const before = await acceptedTicks();
       const until = async () => {
         if ((await acceptedTicks()) < before + more) throw new Error(`fewer than ${more} more ticks were delivered`);
       };
       await vi.waitFor(until, PATIENCE);
+    },
+    routed: async () => {
+      const fresh = clients.find(({ kind }) => kind === 'fresh');
+      const begunMs = performance.now();
+      const reached = async () => {
+        const { name } = await led();
+        const last = fresh?.answers.findLast(({ sentMs }) => sentMs > begunMs);
+        if (last?.pod !== name) throw new Error(`${name} leads, and a new connection reached ${last?.pod ?? 'nobody'}`);
+      };
+      await vi.waitFor(reached, PATIENCE);
     },
     led,
     nodeOf: (pod) => kubectl.must(['-n', namespace, 'get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}']),

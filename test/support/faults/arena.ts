@@ -9,6 +9,7 @@ import { replicaSessionName } from '../../../src/election/keys.ts';
 import { installCrd } from '../crd.ts';
 import { readKubeconfig, writeKubeconfig } from '../kubeconfig.ts';
 import { kubectlOf } from '../kubectl.ts';
+import { doubtInTrouble } from '../observer/doubt.ts';
 import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
 import { openWorld, type World } from '../world.ts';
@@ -119,26 +120,6 @@ export async function openArena(groups: number, keep: string | null): Promise<Ar
     consulTrouble: doubt,
     consulServers: ['consul', 'consul-2', 'consul-3'],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
-  };
-}
-
-/** A read that is sent so soon afterwards may meet servers that do not know yet who leads. */
-const TROUBLE_LAG_MS = 5000;
-
-/**
- * A frozen server, or one that asks a frozen leader, keeps the observer's answers back; so does one that waits for the next leader, by a
- * second and more: by then the operator, whose transaction met the new leader first, has promoted.
- */
-function doubtInTrouble() {
-  let overMs = Number.NEGATIVE_INFINITY;
-  return {
-    begins: () => {
-      overMs = Number.POSITIVE_INFINITY;
-    },
-    ends: () => {
-      overMs = performance.now();
-    },
-    heldBack: (sentMs: number) => sentMs < overMs + TROUBLE_LAG_MS,
   };
 }
 

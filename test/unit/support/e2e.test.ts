@@ -2,7 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { type Cost, tableOf } from '../../support/e2e/costs.ts';
 import { acceptedOfNonLeaders, missedTicks, monotonic } from '../../support/e2e/deliveries.ts';
-import { longestGapMs, type Reign, reignsOf, wrongAnswers, wrongSpells } from '../../support/e2e/routing.ts';
+import {
+  longestGapMs,
+  longestLateMs,
+  type Reign,
+  reignsOf,
+  unexplained,
+  wrongAnswers,
+  wrongSpells,
+} from '../../support/e2e/routing.ts';
 import type { Delivery } from '../../support/notifiers.ts';
 import { aStory } from '../../support/story.ts';
 
@@ -49,6 +57,35 @@ describe('an answer is wrong', () => {
     ['of a stranger', answer(300, 'c'), true],
   ])('%s', (_, given, wrong) => {
     expect(wrongAnswers([given], reigns, 500)).toEqual(wrong ? [given] : []);
+  });
+});
+
+describe('a delay of routing', () => {
+  const reigns = [reign('a', 1, 100, 200), reign('b', 2, 210, 400), reign('a', 3, 410)];
+
+  it.each([
+    ['explains a former leader, however late', [answer(5000, 'a')], reigns.slice(0, 2), 0],
+    ['does not explain a stranger', [answer(300, 'c')], reigns, 1],
+    ['does not explain a pod before its first reign', [answer(205, 'b')], reigns, 1],
+    [
+      'does not explain a former leader once the later one was reached',
+      [answer(250, 'b'), answer(300, 'a')],
+      reigns,
+      1,
+    ],
+    ['does not explain a former leader of two reigns', [answer(500, 'a'), answer(600, 'b')], reigns, 1],
+    [
+      'explains a call that was under way when the later one was reached',
+      [answer(250, 'b'), answer(250.5, 'a')],
+      reigns,
+      0,
+    ],
+  ])('%s', (_, answers, known, count) => {
+    expect(unexplained(wrongAnswers(answers, known, 0), answers, known)).toHaveLength(count);
+  });
+
+  it('is told', () => {
+    expect(longestLateMs([answer(240, 'a'), answer(470, 'b')], reigns)).toBe(70);
   });
 });
 

@@ -3,7 +3,7 @@
  * that does not succeed, so the order IS the protocol: read, write off, verify by a write, promote.
  */
 import type { Condition } from '../api/leadergroup.ts';
-import type { PodRef } from '../api/pod.ts';
+import type { OwnerRef, PodRef } from '../api/pod.ts';
 import type { BucketFence, LockView } from './observation.ts';
 import type { LockRecord } from './record.ts';
 
@@ -79,6 +79,8 @@ export type Action =
       readonly do: 'cleanUp';
       readonly pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[];
     }
+  /** Reads the selectors of these controllers, so that no label is written that one of them selects by. */
+  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[] }
   /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
   | { readonly do: 'destroySessions'; readonly sessions: readonly string[] };
 

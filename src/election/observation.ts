@@ -22,6 +22,28 @@ export type MemberSession = {
   readonly proven: boolean;
 };
 
+/** What is known of the controller of a pod, with regard to the group's label key. */
+export type OwnerView =
+  /** The pod has none, or its owner does not exist any more. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unread' }
+  /** It does not select by the key: our label cannot take a pod from it. `template`: its pods are made with the key. */
+  | { readonly kind: 'clear'; readonly workload: string; readonly template: boolean; readonly placement: boolean }
+  /** It selects by the key: a pod whose label changes is released, and another is made in its place, without end. */
+  | { readonly kind: 'selects'; readonly workload: string }
+  /**
+   * Nobody lets us read it. `trialPod`: uid of the one pod of it whose label was written, `settled` once that has kept its owner for long
+   * enough; null: none yet.
+   */
+  | {
+      readonly kind: 'unreadable';
+      readonly workload: string;
+      readonly trial: { readonly podUid: string; readonly leftMs: number } | null;
+    };
+
+/** Why no label of this group may be written, nor taken off. */
+export type LabelStop = { readonly message: string };
+
 /** A pod as this group sees it. */
 export type ObservedPod = {
   readonly pod: Pod;
@@ -30,6 +52,7 @@ export type ObservedPod = {
   /** Another group that may act selects it under the same label key: its label is that group's business. */
   readonly claimedByOther: boolean;
   readonly cordoned: boolean;
+  readonly owner: OwnerView;
   /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
   readonly readyForMs: number;
   readonly notReadyForMs: number;
@@ -106,6 +129,10 @@ export type Observation = {
   readonly freshList: boolean;
   /** A GET made after `lock` was read confirmed uid and generation of `group`. */
   readonly groupConfirmed: boolean;
+  /** Null: labels may be written. */
+  readonly labelStop: LabelStop | null;
+  /** Other objects of the namespace that select pods by the label key, as `Kind name`. */
+  readonly labelReaders: readonly string[];
   /** Name of the older group that acts for a pod that this one selects too. */
   readonly overlapsWith: string | null;
   /** Why the configuration forbids the lockKey; null: allowed. */

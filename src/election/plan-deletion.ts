@@ -31,7 +31,9 @@ const withoutConsul = (o: Observation): boolean =>
 
 function deleteWithoutConsul(o: Observation): Plan {
   const off = writeOff(
-    labelledPods(o).map((target) => writeOffTarget(o, target)),
+    labelledPods(o)
+      .filter(({ pod }) => o.labelStop === null || !o.writtenOff.has(pod.uid))
+      .map((target) => writeOffTarget(o, target)),
     'deletion',
   );
   if (off.length > 0) return look(off, 'the group is deleted while Consul is away: labels first');
@@ -72,11 +74,12 @@ function cleanUp(o: Observation): readonly Action[] {
 function carriesOurs(o: Observation, observed: ObservedPod): boolean {
   const { name } = o.group;
   const annotations = [tokenAnnotation(name), sinceAnnotation(name), fencedAnnotation(name)];
-  return annotations.some((key) => observed.pod.annotations[key] !== undefined) || ownLabel(o, observed);
+  const marked = annotations.some((key) => observed.pod.annotations[key] !== undefined);
+  return marked || (o.labelStop === null && ownLabel(o, observed));
 }
 
 const labelOnCleanUp = (o: Observation, observed: ObservedPod): 'remove' | 'keep' =>
-  ownLabel(o, observed) ? 'remove' : 'keep';
+  ownLabel(o, observed) && o.labelStop === null ? 'remove' : 'keep';
 
 function ownLabel(o: Observation, observed: ObservedPod): boolean {
   const { key, leader, follower } = o.group.spec.label;

@@ -2,6 +2,7 @@
 import type { Action, Plan } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
 import { act, look, nothing, ready, rest, soonest } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
@@ -74,6 +75,8 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (!suits(o, session)) return changeSession(held, holder);
   const missing = unsuited(o);
   if (missing.length > 0) return look([{ do: 'openSessions', pods: missing }], 'every candidate has a session');
+  const unread = unreadOwners(o);
+  if (unread.length > 0) return look([{ do: 'readOwners', owners: unread }], 'the next handover waits for no read');
   const left = leftOver(o);
   if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
   if (!labelled(o.group, holder)) {

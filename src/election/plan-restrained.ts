@@ -2,7 +2,8 @@
 import type { Action, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { promoted } from './gate.ts';
-import type { LockView, MemberSession, Observation } from './observation.ts';
+import type { LabelStop, LockView, MemberSession, Observation } from './observation.ts';
+import { LABEL_STOP, unreadOwners } from './owners.ts';
 import { act, look, nothing, notReady, ready, rest, stalled, until } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
@@ -70,6 +71,21 @@ export function planPaused(o: Observation): Plan {
     ? ready('Led', 'paused: no change of leader will be made')
     : notReady('NoCandidate', 'paused: nobody is elected');
   return rest(verdict, unsure === null ? null : deniedMs);
+}
+
+/** The controllers are read anew after that, so that a stop ends by itself when its cause is gone. */
+const LABEL_STOP_AGAIN_MS = 60_000;
+
+/** As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. */
+export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
+  if (o.ownership.kind !== 'owned')
+    return nothing('no label may be written, and another replica says why', LABEL_STOP_AGAIN_MS);
+  const unread = unreadOwners(o);
+  if (unread.length > 0)
+    return look([{ do: 'readOwners', owners: unread }], 'labels may be written again if no owner selects by them');
+  const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
+  const unsure = o.asked && !o.consulSilent && !denied ? verifyPaused(o) : null;
+  return unsure ?? { ...stalled(LABEL_STOP, message), againMs: LABEL_STOP_AGAIN_MS };
 }
 
 /** null: nobody leads by this lock, so there is nothing to be sure of. */

@@ -1,17 +1,18 @@
 /**
  * The planner: one pure function from everything observed to what to do next. Which rule decides, in order:
- * deletion, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
+ * deletion, a label that may not be written, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
  */
 import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
 import { withYesesAwaited } from './gate.ts';
 import type { LockView, Observation } from './observation.ts';
+import { withOwnersKnown } from './owners.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
 import { planFree, withFirst } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
-import { planOverlap, planPaused, planSilence, silent, standDown } from './plan-restrained.ts';
+import { planLabelStop, planOverlap, planPaused, planSilence, silent, standDown } from './plan-restrained.ts';
 import { look, nothing, stalled } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { trustOf } from './trust.ts';
@@ -24,10 +25,11 @@ import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
-export const plan = (o: Observation): Plan => withYesesAwaited(o, decide(o));
+export const plan = (o: Observation): Plan => withYesesAwaited(o, withOwnersKnown(o, decide(o)));
 
 function decide(o: Observation): Plan {
   if (o.group.deleting) return planDeletion(o);
+  if (o.labelStop !== null) return planLabelStop(o, o.labelStop);
   if (silent(o)) return planSilence(o);
   if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
   if (o.ownership.kind !== 'owned') return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);

@@ -28,7 +28,7 @@ export function writeOffTarget(o: Observation, observed: ObservedPod): WriteOffT
 }
 
 function labelAfterWriteOff(o: Observation, observed: ObservedPod): WriteOffTarget['label'] {
-  if (observed.claimedByOther) return 'keep';
+  if (observed.claimedByOther || o.labelStop !== null) return 'keep';
   const follows = observed.member && o.group.spec.label.follower !== null && !finished(observed.pod);
   return follows ? 'follower' : 'remove';
 }
@@ -46,7 +46,11 @@ export function writeOffsForMove(o: Observation, lock: LockView, spared: string 
 }
 
 const mustGo = (o: Observation, lock: LockView, observed: ObservedPod): boolean =>
-  labelled(o.group, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid));
+  removable(o, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid));
+
+/** Labelled; where no label may be taken off, fencing it once is all that can be done. */
+const removable = (o: Observation, observed: ObservedPod): boolean =>
+  labelled(o.group, observed) && (o.labelStop === null || !o.writtenOff.has(observed.pod.uid));
 
 /** A recorded holder that no cache knows: only the API server can say that it is gone. */
 function unknownHolder(o: Observation, lock: LockView, spared: string | null): readonly WriteOffTarget[] {

@@ -1,9 +1,15 @@
 /** The Kubernetes port over the API server. Each method is one request (a list: one for each page). */
 import type { ParsedLeaderGroup } from '../api/leadergroup.ts';
 import { FIELD_MANAGER } from '../api/names.ts';
-import type { Pod } from '../api/pod.ts';
+import type { OwnerRef, Pod } from '../api/pod.ts';
 import { asObject, field, textField } from '../api/raw.ts';
-import type { Kubernetes, KubernetesError, ObjectRef, WriteOutcome } from '../ports/kubernetes.ts';
+import {
+  type Kubernetes,
+  KubernetesError,
+  type ObjectRef,
+  type Workload,
+  type WriteOutcome,
+} from '../ports/kubernetes.ts';
 import { type Answer, type Failure, saysNotFound } from './answer.ts';
 import { outcomeOf, type Written } from './outcome.ts';
 import { projectPod, terminationOf } from './pod.ts';
@@ -11,7 +17,9 @@ import { type Attempt, readFailure, unreadable } from './read-failure.ts';
 import {
   LEADER_GROUPS,
   NAMESPACES,
+  NETWORK_POLICIES,
   type Place,
+  POD_DISRUPTION_BUDGETS,
   PODS,
   pathOf,
   type Query,
@@ -20,6 +28,7 @@ import {
 } from './resources.ts';
 import type { Request, Transport } from './transport.ts';
 import { pageOf } from './watch-transport.ts';
+import { projectPodSelecting, projectWorkload, sourceOf } from './workload.ts';
 
 export type KubernetesOptions = {
   readonly transport: Transport;
@@ -78,6 +87,15 @@ export function createKubernetes({
       return found?.termination ?? null;
     },
     listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
+    getWorkload: async (namespace, owner, signal) => await getWorkload(calls, namespace, owner, signal),
+    listPodSelecting: async (namespace, signal) => {
+      const budgets = await listReadable(calls, POD_DISRUPTION_BUDGETS, namespace, signal);
+      const policies = await listReadable(calls, NETWORK_POLICIES, namespace, signal);
+      return [
+        ...budgets.flatMap((raw) => projectPodSelecting('PodDisruptionBudget')(raw) ?? []),
+        ...policies.flatMap((raw) => projectPodSelecting('NetworkPolicy')(raw) ?? []),
+      ];
+    },
     getGroup: async (namespace, name, signal) =>
       await getObject(calls, LEADER_GROUPS, { namespace, name }, parseGroup, signal),
     setFinalizers: async (ref, resourceVersion, finalizers, signal) => {
@@ -150,7 +168,7 @@ const isSuccess = (answer: Answer | Failure): answer is Answer => answer.kind ==
 async function getObject<T>(
   calls: Calls,
   resource: Resource,
-  place: { readonly namespace: string; readonly name: string },
+  place: { readonly namespace: string; readonly name: string; readonly subresource?: 'scale' },
   project: (body: unknown) => T | null,
   signal: AbortSignal,
 ): Promise<T | null> {
@@ -165,6 +183,46 @@ async function getObject<T>(
   const object = project(answer.body);
   if (object === null) throw calls.failure(attempt, null);
   return object;
+}
+
+async function getWorkload(
+  calls: Calls,
+  namespace: string,
+  owner: OwnerRef,
+  signal: AbortSignal,
+): Promise<Workload | 'gone' | 'unreadable'> {
+  const source = sourceOf(owner);
+  if (source === null) return 'unreadable';
+  const { resource, ...sub } = source;
+  try {
+    const place = { namespace, name: owner.name, ...sub };
+    return (await getObject(calls, resource, place, projectWorkload(owner), signal)) ?? 'gone';
+  } catch (error) {
+    const final =
+      source.subresource !== undefined || (error instanceof KubernetesError && error.kind !== 'unreachable');
+    if (error instanceof KubernetesError && final) return 'unreadable';
+    throw error;
+  }
+}
+
+/** One page is enough for a warning; without the right there is nothing to warn of. */
+async function listReadable(
+  calls: Calls,
+  resource: Resource,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const attempt = {
+    what: `list the ${qualified(resource)} of namespace ${namespace}`,
+    verb: 'list',
+    resource,
+  } as const;
+  const path = pathOf(resource, { namespace, name: null }, { limit: String(PAGE_SIZE) });
+  const answer = await calls.read(attempt, path, signal);
+  if (isSuccess(answer)) return pageOf(answer.body)?.items ?? [];
+  const error = calls.failure(attempt, answer);
+  if (error.kind === 'unreachable') throw error;
+  return [];
 }
 
 async function listPods(calls: Calls, namespace: string, signal: AbortSignal): Promise<readonly Pod[]> {

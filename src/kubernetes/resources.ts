@@ -12,6 +12,8 @@ export const PODS: Resource = { group: '', version: 'v1', plural: 'pods' };
 export const NODES: Resource = { group: '', version: 'v1', plural: 'nodes' };
 export const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces' };
 export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events' };
+export const POD_DISRUPTION_BUDGETS: Resource = { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets' };
+export const NETWORK_POLICIES: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'networkpolicies' };
 export const LEADER_GROUPS: Resource = { group: API_GROUP, version: API_VERSION, plural: PLURAL };
 
 export type Place = {
@@ -19,7 +21,7 @@ export type Place = {
   readonly namespace: string | null;
   /** null: the collection. */
   readonly name: string | null;
-  readonly subresource?: 'status';
+  readonly subresource?: 'status' | 'scale';
 };
 
 export type Query = Readonly<Record<string, string | null>>;

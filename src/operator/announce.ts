@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { labelWarnings } from './label-warnings.ts';
 import type { GroupMemory } from './memory.ts';
 import type { Fact } from './run.ts';
 import { groupKey } from './store.ts';
@@ -77,6 +78,7 @@ export function createAnnouncer({
     if (change !== null && labelledPods(o).length > 0) memory.change = null;
     else if (change !== null && !change.told) lost(o, memory, change);
     tellVerdict(o, plan, memory);
+    tellLabels(o, memory);
   }
 
   function lost(o: Observation, memory: GroupMemory, change: NonNullable<GroupMemory['change']>): void {
@@ -91,6 +93,16 @@ export function createAnnouncer({
     // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
     note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
     emitGroup(o.group, 'Warning', 'LeaderLost', `${from} does not lead any more (${cause}): ${reason}`);
+  }
+
+  /** Once each, for the life of the group in this replica. */
+  function tellLabels(o: Observation, memory: GroupMemory): void {
+    if (o.ownership.kind !== 'owned') return;
+    for (const { reason, message } of labelWarnings(o)) {
+      if (memory.warned.has(message)) continue;
+      memory.warned.add(message);
+      emitGroup(o.group, 'Warning', reason, message);
+    }
   }
 
   /** A change of the Ready reason that no promotion or loss has told of already. */

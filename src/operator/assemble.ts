@@ -9,6 +9,7 @@ import { createLockWatches, type LockWatches } from './lock-watches.ts';
 import { createLocks } from './locks.ts';
 import { ADOPTION_MS, createObserver } from './observe.ts';
 import type { OperatorOptions } from './options.ts';
+import { createOwners } from './owners.ts';
 import { type Queue, startQueue } from './queue.ts';
 import { type Reach, trackReach } from './reach.ts';
 import { createReconciler, type Reconciler } from './reconciler.ts';
@@ -94,6 +95,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
         .forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
+  const owners = createOwners(kubernetes, clock);
   const startedMs = clock.nowMs();
   const observe = createObserver({
     clock,
@@ -101,6 +103,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     locks,
     keeper,
     marginMs,
+    owners,
     ownership: ownership.of,
     silentSinceMs: contact.silentSinceMs,
     lockKeyProblem: (group) => problemOf(options, group),
@@ -121,6 +124,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       doubtOwnership: ownership.doubt,
       syntheticNode: node,
       yeses,
+      owners,
     },
     wake,
     announcer: createAnnouncer(options),

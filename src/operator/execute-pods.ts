@@ -9,7 +9,7 @@ import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
 import { type Refusal, refusedAgain } from './memory.ts';
-import { again, failed, later, notePod, OK, type Run, type Step, worst } from './run.ts';
+import { again, failed, later, notePod, noteWritten, OK, type Run, type Step, worst } from './run.ts';
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
 const AT_ONCE = 8;
@@ -62,8 +62,10 @@ function writeOffPatch(run: Run, { label }: WriteOffTarget): MetadataPatch {
 
 function wroteOff(run: Run, pod: Pod, because: string): Step {
   const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid);
-  const wasLeader = before !== undefined && labelled(run.group, before);
-  notePod(run, pod);
+  // One that has the label from its template has never led.
+  const promoted = before?.pod.annotations[tokenAnnotation(run.group.name)] !== undefined;
+  const wasLeader = before !== undefined && promoted && labelled(run.group, before);
+  noteWritten(run, pod);
   markWrittenOff(run, pod.uid);
   run.memory.conflicts.delete(pod.uid);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
@@ -114,7 +116,7 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
   const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
   switch (outcome.kind) {
     case 'done':
-      notePod(run, outcome.object);
+      noteWritten(run, outcome.object);
       memory.promotionRefusals.delete(pod.uid);
       run.facts.push({
         kind: 'promoted',
@@ -201,7 +203,7 @@ async function patchOrReread(run: Run, pod: PodVersion, patch: MetadataPatch): P
 async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>): Promise<Step> {
   switch (outcome.kind) {
     case 'done':
-      notePod(run, outcome.object);
+      noteWritten(run, outcome.object);
       return OK;
     case 'gone':
       run.memory.goneUids.add(pod.uid);

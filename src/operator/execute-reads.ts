@@ -1,5 +1,5 @@
 /** Reads that a plan asks for before it decides, and the sessions it wants opened or given up. */
-import type { PodRef } from '../api/pod.ts';
+import type { OwnerRef, PodRef } from '../api/pod.ts';
 import { parseSessionName } from '../election/keys.ts';
 import { versionOf } from '../election/trust.ts';
 import { ConsulError, type ConsulSession } from '../ports/consul.ts';
@@ -63,6 +63,12 @@ export async function listPods({ ports, group, memory, signal }: Run): Promise<S
   const version = versionOf(ports.locks.view(group));
   memory.listed = { version, pods: await ports.kubernetes.listPods(group.namespace, signal) };
   for (const pod of memory.listed.pods) rememberPod(memory, pod);
+  return OK;
+}
+
+/** What cannot be read is noted as such: a label is not held up for good by a right that is missing. */
+export async function readOwners({ ports, group, signal }: Run, owners: readonly OwnerRef[]): Promise<Step> {
+  await ports.owners.read(group.namespace, owners, signal);
   return OK;
 }
 

@@ -7,7 +7,15 @@ import { ConsulError } from '../ports/consul.ts';
 import { KubernetesError } from '../ports/kubernetes.ts';
 import { awaitYes, changeLock, deleteKeys } from './execute-locks.ts';
 import { cleanUp, labelFollowers, promote, setFinalizer, writeOffAll } from './execute-pods.ts';
-import { destroySessions, listPods, openSessions, readGroup, readHolderSession, readLock } from './execute-reads.ts';
+import {
+  destroySessions,
+  listPods,
+  openSessions,
+  readGroup,
+  readHolderSession,
+  readLock,
+  readOwners,
+} from './execute-reads.ts';
 import { refusedAgain } from './memory.ts';
 import { failed, OK, type Run, type Step } from './run.ts';
 
@@ -34,6 +42,8 @@ function perform(action: Action, run: Run): Promise<Step> {
       return readGroup(run);
     case 'listPods':
       return listPods(run);
+    case 'readOwners':
+      return readOwners(run, action.owners);
     case 'openSessions':
       return openSessions(run, action.pods);
     case 'destroySessions':

@@ -29,6 +29,12 @@ export type GroupMemory = {
   /** By uid. */
   readonly conflicts: Map<string, number>;
   readonly promotionRefusals: Map<string, Refusal>;
+  /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
+  readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
+  /** Pods that had lost their controller before the group was edited. */
+  readonly acceptedReleases: Set<string>;
+  /** Warnings that were given once. */
+  readonly warned: Set<string>;
   writeOffRefused: Refusal | null;
   followersRefused: Refusal | null;
   consulDenied: Refusal | null;
@@ -66,6 +72,9 @@ export const freshMemory = (): GroupMemory => ({
   asked: false,
   conflicts: new Map(),
   promotionRefusals: new Map(),
+  trials: new Map(),
+  acceptedReleases: new Set(),
+  warned: new Set(),
   writeOffRefused: null,
   followersRefused: null,
   consulDenied: null,

@@ -10,6 +10,8 @@ import { verificationOf, versionOf } from '../election/trust.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Locks } from './locks.ts';
 import { type GroupMemory, newer } from './memory.ts';
+import { labelStop, ownerView } from './observe-owners.ts';
+import type { Owners } from './owners.ts';
 import type { SessionKeeper } from './sessions.ts';
 import { groupKey, type Store, type StoredPod } from './store.ts';
 
@@ -32,6 +34,7 @@ export type ObserverOptions = {
   /** Monotonic milliseconds at which this replica found that it has the bucket; null while it has not. */
   readonly heldSinceMs: (group: LeaderGroup) => number | null;
   readonly marginMs: number;
+  readonly owners: Pick<Owners, 'of' | 'selecting'>;
 };
 
 export function createObserver(options: ObserverOptions): Observer {
@@ -44,7 +47,7 @@ export function createObserver(options: ObserverOptions): Observer {
     const lock = locks.view(group);
     const silentSinceMs = options.silentSinceMs();
     if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
-    const pods = observePods(store, group, memory, lock, nowMs);
+    const pods = observePods(options, group, memory, lock, nowMs);
     refreshMemory(memory, group, lock, sessions, silentSinceMs === null && knowsOwner(ownership), nowMs);
     return {
       nowMs,
@@ -59,6 +62,8 @@ export function createObserver(options: ObserverOptions): Observer {
       holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
       freshList: lock !== null && memory.listed !== null,
       groupConfirmed: lock !== null && memory.groupConfirmedAt === versionOf(lock),
+      labelStop: labelStop(group, memory, pods),
+      labelReaders: labelReaders(options.owners, group),
       overlapsWith: olderRival(store, group, pods),
       lockKeyProblem: options.lockKeyProblem(group),
       demotedForSilence: memory.demotedForSilence,
@@ -132,18 +137,24 @@ function refreshMemory(
   }
 }
 
+const labelReaders = (owners: Pick<Owners, 'selecting'>, { namespace, spec }: LeaderGroup): readonly string[] =>
+  owners
+    .selecting(namespace)
+    .filter(({ keys }) => keys.includes(spec.label.key))
+    .map(({ kind, name }) => `${kind} ${name}`);
+
 function observePods(
-  store: Store,
+  options: ObserverOptions,
   group: LeaderGroup,
   memory: GroupMemory,
   lock: LockView | null,
   nowMs: number,
 ): readonly ObservedPod[] {
-  const known = withListed(group, withHolder(store, group, lock), memory.listed?.pods ?? [], nowMs);
+  const known = withListed(group, withHolder(options.store, group, lock), memory.listed?.pods ?? [], nowMs);
   forgetStale(memory, known);
   return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
-    .map((entry) => observePod(store, group, memory, entry, nowMs));
+    .map((entry) => observePod(options, group, memory, entry, nowMs));
 }
 
 /** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
@@ -193,7 +204,7 @@ function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
 }
 
 function observePod(
-  store: Store,
+  { store, owners }: ObserverOptions,
   group: LeaderGroup,
   memory: GroupMemory,
   entry: StoredPod,
@@ -208,6 +219,7 @@ function observePod(
     member,
     claimedByOther: rivals.some((other) => !member || older(other, group)),
     cordoned: store.cordoned(pod.node),
+    owner: ownerView(owners, group, memory, pod, nowMs),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
     refusedUntilMs: memory.promotionRefusals.get(pod.uid)?.retryAtMs ?? null,

@@ -82,6 +82,8 @@ export function trackReach(kubernetes: Kubernetes, clock: Clock, changed: () => 
     listPods: reading(kubernetes.listPods),
     getGroup: reading(kubernetes.getGroup),
     getTermination: reading(kubernetes.getTermination),
+    getWorkload: reading(kubernetes.getWorkload),
+    listPodSelecting: reading(kubernetes.listPodSelecting),
     setFinalizers: writing(kubernetes.setFinalizers),
     replaceStatus: writing(kubernetes.replaceStatus),
     clusterUid: reading(kubernetes.clusterUid),

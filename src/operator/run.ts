@@ -9,6 +9,7 @@ import type { Kubernetes } from '../ports/kubernetes.ts';
 import type { Locks } from './locks.ts';
 import type { GroupMemory } from './memory.ts';
 import { rememberPod } from './memory.ts';
+import type { Owners } from './owners.ts';
 import type { SessionKeeper } from './sessions.ts';
 import type { Yeses } from './yeses.ts';
 
@@ -23,6 +24,7 @@ export type ExecutorPorts = {
   readonly doubtOwnership: () => void;
   readonly syntheticNode: string;
   readonly yeses: Pick<Yeses, 'untilMs'>;
+  readonly owners: Pick<Owners, 'read'>;
 };
 
 /** A committed transaction of this run: the proof that a promotion needs (promise I2). */
@@ -79,6 +81,15 @@ export const worst = (steps: readonly Step[]): Step =>
 export function notePod(run: Run, pod: Pod): void {
   run.answers.set(pod.uid, pod);
   rememberPod(run.memory, pod);
+}
+
+/** As notePod, after a write of ours: of a controller that cannot be read the first such pod whose label changed is its trial. */
+export function noteWritten(run: Run, pod: Pod): void {
+  notePod(run, pod);
+  const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
+  const { key } = run.group.spec.label;
+  if (!before?.owner || before.labels[key] === pod.labels[key] || run.memory.trials.has(before.owner.uid)) return;
+  run.memory.trials.set(before.owner.uid, { podUid: pod.uid, atMs: run.ports.clock.nowMs() });
 }
 
 /** Highest token on any pod that this run's writes have shown. */

@@ -1,6 +1,6 @@
 /** What the operator needs of the API server. The adapter is src/kubernetes; the simulation brings another. */
 import type { LeaderGroupStatus, ParsedLeaderGroup } from '../api/leadergroup.ts';
-import type { Pod, PodRef } from '../api/pod.ts';
+import type { OwnerRef, Pod, PodRef } from '../api/pod.ts';
 
 /** A merge patch of metadata: null removes a key. Touches nothing else. */
 export type MetadataPatch = {
@@ -38,6 +38,22 @@ export type KubernetesEvent = {
   readonly message: string;
 };
 
+/** What the controller of pods selects and makes them by: label keys only. */
+export type Workload = {
+  /** Whom people know: the Deployment of a ReplicaSet, else the controller itself. */
+  readonly kind: string;
+  readonly name: string;
+  /** In its own selector. */
+  readonly selectorKeys: readonly string[];
+  /** Labels of its pod template. */
+  readonly templateKeys: readonly string[];
+  /** In topology spread constraints and pod (anti-)affinity of its template. */
+  readonly placementKeys: readonly string[];
+};
+
+/** An object, other than a controller, that selects pods by labels. */
+export type PodSelecting = { readonly kind: string; readonly name: string; readonly keys: readonly string[] };
+
 export type Kubernetes = {
   /**
    * Merge-patches a pod with its uid as precondition, and its resourceVersion when one is given. The answer's pod is
@@ -63,6 +79,13 @@ export type Kubernetes = {
   ): Promise<ContainerTermination | null>;
   /** From etcd, all pages. Throws KubernetesError. */
   listPods(namespace: string, signal: AbortSignal): Promise<readonly Pod[]>;
+  /**
+   * The controller that a pod names. `gone`: there is none of this name and uid. `unreadable`: a right is missing, or a kind that says
+   * nothing of its selector. Throws KubernetesError, where asking again may help.
+   */
+  getWorkload(namespace: string, owner: OwnerRef, signal: AbortSignal): Promise<Workload | 'gone' | 'unreadable'>;
+  /** PodDisruptionBudgets and NetworkPolicies of a namespace, those of them that may be read. Throws KubernetesError. */
+  listPodSelecting(namespace: string, signal: AbortSignal): Promise<readonly PodSelecting[]>;
   /** From etcd. null: a Status NotFound that names this group. Throws KubernetesError. */
   getGroup(namespace: string, name: string, signal: AbortSignal): Promise<ParsedLeaderGroup | null>;
   /** Replaces metadata.finalizers under uid and resourceVersion. */

@@ -83,8 +83,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/write-off.ts',
-        'labelled(o.group, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid))',
-        'labelled(o.group, observed) && lock.versions.length > 0',
+        'removable(o, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid))',
+        'removable(o, observed) && lock.versions.length > 0',
       ),
     ],
   },
@@ -809,6 +809,63 @@ export const mutants: readonly Mutant[] = [
         'const left = before.filter((other) => other !== fault);',
         'const left: readonly Fault[] = [];',
       ),
+    ],
+  },
+  {
+    id: 'label-written-against-a-selector',
+    promises: ['I6'],
+    attacks: [],
+    what: 'a label is written although the controller of the pod selects by its key',
+    edits: [
+      edit(
+        'election/owners.ts',
+        "if (selecting?.owner.kind === 'selects') return",
+        "if (selecting?.owner.kind === 'selects' && pods.length > 1000) return",
+      ),
+    ],
+  },
+  {
+    id: 'unread-controllers-not-asked',
+    promises: ['I6'],
+    attacks: [],
+    what: 'labels are written before the controllers of the pods have been asked for their selectors',
+    edits: [
+      edit('election/owners.ts', 'if (written.length === 0) return plan;', 'if (written.length < 1000) return plan;'),
+    ],
+  },
+  {
+    id: 'no-trial-of-unreadable-controllers',
+    promises: ['I6'],
+    attacks: [],
+    what: 'the pods of a controller that cannot be read are all labelled at once',
+    edits: [
+      edit(
+        'election/owners.ts',
+        "if (!written.some(({ owner }) => owner.kind === 'unreadable')) return plan;",
+        "if (!written.some(({ owner }) => owner.kind === 'unread')) return plan;",
+      ),
+    ],
+  },
+  {
+    id: 'released-pods-stop-nothing',
+    promises: ['I6'],
+    attacks: [],
+    what: 'a pod that lost its controller after a write of ours stops nothing',
+    edits: [
+      edit(
+        'election/owners.ts',
+        'if (pod !== undefined) return { message: releasedMessage',
+        'if (pod !== undefined && pods.length > 1000) return { message: releasedMessage',
+      ),
+    ],
+  },
+  {
+    id: 'stop-forgotten-with-the-process',
+    promises: ['I6'],
+    attacks: [],
+    what: 'what the status says of a label stop counts for nothing after a restart',
+    edits: [
+      edit('election/owners.ts', 'return stoppedBefore === null ? null : { message: stoppedBefore };', 'return null;'),
     ],
   },
 ];

@@ -15,6 +15,7 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   member: true,
   claimedByOther: false,
   cordoned: false,
+  owner: { kind: 'clear', workload: 'Deployment notifier', template: false, placement: false },
   readyForMs: pod.ready ? 60_000 : 0,
   notReadyForMs: pod.ready ? 0 : 60_000,
   refusedUntilMs: null,
@@ -82,6 +83,8 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     holderSession: null,
     freshList: false,
     groupConfirmed: false,
+    labelStop: null,
+    labelReaders: [],
     overlapsWith: null,
     lockKeyProblem: null,
     demotedForSilence: false,
@@ -119,6 +122,8 @@ function inWords(action: Action): string {
       return `cleanUp ${action.pods.map(({ pod }) => pod.name).join(',')}`;
     case 'destroySessions':
       return `destroySessions ${action.sessions.join(',')}`;
+    case 'readOwners':
+      return `readOwners ${action.owners.map(({ name }) => name).join(',')}`;
     case 'addFinalizer':
     case 'removeFinalizer':
     case 'readLock':

@@ -38,6 +38,8 @@ const AT_ONCE: ReadonlySet<Request['operation']> = new Set([
   'readKeys',
   'replaceStatus',
   'getGroup',
+  'getWorkload',
+  'listPodSelecting',
   'destroySession',
 ]);
 

@@ -196,6 +196,10 @@ export function createLink(
     getPod: (namespace, name) => read('getPod', name, () => api.requests.getPod(namespace, name)),
     getTermination: (namespace, name, container) =>
       read('getTermination', name, () => api.requests.getTermination(namespace, name, container)),
+    getWorkload: (namespace, owner) =>
+      read('getWorkload', owner.name, () => api.requests.getWorkload(namespace, owner)),
+    listPodSelecting: (namespace) =>
+      read('listPodSelecting', namespace, () => api.requests.listPodSelecting(namespace)),
     listPods: (namespace) => read('listPods', namespace, () => api.requests.listPods(namespace)),
     getGroup: (namespace, name) => read('getGroup', name, () => api.requests.getGroup(namespace, name)),
     setFinalizers: (group, version, finalizers) =>

@@ -21,6 +21,7 @@ import { type ConsulContact, trackContact } from '../../../src/operator/consul-c
 import { createAsk } from '../../../src/operator/gate.ts';
 import { createLocks, type Locks } from '../../../src/operator/locks.ts';
 import { createObserver } from '../../../src/operator/observe.ts';
+import { createOwners } from '../../../src/operator/owners.ts';
 import type { Next } from '../../../src/operator/queue.ts';
 import { createReconciler } from '../../../src/operator/reconciler.ts';
 import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
@@ -129,6 +130,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       : { kind: belief === 'owned' ? 'notOwned' : belief };
 
   let gotBucketMs: number | null = null;
+  const owners = createOwners(link.kubernetes, clock);
   const yeses = createYeses(clock, () => gotBucketMs);
   const reconciler = createReconciler({
     store,
@@ -143,6 +145,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       lockKeyProblem: () => null,
       aloneSinceMs: () => aloneSinceMs,
       heldSinceMs: () => null,
+      owners,
     }),
     executor: {
       consul: contact.consul,
@@ -156,6 +159,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       },
       syntheticNode: node,
       yeses,
+      owners,
     },
     wake: () => undefined,
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),

@@ -5,8 +5,15 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { LeaderGroup, LeaderGroupStatus, ParsedLeaderGroup } from '../../../src/api/leadergroup.ts';
-import type { Pod, PodRef } from '../../../src/api/pod.ts';
-import type { ContainerTermination, MetadataPatch, ObjectRef, WriteOutcome } from '../../../src/ports/kubernetes.ts';
+import type { OwnerRef, Pod, PodRef } from '../../../src/api/pod.ts';
+import type {
+  ContainerTermination,
+  MetadataPatch,
+  ObjectRef,
+  PodSelecting,
+  Workload,
+  WriteOutcome,
+} from '../../../src/ports/kubernetes.ts';
 
 /** A change of one object; what a watch of its kind delivers. */
 export type Change<T> = {
@@ -37,6 +44,9 @@ export type WorldApiServer = {
   /** What others do: kubelets, users, controllers. */
   readonly foreign: {
     addPod(pod: Pod): Pod;
+    /** What a read of the controller with this uid says from now on; by default that it selects by `app`. */
+    setWorkload(owner: string, workload: Workload | 'gone' | 'unreadable'): void;
+    addSelecting(object: PodSelecting): void;
     /** Changes a pod that is there; nothing when it is not. */
     changePod(name: string, change: (pod: Pod) => Partial<Pod>): void;
     removePod(name: string): void;
@@ -66,6 +76,8 @@ export type WorldApiServer = {
       resourceVersion: string,
       status: LeaderGroupStatus,
     ): WriteOutcome<ParsedLeaderGroup>;
+    getWorkload(namespace: string, owner: OwnerRef): Workload | 'gone' | 'unreadable';
+    listPodSelecting(namespace: string): readonly PodSelecting[];
     clusterUid(): string;
   };
   /** Called with each change of a pod or a group. */
@@ -87,6 +99,8 @@ const id = ({ namespace, name }: { namespace: string; name: string }): string =>
 export function createWorldApiServer(): WorldApiServer {
   const pods = new Map<string, Pod>();
   const groups = new Map<string, LeaderGroup>();
+  const workloads = new Map<string, Workload | 'gone' | 'unreadable'>();
+  const selecting: PodSelecting[] = [];
   const terminations = new Map<string, ContainerTermination>();
   const podLog: Change<Pod>[] = [];
   const groupLog: Change<LeaderGroup>[] = [];
@@ -170,6 +184,8 @@ export function createWorldApiServer(): WorldApiServer {
     podLog,
     groupLog,
     foreign: {
+      setWorkload: (owner, workload) => void workloads.set(owner, workload),
+      addSelecting: (object) => void selecting.push(object),
       addPod: (pod) => storePod(null, pod) ?? pod,
       changePod: (name, change) => {
         const found = pods.get(inDefault(name));
@@ -212,6 +228,15 @@ export function createWorldApiServer(): WorldApiServer {
         writeGroup(group, resourceVersion, (found) => ({ ...found, finalizers })),
       replaceStatus: (_by, group, resourceVersion, status) =>
         writeGroup(group, resourceVersion, (found) => ({ ...found, status })),
+      getWorkload: (_namespace, owner) =>
+        workloads.get(owner.uid) ?? {
+          kind: owner.kind,
+          name: owner.name,
+          selectorKeys: ['app'],
+          templateKeys: ['app'],
+          placementKeys: [],
+        },
+      listPodSelecting: () => selecting,
       clusterUid: () => CLUSTER_UID,
     },
     onChange: (listener) => void changeListeners.push(listener),

@@ -89,6 +89,10 @@ export function kubernetesOver(
     getPod: (namespace, name, signal) => read('getPod', () => requests.getPod(namespace, name), signal),
     getTermination: (namespace, name, container, signal) =>
       read('getTermination', () => requests.getTermination(namespace, name, container), signal),
+    getWorkload: (namespace, owner, signal) =>
+      read('getWorkload', () => requests.getWorkload(namespace, owner), signal),
+    listPodSelecting: (namespace, signal) =>
+      read('listPodSelecting', () => requests.listPodSelecting(namespace), signal),
     listPods: (namespace, signal) => read('listPods', () => requests.listPods(namespace), signal, LIST_MS),
     getGroup: (namespace, name, signal) => read('getGroup', () => requests.getGroup(namespace, name), signal),
     setFinalizers: (group, version, finalizers, signal) =>

@@ -57,6 +57,7 @@ async function aStage(...pods: readonly Pod[]) {
       locks,
       doubtOwnership: () => doubts.push('bucket'),
       syntheticNode: NODE,
+      owners: { read: () => Promise.resolve() },
       yeses: { untilMs: () => yesUntilMs },
     },
     group,

@@ -54,6 +54,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     aloneSinceMs: () => startedMs,
     heldSinceMs: () => heldSinceMs,
     marginMs: MARGIN_MS,
+    owners: { of: () => null, selecting: () => [] },
   });
   const memory = freshMemory();
   const look = (changed: GroupMemory = memory, of = group) => observe(of, changed);

@@ -1,11 +1,27 @@
 import { defineConfig } from 'vitest/config';
+import lastLinesReporter from './test/support/last-lines.ts';
+
+/** On machines of two cores: more clusters side by side would only take turns. */
+const CLUSTERS_AT_ONCE = 2;
+
+/** They compare times with times, count what happens while nothing should, or look at the whole machine: nothing runs beside them. */
+const alone = ['failover', 'faults', 'real-node-remains', 'rest', 'storm'].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
+
+const onClusters = {
+  setupFiles: ['test/support/keep-setup.ts'],
+  testTimeout: 180_000,
+  hookTimeout: 300_000,
+};
 
 /**
- * Three projects: `unit` needs nothing but this checkout; `integration` starts real components on loopback (dev/cluster); `e2e` runs the
- * images on real nodes.
+ * `unit` needs nothing but this checkout; `integration` starts real components on loopback (dev/cluster), two files at a time, and
+ * `integration-alone` one; `e2e` runs the images on real nodes. Groups run one after the other.
  */
 export default defineConfig({
   test: {
+    reporters: ['default', lastLinesReporter],
     projects: [
       {
         test: {
@@ -17,18 +33,30 @@ export default defineConfig({
       },
       {
         test: {
+          ...onClusters,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
-          fileParallelism: false,
+          exclude: alone,
+          maxWorkers: CLUSTERS_AT_ONCE,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
+          ...onClusters,
+          name: 'integration-alone',
+          include: alone,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...onClusters,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

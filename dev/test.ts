@@ -13,7 +13,11 @@ const fast: readonly Step[] = [
 ];
 
 const real: readonly Step[] = [
-  { name: 'integration tests', command: 'vitest', args: ['run', '--project', 'integration'] },
+  {
+    name: 'integration tests',
+    command: 'vitest',
+    args: ['run', '--project', 'integration', '--project', 'integration-alone'],
+  },
   { name: 'end-to-end test', command: 'vitest', args: ['run', '--project', 'e2e'] },
 ];
 

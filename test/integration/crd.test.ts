@@ -1,24 +1,19 @@
 /** What the real API server makes of crds/: which groups it takes, what it tells whom it refuses, what kubectl shows. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Cluster, startCluster } from '../../dev/cluster/index.ts';
 import type { LeaderGroupStatus } from '../../src/api/leadergroup.ts';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
+import { type KeptCluster, startKeptCluster } from '../support/kept-cluster.ts';
 import { type Kubectl, kubectlOf } from '../support/kubectl.ts';
 
 type Spec = Readonly<Record<string, unknown>>;
 type Group = { readonly spec: Record<string, unknown>; readonly status?: unknown };
 
-let dir: string;
-let cluster: Cluster | undefined;
+let kept: KeptCluster | undefined;
 let kubectl: Kubectl;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'leadergroup-crd-'));
-  cluster = await startCluster({ dir });
-  kubectl = kubectlOf(cluster.env);
+  kept = await startKeptCluster();
+  kubectl = kubectlOf(kept.cluster.env);
   await kubectl.must(['apply', '--validate=strict', '-f', 'crds/']);
   // kubectl refuses to wait for a condition of an object that has no status yet.
   const wait = ['wait', '--for=condition=Established', '--timeout=30s', `crd/${CRD}`];
@@ -26,8 +21,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await cluster?.down();
-  await rm(dir, { recursive: true, force: true });
+  await kept?.[Symbol.asyncDispose]();
 });
 
 const CRD = 'leadergroups.leadergroup.dev';

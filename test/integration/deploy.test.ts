@@ -1,16 +1,16 @@
 /** deploy/ on the real components: the manifests are taken, and the operator's rights are those it needs and no more. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Cluster, startCluster } from '../../dev/cluster/index.ts';
+import type { Cluster } from '../../dev/cluster/index.ts';
+import { type KeptCluster, startKeptCluster } from '../support/kept-cluster.ts';
 import { type Kubectl, kubectlOf } from '../support/kubectl.ts';
 
-let dir: string;
-let cluster: Cluster | undefined;
+let kept: KeptCluster | undefined;
 let kubectl: Kubectl;
+let dir: string;
 
 const NAMESPACE = 'leadergroup-system';
 const OPERATOR = `system:serviceaccount:${NAMESPACE}:leadergroup`;
@@ -18,19 +18,18 @@ const OPERATOR = `system:serviceaccount:${NAMESPACE}:leadergroup`;
 const ANYONE = `system:serviceaccount:${NAMESPACE}:default`;
 
 const running = (): Cluster => {
-  if (cluster === undefined) throw new Error('the cluster did not start');
-  return cluster;
+  if (kept === undefined) throw new Error('the cluster did not start');
+  return kept.cluster;
 };
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'leadergroup-deploy-'));
-  cluster = await startCluster({ dir, consulAcl: true });
-  kubectl = kubectlOf(cluster.env);
+  kept = await startKeptCluster({ consulAcl: true });
+  dir = kept.dir;
+  kubectl = kubectlOf(kept.cluster.env);
 });
 
 afterAll(async () => {
-  await cluster?.down();
-  await rm(dir, { recursive: true, force: true });
+  await kept?.[Symbol.asyncDispose]();
 });
 
 describe('the manifests', () => {

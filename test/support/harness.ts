@@ -8,14 +8,13 @@
  * ```
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Cluster, startCluster } from '../../dev/cluster/index.ts';
+import type { Cluster } from '../../dev/cluster/index.ts';
 import type { Condition, ConditionStatus, ConditionType, LeaderGroupStatus } from '../../src/api/leadergroup.ts';
 import { type WatchedPod, writesBy } from './checker.ts';
 import { installCrd } from './crd.ts';
+import { startKeptCluster } from './kept-cluster.ts';
 import { type Kubectl, kubectlOf } from './kubectl.ts';
 import type { HeldBack } from './observer/consul.ts';
 import { type Observer, startObserver, type View } from './observer.ts';
@@ -51,7 +50,7 @@ export type StartOptions = {
 export type Leading = WatchedPod & { readonly token: number };
 
 export type Harness = {
-  /** A folder for this harness, removed with it. Operators log to `operator-<replica>.log` in it. */
+  /** A folder for this harness, kept for whoever looks into a failure (see keep.ts), else removed. Operators log to `operator-<replica>.log` in it. */
   readonly dir: string;
   readonly cluster: Cluster;
   readonly kubectl: Kubectl;
@@ -88,27 +87,19 @@ const CONDITION_TIMEOUT_MS = 15_000;
 const QUIET_MS = 6_000;
 const REST_TIMEOUT_MS = 60_000;
 
-/** LEADERGROUP_TEST_KEEP=1 keeps the folder, with the logs of the operators, for looking at a failure. */
-const KEEP = process.env['LEADERGROUP_TEST_KEEP'] === '1';
-
 export const startHarness = async (options: HarnessOptions = {}): Promise<Harness> => {
   await using made = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), 'leadergroup-it-'));
-  made.defer(async () => {
-    if (KEEP) console.log(`kept: ${dir}`);
-    else await rm(dir, { recursive: true, force: true });
-  });
   const { consulAcl = false, realNodes = 0, consulHeldBack } = options;
   const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
-  const wish = { dir: join(dir, 'cluster'), consulAcl, realNodes };
   if (realNodes > 0) made.defer((await takeMachine()).release);
-  const cluster = made.use(await startCluster(wish));
+  const { dir, cluster, observedBy } = made.use(await startKeptCluster({ consulAcl, realNodes }));
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig } = cluster;
   const consul: ConsulAccess = { address: cluster.consulAddress, token: cluster.consulToken };
   const world = made.use(await openWorld({ kubeconfig, consul }));
   const observer = made.use(await startObserver({ kubeconfig, consul, ...heldBack }));
+  observedBy(observer);
   const proxies = options.proxies === true ? await startProxies(cluster, dir, made) : null;
   const operators = made.use(new AsyncDisposableStack());
   const spawnOperator: Harness['spawnOperator'] = async ({ env = {}, args = [], replica = 'a' } = {}) =>

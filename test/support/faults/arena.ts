@@ -1,5 +1,5 @@
 /** Three operator replicas and their groups on the real components, each replica behind TCP proxies of its own. */
-import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -80,6 +80,7 @@ export async function openArena(groups: number, keep: string | null): Promise<Ar
   made.defer(() => rm(dir, { recursive: true, force: true }));
   if (keep !== null) made.defer(() => copyLogs(dir, keep));
   const cluster = made.use(await startCluster({ dir: join(dir, 'cluster'), consulServers: 3 }));
+  if (keep !== null) made.defer(() => cp(join(cluster.dir, 'logs'), join(keep, 'components'), { recursive: true }));
   await installCrd(kubectlOf(cluster.env));
   const anyConsul = await liveServer(cluster.consulAddresses, made);
   // The observer and the tests reach whichever server lives, and no fault of the network.

@@ -1,0 +1,11 @@
+/** Vitest runs this before each file of tests on real components. LEADERGROUP_TEST_KEEP=1 keeps the folders without a failure as well. */
+import { afterAll } from 'vitest';
+import { hasFailed, settle, stayUntilSettled } from './keep.ts';
+
+const ALWAYS = process.env['LEADERGROUP_TEST_KEEP'] === '1';
+
+stayUntilSettled();
+// The first of a file's hooks to be registered is the last to be called: whatever the file has made has ended.
+afterAll(async (_, file) => {
+  file.meta.kept = await settle(ALWAYS || hasFailed(file));
+});

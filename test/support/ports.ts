@@ -1,13 +1,19 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { isFree } from '../../dev/cluster/ports.ts';
 
-/** A loopback port that is free now. Somebody else may take it before it is used; whoever uses it fails loudly then. */
-export const freePort = async (): Promise<number> => {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const server = createServer().once('error', reject).listen(0, '127.0.0.1', resolve);
-  await promise;
-  const { port } = server.address() as AddressInfo;
-  const closed = Promise.withResolvers<void>();
-  server.close(() => closed.resolve());
-  await closed.promise;
-  return port;
-};
+/** Below those of development clusters, which are below those that the system gives to outgoing connections. */
+const LOWEST = 10_000;
+const BEYOND = 20_000;
+const TRIES = 100;
+
+/**
+ * A loopback port that is free now, drawn from ten thousand that no client is given, since other tests run beside. Somebody else may take it
+ * before it is used; whoever uses it fails loudly then.
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const port = randomInt(LOWEST, BEYOND);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port between ${LOWEST} and ${BEYOND} on 127.0.0.1 in ${TRIES} tries`);
+}

@@ -72,8 +72,15 @@ export type Action =
   /** With the token and under the proof of this plan's own transaction. */
   | { readonly do: 'promote'; readonly pod: PodVersion }
   | { readonly do: 'labelFollowers'; readonly pods: readonly PodVersion[] }
-  /** Our keys of a deleted group; never a shared one. */
-  | { readonly do: 'deleteKeys'; readonly fence: BucketFence; readonly view: LockView }
+  /** What stays of a deleted group in Consul: its last token, so that a group of this name goes on above it. Never in a shared key. */
+  | {
+      readonly do: 'bury';
+      readonly fence: BucketFence;
+      readonly view: LockView;
+      readonly record: LockRecord;
+    }
+  /** Whether the older group that this one overlaps with is really there. */
+  | { readonly do: 'readRival'; readonly name: string }
   /** Takes this group's annotations, and its label where it is nobody else's, off a pod. */
   | {
       readonly do: 'cleanUp';

@@ -111,6 +111,8 @@ export type Ownership =
 export type Observation = {
   /** Monotonic milliseconds at which this was put together. */
   readonly nowMs: number;
+  /** Whole minutes since 1970 by the wall clock. */
+  readonly wallMinutes: number;
   readonly group: LeaderGroup;
   readonly keys: GroupKeys;
   /** Members first and foremost; also pods that carry this group's label or annotations and the recorded holder, if known. */
@@ -135,6 +137,9 @@ export type Observation = {
   readonly labelReaders: readonly string[];
   /** Name of the older group that acts for a pod that this one selects too. */
   readonly overlapsWith: string | null;
+  /** A GET has shown that it is there; a cache may still show one that is gone. */
+  readonly overlapConfirmed: boolean;
+  readonly overlapUid: string | null;
   /** Why the configuration forbids the lockKey; null: allowed. */
   readonly lockKeyProblem: string | null;
   /** The labels were taken off for Consul's silence, and no renewal has been acknowledged since. */
@@ -158,4 +163,6 @@ export type Observation = {
   readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
   /** Monotonic milliseconds at which the deletion was first seen. */
   readonly deletingSinceMs: number | null;
+  /** A GET has shown that it is this very group that is being deleted, not an earlier one of its name. */
+  readonly deletionConfirmed: boolean;
 };

@@ -1,26 +1,63 @@
 /**
- * The group is being deleted: labels off, lock released, our keys gone, pods cleaned, finalizer removed; in this order,
- * so that whatever interrupts it the next pass goes on. It never hangs a namespace: with Consul away the labels come
- * off and after ten seconds the finalizer goes; sessions expire by themselves, the record left is an earlier life.
+ * The group is being deleted: labels off, lock released, the last token left in Consul, pods cleaned, finalizer removed; in this order, so
+ * that whatever interrupts it the next pass goes on. It never hangs a namespace: with Consul away the labels come off and after ten seconds
+ * the finalizer goes; and within a minute it goes whatever forbids us to write to a pod. Sessions expire by themselves, the record left is
+ * an earlier life, and a next group of this name writes off whoever is still labelled before anyone is promoted.
  */
 import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { unlockOf } from './plan-restrained.ts';
-import { look, nothing } from './plans.ts';
+import { look, nothing, notReady, rest } from './plans.ts';
 import { holderAmong } from './sessions.ts';
+import { recordedToken, witnessedToken } from './witnesses.ts';
 import { labelledPods, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
 const PATIENCE_MS = 10_000;
+/** How long anything else may, a policy that forbids to take a label off, say. */
+const LIMIT_MS = 50_000;
+/** From here on nothing but the finalizer counts. */
+const LAST_MS = 55_000;
+const AGAIN_MS = 1000;
 
 export function planDeletion(o: Observation): Plan {
   if (!o.group.finalizers.includes(FINALIZER)) return nothing('gone but for other finalizers');
-  if (withoutConsul(o)) return deleteWithoutConsul(o);
-  if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
-  if (o.lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
+  if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
+  if (!o.deletionConfirmed) return look([{ do: 'readGroup' }], 'a cache may show the deletion of an earlier group');
+  const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
+  if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted: nothing more is waited for');
+  if (waitedMs >= LIMIT_MS) return giveUp(o);
+  const refusal = o.writeOffRefused;
+  if (refusal !== null && o.nowMs < refusal.retryAtMs) {
+    return waiting(refusal.message, Math.min(refusal.retryAtMs - o.nowMs, LIMIT_MS - waitedMs));
+  }
+  if (withoutConsul(o)) return deleteWithoutConsul(o, waitedMs);
+  if (o.lock === null) return deletion([{ do: 'readLock' }], 'the lock is not known');
   return deleteWithConsul(o, o.lock);
+}
+
+/** What holds the deletion up, for people; it goes on by itself after a minute at the latest. */
+const waiting = (why: string, againMs: number): Plan =>
+  rest(
+    notReady(
+      'Deleting',
+      `${why}; the LeaderGroup goes within a minute of its deletion, whoever is still labelled then`,
+    ),
+    Math.max(1, againMs),
+  );
+
+/** As `look`; should one of the actions fail, people see that the group is being deleted, and why it is still there. */
+const deletion = (actions: readonly Action[], reason: string): Plan => ({
+  ...look(actions, reason),
+  verdict: notReady('Deleting', 'the LeaderGroup is being deleted'),
+});
+
+/** The last token is kept if Consul lets us; the rest stays as it is. */
+function giveUp(o: Observation): Plan {
+  const buried = withoutConsul(o) || o.lock === null ? [] : burial(o, o.lock);
+  return deletion([...buried, { do: 'removeFinalizer' }], 'the group is deleted: what could not be undone stays');
 }
 
 const withoutConsul = (o: Observation): boolean =>
@@ -29,18 +66,16 @@ const withoutConsul = (o: Observation): boolean =>
   o.ownership.kind === 'lapsed' ||
   o.ownership.kind === 'neverKnown';
 
-function deleteWithoutConsul(o: Observation): Plan {
+function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
   const off = writeOff(
     labelledPods(o)
       .filter(({ pod }) => o.labelStop === null || !o.writtenOff.has(pod.uid))
       .map((target) => writeOffTarget(o, target)),
     'deletion',
   );
-  if (off.length > 0) return look(off, 'the group is deleted while Consul is away: labels first');
-  const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
-  if (waitedMs < PATIENCE_MS)
-    return nothing('the group is deleted while Consul is away', Math.min(1000, PATIENCE_MS - waitedMs));
-  return look(
+  if (off.length > 0) return deletion(off, 'the group is deleted while Consul is away: labels first');
+  if (waitedMs < PATIENCE_MS) return waiting('Consul does not answer', Math.min(AGAIN_MS, PATIENCE_MS - waitedMs));
+  return deletion(
     [...cleanUp(o), { do: 'removeFinalizer' }],
     'the group is deleted; Consul did not answer for ten seconds',
   );
@@ -49,21 +84,33 @@ function deleteWithoutConsul(o: Observation): Plan {
 function deleteWithConsul(o: Observation, lock: LockView): Plan {
   const holder = holderAmong(o.sessions, lock);
   if (lock.session !== null && holder === null && o.holderSession === null) {
-    return look([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');
+    return deletion([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');
   }
   const off = writeOff(writeOffsForMove(o, lock, null), 'deletion');
   const unlock = unlockOf(o, lock, holder);
-  if (off.length > 0 || unlock.length > 0) return look([...off, ...unlock], 'the group is deleted: labels and lock');
-  const keys: readonly Action[] =
-    ownKeysExist(o, lock) && o.ownership.kind === 'owned'
-      ? [{ do: 'deleteKeys', fence: o.ownership.fence, view: lock }]
-      : [];
-  return look([...cleanUp(o), ...keys, { do: 'removeFinalizer' }], 'the group is deleted: its traces');
+  if (off.length > 0 || unlock.length > 0)
+    return deletion([...off, ...unlock], 'the group is deleted: labels and lock');
+  return deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }], 'the group is deleted: its traces');
 }
 
-/** The lock itself without a lockKey; with one only the record: the shared keys belong to everyone. */
-const ownKeysExist = (o: Observation, lock: LockView): boolean =>
-  lock.versions.some(({ key, index }) => key === (o.keys.record ?? o.keys.lock) && index > 0);
+/**
+ * Before the pods are cleaned, which may be all that still knows the last token. Nothing where no token was ever given, or where it is
+ * done already. (Promise I5.)
+ */
+function burial(o: Observation, lock: LockView): readonly Action[] {
+  const token = Math.max(recordedToken(lock), witnessedToken(o));
+  if (o.ownership.kind !== 'owned' || token === 0 || !oursToWrite(o, lock)) return [];
+  if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
+  const holder = lock.record?.holder ?? { pod: '-', uid: '-' };
+  const { uid: groupUid, generation } = o.group;
+  const writes = (lock.record?.writes ?? 0) + 1;
+  const record = { v: 1, groupUid, generation, holder, token, writes, deleted: o.wallMinutes } as const;
+  return [{ do: 'bury', fence: o.ownership.fence, view: lock, record }];
+}
+
+/** The value of a lock that a stranger holds is the stranger's; beside a lockKey the record is always ours. */
+const oursToWrite = (o: Observation, lock: LockView): boolean =>
+  o.keys.record !== null || lock.session === null || holderAmong(o.sessions, lock) !== null;
 
 function cleanUp(o: Observation): readonly Action[] {
   const marked = o.pods.filter((observed) => carriesOurs(o, observed));

@@ -41,6 +41,8 @@ const LOOK_AGAIN_MS = 1000;
 
 /** What decides before the lock is looked at; null: nothing does. */
 function planOwned(o: Observation): Plan | null {
+  if (o.overlapsWith !== null && !o.overlapConfirmed)
+    return look([{ do: 'readRival', name: o.overlapsWith }], 'a cache may show an older group that is gone');
   if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith);
   if (o.lockKeyProblem !== null) return standDown(o, stalled('LockKeyNotAllowed', o.lockKeyProblem));
   if (o.group.spec.paused) return planPaused(o);

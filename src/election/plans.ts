@@ -46,7 +46,7 @@ export const ready = (reason: 'Led' | 'LedElsewhere' | 'ScaledToZero', detail = 
 });
 
 export const notReady = (
-  reason: 'Electing' | 'NoCandidate' | 'ConsulUnreachable' | 'LockDelay',
+  reason: 'Electing' | 'NoCandidate' | 'ConsulUnreachable' | 'LockDelay' | 'Deleting',
   detail: string,
 ): Verdict => ({ ready: { status: 'False', reason }, detail, stalled: null });
 

@@ -15,6 +15,8 @@ export type LockRecord = {
   readonly token: number;
   /** Raised by every write, so that no two records are equal: an identical value would leave the lock's index alone. */
   readonly writes: number;
+  /** The group was deleted then, in whole minutes since 1970: what is left is its last token. Absent while it is there. */
+  readonly deleted?: number;
 };
 
 export const formatRecord = (record: LockRecord): string => JSON.stringify(record);
@@ -26,7 +28,8 @@ export function parseRecord(text: string | null): LockRecord | null {
   const { groupUid, generation, token, writes, holder } = raw;
   if (!isText(groupUid) || !isText(holder.pod) || !isText(holder.uid)) return null;
   if (!isCount(generation) || !isCount(token) || !isCount(writes) || !readable(token)) return null;
-  return { v: 1, groupUid, generation, token, writes, holder: { pod: holder.pod, uid: holder.uid } };
+  const record = { v: 1, groupUid, generation, token, writes, holder: { pod: holder.pod, uid: holder.uid } } as const;
+  return isCount(raw['deleted']) ? { ...record, deleted: raw['deleted'] } : record;
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

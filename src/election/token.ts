@@ -12,6 +12,18 @@ import type { Pod } from '../api/pod.ts';
 export const believable = (token: number): boolean => token < 10 ** 15;
 export const readable = (token: number): boolean => token < 2 * 10 ** 15;
 
+/** Minutes from 1970 to 2026, when none of these tokens had been given. */
+const BEGIN_MINUTES = Date.UTC(2026, 0, 1) / 60_000;
+
+/**
+ * A group that nothing is remembered of (Consul wiped, the cluster rebuilt or renamed) counts on from the minutes since 2026: above every
+ * token of an earlier life that had less than one election a minute. A clock before 2026 gives 0.
+ */
+export const tokenFloor = (wallMinutes: number): number => {
+  const minutes = Math.floor(wallMinutes - BEGIN_MINUTES);
+  return minutes > 0 && believable(minutes) ? minutes : 0;
+};
+
 /** A token as text; 0 for anything that is none, or not readable. */
 export function parseToken(text: string | null | undefined): number {
   if (text === null || text === undefined || !/^[0-9]{1,16}$/.test(text)) return 0;

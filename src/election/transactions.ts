@@ -3,13 +3,20 @@ import type { PodRef } from '../api/pod.ts';
 import type { LockTransaction, TokenRule } from './actions.ts';
 import type { BucketFence, LockView, MemberSession, Observation } from './observation.ts';
 import type { LockRecord } from './record.ts';
+import { holderAmong } from './sessions.ts';
+import { tokenFloor } from './token.ts';
+import { trustOf } from './trust.ts';
 import { recordedToken, witnessedToken } from './witnesses.ts';
 
-/** Everything that any token of this group was ever seen in: the next one is above it. */
-const above = (o: Observation, lock: LockView): TokenRule => ({
-  kind: 'above',
-  token: Math.max(recordedToken(lock), witnessedToken(o)),
-});
+/**
+ * Everything that any token of this group was ever seen in: the next one is above it. Where the record cannot be believed an earlier life
+ * may have left tokens that nothing here shows.
+ */
+const above = (o: Observation, lock: LockView): TokenRule => {
+  const forgotten = trustOf(o, lock, holderAmong(o.sessions, lock)) !== 'good';
+  const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;
+  return { kind: 'above', token: Math.max(recordedToken(lock), witnessedToken(o), floor) };
+};
 
 type Build = (
   o: Observation,

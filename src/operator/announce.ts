@@ -22,6 +22,8 @@ export type Announcer = {
   executed(o: Observation, plan: Plan, facts: readonly Fact[], memory: GroupMemory, sinceMs: number): void;
   /** The pass is over. Tells of a leader that was lost, and of a change of the Ready reason. */
   settled(o: Observation, plan: Plan, memory: GroupMemory): void;
+  /** The finalizer has gone. Tells of pods that could not be cleaned. */
+  deleted(o: Observation): void;
 };
 
 type Promoted = Extract<Fact, { kind: 'promoted' }>;
@@ -130,7 +132,20 @@ export function createAnnouncer({
     events.emit({ regarding: { kind: 'Pod', namespace, name, uid, resourceVersion }, type: 'Normal', reason, message });
   }
 
-  return { executed, settled };
+  function deleted(o: Observation): void {
+    const left = labelledPods(o).map(({ pod }) => pod.name);
+    if (left.length === 0) return;
+    const { key, leader } = o.group.spec.label;
+    const who = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}`;
+    log.warn(
+      { group: groupKey(o.group), pods: left.slice(0, 3), count: left.length },
+      'deleted, and pods are still labelled',
+    );
+    const message = `deleted, but ${who} could not be written and still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}; take it off by hand`;
+    emitGroup(o.group, 'Warning', 'LabelsLeft', message);
+  }
+
+  return { executed, settled, deleted };
 }
 
 /** Reasons that other events tell better, or that are over before anyone reads of them. */

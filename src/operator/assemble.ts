@@ -18,6 +18,7 @@ import { createPeers, type Peers } from './replicas/peers.ts';
 import { createSessionKeeper, type SessionKeeper } from './sessions.ts';
 import { createStatusWriter, writeInvalidStatus } from './status-writer.ts';
 import { createStore, type Store } from './store.ts';
+import { sweepTombstones } from './tombstones.ts';
 import { createWatchHealth, type WatchHealth } from './watch-health.ts';
 import { createYeses } from './yeses.ts';
 
@@ -32,6 +33,8 @@ export type Parts = {
   readonly watchHealth: WatchHealth;
   readonly gate: Gate;
   readonly stuck: () => string | null;
+  /** Ends what deleted groups left in Consul, until the signal aborts. */
+  readonly sweep: (signal: AbortSignal) => Promise<void>;
 };
 
 /** A pass over one group that takes this long is stuck: a restart helps. */
@@ -165,9 +168,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     self: options.replica.id,
     replicas: ownership.live,
   });
+  const sweep = (until: AbortSignal): Promise<void> =>
+    sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
   const ask = createAsk(reconciler, yeses, options.gateValidityMs);
   const gate = createGate({ ask, store, ownership, changes, synced, self: options.replica.id });
-  return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck };
+  return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck, sweep };
 }
 
 const stuckPass = (oldestMs: number): string | null =>

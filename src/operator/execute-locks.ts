@@ -1,9 +1,10 @@
 /** Transactions on a lock, and what their refusals mean. */
 import type { LockTransaction, TokenRule } from '../election/actions.ts';
 import type { BucketFence, LockView } from '../election/observation.ts';
+import type { LockRecord } from '../election/record.ts';
 import { verificationOf, versionOf } from '../election/trust.ts';
 import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../ports/consul.ts';
-import { deleteOps, lockOps } from './lock-txn.ts';
+import { buryOps, lockOps } from './lock-txn.ts';
 import { refusedAgain } from './memory.ts';
 import { again, answeredToken, failed, later, OK, type Run, type Step } from './run.ts';
 import { groupKey } from './store.ts';
@@ -97,9 +98,10 @@ function refusal(run: Run, change: LockTransaction, rejections: readonly TxnReje
   }
 }
 
-/** Deletes our keys of a deleted group; refused when the lock has changed since. */
-export async function deleteKeys(run: Run, fence: BucketFence, view: LockView): Promise<Step> {
-  const result = await send(run, deleteOps(fence, view, run.observation.keys));
+/** Leaves the last token of a deleted group; refused when the lock has changed since. */
+export async function bury(run: Run, fence: BucketFence, view: LockView, record: LockRecord): Promise<Step> {
+  const token = Math.max(record.token, answeredToken(run));
+  const result = await send(run, buryOps(fence, view, run.observation.keys, { ...record, token }));
   run.ports.locks.doubt(run.group);
   return result.kind === 'committed' ? OK : again(`the lock has changed: ${result.rejections[0]?.text ?? ''}`);
 }

@@ -48,7 +48,7 @@ async function writeOffOne(run: Run, target: WriteOffTarget, because: string): P
 
 /** Where the group can be Stalled the next plan says so; the others wait as long as that would. */
 function refusedWriteOff(run: Run, because: string, message: string): Step {
-  if (because === 'move' || because === 'stray') return again(message);
+  if (because === 'move' || because === 'stray' || because === 'deletion') return again(message);
   const retryAtMs = run.memory.writeOffRefused?.retryAtMs ?? 0;
   return later(message, Math.max(1000, retryAtMs - run.ports.clock.nowMs()));
 }

@@ -51,10 +51,20 @@ export async function readGroup(run: Run): Promise<Step> {
   const { group, memory } = run;
   const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
   if (found === null || found.group.uid !== group.uid || found.group.generation !== group.generation) {
-    return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`);
+    return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`, 1000);
   }
   if (newer(found.group, group) && found.kind === 'valid') memory.newerGroup = found.group;
+  memory.deletionConfirmed = found.group.deleting;
   memory.groupConfirmedAt = versionOf(run.ports.locks.view(group));
+  return OK;
+}
+
+/** A cache may show an older group that is gone; for such a one nobody is written off. */
+export async function readRival({ ports, group, observation, memory, signal }: Run, name: string): Promise<Step> {
+  const uid = observation.overlapUid;
+  const found = await ports.kubernetes.getGroup(group.namespace, name, signal);
+  if (found !== null && found.group.uid === uid) memory.rivalConfirmed = uid;
+  else if (uid !== null) memory.goneRivals.add(uid);
   return OK;
 }
 

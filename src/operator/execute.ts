@@ -5,7 +5,7 @@
 import type { Action, Plan } from '../election/actions.ts';
 import { ConsulError } from '../ports/consul.ts';
 import { KubernetesError } from '../ports/kubernetes.ts';
-import { awaitYes, changeLock, deleteKeys } from './execute-locks.ts';
+import { awaitYes, bury, changeLock } from './execute-locks.ts';
 import { cleanUp, labelFollowers, promote, setFinalizer, writeOffAll } from './execute-pods.ts';
 import {
   destroySessions,
@@ -15,6 +15,7 @@ import {
   readHolderSession,
   readLock,
   readOwners,
+  readRival,
 } from './execute-reads.ts';
 import { refusedAgain } from './memory.ts';
 import { failed, OK, type Run, type Step } from './run.ts';
@@ -61,8 +62,10 @@ function perform(action: Action, run: Run): Promise<Step> {
       return promote(run, action.pod);
     case 'labelFollowers':
       return labelFollowers(run, action.pods);
-    case 'deleteKeys':
-      return deleteKeys(run, action.fence, action.view);
+    case 'bury':
+      return bury(run, action.fence, action.view, action.record);
+    case 'readRival':
+      return readRival(run, action.name);
     case 'cleanUp':
       return cleanUp(run, action.pods);
   }

@@ -1,7 +1,7 @@
 /** Writes a planned change of a lock as Consul's transaction. Rule (c): guards first, for every key the plan saw. */
 import type { LockTransaction } from '../election/actions.ts';
 import type { BucketFence, GroupKeys, LockView } from '../election/observation.ts';
-import { formatRecord } from '../election/record.ts';
+import { formatRecord, type LockRecord } from '../election/record.ts';
 import type { TxnOp } from '../ports/consul.ts';
 
 /** The operations for `change`, in order: bucket fence, versions, unlock, lock, record and token beside a lockKey. */
@@ -35,9 +35,9 @@ const guards = (fence: BucketFence, view: LockView): readonly TxnOp[] => [
   ),
 ];
 
-/** Deletes what is ours of a deleted group: the lock, or beside a lockKey only the record. Guarded like every change. */
-export function deleteOps(fence: BucketFence, view: LockView, keys: GroupKeys): readonly TxnOp[] {
+/** Writes what stays of a deleted group: in its lock, or beside a lockKey in the record only. Guarded like every change. */
+export function buryOps(fence: BucketFence, view: LockView, keys: GroupKeys, record: LockRecord): readonly TxnOp[] {
   const ours = keys.record ?? keys.lock;
   const versions = view.versions.filter(({ key }) => key === ours);
-  return [...guards(fence, { ...view, versions }), { verb: 'delete', key: ours }];
+  return [...guards(fence, { ...view, versions }), { verb: 'set', key: ours, value: formatRecord(record) }];
 }

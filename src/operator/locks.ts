@@ -34,6 +34,8 @@ export type Locks = {
    * whatever is known then.
    */
   ownWrite(key: string, group: string): boolean;
+  /** Everything that is known to exist, ours and what else stands below what is watched. */
+  entries(): readonly KvEntry[];
   /** Nothing below this prefix is known any more. */
   forget(prefix: string): void;
   /** The group is gone: what it had in doubt need not be read any more. */
@@ -180,6 +182,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       };
     },
     ownWrite: (key, group) => underWay.has(group) || known.get(key)?.writer === group,
+    entries: () => [...known.values()].flatMap(({ entry }) => entry ?? []),
     forget: (prefix) => {
       covered.delete(prefix);
       for (const key of known.keys()) {

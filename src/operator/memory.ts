@@ -43,6 +43,12 @@ export type GroupMemory = {
   demotedForSilence: boolean;
   lockDelayedUntilMs: number | null;
   deletingSinceMs: number | null;
+  /** A GET has shown the deletion of this very group. */
+  deletionConfirmed: boolean;
+  /** Uid of the older group that a GET has shown. */
+  rivalConfirmed: string | null;
+  /** Uids of older groups that a GET has shown to be gone. */
+  readonly goneRivals: Set<string>;
   /** A leader was written off and no other has been promoted since. `told`: people know. */
   change: {
     readonly cause: string;
@@ -82,6 +88,9 @@ export const freshMemory = (): GroupMemory => ({
   demotedForSilence: false,
   lockDelayedUntilMs: null,
   deletingSinceMs: null,
+  deletionConfirmed: false,
+  rivalConfirmed: null,
+  goneRivals: new Set(),
   change: null,
   transitions: [],
   statusWrittenMs: null,

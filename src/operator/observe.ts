@@ -12,6 +12,7 @@ import type { Locks } from './locks.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import { labelStop, ownerView } from './observe-owners.ts';
 import type { Owners } from './owners.ts';
+import { type Rivals, rivalsOf } from './rivals.ts';
 import type { SessionKeeper } from './sessions.ts';
 import { groupKey, type Store, type StoredPod } from './store.ts';
 
@@ -47,10 +48,12 @@ export function createObserver(options: ObserverOptions): Observer {
     const lock = locks.view(group);
     const silentSinceMs = options.silentSinceMs();
     if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
-    const pods = observePods(options, group, memory, lock, nowMs);
+    const rivals = rivalsOf(store, group, memory.goneRivals);
+    const pods = observePods(options, group, memory, rivals, lock, nowMs);
     refreshMemory(memory, group, lock, sessions, silentSinceMs === null && knowsOwner(ownership), nowMs);
     return {
       nowMs,
+      wallMinutes: Math.floor(clock.wallMs() / 60_000),
       group,
       keys: locks.keysOf(group),
       pods,
@@ -64,7 +67,7 @@ export function createObserver(options: ObserverOptions): Observer {
       groupConfirmed: lock !== null && memory.groupConfirmedAt === versionOf(lock),
       labelStop: labelStop(group, memory, pods),
       labelReaders: labelReaders(options.owners, group),
-      overlapsWith: olderRival(store, group, pods),
+      ...overlap(rivals, memory, pods),
       lockKeyProblem: options.lockKeyProblem(group),
       demotedForSilence: memory.demotedForSilence,
       writtenOff: memory.writtenOff.version === versionOf(lock) ? memory.writtenOff.uids : new Set(),
@@ -75,6 +78,7 @@ export function createObserver(options: ObserverOptions): Observer {
       followersRefusedUntilMs: memory.followersRefused?.retryAtMs ?? null,
       consulDenied: memory.consulDenied,
       deletingSinceMs: memory.deletingSinceMs,
+      deletionConfirmed: memory.deletionConfirmed,
     };
   };
 }
@@ -147,6 +151,7 @@ function observePods(
   options: ObserverOptions,
   group: LeaderGroup,
   memory: GroupMemory,
+  rivals: Rivals,
   lock: LockView | null,
   nowMs: number,
 ): readonly ObservedPod[] {
@@ -154,7 +159,7 @@ function observePods(
   forgetStale(memory, known);
   return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
-    .map((entry) => observePod(options, group, memory, entry, nowMs));
+    .map((entry) => observePod(options, group, memory, rivals, entry, nowMs));
 }
 
 /** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
@@ -207,17 +212,18 @@ function observePod(
   { store, owners }: ObserverOptions,
   group: LeaderGroup,
   memory: GroupMemory,
+  rivals: Rivals,
   entry: StoredPod,
   nowMs: number,
 ): ObservedPod {
   const pod = memory.newerPods.get(entry.pod.uid) ?? entry.pod;
   const member = matches(group.spec.selector, pod.labels) && !pod.mirror && !finished(pod);
   const sinceMs = pod.ready === entry.pod.ready ? entry.readyChangedMs : nowMs;
-  const rivals = store.groupsSelecting(pod).filter((other) => rivalOf(group, other));
+  const claimants = member ? rivals.olderActing(pod) : rivals.acting(pod);
   return {
     pod,
     member,
-    claimedByOther: rivals.some((other) => !member || older(other, group)),
+    claimedByOther: claimants.length > 0,
     cordoned: store.cordoned(pod.node),
     owner: ownerView(owners, group, memory, pod, nowMs),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
@@ -227,17 +233,18 @@ function observePod(
   };
 }
 
-const rivalOf = (group: LeaderGroup, other: LeaderGroup): boolean =>
-  other.uid !== group.uid && other.spec.label.key === group.spec.label.key;
-
-/** Of two groups over the same pods the older acts; every replica must come to the same answer. */
-const older = (a: LeaderGroup, b: LeaderGroup): boolean =>
-  a.createdMs === b.createdMs ? a.uid < b.uid : a.createdMs < b.createdMs;
-
-/** A member is claimed only by an older group (see observePod). */
-function olderRival(store: Store, group: LeaderGroup, pods: readonly ObservedPod[]): string | null {
+/** The older group that acts for a member of this one. */
+function overlap(
+  rivals: Rivals,
+  memory: GroupMemory,
+  pods: readonly ObservedPod[],
+): Pick<Observation, 'overlapsWith' | 'overlapUid' | 'overlapConfirmed'> {
   const shared = pods.find(({ member, claimedByOther }) => member && claimedByOther);
-  if (shared === undefined) return null;
-  const rivals = store.groupsSelecting(shared.pod).filter((other) => rivalOf(group, other));
-  return rivals.find((other) => older(other, group))?.name ?? null;
+  const rival = shared === undefined ? undefined : rivals.olderActing(shared.pod)[0];
+  const uid = rival?.uid ?? null;
+  return {
+    overlapsWith: rival?.name ?? null,
+    overlapUid: uid,
+    overlapConfirmed: uid !== null && memory.rivalConfirmed === uid,
+  };
 }

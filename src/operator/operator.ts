@@ -101,7 +101,7 @@ export function createOperator(options: OperatorOptions): Operator {
       const failed = new AbortController();
       const either = AbortSignal.any([signal, failed.signal]);
       const owning = own(either).finally(() => failed.abort());
-      const running = [...startWatches(either), sample(either), reach.run(either)];
+      const running = [...startWatches(either), sample(either), reach.run(either), parts.sweep(either)];
       await owning.catch(() => undefined);
       await shutDown(running);
       await owning;

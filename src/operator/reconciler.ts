@@ -122,7 +122,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       announcer.executed(o, planned, run.facts, memory, sinceMs);
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
       if (step.kind === 'failed') return await struggle(key, o, planned, memory, step.reason);
-      if (finalizerRemoved(planned, step)) return { kind: 'done' };
+      if (finalizerRemoved(planned, step)) {
+        announcer.deleted(o);
+        return { kind: 'done' };
+      }
     }
     complain(key, `no rest after ${PLANS_PER_PASS} plans in a row; trying again later`);
     return { kind: 'retry' };
@@ -156,7 +159,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     memory.conflicts.clear();
     if (planned.verdict !== null) complaints.delete(key);
     states.set(key, stateOf(planned, o));
-    const statusMs = o.group.deleting ? null : await tell(o, planned, memory);
+    const statusMs = await tell(o, planned, memory);
     const againMs = soonest([planned.againMs, statusMs]);
     return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
   }
@@ -172,7 +175,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     complain(key, reason);
     const verdict =
       planned.verdict === null ? null : { ...planned.verdict, detail: `${planned.verdict.detail}: ${reason}` };
-    if (!o.group.deleting && !o.consulSilent) await tell(o, { ...planned, verdict }, memory);
+    if (o.group.deleting || !o.consulSilent) await tell(o, { ...planned, verdict }, memory);
     return { kind: 'retry' };
   }
 

@@ -868,4 +868,68 @@ export const mutants: readonly Mutant[] = [
       edit('election/owners.ts', 'return stoppedBefore === null ? null : { message: stoppedBefore };', 'return null;'),
     ],
   },
+  {
+    id: 'tokens-begin-at-one-again',
+    promises: ["I5"],
+    attacks: [],
+    what: "a group that nothing is remembered of counts from 1",
+    edits: [
+      edit("election/transactions.ts", "const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;", "const floor = forgotten ? 0 : 0;"),
+    ],
+  },
+  {
+    id: 'last-token-not-left',
+    promises: ["I5"],
+    attacks: [],
+    what: "a deleted group leaves nothing in Consul",
+    edits: [
+      edit("election/plan-deletion.ts", "if (o.ownership.kind !== 'owned' || token === 0", "if (o.ownership.kind !== 'owned' || token >= 0"),
+    ],
+  },
+  {
+    id: 'pods-cleaned-before-the-token-is-left',
+    promises: ["I5"],
+    attacks: [],
+    what: "the pods of a deleted group are cleaned before its last token is left",
+    edits: [
+      edit("election/plan-deletion.ts", "deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }]", "deletion([...cleanUp(o), { do: 'removeFinalizer' }, ...burial(o, lock)]"),
+    ],
+  },
+  {
+    id: 'deletion-believed-from-a-cache',
+    promises: ["I8"],
+    attacks: [],
+    what: "a deletion that a cache shows is carried out on the next group of the name",
+    edits: [
+      edit("election/plan-deletion.ts", "if (!o.deletionConfirmed) return", "if (!o.deletionConfirmed && o.pods.length > 1000) return"),
+    ],
+  },
+  {
+    id: 'rival-believed-from-a-cache',
+    promises: ["I8"],
+    attacks: [],
+    what: "a group stands down for an older one that is gone",
+    edits: [
+      edit("election/plan.ts", "if (o.overlapsWith !== null && !o.overlapConfirmed)", "if (o.overlapsWith !== null && !o.overlapConfirmed && o.pods.length > 1000)"),
+    ],
+  },
+  {
+    id: 'tombstone-removed-too-early',
+    promises: ["I5"],
+    attacks: [],
+    what: "the last token of a deleted group is removed although a new one would begin below it",
+    edits: [
+      edit("operator/tombstones.ts", "now - deleted >= KEPT_MINUTES && tokenFloor(now) > token", "now - deleted >= KEPT_MINUTES && token >= 0"),
+    ],
+  },
+  {
+    id: 'deletion-waits-for-ever',
+    promises: ["I9"],
+    attacks: [],
+    what: "a deletion waits for as long as a policy forbids to take a label off",
+    edits: [
+      edit("election/plan-deletion.ts", "if (waitedMs >= LAST_MS) return", "if (waitedMs >= LAST_MS * 1000) return"),
+      edit("election/plan-deletion.ts", "if (waitedMs >= LIMIT_MS) return", "if (waitedMs >= LIMIT_MS * 1000) return"),
+    ],
+  },
 ];

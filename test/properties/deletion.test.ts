@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { groupKeys } from '../../src/election/keys.ts';
+import { parseRecord } from '../../src/election/record.ts';
 import { aGroup, aPod, type GroupOverrides } from '../support/builders.ts';
 import { settle } from '../support/model/fake-clock.ts';
 import type { Fate } from '../support/model/link.ts';
@@ -45,33 +46,38 @@ const sharing = (lockKey: string | null): GroupOverrides => ({
 });
 
 describe('a deleted group', () => {
-  it.each([null, 'shared/cron'])('is gone without a trace after any interruption (lockKey %s)', async (lockKey) => {
-    for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
-      for (let at = 0, met = true; met; at += 1) {
-        const { model, owner } = await led(sharing(lockKey));
-        model.api.foreign.deleteGroup('notifier');
-        owner.see.all();
-        let sent = -1;
-        owner.link.decide(() => {
-          sent += 1;
-          return sent === at ? fate : 'arrives';
-        });
-        owner.pass();
-        await settle();
-        met = sent >= at;
-        for (const held of owner.link.held()) held.giveUp();
-        await settle();
-        owner.link.decide(() => 'arrives');
-        if (model.api.group() !== null) await untilGone(model, owner);
-        for (const held of owner.link.held()) held.deliver();
-        await settle();
-        expect([traces(model), model.promises.breaches], `${fate} at ${at}`).toEqual([[], []]);
-        const keys = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, lockKey);
-        expect(model.consul.entry(keys.record ?? keys.lock), `${fate} at ${at}`).toBeNull();
-        expect(model.consul.entry(keys.lock)?.session ?? null).toBeNull();
+  it.each([null, 'shared/cron'])(
+    'is gone but for its last token after any interruption (lockKey %s)',
+    async (lockKey) => {
+      for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+        for (let at = 0, met = true; met; at += 1) {
+          const { model, owner } = await led(sharing(lockKey));
+          model.api.foreign.deleteGroup('notifier');
+          owner.see.all();
+          let sent = -1;
+          owner.link.decide(() => {
+            sent += 1;
+            return sent === at ? fate : 'arrives';
+          });
+          owner.pass();
+          await settle();
+          met = sent >= at;
+          for (const held of owner.link.held()) held.giveUp();
+          await settle();
+          owner.link.decide(() => 'arrives');
+          if (model.api.group() !== null) await untilGone(model, owner);
+          for (const held of owner.link.held()) held.deliver();
+          await settle();
+          expect([traces(model), model.promises.breaches], `${fate} at ${at}`).toEqual([[], []]);
+          const keys = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, lockKey);
+          // Its last token, so that a group of this name goes on above it.
+          const left = parseRecord(model.consul.entry(keys.record ?? keys.lock)?.value ?? null);
+          expect(left === null || left.deleted !== undefined, `${fate} at ${at}`).toBe(true);
+          expect(model.consul.entry(keys.lock)?.session ?? null).toBeNull();
+        }
       }
-    }
-  });
+    },
+  );
 
   it.each(['own lock', 'shared lock'] as const)('is gone whatever happened before: %s', async (terrain) => {
     await fc.assert(

@@ -121,6 +121,20 @@ describe('a controller that may not be read', () => {
     expect(controller.made()).toBe(1);
   });
 
+  it('stays left alone by one that has just started when the released pod is gone, too', async () => {
+    const template = { [KEY]: 'leader' };
+    const { model, owner } = await some({}, template);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, template);
+    await live(model, owner, controller);
+    owner.kill();
+    for (const pod of model.api.pods()) if (pod.owner === null) model.api.foreign.removePod(pod.name);
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, controller);
+    expect(controller.made()).toBe(1);
+  });
+
   it('does not keep a group from its leader where it does not select by the key', async () => {
     const { model, owner } = await some();
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');

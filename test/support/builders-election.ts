@@ -72,6 +72,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
   const sessions = new Set([...pods.map(({ pod }) => pod.name), ...[holder].flat()]);
   return {
     nowMs: NOW_MS,
+    wallMinutes: 28_333_333,
     group,
     keys: { lock: LOCK_KEY, record: null, token: null },
     pods,
@@ -86,6 +87,8 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     labelStop: null,
     labelReaders: [],
     overlapsWith: null,
+    overlapUid: null,
+    overlapConfirmed: true,
     lockKeyProblem: null,
     demotedForSilence: false,
     writtenOff: new Set(),
@@ -96,6 +99,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     followersRefusedUntilMs: null,
     consulDenied: null,
     deletingSinceMs: null,
+    deletionConfirmed: true,
     ...overrides,
   };
 }
@@ -131,7 +135,8 @@ function inWords(action: Action): string {
     case 'readGroup':
     case 'listPods':
     case 'unlock':
-    case 'deleteKeys':
+    case 'bury':
+    case 'readRival':
     case 'awaitYes':
       return action.do;
   }

@@ -30,25 +30,25 @@ describe('a group is being deleted', () => {
     expect(steps(plan(deleting()))).toEqual(['writeOff a', 'unlock']);
   });
 
-  it('then its keys, its traces on pods, and last the finalizer', () => {
+  it('then its last token is left in Consul, its traces on pods go, and last the finalizer', () => {
     const o = deleting({
       pods: [marked('a'), observed(aPod({ name: 'b' }))],
       lock: freeAfter('a'),
       writtenOff: new Set(['uid-of-a']),
     });
-    expect(steps(plan(o))).toEqual(['cleanUp a', 'deleteKeys', 'removeFinalizer']);
+    expect(steps(plan(o))).toEqual(['bury', 'cleanUp a', 'removeFinalizer']);
   });
 
   it('the previous holder is written off although it carries no label', () => {
     expect(steps(plan(deleting({ pods: [marked('a')], lock: freeAfter('a') })))[0]).toBe('writeOff a');
   });
 
-  it('a key that was never written is not deleted', () => {
+  it('nothing is left of a group that never gave a token', () => {
     const lock = aLock({ versions: [{ key: 'k', index: 0 }] });
     expect(steps(plan(deleting({ pods: [], lock })))).toEqual(['removeFinalizer']);
   });
 
-  it('of a shared key only the record under our own prefix is deleted', () => {
+  it('beside a shared key the last token is left under our own prefix', () => {
     const keys = { lock: 'shared/cron/.lock', record: 'ours/.record', token: 'shared/cron/.token' };
     const group = deleted({ spec: { lockKey: 'shared/cron' } });
     const index = (key: string, at: number) => ({ key, index: at });
@@ -58,11 +58,9 @@ describe('a group is being deleted', () => {
         versions: [index(keys.lock, 5), index(keys.record, record), index(keys.token, 6)],
       });
     const writtenOff = new Set(['uid-of-gone']);
-    expect(steps(plan(deleting({ group, keys, pods: [], lock: lock(7), writtenOff })))).toEqual([
-      'deleteKeys',
-      'removeFinalizer',
-    ]);
-    expect(steps(plan(deleting({ group, keys, pods: [], lock: lock(0), writtenOff })))).toEqual(['removeFinalizer']);
+    const planned = plan(deleting({ group, keys, pods: [], lock: lock(7), writtenOff }));
+    expect(steps(planned)).toEqual(['bury', 'removeFinalizer']);
+    expect(theAction(planned, 'bury').record).toMatchObject({ token: 4, groupUid: group.uid });
   });
 
   it('a stranger keeps its lock, our own session is adopted first', () => {
@@ -104,13 +102,45 @@ describe('a group is being deleted', () => {
   });
 
   it('pause and a stall do not hold it up', () => {
-    const o = deleting({
-      group: deleted({ spec: { paused: true } }),
-      overlapsWith: 'older',
-      lockKeyProblem: 'no',
-      writeOffRefused: { message: 'no', retryAtMs: NOW_MS + 1000 },
-    });
+    const o = deleting({ group: deleted({ spec: { paused: true } }), overlapsWith: 'older', lockKeyProblem: 'no' });
     expect(steps(plan(o))).toEqual(['writeOff a', 'unlock']);
+  });
+
+  it('nothing is done before a read has shown that it is this very group: a cache may show an earlier one', () => {
+    expect(steps(plan(deleting({ deletionConfirmed: false })))).toEqual(['readGroup']);
+  });
+
+  it('the token that is left is the highest that anybody has seen', () => {
+    const o = deleting({
+      pods: [observed(aPod({ name: 'b', annotations: { 'token.leadergroup.dev/notifier': '9' } }))],
+      lock: freeAfter('a', 4),
+      writtenOff: new Set(['uid-of-a']),
+    });
+    expect(theAction(plan(o), 'bury').record).toMatchObject({ token: 9, deleted: o.wallMinutes });
+  });
+
+  it('what is left once is not written again', () => {
+    const lock = aLock({ record: aRecord('a', 4, { deleted: 28_000_000 }) });
+    const o = deleting({ pods: [marked('a')], lock, writtenOff: new Set(['uid-of-a']) });
+    expect(steps(plan(o))).toEqual(['cleanUp a', 'removeFinalizer']);
+  });
+});
+
+describe('a group whose label may not be taken off', () => {
+  const refused = { writeOffRefused: { message: 'the policy says no', retryAtMs: NOW_MS + 30_000 } };
+
+  it('says so while it waits', () => {
+    const planned = plan(deleting(refused));
+    expect(planned.verdict?.ready).toEqual({ status: 'False', reason: 'Deleting' });
+    expect(planned.verdict?.detail).toContain('the policy says no');
+    expect(planned.againMs).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['leaves its token and goes', 50_000, ['bury', 'removeFinalizer']],
+    ['goes, whatever else fails', 55_000, ['removeFinalizer']],
+  ] as const)('%s after a while', (_what, waitedMs, expected) => {
+    expect(steps(plan(deleting({ ...refused, deletingSinceMs: NOW_MS - waitedMs })))).toEqual(expected);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { transaction } from '../../../src/election/transactions.ts';
-import { deleteOps, lockOps } from '../../../src/operator/lock-txn.ts';
+import { buryOps, lockOps } from '../../../src/operator/lock-txn.ts';
 import { aPod } from '../../support/builders.ts';
 import {
   aLock,
@@ -71,21 +71,23 @@ describe('a lock transaction', () => {
   });
 });
 
-describe('the keys of a deleted group', () => {
-  it('are deleted under the bucket and at the version that was seen', () => {
-    expect(deleteOps(FENCE, view, OWN)).toEqual([
+describe('what stays of a deleted group', () => {
+  const buried = aRecord('b', 9, { deleted: 28_000_000 });
+
+  it('is written under the bucket and at the version that was seen', () => {
+    expect(buryOps(FENCE, view, OWN, buried)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: LOCK_KEY, index: 40 },
-      { verb: 'delete', key: LOCK_KEY },
+      { verb: 'set', key: LOCK_KEY, value: JSON.stringify(buried) },
     ]);
   });
 
-  it('are never the shared ones, whose versions do not matter', () => {
+  it('is never written to the shared keys, whose versions do not matter', () => {
     const versions = [SHARED.lock, SHARED.record, SHARED.token].map((key, at) => ({ key, index: at + 5 }));
-    expect(deleteOps(FENCE, aLock({ versions }), SHARED)).toEqual([
+    expect(buryOps(FENCE, aLock({ versions }), SHARED, buried)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: SHARED.record, index: 6 },
-      { verb: 'delete', key: SHARED.record },
+      { verb: 'set', key: SHARED.record, value: JSON.stringify(buried) },
     ]);
   });
 });

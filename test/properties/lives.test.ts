@@ -75,9 +75,9 @@ describe('a group that is deleted and made anew', () => {
     model.consul.foreign.wipe();
     owner.kill();
     await model.clock.advance(600_000);
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [] }));
     const next = model.replica('next');
     await model.own(next);
-    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [] }));
     await model.rest(next);
     expect(highest(model)).toBeGreaterThan(before);
   });

@@ -79,6 +79,8 @@ export type Action =
       readonly view: LockView;
       readonly record: LockRecord;
     }
+  /** Who else writes the label of this pod. */
+  | { readonly do: 'readContester'; readonly pod: PodRef }
   /** Whether the older group that this one overlaps with is really there. */
   | { readonly do: 'readRival'; readonly name: string }
   /** Takes this group's annotations, and its label where it is nobody else's, off a pod. */

@@ -12,7 +12,7 @@ export type Eligibility =
   | { readonly kind: 'waiting'; readonly reason: 'MinReadySeconds'; readonly inMs: number }
   | { readonly kind: 'ineligible'; readonly reason: IneligibleReason };
 
-export type IneligibleReason = 'NotReady' | 'Terminating' | 'Excluded' | 'JobPod' | 'PromotionRefused';
+export type IneligibleReason = 'NotReady' | 'Terminating' | 'Excluded' | 'JobPod' | 'PromotionRefused' | 'WriteRefused';
 
 export const finished = (pod: Pod): boolean => pod.phase === 'Succeeded' || pod.phase === 'Failed';
 
@@ -27,6 +27,7 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   if (excluded(pod)) return { kind: 'ineligible', reason: 'Excluded' };
   if (unaskedJob(o.group, pod)) return { kind: 'ineligible', reason: 'JobPod' };
   if (refused(o, observed)) return { kind: 'ineligible', reason: 'PromotionRefused' };
+  if (writeOffRefused(o, observed)) return { kind: 'ineligible', reason: 'WriteRefused' };
   if (!pod.ready) return { kind: 'ineligible', reason: 'NotReady' };
   const inMs = o.group.spec.minReadyMs - observed.readyForMs;
   return inMs > 0 ? { kind: 'waiting', reason: 'MinReadySeconds', inMs } : { kind: 'candidate' };
@@ -34,6 +35,14 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
 
 export const refused = (o: Observation, { refusedUntilMs }: ObservedPod): boolean =>
   refusedUntilMs !== null && o.nowMs < refusedUntilMs;
+
+/** Who cannot be written off cannot be promoted either: a promotion writes more. */
+export const writeOffRefused = (o: Observation, { writeOffRefusedUntilMs }: ObservedPod): boolean =>
+  writeOffRefusedUntilMs !== null && o.nowMs < writeOffRefusedUntilMs;
+
+/** Its write-off is refused, and not needed: nothing can bring the label to it. */
+export const needsNoWriteOff = (o: Observation, observed: ObservedPod): boolean =>
+  observed.neverPromoted && writeOffRefused(o, observed) && !labelled(o.group, observed);
 
 export const membersOf = (o: Observation): readonly ObservedPod[] => o.pods.filter(({ member }) => member);
 

@@ -41,6 +41,14 @@ export type OwnerView =
       readonly trial: { readonly podUid: string; readonly leftMs: number } | null;
     };
 
+/** A label that is repaired again and again. */
+export type Contest = {
+  /** Monotonic milliseconds before which it is not repaired again. */
+  readonly notBeforeMs: number;
+  /** Who else writes it, for people; null: not asked yet. */
+  readonly by: string | null;
+};
+
 /** Why no label of this group may be written, nor taken off. */
 export type LabelStop = { readonly message: string };
 
@@ -58,6 +66,14 @@ export type ObservedPod = {
   readonly notReadyForMs: number;
   /** A promotion was refused for good; until then (monotonic) it is no candidate. null: never. */
   readonly refusedUntilMs: number | null;
+  /** The refuser's own words; '' without a refusal. */
+  readonly refusedBecause: string;
+  /** Its write-off was refused; until then (monotonic) it is not tried again. null: never. */
+  readonly writeOffRefusedUntilMs: number | null;
+  /** No promotion of it can be under way, by anybody (ADR 0013): where its write-off is refused, it need not be written off. */
+  readonly neverPromoted: boolean;
+  /** Somebody else undoes what we write on this pod, or writes what we undo; null: nobody does. */
+  readonly contest: Contest | null;
   /** Write-offs of this pod in a row that met a conflict. */
   readonly writeOffConflicts: number;
 };
@@ -155,10 +171,12 @@ export type Observation = {
   readonly asked: boolean;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: number | null;
-  /** A write-off was refused for good: by whom, and when to try again. */
-  readonly writeOffRefused: { readonly message: string; readonly retryAtMs: number } | null;
+  /** A write-off that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */
+  readonly writeOffRefused: { readonly message: string; readonly retryAtMs: number; readonly status: number } | null;
   /** The API server refused to label followers; monotonic milliseconds of the next attempt. null: it did not. */
   readonly followersRefusedUntilMs: number | null;
+  /** The refuser's own words; '' without a refusal. */
+  readonly followersRefusedBecause: string;
   /** A right is missing in Consul for a key of this group. */
   readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
   /** Monotonic milliseconds at which the deletion was first seen. */

@@ -3,7 +3,7 @@
  * off, from a fresh list, and the next token is above all that their answers show.
  */
 import type { Action, Plan } from './actions.ts';
-import { labelled, membersOf, rankedCandidates } from './candidates.ts';
+import { labelled, membersOf, needsNoWriteOff, rankedCandidates } from './candidates.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { lockDelayed, waitForCandidate } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
@@ -72,9 +72,11 @@ function electAnew(
 }
 
 /** Those written off since the lock has this version are done, unless labelled again: else each would wake the group once more. */
-const concerned = (o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean =>
-  labelled(o.group, observed) ||
-  ((observed.member || observed.pod.uid === holder?.podUid) && !o.writtenOff.has(observed.pod.uid));
+const concerned = (o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean => {
+  if (labelled(o.group, observed)) return true;
+  if (o.writtenOff.has(observed.pod.uid) || needsNoWriteOff(o, observed)) return false;
+  return observed.member || observed.pod.uid === holder?.podUid;
+};
 
 function lockFor(
   o: Observation,

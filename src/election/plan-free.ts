@@ -1,8 +1,17 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
-import type { Action, Plan } from './actions.ts';
-import { eligibility, excluded, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
+import type { Action, Plan, Verdict } from './actions.ts';
+import {
+  eligibility,
+  excluded,
+  labelled,
+  membersOf,
+  rankedCandidates,
+  refused,
+  writeOffRefused,
+} from './candidates.ts';
+import { nextChangeMs } from './next-change.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
-import { act, look, notReady, ready, rest, soonest, until } from './plans.ts';
+import { act, look, notReady, ready, rest, until } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 import { refOf, versionRef, writeOff, writeOffsForMove } from './write-off.ts';
@@ -31,7 +40,11 @@ function nomineeFor(o: Observation, lock: LockView): ObservedPod | null {
 }
 
 const mayStay = (o: Observation, observed: ObservedPod): boolean =>
-  observed.pod.ready && !observed.pod.deleting && !excluded(observed.pod) && !refused(o, observed);
+  observed.pod.ready &&
+  !observed.pod.deleting &&
+  !excluded(observed.pod) &&
+  !refused(o, observed) &&
+  !writeOffRefused(o, observed);
 
 /** With a lockKey a stranger may take the free lock at any moment: nobody may be labelled, not even the nominee. */
 const exposedWriteOffs = (o: Observation, lock: LockView): readonly Action[] =>
@@ -64,20 +77,50 @@ const causeOf = (o: Observation, lock: LockView, nominee: ObservedPod): string =
 export function waitForCandidate(o: Observation): Plan {
   const left = leftOver(o);
   if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
-  const waits = membersOf(o).map((member) => eligibility(o, member));
-  const nextMs = soonest(waits.map((wait) => (wait.kind === 'waiting' ? wait.inMs : null)));
-  const refusals = soonest(
-    o.pods.map((pod) => (pod.refusedUntilMs !== null && refused(o, pod) ? until(o, pod.refusedUntilMs) : null)),
-  );
-  const againMs = soonest([nextMs, refusals]);
-  if (membersOf(o).length === 0) return rest(ready('ScaledToZero', 'the selector matches no pod'), againMs);
-  return rest(notReady('NoCandidate', noCandidateMessage(o)), againMs);
+  const againMs = nextChangeMs(o);
+  return rest(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)), againMs);
 }
 
-function noCandidateMessage(o: Observation): string {
-  const count = membersOf(o).length;
-  return `none of ${count} member${count === 1 ? '' : 's'} can lead; see status.ineligible for the reasons`;
+/**
+ * Scaled to zero on purpose, which is nothing to wait for; or the pods are still to come, and whoever waits for the group to be ready
+ * (before a Service is pointed at its leader) must go on waiting. What tells the two apart is whether anybody ever led.
+ */
+function noMembers(o: Observation): Verdict {
+  const { status } = o.group;
+  const hadMembers =
+    (status?.leaderTransitions ?? 0) > 0 ||
+    (status?.leaders.length ?? 0) > 0 ||
+    (o.lock !== null && ofThisLife(o, o.lock));
+  return hadMembers
+    ? ready('ScaledToZero', 'the selector matches no pod')
+    : notReady('NoMembers', 'the selector matches no pod yet; a leader is elected as soon as one is ready');
 }
+
+const ofThisLife = ({ group }: Observation, { record }: LockView): boolean => record?.groupUid === group.uid;
+
+const EXAMPLES = 3;
+
+/** Who cannot lead, why, and what the API server said where it was the one to refuse. */
+function noCandidateMessage(o: Observation): string {
+  const members = membersOf(o);
+  const names = new Map<string, string[]>();
+  for (const member of members) {
+    const found = eligibility(o, member);
+    if (found.kind === 'candidate') continue;
+    const same = names.get(found.reason) ?? [];
+    names.set(found.reason, same);
+    same.push(member.pod.name);
+  }
+  const reasons = [...names]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([reason, pods]) => `${pods.length} ${reason} (${examples(pods)})`);
+  const refusal = o.pods.find((pod) => refused(o, pod))?.refusedBecause ?? '';
+  const words = refusal === '' ? '' : `; ${refusal}`;
+  return `none of ${members.length} member${members.length === 1 ? '' : 's'} can lead: ${reasons.join(', ')}${words}`;
+}
+
+const examples = (pods: readonly string[]): string =>
+  `${pods.toSorted().slice(0, EXAMPLES).join(', ')}${pods.length > EXAMPLES ? ', ...' : ''}`;
 
 /** What there is to say while Consul keeps the lock closed; null when it does not. */
 export function lockDelayed(o: Observation): Plan | null {

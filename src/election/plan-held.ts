@@ -1,10 +1,12 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
+import type { PodRef } from '../api/pod.ts';
 import type { Action, Plan } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
+import { nextChangeMs } from './next-change.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
-import { act, look, nothing, ready, rest, soonest } from './plans.ts';
+import { act, look, nothing, notReady, ready, rest, soonest } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -68,6 +70,8 @@ const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   const { o, lock, session } = held;
+  const unknown = unknownContester(o);
+  if (unknown !== null) return look([{ do: 'readContester', pod: unknown }], 'somebody else writes the label too');
   const repairs = repairsOf(held, holder);
   if (repairs.length > 0 || !session.proven || unverifiedButAsked(o)) {
     return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'the lock is held; the labels are put right');
@@ -79,27 +83,48 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (unread.length > 0) return look([{ do: 'readOwners', owners: unread }], 'the next handover waits for no read');
   const left = leftOver(o);
   if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
+  const againMs = soonest([graceMs, nextChangeMs(o)]);
   if (!labelled(o.group, holder)) {
+    if (onHold(o, holder)) return rest(notReady('LabelContested', contestMessage(o)), againMs);
     const wait = waitForCandidate(o);
-    return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
+    return { ...wait, againMs: soonest([againMs, wait.againMs]) };
   }
-  return rest(ready('Led', holder.pod.ready ? '' : notReadyDetail(lock)), soonest([graceMs]));
+  const details = [holder.pod.ready ? '' : notReadyDetail(lock), contestMessage(o), o.followersRefusedBecause];
+  return rest(ready('Led', details.filter((detail) => detail !== '').join('; ')), againMs);
+}
+
+/** A label that somebody else writes as well is repaired, but not at once every time. */
+const onHold = (o: Observation, { contest }: ObservedPod): boolean => contest !== null && o.nowMs < contest.notBeforeMs;
+
+const unknownContester = (o: Observation): PodRef | null => {
+  const found = o.pods.find(({ contest }) => contest !== null && contest.by === null);
+  return found === undefined ? null : refOf(found);
+};
+
+function contestMessage(o: Observation): string {
+  const found = o.pods.find(({ contest }) => contest !== null);
+  if (found?.contest == null) return '';
+  const { key } = o.group.spec.label;
+  return `somebody else writes the label ${key} of pod ${found.pod.name}${found.contest.by === null ? '' : ` (${found.contest.by})`}; it is put right every few seconds`;
 }
 
 const notReadyDetail = (lock: LockView): string =>
   `${lock.record?.holder.pod ?? 'the leader'} is not ready and failoverDelaySeconds has not passed`;
 
 function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly Action[] {
-  const strays = labelledPods(o).filter(({ pod }) => pod.uid !== holder.pod.uid);
+  const strays = straysBeside(o, holder);
   return [
     ...writeOff(
       strays.map((stray) => writeOffTarget(o, stray)),
       'stray',
     ),
-    ...(promotable(o, lock, holder) ? [{ do: 'promote', pod: versionRef(holder) } as const] : []),
+    ...(promotable(o, lock, holder) && !onHold(o, holder) ? [{ do: 'promote', pod: versionRef(holder) } as const] : []),
     ...followerLabels(o, holder),
   ];
 }
+
+const straysBeside = (o: Observation, holder: ObservedPod): readonly ObservedPod[] =>
+  labelledPods(o).filter((stray) => stray.pod.uid !== holder.pod.uid && !onHold(o, stray));
 
 /** One kept without its label is promoted when it is ready again, not before. */
 const promotable = (o: Observation, lock: LockView, holder: ObservedPod): boolean =>
@@ -165,7 +190,7 @@ function handOverTo({ o, fence, lock, session }: Held, nominee: ObservedPod, cau
 /** Nobody else can lead: the label stays where it is, a stray one elsewhere does not. */
 function keepUnfit(held: Held, holder: ObservedPod): Plan {
   const { o } = held;
-  const strays = labelledPods(o).filter(({ pod }) => pod.uid !== holder.pod.uid);
+  const strays = straysBeside(o, holder);
   if (strays.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
     const clean = writeOff(
       strays.map((stray) => writeOffTarget(o, stray)),
@@ -174,5 +199,6 @@ function keepUnfit(held: Held, holder: ObservedPod): Plan {
     const what = strays.length > 0 ? 'labels on others are taken off' : 'the lock is verified';
     return act([verifyOf(held, holder), ...clean], 'LabelRestored', what);
   }
-  return waitForCandidate(o);
+  const wait = waitForCandidate(o);
+  return { ...wait, againMs: soonest([wait.againMs, nextChangeMs(o)]) };
 }

@@ -49,7 +49,10 @@ function planOwned(o: Observation): Plan | null {
   const refusal = o.consulDenied ?? o.writeOffRefused;
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
     return withFirst(withoutLock(o), {
-      ...stalled('PermissionDenied', refusal.message),
+      ...stalled(
+        refusal === o.consulDenied || o.writeOffRefused?.status === 403 ? 'PermissionDenied' : 'WriteRefused',
+        refusal.message,
+      ),
       againMs: refusal.retryAtMs - o.nowMs,
     });
   }

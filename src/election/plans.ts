@@ -46,7 +46,7 @@ export const ready = (reason: 'Led' | 'LedElsewhere' | 'ScaledToZero', detail = 
 });
 
 export const notReady = (
-  reason: 'Electing' | 'NoCandidate' | 'ConsulUnreachable' | 'LockDelay' | 'Deleting',
+  reason: 'Electing' | 'NoCandidate' | 'NoMembers' | 'ConsulUnreachable' | 'LockDelay' | 'Deleting' | 'LabelContested',
   detail: string,
 ): Verdict => ({ ready: { status: 'False', reason }, detail, stalled: null });
 

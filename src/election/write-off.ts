@@ -4,7 +4,7 @@
  */
 import type { PodRef } from '../api/pod.ts';
 import type { Action, PodVersion, WriteOffTarget } from './actions.ts';
-import { finished, labelled, neverAgain } from './candidates.ts';
+import { finished, labelled, needsNoWriteOff, neverAgain } from './candidates.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 
 /** After so many conflicts in a row a write-off goes by uid alone. */
@@ -46,7 +46,10 @@ export function writeOffsForMove(o: Observation, lock: LockView, spared: string 
 }
 
 const mustGo = (o: Observation, lock: LockView, observed: ObservedPod): boolean =>
-  removable(o, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid));
+  removable(o, observed) ||
+  (observed.pod.uid === lock.record?.holder.uid &&
+    !o.writtenOff.has(observed.pod.uid) &&
+    !needsNoWriteOff(o, observed));
 
 /** Labelled; where no label may be taken off, fencing it once is all that can be done. */
 const removable = (o: Observation, observed: ObservedPod): boolean =>

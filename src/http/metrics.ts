@@ -46,11 +46,13 @@ const electionMetrics = ({ counter, gauge, histogram }: Instruments) => {
     'From the observation that caused a change of leader to the acknowledged promotion',
     FAILOVER_BUCKETS,
   );
+  const repairs = counter('label_repairs_total', 'Leader labels put right that somebody else had taken off or put on');
   const groups = gauge('groups', 'LeaderGroups of this replica by state', 'state');
   return {
     electionWon: () => elections.inc(),
     handover: (reason) => handovers.inc({ reason }),
     demotedByDeadline: () => demotions.inc(),
+    labelRepaired: () => repairs.inc(),
     failoverSeconds: (seconds) => failover.observe(seconds),
     groups: (counts) => {
       for (const state of GROUP_STATES) groups.set({ state }, counts[state] ?? 0);

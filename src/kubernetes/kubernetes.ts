@@ -11,6 +11,7 @@ import {
   type WriteOutcome,
 } from '../ports/kubernetes.ts';
 import { type Answer, type Failure, saysNotFound } from './answer.ts';
+import { labelManagerOf } from './label-manager.ts';
 import { outcomeOf, type Written } from './outcome.ts';
 import { projectPod, terminationOf } from './pod.ts';
 import { type Attempt, readFailure, unreadable } from './read-failure.ts';
@@ -88,6 +89,10 @@ export function createKubernetes({
     },
     listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
     getWorkload: async (namespace, owner, signal) => await getWorkload(calls, namespace, owner, signal),
+    getLabelManager: async (namespace, name, label, signal) => {
+      const read = await getObject(calls, PODS, { namespace, name }, labelManagerOf(label), signal);
+      return read?.found ?? null;
+    },
     listPodSelecting: async (namespace, signal) => {
       const budgets = await listReadable(calls, POD_DISRUPTION_BUDGETS, namespace, signal);
       const policies = await listReadable(calls, NETWORK_POLICIES, namespace, signal);

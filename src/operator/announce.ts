@@ -42,6 +42,7 @@ export function createAnnouncer({
   function executed(o: Observation, plan: Plan, facts: readonly Fact[], memory: GroupMemory, sinceMs: number): void {
     for (const fact of facts) {
       if (fact.kind === 'promoted') promoted(o, plan, fact, memory, sinceMs);
+      if (fact.kind === 'refused') emitGroup(o.group, 'Warning', 'WriteRefused', fact.message);
       if (fact.kind !== 'writtenOff' || !fact.wasLeader || fact.because === 'stray') continue;
       memory.change ??= {
         cause: plan.cause || 'GroupDeleted',
@@ -81,6 +82,7 @@ export function createAnnouncer({
     else if (change !== null && !change.told) lost(o, memory, change);
     tellVerdict(o, plan, memory);
     tellLabels(o, memory);
+    tellContests(o, memory);
   }
 
   function lost(o: Observation, memory: GroupMemory, change: NonNullable<GroupMemory['change']>): void {
@@ -95,6 +97,20 @@ export function createAnnouncer({
     // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
     note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
     emitGroup(o.group, 'Warning', 'LeaderLost', `${from} does not lead any more (${cause}): ${reason}`);
+  }
+
+  /** Once for each fight over a label. */
+  function tellContests(o: Observation, memory: GroupMemory): void {
+    for (const { pod, contest } of o.pods) {
+      const told = `contest ${pod.uid}`;
+      if (contest === null) memory.warned.delete(told);
+      if (contest?.by == null || memory.warned.has(told)) continue;
+      memory.warned.add(told);
+      const { key } = o.group.spec.label;
+      const message = `somebody else writes the label ${key} of pod ${pod.name} again and again (${contest.by}); it is put right every few seconds. Stop it, or choose another label.key.`;
+      log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
+      emitGroup(o.group, 'Warning', 'LabelContested', message);
+    }
   }
 
   /** Once each, for the life of the group in this replica. */

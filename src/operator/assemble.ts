@@ -128,6 +128,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       syntheticNode: node,
       yeses,
       owners,
+      repaired: metrics.labelRepaired,
     },
     wake,
     announcer: createAnnouncer(options),

@@ -8,7 +8,7 @@ import { tokenOf } from '../election/token.ts';
 import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
-import { type Refusal, refusedAgain } from './memory.ts';
+import { noteRepair, writeRefusal } from './refusals.ts';
 import { again, failed, later, notePod, noteWritten, OK, type Run, type Step, worst } from './run.ts';
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
@@ -17,7 +17,6 @@ const AT_ONCE = 8;
 export async function writeOffAll(run: Run, targets: readonly WriteOffTarget[], because: string): Promise<Step> {
   const steps = await inParallel(targets, AT_ONCE, (target) => writeOffOne(run, target, because));
   const step = worst(steps);
-  if (step.kind === 'ok') run.memory.writeOffRefused = null;
   if (step.kind === 'ok' && because === 'silence') run.memory.demotedForSilence = true;
   return step;
 }
@@ -34,23 +33,31 @@ async function writeOffOne(run: Run, target: WriteOffTarget, because: string): P
     case 'conflict':
       return writeOffConflict(run, target.pod, because);
     case 'refused':
-      run.memory.writeOffRefused = refusal(
-        run,
-        run.memory.writeOffRefused,
-        `taking the label off pod ${target.pod.name}`,
-        outcome,
-      );
+      refuseWriteOff(run, target.pod, outcome);
       return refusedWriteOff(run, because, outcome.message);
     case 'unknown':
       return failed(`writing off pod ${target.pod.name}: ${outcome.message}`);
   }
 }
 
+function refuseWriteOff(run: Run, { name, uid }: PodRef, outcome: Refused): void {
+  const { memory, ports, observation } = run;
+  const before = observation.pods.find(({ pod }) => pod.uid === uid) ?? null;
+  const what =
+    before !== null && labelled(run.group, before) ? `taking the label off pod ${name}` : `writing to pod ${name}`;
+  const about = { pod: before?.pod ?? null, generation: run.group.generation };
+  memory.writeOffRefusals.set(uid, writeRefusal(ports.clock, memory.writeOffRefusals.get(uid), what, outcome, about));
+  run.facts.push({
+    kind: 'refused',
+    pod: name,
+    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
+  });
+}
+
 /** Where the group can be Stalled the next plan says so; the others wait as long as that would. */
 function refusedWriteOff(run: Run, because: string, message: string): Step {
   if (because === 'move' || because === 'stray' || because === 'deletion') return again(message);
-  const retryAtMs = run.memory.writeOffRefused?.retryAtMs ?? 0;
-  return later(message, Math.max(1000, retryAtMs - run.ports.clock.nowMs()));
+  return later(message, 5000);
 }
 
 /** Label off AND a value never used before, in one patch: it always changes the pod, so it voids every promotion under way. */
@@ -68,6 +75,8 @@ function wroteOff(run: Run, pod: Pod, because: string): Step {
   noteWritten(run, pod);
   markWrittenOff(run, pod.uid);
   run.memory.conflicts.delete(pod.uid);
+  run.memory.writeOffRefusals.delete(pod.uid);
+  if (because === 'stray') repaired(run, pod);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
   run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader, token, because });
   return OK;
@@ -113,11 +122,15 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
   if (proof === null || proof.podUid !== pod.uid)
     throw new Error(`promotion of pod ${pod.name} without a verification of its lock`);
   const version = latestVersion(run, pod);
+  const before = memory.perhapsPromoted.has(pod.uid);
+  memory.perhapsPromoted.add(pod.uid);
   const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
+  if (outcome.kind === 'refused' && !before) memory.perhapsPromoted.delete(pod.uid);
   switch (outcome.kind) {
     case 'done':
       noteWritten(run, outcome.object);
       memory.promotionRefusals.delete(pod.uid);
+      if (isRepair(run, pod)) repaired(run, outcome.object);
       run.facts.push({
         kind: 'promoted',
         pod: outcome.object,
@@ -131,14 +144,34 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
     case 'conflict':
       return reread(run, pod);
     case 'refused':
-      memory.promotionRefusals.set(
-        pod.uid,
-        refusal(run, memory.promotionRefusals.get(pod.uid), `labelling pod ${pod.name}`, outcome),
-      );
+      refusePromotion(run, pod, outcome);
       return again(outcome.message);
     case 'unknown':
       return failed(`promoting pod ${pod.name}: ${outcome.message}`);
   }
+}
+
+function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused): void {
+  const { memory, ports, observation } = run;
+  const pod = memory.newerPods.get(uid) ?? observation.pods.find((observed) => observed.pod.uid === uid)?.pod ?? null;
+  const what = `labelling pod ${name}`;
+  const about = { pod, generation: run.group.generation };
+  memory.promotionRefusals.set(uid, writeRefusal(ports.clock, memory.promotionRefusals.get(uid), what, outcome, about));
+  run.facts.push({
+    kind: 'refused',
+    pod: name,
+    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
+  });
+}
+
+/** It led before this plan, and somebody had taken its label off. */
+const isRepair = ({ observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean =>
+  lock?.record?.holder.uid === uid &&
+  pods.some(({ pod }) => pod.uid === uid && tokenOf(pod, group.name) === lock.record?.token);
+
+function repaired({ memory, ports }: Run, { uid }: Pod): void {
+  noteRepair(memory, uid, ports.clock.nowMs());
+  ports.repaired();
 }
 
 function promotionPatch(run: Run, token: number): MetadataPatch {
@@ -177,7 +210,14 @@ async function labelFollower(run: Run, pod: PodVersion, patch: MetadataPatch): P
   const version = latestVersion(run, pod);
   const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
   if (outcome.kind !== 'refused') return await patched(run, pod, outcome);
-  run.memory.followersRefused = refusal(run, run.memory.followersRefused, `labelling pod ${pod.name}`, outcome);
+  const about = { pod: null, generation: run.group.generation };
+  const what = `labelling follower ${pod.name}`;
+  run.memory.followersRefused = writeRefusal(run.ports.clock, run.memory.followersRefused, what, outcome, about);
+  run.facts.push({
+    kind: 'refused',
+    pod: pod.name,
+    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
+  });
   return OK;
 }
 
@@ -225,6 +265,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   switch (outcome.kind) {
     case 'done':
       if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
+      if (present) run.memory.wholeLife = true;
       return OK;
     case 'gone':
       return OK;
@@ -245,14 +286,4 @@ async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
   return again('the group has changed since it was read');
 }
 
-const refusal = (
-  run: Run,
-  previous: Refusal | null | undefined,
-  what: string,
-  outcome: Extract<WriteOutcome<unknown>, { kind: 'refused' }>,
-): Refusal =>
-  refusedAgain(
-    previous,
-    `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
-    run.ports.clock.nowMs(),
-  );
+type Refused = Extract<WriteOutcome<unknown>, { kind: 'refused' }>;

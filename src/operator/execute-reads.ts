@@ -59,6 +59,17 @@ export async function readGroup(run: Run): Promise<Step> {
   return OK;
 }
 
+/** For people only: that it cannot be told holds nothing up. */
+export async function readContester({ ports, group, memory, signal }: Run, pod: PodRef): Promise<Step> {
+  const read = ports.kubernetes.getLabelManager(pod.namespace, pod.name, group.spec.label.key, signal);
+  const found = await read.catch(() => null);
+  signal.throwIfAborted();
+  const repairs = memory.repairs.get(pod.uid);
+  const by = found === null ? 'field manager unknown' : `field manager ${found.manager}, last at ${found.time}`;
+  if (repairs !== undefined) memory.repairs.set(pod.uid, { ...repairs, by });
+  return OK;
+}
+
 /** A cache may show an older group that is gone; for such a one nobody is written off. */
 export async function readRival({ ports, group, observation, memory, signal }: Run, name: string): Promise<Step> {
   const uid = observation.overlapUid;

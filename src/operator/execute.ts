@@ -11,6 +11,7 @@ import {
   destroySessions,
   listPods,
   openSessions,
+  readContester,
   readGroup,
   readHolderSession,
   readLock,
@@ -64,6 +65,8 @@ function perform(action: Action, run: Run): Promise<Step> {
       return labelFollowers(run, action.pods);
     case 'bury':
       return bury(run, action.fence, action.view, action.record);
+    case 'readContester':
+      return readContester(run, action.pod);
     case 'readRival':
       return readRival(run, action.name);
     case 'cleanUp':

@@ -8,6 +8,19 @@ import type { StrangerSession } from '../election/observation.ts';
 
 export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };
 
+/** Of a write to a pod: what it was about, so that it is forgotten with it. */
+export type WriteRefusal = Refusal & {
+  readonly status: number;
+  readonly atMs: number;
+  /** Of the pod when it was refused, or as our own write has left it since. */
+  readonly resourceVersion: string;
+  /** Of the group. */
+  readonly generation: number;
+};
+
+/** How often the label of a pod was put right within a minute, and who else writes it (null: not asked). */
+export type Repairs = { readonly count: number; readonly lastMs: number; readonly by: string | null };
+
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
   readonly newerPods: Map<string, Pod>;
@@ -28,15 +41,22 @@ export type GroupMemory = {
   asked: boolean;
   /** By uid. */
   readonly conflicts: Map<string, number>;
-  readonly promotionRefusals: Map<string, Refusal>;
+  readonly promotionRefusals: Map<string, WriteRefusal>;
+  /** By uid. */
+  readonly writeOffRefusals: Map<string, WriteRefusal>;
+  /** By uid. */
+  readonly repairs: Map<string, Repairs>;
+  /** Our own request has put the finalizer on the group, and the bucket has been ours ever since. */
+  wholeLife: boolean;
+  /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
+  readonly perhapsPromoted: Set<string>;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
   readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
   /** Pods that had lost their controller before the group was edited. */
   readonly acceptedReleases: Set<string>;
   /** Warnings that were given once. */
   readonly warned: Set<string>;
-  writeOffRefused: Refusal | null;
-  followersRefused: Refusal | null;
+  followersRefused: WriteRefusal | null;
   consulDenied: Refusal | null;
   /** The status was told of Consul's silence; until it is over no other replica's word is overwritten. */
   silenceTold: boolean;
@@ -78,10 +98,13 @@ export const freshMemory = (): GroupMemory => ({
   asked: false,
   conflicts: new Map(),
   promotionRefusals: new Map(),
+  writeOffRefusals: new Map(),
+  repairs: new Map(),
+  wholeLife: false,
+  perhapsPromoted: new Set(),
   trials: new Map(),
   acceptedReleases: new Set(),
   warned: new Set(),
-  writeOffRefused: null,
   followersRefused: null,
   consulDenied: null,
   silenceTold: false,
@@ -97,10 +120,10 @@ export const freshMemory = (): GroupMemory => ({
   toldReason: null,
 });
 
-/** 5 s, 10 s, ... 5 min. */
+/** 5 s, 10 s, 20 s, 30 s: whatever refuses may be changed at any moment, and nothing tells of it. */
 export function refusedAgain(previous: Refusal | null | undefined, message: string, nowMs: number): Refusal {
   const count = (previous?.count ?? 0) + 1;
-  return { message, count, retryAtMs: nowMs + Math.min(5000 * 2 ** Math.min(count - 1, 6), 300_000) };
+  return { message, count, retryAtMs: nowMs + Math.min(5000 * 2 ** Math.min(count - 1, 3), 30_000) };
 }
 
 /** Kubernetes promises (1.35) that resourceVersions of one resource compare as integers. */
@@ -111,4 +134,12 @@ export const newer = (a: { resourceVersion: string }, b: { resourceVersion: stri
 export function rememberPod(memory: GroupMemory, pod: Pod): void {
   const known = memory.newerPods.get(pod.uid);
   if (known === undefined || newer(pod, known)) memory.newerPods.set(pod.uid, pod);
+}
+
+/** A refusal is about the pod as it was: our own write is no reason to try again, anybody else's is. */
+export function keepRefusals(memory: GroupMemory, { uid, resourceVersion }: Pod): void {
+  for (const refusals of [memory.promotionRefusals, memory.writeOffRefusals]) {
+    const refusal = refusals.get(uid);
+    if (refusal !== undefined) refusals.set(uid, { ...refusal, resourceVersion });
+  }
 }

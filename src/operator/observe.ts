@@ -12,6 +12,7 @@ import type { Locks } from './locks.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import { labelStop, ownerView } from './observe-owners.ts';
 import type { Owners } from './owners.ts';
+import { blockingRefusal, contestOf, neverPromoted, refreshRefusals } from './refusals.ts';
 import { type Rivals, rivalsOf } from './rivals.ts';
 import type { SessionKeeper } from './sessions.ts';
 import { groupKey, type Store, type StoredPod } from './store.ts';
@@ -74,8 +75,9 @@ export function createObserver(options: ObserverOptions): Observer {
       verified: memory.verifiedAt === verificationOf(ownership, lock),
       asked: memory.asked,
       lockDelayedUntilMs: memory.lockDelayedUntilMs,
-      writeOffRefused: memory.writeOffRefused,
+      writeOffRefused: blockingRefusal(memory, group, pods, nowMs),
       followersRefusedUntilMs: memory.followersRefused?.retryAtMs ?? null,
+      followersRefusedBecause: memory.followersRefused?.message ?? '',
       consulDenied: memory.consulDenied,
       deletingSinceMs: memory.deletingSinceMs,
       deletionConfirmed: memory.deletionConfirmed,
@@ -157,6 +159,7 @@ function observePods(
 ): readonly ObservedPod[] {
   const known = withListed(group, withHolder(options.store, group, lock), memory.listed?.pods ?? [], nowMs);
   forgetStale(memory, known);
+  refreshRefusals(memory, group, new Map(known.map(({ pod }) => [pod.uid, memory.newerPods.get(pod.uid) ?? pod])));
   return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
     .map((entry) => observePod(options, group, memory, rivals, entry, nowMs));
@@ -196,12 +199,7 @@ const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
 function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
   const uids = new Set(known.map(({ pod }) => pod.uid));
   for (const uid of memory.goneUids) if (!uids.has(uid)) memory.goneUids.delete(uid);
-  for (const uid of [...memory.conflicts.keys(), ...memory.promotionRefusals.keys()]) {
-    if (!uids.has(uid)) {
-      memory.conflicts.delete(uid);
-      memory.promotionRefusals.delete(uid);
-    }
-  }
+  for (const of of [memory.conflicts, memory.repairs]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
   for (const [uid, pod] of memory.newerPods) {
     const shown = known.find((entry) => entry.pod.uid === uid);
     if (shown === undefined || !newer(pod, shown.pod)) memory.newerPods.delete(uid);
@@ -229,6 +227,10 @@ function observePod(
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
     refusedUntilMs: memory.promotionRefusals.get(pod.uid)?.retryAtMs ?? null,
+    refusedBecause: memory.promotionRefusals.get(pod.uid)?.message ?? '',
+    writeOffRefusedUntilMs: memory.writeOffRefusals.get(pod.uid)?.retryAtMs ?? null,
+    neverPromoted: neverPromoted(memory, group, pod),
+    contest: contestOf(memory, pod.uid, nowMs),
     writeOffConflicts: memory.conflicts.get(pod.uid) ?? 0,
   };
 }

@@ -83,6 +83,7 @@ export function trackReach(kubernetes: Kubernetes, clock: Clock, changed: () => 
     getGroup: reading(kubernetes.getGroup),
     getTermination: reading(kubernetes.getTermination),
     getWorkload: reading(kubernetes.getWorkload),
+    getLabelManager: reading(kubernetes.getLabelManager),
     listPodSelecting: reading(kubernetes.listPodSelecting),
     setFinalizers: writing(kubernetes.setFinalizers),
     replaceStatus: writing(kubernetes.replaceStatus),

@@ -8,7 +8,7 @@ import type { Consul } from '../ports/consul.ts';
 import type { Kubernetes } from '../ports/kubernetes.ts';
 import type { Locks } from './locks.ts';
 import type { GroupMemory } from './memory.ts';
-import { rememberPod } from './memory.ts';
+import { keepRefusals, rememberPod } from './memory.ts';
 import type { Owners } from './owners.ts';
 import type { SessionKeeper } from './sessions.ts';
 import type { Yeses } from './yeses.ts';
@@ -25,6 +25,8 @@ export type ExecutorPorts = {
   readonly syntheticNode: string;
   readonly yeses: Pick<Yeses, 'untilMs'>;
   readonly owners: Pick<Owners, 'read'>;
+  /** A label was put right that somebody else had written, for metrics. */
+  readonly repaired: () => void;
 };
 
 /** A committed transaction of this run: the proof that a promotion needs (promise I2). */
@@ -45,7 +47,9 @@ export type Fact =
       /** With which it led; 0 where it did not. */
       readonly token: number;
       readonly because: string;
-    };
+    }
+  /** The API server refused a write for good; in its own words. */
+  | { readonly kind: 'refused'; readonly pod: string; readonly message: string };
 
 export type Run = {
   readonly ports: ExecutorPorts;
@@ -86,6 +90,7 @@ export function notePod(run: Run, pod: Pod): void {
 /** As notePod, after a write of ours: of a controller that cannot be read the first such pod whose label changed is its trial. */
 export function noteWritten(run: Run, pod: Pod): void {
   notePod(run, pod);
+  keepRefusals(run.memory, pod);
   const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
   const { key } = run.group.spec.label;
   if (!before?.owner || before.labels[key] === pod.labels[key] || run.memory.trials.has(before.owner.uid)) return;

@@ -51,6 +51,9 @@ export type Workload = {
   readonly placementKeys: readonly string[];
 };
 
+/** `time`: of its last write, RFC 3339. */
+export type LabelManager = { readonly manager: string; readonly time: string };
+
 /** An object, other than a controller, that selects pods by labels. */
 export type PodSelecting = { readonly kind: string; readonly name: string; readonly keys: readonly string[] };
 
@@ -84,6 +87,11 @@ export type Kubernetes = {
    * nothing of its selector. Throws KubernetesError, where asking again may help.
    */
   getWorkload(namespace: string, owner: OwnerRef, signal: AbortSignal): Promise<Workload | 'gone' | 'unreadable'>;
+  /**
+   * Who else wrote this label of a pod: the other field manager that has it, else the one that wrote the pod last. null: nobody, or no
+   * such pod. Throws KubernetesError.
+   */
+  getLabelManager(namespace: string, pod: string, label: string, signal: AbortSignal): Promise<LabelManager | null>;
   /** PodDisruptionBudgets and NetworkPolicies of a namespace, those of them that may be read. Throws KubernetesError. */
   listPodSelecting(namespace: string, signal: AbortSignal): Promise<readonly PodSelecting[]>;
   /** From etcd. null: a Status NotFound that names this group. Throws KubernetesError. */

@@ -12,6 +12,8 @@ export type Metrics = {
   demotedByDeadline(): void;
   /** From the observation that caused a change of leader to the acknowledged promotion. */
   failoverSeconds(seconds: number): void;
+  /** A leader label that somebody else had taken off or put on was put right. */
+  labelRepaired(): void;
   /** How many groups are in each state; a state that is left out has none. */
   groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
   /** Consul sessions of members kept alive by this replica. */

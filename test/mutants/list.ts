@@ -41,8 +41,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         PODS,
-        'const version = latestVersion(run, pod);\n  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch',
-        'const version = (await ports.kubernetes.getPod(pod.namespace, pod.name, run.signal))?.resourceVersion ?? latestVersion(run, pod);\n  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch',
+        'const version = latestVersion(run, pod);\n  const before = memory',
+        'const version = (await ports.kubernetes.getPod(pod.namespace, pod.name, run.signal))?.resourceVersion ?? latestVersion(run, pod);\n  const before = memory',
       ),
     ],
   },
@@ -83,8 +83,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/write-off.ts',
-        'removable(o, observed) || (observed.pod.uid === lock.record?.holder.uid && !o.writtenOff.has(observed.pod.uid))',
-        'removable(o, observed) && lock.versions.length > 0',
+        'removable(o, observed) ||\n  (observed.pod.uid === lock.record?.holder.uid &&',
+        'removable(o, observed) ||\n  (observed.pod.uid === lock.record?.holder.uid && lock.versions.length > 1000 &&',
       ),
     ],
   },
@@ -381,8 +381,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/plan-distrusted.ts',
-        '((observed.member || observed.pod.uid === holder?.podUid) && !o.writtenOff.has(observed.pod.uid))',
-        '(holder === null && observed.pod.uid === "")',
+        'return observed.member || observed.pod.uid === holder?.podUid;',
+        'return holder === null && observed.pod.uid === "";',
       ),
     ],
   },
@@ -508,11 +508,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [14],
     what: 'two groups over the same pods both act',
     edits: [
-      edit(
-        'operator/observe.ts',
-        'claimedByOther: rivals.some((other) => !member || older(other, group)),',
-        'claimedByOther: rivals.some(() => false),',
-      ),
+      edit('operator/observe.ts', 'claimedByOther: claimants.length > 0,', 'claimedByOther: claimants.length > 1000,'),
     ],
   },
   {
@@ -870,66 +866,90 @@ export const mutants: readonly Mutant[] = [
   },
   {
     id: 'tokens-begin-at-one-again',
-    promises: ["I5"],
+    promises: ['I5'],
     attacks: [],
-    what: "a group that nothing is remembered of counts from 1",
+    what: 'a group that nothing is remembered of counts from 1',
     edits: [
-      edit("election/transactions.ts", "const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;", "const floor = forgotten ? 0 : 0;"),
+      edit(
+        'election/transactions.ts',
+        'const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;',
+        'const floor = forgotten ? 0 : 0;',
+      ),
     ],
   },
   {
     id: 'last-token-not-left',
-    promises: ["I5"],
+    promises: ['I5'],
     attacks: [],
-    what: "a deleted group leaves nothing in Consul",
+    what: 'a deleted group leaves nothing in Consul',
     edits: [
-      edit("election/plan-deletion.ts", "if (o.ownership.kind !== 'owned' || token === 0", "if (o.ownership.kind !== 'owned' || token >= 0"),
+      edit(
+        'election/plan-deletion.ts',
+        "if (o.ownership.kind !== 'owned' || token === 0",
+        "if (o.ownership.kind !== 'owned' || token >= 0",
+      ),
     ],
   },
   {
     id: 'pods-cleaned-before-the-token-is-left',
-    promises: ["I5"],
+    promises: ['I5'],
     attacks: [],
-    what: "the pods of a deleted group are cleaned before its last token is left",
+    what: 'the pods of a deleted group are cleaned before its last token is left',
     edits: [
-      edit("election/plan-deletion.ts", "deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }]", "deletion([...cleanUp(o), { do: 'removeFinalizer' }, ...burial(o, lock)]"),
+      edit(
+        'election/plan-deletion.ts',
+        "deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }]",
+        "deletion([...cleanUp(o), { do: 'removeFinalizer' }, ...burial(o, lock)]",
+      ),
     ],
   },
   {
     id: 'deletion-believed-from-a-cache',
-    promises: ["I8"],
+    promises: ['I8'],
     attacks: [],
-    what: "a deletion that a cache shows is carried out on the next group of the name",
+    what: 'a deletion that a cache shows is carried out on the next group of the name',
     edits: [
-      edit("election/plan-deletion.ts", "if (!o.deletionConfirmed) return", "if (!o.deletionConfirmed && o.pods.length > 1000) return"),
+      edit(
+        'election/plan-deletion.ts',
+        'if (!o.deletionConfirmed) return',
+        'if (!o.deletionConfirmed && o.pods.length > 1000) return',
+      ),
     ],
   },
   {
     id: 'rival-believed-from-a-cache',
-    promises: ["I8"],
+    promises: ['I8'],
     attacks: [],
-    what: "a group stands down for an older one that is gone",
+    what: 'a group stands down for an older one that is gone',
     edits: [
-      edit("election/plan.ts", "if (o.overlapsWith !== null && !o.overlapConfirmed)", "if (o.overlapsWith !== null && !o.overlapConfirmed && o.pods.length > 1000)"),
+      edit(
+        'election/plan.ts',
+        'if (o.overlapsWith !== null && !o.overlapConfirmed)',
+        'if (o.overlapsWith !== null && !o.overlapConfirmed && o.pods.length > 1000)',
+      ),
     ],
   },
   {
     id: 'tombstone-removed-too-early',
-    promises: ["I5"],
+    promises: ['I5'],
     attacks: [],
-    what: "the last token of a deleted group is removed although a new one would begin below it",
+    what: 'the last token of a deleted group is removed although a new one would begin below it',
     edits: [
-      edit("operator/tombstones.ts", "now - deleted >= KEPT_MINUTES && tokenFloor(now) > token", "now - deleted >= KEPT_MINUTES && token >= 0"),
+      edit(
+        'operator/tombstones.ts',
+        'now - deleted >= KEPT_MINUTES && tokenFloor(now) > token',
+        'now - deleted >= KEPT_MINUTES && token >= 0',
+      ),
     ],
   },
   {
     id: 'deletion-waits-for-ever',
-    promises: ["I9"],
+    promises: ['I9'],
     attacks: [],
-    what: "a deletion waits for as long as a policy forbids to take a label off",
+    what: 'a deletion waits for as long as a policy forbids to take a label off',
     edits: [
-      edit("election/plan-deletion.ts", "if (waitedMs >= LAST_MS) return", "if (waitedMs >= LAST_MS * 1000) return"),
-      edit("election/plan-deletion.ts", "if (waitedMs >= LIMIT_MS) return", "if (waitedMs >= LIMIT_MS * 1000) return"),
+      edit('election/plan-deletion.ts', 'if (waitedMs >= LAST_MS) return', 'if (waitedMs >= LAST_MS * 1000) return'),
+      edit('election/plan-deletion.ts', 'if (waitedMs >= LIMIT_MS) return', 'if (waitedMs >= LIMIT_MS * 1000) return'),
     ],
   },
 ];

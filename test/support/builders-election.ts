@@ -19,6 +19,10 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   readyForMs: pod.ready ? 60_000 : 0,
   notReadyForMs: pod.ready ? 0 : 60_000,
   refusedUntilMs: null,
+  refusedBecause: '',
+  writeOffRefusedUntilMs: null,
+  neverPromoted: false,
+  contest: null,
   writeOffConflicts: 0,
   ...overrides,
 });
@@ -97,6 +101,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     lockDelayedUntilMs: null,
     writeOffRefused: null,
     followersRefusedUntilMs: null,
+    followersRefusedBecause: '',
     consulDenied: null,
     deletingSinceMs: null,
     deletionConfirmed: true,
@@ -137,6 +142,7 @@ function inWords(action: Action): string {
     case 'unlock':
     case 'bury':
     case 'readRival':
+    case 'readContester':
     case 'awaitYes':
       return action.do;
   }

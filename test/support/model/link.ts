@@ -198,6 +198,8 @@ export function createLink(
       read('getTermination', name, () => api.requests.getTermination(namespace, name, container)),
     getWorkload: (namespace, owner) =>
       read('getWorkload', owner.name, () => api.requests.getWorkload(namespace, owner)),
+    getLabelManager: (_namespace, pod) =>
+      read('getLabelManager', pod, () => ({ manager: 'kubectl-label', time: '2026-11-28T00:00:00Z' })),
     listPodSelecting: (namespace) =>
       read('listPodSelecting', namespace, () => api.requests.listPodSelecting(namespace)),
     listPods: (namespace) => read('listPods', namespace, () => api.requests.listPods(namespace)),

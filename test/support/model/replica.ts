@@ -160,6 +160,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       syntheticNode: node,
       yeses,
       owners,
+      repaired: () => undefined,
     },
     wake: () => undefined,
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),

@@ -10,6 +10,7 @@ export const noMetrics: Metrics = {
   electionWon: nothing,
   handover: nothing,
   demotedByDeadline: nothing,
+  labelRepaired: nothing,
   failoverSeconds: nothing,
   groups: nothing,
   sessions: nothing,

@@ -91,6 +91,8 @@ export function kubernetesOver(
       read('getTermination', () => requests.getTermination(namespace, name, container), signal),
     getWorkload: (namespace, owner, signal) =>
       read('getWorkload', () => requests.getWorkload(namespace, owner), signal),
+    getLabelManager: (_namespace, _pod, _label, signal) =>
+      read('getLabelManager', () => ({ manager: 'enforcer', time: '2026-11-28T00:00:00Z' }), signal),
     listPodSelecting: (namespace, signal) =>
       read('listPodSelecting', () => requests.listPodSelecting(namespace), signal),
     listPods: (namespace, signal) => read('listPods', () => requests.listPods(namespace), signal, LIST_MS),

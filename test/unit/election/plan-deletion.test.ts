@@ -127,7 +127,7 @@ describe('a group is being deleted', () => {
 });
 
 describe('a group whose label may not be taken off', () => {
-  const refused = { writeOffRefused: { message: 'the policy says no', retryAtMs: NOW_MS + 30_000 } };
+  const refused = { writeOffRefused: { message: 'the policy says no', status: 422, retryAtMs: NOW_MS + 30_000 } };
 
   it('says so while it waits', () => {
     const planned = plan(deleting(refused));

@@ -119,7 +119,7 @@ describe('a record that cannot be believed', () => {
   });
 
   it('of a group without members is no trouble', () => {
-    expect(plan(anObservation({ lock: aLock(), pods: [] })).verdict?.ready.reason).toBe('ScaledToZero');
+    expect(plan(anObservation({ lock: aLock(), pods: [] })).verdict?.ready.reason).toBe('NoMembers');
   });
 
   it('waits for a lock that Consul keeps closed', () => {

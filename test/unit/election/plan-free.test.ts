@@ -77,7 +77,7 @@ describe('nobody can lead', () => {
   it('says so, and where the reasons stand', () => {
     const planned = plan(anObservation({ pods: [unready('a')], lock: freeAfter('a'), sessions: [] }));
     expect(planned).toMatchObject({ actions: [], verdict: { ready: { status: 'False', reason: 'NoCandidate' } } });
-    expect(planned.verdict?.detail).toContain('status.ineligible');
+    expect(planned.verdict?.detail).toBe('none of 1 member can lead: 1 NotReady (a)');
   });
 
   it('looks again when minReadySeconds have passed', () => {

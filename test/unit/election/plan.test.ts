@@ -217,7 +217,7 @@ describe('what a human must put right', () => {
   it.each(['consulDenied', 'writeOffRefused'] as const)(
     'a missing right (%s) is named, and tried again later',
     (what) => {
-      const refusal = { message: 'token lacks key:write', retryAtMs: NOW_MS + 5000 };
+      const refusal = { message: 'token lacks key:write', retryAtMs: NOW_MS + 5000, status: 403 };
       const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
       const planned = plan(anObservation({ pods, [what]: refusal }));
       expect(planned).toMatchObject({
@@ -228,4 +228,10 @@ describe('what a human must put right', () => {
       expect(plan(anObservation({ pods, [what]: { ...refusal, retryAtMs: NOW_MS } })).actions).not.toEqual([]);
     },
   );
+
+  it('a write that is refused for what it is, not for who asks, is no missing right', () => {
+    const writeOffRefused = { message: 'too long', retryAtMs: NOW_MS + 5000, status: 422 };
+    const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
+    expect(plan(anObservation({ pods, writeOffRefused })).verdict?.stalled?.reason).toBe('WriteRefused');
+  });
 });

@@ -215,7 +215,7 @@ describe('Ready’s message', () => {
   it('adds what is wrong, also of a leader that is kept', () => {
     const pods = [observed(aLeader(4, { name: 'a', ready: false }))];
     const o = anObservation({ pods });
-    expect(message(o, plan(o).verdict)).toMatch(/^a leads since .*; none of 1 member can lead; see status.ineligible/);
+    expect(message(o, plan(o).verdict)).toMatch(/^a leads since .*; none of 1 member can lead: 1 NotReady \(a\)/);
   });
 
   it('says why nobody leads', () => {

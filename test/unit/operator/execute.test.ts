@@ -58,6 +58,7 @@ async function aStage(...pods: readonly Pod[]) {
       doubtOwnership: () => doubts.push('bucket'),
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
+      repaired: () => undefined,
       yeses: { untilMs: () => yesUntilMs },
     },
     group,
@@ -239,8 +240,9 @@ describe('a write-off', () => {
     const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.refusePatches(({ name }) => name === 'a');
     expect((await act(writeOff(a), take(b))).kind).toBe('again');
-    expect([lock(), run.memory.writeOffRefused?.count]).toEqual([null, 1]);
-    expect(run.memory.writeOffRefused?.message).toContain('taking the label off pod a (403)');
+    const refusal = run.memory.writeOffRefusals.get(a.uid);
+    expect([lock(), refusal?.count]).toEqual([null, 1]);
+    expect(refusal?.message).toContain('taking the label off pod a (403)');
   });
 
   it('of a pod that no cache knows concludes nothing while the API server has it', async () => {

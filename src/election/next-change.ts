@@ -1,0 +1,19 @@
+/** What changes with time alone: no event tells of it, so a plan that rests must say when to look again. */
+import { eligibility, membersOf } from './candidates.ts';
+import type { Observation } from './observation.ts';
+import { soonest, until } from './plans.ts';
+
+/** Milliseconds until the first of: a member has been ready for long enough, a refusal is over, a contested label may be repaired. */
+export function nextChangeMs(o: Observation): number | null {
+  const members = membersOf(o).map((member) => {
+    const found = eligibility(o, member);
+    return found.kind === 'waiting' ? found.inMs : null;
+  });
+  const moments = o.pods.flatMap(({ refusedUntilMs, writeOffRefusedUntilMs, contest }) => [
+    refusedUntilMs,
+    writeOffRefusedUntilMs,
+    contest?.notBeforeMs ?? null,
+  ]);
+  const ahead = [...moments, o.followersRefusedUntilMs].filter((atMs) => atMs !== null && atMs > o.nowMs);
+  return soonest([...members, ...ahead.map((atMs) => (atMs === null ? null : until(o, atMs)))]);
+}

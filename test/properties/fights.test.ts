@@ -1,0 +1,89 @@
+/** Somebody else keeps the label as it thinks it should be; the operator keeps its promise, but slows down, and tells. */
+import { describe, expect, it } from 'vitest';
+import { aPod } from '../support/builders.ts';
+import { aModel, type Model } from '../support/model/model.ts';
+import type { Replica } from '../support/model/replica.ts';
+import { tokenOn } from '../support/model/stage.ts';
+
+const KEY = 'leadergroup.dev/role';
+
+async function led(): Promise<{ model: Model; owner: Replica }> {
+  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })) });
+  const owner = model.replica('owner');
+  await model.own(owner);
+  await model.rest(owner);
+  return { model, owner };
+}
+
+/** Undoes at once, and after every pass again, for so many virtual milliseconds. */
+async function fight(model: Model, owner: Replica, undo: () => void, forMs: number): Promise<void> {
+  const untilMs = model.clock.nowMs() + forMs;
+  while (model.clock.nowMs() < untilMs) {
+    undo();
+    owner.see.all();
+    await model.pass(owner);
+    await model.clock.advance(100);
+  }
+}
+
+const patches = (owner: Replica): number => owner.link.sent.filter(({ operation }) => operation === 'patchPod').length;
+const ready = (model: Model) => model.api.group()?.status?.conditions.find(({ type }) => type === 'Ready');
+
+const without = (model: Model, name: string) => () =>
+  model.api.foreign.changePod(name, ({ labels: { [KEY]: _gone, ...labels } }) => ({ labels }));
+const withLabel = (model: Model, name: string) => () =>
+  model.api.foreign.changePod(name, ({ labels }) => ({ labels: { ...labels, [KEY]: 'leader' } }));
+
+describe('a label that somebody takes off the leader again and again', () => {
+  it('is put back at once the first times', async () => {
+    const { model, owner } = await led();
+    for (let i = 0; i < 3; i += 1) {
+      without(model, 'a')();
+      owner.see.all();
+      await model.pass(owner);
+      expect(model.leaders()).toEqual(['a']);
+    }
+  });
+
+  it('costs a handful of writes and tokens, and the group says who does it', async () => {
+    const { model, owner } = await led();
+    const before = patches(owner);
+    const token = tokenOn(model, 'a');
+    await fight(model, owner, without(model, 'a'), 10_000);
+    expect(patches(owner) - before).toBeLessThan(10);
+    expect(tokenOn(model, 'a') - token).toBeLessThan(10);
+    expect(ready(model)).toMatchObject({ status: 'False', reason: 'LabelContested' });
+    expect(ready(model)?.message).toContain('field manager kubectl-label');
+  });
+
+  it('is put back for good when the fight is over', async () => {
+    const { model, owner } = await led();
+    await fight(model, owner, without(model, 'a'), 10_000);
+    await fight(model, owner, () => undefined, 70_000);
+    expect(model.leaders()).toEqual(['a']);
+    expect(ready(model)).toMatchObject({ status: 'True', reason: 'Led' });
+    expect(ready(model)?.message).not.toContain('somebody else');
+  });
+});
+
+describe('a label that somebody puts on a follower again and again', () => {
+  it('is taken off a handful of times, and the group says who does it while its leader leads on', async () => {
+    const { model, owner } = await led();
+    const before = patches(owner);
+    await fight(model, owner, withLabel(model, 'b'), 10_000);
+    expect(patches(owner) - before).toBeLessThan(10);
+    expect(ready(model)).toMatchObject({ status: 'True', reason: 'Led' });
+    expect(ready(model)?.message).toContain('field manager kubectl-label');
+    await fight(model, owner, () => undefined, 10_000);
+    expect(model.leaders()).toEqual(['a']);
+  });
+
+  it('does not hold up a handover', async () => {
+    const { model, owner } = await led();
+    await fight(model, owner, withLabel(model, 'b'), 10_000);
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    await model.rest(owner);
+    expect(model.leaders()).toHaveLength(1);
+    expect(model.leaders()).not.toContain('a');
+  });
+});

@@ -7,7 +7,7 @@ import { fencedAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { OwnerRef, Pod } from '../api/pod.ts';
 import type { Action, Plan, WriteOffTarget } from './actions.ts';
 import { labelled, membersOf } from './candidates.ts';
-import type { LabelStop, LockView, Observation, ObservedPod, OwnerView } from './observation.ts';
+import type { LabelStop, Observation, ObservedPod } from './observation.ts';
 import { look, notReady, rest } from './plans.ts';
 
 export const LABEL_STOP = 'LabelInWorkloadSelector';
@@ -139,19 +139,10 @@ function labelWrites(o: Observation, action: Action): readonly ObservedPod[] {
     return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
   };
   const after = ({ label }: WriteOffTarget): string | null => (label === 'follower' ? follower : null);
-  switch (action.do) {
-    case 'writeOff':
-      if (action.because === 'silence') return [];
-      return action.targets.flatMap((target) =>
-        target.label === 'keep' ? [] : changed(target.pod.uid, after(target)),
-      );
-    case 'promote':
-      return changed(action.pod.uid, leader);
-    case 'labelFollowers':
-      return action.pods.flatMap(({ uid }) => changed(uid, follower));
-    case 'cleanUp':
-      return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
-    default:
-      return [];
-  }
+  if (action.do === 'promote') return changed(action.pod.uid, leader);
+  if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
+  if (action.do === 'cleanUp')
+    return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
+  if (action.do !== 'writeOff' || action.because === 'silence') return [];
+  return action.targets.flatMap((target) => (target.label === 'keep' ? [] : changed(target.pod.uid, after(target))));
 }

@@ -104,6 +104,8 @@ function verifyPaused(o: Observation): Plan | null {
 
 /** The younger of two groups over the same pods leaves the field: it writes off its leader, unlocks, and waits. */
 export function planOverlap(o: Observation, older: string): Plan {
+  if (!o.overlapConfirmed)
+    return look([{ do: 'readRival', name: older }], 'a cache may show an older group that is gone');
   const message =
     `the older LeaderGroup ${older} selects some of the same pods with the same label key, and acts; this one does nothing. ` +
     'Delete one of the two, or give them different selectors or label keys (in a new LeaderGroup).';

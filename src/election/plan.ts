@@ -41,25 +41,24 @@ const LOOK_AGAIN_MS = 1000;
 
 /** What decides before the lock is looked at; null: nothing does. */
 function planOwned(o: Observation): Plan | null {
-  if (o.overlapsWith !== null && !o.overlapConfirmed)
-    return look([{ do: 'readRival', name: o.overlapsWith }], 'a cache may show an older group that is gone');
   if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith);
   if (o.lockKeyProblem !== null) return standDown(o, stalled('LockKeyNotAllowed', o.lockKeyProblem));
   if (o.group.spec.paused) return planPaused(o);
-  const refusal = o.consulDenied ?? o.writeOffRefused;
-  if (refusal !== null && o.nowMs < refusal.retryAtMs) {
-    return withFirst(withoutLock(o), {
-      ...stalled(
-        refusal === o.consulDenied || o.writeOffRefused?.status === 403 ? 'PermissionDenied' : 'WriteRefused',
-        refusal.message,
-      ),
-      againMs: refusal.retryAtMs - o.nowMs,
-    });
-  }
+  const refused = planRefused(o);
+  if (refused !== null) return refused;
   if (!o.group.finalizers.includes(FINALIZER)) {
     return look([{ do: 'addFinalizer' }], 'the finalizer comes before the first lock');
   }
   return null;
+}
+
+/** null: nothing that the group needs is refused just now. */
+function planRefused(o: Observation): Plan | null {
+  const refusal = o.consulDenied ?? o.writeOffRefused;
+  if (refusal === null || o.nowMs >= refusal.retryAtMs) return null;
+  const denied = o.consulDenied !== null || o.writeOffRefused?.status === 403;
+  const plan = stalled(denied ? 'PermissionDenied' : 'WriteRefused', refusal.message);
+  return withFirst(withoutLock(o), { ...plan, againMs: refusal.retryAtMs - o.nowMs });
 }
 
 function planByLock(o: Observation): Plan {

@@ -13,7 +13,7 @@ export const believable = (token: number): boolean => token < 10 ** 15;
 export const readable = (token: number): boolean => token < 2 * 10 ** 15;
 
 /** Minutes from 1970 to 2026, when none of these tokens had been given. */
-const BEGIN_MINUTES = Date.UTC(2026, 0, 1) / 60_000;
+const BEGIN_MINUTES = 20_454 * 24 * 60;
 
 /**
  * A group that nothing is remembered of (Consul wiped, the cluster rebuilt or renamed) counts on from the minutes since 2026: above every

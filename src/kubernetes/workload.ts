@@ -62,7 +62,7 @@ const keysOfText = (text: string): readonly string[] =>
     .map((part) => /^!?\s*([^\s=!<>]+)/.exec(part.trim())?.[1] ?? '')
     .filter((key) => key !== '');
 
-export function selectorKeys(selector: RawObject): readonly string[] {
+function selectorKeys(selector: RawObject): readonly string[] {
   const expressions = listField(selector, 'matchExpressions', asObject).map((each) => textField(each, 'key'));
   return [...Object.keys(section(selector, 'matchLabels')), ...expressions].filter((key) => key !== '');
 }

@@ -12,7 +12,7 @@ import type { Locks } from './locks.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import { labelStop, ownerView } from './observe-owners.ts';
 import type { Owners } from './owners.ts';
-import { blockingRefusal, contestOf, neverPromoted, refreshRefusals } from './refusals.ts';
+import { blockingRefusal, contestOf, neverPromoted, refreshRefusals, refusalsOf } from './refusals.ts';
 import { type Rivals, rivalsOf } from './rivals.ts';
 import type { SessionKeeper } from './sessions.ts';
 import { groupKey, type Store, type StoredPod } from './store.ts';
@@ -64,8 +64,7 @@ export function createObserver(options: ObserverOptions): Observer {
       lockDeadlineMs: lockDeadlineMs(options, group, ownership, lock, sessions, pods),
       lock,
       holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
-      freshList: lock !== null && memory.listed !== null,
-      groupConfirmed: lock !== null && memory.groupConfirmedAt === versionOf(lock),
+      ...readSince(memory, lock),
       labelStop: labelStop(group, memory, pods),
       labelReaders: labelReaders(options.owners, group),
       ...overlap(rivals, memory, pods),
@@ -76,14 +75,26 @@ export function createObserver(options: ObserverOptions): Observer {
       asked: memory.asked,
       lockDelayedUntilMs: memory.lockDelayedUntilMs,
       writeOffRefused: blockingRefusal(memory, group, pods, nowMs),
-      followersRefusedUntilMs: memory.followersRefused?.retryAtMs ?? null,
-      followersRefusedBecause: memory.followersRefused?.message ?? '',
+      ...followersRefused(memory),
       consulDenied: memory.consulDenied,
       deletingSinceMs: memory.deletingSinceMs,
       deletionConfirmed: memory.deletionConfirmed,
     };
   };
 }
+
+/** What was read since the lock had its present version. */
+const readSince = (memory: GroupMemory, lock: LockView | null): Pick<Observation, 'freshList' | 'groupConfirmed'> => ({
+  freshList: lock !== null && memory.listed !== null,
+  groupConfirmed: lock !== null && memory.groupConfirmedAt === versionOf(lock),
+});
+
+const followersRefused = ({
+  followersRefused: refusal,
+}: GroupMemory): Pick<Observation, 'followersRefusedUntilMs' | 'followersRefusedBecause'> => ({
+  followersRefusedUntilMs: refusal?.retryAtMs ?? null,
+  followersRefusedBecause: refusal?.message ?? '',
+});
 
 /** Consul may answer a replica that has just lost its session: it does not know yet whose the group is. */
 const knowsOwner = ({ kind }: Ownership): boolean => kind === 'owned' || kind === 'notOwned';
@@ -199,7 +210,8 @@ const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
 function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
   const uids = new Set(known.map(({ pod }) => pod.uid));
   for (const uid of memory.goneUids) if (!uids.has(uid)) memory.goneUids.delete(uid);
-  for (const of of [memory.conflicts, memory.repairs]) for (const uid of of.keys()) if (!uids.has(uid)) of.delete(uid);
+  for (const known of [memory.conflicts, memory.repairs])
+    for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
   for (const [uid, pod] of memory.newerPods) {
     const shown = known.find((entry) => entry.pod.uid === uid);
     if (shown === undefined || !newer(pod, shown.pod)) memory.newerPods.delete(uid);
@@ -226,9 +238,7 @@ function observePod(
     owner: ownerView(owners, group, memory, pod, nowMs),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
-    refusedUntilMs: memory.promotionRefusals.get(pod.uid)?.retryAtMs ?? null,
-    refusedBecause: memory.promotionRefusals.get(pod.uid)?.message ?? '',
-    writeOffRefusedUntilMs: memory.writeOffRefusals.get(pod.uid)?.retryAtMs ?? null,
+    ...refusalsOf(memory, pod.uid),
     neverPromoted: neverPromoted(memory, group, pod),
     contest: contestOf(memory, pod.uid, nowMs),
     writeOffConflicts: memory.conflicts.get(pod.uid) ?? 0,

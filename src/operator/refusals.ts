@@ -63,6 +63,20 @@ const sooner = (refusal: WriteRefusal, { resourceVersion }: Pod, { generation }:
 export const neverPromoted = (memory: GroupMemory, { name }: LeaderGroup, { uid, annotations }: Pod): boolean =>
   memory.wholeLife && !memory.perhapsPromoted.has(uid) && annotations[tokenAnnotation(name)] === undefined;
 
+/** What was refused of this pod, as a decision sees it. */
+export function refusalsOf(
+  memory: GroupMemory,
+  uid: string,
+): Pick<ObservedPod, 'refusedUntilMs' | 'refusedBecause' | 'writeOffRefusedUntilMs'> {
+  const promotion = memory.promotionRefusals.get(uid);
+  const writeOff = memory.writeOffRefusals.get(uid);
+  return {
+    refusedUntilMs: promotion?.retryAtMs ?? null,
+    refusedBecause: promotion?.message ?? '',
+    writeOffRefusedUntilMs: writeOff?.retryAtMs ?? null,
+  };
+}
+
 /** The refused write-off that holds the group up, if one does. */
 export function blockingRefusal(
   memory: GroupMemory,

@@ -923,9 +923,9 @@ export const mutants: readonly Mutant[] = [
     what: 'a group stands down for an older one that is gone',
     edits: [
       edit(
-        'election/plan.ts',
-        'if (o.overlapsWith !== null && !o.overlapConfirmed)',
-        'if (o.overlapsWith !== null && !o.overlapConfirmed && o.pods.length > 1000)',
+        'election/plan-restrained.ts',
+        'if (!o.overlapConfirmed)',
+        'if (!o.overlapConfirmed && o.pods.length > 1000)',
       ),
     ],
   },
@@ -950,6 +950,39 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit('election/plan-deletion.ts', 'if (waitedMs >= LAST_MS) return', 'if (waitedMs >= LAST_MS * 1000) return'),
       edit('election/plan-deletion.ts', 'if (waitedMs >= LIMIT_MS) return', 'if (waitedMs >= LIMIT_MS * 1000) return'),
+    ],
+  },
+  {
+    id: 'passed-over-after-an-unknown-promotion',
+    promises: ['I1', 'I4'],
+    attacks: [],
+    what: 'a pod that cannot be written is passed over although a promotion of it may be under way',
+    edits: [
+      edit(
+        'operator/refusals.ts',
+        'memory.wholeLife && !memory.perhapsPromoted.has(uid) && annotations',
+        'memory.wholeLife && annotations',
+      ),
+    ],
+  },
+  {
+    id: 'passed-over-without-memory-of-the-whole-life',
+    promises: ['I1'],
+    attacks: [],
+    what: 'a pod that cannot be written is passed over although another replica may have promoted it',
+    edits: [edit('operator/refusals.ts', 'memory.wholeLife && !memory.perhapsPromoted', '!memory.perhapsPromoted')],
+  },
+  {
+    id: 'refusal-outlives-its-pod',
+    promises: ['I9'],
+    attacks: [],
+    what: 'what a pod refused holds the group up after the pod is gone',
+    edits: [
+      edit(
+        'operator/refusals.ts',
+        'if (pod === undefined) refusals.delete(uid);\n      else if (changed',
+        'if (pod !== undefined && changed',
+      ),
     ],
   },
 ];

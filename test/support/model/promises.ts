@@ -50,6 +50,8 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   /** The last committed transaction of each replica, null when it gave the lock to nobody. */
   const proofs = new Map<string, Grant | null>();
   const fences = new Set<string>();
+  /** By uid, promotions that were sent and not refused: they may have been applied, or may yet be. Without any the pod is no leader. */
+  const promotionsSent = new Map<string, number>();
   const forceable = new Map<string, number>();
   let granted: Grant | null = null;
 
@@ -82,6 +84,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   }
 
   function promotionSent({ by, pod, resourceVersion, patch }: PatchRequest): void {
+    promotionsSent.set(pod.uid, (promotionsSent.get(pod.uid) ?? 0) + 1);
     const proof = proofs.get(by) ?? null;
     const token = parseToken(patch.annotations[tokenAnnotation(group.name)]);
     if (proof === null || proof.uid !== pod.uid) {
@@ -166,10 +169,14 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
       const value = change.after?.annotations[fenced];
       return change.after?.uid === before.uid && value !== undefined && value !== change.before?.annotations[fenced];
     });
-    if (!offSince) breach(`I4: ${by} passed the lock from ${old.name} to ${to} without writing ${old.name} off`);
+    if (!offSince && promotionsSent.get(before.uid) !== 0)
+      breach(`I4: ${by} passed the lock from ${old.name} to ${to} without writing ${old.name} off`);
     if (old.labels[label.key] === label.leader) breach(`I4: the lock passed to ${to} while ${old.name} was labelled`);
   }
 
+  api.onRefusal(({ uid }, patch) => {
+    if (patch.labels[label.key] === label.leader) promotionsSent.set(uid, (promotionsSent.get(uid) ?? 0) - 1);
+  });
   api.onPodWrite(podWritten);
   consul.onTxn(txnDone);
   const restored = (): void => {

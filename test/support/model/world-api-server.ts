@@ -84,6 +84,8 @@ export type WorldApiServer = {
   onChange(listener: (change: Change<Pod> | Change<LeaderGroup>, kind: 'pods' | 'leadergroups') => void): void;
   /** Called with each pod write of an operator, also with one that changed nothing, before it is answered. */
   onPodWrite(listener: (write: PodWrite) => void): void;
+  /** Called with each patch that is refused. */
+  onRefusal(listener: (pod: PodRef, patch: MetadataPatch) => void): void;
   /** Refuses such patches for good (403) from now on; null: none. */
   refusePatches(refuses: ((pod: PodRef, patch: MetadataPatch) => boolean) | null): void;
   /** Highest resourceVersion given so far. */
@@ -105,6 +107,7 @@ export function createWorldApiServer(): WorldApiServer {
   const podLog: Change<Pod>[] = [];
   const groupLog: Change<LeaderGroup>[] = [];
   const listeners: ((write: PodWrite) => void)[] = [];
+  const refusalListeners: ((pod: PodRef, patch: MetadataPatch) => void)[] = [];
   const changeListeners: Parameters<WorldApiServer['onChange']>[0][] = [];
   let refuses: ((pod: PodRef, patch: MetadataPatch) => boolean) | null = null;
   let version = 1000;
@@ -143,7 +146,10 @@ export function createWorldApiServer(): WorldApiServer {
   function patchPod(by: string, ref: PodRef, resourceVersion: string | null, patch: MetadataPatch): WriteOutcome<Pod> {
     const found = pods.get(id(ref));
     if (found === undefined) return { kind: 'gone' };
-    if (refuses?.(ref, patch) === true) return { kind: 'refused', status: 403, message: 'pods is forbidden' };
+    if (refuses?.(ref, patch) === true) {
+      for (const listener of refusalListeners) listener(ref, patch);
+      return { kind: 'refused', status: 403, message: 'pods is forbidden' };
+    }
     if (found.uid !== ref.uid) return { kind: 'conflict', message: 'the uid in the precondition is another' };
     if (resourceVersion !== null && found.resourceVersion !== resourceVersion) {
       return { kind: 'conflict', message: 'the object has been modified' };
@@ -241,6 +247,7 @@ export function createWorldApiServer(): WorldApiServer {
     },
     onChange: (listener) => void changeListeners.push(listener),
     onPodWrite: (listener) => void listeners.push(listener),
+    onRefusal: (listener) => void refusalListeners.push(listener),
     refusePatches: (which) => {
       refuses = which;
     },

@@ -106,6 +106,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   let operator: Operator | null = null;
   const running = (): Operator | null => operator;
   const http = createServer({
+    connectionRefused: metrics.connectionRefused,
     address: config.http,
     health: healthOf(running),
     metrics,

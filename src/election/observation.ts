@@ -134,6 +134,8 @@ export type Observation = {
   /** Members first and foremost; also pods that carry this group's label or annotations and the recorded holder, if known. */
   readonly pods: readonly ObservedPod[];
   readonly sessions: readonly MemberSession[];
+  /** Highest token seen outside Consul: on the pods and in the status. A record below it comes from a restored Consul. */
+  readonly witnessed: number;
   readonly ownership: Ownership;
   /** The last request to Consul failed and none has succeeded since. */
   readonly consulSilent: boolean;

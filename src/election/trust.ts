@@ -1,6 +1,6 @@
 /** Whether a lock's record may be believed: names the previous holder, holds the last token. */
 import type { LockView, MemberSession, Observation, Ownership } from './observation.ts';
-import { recordedToken, witnessedToken } from './witnesses.ts';
+import { recordedToken } from './witnesses.ts';
 
 export type Trust =
   | 'good'
@@ -17,7 +17,7 @@ export function trustOf(o: Observation, lock: LockView, holder: MemberSession | 
   const { record } = lock;
   if (record === null) return 'missing';
   if (record.groupUid !== o.group.uid || record.generation > o.group.generation) return 'earlierLife';
-  if (recordedToken(lock) < witnessedToken(o)) return 'tooLow';
+  if (recordedToken(lock) < o.witnessed) return 'tooLow';
   if (holder !== null && holder.podUid !== record.holder.uid) return 'contradicted';
   return 'good';
 }

@@ -154,9 +154,15 @@ const gateMetrics = ({ counter, gauge }: Instruments) => {
     'Answers of the gate by status: 200 it leads, 409 it does not',
     'status',
   );
+  const refused = counter(
+    'http_connections_refused_total',
+    'Connections ended for want of room: an idle one for a new one (evicted), or the new one itself (refused)',
+    'what',
+  );
   const waiting = gauge('gate_waiting', 'Questions that wait for their answer to change');
   return {
     gateAnswered: (status) => answers.inc({ status }),
+    connectionRefused: (what) => refused.inc({ what }),
     gateWaiting: (count) => waiting.set(count),
   } satisfies Partial<Metrics>;
 };

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { Socket } from 'node:net';
 import { childSignal } from '../child-signal.ts';
 import type { Log } from '../ports/log.ts';
+import { type Connection, createConnections, type Refused } from './connections.ts';
 import { type Health, type HealthCheck, healthReport } from './health.ts';
 import { type Asked, findRoute, type Reply, type Route, textReply } from './router.ts';
 
@@ -14,6 +15,8 @@ export type ServerOptions = {
   /** Further routes, e.g. below /v1/. */
   readonly routes?: readonly Route[];
   readonly log: Log;
+  /** A connection was ended for want of room. */
+  readonly connectionRefused?: (what: Refused) => void;
 };
 
 export type HttpServer = {
@@ -27,8 +30,10 @@ export type HttpServer = {
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const MAX_HEADER_BYTES = 8192;
-/** Most of them of applications that wait for their answer at the gate to change. */
-const MAX_CONNECTIONS = 5000;
+/** How often Node looks for connections that are too slow: its own 30 s would let them stay for so long. */
+const CHECK_MS = 1000;
+/** One line for all that were refused since. */
+const LOG_EVERY_MS = 60_000;
 const CLOSE_MS = 1000;
 
 const healthRoute = (path: string, word: string, checks: readonly HealthCheck[]): Route => ({
@@ -59,10 +64,12 @@ const write = (response: ServerResponse, reply: Reply): void => {
   response.end(reply.body);
 };
 
+const clientOf = (socket: Socket): string => (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+
 const askedBy = ({ method = '', url = '', socket, headers }: IncomingMessage): Asked => ({
   method,
   url,
-  client: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
+  client: clientOf(socket),
   header: (name) => {
     const value = headers[name];
     return typeof value === 'string' ? value : null;
@@ -130,8 +137,43 @@ const closeServer = (server: Server): Promise<void> =>
     });
   });
 
-const configure = (server: Server, log: Log): void => {
-  server.maxConnections = MAX_CONNECTIONS;
+/** Tells of refused connections: each to the metrics, to the log once in a while. */
+function refusals({ log, connectionRefused }: ServerOptions) {
+  const since = new Map<string, number>();
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return (what: Refused, client: string): void => {
+    connectionRefused?.(what);
+    since.set(client, (since.get(client) ?? 0) + 1);
+    if (performance.now() - toldMs < LOG_EVERY_MS) return;
+    toldMs = performance.now();
+    const [worst] = [...since].toSorted(([, a], [, b]) => b - a);
+    const count = [...since.values()].reduce((a, b) => a + b, 0);
+    since.clear();
+    log.warn({ count, client: worst?.[0] }, 'connections were ended for want of room; the client named has the most');
+  };
+}
+
+/** Room for health and metrics, whoever else is connected. A request makes its connection busy until it is answered. */
+function limitConnections(server: Server, options: ServerOptions): void {
+  const connections = createConnections(refusals(options));
+  const known = new WeakMap<Socket, Connection>();
+  server.on('connection', (socket: Socket) => {
+    const connection = { client: clientOf(socket), destroy: () => void socket.destroy() };
+    known.set(socket, connection);
+    socket.once('close', () => connections.closed(connection));
+    connections.open(connection);
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const connection = known.get(request.socket);
+    if (connection === undefined) return;
+    connections.busy(connection);
+    response.once('close', () => connections.idle(connection));
+  });
+}
+
+const configure = (server: Server, options: ServerOptions): void => {
+  const { log } = options;
+  limitConnections(server, options);
   server.on('clientError', (error, socket) => refuse(error, socket as Socket));
   // Nobody of ours upgrades or tunnels: without these, such a connection would stay open unanswered.
   server.on('connect', (_request, socket) => void socket.destroy());
@@ -157,10 +199,15 @@ export const createServer = (options: ServerOptions): HttpServer => {
     write(response, await answer({ routes, log: options.log }, request, gone.signal));
   };
   const server = createHttpServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: CHECK_MS,
+    },
     (request, response) => void serve(request, response),
   );
-  configure(server, options.log);
+  configure(server, options);
   return {
     listen: () => listenOn(server, options.address),
     close: async () => {

@@ -4,7 +4,7 @@ import { bucketOf, syntheticNode } from '../election/keys.ts';
 import { createAnnouncer } from './announce.ts';
 import { createChanges } from './changes.ts';
 import { trackContact } from './consul-contact.ts';
-import { createAsk, createGate, type Gate } from './gate.ts';
+import { createAsk, createGate, type Gate, gateSignature } from './gate.ts';
 import { createLockWatches, type LockWatches } from './lock-watches.ts';
 import { createLocks } from './locks.ts';
 import { ADOPTION_MS, createObserver } from './observe.ts';
@@ -143,6 +143,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       watches.unfollow(key);
       locks.dropped(key);
       yeses.dropped(key);
+      changes.forget(key);
     },
   });
   const queue = startQueue({
@@ -153,7 +154,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       if (!synced()) return { kind: 'done' };
       followSharedKey(options, { store, ownership, watches }, key);
       const next = await measured(options, () => reconciler.reconcile(key, sinceMs));
-      changes.tell(key);
+      changes.tellNews(key, () => gateSignature(reconciler, key));
       return next;
     },
     onError: (key, error) => {
@@ -172,7 +173,15 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
   const ask = createAsk(reconciler, yeses, options.gateValidityMs);
-  const gate = createGate({ ask, store, ownership, changes, synced, self: options.replica.id });
+  const gate = createGate({
+    ask,
+    store,
+    ownership,
+    changes,
+    synced,
+    getPod: kubernetes.getPod,
+    self: options.replica.id,
+  });
   return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck, sweep };
 }
 

@@ -1,7 +1,9 @@
 /** Answers applications from what is known; no request is sent for an answer. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
+import { finished } from '../election/candidates.ts';
 import { answerGate, type GateAnswer, MAX_YES_MS } from '../election/gate.ts';
+import { type Kubernetes, KubernetesError } from '../ports/kubernetes.ts';
 import type { Changes, ChangeWatch } from './changes.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { BucketOwnership } from './replicas/ownership.ts';
@@ -31,8 +33,13 @@ export type Gate = {
    * null) does not tell the old process of a StatefulSet's pod, on a node that is cut off, from the new pod.
    */
   member(group: GroupName, pod: string, uid: string | null): Pod | null;
-  /** The pod that has this address for itself; null: none, or several. */
+  /** The pod that has this address for itself; null: none, or several. A watch may lag behind its being used again. */
   podAt(address: string): Pod | null;
+  /**
+   * Whether the API server says now that it is this very pod that has the address. Asked after a question has come from there, it was this
+   * pod's all the while: a pod keeps its address for life. False where the API server does not answer. Rejects when `signal` aborts.
+   */
+  confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean>;
   /** The groups that select the pod. */
   groupsOf(pod: Pod): readonly LeaderGroup[];
   answerer(group: GroupName): Answerer;
@@ -42,12 +49,16 @@ export type Gate = {
   watch(group: GroupName): ChangeWatch;
 };
 
+/** Reads of pods for /v1/self that go at a time: whoever asks the gate must not become a load on the API server. */
+const CONFIRMED_AT_ONCE = 16;
+
 export type GateParts = {
   readonly ask: Gate['ask'];
   readonly store: Store;
   readonly ownership: Pick<BucketOwnership, 'of' | 'ownerOf' | 'live'>;
   readonly changes: Changes;
   readonly synced: () => boolean;
+  readonly getPod: Kubernetes['getPod'];
   /** Id of this replica. */
   readonly self: string;
 };
@@ -66,7 +77,37 @@ export function createAsk(reconciler: Reconciler, yeses: Yeses, validityMs: numb
   };
 }
 
-export function createGate({ ask, store, ownership, changes, synced, self }: GateParts): Gate {
+/**
+ * Equal for as long as nobody's answer is news: who leads, with which token, and whether that is known at all. (Until when an answer may be
+ * believed is no news.)
+ */
+export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: string): string {
+  const observation = reconciler.glance(key);
+  if (observation === null) return '';
+  const answer = answerGate(observation, null, MAX_YES_MS);
+  return answer.kind === 'unknown'
+    ? `unknown ${answer.reason}`
+    : `${answer.leader?.uid ?? ''} ${answer.leader?.token ?? 0}`;
+}
+
+export function createGate({ ask, store, ownership, changes, synced, getPod, self }: GateParts): Gate {
+  let confirming = 0;
+
+  async function confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean> {
+    if (confirming >= CONFIRMED_AT_ONCE) return false;
+    confirming += 1;
+    try {
+      const now = await getPod(pod.namespace, pod.name, signal);
+      return now?.uid === pod.uid && now.addresses.includes(address) && !finished(now);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof KubernetesError) return false;
+      throw error;
+    } finally {
+      confirming -= 1;
+    }
+  }
+
   function groupNamed(name: GroupName): LeaderGroup | null {
     const parsed = store.group(groupKey(name));
     return parsed?.kind === 'valid' ? parsed.group : null;
@@ -85,13 +126,14 @@ export function createGate({ ask, store, ownership, changes, synced, self }: Gat
     group: groupNamed,
     member: (group, pod, uid) => {
       if (groupNamed(group) === null) return null;
-      const found = store.podsConcerning(groupKey(group)).find((stored) => stored.pod.name === pod)?.pod ?? null;
+      const found = store.concerns(groupKey(group), pod) ? (store.pod(group.namespace, pod)?.pod ?? null) : null;
       return uid === null || found?.uid === uid ? found : null;
     },
     podAt: (address) => {
       const [pod, another] = store.podsAt(address);
       return pod === undefined || another !== undefined ? null : pod;
     },
+    confirmAddress,
     groupsOf: store.groupsSelecting,
     answerer,
     isReplica: (address) => ownership.live().some(({ url }) => url !== null && hostOf(url) === address),

@@ -39,6 +39,8 @@ export type GroupMemory = {
   verifiedAt: string | null;
   /** Somebody has asked the gate. */
   asked: boolean;
+  /** Highest token on the pods and in the status, as the last pass saw them. */
+  witnessed: number;
   /** By uid. */
   readonly conflicts: Map<string, number>;
   readonly promotionRefusals: Map<string, WriteRefusal>;
@@ -96,6 +98,7 @@ export const freshMemory = (): GroupMemory => ({
   writtenOff: { version: '', uids: new Set() },
   verifiedAt: null,
   asked: false,
+  witnessed: 0,
   conflicts: new Map(),
   promotionRefusals: new Map(),
   writeOffRefusals: new Map(),

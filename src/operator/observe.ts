@@ -7,6 +7,7 @@ import { sessionDeadlineMs } from '../election/deadline.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../election/observation.ts';
 import { holderAmong } from '../election/sessions.ts';
 import { verificationOf, versionOf } from '../election/trust.ts';
+import { witnessedToken } from '../election/witnesses.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Locks } from './locks.ts';
 import { type GroupMemory, newer } from './memory.ts';
@@ -17,7 +18,15 @@ import { type Rivals, rivalsOf } from './rivals.ts';
 import type { SessionKeeper } from './sessions.ts';
 import { groupKey, type Store, type StoredPod } from './store.ts';
 
-export type Observer = (group: LeaderGroup, memory: GroupMemory) => Observation;
+export type Observer = {
+  /** Everything that a plan rests on. */
+  all(group: LeaderGroup, memory: GroupMemory): Observation;
+  /**
+   * What an answer of the gate rests on: the holder of the lock and its pod, whatever the number of members. Each part is as it is now,
+   * but for the tokens on other pods, which are as the last pass saw them; `verified` says that a pass has found the record good.
+   */
+  holder(group: LeaderGroup, memory: GroupMemory): Observation;
+};
 
 export type ObserverOptions = {
   readonly clock: Clock;
@@ -40,46 +49,96 @@ export type ObserverOptions = {
 };
 
 export function createObserver(options: ObserverOptions): Observer {
-  const { clock, store, locks, keeper } = options;
-  return (cached, memory) => {
-    const nowMs = clock.nowMs();
-    const group = preferNewer(cached, memory);
-    const sessions = keeper.of(groupKey(group));
-    const ownership = options.ownership(group);
-    const lock = locks.view(group);
-    const silentSinceMs = options.silentSinceMs();
-    if (memory.listed !== null && memory.listed.version !== versionOf(lock)) memory.listed = null;
-    const rivals = rivalsOf(store, group, memory.goneRivals);
-    const pods = observePods(options, group, memory, rivals, lock, nowMs);
-    refreshMemory(memory, group, lock, sessions, silentSinceMs === null && knowsOwner(ownership), nowMs);
-    return {
-      nowMs,
-      wallMinutes: Math.floor(clock.wallMs() / 60_000),
-      group,
-      keys: locks.keysOf(group),
-      pods,
-      sessions,
-      ownership,
-      consulSilent: silentSinceMs !== null,
-      lockDeadlineMs: lockDeadlineMs(options, group, ownership, lock, sessions, pods),
-      lock,
-      holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
-      ...readSince(memory, lock),
-      labelStop: labelStop(group, memory, pods),
-      labelReaders: labelReaders(options.owners, group),
-      ...overlap(rivals, memory, pods),
-      lockKeyProblem: options.lockKeyProblem(group),
-      demotedForSilence: memory.demotedForSilence,
-      writtenOff: memory.writtenOff.version === versionOf(lock) ? memory.writtenOff.uids : new Set(),
-      verified: memory.verifiedAt === verificationOf(ownership, lock),
-      asked: memory.asked,
-      lockDelayedUntilMs: memory.lockDelayedUntilMs,
-      writeOffRefused: blockingRefusal(memory, group, pods, nowMs),
-      ...followersRefused(memory),
-      consulDenied: memory.consulDenied,
-      deletingSinceMs: memory.deletingSinceMs,
-      deletionConfirmed: memory.deletionConfirmed,
-    };
+  const { store, keeper } = options;
+  return {
+    all: (cached, memory) => {
+      const view = viewOf(options, cached, memory);
+      const sessions = keeper.of(groupKey(view.group));
+      if (memory.listed !== null && memory.listed.version !== versionOf(view.lock)) memory.listed = null;
+      const rivals = rivalsOf(store, view.group, memory.goneRivals);
+      const pods = observePods(options, view, memory, rivals);
+      refreshMemory(memory, view, sessions);
+      memory.witnessed = witnessedToken(
+        view.group,
+        pods.map(({ pod }) => pod),
+      );
+      return observation(options, view, memory, rivals, sessions, pods);
+    },
+    holder: (cached, memory) => {
+      const view = viewOf(options, cached, memory);
+      const session = view.lock?.session == null ? null : keeper.session(groupKey(view.group), view.lock.session);
+      const rivals = rivalsOf(store, view.group, memory.goneRivals);
+      const entry = session === null ? null : holderEntry(store, view, session);
+      const present = entry === null || memory.goneUids.has(entry.pod.uid) ? [] : [entry];
+      const pods = present.map((each) => observePod(options, view.group, memory, rivals, each, view.nowMs));
+      return observation(options, view, memory, rivals, session === null ? [] : [session], pods);
+    },
+  };
+}
+
+/** The record names the pod; where it names another than the session's, the record cannot be believed anyway. */
+function holderEntry(store: Store, { group, lock }: View, { podUid }: MemberSession): StoredPod | null {
+  const recorded = lock?.record?.holder;
+  const entry = recorded?.uid === podUid ? store.pod(group.namespace, recorded.pod) : null;
+  return entry?.pod.uid === podUid ? entry : null;
+}
+
+/** What is known without looking at the members. */
+type View = {
+  readonly nowMs: number;
+  readonly group: LeaderGroup;
+  readonly ownership: Ownership;
+  readonly lock: LockView | null;
+  readonly silentSinceMs: number | null;
+};
+
+const viewOf = ({ clock, locks, ...options }: ObserverOptions, cached: LeaderGroup, memory: GroupMemory): View => {
+  const group = preferNewer(cached, memory);
+  return {
+    nowMs: clock.nowMs(),
+    group,
+    ownership: options.ownership(group),
+    lock: locks.view(group),
+    silentSinceMs: options.silentSinceMs(),
+  };
+};
+
+function observation(
+  options: ObserverOptions,
+  { nowMs, group, ownership, lock, silentSinceMs }: View,
+  memory: GroupMemory,
+  rivals: Rivals,
+  sessions: readonly MemberSession[],
+  pods: readonly ObservedPod[],
+): Observation {
+  return {
+    nowMs,
+    wallMinutes: Math.floor(options.clock.wallMs() / 60_000),
+    group,
+    keys: options.locks.keysOf(group),
+    pods,
+    sessions,
+    witnessed: memory.witnessed,
+    ownership,
+    consulSilent: silentSinceMs !== null,
+    lockDeadlineMs: lockDeadlineMs(options, group, ownership, lock, sessions, pods),
+    lock,
+    holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
+    ...readSince(memory, lock),
+    labelStop: labelStop(group, memory, pods),
+    labelReaders: labelReaders(options.owners, group),
+    ...overlap(rivals, memory, pods),
+    lockKeyProblem: options.lockKeyProblem(group),
+    demotedForSilence: memory.demotedForSilence,
+    writtenOff: memory.writtenOff.version === versionOf(lock) ? memory.writtenOff.uids : new Set(),
+    verified: memory.verifiedAt === verificationOf(ownership, lock),
+    asked: memory.asked,
+    lockDelayedUntilMs: memory.lockDelayedUntilMs,
+    writeOffRefused: blockingRefusal(memory, group, pods, nowMs),
+    ...followersRefused(memory),
+    consulDenied: memory.consulDenied,
+    deletingSinceMs: memory.deletingSinceMs,
+    deletionConfirmed: memory.deletionConfirmed,
   };
 }
 
@@ -139,15 +198,13 @@ export const ADOPTION_MS = 1000;
 
 function refreshMemory(
   memory: GroupMemory,
-  group: LeaderGroup,
-  lock: LockView | null,
+  { group, lock, silentSinceMs, ownership, nowMs }: View,
   sessions: readonly MemberSession[],
-  answered: boolean,
-  nowMs: number,
 ): void {
   if (group.deleting) memory.deletingSinceMs ??= nowMs;
   for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
   const holder = holderAmong(sessions, lock);
+  const answered = silentSinceMs === null && knowsOwner(ownership);
   if (holder === null ? answered : nowMs < holder.deadlineMs) {
     memory.demotedForSilence = false;
     memory.silenceTold = false;
@@ -162,11 +219,9 @@ const labelReaders = (owners: Pick<Owners, 'selecting'>, { namespace, spec }: Le
 
 function observePods(
   options: ObserverOptions,
-  group: LeaderGroup,
+  { group, lock, nowMs }: View,
   memory: GroupMemory,
   rivals: Rivals,
-  lock: LockView | null,
-  nowMs: number,
 ): readonly ObservedPod[] {
   const known = withListed(group, withHolder(options.store, group, lock), memory.listed?.pods ?? [], nowMs);
   forgetStale(memory, known);
@@ -226,7 +281,8 @@ function observePod(
   entry: StoredPod,
   nowMs: number,
 ): ObservedPod {
-  const pod = memory.newerPods.get(entry.pod.uid) ?? entry.pod;
+  const remembered = memory.newerPods.get(entry.pod.uid);
+  const pod = remembered !== undefined && newer(remembered, entry.pod) ? remembered : entry.pod;
   const member = matches(group.spec.selector, pod.labels) && !pod.mirror && !finished(pod);
   const sinceMs = pod.ready === entry.pod.ready ? entry.readyChangedMs : nowMs;
   const claimants = member ? rivals.olderActing(pod) : rivals.acting(pod);

@@ -22,8 +22,10 @@ const PLANS_PER_PASS = 16;
 export type Reconciler = {
   /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
   reconcile(key: string, sinceMs: number): Promise<Next>;
-  /** What is known of the group now, for the gate; noted as asked for, so that its lock is verified. null: no valid group. */
+  /** What an answer of the gate rests on now; noted as asked for, so that the lock is verified. null: no valid group. */
   asked(key: string): Observation | null;
+  /** As `asked`, but nothing is noted. */
+  glance(key: string): Observation | null;
   /** The bucket is another replica's: what was learnt of the group may be out of date when it comes back. */
   forget(key: string): void;
   /** Where each group stands, as of its last pass. */
@@ -74,11 +76,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return memory;
   }
 
-  function asked(key: string): Observation | null {
+  function glance(key: string): Observation | null {
     const parsed = store.group(key);
-    if (parsed?.kind !== 'valid') return null;
-    const memory = memoryOf(key, parsed.group);
-    const observation = observe(parsed.group, memory);
+    return parsed?.kind === 'valid' ? observe.holder(parsed.group, memoryOf(key, parsed.group)) : null;
+  }
+
+  function asked(key: string): Observation | null {
+    const observation = glance(key);
+    if (observation === null) return null;
+    const memory = memoryOf(key, observation.group);
     if (!memory.asked && observation.ownership.kind === 'owned') {
       memory.asked = true;
       options.wake(key);
@@ -115,7 +121,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
-      const o = observe(group, memory);
+      const o = observe.all(group, memory);
       const planned = plan(o);
       if (planned.actions.length === 0) return await rest(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);
@@ -194,6 +200,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return {
     reconcile,
     asked,
+    glance,
     forget: (key) => {
       memories.delete(key);
       states.delete(key);

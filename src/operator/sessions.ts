@@ -13,6 +13,8 @@ import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
 import { groupKey } from './store.ts';
 
 export type SessionKeeper = {
+  /** This session, if it is one of the group's. */
+  session(key: string, id: string): MemberSession | null;
   /** Sessions of one group's members, oldest first. */
   of(key: string): readonly MemberSession[];
   /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
@@ -111,6 +113,15 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
 
   const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
 
+  const shown = ({ renewal, podUid, lockDelayMs }: Kept): MemberSession => ({
+    id: renewal.id,
+    podUid,
+    ttlMs: renewal.ttlMs,
+    lockDelayMs,
+    deadlineMs: renewal.deadlineMs(),
+    proven: renewal.proven(),
+  });
+
   const sessionsOf = (key: string): readonly Kept[] =>
     [...(byGroup.get(key) ?? [])].flatMap((id) => kept.get(id) ?? []).toSorted((a, b) => a.order - b.order);
 
@@ -172,15 +183,11 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   }
 
   return {
-    of: (key) =>
-      sessionsOf(key).map(({ renewal, podUid, lockDelayMs }) => ({
-        id: renewal.id,
-        podUid,
-        ttlMs: renewal.ttlMs,
-        lockDelayMs,
-        deadlineMs: renewal.deadlineMs(),
-        proven: renewal.proven(),
-      })),
+    of: (key) => sessionsOf(key).map(shown),
+    session: (key, id) => {
+      const session = kept.get(id);
+      return session?.group === key ? shown(session) : null;
+    },
     open,
     adopt,
     prove: (id) => kept.get(id)?.renewal.prove(),

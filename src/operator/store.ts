@@ -20,6 +20,8 @@ export type Store = {
   groupKeys(): readonly string[];
   /** Pods that the group selects or that carry its annotations. */
   podsConcerning(key: string): readonly StoredPod[];
+  /** Whether `podsConcerning` has a pod of this name. */
+  concerns(key: string, pod: string): boolean;
   pod(namespace: string, name: string): StoredPod | null;
   /** Running pods that have this address for themselves; one, unless a watch lags behind its being used again. */
   podsAt(address: string): readonly Pod[];
@@ -141,6 +143,7 @@ export function createStore(clock: Clock): Store {
       const namespace = pods.get(key.slice(0, key.indexOf('/')));
       return [...(concerned.get(key) ?? [])].flatMap((name) => namespace?.get(name) ?? []);
     },
+    concerns: (key, pod) => concerned.get(key)?.has(pod) === true,
     pod: (namespace, name) => pods.get(namespace)?.get(name) ?? null,
     podsAt: (address) => [...(addressed.get(address)?.values() ?? [])],
     groupsSelecting: (pod) => selectors.selecting(pod),

@@ -354,8 +354,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/trust.ts',
-        "if (recordedToken(lock) < witnessedToken(o)) return 'tooLow';",
-        "if (recordedToken(lock) + 1e9 < witnessedToken(o)) return 'tooLow';",
+        "if (recordedToken(lock) < o.witnessed) return 'tooLow';",
+        "if (recordedToken(lock) + 1e9 < o.witnessed) return 'tooLow';",
       ),
     ],
   },

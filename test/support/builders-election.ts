@@ -4,6 +4,7 @@ import type { Pod } from '../../src/api/pod.ts';
 import type { Action, Plan } from '../../src/election/actions.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from '../../src/election/observation.ts';
 import type { LockRecord } from '../../src/election/record.ts';
+import { witnessedToken } from '../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
 
 export const LOCK_KEY = 'leadergroup/test/groups/09/default/notifier/0/.lock';
@@ -80,6 +81,10 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     group,
     keys: { lock: LOCK_KEY, record: null, token: null },
     pods,
+    witnessed: witnessedToken(
+      group,
+      pods.map(({ pod }) => pod),
+    ),
     sessions: [...sessions].map((name) => aSession(name)),
     ownership: { kind: 'owned', fence: FENCE, untilMs: NOW_MS + 8000 },
     consulSilent: false,

@@ -1,4 +1,5 @@
 /** What is asked: from the path and the query to a question, or to what is wrong with it. */
+import { show } from '../../api/raw.ts';
 import type { Query } from '../router.ts';
 
 export type Question = { readonly kind: 'self' } | GroupQuestion;
@@ -44,7 +45,7 @@ export function readQuestion({ path, search }: Query): Asked {
       'NothingHere',
       `There is nothing at this path. There is: /v1/self, ${MEMBER_URL} and the same without /members/{pod}`,
     );
-  const wait = readWait(search);
+  const wait = unknownIn(search, KNOWN) ?? readWait(search);
   if (typeof wait === 'string') return refused('BadQuery', wait);
   const uid = search.get('uid');
   if (uid !== null && pod === undefined) return refused('BadQuery', `uid is of use only with ${MEMBER_URL}`);
@@ -55,10 +56,24 @@ export function readQuestion({ path, search }: Query): Asked {
 }
 
 /** It may be about several groups, of which each has its own token. */
-const readSelf = (search: URLSearchParams): Asked =>
-  ['wait', 'token', 'uid'].some((name) => search.has(name))
-    ? refused('BadQuery', `/v1/self answers at once and knows who asks; to wait, ask ${MEMBER_URL}`)
-    : { ok: true, question: { kind: 'self' } };
+function readSelf(search: URLSearchParams): Asked {
+  if (KNOWN.some((name) => search.has(name)))
+    return refused('BadQuery', `/v1/self answers at once and knows who asks; to wait, ask ${MEMBER_URL}`);
+  const unknown = unknownIn(search, []);
+  return unknown === null ? { ok: true, question: { kind: 'self' } } : refused('BadQuery', unknown);
+}
+
+const KNOWN: readonly string[] = ['uid', 'wait', 'token'];
+
+/** A misspelt parameter would be a check that is not made: nothing is ignored, and nothing said twice. */
+function unknownIn(search: URLSearchParams, known: readonly string[]): string | null {
+  const names = [...search.keys()];
+  const unknown = names.find((name) => !known.includes(name));
+  const which = known.length === 0 ? 'there is none here' : `known are ${known.join(', ')}`;
+  if (unknown !== undefined) return `the parameter ${show(unknown)} is unknown: ${which}`;
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  return twice === undefined ? null : `the parameter ${twice} is given twice`;
+}
 
 /** null: answer at once. Text: what is wrong. */
 function readWait(search: URLSearchParams): Wait | null | string {

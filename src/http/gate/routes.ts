@@ -67,6 +67,13 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
         return { name, status, ...(JSON.parse(body) as object) };
       }),
     );
+    // The address may have been another pod's a moment ago, and the watch lag behind: no yes without a look.
+    const leads = groups.some(({ status }) => status === 200);
+    if (leads && !(await gate.confirmAddress(pod, client, asking.signal)))
+      return refusal(
+        'NotKnown',
+        `that ${client} is the address of pod ${pod.name} could not be confirmed; ask ${MEMBER_URL} or again`,
+      );
     return jsonReply(200, { namespace: pod.namespace, pod: pod.name, uid: pod.uid, groups });
   }
 

@@ -48,11 +48,13 @@ function newsFor(wait: Wait | null) {
     in: (reply: Reply): boolean => {
       const body = wait === null ? null : bodyOf(reply);
       if (wait === null || body === null) return true;
-      if (wait.token !== null) return body.token !== wait.token;
       const what = `${body.leader} ${body.token}`;
+      const begun = first ?? what;
       first ??= what;
       known ??= body.token;
-      return what !== first;
+      if (wait.token === null) return what !== begun;
+      // That nobody leads is news to whom has seen a leader since it asked; whoever knows a token already waits for the next leader.
+      return body.token === 0 ? what !== begun : body.token !== wait.token;
     },
   };
 }

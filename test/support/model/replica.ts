@@ -23,7 +23,7 @@ import { createLocks, type Locks } from '../../../src/operator/locks.ts';
 import { createObserver } from '../../../src/operator/observe.ts';
 import { createOwners } from '../../../src/operator/owners.ts';
 import type { Next } from '../../../src/operator/queue.ts';
-import { createReconciler } from '../../../src/operator/reconciler.ts';
+import { createReconciler, type Reconciler } from '../../../src/operator/reconciler.ts';
 import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
 import { createStatusWriter } from '../../../src/operator/status-writer.ts';
 import { createStore, type Store } from '../../../src/operator/store.ts';
@@ -71,6 +71,7 @@ export type Replica = {
   busy(): boolean;
   /** The gate, asked by a pod about `default/notifier`. */
   ask(podUid: string): GateAnswer;
+  glance: Reconciler['glance'];
   /** It has just got the bucket: whoever had it before may have said a yes until now. Without this nobody has. */
   gotBucket(): void;
   /** What the last pass that ended wants next. */
@@ -271,6 +272,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     pass: (key = GROUP_KEY) => {
       if (running === null && !dying.signal.aborted) running = reconcile(key);
     },
+    glance: reconciler.glance,
     ask: (podUid) => ask({ namespace: 'default', name: 'notifier' }, podUid),
     gotBucket: () => {
       gotBucketMs = clock.nowMs();

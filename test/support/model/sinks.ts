@@ -11,6 +11,7 @@ export const noMetrics: Metrics = {
   handover: nothing,
   demotedByDeadline: nothing,
   labelRepaired: nothing,
+  connectionRefused: nothing,
   failoverSeconds: nothing,
   groups: nothing,
   sessions: nothing,

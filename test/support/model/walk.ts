@@ -96,7 +96,7 @@ const usual = [
 ];
 
 /** Nothing but what happens to operators; and to members that do not lead. */
-const operatorActs: fc.Arbitrary<readonly Act[]> = fc.array(
+export const operatorActs: fc.Arbitrary<readonly Act[]> = fc.array(
   fc.oneof(
     { arbitrary: passAct, weight: 6 },
     { arbitrary: seeAct, weight: 3 },

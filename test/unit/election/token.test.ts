@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { believable, parseToken, readable } from '../../../src/election/token.ts';
-import { recordedToken, witnessedToken } from '../../../src/election/witnesses.ts';
+import { recordedToken } from '../../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, heldBy, observed } from '../../support/builders-election.ts';
 
@@ -39,13 +39,13 @@ describe('the highest witnessed token', () => {
   it('is that of the pods, of the leaders in the status or of its history, whichever is higher', () => {
     const pods = [observed(aLeader(5, { name: 'a' })), observed(aPod({ name: 'b' }))];
     const seen = (leader: number, past: number) =>
-      witnessedToken(anObservation({ pods, group: aGroup({ status: status(leader, past) }) }));
+      anObservation({ pods, group: aGroup({ status: status(leader, past) }) }).witnessed;
     expect([seen(1, 1), seen(8, 1), seen(1, 9)]).toEqual([5, 8, 9]);
-    expect(witnessedToken(anObservation({ pods: [], group: aGroup({ status: null }) }))).toBe(0);
+    expect(anObservation({ pods: [], group: aGroup({ status: null }) }).witnessed).toBe(0);
   });
 
   it('is not one beyond belief', () => {
     const pods = [observed(aLeader(BELIEVED, { name: 'a' })), observed(aLeader(3, { name: 'b' }))];
-    expect(witnessedToken(anObservation({ pods, group: aGroup({ status: null }) }))).toBe(3);
+    expect(anObservation({ pods, group: aGroup({ status: null }) }).witnessed).toBe(3);
   });
 });

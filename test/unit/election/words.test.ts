@@ -17,7 +17,7 @@ import {
 } from '../../../src/election/keys.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
-import { recordedToken, witnessedToken } from '../../../src/election/witnesses.ts';
+import { recordedToken } from '../../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, aRecord, observed } from '../../support/builders-election.ts';
 
@@ -51,7 +51,7 @@ describe('a token', () => {
 
   it('is witnessed by every pod of the group, the status and its history', () => {
     const pods = [observed(aLeader(6)), observed(aPod())];
-    expect(witnessedToken(anObservation({ pods }))).toBe(6);
+    expect(anObservation({ pods }).witnessed).toBe(6);
     const status = {
       ...anObservation(),
       leaders: [{ slot: 0, pod: 'a', uid: 'a', node: '', token: 8, sessionID: '', acquireTime: '' }],
@@ -61,8 +61,8 @@ describe('a token', () => {
       ],
     };
     const group = aGroup({ status: status as never });
-    expect(witnessedToken(anObservation({ pods, group }))).toBe(9);
-    expect(witnessedToken(anObservation({ pods: [] }))).toBe(0);
+    expect(anObservation({ pods, group }).witnessed).toBe(9);
+    expect(anObservation({ pods: [] }).witnessed).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Who can be asked about whom, by what the watches have shown. */
 import { describe, expect, it } from 'vitest';
+import type { Pod } from '../../../src/api/pod.ts';
 import type { Ownership } from '../../../src/election/observation.ts';
 import type { LiveReplica } from '../../../src/election/replicas.ts';
 import { createChanges } from '../../../src/operator/changes.ts';
@@ -23,6 +24,7 @@ function aGate(
   owner: { readonly of?: Ownership; readonly owner?: LiveReplica | null; readonly live?: readonly LiveReplica[] } = {},
 ) {
   const store = createStore(createFakeClock());
+  const api = { pods: new Map<string, Pod>() };
   store.groupChanged(null, { kind: 'valid', group: aGroup() });
   const gate = createGate({
     ask: () => ({ kind: 'unknown', reason: 'not asked here' }),
@@ -34,9 +36,10 @@ function aGate(
     },
     changes: createChanges(),
     synced: () => true,
+    getPod: (_namespace, name) => Promise.resolve(api.pods.get(name) ?? null),
     self: 'a',
   });
-  return { store, gate };
+  return { store, gate, api };
 }
 
 describe('a member', () => {
@@ -69,6 +72,20 @@ describe('a member', () => {
     expect([gate.podAt('10.0.0.1')?.name, gate.podAt('10.0.0.2')]).toEqual(['a', null]);
     store.podChanged(null, aPod({ name: 'b', addresses: ['10.0.0.1'] }));
     expect(gate.podAt('10.0.0.1')).toBeNull();
+  });
+
+  it('has an address for certain only if the API server says so now', async () => {
+    const { store, gate, api } = aGate();
+    const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
+    store.podChanged(null, pod);
+    const confirmed = () => gate.confirmAddress(pod, '10.0.0.1', new AbortController().signal);
+    expect(await confirmed()).toBe(false);
+    api.pods.set('a', pod);
+    expect(await confirmed()).toBe(true);
+    for (const other of [{ uid: 'new' }, { addresses: ['10.0.0.7'] }, { phase: 'Succeeded' }]) {
+      api.pods.set('a', { ...pod, ...other });
+      expect(await confirmed(), JSON.stringify(other)).toBe(false);
+    }
   });
 });
 

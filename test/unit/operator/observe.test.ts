@@ -57,7 +57,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     owners: { of: () => null, selecting: () => [] },
   });
   const memory = freshMemory();
-  const look = (changed: GroupMemory = memory, of = group) => observe(of, changed);
+  const look = (changed: GroupMemory = memory, of = group) => observe.all(of, changed);
   return {
     clock,
     consul,

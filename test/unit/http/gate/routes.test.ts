@@ -150,6 +150,23 @@ describe('whoever waits', () => {
     expect(said(await asked)).toMatchObject([200, { token: 5 }]);
   });
 
+  it('waits on while nobody leads, when it knows a token: the next leader is the news', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: no(null) });
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await gate.clock.advance(10_000);
+    gate.becomes({ answer: no(5) });
+    expect(said(await asked)).toMatchObject([409, { token: 5 }]);
+  });
+
+  it('is told at once that nobody leads any more', async () => {
+    const gate = aGate();
+    const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await settle();
+    gate.becomes({ answer: no(null) });
+    expect(said(await asked)).toMatchObject([409, { token: 0 }]);
+  });
+
   it('is told at once when it knows an older token', async () => {
     expect(said(await aGate().ask(`${MEMBER}?wait=30s&token=3`))).toMatchObject([200, { token: 4 }]);
   });
@@ -201,6 +218,22 @@ describe('whoever waits', () => {
     ['uid=', 'is empty'],
   ])('has to say how long: %s', async (query, message) => {
     expect(said(await aGate().ask(`${MEMBER}?${query}`))).toMatchObject([
+      400,
+      { reason: 'BadQuery', message: expect.stringContaining(message) },
+    ]);
+  });
+});
+
+describe('a parameter that is unknown, or said twice,', () => {
+  it.each([
+    [`${MEMBER}?UID=u`, 'known are uid, wait, token'],
+    [`${MEMBER}?podUid=u`, 'known are uid, wait, token'],
+    [`${MEMBER}?wait=3s&Token=4`, 'known are'],
+    [`${GROUP}?x=`, 'known are'],
+    [`${MEMBER}?uid=a&uid=b`, 'given twice'],
+    ['/v1/self?x=1', 'there is none here'],
+  ])('is refused: %s', async (url, message) => {
+    expect(said(await aGate().ask(url))).toMatchObject([
       400,
       { reason: 'BadQuery', message: expect.stringContaining(message) },
     ]);
@@ -266,6 +299,14 @@ describe('who am I', () => {
         groups: [{ name: 'notifier', status: 200, ...bodyOf(true, 4, 'a', 2000) }],
       },
     ]);
+  });
+
+  it('is no yes while it is not certain whose the address is', async () => {
+    const gate = aGate();
+    gate.becomes({ confirmed: false });
+    expect(said(await gate.ask('/v1/self'))).toMatchObject([503, { reason: 'NotKnown' }]);
+    gate.becomes({ confirmed: false, answer: no() });
+    expect((await gate.ask('/v1/self')).status).toBe(200);
   });
 
   it('cannot be answered where the address is not one pod’s own, and says what to ask instead', async () => {

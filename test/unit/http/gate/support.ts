@@ -29,7 +29,7 @@ export type Asking = { readonly client?: string; readonly forwarded?: boolean; r
 export function aGate(options: { readonly forward?: Forward } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
-  const state = { answer: yes(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true };
+  const state = { answer: yes(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
   const forwards: { readonly to: Addressee; readonly path: string }[] = [];
   const waiting: number[] = [];
   let asked = 0;
@@ -43,6 +43,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
     member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
     podAt: (address) => (address === '10.0.0.1' ? pod : null),
+    confirmAddress: () => Promise.resolve(state.confirmed),
     groupsOf: () => [aGroup({})],
     answerer: () => state.answerer,
     isReplica: (address) => address === '10.0.0.9',

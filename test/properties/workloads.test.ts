@@ -1,0 +1,200 @@
+/** Nothing that the operator writes may make another controller act without end: labels and the controllers of pods. */
+import { describe, expect, it } from 'vitest';
+import type { Pod } from '../../src/api/pod.ts';
+import type { Workload } from '../../src/ports/kubernetes.ts';
+import { aPod, aReplicaSet, type GroupOverrides } from '../support/builders.ts';
+import { aModel, type Model } from '../support/model/model.ts';
+import type { Replica } from '../support/model/replica.ts';
+
+const KEY = 'leadergroup.dev/role';
+const OWNER = aReplicaSet({ name: 'web-abc' });
+const selecting: Workload = {
+  kind: 'Deployment',
+  name: 'web',
+  selectorKeys: ['app', KEY],
+  templateKeys: ['app', KEY],
+  placementKeys: [],
+};
+
+const owned = (name: string, more: Partial<Pod> = {}): Pod =>
+  aPod({ name, owner: OWNER, labels: { app: 'notifier', 'pod-template-hash': 'abc' }, ...more });
+
+/**
+ * A ReplicaSet controller: whoever lost a label that it selects by is released, and another pod comes, with the label of the template.
+ * Returns how many it has made.
+ */
+function controllerOver(model: Model, template: Readonly<Record<string, string>>): { act(): void; made(): number } {
+  let made = 0;
+  const act = (): void => {
+    for (const pod of model.api.pods()) {
+      if (pod.owner === null || Object.entries(template).every(([key, value]) => pod.labels[key] === value)) continue;
+      model.api.foreign.changePod(pod.name, () => ({ owner: null }));
+      made += 1;
+      model.api.foreign.addPod(owned(`made-${made}`, { labels: { ...pod.labels, ...template } }));
+    }
+  };
+  return { act, made: () => made };
+}
+
+async function some(group: GroupOverrides = {}, labels: Readonly<Record<string, string>> = {}) {
+  const pods = ['a', 'b', 'c'].map((name) =>
+    owned(name, { labels: { app: 'notifier', 'pod-template-hash': 'abc', ...labels } }),
+  );
+  const model = aModel({ pods, group });
+  const owner = model.replica('owner');
+  await model.own(owner);
+  return { model, owner };
+}
+
+/** Passes, with the controller acting after each, for so many virtual seconds. */
+async function live(model: Model, owner: Replica, controller: { act(): void }, seconds = 60): Promise<void> {
+  for (let at = 0; at < seconds; at += 1) {
+    owner.see.all();
+    await owner.hear();
+    await model.pass(owner);
+    controller.act();
+    await model.clock.advance(1000);
+  }
+}
+
+const podWrites = (replica: Replica): number =>
+  replica.link.sent.filter(({ operation }) => operation === 'patchPod').length;
+const conditionOf = (model: Model, type: string) =>
+  model.api.group()?.status?.conditions.find((each) => each.type === type);
+
+describe('a controller that selects by the label key', () => {
+  const templates = [{ [KEY]: 'leader' }, { [KEY]: 'standby' }];
+
+  it.each(templates)('is never written against, and the group says whose selector it is: %j', async (template) => {
+    const { model, owner } = await some({}, template);
+    model.api.foreign.setWorkload(OWNER.uid, selecting);
+    await live(model, owner, controllerOver(model, template));
+    expect(podWrites(owner)).toBe(0);
+    expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+    expect(conditionOf(model, 'Ready')?.message).toContain(`Deployment web selects its pods by the label key ${KEY}`);
+  });
+
+  it('that comes to a led group stops it: nothing more is written', async () => {
+    const { model, owner } = await some();
+    await model.rest(owner);
+    const before = podWrites(owner);
+    const other = aReplicaSet({ name: 'other-abc' });
+    model.api.foreign.setWorkload(other.uid, { ...selecting, name: 'other' });
+    model.api.foreign.addPod(owned('d', { owner: other, labels: { app: 'notifier', [KEY]: 'leader' } }));
+    await live(model, owner, { act: () => undefined });
+    expect(podWrites(owner)).toBe(before);
+    expect(model.leaders()).toContain('a');
+  });
+
+  it('does not hold up a deletion: labels stay, and the group goes', async () => {
+    const { model, owner } = await some({}, templates[0]);
+    model.api.foreign.setWorkload(OWNER.uid, selecting);
+    const controller = controllerOver(model, templates[0] ?? {});
+    await live(model, owner, controller, 5);
+    model.api.foreign.deleteGroup('notifier');
+    await live(model, owner, controller, 5);
+    expect(model.api.group()).toBeNull();
+    expect(controller.made()).toBe(0);
+  });
+});
+
+describe('a controller that may not be read', () => {
+  it.each([{ [KEY]: 'leader' }, { [KEY]: 'standby' }])('makes one pod and no more: %j', async (template) => {
+    const { model, owner } = await some({}, template);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, template);
+    await live(model, owner, controller, 300);
+    expect(controller.made()).toBe(1);
+    expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+  });
+
+  it('stays left alone by an operator that has just started', async () => {
+    const template = { [KEY]: 'leader' };
+    const { model, owner } = await some({}, template);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, template);
+    await live(model, owner, controller);
+    owner.kill();
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, controller);
+    expect(controller.made()).toBe(1);
+  });
+
+  it('stays left alone by one that has just started when the released pod is gone, too', async () => {
+    const template = { [KEY]: 'leader' };
+    const { model, owner } = await some({}, template);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, template);
+    await live(model, owner, controller);
+    owner.kill();
+    for (const pod of model.api.pods()) if (pod.owner === null) model.api.foreign.removePod(pod.name);
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, controller);
+    expect(controller.made()).toBe(1);
+  });
+
+  it('does not keep a group from its leader where it does not select by the key', async () => {
+    const { model, owner } = await some();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { app: 'notifier' });
+    await live(model, owner, controller, 10);
+    expect(model.leaders()).toEqual(['a']);
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    await live(model, owner, controller, 10);
+    expect(model.leaders()).toEqual(['b']);
+    expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+  });
+
+  it('is read again, and the stop ends by itself when it does not select by the key', async () => {
+    const { model, owner } = await some();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const idle = { act: () => undefined };
+    await live(model, owner, idle, 10);
+    model.api.foreign.changePod('a', () => ({ owner: null }));
+    await live(model, owner, idle, 10);
+    expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+    model.api.foreign.setWorkload(OWNER.uid, { ...selecting, selectorKeys: ['app'], templateKeys: ['app'] });
+    await live(model, owner, idle, 120);
+    expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+  });
+
+  it('does not stop a group any more that was edited since', async () => {
+    const { model, owner } = await some();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const idle = { act: () => undefined };
+    await live(model, owner, idle, 10);
+    model.api.foreign.changePod('a', () => ({ owner: null }));
+    await live(model, owner, idle, 10);
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, failoverDelayMs: 1000 } }));
+    await live(model, owner, idle, 10);
+    expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+  });
+});
+
+it('pods that were orphaned all together, with no controller left, stop nothing', async () => {
+  const { model, owner } = await some();
+  await model.rest(owner);
+  for (const name of ['a', 'b', 'c']) model.api.foreign.changePod(name, () => ({ owner: null }));
+  await live(model, owner, { act: () => undefined }, 5);
+  expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+});
+
+it('controllers are read before there is a hurry, and never again at rest', async () => {
+  const { model, owner } = await some();
+  await model.rest(owner);
+  const reads = (): number => owner.link.sent.filter(({ operation }) => operation === 'getWorkload').length;
+  const before = reads();
+  model.api.foreign.changePod('a', () => ({ ready: false }));
+  await model.rest(owner);
+  await live(model, owner, { act: () => undefined }, 120);
+  expect([model.leaders(), before, reads()]).toEqual([['b'], 1, 1]);
+});
+
+it('a pod that has the label from its template was no leader before', async () => {
+  const { model, owner } = await some({}, { [KEY]: 'leader' });
+  await model.rest(owner);
+  const transitions = model.api.group()?.status?.recentTransitions ?? [];
+  expect(transitions.map(({ from }) => from)).toEqual(['']);
+});

@@ -17,7 +17,7 @@ export type Connections = {
 export type Refused = 'evicted' | 'refused';
 
 /** Most of them of applications that wait for their answer at the gate to change. */
-export const LIMITS = { all: 5000, perClient: 1000 } as const;
+const LIMITS = { all: 5000, perClient: 1000 } as const;
 
 /** `refused` is told of each connection that was ended for want of room. */
 export function createConnections(

@@ -37,7 +37,7 @@ export type Parts = {
   readonly sweep: (signal: AbortSignal) => Promise<void>;
 };
 
-/** A pass over one group that takes this long is stuck: a restart helps. */
+/** A pass over one group that has not got on for so long is stuck: a restart helps. */
 const STUCK_MS = 60_000;
 
 /** `signal` ends the passes in work. `synced`: the caches are full; before that no pass does anything. */
@@ -129,6 +129,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       yeses,
       owners,
       repaired: metrics.labelRepaired,
+      progress: (key) => queue.progress(key),
     },
     wake,
     announcer: createAnnouncer(options),
@@ -186,7 +187,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
 }
 
 const stuckPass = (oldestMs: number): string | null =>
-  oldestMs < STUCK_MS ? null : `the oldest pass has taken ${Math.round(oldestMs)} ms`;
+  oldestMs < STUCK_MS ? null : `a pass has not got on for ${Math.round(oldestMs)} ms`;
 
 async function measured<T>({ clock, metrics }: OperatorOptions, pass: () => Promise<T>): Promise<T> {
   const startedMs = clock.nowMs();

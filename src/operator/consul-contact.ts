@@ -8,15 +8,43 @@ export type ConsulContact = {
   silentSinceMs(): number | null;
 };
 
-/** `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. */
-export function trackContact(consul: Consul, clock: Clock, changed: (silent: boolean) => void): ConsulContact {
-  let sinceMs: number | null = null;
+/** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
+const QUIET_MS = 2000;
 
-  function note(now: boolean): void {
-    if (now === (sinceMs !== null)) return;
-    sinceMs = now ? clock.nowMs() : null;
-    changed(now);
+/** `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. */
+export function trackContact(
+  consul: Consul,
+  clock: Clock,
+  changed: (silent: boolean) => void,
+  quietMs = QUIET_MS,
+): ConsulContact {
+  /** When the first request failed since the last answer. */
+  let failedMs: number | null = null;
+  let sinceMs: number | null = null;
+  let cancel: () => void = () => undefined;
+
+  function answered(): void {
+    cancel();
+    failedMs = null;
+    if (sinceMs === null) return;
+    sinceMs = null;
+    changed(false);
   }
+
+  /** It is told after `quietMs` without an answer, and counts from the first failure. */
+  function failed(): void {
+    if (failedMs !== null) return;
+    failedMs = clock.nowMs();
+    if (quietMs <= 0) return silent();
+    cancel = clock.after(quietMs, silent);
+  }
+
+  function silent(): void {
+    sinceMs = failedMs;
+    changed(true);
+  }
+
+  const note = (now: boolean): void => (now ? failed() : answered());
 
   /** A blocking read that ends in a cut connection says the same as any other request. */
   const watched =

@@ -42,7 +42,8 @@ function hidden(run: Run, id: string, error: unknown): 'hidden' {
 /** A session of another group in our lock is as foreign as anyone's. */
 function ofThisGroup(run: Run, session: ConsulSession): boolean {
   const named = parseSessionName(session.name);
-  if (named === null || session.node !== run.ports.syntheticNode) return false;
+  // One without a TTL was made by hand: nobody renews it, and it never ends by itself.
+  if (named === null || session.node !== run.ports.syntheticNode || session.ttlMs <= 0) return false;
   return named.namespace === run.group.namespace && named.group === run.group.name;
 }
 

@@ -3,7 +3,7 @@
  * of it is a hint; every transaction checks the versions it was planned with.
  */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { groupKeys, groupOfKey, type KeySpace } from '../election/keys.ts';
+import { bucketOf, groupKeys, groupOfKey, groupsPrefix, type KeySpace } from '../election/keys.ts';
 import type { GroupKeys, LockView } from '../election/observation.ts';
 import { parseRecord } from '../election/record.ts';
 import { parseToken } from '../election/token.ts';
@@ -84,6 +84,19 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   function doubt(key: string, group: string): void {
     doubted.set(key, (doubted.get(key) ?? new Set()).add(group));
   }
+
+  /** These groups have nothing in doubt any more. */
+  function settle(concerned: (group: string) => boolean): void {
+    for (const [key, groups] of doubted) {
+      for (const group of groups) if (concerned(group)) groups.delete(group);
+      if (groups.size === 0) doubted.delete(key);
+    }
+  }
+
+  const prefixOf = (group: string): string => {
+    const [namespace = '', name = ''] = group.split('/');
+    return groupsPrefix(space, bucketOf(namespace, name));
+  };
 
   async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
     const names = namesOf(keysOf(group));
@@ -185,14 +198,14 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     entries: () => [...known.values()].flatMap(({ entry }) => entry ?? []),
     forget: (prefix) => {
       covered.delete(prefix);
+      // What groups of this bucket had in doubt is another replica's business now; who shares a key with them must not go blind for it.
+      settle((group) => prefixOf(group) === prefix);
       for (const key of known.keys()) {
         // A shared key may lie below another: its own watch goes on, and what it told must not look as if it were gone.
         if (key.startsWith(prefix) && ![...ancestors(key)].some((other) => covered.has(other))) known.delete(key);
       }
     },
-    dropped: (group) => {
-      for (const [key, groups] of doubted) if (groups.delete(group) && groups.size === 0) doubted.delete(key);
-    },
+    dropped: (group) => settle((other) => other === group),
   };
 }
 

@@ -19,7 +19,9 @@ export type Queue = {
   addAfter(key: string, delayMs: number): void;
   /** Keys waiting for a worker now (not those waiting for their time). */
   depth(): number;
-  /** Monotonic milliseconds at which the oldest pass in work began; null when idle. For liveness. */
+  /** The pass over `key` gets on: something that it asked for was done. */
+  progress(key: string): void;
+  /** Monotonic milliseconds at which the pass in work that has got on least lately did so, or began; null when idle. For liveness. */
   busySinceMs(): number | null;
   /** Resolves when no key that `concerns` holds for is in work. */
   quiet(concerns: (key: string) => boolean): Promise<void>;
@@ -31,6 +33,8 @@ type Pending = { readonly sinceMs: number };
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_LAST_MS = 5000;
+/** Passes that wait for nothing follow one another without a break; after so long timers and sockets get their turn. */
+const TURN_MS = 10;
 
 /**
  * Starts `workers` concurrent workers at once. `handle` gets the key and when the oldest unserved `add` happened; it
@@ -51,10 +55,13 @@ export function startQueue(options: {
   const failures = new Map<string, number>();
   const listeners = new Set<() => void>();
   let stopped: (() => void) | null = null;
+  let turnMs = clock.nowMs();
+  let breaking = false;
 
   function add(key: string): void {
     if (stopped !== null) return;
     cancelTimer(key);
+    if (working.size === 0 && waiting.size === 0) turnMs = clock.nowMs();
     const target = working.has(key) ? again : waiting;
     if (!target.has(key)) target.set(key, { sinceMs: clock.nowMs() });
     dispatch();
@@ -76,11 +83,21 @@ export function startQueue(options: {
 
   function dispatch(): void {
     for (const [key, pending] of waiting) {
-      if (working.size >= options.workers || stopped !== null) return;
+      if (working.size >= options.workers || stopped !== null || breaking) return;
+      if (clock.nowMs() - turnMs >= TURN_MS) return takeBreak();
       waiting.delete(key);
       working.set(key, clock.nowMs());
       void work(key, pending);
     }
+  }
+
+  function takeBreak(): void {
+    breaking = true;
+    clock.after(0, () => {
+      breaking = false;
+      turnMs = clock.nowMs();
+      dispatch();
+    });
   }
 
   async function work(key: string, pending: Pending): Promise<void> {
@@ -122,6 +139,9 @@ export function startQueue(options: {
     add,
     addAfter,
     depth: () => waiting.size,
+    progress: (key) => {
+      if (working.has(key)) working.set(key, clock.nowMs());
+    },
     busySinceMs: () => (working.size === 0 ? null : Math.min(...working.values())),
     quiet,
     stop: () =>

@@ -11,6 +11,7 @@ import type { GroupMemory } from './memory.ts';
 import { keepRefusals, rememberPod } from './memory.ts';
 import type { Owners } from './owners.ts';
 import type { SessionKeeper } from './sessions.ts';
+import { groupKey } from './store.ts';
 import type { Yeses } from './yeses.ts';
 
 export type ExecutorPorts = {
@@ -27,6 +28,8 @@ export type ExecutorPorts = {
   readonly owners: Pick<Owners, 'read'>;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;
+  /** A pass over this group gets on: a large group may take minutes, and is not stuck. */
+  readonly progress: (group: string) => void;
 };
 
 /** A committed transaction of this run: the proof that a promotion needs (promise I2). */
@@ -83,6 +86,7 @@ export const worst = (steps: readonly Step[]): Step =>
   steps.find(({ kind }) => kind === 'failed') ?? steps.find(({ kind }) => kind !== 'ok') ?? OK;
 
 export function notePod(run: Run, pod: Pod): void {
+  run.ports.progress(groupKey(run.group));
   run.answers.set(pod.uid, pod);
   rememberPod(run.memory, pod);
 }

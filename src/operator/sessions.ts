@@ -6,7 +6,7 @@ import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { PodRef } from '../api/pod.ts';
 import { parseSessionName, sessionName } from '../election/keys.ts';
 import type { MemberSession } from '../election/observation.ts';
-import type { ConsulSession } from '../ports/consul.ts';
+import { ConsulError, type ConsulSession } from '../ports/consul.ts';
 import type { Kubernetes } from '../ports/kubernetes.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
@@ -75,6 +75,8 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   const byGroup = new Map<string, Set<string>>();
   /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
   const opening = new Map<string, Set<symbol>>();
+  /** Names of sessions of which an opening has had an unknown outcome. */
+  const doubtful = new Set<string>();
   /** Renewals that go on for a while for whoever has the group now. */
   const lingering = new Set<() => void>();
   let opened = 0;
@@ -90,12 +92,17 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
   }
 
+  function leaveGroup(group: string, id: string): void {
+    byGroup.get(group)?.delete(id);
+    if (byGroup.get(group)?.size === 0) byGroup.delete(group);
+  }
+
   function forget(id: string): void {
     const session = kept.get(id);
     if (session === undefined) return;
     session.renewal.stop();
     kept.delete(id);
-    byGroup.get(session.group)?.delete(id);
+    leaveGroup(session.group, id);
     wake(session.group);
   }
 
@@ -128,13 +135,29 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   async function open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void> {
     const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
     const name = sessionName(group.namespace, group.name, pod.uid);
+    if (doubtful.has(name) && (await adoptOpened(name, group, signal))) return;
     const sentMs = clock.nowMs();
     using attempt = beginOpening(groupKey(group));
-    const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal);
+    const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal).catch((error: unknown) => {
+      if (error instanceof ConsulError && error.kind === 'unknown') doubtful.add(name);
+      throw error;
+    });
+    doubtful.delete(name);
     if (!attempt.wanted() || kept.has(id)) return;
     opened += 1;
     const order = Number.MAX_SAFE_INTEGER / 2 + opened;
     keep({ group: groupKey(group), podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
+  }
+
+  /** An opening of unknown outcome may have left one: it is taken, rather than another made with each attempt. */
+  async function adoptOpened(name: string, { spec }: LeaderGroup, signal: AbortSignal): Promise<boolean> {
+    const found = (await consul.listSessions(node, signal)).filter(
+      (session) =>
+        session.name === name && session.ttlMs === spec.sessionTtlMs && session.lockDelayMs === spec.lockDelayMs,
+    );
+    doubtful.delete(name);
+    for (const session of found) if (await adopt(session, signal)) return true;
+    return false;
   }
 
   async function adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean> {
@@ -154,6 +177,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   /** They are nobody's of ours any more, nor is what is being opened just now. */
   function release(key: string): readonly Renewal[] {
     opening.delete(key);
+    for (const name of doubtful) if (name.startsWith(`${key}/`)) doubtful.delete(name);
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
     byGroup.delete(key);
@@ -175,7 +199,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     if (session === undefined) return;
     session.renewal.stop();
     kept.delete(id);
-    byGroup.get(session.group)?.delete(id);
+    leaveGroup(session.group, id);
     if (session.pod === null) return;
     const { namespace, name, uid } = session.pod;
     const now = await options.kubernetes.getPod(namespace, name, signal);

@@ -54,9 +54,13 @@ export function createStore(clock: Clock): Store {
   function forget(pod: Pod): readonly string[] {
     const known = pods.get(pod.namespace)?.get(pod.name)?.pod;
     pods.get(pod.namespace)?.delete(pod.name);
+    if (pods.get(pod.namespace)?.size === 0) pods.delete(pod.namespace);
     for (const address of known?.addresses ?? []) leaveAddress(address, pod);
     const keys = concernedBy(pod);
-    for (const key of keys) concerned.get(key)?.delete(pod.name);
+    for (const key of keys) {
+      concerned.get(key)?.delete(pod.name);
+      if (concerned.get(key)?.size === 0) concerned.delete(key);
+    }
     return keys;
   }
 

@@ -48,11 +48,15 @@ export function readQuestion({ path, search }: Query): Asked {
   const wait = unknownIn(search, KNOWN) ?? readWait(search);
   if (typeof wait === 'string') return refused('BadQuery', wait);
   const uid = search.get('uid');
-  if (uid !== null && pod === undefined) return refused('BadQuery', `uid is of use only with ${MEMBER_URL}`);
-  if (uid === '')
-    return refused('BadQuery', 'uid= is empty: give the uid of the pod (is POD_UID set?), or leave it out');
+  const problem = problemOfUid(uid, pod);
+  if (problem !== null) return refused('BadQuery', problem);
   const kind = pod === undefined ? 'group' : 'member';
   return { ok: true, question: { kind, namespace, name, pod: pod ?? null, uid, wait } };
+}
+
+function problemOfUid(uid: string | null, pod: string | undefined): string | null {
+  if (uid !== null && pod === undefined) return `uid is of use only with ${MEMBER_URL}`;
+  return uid === '' ? 'uid= is empty: give the uid of the pod (is POD_UID set?), or leave it out' : null;
 }
 
 /** It may be about several groups, of which each has its own token. */

@@ -101,7 +101,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const dying = new AbortController();
   const random = createFakeRandom(name);
   const store = createStore(clock);
-  const contact = trackContact(link.consul, clock, () => undefined);
+  const contact = trackContact(link.consul, clock, () => undefined, 0);
   const ports = { consul: contact.consul, clock, random, marginMs };
   const node = syntheticNode(SPACE);
   const keeper = createSessionKeeper({
@@ -162,6 +162,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       yeses,
       owners,
       repaired: () => undefined,
+      progress: () => undefined,
     },
     wake: () => undefined,
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),

@@ -59,6 +59,7 @@ async function aStage(...pods: readonly Pod[]) {
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
       repaired: () => undefined,
+      progress: () => undefined,
       yeses: { untilMs: () => yesUntilMs },
     },
     group,

@@ -71,7 +71,29 @@ describe('the queue', () => {
     await clock.advance(10);
     queue.add('a');
     await pass(0).end(DONE);
-    expect(pass(1)).toMatchObject({ sinceMs: 10, atMs: 20 });
+    await clock.advance(1);
+    expect(pass(1)).toMatchObject({ sinceMs: 10 });
+  });
+
+  it('takes a break after passes that have followed one another for long, so that timers and sockets get their turn', async () => {
+    const { clock, queue, pass, begun } = aQueue(1);
+    queue.add('a');
+    queue.add('b');
+    await clock.advance(11);
+    await pass(0).end(DONE);
+    expect(begun).toHaveLength(1);
+    await clock.advance(1);
+    expect(begun).toHaveLength(2);
+  });
+
+  it('counts a pass that gets on as not stuck, however long it takes', async () => {
+    const { clock, queue } = aQueue(1);
+    queue.add('a');
+    await clock.advance(50_000);
+    queue.progress('a');
+    queue.progress('unknown');
+    await clock.advance(20_000);
+    expect(clock.nowMs() - (queue.busySinceMs() ?? 0)).toBe(20_000);
   });
 
   it('of several moments takes the earliest', async () => {

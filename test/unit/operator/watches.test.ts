@@ -76,7 +76,7 @@ describe('the watch of a prefix', () => {
 });
 
 describe('whether Consul answers', () => {
-  it('is judged by every request: silent from the first that is not answered until one is', async () => {
+  it('is judged by time without any answer: silent from the first failure until one is answered', async () => {
     const clock = createFakeClock();
     const consul = createWorldConsul(clock);
     const link = createLink('contact', createWorldApiServer(), consul, () => undefined);
@@ -88,8 +88,10 @@ describe('whether Consul answers', () => {
     link.decide(() => 'lost');
     const sinceMs = clock.nowMs();
     await ask();
-    await clock.advance(500);
+    await clock.advance(1999);
     await ask();
+    expect([contact.silentSinceMs(), told]).toEqual([null, []]);
+    await clock.advance(1);
     expect([contact.silentSinceMs(), told]).toEqual([sinceMs, [true]]);
     link.decide(() => 'arrives');
     await ask();
@@ -108,6 +110,24 @@ describe('whether Consul answers', () => {
     } as Partial<Consul> as Consul;
     const contact = trackContact(consul, clock, () => undefined);
     await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+    await clock.advance(2000);
     expect(contact.silentSinceMs() !== null).toBe(silent);
+  });
+
+  it('a request that is cut among others that are answered is told to nobody', async () => {
+    const clock = createFakeClock();
+    const told: boolean[] = [];
+    const consul = {
+      renewSession: () => Promise.resolve('renewed'),
+      readPrefix: () => Promise.reject(new ConsulError('unreachable', 'cut')),
+    } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, (silent) => told.push(silent));
+    const { signal } = new AbortController();
+    for (let at = 0; at < 20; at += 1) {
+      await contact.consul.readPrefix('p', { index: 1, waitMs: 1 }, signal).catch(() => undefined);
+      await clock.advance(1500);
+      await contact.consul.renewSession('s', signal);
+    }
+    expect([told, contact.silentSinceMs(), clock.pending()]).toEqual([[], null, 0]);
   });
 });

@@ -9,13 +9,13 @@ import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
 import { noteRepair, writeRefusal } from './refusals.ts';
-import { again, failed, later, notePod, noteWritten, OK, type Run, type Step, worst } from './run.ts';
+import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
 const AT_ONCE = 8;
 
 export async function writeOffAll(run: Run, targets: readonly WriteOffTarget[], because: string): Promise<Step> {
-  const steps = await inParallel(targets, AT_ONCE, (target) => writeOffOne(run, target, because));
+  const steps = await inParallel(targets, AT_ONCE, (target) => writeOffOne(run, target, because), progressOf(run));
   const step = worst(steps);
   if (step.kind === 'ok' && because === 'silence') run.memory.demotedForSilence = true;
   return step;
@@ -202,7 +202,7 @@ export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Pro
   const { key, follower } = run.group.spec.label;
   if (run.proof === null || follower === null) throw new Error('followers are labelled only after a verification');
   const patch: MetadataPatch = { labels: { [key]: follower }, annotations: {} };
-  return worst(await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch)));
+  return worst(await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch), progressOf(run)));
 }
 
 /** Followers' labels are a convenience: that they are refused must not unsettle a group that is led. */
@@ -229,8 +229,12 @@ export async function cleanUp(
   const { name, spec } = run.group;
   const annotations = { [tokenAnnotation(name)]: null, [sinceAnnotation(name)]: null, [fencedAnnotation(name)]: null };
   return worst(
-    await inParallel(pods, AT_ONCE, ({ pod, label }) =>
-      patchOrReread(run, pod, { labels: label === 'remove' ? { [spec.label.key]: null } : {}, annotations }),
+    await inParallel(
+      pods,
+      AT_ONCE,
+      ({ pod, label }) =>
+        patchOrReread(run, pod, { labels: label === 'remove' ? { [spec.label.key]: null } : {}, annotations }),
+      progressOf(run),
     ),
   );
 }

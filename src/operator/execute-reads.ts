@@ -5,7 +5,7 @@ import { versionOf } from '../election/trust.ts';
 import { ConsulError, type ConsulSession } from '../ports/consul.ts';
 import { inParallel } from './in-parallel.ts';
 import { newer, rememberPod } from './memory.ts';
-import { later, OK, type Run, type Step } from './run.ts';
+import { later, OK, progressOf, type Run, type Step } from './run.ts';
 
 const SESSIONS_AT_ONCE = 8;
 
@@ -94,12 +94,14 @@ export async function readOwners({ ports, group, signal }: Run, owners: readonly
   return OK;
 }
 
-export async function openSessions({ ports, group, signal }: Run, pods: readonly PodRef[]): Promise<Step> {
-  await inParallel(pods, SESSIONS_AT_ONCE, (pod) => ports.keeper.open(group, pod, signal));
+export async function openSessions(run: Run, pods: readonly PodRef[]): Promise<Step> {
+  const { ports, group, signal } = run;
+  await inParallel(pods, SESSIONS_AT_ONCE, (pod) => ports.keeper.open(group, pod, signal), progressOf(run));
   return OK;
 }
 
-export async function destroySessions({ ports, signal }: Run, sessions: readonly string[]): Promise<Step> {
-  for (const id of sessions) await ports.keeper.retire(id, signal);
+export async function destroySessions(run: Run, sessions: readonly string[]): Promise<Step> {
+  const { ports, signal } = run;
+  await inParallel(sessions, SESSIONS_AT_ONCE, (id) => ports.keeper.retire(id, signal), progressOf(run));
   return OK;
 }

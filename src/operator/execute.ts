@@ -19,7 +19,7 @@ import {
   readRival,
 } from './execute-reads.ts';
 import { refusedAgain } from './memory.ts';
-import { failed, OK, type Run, type Step } from './run.ts';
+import { failed, OK, progressOf, type Run, type Step } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
 export async function execute(plan: Plan, run: Run): Promise<Step> {
@@ -27,6 +27,7 @@ export async function execute(plan: Plan, run: Run): Promise<Step> {
     run.signal.throwIfAborted();
     const step = await perform(action, run).catch((error: unknown) => explain(error, run));
     if (step.kind !== 'ok') return step;
+    progressOf(run)();
   }
   return OK;
 }

@@ -85,8 +85,13 @@ export const failed = (reason: string): Step => ({ kind: 'failed', reason });
 export const worst = (steps: readonly Step[]): Step =>
   steps.find(({ kind }) => kind === 'failed') ?? steps.find(({ kind }) => kind !== 'ok') ?? OK;
 
+/** The pass gets on, however much there is left: told of every item of an action, whatever became of it, and of every action. */
+export const progressOf =
+  ({ ports, group }: Run): (() => void) =>
+  () =>
+    ports.progress(groupKey(group));
+
 export function notePod(run: Run, pod: Pod): void {
-  run.ports.progress(groupKey(run.group));
   run.answers.set(pod.uid, pod);
   rememberPod(run.memory, pod);
 }

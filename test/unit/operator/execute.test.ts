@@ -46,6 +46,7 @@ async function aStage(...pods: readonly Pod[]) {
   const fence = { key: FENCE.key, session };
   await locks.read(group, signal);
   const doubts: string[] = [];
+  const progress: string[] = [];
   const yesUntilMs = 0;
   const run: Run = {
     ports: {
@@ -59,7 +60,7 @@ async function aStage(...pods: readonly Pod[]) {
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
       repaired: () => undefined,
-      progress: () => undefined,
+      progress: (key) => progress.push(key),
       yeses: { untilMs: () => yesUntilMs },
     },
     group,
@@ -87,7 +88,7 @@ async function aStage(...pods: readonly Pod[]) {
 
   const lock = (): KvEntry | null => consul.entry(KEYS.lock);
   const [a = aPod(), b = aPod()] = stored;
-  return { clock, api, consul, link, keeper, locks, run, act, take, lock, doubts, a, b, session };
+  return { clock, api, consul, link, keeper, locks, run, act, take, lock, doubts, progress, a, b, session };
 }
 
 const promote = (pod: Pod): Action => ({ do: 'promote', pod });
@@ -120,6 +121,33 @@ describe('a plan', () => {
     expect((await act(writeOff(b), take(a), promote(a))).kind).toBe('failed');
     const done = [api.pod('b')?.labels[ROLE] === undefined, lock() !== null, api.pod('a')?.labels[ROLE] !== undefined];
     expect(done).toEqual([at > 0, at > 1, false]);
+  });
+
+  it.each([200, 403])('gets on with each write that is answered %d, however many there are', async (status) => {
+    const pods = Array.from({ length: 50 }, (_, at) => aPod({ name: `p-${at}` }));
+    const { api, link, progress, run, act } = await aStage(...pods);
+    if (status === 403) api.refusePatches(() => true);
+    const targets = run.observation.pods.map(({ pod }) => {
+      const precondition = { kind: 'at', resourceVersion: pod.resourceVersion } as const;
+      return { pod, precondition, label: 'remove' } as const;
+    });
+    link.decide(() => (progress.length < 25 ? 'arrives' : 'held'));
+    const over = act({ do: 'writeOff', because: 'move', targets });
+    await settle();
+    expect(progress.length).toBeGreaterThanOrEqual(25);
+    expect(new Set(progress)).toEqual(new Set(['default/notifier']));
+    for (let held = link.held(); held.length > 0; held = link.held()) {
+      for (const request of held) request.deliver();
+      await settle();
+    }
+    await over;
+    expect(progress.length).toBeGreaterThanOrEqual(50);
+  });
+
+  it('gets on with each session that is opened', async () => {
+    const { progress, act, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
+    expect(await act({ do: 'openSessions', pods: [a, b] })).toEqual({ kind: 'ok' });
+    expect(progress).toHaveLength(3);
   });
 
   it('is left where it is when the process is told to stop', async () => {

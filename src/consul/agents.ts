@@ -4,11 +4,11 @@ import https from 'node:https';
 import type { ConsulTls, TlsMaterial } from './credentials.ts';
 
 /**
- * Blocking reads have an agent of their own, so that they never keep a renewal waiting for a connection. Together below
- * the 200 connections per address that Consul allows; an idle one is closed before a server or balancer does it, since a
+ * Blocking reads have an agent of their own, so that they never keep a renewal waiting for a connection; there are 58 at most
+ * (lock-watches.ts), so that none waits for another. Two replicas behind one address stay within the 200 connections that Consul allows it; an idle one is closed before a server or balancer does it, since a
  * request that meets a closing connection has an unknown outcome.
  */
-const MAX_SOCKETS = { brief: 48, blocking: 128 };
+const MAX_SOCKETS = { brief: 36, blocking: 64 };
 const IDLE_MS = 15_000;
 
 export type Agents = { readonly brief: http.Agent; readonly blocking: http.Agent };

@@ -26,17 +26,18 @@ export function groupKeys(
   const bucket = bucketOf(group.namespace, group.name);
   const slot = `${groupsPrefix(space, bucket)}${group.namespace}/${group.name}/0`;
   if (lockKey === null) return { lock: `${slot}/.lock`, record: null, token: null };
-  return { lock: `${lockKey}/.lock`, record: `${slot}/.record`, token: `${lockKey}/.token` };
+  return { lock: sharedLockKey(lockKey), record: `${slot}/.record`, token: sharedTokenKey(lockKey) };
 }
 
 /** Two parts, so that it is never taken for a member's. */
 export const replicaSessionName = (replica: string): string => `replica/${replica}`;
 
 /**
- * What is watched of a shared key: its whole folder. `<lockKey>/.` would name the lock and the token alone, but Consul
- * redirects a path that ends in a dot.
+ * What is watched of a shared key: the lock, and never its folder, where anybody may keep anything. The token beside it changes with the
+ * lock only.
  */
-export const lockKeyPrefix = (lockKey: string): string => `${lockKey}/`;
+export const sharedLockKey = (lockKey: string): string => `${lockKey}/.lock`;
+export const sharedTokenKey = (lockKey: string): string => `${lockKey}/.token`;
 
 /** The group whose lock or record a key below groupsPrefix is; null for anything else. */
 export function groupOfKey(space: KeySpace, key: string): string | null {

@@ -1,14 +1,16 @@
 /**
- * Which prefixes of Consul are followed: one per owned bucket, and one per shared key (never one per group). A group is not woken by
+ * Which prefixes of Consul are followed: one per owned bucket, and the first shared keys, the others being looked at in turn. A group is not woken by
  * what its own transaction wrote: where a promotion fails, that would start the next attempt at once, and its verification the next.
  */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { groupOfKey, groupsPrefix, type KeySpace, lockKeyPrefix } from '../election/keys.ts';
+import { groupOfKey, groupsPrefix, type KeySpace, sharedLockKey, sharedTokenKey } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul, KvSnapshot } from '../ports/consul.ts';
 import type { Log } from '../ports/log.ts';
+import { aborted } from './aborted.ts';
 import type { Locks } from './locks.ts';
 import { watchPrefix } from './prefix-watch.ts';
+import { createSharedKeys } from './shared-keys.ts';
 import { groupKey } from './store.ts';
 
 export type LockWatches = {
@@ -22,6 +24,9 @@ export type LockWatches = {
   follow(group: LeaderGroup): void;
   unfollow(key: string): void;
 };
+
+/** With the 34 reads of buckets and replicas, two replicas stay below Consul's 200 connections of one address. */
+const WATCHED_KEYS = 24;
 
 export function createLockWatches(options: {
   readonly consul: Consul;
@@ -38,10 +43,20 @@ export function createLockWatches(options: {
   /** Prefixes whose running watch has delivered. */
   const delivered = new Set<string>();
   const followed = new Map<string, string>();
+  /** By what is watched, the groups that follow it. */
+  const followers = new Map<string, Set<string>>();
+  const tokens = new Map<string, string>();
+  const others = createSharedKeys(options);
+  /** Shared keys that have a connection of their own. */
+  let hot = 0;
   const complaints = new Map<string, { readonly text: string; readonly times: number }>();
 
   /** Settles with the first snapshot or error; goes on either way. */
-  function open(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
+  function open(
+    prefix: string,
+    changed: (keys: readonly string[]) => void,
+    beside: (signal: AbortSignal) => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
     // Asked for again because adoption failed: Consul counts a cut read until its wait ends, and allows a client 200 of them.
     if (delivered.has(prefix)) return Promise.resolve();
     close(prefix);
@@ -56,7 +71,9 @@ export function createLockWatches(options: {
       const asking = () => {
         asked = locks.now();
       };
-      const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
+      const onSnapshot = async (snapshot: KvSnapshot, rebuilt: boolean) => {
+        await beside(signal);
+        if (aborted(signal)) return;
         complaints.delete(prefix);
         delivered.add(prefix);
         const doubted = locks.snapshot(prefix, snapshot, rebuilt, asked);
@@ -92,12 +109,45 @@ export function createLockWatches(options: {
   function unfollow(key: string): void {
     const prefix = followed.get(key);
     followed.delete(key);
-    if (prefix !== undefined && ![...followed.values()].includes(prefix)) close(prefix);
+    others.remove(key);
+    if (prefix === undefined) return;
+    const sharers = followers.get(prefix);
+    sharers?.delete(key);
+    if (sharers !== undefined && sharers.size > 0) return;
+    followers.delete(prefix);
+    if (watches.has(prefix)) {
+      close(prefix);
+      hot -= 1;
+    }
+    locks.forget(prefix);
+    locks.forget(tokens.get(prefix) ?? prefix);
+    tokens.delete(prefix);
+  }
+
+  /** The token changes with the lock only, so it is read when the lock was. */
+  async function readToken(lockKey: string, signal: AbortSignal): Promise<void> {
+    const asked = locks.now();
+    const key = sharedTokenKey(lockKey);
+    locks.snapshot(key, await options.consul.readPrefix(key, { index: 0, waitMs: 0 }, signal), false, asked);
+  }
+
+  /** A connection each for the first ones, the others are looked at in turn. */
+  function watch(group: LeaderGroup, lockKey: string): void {
+    const prefix = sharedLockKey(lockKey);
+    if (watches.has(prefix)) return;
+    if (hot >= WATCHED_KEYS) return others.add(group);
+    others.remove(groupKey(group));
+    hot += 1;
+    tokens.set(prefix, sharedTokenKey(lockKey));
+    open(
+      prefix,
+      (keys) => wakeFollowers(prefix, keys),
+      (signal) => readToken(lockKey, signal),
+    ).catch(() => undefined);
   }
 
   function wakeFollowers(prefix: string, keys: readonly string[]): void {
-    for (const [group, followedPrefix] of followed)
-      if (followedPrefix === prefix && keys.some((key) => !locks.ownWrite(key, group))) wake(group);
+    for (const group of followers.get(prefix) ?? []) if (keys.some((key) => !locks.ownWrite(key, group))) wake(group);
   }
 
   return {
@@ -109,13 +159,14 @@ export function createLockWatches(options: {
     closeBucket: (bucket) => close(groupsPrefix(space, bucket)),
     follow: (group) => {
       const { lockKey } = group.spec;
-      const prefix = lockKey === null ? undefined : lockKeyPrefix(lockKey);
-      if (followed.get(groupKey(group)) === prefix) return;
-      unfollow(groupKey(group));
-      if (prefix === undefined) return;
-      followed.set(groupKey(group), prefix);
-      if (watches.has(prefix)) return;
-      open(prefix, (keys) => wakeFollowers(prefix, keys)).catch(() => undefined);
+      const prefix = lockKey === null ? undefined : sharedLockKey(lockKey);
+      if (followed.get(groupKey(group)) !== prefix) {
+        unfollow(groupKey(group));
+        if (prefix === undefined) return;
+        followed.set(groupKey(group), prefix);
+        followers.set(prefix, (followers.get(prefix) ?? new Set()).add(groupKey(group)));
+      }
+      if (lockKey !== null) watch(group, lockKey);
     },
     unfollow,
   };

@@ -34,6 +34,8 @@ export type Locks = {
    * whatever is known then.
    */
   ownWrite(key: string, group: string): boolean;
+  /** What is known of one key, and its place in the order of what is learnt; null: nothing. */
+  known(key: string): { readonly entry: KvEntry | null; readonly learnt: number } | null;
   /** Everything that is known to exist, ours and what else stands below what is watched. */
   entries(): readonly KvEntry[];
   /** Nothing below this prefix is known any more. */
@@ -66,7 +68,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   function lookUp(key: string): Known | null {
     const found = known.get(key);
     if (found !== undefined) return found;
-    const inSight = [...ancestors(key)].some((prefix) => covered.has(prefix));
+    const inSight = covered.has(key) || [...ancestors(key)].some((prefix) => covered.has(prefix));
     return inSight ? { entry: null, index: 0, learnt: 0, writer: null } : null;
   }
 
@@ -195,6 +197,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       };
     },
     ownWrite: (key, group) => underWay.has(group) || known.get(key)?.writer === group,
+    known: lookUp,
     entries: () => [...known.values()].flatMap(({ entry }) => entry ?? []),
     forget: (prefix) => {
       covered.delete(prefix);
@@ -202,7 +205,8 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       settle((group) => prefixOf(group) === prefix);
       for (const key of known.keys()) {
         // A shared key may lie below another: its own watch goes on, and what it told must not look as if it were gone.
-        if (key.startsWith(prefix) && ![...ancestors(key)].some((other) => covered.has(other))) known.delete(key);
+        if (key.startsWith(prefix) && !covered.has(key) && ![...ancestors(key)].some((other) => covered.has(other)))
+          known.delete(key);
       }
     },
     dropped: (group) => settle((other) => other === group),
@@ -216,7 +220,7 @@ const differ = (a: KvEntry | null, b: KvEntry | null): boolean =>
 const namesOf = (keys: GroupKeys): readonly string[] =>
   [keys.lock, keys.record, keys.token].filter((key) => key !== null);
 
-/** Prefixes that a watch of this key may have: every folder above it. */
+/** Prefixes that a watch of this key may have, besides itself: every folder above it. */
 function* ancestors(key: string): Generator<string> {
   for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) yield key.slice(0, end + 1);
 }

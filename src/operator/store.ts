@@ -53,14 +53,10 @@ export function createStore(clock: Clock): Store {
 
   function forget(pod: Pod): readonly string[] {
     const known = pods.get(pod.namespace)?.get(pod.name)?.pod;
-    pods.get(pod.namespace)?.delete(pod.name);
-    if (pods.get(pod.namespace)?.size === 0) pods.delete(pod.namespace);
-    for (const address of known?.addresses ?? []) leaveAddress(address, pod);
+    dropFrom(pods, pod.namespace, pod.name);
+    for (const address of known?.addresses ?? []) dropFrom(addressed, address, nameOf(pod));
     const keys = concernedBy(pod);
-    for (const key of keys) {
-      concerned.get(key)?.delete(pod.name);
-      if (concerned.get(key)?.size === 0) concerned.delete(key);
-    }
+    for (const key of keys) dropFrom(concerned, key, pod.name);
     return keys;
   }
 
@@ -74,11 +70,6 @@ export function createStore(clock: Clock): Store {
     const keys = concernedBy(pod);
     for (const key of keys) setOf(key).add(pod.name);
     return keys;
-  }
-
-  function leaveAddress(address: string, pod: Pod): void {
-    addressed.get(address)?.delete(nameOf(pod));
-    if (addressed.get(address)?.size === 0) addressed.delete(address);
   }
 
   /** A pod met for the first time has been ready for as long as its condition says, as far as the wall clock can tell. */
@@ -186,6 +177,16 @@ function createSelectorIndex(): SelectorIndex {
         .filter(({ spec }) => matches(spec.selector, pod.labels));
     },
   };
+}
+
+/** Nothing empty is kept. */
+function dropFrom(
+  all: Map<string, { delete(name: string): boolean; readonly size: number }>,
+  key: string,
+  name: string,
+): void {
+  all.get(key)?.delete(name);
+  if (all.get(key)?.size === 0) all.delete(key);
 }
 
 function getOrPut<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -8,11 +8,11 @@ import {
   groupKeys,
   groupOfKey,
   groupsPrefix,
-  lockKeyPrefix,
   parseSessionName,
   replicaKey,
   replicaSessionName,
   sessionName,
+  sharedLockKey,
   syntheticNode,
 } from '../../../src/election/keys.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
@@ -131,7 +131,7 @@ describe('names in Consul', () => {
       replicaKey(SPACE, 'r1'),
       bucketKey(SPACE, 9),
       groupsPrefix(SPACE, 31),
-      lockKeyPrefix('shared/cron'),
+      sharedLockKey('shared/cron'),
       replicaSessionName('r1'),
       sessionName('default', 'notifier', 'uid'),
     ]).toEqual([
@@ -140,7 +140,7 @@ describe('names in Consul', () => {
       'leadergroup/prod/replicas/r1',
       'leadergroup/prod/buckets/09/.lock',
       'leadergroup/prod/groups/1f/',
-      'shared/cron/',
+      'shared/cron/.lock',
       'replica/r1',
       'default/notifier/uid',
     ]);

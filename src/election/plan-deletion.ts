@@ -17,9 +17,9 @@ import { labelledPods, versionRef, writeOff, writeOffsForMove, writeOffTarget } 
 /** How long an unreachable Consul may hold up a deletion. */
 const PATIENCE_MS = 10_000;
 /** How long anything else may, a policy that forbids to take a label off, say. */
-const LIMIT_MS = 50_000;
+const LIMIT_MS = 25_000;
 /** From here on nothing but the finalizer counts. */
-const LAST_MS = 55_000;
+const LAST_MS = 30_000;
 const AGAIN_MS = 1000;
 
 export function planDeletion(o: Observation): Plan {

@@ -10,7 +10,7 @@ import type {
   LeaderStatus,
   TransitionStatus,
 } from '../api/leadergroup.ts';
-import { sinceAnnotation } from '../api/names.ts';
+import { sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
@@ -94,8 +94,10 @@ const NOTHING_YET: LeaderGroupStatus = {
   conditions: [],
 };
 
+/** Not who has the label from its pod template, or by somebody's hand: such a one was never promoted. */
 function leadersOf(o: Observation, now: string): readonly LeaderStatus[] {
   return labelledPods(o)
+    .filter(({ pod }) => pod.annotations[tokenAnnotation(o.group.name)] !== undefined)
     .slice(0, 1)
     .map((leader) => leaderStatus(o, leader, now));
 }

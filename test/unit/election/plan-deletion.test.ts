@@ -137,8 +137,8 @@ describe('a group whose label may not be taken off', () => {
   });
 
   it.each([
-    ['leaves its token and goes', 50_000, ['bury', 'removeFinalizer']],
-    ['goes, whatever else fails', 55_000, ['removeFinalizer']],
+    ['leaves its token and goes', 25_000, ['bury', 'removeFinalizer']],
+    ['goes, whatever else fails', 30_000, ['removeFinalizer']],
   ] as const)('%s after a while', (_what, waitedMs, expected) => {
     expect(steps(plan(deleting({ ...refused, deletingSinceMs: NOW_MS - waitedMs })))).toEqual(expected);
   });

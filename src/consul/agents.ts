@@ -4,14 +4,16 @@ import https from 'node:https';
 import type { ConsulTls, TlsMaterial } from './credentials.ts';
 
 /**
- * Blocking reads have an agent of their own, so that they never keep a renewal waiting for a connection; there are 58 at most
- * (lock-watches.ts), so that none waits for another. Two replicas behind one address stay within the 200 connections that Consul allows it; an idle one is closed before a server or balancer does it, since a
- * request that meets a closing connection has an unknown outcome.
+ * Three pools, so that nothing waits for what is less urgent: renewals, on which deadlines rest; everything else that is answered at
+ * once; and blocking reads, of which there are never more than fit (34 of buckets and replicas, 24 of shared keys: lock-watches.ts).
+ * Consul lets one address have 200 connections: two replicas behind one stay below that. An idle connection is closed before a server or
+ * balancer does it, since a request that meets a closing connection has an unknown outcome.
  */
-const MAX_SOCKETS = { brief: 36, blocking: 64 };
+const MAX_SOCKETS = { brief: 20, renewals: 12, blocking: 58 } as const;
 const IDLE_MS = 15_000;
 
-export type Agents = { readonly brief: http.Agent; readonly blocking: http.Agent };
+export type Pool = keyof typeof MAX_SOCKETS;
+export type Agents = Readonly<Record<Pool, http.Agent>>;
 
 export type AgentSource = {
   /** Those for the given certificates. */
@@ -27,7 +29,11 @@ const createAgents = (tls: ConsulTls | null, material: TlsMaterial): Agents => {
     const servername = tls.serverName === null ? {} : { servername: tls.serverName };
     return new https.Agent({ ...common, ...servername, ...material, rejectUnauthorized: tls.verify });
   };
-  return { brief: make(MAX_SOCKETS.brief), blocking: make(MAX_SOCKETS.blocking) };
+  return {
+    brief: make(MAX_SOCKETS.brief),
+    renewals: make(MAX_SOCKETS.renewals),
+    blocking: make(MAX_SOCKETS.blocking),
+  };
 };
 
 /** New agents when a certificate file has changed. The old ones end by themselves: what is under way is not cut. */
@@ -43,8 +49,7 @@ export const createAgentSource = (tls: ConsulTls | null): AgentSource => {
       return agents;
     },
     close: () => {
-      agents?.brief.destroy();
-      agents?.blocking.destroy();
+      for (const agent of Object.values(agents ?? {})) agent.destroy();
     },
   };
 };

@@ -1,5 +1,6 @@
 /** One request with everything that goes with it: its timeout, its meaning when it fails, its measurement. */
 import { ConsulError, type ConsulErrorKind } from '../ports/consul.ts';
+import type { Pool } from './agents.ts';
 import { MalformedAnswer } from './decode.ts';
 import { type Attempt, fromFailure, fromRefusal, malformed } from './errors.ts';
 import type { Answer, Request, Transport } from './transport.ts';
@@ -58,8 +59,13 @@ const requestOf = <T>(call: Call<T>, requestTimeoutMs: number): Request => ({
   query: call.query ?? {},
   body: call.body ?? null,
   timeoutMs: requestTimeoutMs + (call.heldMs ?? 0),
-  blocking: call.heldMs !== undefined,
+  pool: poolOf(call),
 });
+
+function poolOf<T>({ operation, heldMs }: Call<T>): Pool {
+  if (heldMs !== undefined) return 'blocking';
+  return operation === 'renewSession' ? 'renewals' : 'brief';
+}
 
 const isExpected = <T>(call: Call<T>, answer: Answer): boolean =>
   (answer.status >= 200 && answer.status < 300) || (call.expected?.(answer) ?? false);

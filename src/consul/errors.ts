@@ -21,6 +21,8 @@ export type Failure = {
   readonly kind: 'failed';
   /** Whether a connection stood: before that, Consul has seen nothing. */
   readonly sent: boolean;
+  /** It waited for one of our own connections until its time was over. */
+  readonly waiting: boolean;
   readonly reason: string;
   readonly cause: unknown;
 };
@@ -91,6 +93,7 @@ const adviceOf = (kind: ConsulErrorKind, attempt: Attempt, { status, text }: Ref
 
 /** No answer came. */
 export const fromFailure = (attempt: Attempt, failure: Failure): ConsulError => {
+  if (failure.waiting) return new ConsulError('busy', `Cannot ${attempt.what}: not sent, ${failure.reason}`);
   const kind = forAttempt(failure.sent ? 'unknown' : 'unreachable', attempt.write);
   return new ConsulError(
     kind,

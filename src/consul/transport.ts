@@ -3,13 +3,13 @@
  *
  * The package's request pipeline (papi) is used beneath its methods, since these decode the body inside an event handler
  * (a hostile `[null]` would end the process), keep numbers only to 2^53, and give no headers. What the package lacks is
- * added here: a timeout on everything (without one it never settles), the end of a connection in the middle of an answer
+ * added here: a timeout on everything (without one it never settles) that tells waiting for a connection from Consul's silence, the end of a connection in the middle of an answer
  * (it would wait for the timeout), whether a request was sent at all, AbortSignals.
  */
 import { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import ConsulPackage from 'consul';
-import { type Agents, createAgentSource } from './agents.ts';
+import { type Agents, createAgentSource, type Pool } from './agents.ts';
 import { type ConsulTls, createCredentialSource } from './credentials.ts';
 import type { Failure } from './errors.ts';
 
@@ -19,10 +19,9 @@ export type Request = {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly body: string | null;
-  /** For the whole exchange, waiting for a connection included. */
+  /** For the exchange, from when it has a connection; and, as long again at most, for getting one. */
   readonly timeoutMs: number;
-  /** A blocking read, which holds its connection for long. */
-  readonly blocking: boolean;
+  readonly pool: Pool;
 };
 
 export type Answer = {
@@ -62,7 +61,7 @@ type Papi = {
   ): Promise<PapiRequest>;
 };
 
-type Flight = { sent: boolean };
+type Flight = { sent: boolean; gaveUpWaiting: boolean };
 
 const CUT = 'the connection ended in the middle of the answer';
 
@@ -71,6 +70,23 @@ const reasonOf = (error: unknown): string => {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
   if (!(error instanceof Error)) return String(error);
   return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+};
+
+/** What our own requests wait for each other says nothing about Consul, so it has its own limit. */
+const limit = (request: ClientRequest, flight: Flight, timeoutMs: number): void => {
+  const end = (reason: string): void => {
+    request.emit('error', new Error(`${reason} (${timeoutMs}ms)`));
+    request.destroy();
+  };
+  let timer = setTimeout(() => {
+    flight.gaveUpWaiting = true;
+    end('all connections were in use');
+  }, timeoutMs);
+  request.once('socket', () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => end('request timed out'), timeoutMs);
+  });
+  request.once('close', () => clearTimeout(timer));
 };
 
 /** Notes when the connection stands, and ends the request when it breaks in the middle of the answer. */
@@ -97,18 +113,24 @@ const withoutBrackets = (options: RequestOptions): RequestOptions => ({
 });
 
 const observing =
-  (flight: Flight) =>
+  (flight: Flight, timeoutMs: number) =>
   (request: PapiRequest, next: Next): void => {
     const { transport } = request;
-    request.transport = { request: (options) => observe(transport.request(withoutBrackets(options)), flight) };
+    request.transport = {
+      request: (options) => {
+        const sending = observe(transport.request(withoutBrackets(options)), flight);
+        limit(sending, flight, timeoutMs);
+        return sending;
+      },
+    };
     next();
   };
 
-const outcomeOf = ({ err, res }: PapiRequest, { sent }: Flight): Answer | Failure => {
+const outcomeOf = ({ err, res }: PapiRequest, { sent, gaveUpWaiting: waiting }: Flight): Answer | Failure => {
   if (err !== undefined && err.isResponse !== true) {
-    return { kind: 'failed', sent, reason: reasonOf(err), cause: err };
+    return { kind: 'failed', sent, waiting, reason: reasonOf(err), cause: err };
   }
-  if (res === undefined) return { kind: 'failed', sent, reason: 'no answer', cause: undefined };
+  if (res === undefined) return { kind: 'failed', sent, waiting, reason: 'no answer', cause: undefined };
   return {
     kind: 'answered',
     status: res.statusCode ?? 0,
@@ -123,16 +145,16 @@ const papiOptions = (request: Request, token: string | null, agents: Agents, fli
   query: request.query,
   headers: token === null ? {} : { 'x-consul-token': token },
   ...(request.body === null ? {} : { body: Buffer.from(request.body, 'utf8') }),
-  agent: request.blocking ? agents.blocking : agents.brief,
-  timeout: Math.ceil(request.timeoutMs),
+  agent: agents[request.pool],
   buffer: true,
-  exts: { onRequest: [observing(flight)] },
+  exts: { onRequest: [observing(flight, Math.ceil(request.timeoutMs))] },
   ctx,
 });
 
 const credentialsFailure = (cause: unknown): Failure => ({
   kind: 'failed',
   sent: false,
+  waiting: false,
   reason: `a file of Consul's credentials cannot be read: ${reasonOf(cause)}`,
   cause,
 });
@@ -147,7 +169,7 @@ const exchange = async (papi: Papi, options: ReturnType<typeof papiOptions>, fli
     return outcomeOf(state, flight);
   } catch (cause) {
     // Only what is wrong with the request itself, e.g. a character that a header may not have, gets here.
-    return { kind: 'failed', sent: flight.sent, reason: reasonOf(cause), cause } satisfies Failure;
+    return { kind: 'failed', sent: flight.sent, waiting: false, reason: reasonOf(cause), cause } satisfies Failure;
   }
 };
 
@@ -159,7 +181,7 @@ export const createTransport = (options: TransportOptions, nowMs: () => number):
 
   const send: Transport['send'] = async (request, signal) => {
     signal.throwIfAborted();
-    const flight: Flight = { sent: false };
+    const flight: Flight = { sent: false, gaveUpWaiting: false };
     const current = await credentials.current().catch(credentialsFailure);
     signal.throwIfAborted();
     if ('kind' in current) return current;

@@ -1,6 +1,6 @@
 /** Makes the parts of a replica and ties their knots: everything that wakes a group goes through the one queue. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { bucketOf, syntheticNode } from '../election/keys.ts';
+import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts';
 import { createAnnouncer } from './announce.ts';
 import { createChanges } from './changes.ts';
 import { trackContact } from './consul-contact.ts';
@@ -47,9 +47,12 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const wakeAll = (): void => store.groupKeys().forEach(wake);
   const store = createStore(clock);
   const changes = createChanges();
-  const contact = trackContact(options.consul, clock, (silent) => {
+  const changedContact = (silent: boolean): void => {
     log.warn({}, silent ? 'Consul does not answer' : 'Consul answers again');
     wakeAll();
+  };
+  const contact = trackContact(options.consul, clock, changedContact, {
+    ask: ({ readKeys }) => readKeys([clusterIdentityKey(space)], signal),
   });
   const { consul } = contact;
   const reach = trackReach(options.kubernetes, clock, () => {

@@ -1,4 +1,4 @@
-/** Whether Consul answers: judged by every request, so that nothing is asked only to find out. */
+/** Whether Consul answers: judged by every request, so that at rest nothing is asked only to find out. */
 import type { Clock } from '../ports/clock.ts';
 import { type Consul, ConsulError } from '../ports/consul.ts';
 
@@ -11,12 +11,18 @@ export type ConsulContact = {
 /** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
 const QUIET_MS = 2000;
 
-/** `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. */
+/**
+ * `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. `ask` is called once the doubt is
+ * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage.
+ */
 export function trackContact(
   consul: Consul,
   clock: Clock,
   changed: (silent: boolean) => void,
-  quietMs = QUIET_MS,
+  {
+    quietMs = QUIET_MS,
+    ask = () => Promise.resolve(),
+  }: { readonly quietMs?: number; readonly ask?: (consul: Consul) => Promise<unknown> } = {},
 ): ConsulContact {
   /** When the first request failed since the last answer. */
   let failedMs: number | null = null;
@@ -36,7 +42,12 @@ export function trackContact(
     if (failedMs !== null) return;
     failedMs = clock.nowMs();
     if (quietMs <= 0) return silent();
-    cancel = clock.after(quietMs, silent);
+    cancel = clock.after(quietMs / 2, doubt);
+  }
+
+  function doubt(): void {
+    cancel = clock.after(quietMs / 2, silent);
+    ask(asked).catch(() => undefined);
   }
 
   function silent(): void {
@@ -55,23 +66,22 @@ export function trackContact(
         note(false);
         return answer;
       } catch (error) {
-        if (error instanceof ConsulError) note(error.kind === 'unreachable' || error.kind === 'unknown');
+        if (error instanceof ConsulError && error.kind !== 'busy')
+          note(error.kind === 'unreachable' || error.kind === 'unknown');
         throw error;
       }
     };
 
-  return {
-    consul: {
-      registerNode: watched(consul.registerNode),
-      createSession: watched(consul.createSession),
-      renewSession: watched(consul.renewSession),
-      destroySession: watched(consul.destroySession),
-      sessionInfo: watched(consul.sessionInfo),
-      listSessions: watched(consul.listSessions),
-      txn: watched(consul.txn),
-      readKeys: watched(consul.readKeys),
-      readPrefix: watched(consul.readPrefix),
-    },
-    silentSinceMs: () => sinceMs,
+  const asked: Consul = {
+    registerNode: watched(consul.registerNode),
+    createSession: watched(consul.createSession),
+    renewSession: watched(consul.renewSession),
+    destroySession: watched(consul.destroySession),
+    sessionInfo: watched(consul.sessionInfo),
+    listSessions: watched(consul.listSessions),
+    txn: watched(consul.txn),
+    readKeys: watched(consul.readKeys),
+    readPrefix: watched(consul.readPrefix),
   };
+  return { consul: asked, silentSinceMs: () => sinceMs };
 }

@@ -94,6 +94,7 @@ export type Consul = {
 
 export type ConsulErrorKind =
   | 'unreachable' // nothing was applied: no connection, or an answer that says so (no leader, rate limit)
+  | 'busy' // nothing was sent: all of this replica's own connections were in use, which says nothing about Consul
   | 'unknown' // the request was sent; it may have been applied (timeout, cut connection, 500)
   | 'denied' // 403, or a result filtered by ACLs: `message` names the right or the bad token
   | 'refused' // Consul understood and will not (400, an invalid TTL): repeating is useless

@@ -102,7 +102,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const dying = new AbortController();
   const random = createFakeRandom(name);
   const store = createStore(clock);
-  const contact = trackContact(link.consul, clock, () => undefined, 0);
+  const contact = trackContact(link.consul, clock, () => undefined, { quietMs: 0 });
   const ports = { consul: contact.consul, clock, random, marginMs };
   const node = syntheticNode(SPACE);
   const keeper = createSessionKeeper({

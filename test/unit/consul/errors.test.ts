@@ -108,7 +108,7 @@ describe('a denial', () => {
 
 describe('no answer', () => {
   const failure = (sent: boolean) =>
-    ({ kind: 'failed', sent, reason: 'socket hang up', cause: new Error('x') }) as const;
+    ({ kind: 'failed', sent, waiting: false, reason: 'socket hang up', cause: new Error('x') }) as const;
 
   it.each([
     ['a write that was sent', 'unknown', { write: true, sent: true }],
@@ -120,6 +120,11 @@ describe('no answer', () => {
     expect(error.kind).toBe(kind);
     expect(error.message).toBe('Cannot commit lock k/a: no answer from Consul at http://consul:8500: socket hang up');
     expect(error.cause).toBeInstanceOf(Error);
+  });
+
+  it('for want of a connection of our own is neither Consul’s silence nor an unknown outcome', () => {
+    const error = fromFailure(anAttempt({ write: true }), { ...failure(false), waiting: true });
+    expect([error.kind, error.message]).toEqual(['busy', 'Cannot commit lock k/a: not sent, socket hang up']);
   });
 
   it('is as unknown as a success that is not as Consul says it', () => {

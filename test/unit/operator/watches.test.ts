@@ -101,6 +101,7 @@ describe('whether Consul answers', () => {
   it.each([
     ['denied', false],
     ['refused', false],
+    ['busy', false],
     ['unreachable', true],
     ['unknown', true],
   ] as const)('%s counts as silence: %s', async (kind, silent) => {
@@ -112,6 +113,24 @@ describe('whether Consul answers', () => {
     await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
     await clock.advance(2000);
     expect(contact.silentSinceMs() !== null).toBe(silent);
+  });
+
+  it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
+    const clock = createFakeClock();
+    const told: boolean[] = [];
+    const consul = {
+      readKeys: () => Promise.resolve([]),
+      txn: () => Promise.reject(new ConsulError('unknown', '500')),
+    } as Partial<Consul> as Consul;
+    const { signal } = new AbortController();
+    const contact = trackContact(consul, clock, (silent) => told.push(silent), {
+      ask: ({ readKeys }) => readKeys([], signal),
+    });
+    for (let at = 0; at < 10; at += 1) {
+      await contact.consul.txn([], signal).catch(() => undefined);
+      await clock.advance(5000);
+    }
+    expect([told, contact.silentSinceMs(), clock.pending()]).toEqual([[], null, 0]);
   });
 
   it('a request that is cut among others that are answered is told to nobody', async () => {

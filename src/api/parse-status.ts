@@ -12,8 +12,8 @@ import type {
   TransitionStatus,
 } from './leadergroup.ts';
 import { asObject, countField, field, listField, type RawObject, textField } from './raw.ts';
+import { isTime } from './time.ts';
 
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const EPOCH = '1970-01-01T00:00:00Z';
 const TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused'] as const satisfies readonly ConditionType[];
 const STATUSES = ['True', 'False', 'Unknown'] as const satisfies readonly ConditionStatus[];
@@ -102,7 +102,7 @@ function parseCondition(raw: unknown): Condition | null {
 
 function timeField(object: RawObject, name: string): string | null {
   const text = textField(object, name);
-  return RFC_3339.test(text) && !Number.isNaN(Date.parse(text)) ? text : null;
+  return isTime(text) ? text : null;
 }
 
 /** The first element for each key: the schema's list maps take no second. */

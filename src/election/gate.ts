@@ -4,6 +4,7 @@
  */
 import { sinceAnnotation } from '../api/names.ts';
 import type { Pod, PodRef } from '../api/pod.ts';
+import { isTime } from '../api/time.ts';
 import type { Action, Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
@@ -46,7 +47,8 @@ export function answerGate(o: Observation, podUid: string | null, maxMs: number)
   if (doubt !== null) return unknown(doubt);
   const pod = promoted(o, lock, holder);
   if (pod === null) return { kind: 'no', leader: null };
-  const acquireTime = pod.annotations[sinceAnnotation(o.group.name)] ?? '';
+  const since = pod.annotations[sinceAnnotation(o.group.name)] ?? '';
+  const acquireTime = isTime(since) ? since : '';
   const leader = { pod: pod.name, uid: pod.uid, token: recordedToken(lock), acquireTime };
   if (pod.uid !== podUid) return { kind: 'no', leader };
   const validForMs = Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs);

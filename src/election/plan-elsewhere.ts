@@ -1,4 +1,5 @@
 /** The lock is held by a session that is none of ours, or not yet known to be. */
+import { plainText } from '../api/plain-text.ts';
 import type { Plan } from './actions.ts';
 import type { LockView, Observation } from './observation.ts';
 import { act, look, ready, rest } from './plans.ts';
@@ -13,11 +14,15 @@ export function planElsewhere(o: Observation, lock: LockView, session: string): 
     return look([{ do: 'readHolderSession', session }], 'an unknown session holds the lock');
   if (o.holderSession.kind === 'gone') return look([{ do: 'readLock' }], 'the session that held the lock is gone');
   const { name, node } = o.holderSession;
-  const verdict = ready('LedElsewhere', `the lock ${o.keys.lock} is held by ${strangerName(name, node, session)}`);
+  const who = strangerName(name, node, session);
+  const verdict = ready('LedElsewhere', `the lock ${o.keys.lock} is held by ${who}`);
   const targets = writeOffsForMove(o, lock, null);
   if (targets.length === 0) return rest(verdict);
-  return { ...act(writeOff(targets, 'stranger'), 'LedElsewhere', `${name} on ${node} holds the lock`), verdict };
+  return { ...act(writeOff(targets, 'stranger'), 'LedElsewhere', `${who} holds the lock`), verdict };
 }
 
+const NAME_LENGTH = 100;
+
+/** Consul takes any text as the name of a session. */
 export const strangerName = (name: string, node: string, session: string): string =>
-  `"${name === '' ? 'unnamed session' : name}" on node ${node} (session ${session})`;
+  `"${name === '' ? 'unnamed session' : plainText(name, NAME_LENGTH)}" on node ${plainText(node, NAME_LENGTH)} (session ${session})`;

@@ -11,6 +11,8 @@ import type {
   TransitionStatus,
 } from '../api/leadergroup.ts';
 import { sinceAnnotation, tokenAnnotation } from '../api/names.ts';
+import { plainText } from '../api/plain-text.ts';
+import { isTime } from '../api/time.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
@@ -21,6 +23,8 @@ import { labelledPods } from './write-off.ts';
 
 const TRANSITIONS_KEPT = 10;
 const EXAMPLES_KEPT = 3;
+/** The schema takes 32,768; nobody reads as much. */
+const MESSAGE_LENGTH = 4096;
 
 /**
  * The status that fits `o`. `verdict` null leaves the conditions as they stand. `news`: changes of leader that the
@@ -116,9 +120,8 @@ function leaderStatus(o: Observation, { pod }: ObservedPod, now: string): Leader
   };
 }
 
-/** The API server refuses a status with a time that is none; annotations can hold anything. */
-const timeOf = (text: string | undefined): string | undefined =>
-  text !== undefined && /^\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?Z$/.test(text) ? text : undefined;
+/** Annotations can hold anything. */
+const timeOf = (text = ''): string | undefined => (isTime(text) ? text : undefined);
 
 function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
   const names = new Map<string, string[]>();
@@ -172,7 +175,8 @@ function condition(
 ): Condition {
   const before = group.status?.conditions.find((known) => known.type === type);
   const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now;
-  return { type, status, reason, message, lastTransitionTime, observedGeneration: group.generation };
+  const text = plainText(message, MESSAGE_LENGTH);
+  return { type, status, reason, message: text, lastTransitionTime, observedGeneration: group.generation };
 }
 
 /** One sentence: who leads, since when, with which token, why; and what to do if something is wrong. */

@@ -1,6 +1,7 @@
 /** Events as the API takes them. Pure. */
 import { createHash } from 'node:crypto';
 import { API_GROUP, API_VERSION } from '../api/names.ts';
+import { plainText } from '../api/plain-text.ts';
 import type { Series } from './event-series.ts';
 
 const CONTROLLER = `${API_GROUP}/operator`;
@@ -31,7 +32,7 @@ export function eventBody(series: Series, instance: string): unknown {
     type: event.type,
     reason: cut(event.reason, MAX_WORD_BYTES),
     action: cut(event.reason, MAX_WORD_BYTES),
-    note: cut(event.message, MAX_NOTE_BYTES),
+    note: cut(plainText(event.message, MAX_NOTE_BYTES), MAX_NOTE_BYTES),
     // The API takes a series from two on.
     ...(series.count > 1 ? seriesBody(series) : {}),
   };

@@ -34,11 +34,11 @@ describe('the gate says yes', () => {
     const leader = aLeader(4, { name: 'b' });
     const pods = [
       observed(aPod({ name: 'a' })),
-      observed({ ...leader, annotations: { ...leader.annotations, [since]: 'noon' } }),
+      observed({ ...leader, annotations: { ...leader.annotations, [since]: '2026-01-02T12:00:00Z' } }),
     ];
     expect(ask({ pods, lock: heldBy('b') }, 'b')).toMatchObject({
       kind: 'yes',
-      leader: { pod: 'b', acquireTime: 'noon' },
+      leader: { pod: 'b', acquireTime: '2026-01-02T12:00:00Z' },
     });
   });
 

@@ -79,12 +79,14 @@ describe('the status', () => {
     expect(build(o, LED, [transition('', { from: 'a' })]).recentTransitions).toHaveLength(1);
   });
 
-  it('takes no time from an annotation that is none', () => {
-    const pods = [observed(aLeader(4, { name: 'a' }))].map(({ pod }) =>
-      observed({ ...pod, annotations: { ...pod.annotations, 'since.leadergroup.dev/notifier': 'yesterday' } }),
-    );
-    expect(build(anObservation({ pods })).leaders[0]?.acquireTime).toBe(NOW);
-  });
+  it.each(['yesterday', '2024-19-39T29:59:59Z', '2024-02-30T00:00:00Z', '2024-02-01T24:00:00Z', `${NOW}\n`])(
+    'takes no time from an annotation that is none: %j',
+    (since) => {
+      const { pod } = observed(aLeader(4, { name: 'a' }));
+      const annotations = { ...pod.annotations, 'since.leadergroup.dev/notifier': since };
+      expect(build(anObservation({ pods: [observed({ ...pod, annotations })] })).leaders[0]?.acquireTime).toBe(NOW);
+    },
+  );
 
   it('counts members that cannot lead by reason, with three examples of each at most', () => {
     const pods = [
@@ -109,6 +111,22 @@ describe('the status', () => {
     const holderSession = { kind: 'stranger', name: '', node: 'vm-1' } as const;
     const o = anObservation({ lock: { ...heldBy('a'), session: 'theirs' }, holderSession });
     expect(build(o).lockedBy).toBe('"unnamed session" on node vm-1 (session theirs)');
+  });
+
+  it('fits the schema and stays one line, whatever a stranger calls its session', () => {
+    const name = `\u001b[31m\u202e\ud800\n${'n'.repeat(40_000)}`;
+    const holderSession = { kind: 'stranger', name, node: 'm'.repeat(40_000) } as const;
+    const o = anObservation({
+      pods: [observed(aPod({ name: 'b' }))],
+      lock: { ...heldBy('a'), session: 'theirs' },
+      holderSession,
+      sessions: [],
+    });
+    const status = build(o, plan(o).verdict);
+    for (const text of [status.lockedBy, ...status.conditions.map(({ message }) => message)]) {
+      expect(text.length).toBeLessThan(500);
+      expect(text).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u);
+    }
   });
 
   it('is the same for the same world, so that at rest nothing is written', () => {

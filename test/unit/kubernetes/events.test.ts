@@ -102,6 +102,13 @@ describe('an event', () => {
     expect(micro(WALL_START_MS)).toBe('2023-11-14T22:13:20.000000Z');
   });
 
+  it('is one line without control characters, whatever its message says', async () => {
+    const { recorder, sent } = setUp({ status: 201 });
+    recorder.emit(anEvent({ message: 'held by "x\u001b[2J\u202e"\r\nand more' }));
+    await settle();
+    expect(sent[0]?.body['note']).toBe('held by "x\uFFFD[2J\uFFFD" and more');
+  });
+
   it('keeps to the limits of the API: the bytes of a note, the length of a name', async () => {
     const { recorder, last } = setUp();
     const regarding = {

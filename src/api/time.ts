@@ -1,0 +1,10 @@
+/** Times as the API server takes them; a status with one that it does not take is refused as a whole. */
+
+const RFC_3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+/** JavaScript alone takes the 30th of February and 24:00, and makes another day of them. */
+export function isTime(text: string): boolean {
+  const local = RFC_3339.exec(text)?.[1];
+  if (local === undefined || Number.isNaN(Date.parse(text))) return false;
+  return new Date(`${local}Z`).toISOString().startsWith(local);
+}

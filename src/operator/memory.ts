@@ -83,7 +83,8 @@ export type GroupMemory = {
   } | null;
   /** Changes of leader that the status does not show yet. */
   transitions: readonly TransitionStatus[];
-  statusWrittenMs: number | null;
+  /** When the status was written, the latest last; as many as its pace asks for. */
+  statusWritesMs: readonly number[];
   /** Ready reason that events and logs were last given. */
   toldReason: string | null;
 };
@@ -119,7 +120,7 @@ export const freshMemory = (): GroupMemory => ({
   goneRivals: new Set(),
   change: null,
   transitions: [],
-  statusWrittenMs: null,
+  statusWritesMs: [],
   toldReason: null,
 });
 

@@ -4,10 +4,11 @@ import { FINALIZER } from '../api/names.ts';
 import type { Plan } from '../election/actions.ts';
 import type { Observation } from '../election/observation.ts';
 import { plan } from '../election/plan.ts';
-import { soonest } from '../election/plans.ts';
+import { notReady, soonest } from '../election/plans.ts';
+import { labelledPods } from '../election/write-off.ts';
 import type { Log } from '../ports/log.ts';
 import type { GroupState, Metrics } from '../ports/metrics.ts';
-import type { Announcer } from './announce.ts';
+import { type Announcer, readyReason } from './announce.ts';
 import { execute } from './execute.ts';
 import { freshMemory, type GroupMemory } from './memory.ts';
 import type { Observer } from './observe.ts';
@@ -179,8 +180,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     reason: string,
   ): Promise<Next> {
     complain(key, reason);
-    const verdict =
-      planned.verdict === null ? null : { ...planned.verdict, detail: `${planned.verdict.detail}: ${reason}` };
+    const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
+    const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
     if (o.group.deleting || !o.consulSilent) await tell(o, { ...planned, verdict }, memory);
     return { kind: 'retry' };
   }
@@ -211,6 +212,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 const finalizerRemoved = (planned: Plan, step: Step): boolean =>
   step.kind === 'ok' && planned.actions.at(-1)?.do === 'removeFinalizer';
+
+/** The status says that all is well, of a leader that is gone or of no members, and what should follow has just failed. */
+const claimsLead = (o: Observation): boolean =>
+  o.ownership.kind === 'owned' && labelledPods(o).length === 0 && CLAIMS.has(readyReason(o));
+
+const CLAIMS: ReadonlySet<string> = new Set(['Led', 'ScaledToZero']);
 
 function stateOf({ verdict }: Plan, o: Observation): GroupState {
   if (o.group.spec.paused) return 'paused';

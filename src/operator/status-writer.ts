@@ -1,4 +1,4 @@
-/** Writes the status: only when it differs, and without a change of leader not more often than every five seconds. */
+/** Writes the status, only when it differs: conditions and the leader at once, counters not more often than every five seconds. */
 import { isDeepStrictEqual } from 'node:util';
 import type { InvalidLeaderGroup, LeaderGroup, LeaderGroupStatus } from '../api/leadergroup.ts';
 import type { Plan } from '../election/actions.ts';
@@ -9,9 +9,10 @@ import type { Kubernetes } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import { readyReason, timeText } from './announce.ts';
 import type { GroupMemory } from './memory.ts';
+import { noteWrite, paceMs } from './status-pace.ts';
 import { groupKey } from './store.ts';
 
-const INTERVAL_MS = 5000;
+const RETRY_MS = 5000;
 const SILENT = 'ConsulUnreachable';
 
 /** Says of a group that cannot be acted on what to change. False: to be tried again. */
@@ -47,9 +48,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     if ((plan.verdict === null && memory.transitions.length === 0) || overruled(o, plan, memory)) return null;
     const status = buildStatus(o, plan.verdict, memory.transitions, timeText(clock));
     if (isDeepStrictEqual(status, o.group.status)) return null;
-    const waitMs = sameLeader(status, o.group.status)
-      ? (memory.statusWrittenMs ?? -INTERVAL_MS) + INTERVAL_MS - clock.nowMs()
-      : 0;
+    const waitMs = paceMs(status, o.group.status, memory.statusWritesMs, clock.nowMs());
     return waitMs > 0 ? waitMs : await send(o, plan, status, memory, signal);
   };
 
@@ -63,7 +62,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     const outcome = await kubernetes.replaceStatus(o.group, o.group.resourceVersion, status, signal);
     switch (outcome.kind) {
       case 'done':
-        memory.statusWrittenMs = clock.nowMs();
+        memory.statusWritesMs = noteWrite(memory.statusWritesMs, clock.nowMs());
         memory.transitions = [];
         memory.silenceTold = plan.verdict?.ready.reason === SILENT;
         if (outcome.object.kind === 'valid') memory.newerGroup = outcome.object.group;
@@ -79,7 +78,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
           { group: groupKey(o.group), reason: outcome.message },
           'the status could not be written; trying again',
         );
-        return INTERVAL_MS;
+        return RETRY_MS;
     }
   }
 
@@ -88,10 +87,6 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     if (found?.kind === 'valid' && found.group.uid === group.uid) memory.newerGroup = found.group;
   }
 }
-
-/** With the same token: the status may be all that still knows it when Consul is restored from a backup. */
-const sameLeader = (a: LeaderGroupStatus, b: LeaderGroupStatus | null): boolean =>
-  a.leaders[0]?.uid === b?.leaders[0]?.uid && a.leaders[0]?.token === b?.leaders[0]?.token;
 
 /**
  * This replica has said once that Consul is silent and the status says otherwise since: another one reaches Consul, and

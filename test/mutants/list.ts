@@ -472,6 +472,27 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'conditions-wait-with-counters',
+    promises: [],
+    attacks: [],
+    what: 'a change of a condition waits for as long as a change of a counter',
+    edits: [edit('operator/status-pace.ts', 'wordsOf(a) === wordsOf(b)', 'wordsOf(a).length > 0')],
+  },
+  {
+    id: 'loss-of-ready-waits',
+    promises: [],
+    attacks: [],
+    what: 'while conditions go back and forth, Ready is left standing although nobody can lead',
+    edits: [edit('operator/status-pace.ts', ' || losesReady(next, written)) return 0;', ') return 0;')],
+  },
+  {
+    id: 'flapping-writes-without-end',
+    promises: ['I7'],
+    attacks: [],
+    what: 'a pod that flaps has the status written each time',
+    edits: [edit('operator/status-pace.ts', '[writesMs.at(-WRITES_AT_ONCE), WINDOW_MS]', '[undefined, WINDOW_MS]')],
+  },
+  {
     id: 'lost-session-elects-anew',
     promises: ['I8'],
     attacks: [20],

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroupStatus } from '../../../src/api/leadergroup.ts';
 import { aPod, type GroupOverrides } from '../../support/builders.ts';
 import { aModel } from '../../support/model/model.ts';
+import type { Replica } from '../../support/model/replica.ts';
 import { tokenOn } from '../../support/model/stage.ts';
 
 async function led(group: GroupOverrides = {}) {
@@ -17,6 +18,12 @@ async function led(group: GroupOverrides = {}) {
   };
   return { model, owner, pass };
 }
+
+const statusWrites = ({ link }: Replica): number =>
+  link.sent.filter(({ operation }) => operation === 'replaceStatus').length;
+
+const readyOf = (status: LeaderGroupStatus) =>
+  status.conditions.find(({ type }) => type === 'Ready') ?? expect.fail('no condition Ready');
 
 describe('a pass', () => {
   it('tells in the status what it has brought, at once', async () => {
@@ -52,6 +59,40 @@ describe('a pass', () => {
     expect(owner.next()?.kind).toBe('after');
     await model.clock.advance(5000);
     expect((await pass()).candidates).toBe(2);
+  });
+
+  it('says that nobody can lead at once, also just after another write', async () => {
+    const { model, pass } = await led();
+    for (const name of ['a', 'b', 'c']) model.api.foreign.removePod(name);
+    expect(readyOf(await pass())).toMatchObject({ status: 'True', reason: 'ScaledToZero' });
+    model.api.foreign.addPod(aPod({ name: 'd', ready: false }));
+    expect(readyOf(await pass())).toMatchObject({ status: 'False', reason: 'NoCandidate' });
+  });
+
+  it('never leaves Ready standing while a pod that flaps cannot lead, and writes seldom all the same', async () => {
+    const { model, owner, pass } = await led();
+    for (const name of ['b', 'c']) model.api.foreign.changePod(name, () => ({ ready: false }));
+    await pass();
+    const before = statusWrites(owner);
+    for (let i = 0; i < 50; i += 1) {
+      model.api.foreign.changePod('a', () => ({ ready: i % 2 === 1 }));
+      const { status } = readyOf(await pass());
+      if (i % 2 === 0) expect(status).toBe('False');
+      await model.clock.advance(100);
+    }
+    expect(statusWrites(owner) - before).toBeLessThanOrEqual(7);
+  });
+
+  it('does not let Ready stand on a leader that is gone while what should follow fails', async () => {
+    const { model, owner, pass } = await led();
+    for (const name of ['b', 'c']) model.api.foreign.removePod(name);
+    expect(readyOf(await pass()).status).toBe('True');
+    model.api.foreign.removePod('a');
+    model.api.foreign.addPod(aPod({ name: 'd' }));
+    owner.link.decide(({ operation }) => (operation === 'createSession' ? 'lost' : 'arrives'));
+    const status = await pass();
+    expect(readyOf(status)).toMatchObject({ status: 'False', reason: 'Electing' });
+    expect(status.leader).toBe('');
   });
 
   it('at rest writes nothing, however often it is made', async () => {

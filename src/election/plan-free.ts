@@ -1,14 +1,7 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
 import type { Action, Plan, Verdict } from './actions.ts';
-import {
-  eligibility,
-  excluded,
-  labelled,
-  membersOf,
-  rankedCandidates,
-  refused,
-  writeOffRefused,
-} from './candidates.ts';
+import { excluded, labelled, membersOf, rankedCandidates, refused, writeOffRefused } from './candidates.ts';
+import { noCandidateMessage } from './ineligible.ts';
 import { nextChangeMs } from './next-change.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { act, look, notReady, ready, rest, until } from './plans.ts';
@@ -97,30 +90,6 @@ function noMembers(o: Observation): Verdict {
 }
 
 const ofThisLife = ({ group }: Observation, { record }: LockView): boolean => record?.groupUid === group.uid;
-
-const EXAMPLES = 3;
-
-/** Who cannot lead, why, and what the API server said where it was the one to refuse. */
-function noCandidateMessage(o: Observation): string {
-  const members = membersOf(o);
-  const names = new Map<string, string[]>();
-  for (const member of members) {
-    const found = eligibility(o, member);
-    if (found.kind === 'candidate') continue;
-    const same = names.get(found.reason) ?? [];
-    names.set(found.reason, same);
-    same.push(member.pod.name);
-  }
-  const reasons = [...names]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([reason, pods]) => `${pods.length} ${reason} (${examples(pods)})`);
-  const refusal = o.pods.find((pod) => refused(o, pod))?.refusedBecause ?? '';
-  const words = refusal === '' ? '' : `; ${refusal}`;
-  return `none of ${members.length} member${members.length === 1 ? '' : 's'} can lead: ${reasons.join(', ')}${words}`;
-}
-
-const examples = (pods: readonly string[]): string =>
-  `${pods.toSorted().slice(0, EXAMPLES).join(', ')}${pods.length > EXAMPLES ? ', ...' : ''}`;
 
 /** What there is to say while Consul keeps the lock closed; null when it does not. */
 export function lockDelayed(o: Observation): Plan | null {

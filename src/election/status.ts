@@ -3,7 +3,6 @@ import type {
   Condition,
   ConditionStatus,
   ConditionType,
-  IneligibleStatus,
   InvalidLeaderGroup,
   LeaderGroup,
   LeaderGroupStatus,
@@ -15,6 +14,7 @@ import { plainText } from '../api/plain-text.ts';
 import { isTime } from '../api/time.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
+import { ineligibleOf } from './ineligible.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { strangerName } from './plan-elsewhere.ts';
 import { tokenOf } from './token.ts';
@@ -22,7 +22,6 @@ import { recordedToken } from './witnesses.ts';
 import { labelledPods } from './write-off.ts';
 
 const TRANSITIONS_KEPT = 10;
-const EXAMPLES_KEPT = 3;
 /** The schema takes 32,768; nobody reads as much. */
 const MESSAGE_LENGTH = 4096;
 
@@ -123,17 +122,6 @@ function leaderStatus(o: Observation, { pod }: ObservedPod, now: string): Leader
 /** Annotations can hold anything. */
 const timeOf = (text = ''): string | undefined => (isTime(text) ? text : undefined);
 
-function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
-  const names = new Map<string, string[]>();
-  for (const member of membersOf(o)) {
-    const found = eligibility(o, member);
-    if (found.kind !== 'candidate') names.set(found.reason, [...(names.get(found.reason) ?? []), member.pod.name]);
-  }
-  return [...names]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([reason, pods]) => ({ reason, count: pods.length, examples: pods.toSorted().slice(0, EXAMPLES_KEPT) }));
-}
-
 function lockedBy(o: Observation): string {
   const { holderSession, lock } = o;
   if (lock?.session == null || holderSession?.kind !== 'stranger') return '';
@@ -147,22 +135,27 @@ function conditionsOf(
   transitions: readonly TransitionStatus[],
   now: string,
 ): readonly Condition[] {
-  const { ready, stalled } = verdict;
-  const electing = ready.reason === 'Electing' || ready.reason === 'LockDelay';
+  const { stalled } = verdict;
+  const { paused } = o.group.spec;
   const make = (type: ConditionType, status: ConditionStatus, reason: string, message: string): Condition =>
     condition(o.group, type, status, reason, message, now);
+  const [working, why] = progressOf(verdict);
   return [
-    make('Ready', ready.status, ready.reason, readyMessage(verdict, leaders, transitions)),
-    make(
-      'Reconciling',
-      electing ? 'True' : 'False',
-      electing ? ready.reason : 'Settled',
-      electing ? verdict.detail : '',
-    ),
-    make('Stalled', stalled === null ? 'False' : 'True', stalled?.reason ?? 'Progressing', stalled?.message ?? ''),
-    make('Paused', o.group.spec.paused ? 'True' : 'False', o.group.spec.paused ? 'PausedBySpec' : 'NotPaused', ''),
+    make('Ready', verdict.ready.status, verdict.ready.reason, readyMessage(verdict, leaders, transitions)),
+    make('Reconciling', working, why, working === 'True' ? verdict.detail : ''),
+    make('Stalled', stalled === null ? 'False' : 'True', stalled?.reason ?? 'NotStalled', stalled?.message ?? ''),
+    make('Paused', paused ? 'True' : 'False', paused ? 'PausedBySpec' : 'NotPaused', ''),
   ];
 }
+
+/** Whether the operator is at work on the group; if not, whether there is nothing to do or others must do something first. */
+function progressOf({ ready, stalled }: Verdict): readonly [ConditionStatus, string] {
+  if (AT_WORK.has(ready.reason)) return ['True', ready.reason];
+  if (stalled !== null) return ['False', 'Stalled'];
+  return ['False', ready.status === 'True' ? 'Settled' : 'Waiting'];
+}
+
+const AT_WORK: ReadonlySet<string> = new Set(['Electing', 'LockDelay', 'Deleting']);
 
 /** lastTransitionTime changes with the status only, as metav1.Condition wants it. */
 function condition(
@@ -179,14 +172,23 @@ function condition(
   return { type, status, reason, message: text, lastTransitionTime, observedGeneration: group.generation };
 }
 
-/** One sentence: who leads, since when, with which token, why; and what to do if something is wrong. */
+/** What matters comes first: who leads, since when, with which token and why; or else what is wrong, and what to do. */
 function readyMessage(
-  { detail }: Verdict,
+  { ready, detail }: Verdict,
   [leader]: readonly LeaderStatus[],
-  [last]: readonly TransitionStatus[],
+  transitions: readonly TransitionStatus[],
 ): string {
   if (leader === undefined) return detail;
-  const why = last !== undefined && last.to === leader.pod ? ` (${last.reason})` : '';
-  const who = `${leader.pod} leads since ${leader.acquireTime} with token ${leader.token}${why}`;
-  return detail === '' ? who : `${who}; ${detail}`;
+  const { pod, acquireTime, token } = leader;
+  const cause = causeOf(leader, transitions);
+  const since = `since ${acquireTime} with token ${token}${cause === '' ? '' : ` (${cause})`}`;
+  if (ready.status !== 'True') return withMore(detail, `${pod} still carries the leader label, ${since}`);
+  return withMore(`${pod} leads ${since}`, detail);
 }
+
+const withMore = (first: string, more: string): string =>
+  more === '' ? first : `${first}${first.endsWith('.') ? '' : ';'} ${more}`;
+
+/** Why this very lead began: another one of a pod of that name had another token. */
+const causeOf = ({ pod, token }: LeaderStatus, transitions: readonly TransitionStatus[]): string =>
+  transitions.find((transition) => transition.to === pod && transition.token === token)?.reason ?? '';

@@ -165,7 +165,7 @@ export function createAnnouncer({
 }
 
 /** Reasons that other events tell better, or that are over before anyone reads of them. */
-const QUIET: ReadonlySet<string> = new Set(['Led', 'Electing', 'ScaledToZero']);
+const QUIET: ReadonlySet<string> = new Set(['Led', 'Electing', 'ScaledToZero', 'NoMembers']);
 
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
 export const timeText = (clock: Clock): string => new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');

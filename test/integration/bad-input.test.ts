@@ -176,7 +176,7 @@ describe('a Consul token', () => {
     expect(h.observer.leaders(namespace, 'denied')).toEqual([]);
     await change(`${rules}\nkey_prefix "jobs/" { policy = "write" }`);
     await h.led(namespace, 'denied', { timeoutMs: 60_000 });
-    await untilCondition('denied', 'Stalled', 'False', 'Progressing');
+    await untilCondition('denied', 'Stalled', 'False', 'NotStalled');
   });
 });
 

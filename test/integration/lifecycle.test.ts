@@ -314,7 +314,7 @@ describe('two groups over the same pods', () => {
     await h.world.deleteGroup(namespace, 'older');
     await untilGone('older');
     await h.led(namespace, 'younger');
-    await untilCondition('younger', 'Stalled', 'False', 'Progressing');
+    await untilCondition('younger', 'Stalled', 'False', 'NotStalled');
     const left = h.observer.pods(namespace).flatMap(({ annotations }) => Object.keys(annotations));
     expect(left.filter((key) => key.endsWith('/older'))).toEqual([]);
   });
@@ -335,7 +335,7 @@ describe('two groups over the same pods', () => {
     await h.world.patchPod(namespace, leader.name, { metadata: { labels: { team: null } } });
     const again = await h.led(namespace, 'younger');
     expect(again.token).toBeGreaterThan(leader.token);
-    await untilCondition('younger', 'Stalled', 'False', 'Progressing');
+    await untilCondition('younger', 'Stalled', 'False', 'NotStalled');
   });
 });
 

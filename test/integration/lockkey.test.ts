@@ -159,7 +159,7 @@ it('an entry under the lock key that is no lock stays untouched and stalls the g
   expect(h.observer.leaders(namespace, 'plain')).toEqual([]);
   await h.world.consul.deleteKey(`${lockKey}/.lock`);
   await h.led(namespace, 'plain');
-  await untilCondition('plain', 'Stalled', 'False', 'Progressing');
+  await untilCondition('plain', 'Stalled', 'False', 'NotStalled');
 });
 
 it('two groups with one lock key, as in two clusters, lead one after the other', async () => {

@@ -493,6 +493,19 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/status-pace.ts', '[writesMs.at(-WRITES_AT_ONCE), WINDOW_MS]', '[undefined, WINDOW_MS]')],
   },
   {
+    id: 'ready-before-any-member',
+    promises: [],
+    attacks: [],
+    what: 'a group in which nobody has ever led is Ready without members',
+    edits: [
+      edit(
+        'election/plan-free.ts',
+        '(status?.leaderTransitions ?? 0) > 0 ||',
+        '(status?.leaderTransitions ?? 0) >= 0 ||',
+      ),
+    ],
+  },
+  {
     id: 'lost-session-elects-anew',
     promises: ['I8'],
     attacks: [20],

@@ -118,7 +118,7 @@ describe('a record that cannot be believed', () => {
     expect(plan(fresh({ lock: aLock(), pods })).verdict?.ready.reason).toBe('NoCandidate');
   });
 
-  it('of a group without members is no trouble', () => {
+  it('of a group that never had a member leaves nothing to elect', () => {
     expect(plan(anObservation({ lock: aLock(), pods: [] })).verdict?.ready.reason).toBe('NoMembers');
   });
 

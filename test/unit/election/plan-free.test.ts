@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { LeaderGroup, LeaderGroupStatus } from '../../../src/api/leadergroup.ts';
+import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
+import { buildStatus } from '../../../src/election/status.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import {
   aLock,
@@ -74,7 +77,7 @@ describe('the lock is free', () => {
 describe('nobody can lead', () => {
   const unready = (name: string) => observed(aPod({ name, ready: false }));
 
-  it('says so, and where the reasons stand', () => {
+  it('says so, and why', () => {
     const planned = plan(anObservation({ pods: [unready('a')], lock: freeAfter('a'), sessions: [] }));
     expect(planned).toMatchObject({ actions: [], verdict: { ready: { status: 'False', reason: 'NoCandidate' } } });
     expect(planned.verdict?.detail).toBe('none of 1 member can lead: 1 NotReady (a)');
@@ -94,14 +97,40 @@ describe('nobody can lead', () => {
     expect(plan(anObservation({ pods, lock: freeAfter('gone'), sessions: [] })).againMs).toBe(5000);
   });
 
-  it('is scaled to zero without any member, which is no trouble', () => {
-    const planned = plan(anObservation({ pods: [], lock: freeAfter('a'), sessions: [] }));
-    expect(planned.verdict?.ready).toEqual({ status: 'True', reason: 'ScaledToZero' });
+  it('names each reason with its members, the most frequent first, three of them at most', () => {
+    const pods = [
+      ...['e', 'd', 'c', 'b'].map(unready),
+      observed(aPod({ name: 'x', annotations: { 'leadergroup.dev/candidate': 'false' } })),
+    ];
+    expect(plan(anObservation({ pods, lock: freeAfter('a'), sessions: [] })).verdict?.detail).toBe(
+      'none of 5 members can lead: 4 NotReady (b, c, d, …), 1 Excluded (x)',
+    );
   });
 
   it('gives up sessions that nobody needs', () => {
     const planned = plan(anObservation({ pods: [], lock: freeAfter('a'), sessions: [aSession('gone')] }));
     expect(steps(planned)).toEqual(['destroySessions session-of-gone']);
+  });
+});
+
+describe('a group without members', () => {
+  const says = (o: Partial<Observation>) =>
+    plan(anObservation({ pods: [], sessions: [], lock: aLock(), ...o })).verdict?.ready;
+  const scaledToZero = { status: 'True', reason: 'ScaledToZero' };
+  const status = (overrides: Partial<LeaderGroupStatus>): LeaderGroup =>
+    aGroup({ status: { ...buildStatus(anObservation({ pods: [] }), null, [], ''), ...overrides } });
+
+  it('is not Ready before anybody has led: whoever waits for a leader would go on too early', () => {
+    const notYet = { status: 'False', reason: 'NoMembers' };
+    expect(says({})).toEqual(notYet);
+    expect(says({ group: status({ members: 2 }) })).toEqual(notYet);
+    const earlierLife = aRecord('a', 4, { groupUid: 'uid-of-an-earlier-group' });
+    expect(says({ lock: aLock({ record: earlierLife }), groupConfirmed: true })).toEqual(notYet);
+  });
+
+  it('is scaled to zero after somebody has led, which is no trouble', () => {
+    expect(says({ lock: freeAfter('a') })).toEqual(scaledToZero);
+    expect(says({ group: status({ leaderTransitions: 1 }) })).toEqual(scaledToZero);
   });
 });
 

@@ -169,7 +169,7 @@ describe('conditions, as kstatus reads them', () => {
     expect(said).toEqual([
       ['Ready', 'True', 'Led'],
       ['Reconciling', 'False', 'Settled'],
-      ['Stalled', 'False', 'Progressing'],
+      ['Stalled', 'False', 'NotStalled'],
       ['Paused', 'False', 'NotPaused'],
     ]);
   });
@@ -183,7 +183,7 @@ describe('conditions, as kstatus reads them', () => {
   it.each(['NoCandidate', 'ConsulUnreachable'] as const)('%s is not Ready, and nothing is under way', (reason) => {
     const status = build(anObservation(), notReady(reason, 'x'));
     expect(condition(status, 'Ready')).toMatchObject({ status: 'False', reason });
-    expect(condition(status, 'Reconciling').status).toBe('False');
+    expect(condition(status, 'Reconciling')).toMatchObject({ status: 'False', reason: 'Waiting' });
   });
 
   it('stalled says what a human must do, in both conditions', () => {
@@ -192,6 +192,7 @@ describe('conditions, as kstatus reads them', () => {
     expect(condition(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'SelectorOverlap' });
     expect(condition(status, 'Stalled').message).toContain('Delete one of the two');
     expect(condition(status, 'Ready').status).toBe('False');
+    expect(condition(status, 'Reconciling')).toMatchObject({ status: 'False', reason: 'Stalled' });
   });
 
   it('paused stands apart', () => {
@@ -226,14 +227,22 @@ describe('Ready’s message', () => {
     );
   });
 
-  it('does not give the reason of another’s lead', () => {
+  it('does not give the reason of another’s lead, also not of an earlier one of that name', () => {
     expect(message(anObservation(), LED, [transition('b')])).not.toContain('LeaderNotReady');
+    expect(message(anObservation(), LED, [transition('a', { token: 3 })])).not.toContain('LeaderNotReady');
+  });
+
+  it('gives the leader’s own reason also when its history has gone on', () => {
+    const news = [transition('a'), transition('', { from: 'b', reason: 'LeaderGone', token: 3 })];
+    expect(message(anObservation(), LED, news)).toMatch(/with token 4 \(LeaderNotReady\)$/);
   });
 
   it('adds what is wrong, also of a leader that is kept', () => {
     const pods = [observed(aLeader(4, { name: 'a', ready: false }))];
     const o = anObservation({ pods });
-    expect(message(o, plan(o).verdict)).toMatch(/^a leads since .*; none of 1 member can lead: 1 NotReady \(a\)/);
+    expect(message(o, plan(o).verdict)).toBe(
+      'none of 1 member can lead: 1 NotReady (a); a still carries the leader label, since 2023-11-14T22:13:20Z with token 4',
+    );
   });
 
   it('says why nobody leads', () => {
@@ -243,6 +252,8 @@ describe('Ready’s message', () => {
 
   it('says what to do when Consul does not answer', () => {
     const o = anObservation({ consulSilent: true, lockDeadlineMs: NOW_MS });
-    expect(message(o, plan(o).verdict)).toMatch(/^a leads since .*onConsulLoss is Hold.*Check Consul/);
+    expect(message(o, plan(o).verdict)).toMatch(
+      /^Consul has not answered .*onConsulLoss is Hold.*Check Consul.*by itself\. a still carries the leader label/,
+    );
   });
 });

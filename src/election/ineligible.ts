@@ -1,0 +1,37 @@
+/** Members that cannot lead, counted by reason: for the status, and in words. */
+import type { IneligibleStatus } from '../api/leadergroup.ts';
+import { eligibility, membersOf, refused } from './candidates.ts';
+import type { Observation } from './observation.ts';
+
+const EXAMPLES = 3;
+
+export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
+  const names = new Map<string, string[]>();
+  for (const member of membersOf(o)) {
+    const found = eligibility(o, member);
+    if (found.kind === 'candidate') continue;
+    const known = names.get(found.reason);
+    if (known === undefined) names.set(found.reason, [member.pod.name]);
+    else known.push(member.pod.name);
+  }
+  return [...names]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([reason, pods]) => ({ reason, count: pods.length, examples: pods.toSorted().slice(0, EXAMPLES) }));
+}
+
+/**
+ * Who cannot lead and why, the most frequent reason first, and what the API server said where it was the one to refuse. E.g. `none of 3
+ * members can lead: 2 NotReady (web-1, web-2), 1 Excluded (web-3)`.
+ */
+export function noCandidateMessage(o: Observation): string {
+  const count = membersOf(o).length;
+  const reasons = ineligibleOf(o)
+    .toSorted((a, b) => b.count - a.count)
+    .map(inWords);
+  const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
+  const refusal = o.pods.find((pod) => refused(o, pod))?.refusedBecause ?? '';
+  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === '' ? '' : `; ${refusal}`}`;
+}
+
+const inWords = ({ reason, count, examples }: IneligibleStatus): string =>
+  `${count} ${reason} (${examples.join(', ')}${count > examples.length ? ', …' : ''})`;

@@ -47,7 +47,7 @@ const electionMetrics = ({ counter, gauge, histogram }: Instruments) => {
     FAILOVER_BUCKETS,
   );
   const repairs = counter('label_repairs_total', 'Leader labels put right that somebody else had taken off or put on');
-  const groups = gauge('groups', 'LeaderGroups of this replica by state', 'state');
+  const groups = gauge('groups', 'LeaderGroups whose bucket this replica owns, by state', 'state');
   return {
     electionWon: () => elections.inc(),
     handover: (reason) => handovers.inc({ reason }),

@@ -5,11 +5,11 @@ import type { Plan } from '../election/actions.ts';
 import type { Observation } from '../election/observation.ts';
 import { plan } from '../election/plan.ts';
 import { notReady, soonest } from '../election/plans.ts';
-import { labelledPods } from '../election/write-off.ts';
 import type { Log } from '../ports/log.ts';
 import type { GroupState, Metrics } from '../ports/metrics.ts';
-import { type Announcer, readyReason } from './announce.ts';
+import type { Announcer } from './announce.ts';
 import { execute } from './execute.ts';
+import { claimsLead, stateOf } from './group-state.ts';
 import { freshMemory, type GroupMemory } from './memory.ts';
 import type { Observer } from './observe.ts';
 import type { Next } from './queue.ts';
@@ -106,8 +106,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
    * nobody else's group suffers.
    */
   async function refuse(key: string, group: InvalidLeaderGroup): Promise<Next> {
+    if (!options.owned(group)) {
+      states.delete(key);
+      return { kind: 'done' };
+    }
     states.set(key, 'stalled');
-    if (!options.owned(group)) return { kind: 'done' };
     if (group.deleting && group.finalizers.includes(FINALIZER)) return await letGo(group);
     complain(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
@@ -165,10 +168,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function rest(key: string, o: Observation, planned: Plan, memory: GroupMemory): Promise<Next> {
     memory.conflicts.clear();
     if (planned.verdict !== null) complaints.delete(key);
-    states.set(key, stateOf(planned, o));
+    noteState(key, planned, o);
     const statusMs = await tell(o, planned, memory);
     const againMs = soonest([planned.againMs, statusMs]);
     return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
+  }
+
+  /** Only own groups are counted: one that another replica owns is that one's to judge. */
+  function noteState(key: string, planned: Pick<Plan, 'verdict'>, o: Observation): void {
+    if (o.ownership.kind === 'notOwned') states.delete(key);
+    else states.set(key, stateOf(planned.verdict, o, states.get(key)));
   }
 
   /** An action failed: people see that the group is not settled, and why. */
@@ -182,6 +191,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     complain(key, reason);
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
+    noteState(key, { verdict }, o);
     if (o.group.deleting || !o.consulSilent) await tell(o, { ...planned, verdict }, memory);
     return { kind: 'retry' };
   }
@@ -212,25 +222,3 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 const finalizerRemoved = (planned: Plan, step: Step): boolean =>
   step.kind === 'ok' && planned.actions.at(-1)?.do === 'removeFinalizer';
-
-/** The status says that all is well, of a leader that is gone or of no members, and what should follow has just failed. */
-const claimsLead = (o: Observation): boolean =>
-  o.ownership.kind === 'owned' && labelledPods(o).length === 0 && CLAIMS.has(readyReason(o));
-
-const CLAIMS: ReadonlySet<string> = new Set(['Led', 'ScaledToZero']);
-
-function stateOf({ verdict }: Plan, o: Observation): GroupState {
-  if (o.group.spec.paused) return 'paused';
-  if (verdict === null) return 'notLed';
-  if (verdict.stalled !== null) return 'stalled';
-  switch (verdict.ready.reason) {
-    case 'Led':
-      return 'led';
-    case 'LedElsewhere':
-      return 'ledElsewhere';
-    case 'ScaledToZero':
-      return 'scaledToZero';
-    default:
-      return 'notLed';
-  }
-}

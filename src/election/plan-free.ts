@@ -2,7 +2,6 @@
 import type { Action, Plan, Verdict } from './actions.ts';
 import { excluded, labelled, membersOf, rankedCandidates, refused, writeOffRefused } from './candidates.ts';
 import { noCandidateMessage } from './ineligible.ts';
-import { nextChangeMs } from './next-change.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { act, look, notReady, ready, rest, until } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
@@ -66,12 +65,11 @@ const causeOf = (o: Observation, lock: LockView, nominee: ObservedPod): string =
   return lock.record.holder.uid === nominee.pod.uid ? 'SessionLost' : 'LeaderLost';
 };
 
-/** Nobody can lead now: says why, and when somebody may. */
+/** Nobody can lead now: says why. */
 export function waitForCandidate(o: Observation): Plan {
   const left = leftOver(o);
   if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
-  const againMs = nextChangeMs(o);
-  return rest(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)), againMs);
+  return rest(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)));
 }
 
 /**

@@ -2,7 +2,6 @@
 import type { PodRef } from '../api/pod.ts';
 import type { Action, Plan } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
-import { nextChangeMs } from './next-change.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
@@ -83,14 +82,13 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (unread.length > 0) return look([{ do: 'readOwners', owners: unread }], 'the next handover waits for no read');
   const left = leftOver(o);
   if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
-  const againMs = soonest([graceMs, nextChangeMs(o)]);
   if (!labelled(o.group, holder)) {
-    if (onHold(o, holder)) return rest(notReady('LabelContested', contestMessage(o)), againMs);
+    if (onHold(o, holder)) return rest(notReady('LabelContested', contestMessage(o)), graceMs);
     const wait = waitForCandidate(o);
-    return { ...wait, againMs: soonest([againMs, wait.againMs]) };
+    return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
   const details = [holder.pod.ready ? '' : notReadyDetail(lock), contestMessage(o), o.followersRefusedBecause];
-  return rest(ready('Led', details.filter((detail) => detail !== '').join('; ')), againMs);
+  return rest(ready('Led', details.filter((detail) => detail !== '').join('; ')), graceMs);
 }
 
 /** A label that somebody else writes as well is repaired, but not at once every time. */
@@ -199,6 +197,5 @@ function keepUnfit(held: Held, holder: ObservedPod): Plan {
     const what = strays.length > 0 ? 'labels on others are taken off' : 'the lock is verified';
     return act([verifyOf(held, holder), ...clean], 'LabelRestored', what);
   }
-  const wait = waitForCandidate(o);
-  return { ...wait, againMs: soonest([wait.againMs, nextChangeMs(o)]) };
+  return waitForCandidate(o);
 }

@@ -5,6 +5,7 @@
 import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
 import { withYesesAwaited } from './gate.ts';
+import { nextChangeMs } from './next-change.ts';
 import type { LockView, Observation } from './observation.ts';
 import { withOwnersKnown } from './owners.ts';
 import { planDeletion } from './plan-deletion.ts';
@@ -13,7 +14,7 @@ import { planElsewhere } from './plan-elsewhere.ts';
 import { planFree, withFirst } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
 import { planLabelStop, planOverlap, planPaused, planSilence, silent, standDown } from './plan-restrained.ts';
-import { look, nothing, stalled } from './plans.ts';
+import { look, nothing, soonest, stalled } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { trustOf } from './trust.ts';
 import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
@@ -25,7 +26,13 @@ import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
-export const plan = (o: Observation): Plan => withYesesAwaited(o, withOwnersKnown(o, decide(o)));
+export const plan = (o: Observation): Plan => withYesesAwaited(o, withOwnersKnown(o, withTimers(o, decide(o))));
+
+/** Whatever a plan that rests says of the group ends with time at the latest, be it only a counter in the status. */
+const withTimers = (o: Observation, plan: Plan): Plan =>
+  plan.actions.length > 0 || plan.verdict === null
+    ? plan
+    : { ...plan, againMs: soonest([plan.againMs, nextChangeMs(o)]) };
 
 function decide(o: Observation): Plan {
   if (o.group.deleting) return planDeletion(o);

@@ -506,6 +506,19 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'time-wakes-nobody',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a group at rest is not woken by what ends with time',
+    edits: [
+      edit(
+        'election/plan.ts',
+        'againMs: soonest([plan.againMs, nextChangeMs(o)])',
+        'againMs: soonest([plan.againMs, nextChangeMs({ ...o, pods: [] })])',
+      ),
+    ],
+  },
+  {
     id: 'lost-session-elects-anew',
     promises: ['I8'],
     attacks: [20],

@@ -167,7 +167,7 @@ describe('a deleted group', () => {
     await h.world.applyGroup({ namespace, name: 'halted', spec: { paused: true } });
     await untilCondition('halted', 'Paused', 'True', 'PausedBySpec');
     await untilCondition('barred', 'Stalled', 'True', 'LockKeyNotAllowed');
-    await untilCondition('alone', 'Ready', 'True', 'ScaledToZero');
+    await untilCondition('alone', 'Ready', 'False', 'NoMembers');
     const gone = namespace;
     await h.world.deleteNamespace(gone);
     await vi.waitFor(

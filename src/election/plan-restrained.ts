@@ -26,10 +26,13 @@ const holderPastDeadline = (o: Observation): boolean => {
   return holder !== null && o.nowMs >= holder.deadlineMs;
 };
 
-/** Before the deadline nothing at all is written; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
+/** Before the deadline nothing is written to pods or locks; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
 export function planSilence(o: Observation): Plan {
   if (o.nowMs < o.lockDeadlineMs)
-    return nothing('Consul is silent, the lock is not yet unknown', until(o, o.lockDeadlineMs));
+    return {
+      ...nothing('Consul is silent, the lock is not yet unknown', until(o, o.lockDeadlineMs)),
+      verdict: bereft(o),
+    };
   const { onConsulLoss, paused } = o.group.spec;
   const hold = onConsulLoss === 'Hold' || paused;
   const targets = hold || o.demotedForSilence ? [] : labelledPods(o);
@@ -44,6 +47,19 @@ export function planSilence(o: Observation): Plan {
     verdict,
   };
 }
+
+/** The leader went while Consul is silent. Its label needs no deadline to be gone, and whoever waits for Ready should not think it there. */
+function bereft(o: Observation): Verdict | null {
+  const owner = o.ownership.kind === 'owned' || o.ownership.kind === 'lapsed';
+  if (!owner || !saysLed(o) || labelledPods(o).length > 0) return null;
+  return notReady(
+    'ConsulUnreachable',
+    'the leader is gone, and Consul does not answer: nobody can be elected. Check Consul; the group recovers by itself.',
+  );
+}
+
+const saysLed = ({ group }: Observation): boolean =>
+  group.status?.conditions.some(({ type, reason }) => type === 'Ready' && reason === 'Led') ?? false;
 
 /** A replica that never owned the bucket may only be cut off itself: what people see is the owner's to say. */
 const silenceVerdict = (o: Observation, hold: boolean): Verdict | null =>

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
+import { ready } from '../../../src/election/plans.ts';
+import { buildStatus } from '../../../src/election/status.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { anObservation, aSession, NOW_MS, observed, steps } from '../../support/builders-election.ts';
 
@@ -16,6 +18,26 @@ describe('while Consul is silent', () => {
   it('nothing is done before the deadline, but to look again then', () => {
     const before = planned({ ...silent, lockDeadlineMs: NOW_MS + 700 });
     expect([steps(before), before.againMs]).toEqual([[], 700]);
+  });
+
+  it.each(['owned', 'lapsed'] as const)('a leader that goes is not called Led until the deadline (%s)', (kind) => {
+    const led = buildStatus(anObservation(), ready('Led'), [], '');
+    const { ownership } = anObservation();
+    const gone = {
+      ...silent,
+      group: aGroup({ status: led }),
+      pods: [follower],
+      lockDeadlineMs: NOW_MS + 700,
+      ownership: kind === 'owned' ? ownership : { kind },
+    };
+    const before = planned(gone);
+    expect([steps(before), before.verdict?.ready, before.againMs]).toEqual([
+      [],
+      { status: 'False', reason: 'ConsulUnreachable' },
+      700,
+    ]);
+    expect(planned({ ...gone, ownership: { kind: 'notOwned' } }).verdict).toBeNull();
+    expect(planned({ ...gone, pods: [leading] }).verdict).toBeNull();
   });
 
   it('at the deadline the leader is written off, once, where the group wants that', () => {

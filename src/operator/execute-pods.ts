@@ -270,8 +270,10 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
     case 'done':
       if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
       if (present) run.memory.wholeLife = true;
+      else run.memory.finalizerOff = true;
       return OK;
     case 'gone':
+      run.memory.finalizerOff = true;
       return OK;
     case 'conflict':
       return rereadGroup(run, group);

@@ -55,7 +55,7 @@ export async function readGroup(run: Run): Promise<Step> {
     return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`, 1000);
   }
   if (newer(found.group, group) && found.kind === 'valid') memory.newerGroup = found.group;
-  memory.deletionConfirmed = found.group.deleting;
+  memory.deletionConfirmedMs = found.group.deleting ? run.ports.clock.nowMs() : null;
   memory.groupConfirmedAt = versionOf(run.ports.locks.view(group));
   return OK;
 }

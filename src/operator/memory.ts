@@ -65,8 +65,10 @@ export type GroupMemory = {
   demotedForSilence: boolean;
   lockDelayedUntilMs: number | null;
   deletingSinceMs: number | null;
-  /** A GET has shown the deletion of this very group. */
-  deletionConfirmed: boolean;
+  /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
+  deletionConfirmedMs: number | null;
+  /** Our finalizer is off a group that is being deleted: whatever a cache still shows of it, it is gone. */
+  finalizerOff: boolean;
   /** Uid of the older group that a GET has shown. */
   rivalConfirmed: string | null;
   /** Uids of older groups that a GET has shown to be gone. */
@@ -115,7 +117,8 @@ export const freshMemory = (): GroupMemory => ({
   demotedForSilence: false,
   lockDelayedUntilMs: null,
   deletingSinceMs: null,
-  deletionConfirmed: false,
+  deletionConfirmedMs: null,
+  finalizerOff: false,
   rivalConfirmed: null,
   goneRivals: new Set(),
   change: null,

@@ -1,5 +1,6 @@
 /** Puts together everything that one decision about a group rests on. Reads memory only: no request is sent here. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
+import { FINALIZER } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { matches } from '../api/selector.ts';
 import { finished, labelled } from '../election/candidates.ts';
@@ -138,7 +139,7 @@ function observation(
     ...followersRefused(memory),
     consulDenied: memory.consulDenied,
     deletingSinceMs: memory.deletingSinceMs,
-    deletionConfirmed: memory.deletionConfirmed,
+    deletionConfirmed: nowMs - (memory.deletionConfirmedMs ?? Number.NEGATIVE_INFINITY) < CONFIRMED_MS,
   };
 }
 
@@ -158,8 +159,13 @@ const followersRefused = ({
 /** Consul may answer a replica that has just lost its session: it does not know yet whose the group is. */
 const knowsOwner = ({ kind }: Ownership): boolean => kind === 'owned' || kind === 'notOwned';
 
+/** A group may be made anew under its name at any moment, and a watch may hang: a deletion is confirmed anew with each pass. */
+const CONFIRMED_MS = 1000;
+
 /** Our own writes to the group are known before the watch tells of them. */
 function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
+  if (memory.finalizerOff)
+    return { ...cached, deleting: true, finalizers: cached.finalizers.filter((each) => each !== FINALIZER) };
   const known = memory.newerGroup;
   if (known === null) return cached;
   if (known.uid === cached.uid && newer(known, cached)) return known;

@@ -1,7 +1,7 @@
 /** I5: tokens of a group never go down, and no two members ever share one. */
 import { type Breach, podName } from './breach.ts';
 import { tokenOf } from './groups.ts';
-import { groupKey } from './history.ts';
+import { compareVersions, groupKey } from './history.ts';
 import type { LockState } from './locks.ts';
 import type { Case } from './promises.ts';
 import type { Step } from './steps.ts';
@@ -70,6 +70,25 @@ const wentDown = (highest: Highest, next: Highest): string | null => {
   const another = next.uid !== null && highest.uid !== null && next.uid !== highest.uid;
   return next.token === highest.token && another ? `token ${next.token} was given to a second member` : null;
 };
+
+/** Tokens outlive their group: a group of a name goes on above every token of the earlier ones. */
+export const tokensOutliveGroups = (cases: readonly Case[]): readonly Breach[] => {
+  const highest = new Map<string, number>();
+  const inOrder = cases.toSorted((a, b) => compareVersions(bornAt(a), bornAt(b)));
+  return inOrder.flatMap(({ trace }): readonly Breach[] => {
+    const group = groupKey(trace.group);
+    const before = highest.get(group) ?? 0;
+    const tokens = trace.promotions.map(({ token }) => token ?? 0);
+    highest.set(group, Math.max(before, ...tokens));
+    const low = trace.promotions.find(({ token }) => token !== null && token <= before);
+    if (low === undefined) return [];
+    const at = { group, resourceVersion: low.step.resourceVersion, index: null, pods: [podName(low.pod)] };
+    const message = `${podName(low.pod)} was promoted with token ${low.token} after token ${before} of an earlier group of this name`;
+    return [{ ...at, promise: 'I5', message }];
+  });
+};
+
+const bornAt = ({ trace }: Case): string => trace.group.bornAt ?? '0';
 
 export const tokensRise = (checked: Case, first: Step | undefined): readonly Breach[] => [
   ...overPromotions(checked, first),

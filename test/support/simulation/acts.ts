@@ -44,6 +44,12 @@ export type Act = { readonly atMs: number } & (
   | { readonly act: 'timing'; readonly group: number; readonly ttlMs: number }
   | { readonly act: 'pause'; readonly group: number; readonly forMs: number }
   | { readonly act: 'stranger'; readonly group: number; readonly forMs: number }
+  /** Deleted, and made anew under its name when it has gone. */
+  | { readonly act: 'remake'; readonly group: number; readonly forMs: number }
+  /** Somebody else takes the leader label off whenever it sees it. */
+  | { readonly act: 'enforce'; readonly group: number; readonly everyMs: number; readonly forMs: number }
+  /** A policy refuses patches of this pod, or of all of the group's (null). */
+  | { readonly act: 'refuse'; readonly group: number; readonly pod: number | null; readonly forMs: number }
 );
 
 export type GroupPlan = {
@@ -87,9 +93,11 @@ export function scenarioOf(seed: number): Scenario {
     replicas,
     gate: random.chance(0.4),
     steady,
-    acts: [...acts, ...dances, ...blackout(seed, { lengthMs, replicas, groups, steady })].toSorted(
-      (a, b) => a.atMs - b.atMs,
-    ),
+    acts: withHabits(seed, { lengthMs, replicas, groups, steady }, [
+      ...acts,
+      ...dances,
+      ...blackout(seed, { lengthMs, replicas, groups, steady }),
+    ]).toSorted((a, b) => a.atMs - b.atMs),
   };
 }
 
@@ -252,6 +260,34 @@ function blackout(seed: number, frame: Frame): readonly Act[] {
   const atMs = Math.round(random.between(8000, Math.max(9000, frame.lengthMs - longestMs)));
   const how = random.pick(['down', 'down', 'frozen'] as const);
   return [{ act: 'outage', atMs, of: 'consul', how, forMs: longestMs + Math.round(random.between(1000, 6000)) }];
+}
+
+/**
+ * What other people's clusters do, in a third of the histories. Where a group is made anew Consul is not wiped: a life that nothing is
+ * remembered of counts on from the time, which rises too slowly for elections by the second.
+ */
+function withHabits(seed: number, frame: Frame, acts: readonly Act[]): readonly Act[] {
+  const random = stream(`habits ${seed}`);
+  if (frame.steady || !random.chance(0.33)) return acts;
+  const habits = Array.from({ length: random.pick([1, 2, 4]) }, () => habit(random, frame));
+  const kept = habits.some(({ act }) => act === 'remake') ? acts.filter(({ act }) => act !== 'wipe') : acts;
+  return [...kept, ...habits];
+}
+
+function habit(random: Random, frame: Frame): Act {
+  const atMs = Math.round(random.between(4000, frame.lengthMs));
+  const group = random.below(frame.groups.length);
+  const forMs = Math.round(random.between(500, 12_000));
+  switch (random.pick(['remake', 'remake', 'enforce', 'refuse'] as const)) {
+    case 'remake':
+      return { act: 'remake', atMs, group, forMs: random.pick([50, 200, 1500, 4000]) };
+    case 'enforce':
+      return { act: 'enforce', atMs, group, everyMs: Math.round(random.between(5, 400)), forMs };
+    case 'refuse': {
+      const pod = random.chance(0.5) ? null : random.below(frame.groups[group]?.pods ?? 1);
+      return { act: 'refuse', atMs, group, pod, forMs };
+    }
+  }
 }
 
 /** For people: one line. */

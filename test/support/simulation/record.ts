@@ -1,5 +1,6 @@
 /** Writes a history down while it happens, for the checker, and as one number by which two histories are compared. */
 
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import type { KvEntry } from '../../../src/ports/consul.ts';
@@ -21,7 +22,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
   ];
   const keys: KeyState[] = [];
-  const groups = scenario.groups.map(({ name, lockKey }) => watchedGroup(api.group(name), lockKey));
+  const groups: WatchedGroup[] = scenario.groups.map(({ name, lockKey }) => watchedGroup(api.group(name), lockKey));
   const wanted = new Set(groups.flatMap(({ lockKey, recordKey }) => [lockKey, recordKey]));
   const seen = new Map<string, string>();
   const sessions = new Map<string, { namespace: string; group: string; podUid: string }>();
@@ -35,6 +36,8 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
 
   api.onChange((change, kind) => {
     mix(`${loop.nowMs()} ${JSON.stringify(change)}`);
+    if (kind === 'leadergroups')
+      noteLife(change as { before: LeaderGroup | null; after: LeaderGroup | null; version: number });
     if (kind !== 'pods') return;
     const { before, after, version } = change as { before: Pod | null; after: Pod | null; version: number };
     const pod = after ?? before;
@@ -44,6 +47,24 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     const foreign = !writing;
     pods.push({ kind: how, atMs: loop.nowMs(), resourceVersion: String(version), pod: watched(pod), foreign });
   });
+
+  /** A group that is made anew is another one, for the checker too. */
+  function noteLife({
+    before,
+    after,
+    version,
+  }: {
+    before: LeaderGroup | null;
+    after: LeaderGroup | null;
+    version: number;
+  }): void {
+    const at = groups.findIndex(({ uid }) => uid === before?.uid);
+    const known = groups[at];
+    if (before !== null && after === null && known !== undefined) groups[at] = { ...known, goneAt: String(version) };
+    if (before !== null || after === null) return;
+    const lockKey = scenario.groups.find(({ name }) => name === after.name)?.lockKey ?? null;
+    groups.push({ ...watchedGroup(after, lockKey), bornAt: String(version) });
+  }
 
   /** Writes of operators are told of after the change that they made; everything else is somebody else's. */
   let writing = false;

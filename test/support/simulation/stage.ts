@@ -38,6 +38,8 @@ export type Stage = {
   heal(): void;
 };
 
+const ROLE = 'leadergroup.dev/role';
+
 type Outage = { down: boolean };
 
 const podName = (group: GroupPlan, at: number): string => `${group.name}-${at}`;
@@ -71,6 +73,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
   const lives = new Map<string, number>();
   /** Faults that go on, by name; of one name the one that began last is in force. */
   const faults = createFaults(loop);
+  const refusing = new Set<(pod: string) => boolean>();
   let started = 0;
   let made = 0;
   let stood = false;
@@ -200,6 +203,12 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
       case 'pause':
       case 'stranger':
         return groupAct(given);
+      case 'remake':
+        return remake(plan(given.group), given.forMs);
+      case 'enforce':
+        return enforce(plan(given.group), given.everyMs, given.forMs);
+      case 'refuse':
+        return refuse(plan(given.group), given.pod === null ? null : nameOf(given.group, given.pod), given.forMs);
       case 'compact':
         watchServer.compactedAt = api.version();
         return;
@@ -266,6 +275,38 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
       );
     }
     if (lockKey !== null) stranger(`${lockKey}/.lock`, given.forMs);
+  }
+
+  function remake(of: GroupPlan, forMs: number): void {
+    api.foreign.deleteGroup(of.name);
+    const again = (): void => {
+      if (api.group(of.name) !== null) return void loop.after(50, again);
+      made += 1;
+      api.foreign.addGroup({ ...groupOf(of), uid: `uid-${made}-of-${of.name}`, createdMs: 1_700_000_000_000 + made });
+    };
+    loop.after(forMs, again);
+  }
+
+  function enforce(of: GroupPlan, everyMs: number, forMs: number): void {
+    let over = false;
+    const look = (): void => {
+      if (over) return;
+      for (const { name, labels } of api.pods())
+        if (labels['app'] === of.name && labels[ROLE] === 'leader')
+          api.foreign.changePod(name, ({ labels: { [ROLE]: _leader, ...others } }) => ({ labels: others }));
+      loop.after(everyMs, look);
+    };
+    look();
+    later(forMs, () => {
+      over = true;
+    });
+  }
+
+  function refuse(of: GroupPlan, only: string | null, forMs: number): void {
+    const refusal = (name: string): boolean => (only === null ? name.startsWith(`${of.name}-`) : name === only);
+    refusing.add(refusal);
+    api.refusePatches(({ name }) => [...refusing].some((refuses) => refuses(name)));
+    later(forMs, () => void refusing.delete(refusal));
   }
 
   /** As `consul lock` does: waits for the lock, overwrites its value, and deletes the key when it is done. */
@@ -382,7 +423,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     counts,
     defects,
     clocksStood: () => stood,
-    apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen(),
+    apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
     lifeOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,
@@ -402,6 +443,6 @@ const groupOf = (plan: GroupPlan): LeaderGroup =>
       lockKey: plan.lockKey,
       onConsulLoss: plan.onConsulLoss,
       failoverDelayMs: plan.failoverDelayMs,
-      label: { key: 'leadergroup.dev/role', leader: 'leader', follower: plan.follower },
+      label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },
   });

@@ -5,7 +5,7 @@ import { MalformedAnswer } from './decode.ts';
 import { type Attempt, fromFailure, fromRefusal, malformed } from './errors.ts';
 import type { Answer, Request, Transport } from './transport.ts';
 
-/** For metrics. `lost` and `rejected` are answers, not failures. A `watchPrefix` takes as long as nothing happens. */
+/** For metrics. `lost` and `rejected` are answers, not failures. A `watchKey` or `watchPrefix` takes as long as nothing happens. */
 export type RequestReport = {
   readonly operation: Operation;
   readonly outcome: 'ok' | 'lost' | 'rejected' | 'aborted' | ConsulErrorKind;
@@ -21,6 +21,8 @@ type Operation =
   | 'listSessions'
   | 'txn'
   | 'readKeys'
+  | 'readKey'
+  | 'watchKey'
   | 'readPrefix'
   | 'watchPrefix';
 

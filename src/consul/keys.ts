@@ -1,5 +1,5 @@
 /** Keys and transactions. */
-import { type Consul, ConsulError, type KvSnapshot, type TxnResult } from '../ports/consul.ts';
+import { type Consul, ConsulError, type KvEntry, type KvSnapshot, type TxnResult } from '../ports/consul.ts';
 import type { Call, Caller } from './caller.ts';
 import {
   decodeCommitted,
@@ -14,7 +14,7 @@ import { filtered, ruleFor } from './errors.ts';
 import { isFiltered } from './sessions.ts';
 import type { Answer } from './transport.ts';
 
-type KeyPart = Pick<Consul, 'txn' | 'readKeys' | 'readPrefix'>;
+type KeyPart = Pick<Consul, 'txn' | 'readKeys' | 'readKey' | 'readPrefix'>;
 type TxnOps = Parameters<Consul['txn']>[0];
 type Block = Parameters<Consul['readPrefix']>[1];
 
@@ -56,24 +56,55 @@ const transaction = (ops: TxnOps): Call<TxnResult> => ({
 /** The answer when there is no key. It has an index like any other; a proxy's 404, which has none, is malformed. */
 const isNotFound = ({ status }: Answer): boolean => status === 404;
 
-const prefixRead = (prefix: string, { index, waitMs }: Block): Call<KvSnapshot> => {
+type Found = { readonly index: number; readonly entries: readonly KvEntry[] };
+
+const blockingRead = <T>(
+  operation: { readonly at: 'readKey' | 'readPrefix'; readonly blocking: 'watchKey' | 'watchPrefix' },
+  {
+    what,
+    rule,
+    key,
+    recurse,
+  }: { readonly what: string; readonly rule: string; readonly key: string; readonly recurse: boolean },
+  { index, waitMs }: Block,
+  result: (found: Found) => T,
+): Call<T> => {
   const blocking = index > 0;
   return {
-    operation: blocking ? 'watchPrefix' : 'readPrefix',
-    what: `read the keys below ${prefix}`,
+    operation: blocking ? operation.blocking : operation.at,
+    what,
     write: false,
-    rule: readRule(prefix),
-    path: kvPath(prefix),
-    query: { recurse: '', ...(blocking ? { index: String(index), wait: `${Math.ceil(waitMs)}ms` } : {}) },
+    rule,
+    path: kvPath(key),
+    query: {
+      ...(recurse ? { recurse: '' } : {}),
+      ...(blocking ? { index: String(index), wait: `${Math.ceil(waitMs)}ms` } : {}),
+    },
     ...(blocking ? { heldMs: heldMs(waitMs) } : {}),
     expected: isNotFound,
     read: (answer, attempt) => {
       if (isFiltered(answer)) throw filtered(attempt);
       const entries = isNotFound(answer) ? [] : decodeEntries(answer.text);
-      return { index: decodeIndex(answer.headers['x-consul-index']), entries };
+      return result({ index: decodeIndex(answer.headers['x-consul-index']), entries });
     },
   };
 };
+
+const prefixRead = (prefix: string, block: Block): Call<KvSnapshot> =>
+  blockingRead(
+    { at: 'readPrefix', blocking: 'watchPrefix' },
+    { what: `read the keys below ${prefix}`, rule: readRule(prefix), key: prefix, recurse: true },
+    block,
+    (found) => found,
+  );
+
+const keyRead = (key: string, block: Block, ownPrefix: string): Call<{ index: number; entry: KvEntry | null }> =>
+  blockingRead(
+    { at: 'readKey', blocking: 'watchKey' },
+    { what: `read the key ${key}`, rule: ruleFor('key', 'write', key, ownPrefix), key, recurse: false },
+    block,
+    ({ index, entries }) => ({ index, entry: entries.find((entry) => entry.key === key) ?? null }),
+  );
 
 const tooManyKeys = (count: number): ConsulError =>
   new ConsulError('refused', `Cannot read ${count} keys in one request: at most ${MAX_READ_KEYS}`);
@@ -107,6 +138,8 @@ export const createKeys = (call: Caller, ownPrefix: string): KeyPart => ({
       signal,
     );
   },
+
+  readKey: (key, block, signal) => call(keyRead(key, block, ownPrefix), signal),
 
   readPrefix: (prefix, block, signal) => call(prefixRead(prefix, block), signal),
 });

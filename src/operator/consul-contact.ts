@@ -81,6 +81,7 @@ export function trackContact(
     listSessions: watched(consul.listSessions),
     txn: watched(consul.txn),
     readKeys: watched(consul.readKeys),
+    readKey: watched(consul.readKey),
     readPrefix: watched(consul.readPrefix),
   };
   return { consul: asked, silentSinceMs: () => sinceMs };

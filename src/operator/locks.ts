@@ -3,11 +3,12 @@
  * of it is a hint; every transaction checks the versions it was planned with.
  */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { bucketOf, groupKeys, groupOfKey, groupsPrefix, type KeySpace } from '../election/keys.ts';
+import { groupKeys, groupOfKey, type KeySpace } from '../election/keys.ts';
 import type { GroupKeys, LockView } from '../election/observation.ts';
 import { parseRecord } from '../election/record.ts';
 import { parseToken } from '../election/token.ts';
 import type { Consul, KvEntry, KvSnapshot } from '../ports/consul.ts';
+import { createPairs } from './pairs.ts';
 import { groupKey } from './store.ts';
 
 export type Locks = {
@@ -16,6 +17,11 @@ export type Locks = {
   view(group: LeaderGroup): LockView | null;
   /** Consistent. Throws ConsulError, and leaves the view in doubt then, as it does where something else was learnt meanwhile. */
   read(group: LeaderGroup, signal: AbortSignal): Promise<void>;
+  /**
+   * Consistent, of up to 64 keys that no watch covers. What is read is known then; a key of which something else was learnt meanwhile
+   * is left out, since which of the two is the later one cannot be told. Throws ConsulError.
+   */
+  look(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, KvEntry | null>>;
   /** The answer to our own transaction: what it wrote is known before any watch tells, unless one has told of more. */
   applied(group: LeaderGroup, entries: readonly KvEntry[]): void;
   /** What is known of this group's lock is not to be believed until it has been read. */
@@ -34,13 +40,13 @@ export type Locks = {
    * whatever is known then.
    */
   ownWrite(key: string, group: string): boolean;
-  /** What is known of one key, and its place in the order of what is learnt; null: nothing. */
-  known(key: string): { readonly entry: KvEntry | null; readonly learnt: number } | null;
   /** Everything that is known to exist, ours and what else stands below what is watched. */
   entries(): readonly KvEntry[];
   /** Nothing below this prefix is known any more. */
   forget(prefix: string): void;
-  /** The group is gone: what it had in doubt need not be read any more. */
+  /** Nobody looks at these any more. */
+  forgetKeys(keys: readonly string[]): void;
+  /** The group is gone: what it had in doubt, and read of keys that nobody else reads, need not be kept. */
   dropped(group: string): void;
 };
 
@@ -54,76 +60,85 @@ type Known = {
 };
 
 /** A consistent read under way. */
-type Reading = { readonly keys: readonly string[]; overtaken: boolean };
+type Reading = { readonly keys: readonly string[]; readonly overtaken: Set<string> };
 
 export function createLocks(consul: Consul, space: KeySpace): Locks {
   const known = new Map<string, Known>();
   let learnt = 0;
   /** By group, how many of its transactions are under way. */
   const underWay = new Map<string, number>();
-  /** Prefixes whose watch has delivered: below them, a key that is not known does not exist. */
-  const covered = new Set<string>();
+  /** Prefixes whose watch has delivered, with what is known below: what is not known there does not exist. */
+  const covered = new Map<string, Set<string>>();
   const keysOf = (group: LeaderGroup): GroupKeys => groupKeys(space, group, group.spec.lockKey);
 
   function lookUp(key: string): Known | null {
     const found = known.get(key);
     if (found !== undefined) return found;
-    const inSight = covered.has(key) || [...ancestors(key)].some((prefix) => covered.has(prefix));
-    return inSight ? { entry: null, index: 0, learnt: 0, writer: null } : null;
+    return inSight(key) ? { entry: null, index: 0, learnt: 0, writer: null } : null;
   }
 
   function view(group: LeaderGroup): LockView | null {
     const keys = keysOf(group);
-    const entries = namesOf(keys).map((key) => ({ key, known: doubted.has(key) ? null : lookUp(key) }));
+    const name = groupKey(group);
+    const entries = namesOf(keys).map((key) => ({ key, known: doubts.has(key, name) ? null : lookUp(key) }));
     if (entries.some((entry) => entry.known === null)) return null;
     return viewOf(keys, new Map(entries.map((entry) => [entry.key, entry.known?.entry ?? null])));
   }
 
-  /** Keys, each with the groups that have it in doubt. */
-  const doubted = new Map<string, Set<string>>();
-  const readings = new Set<Reading>();
+  const inSight = (key: string): boolean => [...ancestors(key)].some((prefix) => covered.has(prefix));
 
-  function doubt(key: string, group: string): void {
-    doubted.set(key, (doubted.get(key) ?? new Set()).add(group));
-  }
-
-  /** These groups have nothing in doubt any more. */
-  function settle(concerned: (group: string) => boolean): void {
-    for (const [key, groups] of doubted) {
-      for (const group of groups) if (concerned(group)) groups.delete(group);
-      if (groups.size === 0) doubted.delete(key);
+  function put(key: string, entry: Known | null): void {
+    if (entry === null) known.delete(key);
+    else known.set(key, entry);
+    for (const prefix of ancestors(key)) {
+      if (entry === null) covered.get(prefix)?.delete(key);
+      else covered.get(prefix)?.add(key);
     }
   }
 
-  const prefixOf = (group: string): string => {
-    const [namespace = '', name = ''] = group.split('/');
-    return groupsPrefix(space, bucketOf(namespace, name));
-  };
+  /** A group's doubts are its own: whoever shares the key would go blind for them, and nobody would wake it. */
+  const doubts = createPairs();
+  /** Keys that are covered by no watch, with the groups that have read them. */
+  const readers = createPairs();
+  const readings = new Set<Reading>();
 
   async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
     const names = namesOf(keysOf(group));
-    for (const key of names) doubt(key, groupKey(group));
-    const reading: Reading = { keys: names, overtaken: false };
+    for (const key of names) doubts.add(key, groupKey(group));
+    for (const key of names) if (!inSight(key)) readers.add(key, groupKey(group));
+    const { entries, overtaken } = await ask(names, signal);
+    if (overtaken.size === 0) for (const [at, key] of names.entries()) found(key, entries[at] ?? null);
+  }
+
+  async function look(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, KvEntry | null>> {
+    const { entries, overtaken } = await ask(keys, signal);
+    const believed = keys.flatMap((key, at) => (overtaken.has(key) ? [] : [[key, entries[at] ?? null] as const]));
+    for (const [key, entry] of believed) found(key, entry);
+    return new Map(believed);
+  }
+
+  /** Which of two things learnt at the same time is the later one cannot be told, but the next read is later than both. */
+  async function ask(keys: readonly string[], signal: AbortSignal) {
+    const reading: Reading = { keys, overtaken: new Set() };
     readings.add(reading);
-    const entries = await consul.readKeys(names, signal).finally(() => readings.delete(reading));
-    // Which of the two is the later one cannot be told, but the next read is later than both.
-    if (reading.overtaken) return;
-    for (const [i, key] of names.entries()) {
-      const entry = entries[i] ?? null;
-      if (differ(known.get(key)?.entry ?? null, entry)) overtake((other) => other === key);
-      learn(key, entry);
-    }
+    const entries = await consul.readKeys(keys, signal).finally(() => readings.delete(reading));
+    return { entries, overtaken: reading.overtaken };
+  }
+
+  function found(key: string, entry: KvEntry | null): void {
+    if (differ(known.get(key)?.entry ?? null, entry)) overtake((other) => other === key);
+    learn(key, entry);
   }
 
   /** Something is learnt of a key that a read under way may not know. */
   function overtake(concerned: (key: string) => boolean): void {
-    for (const reading of readings) if (reading.keys.some(concerned)) reading.overtaken = true;
+    for (const { keys, overtaken } of readings) for (const key of keys) if (concerned(key)) overtaken.add(key);
   }
 
   function learn(key: string, entry: KvEntry | null, writer = writerOf(key, entry)): void {
-    doubted.delete(key);
+    doubts.dropKey(key);
     learnt += 1;
-    known.set(key, { entry, index: entry?.modifyIndex ?? 0, learnt, writer });
+    put(key, { entry, index: entry?.modifyIndex ?? 0, learnt, writer });
   }
 
   /** Still the one who wrote it, if this is what was written. */
@@ -136,14 +151,20 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean, asked = 0): readonly string[] {
     const seen = new Map(entries.map((entry) => [entry.key, entry]));
-    const keys = new Set([...seen.keys(), ...[...known.keys()].filter((key) => key.startsWith(prefix))]);
-    if (!covered.has(prefix)) overtake((key) => key.startsWith(prefix));
-    covered.add(prefix);
-    return [...keys].filter((key) => {
+    const below = covered.get(prefix) ?? cover(prefix);
+    return [...new Set([...seen.keys(), ...below])].filter((key) => {
       const before = known.get(key);
       if (!rebuilt && before !== undefined && before.index > index) return asked >= before.learnt && lostBehind(key);
       return replace(key, before?.entry ?? null, seen.get(key) ?? null);
     });
+  }
+
+  /** The first answer of its watch: from now on what is not known there does not exist. */
+  function cover(prefix: string): ReadonlySet<string> {
+    overtake((key) => key.startsWith(prefix));
+    const below = new Set([...known.keys()].filter((key) => key.startsWith(prefix)));
+    covered.set(prefix, below);
+    return below;
   }
 
   /**
@@ -151,18 +172,17 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
    * not yet told of the entry cannot see by its index. Read consistently before anything is believed.
    */
   function lostBehind(key: string): boolean {
-    doubt(key, groupOfKey(space, key) ?? '');
+    doubts.add(key, groupOfKey(space, key) ?? '');
     const before = known.get(key);
     // Whoever wrote it must be woken like anybody else: what it wrote is gone.
-    if (before !== undefined) known.set(key, { ...before, writer: null });
+    if (before !== undefined) put(key, { ...before, writer: null });
     overtake((other) => other === key);
     return true;
   }
 
   /** Whether that changed anything. */
   function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
-    if (entry === null) known.delete(key);
-    else known.set(key, { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
+    put(key, entry === null ? null : { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
     const changed = differ(before, entry);
     if (changed) overtake((other) => other === key);
     return changed;
@@ -172,6 +192,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     keysOf,
     view,
     read,
+    look,
     applied: (group, entries) => {
       const names = new Set(namesOf(keysOf(group)));
       // The watch may have shown a later change before the answer came: a session that ended just then.
@@ -182,7 +203,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     },
     doubt: (group) => {
       const names = namesOf(keysOf(group));
-      for (const key of names) doubt(key, groupKey(group));
+      for (const key of names) doubts.add(key, groupKey(group));
       overtake((key) => names.includes(key));
     },
     snapshot,
@@ -197,19 +218,23 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       };
     },
     ownWrite: (key, group) => underWay.has(group) || known.get(key)?.writer === group,
-    known: lookUp,
     entries: () => [...known.values()].flatMap(({ entry }) => entry ?? []),
     forget: (prefix) => {
+      const below = covered.get(prefix) ?? [];
       covered.delete(prefix);
-      // What groups of this bucket had in doubt is another replica's business now; who shares a key with them must not go blind for it.
-      settle((group) => prefixOf(group) === prefix);
-      for (const key of known.keys()) {
-        // A shared key may lie below another: its own watch goes on, and what it told must not look as if it were gone.
-        if (key.startsWith(prefix) && !covered.has(key) && ![...ancestors(key)].some((other) => covered.has(other)))
-          known.delete(key);
+      // Another watch may go on that covers it too.
+      for (const key of below) if (!inSight(key)) put(key, null);
+    },
+    forgetKeys: (keys) => {
+      for (const key of keys) {
+        doubts.dropKey(key);
+        if (!inSight(key)) put(key, null);
       }
     },
-    dropped: (group) => settle((other) => other === group),
+    dropped: (group) => {
+      doubts.dropGroup(group);
+      for (const key of readers.dropGroup(group)) if (!inSight(key)) put(key, null);
+    },
   };
 }
 
@@ -220,7 +245,7 @@ const differ = (a: KvEntry | null, b: KvEntry | null): boolean =>
 const namesOf = (keys: GroupKeys): readonly string[] =>
   [keys.lock, keys.record, keys.token].filter((key) => key !== null);
 
-/** Prefixes that a watch of this key may have, besides itself: every folder above it. */
+/** Prefixes that a watch of this key may have: every folder above it. */
 function* ancestors(key: string): Generator<string> {
   for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) yield key.slice(0, end + 1);
 }

@@ -5,7 +5,7 @@ import { aborted } from './aborted.ts';
 import { backoffMs } from './queue.ts';
 
 /** Safe with every Consul version and usual load balancers (some cut requests after 30 s). */
-const WAIT_MS = 20_000;
+export const WAIT_MS = 20_000;
 
 /**
  * Calls `onSnapshot` with every state that a read returns, `rebuilt` when Consul's index fell back (what was known is

@@ -84,6 +84,12 @@ export type Consul = {
   txn(ops: readonly TxnOp[], signal: AbortSignal): Promise<TxnResult>;
   /** Consistent read of up to 64 keys in one request; null for a key that does not exist. Throws `denied` when Consul filtered the answer. */
   readKeys(keys: readonly string[], signal: AbortSignal): Promise<readonly (KvEntry | null)[]>;
+  /** One key (default consistency: a hint), null where it does not exist. Blocks as readPrefix does. */
+  readKey(
+    key: string,
+    block: { readonly index: number; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly index: number; readonly entry: KvEntry | null }>;
   /** Everything below a prefix (default consistency: a hint). Blocks up to `waitMs` while the index is still `index`; 0 answers at once. */
   readPrefix(
     prefix: string,

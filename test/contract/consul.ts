@@ -255,6 +255,33 @@ export function consulContract(given: () => ContractConsul): void {
     expect(less.index).toBeGreaterThan(full.index);
   });
 
+  test('a read of one key shows it alone, and answers again when it changes, appears or is gone', async (c, key) => {
+    const none = await c.consul.readKey(key, { index: 0, waitMs: 1000 }, signal);
+    expect([none.entry, none.index >= 1]).toEqual([null, true]);
+    const appears = c.consul.readKey(key, { index: none.index, waitMs: 60_000 }, signal);
+    await committed(
+      c,
+      { verb: 'set', key: `${key}-beside`, value: 'x' },
+      { verb: 'set', key: `${key}/below`, value: 'x' },
+    );
+    const [made] = await committed(c, { verb: 'set', key, value: 'one' });
+    const until = async (found: typeof none): Promise<typeof none> =>
+      found.entry !== null ? found : until(await c.consul.readKey(key, { index: found.index, waitMs: 60_000 }, signal));
+    const first = await until(await appears);
+    expect(first).toMatchObject({ index: made?.modifyIndex, entry: { key, value: 'one' } });
+    const changes = c.consul.readKey(key, { index: first.index, waitMs: 60_000 }, signal);
+    await committed(c, { verb: 'set', key, value: 'two' });
+    const second = await changes;
+    expect([second.entry?.value, second.index > first.index]).toEqual(['two', true]);
+    const goes = c.consul.readKey(key, { index: second.index, waitMs: 60_000 }, signal);
+    await committed(c, { verb: 'delete', key });
+    const gone = await goes;
+    expect([gone.entry, gone.index > second.index]).toEqual([null, true]);
+    const quiet = c.consul.readKey(key, { index: gone.index, waitMs: 1000 }, signal);
+    await c.pass(2500);
+    expect((await quiet).entry).toBeNull();
+  });
+
   test('a blocking read answers when something below the prefix changes, and else when its time is over', async (c, key) => {
     const prefix = key.slice(0, key.lastIndexOf('/') + 1);
     const session = await open(c);

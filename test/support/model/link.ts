@@ -4,7 +4,7 @@
  */
 import type { LeaderGroupStatus } from '../../../src/api/leadergroup.ts';
 import type { PodRef } from '../../../src/api/pod.ts';
-import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
+import { type Consul, ConsulError } from '../../../src/ports/consul.ts';
 import {
   type Kubernetes,
   KubernetesError,
@@ -12,7 +12,7 @@ import {
   type WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
 import type { WorldApiServer } from './world-api-server.ts';
-import { snapshotOf, type WorldConsul } from './world-consul.ts';
+import { blockingKey, blockingPrefix, keyOf, snapshotOf, type WorldConsul } from './world-consul.ts';
 
 export type Request = {
   readonly to: 'consul' | 'kubernetes';
@@ -169,20 +169,17 @@ export function createLink(
     listSessions: (node) => asConsul('listSessions', node, () => world.requests.listSessions(node)),
     txn: (ops) => asConsul('txn', ops.at(-1)?.verb ?? '', () => world.requests.txn(replica, ops), ops),
     readKeys: (keys) => asConsul('readKeys', keys[0] ?? '', () => world.requests.readKeys(keys)),
-    readPrefix: (prefix, block, signal) => readPrefix(prefix, block, signal),
+    readKey: async (key, block, signal) => {
+      await blockingKey(world, key, block, signal);
+      signal.throwIfAborted();
+      return await asConsul('readKey', key, () => keyOf(world.now(), key));
+    },
+    readPrefix: async (prefix, block, signal) => {
+      await blockingPrefix(world, prefix, block, signal);
+      signal.throwIfAborted();
+      return await asConsul('readPrefix', prefix, () => snapshotOf(world.now(), prefix));
+    },
   };
-
-  /** Blocks as Consul does; a wake-up, the time, or the end of the request lets it answer. */
-  async function readPrefix(
-    prefix: string,
-    block: { readonly index: number; readonly waitMs: number },
-    signal: AbortSignal,
-  ): Promise<KvSnapshot> {
-    const now = (): KvSnapshot => snapshotOf(world.now(), prefix);
-    if (block.index !== 0 && now().index === block.index) await world.untilChanged(prefix, block.waitMs, signal);
-    signal.throwIfAborted();
-    return await asConsul('readPrefix', prefix, now);
-  }
 
   const kubernetes: Kubernetes = {
     patchPod: (pod, resourceVersion, patch) => {

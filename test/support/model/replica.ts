@@ -12,8 +12,6 @@ import {
   groupsPrefix,
   type KeySpace,
   replicaSessionName,
-  sharedLockKey,
-  sharedTokenKey,
   syntheticNode,
 } from '../../../src/election/keys.ts';
 import type { Ownership } from '../../../src/election/observation.ts';
@@ -221,9 +219,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   function watchedPrefixes(): readonly string[] {
     const groups = api.groups();
     const buckets = groups.map(({ namespace, name: group }) => groupsPrefix(SPACE, bucketOf(namespace, group)));
-    const shared = groups.flatMap(({ spec }) =>
-      spec.lockKey === null ? [] : [sharedLockKey(spec.lockKey), sharedTokenKey(spec.lockKey)],
-    );
+    const shared = groups.flatMap(({ spec }) => (spec.lockKey === null ? [] : [`${spec.lockKey}/`]));
     return [...new Set([...buckets, ...shared])];
   }
 

@@ -83,8 +83,8 @@ export type WorldConsul = {
   onChange(listener: (state: KvState) => void): void;
   /** Called when a session has ended by itself, its TTL over. */
   onExpiry(listener: (session: ConsulSession) => void): void;
-  /** Resolves when the index of a prefix is another, after `waitMs`, or when aborted. */
-  untilChanged(prefix: string, waitMs: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when what `look` sees of the keys is another, after `waitMs`, or when aborted. */
+  untilChanged(look: (state: KvState) => number, waitMs: number, signal: AbortSignal): Promise<void>;
   /** Writes so far: transactions that changed something, sessions created or destroyed. Renewals are none. */
   writes(): number;
 };
@@ -182,8 +182,8 @@ export function createWorldConsul(clock: Clock): WorldConsul {
     changed();
   }
 
-  function untilChanged(prefix: string, waitMs: number, signal: AbortSignal): Promise<void> {
-    const indexNow = (): number => snapshotOf({ entries, removedAt }, prefix).index;
+  function untilChanged(of: (state: KvState) => number, waitMs: number, signal: AbortSignal): Promise<void> {
+    const indexNow = (): number => of({ entries, removedAt });
     const seen = indexNow();
     return new Promise((resolve) => {
       const end = (): void => {
@@ -297,6 +297,41 @@ export function createWorldConsul(clock: Clock): WorldConsul {
 export function snapshotOf({ entries, removedAt }: KvState, prefix: string): KvSnapshot {
   const found = [...entries.values()].filter(({ key }) => key.startsWith(prefix));
   return { index: Math.max(1, removedAt, ...found.map(({ modifyIndex }) => modifyIndex)), entries: found };
+}
+
+/** What a read of one key answers in this state: where it does not exist, with the index of the newest change of any. */
+export function keyOf({ entries, removedAt }: KvState, key: string): KeyAnswer {
+  const entry = entries.get(key) ?? null;
+  const newest = (): number => Math.max(1, removedAt, ...[...entries.values()].map(({ modifyIndex }) => modifyIndex));
+  return { index: entry?.modifyIndex ?? newest(), entry };
+}
+
+type Block = { readonly index: number; readonly waitMs: number };
+type KeyAnswer = { readonly index: number; readonly entry: KvEntry | null };
+
+/** Blocks as Consul does. A key that does not exist wakes nobody by the changes of others. */
+export async function blockingKey(
+  world: WorldConsul,
+  key: string,
+  block: Block,
+  signal: AbortSignal,
+): Promise<KeyAnswer> {
+  const now = (): KeyAnswer => keyOf(world.now(), key);
+  const version = (state: KvState): number => keyOf(state, key).entry?.modifyIndex ?? 0;
+  if (block.index !== 0 && now().index === block.index) await world.untilChanged(version, block.waitMs, signal);
+  return now();
+}
+
+export async function blockingPrefix(
+  world: WorldConsul,
+  prefix: string,
+  block: Block,
+  signal: AbortSignal,
+): Promise<KvSnapshot> {
+  const now = (): KvSnapshot => snapshotOf(world.now(), prefix);
+  const version = (state: KvState): number => snapshotOf(state, prefix).index;
+  if (block.index !== 0 && now().index === block.index) await world.untilChanged(version, block.waitMs, signal);
+  return now();
 }
 
 const plain = ({ id, name, node, ttlMs, lockDelayMs, createIndex }: ConsulSession): ConsulSession => ({

@@ -1,9 +1,9 @@
 /** The operator's ports over the simulated network: each method is a message to a server that knows nothing of the network. */
-import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
+import { type Consul, ConsulError } from '../../../src/ports/consul.ts';
 import { type Kubernetes, KubernetesError, type WriteOutcome } from '../../../src/ports/kubernetes.ts';
 import type { PatchRequest } from '../model/link.ts';
 import type { WorldApiServer } from '../model/world-api-server.ts';
-import { snapshotOf, type WorldConsul } from '../model/world-consul.ts';
+import { blockingKey, blockingPrefix, type WorldConsul } from '../model/world-consul.ts';
 import type { Wire } from './network.ts';
 
 /** As the adapters have them by default. */
@@ -29,15 +29,9 @@ export function consulOver(wire: Wire, world: WorldConsul, replica: string): Con
   ): Promise<T> => wire.call(apply, words(operation), signal, timeoutMs);
   const { requests } = world;
 
-  async function blocking(
-    prefix: string,
-    block: { readonly index: number; readonly waitMs: number },
-    signal: AbortSignal,
-  ) {
-    const now = (): KvSnapshot => snapshotOf(world.now(), prefix);
-    if (block.index !== 0 && now().index === block.index) await world.untilChanged(prefix, block.waitMs, signal);
-    return now();
-  }
+  /** A blocking read has longer. */
+  const timeoutOf = ({ index, waitMs }: { readonly index: number; readonly waitMs: number }): number =>
+    REQUEST_MS + (index === 0 ? 0 : waitMs + BLOCKING_GRACE_MS);
 
   return {
     registerNode: (node, signal) => send('registerNode', () => requests.registerNode(node), signal),
@@ -48,13 +42,10 @@ export function consulOver(wire: Wire, world: WorldConsul, replica: string): Con
     listSessions: (node, signal) => send('listSessions', () => requests.listSessions(node), signal),
     txn: (ops, signal) => send('txn', () => requests.txn(replica, ops), signal),
     readKeys: (keys, signal) => send('readKeys', () => requests.readKeys(keys), signal),
+    readKey: (key, block, signal) =>
+      send('readKey', () => blockingKey(world, key, block, signal), signal, timeoutOf(block)),
     readPrefix: (prefix, block, signal) =>
-      send(
-        'readPrefix',
-        () => blocking(prefix, block, signal),
-        signal,
-        REQUEST_MS + (block.index === 0 ? 0 : block.waitMs + BLOCKING_GRACE_MS),
-      ),
+      send('readPrefix', () => blockingPrefix(world, prefix, block, signal), signal, timeoutOf(block)),
   };
 }
 

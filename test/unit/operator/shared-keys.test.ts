@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLockWatches } from '../../../src/operator/lock-watches.ts';
 import { createLocks } from '../../../src/operator/locks.ts';
 import { groupKey } from '../../../src/operator/store.ts';
-import type { Consul } from '../../../src/ports/consul.ts';
+import { type Consul, ConsulError } from '../../../src/ports/consul.ts';
 import { aGroup } from '../../support/builders.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
 import { createLink } from '../../support/model/link.ts';
@@ -20,13 +20,22 @@ async function following(count: number) {
   const stop = new AbortController();
   let blocking = 0;
   let most = 0;
+  let cut = 0;
+  const denied = new Set<string>();
   const consul: Consul = {
     ...link.consul,
-    readPrefix: async (...args) => {
-      if (args[1].index > 0) most = Math.max(most, (blocking += 1));
-      return await link.consul.readPrefix(...args).finally(() => {
-        if (args[1].index > 0) blocking -= 1;
+    // Until Consul answers, whatever becomes of the client: its connection counts.
+    readKey: async (key, block, signal) => {
+      if (denied.has(key)) throw new ConsulError('denied', `may not read ${key}`);
+      if (block.index > 0) most = Math.max(most, (blocking += 1));
+      return await link.consul.readKey(key, block, signal).finally(() => {
+        if (block.index > 0) blocking -= 1;
+        if (signal.aborted) cut += 1;
       });
+    },
+    readKeys: async (keys, signal) => {
+      if (keys.some((key) => denied.has(key))) throw new ConsulError('denied', 'may not read one of them');
+      return await link.consul.readKeys(keys, signal);
     },
   };
   const locks = createLocks(consul, SPACE);
@@ -50,7 +59,7 @@ async function following(count: number) {
   await settle();
   await clock.advance(2000);
   woken.length = 0;
-  return { clock, world, link, locks, watches, groups, woken, stop, mostBlocking: () => most };
+  return { clock, world, link, locks, watches, groups, woken, denied, stop, mostBlocking: () => most, cut: () => cut };
 }
 
 describe('any number of shared keys', () => {
@@ -73,12 +82,62 @@ describe('any number of shared keys', () => {
   });
 
   it('leave nothing behind when they are followed no more', async () => {
-    const { clock, link, watches, groups, stop } = await following(60);
+    const { clock, world, link, locks, watches, groups, stop } = await following(60);
+    for (const [at] of groups.entries()) world.foreign.put(`jobs/k${at}/.lock`, 'x', true);
+    await clock.advance(2000);
+    expect(locks.entries()).toHaveLength(60);
     for (const group of groups) watches.unfollow(groupKey(group));
-    await clock.advance(5000);
+    await clock.advance(25_000);
+    expect(locks.entries()).toEqual([]);
     const before = link.sent.length;
     await clock.advance(60_000);
     expect(link.sent.length).toBe(before);
+    stop.abort();
+  });
+
+  it('that come and go cut no read, whose connection Consul would go on counting, and take no more of them', async () => {
+    const { clock, world, watches, groups, woken, stop, mostBlocking, cut } = await following(30);
+    for (let round = 0; round < 100; round += 1) {
+      for (const group of groups) watches.unfollow(groupKey(group));
+      for (const group of groups) watches.follow(group);
+      await clock.advance(100);
+    }
+    expect([mostBlocking(), cut()]).toEqual([24, 0]);
+    await clock.advance(25_000);
+    woken.length = 0;
+    for (const [at] of groups.entries()) world.foreign.put(`jobs/k${at}/.lock`, 'x', true);
+    await clock.advance(2000);
+    expect(new Set(woken)).toEqual(new Set(groups.map(groupKey)));
+    stop.abort();
+  });
+
+  it('are heard of also beside some that may not be read, watched or not', async () => {
+    const { clock, world, woken, denied, groups, stop } = await following(150);
+    const hidden = [0, 1, 60, 61, 149];
+    for (const at of hidden) denied.add(`jobs/k${at}/.lock`);
+    for (const [at] of groups.entries()) world.foreign.put(`jobs/k${at}/.lock`, 'x', true);
+    await clock.advance(3000);
+    const others = groups.filter((_, at) => !hidden.includes(at)).map(groupKey);
+    expect(woken).toEqual(expect.arrayContaining(others));
+    woken.length = 0;
+    denied.clear();
+    await clock.advance(60_000);
+    expect(new Set(woken)).toEqual(new Set(hidden.map((at) => `default/g${at}`)));
+    stop.abort();
+  });
+
+  it('are read at once with every change of one that is watched, whatever else is learnt meanwhile', async () => {
+    const { clock, world, link, locks, groups, woken, stop } = await following(1);
+    const [group] = groups;
+    if (group === undefined) throw new Error('no group');
+    link.decide(({ operation }) => (operation === 'readKeys' ? 'held' : 'arrives'));
+    world.foreign.put('jobs/k0/.lock', 'x', true);
+    await settle();
+    locks.doubt(group);
+    link.decide(() => 'arrives');
+    for (const request of link.held()) request.deliver();
+    await clock.advance(100);
+    expect(woken).toEqual(['default/g0']);
     stop.abort();
   });
 });
@@ -89,11 +148,12 @@ it('what others keep below a lock key, or beside it, is not read', async () => {
   world.foreign.put('jobs/k0/team/config', 'x');
   world.foreign.put('jobs/other/.lock', 'x', true);
   await clock.advance(30_000);
-  const read = link.sent.filter(({ operation }) => operation === 'readPrefix').map(({ about }) => about);
-  expect(new Set(read)).toEqual(new Set(['jobs/k0/.lock', 'jobs/k0/.token']));
-  expect([
-    locks.known('jobs/k0/team/config')?.entry ?? null,
-    group !== undefined && locks.view(group) !== null,
-  ]).toEqual([null, true]);
+  world.foreign.put('jobs/k0/.lock/below', 'x');
+  await clock.advance(30_000);
+  const read = link.sent.filter(({ operation }) => operation === 'readPrefix' || operation === 'readKey');
+  expect(new Set(read.map(({ operation, about }) => `${operation} ${about}`))).toEqual(
+    new Set(['readKey jobs/k0/.lock']),
+  );
+  expect([locks.entries(), group !== undefined && locks.view(group) !== null]).toEqual([[], true]);
   stop.abort();
 });

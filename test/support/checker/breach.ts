@@ -21,6 +21,8 @@ export type CheckOptions = {
   readonly everyKeyState?: boolean;
   /** Groups (namespace/name) that need not have had a leader. Default none: a check that saw no leader checked nothing. */
   readonly leaderless?: readonly string[];
+  /** Writes were refused: a member that never carried the label may be passed over (ADR 0013). Default false. */
+  readonly refusals?: boolean;
 };
 
 export const DEFAULT_TOLERANCE_MS = 1000;

@@ -82,7 +82,8 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
       ),
     );
     const leaderless = history.groups.filter(({ name }) => !everLed.has(name)).map(({ name }) => `default/${name}`);
-    const { breaches: found } = check(history, { toleranceMs: 0, everyKeyState: true, leaderless });
+    const refusals = scenario.acts.some(({ act }) => act === 'refuse');
+    const { breaches: found } = check(history, { toleranceMs: 0, everyKeyState: true, leaderless, refusals });
     return found.map((each) => `checker: ${sentence(each)}`);
   }
 }

@@ -5,15 +5,10 @@
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { fencedAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { OwnerRef, Pod } from '../api/pod.ts';
-import type { Action, Plan, WriteOffTarget } from './actions.ts';
 import { labelled, membersOf } from './candidates.ts';
 import type { LabelStop, Observation, ObservedPod } from './observation.ts';
-import { look, notReady, rest } from './plans.ts';
 
 export const LABEL_STOP = 'LabelInWorkloadSelector';
-
-/** A controller that cannot be read must have kept a pod for so long after our write before more of its pods are written. */
-export const TRIAL_MS = 2000;
 
 /** Labels that a pod has from its controller only. */
 const MADE_BY_A_CONTROLLER = [
@@ -66,83 +61,4 @@ const releasedMessage = (pod: string, key: string): string =>
 export function unreadOwners(o: Observation): readonly OwnerRef[] {
   const owners = membersOf(o).flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
   return [...new Map(owners.map((owner) => [owner.uid, owner])).values()];
-}
-
-/**
- * Before a plan writes a label the controllers of those pods have been asked for their selectors. Of one that may not be read a single pod
- * is written first; the rest waits until that pod has kept its controller.
- *
- * **Guarantees** What is left of a plan is a prefix of it, so its order still holds.
- */
-export function withOwnersKnown(o: Observation, plan: Plan): Plan {
-  const written = plan.actions.flatMap((action) => labelWrites(o, action));
-  if (written.length === 0) return plan;
-  const unread = written.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
-  if (unread.length > 0) {
-    const owners = [...new Map([...unread, ...unreadOwners(o)].map((owner) => [owner.uid, owner])).values()];
-    return look([{ do: 'readOwners', owners }], 'what the controllers of the pods select by is not known');
-  }
-  if (!written.some(({ owner }) => owner.kind === 'unreadable')) return plan;
-  return onTrial(o, plan);
-}
-
-/**
- * The prefix of the plan that writes at most one pod of each controller that could not be read. A lock does not move, and no verification
- * is sent, for a promotion that must wait.
- */
-function onTrial(o: Observation, plan: Plan): Plan {
-  const trial = beginTrial();
-  const refused = plan.actions.map((action) => labelWrites(o, action).filter((observed) => !trial.may(observed)));
-  const first = refused.findIndex((pods) => pods.length > 0);
-  if (first < 0) return plan;
-  const before = plan.actions.slice(0, first);
-  const move = before.findIndex(({ do: what }) => what !== 'writeOff');
-  const uids = new Set(refused[first]?.map(({ pod }) => pod.uid));
-  const part = move < 0 ? without(plan.actions[first], uids) : [];
-  const actions = [...(move < 0 ? before : before.slice(0, move)), ...part];
-  return actions.length === 0 ? rest(notReady('Electing', ON_TRIAL), trial.waitMs()) : { ...plan, actions };
-}
-
-const ON_TRIAL =
-  'the controllers of the pods cannot be read; one label was written, to see whether its pod keeps its controller';
-
-function beginTrial() {
-  const firsts = new Map<string, string>();
-  let waitMs = 0;
-  return {
-    waitMs: () => waitMs,
-    /** Of each controller that cannot be read one pod, and the others once that has kept it. */
-    may: ({ pod, owner }: ObservedPod): boolean => {
-      if (owner.kind !== 'unreadable' || pod.owner === null) return true;
-      if (owner.trial !== null && owner.trial.leftMs <= 0) return true;
-      const first = owner.trial?.podUid ?? firsts.get(pod.owner.uid) ?? pod.uid;
-      firsts.set(pod.owner.uid, first);
-      if (first !== pod.uid) waitMs = Math.max(waitMs, owner.trial?.leftMs ?? TRIAL_MS);
-      return first === pod.uid;
-    },
-  };
-}
-
-/** Only what is left of several independent writes may go ahead. */
-function without(action: Action | undefined, uids: ReadonlySet<string>): readonly Action[] {
-  if (action?.do !== 'writeOff') return [];
-  const targets = action.targets.filter(({ pod }) => !uids.has(pod.uid));
-  return targets.length === 0 ? [] : [{ ...action, targets }];
-}
-
-/** Pods whose label the action changes. One that is silence's business is left out: its deadline does not wait. */
-function labelWrites(o: Observation, action: Action): readonly ObservedPod[] {
-  const { key, leader, follower } = o.group.spec.label;
-  const known = new Map(o.pods.map((observed) => [observed.pod.uid, observed]));
-  const changed = (uid: string, to: string | null): readonly ObservedPod[] => {
-    const observed = known.get(uid);
-    return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
-  };
-  const after = ({ label }: WriteOffTarget): string | null => (label === 'follower' ? follower : null);
-  if (action.do === 'promote') return changed(action.pod.uid, leader);
-  if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
-  if (action.do === 'cleanUp')
-    return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
-  if (action.do !== 'writeOff' || action.because === 'silence') return [];
-  return action.targets.flatMap((target) => (target.label === 'keep' ? [] : changed(target.pod.uid, after(target))));
 }

@@ -5,9 +5,9 @@
 import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
 import { withYesesAwaited } from './gate.ts';
+import { withOwnersKnown } from './label-trial.ts';
 import { nextChangeMs } from './next-change.ts';
 import type { LockView, Observation } from './observation.ts';
-import { withOwnersKnown } from './owners.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';

@@ -10,7 +10,6 @@ export type WorkloadSource = { readonly resource: Resource; readonly subresource
 
 const KNOWN: Readonly<Record<string, Resource>> = {
   'apps ReplicaSet': { group: 'apps', version: 'v1', plural: 'replicasets' },
-  'apps Deployment': { group: 'apps', version: 'v1', plural: 'deployments' },
   'apps StatefulSet': { group: 'apps', version: 'v1', plural: 'statefulsets' },
   'apps DaemonSet': { group: 'apps', version: 'v1', plural: 'daemonsets' },
   'batch Job': { group: 'batch', version: 'v1', plural: 'jobs' },
@@ -35,12 +34,15 @@ export const projectWorkload =
     if (object === null) return null;
     const metadata = section(object, 'metadata');
     if (textField(metadata, 'uid') !== owner.uid) return 'gone';
+    const selector = keysOfWorkload(object);
+    // A scale that tells no selector yet: nobody knows what it selects by.
+    if (selector.length === 0) return null;
     const above = controllerOf(metadata);
     const template = section(section(object, 'spec'), 'template');
     return {
       kind: above?.kind ?? owner.kind,
       name: above?.name ?? owner.name,
-      selectorKeys: keysOfWorkload(object),
+      selectorKeys: selector,
       templateKeys: Object.keys(section(section(template, 'metadata'), 'labels')),
       placementKeys: placementKeys(section(template, 'spec')),
     };

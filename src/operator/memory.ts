@@ -54,6 +54,8 @@ export type GroupMemory = {
   readonly perhapsPromoted: Set<string>;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
   readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
+  /** By uid of a pod whose label we wrote, the uid of its controller before that. */
+  readonly writtenUnder: Map<string, string>;
   /** Pods that had lost their controller before the group was edited. */
   readonly acceptedReleases: Set<string>;
   /** Warnings that were given once. */
@@ -109,6 +111,7 @@ export const freshMemory = (): GroupMemory => ({
   wholeLife: false,
   perhapsPromoted: new Set(),
   trials: new Map(),
+  writtenUnder: new Map(),
   acceptedReleases: new Set(),
   warned: new Set(),
   followersRefused: null,

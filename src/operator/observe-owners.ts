@@ -1,8 +1,9 @@
 /** The controllers of a group's pods, as an observation shows them. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
+import { TRIAL_MS } from '../election/label-trial.ts';
 import type { LabelStop, ObservedPod, OwnerView } from '../election/observation.ts';
-import { LABEL_STOP, labelStopOf, released, TRIAL_MS } from '../election/owners.ts';
+import { LABEL_STOP, labelStopOf, released } from '../election/owners.ts';
 import type { GroupMemory } from './memory.ts';
 import type { OwnerReading, Owners } from './owners.ts';
 
@@ -55,9 +56,15 @@ function saidBefore({ status, generation }: LeaderGroup): string | null {
   return stands ? said.message : null;
 }
 
+/** Seen with our own eyes; of a controller that leaves no mark on its pods nothing else tells. */
+function lostOwner({ writtenUnder }: GroupMemory, { uid, owner }: Pod): boolean {
+  const before = writtenUnder.get(uid);
+  return before !== undefined && before !== owner?.uid;
+}
+
 /** A group that was edited since it was stopped goes on: pods that had been released by then do not count again. */
 export function labelStop(group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): LabelStop | null {
-  const releases = pods.filter(({ member, pod }) => member && released(group, pod));
+  const releases = pods.filter(({ member, pod }) => member && (released(group, pod) || lostOwner(memory, pod)));
   const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
   const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
   if (edited) for (const { pod } of releases) memory.acceptedReleases.add(pod.uid);

@@ -271,12 +271,20 @@ const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
 function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
   const uids = new Set(known.map(({ pod }) => pod.uid));
   for (const uid of memory.goneUids) if (!uids.has(uid)) memory.goneUids.delete(uid);
-  for (const known of [memory.conflicts, memory.repairs])
+  for (const known of [memory.conflicts, memory.repairs, memory.writtenUnder])
     for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
+  forgetControllers(memory, known, uids);
   for (const [uid, pod] of memory.newerPods) {
     const shown = known.find((entry) => entry.pod.uid === uid);
     if (shown === undefined || !newer(pod, shown.pod)) memory.newerPods.delete(uid);
   }
+}
+
+function forgetControllers(memory: GroupMemory, known: readonly StoredPod[], uids: ReadonlySet<string>): void {
+  for (const uid of memory.acceptedReleases) if (!uids.has(uid)) memory.acceptedReleases.delete(uid);
+  const owners = new Set(known.map(({ pod }) => pod.owner?.uid));
+  for (const [owner, { podUid }] of memory.trials)
+    if (!owners.has(owner) && !uids.has(podUid)) memory.trials.delete(owner);
 }
 
 function observePod(

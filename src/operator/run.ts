@@ -96,14 +96,16 @@ export function notePod(run: Run, pod: Pod): void {
   rememberPod(run.memory, pod);
 }
 
-/** As notePod, after a write of ours: of a controller that cannot be read the first such pod whose label changed is its trial. */
+/** As notePod, after a write of ours that may have changed the label: the first such pod of a controller is its trial. */
 export function noteWritten(run: Run, pod: Pod): void {
   notePod(run, pod);
   keepRefusals(run.memory, pod);
   const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
   const { key } = run.group.spec.label;
-  if (!before?.owner || before.labels[key] === pod.labels[key] || run.memory.trials.has(before.owner.uid)) return;
-  run.memory.trials.set(before.owner.uid, { podUid: pod.uid, atMs: run.ports.clock.nowMs() });
+  if (!before?.owner || before.labels[key] === pod.labels[key]) return;
+  const owner = before.owner.uid;
+  run.memory.writtenUnder.set(pod.uid, owner);
+  if (!run.memory.trials.has(owner)) run.memory.trials.set(owner, { podUid: pod.uid, atMs: run.ports.clock.nowMs() });
 }
 
 /** Highest token on any pod that this run's writes have shown. */

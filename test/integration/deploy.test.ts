@@ -88,12 +88,19 @@ describe("the operator's rights in Kubernetes", () => {
     const granted = (await rightsOf(OPERATOR)).filter((right) => right !== '');
     const everyones = new Set(await rightsOf(ANYONE));
     expect(granted.filter((right) => !everyones.has(right)).toSorted()).toEqual([
+      'daemonsets.apps [] [get]',
       'events.events.k8s.io [] [create patch]',
+      'jobs.batch [] [get]',
       'leadergroups.leadergroup.dev [] [get list watch patch]',
       'leadergroups.leadergroup.dev/status [] [patch]',
       'namespaces [kube-system] [get]',
+      'networkpolicies.networking.k8s.io [] [list]',
       'nodes [] [list watch]',
+      'poddisruptionbudgets.policy [] [list]',
       'pods [] [get list watch patch]',
+      'replicasets.apps [] [get]',
+      'replicationcontrollers [] [get]',
+      'statefulsets.apps [] [get]',
     ]);
   });
 
@@ -103,6 +110,8 @@ describe("the operator's rights in Kubernetes", () => {
     ['get namespace/kube-system', 'yes'],
     ['patch leadergroups --subresource=status -n default', 'yes'],
     ['create events.events.k8s.io -n default', 'yes'],
+    ['get replicasets -n default', 'yes'],
+    ['list replicasets -n default', 'no'],
     ['get namespace/default', 'no'],
     ['list namespaces', 'no'],
     ['delete pods -n default', 'no'],

@@ -873,7 +873,11 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'labels are written before the controllers of the pods have been asked for their selectors',
     edits: [
-      edit('election/owners.ts', 'if (written.length === 0) return plan;', 'if (written.length < 1000) return plan;'),
+      edit(
+        'election/label-trial.ts',
+        'if (written.length === 0) return plan;',
+        'if (written.length < 1000) return plan;',
+      ),
     ],
   },
   {
@@ -883,7 +887,7 @@ export const mutants: readonly Mutant[] = [
     what: 'the pods of a controller that cannot be read are all labelled at once',
     edits: [
       edit(
-        'election/owners.ts',
+        'election/label-trial.ts',
         "if (!written.some(({ owner }) => owner.kind === 'unreadable')) return plan;",
         "if (!written.some(({ owner }) => owner.kind === 'unread')) return plan;",
       ),
@@ -901,6 +905,26 @@ export const mutants: readonly Mutant[] = [
         'if (pod !== undefined && pods.length > 1000) return { message: releasedMessage',
       ),
     ],
+  },
+  {
+    id: 'unmarked-release-unseen',
+    promises: ['I6'],
+    attacks: [],
+    what: 'a pod that lost its controller counts only if the controller left a mark on it',
+    edits: [
+      edit(
+        'operator/observe-owners.ts',
+        'member && (released(group, pod) || lostOwner(memory, pod))',
+        'member && released(group, pod)',
+      ),
+    ],
+  },
+  {
+    id: 'trial-holds-up-the-rest-of-a-plan',
+    promises: ['I6', 'I9'],
+    attacks: [],
+    what: 'of several followers none is labelled while one of them is on trial',
+    edits: [edit('election/label-trial.ts', 'const actions = [...kept, ...part];', 'const actions = kept;')],
   },
   {
     id: 'stop-forgotten-with-the-process',

@@ -59,6 +59,7 @@ async function live(model: Model, owner: Replica, controller: { act(): void }, s
 
 const podWrites = (replica: Replica): number =>
   replica.link.sent.filter(({ operation }) => operation === 'patchPod').length;
+const labelsOf = (model: Model) => Object.fromEntries(model.api.pods().map(({ name, labels }) => [name, labels[KEY]]));
 const conditionOf = (model: Model, type: string) =>
   model.api.group()?.status?.conditions.find((each) => each.type === type);
 
@@ -145,6 +146,46 @@ describe('a controller that may not be read', () => {
     await live(model, owner, controller, 10);
     expect(model.leaders()).toEqual(['b']);
     expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+  });
+
+  const FOLLOWING: GroupOverrides = { spec: { label: { key: KEY, leader: 'leader', follower: 'follower' } } };
+
+  it('does not keep followers from their label, nor a led group from Led, when the operator has just started', async () => {
+    const { model, owner } = await some(FOLLOWING);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { app: 'notifier' });
+    await live(model, owner, controller, 10);
+    owner.kill();
+    for (const name of ['d', 'e']) model.api.foreign.addPod(owned(name));
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, controller, 30);
+    expect(labelsOf(model)).toEqual({ a: 'leader', b: 'follower', c: 'follower', d: 'follower', e: 'follower' });
+    expect(conditionOf(model, 'Ready')).toMatchObject({ status: 'True', reason: 'Led' });
+  });
+
+  it('does not hold up a deletion by an operator that has just started: every label comes off', async () => {
+    const { model, owner } = await some(FOLLOWING);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { app: 'notifier' });
+    await live(model, owner, controller, 10);
+    owner.kill();
+    model.api.foreign.deleteGroup('notifier');
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, controller, 30);
+    expect([model.api.group(), labelsOf(model)]).toEqual([null, { a: undefined, b: undefined, c: undefined }]);
+  });
+
+  it('makes one pod and no more, although it leaves no mark on its pods', async () => {
+    const bare = (name: string): Pod => owned(name, { labels: { app: 'notifier', [KEY]: 'leader' } });
+    const model = aModel({ pods: ['a', 'b', 'c'].map(bare) });
+    const owner = model.replica('owner');
+    await model.own(owner);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { [KEY]: 'leader' });
+    await live(model, owner, controller, 300);
+    expect(controller.made()).toBe(1);
   });
 
   it('is read again, and the stop ends by itself when it does not select by the key', async () => {

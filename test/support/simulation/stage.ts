@@ -242,7 +242,9 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     const uid = api.pod(name)?.uid;
     const stopped = act === 'finish';
     if (stopped && uid !== undefined) lives.set(uid, (made += 1));
-    api.foreign.changePod(name, () => ({ phase: stopped ? 'Succeeded' : 'Failed', stopped, ready: false }));
+    // What has ended does not begin again: a final phase is final.
+    const end = { phase: stopped ? 'Succeeded' : 'Failed', stopped, ready: false } as const;
+    api.foreign.changePod(name, (pod) => (pod.stopped ? {} : end));
     later(forMs, () => replacePod(group, pod, uid));
   }
 

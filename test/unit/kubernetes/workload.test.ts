@@ -50,6 +50,10 @@ describe('what a controller selects by', () => {
     },
   );
 
+  it('is not known of a scale that tells no selector', () => {
+    expect(projectWorkload(OWNER)({ metadata: { uid: 'rs' }, status: { replicas: 3, selector: '' } })).toBeNull();
+  });
+
   it('is nobody’s who has another uid: the controller is gone', () => {
     expect(projectWorkload(OWNER)({ metadata: { uid: 'other' } })).toBe('gone');
   });
@@ -58,6 +62,7 @@ describe('what a controller selects by', () => {
     const found = projectWorkload(OWNER)({
       metadata: { uid: 'rs', ownerReferences: [{ controller: true, kind: 'Deployment', name: 'web', uid: 'd' }] },
       spec: {
+        selector: { matchLabels: { app: 'web' } },
         template: {
           metadata: { labels: { app: 'web', [KEY]: 'leader' } },
           spec: {

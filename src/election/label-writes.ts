@@ -1,0 +1,36 @@
+/** Which labels an action of a plan changes. */
+import type { PodRef } from '../api/pod.ts';
+import type { Action, WriteOffTarget } from './actions.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+
+/** What is left of an action whose writes do not depend on one another. */
+export function withoutPods(action: Action, uids: ReadonlySet<string>): readonly Action[] {
+  const left = <T extends { readonly pod: PodRef }>(all: readonly T[]): readonly T[] =>
+    all.filter(({ pod }) => !uids.has(pod.uid));
+  const some = <T>(all: readonly T[], make: (left: readonly T[]) => Action): readonly Action[] =>
+    all.length === 0 ? [] : [make(all)];
+  if (action.do === 'writeOff') return some(left(action.targets), (targets) => ({ ...action, targets }));
+  if (action.do === 'cleanUp') return some(left(action.pods), (pods) => ({ ...action, pods }));
+  if (action.do !== 'labelFollowers') return [];
+  return some(
+    action.pods.filter(({ uid }) => !uids.has(uid)),
+    (pods) => ({ ...action, pods }),
+  );
+}
+
+/** Pods whose label the action changes. One that is silence's business is left out: its deadline does not wait. */
+export function labelWrites(o: Observation, action: Action): readonly ObservedPod[] {
+  const { key, leader, follower } = o.group.spec.label;
+  const known = new Map(o.pods.map((observed) => [observed.pod.uid, observed]));
+  const changed = (uid: string, to: string | null): readonly ObservedPod[] => {
+    const observed = known.get(uid);
+    return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
+  };
+  const after = ({ label }: WriteOffTarget): string | null => (label === 'follower' ? follower : null);
+  if (action.do === 'promote') return changed(action.pod.uid, leader);
+  if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
+  if (action.do === 'cleanUp')
+    return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
+  if (action.do !== 'writeOff' || action.because === 'silence') return [];
+  return action.targets.flatMap((target) => (target.label === 'keep' ? [] : changed(target.pod.uid, after(target))));
+}

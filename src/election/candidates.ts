@@ -68,15 +68,19 @@ const JOB_LABELS: ReadonlySet<string> = new Set([
 const unaskedJob = ({ spec: { selector } }: LeaderGroup, { owner }: Pod): boolean =>
   owner?.kind === 'Job' && !selectorKeys(selector).some((key) => JOB_LABELS.has(key));
 
+/** What tells whether a pod leads by this group's label. */
+export type LabelView = Pick<ObservedPod, 'pod' | 'member' | 'claimedByOther'>;
+
 /**
  * The pod carries this group's leader label. A pod that another acting group selects, or that is no member, counts only
  * while this group's own promotion stands on it (token set, not fenced since): else the label is somebody else's.
  */
-export function labelled(group: LeaderGroup, { pod, member, claimedByOther }: ObservedPod): boolean {
+export function labelled(group: LeaderGroup, { pod, member, claimedByOther }: LabelView): boolean {
   if (pod.labels[group.spec.label.key] !== group.spec.label.leader) return false;
   return (member && !claimedByOther) || promotedHere(group, pod);
 }
 
-const promotedHere = (group: LeaderGroup, pod: Pod): boolean =>
+/** This group's own promotion stands on the pod: whoever else claims it, the label is this group's. */
+export const promotedHere = (group: LeaderGroup, pod: Pod): boolean =>
   pod.annotations[tokenAnnotation(group.name)] !== undefined &&
   pod.annotations[fencedAnnotation(group.name)] === undefined;

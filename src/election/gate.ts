@@ -6,7 +6,7 @@ import { sinceAnnotation } from '../api/names.ts';
 import type { Pod, PodRef } from '../api/pod.ts';
 import { isTime } from '../api/time.ts';
 import type { Action, Plan } from './actions.ts';
-import { labelled } from './candidates.ts';
+import { type LabelView, labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { holderAmong } from './sessions.ts';
 import { tokenOf } from './token.ts';
@@ -24,6 +24,12 @@ export type GateLeader = {
   readonly acquireTime: string;
 };
 
+/** What an answer rests on; of the pods only the holder matters. */
+export type GateView = Pick<
+  Observation,
+  'nowMs' | 'group' | 'ownership' | 'lock' | 'sessions' | 'verified' | 'witnessed'
+> & { readonly pods: readonly LabelView[] };
+
 export type GateAnswer =
   /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. */
   | { readonly kind: 'yes'; readonly leader: GateLeader; readonly validForMs: number }
@@ -36,7 +42,7 @@ export type GateAnswer =
  * **Guarantees** A yes is given to the pod whose session holds the lock, which a write of this replica has shown since it got
  * the bucket; it ends with the earliest of `maxMs`, the deadline of this replica's own session and that of the pod's.
  */
-export function answerGate(o: Observation, podUid: string | null, maxMs: number): GateAnswer {
+export function answerGate(o: GateView, podUid: string | null, maxMs: number): GateAnswer {
   const { ownership, lock, nowMs } = o;
   if (ownership.kind !== 'owned' || nowMs >= ownership.untilMs)
     return unknown('this replica does not own the bucket now');
@@ -57,14 +63,14 @@ export function answerGate(o: Observation, podUid: string | null, maxMs: number)
 
 const unknown = (reason: string): GateAnswer => ({ kind: 'unknown', reason });
 
-function doubtOf(o: Observation, lock: LockView, holder: MemberSession): string | null {
+function doubtOf(o: GateView, lock: LockView, holder: MemberSession): string | null {
   if (!holder.proven || o.nowMs >= holder.deadlineMs) return "the leader's session is past its deadline";
   if (!o.verified) return 'the lock has not been verified yet';
   return trustOf(o, lock, holder) === 'good' ? null : "the lock's record cannot be believed";
 }
 
 /** The holder with the label and the token of this very lock: not one that is being written off or has yet to be promoted. */
-export function promoted(o: Observation, lock: LockView, holder: MemberSession): Pod | null {
+export function promoted(o: Pick<GateView, 'group' | 'pods'>, lock: LockView, holder: MemberSession): Pod | null {
   const found = o.pods.find(({ pod }) => pod.uid === holder.podUid);
   if (found === undefined || o.group.deleting || !labelled(o.group, found)) return null;
   return tokenOf(found.pod, o.group.name) === recordedToken(lock) ? found.pod : null;

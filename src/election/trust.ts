@@ -13,7 +13,11 @@ export type Trust =
   /** The lock is held by the session of another member than the record names. */
   | 'contradicted';
 
-export function trustOf(o: Observation, lock: LockView, holder: MemberSession | null): Trust {
+export function trustOf(
+  o: Pick<Observation, 'group' | 'witnessed'>,
+  lock: LockView,
+  holder: MemberSession | null,
+): Trust {
   const { record } = lock;
   if (record === null) return 'missing';
   if (record.groupUid !== o.group.uid || record.generation > o.group.generation) return 'earlierLife';

@@ -46,7 +46,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const wake = (key: string): void => queue.add(key);
   const wakeAll = (): void => store.groupKeys().forEach(wake);
   const store = createStore(clock);
-  const changes = createChanges();
+  const changes = createChanges(clock);
   const changedContact = (silent: boolean): void => {
     log.warn({}, silent ? 'Consul does not answer' : 'Consul answers again');
     wakeAll();

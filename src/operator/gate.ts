@@ -81,13 +81,13 @@ export function createAsk(reconciler: Reconciler, yeses: Yeses, validityMs: numb
  * Equal for as long as nobody's answer is news: who leads, with which token, and whether that is known at all. (Until when an answer may be
  * believed is no news.)
  */
-export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: string): string {
-  const observation = reconciler.glance(key);
-  if (observation === null) return '';
-  const answer = answerGate(observation, null, MAX_YES_MS);
-  return answer.kind === 'unknown'
-    ? `unknown ${answer.reason}`
-    : `${answer.leader?.uid ?? ''} ${answer.leader?.token ?? 0}`;
+const signatureOf = (answer: GateAnswer): string =>
+  answer.kind === 'unknown' ? `unknown ${answer.reason}` : `${answer.leader?.uid ?? ''} ${answer.leader?.token ?? 0}`;
+
+/** How things stand after a pass; null: there is no such group. */
+export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: string): string | null {
+  const view = reconciler.glance(key);
+  return view === null ? null : signatureOf(answerGate(view, null, MAX_YES_MS));
 }
 
 export function createGate({ ask, store, ownership, changes, synced, getPod, self }: GateParts): Gate {
@@ -120,8 +120,18 @@ export function createGate({ ask, store, ownership, changes, synced, getPod, sel
     return owner.id === self ? { kind: 'self' } : { kind: 'other', id: owner.id, url: owner.url };
   }
 
+  /**
+   * Whoever waits is woken when somebody is answered otherwise than all were told last. So a state that comes and goes between two passes
+   * is told as well: else whoever had seen it would not be woken when all is as before.
+   */
+  function askAndTell(group: GroupName, podUid: string | null): GateAnswer {
+    const answer = ask(group, podUid);
+    changes.tellNews(groupKey(group), () => signatureOf(answer));
+    return answer;
+  }
+
   return {
-    ask,
+    ask: askAndTell,
     synced,
     group: groupNamed,
     member: (group, pod, uid) => {

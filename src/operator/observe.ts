@@ -3,8 +3,9 @@ import type { LeaderGroup } from '../api/leadergroup.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { matches } from '../api/selector.ts';
-import { finished, labelled } from '../election/candidates.ts';
+import { type LabelView, labelled, promotedHere } from '../election/candidates.ts';
 import { sessionDeadlineMs } from '../election/deadline.ts';
+import type { GateView } from '../election/gate.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../election/observation.ts';
 import { holderAmong } from '../election/sessions.ts';
 import { verificationOf, versionOf } from '../election/trust.ts';
@@ -15,7 +16,7 @@ import { type GroupMemory, newer } from './memory.ts';
 import { labelStop, ownerView } from './observe-owners.ts';
 import type { Owners } from './owners.ts';
 import { blockingRefusal, contestOf, neverPromoted, refreshRefusals, refusalsOf } from './refusals.ts';
-import { type Rivals, rivalsOf } from './rivals.ts';
+import { isMember, type Rivals, rivalsOf } from './rivals.ts';
 import type { SessionKeeper } from './sessions.ts';
 import { groupKey, type Store, type StoredPod } from './store.ts';
 
@@ -26,7 +27,7 @@ export type Observer = {
    * What an answer of the gate rests on: the holder of the lock and its pod, whatever the number of members. Each part is as it is now,
    * but for the tokens on other pods, which are as the last pass saw them; `verified` says that a pass has found the record good.
    */
-  holder(group: LeaderGroup, memory: GroupMemory): Observation;
+  holder(group: LeaderGroup, memory: GroupMemory): GateView;
 };
 
 export type ObserverOptions = {
@@ -67,21 +68,45 @@ export function createObserver(options: ObserverOptions): Observer {
     },
     holder: (cached, memory) => {
       const view = viewOf(options, cached, memory);
-      const session = view.lock?.session == null ? null : keeper.session(groupKey(view.group), view.lock.session);
-      const rivals = rivalsOf(store, view.group, memory.goneRivals);
-      const entry = session === null ? null : holderEntry(store, view, session);
-      const present = entry === null || memory.goneUids.has(entry.pod.uid) ? [] : [entry];
-      const pods = present.map((each) => observePod(options, view.group, memory, rivals, each, view.nowMs));
-      return observation(options, view, memory, rivals, session === null ? [] : [session], pods);
+      const { nowMs, group, ownership, lock } = view;
+      const session = lock?.session == null ? null : keeper.session(groupKey(group), lock.session);
+      const pod = session === null ? null : holderPod(store, view, session, memory);
+      return {
+        nowMs,
+        group,
+        ownership,
+        lock,
+        sessions: session === null ? [] : [session],
+        verified: memory.verifiedAt === verificationOf(ownership, lock),
+        witnessed: memory.witnessed,
+        pods: pod === null ? [] : [labelView(store, group, memory, pod)],
+      };
     },
   };
 }
 
 /** The record names the pod; where it names another than the session's, the record cannot be believed anyway. */
-function holderEntry(store: Store, { group, lock }: View, { podUid }: MemberSession): StoredPod | null {
+function holderPod(store: Store, { group, lock }: View, { podUid }: MemberSession, memory: GroupMemory): Pod | null {
   const recorded = lock?.record?.holder;
-  const entry = recorded?.uid === podUid ? store.pod(group.namespace, recorded.pod) : null;
-  return entry?.pod.uid === podUid ? entry : null;
+  if (recorded?.uid !== podUid || memory.goneUids.has(podUid)) return null;
+  const entry = store.pod(group.namespace, recorded.pod);
+  return entry?.pod.uid === podUid ? newest(memory, entry.pod) : null;
+}
+
+/** Who else claims the pod matters only where no promotion of this group stands on it; to know it costs a look at the other's members. */
+function labelView(store: Store, group: LeaderGroup, memory: GroupMemory, pod: Pod): LabelView {
+  const member = isMember(group, pod);
+  const claimants = promotedHere(group, pod) ? [] : claimantsOf(rivalsOf(store, group, memory.goneRivals), pod, member);
+  return { pod, member, claimedByOther: claimants.length > 0 };
+}
+
+const claimantsOf = (rivals: Rivals, pod: Pod, member: boolean): readonly LeaderGroup[] =>
+  member ? rivals.olderActing(pod) : rivals.acting(pod);
+
+/** The answer to our own write or GET while it is newer than what the watch delivered. */
+function newest(memory: GroupMemory, cached: Pod): Pod {
+  const remembered = memory.newerPods.get(cached.uid);
+  return remembered !== undefined && newer(remembered, cached) ? remembered : cached;
 }
 
 /** What is known without looking at the members. */
@@ -295,11 +320,10 @@ function observePod(
   entry: StoredPod,
   nowMs: number,
 ): ObservedPod {
-  const remembered = memory.newerPods.get(entry.pod.uid);
-  const pod = remembered !== undefined && newer(remembered, entry.pod) ? remembered : entry.pod;
-  const member = matches(group.spec.selector, pod.labels) && !pod.mirror && !finished(pod);
+  const pod = newest(memory, entry.pod);
+  const member = isMember(group, pod);
   const sinceMs = pod.ready === entry.pod.ready ? entry.readyChangedMs : nowMs;
-  const claimants = member ? rivals.olderActing(pod) : rivals.acting(pod);
+  const claimants = claimantsOf(rivals, pod, member);
   return {
     pod,
     member,

@@ -2,6 +2,7 @@
 import type { InvalidLeaderGroup, LeaderGroup } from '../api/leadergroup.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { Plan } from '../election/actions.ts';
+import type { GateView } from '../election/gate.ts';
 import type { Observation } from '../election/observation.ts';
 import { plan } from '../election/plan.ts';
 import { notReady, soonest } from '../election/plans.ts';
@@ -24,9 +25,9 @@ export type Reconciler = {
   /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
   reconcile(key: string, sinceMs: number): Promise<Next>;
   /** What an answer of the gate rests on now; noted as asked for, so that the lock is verified. null: no valid group. */
-  asked(key: string): Observation | null;
+  asked(key: string): GateView | null;
   /** As `asked`, but nothing is noted. */
-  glance(key: string): Observation | null;
+  glance(key: string): GateView | null;
   /** The bucket is another replica's: what was learnt of the group may be out of date when it comes back. */
   forget(key: string): void;
   /** Where each group stands, as of its last pass. */
@@ -77,12 +78,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return memory;
   }
 
-  function glance(key: string): Observation | null {
+  function glance(key: string): GateView | null {
     const parsed = store.group(key);
     return parsed?.kind === 'valid' ? observe.holder(parsed.group, memoryOf(key, parsed.group)) : null;
   }
 
-  function asked(key: string): Observation | null {
+  function asked(key: string): GateView | null {
     const observation = glance(key);
     if (observation === null) return null;
     const memory = memoryOf(key, observation.group);

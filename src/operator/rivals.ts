@@ -45,7 +45,7 @@ export function rivalsOf(store: Store, group: LeaderGroup, gone: ReadonlySet<str
   return { acting, olderActing: (pod) => rivals(group, pod).filter((other) => older(other, group) && acts(other)) };
 }
 
-const isMember = ({ spec }: LeaderGroup, pod: Pod): boolean =>
+export const isMember = ({ spec }: LeaderGroup, pod: Pod): boolean =>
   matches(spec.selector, pod.labels) && !pod.mirror && !finished(pod);
 
 const older = (a: LeaderGroup, b: LeaderGroup): boolean =>

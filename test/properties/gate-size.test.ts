@@ -1,37 +1,83 @@
 /** What the gate costs does not grow with the number of members, and a pass wakes nobody for whom nothing has changed. */
-import { expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import type { LeaderGroup } from '../../src/api/leadergroup.ts';
 import { createChanges } from '../../src/operator/changes.ts';
-import { gateSignature } from '../../src/operator/gate.ts';
-import { aPod } from '../support/builders.ts';
+import { createGate, gateSignature } from '../../src/operator/gate.ts';
+import { aGroup, aPod } from '../support/builders.ts';
 import { aModel } from '../support/model/model.ts';
 
-/** How often a question looks at a pod, by members of the group: counted, since times depend on the machine. */
-async function looksOf(members: number): Promise<number> {
-  let looks = 0;
-  const labels = { app: 'notifier' };
-  const pods = Array.from({ length: members }, (_, at) =>
-    Object.defineProperty(aPod({ name: `p-${at}` }), 'labels', {
-      enumerable: true,
-      get: () => {
-        looks += 1;
-        return labels;
-      },
-    }),
-  );
-  const model = aModel({ pods: [aPod({ name: 'a', readyTransitionMs: 1 }), ...pods] });
+const selecting = (matchLabels: Readonly<Record<string, string>>) => ({ matchLabels, matchExpressions: [] });
+
+/** The groups whose members one question to the owner goes through. */
+async function goneThroughBy(question: 'of the leader' | 'of another', more: readonly LeaderGroup[] = []) {
+  const labels = { app: 'notifier', family: 'f' };
+  const pods = ['a', 'b', 'c'].map((name) => aPod({ name, labels }));
+  const model = aModel({ pods: [...pods, aPod({ name: 'x', labels: { family: 'f', tier: 'x' } })] });
+  for (const group of more) model.api.foreign.addGroup(group);
   const owner = model.replica('owner');
   await model.own(owner);
-  await model.rest(owner, 40);
+  await model.rest(owner);
   owner.ask('uid-of-a');
-  await model.rest(owner, 40);
-  expect(owner.ask('uid-of-a').kind).toBe('yes');
-  looks = 0;
-  for (let at = 0; at < 50; at += 1) owner.ask('uid-of-a');
-  return looks;
+  await model.rest(owner);
+  const listed = vi.spyOn(owner.store, 'podsConcerning');
+  const uid = question === 'of the leader' ? 'uid-of-a' : 'uid-of-b';
+  expect(owner.ask(uid).kind).toBe(question === 'of the leader' ? 'yes' : 'no');
+  return listed.mock.calls.flat();
 }
 
-it('a question looks at no more pods in a large group than in a small one', async () => {
-  expect(await looksOf(200)).toBe(await looksOf(3));
+describe('a question goes through the members of no group', () => {
+  const stalled = [
+    aGroup({ name: 'oldest', createdMs: 1, spec: { selector: selecting({ tier: 'x' }) } }),
+    aGroup({ name: 'stalled', createdMs: 2, spec: { selector: selecting({ family: 'f' }) } }),
+  ];
+
+  it.each(['of the leader', 'of another'] as const)('%s', async (question) => {
+    expect(await goneThroughBy(question)).toEqual([]);
+  });
+
+  it.each(['of the leader', 'of another'] as const)(
+    '%s, beside an older group over the same pods that a third one keeps from acting',
+    async (question) => {
+      expect(await goneThroughBy(question, stalled)).toEqual([]);
+    },
+  );
+});
+
+it('whoever saw a state that came and went between two passes is woken by what follows it', async () => {
+  const model = aModel({ pods: [aPod({ name: 'a' })] });
+  const owner = model.replica('owner');
+  await model.own(owner);
+  await model.rest(owner);
+  const changes = createChanges();
+  const gate = createGate({
+    ask: (_group, uid) => owner.ask(uid ?? ''),
+    store: owner.store,
+    changes,
+    synced: () => true,
+    getPod: () => Promise.resolve(null),
+    self: 'owner',
+    ownership: { of: () => ({ kind: 'neverKnown' }), ownerOf: () => null, live: () => [] },
+  });
+  const group = { namespace: 'default', name: 'notifier' };
+  const passed = () => changes.tellNews('default/notifier', () => gateSignature(owner, 'default/notifier'));
+  using first = gate.watch(group);
+  gate.ask(group, null);
+  await model.rest(owner);
+  passed();
+  await first.changed;
+
+  owner.locks.doubt(aGroup());
+  expect(gate.ask(group, null).kind).toBe('unknown');
+  using second = gate.watch(group);
+  let woken = false;
+  void second.changed.then(() => {
+    woken = true;
+  });
+  await model.rest(owner);
+  expect(owner.ask('uid-of-a').kind).toBe('yes');
+  passed();
+  await Promise.resolve();
+  expect(woken).toBe(true);
 });
 
 it('whoever waits is woken by news only, and by each news', () => {

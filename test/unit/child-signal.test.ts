@@ -20,3 +20,17 @@ it('a child that aborts leaves its parent alone, and one that was disposed of do
   parent.abort();
   expect(other.signal.aborted).toBe(false);
 });
+
+it('a parent of thousands is listened to once, and tells all that are left', () => {
+  const parent = new AbortController();
+  let listeners = 0;
+  const add = parent.signal.addEventListener.bind(parent.signal);
+  parent.signal.addEventListener = (...event: Parameters<typeof add>): void => {
+    listeners += 1;
+    add(...event);
+  };
+  const children = Array.from({ length: 1000 }, () => childSignal(parent.signal));
+  for (const child of children.slice(500)) child[Symbol.dispose]();
+  parent.abort();
+  expect([listeners, children.filter(({ signal }) => signal.aborted).length]).toEqual([1, 500]);
+});

@@ -1,5 +1,6 @@
 /** Asks until the answer is worth giving: it is news to the client, or the time is over. */
-import { childSignal } from '../../child-signal.ts';
+import { whenAborted } from '../../child-signal.ts';
+import type { ChangeWatch } from '../../operator/changes.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Reply } from '../router.ts';
 import { type Asking, answerOnce } from './answer.ts';
@@ -30,11 +31,22 @@ export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
     const unknown = reply.status === 503 && !final;
     const limitMs = unknown ? Math.max(leftMs(), begunMs + UNKNOWN_MS - clock.nowMs()) : leftMs();
     if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
-    using child = childSignal(asking.signal);
-    const time = clock.sleep(unknown ? Math.min(limitMs, againMs) : limitMs, child.signal).catch(() => undefined);
-    const changed = await Promise.race([watch.changed.then(() => true), time.then(() => false)]);
-    child.abort();
+    const changed = await changedWithin(clock, watch, unknown ? Math.min(limitMs, againMs) : limitMs, asking.signal);
     againMs = unknown && !changed ? Math.min(AGAIN_AT_MOST_MS, againMs * 2) : AGAIN_MS;
+  }
+}
+
+/** False when the time is over or `signal` aborts. Thousands do this at the same moment, so it is done with as little as possible. */
+async function changedWithin(clock: Clock, watch: ChangeWatch, ms: number, signal: AbortSignal): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  void watch.changed.then(() => resolve(true));
+  const cancel = clock.after(ms, () => resolve(false));
+  const listening = whenAborted(signal, () => resolve(false));
+  try {
+    return await promise;
+  } finally {
+    cancel();
+    listening[Symbol.dispose]();
   }
 }
 

@@ -107,6 +107,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   const running = (): Operator | null => operator;
   const http = createServer({
     connectionRefused: metrics.connectionRefused,
+    isReplica: (client) => running()?.gate.isReplica(client) ?? false,
     address: config.http,
     health: healthOf(running),
     metrics,

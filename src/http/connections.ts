@@ -8,7 +8,9 @@ export type Connection = { readonly client: string; destroy(): void };
 export type Connections = {
   /** A new one, which may cost an idle one its place, or be refused itself. To be told when it is busy, idle again, and closed. */
   open(connection: Connection): void;
+  /** A request has come on it, which is being worked on: it keeps its place. One call of `idle` for each of `busy`. */
   busy(connection: Connection): void;
+  /** Answered, whether or not the client reads the answer: else whoever reads nothing would keep a place for ever. */
   idle(connection: Connection): void;
   closed(connection: Connection): void;
   count(): number;
@@ -16,18 +18,26 @@ export type Connections = {
 
 export type Refused = 'evicted' | 'refused';
 
-/** Most of them of applications that wait for their answer at the gate to change. */
-const LIMITS = { all: 5000, perClient: 1000 } as const;
+export type Limits = { readonly all: number; readonly perClient: number };
 
-/** `refused` is told of each connection that was ended for want of room. */
-export function createConnections(
-  refused: (what: Refused, client: string) => void,
-  limits: { readonly all: number; readonly perClient: number } = LIMITS,
-): Connections {
+/** Most of them of applications that wait for their answer at the gate to change. */
+const LIMITS: Limits = { all: 5000, perClient: 1000 };
+
+export type ConnectionsOptions = {
+  /** Told of each connection that was ended for want of room. */
+  readonly refused: (what: Refused, client: string) => void;
+  /** A client that asks for many others (another replica); only the number of all is limited then. */
+  readonly exempt: (client: string) => boolean;
+  readonly limits?: Limits;
+};
+
+export function createConnections({ refused, exempt, limits = LIMITS }: ConnectionsOptions): Connections {
   const clients = new Map<string, Set<Connection>>();
   /** In the order in which they became idle, all of them and by client: a Set keeps the order of insertion. */
   const idle = new Set<Connection>();
   const idleOf = new Map<string, Set<Connection>>();
+  /** Requests that are being worked on; several where a client sends the next before it has the answer. */
+  const working = new Map<Connection, number>();
   let all = 0;
 
   function rest(connection: Connection): void {
@@ -46,8 +56,11 @@ export function createConnections(
     if (own?.delete(connection) !== true) return;
     if (own.size === 0) clients.delete(connection.client);
     all -= 1;
+    working.delete(connection);
     wake(connection);
   }
+
+  const isOpen = (connection: Connection): boolean => clients.get(connection.client)?.has(connection) === true;
 
   function makeRoom(among: Iterable<Connection>): boolean {
     for (const oldest of among) {
@@ -59,8 +72,10 @@ export function createConnections(
     return false;
   }
 
+  const full = (client: string): boolean => (clients.get(client)?.size ?? 0) >= limits.perClient && !exempt(client);
+
   const hasRoom = (client: string): boolean => {
-    if ((clients.get(client)?.size ?? 0) >= limits.perClient && !makeRoom(idleOf.get(client) ?? [])) return false;
+    if (full(client) && !makeRoom(idleOf.get(client) ?? [])) return false;
     return all < limits.all || makeRoom(idle);
   };
 
@@ -75,9 +90,17 @@ export function createConnections(
       clients.set(connection.client, (clients.get(connection.client) ?? new Set()).add(connection));
       rest(connection);
     },
-    busy: wake,
+    busy: (connection) => {
+      if (!isOpen(connection)) return;
+      working.set(connection, (working.get(connection) ?? 0) + 1);
+      wake(connection);
+    },
     idle: (connection) => {
-      if (clients.get(connection.client)?.has(connection) === true) rest(connection);
+      if (!isOpen(connection)) return;
+      const left = (working.get(connection) ?? 1) - 1;
+      if (left > 0) working.set(connection, left);
+      else working.delete(connection);
+      if (left === 0) rest(connection);
     },
     closed,
     count: () => all,

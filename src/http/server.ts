@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { Socket } from 'node:net';
 import { childSignal } from '../child-signal.ts';
 import type { Log } from '../ports/log.ts';
-import { type Connection, createConnections, type Refused } from './connections.ts';
+import { type Connection, createConnections, type Limits, type Refused } from './connections.ts';
 import { type Health, type HealthCheck, healthReport } from './health.ts';
 import { type Asked, findRoute, type Reply, type Route, textReply } from './router.ts';
 
@@ -17,6 +17,9 @@ export type ServerOptions = {
   readonly log: Log;
   /** A connection was ended for want of room. */
   readonly connectionRefused?: (what: Refused) => void;
+  /** Whether the client is another replica, which asks for many others. */
+  readonly isReplica?: (client: string) => boolean;
+  readonly connectionLimits?: Limits;
 };
 
 export type HttpServer = {
@@ -153,9 +156,19 @@ function refusals({ log, connectionRefused }: ServerOptions) {
   };
 }
 
-/** Room for health and metrics, whoever else is connected. A request makes its connection busy until it is answered. */
-function limitConnections(server: Server, options: ServerOptions): void {
-  const connections = createConnections(refusals(options));
+type Requests = {
+  /** Its connection keeps its place until the request is answered. */
+  begun(request: IncomingMessage): void;
+  answered(request: IncomingMessage): void;
+};
+
+/** Room for health and metrics, whoever else is connected. */
+function limitConnections(server: Server, options: ServerOptions): Requests {
+  const connections = createConnections({
+    refused: refusals(options),
+    exempt: options.isReplica ?? (() => false),
+    ...(options.connectionLimits === undefined ? {} : { limits: options.connectionLimits }),
+  });
   const known = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const connection = { client: clientOf(socket), destroy: () => void socket.destroy() };
@@ -163,17 +176,15 @@ function limitConnections(server: Server, options: ServerOptions): void {
     socket.once('close', () => connections.closed(connection));
     connections.open(connection);
   });
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const tell = (what: (connection: Connection) => void) => (request: IncomingMessage) => {
     const connection = known.get(request.socket);
-    if (connection === undefined) return;
-    connections.busy(connection);
-    response.once('close', () => connections.idle(connection));
-  });
+    if (connection !== undefined) what(connection);
+  };
+  return { begun: tell(connections.busy), answered: tell(connections.idle) };
 }
 
 const configure = (server: Server, options: ServerOptions): void => {
   const { log } = options;
-  limitConnections(server, options);
   server.on('clientError', (error, socket) => refuse(error, socket as Socket));
   // Nobody of ours upgrades or tunnels: without these, such a connection would stay open unanswered.
   server.on('connect', (_request, socket) => void socket.destroy());
@@ -196,7 +207,9 @@ export const createServer = (options: ServerOptions): HttpServer => {
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
+    requests.begun(request);
     write(response, await answer({ routes, log: options.log }, request, gone.signal));
+    requests.answered(request);
   };
   const server = createHttpServer(
     {
@@ -207,6 +220,7 @@ export const createServer = (options: ServerOptions): HttpServer => {
     },
     (request, response) => void serve(request, response),
   );
+  const requests = limitConnections(server, options);
   configure(server, options);
   return {
     listen: () => listenOn(server, options.address),

@@ -3,7 +3,11 @@ import { type Connection, createConnections } from '../../../src/http/connection
 
 function some(limits = { all: 4, perClient: 3 }) {
   const told: string[] = [];
-  const connections = createConnections((what, client) => told.push(`${what} ${client}`), limits);
+  const connections = createConnections({
+    refused: (what, client) => told.push(`${what} ${client}`),
+    exempt: (client) => client === 'replica',
+    limits,
+  });
   const destroyed: string[] = [];
   const from = (client: string, name = client): Connection => ({ client, destroy: () => destroyed.push(name) });
   const open = (client: string, name = client): Connection => {
@@ -40,6 +44,25 @@ describe('where there is no room', () => {
     open('other');
     for (const name of ['1', '2', '3', '4']) open('greedy', name);
     expect(destroyed).toEqual(['1']);
+  });
+
+  it('another replica, which asks for many others, has as many as there are', () => {
+    const { connections, open, destroyed } = some();
+    for (let at = 0; at < 4; at += 1) connections.busy(open('replica'));
+    expect([destroyed, connections.count()]).toEqual([[], 4]);
+  });
+
+  it('one with two requests keeps its place until both are answered', () => {
+    const { connections, open, destroyed } = some();
+    const first = open('a');
+    connections.busy(first);
+    connections.busy(first);
+    for (const client of ['b', 'c', 'd']) connections.busy(open(client));
+    connections.idle(first);
+    open('e');
+    connections.idle(first);
+    open('f');
+    expect(destroyed).toEqual(['e', 'a']);
   });
 
   it('one that was answered is idle from then on', () => {

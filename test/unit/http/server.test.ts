@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get as httpGet } from 'node:http';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { HealthCheck } from '../../../src/http/health.ts';
 import { createServer, type ServerOptions } from '../../../src/http/server.ts';
 import type { Log, LogFields } from '../../../src/ports/log.ts';
@@ -220,6 +220,58 @@ describe('a hostile request', () => {
     abort.abort();
     await ended.promise;
     expect(await asking).toBe('gone');
+  });
+});
+
+describe('whoever takes every connection', () => {
+  const FEW = { all: 8, perClient: 6 };
+
+  /** Sends `bytes` and reads nothing of what comes back. */
+  const hold = async (port: number, bytes: string, localAddress = '127.0.0.1'): Promise<void> => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress });
+    releases.push(() => socket.destroy());
+    socket.on('error', () => undefined);
+    socket.pause();
+    await once(socket, 'connect');
+    if (bytes !== '') socket.write(bytes);
+  };
+
+  it.each([
+    ['and asks nothing', ''],
+    ['and sends half a request', 'GET /livez HTTP/1.1\r\nhost: x\r\n'],
+    ['and does not read the answer', 'GET /large HTTP/1.1\r\nhost: x\r\n\r\n'],
+  ])('%s keeps nobody else out, and is counted and told of', async (_case, bytes) => {
+    const refused: string[] = [];
+    const log = aLog();
+    let handled = 0;
+    const large: ServerOptions['routes'] = [
+      {
+        path: '/large',
+        methods: ['GET'],
+        handle: () => {
+          handled += 1;
+          return { status: 200, contentType: 'text/plain', body: 'x'.repeat(20_000_000) };
+        },
+      },
+    ];
+    const { port, url } = await start({
+      log,
+      routes: large,
+      connectionLimits: FEW,
+      connectionRefused: (what) => refused.push(what),
+    });
+    for (let at = 0; at < 20; at += 1) {
+      // Only Linux has all of 127/8.
+      await hold(port, bytes, process.platform === 'linux' ? `127.0.0.${2 + (at % 4)}` : '127.0.0.1');
+      if (bytes.includes('/large')) await vi.waitFor(() => expect(handled).toBe(at + 1), { interval: 1 });
+    }
+    for (let at = 0; at < 3; at += 1)
+      expect(await ask(`${url}/livez`, { headers: { connection: 'close' } })).toMatchObject({ status: 200 });
+    expect(refused.length).toBeGreaterThanOrEqual(12);
+    expect(new Set(refused)).toEqual(new Set(['evicted']));
+    expect(log.lines).toMatchObject([
+      [{ client: expect.stringMatching(/^127/) }, expect.stringContaining('for want of room')],
+    ]);
   });
 });
 

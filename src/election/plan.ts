@@ -54,7 +54,8 @@ function planOwned(o: Observation): Plan | null {
   const refused = planRefused(o);
   if (refused !== null) return refused;
   if (!o.group.finalizers.includes(FINALIZER)) {
-    return look([{ do: 'addFinalizer' }], 'the finalizer comes before the first lock');
+    // Read first: a lock that was taken before shows that this is no first finalizer (ADR 0013).
+    return look([{ do: 'readLock' }, { do: 'addFinalizer' }], 'the finalizer comes before the first lock');
   }
   return null;
 }

@@ -8,7 +8,7 @@ import { tokenOf } from '../election/token.ts';
 import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
-import { noteRepair, writeRefusal } from './refusals.ts';
+import { neverLed, noteRepair, writeRefusal } from './refusals.ts';
 import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
@@ -269,7 +269,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   switch (outcome.kind) {
     case 'done':
       if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
-      if (present) run.memory.wholeLife = true;
+      if (present) run.memory.wholeLife = neverLed(run);
       else run.memory.finalizerOff = true;
       return OK;
     case 'gone':

@@ -48,7 +48,7 @@ export type GroupMemory = {
   readonly writeOffRefusals: Map<string, WriteRefusal>;
   /** By uid. */
   readonly repairs: Map<string, Repairs>;
-  /** Our own request has put the finalizer on the group, and the bucket has been ours ever since. */
+  /** Our own request has put the first finalizer on the group, and the bucket has been ours ever since. */
   wholeLife: boolean;
   /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
   readonly perhapsPromoted: Set<string>;

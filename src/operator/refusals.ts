@@ -1,12 +1,13 @@
 /** Refused writes and contested labels: what is remembered of them, for how long, and how a decision sees them. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { tokenAnnotation } from '../api/names.ts';
+import { fencedAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { labelled } from '../election/candidates.ts';
 import type { Contest, Observation, ObservedPod } from '../election/observation.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { WriteOutcome } from '../ports/kubernetes.ts';
 import { type GroupMemory, type Repairs, refusedAgain, type WriteRefusal } from './memory.ts';
+import type { Run } from './run.ts';
 
 /** Whatever has changed, a refused write is not repeated before this. */
 const AT_LEAST_MS = 1000;
@@ -62,6 +63,19 @@ const sooner = (refusal: WriteRefusal, { resourceVersion }: Pod, { generation }:
  */
 export const neverPromoted = (memory: GroupMemory, { name }: LeaderGroup, { uid, annotations }: Pod): boolean =>
   memory.wholeLife && !memory.perhapsPromoted.has(uid) && annotations[tokenAnnotation(name)] === undefined;
+
+/**
+ * No trace of any lock before our finalizer: it may have been there and been taken off by hand, by a tool that owns finalizers, or by a
+ * restore. The lock was read by this very run, under our bucket.
+ */
+export function neverLed({ ports, group, observation }: Run): boolean {
+  const { status } = observation.group;
+  const told = (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
+  const lock = ports.locks.view(group);
+  const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
+  const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
+  return told === 0 && lock !== null && lock.record === null && lock.session === null && !marked;
+}
 
 /** What was refused of this pod, as a decision sees it. */
 export function refusalsOf(

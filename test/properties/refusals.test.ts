@@ -4,6 +4,7 @@ import type { MetadataPatch } from '../../src/ports/kubernetes.ts';
 import { aPod } from '../support/builders.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
+import { arrive, stall, timeOut } from '../support/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 
@@ -112,5 +113,26 @@ describe('a refused write-off', () => {
     await live(model, next, 5000);
     expect(condition(model, 'Stalled')?.status).toBe('True');
     expect(condition(model, 'Stalled')?.message).toContain('writing to pod c');
+  });
+
+  it.each([
+    ['with the record', false],
+    ['with Consul wiped', true],
+  ])('holds a group up whose finalizer was taken off by hand, %s: it is not its first', async (_how, wiped) => {
+    const { model, owner } = await some(['a', 'b', 'c']);
+    await model.rest(owner);
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    owner.see.all();
+    const late = await stall(owner, { operation: 'patchPod', about: 'b' });
+    await timeOut(late);
+    model.api.foreign.changeGroup('notifier', () => ({ finalizers: [] }));
+    if (wiped) model.consul.foreign.wipe();
+    const next = model.replica('next');
+    await model.own(next);
+    model.api.refusePatches(({ name }) => name === 'b');
+    await live(model, next, 3000);
+    model.api.refusePatches(null);
+    await arrive(late);
+    expect(model.promises.breaches).toEqual([]);
   });
 });

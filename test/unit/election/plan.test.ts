@@ -34,7 +34,7 @@ describe('a replica that does not own the bucket', () => {
 describe('the finalizer', () => {
   it('is acknowledged before the first lock', () => {
     const group = aGroup({ finalizers: [] });
-    expect(steps(plan(anObservation({ group, lock: aLock() })))).toEqual(['addFinalizer']);
+    expect(steps(plan(anObservation({ group, lock: aLock() })))).toEqual(['readLock', 'addFinalizer']);
   });
 
   it('is not added to a group that may not act', () => {

@@ -70,7 +70,8 @@ export const neverPromoted = (memory: GroupMemory, { name }: LeaderGroup, { uid,
  */
 export function neverLed({ ports, group, observation }: Run): boolean {
   const { status } = observation.group;
-  const told = (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
+  const told =
+    (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
   const lock = ports.locks.view(group);
   const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
   const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));

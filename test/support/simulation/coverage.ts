@@ -8,7 +8,7 @@ export type Coverage = {
 };
 
 /** A fault of a part (`cut`, `trouble`, `outage`) is told apart by what it hits. */
-export function kindOf(act: Act): string {
+function kindOf(act: Act): string {
   if (act.act === 'cut') return `cut ${act.from} ${act.how}`;
   if (act.act === 'trouble') return `trouble ${act.with}`;
   return act.act === 'outage' ? `outage ${act.of} ${act.how}` : act.act;

@@ -61,6 +61,9 @@ type Papi = {
   ): Promise<PapiRequest>;
 };
 
+/** Our own limit is the one that is told. */
+const SOCKET_GRACE_MS = 1000;
+
 type Flight = { sent: boolean; gaveUpWaiting: boolean };
 
 const CUT = 'the connection ended in the middle of the answer';
@@ -87,6 +90,8 @@ const limit = (request: ClientRequest, flight: Flight, timeoutMs: number): void 
     timer = setTimeout(() => end('request timed out'), timeoutMs);
   });
   request.once('close', () => clearTimeout(timer));
+  // Else the agent ends a blocking read when its connection has been silent for as long as an idle one may be.
+  request.setTimeout(timeoutMs + SOCKET_GRACE_MS);
 };
 
 /** Notes when the connection stands, and ends the request when it breaks in the middle of the answer. */

@@ -9,6 +9,7 @@ import type { MemberSession } from '../election/observation.ts';
 import { ConsulError, type ConsulSession } from '../ports/consul.ts';
 import type { Kubernetes } from '../ports/kubernetes.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { createDoubtfulOpenings } from './doubtful-openings.ts';
 import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
 import { groupKey } from './store.ts';
 
@@ -75,8 +76,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   const byGroup = new Map<string, Set<string>>();
   /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
   const opening = new Map<string, Set<symbol>>();
-  /** Names of sessions of which an opening has had an unknown outcome. */
-  const doubtful = new Set<string>();
+  const doubtful = createDoubtfulOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
   /** Renewals that go on for a while for whoever has the group now. */
   const lingering = new Set<() => void>();
   let opened = 0;
@@ -135,30 +135,29 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   async function open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void> {
     const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
     const name = sessionName(group.namespace, group.name, pod.uid);
-    if (doubtful.has(name) && (await adoptOpened(name, group, signal))) return;
+    const key = groupKey(group);
+    if (doubtful.inDoubt(key, pod.uid)) {
+      await doubtful.settled(key, pod.uid, signal);
+      if (has(key, pod, group)) return;
+    }
     const sentMs = clock.nowMs();
-    using attempt = beginOpening(groupKey(group));
+    using attempt = beginOpening(key);
     const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal).catch((error: unknown) => {
-      if (error instanceof ConsulError && error.kind === 'unknown') doubtful.add(name);
+      const unknown = error instanceof ConsulError && error.kind === 'unknown';
+      if (unknown && attempt.wanted()) doubtful.note(key, pod.uid, { ttlMs, lockDelayMs });
       throw error;
     });
-    doubtful.delete(name);
     if (!attempt.wanted() || kept.has(id)) return;
     opened += 1;
     const order = Number.MAX_SAFE_INTEGER / 2 + opened;
-    keep({ group: groupKey(group), podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
+    keep({ group: key, podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
   }
 
-  /** An opening of unknown outcome may have left one: it is taken, rather than another made with each attempt. */
-  async function adoptOpened(name: string, { spec }: LeaderGroup, signal: AbortSignal): Promise<boolean> {
-    const found = (await consul.listSessions(node, signal)).filter(
-      (session) =>
-        session.name === name && session.ttlMs === spec.sessionTtlMs && session.lockDelayMs === spec.lockDelayMs,
+  const has = (key: string, { uid }: PodRef, { spec }: LeaderGroup): boolean =>
+    sessionsOf(key).some(
+      ({ podUid, renewal, lockDelayMs }) =>
+        podUid === uid && renewal.ttlMs === spec.sessionTtlMs && lockDelayMs === spec.lockDelayMs,
     );
-    doubtful.delete(name);
-    for (const session of found) if (await adopt(session, signal)) return true;
-    return false;
-  }
 
   async function adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean> {
     const named = parseSessionName(session.name);
@@ -177,7 +176,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   /** They are nobody's of ours any more, nor is what is being opened just now. */
   function release(key: string): readonly Renewal[] {
     opening.delete(key);
-    for (const name of doubtful) if (name.startsWith(`${key}/`)) doubtful.delete(name);
+    doubtful.drop(key);
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
     byGroup.delete(key);

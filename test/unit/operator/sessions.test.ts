@@ -246,3 +246,49 @@ describe('a session that nobody needs', () => {
     expect([keeper.count(), consul.sessions().length]).toEqual([0, 1]);
   });
 });
+
+describe('openings whose answers are lost', () => {
+  const members = Array.from({ length: 20 }, (_, at) => pod(`p${at}`));
+
+  async function attempts(given: ReturnType<typeof aKeeper>, times: number): Promise<void> {
+    given.link.decide(({ operation }) => (operation === 'createSession' ? 'answerLost' : 'arrives'));
+    for (let time = 0; time < times; time += 1) {
+      const without = members.filter(({ uid }) => !given.uids().includes(uid));
+      await Promise.all(without.map((member) => given.keeper.open(group, member, signal).catch(() => undefined)));
+      await given.clock.advance(5000);
+    }
+  }
+
+  it('leave one session for each member, which is taken, however often they are repeated', async () => {
+    const given = aKeeper();
+    await attempts(given, 10);
+    expect(given.consul.sessions()).toHaveLength(members.length);
+    expect(new Set(given.uids())).toEqual(new Set(members.map(({ uid }) => uid)));
+  });
+
+  it('are looked up with one request for all of them', async () => {
+    const given = aKeeper();
+    await attempts(given, 2);
+    expect(given.link.sent.filter(({ operation }) => operation === 'listSessions')).toHaveLength(1);
+  });
+
+  it('are not repeated while it cannot be found out what they left', async () => {
+    const given = aKeeper();
+    await attempts(given, 1);
+    given.link.decide(() => 'lost');
+    for (const member of members) await expect(given.keeper.open(group, member, signal)).rejects.toThrow('no answer');
+    expect(given.consul.sessions()).toHaveLength(members.length);
+  });
+
+  it('are not looked up for a group that is another replica’s by then', async () => {
+    const given = aKeeper();
+    await attempts(given, 1);
+    given.link.decide(({ operation }) => (operation === 'listSessions' ? 'answerHeld' : 'arrives'));
+    const opening = given.keeper.open(group, pod('p0'), signal).catch(() => undefined);
+    given.keeper.leave(KEY);
+    for (const request of given.link.held()) request.deliver();
+    await opening;
+    expect(given.uids().length).toBeLessThanOrEqual(1);
+    expect(given.link.sent.filter(({ operation }) => operation === 'renewSession')).toEqual([]);
+  });
+});

@@ -1,7 +1,7 @@
 /** Answers applications from what is known; no request is sent for an answer. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
-import { finished } from '../election/candidates.ts';
+import { neverAgain } from '../election/candidates.ts';
 import { answerGate, type GateAnswer, MAX_YES_MS } from '../election/gate.ts';
 import { type Kubernetes, KubernetesError } from '../ports/kubernetes.ts';
 import type { Changes, ChangeWatch } from './changes.ts';
@@ -36,8 +36,8 @@ export type Gate = {
   /** The pod that has this address for itself; null: none, or several. A watch may lag behind its being used again. */
   podAt(address: string): Pod | null;
   /**
-   * Whether the API server says now that it is this very pod that has the address. Asked after a question has come from there, it was this
-   * pod's all the while: a pod keeps its address for life. False where the API server does not answer. Rejects when `signal` aborts.
+   * Whether the API server says now that it is this very pod that has the address. Not for one that is being deleted: its address is free
+   * before the API server hears that it has ended. False where the API server does not answer. Rejects when `signal` aborts.
    */
   confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean>;
   /** The groups that select the pod. */
@@ -98,7 +98,7 @@ export function createGate({ ask, store, ownership, changes, synced, getPod, sel
     confirming += 1;
     try {
       const now = await getPod(pod.namespace, pod.name, signal);
-      return now?.uid === pod.uid && now.addresses.includes(address) && !finished(now);
+      return now?.uid === pod.uid && now.addresses.includes(address) && !neverAgain(now);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof KubernetesError) return false;

@@ -612,6 +612,66 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/gate.ts', 'uid === null || found?.uid === uid ? found : null', 'found')],
   },
   {
+    id: 'yes-to-an-address',
+    promises: ['I10'],
+    attacks: [],
+    what: 'a pod that has got the address of the leader is told its yes',
+    edits: [
+      edit(
+        'operator/gate.ts',
+        'return now?.uid === pod.uid && now.addresses.includes(address) && !neverAgain(now);',
+        'return now !== undefined;',
+      ),
+    ],
+  },
+  {
+    id: 'yes-to-the-address-of-a-pod-that-ends',
+    promises: ['I10'],
+    attacks: [],
+    what: 'the address of a pod that is being deleted still counts as its own',
+    edits: [edit('operator/gate.ts', '&& !neverAgain(now);', ';')],
+  },
+  {
+    id: 'uid-of-another-at-the-address',
+    promises: ['I10'],
+    attacks: [],
+    what: 'whoever asks who it is is told the yes of the pod that the watch shows at its address, whatever its uid',
+    edits: [edit('http/gate/self.ts', '(uid !== null && pod.uid !== uid)', "pod.uid === ''")],
+  },
+  {
+    id: 'misspelt-check-ignored',
+    promises: ['I10'],
+    attacks: [],
+    what: 'a parameter that is unknown, such as a misspelt uid, is ignored',
+    edits: [
+      edit(
+        'http/gate/question.ts',
+        'const wait = unknownIn(search, KNOWN) ?? readWait(search);',
+        'const wait = readWait(search);',
+      ),
+    ],
+  },
+  {
+    id: 'yes-by-a-stale-cache',
+    promises: ['I10'],
+    attacks: [],
+    what: 'the gate does not know of our own write-off before the watch tells of it',
+    edits: [
+      edit(
+        'operator/observe.ts',
+        'return entry?.pod.uid === podUid ? newest(memory, entry.pod) : null;',
+        'return entry?.pod.uid === podUid ? entry.pod : null;',
+      ),
+    ],
+  },
+  {
+    id: 'news-by-passes-only',
+    promises: ['I10'],
+    attacks: [],
+    what: 'whoever waits is not told of a state that comes and goes between two passes',
+    edits: [edit('operator/gate.ts', '    changes.tellNews(groupKey(group), () => signatureOf(answer));\n', '')],
+  },
+  {
     id: 'answer-of-whoever-has-the-address',
     promises: ['I10'],
     attacks: [],

@@ -2,7 +2,10 @@
 import { show } from '../../api/raw.ts';
 import type { Query } from '../router.ts';
 
-export type Question = { readonly kind: 'self' } | GroupQuestion;
+export type Question = SelfQuestion | GroupQuestion;
+
+/** `uid`: of the pod that asks; null: not given. */
+export type SelfQuestion = { readonly kind: 'self'; readonly uid: string | null };
 
 export type GroupQuestion = {
   readonly kind: 'group' | 'member';
@@ -54,17 +57,20 @@ export function readQuestion({ path, search }: Query): Asked {
   return { ok: true, question: { kind, namespace, name, pod: pod ?? null, uid, wait } };
 }
 
+const EMPTY_UID = 'uid= is empty: give the uid of the pod (is POD_UID set?), or leave it out';
+
 function problemOfUid(uid: string | null, pod: string | undefined): string | null {
   if (uid !== null && pod === undefined) return `uid is of use only with ${MEMBER_URL}`;
-  return uid === '' ? 'uid= is empty: give the uid of the pod (is POD_UID set?), or leave it out' : null;
+  return uid === '' ? EMPTY_UID : null;
 }
 
-/** It may be about several groups, of which each has its own token. */
+/** It may be about several groups, of which each has its own token: it does not wait. */
 function readSelf(search: URLSearchParams): Asked {
-  if (KNOWN.some((name) => search.has(name)))
-    return refused('BadQuery', `/v1/self answers at once and knows who asks; to wait, ask ${MEMBER_URL}`);
-  const unknown = unknownIn(search, []);
-  return unknown === null ? { ok: true, question: { kind: 'self' } } : refused('BadQuery', unknown);
+  if (['wait', 'token'].some((name) => search.has(name)))
+    return refused('BadQuery', `/v1/self answers at once; to wait, ask ${MEMBER_URL}`);
+  const uid = search.get('uid');
+  const problem = unknownIn(search, ['uid']) ?? (uid === '' ? EMPTY_UID : null);
+  return problem === null ? { ok: true, question: { kind: 'self', uid } } : refused('BadQuery', problem);
 }
 
 const KNOWN: readonly string[] = ['uid', 'wait', 'token'];
@@ -73,8 +79,8 @@ const KNOWN: readonly string[] = ['uid', 'wait', 'token'];
 function unknownIn(search: URLSearchParams, known: readonly string[]): string | null {
   const names = [...search.keys()];
   const unknown = names.find((name) => !known.includes(name));
-  const which = known.length === 0 ? 'there is none here' : `known are ${known.join(', ')}`;
-  if (unknown !== undefined) return `the parameter ${show(unknown)} is unknown: ${which}`;
+  if (unknown !== undefined)
+    return `the parameter ${show(unknown)} is unknown: known ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   return twice === undefined ? null : `the parameter ${twice} is given twice`;
 }

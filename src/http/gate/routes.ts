@@ -8,8 +8,9 @@ import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
 import { FORWARDED, type Forward, REPLICA } from './forward.ts';
-import { MEMBER_URL, readQuestion } from './question.ts';
-import { jsonReply, refusal } from './replies.ts';
+import { readQuestion } from './question.ts';
+import { refusal } from './replies.ts';
+import { answerSelf } from './self.ts';
 import { settle } from './settle.ts';
 import { createWaits } from './waits.ts';
 
@@ -35,7 +36,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
     const forwarded = query.header(FORWARDED) !== null;
-    if (question.kind === 'self') return await answerSelf({ gate, forward, forwarded, signal }, query.client);
+    if (question.kind === 'self')
+      return await answerSelf(clock, { gate, forward, forwarded, signal }, { client: query.client, uid: question.uid });
     const asking: Asking = { gate, forward, forwarded, question, signal };
     return question.wait === null ? await settle(clock, asking) : await waiting(asking, query.client);
   }
@@ -50,31 +52,6 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
       end();
       metrics.gateWaiting(waits.count());
     }
-  }
-
-  /** The status of each group is that which its member URL would have given. */
-  async function answerSelf(asking: Omit<Asking, 'question'>, client: string): Promise<Reply> {
-    const { gate } = asking;
-    const pod = gate.podAt(client);
-    if (pod === null) {
-      const why = "one on its node's network has none";
-      return refusal('CallerUnknown', `no pod has the address ${client} for itself (${why}); ask ${MEMBER_URL}`);
-    }
-    const groups = await Promise.all(
-      gate.groupsOf(pod).map(async ({ namespace, name }) => {
-        const question = { kind: 'member', namespace, name, pod: pod.name, uid: pod.uid, wait: null } as const;
-        const { status, body } = await settle(clock, { ...asking, question });
-        return { name, status, ...(JSON.parse(body) as object) };
-      }),
-    );
-    // The address may have been another pod's a moment ago, and the watch lag behind: no yes without a look.
-    const leads = groups.some(({ status }) => status === 200);
-    if (leads && !(await gate.confirmAddress(pod, client, asking.signal)))
-      return refusal(
-        'NotKnown',
-        `that ${client} is the address of pod ${pod.name} could not be confirmed; ask ${MEMBER_URL} or again`,
-      );
-    return jsonReply(200, { namespace: pod.namespace, pod: pod.name, uid: pod.uid, groups });
   }
 
   return [

@@ -82,7 +82,7 @@ describe('a member', () => {
     expect(await confirmed()).toBe(false);
     api.pods.set('a', pod);
     expect(await confirmed()).toBe(true);
-    for (const other of [{ uid: 'new' }, { addresses: ['10.0.0.7'] }, { phase: 'Succeeded' }]) {
+    for (const other of [{ uid: 'new' }, { addresses: ['10.0.0.7'] }, { phase: 'Succeeded' }, { deleting: true }]) {
       api.pods.set('a', { ...pod, ...other });
       expect(await confirmed(), JSON.stringify(other)).toBe(false);
     }

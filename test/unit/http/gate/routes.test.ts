@@ -231,7 +231,8 @@ describe('a parameter that is unknown, or said twice,', () => {
     [`${MEMBER}?wait=3s&Token=4`, 'known are'],
     [`${GROUP}?x=`, 'known are'],
     [`${MEMBER}?uid=a&uid=b`, 'given twice'],
-    ['/v1/self?x=1', 'there is none here'],
+    ['/v1/self?x=1', 'known is uid'],
+    ['/v1/self?UID=uid-of-a', 'known is uid'],
   ])('is refused: %s', async (url, message) => {
     expect(said(await aGate().ask(url))).toMatchObject([
       400,
@@ -304,9 +305,22 @@ describe('who am I', () => {
   it('is no yes while it is not certain whose the address is', async () => {
     const gate = aGate();
     gate.becomes({ confirmed: false });
-    expect(said(await gate.ask('/v1/self'))).toMatchObject([503, { reason: 'NotKnown' }]);
+    expect(said(await gate.ask('/v1/self'))).toMatchObject([
+      200,
+      { groups: [{ name: 'notifier', status: 503, reason: 'NotKnown', message: expect.stringContaining('?uid=') }] },
+    ]);
     gate.becomes({ confirmed: false, answer: no() });
-    expect((await gate.ask('/v1/self')).status).toBe(200);
+    expect(said(await gate.ask('/v1/self'))).toMatchObject([200, { groups: [{ status: 409 }] }]);
+  });
+
+  it('is known by its uid without a look, and no other pod is at this address', async () => {
+    const gate = aGate();
+    gate.becomes({ confirmed: false });
+    expect(said(await gate.ask('/v1/self?uid=uid-of-a'))).toMatchObject([200, { groups: [{ status: 200 }] }]);
+    expect(said(await gate.ask('/v1/self?uid=another'))).toMatchObject([
+      404,
+      { reason: 'CallerUnknown', message: expect.stringContaining('no pod with uid another') },
+    ]);
   });
 
   it('cannot be answered where the address is not one pod’s own, and says what to ask instead', async () => {
@@ -318,7 +332,7 @@ describe('who am I', () => {
 
   it('does not wait', async () => {
     expect(said(await aGate().ask('/v1/self?wait=3s'))).toMatchObject([400, { reason: 'BadQuery' }]);
-    expect(said(await aGate().ask('/v1/self?uid=u'))).toMatchObject([400, { reason: 'BadQuery' }]);
+    expect(said(await aGate().ask('/v1/self?uid='))).toMatchObject([400, { reason: 'BadQuery' }]);
     expect(said(await aGate().ask(`${GROUP}?uid=u`))).toMatchObject([400, { reason: 'BadQuery' }]);
   });
 });

@@ -1,4 +1,6 @@
 /** The gate on the real components: whichever replica is asked, the owner decides, and no two pods hold a yes at a time. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bucketName, bucketOf } from '../../src/election/keys.ts';
 import { askAllTheTime, askGate, memberUrl } from '../support/asking.ts';
@@ -7,6 +9,9 @@ import { type Harness, startHarness } from '../support/harness.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
 
 const PODS = 3;
+/** 127.0.0.1 is where the replicas are, of which more connections are taken. Only Linux has all of 127/8. */
+const STRANGER =
+  process.platform === 'linux' ? { address: '127.0.0.2', evicted: 200 } : { address: '127.0.0.1', evicted: 0 };
 const SOON = { timeout: 30_000, interval: 50 };
 
 let h: Harness;
@@ -83,6 +88,60 @@ describe('the gate', () => {
       body: { reason: 'MemberUnknown' },
     });
     expect(await askGate(`${base}/v1/self`)).toMatchObject({ status: 404, body: { reason: 'CallerUnknown' } });
+  });
+
+  it('refuses a parameter that it does not know, so that a misspelt uid is no yes; HEAD is answered as GET', async () => {
+    const leader = await led('misspelt');
+    const uid = 'uid-of-nobody';
+    for (const base of urls()) {
+      const member = memberUrl(base, namespace, 'misspelt', leader);
+      for (const query of [`UID=${uid}`, `podUid=${uid}`, 'uid=a&uid=b', 'uid=', 'wait=1s&Token=3'])
+        expect([query, await askGate(`${member}?${query}`)]).toMatchObject([
+          query,
+          { status: 400, body: { reason: 'BadQuery' } },
+        ]);
+      expect(await askGate(`${member}?uid=${uid}`)).toMatchObject({ status: 404, body: { reason: 'MemberUnknown' } });
+      expect(await askGate(`${base}/v1/self?UID=${uid}`)).toMatchObject({ status: 400, body: { reason: 'BadQuery' } });
+      await vi.waitFor(async () => expect((await fetch(member, { method: 'HEAD' })).status).toBe(200), SOON);
+    }
+  });
+
+  it('answers health and metrics while one client holds connections and asks nothing', async () => {
+    const [base = ''] = urls();
+    const sockets = await Promise.all(Array.from({ length: 1200 }, () => silent(base)));
+    try {
+      for (const path of ['/livez', '/metrics']) {
+        const answer = await fetch(base + path, { headers: { connection: 'close' } });
+        expect([path, answer.status]).toEqual([path, 200]);
+        const evicted = /^leadergroup_http_connections_refused_total\{what="evicted"\} (\d+)$/m.exec(
+          await answer.text(),
+        );
+        if (path === '/metrics') expect(Number(evicted?.[1] ?? 0)).toBeGreaterThanOrEqual(STRANGER.evicted);
+      }
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+  });
+
+  async function silent(base: string): Promise<Socket> {
+    const socket = connect({ port: Number(new URL(base).port), host: '127.0.0.1', localAddress: STRANGER.address }).on(
+      'error',
+      () => undefined,
+    );
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  it('lets whoever knows a token wait for the first leader', async () => {
+    await h.group(namespace, 'first', { pods: 0 });
+    await h.condition(namespace, 'first', 'Ready', 'False', 'NoMembers');
+    const asked = urls().map((base) =>
+      askGate(`${base}/v1/namespaces/${namespace}/leadergroups/first?wait=40s&token=7`),
+    );
+    await h.world.pods(namespace, 'first', 1);
+    const { name, token } = await h.led(namespace, 'first');
+    for (const answer of await Promise.all(asked))
+      expect(answer).toMatchObject({ status: 200, body: { leader: true, pod: name, token } });
   });
 
   it('tells whoever waits that nobody leads for a moment, and then who does', async () => {

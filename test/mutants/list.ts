@@ -666,7 +666,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     id: 'news-by-passes-only',
-    promises: ['I10'],
+    promises: ['I9'],
     attacks: [],
     what: 'whoever waits is not told of a state that comes and goes between two passes',
     edits: [edit('operator/gate.ts', '    changes.tellNews(groupKey(group), () => signatureOf(answer));\n', '')],

@@ -125,7 +125,7 @@ async function waiting({ pid }: OperatorProcess): Promise<void> {
   const alone = await costOf(pid);
   const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true }));
   const requests = Array.from({ length: WAITING }, (_, at) => {
-    const url = new URL(`${paths[at % paths.length]}?wait=60s&token=1`, operator.url);
+    const url = new URL(`${paths[at % paths.length]}?wait=60s`, operator.url);
     return get({
       host: url.hostname,
       port: url.port,

@@ -29,6 +29,7 @@ export async function changeLock(run: Run, change: LockTransaction): Promise<Ste
   run.memory.writtenOff = { version: '', uids: new Set() };
   run.memory.groupConfirmedAt = null;
   run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
+  if (change.view.record?.holder.uid !== change.to.pod.uid) run.memory.recordedByUs.add(change.to.pod.uid);
   keeper.prove(change.to.session);
   run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };
   return OK;

@@ -52,6 +52,8 @@ export type GroupMemory = {
   wholeLife: boolean;
   /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
   readonly perhapsPromoted: Set<string>;
+  /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
+  readonly recordedByUs: Set<string>;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
   readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
@@ -110,6 +112,7 @@ export const freshMemory = (): GroupMemory => ({
   repairs: new Map(),
   wholeLife: false,
   perhapsPromoted: new Set(),
+  recordedByUs: new Set(),
   trials: new Map(),
   writtenUnder: new Map(),
   acceptedReleases: new Set(),

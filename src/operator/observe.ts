@@ -259,7 +259,7 @@ function observePods(
   refreshRefusals(memory, group, new Map(known.map(({ pod }) => [pod.uid, memory.newerPods.get(pod.uid) ?? pod])));
   return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
-    .map((entry) => observePod(options, group, memory, rivals, entry, nowMs));
+    .map((entry) => observePod(options, group, memory, rivals, entry, nowMs, lock?.record?.holder.uid ?? null));
 }
 
 /** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
@@ -319,6 +319,7 @@ function observePod(
   rivals: Rivals,
   entry: StoredPod,
   nowMs: number,
+  recorded: string | null,
 ): ObservedPod {
   const pod = newest(memory, entry.pod);
   const member = isMember(group, pod);
@@ -333,7 +334,7 @@ function observePod(
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
     ...refusalsOf(memory, pod.uid),
-    neverPromoted: neverPromoted(memory, group, pod),
+    neverPromoted: neverPromoted(memory, group, pod, recorded),
     contest: contestOf(memory, pod.uid, nowMs),
     writeOffConflicts: memory.conflicts.get(pod.uid) ?? 0,
   };

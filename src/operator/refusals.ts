@@ -59,10 +59,19 @@ const sooner = (refusal: WriteRefusal, { resourceVersion }: Pod, { generation }:
 
 /**
  * Nobody can have a promotion of this pod under way: ours was the request that put the finalizer on the group, which comes before the first
- * lock; the bucket has been ours ever since; and whatever we have sent for this pod was refused, so it was not applied. (ADR 0013.)
+ * lock; the bucket has been ours ever since; whatever we have sent for this pod was refused, so it was not applied;
+ * and if the record names it, it was our own transaction that put it there. `recorded`: uid of the recorded holder. (ADR 0013.)
  */
-export const neverPromoted = (memory: GroupMemory, { name }: LeaderGroup, { uid, annotations }: Pod): boolean =>
-  memory.wholeLife && !memory.perhapsPromoted.has(uid) && annotations[tokenAnnotation(name)] === undefined;
+export const neverPromoted = (
+  memory: GroupMemory,
+  { name }: LeaderGroup,
+  { uid, annotations }: Pod,
+  recorded: string | null,
+): boolean =>
+  memory.wholeLife &&
+  !memory.perhapsPromoted.has(uid) &&
+  (recorded !== uid || memory.recordedByUs.has(uid)) &&
+  annotations[tokenAnnotation(name)] === undefined;
 
 /**
  * No trace of any lock before our finalizer: it may have been there and been taken off by hand, by a tool that owns finalizers, or by a

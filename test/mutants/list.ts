@@ -1089,11 +1089,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a pod that cannot be written is passed over although a promotion of it may be under way',
     edits: [
-      edit(
-        'operator/refusals.ts',
-        'memory.wholeLife && !memory.perhapsPromoted.has(uid) && annotations',
-        'memory.wholeLife && annotations',
-      ),
+      edit('operator/refusals.ts', 'memory.wholeLife &&\n  !memory.perhapsPromoted.has(uid) &&', 'memory.wholeLife &&'),
     ],
   },
   {
@@ -1101,7 +1097,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I1'],
     attacks: [],
     what: 'a pod that cannot be written is passed over although another replica may have promoted it',
-    edits: [edit('operator/refusals.ts', 'memory.wholeLife && !memory.perhapsPromoted', '!memory.perhapsPromoted')],
+    edits: [edit('operator/refusals.ts', 'memory.wholeLife &&\n  !memory.perhapsPromoted', '!memory.perhapsPromoted')],
   },
   {
     id: 'refusal-outlives-its-pod',

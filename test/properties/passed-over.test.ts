@@ -1,0 +1,79 @@
+/** A write-off that is refused is passed over only where no promotion of the pod can be under way (ADR 0013). */
+import { describe, expect, it } from 'vitest';
+import { aGroup, aPod } from '../support/builders.ts';
+import { aModel, type Model } from '../support/model/model.ts';
+import type { Replica } from '../support/model/replica.ts';
+import { arrive, lockedFor, record, stall, timeOut, tokenOn } from '../support/model/stage.ts';
+
+async function live(model: Model, owner: Replica, forMs: number): Promise<void> {
+  const untilMs = model.clock.nowMs() + forMs;
+  while (model.clock.nowMs() < untilMs) {
+    owner.see.all();
+    await owner.hear();
+    await model.pass(owner);
+    await model.clock.advance(500);
+  }
+}
+
+describe('a write-off passed over (ADR 0013)', () => {
+  it.each([true, false])(
+    'spares no pod that an earlier owner may have promoted, though the finalizer was taken off meanwhile: %s',
+    async (strip) => {
+      const model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })) });
+      const o1 = model.replica('O1');
+      await model.own(o1);
+      const promotion = await stall(o1, { operation: 'patchPod', about: 'a' });
+      expect(lockedFor(model)?.name).toBe('a');
+      const o2 = model.replica('O2');
+      if (strip) model.api.foreign.changeGroup('notifier', () => ({ finalizers: [] }));
+      model.api.refusePatches(({ name }) => name === 'a');
+      await model.own(o2);
+      await live(model, o2, 4000);
+      model.api.refusePatches(null);
+      await arrive(promotion);
+      expect(model.leaders().length).toBeLessThan(2);
+      expect(model.promises.breaches).toEqual([]);
+    },
+  );
+
+  it('spares no pod that another owner may have promoted while a pass of ours stood still', async () => {
+    const model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })), group: { finalizers: [] } });
+    const o1 = model.replica('O1');
+    await model.own(o1);
+    const list = await stall(o1, { operation: 'listPods' }, 'answerHeld');
+    const o2 = model.replica('O2');
+    await model.own(o2);
+    const promotion = await stall(o2, { operation: 'patchPod', about: 'a' });
+    expect(lockedFor(model)?.name).toBe('a');
+    model.api.refusePatches(({ name }) => name === 'a');
+    await model.own(o1);
+    await arrive(list);
+    model.api.refusePatches(null);
+    await arrive(promotion);
+    expect(model.leaders().length).toBeLessThan(2);
+  });
+
+  it.each(['other', 'same'])(
+    'spares no pod that an earlier group of this name may have promoted (%s replica)',
+    async (who) => {
+      const model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })) });
+      const o1 = model.replica('O1');
+      await model.own(o1);
+      const promotion = await stall(o1, { operation: 'patchPod', about: 'a' });
+      let o2 = o1;
+      model.api.refusePatches(({ name }) => name === 'a');
+      if (who === 'other') {
+        o2 = model.replica('O2');
+        await model.own(o2);
+      } else await timeOut(promotion);
+      model.api.foreign.deleteGroup('notifier');
+      await live(model, o2, 40_000);
+      expect(model.api.group()).toBeNull();
+      model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [] }));
+      await live(model, o2, 4000);
+      model.api.refusePatches(null);
+      await arrive(promotion);
+      expect(model.leaders().length).toBeLessThan(2);
+    },
+  );
+});

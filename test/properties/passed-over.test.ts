@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { aGroup, aPod } from '../support/builders.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
-import { arrive, lockedFor, record, stall, timeOut, tokenOn } from '../support/model/stage.ts';
+import { arrive, lockedFor, stall, timeOut } from '../support/model/stage.ts';
 
 async function live(model: Model, owner: Replica, forMs: number): Promise<void> {
   const untilMs = model.clock.nowMs() + forMs;

@@ -68,7 +68,7 @@ const nodeName = (at: Server): string => `consul-${at}`;
 const dataDir = ({ layout }: Site, name: string) => join(layout.data, name);
 
 function configuration(site: Site, at: Server, name: string): object {
-  const { ports, consulToken } = site.state;
+  const { ports, consulToken, consulConnections } = site.state;
   const servers = serversOf(site);
   const others = servers.filter((other) => other !== at);
   return {
@@ -97,9 +97,8 @@ function configuration(site: Site, at: Server, name: string): object {
     performance: { raft_multiplier: 1 },
     // A cluster that was stopped over a holiday starts again.
     server_rejoin_age_max: '8760h',
-    // Consul lets one address have 200 connections, and counts those of a killed client until the blocking reads on them are
-    // over. Here many operators live and die within seconds on one address; in a cluster each pod has its own.
-    limits: { http_max_conns_per_client: 4000 },
+    // Unless a test needs more, what users have: 200 for one address, and all operators here have one.
+    ...(consulConnections === undefined ? {} : { limits: { http_max_conns_per_client: consulConnections } }),
     disable_update_check: true,
     connect: { enabled: false },
     peering: { enabled: false },

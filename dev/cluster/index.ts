@@ -105,6 +105,7 @@ export interface Cluster extends AsyncDisposable {
  *
  * @param options.dir its folder; `.cluster` in the current folder by default
  * @param options.consulServers one, or three that survive the loss of one; only for a new cluster
+ * @param options.consulConnections how many one address may have with a server, Consul's default by default; only for a new cluster
  * @param options.realNodes how many nodes on which pods really run, none by default; only for a new cluster
  * @param options.proxyPeriodMs kube-proxy's minSyncPeriod, 100 by default; users have 1000; only for a new cluster with real nodes
  * @param options.consulAcl whether Consul denies everything to requests without a token; only for a new cluster
@@ -114,6 +115,7 @@ export async function startCluster(
     readonly dir?: string;
     readonly consulAcl?: boolean;
     readonly consulServers?: ConsulServers;
+    readonly consulConnections?: number | undefined;
     readonly realNodes?: 0 | RealNodeCount;
     readonly proxyPeriodMs?: number;
     readonly signal?: AbortSignal | undefined;

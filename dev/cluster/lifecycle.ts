@@ -41,6 +41,8 @@ const DOWN_GRACE_MS = 3_000;
 export interface UpOptions {
   readonly consulAcl?: boolean;
   readonly consulServers?: ConsulServers;
+  /** See startCluster. */
+  readonly consulConnections?: number | undefined;
   readonly realNodes?: 0 | RealNodeCount;
   /** See startCluster. */
   readonly proxyPeriodMs?: number | undefined;
@@ -71,11 +73,11 @@ export async function up(layout: Layout, options: UpOptions): Promise<{ site: Si
 async function bringUp(
   layout: Layout,
   tools: Tools,
-  { consulAcl = false, consulServers = 1, realNodes = 0, proxyPeriodMs, signal, owner }: UpOptions,
+  { consulAcl = false, consulServers = 1, consulConnections, realNodes = 0, proxyPeriodMs, signal, owner }: UpOptions,
 ): Promise<{ site: Site; isNew: boolean }> {
   const existing = await existingSite(layout);
-  const site =
-    existing ?? (await newSite(layout, { tools, consulAcl, consulServers, realNodes, proxyPeriodMs, owner }));
+  const wish = { tools, consulAcl, consulServers, consulConnections, realNodes, proxyPeriodMs, owner };
+  const site = existing ?? (await newSite(layout, wish));
   const mine = new Set<ComponentName>();
   try {
     prepareMachine(site);

@@ -42,6 +42,8 @@ export interface ClusterState {
   readonly phase: 'starting' | 'up';
   readonly ports: Readonly<Record<PortName, number>>;
   readonly consulServers: ConsulServers;
+  /** How many connections one address may have with a server of Consul; undefined: its default. */
+  readonly consulConnections: number | undefined;
   /** Bearer tokens of the API server's static users. */
   readonly tokens: { readonly admin: string; readonly controllerManager: string; readonly scheduler: string };
   /** Consul's management token; only with --consul-acl, where everything is denied without a token. */
@@ -67,6 +69,7 @@ export interface ClusterWish {
   readonly tools: Tools;
   readonly consulAcl: boolean;
   readonly consulServers: ConsulServers;
+  readonly consulConnections: number | undefined;
   readonly realNodes: 0 | RealNodeCount;
   readonly proxyPeriodMs: number | undefined;
   readonly owner: KnownProcess | undefined;
@@ -83,6 +86,7 @@ export async function newState(layout: Layout, options: ClusterWish): Promise<Cl
     ports: Object.fromEntries(ports) as Record<PortName, number>,
     tokens: { admin: newToken(), controllerManager: newToken(), scheduler: newToken() },
     consulServers: options.consulServers,
+    consulConnections: options.consulConnections,
     consulToken: options.consulAcl ? randomUUID() : undefined,
     tools: options.tools,
     real: options.realNodes === 0 ? undefined : realNodesState(options.realNodes, options.proxyPeriodMs),

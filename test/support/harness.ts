@@ -30,6 +30,11 @@ export type HarnessOptions = {
   /** Operators reach both servers through proxies; world and observer never do. */
   readonly proxies?: boolean;
   readonly consulAcl?: boolean;
+  /**
+   * More connections than Consul lets one address have by default, 200: for tests whose operators are killed again and again. Consul
+   * counts those of a killed one until the blocking reads on them are over; in a cluster each pod has an address of its own.
+   */
+  readonly consulConnections?: number;
   /** See HeldBack. For tests that freeze Consul and check the whole history. */
   readonly consulHeldBack?: HeldBack;
   /**
@@ -89,10 +94,10 @@ const REST_TIMEOUT_MS = 60_000;
 
 export const startHarness = async (options: HarnessOptions = {}): Promise<Harness> => {
   await using made = new AsyncDisposableStack();
-  const { consulAcl = false, realNodes = 0, consulHeldBack } = options;
+  const { consulAcl = false, consulConnections, realNodes = 0, consulHeldBack } = options;
   const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
   if (realNodes > 0) made.defer((await takeMachine()).release);
-  const { dir, cluster, observedBy } = made.use(await startKeptCluster({ consulAcl, realNodes }));
+  const { dir, cluster, observedBy } = made.use(await startKeptCluster({ consulAcl, consulConnections, realNodes }));
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig } = cluster;

@@ -115,6 +115,21 @@ describe('whether Consul answers', () => {
     expect(contact.silentSinceMs() !== null).toBe(silent);
   });
 
+  it('is judged by answers alone: a request that was never sent is none', async () => {
+    const clock = createFakeClock();
+    const kinds = ['unreachable', 'busy', 'busy'] as const;
+    let asked = 0;
+    const consul = {
+      readKeys: () => Promise.reject(new ConsulError(kinds[asked++] ?? 'busy', 'no')),
+    } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, () => undefined);
+    for (const _kind of kinds) {
+      await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+      await clock.advance(700);
+    }
+    expect(contact.silentSinceMs()).not.toBeNull();
+  });
+
   it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
     const clock = createFakeClock();
     const told: boolean[] = [];

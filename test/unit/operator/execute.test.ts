@@ -437,12 +437,14 @@ describe('who holds the lock', () => {
   });
 
   it.each([
-    ['consul lock', 'vm-1'],
-    ['default/other/uid-of-a', NODE],
-    ['default/notifier/uid-of-a', 'another-node'],
-  ])('is a stranger: %s on %s', async (name, node) => {
+    ['consul lock', 'vm-1', 30_000],
+    ['default/other/uid-of-a', NODE, 30_000],
+    ['default/notifier/uid-of-a', 'another-node', 30_000],
+    // Made by hand: it never ends by itself, and nobody can say until when it may be believed.
+    ['default/notifier/uid-of-a', NODE, 0],
+  ])('is a stranger: %s on %s with a TTL of %i', async (name, node, ttlMs) => {
     const { consul, keeper, run, act } = await aStage();
-    const id = consul.foreign.openSession({ node, name, ttlMs: 30_000, lockDelayMs: 0 });
+    const id = consul.foreign.openSession({ node, name, ttlMs, lockDelayMs: 0 });
     await act(holder(id));
     expect(run.memory.strangers.get(id)).toEqual({ kind: 'stranger', name, node });
     expect(keeper.count()).toBe(0);

@@ -276,6 +276,27 @@ describe('a lock under a shared key', () => {
     });
   });
 
+  it('is in doubt for the group alone whose read or transaction failed: nobody would wake the other', async () => {
+    const { link, locks } = someLocks();
+    const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
+    for (const each of [shared, other]) await locks.read(each, signal);
+    link.decide(() => 'lost');
+    await locks.read(other, signal).catch(() => undefined);
+    locks.doubt(other);
+    expect([locks.view(shared) === null, locks.view(other) === null]).toEqual([false, true]);
+  });
+
+  it('is kept for as long as one of the groups that have read it is there', async () => {
+    const { consul, locks } = someLocks();
+    const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
+    consul.foreign.put('shared/cron/.lock', 'x', true);
+    for (const each of [shared, other]) await locks.read(each, signal);
+    locks.dropped('default/other');
+    expect(locks.entries()).toHaveLength(1);
+    locks.dropped('default/notifier');
+    expect(locks.entries()).toEqual([]);
+  });
+
   it('has its token beside it, which may be anything', async () => {
     const { consul, locks } = someLocks();
     consul.foreign.put('shared/cron/.token', '12');

@@ -22,7 +22,8 @@ import { LOCK_FLAGS } from '../support/world/consul.ts';
 let h: Harness;
 
 beforeAll(async () => {
-  h = await startHarness();
+  // Some thirty operators live and die here on one address, each within seconds.
+  h = await startHarness({ consulConnections: 2000 });
 });
 
 afterAll(() => h[Symbol.asyncDispose]());

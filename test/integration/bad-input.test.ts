@@ -18,7 +18,12 @@ let cluster: string;
 const LOCK_KEYS = JSON.stringify([{ namespaces: ['*'], prefix: 'jobs' }]);
 
 beforeAll(async () => {
-  h = await startHarness({ consulAcl: true, operatorEnv: { LEADERGROUP_LOCK_KEYS: LOCK_KEYS } });
+  // Each test has an operator of its own, or several, and all of them one address.
+  h = await startHarness({
+    consulAcl: true,
+    consulConnections: 2000,
+    operatorEnv: { LEADERGROUP_LOCK_KEYS: LOCK_KEYS },
+  });
   admin = consulRest({ address: h.cluster.consulAddress, token: h.cluster.consulToken });
   const system = await h.world.rest.must<{ metadata: { uid: string } }>('GET', '/api/v1/namespaces/kube-system');
   clusterUid = system.metadata.uid;

@@ -3,7 +3,7 @@ import { eligibility, membersOf } from './candidates.ts';
 import type { Observation } from './observation.ts';
 import { soonest, until } from './plans.ts';
 
-/** Milliseconds until the first of: a member has been ready for long enough, a refusal is over, a contested label may be repaired. */
+/** Milliseconds until the first of: a member has been ready for long enough, a refusal, the pause of a repair, or a contest is over. */
 export function nextChangeMs(o: Observation): number | null {
   const members = membersOf(o).map((member) => {
     const found = eligibility(o, member);
@@ -13,6 +13,7 @@ export function nextChangeMs(o: Observation): number | null {
     refusedUntilMs,
     writeOffRefusedUntilMs,
     contest?.notBeforeMs ?? null,
+    contest?.overAtMs ?? null,
   ]);
   const ahead = [...moments, o.followersRefusedUntilMs].filter((atMs) => atMs !== null && atMs > o.nowMs);
   return soonest([...members, ...ahead.map((atMs) => (atMs === null ? null : until(o, atMs)))]);

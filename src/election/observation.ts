@@ -45,6 +45,8 @@ export type OwnerView =
 export type Contest = {
   /** Monotonic milliseconds before which it is not repaired again. */
   readonly notBeforeMs: number;
+  /** Monotonic milliseconds at which it is over, unless it is repaired again. */
+  readonly overAtMs: number;
   /** Who else writes it, for people; null: not asked yet. */
   readonly by: string | null;
 };

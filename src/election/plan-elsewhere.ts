@@ -1,6 +1,8 @@
 /** The lock is held by a session that is none of ours, or not yet known to be. */
 import { plainText } from '../api/plain-text.ts';
 import type { Plan } from './actions.ts';
+import { labelled } from './candidates.ts';
+import { askFor, contestMessage, due, unknownContester } from './contests.ts';
 import type { LockView, Observation } from './observation.ts';
 import { act, look, ready, rest } from './plans.ts';
 import { writeOff, writeOffsForMove } from './write-off.ts';
@@ -14,9 +16,12 @@ export function planElsewhere(o: Observation, lock: LockView, session: string): 
     return look([{ do: 'readHolderSession', session }], 'an unknown session holds the lock');
   if (o.holderSession.kind === 'gone') return look([{ do: 'readLock' }], 'the session that held the lock is gone');
   const { name, node } = o.holderSession;
+  const unknown = askFor(unknownContester(o, (observed) => labelled(o.group, observed)));
+  if (unknown !== null) return unknown;
   const who = strangerName(name, node, session);
-  const verdict = ready('LedElsewhere', `the lock ${o.keys.lock} is held by ${who}`);
-  const targets = writeOffsForMove(o, lock, null);
+  const held = `the lock ${o.keys.lock} is held by ${who}`;
+  const verdict = ready('LedElsewhere', [held, contestMessage(o)].filter((part) => part !== '').join('; '));
+  const targets = due(o, writeOffsForMove(o, lock, null));
   if (targets.length === 0) return rest(verdict);
   return { ...act(writeOff(targets, 'stranger'), 'LedElsewhere', `${who} holds the lock`), verdict };
 }

@@ -1,6 +1,7 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
-import type { Action, Plan, Verdict } from './actions.ts';
+import type { Action, Plan, Verdict, WriteOffTarget } from './actions.ts';
 import { excluded, labelled, membersOf, rankedCandidates, refused, writeOffRefused } from './candidates.ts';
+import { due } from './contests.ts';
 import { noCandidateMessage } from './ineligible.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { act, look, notReady, ready, rest, until } from './plans.ts';
@@ -10,16 +11,17 @@ import { refOf, versionRef, writeOff, writeOffsForMove } from './write-off.ts';
 
 export function planFree(o: Observation, lock: LockView): Plan {
   const nominee = nomineeFor(o, lock);
-  const exposed = exposedWriteOffs(o, lock);
-  if (nominee === null) return withFirst(exposed, waitForCandidate(o));
-  const delayed = lockDelayed(o);
-  if (delayed !== null) return withFirst(exposed, delayed);
+  const targets = exposed(o, lock);
+  const delayed = nominee === null ? null : lockDelayed(o);
+  if (nominee === null || delayed !== null)
+    return withFirst(writeOff(due(o, targets), 'move'), delayed ?? waitForCandidate(o));
+  const first = writeOff(targets, 'move');
   const session = suitableSession(o, nominee);
   if (session === null || o.ownership.kind !== 'owned') {
-    return withFirst(exposed, look([openingFor(o, nominee)], 'the nominee needs a session'));
+    return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
   }
   const reason = `the lock is free; ${nominee.pod.name} is next`;
-  const actions = [...exposed, ...takeActions(o, o.ownership.fence, lock, nominee, session)];
+  const actions = [...first, ...takeActions(o, o.ownership.fence, lock, nominee, session)];
   return act(actions, causeOf(o, lock, nominee), reason);
 }
 
@@ -39,8 +41,8 @@ const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   !writeOffRefused(o, observed);
 
 /** With a lockKey a stranger may take the free lock at any moment: nobody may be labelled, not even the nominee. */
-const exposedWriteOffs = (o: Observation, lock: LockView): readonly Action[] =>
-  o.group.spec.lockKey === null ? [] : writeOff(writeOffsForMove(o, lock, null), 'move');
+const exposed = (o: Observation, lock: LockView): readonly WriteOffTarget[] =>
+  o.group.spec.lockKey === null ? [] : writeOffsForMove(o, lock, null);
 
 export const withFirst = (first: readonly Action[], plan: Plan): Plan =>
   first.length === 0 ? plan : { ...plan, actions: [...first, ...plan.actions] };

@@ -1,7 +1,7 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
-import type { PodRef } from '../api/pod.ts';
 import type { Action, Plan } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
+import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
 import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
@@ -69,8 +69,8 @@ const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   const { o, lock, session } = held;
-  const unknown = unknownContester(o);
-  if (unknown !== null) return look([{ do: 'readContester', pod: unknown }], 'somebody else writes the label too');
+  const unknown = contesterOf(held, holder);
+  if (unknown !== null) return unknown;
   const repairs = repairsOf(held, holder);
   if (repairs.length > 0 || !session.proven || unverifiedButAsked(o)) {
     return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'the lock is held; the labels are put right');
@@ -87,24 +87,22 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
     const wait = waitForCandidate(o);
     return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
-  const details = [holder.pod.ready ? '' : notReadyDetail(lock), contestMessage(o), o.followersRefusedBecause];
+  const details = [holder.pod.ready ? '' : notReadyDetail(lock), contestMessage(o), followersRefused(o)];
   return rest(ready('Led', details.filter((detail) => detail !== '').join('; ')), graceMs);
 }
 
-/** A label that somebody else writes as well is repaired, but not at once every time. */
-const onHold = (o: Observation, { contest }: ObservedPod): boolean => contest !== null && o.nowMs < contest.notBeforeMs;
-
-const unknownContester = (o: Observation): PodRef | null => {
-  const found = o.pods.find(({ contest }) => contest !== null && contest.by === null);
-  return found === undefined ? null : refOf(found);
-};
-
-function contestMessage(o: Observation): string {
-  const found = o.pods.find(({ contest }) => contest !== null);
-  if (found?.contest == null) return '';
-  const { key } = o.group.spec.label;
-  return `somebody else writes the label ${key} of pod ${found.pod.name}${found.contest.by === null ? '' : ` (${found.contest.by})`}; it is put right every few seconds`;
+/** Who undoes the repairs, where that is not known yet. */
+function contesterOf({ o, lock }: Held, holder: ObservedPod): Plan | null {
+  const wrong = (observed: ObservedPod): boolean =>
+    observed.pod.uid === holder.pod.uid
+      ? promotable(o, lock, holder)
+      : labelled(o.group, observed) || lacksFollowerLabel(o, holder, observed);
+  return askFor(unknownContester(o, wrong));
 }
+
+/** Told while it is waited for; what has been tried again since is over, or refused anew. */
+const followersRefused = (o: Observation): string =>
+  o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs ? o.followersRefusedBecause : '';
 
 const notReadyDetail = (lock: LockView): string =>
   `${lock.record?.holder.pod ?? 'the leader'} is not ready and failoverDelaySeconds has not passed`;
@@ -129,14 +127,21 @@ const promotable = (o: Observation, lock: LockView, holder: ObservedPod): boolea
   holder.pod.ready && (!labelled(o.group, holder) || tokenOf(holder.pod, o.group.name) !== recordedToken(lock));
 
 function followerLabels(o: Observation, holder: ObservedPod): readonly Action[] {
-  const { key, follower } = o.group.spec.label;
-  if (follower === null || (o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs)) return [];
+  if (o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs) return [];
   const wrong = membersOf(o).filter(
-    ({ pod, claimedByOther }) =>
-      pod.uid !== holder.pod.uid && !claimedByOther && !pod.deleting && pod.labels[key] !== follower,
+    (observed) => lacksFollowerLabel(o, holder, observed) && !labelled(o.group, observed) && !onHold(o, observed),
   );
-  const plain = wrong.filter((observed) => !labelled(o.group, observed));
-  return plain.length === 0 ? [] : [{ do: 'labelFollowers', pods: plain.map(versionRef) }];
+  return wrong.length === 0 ? [] : [{ do: 'labelFollowers', pods: wrong.map(versionRef) }];
+}
+
+function lacksFollowerLabel(
+  o: Observation,
+  holder: ObservedPod,
+  { pod, member, claimedByOther }: ObservedPod,
+): boolean {
+  const { key, follower } = o.group.spec.label;
+  const concerned = follower !== null && member && pod.uid !== holder.pod.uid && !claimedByOther && !pod.deleting;
+  return concerned && pod.labels[key] !== follower;
 }
 
 /**
@@ -188,6 +193,9 @@ function handOverTo({ o, fence, lock, session }: Held, nominee: ObservedPod, cau
 /** Nobody else can lead: the label stays where it is, a stray one elsewhere does not. */
 function keepUnfit(held: Held, holder: ObservedPod): Plan {
   const { o } = held;
+  const others = (observed: ObservedPod): boolean => observed.pod.uid !== holder.pod.uid && labelled(o.group, observed);
+  const unknown = askFor(unknownContester(o, others));
+  if (unknown !== null) return unknown;
   const strays = straysBeside(o, holder);
   if (strays.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
     const clean = writeOff(

@@ -1,6 +1,7 @@
 /** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
 import type { Action, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
+import { due } from './contests.ts';
 import { promoted } from './gate.ts';
 import type { LabelStop, LockView, MemberSession, Observation } from './observation.ts';
 import { LABEL_STOP, unreadOwners } from './owners.ts';
@@ -131,7 +132,7 @@ export function planOverlap(o: Observation, older: string): Plan {
 /** Labels off, lock given up, then `plan` says why. */
 export function standDown(o: Observation, plan: Plan): Plan {
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
-  if (deniedMs > 0) return { ...plan, actions: writeOff(labelledTargets(o), 'overlap'), againMs: deniedMs };
+  if (deniedMs > 0) return { ...plan, actions: writeOff(due(o, labelledTargets(o)), 'overlap'), againMs: deniedMs };
   if (o.lock !== null) return leaving(plan, leaveTheField(o, o.lock));
   // A key that may not be used is not read either, unless there is something of ours to undo.
   const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
@@ -145,7 +146,7 @@ const leaving = (plan: Plan, actions: readonly Action[]): Plan =>
 
 function leaveTheField(o: Observation, lock: LockView): readonly Action[] {
   const holder = holderAmong(o.sessions, lock);
-  const targets = holder === null ? labelledTargets(o) : writeOffsForMove(o, lock, null);
+  const targets = holder === null ? due(o, labelledTargets(o)) : writeOffsForMove(o, lock, null);
   return [...writeOff(targets, 'overlap'), ...unlockOf(o, lock, holder)];
 }
 

@@ -4,6 +4,7 @@
  */
 import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
+import { due } from './contests.ts';
 import { withYesesAwaited } from './gate.ts';
 import { withOwnersKnown } from './label-trial.ts';
 import { nextChangeMs } from './next-change.ts';
@@ -86,11 +87,10 @@ function withoutLock(o: Observation): readonly Action[] {
   return holderAmong(o.sessions, o.lock) === null ? labelsOff(o) : [];
 }
 
-const labelsOff = (o: Observation): readonly Action[] =>
-  writeOff(
-    labelledPods(o).map((pod) => writeOffTarget(o, pod)),
-    'stranger',
-  );
+const labelsOff = (o: Observation): readonly Action[] => {
+  const targets = labelledPods(o).map((pod) => writeOffTarget(o, pod));
+  return writeOff(due(o, targets), 'stranger');
+};
 
 function planForeignEntry(o: Observation, lock: LockView): Plan {
   const plan = stalled(

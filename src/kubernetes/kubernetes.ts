@@ -11,7 +11,7 @@ import {
   type WriteOutcome,
 } from '../ports/kubernetes.ts';
 import { type Answer, type Failure, saysNotFound } from './answer.ts';
-import { labelManagerOf } from './label-manager.ts';
+import { labelManagersOf } from './label-manager.ts';
 import { outcomeOf, type Written } from './outcome.ts';
 import { projectPod, terminationOf } from './pod.ts';
 import { type Attempt, readFailure, unreadable } from './read-failure.ts';
@@ -89,10 +89,8 @@ export function createKubernetes({
     },
     listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
     getWorkload: async (namespace, owner, signal) => await getWorkload(calls, namespace, owner, signal),
-    getLabelManager: async (namespace, name, label, signal) => {
-      const read = await getObject(calls, PODS, { namespace, name }, labelManagerOf(label), signal);
-      return read?.found ?? null;
-    },
+    getLabelManagers: async (namespace, name, label, signal) =>
+      await getObject(calls, PODS, { namespace, name }, labelManagersOf(label), signal),
     listPodSelecting: async (namespace, signal) => {
       const budgets = await listReadable(calls, POD_DISRUPTION_BUDGETS, namespace, signal);
       const policies = await listReadable(calls, NETWORK_POLICIES, namespace, signal);

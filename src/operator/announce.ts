@@ -107,7 +107,7 @@ export function createAnnouncer({
       if (contest?.by == null || memory.warned.has(told)) continue;
       memory.warned.add(told);
       const { key } = o.group.spec.label;
-      const message = `somebody else writes the label ${key} of pod ${pod.name} again and again (${contest.by}); it is put right every few seconds. Stop it, or choose another label.key.`;
+      const message = `somebody else changes the label ${key} or the annotations of pod ${pod.name} again and again (${contest.by}); they are put right every few seconds. Stop it, or choose another label.key.`;
       log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
       emitGroup(o.group, 'Warning', 'LabelContested', message);
     }

@@ -72,15 +72,20 @@ function wroteOff(run: Run, pod: Pod, because: string): Step {
   // One that has the label from its template has never led.
   const promoted = before?.pod.annotations[tokenAnnotation(run.group.name)] !== undefined;
   const wasLeader = before !== undefined && promoted && labelled(run.group, before);
+  const again = writtenOffBefore(run, pod.uid);
   noteWritten(run, pod);
   markWrittenOff(run, pod.uid);
   run.memory.conflicts.delete(pod.uid);
   run.memory.writeOffRefusals.delete(pod.uid);
-  if (because === 'stray') repaired(run, pod);
+  if (because === 'stray' || again) repaired(run, pod);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
   run.facts.push({ kind: 'writtenOff', pod: pod.name, wasLeader, token, because });
   return OK;
 }
+
+/** At the same version of the lock: somebody has labelled it since. */
+const writtenOffBefore = ({ memory, observation }: Run, uid: string): boolean =>
+  memory.writtenOff.version === versionOf(observation.lock) && memory.writtenOff.uids.has(uid);
 
 /** Counts for the version of the lock that the plan saw. */
 function markWrittenOff(run: Run, uid: string): void {
@@ -131,6 +136,7 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
       noteWritten(run, outcome.object);
       memory.promotionRefusals.delete(pod.uid);
       if (isRepair(run, pod)) repaired(run, outcome.object);
+      memory.promoted = pod.uid;
       run.facts.push({
         kind: 'promoted',
         pod: outcome.object,
@@ -164,13 +170,17 @@ function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused):
   });
 }
 
-/** It led before this plan, and somebody had taken its label off. */
-const isRepair = ({ observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean =>
-  lock?.record?.holder.uid === uid &&
-  pods.some(({ pod }) => pod.uid === uid && tokenOf(pod, group.name) === lock.record?.token);
+/** It led before this plan, and lacks what its promotion wrote although nothing of ours has written it off. */
+function isRepair({ memory, observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean {
+  if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
+  const before = pods.find(({ pod }) => pod.uid === uid);
+  if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
+  const same = tokenOf(before.pod, group.name) === lock.record.token;
+  return same ? !labelled(group, before) : memory.promoted === uid;
+}
 
 function repaired({ memory, ports }: Run, { uid }: Pod): void {
-  noteRepair(memory, uid, ports.clock.nowMs());
+  noteRepair(memory, uid, ports.clock);
   ports.repaired();
 }
 
@@ -202,23 +212,46 @@ export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Pro
   const { key, follower } = run.group.spec.label;
   if (run.proof === null || follower === null) throw new Error('followers are labelled only after a verification');
   const patch: MetadataPatch = { labels: { [key]: follower }, annotations: {} };
-  return worst(await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch), progressOf(run)));
+  const refusals: { readonly pod: string; readonly outcome: Refused }[] = [];
+  const refuse = (pod: PodVersion, outcome: Refused): void => void refusals.push({ pod: pod.name, outcome });
+  const steps = await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch, refuse), progressOf(run));
+  refuseFollowers(run, refusals);
+  return worst(steps);
+}
+
+/** One for all: a policy that refuses a thousand pods is told once. */
+function refuseFollowers(run: Run, refusals: readonly { readonly pod: string; readonly outcome: Refused }[]): void {
+  const { memory, ports, group } = run;
+  const first = refusals[0];
+  if (first === undefined) {
+    memory.followersRefused = null;
+    return;
+  }
+  const { pod, outcome } = first;
+  const others = refusals.length > 1 ? ` and ${refusals.length - 1} more` : '';
+  const what = `labelling follower ${pod}${others}`;
+  const about = { pod: null, generation: group.generation };
+  memory.followersRefused = writeRefusal(ports.clock, memory.followersRefused, what, outcome, about);
+  const message = `the API server refuses ${what} (${outcome.status}): ${outcome.message}`;
+  run.facts.push({ kind: 'refused', pod, message });
 }
 
 /** Followers' labels are a convenience: that they are refused must not unsettle a group that is led. */
-async function labelFollower(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
+async function labelFollower(
+  run: Run,
+  pod: PodVersion,
+  patch: MetadataPatch,
+  refuse: (pod: PodVersion, outcome: Refused) => void,
+): Promise<Step> {
   const version = latestVersion(run, pod);
   const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
-  if (outcome.kind !== 'refused') return await patched(run, pod, outcome);
-  const about = { pod: null, generation: run.group.generation };
-  const what = `labelling follower ${pod.name}`;
-  run.memory.followersRefused = writeRefusal(run.ports.clock, run.memory.followersRefused, what, outcome, about);
-  run.facts.push({
-    kind: 'refused',
-    pod: pod.name,
-    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
-  });
-  return OK;
+  if (outcome.kind === 'refused') {
+    refuse(pod, outcome);
+    return OK;
+  }
+  // The first one within a minute is no repair: it is a follower from now on.
+  if (outcome.kind === 'done' && noteRepair(run.memory, pod.uid, run.ports.clock) > 1) run.ports.repaired();
+  return await patched(run, pod, outcome);
 }
 
 /** Takes this group's traces off its pods. A pod that is gone needs nothing. */

@@ -3,6 +3,7 @@ import type { OwnerRef, PodRef } from '../api/pod.ts';
 import { parseSessionName } from '../election/keys.ts';
 import { versionOf } from '../election/trust.ts';
 import { ConsulError, type ConsulSession } from '../ports/consul.ts';
+import type { LabelManagers } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
 import { newer, rememberPod } from './memory.ts';
 import { later, OK, progressOf, type Run, type Step } from './run.ts';
@@ -62,13 +63,21 @@ export async function readGroup(run: Run): Promise<Step> {
 
 /** For people only: that it cannot be told holds nothing up. */
 export async function readContester({ ports, group, memory, signal }: Run, pod: PodRef): Promise<Step> {
-  const read = ports.kubernetes.getLabelManager(pod.namespace, pod.name, group.spec.label.key, signal);
+  const read = ports.kubernetes.getLabelManagers(pod.namespace, pod.name, group.spec.label.key, signal);
   const found = await read.catch(() => null);
   signal.throwIfAborted();
   const repairs = memory.repairs.get(pod.uid);
-  const by = found === null ? 'field manager unknown' : `field manager ${found.manager}, last at ${found.time}`;
-  if (repairs !== undefined) memory.repairs.set(pod.uid, { ...repairs, by });
+  if (repairs !== undefined) memory.repairs.set(pod.uid, { ...repairs, by: contesterIn(found, repairs.sinceWallMs) });
   return OK;
+}
+
+/** Times of field managers have whole seconds. Whoever wrote before the fight began is not accused of it. */
+function contesterIn(found: LabelManagers | null, sinceWallMs: number): string {
+  if (found?.owner != null) return `field manager ${found.owner.manager}, last at ${found.owner.time}`;
+  const last = found?.last ?? null;
+  if (last !== null && Date.parse(last.time) >= Math.floor(sinceWallMs / 1000) * 1000)
+    return `perhaps field manager ${last.manager}, which wrote the pod last, at ${last.time}`;
+  return "no field manager shows it: the API server's audit log tells who";
 }
 
 /** A cache may show an older group that is gone; for such a one nobody is written off. */

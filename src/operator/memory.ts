@@ -18,8 +18,13 @@ export type WriteRefusal = Refusal & {
   readonly generation: number;
 };
 
-/** How often the label of a pod was put right within a minute, and who else writes it (null: not asked). */
-export type Repairs = { readonly count: number; readonly lastMs: number; readonly by: string | null };
+/** How often a pod was put right within a minute, since when, and who else writes it (null: not asked). */
+export type Repairs = {
+  readonly count: number;
+  readonly lastMs: number;
+  readonly sinceWallMs: number;
+  readonly by: string | null;
+};
 
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
@@ -54,6 +59,8 @@ export type GroupMemory = {
   readonly perhapsPromoted: Set<string>;
   /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
   readonly recordedByUs: Set<string>;
+  /** Uid of the pod of which a promotion was acknowledged last. */
+  promoted: string | null;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
   readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
@@ -113,6 +120,7 @@ export const freshMemory = (): GroupMemory => ({
   wholeLife: false,
   perhapsPromoted: new Set(),
   recordedByUs: new Set(),
+  promoted: null,
   trials: new Map(),
   writtenUnder: new Map(),
   acceptedReleases: new Set(),

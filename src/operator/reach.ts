@@ -83,7 +83,7 @@ export function trackReach(kubernetes: Kubernetes, clock: Clock, changed: () => 
     getGroup: reading(kubernetes.getGroup),
     getTermination: reading(kubernetes.getTermination),
     getWorkload: reading(kubernetes.getWorkload),
-    getLabelManager: reading(kubernetes.getLabelManager),
+    getLabelManagers: reading(kubernetes.getLabelManagers),
     listPodSelecting: reading(kubernetes.listPodSelecting),
     setFinalizers: writing(kubernetes.setFinalizers),
     replaceStatus: writing(kubernetes.replaceStatus),

@@ -25,7 +25,7 @@ export function writeRefusal(
   const retry = new Date(clock.wallMs() + next.retryAtMs - atMs).toISOString().replace(/\.\d+Z$/, 'Z');
   return {
     ...next,
-    message: `the API server refuses ${what} (${status}): ${message}; tried again at ${retry}, or when the pod changes`,
+    message: `the API server refuses ${what} (${status}): ${message}; tried again at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
     status,
     atMs,
     resourceVersion: about.pod?.resourceVersion ?? '',
@@ -123,10 +123,18 @@ const WINDOW_MS = 60_000;
 const FREE_REPAIRS = 3;
 const LONGEST_PAUSE_MS = 5000;
 
-/** A label was put right: taken off a stray, or put back on the leader. */
-export function noteRepair(memory: GroupMemory, uid: string, nowMs: number): void {
-  const before = recent(memory.repairs.get(uid), nowMs);
-  memory.repairs.set(uid, { count: (before?.count ?? 0) + 1, lastMs: nowMs, by: before?.by ?? null });
+/** Something was put right: a stray's label, the leader's, a follower's. Returns how often within a minute. */
+export function noteRepair(memory: GroupMemory, uid: string, clock: Clock): number {
+  const lastMs = clock.nowMs();
+  const before = recent(memory.repairs.get(uid), lastMs);
+  const count = (before?.count ?? 0) + 1;
+  memory.repairs.set(uid, {
+    count,
+    lastMs,
+    sinceWallMs: before?.sinceWallMs ?? clock.wallMs(),
+    by: before?.by ?? null,
+  });
+  return count;
 }
 
 const recent = (repairs: Repairs | undefined, nowMs: number): Repairs | undefined =>
@@ -142,5 +150,5 @@ export function contestOf(memory: GroupMemory, uid: string, nowMs: number): Cont
   const beyond = repairs.count - FREE_REPAIRS;
   if (beyond < 0) return null;
   const pauseMs = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** Math.min(beyond, 5));
-  return { notBeforeMs: repairs.lastMs + pauseMs, by: repairs.by };
+  return { notBeforeMs: repairs.lastMs + pauseMs, overAtMs: repairs.lastMs + WINDOW_MS, by: repairs.by };
 }

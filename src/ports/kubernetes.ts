@@ -54,6 +54,9 @@ export type Workload = {
 /** `time`: of its last write, RFC 3339. */
 export type LabelManager = { readonly manager: string; readonly time: string };
 
+/** null: none but the operator. */
+export type LabelManagers = { readonly owner: LabelManager | null; readonly last: LabelManager | null };
+
 /** An object, other than a controller, that selects pods by labels. */
 export type PodSelecting = { readonly kind: string; readonly name: string; readonly keys: readonly string[] };
 
@@ -88,10 +91,10 @@ export type Kubernetes = {
    */
   getWorkload(namespace: string, owner: OwnerRef, signal: AbortSignal): Promise<Workload | 'gone' | 'unreadable'>;
   /**
-   * Who else wrote this label of a pod: the other field manager that has it, else the one that wrote the pod last. null: nobody, or no
-   * such pod. Throws KubernetesError.
+   * The other field manager that has this label of a pod, and the one that wrote the pod last (its status aside). A label that was taken
+   * off leaves no trace of who did it. null: no such pod. Throws KubernetesError.
    */
-  getLabelManager(namespace: string, pod: string, label: string, signal: AbortSignal): Promise<LabelManager | null>;
+  getLabelManagers(namespace: string, pod: string, label: string, signal: AbortSignal): Promise<LabelManagers | null>;
   /** PodDisruptionBudgets and NetworkPolicies of a namespace, those of them that may be read. Throws KubernetesError. */
   listPodSelecting(namespace: string, signal: AbortSignal): Promise<readonly PodSelecting[]>;
   /** From etcd. null: a Status NotFound that names this group. Throws KubernetesError. */

@@ -292,6 +292,28 @@ it('a label that another controller takes off is put back a handful of times, an
   expect(after.token - first.token).toBeLessThan(12);
 });
 
+it('a label that another controller puts on a follower is taken off a handful of times, and the group says who does it', async () => {
+  await h.group(namespace, 'web');
+  const leader = await h.led(namespace, 'web');
+  const other = (await podNames()).find((name) => name !== leader.name);
+  if (other === undefined) throw new Error('there is no follower');
+  const endMs = performance.now() + 8000;
+  let rounds = 0;
+  while (performance.now() < endMs) {
+    if (!(await h.world.leaders(namespace)).includes(other)) {
+      rounds += 1;
+      await h.world.patchPod(namespace, other, { metadata: { labels: { [ROLE]: 'leader' } } });
+    }
+    await delay(20);
+  }
+  await vi.waitFor(
+    async () => expect(await events('LabelContested')).toMatch(/pod \S+ again.*field manager stranger/),
+    PATIENCE,
+  );
+  expect(rounds).toBeLessThan(12);
+  expect(await h.led(namespace, 'web')).toMatchObject({ name: leader.name, token: leader.token });
+});
+
 describe('a group that is made anew', () => {
   it.each([
     ['after a deletion', async () => void (await kubectl('delete', 'leadergroup', 'web', '--timeout=20s'))],

@@ -451,11 +451,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'followers that carry their label are labelled again',
     edits: [
-      edit(
-        HELD,
-        '!claimedByOther && !pod.deleting && pod.labels[key] !== follower',
-        '!claimedByOther && !pod.deleting && pod.labels[key] !== null',
-      ),
+      edit(HELD, 'return concerned && pod.labels[key] !== follower;', 'return concerned && pod.labels[key] !== null;'),
     ],
   },
   {
@@ -1187,5 +1183,64 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a watch that could not believe what it read waits for the next change',
     edits: [edit('operator/shared-keys.ts', 'settled && found.index', 'found.index > 0 && found.index')],
+  },
+  {
+    id: 'any-finalizer-is-the-first',
+    promises: ['I1', 'I4', 'I5'],
+    attacks: [],
+    what: 'a finalizer that was taken off by hand and is put back counts as the beginning of the group',
+    edits: [
+      edit(
+        'operator/execute-pods.ts',
+        'if (present) run.memory.wholeLife = neverLed(run);',
+        'if (present) run.memory.wholeLife = neverLed(run) || run.memory.goneUids.size < 1000;',
+      ),
+    ],
+  },
+  {
+    id: 'fight-over-annotations-not-damped',
+    promises: ['I9'],
+    attacks: [],
+    what: 'only a label that is taken off is a fight, not what is taken off with it',
+    edits: [
+      edit(
+        'operator/execute-pods.ts',
+        'return same ? !labelled(group, before) : memory.promoted === uid;',
+        'return same && !labelled(group, before);',
+      ),
+    ],
+  },
+  {
+    id: 'fight-elsewhere-not-damped',
+    promises: ['I9'],
+    attacks: [],
+    what: "a label that somebody puts on again and again is taken off without a pause while the lock is another's",
+    edits: [
+      edit(
+        'election/contests.ts',
+        '!(waiting.has(pod.uid) && o.writtenOff.has(pod.uid))',
+        '!(waiting.has(pod.uid) && o.writtenOff.has(pod.uid)) || o.pods.length < 1000',
+      ),
+    ],
+  },
+  {
+    id: 'innocent-manager-accused',
+    promises: ['I9'],
+    attacks: [],
+    what: 'whoever wrote the pod before the fight is said to take the label off',
+    edits: [
+      edit(
+        'operator/execute-reads.ts',
+        'last !== null && Date.parse(last.time) >= Math.floor(sinceWallMs / 1000) * 1000',
+        'last !== null && sinceWallMs > 0',
+      ),
+    ],
+  },
+  {
+    id: 'end-of-a-fight-wakes-nobody',
+    promises: ['I9'],
+    attacks: [],
+    what: 'that a fight is over is told with the next event only',
+    edits: [edit('election/next-change.ts', '    contest?.overAtMs ?? null,\n', '')],
   },
 ];

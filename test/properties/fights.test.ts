@@ -1,14 +1,16 @@
 /** Somebody else keeps the label as it thinks it should be; the operator keeps its promise, but slows down, and tells. */
 import { describe, expect, it } from 'vitest';
-import { aPod } from '../support/builders.ts';
+import type { Pod } from '../../src/api/pod.ts';
+import { groupKeys } from '../../src/election/keys.ts';
+import { aPod, type GroupOverrides } from '../support/builders.ts';
 import { aModel, type Model } from '../support/model/model.ts';
-import type { Replica } from '../support/model/replica.ts';
-import { tokenOn } from '../support/model/stage.ts';
+import { type Replica, SPACE } from '../support/model/replica.ts';
+import { endLeadersSession, tokenOn } from '../support/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 
-async function led(): Promise<{ model: Model; owner: Replica }> {
-  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })) });
+async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
+  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })), group });
   const owner = model.replica('owner');
   await model.own(owner);
   await model.rest(owner);
@@ -53,7 +55,14 @@ describe('a label that somebody takes off the leader again and again', () => {
     expect(patches(owner) - before).toBeLessThan(10);
     expect(tokenOn(model, 'a') - token).toBeLessThan(10);
     expect(ready(model)).toMatchObject({ status: 'False', reason: 'LabelContested' });
-    expect(ready(model)?.message).toContain('field manager kubectl-label');
+    expect(ready(model)?.message).toContain('pod a');
+  });
+
+  it('is not blamed on whoever wrote the pod before: taking a label off leaves no trace', async () => {
+    const { model, owner } = await led();
+    await fight(model, owner, without(model, 'a'), 3000);
+    expect(ready(model)?.message).toContain('audit log');
+    expect(ready(model)?.message).not.toContain('kube-controller-manager');
   });
 
   it('is put back for good when the fight is over', async () => {
@@ -86,4 +95,62 @@ describe('a label that somebody puts on a follower again and again', () => {
     expect(model.leaders()).toHaveLength(1);
     expect(model.leaders()).not.toContain('a');
   });
+});
+
+describe('whatever else somebody undoes again and again', () => {
+  const unmarked = ({ annotations }: Pod): Partial<Pod> => ({
+    annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.endsWith('/notifier'))),
+  });
+  const follower = { spec: { label: { key: KEY, leader: 'leader', follower: 'follower' } } };
+
+  it.each<[string, GroupOverrides, (model: Model) => () => void]>([
+    ["the leader's annotations", {}, (model) => () => model.api.foreign.changePod('a', unmarked)],
+    [
+      "the leader's label and annotations together",
+      {},
+      (model) => () => {
+        model.api.foreign.changePod('a', unmarked);
+        without(model, 'a')();
+      },
+    ],
+    ["a follower's label", follower, (model) => without(model, 'b')],
+  ])('%s: it is put right a handful of times, and told', async (_what, group, undo) => {
+    const { model, owner } = await led(group);
+    const before = patches(owner);
+    await fight(model, owner, undo(model), 10_000);
+    expect(patches(owner) - before).toBeLessThan(10);
+    expect(ready(model)?.message).toContain('somebody else');
+  });
+
+  it('a label in a group that is led elsewhere: it is taken off a handful of times, and told', async () => {
+    const { model, owner } = await led({ spec: { lockKey: 'shared/x' } });
+    endLeadersSession(model);
+    const group = model.api.group();
+    if (group === null) throw new Error('the group is gone');
+    const { openSession, lock } = model.consul.foreign;
+    const session = openSession({ node: 'elsewhere', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
+    lock(groupKeys(SPACE, group, 'shared/x').lock, session, null);
+    await model.rest(owner);
+    expect(model.leaders()).toEqual([]);
+    const before = patches(owner);
+    await fight(model, owner, withLabel(model, 'b'), 10_000);
+    expect(patches(owner) - before).toBeLessThan(10);
+    expect(ready(model)).toMatchObject({ reason: 'LedElsewhere' });
+    expect(ready(model)?.message).toContain('field manager kubectl-label');
+  });
+});
+
+it('that a fight is over is told by time alone: no event says so', async () => {
+  const { model, owner } = await led();
+  await fight(model, owner, withLabel(model, 'b'), 3000);
+  owner.see.all();
+  for (let passes = 0; passes < 10; passes += 1) {
+    await owner.hear();
+    await model.pass(owner);
+    const next = owner.next();
+    if (next?.kind !== 'after') break;
+    await model.clock.advance(next.delayMs);
+    owner.see.all();
+  }
+  expect(ready(model)?.message).not.toContain('somebody else');
 });

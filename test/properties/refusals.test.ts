@@ -1,14 +1,14 @@
 /** Policies, webhooks and limits refuse writes: what they say is told, and no refusal outlives what it was about. */
 import { describe, expect, it } from 'vitest';
 import type { MetadataPatch } from '../../src/ports/kubernetes.ts';
-import { aPod } from '../support/builders.ts';
+import { aPod, type GroupOverrides } from '../support/builders.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
 import { arrive, stall, timeOut } from '../support/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 
-async function some(names: readonly string[], group: { finalizers?: readonly string[] } = {}) {
+async function some(names: readonly string[], group: GroupOverrides = {}) {
   const model = aModel({ pods: names.map((name) => aPod({ name })), group });
   const owner = model.replica('owner');
   await model.own(owner);
@@ -134,5 +134,24 @@ describe('a refused write-off', () => {
     model.api.refusePatches(null);
     await arrive(late);
     expect(model.promises.breaches).toEqual([]);
+  });
+});
+
+describe("followers' labels that are refused", () => {
+  const follower = { key: KEY, leader: 'leader', follower: 'follower' };
+
+  it('are told once for all of them, and not any more when they were written', async () => {
+    const { model, owner } = await some(['a', 'b', 'c', 'd'], { spec: { label: follower } });
+    await model.rest(owner);
+    model.api.refusePatches((_pod, patch) => patch.labels[KEY] === 'follower');
+    for (const name of ['b', 'c', 'd'])
+      model.api.foreign.changePod(name, ({ labels: { [KEY]: _gone, ...labels } }) => ({ labels }));
+    await live(model, owner, 6000);
+    expect(condition(model, 'Ready')).toMatchObject({ status: 'True', reason: 'Led' });
+    expect(condition(model, 'Ready')?.message).toMatch(/follower \w and 2 more .*pods is forbidden.*tried again at/);
+    model.api.refusePatches(null);
+    await live(model, owner, 35_000);
+    expect(model.api.pods().filter(({ labels }) => labels[KEY] === 'follower')).toHaveLength(3);
+    expect(condition(model, 'Ready')?.message).not.toContain('refuses');
   });
 });

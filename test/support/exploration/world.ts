@@ -38,7 +38,7 @@ const AT_ONCE: ReadonlySet<Request['operation']> = new Set([
   'readKeys',
   'replaceStatus',
   'getGroup',
-  'getLabelManager',
+  'getLabelManagers',
   'getWorkload',
   'listPodSelecting',
   'destroySession',

@@ -11,6 +11,7 @@ import {
   type MetadataPatch,
   type WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
+import { managersOf } from './managers.ts';
 import type { WorldApiServer } from './world-api-server.ts';
 import { blockingKey, blockingPrefix, keyOf, snapshotOf, type WorldConsul } from './world-consul.ts';
 
@@ -195,8 +196,8 @@ export function createLink(
       read('getTermination', name, () => api.requests.getTermination(namespace, name, container)),
     getWorkload: (namespace, owner) =>
       read('getWorkload', owner.name, () => api.requests.getWorkload(namespace, owner)),
-    getLabelManager: (_namespace, pod) =>
-      read('getLabelManager', pod, () => ({ manager: 'kubectl-label', time: '2026-11-28T00:00:00Z' })),
+    getLabelManagers: (namespace, pod, label) =>
+      read('getLabelManagers', pod, () => managersOf(api.requests.getPod(namespace, pod), label, 'kubectl-label')),
     listPodSelecting: (namespace) =>
       read('listPodSelecting', namespace, () => api.requests.listPodSelecting(namespace)),
     listPods: (namespace) => read('listPods', namespace, () => api.requests.listPods(namespace)),

@@ -2,6 +2,7 @@
 import { type Consul, ConsulError } from '../../../src/ports/consul.ts';
 import { type Kubernetes, KubernetesError, type WriteOutcome } from '../../../src/ports/kubernetes.ts';
 import type { PatchRequest } from '../model/link.ts';
+import { managersOf } from '../model/managers.ts';
 import type { WorldApiServer } from '../model/world-api-server.ts';
 import { blockingKey, blockingPrefix, type WorldConsul } from '../model/world-consul.ts';
 import type { Wire } from './network.ts';
@@ -82,8 +83,8 @@ export function kubernetesOver(
       read('getTermination', () => requests.getTermination(namespace, name, container), signal),
     getWorkload: (namespace, owner, signal) =>
       read('getWorkload', () => requests.getWorkload(namespace, owner), signal),
-    getLabelManager: (_namespace, _pod, _label, signal) =>
-      read('getLabelManager', () => ({ manager: 'enforcer', time: '2026-11-28T00:00:00Z' }), signal),
+    getLabelManagers: (namespace, pod, label, signal) =>
+      read('getLabelManagers', () => managersOf(requests.getPod(namespace, pod), label, 'enforcer'), signal),
     listPodSelecting: (namespace, signal) =>
       read('listPodSelecting', () => requests.listPodSelecting(namespace), signal),
     listPods: (namespace, signal) => read('listPods', () => requests.listPods(namespace), signal, LIST_MS),

@@ -1,0 +1,38 @@
+/** Labels that somebody else writes too: when they are put right, and what is said of it. */
+import type { PodRef } from '../api/pod.ts';
+import type { Plan, WriteOffTarget } from './actions.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+import { look } from './plans.ts';
+import { refOf } from './write-off.ts';
+
+/** What somebody else undoes again and again is put right, but not at once every time. */
+export const onHold = (o: Observation, { contest }: ObservedPod): boolean =>
+  contest !== null && o.nowMs < contest.notBeforeMs;
+
+/**
+ * Without those that can wait where no lock is to be moved: written off at this version of the lock, so that their promotions are void, and
+ * labelled by hand since.
+ */
+export function due(o: Observation, targets: readonly WriteOffTarget[]): readonly WriteOffTarget[] {
+  const waiting = new Set(o.pods.filter((observed) => onHold(o, observed)).map(({ pod }) => pod.uid));
+  return targets.filter(({ pod }) => !(waiting.has(pod.uid) && o.writtenOff.has(pod.uid)));
+}
+
+/** `wrong`: as somebody else left it. Only then does it show who: our own repair takes the others off its list of managers. */
+export function unknownContester(o: Observation, wrong: (observed: ObservedPod) => boolean): PodRef | null {
+  const found = o.pods.find((observed) => observed.contest !== null && observed.contest.by === null && wrong(observed));
+  return found === undefined ? null : refOf(found);
+}
+
+/** null: nobody to ask for. */
+export const askFor = (pod: PodRef | null): Plan | null =>
+  pod === null ? null : look([{ do: 'readContester', pod }], 'somebody else writes the label too');
+
+/** '' without a contest. */
+export function contestMessage(o: Observation): string {
+  const found = o.pods.find(({ contest }) => contest !== null);
+  if (found?.contest == null) return '';
+  const { key } = o.group.spec.label;
+  const by = found.contest.by === null ? '' : ` (${found.contest.by})`;
+  return `somebody else changes the label ${key} or the annotations of pod ${found.pod.name}${by}; they are put right every few seconds`;
+}

@@ -1099,7 +1099,7 @@ export const mutants: readonly Mutant[] = [
     id: 'refusal-outlives-its-pod',
     promises: ['I9'],
     attacks: [],
-    what: 'what a pod refused holds the group up after the pod is gone',
+    what: 'what a pod refused is remembered for ever after the pod is gone',
     edits: [
       edit(
         'operator/refusals.ts',

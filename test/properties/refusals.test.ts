@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { MetadataPatch } from '../../src/ports/kubernetes.ts';
 import { aPod, type GroupOverrides } from '../support/builders.ts';
+import { settle } from '../support/model/fake-clock.ts';
+import type { HeldRequest } from '../support/model/link.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
 import { arrive, stall, timeOut } from '../support/model/stage.ts';
@@ -27,6 +29,7 @@ async function live(model: Model, owner: Replica, forMs: number): Promise<void> 
 
 const condition = (model: Model, type: string) =>
   model.api.group()?.status?.conditions.find((each) => each.type === type);
+const isPromotion = (content: unknown): boolean => JSON.stringify(content).includes(`"${KEY}":"leader"`);
 const promotions = (patch: MetadataPatch): boolean => patch.labels[KEY] === 'leader';
 
 describe('a refused promotion', () => {
@@ -113,6 +116,25 @@ describe('a refused write-off', () => {
     await live(model, next, 5000);
     expect(condition(model, 'Stalled')?.status).toBe('True');
     expect(condition(model, 'Stalled')?.message).toContain('writing to pod c');
+  });
+
+  it('holds a group up whose first promotion may still arrive: that its answer is lost does not say that it was refused', async () => {
+    const { model, owner } = await some(['a', 'b'], { finalizers: [] });
+    owner.see.all();
+    let late: HeldRequest | undefined;
+    owner.link.decide(({ content }) => (isPromotion(content) && late === undefined ? 'held' : 'arrives'));
+    owner.pass();
+    await settle();
+    late = owner.link.held().at(-1);
+    if (late === undefined) throw new Error('nobody was promoted');
+    const { about } = late.request;
+    owner.link.decide(() => 'arrives');
+    await timeOut(late);
+    model.api.refusePatches(({ name }) => name === about);
+    await live(model, owner, 3000);
+    model.api.refusePatches(null);
+    await arrive(late);
+    expect(model.promises.breaches).toEqual([]);
   });
 
   it.each([

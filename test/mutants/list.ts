@@ -1121,6 +1121,7 @@ export const mutants: readonly Mutant[] = [
       ),
     ],
   },
+  {
     id: 'one-failure-is-an-outage',
     promises: ['I8'],
     attacks: [],

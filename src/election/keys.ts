@@ -25,8 +25,9 @@ export function groupKeys(
 ): GroupKeys {
   const bucket = bucketOf(group.namespace, group.name);
   const slot = `${groupsPrefix(space, bucket)}${group.namespace}/${group.name}/0`;
-  if (lockKey === null) return { lock: `${slot}/.lock`, record: null, token: null };
-  return { lock: sharedLockKey(lockKey), record: `${slot}/.record`, token: sharedTokenKey(lockKey) };
+  const [own, beside] = [`${slot}/.lock`, `${slot}/.record`];
+  if (lockKey === null) return { lock: own, record: null, token: null, earlier: beside };
+  return { lock: sharedLockKey(lockKey), record: beside, token: sharedTokenKey(lockKey), earlier: own };
 }
 
 /** Two parts, so that it is never taken for a member's. */

@@ -86,6 +86,8 @@ export type GroupKeys = {
   /** Where the record and the token counter stand: null without a lockKey, where the lock's value is the record. */
   readonly record: string | null;
   readonly token: string | null;
+  /** Where an earlier group of this name, with a lockKey where this one has none or without one, had its record. */
+  readonly earlier: string;
 };
 
 /** One key of the lock as last seen: index 0 = it does not exist. */
@@ -101,6 +103,8 @@ export type LockView = {
   readonly record: LockRecord | null;
   /** Counter beside a lockKey; 0 when missing or unreadable. */
   readonly sharedToken: number;
+  /** Last token of an earlier group of this name, with a lockKey where this one has none or without one; null: nothing of it is left. */
+  readonly earlierToken: number | null;
   /** An entry stands under a lockKey that is no lock (its flags are another's): never to be touched. */
   readonly foreignEntry: boolean;
 };

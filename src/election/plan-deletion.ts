@@ -11,7 +11,7 @@ import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { unlockOf } from './plan-restrained.ts';
 import { look, nothing, notReady, rest } from './plans.ts';
 import { holderAmong } from './sessions.ts';
-import { recordedToken } from './witnesses.ts';
+import { rememberedToken } from './witnesses.ts';
 import { labelledPods, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
@@ -98,7 +98,7 @@ function deleteWithConsul(o: Observation, lock: LockView): Plan {
  * done already. (Promise I5.)
  */
 function burial(o: Observation, lock: LockView): readonly Action[] {
-  const token = Math.max(recordedToken(lock), o.witnessed);
+  const token = Math.max(rememberedToken(lock), o.witnessed);
   if (o.ownership.kind !== 'owned' || token === 0 || !oursToWrite(o, lock)) return [];
   if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
   const holder = lock.record?.holder ?? { pod: '-', uid: '-' };

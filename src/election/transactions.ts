@@ -6,7 +6,7 @@ import type { LockRecord } from './record.ts';
 import { holderAmong } from './sessions.ts';
 import { tokenFloor } from './token.ts';
 import { trustOf } from './trust.ts';
-import { recordedToken } from './witnesses.ts';
+import { recordedToken, rememberedToken } from './witnesses.ts';
 
 /**
  * Everything that any token of this group was ever seen in: the next one is above it. Where the record cannot be believed an earlier life
@@ -15,7 +15,7 @@ import { recordedToken } from './witnesses.ts';
 const above = (o: Observation, lock: LockView): TokenRule => {
   const forgotten = trustOf(o, lock, holderAmong(o.sessions, lock)) !== 'good';
   const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;
-  return { kind: 'above', token: Math.max(recordedToken(lock), o.witnessed, floor) };
+  return { kind: 'above', token: Math.max(rememberedToken(lock), o.witnessed, floor) };
 };
 
 type Build = (

@@ -8,6 +8,9 @@ import { believable, tokenOf } from './token.ts';
 export const recordedToken = (lock: LockView): number =>
   Math.max(lock.record?.token ?? 0, believable(lock.sharedToken) ? lock.sharedToken : 0);
 
+/** As `recordedToken`, with that of an earlier group of this name, whose record stood elsewhere. */
+export const rememberedToken = (lock: LockView): number => Math.max(recordedToken(lock), lock.earlierToken ?? 0);
+
 /** Highest token on the pods and in the status. */
 export function witnessedToken(group: LeaderGroup, pods: readonly Pod[]): number {
   const onPods = pods.map((pod) => tokenOf(pod, group.name));

@@ -243,7 +243,7 @@ const differ = (a: KvEntry | null, b: KvEntry | null): boolean =>
   a?.modifyIndex !== b?.modifyIndex || a?.session !== b?.session;
 
 const namesOf = (keys: GroupKeys): readonly string[] =>
-  [keys.lock, keys.record, keys.token].filter((key) => key !== null);
+  [keys.lock, keys.record, keys.token, keys.earlier].filter((key) => key !== null);
 
 /** Prefixes that a watch of this key may have: every folder above it. */
 function* ancestors(key: string): Generator<string> {
@@ -260,6 +260,10 @@ function viewOf(keys: GroupKeys, entries: ReadonlyMap<string, KvEntry | null>): 
     session: lock?.session ?? null,
     record: parseRecord(recordText),
     sharedToken: parseToken(tokenText),
+    earlierToken: earlierToken(entries.get(keys.earlier) ?? null),
     foreignEntry: shared && lock !== null && !lock.isLock,
   };
 }
+
+const earlierToken = (entry: KvEntry | null): number | null =>
+  entry === null ? null : (parseRecord(entry.value)?.token ?? 0);

@@ -84,7 +84,8 @@ export function neverLed({ ports, group, observation }: Run): boolean {
   const lock = ports.locks.view(group);
   const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
   const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
-  return told === 0 && lock !== null && lock.record === null && lock.session === null && !marked;
+  const untouched = lock !== null && lock.record === null && lock.earlierToken === null && lock.session === null;
+  return told === 0 && untouched && !marked;
 }
 
 /** What was refused of this pod, as a decision sees it. */

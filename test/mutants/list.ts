@@ -1018,6 +1018,20 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'last-token-of-another-lock-key-not-seen',
+    promises: ['I5'],
+    attacks: [],
+    what: 'a group that is made anew with a lockKey, or without one, does not look at what the earlier one of its name has left',
+    edits: [edit('election/transactions.ts', 'Math.max(rememberedToken(lock), ', 'Math.max(recordedToken(lock), ')],
+  },
+  {
+    id: 'earlier-life-with-another-lock-key-not-seen',
+    promises: ['I1'],
+    attacks: [],
+    what: 'a group passes over a pod that an earlier one of its name, with a lockKey where it has none, may have promoted',
+    edits: [edit('operator/refusals.ts', 'lock.earlierToken === null', 'lock.earlierToken !== -1')],
+  },
+  {
     id: 'pods-cleaned-before-the-token-is-left',
     promises: ['I5'],
     attacks: [],

@@ -40,6 +40,19 @@ describe('a group that is deleted and made anew', () => {
     expect(highest(model)).toBeGreaterThan(before);
   });
 
+  it.each([
+    [null, 'shared/cron'],
+    ['shared/cron', null],
+    ['shared/cron', 'shared/other'],
+  ])('goes on with higher tokens with another lockKey (%s, then %s)', async (first, second) => {
+    const { model, owner } = await ledForAWhile(first);
+    for (const lockKey of [second, first, second]) {
+      const before = highest(model);
+      await deleteAndMakeAnew(model, owner, lockKey);
+      expect(highest(model)).toBeGreaterThan(before);
+    }
+  });
+
   it('goes on with higher tokens when all its pods are made anew with it', async () => {
     const { model, owner } = await ledForAWhile();
     model.api.foreign.deleteGroup('notifier');

@@ -76,4 +76,23 @@ describe('a write-off passed over (ADR 0013)', () => {
       expect(model.leaders().length).toBeLessThan(2);
     },
   );
+
+  it('spares no pod that an earlier group of this name with another lockKey may have promoted', async () => {
+    const model = aModel({ pods: [aPod({ name: 'a' })] });
+    const o1 = model.replica('O1');
+    await model.own(o1);
+    const promotion = await stall(o1, { operation: 'patchPod', about: 'a' });
+    model.api.refusePatches(({ name }) => name === 'a');
+    const o2 = model.replica('O2');
+    await model.own(o2);
+    model.api.foreign.deleteGroup('notifier');
+    await live(model, o2, 40_000);
+    expect(model.api.group()).toBeNull();
+    model.api.foreign.addPod(aPod({ name: 'b' }));
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey: 'shared/cron' } }));
+    await live(model, o2, 4000);
+    model.api.refusePatches(null);
+    await arrive(promotion);
+    expect(model.leaders().length).toBeLessThan(2);
+  });
 });

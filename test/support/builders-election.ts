@@ -8,6 +8,12 @@ import { witnessedToken } from '../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
 
 export const LOCK_KEY = 'leadergroup/test/groups/09/default/notifier/0/.lock';
+export const OWN_KEYS = {
+  lock: LOCK_KEY,
+  record: null,
+  token: null,
+  earlier: LOCK_KEY.replace('.lock', '.record'),
+} as const;
 export const FENCE = { key: 'leadergroup/test/buckets/09/.lock', session: 'session-of-replica' };
 export const NOW_MS = 100_000;
 
@@ -53,6 +59,7 @@ export const aLock = (overrides: Partial<LockView> = {}): LockView => ({
   session: null,
   record: null,
   sharedToken: 0,
+  earlierToken: null,
   foreignEntry: false,
   ...overrides,
 });
@@ -79,7 +86,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     nowMs: NOW_MS,
     wallMinutes: 28_333_333,
     group,
-    keys: { lock: LOCK_KEY, record: null, token: null },
+    keys: OWN_KEYS,
     pods,
     witnessed: witnessedToken(
       group,

@@ -49,7 +49,12 @@ describe('a group is being deleted', () => {
   });
 
   it('beside a shared key the last token is left under our own prefix', () => {
-    const keys = { lock: 'shared/cron/.lock', record: 'ours/.record', token: 'shared/cron/.token' };
+    const keys = {
+      lock: 'shared/cron/.lock',
+      record: 'ours/.record',
+      token: 'shared/cron/.token',
+      earlier: 'ours/.lock',
+    };
     const group = deleted({ spec: { lockKey: 'shared/cron' } });
     const index = (key: string, at: number) => ({ key, index: at });
     const lock = (record: number) =>

@@ -152,7 +152,7 @@ describe('Consul keeps the lock closed', () => {
 });
 
 describe('a free lock under a shared key', () => {
-  const keys = { lock: 'shared/cron/.lock', record: 'r', token: 't' };
+  const keys = { lock: 'shared/cron/.lock', record: 'r', token: 't', earlier: 'e' };
 
   it('has everyone written off first, the nominee too: a stranger may take it at any moment', () => {
     const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a') });

@@ -19,7 +19,7 @@ const past = NOW_MS - 1;
 const unready = observed(aPod({ name: 'b', ready: false }));
 const shared = {
   group: aGroup({ spec: { lockKey: 'shared/cron' } }),
-  keys: { lock: 'shared/cron/.lock', record: 'r', token: 't' },
+  keys: { lock: 'shared/cron/.lock', record: 'r', token: 't', earlier: 'e' },
 };
 const demote = aGroup({ spec: { onConsulLoss: 'Demote' } });
 

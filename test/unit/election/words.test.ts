@@ -151,6 +151,7 @@ describe('names in Consul', () => {
       lock: 'leadergroup/prod/groups/09/default/notifier/0/.lock',
       record: null,
       token: null,
+      earlier: 'leadergroup/prod/groups/09/default/notifier/0/.record',
     });
   });
 
@@ -159,6 +160,7 @@ describe('names in Consul', () => {
       lock: 'shared/cron/.lock',
       record: 'leadergroup/prod/groups/09/default/notifier/0/.record',
       token: 'shared/cron/.token',
+      earlier: 'leadergroup/prod/groups/09/default/notifier/0/.lock',
     });
   });
 

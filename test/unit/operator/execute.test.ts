@@ -405,7 +405,7 @@ describe('a group read or listed anew', () => {
   it('has the list of its pods noted with the version of the lock', async () => {
     const { api, run, act } = await aStage(aPod({ name: 'a' }));
     await act({ do: 'listPods' });
-    expect(run.memory.listed).toEqual({ version: '0', pods: [api.pod('a')] });
+    expect(run.memory.listed).toEqual({ version: '0/0', pods: [api.pod('a')] });
   });
 });
 

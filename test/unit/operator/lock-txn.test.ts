@@ -10,11 +10,16 @@ import {
   FENCE,
   heldBy,
   LOCK_KEY,
+  OWN_KEYS,
   observed,
 } from '../../support/builders-election.ts';
 
-const OWN = { lock: LOCK_KEY, record: null, token: null };
-const SHARED = { lock: 'shared/cron/.lock', record: 'ours/.record', token: 'shared/cron/.token' };
+const SHARED = {
+  lock: 'shared/cron/.lock',
+  record: 'ours/.record',
+  token: 'shared/cron/.token',
+  earlier: 'ours/.lock',
+};
 const b = { namespace: 'default', name: 'b', uid: 'uid-of-b' };
 const o = anObservation({ pods: [observed(aPod({ name: 'b' }))] });
 const view = heldBy('a');
@@ -24,7 +29,7 @@ const record = (token: number, writes: number, holder = 'b') => JSON.stringify(a
 describe('a lock transaction', () => {
   it('begins with its bucket, then the version it was planned with, then moves the lock', () => {
     const change = transaction.handOver('session-of-a', o, FENCE, view, aSession('b'), b);
-    expect(lockOps(change, OWN, 5)).toEqual([
+    expect(lockOps(change, OWN_KEYS, 5)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: LOCK_KEY, index: 40 },
       { verb: 'unlock', key: LOCK_KEY, session: 'session-of-a', value: sorted(5) },
@@ -35,7 +40,7 @@ describe('a lock transaction', () => {
   it('checks that a key does not exist only where none was seen', () => {
     const never = aLock({ versions: [{ key: LOCK_KEY, index: 0 }] });
     const change = transaction.take(o, FENCE, never, aSession('b'), b);
-    expect(lockOps(change, OWN, 1).map(({ verb }) => verb)).toEqual(['check-session', 'check-not-exists', 'lock']);
+    expect(lockOps(change, OWN_KEYS, 1).map(({ verb }) => verb)).toEqual(['check-session', 'check-not-exists', 'lock']);
   });
 
   it('beside a shared key checks all three keys, and writes record and token with the lock', () => {
@@ -59,14 +64,14 @@ describe('a lock transaction', () => {
 
   it('that gives the lock up leaves a record that names who had it, and its token', () => {
     const change = transaction.unlock(o, FENCE, view, aSession('a'));
-    const ops = lockOps(change, OWN, 4);
+    const ops = lockOps(change, OWN_KEYS, 4);
     expect(ops.map(({ verb }) => verb)).toEqual(['check-session', 'check-index', 'unlock']);
     expect(JSON.parse((ops.at(-1) as { value: string }).value)).toEqual(JSON.parse(record(4, 5, 'a')));
   });
 
   it('that verifies locks again with another value: an identical one would leave the index alone', () => {
     const change = transaction.verify(o, FENCE, view, aSession('b'), b, false);
-    const value = (lockOps(change, OWN, 4).at(-1) as { value: string }).value;
+    const value = (lockOps(change, OWN_KEYS, 4).at(-1) as { value: string }).value;
     expect(JSON.parse(value)).toEqual(JSON.parse(record(4, 5)));
   });
 });
@@ -75,7 +80,7 @@ describe('what stays of a deleted group', () => {
   const buried = aRecord('b', 9, { deleted: 28_000_000 });
 
   it('is written under the bucket and at the version that was seen', () => {
-    expect(buryOps(FENCE, view, OWN, buried)).toEqual([
+    expect(buryOps(FENCE, view, OWN_KEYS, buried)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: LOCK_KEY, index: 40 },
       { verb: 'set', key: LOCK_KEY, value: JSON.stringify(buried) },

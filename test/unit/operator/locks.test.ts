@@ -12,6 +12,8 @@ import { createWorldConsul } from '../../support/model/world-consul.ts';
 
 const BUCKET = 'leadergroup/test/groups/09/';
 const LOCK = `${BUCKET}default/notifier/0/.lock`;
+const RECORD = `${BUCKET}default/notifier/0/.record`;
+const NOTHING_EARLIER = { key: RECORD, index: 0 };
 const signal = new AbortController().signal;
 const group = aGroup();
 const shared = aGroup({ spec: { lockKey: 'shared/cron' } });
@@ -42,10 +44,11 @@ describe('a lock', () => {
     const { locks } = someLocks();
     expect(locks.snapshot(BUCKET, seen(7, entry(7)), false)).toEqual([LOCK]);
     expect(locks.view(group)).toEqual({
-      versions: [{ key: LOCK, index: 7 }],
+      versions: [{ key: LOCK, index: 7 }, NOTHING_EARLIER],
       session: 'session-of-a',
       record: aRecord('a', 1),
       sharedToken: 0,
+      earlierToken: null,
       foreignEntry: false,
     });
   });
@@ -53,7 +56,11 @@ describe('a lock', () => {
   it('does not exist when the watch does not show it', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7), false);
-    expect(locks.view(group)).toMatchObject({ versions: [{ key: LOCK, index: 0 }], session: null, record: null });
+    expect(locks.view(group)).toMatchObject({
+      versions: [{ key: LOCK, index: 0 }, NOTHING_EARLIER],
+      session: null,
+      record: null,
+    });
   });
 
   it('tells which keys a snapshot has changed', () => {
@@ -87,7 +94,7 @@ describe('a lock', () => {
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
     locks.snapshot(BUCKET, seen(13, entry(13, { session: null })), false);
     locks.applied(group, [entry(12, { session: 'session-of-b' })]);
-    expect(locks.view(group)).toMatchObject({ session: null, versions: [{ index: 13 }] });
+    expect(locks.view(group)).toMatchObject({ session: null, versions: [{ index: 13 }, NOTHING_EARLIER] });
   });
 
   describe('of which something is learnt while it is read', () => {
@@ -113,7 +120,7 @@ describe('a lock', () => {
       expect(locks.view(group)).toBeNull();
       link.decide(() => 'arrives');
       await locks.read(group, signal);
-      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index }]);
+      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index }, NOTHING_EARLIER]);
     });
 
     it('is known as it was read where the watch shows nothing new of it', async () => {
@@ -124,7 +131,7 @@ describe('a lock', () => {
       locks.snapshot(BUCKET, seen(350, entry(300)), false);
       link.held()[0]?.deliver();
       await reading;
-      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index: 0 }]);
+      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index: 0 }, NOTHING_EARLIER]);
     });
 
     it('is in doubt where its watch begins to show anything at all', async () => {
@@ -186,7 +193,7 @@ describe('a lock', () => {
       locks.applied(group, [entry(900)]);
       link.held()[0]?.deliver();
       await reading;
-      expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index: 900 }]);
+      expect(locks.entries().map(({ modifyIndex }) => modifyIndex)).toEqual([900]);
     });
   });
 
@@ -194,7 +201,7 @@ describe('a lock', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(70, entry(70)), false);
     locks.snapshot(BUCKET, seen(3, entry(3, { session: null })), true);
-    expect(locks.view(group)).toMatchObject({ versions: [{ index: 3 }], session: null });
+    expect(locks.view(group)).toMatchObject({ versions: [{ index: 3 }, NOTHING_EARLIER], session: null });
     locks.snapshot(BUCKET, seen(2), true);
     expect(locks.view(group)?.versions[0]?.index).toBe(0);
   });
@@ -270,7 +277,7 @@ describe('a lock under a shared key', () => {
     expect(locks.view(shared)).toBeNull();
     locks.snapshot(BUCKET, seen(6, entry(6, { key: `${BUCKET}default/notifier/0/.record`, session: null })), false);
     expect(locks.view(shared)).toMatchObject({
-      versions: [{ index: 5 }, { index: 6 }, { index: 0 }],
+      versions: [{ index: 5 }, { index: 6 }, { index: 0 }, { key: LOCK, index: 0 }],
       session: 'theirs',
       record: aRecord('a', 1),
     });
@@ -305,6 +312,17 @@ describe('a lock under a shared key', () => {
     consul.foreign.put('shared/cron/.token', 'twelve');
     await locks.read(shared, signal);
     expect(locks.view(shared)?.sharedToken).toBe(0);
+  });
+
+  it('is not the only one that tells of an earlier group of this name, which may have had none, or another', () => {
+    const { locks } = someLocks();
+    const at = (key: string, token: number) =>
+      entry(6, { key, value: formatRecord(aRecord('a', token)), session: null });
+    locks.snapshot('shared/cron/', seen(5), false);
+    locks.snapshot(BUCKET, seen(6, at(LOCK, 7), at(RECORD, 8)), false);
+    expect([locks.view(group)?.earlierToken, locks.view(shared)?.earlierToken]).toEqual([8, 7]);
+    locks.snapshot(BUCKET, seen(7, entry(7, { value: 'no record' })), false);
+    expect([locks.view(group)?.earlierToken, locks.view(shared)?.earlierToken]).toEqual([null, 0]);
   });
 
   it('is a foreign entry when it is no lock; under our own prefix nothing is', async () => {

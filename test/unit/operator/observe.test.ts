@@ -133,7 +133,7 @@ describe('the pods of an observation', () => {
       aPod({ name: 'x', labels: {} }),
       aLeader(2, { name: 'y', labels: {} }),
     ];
-    memory.listed = { version: '0', pods: listed };
+    memory.listed = { version: '0/0', pods: listed };
     expect(names()).toEqual(['a', 'b', 'y']);
     expect(look().freshList).toBe(true);
   });
@@ -142,7 +142,7 @@ describe('the pods of an observation', () => {
     const { locks, memory, see, look } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
     see(aPod({ name: 'a', resourceVersion: '100' }));
-    memory.listed = { version: '0', pods: [aLeader(2, { name: 'a', uid: 'second', resourceVersion: '200' })] };
+    memory.listed = { version: '0/0', pods: [aLeader(2, { name: 'a', uid: 'second', resourceVersion: '200' })] };
     expect(look().pods.map(({ pod }) => pod.uid)).toEqual(['second']);
   });
 
@@ -305,7 +305,7 @@ describe('what was learnt', () => {
   it('of written-off pods counts for one version of the lock', () => {
     const { locks, memory, look } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
-    memory.writtenOff = { version: '0', uids: new Set(['uid-of-a']) };
+    memory.writtenOff = { version: '0/0', uids: new Set(['uid-of-a']) };
     expect(look().writtenOff.has('uid-of-a')).toBe(true);
     memory.writtenOff = { version: '4', uids: new Set(['uid-of-a']) };
     expect(look().writtenOff.size).toBe(0);

@@ -126,6 +126,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
+      if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
       const o = observe.all(group, memory);
       const planned = plan(o);
       if (planned.actions.length === 0) return await rest(key, o, planned, memory);

@@ -1032,6 +1032,19 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/refusals.ts', 'lock.earlierToken === null', 'lock.earlierToken !== -1')],
   },
   {
+    id: 'pass-outlives-its-memory',
+    promises: ['I1'],
+    attacks: [],
+    what: 'a pass goes on with what it knew of the group before the bucket was another replica’s',
+    edits: [
+      edit(
+        'operator/reconciler.ts',
+        'if (memories.get(key)?.memory !== memory)',
+        'if (memories.get(key)?.memory !== memory && plans < 0)',
+      ),
+    ],
+  },
+  {
     id: 'pods-cleaned-before-the-token-is-left',
     promises: ['I5'],
     attacks: [],
@@ -1082,6 +1095,13 @@ export const mutants: readonly Mutant[] = [
         'now - deleted >= KEPT_MINUTES && token >= 0',
       ),
     ],
+  },
+  {
+    id: 'tombstone-of-another-lock-key-removed-too-early',
+    promises: ['I5'],
+    attacks: [],
+    what: 'the last token of an earlier group with another lockKey is removed although the record of its successor is not above it',
+    edits: [edit('operator/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null')],
   },
   {
     id: 'deletion-waits-for-ever',

@@ -36,22 +36,30 @@ describe('a write-off passed over (ADR 0013)', () => {
     },
   );
 
-  it('spares no pod that another owner may have promoted while a pass of ours stood still', async () => {
-    const model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })), group: { finalizers: [] } });
-    const o1 = model.replica('O1');
-    await model.own(o1);
-    const list = await stall(o1, { operation: 'listPods' }, 'answerHeld');
-    const o2 = model.replica('O2');
-    await model.own(o2);
-    const promotion = await stall(o2, { operation: 'patchPod', about: 'a' });
-    expect(lockedFor(model)?.name).toBe('a');
-    model.api.refusePatches(({ name }) => name === 'a');
-    await model.own(o1);
-    await arrive(list);
-    model.api.refusePatches(null);
-    await arrive(promotion);
-    expect(model.leaders().length).toBeLessThan(2);
-  });
+  it.each([false, true])(
+    'spares no pod that another owner may have promoted while a pass of ours stood still (Consul wiped since: %s)',
+    async (wiped) => {
+      const model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })), group: { finalizers: [] } });
+      const o1 = model.replica('O1');
+      await model.own(o1);
+      const list = await stall(o1, { operation: 'listPods' }, 'answerHeld');
+      const o2 = model.replica('O2');
+      await model.own(o2);
+      const promotion = await stall(o2, { operation: 'patchPod', about: 'a' });
+      expect(lockedFor(model)?.name).toBe('a');
+      if (wiped) {
+        model.consul.foreign.wipe();
+        o1.join();
+      }
+      model.api.refusePatches(({ name }) => name === 'a');
+      await model.own(o1);
+      await arrive(list);
+      if (wiped) await live(model, o1, 4000);
+      model.api.refusePatches(null);
+      await arrive(promotion);
+      expect(model.leaders().length).toBeLessThan(2);
+    },
+  );
 
   it.each(['other', 'same'])(
     'spares no pod that an earlier group of this name may have promoted (%s replica)',

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { groupKeys } from '../../../src/election/keys.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { sweepOnce, type TombstoneOptions } from '../../../src/operator/tombstones.ts';
+import { KubernetesError } from '../../../src/ports/kubernetes.ts';
 import { aGroup } from '../../support/builders.ts';
 import { aRecord } from '../../support/builders-election.ts';
 import { createFakeRandom } from '../../support/model/fake-clock.ts';
 import { aModel } from '../../support/model/model.ts';
 import { SPACE } from '../../support/model/replica.ts';
 import { noLog } from '../../support/model/sinks.ts';
+import { snapshotOf } from '../../support/model/world-consul.ts';
 
 const DAY_MS = 86_400_000;
 const KEY = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, null).lock;
@@ -38,12 +40,12 @@ async function left(token: number, deletedDaysAgo: number | null, atMs = Date.UT
     log: noLog,
   };
   model.consul.foreign.lock('leadergroup/test/buckets/09/.lock', session, 'owner');
-  owner.locks.snapshot(
-    'leadergroup/test/groups/09/',
-    { index: 1_000, entries: [model.consul.entry(KEY)].filter((e) => e !== null) },
-    false,
-  );
-  return { model, options, entry: () => model.consul.entry(KEY) };
+  const see = () => {
+    const prefix = 'leadergroup/test/groups/09/';
+    owner.locks.snapshot(prefix, snapshotOf(model.consul.log.at(-1) ?? expect.fail('no state'), prefix), false);
+  };
+  see();
+  return { model, owner, options, see, entry: () => model.consul.entry(KEY) };
 }
 
 describe('what a deleted group leaves in Consul', () => {
@@ -83,5 +85,74 @@ describe('what a deleted group leaves in Consul', () => {
     model.consul.foreign.put(KEY, formatRecord(aRecord('b', 8)));
     await sweepOnce(options, signal);
     expect(parseRecord(entry()?.value ?? null)?.token).toBe(8);
+  });
+
+  it.each([1, 3])('is removed although the API server fails to answer for %i others', async (count) => {
+    const { model, options, see } = await left(7, 31);
+    const names = ['notifier', ...Array.from({ length: count }, (_, at) => `other-${at}`)];
+    const keys = names.map((name) => KEY.replace('notifier', name));
+    for (const key of keys) model.consul.foreign.put(key, model.consul.entry(KEY)?.value ?? '');
+    see();
+    const getGroup: TombstoneOptions['kubernetes']['getGroup'] = (namespace, name, until) =>
+      names.indexOf(name) < count
+        ? Promise.reject(new KubernetesError('unreachable', 'no answer'))
+        : options.kubernetes.getGroup(namespace, name, until);
+    for (let sweeps = 0; sweeps <= count; sweeps += 1) {
+      const random = { ...options.random, next: () => sweeps / (count + 1) };
+      await sweepOnce({ ...options, random, kubernetes: { getGroup } }, signal).catch(() => undefined);
+    }
+    const exist = keys.map((key) => model.consul.entry(key) !== null);
+    expect(exist).toEqual(keys.map((_, at) => at < count));
+  });
+
+  it('is not looked for any further once the API server has failed three times in a row', async () => {
+    const { model, options, see } = await left(7, 31);
+    for (let at = 0; at < 9; at += 1)
+      model.consul.foreign.put(KEY.replace('notifier', `other-${at}`), formatRecord(aRecord('a', 7)));
+    see();
+    let asked = 0;
+    const getGroup = () => {
+      asked += 1;
+      return Promise.reject(new KubernetesError('unreachable', 'no answer'));
+    };
+    await expect(sweepOnce({ ...options, kubernetes: { getGroup } }, signal)).rejects.toThrow('no answer');
+    expect(asked).toBe(3);
+  });
+
+  it('has its thirty days counted anew where the mark is of a clock that was ahead', async () => {
+    const { options, entry } = await left(7, -400);
+    await sweepOnce(options, signal);
+    expect(parseRecord(entry()?.value ?? null)?.deleted).toBe(Date.UTC(2026, 10, 28) / 60_000);
+  });
+
+  describe('under the key of the earlier lockKey, where a group of the name is there', () => {
+    const RECORD = KEY.replace('.lock', '.record');
+    async function succeededBy(token: number) {
+      const made = await left(7, 0);
+      made.model.api.foreign.addGroup(aGroup({ uid: 'second', spec: { lockKey: 'shared/cron' } }));
+      made.model.consul.foreign.put(RECORD, formatRecord(aRecord('a', token, { groupUid: 'second' })));
+      made.owner.see.all();
+      made.see();
+      return made;
+    }
+
+    it('is removed once the record of that one is above it', async () => {
+      const { options, entry } = await succeededBy(8);
+      await sweepOnce(options, signal);
+      expect(entry()).toBeNull();
+    });
+
+    it('is kept before that', async () => {
+      const { options, entry } = await succeededBy(7);
+      await sweepOnce(options, signal);
+      expect(entry()).not.toBeNull();
+    });
+
+    it('is kept when the record has moved since', async () => {
+      const { model, options, entry } = await succeededBy(8);
+      model.consul.foreign.put(RECORD, formatRecord(aRecord('a', 1, { groupUid: 'second' })));
+      await sweepOnce(options, signal);
+      expect(entry()).not.toBeNull();
+    });
   });
 });

@@ -869,7 +869,13 @@ export const mutants: readonly Mutant[] = [
     promises: [],
     attacks: [],
     what: 'of the world: a clock that stood still catches up at once',
-    edits: [world('process.ts', 'if (clockStops) stoodMs += loop.nowMs() - frozenSinceMs;', '')],
+    edits: [
+      world(
+        'process.ts',
+        'if (frozenSinceMs !== null && clockStops) stoodMs += loop.nowMs() - frozenSinceMs;',
+        'if (clockStops) return;',
+      ),
+    ],
   },
   {
     id: 'world-overtaking',
@@ -908,6 +914,15 @@ export const mutants: readonly Mutant[] = [
         'const left = before.filter((other) => other !== fault);',
         'const left: readonly Fault[] = [];',
       ),
+    ],
+  },
+  {
+    id: 'world-fault-outlives-its-process',
+    promises: [],
+    attacks: [],
+    what: 'of the world: a fault of a process that is dead goes on at the one that follows it',
+    edits: [
+      world('stage.ts', 'const life = `${replica.identity.id} since ${replica.bornMs}`;', 'const life = `${at}`;'),
     ],
   },
   {

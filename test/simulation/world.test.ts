@@ -2,11 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { aPod } from '../support/builders.ts';
 import { createWorldApiServer } from '../support/model/world-api-server.ts';
+import { scenarioOf } from '../support/simulation/acts.ts';
 import { createFaults } from '../support/simulation/faults.ts';
 import { createLoop } from '../support/simulation/loop.ts';
 import { createWire } from '../support/simulation/network.ts';
 import { createProcess } from '../support/simulation/process.ts';
 import { stream } from '../support/simulation/random.ts';
+import { openStage } from '../support/simulation/stage.ts';
 import { createListWatch } from '../support/simulation/watches.ts';
 
 const named = (name: string) => aPod({ name, uid: `uid-of-${name}`, readyTransitionMs: null });
@@ -118,4 +120,37 @@ it('the clock of a process never goes back and never jumps, also not over a free
   const steps = seen.slice(1).map((ms, at) => ms - (seen[at] ?? 0));
   expect(steps.every((ms) => ms >= -1e-6 && ms <= 10 + 1e-6)).toBe(true);
   expect(seen.at(-1)).toBeCloseTo(60, 3);
+});
+
+it('a clock stands from when the freeze begins in which it stands, also where another goes on, and does not jump', async () => {
+  const loop = createLoop();
+  const process = createProcess('p', loop);
+  const at = async (ms: number): Promise<number> => {
+    await loop.runUntil(ms);
+    return process.clock.nowMs();
+  };
+  loop.after(10, () => process.freeze(false));
+  loop.after(30, () => process.freeze(true));
+  loop.after(60, () => process.freeze(false));
+  loop.after(80, process.thaw);
+  const seen = [await at(20), await at(50), await at(59), await at(70), await at(100)];
+  for (const [index, ms] of [20, 30, 30, 40, 70].entries()) expect(seen[index]).toBeCloseTo(ms, 3);
+});
+
+it('a fault ends with the process that it was done to: the one that follows is hurt by its own faults only', async () => {
+  const { loop, replicas, do: act } = openStage({ ...scenarioOf(5), replicas: 2, acts: [] }, () => undefined);
+  const freeze = { act: 'freeze', replica: 0, clockStops: false } as const;
+  loop.after(5000, () => act({ ...freeze, atMs: 5000, forMs: 30_000 }));
+  loop.after(6000, () => act({ act: 'kill', replica: 0, atMs: 6000, forMs: 2000 }));
+  loop.after(10_000, () => act({ ...freeze, atMs: 10_000, forMs: 2000 }));
+  const frozenAt = async (ms: number): Promise<boolean | undefined> => {
+    await loop.runUntil(ms);
+    return replicas[0]?.process.frozen();
+  };
+  expect([await frozenAt(5500), await frozenAt(9000), await frozenAt(11_000), await frozenAt(13_000)]).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ]);
 });

@@ -11,6 +11,7 @@ export type Process = {
   readonly clock: Clock;
   /** Something arrives: it happens now, or when the process runs again, in the order of arrival. Never, when it is dead. */
   run(callback: () => void): void;
+  /** Also while it is frozen already: from now on its clock stands, or goes on from where it stood. */
   freeze(clockStops: boolean): void;
   thaw(): void;
   /** Everything happens this much later from now on. */
@@ -33,6 +34,10 @@ export function createProcess(name: string, loop: Loop): Process {
   let lagMs = 0;
 
   const nowMs = (): number => (frozenSinceMs !== null && clockStops ? frozenSinceMs : loop.nowMs()) - stoodMs;
+
+  function noteStood(): void {
+    if (frozenSinceMs !== null && clockStops) stoodMs += loop.nowMs() - frozenSinceMs;
+  }
 
   function run(callback: () => void): void {
     if (!alive) return;
@@ -88,13 +93,13 @@ export function createProcess(name: string, loop: Loop): Process {
     },
     run,
     freeze: (stops) => {
-      if (frozenSinceMs !== null) return;
+      noteStood();
       frozenSinceMs = loop.nowMs();
       clockStops = stops;
     },
     thaw: () => {
       if (frozenSinceMs === null) return;
-      if (clockStops) stoodMs += loop.nowMs() - frozenSinceMs;
+      noteStood();
       frozenSinceMs = null;
       next();
     },

@@ -351,18 +351,20 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     const at = given.replica % scenario.replicas;
     const replica = replicas[at];
     if (replica === undefined) return;
+    // Of this process: what was done to the one before it is over with that one.
+    const life = `${replica.identity.id} since ${replica.bornMs}`;
     switch (given.act) {
       case 'freeze':
         stood ||= given.clockStops;
         return during(
-          `freeze ${at}`,
+          `freeze ${life}`,
           given.forMs,
           () => replica.process.freeze(given.clockStops),
           replica.process.thaw,
         );
       case 'slow':
         return during(
-          `slow ${at}`,
+          `slow ${life}`,
           given.forMs,
           () => replica.process.slow(given.lagMs),
           () => replica.process.slow(0),
@@ -374,7 +376,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
       case 'cut': {
         const link = replica[given.from].state;
         return during(
-          `cut ${at} ${given.from}`,
+          `cut ${life} ${given.from}`,
           given.forMs,
           () => {
             link.cut = given.how;
@@ -390,7 +392,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
         const link = wire(at, given.with)?.state;
         if (link === undefined) return;
         return during(
-          `trouble ${at} ${given.with}`,
+          `trouble ${life} ${given.with}`,
           given.forMs,
           () => {
             link.trouble = given.share;

@@ -926,6 +926,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'world-controller-that-keeps-its-pods',
+    promises: [],
+    attacks: [],
+    what: 'of the world: a controller that selects by the label keeps a pod that gets it',
+    edits: [world('releasing.ts', 'api.foreign.changePod(name, () => ({ owner: null }));', '')],
+  },
+  {
     id: 'label-written-against-a-selector',
     promises: ['I6'],
     attacks: [],

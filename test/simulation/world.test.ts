@@ -8,6 +8,7 @@ import { createLoop } from '../support/simulation/loop.ts';
 import { createWire } from '../support/simulation/network.ts';
 import { createProcess } from '../support/simulation/process.ts';
 import { stream } from '../support/simulation/random.ts';
+import { releasing } from '../support/simulation/releasing.ts';
 import { openStage } from '../support/simulation/stage.ts';
 import { createListWatch } from '../support/simulation/watches.ts';
 
@@ -153,4 +154,34 @@ it('a fault ends with the process that it was done to: the one that follows is h
     true,
     false,
   ]);
+});
+
+it('a controller that selects by a label releases each of its pods that gets it, makes another, and says when that goes on', async () => {
+  const loop = createLoop();
+  const api = createWorldApiServer();
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-rs', uid: 'uid-of-rs' };
+  const said: string[] = [];
+  let made = 0;
+  const freshPod = () => {
+    made += 1;
+    return { ...named(`web-${made}`), labels: { app: 'web' } };
+  };
+  api.foreign.addPod(freshPod());
+  const end = releasing(api, loop, {
+    owner,
+    app: 'web',
+    labelKey: 'role',
+    readable: true,
+    freshPod,
+    tooMany: (text) => said.push(text),
+  });
+  for (let round = 1; round <= 4; round += 1) {
+    expect(said).toEqual([]);
+    api.foreign.changePod(`web-${round}`, ({ labels }) => ({ labels: { ...labels, role: 'leader' } }));
+    await loop.runUntil(round * 100);
+    expect([api.pod(`web-${round}`)?.owner, api.pod(`web-${round + 1}`)?.owner]).toEqual([null, owner]);
+  }
+  expect(said).toEqual(['I6: web-rs has lost 4 pods to labels that it selects by']);
+  end();
+  expect(api.pods().map(({ name }) => name)).toEqual(['web-1']);
 });

@@ -73,6 +73,8 @@ export type WatchedGroup = {
   /** resourceVersions between which the object existed; absent: always. */
   readonly bornAt?: string;
   readonly goneAt?: string;
+  /** A controller selects its pods by the label key: no label may be taken off, also where the group lets go of a pod. Default false. */
+  readonly labelsStay?: boolean;
 };
 
 /** A write to something else than a pod, for counting. */

@@ -104,7 +104,8 @@ const noteLabelled = (
   if (draft.labelled.has(pod.uid)) draft.labelled.set(pod.uid, after);
   const was = isLabelled(group, before);
   const sameToken = before?.annotations[tokenKey(group)] === after.annotations[tokenKey(group)];
-  if ((was && sameToken) || !operators(group, change) || !concerns(group, change, rivals)) return false;
+  const letGo = group.labelsStay === true && after.annotations[tokenKey(group)] === undefined;
+  if ((was && (sameToken || letGo)) || !operators(group, change) || !concerns(group, change, rivals)) return false;
   draft.labelled.set(pod.uid, after);
   if (step.kind !== 'first') draft.promotions.push({ step, pod, token: tokenOf(group, after), labelWentOn: !was });
   return true;
@@ -124,7 +125,7 @@ const noteWriteOff = (draft: Draft, step: Step, change: Change): void => {
     step,
     pod: after,
     fenced,
-    labelStayed: isLabelled(group, after) && draft.labelled.has(after.uid),
+    labelStayed: group.labelsStay !== true && isLabelled(group, after) && draft.labelled.has(after.uid),
   });
 };
 

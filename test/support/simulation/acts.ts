@@ -50,6 +50,8 @@ export type Act = { readonly atMs: number } & (
   | { readonly act: 'enforce'; readonly group: number; readonly everyMs: number; readonly forMs: number }
   /** A policy refuses patches of this pod, or of all of the group's (null). */
   | { readonly act: 'refuse'; readonly group: number; readonly pod: number | null; readonly forMs: number }
+  /** The group's pods get a controller that releases each pod with the label and makes another. `readable`: the operator may read it. */
+  | { readonly act: 'release'; readonly group: number; readonly readable: boolean; readonly forMs: number }
 );
 
 export type GroupPlan = {
@@ -97,6 +99,7 @@ export function scenarioOf(seed: number): Scenario {
       ...acts,
       ...dances,
       ...blackout(seed, { lengthMs, replicas, groups, steady }),
+      ...releaser(seed, { lengthMs, replicas, groups, steady }),
     ]).toSorted((a, b) => a.atMs - b.atMs),
   };
 }
@@ -260,6 +263,15 @@ function blackout(seed: number, frame: Frame): readonly Act[] {
   const atMs = Math.round(random.between(8000, Math.max(9000, frame.lengthMs - longestMs)));
   const how = random.pick(['down', 'down', 'frozen'] as const);
   return [{ act: 'outage', atMs, of: 'consul', how, forMs: longestMs + Math.round(random.between(1000, 6000)) }];
+}
+
+/** In every tenth history. */
+function releaser(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`releaser ${seed}`);
+  if (frame.steady || !random.chance(0.12)) return [];
+  const atMs = Math.round(random.between(0, frame.lengthMs / 2));
+  const forMs = Math.round(random.between(5000, 30_000));
+  return [{ act: 'release', atMs, group: random.below(frame.groups.length), readable: random.chance(0.5), forMs }];
 }
 
 /**

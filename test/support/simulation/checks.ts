@@ -1,6 +1,7 @@
 /** The promises that only a whole world can show while it runs: I3, I8, I10, and whether what is led is led by one. */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
+import { LABEL_STOP } from '../../../src/election/owners.ts';
 import { ADOPTION_MS } from '../../../src/operator/observe.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
@@ -214,7 +215,7 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
   function overdue(session: ConsulSession, podUid: string, group: LeaderGroup): boolean {
     const pod = api.pods().find(({ uid }) => uid === podUid);
     const { onConsulLoss, paused, label, lockKey } = group.spec;
-    if (pod === undefined || pod.deleting || onConsulLoss !== 'Demote' || paused) return false;
+    if (pod === undefined || pod.deleting || onConsulLoss !== 'Demote' || paused || labelsStopped(group)) return false;
     const held = consul.entry(groupKeys(SPACE, group, lockKey).lock)?.session === session.id;
     return held && pod.labels[label.key] === label.leader;
   }
@@ -240,6 +241,12 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
       );
   });
 }
+
+/** A controller selects by the label key: the label is not taken off either. */
+const labelsStopped = ({ status }: LeaderGroup): boolean =>
+  status?.conditions.some(
+    ({ type, status: is, reason }) => type === 'Stalled' && is === 'True' && reason === LABEL_STOP,
+  ) === true;
 
 type KnownBuckets = ReadonlyMap<string, { readonly sinceMs: number; readonly now: boolean }>;
 

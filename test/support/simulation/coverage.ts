@@ -1,55 +1,170 @@
-/** Which acts histories contain, and which of those that go on for a while overlap: what was never tried is told as well. */
+/** What histories met: acts, pairs of acts that overlap, and what the operator did, said and gave as causes. And what they did not meet. */
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import type { Action } from '../../../src/election/actions.ts';
+import type { UnfitCause } from '../../../src/election/plan-held.ts';
+import type { notReady, ready } from '../../../src/election/plans.ts';
 import type { Act, Scenario } from './acts.ts';
 
-export type Coverage = {
-  readonly acts: ReadonlyMap<string, number>;
-  /** `a+b` in alphabetical order. */
-  readonly pairs: ReadonlyMap<string, number>;
+/** The types see to it that none of a kind is left out. */
+const all = <Name extends string>(names: Readonly<Record<Name, true>>): readonly string[] => Object.keys(names);
+
+/** `false`: it happens at one moment. */
+const LASTS: Readonly<Record<Act['act'], boolean>> = {
+  unready: true,
+  crash: true,
+  exclude: true,
+  finish: true,
+  orphan: true,
+  deletePod: true,
+  recreatePod: false,
+  freeze: true,
+  slow: true,
+  kill: true,
+  terminate: true,
+  replace: true,
+  cut: true,
+  trouble: true,
+  stallWatches: true,
+  cutWatches: false,
+  compact: false,
+  consulLeader: false,
+  wipe: false,
+  outage: true,
+  timing: false,
+  pause: true,
+  stranger: true,
+  remake: true,
+  enforce: true,
+  refuse: true,
+  release: true,
 };
 
-/** A fault of a part (`cut`, `trouble`, `outage`) is told apart by what it hits. */
-function kindOf(act: Act): string {
-  if (act.act === 'cut') return `cut ${act.from} ${act.how}`;
-  if (act.act === 'trouble') return `trouble ${act.with}`;
-  return act.act === 'outage' ? `outage ${act.of} ${act.how}` : act.act;
+const ACTIONS = all<Action['do']>({
+  addFinalizer: true,
+  removeFinalizer: true,
+  readLock: true,
+  readHolderSession: true,
+  readGroup: true,
+  listPods: true,
+  openSessions: true,
+  writeOff: true,
+  awaitYes: true,
+  take: true,
+  verify: true,
+  handOver: true,
+  unlock: true,
+  promote: true,
+  labelFollowers: true,
+  bury: true,
+  readContester: true,
+  readRival: true,
+  cleanUp: true,
+  readOwners: true,
+  destroySessions: true,
+});
+
+const READY = all<Parameters<typeof ready>[0] | Parameters<typeof notReady>[0]>({
+  Led: true,
+  LedElsewhere: true,
+  ScaledToZero: true,
+  Electing: true,
+  NoCandidate: true,
+  NoMembers: true,
+  ConsulUnreachable: true,
+  LockDelay: true,
+  Deleting: true,
+  LabelContested: true,
+});
+
+const STALLED = [
+  'KeyConflict',
+  'LabelInWorkloadSelector',
+  'LockKeyNotAllowed',
+  'PermissionDenied',
+  'SelectorOverlap',
+  'WriteRefused',
+];
+
+const CAUSES = [
+  ...all<UnfitCause>({
+    LeaderGone: true,
+    LeaderTerminating: true,
+    LeaderExcluded: true,
+    LeaderFinished: true,
+    LeaderNoLongerMember: true,
+    LeaderNotReady: true,
+    PromotionRefused: true,
+  }),
+  'ConsulUnreachable',
+  'FirstElection',
+  'GroupDeleted',
+  'LabelRestored',
+  'LeaderLost',
+  'LedElsewhere',
+  'RecordLost',
+  'SessionChanged',
+  'SessionLost',
+];
+
+const acts = Object.keys(LASTS) as readonly Act['act'][];
+const pairOf = (a: string, b: string): string => [a, b].toSorted().join(' + ');
+
+/** All that is looked for, by kind. */
+const KNOWN: Readonly<Record<string, readonly string[]>> = {
+  act: acts,
+  action: ACTIONS,
+  ready: READY,
+  stalled: STALLED,
+  cause: CAUSES,
+  overlap: acts.flatMap((a, at) => acts.slice(at).flatMap((b) => (LASTS[a] || LASTS[b] ? [pairOf(a, b)] : []))),
+};
+
+export type Meetings = {
+  met(kind: keyof typeof KNOWN, name: string): void;
+  /** Each once, sorted. */
+  all(): readonly string[];
+};
+
+export function createMeetings(): Meetings {
+  const met = new Set<string>();
+  return { met: (kind, name) => void met.add(`${kind} ${name}`), all: () => [...met].toSorted() };
 }
 
-const lasts = (act: Act): act is Act & { readonly forMs: number } => 'forMs' in act;
-
-export function createCoverage() {
-  const acts = new Map<string, number>();
-  const pairs = new Map<string, number>();
-  const count = (map: Map<string, number>, key: string): void => void map.set(key, (map.get(key) ?? 0) + 1);
-
-  /** Of one history; a pair counts once in it. */
-  function add({ acts: all }: Pick<Scenario, 'acts'>): void {
-    for (const act of all) count(acts, kindOf(act));
-    const met = new Set<string>();
-    const going = all.filter(lasts).toSorted((a, b) => a.atMs - b.atMs);
-    for (const [at, first] of going.entries()) {
-      for (const second of going.slice(at + 1)) {
-        if (second.atMs >= first.atMs + first.forMs) break;
-        met.add([kindOf(first), kindOf(second)].toSorted().join('+'));
-      }
-    }
-    for (const pair of met) count(pairs, pair);
+/** The acts of a scenario. A stranger at a group without a shared key does nothing, and is not counted. */
+export function meetActs({ acts: given, groups }: Pick<Scenario, 'acts' | 'groups'>, { met }: Meetings): void {
+  const effective = given.filter(
+    (act) => act.act !== 'stranger' || groups[act.group % groups.length]?.lockKey !== null,
+  );
+  for (const [at, act] of effective.entries()) {
+    met('act', act.act);
+    for (const other of effective.slice(at + 1)) if (overlap(act, other)) met('overlap', pairOf(act.act, other.act));
   }
-
-  return { add, acts, pairs };
 }
 
-/** For people: what was met how often, and which pairs of the kinds that were met never overlapped. */
-export function describeCoverage({ acts, pairs }: Coverage, lasting: readonly string[]): readonly string[] {
-  const kinds = lasting.filter((kind) => acts.has(kind)).toSorted();
-  const all = kinds.flatMap((a, at) => kinds.slice(at).map((b) => [a, b].toSorted().join('+')));
-  const missing = all.filter((pair) => !pairs.has(pair));
-  const rare = [...pairs].toSorted(([, a], [, b]) => a - b).slice(0, 5);
-  return [
-    `acts: ${[...acts]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([kind, times]) => `${kind} ${times}`)
-      .join(', ')}`,
-    `pairs that overlapped: ${all.length - missing.length} of ${all.length}; rarest: ${rare.map(([pair, times]) => `${pair} ${times}`).join(', ')}`,
-    `never: ${missing.length === 0 ? 'none' : missing.join(', ')}`,
-  ];
+/** What its conditions say. */
+export function meetGroup({ status }: LeaderGroup, { met }: Meetings): void {
+  for (const { type, status: is, reason } of status?.conditions ?? []) {
+    if (type === 'Ready') met('ready', reason);
+    if (type === 'Stalled' && is === 'True') met('stalled', reason);
+  }
+}
+
+function overlap(a: Act, b: Act): boolean {
+  const endMs = (act: Act): number => act.atMs + ('forMs' in act ? act.forMs : 0);
+  return a.atMs < endMs(b) && b.atMs < endMs(a);
+}
+
+/** For people, a line for each kind. `met`: in how many histories each was met. */
+export function coverage(met: Readonly<Record<string, number>>): readonly string[] {
+  return Object.entries(KNOWN).map(([kind, names]) => {
+    const missed = names.filter((name) => met[`${kind} ${name}`] === undefined);
+    const rarest = names
+      .filter((name) => !missed.includes(name))
+      .map((name) => ({ name, count: met[`${kind} ${name}`] ?? 0 }))
+      .toSorted((a, b) => a.count - b.count)
+      .slice(0, 3)
+      .map(({ name, count }) => `${name} (${count})`);
+    const not = missed.length === 0 ? 'all' : `not ${missed.join(', ')}`;
+    return `${kind}: ${names.length - missed.length} of ${names.length} met, ${not}; rarest ${rarest.join(', ')}`;
+  });
 }

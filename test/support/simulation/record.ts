@@ -22,7 +22,13 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
   ];
   const keys: KeyState[] = [];
-  const groups: WatchedGroup[] = scenario.groups.map(({ name, lockKey }) => watchedGroup(api.group(name), lockKey));
+  const released = (name: string): boolean =>
+    scenario.acts.some(
+      (act) => act.act === 'release' && scenario.groups[act.group % scenario.groups.length]?.name === name,
+    );
+  const groups: WatchedGroup[] = scenario.groups.map(({ name, lockKey }) =>
+    watchedGroup(api.group(name), lockKey, released(name)),
+  );
   const wanted = new Set(groups.flatMap(({ lockKey, recordKey }) => [lockKey, recordKey]));
   const seen = new Map<string, string>();
   const sessions = new Map<string, { namespace: string; group: string; podUid: string }>();
@@ -63,7 +69,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     if (before !== null && after === null && known !== undefined) groups[at] = { ...known, goneAt: String(version) };
     if (before !== null || after === null) return;
     const lockKey = scenario.groups.find(({ name }) => name === after.name)?.lockKey ?? null;
-    groups.push({ ...watchedGroup(after, lockKey), bornAt: String(version) });
+    groups.push({ ...watchedGroup(after, lockKey, released(after.name)), bornAt: String(version) });
   }
 
   /** Writes of operators are told of after the change that they made; everything else is somebody else's. */
@@ -119,7 +125,11 @@ const watched = (pod: Pod): WatchedPod => ({
   deleting: pod.deleting,
 });
 
-function watchedGroup(group: ReturnType<Stage['api']['group']>, lockKey: string | null): WatchedGroup {
+function watchedGroup(
+  group: ReturnType<Stage['api']['group']>,
+  lockKey: string | null,
+  labelsStay: boolean,
+): WatchedGroup {
   if (group === null) throw new Error('a group of the scenario is not there');
   const keys = groupKeys(SPACE, group, lockKey);
   return {
@@ -132,5 +142,6 @@ function watchedGroup(group: ReturnType<Stage['api']['group']>, lockKey: string 
     followerValue: group.spec.label.follower,
     lockKey: keys.lock,
     recordKey: keys.record ?? keys.lock,
+    labelsStay,
   };
 }

@@ -12,6 +12,7 @@ import type { PatchRequest } from '../model/link.ts';
 import { MARGIN_MS, SPACE } from '../model/replica.ts';
 import { noMetrics } from '../model/sinks.ts';
 import type { WorldConsul } from '../model/world-consul.ts';
+import type { Meetings } from './coverage.ts';
 import type { Loop } from './loop.ts';
 import { createWire, type Server, type Wire, type WireCounts } from './network.ts';
 import { consulOver, kubernetesOver } from './ports.ts';
@@ -42,6 +43,7 @@ export type SimParts = {
   readonly counts: WireCounts;
   readonly patchSent: (request: PatchRequest) => void;
   readonly log: Log;
+  readonly meetings: Meetings;
 };
 
 /** `life`: counts the processes of the history, so that each has chance and unique values of its own. */
@@ -99,7 +101,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
     events: { emit: () => undefined },
     metrics: noMetrics,
-    log: parts.log,
+    log: noting(parts),
     clock: process.clock,
     random,
     watch: {
@@ -137,6 +139,20 @@ function seededRandom(name: string, chance: ReturnType<typeof stream>): Random {
     unique: () => {
       used += 1;
       return `${name}-${used}`;
+    },
+  };
+}
+
+/** Plans and changes of leader are logged as they happen. */
+function noting({ log, meetings }: SimParts): Log {
+  return {
+    ...log,
+    info: ({ reason }, message) => {
+      if (message.startsWith('leader ')) meetings.met('cause', String(reason));
+    },
+    debug: ({ actions }, message) => {
+      if (message === 'plan' && Array.isArray(actions))
+        for (const each of actions) meetings.met('action', String(each));
     },
   };
 }

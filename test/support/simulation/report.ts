@@ -11,16 +11,19 @@ export type Sum = {
   acts: number;
   broken: number;
   readonly counts: Record<string, number>;
+  /** In how many histories each was met (coverage.ts). */
+  readonly met: Record<string, number>;
 };
 
 export const noHistories = (): Sum => ({
   histories: 0,
   steps: 0,
-  fewestSteps: Number.POSITIVE_INFINITY,
+  fewestSteps: Number.MAX_SAFE_INTEGER,
   virtualMs: 0,
   acts: 0,
   broken: 0,
   counts: {},
+  met: {},
 });
 
 export function add(sum: Sum, outcome: Outcome): void {
@@ -31,6 +34,7 @@ export function add(sum: Sum, outcome: Outcome): void {
   sum.acts += outcome.acts;
   if (outcome.breaches.length > 0) sum.broken += 1;
   for (const [name, count] of Object.entries(outcome.counts)) sum.counts[name] = (sum.counts[name] ?? 0) + count;
+  for (const name of outcome.met) sum.met[name] = (sum.met[name] ?? 0) + 1;
 }
 
 export function sentence(sum: Sum): string {
@@ -41,7 +45,7 @@ export function sentence(sum: Sum): string {
 }
 
 /** A failed history: what was broken, the shortest schedule that still breaks something, and how to see it again. */
-export async function explain({ seed, breaches }: Outcome): Promise<string> {
+export async function explain({ seed, breaches }: Pick<Outcome, 'seed' | 'breaches'>): Promise<string> {
   const acts = await shrink(seed);
   return [
     `history ${seed} broke a promise:`,

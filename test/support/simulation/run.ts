@@ -2,6 +2,7 @@
 import { check, sentence } from '../checker.ts';
 import { type Act, type Scenario, scenarioOf } from './acts.ts';
 import { createChecks, type SimCounts } from './checks.ts';
+import { createMeetings, meetActs } from './coverage.ts';
 import type { WireCounts } from './network.ts';
 import { record } from './record.ts';
 import { openStage } from './stage.ts';
@@ -16,6 +17,8 @@ export type Outcome = {
   readonly virtualMs: number;
   readonly acts: number;
   readonly counts: SimCounts & WireCounts;
+  /** What it met, each once (coverage.ts). */
+  readonly met: readonly string[];
 };
 
 /** For expired sessions (twice 40 s), the longest backoff and what follows from both. */
@@ -28,7 +31,9 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
   const made = scenarioOf(seed);
   const scenario: Scenario = acts === undefined ? made : { ...made, acts };
   const checks = createChecks(scenario);
-  const stage = openStage(scenario, checks.patchSent);
+  const meetings = createMeetings();
+  meetActs(scenario, meetings);
+  const stage = openStage(scenario, checks.patchSent, meetings);
   checks.begin(stage);
   const written = record(stage, scenario);
   for (const act of scenario.acts) stage.loop.after(act.atMs, () => stage.do(act));
@@ -43,6 +48,7 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     virtualMs: loop.nowMs(),
     acts: scenario.acts.length,
     counts: { ...checks.counts, ...stage.counts },
+    met: meetings.all(),
   };
 
   async function play(): Promise<readonly string[]> {

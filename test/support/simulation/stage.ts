@@ -11,11 +11,13 @@ import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
 import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
 import type { Act, GroupPlan, Scenario } from './acts.ts';
+import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
 import { createProcess } from './process.ts';
 import { stream } from './random.ts';
+import { releasing } from './releasing.ts';
 import { createSimReplica, type SimReplica } from './replica.ts';
 import type { WatchServer } from './watches.ts';
 
@@ -25,7 +27,7 @@ export type Stage = {
   readonly consul: WorldConsul;
   readonly replicas: readonly SimReplica[];
   readonly counts: WireCounts;
-  /** Errors that the operator logged: each is a defect. */
+  /** Errors that the operator logged, and what it made others do without end: each is a defect. */
   readonly defects: readonly string[];
   /** Clocks stood still at some time: durations between processes mean nothing then. */
   clocksStood(): boolean;
@@ -45,7 +47,11 @@ type Outage = { down: boolean };
 const podName = (group: GroupPlan, at: number): string => `${group.name}-${at}`;
 
 /** Everything starts; the first replicas a little apart. */
-export function openStage(scenario: Scenario, patchSent: (request: PatchRequest) => void): Stage {
+export function openStage(
+  scenario: Scenario,
+  patchSent: (request: PatchRequest) => void,
+  meetings: Meetings = createMeetings(),
+): Stage {
   const loop = createLoop();
   const random = stream(`stage ${scenario.seed}`);
   const consulProcess = createProcess('consul', loop);
@@ -68,7 +74,7 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
       defects.push(`${message}: ${error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(fields)}`);
     },
   };
-  const parts = { seed: scenario.seed, loop, consulServer, consul, watchServer, counts, patchSent, log };
+  const parts = { seed: scenario.seed, loop, consulServer, consul, watchServer, counts, patchSent, log, meetings };
   const replicas: SimReplica[] = [];
   const lives = new Map<string, number>();
   /** Faults that go on, by name; of one name the one that began last is in force. */
@@ -78,6 +84,9 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
   let made = 0;
   let stood = false;
 
+  api.onChange((change, kind) => {
+    if (kind === 'leadergroups' && change.after !== null) meetGroup(change.after as LeaderGroup, meetings);
+  });
   for (const plan of scenario.groups) addGroup(plan);
   for (let at = 0; at < scenario.replicas; at += 1)
     loop.after(at * 900 + random.between(1, 800), () => start(at, identity(at)));
@@ -209,6 +218,8 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
         return enforce(plan(given.group), given.everyMs, given.forMs);
       case 'refuse':
         return refuse(plan(given.group), given.pod === null ? null : nameOf(given.group, given.pod), given.forMs);
+      case 'release':
+        return release(plan(given.group), given.readable, given.forMs);
       case 'compact':
         watchServer.compactedAt = api.version();
         return;
@@ -309,6 +320,19 @@ export function openStage(scenario: Scenario, patchSent: (request: PatchRequest)
     refusing.add(refusal);
     api.refusePatches(({ name }) => [...refusing].some((refuses) => refuses(name)));
     later(forMs, () => void refusing.delete(refusal));
+  }
+
+  function release(of: GroupPlan, readable: boolean, forMs: number): void {
+    made += 1;
+    const end = releasing(api, loop, {
+      owner: { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${of.name}-rs`, uid: `uid-${made}-of-rs` },
+      app: of.name,
+      labelKey: ROLE,
+      readable,
+      freshPod: () => ({ ...freshPod(of, 0), name: `${of.name}-x${made}` }),
+      tooMany: (text) => void defects.push(text),
+    });
+    later(forMs, end);
   }
 
   /** As `consul lock` does: waits for the lock, overwrites its value, and deletes the key when it is done. */

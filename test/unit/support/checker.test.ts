@@ -154,6 +154,19 @@ describe('a healthy history', () => {
     expect(promisesBroken(story)).toEqual([]);
   });
 
+  it('passes a label that stays where a controller selects by it, and no other that stays', () => {
+    const story = (labelsStay: boolean): Story => {
+      const told = aStory([aWatchedGroup({ labelsStay })]);
+      told.pod('a');
+      told.lock('a', 1);
+      told.promote('a', 1);
+      told.write('a', { annotations: { 'fenced.leadergroup.dev/notifier': 'fence-of-a-group-that-goes' } });
+      return told;
+    };
+    expect(promisesBroken(story(true))).toEqual([]);
+    expect(promisesBroken(story(false))).toEqual(['I4']);
+  });
+
   it('passes a label that another field manager wrote', () => {
     const story = electedStory();
     story.write('b', { labels: { 'leadergroup.dev/role': 'leader' } }, { writer: 'kubectl-label' });

@@ -107,6 +107,8 @@ async function work(next: () => number | null, done: (outcome: Outcome) => void)
 
 /** Resolves with the seed that is next when the worker has done its share, null when there is none. */
 function oneWorker(first: number, next: () => number | null, done: (outcome: Outcome) => void): Promise<number | null> {
+  if (codeHash(process.cwd()) !== state.code)
+    throw new Error('the code has changed while histories of it ran; begin anew');
   const worker = new Worker(new URL('../test/support/simulation/worker.ts', import.meta.url));
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
   let given = 1;

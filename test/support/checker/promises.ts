@@ -93,13 +93,13 @@ const mayBeUnseen = (checked: Case, token: number): boolean => {
  * token and before the new holder's promotion, both in resourceVersion order; and, by arrival times, not surely before
  * the old holder's last state of the lock (a verification in between would allow a promotion that nobody has written
  * off) and not surely after the lock's passing. A gap of the watch that
- * hides writes to the old holder leaves nothing to check. Where writes were refused, whoever never carried the label in the
- * whole history was no leader (ADR 0013).
+ * hides writes to the old holder leaves nothing to check. Where writes were refused, whoever was not promoted before, nor
+ * later by what was given before, was no leader (ADR 0013).
  */
 export const writtenOffFirst = (checked: Case): readonly Breach[] => [
   ...passings(checked).flatMap((passing) => {
     const message = notWrittenOff(checked, passing);
-    if (message === null || (checked.options.refusals === true && neverPromoted(checked, passing.from))) return [];
+    if (message === null || (checked.options.refusals === true && neverPromotedBy(checked, passing))) return [];
     const pods = [passing.from, passing.to].flatMap((uid) => checked.trace.known.get(uid) ?? []);
     return [breach(checked, 'I4', pods, { state: passing.state.state }, message)];
   }),
@@ -169,7 +169,9 @@ const leftInTime = (checked: Case, { from, held, state }: Passing, promoted: Pro
   );
 };
 
-const neverPromoted = ({ trace }: Case, uid: string): boolean => !trace.promotions.some(({ pod }) => pod.uid === uid);
+/** With a token above that of the passing it was given the lock anew; any other promotion, however late, may have been under way. */
+const neverPromotedBy = ({ trace }: Case, { from, state }: Passing): boolean =>
+  trace.promotions.every(({ pod, token }) => pod.uid !== from || (token ?? 0) > (state.record?.token ?? Infinity));
 
 /** Whether a list shows a pod in another version than the one known before: its writes in between are lost. */
 const hides = ({ before, after, pod }: Change, uid: string): boolean =>

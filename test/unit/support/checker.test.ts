@@ -154,6 +154,29 @@ describe('a healthy history', () => {
     expect(promisesBroken(story)).toEqual([]);
   });
 
+  describe('where writes were refused', () => {
+    const passedOver = (later: number): Story => {
+      const story = aStory();
+      for (const name of ['a', 'b']) story.pod(name);
+      story.lock('a', 1);
+      story.lock('b', 2);
+      story.promote('b', 2);
+      story.writeOff('b');
+      if (later > 2) story.lock('a', later);
+      story.promote('a', later);
+      return story;
+    };
+
+    it('passes a holder that was passed over and is promoted by a later grant', () => {
+      expect(promisesBroken(passedOver(3), { ...exact, refusals: true })).toEqual([]);
+      expect(promisesBroken(passedOver(3))).toEqual(['I4']);
+    });
+
+    it('reports one whose promotion of before lands late', () => {
+      expect(promisesBroken(passedOver(1), { ...exact, refusals: true })).toContain('I4');
+    });
+  });
+
   it('passes a label that stays where a controller selects by it, and no other that stays', () => {
     const story = (labelsStay: boolean): Story => {
       const told = aStory([aWatchedGroup({ labelsStay })]);

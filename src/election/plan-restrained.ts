@@ -115,6 +115,8 @@ function verifyPaused(o: Observation): Plan | null {
   const leader = session === null ? null : promoted(o, lock, session);
   if (session === null || leader === null || trustOf(o, lock, session) !== 'good') return null;
   if (o.verified && session.proven) return null;
+  // No transaction proves a session past its deadline; a renewal must be acknowledged first, and that wakes the group.
+  if (o.nowMs >= session.deadlineMs) return null;
   const verified = transaction.verify(o, ownership.fence, lock, session, leader, false);
   return look([{ do: 'verify', transaction: verified }], 'the gate was asked');
 }

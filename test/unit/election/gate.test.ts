@@ -108,6 +108,16 @@ describe('once the gate has been asked', () => {
     expect(plan(anObservation({ group, asked: false, verified: false })).actions).toEqual([]);
   });
 
+  it('verifies for no question while no label may be written and the session is past its deadline: no write proves it', () => {
+    const labelStop = { message: 'a controller selects by the key' };
+    const sessions = (deadlineMs: number) => [aSession('a', { proven: false, deadlineMs })];
+    const asked = { asked: true, verified: false, labelStop } as const;
+    expect(
+      plan(anObservation({ ...asked, sessions: sessions(NOW_MS + 1) })).actions.map(({ do: what }) => what),
+    ).toEqual(['verify']);
+    expect(plan(anObservation({ ...asked, sessions: sessions(NOW_MS) })).actions).toEqual([]);
+  });
+
   it.each<[string, Partial<Observation>, readonly string[]]>([
     ['is read where it is not known', { lock: null }, ['readLock']],
     ['is left alone where nobody has it', { lock: freeAfter('a') }, []],

@@ -1242,19 +1242,6 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/shared-keys.ts', 'settled && found.index', 'found.index > 0 && found.index')],
   },
   {
-    id: 'any-finalizer-is-the-first',
-    promises: ['I1', 'I4', 'I5'],
-    attacks: [],
-    what: 'a finalizer that was taken off by hand and is put back counts as the beginning of the group',
-    edits: [
-      edit(
-        'operator/execute-pods.ts',
-        'if (present) run.memory.wholeLife = neverLed(run);',
-        'if (present) run.memory.wholeLife = neverLed(run) || run.memory.goneUids.size < 1000;',
-      ),
-    ],
-  },
-  {
     id: 'fight-over-annotations-not-damped',
     promises: ['I9'],
     attacks: [],

@@ -187,7 +187,7 @@ export type Observation = {
   readonly followersRefusedBecause: string;
   /** A right is missing in Consul for a key of this group. */
   readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
-  /** Monotonic milliseconds at which the deletion was first seen. */
+  /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
   readonly deletingSinceMs: number | null;
   /** A GET has shown that it is this very group that is being deleted, not an earlier one of its name. */
   readonly deletionConfirmed: boolean;

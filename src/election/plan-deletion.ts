@@ -21,6 +21,8 @@ const LIMIT_MS = 25_000;
 /** From here on nothing but the finalizer counts. */
 const LAST_MS = 30_000;
 const AGAIN_MS = 1000;
+/** That the API server answers all the while is known by a read of the group with each pass. */
+const LOOK_AGAIN_MS = 5000;
 
 export function planDeletion(o: Observation): Plan {
   if (!o.group.finalizers.includes(FINALIZER)) return nothing('gone but for other finalizers');
@@ -45,7 +47,7 @@ const waiting = (why: string, againMs: number): Plan =>
       'Deleting',
       `${why}; the LeaderGroup goes within a minute of its deletion, whoever is still labelled then`,
     ),
-    Math.max(1, againMs),
+    Math.max(1, Math.min(againMs, LOOK_AGAIN_MS)),
   );
 
 /** As `look`; should one of the actions fail, people see that the group is being deleted, and why it is still there. */

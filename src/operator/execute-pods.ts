@@ -136,7 +136,7 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
       noteWritten(run, outcome.object);
       memory.promotionRefusals.delete(pod.uid);
       if (isRepair(run, pod)) repaired(run, outcome.object);
-      memory.promoted = pod.uid;
+      memory.promoted = { uid: pod.uid, token: proof.token };
       run.facts.push({
         kind: 'promoted',
         pod: outcome.object,
@@ -175,8 +175,10 @@ function isRepair({ memory, observation: { lock, group, pods } }: Run, { uid }: 
   if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
   const before = pods.find(({ pod }) => pod.uid === uid);
   if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
-  const same = tokenOf(before.pod, group.name) === lock.record.token;
-  return same ? !labelled(group, before) : memory.promoted === uid;
+  const token = tokenOf(before.pod, group.name);
+  if (token === lock.record.token) return !labelled(group, before);
+  // As the last promotion left it, its lock is in another session since, after an edit of the TTL, say.
+  return memory.promoted?.uid === uid && memory.promoted.token !== token;
 }
 
 function repaired({ memory, ports }: Run, { uid }: Pod): void {

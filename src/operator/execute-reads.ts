@@ -9,6 +9,8 @@ import { newer, rememberPod } from './memory.ts';
 import { later, OK, progressOf, type Run, type Step } from './run.ts';
 
 const SESSIONS_AT_ONCE = 8;
+/** Of the time since the last read of a group that is being deleted no more counts; a pass whose writes hang takes some seconds. */
+const UNSEEN_MS = 10_000;
 
 export async function readLock({ ports, group, memory, signal }: Run): Promise<Step> {
   await ports.locks.read(group, signal);
@@ -56,9 +58,17 @@ export async function readGroup(run: Run): Promise<Step> {
     return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`, 1000);
   }
   if (newer(found.group, group) && found.kind === 'valid') memory.newerGroup = found.group;
-  memory.deletionConfirmedMs = found.group.deleting ? run.ports.clock.nowMs() : null;
+  noteDeletion(run, found.group.deleting);
   memory.groupConfirmedAt = versionOf(run.ports.locks.view(group));
   return OK;
+}
+
+/** While the API server was away, or this process stood still, nothing could be undone: that does not count among what a deletion may take. */
+function noteDeletion({ memory, ports }: Run, deleting: boolean): void {
+  const nowMs = ports.clock.nowMs();
+  const unseenMs = nowMs - (memory.deletionConfirmedMs ?? nowMs);
+  memory.deletingSinceMs = deleting ? (memory.deletingSinceMs ?? nowMs) + Math.max(0, unseenMs - UNSEEN_MS) : null;
+  memory.deletionConfirmedMs = deleting ? nowMs : null;
 }
 
 /** For people only: that it cannot be told holds nothing up. */

@@ -59,8 +59,8 @@ export type GroupMemory = {
   readonly perhapsPromoted: Set<string>;
   /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
   readonly recordedByUs: Set<string>;
-  /** Uid of the pod of which a promotion was acknowledged last. */
-  promoted: string | null;
+  /** Of which pod a promotion was acknowledged last, and with which token. */
+  promoted: { readonly uid: string; readonly token: number } | null;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
   readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
@@ -75,6 +75,7 @@ export type GroupMemory = {
   silenceTold: boolean;
   demotedForSilence: boolean;
   lockDelayedUntilMs: number | null;
+  /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
   deletingSinceMs: number | null;
   /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
   deletionConfirmedMs: number | null;

@@ -229,10 +229,9 @@ export const ADOPTION_MS = 1000;
 
 function refreshMemory(
   memory: GroupMemory,
-  { group, lock, silentSinceMs, ownership, nowMs }: View,
+  { lock, silentSinceMs, ownership, nowMs }: View,
   sessions: readonly MemberSession[],
 ): void {
-  if (group.deleting) memory.deletingSinceMs ??= nowMs;
   for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
   const holder = holderAmong(sessions, lock);
   const answered = silentSinceMs === null && knowsOwner(ownership);

@@ -50,6 +50,15 @@ export function createOwners(kubernetes: Pick<Kubernetes, 'getWorkload' | 'listP
     namespaces.set(namespace, { selecting, atMs: clock.nowMs() });
   }
 
+  /** From the end of all reads: else the first of many slow failures would be out of date before the last, and none would ever be used. */
+  function dateFailures(owners: readonly OwnerRef[]): void {
+    const atMs = clock.nowMs();
+    for (const { uid } of owners) {
+      const known = readings.get(uid);
+      if (known?.reading.kind === 'failed') readings.set(uid, { ...known, reading: { kind: 'failed', atMs } });
+    }
+  }
+
   function sweep(): void {
     const nowMs = clock.nowMs();
     if (nowMs - sweptMs < KEPT_MS / 4) return;
@@ -70,6 +79,7 @@ export function createOwners(kubernetes: Pick<Kubernetes, 'getWorkload' | 'listP
       sweep();
       await inParallel(owners, AT_ONCE, (owner) => readOwner(namespace, owner, signal));
       await readNamespace(namespace, signal);
+      dateFailures(owners);
     },
   };
 }

@@ -152,6 +152,20 @@ describe('pods that share the labels of the application', () => {
     const transitions = async () =>
       Number(await kubectl('get', 'leadergroup', 'db', '-o', 'jsonpath={.status.leaderTransitions}'));
     const before = await transitions();
+    // Revisions compare by the second in which their newest pod was made.
+    const made = await kubectl(
+      'get',
+      'pods',
+      '-o',
+      'jsonpath={range .items[*]}{.metadata.creationTimestamp}{"\\n"}{end}',
+    );
+    const newestMs = Math.max(
+      ...made
+        .trim()
+        .split('\n')
+        .map((time) => Date.parse(time)),
+    );
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(newestMs + 1000), PATIENCE);
     await kubectl('rollout', 'restart', 'statefulset', 'db');
     await kubectl('rollout', 'status', 'statefulset', 'db', '--timeout=60s');
     await led('db');

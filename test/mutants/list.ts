@@ -1126,6 +1126,28 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null')],
   },
   {
+    id: 'deletion-gives-up-while-nobody-answers',
+    promises: ['I6'],
+    attacks: [],
+    what: 'the time in which the API server was away counts among what a deletion may take, and the labels stay',
+    edits: [
+      edit(
+        'operator/execute-reads.ts',
+        'Math.max(0, unseenMs - UNSEEN_MS)',
+        '0 * (unseenMs - UNSEEN_MS)',
+      ),
+    ],
+  },
+  {
+    id: 'slow-failures-out-of-date',
+    promises: ['I9'],
+    attacks: [],
+    what: 'controllers that cannot be read are asked for again and again, since the first answer is old before the last is there',
+    edits: [
+      edit('operator/owners.ts', '      dateFailures(owners);', '      if (owners.length === 0) dateFailures(owners);'),
+    ],
+  },
+  {
     id: 'deletion-waits-for-ever',
     promises: ['I9'],
     attacks: [],
@@ -1249,8 +1271,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/execute-pods.ts',
-        'return same ? !labelled(group, before) : memory.promoted === uid;',
-        'return same && !labelled(group, before);',
+        'return memory.promoted?.uid === uid && memory.promoted.token !== token;',
+        'return memory.promoted === null;',
       ),
     ],
   },

@@ -117,6 +117,24 @@ describe('a deleted group', () => {
     expect(traces(model)).toEqual([]);
   });
 
+  it('leaves no label behind because the API server was away for a minute', async () => {
+    const { model, owner } = await led();
+    model.api.foreign.deleteGroup('notifier');
+    owner.see.all();
+    for (const kubernetes of ['lost', 'arrives', 'lost'] as const) {
+      owner.link.decide(({ to, operation }) => {
+        if (operation === 'patchPod') return 'lost';
+        return to === 'kubernetes' ? kubernetes : 'arrives';
+      });
+      await owner.hear();
+      await model.pass(owner);
+      if (kubernetes === 'lost') await model.clock.advance(60_000);
+    }
+    owner.link.decide(() => 'arrives');
+    await untilGone(model, owner);
+    expect(traces(model)).toEqual([]);
+  });
+
   it.each(['paused', 'stalled'] as const)('does not hang while it is %s', async (how) => {
     const { model, owner } = await led();
     if (how === 'paused') {

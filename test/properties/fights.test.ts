@@ -97,6 +97,22 @@ describe('a label that somebody puts on a follower again and again', () => {
   });
 });
 
+it('an edit of the TTL every few seconds is no fight, though each needs another session and token, and a promotion is lost', async () => {
+  const { model, owner } = await led();
+  for (let edits = 0; edits < 6; edits += 1) {
+    const token = tokenOn(model, 'a');
+    let lost = 0;
+    owner.link.decide(({ operation }) => (operation === 'patchPod' && lost++ === 0 ? 'lost' : 'arrives'));
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({
+      spec: { ...spec, sessionTtlMs: 20_000 + edits * 1000 },
+    }));
+    await fight(model, owner, () => undefined, 3000);
+    expect(tokenOn(model, 'a')).toBeGreaterThan(token);
+  }
+  expect(ready(model)).toMatchObject({ status: 'True', reason: 'Led' });
+  expect(ready(model)?.message).not.toContain('somebody else');
+});
+
 describe('whatever else somebody undoes again and again', () => {
   const unmarked = ({ annotations }: Pod): Partial<Pod> => ({
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.endsWith('/notifier'))),

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/api/pod.ts';
 import type { Workload } from '../../src/ports/kubernetes.ts';
 import { aPod, aReplicaSet, type GroupOverrides } from '../support/builders.ts';
+import { settle } from '../support/model/fake-clock.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
 
@@ -147,6 +148,25 @@ describe('a controller that may not be read', () => {
     expect(model.leaders()).toEqual(['b']);
     expect(conditionOf(model, 'Stalled')?.status).toBe('False');
   });
+
+  it.each([3, 20])(
+    'does not keep a group from its leader where the API server fails slowly, for %i of them',
+    async (count) => {
+      const names = Array.from({ length: count }, (_, at) => `w${at}`);
+      const model = aModel({ pods: names.map((name) => owned(name, { owner: aReplicaSet({ name: `${name}-abc` }) })) });
+      const owner = model.replica('owner');
+      await model.own(owner);
+      owner.link.decide(({ operation }) => (operation === 'getWorkload' ? 'held' : 'arrives'));
+      for (let at = 0; at < 40 && model.leaders().length === 0; at += 1) {
+        owner.see.all();
+        owner.pass();
+        await model.clock.advance(1500);
+        for (const request of owner.link.held()) request.drop();
+        await settle();
+      }
+      expect(model.leaders()).toHaveLength(1);
+    },
+  );
 
   const FOLLOWING: GroupOverrides = { spec: { label: { key: KEY, leader: 'leader', follower: 'follower' } } };
 

@@ -191,6 +191,23 @@ async function aMoveHeldUp() {
 }
 
 describe('two replicas', () => {
+  it('count from when the bucket may have come, although it is heard of late', async () => {
+    const { world, second, done } = await aMoveHeldUp();
+    const READS = new Set(['readKeys', 'readKey', 'readPrefix']);
+    second.link.decide(({ to, operation }) => (to === 'consul' && READS.has(operation) ? 'lost' : 'arrives'));
+    done();
+    await settle();
+    const movedMs = world.clock.nowMs();
+    expect(holderOf(world)).toBe(second.session());
+    await world.clock.advance(6000);
+    expect(second.ownership.of(GROUP).kind).not.toBe('owned');
+    second.link.decide(() => 'arrives');
+    await world.clock.advance(6000);
+    expect(second.ownership.of(GROUP).kind).toBe('owned');
+    expect(second.ownership.perhapsSinceMs(GROUP)).toBeLessThanOrEqual(movedMs);
+    expect(second.ownership.perhapsSinceMs(GROUP)).toBeGreaterThan(movedMs - 5500);
+  });
+
   it('share the buckets by halves, and each acts for its own', async () => {
     const world = aWorld();
     const [first, second] = [aReplica(world, OTHER), aReplica(world, RIGHTFUL)];

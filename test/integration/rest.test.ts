@@ -8,7 +8,7 @@ import type { Exchange } from '../support/proxy.ts';
 let h: Harness;
 let namespace: string;
 
-const GROUPS = Array.from({ length: 20 }, (_, at) => `group-${at}`);
+const GROUPS = Array.from({ length: 100 }, (_, at) => `group-${at}`);
 const AT_REST_MS = 60_000;
 /** Longer than any write of the operator is put off, with room for an event that is counted up. */
 const QUIET_MS = 8_000;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   namespace = await h.world.namespace('rest');
   await Promise.all(GROUPS.map((name) => h.group(namespace, name)));
   await h.startOperator();
-  await Promise.all(GROUPS.map((name) => h.led(namespace, name)));
+  await Promise.all(GROUPS.map((name) => h.led(namespace, name, { timeoutMs: 120_000 })));
 });
 
 afterAll(() => h[Symbol.asyncDispose]());

@@ -4,12 +4,14 @@ import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '.
 import type { Pod, PodRef } from '../api/pod.ts';
 import type { PodVersion, WriteOffTarget } from '../election/actions.ts';
 import { labelled } from '../election/candidates.ts';
+import { holderAmong } from '../election/sessions.ts';
 import { tokenOf } from '../election/token.ts';
 import { versionOf } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
 import { neverLed, noteRepair, writeRefusal } from './refusals.ts';
 import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
+import { groupKey } from './store.ts';
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
 const AT_ONCE = 8;
@@ -304,7 +306,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   switch (outcome.kind) {
     case 'done':
       if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
-      if (present) run.memory.wholeLife = neverLed(run);
+      if (present) beginLife(run);
       else run.memory.finalizerOff = true;
       return OK;
     case 'gone':
@@ -316,6 +318,17 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
     case 'unknown':
       return failed(`the finalizer of ${group.name}: ${outcome.message}`);
   }
+}
+
+/**
+ * Where none of the sessions that are kept holds the lock, they are an earlier group's of this name, which may have had another lockKey:
+ * renewed any longer they would keep that lock from everybody, for good.
+ */
+function beginLife(run: Run): void {
+  const { keeper, locks } = run.ports;
+  const key = groupKey(run.group);
+  run.memory.wholeLife = neverLed(run);
+  if (holderAmong(keeper.of(key), locks.view(run.group)) === null) keeper.drop(key);
 }
 
 /** The group is not the one that was read: the newer one is planned for. */

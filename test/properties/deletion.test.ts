@@ -164,6 +164,24 @@ describe('a deleted group', () => {
     expect(model.promises.promotions.at(-1)?.token).toBeGreaterThan(1);
     expect(model.promises.breaches).toEqual([]);
   });
+
+  it.each([null, 'shared/other'])(
+    'does not keep its shared lock by a next group whose lockKey is %s',
+    async (lockKey) => {
+      const { model, owner } = await led({ spec: { lockKey: 'shared/cron' } });
+      owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+      model.api.foreign.deleteGroup('notifier');
+      await untilGone(model, owner);
+      expect(model.consul.entry('shared/cron/.lock')?.session).not.toBeNull();
+      model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey } }));
+      owner.link.decide(() => 'arrives');
+      await model.rest(owner);
+      await model.clock.advance(120_000);
+      await model.rest(owner);
+      expect(model.leaders()).toHaveLength(1);
+      expect(model.consul.entry('shared/cron/.lock')?.session).toBeNull();
+    },
+  );
 });
 
 describe('a paused group', () => {

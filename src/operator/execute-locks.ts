@@ -29,10 +29,16 @@ export async function changeLock(run: Run, change: LockTransaction): Promise<Ste
   run.memory.writtenOff = { version: '', uids: new Set() };
   run.memory.groupConfirmedAt = null;
   run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
-  if (change.view.record?.holder.uid !== change.to.pod.uid) run.memory.recordedByUs.add(change.to.pod.uid);
+  if (change.view.record?.holder.uid !== change.to.pod.uid) beginReign(run, change.to.pod.uid);
   keeper.prove(change.to.session);
   run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };
   return OK;
+}
+
+/** What was put right of the pod before it led does not hold its promotion up, should that have to be repeated. */
+function beginReign({ memory }: Run, uid: string): void {
+  memory.recordedByUs.add(uid);
+  memory.repairs.delete(uid);
 }
 
 /**

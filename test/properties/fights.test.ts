@@ -95,6 +95,24 @@ describe('a label that somebody puts on a follower again and again', () => {
     expect(model.leaders()).toHaveLength(1);
     expect(model.leaders()).not.toContain('a');
   });
+
+  it('does not hold up a promotion of that follower that has to be repeated', async () => {
+    const { model, owner } = await led();
+    await fight(model, owner, withLabel(model, 'b'), 10_000);
+    while (model.leaders().includes('b')) await fight(model, owner, () => undefined, 100);
+    for (const name of ['a', 'c']) model.api.foreign.changePod(name, () => ({ ready: false }));
+    let met = false;
+    owner.link.decide(({ operation, about }) => {
+      if (!met && operation === 'patchPod' && about === 'b') {
+        met = true;
+        model.api.foreign.changePod('b', ({ annotations }) => ({ annotations: { ...annotations, other: 'writer' } }));
+      }
+      return 'arrives';
+    });
+    owner.see.all();
+    await model.pass(owner);
+    expect([met, model.leaders()]).toEqual([true, ['b']]);
+  });
 });
 
 it('an edit of the TTL every few seconds is no fight, though each needs another session and token, and a promotion is lost', async () => {

@@ -1,5 +1,5 @@
 /** Whether a lock's record may be believed: names the previous holder, holds the last token. */
-import type { LockView, MemberSession, Observation, Ownership } from './observation.ts';
+import type { GroupKeys, LockView, MemberSession, Observation, Ownership } from './observation.ts';
 import { recordedToken } from './witnesses.ts';
 
 export type Trust =
@@ -33,3 +33,10 @@ export const verificationOf = (ownership: Ownership, lock: LockView | null): str
 /** Identifies one version of the lock's keys; '' when it has not been read. */
 export const versionOf = (lock: LockView | null): string =>
   lock === null ? '' : lock.versions.map(({ index }) => index).join('/');
+
+/**
+ * For how long a write-off counts (ADR 0003). Beside a lockKey that is until the record changes, which every transaction of ours that locks
+ * writes: strangers who pass the lock on among themselves promote nobody.
+ */
+export const writeOffVersion = (keys: GroupKeys, lock: LockView | null): string =>
+  lock?.versions.find(({ key }) => key === keys.record)?.index.toString() ?? versionOf(lock);

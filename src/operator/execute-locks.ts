@@ -2,7 +2,7 @@
 import type { LockTransaction, TokenRule } from '../election/actions.ts';
 import type { BucketFence, LockView } from '../election/observation.ts';
 import type { LockRecord } from '../election/record.ts';
-import { verificationOf, versionOf } from '../election/trust.ts';
+import { verificationOf, writeOffVersion } from '../election/trust.ts';
 import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../ports/consul.ts';
 import { buryOps, lockOps } from './lock-txn.ts';
 import { refusedAgain } from './memory.ts';
@@ -58,8 +58,9 @@ const tokenFor = (run: Run, rule: TokenRule): number =>
 /** Write-offs made before an unlock still count after it: nobody can be promoted without moving the lock first. */
 function unlocked(run: Run): Step {
   const before = run.memory.writtenOff;
-  const version = versionOf(run.ports.locks.view(run.group));
-  const uids = before.version === versionOf(run.observation.lock) ? before.uids : new Set<string>();
+  const { keys, lock } = run.observation;
+  const version = writeOffVersion(keys, run.ports.locks.view(run.group));
+  const uids = before.version === writeOffVersion(keys, lock) ? before.uids : new Set<string>();
   run.memory.writtenOff = { version, uids };
   return OK;
 }

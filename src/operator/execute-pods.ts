@@ -6,7 +6,7 @@ import type { PodVersion, WriteOffTarget } from '../election/actions.ts';
 import { labelled } from '../election/candidates.ts';
 import { holderAmong } from '../election/sessions.ts';
 import { tokenOf } from '../election/token.ts';
-import { versionOf } from '../election/trust.ts';
+import { writeOffVersion } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
 import { neverLed, noteRepair, writeRefusal } from './refusals.ts';
@@ -87,11 +87,11 @@ function wroteOff(run: Run, pod: Pod, because: string): Step {
 
 /** At the same version of the lock: somebody has labelled it since. */
 const writtenOffBefore = ({ memory, observation }: Run, uid: string): boolean =>
-  memory.writtenOff.version === versionOf(observation.lock) && memory.writtenOff.uids.has(uid);
+  memory.writtenOff.version === writeOffVersion(observation.keys, observation.lock) && memory.writtenOff.uids.has(uid);
 
-/** Counts for the version of the lock that the plan saw. */
+/** Counts for what the plan saw of the lock. */
 function markWrittenOff(run: Run, uid: string): void {
-  const version = versionOf(run.observation.lock);
+  const version = writeOffVersion(run.observation.keys, run.observation.lock);
   if (run.memory.writtenOff.version !== version) run.memory.writtenOff = { version, uids: new Set() };
   run.memory.writtenOff.uids.add(uid);
 }

@@ -38,7 +38,7 @@ export type GroupMemory = {
   groupConfirmedAt: string | null;
   /** By session id. */
   readonly strangers: Map<string, StrangerSession>;
-  /** Uids written off while the lock had this version. */
+  /** Uids written off while the lock had this version (see writeOffVersion). */
   writtenOff: { version: string; readonly uids: Set<string> };
   /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */
   verifiedAt: string | null;

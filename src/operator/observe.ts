@@ -8,7 +8,7 @@ import { sessionDeadlineMs } from '../election/deadline.ts';
 import type { GateView } from '../election/gate.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../election/observation.ts';
 import { holderAmong } from '../election/sessions.ts';
-import { verificationOf, versionOf } from '../election/trust.ts';
+import { verificationOf, versionOf, writeOffVersion } from '../election/trust.ts';
 import { witnessedToken } from '../election/witnesses.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Locks } from './locks.ts';
@@ -137,11 +137,12 @@ function observation(
   sessions: readonly MemberSession[],
   pods: readonly ObservedPod[],
 ): Observation {
+  const keys = options.locks.keysOf(group);
   return {
     nowMs,
     wallMinutes: Math.floor(options.clock.wallMs() / 60_000),
     group,
-    keys: options.locks.keysOf(group),
+    keys,
     pods,
     sessions,
     witnessed: memory.witnessed,
@@ -156,7 +157,7 @@ function observation(
     ...overlap(rivals, memory, pods),
     lockKeyProblem: options.lockKeyProblem(group),
     demotedForSilence: memory.demotedForSilence,
-    writtenOff: memory.writtenOff.version === versionOf(lock) ? memory.writtenOff.uids : new Set(),
+    writtenOff: memory.writtenOff.version === writeOffVersion(keys, lock) ? memory.writtenOff.uids : new Set(),
     verified: memory.verifiedAt === verificationOf(ownership, lock),
     asked: memory.asked,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,

@@ -174,6 +174,26 @@ describe('whatever else somebody undoes again and again', () => {
   });
 });
 
+it('strangers who pass a shared lock on among themselves cost no write', async () => {
+  const { model, owner } = await led({ spec: { lockKey: 'shared/x' } });
+  endLeadersSession(model);
+  const key = 'shared/x/.lock';
+  const { openSession, lock, unlock } = model.consul.foreign;
+  const [one, two] = [1, 2].map(() =>
+    openSession({ node: 'elsewhere', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 }),
+  );
+  lock(key, one ?? '', null);
+  await model.rest(owner);
+  expect(model.leaders()).toEqual([]);
+  const before = patches(owner);
+  for (const [from, to] of Array.from({ length: 20 }, (_, turn) => (turn % 2 === 0 ? [one, two] : [two, one]))) {
+    unlock(key, from ?? '');
+    lock(key, to ?? '', null);
+    await model.rest(owner);
+  }
+  expect(patches(owner) - before).toBe(0);
+});
+
 it('that a fight is over is told by time alone: no event says so', async () => {
   const { model, owner } = await led();
   await fight(model, owner, withLabel(model, 'b'), 3000);

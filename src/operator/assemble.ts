@@ -74,13 +74,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     keeper,
     stuck,
     reachesApiServer: reach.reaches,
-    // What was learnt before belongs to an earlier ownership, also where the bucket only lapsed: another may have had it since.
+    // Also where the bucket only lapsed: another may have had it since.
+    got: (bucket) => store.groupKeys().filter(inBucket(bucket)).forEach(reconciler.forget),
     opened: (bucket) => {
-      for (const key of store.groupKeys().filter(inBucket(bucket))) {
-        reconciler.forget(key);
-        // Where adoption gets nowhere nothing else wakes it, and a lock that cannot be proven in time counts as unknown.
-        queue.addAfter(key, ADOPTION_MS);
-      }
+      // Where adoption gets nowhere nothing else wakes it, and a lock that cannot be proven in time counts as unknown.
+      for (const key of store.groupKeys().filter(inBucket(bucket))) queue.addAfter(key, ADOPTION_MS);
       return watches.openBucket(bucket);
     },
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.

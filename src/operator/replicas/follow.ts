@@ -184,6 +184,7 @@ async function open(
 ): Promise<void> {
   const fresh = mine.filter((bucket) => ['adopting', 'lapsed', null].includes(buckets.state(bucket)));
   if (fresh.length === 0) return;
+  for (const bucket of fresh) if (buckets.state(bucket) !== 'adopting') options.got(bucket);
   for (const bucket of fresh) buckets.adopt(bucket, shownElsewhere.get(bucket) ?? options.clock.nowMs());
   await Promise.all(fresh.map((bucket) => options.opened(bucket)));
   await adoptSessions(options, own, new Set(fresh), signal);

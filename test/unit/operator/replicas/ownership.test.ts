@@ -53,6 +53,9 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     stuck: () => stuck,
     quiet: () => quiet,
     clusterUid: options.clusterUid ?? 'uid-of-cluster',
+    got: (bucket) => {
+      if (bucket === BUCKET) told.push('got');
+    },
     opened: (bucket) => {
       if (bucket === BUCKET) told.push('opened');
       return Promise.resolve();
@@ -129,7 +132,7 @@ describe('a replica that is alone', () => {
       untilMs: expect.any(Number),
     });
     expect(world.consul.entry(bucketKey(SPACE, BUCKET))?.session).toBe(session());
-    expect([told, ownership.problem()]).toEqual([['opened', 'adopted with 0'], null]);
+    expect([told, ownership.problem()]).toEqual([['got', 'opened', 'adopted with 0'], null]);
   });
 
   it('is registered, with a session of ten seconds without lock-delay', async () => {
@@ -150,7 +153,25 @@ describe('a replica that is alone', () => {
     });
     const { told } = aReplica(world, 'r1');
     await settle();
-    expect(told).toEqual(['opened', 'adopted with 1']);
+    expect(told).toEqual(['got', 'opened', 'adopted with 1']);
+  });
+
+  it('has got the bucket once, however often adoption is begun: what has been learnt since is its own', async () => {
+    const world = aWorld();
+    let failures = 4;
+    const { told } = aReplica(world, 'r1', {
+      ready: (link) =>
+        link.decide(({ operation }) => {
+          if (operation !== 'listSessions' || failures === 0) return 'arrives';
+          failures -= 1;
+          return 'lost';
+        }),
+    });
+    await world.clock.advance(9000);
+    expect(failures).toBe(0);
+    expect(told.at(-1)).toBe('adopted with 0');
+    expect(told.filter((what) => what === 'opened').length).toBeGreaterThan(1);
+    expect(told.filter((what) => what === 'got')).toHaveLength(1);
   });
 
   it('goes on owning while Consul renews its session', async () => {
@@ -218,8 +239,8 @@ describe('two replicas', () => {
     );
     expect([first.ownership.of(GROUP).kind, second.ownership.of(GROUP).kind]).toEqual(['notOwned', 'owned']);
     expect([first.told, second.told]).toEqual([
-      ['opened', 'adopted with 0', 'closed'],
-      ['opened', 'adopted with 0'],
+      ['got', 'opened', 'adopted with 0', 'closed'],
+      ['got', 'opened', 'adopted with 0'],
     ]);
   });
 
@@ -320,7 +341,7 @@ describe('two replicas', () => {
     await world.clock.advance(1000);
     expect(first.ownership.of(GROUP).kind).toBe('owned');
     expect(first.ownership.heldSinceMs(GROUP)).toBeGreaterThanOrEqual(lastYesMs);
-    expect(first.told.slice(-3)).toEqual(['closed', 'opened', 'adopted with 0']);
+    expect(first.told.slice(-4)).toEqual(['closed', 'got', 'opened', 'adopted with 0']);
   });
 
   it('take over at once when the other gives its buckets up', async () => {

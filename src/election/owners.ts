@@ -5,7 +5,7 @@
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { fencedAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { OwnerRef, Pod } from '../api/pod.ts';
-import { labelled, membersOf } from './candidates.ts';
+import { labelled } from './candidates.ts';
 import type { LabelStop, Observation, ObservedPod } from './observation.ts';
 
 export const LABEL_STOP = 'LabelInWorkloadSelector';
@@ -26,6 +26,10 @@ export const released = ({ name }: LeaderGroup, { owner, labels, annotations }: 
   MADE_BY_A_CONTROLLER.some((label) => labels[label] !== undefined) &&
   [tokenAnnotation(name), fencedAnnotation(name)].some((key) => annotations[key] !== undefined);
 
+/** A label may have to come off one that is no member any more. */
+const isConcerned = (group: LeaderGroup, observed: ObservedPod): boolean =>
+  observed.member || labelled(group, observed);
+
 const uncertain = ({ owner }: ObservedPod): boolean => owner.kind === 'unread' || owner.kind === 'unreadable';
 
 /**
@@ -39,7 +43,7 @@ export function labelStopOf(
   stoppedBefore: string | null,
 ): LabelStop | null {
   const { key } = group.spec.label;
-  const concerned = pods.filter((observed) => observed.member || labelled(group, observed));
+  const concerned = pods.filter((observed) => isConcerned(group, observed));
   const selecting = concerned.find(({ owner }) => owner.kind === 'selects');
   if (selecting?.owner.kind === 'selects') return { message: selectsMessage(selecting.owner.workload, key) };
   if (!concerned.some(uncertain)) return null;
@@ -57,8 +61,9 @@ const releasedMessage = (pod: string, key: string): string =>
   `label key ${key}. No label is written any more. Take the key out of the selector, or let the operator read the controllers ` +
   '(deploy/10-rbac.yaml); where the pod was orphaned on purpose, edit the LeaderGroup to go on.';
 
-/** Controllers of members that have not been read, each once. */
+/** Controllers that have not been read, of all pods that a stop is decided by, each once. */
 export function unreadOwners(o: Observation): readonly OwnerRef[] {
-  const owners = membersOf(o).flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
+  const concerned = o.pods.filter((observed) => isConcerned(o.group, observed));
+  const owners = concerned.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
   return [...new Map(owners.map((owner) => [owner.uid, owner])).values()];
 }

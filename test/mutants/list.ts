@@ -1194,8 +1194,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/execute-pods.ts',
-        'if (present) run.memory.wholeLife = neverLed(run);',
-        'if (present) run.memory.wholeLife = neverLed(run) || run.memory.goneUids.size < 1000;',
+        'run.memory.wholeLife = neverLed(run);',
+        'run.memory.wholeLife = neverLed(run) || run.memory.goneUids.size < 1000;',
       ),
     ],
   },

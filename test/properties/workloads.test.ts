@@ -88,6 +88,23 @@ describe('a controller that selects by the label key', () => {
     expect(model.leaders()).toContain('a');
   });
 
+  it('stops a group no longer than it selects, also where a leader that is no member any more has another controller', async () => {
+    const { model, owner } = await some();
+    const idle = { act: () => undefined };
+    await live(model, owner, idle, 10);
+    model.api.foreign.setWorkload(OWNER.uid, selecting);
+    model.api.foreign.changePod('a', () => ({ owner: aReplicaSet({ name: 'web-before' }) }));
+    owner.kill();
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, idle, 10);
+    expect(conditionOf(model, 'Stalled')?.status).toBe('True');
+    model.api.foreign.changePod('a', () => ({ phase: 'Failed', ready: false }));
+    model.api.foreign.setWorkload(OWNER.uid, { ...selecting, selectorKeys: ['app'], templateKeys: ['app'] });
+    await live(model, next, idle, 120);
+    expect([conditionOf(model, 'Stalled')?.status, model.leaders()]).toEqual(['False', ['b']]);
+  });
+
   it('does not hold up a deletion: labels stay, and the group goes', async () => {
     const { model, owner } = await some({}, templates[0]);
     model.api.foreign.setWorkload(OWNER.uid, selecting);

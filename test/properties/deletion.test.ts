@@ -135,6 +135,37 @@ describe('a deleted group', () => {
     expect(traces(model)).toEqual([]);
   });
 
+  it('is gone within a minute when its owner goes while Consul does not answer', async () => {
+    const { model, owner } = await led();
+    const other = model.replica('other');
+    other.believe('notOwned');
+    other.see.all();
+    for (const { link } of [owner, other]) link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    owner.kill();
+    model.api.foreign.deleteGroup('notifier');
+    const startMs = model.clock.nowMs();
+    await untilGone(model, other, 90);
+    expect(model.clock.nowMs() - startMs).toBeLessThan(60_000);
+    expect(traces(model)).toEqual([]);
+  });
+
+  it('is left to its owner by a replica that Consul answers', async () => {
+    const { model, owner } = await led();
+    const other = model.replica('other');
+    other.believe('notOwned');
+    other.see.all();
+    owner.kill();
+    model.api.foreign.deleteGroup('notifier');
+    await other.hear();
+    for (let at = 0; at < 60; at += 1) {
+      other.see.all();
+      await other.hear();
+      await model.pass(other);
+      await model.clock.advance(1000);
+    }
+    expect(model.leaders()).toEqual(['a']);
+  });
+
   it.each(['paused', 'stalled'] as const)('does not hang while it is %s', async (how) => {
     const { model, owner } = await led();
     if (how === 'paused') {

@@ -189,6 +189,8 @@ export type Observation = {
   readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
   /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
   readonly deletingSinceMs: number | null;
+  /** Monotonic milliseconds at which a watch first showed the deletion. */
+  readonly deletionSeenMs: number | null;
   /** A GET has shown that it is this very group that is being deleted, not an earlier one of its name. */
   readonly deletionConfirmed: boolean;
 };

@@ -26,10 +26,12 @@ const LOOK_AGAIN_MS = 5000;
 
 export function planDeletion(o: Observation): Plan {
   if (!o.group.finalizers.includes(FINALIZER)) return nothing('gone but for other finalizers');
-  const waitedMs = waited(o);
-  if (isOwnersToDo(o, waitedMs))
-    return nothing('another replica owns the bucket', o.consulSilent ? Math.max(1, -waitedMs) : null);
+  if (o.ownership.kind === 'notOwned') {
+    const leftMs = ownersTimeMs(o);
+    if (leftMs === null || leftMs > 0) return nothing('another replica owns the bucket', leftMs);
+  }
   if (!o.deletionConfirmed) return look([{ do: 'readGroup' }], 'a cache may show the deletion of an earlier group');
+  const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
   if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted: nothing more is waited for');
   if (waitedMs >= LIMIT_MS) return giveUp(o);
   const refusal = o.writeOffRefused;
@@ -43,13 +45,10 @@ export function planDeletion(o: Observation): Plan {
 
 /**
  * Whoever does not own the bucket, and has no answer from Consul, begins when the owner should have ended: that may be gone, and while Consul
- * is silent nobody else becomes the owner.
+ * is silent nobody else becomes the owner. null: the owner's for good.
  */
-const waited = ({ nowMs, deletingSinceMs, ownership }: Observation): number =>
-  nowMs - (deletingSinceMs ?? nowMs) - (ownership.kind === 'notOwned' ? LAST_MS : 0);
-
-const isOwnersToDo = (o: Observation, waitedMs: number): boolean =>
-  o.ownership.kind === 'notOwned' && (!o.consulSilent || waitedMs < 0);
+const ownersTimeMs = ({ consulSilent, nowMs, deletionSeenMs }: Observation): number | null =>
+  consulSilent ? (deletionSeenMs ?? nowMs) + LAST_MS - nowMs : null;
 
 /** What holds the deletion up, for people; it goes on by itself after a minute at the latest. */
 const waiting = (why: string, againMs: number): Plan =>

@@ -75,6 +75,8 @@ export type GroupMemory = {
   silenceTold: boolean;
   demotedForSilence: boolean;
   lockDelayedUntilMs: number | null;
+  /** Monotonic milliseconds at which a watch first showed the deletion. */
+  deletionSeenMs: number | null;
   /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
   deletingSinceMs: number | null;
   /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
@@ -131,6 +133,7 @@ export const freshMemory = (): GroupMemory => ({
   silenceTold: false,
   demotedForSilence: false,
   lockDelayedUntilMs: null,
+  deletionSeenMs: null,
   deletingSinceMs: null,
   deletionConfirmedMs: null,
   finalizerOff: false,

@@ -164,6 +164,7 @@ function observation(
     writeOffRefused: blockingRefusal(memory, group, pods, nowMs),
     ...followersRefused(memory),
     consulDenied: memory.consulDenied,
+    deletionSeenMs: memory.deletionSeenMs,
     deletingSinceMs: memory.deletingSinceMs,
     deletionConfirmed: nowMs - (memory.deletionConfirmedMs ?? Number.NEGATIVE_INFINITY) < CONFIRMED_MS,
   };
@@ -230,9 +231,10 @@ export const ADOPTION_MS = 1000;
 
 function refreshMemory(
   memory: GroupMemory,
-  { lock, silentSinceMs, ownership, nowMs }: View,
+  { group, lock, silentSinceMs, ownership, nowMs }: View,
   sessions: readonly MemberSession[],
 ): void {
+  if (group.deleting) memory.deletionSeenMs ??= nowMs;
   for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
   const holder = holderAmong(sessions, lock);
   const answered = silentSinceMs === null && knowsOwner(ownership);

@@ -1130,13 +1130,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I6'],
     attacks: [],
     what: 'the time in which the API server was away counts among what a deletion may take, and the labels stay',
-    edits: [
-      edit(
-        'operator/execute-reads.ts',
-        'Math.max(0, unseenMs - UNSEEN_MS)',
-        '0 * (unseenMs - UNSEEN_MS)',
-      ),
-    ],
+    edits: [edit('operator/execute-reads.ts', 'Math.max(0, unseenMs - UNSEEN_MS)', '0 * (unseenMs - UNSEEN_MS)')],
   },
   {
     id: 'slow-failures-out-of-date',

@@ -115,6 +115,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     followersRefusedUntilMs: null,
     followersRefusedBecause: '',
     consulDenied: null,
+    deletionSeenMs: null,
     deletingSinceMs: null,
     deletionConfirmed: true,
     ...overrides,

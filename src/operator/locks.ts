@@ -82,8 +82,6 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     const name = groupKey(group);
     const entries = namesOf(keys).map((key) => ({ key, known: doubts.has(key, name) ? null : lookUp(key) }));
     if (entries.some((entry) => entry.known === null)) return null;
-    // Also of what another group has read: nothing would tell this one that it is forgotten with that group.
-    for (const { key } of entries) if (!inSight(key)) readers.add(key, name);
     return viewOf(keys, new Map(entries.map((entry) => [entry.key, entry.known?.entry ?? null])));
   }
 
@@ -100,7 +98,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   /** A group's doubts are its own: whoever shares the key would go blind for them, and nobody would wake it. */
   const doubts = createPairs();
-  /** Keys that are covered by no watch, with the groups that look at them. */
+  /** Keys that are covered by no watch, with the groups that have read them. */
   const readers = createPairs();
   const readings = new Set<Reading>();
 

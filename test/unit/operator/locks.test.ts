@@ -304,19 +304,6 @@ describe('a lock under a shared key', () => {
     expect(locks.entries()).toEqual([]);
   });
 
-  it('stays known to a group that looks at it when the one goes that has read it', async () => {
-    const { consul, locks } = someLocks();
-    const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
-    locks.snapshot('leadergroup/test/', seen(5), false);
-    consul.foreign.put('shared/cron/.lock', 'x', true);
-    await locks.read(other, signal);
-    expect(locks.view(shared)).not.toBeNull();
-    locks.dropped('default/other');
-    expect(locks.view(shared)).not.toBeNull();
-    locks.dropped('default/notifier');
-    expect(locks.view(shared)).toBeNull();
-  });
-
   it('has its token beside it, which may be anything', async () => {
     const { consul, locks } = someLocks();
     consul.foreign.put('shared/cron/.token', '12');

@@ -102,12 +102,13 @@ export function createSharedKeys(options: {
     locks.forgetKeys(keysOf(shared));
   }
 
+  /** Nothing once it ends: whoever fills the connections would go on for ever, since none is taken any more. */
   const allowed = (): readonly Shared[] =>
-    [...unwatched].filter(({ refusedUntilMs }) => refusedUntilMs <= clock.nowMs());
+    aborted(signal) ? [] : [...unwatched].filter(({ refusedUntilMs }) => refusedUntilMs <= clock.nowMs());
 
   async function watchOneAfterTheOther(): Promise<void> {
     watching += 1;
-    for (let [next] = allowed(); next !== undefined && !aborted(signal); [next] = allowed()) {
+    for (let [next] = allowed(); next !== undefined; [next] = allowed()) {
       unwatched.delete(next);
       await watch(next);
     }

@@ -126,6 +126,26 @@ describe('any number of shared keys', () => {
     stop.abort();
   });
 
+  it('are looked at no more once it ends, also where one that may not be read is due again just then', async () => {
+    const { clock, denied, watches, stop } = await following(0);
+    for (const at of [0, 1]) {
+      denied.add(`jobs/k${at}/.lock`);
+      watches.follow(sharing(at));
+      await clock.advance(500);
+    }
+    await clock.advance(29_600);
+    const { nowMs } = clock;
+    let looks = 0;
+    clock.nowMs = () => {
+      looks += 1;
+      if (looks > 1000) throw new Error('it goes round and round');
+      return nowMs();
+    };
+    stop.abort();
+    await settle();
+    expect(looks).toBeLessThan(10);
+  });
+
   it('are read at once with every change of one that is watched, whatever else is learnt meanwhile', async () => {
     const { clock, world, link, locks, groups, woken, stop } = await following(1);
     const [group] = groups;

@@ -100,6 +100,8 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   const doubts = createPairs();
   /** Keys that are covered by no watch, with the groups that have read them. */
   const readers = createPairs();
+  /** Keys that are looked at until they are forgotten, whoever has read them: nobody would wake those that are told of them. */
+  const lookedAt = new Set<string>();
   const readings = new Set<Reading>();
 
   async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
@@ -111,6 +113,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   }
 
   async function look(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, KvEntry | null>> {
+    for (const key of keys) lookedAt.add(key);
     const { entries, overtaken } = await ask(keys, signal);
     const believed = keys.flatMap((key, at) => (overtaken.has(key) ? [] : [[key, entries[at] ?? null] as const]));
     for (const [key, entry] of believed) found(key, entry);
@@ -227,13 +230,14 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     },
     forgetKeys: (keys) => {
       for (const key of keys) {
+        lookedAt.delete(key);
         doubts.dropKey(key);
         if (!inSight(key)) put(key, null);
       }
     },
     dropped: (group) => {
       doubts.dropGroup(group);
-      for (const key of readers.dropGroup(group)) if (!inSight(key)) put(key, null);
+      for (const key of readers.dropGroup(group)) if (!inSight(key) && !lookedAt.has(key)) put(key, null);
     },
   };
 }

@@ -304,6 +304,18 @@ describe('a lock under a shared key', () => {
     expect(locks.entries()).toEqual([]);
   });
 
+  it('stays known to one that has only been told of it when another that has read it goes', async () => {
+    const { consul, locks } = someLocks();
+    const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
+    consul.foreign.put('shared/cron/.lock', 'x', true);
+    await locks.read(other, signal);
+    await locks.look(['shared/cron/.lock', 'shared/cron/.token'], signal);
+    locks.dropped('default/other');
+    expect(locks.entries()).toHaveLength(1);
+    locks.forgetKeys(['shared/cron/.lock', 'shared/cron/.token']);
+    expect(locks.entries()).toEqual([]);
+  });
+
   it('has its token beside it, which may be anything', async () => {
     const { consul, locks } = someLocks();
     consul.foreign.put('shared/cron/.token', '12');

@@ -229,6 +229,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       for (const key of below) if (!inSight(key)) put(key, null);
     },
     forgetKeys: (keys) => {
+      overtake((key) => keys.includes(key));
       for (const key of keys) {
         lookedAt.delete(key);
         doubts.dropKey(key);

@@ -181,7 +181,8 @@ export function createSharedKeys(options: {
   function show(shared: Shared, read: ReadonlyMap<string, KvEntry | null>): boolean {
     const keys = keysOf(shared);
     if (!wanted(shared)) {
-      locks.forgetKeys(keys);
+      // Somebody may follow the key again by now, and has been told of it already.
+      if (!byLockKey.has(shared.lockKey)) locks.forgetKeys(keys);
       return true;
     }
     complaints.worked(shared.lockKey);

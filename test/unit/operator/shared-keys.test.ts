@@ -146,6 +146,25 @@ describe('any number of shared keys', () => {
     expect(looks).toBeLessThan(10);
   });
 
+  it('stay known when what was asked for whoever followed them before is answered last', async () => {
+    const { clock, world, link, locks, watches, groups, stop } = await following(1);
+    const [group] = groups;
+    if (group === undefined) throw new Error('no group');
+    link.decide(({ operation }) => (operation === 'readKeys' ? 'held' : 'arrives'));
+    world.foreign.put('jobs/k0/.lock', 'x', true);
+    await settle();
+    const [late] = link.held();
+    watches.unfollow(groupKey(group));
+    watches.follow(group);
+    link.decide(() => 'arrives');
+    await clock.advance(2000);
+    expect(locks.entries()).toHaveLength(1);
+    late?.deliver();
+    await clock.advance(60_000);
+    expect(locks.entries()).toHaveLength(1);
+    stop.abort();
+  });
+
   it('are read at once with every change of one that is watched, whatever else is learnt meanwhile', async () => {
     const { clock, world, link, locks, groups, woken, stop } = await following(1);
     const [group] = groups;

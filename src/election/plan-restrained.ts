@@ -13,14 +13,20 @@ import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './writ
 
 /**
  * Consul does not answer (or has never let this process in), or has not acknowledged a renewal of the holder's session
- * until its deadline.
+ * until its deadline, or that of whoever is labelled while the lock is in doubt.
  */
 export const silent = (o: Observation): boolean =>
-  o.consulSilent || o.ownership.kind === 'neverKnown' || holderPastDeadline(o) || lapsedTooLong(o);
+  o.consulSilent || o.ownership.kind === 'neverKnown' || holderPastDeadline(o) || lapsedTooLong(o) || doubtedTooLong(o);
 
 /** Consul answers, and still this replica gets no further: what it cannot prove in time counts as unknown all the same. */
 const lapsedTooLong = (o: Observation): boolean =>
   o.ownership.kind === 'lapsed' && o.nowMs >= o.lockDeadlineMs && labelledPods(o).length > 0;
+
+/** Consul answers others, and neither a read of this lock nor a renewal: who carries the label is believed no longer than its session. */
+function doubtedTooLong(o: Observation): boolean {
+  if (o.lock !== null || o.ownership.kind !== 'owned' || o.nowMs < o.lockDeadlineMs) return false;
+  return labelledPods(o).some(({ pod }) => o.sessions.some(({ podUid }) => podUid === pod.uid));
+}
 
 const holderPastDeadline = (o: Observation): boolean => {
   const holder = holderAmong(o.sessions, o.lock);

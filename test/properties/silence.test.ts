@@ -148,6 +148,30 @@ describe('a Consul that does not answer', () => {
     expect(place.model.leaders()).toEqual([]);
   });
 
+  it('to one group alone takes its label off as well, also where its lock was in doubt by then', async () => {
+    const place = await led('Demote');
+    const { model, owner } = place;
+    const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-a'));
+    owner.link.decide(({ operation, about }) =>
+      operation === 'readKeys' || operation === 'txn' || about === session?.id ? 'lost' : 'arrives',
+    );
+    const [group] = model.api.groups();
+    if (group !== undefined) owner.locks.doubt(group);
+    const untilMs = deadlineMs(place);
+    while (model.clock.nowMs() < untilMs) {
+      expect(model.leaders()).toEqual(['a']);
+      await model.clock.advance(Math.min(500, untilMs - model.clock.nowMs()));
+      await owner.contact.consul.listSessions('any', AbortSignal.timeout(1000));
+      expect(owner.contact.silentSinceMs()).toBeNull();
+      await model.pass(owner);
+    }
+    expect(model.leaders()).toEqual([]);
+    answer(owner);
+    await model.clock.advance(3000);
+    await model.rest(owner);
+    expect([model.leaders(), tokenOn(model, 'a')]).toEqual([['a'], 2]);
+  });
+
   it('tells the status what is the matter and what to do', async () => {
     const place = await led('Demote');
     silence(place.owner);

@@ -8,7 +8,7 @@ import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
 import { FORWARDED, type Forward, REPLICA } from './forward.ts';
-import { readQuestion } from './question.ts';
+import { type Question, readQuestion } from './question.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
 import { settle } from './settle.ts';
@@ -24,9 +24,17 @@ export type GateRoutesOptions = {
   readonly metrics: Pick<Metrics, 'gateAnswered' | 'gateWaiting'>;
 };
 
+/**
+ * Questions that do not wait for a change: each may take a second, and a connection to another replica. As many for a client as it may have
+ * connections (connections.ts), for whoever sends the next before it has the answer is not bounded by those.
+ */
+const UNDER_WAY = { perClient: 1000, all: 4000 } as const;
+
 export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   const { clock, forward, metrics } = options;
-  const waits = createWaits((client) => options.gate()?.isReplica(client) ?? false);
+  const exempt = (client: string): boolean => options.gate()?.isReplica(client) ?? false;
+  const waits = createWaits(exempt);
+  const underWay = createWaits(exempt, UNDER_WAY);
 
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
     const gate = options.gate();
@@ -36,11 +44,21 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
     const forwarded = query.header(FORWARDED) !== null;
-    if (question.kind === 'self')
-      return await answerSelf(clock, { gate, forward, forwarded, signal }, { client: query.client, uid: question.uid });
-    const asking: Asking = { gate, forward, forwarded, question, signal };
-    return question.wait === null ? await settle(clock, asking) : await waiting(asking, query.client);
+    const asking = { gate, forward, forwarded, signal };
+    if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, query.client);
+    const end = underWay.begin(query.client);
+    if (end === null) return refusal('TooManyWaiting', 'too many questions of this client are being answered');
+    try {
+      return await atOnce(asking, question, query.client);
+    } finally {
+      end();
+    }
   }
+
+  const atOnce = async (asking: Omit<Asking, 'question'>, question: Question, client: string): Promise<Reply> =>
+    question.kind === 'self'
+      ? await answerSelf(clock, asking, { client, uid: question.uid })
+      : await settle(clock, { ...asking, question });
 
   async function waiting(asking: Asking, client: string): Promise<Reply> {
     const end = waits.begin(client);

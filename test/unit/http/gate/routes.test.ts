@@ -224,6 +224,25 @@ describe('whoever waits', () => {
   });
 });
 
+describe('a question that does not wait', () => {
+  it.each([MEMBER, GROUP, '/v1/self'])(
+    'is not one of too many that its client sends before it has an answer: %s',
+    async (url) => {
+      const gate = aGate({ forward: async () => await new Promise(() => undefined) });
+      gate.becomes({ answerer: { kind: 'other', id: 'b', url: 'http://10.0.0.9:8080' } });
+      const gone = new AbortController();
+      const many = Array.from({ length: 1000 }, () => gate.ask(url, { signal: gone.signal }));
+      await settle();
+      expect(said(await gate.ask(url))).toMatchObject([429, { reason: 'TooManyWaiting' }]);
+      expect(gate.forwards).toHaveLength(1000);
+      gone.abort();
+      gate.becomes({ answerer: { kind: 'self' } });
+      await Promise.all(many);
+      expect((await gate.ask(url)).status).toBe(200);
+    },
+  );
+});
+
 describe('a parameter that is unknown, or said twice,', () => {
   it.each([
     [`${MEMBER}?UID=u`, 'known are uid, wait, token'],

@@ -8,8 +8,8 @@ export type Connection = { readonly client: string; destroy(): void };
 export type Connections = {
   /** A new one, which may cost an idle one its place, or be refused itself. To be told when it is busy, idle again, and closed. */
   open(connection: Connection): void;
-  /** A request has come on it, which is being worked on: it keeps its place. One call of `idle` for each of `busy`. */
-  busy(connection: Connection): void;
+  /** A request has come on it, which is being worked on: it keeps its place. One call of `idle` for each that this does not refuse. */
+  busy(connection: Connection): Taken;
   /** Answered, whether or not the client reads the answer: else whoever reads nothing would keep a place for ever. */
   idle(connection: Connection): void;
   closed(connection: Connection): void;
@@ -18,10 +18,16 @@ export type Connections = {
 
 export type Refused = 'evicted' | 'refused';
 
+/** `refused`: its client sends far more than it waits for, and has lost the connection for it. */
+export type Taken = 'taken' | 'refused';
+
 export type Limits = { readonly all: number; readonly perClient: number };
 
 /** Most of them of applications that wait for their answer at the gate to change. */
 const LIMITS: Limits = { all: 5000, perClient: 1000 };
+
+/** Requests of one connection under way; a client that waits for its answers has one. One write may bring tens of thousands. */
+const AT_ONCE = 32;
 
 export type ConnectionsOptions = {
   /** Told of each connection that was ended for want of room. */
@@ -91,9 +97,15 @@ export function createConnections({ refused, exempt, limits = LIMITS }: Connecti
       rest(connection);
     },
     busy: (connection) => {
-      if (!isOpen(connection)) return;
-      working.set(connection, (working.get(connection) ?? 0) + 1);
+      if (!isOpen(connection)) return 'refused';
+      const count = (working.get(connection) ?? 0) + 1;
+      working.set(connection, count);
       wake(connection);
+      if (count <= AT_ONCE) return 'taken';
+      closed(connection);
+      connection.destroy();
+      refused('refused', connection.client);
+      return 'refused';
     },
     idle: (connection) => {
       if (!isOpen(connection)) return;

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { Socket } from 'node:net';
 import { childSignal } from '../child-signal.ts';
 import type { Log } from '../ports/log.ts';
-import { type Connection, createConnections, type Limits, type Refused } from './connections.ts';
+import { type Connection, createConnections, type Limits, type Refused, type Taken } from './connections.ts';
 import { type Health, type HealthCheck, healthReport } from './health.ts';
 import { type Asked, findRoute, type Reply, type Route, textReply } from './router.ts';
 
@@ -157,8 +157,8 @@ function refusals({ log, connectionRefused }: ServerOptions) {
 }
 
 type Requests = {
-  /** Its connection keeps its place until the request is answered. */
-  begun(request: IncomingMessage): void;
+  /** Its connection keeps its place until the request is answered; one that is refused need not be. */
+  begun(request: IncomingMessage): Taken;
   answered(request: IncomingMessage): void;
 };
 
@@ -176,11 +176,17 @@ function limitConnections(server: Server, options: ServerOptions): Requests {
     socket.once('close', () => connections.closed(connection));
     connections.open(connection);
   });
-  const tell = (what: (connection: Connection) => void) => (request: IncomingMessage) => {
-    const connection = known.get(request.socket);
-    if (connection !== undefined) what(connection);
+  const of = ({ socket }: IncomingMessage): Connection | undefined => known.get(socket);
+  return {
+    begun: (request) => {
+      const connection = of(request);
+      return connection === undefined ? 'taken' : connections.busy(connection);
+    },
+    answered: (request) => {
+      const connection = of(request);
+      if (connection !== undefined) connections.idle(connection);
+    },
   };
-  return { begun: tell(connections.busy), answered: tell(connections.idle) };
 }
 
 const configure = (server: Server, options: ServerOptions): void => {
@@ -203,11 +209,11 @@ export const createServer = (options: ServerOptions): HttpServer => {
   ];
   const closing = new AbortController();
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (requests.begun(request) === 'refused') return;
     using gone = childSignal(closing.signal);
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
-    requests.begun(request);
     write(response, await answer({ routes, log: options.log }, request, gone.signal));
     requests.answered(request);
   };

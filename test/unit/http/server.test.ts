@@ -301,6 +301,22 @@ describe('listening', () => {
   });
 });
 
+describe('whoever sends thousands of requests before it reads an answer', () => {
+  it('has a few of them worked on, and loses its connection', async () => {
+    let begun = 0;
+    const answered = Promise.withResolvers<string>();
+    const refused: string[] = [];
+    const { port, url } = await start({
+      metrics: { contentType: 'text/plain', render: () => ((begun += 1), answered.promise) },
+      connectionRefused: (what) => refused.push(what),
+    });
+    expect(await talk(port, 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(5000))).toBe('');
+    expect([begun, refused]).toEqual([32, ['refused']]);
+    answered.resolve('up 1\n');
+    expect((await ask(`${url}/metrics`)).status).toBe(200);
+  });
+});
+
 describe('closing', () => {
   it('ends connections that are kept alive, and frees the port', async () => {
     const { server, url, port } = await start();

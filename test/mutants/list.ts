@@ -1126,6 +1126,13 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null')],
   },
   {
+    id: 'a-group-that-is-gone-leads',
+    promises: ['I2', 'I6'],
+    attacks: [],
+    what: 'a record that says that this very group was deleted is believed as any other',
+    edits: [edit('election/trust.ts', 'ofAnother || record.deleted !== undefined', 'ofAnother')],
+  },
+  {
     id: 'deletion-gives-up-while-nobody-answers',
     promises: ['I6'],
     attacks: [],

@@ -97,9 +97,9 @@ describe('a group that is deleted and made anew', () => {
 });
 
 /** As model.own, but for the watch of groups, which hears nothing. */
-async function ownWithoutGroups(model: Model, taker: Replica): Promise<void> {
+async function ownWithoutGroups(model: Model, taker: Replica, buckets = bucketsOf(model.api)): Promise<void> {
   for (const other of model.replicas) if (other !== taker) other.giveUp();
-  for (const bucket of bucketsOf(model.api)) {
+  for (const bucket of buckets) {
     const holder = model.consul.entry(bucket)?.session ?? null;
     if (holder !== null) model.consul.foreign.unlock(bucket, holder);
     model.consul.foreign.lock(bucket, taker.session() ?? '', taker.name);
@@ -137,6 +137,28 @@ describe('a replica whose watch of groups hangs', () => {
     await ownWithoutGroups(model, late);
     await pass(model, late, 3);
     expect({ leaders: model.leaders(), token: tokenOn(model, 'a') }).toEqual(before);
+  });
+
+  it.each([null, 'shared/cron'])('gives no label for a group that is gone (lockKey %s)', async (lockKey) => {
+    const model = aModel({ pods: members.map((name) => aPod({ name })), group: { spec: { lockKey } } });
+    const late = model.replica('late');
+    const owner = model.replica('owner');
+    await model.own(owner);
+    await model.rest(owner);
+    late.see.all();
+    const buckets = bucketsOf(model.api);
+    model.api.foreign.deleteGroup('notifier');
+    await model.rest(owner);
+    expect(model.api.group()).toBeNull();
+    await ownWithoutGroups(model, late, buckets);
+    await pass(model, late, 3);
+    expect(model.leaders()).toEqual([]);
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey } }));
+    await pass(model, late, 3);
+    expect([model.leaders(), tokenOn(model, 'a')]).toEqual([[], 0]);
+    late.see.groups();
+    await model.rest(late);
+    expect(model.leaders()).toHaveLength(1);
   });
 
   it('does not stand down for an older group that is gone', async () => {

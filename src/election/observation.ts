@@ -133,8 +133,8 @@ export type Ownership =
 export type Observation = {
   /** Monotonic milliseconds at which this was put together. */
   readonly nowMs: number;
-  /** Whole minutes since 1970 by the wall clock. */
-  readonly wallMinutes: number;
+  /** Whole seconds since 1970 by the wall clock. */
+  readonly wallSeconds: number;
   readonly group: LeaderGroup;
   readonly keys: GroupKeys;
   /** Members first and foremost; also pods that carry this group's label or annotations and the recorded holder, if known. */

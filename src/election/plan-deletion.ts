@@ -116,7 +116,15 @@ function burial(o: Observation, lock: LockView): readonly Action[] {
   const holder = lock.record?.holder ?? { pod: '-', uid: '-' };
   const { uid: groupUid, generation } = o.group;
   const writes = (lock.record?.writes ?? 0) + 1;
-  const record = { v: 1, groupUid, generation, holder, token, writes, deleted: o.wallMinutes } as const;
+  const record = {
+    v: 1,
+    groupUid,
+    generation,
+    holder,
+    token,
+    writes,
+    deleted: Math.floor(o.wallSeconds / 60),
+  } as const;
   return [{ do: 'bury', fence: o.ownership.fence, view: lock, record }];
 }
 

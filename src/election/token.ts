@@ -12,16 +12,16 @@ import type { Pod } from '../api/pod.ts';
 export const believable = (token: number): boolean => token < 10 ** 15;
 export const readable = (token: number): boolean => token < 2 * 10 ** 15;
 
-/** Minutes from 1970 to 2026, when none of these tokens had been given. */
-const BEGIN_MINUTES = 20_454 * 24 * 60;
+/** Seconds from 1970 to 2026, when none of these tokens had been given. */
+const BEGIN_SECONDS = 20_454 * 24 * 60 * 60;
 
 /**
- * A group that nothing is remembered of (Consul wiped, the cluster rebuilt or renamed) counts on from the minutes since 2026: above every
- * token of an earlier life that had less than one election a minute. A clock before 2026 gives 0.
+ * A group that nothing is remembered of (Consul wiped, the cluster rebuilt or renamed) counts on from the seconds since 2026: above every
+ * token of an earlier life that had less than one election a second. Below 2^31 until 2094. A clock before 2026 gives 0.
  */
-export const tokenFloor = (wallMinutes: number): number => {
-  const minutes = Math.floor(wallMinutes - BEGIN_MINUTES);
-  return minutes > 0 && believable(minutes) ? minutes : 0;
+export const tokenFloor = (wallSeconds: number): number => {
+  const seconds = Math.floor(wallSeconds - BEGIN_SECONDS);
+  return seconds > 0 && believable(seconds) ? seconds : 0;
 };
 
 /** A token as text; 0 for anything that is none, or not readable. */

@@ -14,7 +14,7 @@ import { recordedToken, rememberedToken } from './witnesses.ts';
  */
 const above = (o: Observation, lock: LockView): TokenRule => {
   const forgotten = trustOf(o, lock, holderAmong(o.sessions, lock)) !== 'good';
-  const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;
+  const floor = forgotten ? tokenFloor(o.wallSeconds) : 0;
   return { kind: 'above', token: Math.max(rememberedToken(lock), o.witnessed, floor) };
 };
 

@@ -140,7 +140,7 @@ function observation(
   const keys = options.locks.keysOf(group);
   return {
     nowMs,
-    wallMinutes: Math.floor(options.clock.wallMs() / 60_000),
+    wallSeconds: Math.floor(options.clock.wallMs() / 1000),
     group,
     keys,
     pods,

@@ -19,7 +19,7 @@ import type { Store } from './store.ts';
 const EVERY_MS = 3_600_000;
 const KEPT_MINUTES = 30 * 24 * 60;
 /** Of one sweep: the rest has time until the next. */
-const AT_ONCE = 100;
+const AT_ONCE = 2000;
 /** The API server or Consul is away: the rest has time until the next sweep. */
 const FAILURES_IN_A_ROW = 3;
 /** Between the clocks of two replicas. */
@@ -108,12 +108,12 @@ function succeeded(
   return { group, entry, change: { verb: 'delete', key: entry.key }, successor };
 }
 
-/** A mark from the future was set by a clock that was wrong. */
+/** `now`: whole minutes since 1970. A mark from the future was set by a clock that was wrong. */
 function changeByTime(key: string, record: LockRecord, now: number): TxnOp | null {
   const { token, deleted } = record;
   if (deleted === undefined || deleted > now + SKEW_MINUTES)
     return { verb: 'set', key, value: formatRecord({ ...record, deleted: now }) };
-  return now - deleted >= KEPT_MINUTES && tokenFloor(now) > token ? { verb: 'delete', key } : null;
+  return now - deleted >= KEPT_MINUTES && tokenFloor(now * 60) > token ? { verb: 'delete', key } : null;
 }
 
 /** A cache may lag: only a read says that a group is gone. The transaction is void if anything has changed since. */

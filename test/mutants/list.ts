@@ -1021,7 +1021,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/transactions.ts',
-        'const floor = forgotten ? tokenFloor(o.wallMinutes) : 0;',
+        'const floor = forgotten ? tokenFloor(o.wallSeconds) : 0;',
         'const floor = forgotten ? 0 : 0;',
       ),
     ],
@@ -1113,7 +1113,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/tombstones.ts',
-        'now - deleted >= KEPT_MINUTES && tokenFloor(now) > token',
+        'now - deleted >= KEPT_MINUTES && tokenFloor(now * 60) > token',
         'now - deleted >= KEPT_MINUTES && token >= 0',
       ),
     ],

@@ -84,7 +84,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
   const sessions = new Set([...pods.map(({ pod }) => pod.name), ...[holder].flat()]);
   return {
     nowMs: NOW_MS,
-    wallMinutes: 28_333_333,
+    wallSeconds: 1_700_000_000,
     group,
     keys: OWN_KEYS,
     pods,

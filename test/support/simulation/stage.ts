@@ -15,7 +15,7 @@ import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
-import { createProcess } from './process.ts';
+import { createProcess, WALL_OFFSET_MS } from './process.ts';
 import { stream } from './random.ts';
 import { releasing } from './releasing.ts';
 import { createSimReplica, type SimReplica } from './replica.ts';
@@ -106,7 +106,7 @@ export function openStage(
       uid,
       labels: { app: plan.name },
       readyTransitionMs: null,
-      createdMs: 1_700_000_000_000 + made,
+      createdMs: WALL_OFFSET_MS + made,
     });
   }
 
@@ -295,7 +295,7 @@ export function openStage(
     const again = (): void => {
       if (api.group(of.name) !== null) return void loop.after(50, again);
       made += 1;
-      api.foreign.addGroup({ ...groupOf(of), uid: `uid-${made}-of-${of.name}`, createdMs: 1_700_000_000_000 + made });
+      api.foreign.addGroup({ ...groupOf(of), uid: `uid-${made}-of-${of.name}`, createdMs: WALL_OFFSET_MS + made });
     };
     loop.after(forMs, again);
   }

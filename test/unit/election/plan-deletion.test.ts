@@ -121,7 +121,7 @@ describe('a group is being deleted', () => {
       lock: freeAfter('a', 4),
       writtenOff: new Set(['uid-of-a']),
     });
-    expect(theAction(plan(o), 'bury').record).toMatchObject({ token: 9, deleted: o.wallMinutes });
+    expect(theAction(plan(o), 'bury').record).toMatchObject({ token: 9, deleted: Math.floor(o.wallSeconds / 60) });
   });
 
   it('what is left once is not written again', () => {

@@ -26,10 +26,8 @@ const LOOK_AGAIN_MS = 5000;
 
 export function planDeletion(o: Observation): Plan {
   if (!o.group.finalizers.includes(FINALIZER)) return nothing('gone but for other finalizers');
-  if (o.ownership.kind === 'notOwned') {
-    const leftMs = ownersTimeMs(o);
-    if (leftMs === null || leftMs > 0) return nothing('another replica owns the bucket', leftMs);
-  }
+  const leftMs = ownersTimeMs(o);
+  if (leftMs === null || leftMs > 0) return nothing('another replica owns the bucket', leftMs);
   if (!o.deletionConfirmed) return look([{ do: 'readGroup' }], 'a cache may show the deletion of an earlier group');
   const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
   if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted: nothing more is waited for');
@@ -38,17 +36,17 @@ export function planDeletion(o: Observation): Plan {
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
     return waiting(refusal.message, Math.min(refusal.retryAtMs - o.nowMs, LIMIT_MS - waitedMs));
   }
-  if (withoutConsul(o)) return deleteWithoutConsul(o, waitedMs);
-  if (o.lock === null) return deletion([{ do: 'readLock' }], 'the lock is not known');
-  return deleteWithConsul(o, o.lock);
+  return withoutConsul(o) ? deleteWithoutConsul(o, waitedMs) : deleteWithConsul(o);
 }
 
 /**
  * Whoever does not own the bucket, and has no answer from Consul, begins when the owner should have ended: that may be gone, and while Consul
- * is silent nobody else becomes the owner. null: the owner's for good.
+ * is silent nobody else becomes the owner. null: the owner's for good. 0: ours.
  */
-const ownersTimeMs = ({ consulSilent, nowMs, deletionSeenMs }: Observation): number | null =>
-  consulSilent ? (deletionSeenMs ?? nowMs) + LAST_MS - nowMs : null;
+function ownersTimeMs({ ownership, consulSilent, nowMs, deletionSeenMs }: Observation): number | null {
+  if (ownership.kind !== 'notOwned') return 0;
+  return consulSilent ? Math.max(0, (deletionSeenMs ?? nowMs) + LAST_MS - nowMs) : null;
+}
 
 /** What holds the deletion up, for people; it goes on by itself after a minute at the latest. */
 const waiting = (why: string, againMs: number): Plan =>
@@ -93,7 +91,9 @@ function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
   );
 }
 
-function deleteWithConsul(o: Observation, lock: LockView): Plan {
+function deleteWithConsul(o: Observation): Plan {
+  const { lock } = o;
+  if (lock === null) return deletion([{ do: 'readLock' }], 'the lock is not known');
   const holder = holderAmong(o.sessions, lock);
   if (lock.session !== null && holder === null && o.holderSession === null) {
     return deletion([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');

@@ -131,8 +131,6 @@ export async function promote(run: Run, pod: PodVersion): Promise<Step> {
   const version = latestVersion(run, pod);
   const before = memory.perhapsPromoted.has(pod.uid);
   memory.perhapsPromoted.add(pod.uid);
-  // Versions of a key that is deleted by hand come again: what was written off before this promotion does not count after it.
-  memory.writtenOff.uids.delete(pod.uid);
   const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
   if (outcome.kind === 'refused' && !before) memory.perhapsPromoted.delete(pod.uid);
   switch (outcome.kind) {

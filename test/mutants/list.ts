@@ -1133,6 +1133,90 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('election/trust.ts', 'ofAnother || record.deleted !== undefined', 'ofAnother')],
   },
   {
+    id: 'an-earlier-lock-is-kept-for-good',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a session that holds the lock of an earlier group with another lockKey goes on being renewed',
+    edits: [
+      edit(
+        'operator/execute-pods.ts',
+        'if (holderAmong(keeper.of(key), locks.view(run.group)) === null) keeper.drop(key);',
+        'if (holderAmong(keeper.of(key), locks.view(run.group)) === null && key.length < 1) keeper.drop(key);',
+      ),
+    ],
+  },
+  {
+    id: 'fight-of-a-follower-holds-its-promotion-up',
+    promises: ['I9'],
+    attacks: [],
+    what: 'repairs of a follower’s label delay its promotion when that must be repeated',
+    edits: [
+      edit(
+        'operator/execute-locks.ts',
+        '  memory.repairs.delete(uid);',
+        '  if (uid.length < 1) memory.repairs.delete(uid);',
+      ),
+    ],
+  },
+  {
+    id: 'write-off-per-version-of-a-shared-key',
+    promises: ['I9'],
+    attacks: [],
+    what: 'whatever strangers do with a shared lock has its last leader written off again',
+    edits: [
+      edit('election/trust.ts', '({ key }) => key === keys.record)', "({ key }) => key === keys.record && key === '')"),
+    ],
+  },
+  {
+    id: 'adoption-begun-again-forgets',
+    promises: ['I6', 'I9'],
+    attacks: [],
+    what: 'each attempt to adopt a bucket forgets what was learnt since it was got, the time of a deletion too',
+    edits: [
+      edit(
+        'operator/replicas/follow.ts',
+        "if (buckets.state(bucket) !== 'adopting') options.got(bucket);",
+        'options.got(bucket);',
+      ),
+    ],
+  },
+  {
+    id: 'lock-in-doubt-for-ever',
+    promises: ['I3'],
+    attacks: [],
+    what: 'a lock that cannot be read outlives the deadline of whoever is labelled, while Consul answers others',
+    edits: [edit('election/plan-restrained.ts', ' || doubtedTooLong(o)', ' || (doubtedTooLong(o) && o.consulSilent)')],
+  },
+  {
+    id: 'deletion-only-by-its-owner',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a deletion hangs whose owner went while Consul does not answer',
+    edits: [
+      edit(
+        'election/plan-deletion.ts',
+        'return consulSilent ? Math.max(',
+        'return consulSilent && nowMs < 0 ? Math.max(',
+      ),
+    ],
+  },
+  {
+    id: 'a-late-look-hides-a-key',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a late answer about a shared key wipes what its next follower was told',
+    edits: [
+      edit('operator/shared-keys.ts', 'if (!byLockKey.has(shared.lockKey)) locks.forgetKeys', 'locks.forgetKeys'),
+    ],
+  },
+  {
+    id: 'one-connection-asks-without-end',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a client that sends thousands of requests at once on one connection has them all worked on',
+    edits: [edit('http/connections.ts', 'if (count <= AT_ONCE)', 'if (count <= AT_ONCE * 3)')],
+  },
+  {
     id: 'deletion-gives-up-while-nobody-answers',
     promises: ['I6'],
     attacks: [],

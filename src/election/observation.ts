@@ -155,6 +155,8 @@ export type Observation = {
   readonly freshList: boolean;
   /** A GET made after `lock` was read confirmed uid and generation of `group`. */
   readonly groupConfirmed: boolean;
+  /** The API server has shown or changed this very group since the bucket was got. */
+  readonly groupKnown: boolean;
   /** Null: labels may be written. */
   readonly labelStop: LabelStop | null;
   /** Other objects of the namespace that select pods by the label key, as `Kind name`. */

@@ -27,7 +27,17 @@ import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
-export const plan = (o: Observation): Plan => withYesesAwaited(o, withOwnersKnown(o, withTimers(o, decide(o))));
+export const plan = (o: Observation): Plan =>
+  withYesesAwaited(o, withGroupKnown(o, withOwnersKnown(o, withTimers(o, decide(o)))));
+
+/**
+ * A cache may show a group that another owner of the bucket has deleted: nobody is given a label for one that the API server has not shown
+ * since this one got the bucket. While it is ours nobody else deletes it.
+ */
+const withGroupKnown = (o: Observation, plan: Plan): Plan =>
+  o.groupKnown || !plan.actions.some(({ do: what }) => what === 'promote' || what === 'labelFollowers')
+    ? plan
+    : look([{ do: 'readGroup' }], 'the API server has not shown the group since this replica got its bucket');
 
 /** Whatever a plan that rests says of the group ends with time at the latest, be it only a counter in the status. */
 const withTimers = (o: Observation, plan: Plan): Plan =>

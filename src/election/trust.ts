@@ -6,7 +6,7 @@ export type Trust =
   | 'good'
   /** Never written, deleted, or rewritten by hand. */
   | 'missing'
-  /** Of a deleted group of this name, or of this one, which a cache may still show, or written under a newer generation than exists (after a restore). */
+  /** Of a deleted group of this name, or written under a newer generation than exists (after a restore). */
   | 'earlierLife'
   /** Its token is below one seen on a pod or in the status: Consul was restored from a backup. */
   | 'tooLow'
@@ -20,8 +20,7 @@ export function trustOf(
 ): Trust {
   const { record } = lock;
   if (record === null) return 'missing';
-  const ofAnother = record.groupUid !== o.group.uid || record.generation > o.group.generation;
-  if (ofAnother || record.deleted !== undefined) return 'earlierLife';
+  if (record.groupUid !== o.group.uid || record.generation > o.group.generation) return 'earlierLife';
   if (recordedToken(lock) < o.witnessed) return 'tooLow';
   if (holder !== null && holder.podUid !== record.holder.uid) return 'contradicted';
   return 'good';

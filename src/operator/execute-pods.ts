@@ -306,6 +306,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   switch (outcome.kind) {
     case 'done':
       if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
+      run.memory.groupKnown = true;
       if (present) beginLife(run);
       else run.memory.finalizerOff = true;
       return OK;

@@ -54,6 +54,7 @@ function ofThisGroup(run: Run, session: ConsulSession): boolean {
 export async function readGroup(run: Run): Promise<Step> {
   const { group, memory } = run;
   const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
+  memory.groupKnown ||= found?.group.uid === group.uid;
   if (found === null || found.group.uid !== group.uid || found.group.generation !== group.generation) {
     return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`, 1000);
   }

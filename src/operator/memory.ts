@@ -36,6 +36,8 @@ export type GroupMemory = {
   listed: { readonly version: string; readonly pods: readonly Pod[] } | null;
   /** Version of the lock after which a GET confirmed the cached group. */
   groupConfirmedAt: string | null;
+  /** The API server has shown or changed this very group since the bucket was got. */
+  groupKnown: boolean;
   /** By session id. */
   readonly strangers: Map<string, StrangerSession>;
   /** Uids written off while the lock had this version (see writeOffVersion). */
@@ -111,6 +113,7 @@ export const freshMemory = (): GroupMemory => ({
   newerGroup: null,
   listed: null,
   groupConfirmedAt: null,
+  groupKnown: false,
   strangers: new Map(),
   writtenOff: { version: '', uids: new Set() },
   verifiedAt: null,

@@ -152,6 +152,7 @@ function observation(
     lock,
     holderSession: (lock?.session && memory.strangers.get(lock.session)) || null,
     ...readSince(memory, lock),
+    groupKnown: memory.groupKnown,
     labelStop: labelStop(group, memory, pods),
     labelReaders: labelReaders(options.owners, group),
     ...overlap(rivals, memory, pods),

@@ -1129,8 +1129,8 @@ export const mutants: readonly Mutant[] = [
     id: 'a-group-that-is-gone-leads',
     promises: ['I2', 'I6'],
     attacks: [],
-    what: 'a record that says that this very group was deleted is believed as any other',
-    edits: [edit('election/trust.ts', 'ofAnother || record.deleted !== undefined', 'ofAnother')],
+    what: 'a label is given for a group that another owner of the bucket has deleted, because a cache shows it',
+    edits: [edit('election/plan.ts', '  o.groupKnown || !plan', '  o.groupKnown || o.nowMs > 0 || !plan')],
   },
   {
     id: 'an-earlier-lock-is-kept-for-good',

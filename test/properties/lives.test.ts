@@ -145,27 +145,41 @@ describe('a replica whose watch of groups hangs', () => {
     expect({ leaders: model.leaders(), token: tokenOn(model, 'a') }).toEqual(before);
   });
 
-  it.each([null, 'shared/cron'])('gives no label for a group that is gone (lockKey %s)', async (lockKey) => {
-    const model = aModel({ pods: members.map((name) => aPod({ name })), group: { spec: { lockKey } } });
-    const late = model.replica('late');
-    const owner = model.replica('owner');
-    await model.own(owner);
-    await model.rest(owner);
-    late.see.all();
-    const buckets = bucketsOf(model.api);
-    model.api.foreign.deleteGroup('notifier');
-    await model.rest(owner);
-    expect(model.api.group()).toBeNull();
-    await ownWithoutGroups(model, late, buckets);
-    await pass(model, late, 3);
-    expect(model.leaders()).toEqual([]);
-    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey } }));
-    await pass(model, late, 3);
-    expect([model.leaders(), tokenOn(model, 'a')]).toEqual([[], 0]);
-    late.see.groups();
-    await model.rest(late);
-    expect(model.leaders()).toHaveLength(1);
-  });
+  it.each([
+    [null, 'there'],
+    ['shared/cron', 'there'],
+    [null, 'away'],
+    ['shared/cron', 'away'],
+  ] as const)(
+    'gives no label for a group that is gone (lockKey %s, Consul %s at the deletion)',
+    async (lockKey, consul) => {
+      const model = aModel({ pods: members.map((name) => aPod({ name })), group: { spec: { lockKey } } });
+      const late = model.replica('late');
+      const owner = model.replica('owner');
+      await model.own(owner);
+      await model.rest(owner);
+      late.see.all();
+      const buckets = bucketsOf(model.api);
+      model.api.foreign.deleteGroup('notifier');
+      if (consul === 'away') owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+      for (let passes = 0; model.api.group() !== null && passes < 30; passes += 1) {
+        owner.see.all();
+        await owner.hear();
+        await model.pass(owner);
+        await model.clock.advance(1000);
+      }
+      expect(model.api.group()).toBeNull();
+      await ownWithoutGroups(model, late, buckets);
+      await pass(model, late, 3);
+      expect(model.leaders()).toEqual([]);
+      model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey } }));
+      await pass(model, late, 3);
+      expect([model.leaders(), tokenOn(model, 'a')]).toEqual([[], 0]);
+      late.see.groups();
+      await model.rest(late);
+      expect(model.leaders()).toHaveLength(1);
+    },
+  );
 
   it('does not stand down for an older group that is gone', async () => {
     const model = aModel({ pods: members.map((name) => aPod({ name })) });

@@ -100,6 +100,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     holderSession: null,
     freshList: false,
     groupConfirmed: false,
+    groupKnown: true,
     labelStop: null,
     labelReaders: [],
     overlapsWith: null,

@@ -4,14 +4,13 @@ import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '.
 import type { Pod, PodRef } from '../api/pod.ts';
 import type { PodVersion, WriteOffTarget } from '../election/actions.ts';
 import { labelled } from '../election/candidates.ts';
-import { holderAmong } from '../election/sessions.ts';
 import { tokenOf } from '../election/token.ts';
 import { writeOffVersion } from '../election/trust.ts';
 import type { MetadataPatch, WriteOutcome } from '../ports/kubernetes.ts';
+import { endEarlierLife } from './execute-reads.ts';
 import { inParallel } from './in-parallel.ts';
 import { neverLed, noteRepair, writeRefusal } from './refusals.ts';
 import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
-import { groupKey } from './store.ts';
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
 const AT_ONCE = 8;
@@ -300,6 +299,8 @@ async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>): Promi
 /** The finalizer is acknowledged before the first lock, and goes last. */
 export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   const { group } = run.observation;
+  const ended = present ? await endEarlierLife(run) : OK;
+  if (ended.kind !== 'ok') return ended;
   const others = group.finalizers.filter((finalizer) => finalizer !== FINALIZER);
   const wanted = present ? [...others, FINALIZER] : others;
   const outcome = await run.ports.kubernetes.setFinalizers(group, group.resourceVersion, wanted, run.signal);
@@ -307,7 +308,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
     case 'done':
       if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
       run.memory.groupKnown = true;
-      if (present) beginLife(run);
+      if (present) run.memory.wholeLife = neverLed(run);
       else run.memory.finalizerOff = true;
       return OK;
     case 'gone':
@@ -319,17 +320,6 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
     case 'unknown':
       return failed(`the finalizer of ${group.name}: ${outcome.message}`);
   }
-}
-
-/**
- * Where none of the sessions that are kept holds the lock, they are an earlier group's of this name, which may have had another lockKey:
- * renewed any longer they would keep that lock from everybody, for good.
- */
-function beginLife(run: Run): void {
-  const { keeper, locks } = run.ports;
-  const key = groupKey(run.group);
-  run.memory.wholeLife = neverLed(run);
-  if (holderAmong(keeper.of(key), locks.view(run.group)) === null) keeper.drop(key);
 }
 
 /** The group is not the one that was read: the newer one is planned for. */

@@ -125,3 +125,24 @@ export async function destroySessions(run: Run, sessions: readonly string[]): Pr
   await inParallel(sessions, SESSIONS_AT_ONCE, (id) => ports.keeper.retire(id, signal), progressOf(run));
   return OK;
 }
+
+/**
+ * Sessions of an earlier group of this name, whose deletion Consul did not hear of, and which may have had another lockKey: whoever renewed
+ * them any longer, this replica or the next owner of the bucket, would keep that lock from everybody, for good. They end before the finalizer
+ * is on: from then on none is left, whatever interrupts what follows.
+ */
+export async function endEarlierLife(run: Run): Promise<Step> {
+  const { ports, group, signal } = run;
+  const lock = ports.locks.view(group);
+  if (lock === null) return later('the lock is in doubt');
+  const traces = lock.versions.some(({ index }) => index > 0);
+  if (!traces || lock.record?.groupUid === group.uid) return OK;
+  const sessions = await ports.consul.listSessions(ports.syntheticNode, signal);
+  const earlier = sessions.filter((session) => session.id !== lock.session && ofThisGroup(run, session));
+  const end = async ({ id }: ConsulSession): Promise<void> => {
+    ports.keeper.lost(id);
+    await ports.consul.destroySession(id, signal);
+  };
+  await inParallel(earlier, SESSIONS_AT_ONCE, end, progressOf(run));
+  return OK;
+}

@@ -1126,6 +1126,19 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null')],
   },
   {
+    id: 'earlier-sessions-go-on',
+    promises: ['I9'],
+    attacks: [],
+    what: 'sessions of an earlier group of the name are left for the next owner of the bucket to renew, with the shared lock that one holds',
+    edits: [
+      edit(
+        'operator/execute-reads.ts',
+        'if (!traces || lock.record?.groupUid === group.uid) return OK',
+        'if (traces) return OK',
+      ),
+    ],
+  },
+  {
     id: 'a-group-that-is-gone-leads',
     promises: ['I2', 'I6'],
     attacks: [],

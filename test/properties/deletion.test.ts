@@ -9,6 +9,7 @@ import type { Fate } from '../support/model/link.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import { type Replica, SPACE } from '../support/model/replica.ts';
 import { trying } from '../support/model/seed.ts';
+import { stall } from '../support/model/stage.ts';
 import { actsOn, groupOn, walk } from '../support/model/walk.ts';
 
 async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
@@ -209,6 +210,34 @@ describe('a deleted group', () => {
       await model.rest(owner);
       await model.clock.advance(120_000);
       await model.rest(owner);
+      expect(model.leaders()).toHaveLength(1);
+      expect(model.consul.entry('shared/cron/.lock')?.session).toBeNull();
+    },
+  );
+
+  it.each([
+    ['setFinalizers', 'answerHeld'],
+    ['createSession', 'held'],
+  ] as const)(
+    'does not keep its shared lock by the next owner of its bucket either, where this one ends at its %s',
+    async (operation, fate) => {
+      const { model, owner } = await led({ spec: { lockKey: 'shared/cron' } });
+      owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+      model.api.foreign.deleteGroup('notifier');
+      await untilGone(model, owner);
+      model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey: 'shared/other' } }));
+      owner.see.all();
+      owner.link.decide(() => 'arrives');
+      await owner.hear();
+      await stall(owner, { operation }, fate);
+      owner.kill();
+      const next = model.replica('next');
+      await model.own(next);
+      await model.rest(next);
+      for (const ms of [60_000, 60_000]) {
+        await model.clock.advance(ms);
+        await model.rest(next);
+      }
       expect(model.leaders()).toHaveLength(1);
       expect(model.consul.entry('shared/cron/.lock')?.session).toBeNull();
     },

@@ -14,6 +14,8 @@ import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, t
 
 /** Write-offs of one action do not depend on each other; so many go at a time. */
 const AT_ONCE = 8;
+/** For so long traces are taken off whatever fails. */
+const CLEANING_MS = 5000;
 
 export async function writeOffAll(run: Run, targets: readonly WriteOffTarget[], because: string): Promise<Step> {
   const steps = await inParallel(targets, AT_ONCE, (target) => writeOffOne(run, target, because), progressOf(run));
@@ -257,22 +259,26 @@ async function labelFollower(
   return await patched(run, pod, outcome);
 }
 
-/** Takes this group's traces off its pods. A pod that is gone needs nothing. */
+/**
+ * Takes this group's traces off its pods. A pod that is gone needs nothing. Where writes fail and time is over no other is begun: each may hang
+ * for seconds, and of a pass that takes minutes little counts (see noteDeletion), so the group would stay for many of them.
+ */
 export async function cleanUp(
   run: Run,
   pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[],
 ): Promise<Step> {
   const { name, spec } = run.group;
   const annotations = { [tokenAnnotation(name)]: null, [sinceAnnotation(name)]: null, [fencedAnnotation(name)]: null };
-  return worst(
-    await inParallel(
-      pods,
-      AT_ONCE,
-      ({ pod, label }) =>
-        patchOrReread(run, pod, { labels: label === 'remove' ? { [spec.label.key]: null } : {}, annotations }),
-      progressOf(run),
-    ),
-  );
+  const startedMs = run.ports.clock.nowMs();
+  let failure: Step | null = null;
+  const clean = async (pod: PodVersion, label: 'remove' | 'keep'): Promise<Step> => {
+    if (failure !== null && run.ports.clock.nowMs() - startedMs >= CLEANING_MS) return failure;
+    const labels = label === 'remove' ? { [spec.label.key]: null } : {};
+    const step = await patchOrReread(run, pod, { labels, annotations });
+    if (step.kind === 'failed') failure = step;
+    return step;
+  };
+  return worst(await inParallel(pods, AT_ONCE, ({ pod, label }) => clean(pod, label), progressOf(run)));
 }
 
 async function patchOrReread(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {

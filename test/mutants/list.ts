@@ -1126,6 +1126,13 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null')],
   },
   {
+    id: 'cleaning-goes-on-while-writes-hang',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a pass that takes the traces off many pods goes on while each write hangs, and a deletion takes minutes',
+    edits: [edit('operator/execute-pods.ts', 'CLEANING_MS = 5000', 'CLEANING_MS = 5_000_000')],
+  },
+  {
     id: 'earlier-sessions-go-on',
     promises: ['I9'],
     attacks: [],

@@ -150,6 +150,30 @@ describe('a deleted group', () => {
     expect(traces(model)).toEqual([]);
   });
 
+  it('is gone within a minute also where each write to one of its many pods hangs', async () => {
+    const pods = Array.from({ length: 200 }, (_, at) => aPod({ name: `pod-${at}` }));
+    const model = aModel({ pods, group: sharing(null) });
+    const owner = model.replica('owner');
+    await model.own(owner);
+    await model.rest(owner);
+    for (const name of model.leaders()) model.api.foreign.removePod(name);
+    model.api.foreign.deleteGroup('notifier');
+    owner.link.decide(({ operation }) => (operation === 'patchPod' ? 'held' : 'arrives'));
+    const startMs = model.clock.nowMs();
+    while (model.api.group() !== null && model.clock.nowMs() - startMs < 600_000) {
+      owner.see.all();
+      owner.pass();
+      await settle();
+      while (owner.busy()) {
+        await model.clock.advance(2000);
+        for (const held of owner.link.held()) held.giveUp();
+        await settle();
+      }
+      await model.clock.advance(1000);
+    }
+    expect(model.clock.nowMs() - startMs).toBeLessThan(60_000);
+  });
+
   it('is left to its owner by a replica that Consul answers', async () => {
     const { model, owner } = await led();
     const other = model.replica('other');

@@ -7,6 +7,7 @@ import type { LabelManagers } from '../ports/kubernetes.ts';
 import { inParallel } from './in-parallel.ts';
 import { newer, rememberPod } from './memory.ts';
 import { later, OK, progressOf, type Run, type Step } from './run.ts';
+import { groupKey } from './store.ts';
 
 const SESSIONS_AT_ONCE = 8;
 /** Of the time since the last read of a group that is being deleted no more counts; a pass whose writes hang takes some seconds. */
@@ -139,6 +140,8 @@ export async function endEarlierLife(run: Run): Promise<Step> {
   if (!traces || lock.record?.groupUid === group.uid) return OK;
   const sessions = await ports.consul.listSessions(ports.syntheticNode, signal);
   const earlier = sessions.filter((session) => session.id !== lock.session && ofThisGroup(run, session));
+  const leftMs = ports.yeses.untilMs(groupKey(group), null, []) - ports.clock.nowMs();
+  if (earlier.length > 0 && leftMs > 0) return later('a yes of the gate has not run out', Math.ceil(leftMs));
   const end = async ({ id }: ConsulSession): Promise<void> => {
     ports.keeper.lost(id);
     await ports.consul.destroySession(id, signal);

@@ -3,12 +3,14 @@ import type { InvalidLeaderGroup, LeaderGroup } from '../api/leadergroup.ts';
 import { FINALIZER } from '../api/names.ts';
 import type { Plan } from '../election/actions.ts';
 import type { GateView } from '../election/gate.ts';
-import type { Observation } from '../election/observation.ts';
+import type { Observation, Ownership } from '../election/observation.ts';
 import { plan } from '../election/plan.ts';
 import { notReady, soonest } from '../election/plans.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { GroupState, Metrics } from '../ports/metrics.ts';
 import type { Announcer } from './announce.ts';
+import { createEndings } from './endings.ts';
 import { execute } from './execute.ts';
 import { claimsLead, stateOf } from './group-state.ts';
 import { freshMemory, type GroupMemory } from './memory.ts';
@@ -45,8 +47,10 @@ export type ReconcilerOptions = {
   readonly wake: (key: string) => void;
   /** The group is gone: nothing of it need be kept. */
   readonly dropped: (key: string) => void;
-  /** Whether this replica may act for the group. */
-  readonly owned: (group: { namespace: string; name: string }) => boolean;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  /** Of a group that cannot be acted on. */
+  readonly ownership: (group: { namespace: string; name: string }) => Ownership['kind'];
+  readonly consulSilent: () => boolean;
   readonly writeInvalid: (group: InvalidLeaderGroup, signal: AbortSignal) => Promise<boolean>;
   readonly signal: AbortSignal;
 };
@@ -56,6 +60,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const memories = new Map<string, { readonly uid: string; readonly memory: GroupMemory }>();
   const states = new Map<string, GroupState>();
   const complaints = new Map<string, string>();
+  const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
 
   async function reconcile(key: string, sinceMs: number): Promise<Next> {
     const parsed = store.group(key);
@@ -98,6 +103,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     memories.delete(key);
     states.delete(key);
     complaints.delete(key);
+    endings.forget(key);
     options.dropped(key);
     return { kind: 'done' };
   }
@@ -107,21 +113,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
    * nobody else's group suffers.
    */
   async function refuse(key: string, group: InvalidLeaderGroup): Promise<Next> {
-    if (!options.owned(group)) {
-      states.delete(key);
-      return { kind: 'done' };
-    }
-    states.set(key, 'stalled');
-    if (group.deleting && group.finalizers.includes(FINALIZER)) return await letGo(group);
+    const ownership = options.ownership(group);
+    if (ownership === 'owned') states.set(key, 'stalled');
+    else states.delete(key);
+    if (group.deleting && group.finalizers.includes(FINALIZER)) return await endings.end(key, group, ownership);
+    if (ownership !== 'owned') return { kind: 'done' };
     complain(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
-  }
-
-  /** What it may have labelled cannot be known; that a namespace hangs would help nobody. */
-  async function letGo(group: InvalidLeaderGroup): Promise<Next> {
-    const others = group.finalizers.filter((finalizer) => finalizer !== FINALIZER);
-    const outcome = await executor.kubernetes.setFinalizers(group, group.resourceVersion, others, signal);
-    return { kind: outcome.kind === 'done' || outcome.kind === 'gone' ? 'done' : 'retry' };
   }
 
   async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {

@@ -167,7 +167,9 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
     writeInvalid: () => Promise.resolve(true),
-    owned: () => belief === 'owned',
+    ownership: () => belief,
+    consulSilent: () => contact.silentSinceMs() !== null,
+    clock,
     metrics: noMetrics,
     log: noLog,
     dropped: (key) => {

@@ -1,6 +1,7 @@
 /** A pass over a group, in a whole world: what it leaves for people to read, and that it ends. */
 import { describe, expect, it } from 'vitest';
 import type { LeaderGroupStatus } from '../../../src/api/leadergroup.ts';
+import type { Ownership } from '../../../src/election/observation.ts';
 import { aPod, type GroupOverrides } from '../../support/builders.ts';
 import { aModel } from '../../support/model/model.ts';
 import type { Replica } from '../../support/model/replica.ts';
@@ -143,5 +144,39 @@ describe('a group that is gone', () => {
     owner.see.groups();
     await model.pass(owner);
     expect([owner.keeper.count(), owner.next()]).toEqual([0, { kind: 'done' }]);
+  });
+});
+
+describe('a group that cannot be acted on and is being deleted', () => {
+  async function ending(belief: Ownership['kind'], silent: boolean) {
+    const model = aModel();
+    model.api.foreign.deleteGroup('notifier');
+    const replica = model.replica('replica');
+    const group = { ...(model.api.group() ?? expect.fail('no group')), problems: ['selector is missing'] };
+    replica.store.groupChanged(null, { kind: 'invalid', group });
+    replica.believe(belief);
+    replica.link.decide(({ to }) => (silent && to === 'consul' ? 'lost' : 'arrives'));
+    await replica.hear();
+    const goneAfter = async (ms: number) => {
+      await model.clock.advance(ms);
+      await model.pass(replica);
+      return model.api.group() === null;
+    };
+    return [await goneAfter(0), await goneAfter(29_000), await goneAfter(1000)];
+  }
+
+  it('is let go by its owner at once', async () => {
+    expect((await ending('owned', false))[0]).toBe(true);
+  });
+
+  it.each(['notOwned', 'lapsed', 'neverKnown'] as const)(
+    'is let go in the end while Consul does not answer (%s): a namespace would hang',
+    async (belief) => {
+      expect(await ending(belief, true)).toEqual([false, false, true]);
+    },
+  );
+
+  it('is left to its owner while Consul answers', async () => {
+    expect(await ending('notOwned', false)).toEqual([false, false, false]);
   });
 });

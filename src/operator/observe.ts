@@ -184,8 +184,12 @@ const followersRefused = ({
   followersRefusedBecause: refusal?.message ?? '',
 });
 
-/** Consul may answer a replica that has just lost its session: it does not know yet whose the group is. */
-const knowsOwner = ({ kind }: Ownership): boolean => kind === 'owned' || kind === 'notOwned';
+/**
+ * Consul may answer a replica that has just lost its session: it does not know yet whose the group is. And it may answer everything but a read
+ * of this lock.
+ */
+const knowsOwner = ({ kind }: Ownership, lock: LockView | null): boolean =>
+  kind === 'notOwned' || (kind === 'owned' && lock !== null);
 
 /** A group may be made anew under its name at any moment, and a watch may hang: a deletion is confirmed anew with each pass. */
 const CONFIRMED_MS = 1000;
@@ -238,7 +242,7 @@ function refreshMemory(
   if (group.deleting) memory.deletionSeenMs ??= nowMs;
   for (const id of memory.strangers.keys()) if (id !== lock?.session) memory.strangers.delete(id);
   const holder = holderAmong(sessions, lock);
-  const answered = silentSinceMs === null && knowsOwner(ownership);
+  const answered = silentSinceMs === null && knowsOwner(ownership, lock);
   if (holder === null ? answered : nowMs < holder.deadlineMs) {
     memory.demotedForSilence = false;
     memory.silenceTold = false;

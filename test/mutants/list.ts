@@ -1133,6 +1133,13 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/execute-pods.ts', 'CLEANING_MS = 5000', 'CLEANING_MS = 5_000_000')],
   },
   {
+    id: 'demoted-again-while-in-doubt',
+    promises: ['I3'],
+    attacks: [],
+    what: 'that Consul answers others ends a silence for a group whose lock cannot be read: a label that is put back is taken off each time',
+    edits: [edit('operator/observe.ts', "(kind === 'owned' && lock !== null)", "kind === 'owned'")],
+  },
+  {
     id: 'earlier-sessions-go-on',
     promises: ['I9'],
     attacks: [],

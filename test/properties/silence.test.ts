@@ -172,6 +172,26 @@ describe('a Consul that does not answer', () => {
     expect([model.leaders(), tokenOn(model, 'a')]).toEqual([['a'], 2]);
   });
 
+  it('to one group alone takes a label off once, not each time that somebody puts it back', async () => {
+    const place = await led('Demote');
+    const { model, owner } = place;
+    const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-a'));
+    owner.link.decide(({ operation, about }) =>
+      operation === 'readKeys' || operation === 'txn' || about === session?.id ? 'lost' : 'arrives',
+    );
+    const [group] = model.api.groups();
+    if (group !== undefined) owner.locks.doubt(group);
+    await model.clock.advance(deadlineMs(place) - model.clock.nowMs());
+    for (let turn = 0; turn < 5; turn += 1) {
+      model.api.foreign.changePod('a', ({ labels }) => ({ labels: { ...labels, 'leadergroup.dev/role': 'leader' } }));
+      await owner.contact.consul.listSessions('any', AbortSignal.timeout(1000));
+      owner.see.pods();
+      await model.pass(owner);
+    }
+    expect(model.promises.demotions).toHaveLength(1);
+    owner.kill();
+  });
+
   it('tells the status what is the matter and what to do', async () => {
     const place = await led('Demote');
     silence(place.owner);

@@ -280,10 +280,17 @@ describe('a demotion for Consul’s silence', () => {
     ['lapsed', true],
     ['neverKnown', true],
   ] as const)('is over once Consul answers and this replica knows whose the group is: %s', (kind, remembered) => {
-    const { memory, look, become } = anObserver();
+    const { locks, memory, look, become } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
     memory.demotedForSilence = true;
     if (kind !== null) become(kind);
     expect(look().demotedForSilence).toBe(remembered);
+  });
+
+  it('is not over for a group whose lock is not known: Consul may answer everything but a read of it', () => {
+    const { memory, look } = anObserver();
+    memory.demotedForSilence = true;
+    expect(look().demotedForSilence).toBe(true);
   });
 });
 

@@ -30,7 +30,7 @@ const LIMITS: Limits = { all: 5000, perClient: 1000 };
 const AT_ONCE = 32;
 
 export type ConnectionsOptions = {
-  /** Told of each connection that was ended for want of room. */
+  /** Told of each connection that was ended for want of room, or refused because its client sends far more than it waits for. */
   readonly refused: (what: Refused, client: string) => void;
   /** A client that asks for many others (another replica); only the number of all is limited then. */
   readonly exempt: (client: string) => boolean;

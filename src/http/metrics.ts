@@ -156,7 +156,7 @@ const gateMetrics = ({ counter, gauge }: Instruments) => {
   );
   const refused = counter(
     'http_connections_refused_total',
-    'Connections ended for want of room: an idle one for a new one (evicted), or the new one itself (refused)',
+    'Connections ended for want of room: an idle one for a new one (evicted), or the new one itself (refused); refused as well: one with requests sent far ahead of their answers',
     'what',
   );
   const waiting = gauge('gate_waiting', 'Questions that wait for their answer to change');

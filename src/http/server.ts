@@ -15,7 +15,7 @@ export type ServerOptions = {
   /** Further routes, e.g. below /v1/. */
   readonly routes?: readonly Route[];
   readonly log: Log;
-  /** A connection was ended for want of room. */
+  /** A connection was ended for want of room, or because its client sent far more than it waited for. */
   readonly connectionRefused?: (what: Refused) => void;
   /** Whether the client is another replica, which asks for many others. */
   readonly isReplica?: (client: string) => boolean;
@@ -152,7 +152,10 @@ function refusals({ log, connectionRefused }: ServerOptions) {
     const [worst] = [...since].toSorted(([, a], [, b]) => b - a);
     const count = [...since.values()].reduce((a, b) => a + b, 0);
     since.clear();
-    log.warn({ count, client: worst?.[0] }, 'connections were ended for want of room; the client named has the most');
+    log.warn(
+      { count, client: worst?.[0] },
+      'connections were ended for want of room, or for requests sent far ahead of their answers; the client named has the most',
+    );
   };
 }
 

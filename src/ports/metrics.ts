@@ -40,7 +40,7 @@ export type Metrics = {
   relisted(kind: string): void;
   /** The gate has answered a question, with this status of HTTP. */
   gateAnswered(status: number): void;
-  /** A connection to the HTTP port was ended for want of room: an idle one for a new one, or the new one itself. */
+  /** A connection to the HTTP port was ended for want of room: an idle one for a new one, or the new one itself; or for requests sent far ahead. */
   connectionRefused(what: 'evicted' | 'refused'): void;
   /** Questions that wait for their answer to change. */
   gateWaiting(count: number): void;

@@ -101,7 +101,8 @@ const LABEL_STOP_AGAIN_MS = 60_000;
 
 /** As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. */
 export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
-  if (o.ownership.kind !== 'owned')
+  // Whoever has lost its session while Consul is silent is the last to know the group.
+  if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
     return nothing('no label may be written, and another replica says why', LABEL_STOP_AGAIN_MS);
   const unread = unreadOwners(o);
   if (unread.length > 0)

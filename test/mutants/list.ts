@@ -1160,19 +1160,6 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('election/plan.ts', '  o.groupKnown || !plan', '  o.groupKnown || o.nowMs > 0 || !plan')],
   },
   {
-    id: 'an-earlier-lock-is-kept-for-good',
-    promises: ['I9'],
-    attacks: [],
-    what: 'a session that holds the lock of an earlier group with another lockKey goes on being renewed',
-    edits: [
-      edit(
-        'operator/execute-pods.ts',
-        'if (holderAmong(keeper.of(key), locks.view(run.group)) === null) keeper.drop(key);',
-        'if (holderAmong(keeper.of(key), locks.view(run.group)) === null && key.length < 1) keeper.drop(key);',
-      ),
-    ],
-  },
-  {
     id: 'fight-of-a-follower-holds-its-promotion-up',
     promises: ['I9'],
     attacks: [],

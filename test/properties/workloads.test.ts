@@ -105,6 +105,20 @@ describe('a controller that selects by the label key', () => {
     expect([conditionOf(model, 'Stalled')?.status, model.leaders()]).toEqual(['False', ['b']]);
   });
 
+  it('is told also where Consul went before: who leads keeps the label, against the wish to demote', async () => {
+    const { model, owner } = await some({ spec: { onConsulLoss: 'Demote' } });
+    await model.rest(owner);
+    owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    owner.believe('lapsed');
+    const other = aReplicaSet({ name: 'other-abc' });
+    model.api.foreign.setWorkload(other.uid, { ...selecting, name: 'other' });
+    model.api.foreign.addPod(owned('d', { owner: other }));
+    model.api.foreign.changePod('a', () => ({ owner: other }));
+    await live(model, owner, { act: () => undefined });
+    expect(model.leaders()).toEqual(['a']);
+    expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+  });
+
   it('does not hold up a deletion: labels stay, and the group goes', async () => {
     const { model, owner } = await some({}, templates[0]);
     model.api.foreign.setWorkload(OWNER.uid, selecting);

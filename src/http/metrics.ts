@@ -167,10 +167,13 @@ const gateMetrics = ({ counter, gauge }: Instruments) => {
   } satisfies Partial<Metrics>;
 };
 
-/** All at zero, with process, garbage collection and event-loop lag beside them. */
+/**
+ * All at zero, beside prom-client's own: `process_*` and `nodejs_*` (garbage collection, event-loop lag) keep the names that every
+ * dashboard for Node.js knows.
+ */
 export const createMetrics = (): PrometheusMetrics => {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  collectDefaultMetrics({ register: registry });
   const made = instruments(registry);
   const metrics: Metrics = {
     ...electionMetrics(made),

@@ -94,15 +94,16 @@ describe('metrics', () => {
     expect((await samplesOf(metrics)).get('leadergroup_deadline_seconds')).toBeNaN();
   });
 
-  it('all begin with leadergroup_ and say what they are, event-loop lag and memory among them', async () => {
+  it('begin with leadergroup_, but for process_ and nodejs_ as every Node.js program has them, and say what they are', async () => {
     const metrics = createMetrics();
     recordEverything(metrics);
     const text = await metrics.render();
     const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
-    expect(names.filter((name) => !name?.startsWith('leadergroup_'))).toEqual([]);
+    expect(names.filter((name) => !/^(leadergroup|process|nodejs)_/.test(name ?? ''))).toEqual([]);
+    expect(names.filter((name) => /^leadergroup_(process|nodejs)_/.test(name ?? ''))).toEqual([]);
     expect([...text.matchAll(/^# HELP (\S+) \S/gm)].map(([, name]) => name)).toEqual(names);
-    expect(names).toContain('leadergroup_nodejs_eventloop_lag_p99_seconds');
-    expect(names).toContain('leadergroup_process_resident_memory_bytes');
+    expect(names).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(names).toContain('process_resident_memory_bytes');
   });
 
   it('of two operators in one process are apart', async () => {

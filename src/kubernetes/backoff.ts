@@ -1,7 +1,7 @@
-/** How long to wait after failures in a row. Pure. */
+/** How long to wait after failed requests in a row, with what the server itself asks for. Pure. */
+import { type Backoff, backoffMs } from '../backoff.ts';
 
-const BASE_MS = 100;
-const MAX_BACKOFF_MS = 5_000;
+const RETRY: Backoff = { firstMs: 100, lastMs: 5000, jitter: 1 / 2 };
 /** A server may ask for patience, not for ever. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
@@ -11,9 +11,7 @@ const MAX_RETRY_AFTER_MS = 60_000;
  *
  * @param random uniform in [0, 1)
  */
-export function backoffMs(failures: number, retryAfterMs: number | null, random: number): number {
+export function retryDelayMs(failures: number, retryAfterMs: number | null, random: number): number {
   const asked = Math.min(Math.max(0, retryAfterMs ?? 0), MAX_RETRY_AFTER_MS);
-  if (failures === 0) return asked;
-  const full = Math.min(MAX_BACKOFF_MS, BASE_MS * 2 ** Math.min(failures - 1, 20));
-  return Math.max(asked, full * (1 - random / 2));
+  return Math.max(asked, backoffMs(failures, RETRY, random));
 }

@@ -7,7 +7,7 @@
  * | watching | a list is applied; a watch ended              | the version to watch from      | the watch ends: watching or listing, mostly after a pause |
  * | pausing  | something failed                              | how long, and the state after  | the time is over |
  */
-import { backoffMs } from './backoff.ts';
+import { retryDelayMs } from './backoff.ts';
 import type { ListWatchError, ListWatchErrorKind } from './list-watch.ts';
 import type { Stored } from './watch-event.ts';
 
@@ -133,6 +133,6 @@ export function pauseBefore<T>(
   askedMs: number | null,
   random: number,
 ): Listing | Paging<T> | Watching | Pausing<T> {
-  const delayMs = backoffMs(next.failures, askedMs, random);
+  const delayMs = retryDelayMs(next.failures, askedMs, random);
   return delayMs === 0 ? next : { kind: 'pausing', delayMs, next };
 }

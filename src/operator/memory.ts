@@ -2,8 +2,10 @@
  * What the operator remembers of one group between passes: things learnt that no cache shows yet, and how often
  * something was refused. All of it may be lost at any time: a fresh process starts with none and promises nothing less.
  */
+
 import type { LeaderGroup, TransitionStatus } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
+import { type Backoff, backoffMs } from '../backoff.ts';
 import type { StrangerSession } from '../election/observation.ts';
 
 export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };
@@ -148,10 +150,13 @@ export const freshMemory = (): GroupMemory => ({
   toldReason: null,
 });
 
-/** 5 s, 10 s, 20 s, 30 s: whatever refuses may be changed at any moment, and nothing tells of it. */
+/** Whatever refuses may be changed at any moment, and nothing tells of it. */
+const REFUSED: Backoff = { firstMs: 5000, lastMs: 30_000 };
+
+/** Tried again after 5 s, 10 s, 20 s, then each 30 s. */
 export function refusedAgain(previous: Refusal | null | undefined, message: string, nowMs: number): Refusal {
   const count = (previous?.count ?? 0) + 1;
-  return { message, count, retryAtMs: nowMs + Math.min(5000 * 2 ** Math.min(count - 1, 3), 30_000) };
+  return { message, count, retryAtMs: nowMs + backoffMs(count, REFUSED) };
 }
 
 /** Kubernetes promises (1.35) that resourceVersions of one resource compare as integers. */

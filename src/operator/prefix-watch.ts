@@ -1,8 +1,10 @@
 /** Follows everything below one Consul prefix by blocking reads. */
+
+import { backoffMs } from '../backoff.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul, KvSnapshot } from '../ports/consul.ts';
 import { aborted } from './aborted.ts';
-import { backoffMs } from './queue.ts';
+import { RETRY_BACKOFF } from './queue.ts';
 
 /** Safe with every Consul version and usual load balancers (some cut requests after 30 s). */
 export const WAIT_MS = 20_000;
@@ -39,7 +41,7 @@ export async function watchPrefix(
       onError(error);
       index = 0;
       failures += 1;
-      await pause(ports, backoffMs(failures + 1, ports.random.next()), signal);
+      await pause(ports, backoffMs(failures + 1, RETRY_BACKOFF, ports.random.next()), signal);
     }
   }
 }

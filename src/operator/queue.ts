@@ -2,6 +2,7 @@
  * The work queue: keys, not events. A key added ten times is worked on once; a key in work that is added again is
  * worked on once more afterwards, never twice at a time. Failures back off per key.
  */
+import { type Backoff, backoffMs } from '../backoff.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 
 /** What became of one pass over a key. */
@@ -31,8 +32,9 @@ export type Queue = {
 
 type Pending = { readonly sinceMs: number };
 
-const BACKOFF_FIRST_MS = 50;
-const BACKOFF_LAST_MS = 5000;
+/** 50 ms, 100 ms, ... 5 s, each up to a quarter shorter: after whatever of ours failed and may succeed later. */
+export const RETRY_BACKOFF: Backoff = { firstMs: 50, lastMs: 5000, jitter: 1 / 4 };
+
 /** Passes that wait for nothing follow one another without a break; after so long timers and sockets get their turn. */
 const TURN_MS = 10;
 
@@ -132,7 +134,7 @@ export function startQueue(options: {
     else failures.set(key, failed);
     if (repeat !== undefined && stopped === null) waiting.set(key, repeat);
     else if (next.kind === 'after') addAfter(key, next.delayMs);
-    else if (next.kind === 'retry') addAfter(key, backoffMs(failed, random.next()));
+    else if (next.kind === 'retry') addAfter(key, backoffMs(failed, RETRY_BACKOFF, random.next()));
   }
 
   return {
@@ -153,7 +155,3 @@ export function startQueue(options: {
       }),
   };
 }
-
-/** 50 ms, 100 ms, ... 5 s, each up to a quarter shorter by `jitter` in [0, 1). */
-export const backoffMs = (failures: number, jitter: number): number =>
-  Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 10)) * (1 - jitter / 4);

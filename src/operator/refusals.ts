@@ -1,7 +1,9 @@
 /** Refused writes and contested labels: what is remembered of them, for how long, and how a decision sees them. */
+
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { fencedAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
+import { type Backoff, backoffMs } from '../backoff.ts';
 import { labelled } from '../election/candidates.ts';
 import type { Contest, Observation, ObservedPod } from '../election/observation.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -122,7 +124,7 @@ export function blockingRefusal(
 const WINDOW_MS = 60_000;
 /** So many repairs of one pod within a minute are nothing to speak of. */
 const FREE_REPAIRS = 3;
-const LONGEST_PAUSE_MS = 5000;
+const REPAIRS: Backoff = { firstMs: 500, lastMs: 5000 };
 
 /** Something was put right: a stray's label, the leader's, a follower's. Returns how often within a minute. */
 export function noteRepair(memory: GroupMemory, uid: string, clock: Clock): number {
@@ -150,6 +152,6 @@ export function contestOf(memory: GroupMemory, uid: string, nowMs: number): Cont
   }
   const beyond = repairs.count - FREE_REPAIRS;
   if (beyond < 0) return null;
-  const pauseMs = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** Math.min(beyond, 5));
+  const pauseMs = backoffMs(beyond + 1, REPAIRS);
   return { notBeforeMs: repairs.lastMs + pauseMs, overAtMs: repairs.lastMs + WINDOW_MS, by: repairs.by };
 }

@@ -4,6 +4,7 @@
  * token is read of both together, consistently. Other keys below or beside them are never read.
  */
 import type { LeaderGroup } from '../api/leadergroup.ts';
+import { backoffMs } from '../backoff.ts';
 import { sharedLockKey, sharedTokenKey } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import { type Consul, ConsulError, type KvEntry } from '../ports/consul.ts';
@@ -12,7 +13,7 @@ import { aborted } from './aborted.ts';
 import { createComplaints } from './complaints.ts';
 import type { Locks } from './locks.ts';
 import { WAIT_MS } from './prefix-watch.ts';
-import { backoffMs } from './queue.ts';
+import { RETRY_BACKOFF } from './queue.ts';
 import { groupKey } from './store.ts';
 
 export type SharedKeys = {
@@ -134,7 +135,7 @@ export function createSharedKeys(options: {
         if (isRefusal(error)) return refuse(shared);
         failures += 1;
         index = 0;
-        await clock.sleep(backoffMs(failures + 1, random.next()), signal).catch(() => undefined);
+        await clock.sleep(backoffMs(failures + 1, RETRY_BACKOFF, random.next()), signal).catch(() => undefined);
       }
     }
   }

@@ -1,4 +1,5 @@
 /** Asks until the answer is worth giving: it is news to the client, or the time is over. */
+import { type Backoff, backoffMs } from '../../backoff.ts';
 import { whenAborted } from '../../child-signal.ts';
 import type { ChangeWatch } from '../../operator/changes.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -13,8 +14,7 @@ import type { GateBody } from './replies.ts';
  */
 const UNKNOWN_MS = 1000;
 /** After a replica that did not answer; twice as long each time, for thousands may be waiting. A change is told of at once. */
-const AGAIN_MS = 100;
-const AGAIN_AT_MOST_MS = 2000;
+const AGAIN: Backoff = { firstMs: 100, lastMs: 2000 };
 
 /** Rejects only when `asking.signal` aborts. */
 export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
@@ -22,7 +22,7 @@ export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
   const begunMs = clock.nowMs();
   const leftMs = (): number => Math.max(0, begunMs + (wait?.forMs ?? 0) - clock.nowMs());
   const news = newsFor(wait);
-  let againMs = AGAIN_MS;
+  let unanswered = 1;
   for (;;) {
     asking.signal.throwIfAborted();
     // Before the question: what changes while it is being answered counts.
@@ -31,8 +31,13 @@ export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
     const unknown = reply.status === 503 && !final;
     const limitMs = unknown ? Math.max(leftMs(), begunMs + UNKNOWN_MS - clock.nowMs()) : leftMs();
     if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
-    const changed = await changedWithin(clock, watch, unknown ? Math.min(limitMs, againMs) : limitMs, asking.signal);
-    againMs = unknown && !changed ? Math.min(AGAIN_AT_MOST_MS, againMs * 2) : AGAIN_MS;
+    const changed = await changedWithin(
+      clock,
+      watch,
+      unknown ? Math.min(limitMs, backoffMs(unanswered, AGAIN)) : limitMs,
+      asking.signal,
+    );
+    unanswered = unknown && !changed ? unanswered + 1 : 1;
   }
 }
 

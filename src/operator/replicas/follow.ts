@@ -2,6 +2,8 @@
  * One life of a replica: from its session's opening to its end it shares the buckets with the others. Watches and timers only
  * ring; each round reads all bucket locks consistently and does what follows from them and from who is there.
  */
+
+import { backoffMs } from '../../backoff.ts';
 import { bucketOf, bucketsPrefix, replicasPrefix } from '../../election/keys.ts';
 import { rightfulOwners } from '../../election/placement.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
@@ -9,7 +11,7 @@ import type { KvSnapshot, TxnOp } from '../../ports/consul.ts';
 import { aborted } from '../aborted.ts';
 import { inParallel } from '../in-parallel.ts';
 import { watchPrefix } from '../prefix-watch.ts';
-import { backoffMs } from '../queue.ts';
+import { RETRY_BACKOFF } from '../queue.ts';
 import type { Renewal } from '../renewal.ts';
 import { ALL_BUCKETS } from './bucket-locks.ts';
 import type { Life } from './life.ts';
@@ -57,7 +59,7 @@ export async function follow(
       if (aborted(signal)) break;
       problem(error);
       failures += 1;
-      bell.ringAfter(backoffMs(failures + 1, options.random.next()));
+      bell.ringAfter(backoffMs(failures + 1, RETRY_BACKOFF, options.random.next()));
     }
   }
   await Promise.all(watches);

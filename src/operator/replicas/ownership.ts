@@ -2,13 +2,15 @@
  * Which buckets this replica owns, over all its lives in Consul. The replicas share the buckets (follow.ts); a bucket counts as
  * owned only after its sessions have been adopted, and only while the replica's own session may be believed.
  */
+
+import { backoffMs } from '../../backoff.ts';
 import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
 import type { Ownership } from '../../election/observation.ts';
 import { rightfulOwners } from '../../election/placement.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
 import { aborted } from '../aborted.ts';
 import { createBell } from '../bell.ts';
-import { backoffMs } from '../queue.ts';
+import { RETRY_BACKOFF } from '../queue.ts';
 import { keepRenewed } from '../renewal.ts';
 import { ALL_BUCKETS, createBucketLocks } from './bucket-locks.ts';
 import { createBuckets } from './buckets.ts';
@@ -170,7 +172,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
         if (error instanceof ForeignClusterError) throw error;
         noteProblem(error);
       }
-      await clock.sleep(backoffMs(failures + 2, random.next()), signal).catch(() => undefined);
+      await clock.sleep(backoffMs(failures + 2, RETRY_BACKOFF, random.next()), signal).catch(() => undefined);
     }
   }
 

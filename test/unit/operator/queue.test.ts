@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { backoffMs, type Next, startQueue } from '../../../src/operator/queue.ts';
+import { backoffMs } from '../../../src/backoff.ts';
+import { type Next, RETRY_BACKOFF, startQueue } from '../../../src/operator/queue.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
 
 /** A queue whose passes end when a test ends them. */
@@ -212,7 +213,7 @@ describe('a pass that throws', () => {
 
 describe('backing off', () => {
   it('doubles from 50 ms up to 5 s, up to a quarter shorter by chance', () => {
-    expect([1, 2, 3, 8, 100].map((failures) => backoffMs(failures, 0))).toEqual([50, 100, 200, 5000, 5000]);
-    expect(backoffMs(1, 0.999)).toBeGreaterThan(37.5);
+    expect([1, 2, 3, 8, 100].map((failures) => backoffMs(failures, RETRY_BACKOFF))).toEqual([50, 100, 200, 5000, 5000]);
+    expect(backoffMs(1, RETRY_BACKOFF, 0.999)).toBeGreaterThan(37.5);
   });
 });

@@ -1,6 +1,6 @@
 /** All components of a cluster. */
 import { consulServers } from './consul.ts';
-import { etcd, kubeApiserver, kubeControllerManager, kubeScheduler } from './controlPlane.ts';
+import { etcd, kubeApiserver, kubeControllerManager, kubeScheduler } from './control-plane.ts';
 import { kwok } from './kwok.ts';
 import { realNodeSpecs } from './real/index.ts';
 import type { ComponentSpec, Site } from './spec.ts';

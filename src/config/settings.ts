@@ -4,7 +4,7 @@
  */
 import type { LockKeyRule } from '../api/lockkey.ts';
 import { MAX_YES_MS } from '../election/gate.ts';
-import { readLockKeys } from './lockKeys.ts';
+import { readLockKeys } from './lock-keys.ts';
 import { type Address, type Reader, readAddress, readDnsLabel, readInteger, readKeyPath, readOneOf } from './values.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -1,41 +1,44 @@
-/** `npm test`: the checks, the tests that need only this checkout, those on real components, then the images on real nodes. */
+/**
+ * `npm test [-- --real-nodes]`: the checks, the tests that need only this checkout, those on real components, and where asked for the images
+ * on real nodes. `npm run test:quick`: the checks and the quickest tests.
+ */
 import process from 'node:process';
-import { checks } from './check.ts';
+import { parseArgs } from 'node:util';
 import { ensureRealNodeParts, whyNoRealNodes } from './cluster/real/index.ts';
-import { ensureImages } from './images/index.ts';
-import { runSteps, type Step } from './steps.ts';
+import { ensureImages, whyNoTestsOfImages } from './images/index.ts';
+import { runSteps } from './steps.ts';
+import { testPlan } from './test-plan.ts';
+import { areRealNodesAskedFor, askForRealNodes } from './tools/consent.ts';
 import { ensureTools } from './tools/index.ts';
 import { binaries } from './tools/products.ts';
 
-const fast: readonly Step[] = [
-  ...checks,
-  { name: 'unit tests and properties', command: 'vitest', args: ['run', '--project', 'unit'] },
-];
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, 'real-nodes': { type: 'boolean', default: false } },
+});
+if (values['real-nodes']) askForRealNodes();
+const realNodes = areRealNodesAskedFor();
+const plan = testPlan({ quick: values.quick, realNodes });
 
-const real: readonly Step[] = [
-  {
-    name: 'integration tests',
-    command: 'vitest',
-    args: ['run', '--project', 'integration', '--project', 'integration-alone'],
-  },
-  { name: 'end-to-end test', command: 'vitest', args: ['run', '--project', 'e2e'] },
-];
-
+sayWhatIsLeftOut();
 process.exitCode = await testAll();
+// A run that fails ends with what failed.
+if (process.exitCode === 0) sayWhatIsLeftOut();
+
+function sayWhatIsLeftOut(): void {
+  for (const what of plan.leftOut) console.error(`── NOT TESTED: ${what}`);
+}
 
 async function testAll(): Promise<number> {
-  const code = await runSteps(fast);
-  if (code !== 0) return code;
+  const code = await runSteps(plan.fast);
+  if (code !== 0 || plan.onComponents.length === 0) return code;
   await ensureAll();
-  return await runSteps(real);
+  return await runSteps(plan.onComponents);
 }
 
 /** Builds take minutes, which no test should be timed with. */
 async function ensureAll(): Promise<void> {
-  const withoutRealNodes = (await whyNoRealNodes()) !== null;
-  await ensureTools({ names: binaries.filter(({ needed }) => needed || !withoutRealNodes).map(({ name }) => name) });
-  if (!withoutRealNodes) {
-    await ensureRealNodeParts();
-    await ensureImages();
-  }
+  const canRunPods = realNodes && (await whyNoRealNodes()) === null;
+  await ensureTools({ names: binaries.filter(({ needed }) => needed || canRunPods).map(({ name }) => name) });
+  if (canRunPods) await ensureRealNodeParts();
+  if ((await whyNoTestsOfImages()) === null) await ensureImages();
 }

@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { takeLock } from '../lock.mjs';
 import { cacheDir } from '../tools/cache.ts';
-import { ensureDebianPrograms } from '../tools/debian.ts';
+import { areRealNodesAskedFor } from '../tools/consent.ts';
+import { ensureDebianPrograms, whyNoDebianPrograms } from '../tools/debian.ts';
 import { showProgress } from '../tools/progress.ts';
 import { type Base, describeBase, layOutBase } from './base.ts';
 import { type Buildah, openBuildah } from './buildah.ts';
@@ -24,6 +25,10 @@ export type Images = { readonly operator: Image; readonly notifier: Image };
 /** Older archives of an image that other checkouts may be using. */
 const KEPT = 4;
 const imagesDir = (): string => join(cacheDir(), 'images');
+
+/** Why tests of the images cannot run on this machine; null: they can. */
+export const whyNoTestsOfImages = (): Promise<string | null> =>
+  whyNoDebianPrograms(['buildah', 'unshare', 'runc'], { mayInstall: areRealNodesAskedFor() });
 
 /**
  * Builds the images that are not in the cache yet, showing progress on standard error. One build runs at a time on a machine. Throws

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import process from 'node:process';
 import { promisify } from 'node:util';
+import { HOW_TO_ASK } from './consent.ts';
 import { ToolError } from './failures.ts';
 import { showProgress } from './progress.ts';
 
@@ -31,13 +32,33 @@ const APT_TIMEOUT_MS = 600_000;
 /**
  * Why this machine can neither run real nodes nor build images; null: it can, or packages that are missing can be installed. For
  * tests that must say loudly why they are skipped.
+ *
+ * @param mayInstall false: packages that are missing are a reason too
  */
-export async function whyNoDebianPrograms(names: readonly DebianProgramName[]): Promise<string | null> {
-  if (process.platform !== 'linux') return `it needs Linux, and this is ${process.platform}`;
-  if (process.getuid?.() !== 0) return 'it needs root, and this is another user';
-  const missing = await missingPackages(names);
-  if (missing.length === 0 || (await isExecutable('/usr/bin/apt-get'))) return null;
-  return `it needs ${missing.join(', ')}, and there is no apt-get here to install them with`;
+export async function whyNoDebianPrograms(
+  names: readonly DebianProgramName[],
+  { mayInstall = true }: { readonly mayInstall?: boolean } = {},
+): Promise<string | null> {
+  const [missing, hasAptGet] = await Promise.all([missingPackages(names), isExecutable('/usr/bin/apt-get')]);
+  return whyNotOn({ platform: process.platform, isRoot: process.getuid?.() === 0, missing, hasAptGet }, mayInstall);
+}
+
+export type DebianMachine = {
+  readonly platform: string;
+  readonly isRoot: boolean;
+  /** Packages. */
+  readonly missing: readonly string[];
+  readonly hasAptGet: boolean;
+};
+
+/** Why such a machine cannot, in words that go on after its name; null: it can. Pure. */
+export function whyNotOn({ platform, isRoot, missing, hasAptGet }: DebianMachine, mayInstall: boolean): string | null {
+  if (platform !== 'linux') return `it needs Linux, and this is ${platform}`;
+  if (!isRoot) return 'it needs root, and this is another user';
+  if (missing.length === 0) return null;
+  const needs = `it needs ${missing.join(', ')}, and`;
+  if (!mayInstall) return `${needs} nothing is installed without being asked for (${HOW_TO_ASK})`;
+  return hasAptGet ? null : `${needs} there is no apt-get here to install them with`;
 }
 
 /** Installs the packages that are missing, showing progress on standard error. Throws ToolError with one sentence that says what to do. */

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { ensureImages, type Images } from '../../dev/images/index.ts';
-import { whyNoDebianPrograms } from '../../dev/tools/debian.ts';
+import { ensureImages, type Images, whyNoTestsOfImages } from '../../dev/images/index.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { type UnpackedImage, unpackImage } from '../support/container.ts';
 import { freePort } from '../support/ports.ts';
 import { describeUnless } from '../support/real-node.ts';
 
-const why = await whyNoDebianPrograms(['buildah', 'unshare', 'runc']);
+const why = await whyNoTestsOfImages();
 
 const MEGABYTE = 1e6;
 /** Of which Node takes 127 and 48. */

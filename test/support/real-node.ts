@@ -1,15 +1,17 @@
-/** Tests whose pods really run: only on Linux as root, so elsewhere they say loudly that they do not run, or fail if they must. */
+/**
+ * Tests whose pods really run: only on Linux, as root and where somebody has asked for it. Elsewhere they say loudly that they do not run;
+ * asked for, they fail where they cannot.
+ */
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
-import { whyNoRealNodes } from '../../dev/cluster/real/index.ts';
+import { whyNoTestsOnRealNodes } from '../../dev/cluster/real/index.ts';
 import { type Lock, takeLock } from '../../dev/lock.mjs';
 import { cacheDir } from '../../dev/tools/cache.ts';
+import { areRealNodesAskedFor } from '../../dev/tools/consent.ts';
 
-const REQUIRED = process.env['LEADERGROUP_REQUIRE_REAL_NODES'] === '1';
+const why = await whyNoTestsOnRealNodes();
 
-const why = await whyNoRealNodes();
-
-/** As `describe`, on machines that can have real nodes. */
+/** As `describe`, on machines that can and may have real nodes. */
 export const describeOnRealNodes = (name: string, tests: () => void): void => describeUnless(why, name, tests);
 
 /**
@@ -19,7 +21,7 @@ export const describeOnRealNodes = (name: string, tests: () => void): void => de
 export function describeUnless(why: string | null, name: string, tests: () => void): void {
   if (why === null) {
     describe(name, tests);
-  } else if (REQUIRED) {
+  } else if (areRealNodesAskedFor()) {
     describe(name, () => {
       it('runs on this machine (LEADERGROUP_REQUIRE_REAL_NODES=1)', () => {
         throw new Error(`${name} cannot be tested: ${why}`);

@@ -1,5 +1,6 @@
 /** Real nodes: the machine made ready for them and put back, and their components. */
 import { existsSync } from 'node:fs';
+import { areRealNodesAskedFor, HOW_TO_ASK } from '../../tools/consent.ts';
 import { debianPrograms, ensureDebianPrograms, whyNoDebianPrograms } from '../../tools/debian.ts';
 import { ClusterError } from '../errors.ts';
 import { type Layout, layoutOf } from '../layout.ts';
@@ -33,6 +34,12 @@ const LONGEST_SOCKET = 107;
 
 /** Why this machine cannot have real nodes; null: it can, perhaps after some packages were installed. */
 export const whyNoRealNodes = (): Promise<string | null> => whyNoDebianPrograms(realNodePrograms);
+
+/** As `whyNoRealNodes`, for tests: a machine that nobody has opted in has none. */
+export async function whyNoTestsOnRealNodes(): Promise<string | null> {
+  if (areRealNodesAskedFor()) return await whyNoRealNodes();
+  return `it installs packages and changes kernel settings, which nobody has asked for (${HOW_TO_ASK})`;
+}
 
 /** Installs and builds what the machine lacks. Throws ToolError or ClusterError where that cannot be; nothing else is changed. */
 export async function ensureRealNodeParts(): Promise<void> {

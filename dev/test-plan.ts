@@ -1,0 +1,51 @@
+/** What `npm test` runs, and what it leaves out. */
+import { checks } from './check.ts';
+import type { Step } from './steps.ts';
+import { HOW_TO_ASK } from './tools/consent.ts';
+
+export type TestOptions = {
+  /** Only what takes less than a minute. */
+  readonly quick: boolean;
+  /** Whether pods may run on this machine; see tools/consent.ts. */
+  readonly realNodes: boolean;
+};
+
+export type TestPlan = {
+  /** They need nothing but this checkout. */
+  readonly fast: readonly Step[];
+  /** They need the real components, which may have to be built first. */
+  readonly onComponents: readonly Step[];
+  /** What a complete run has besides. */
+  readonly leftOut: readonly string[];
+};
+
+/** The rules one at a time. Properties, simulation, exploration and the example clients take the rest of the unit tests' minutes. */
+const QUICK_FOLDERS = ['test/unit', 'test/dev'];
+
+const vitest = (name: string, ...args: readonly string[]): Step => ({
+  name,
+  command: 'vitest',
+  args: ['run', ...args],
+});
+
+const quickTests = vitest('quick unit tests', '--project', 'unit', ...QUICK_FOLDERS);
+const unitTests = vitest('unit tests and properties', '--project', 'unit');
+const integrationTests = vitest('integration tests', '--project', 'integration', '--project', 'integration-alone');
+const endToEndTest = vitest('end-to-end test', '--project', 'e2e');
+
+export function testPlan({ quick, realNodes }: TestOptions): TestPlan {
+  if (quick) {
+    const leftOut = [
+      'properties, simulation, exploration, examples (npm run test:unit)',
+      'all that npm test runs on real components',
+    ];
+    return { fast: [...checks, quickTests], onComponents: [], leftOut };
+  }
+  const fast = [...checks, unitTests];
+  if (realNodes) return { fast, onComponents: [integrationTests, endToEndTest], leftOut: [] };
+  return {
+    fast,
+    onComponents: [integrationTests],
+    leftOut: [`the end-to-end test, and what integration tests need real nodes: ask for them (${HOW_TO_ASK})`],
+  };
+}

@@ -7,6 +7,8 @@ export const checks: readonly Step[] = [
   { name: 'lint', command: 'oxlint', args: ['--deny-warnings'] },
   { name: 'types', command: 'tsc', args: ['-p', '.'] },
   { name: 'unused code', command: 'knip', args: [] },
+  { name: 'spelling', command: 'cspell', args: ['lint', '--no-progress', '--no-summary'] },
+  { name: 'links', command: 'remark', args: ['--frail', '--quiet', '--ignore-path', '.gitignore', '.'] },
 ];
 
 if (import.meta.main) process.exitCode = await runSteps(checks);

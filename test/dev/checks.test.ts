@@ -1,0 +1,75 @@
+/** The checks of names and texts are tried on files that break them: a check that cannot fail holds nothing. */
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checks } from '../../dev/check.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const CONFIGURATION = ['.oxlintrc.json', '.gitignore', '.remarkrc.json', 'cspell.json', 'cspell-words.txt'];
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'leadergroup-checks-'));
+  for (const file of CONFIGURATION) await copyFile(join(ROOT, file), join(dir, file));
+  await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
+});
+
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** What a check says of these files, and no others. Empty: nothing. */
+async function complaints(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(dir, path)), { recursive: true });
+    await writeFile(join(dir, path), content);
+  }
+  const said = await run(name);
+  for (const path of Object.keys(files)) await rm(join(dir, path));
+  return said;
+}
+
+function run(name: string): Promise<string> {
+  const { command, args } = checks.find((check) => check.name === name) ?? { command: 'no such check', args: [] };
+  const program = join(ROOT, 'node_modules/.bin', command);
+  return new Promise((resolve) => {
+    execFile(program, args, { cwd: dir }, (error, stdout, stderr) => resolve(error === null ? '' : stdout + stderr));
+  });
+}
+
+describe('npm run check refuses', () => {
+  it('a file whose name is not in kebab-case', async () => {
+    expect(await complaints('lint', { 'dev/lockKeys.ts': 'export const a = 1;\n' })).toContain('filename-case');
+  });
+
+  it.each([
+    ['a page', { 'README.md': 'The leeder of a group.\n' }, 'leeder'],
+    ['a comment', { 'src/a.ts': '/** The leeder of a group. */\nexport const a = 1;\n' }, 'leeder'],
+    ['a manifest', { 'deploy/a.yaml': 'description: The leeder.\n' }, 'leeder'],
+  ])('a misspelt word in %s', async (_, files, word) => {
+    expect(await complaints('spelling', files)).toContain(word);
+  });
+
+  it.each([
+    ['file', 'docs/none.md'],
+    ['heading', 'docs/a.md#none'],
+    ['heading of its own', '#none'],
+  ])('a link to a %s that does not exist', async (_, target) => {
+    expect(await complaints('links', { 'README.md': `# A\n\n[x](${target})\n`, 'docs/a.md': '# A\n' })).toContain(
+      'none',
+    );
+  });
+});
+
+describe('npm run check passes', () => {
+  it('correct names, words and links', async () => {
+    const files = {
+      'README.md': '# A\n\n[kubelet](docs/a.md#b-c), [here](#a)\n',
+      'docs/a.md': '# B c\n',
+      'dev/a-b.ts': 'export const a = 1;\n',
+    };
+    expect(await complaints('lint', files)).toBe('');
+    expect(await complaints('spelling', files)).toBe('');
+    expect(await complaints('links', files)).toBe('');
+  });
+});

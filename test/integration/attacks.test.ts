@@ -1,12 +1,10 @@
 /**
- * The schedules of notes/attacks.md that an operator can suffer, on the real API server and the real Consul. "one" and "two"
+ * The schedules of docs/attacks.md that an operator can suffer, on the real API server and the real Consul. "one" and "two"
  * are replicas, a, b and c pods. Late requests are held between a replica and the servers and let go when the world has
  * moved on.
  *
- * Not here, because one replica at a time owns everything for now: 1 (needs an owner that goes on while another acts; walked
- * in test/properties/attacks.test.ts), 6 (a bucket never comes back under the same session: its core is 5), 12 and 13 (there
- * is no gate yet), 17 (nobody destroys a peer's session yet).
- * 14 is in the tests of overlapping groups.
+ * Elsewhere: 1 (its owner goes on while another acts; properties/attacks.test.ts), 6 (the same, and its core is 5), 12 and 13
+ * (gate.test.ts), 14 (lifecycle.test.ts), 17 (unit/operator/replicas/peers.test.ts).
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

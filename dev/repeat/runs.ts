@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
+import { areRealNodesAskedFor, HOW_TO_ASK } from '../tools/consent.ts';
 
 const COMMANDS = {
   unit: ['vitest', 'run', '--project', 'unit'],
@@ -31,7 +32,11 @@ export type Run = {
 
 const isStage = (name: string): name is Stage => Object.hasOwn(COMMANDS, name);
 
-export function parseRepeat(argv: readonly string[]): Wish | { readonly wrong: string } {
+/** @param realNodes asked for; without them every run of the end-to-end test would pass, for it would test nothing */
+export function parseRepeat(
+  argv: readonly string[],
+  realNodes: boolean = areRealNodesAskedFor(),
+): Wish | { readonly wrong: string } {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
@@ -42,6 +47,8 @@ export function parseRepeat(argv: readonly string[]): Wish | { readonly wrong: s
     return { wrong: `--times is a whole number above 0, not ${values.times}` };
   const stages = positionals.length === 0 ? ['e2e' as const] : positionals.filter(isStage);
   const unknown = positionals.find((name) => !isStage(name));
+  if (unknown === undefined && stages.includes('e2e') && !realNodes)
+    return { wrong: `e2e runs on real nodes, which nobody has asked for (${HOW_TO_ASK})` };
   if (unknown === undefined) return { stages, times, out: values.out };
   return { wrong: `there is no stage ${unknown}: they are ${Object.keys(COMMANDS).join(', ')}` };
 }

@@ -9,7 +9,12 @@ test.each([
   [['--times', '0'], { wrong: '--times is a whole number above 0, not 0' }],
   [['e3e'], { wrong: 'there is no stage e3e: they are unit, integration, e2e, all' }],
 ])('%j', (argv, wish) => {
-  expect(parseRepeat(argv)).toEqual(wish);
+  expect(parseRepeat(argv, true)).toEqual(wish);
+});
+
+test('runs the end-to-end test only where real nodes are asked for', () => {
+  expect(parseRepeat([], false)).toEqual({ wrong: expect.stringContaining('LEADERGROUP_REQUIRE_REAL_NODES=1') });
+  expect(parseRepeat(['unit', 'integration'], false)).toMatchObject({ stages: ['unit', 'integration'] });
 });
 
 test('names every run that failed, and where to read of it', () => {

@@ -56,16 +56,16 @@ type Report = (problem: string) => void;
 /** Over the timeout of a patch: the time between the decision to send it and its sending. */
 const MARGIN_SLACK_MS = 500;
 
-const packageVersion = (readFile: ConfigSource['readFile']): string => {
+function packageVersion(readFile: ConfigSource['readFile']): string {
   try {
     const text = readFile(fileURLToPath(new URL('../package.json', import.meta.url)));
     return String((JSON.parse(text) as { version?: unknown }).version);
   } catch {
     return 'unknown';
   }
-};
+}
 
-const fileSettings = (path: string | null, readFile: ConfigSource['readFile'], report: Report) => {
+function fileSettings(path: string | null, readFile: ConfigSource['readFile'], report: Report) {
   if (path === null) return new Map<SettingPath, RawSetting>();
   try {
     return readFileSettings(readFile(path), path, report);
@@ -73,9 +73,9 @@ const fileSettings = (path: string | null, readFile: ConfigSource['readFile'], r
     report(`--config: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     return new Map<SettingPath, RawSetting>();
   }
-};
+}
 
-const environmentSettings = (env: ConfigSource['env'], report: Report): ReadonlyMap<SettingPath, RawSetting> => {
+function environmentSettings(env: ConfigSource['env'], report: Report): ReadonlyMap<SettingPath, RawSetting> {
   const paths = new Map(SETTING_PATHS.map((path) => [environmentName(path), path]));
   const found = new Map<SettingPath, RawSetting>();
   for (const [name, raw] of Object.entries(env)) {
@@ -85,22 +85,22 @@ const environmentSettings = (env: ConfigSource['env'], report: Report): Readonly
     else if (!isServiceLink(name)) report(`${name} is unknown: allowed are ${[...paths.keys()].join(', ')}`);
   }
   return found;
-};
+}
 
 /** A group's own lock must be out of reach of every lockKey. */
-const checkPrefixes = ({ prefix, lockKeys }: Settings, report: Report): void => {
+function checkPrefixes({ prefix, lockKeys }: Settings, report: Report): void {
   for (const { prefix: shared } of lockKeys) {
     if (shared.startsWith(`${prefix}/`)) report(`lockKeys: ${shared} is below the operator's own prefix ${prefix}`);
   }
-};
+}
 
-const freeze = <T>(value: T): T => {
+function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const part of Object.values(value)) freeze(part);
   }
   return value;
-};
+}
 
 const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity): Config => ({
   cluster: settings.cluster,
@@ -117,7 +117,7 @@ const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity)
 });
 
 /** The environment wins over the file, the file over the defaults. Reads nothing but through `readFile`. */
-export const loadConfig = (source: ConfigSource): LoadedConfig => {
+export function loadConfig(source: ConfigSource): LoadedConfig {
   const problems: string[] = [];
   const report: Report = (problem) => void problems.push(problem);
   const flags = readFlags(source.argv, report);
@@ -133,4 +133,4 @@ export const loadConfig = (source: ConfigSource): LoadedConfig => {
   const identity = readIdentity(source.env, source, report);
   if (problems.length > 0) return { kind: 'invalid', problems };
   return { kind: 'ok', config: freeze(assemble(settings, consul, identity)) };
-};
+}

@@ -7,10 +7,10 @@ import type { Log } from './ports/log.ts';
  * logs are collected. `destination`: for tests; by default standard output, written synchronously so that the last line
  * before an exit is not lost.
  */
-export const createLog = (options: {
+export function createLog(options: {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly destination?: DestinationStream;
-}): Log => {
+}): Log {
   const logger = pino(
     {
       level: options.level,
@@ -29,4 +29,4 @@ export const createLog = (options: {
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
   };
-};
+}

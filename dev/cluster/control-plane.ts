@@ -168,4 +168,4 @@ function realNodeUsers({ layout, state }: Site): readonly string[] {
 
 const tokensPath = ({ layout }: Site) => join(layout.secrets, 'tokens.csv');
 const accountKeyPath = ({ layout }: Site) => join(layout.secrets, 'service-account.key');
-const nothing = async () => {};
+async function nothing() {}

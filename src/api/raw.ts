@@ -10,23 +10,23 @@ export const asObject = (value: unknown): RawObject | null =>
 export const field = (object: RawObject, name: string): unknown => object[name] ?? undefined;
 
 /** A text field; empty when it is absent or no text. */
-export const textField = (object: RawObject, name: string): string => {
+export function textField(object: RawObject, name: string): string {
   const value = field(object, name);
   return typeof value === 'string' ? value : '';
-};
+}
 
 /** A counter: a whole number from 0 to 2^53 - 1; 0 for anything else. */
-export const countField = (object: RawObject, name: string): number => {
+export function countField(object: RawObject, name: string): number {
   const value = field(object, name);
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0;
-};
+}
 
 /** What `parse` makes of each element of a list field; elements that it answers with null are left out. */
-export const listField = <T>(object: RawObject, name: string, parse: (element: unknown) => T | null): readonly T[] => {
+export function listField<T>(object: RawObject, name: string, parse: (element: unknown) => T | null): readonly T[] {
   const value = field(object, name);
   if (!Array.isArray(value)) return [];
   return value.map(parse).filter((element) => element !== null);
-};
+}
 
 /** The value as a problem's sentence shows it: at most some 80 characters, never its structure. */
 export function show(value: unknown): string {

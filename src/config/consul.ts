@@ -38,33 +38,33 @@ const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
 
 /** An empty variable is one that was left out: charts and shells write them so. */
-const given = (env: Environment, name: string): string | null => {
+function given(env: Environment, name: string): string | null {
   const value = env[name]?.trim();
   return value === undefined || value === '' ? null : value;
-};
+}
 
-const flag = (env: Environment, name: string, fallback: boolean, report: Report): boolean => {
+function flag(env: Environment, name: string, fallback: boolean, report: Report): boolean {
   const value = given(env, name);
   if (value === null || TRUE.includes(value)) return value === null ? fallback : true;
   if (!FALSE.includes(value)) report(`${name}: ${show(value)} is neither true nor false`);
   return false;
-};
+}
 
-const parseUrl = (text: string): URL | null => {
+function parseUrl(text: string): URL | null {
   try {
     return new URL(text);
   } catch {
     return null;
   }
-};
+}
 
 /** A URL keeps no default port, but Consul's is another: 80 and 443 are spelled out. */
-const urlOf = (url: URL, secure: boolean): string => {
+function urlOf(url: URL, secure: boolean): string {
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
   return `${secure ? 'https' : 'http'}://${url.hostname}:${port}${url.pathname.replace(/\/+$/, '')}`;
-};
+}
 
-const readAddress = (env: Environment, report: Report): URL | null => {
+function readAddress(env: Environment, report: Report): URL | null {
   const value = given(env, 'CONSUL_HTTP_ADDR') ?? DEFAULT_ADDRESS;
   if (value.startsWith('unix:') || value.startsWith('/')) {
     report(`CONSUL_HTTP_ADDR: ${show(value)} is a unix socket, which is not supported: use host:port`);
@@ -75,9 +75,9 @@ const readAddress = (env: Environment, report: Report): URL | null => {
   if (isPlain && url.hostname !== '' && ['http:', 'https:'].includes(url.protocol)) return url;
   report('CONSUL_HTTP_ADDR: it is not an address: write host:port, http://host:port or https://host:port');
   return null;
-};
+}
 
-const checkFiles = (env: Environment, readFile: (path: string) => string, report: Report): void => {
+function checkFiles(env: Environment, readFile: (path: string) => string, report: Report): void {
   for (const name of FILES) {
     const path = given(env, name);
     if (path === null) continue;
@@ -87,23 +87,19 @@ const checkFiles = (env: Environment, readFile: (path: string) => string, report
       report(`${name}: ${show(path)} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-};
+}
 
-const checkPairs = (env: Environment, report: Report): void => {
+function checkPairs(env: Environment, report: Report): void {
   for (const [name, instead] of Object.entries(UNSUPPORTED)) {
     if (given(env, name) !== null) report(`${name} is not supported: ${instead}, and leave it out`);
   }
   const [cert, key] = [given(env, 'CONSUL_CLIENT_CERT'), given(env, 'CONSUL_CLIENT_KEY')];
   if (cert !== null && key === null) report('CONSUL_CLIENT_CERT is set without CONSUL_CLIENT_KEY: set both');
   if (cert === null && key !== null) report('CONSUL_CLIENT_KEY is set without CONSUL_CLIENT_CERT: set both');
-};
+}
 
 /** TLS once asked for is never taken back by an http:// in the address, as with Consul's own clients. */
-export const readConsulAddress = (
-  env: Environment,
-  readFile: (path: string) => string,
-  report: Report,
-): ConsulAddress => {
+export function readConsulAddress(env: Environment, readFile: (path: string) => string, report: Report): ConsulAddress {
   const url = readAddress(env, report);
   const secure = flag(env, 'CONSUL_HTTP_SSL', false, report) || url?.protocol === 'https:';
   const verify = flag(env, 'CONSUL_HTTP_SSL_VERIFY', true, report);
@@ -123,4 +119,4 @@ export const readConsulAddress = (
         }
       : null,
   };
-};
+}

@@ -11,13 +11,13 @@ const isPath = (path: string): path is SettingPath => (SETTING_PATHS as readonly
 
 const isSection = (path: string): boolean => SETTING_PATHS.some((known) => known.startsWith(`${path}.`));
 
-const childrenOf = (section: string): string => {
+function childrenOf(section: string): string {
   const start = section === '' ? '' : `${section}.`;
   const names = SETTING_PATHS.filter((path) => path.startsWith(start)).map(
     (path) => path.slice(start.length).split('.')[0],
   );
   return [...new Set(names)].join(', ');
-};
+}
 
 const collect = (
   mapping: Mapping,
@@ -40,7 +40,7 @@ const collect = (
     return [];
   });
 
-const parse = (text: string, file: string, report: (problem: string) => void): unknown => {
+function parse(text: string, file: string, report: (problem: string) => void): unknown {
   try {
     const document = parseDocument(text, { prettyErrors: true });
     for (const { message } of document.errors) report(`${file}: ${message.split('\n')[0]?.replace(/:$/, '')}`);
@@ -50,17 +50,17 @@ const parse = (text: string, file: string, report: (problem: string) => void): u
     report(`${file}: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   }
-};
+}
 
 /** The raw settings of a file; `report` is told of what is no YAML, no mapping or no setting of ours. */
-export const readFileSettings = (
+export function readFileSettings(
   text: string,
   file: string,
   report: (problem: string) => void,
-): ReadonlyMap<SettingPath, RawSetting> => {
+): ReadonlyMap<SettingPath, RawSetting> {
   const content = parse(text, file, report);
   if (content === null || content === undefined) return new Map();
   if (isMapping(content)) return new Map(collect(content, '', file, report));
   report(`${file}: the file is not a mapping of settings, e.g. "log: {level: info}"`);
   return new Map();
-};
+}

@@ -31,17 +31,17 @@ export const helpText = (): string =>
   ].join('\n');
 
 /** `--config FILE` and `--config=FILE` as one argument each, with what follows a bare `--config` taken for its file. */
-const joinConfig = (argv: readonly string[]): readonly string[] => {
+function joinConfig(argv: readonly string[]): readonly string[] {
   const [first, second, ...rest] = argv;
   if (first === undefined) return [];
   if (first === '--config') return [`--config=${second ?? ''}`, ...joinConfig(rest)];
   return [first, ...joinConfig(argv.slice(1))];
-};
+}
 
 const CONFIG = /^--config=(.*)$/s;
 
 /** `argv` without node and the script. */
-export const readFlags = (argv: readonly string[], report: (problem: string) => void): Flags => {
+export function readFlags(argv: readonly string[], report: (problem: string) => void): Flags {
   if (argv.includes('--help') || argv.includes('-h')) return { kind: 'help' };
   if (argv.includes('--version')) return { kind: 'version' };
   const args = joinConfig(argv);
@@ -51,4 +51,4 @@ export const readFlags = (argv: readonly string[], report: (problem: string) => 
   if (!files.every(isFile)) report(`--config needs a file: ${USAGE}`);
   if (files.length > 1) report('--config is given twice: one file holds all settings');
   return { kind: 'run', configFile: files.find(isFile) ?? null };
-};
+}

@@ -21,10 +21,10 @@ const NAME_LIMIT = 63;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const given = (env: Environment, name: string): string | null => {
+function given(env: Environment, name: string): string | null {
   const value = env[name]?.trim();
   return value === undefined || value === '' ? null : value;
-};
+}
 
 /** No dots either: Consul's validators have refused keys that end like a file name. */
 const safe = (text: string): string => text.replaceAll(/[^A-Za-z0-9_-]/g, '-');
@@ -33,11 +33,11 @@ const safe = (text: string): string => text.replaceAll(/[^A-Za-z0-9_-]/g, '-');
 const join = (name: string, unique: string): string => `${safe(name).slice(0, NAME_LIMIT)}_${safe(unique)}`;
 
 /** The id: with a pod's uid it stays the same when the container restarts, else every process has its own. */
-export const readIdentity = (
+export function readIdentity(
   env: Environment,
   process: { readonly hostname: string; readonly pid: number },
   report: (problem: string) => void,
-): Identity => {
+): Identity {
   const [podName, podNamespace, podUid] = ['POD_NAME', 'POD_NAMESPACE', 'POD_UID'].map((name) => given(env, name)) as [
     string | null,
     string | null,
@@ -51,4 +51,4 @@ export const readIdentity = (
   const podIp = given(env, 'POD_IP');
   if (podIp !== null && isIP(podIp) === 0) report(`POD_IP: ${podIp} is no IP address; set it from status.podIP`);
   return { id, podName, podNamespace, podUid, podIp, container: given(env, 'POD_CONTAINER') ?? CONTAINER };
-};
+}

@@ -7,15 +7,15 @@ const KEYS = ['namespaces', 'prefix'];
 const isMapping = (raw: unknown): raw is Readonly<Record<string, unknown>> =>
   typeof raw === 'object' && raw !== null && !Array.isArray(raw);
 
-const namespacesProblem = (raw: unknown): string | null => {
+function namespacesProblem(raw: unknown): string | null {
   if (!Array.isArray(raw) || raw.length === 0) {
     return `namespaces: ${show(raw)} is not a list of namespaces: write e.g. ["shop"] or ["*"]`;
   }
   const wrong = raw.find((namespace) => namespace !== '*' && !isDnsLabel(namespace));
   return wrong === undefined ? null : `namespaces: ${show(wrong)} is neither a namespace's name nor "*"`;
-};
+}
 
-const readRule = (raw: unknown): Read<LockKeyRule> => {
+function readRule(raw: unknown): Read<LockKeyRule> {
   if (!isMapping(raw)) return bad(`${show(raw)} is not a mapping of namespaces and prefix`);
   const prefix = readKeyPath(raw['prefix']);
   const problems = [
@@ -27,16 +27,16 @@ const readRule = (raw: unknown): Read<LockKeyRule> => {
   ].filter((problem) => problem !== null);
   if (problems.length > 0 || !prefix.ok) return bad(problems.join('; '));
   return ok({ namespaces: [...(raw['namespaces'] as string[])], prefix: `${prefix.value}/` });
-};
+}
 
-const fromText = (raw: unknown): unknown => {
+function fromText(raw: unknown): unknown {
   if (typeof raw !== 'string') return raw;
   try {
     return JSON.parse(raw);
   } catch {
     return raw;
   }
-};
+}
 
 /** A list from YAML, or the same as JSON in the environment. Every wrong rule is told, with its position. */
 export const readLockKeys: Reader<readonly LockKeyRule[]> = (raw) => {

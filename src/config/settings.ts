@@ -87,10 +87,7 @@ export const isServiceLink = (name: string): boolean => SERVICE_LINK.test(name);
 export type RawSetting = { readonly where: string; readonly raw: unknown };
 
 /** Every setting read, defaults filled in; `report` is told of each that is wrong, and gets its default instead. */
-export const readSettings = (
-  raws: ReadonlyMap<SettingPath, RawSetting>,
-  report: (problem: string) => void,
-): Settings => {
+export function readSettings(raws: ReadonlyMap<SettingPath, RawSetting>, report: (problem: string) => void): Settings {
   const readOne = <P extends SettingPath>(path: P): Settings[P] => {
     const given = raws.get(path);
     const { read, default: fallback } = SETTINGS[path];
@@ -101,4 +98,4 @@ export const readSettings = (
     return fallback;
   };
   return Object.fromEntries(SETTING_PATHS.map((path) => [path, readOne(path)])) as unknown as Settings;
-};
+}

@@ -7,10 +7,10 @@ export const ok = <T>(value: T): Read<T> => ({ ok: true, value });
 export const bad = (problem: string): Read<never> => ({ ok: false, problem });
 
 /** As people wrote it, short enough for one line. */
-export const show = (raw: unknown): string => {
+export function show(raw: unknown): string {
   const text = raw === undefined ? 'nothing' : JSON.stringify(raw);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-};
+}
 
 const DNS_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const KEY_PART = /^[A-Za-z0-9_.-]+$/;

@@ -22,7 +22,7 @@ export type AgentSource = {
   close(): void;
 };
 
-const createAgents = (tls: ConsulTls | null, material: TlsMaterial): Agents => {
+function createAgents(tls: ConsulTls | null, material: TlsMaterial): Agents {
   const make = (maxSockets: number): http.Agent => {
     const common = { keepAlive: true, maxSockets, timeout: IDLE_MS };
     if (tls === null) return new http.Agent(common);
@@ -34,10 +34,10 @@ const createAgents = (tls: ConsulTls | null, material: TlsMaterial): Agents => {
     renewals: make(MAX_SOCKETS.renewals),
     blocking: make(MAX_SOCKETS.blocking),
   };
-};
+}
 
 /** New agents when a certificate file has changed. The old ones end by themselves: what is under way is not cut. */
-export const createAgentSource = (tls: ConsulTls | null): AgentSource => {
+export function createAgentSource(tls: ConsulTls | null): AgentSource {
   let agents: Agents | null = null;
   let made: TlsMaterial | null = null;
   return {
@@ -52,4 +52,4 @@ export const createAgentSource = (tls: ConsulTls | null): AgentSource => {
       for (const agent of Object.values(agents ?? {})) agent.destroy();
     },
   };
-};
+}

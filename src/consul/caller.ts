@@ -72,17 +72,17 @@ function poolOf<T>({ operation, heldMs }: Call<T>): Pool {
 const isExpected = <T>(call: Call<T>, answer: Answer): boolean =>
   (answer.status >= 200 && answer.status < 300) || (call.expected?.(answer) ?? false);
 
-const readAnswer = <T>(call: Call<T>, answer: Answer, attempt: Attempt): T => {
+function readAnswer<T>(call: Call<T>, answer: Answer, attempt: Attempt): T {
   try {
     return call.read(answer, attempt);
   } catch (error) {
     if (error instanceof MalformedAnswer) throw malformed(attempt, error);
     throw error;
   }
-};
+}
 
 /** Throws nothing but ConsulError and the signal's reason. */
-export const createCaller = (transport: Transport, options: CallerOptions): Caller => {
+export function createCaller(transport: Transport, options: CallerOptions): Caller {
   const attemptOf = <T>({ what, write, rule }: Call<T>): Attempt => ({
     what,
     write,
@@ -111,4 +111,4 @@ export const createCaller = (transport: Transport, options: CallerOptions): Call
       throw error;
     }
   };
-};
+}

@@ -28,7 +28,7 @@ export type ConsulClient = Consul & {
  * **Cancellation**: a method rejects with its signal's reason at once; a write may still be applied, and Consul keeps an
  * aborted blocking read until its wait is over.
  */
-export const createConsul = (options: ConsulOptions): ConsulClient => {
+export function createConsul(options: ConsulOptions): ConsulClient {
   const nowMs = options.nowMs ?? (() => performance.now());
   const transport = createTransport(options, nowMs);
   const call = createCaller(transport, {
@@ -39,7 +39,7 @@ export const createConsul = (options: ConsulOptions): ConsulClient => {
     nowMs,
   });
   return { ...createSessions(call), ...createKeys(call, `${options.prefix}/`), close: () => transport.close() };
-};
+}
 
 export type { RequestReport } from './caller.ts';
 export type { ConsulTls } from './credentials.ts';

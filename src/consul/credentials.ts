@@ -38,7 +38,7 @@ export type CredentialSource = {
 type Cell = { read(): Promise<string | null>; expire(): void };
 
 /** The content of a file, at most MAX_AGE_MS old; null without a path. Concurrent callers share one read. */
-const fileCell = (path: string | null, nowMs: () => number): Cell => {
+function fileCell(path: string | null, nowMs: () => number): Cell {
   let content: string | null = null;
   let freshUntilMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<string | null> | null = null;
@@ -63,13 +63,13 @@ const fileCell = (path: string | null, nowMs: () => number): Cell => {
       freshUntilMs = Number.NEGATIVE_INFINITY;
     },
   };
-};
+}
 
 /** `nowMs`: monotonic. A token file wins over a token, as in Consul's own clients. */
-export const createCredentialSource = (
+export function createCredentialSource(
   options: { readonly token: string | null; readonly tokenFile: string | null; readonly tls: ConsulTls | null },
   nowMs: () => number,
-): CredentialSource => {
+): CredentialSource {
   const token = fileCell(options.tokenFile, nowMs);
   const ca = fileCell(options.tls?.caFile ?? null, nowMs);
   const cert = fileCell(options.tls?.certFile ?? null, nowMs);
@@ -89,4 +89,4 @@ export const createCredentialSource = (
     },
     refused: () => token.expire(),
   };
-};
+}

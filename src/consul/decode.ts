@@ -18,44 +18,44 @@ type SourceReviver = (key: string, value: unknown, context: { readonly source?: 
 /** Flags come as their source text: as a number, 3304740253564472300 would pass for api.Lock's flag. */
 const keepFlagsExact: SourceReviver = (key, value, { source }) => (key === 'Flags' ? source : value);
 
-const parseJson = (text: string): unknown => {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text, keepFlagsExact as Parameters<typeof JSON.parse>[1]);
   } catch (error) {
     throw new MalformedAnswer('the body is no JSON', { cause: error });
   }
-};
+}
 
-const fieldsOf = (value: unknown, what: string): Fields => {
+function fieldsOf(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw new MalformedAnswer(`${what} is no object`);
-};
+}
 
-const listOf = (value: unknown, what: string): readonly unknown[] => {
+function listOf(value: unknown, what: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
   throw new MalformedAnswer(`${what} is no list`);
-};
+}
 
-const textOf = (fields: Fields, key: string): string => {
+function textOf(fields: Fields, key: string): string {
   const value = fields[key];
   if (typeof value === 'string') return value;
   throw new MalformedAnswer(`${key} is no text`);
-};
+}
 
-const countOf = (fields: Fields, key: string): number => {
+function countOf(fields: Fields, key: string): number {
   const value = fields[key];
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new MalformedAnswer(`${key} is no count`);
-};
+}
 
-const valueOf = (fields: Fields): string | null => {
+function valueOf(fields: Fields): string | null {
   const { Value: value } = fields;
   if (value === null || value === undefined) return null;
   if (typeof value !== 'string') throw new MalformedAnswer('Value is no text');
   return Buffer.from(value, 'base64').toString('utf8');
-};
+}
 
-const entryOf = (raw: unknown): KvEntry => {
+function entryOf(raw: unknown): KvEntry {
   const fields = fieldsOf(raw, 'an entry');
   const session = fields['Session'] === undefined ? '' : textOf(fields, 'Session');
   return {
@@ -66,9 +66,9 @@ const entryOf = (raw: unknown): KvEntry => {
     createIndex: countOf(fields, 'CreateIndex'),
     modifyIndex: countOf(fields, 'ModifyIndex'),
   };
-};
+}
 
-const sessionOf = (raw: unknown): ConsulSession => {
+function sessionOf(raw: unknown): ConsulSession {
   const fields = fieldsOf(raw, 'a session');
   const ttlMs = parseDuration(textOf(fields, 'TTL'));
   if (ttlMs === null) throw new MalformedAnswer('TTL is no duration');
@@ -80,7 +80,7 @@ const sessionOf = (raw: unknown): ConsulSession => {
     lockDelayMs: countOf(fields, 'LockDelay') / 1e6,
     createIndex: countOf(fields, 'CreateIndex'),
   };
-};
+}
 
 const resultsOf = (answer: Fields): readonly KvEntry[] =>
   listOf(answer['Results'], 'Results').map((result) => entryOf(fieldsOf(result, 'a result')['KV']));
@@ -90,25 +90,25 @@ export const decodeSessions = (text: string): readonly ConsulSession[] =>
   listOf(parseJson(text), 'the answer').map(sessionOf);
 
 /** The answer of /session/create. */
-export const decodeSessionId = (text: string): string => {
+export function decodeSessionId(text: string): string {
   const id = textOf(fieldsOf(parseJson(text), 'the answer'), 'ID');
   if (id === '') throw new MalformedAnswer('ID is empty');
   return id;
-};
+}
 
 /** The answer of a recursive /kv read. */
 export const decodeEntries = (text: string): readonly KvEntry[] => listOf(parseJson(text), 'the answer').map(entryOf);
 
 /** The answer `true` of a request that has nothing to tell. */
-export const decodeTrue = (text: string): void => {
+export function decodeTrue(text: string): void {
   if (text.trim() !== 'true') throw new MalformedAnswer('the answer is not "true"');
-};
+}
 
 /**
  * What a committed transaction wrote. Consul gives an entry for each operation but delete and check-not-exists, in order,
  * all without values: those of the written ones are put back, the others are left out.
  */
-export const decodeCommitted = (text: string, ops: readonly TxnOp[]): readonly KvEntry[] => {
+export function decodeCommitted(text: string, ops: readonly TxnOp[]): readonly KvEntry[] {
   const answered = ops.filter(({ verb }) => verb !== 'delete' && verb !== 'check-not-exists');
   const results = resultsOf(fieldsOf(parseJson(text), 'the answer'));
   if (results.length !== answered.length) {
@@ -119,10 +119,10 @@ export const decodeCommitted = (text: string, ops: readonly TxnOp[]): readonly K
     if (op?.key !== entry.key) throw new MalformedAnswer('the results are of other keys');
     return 'value' in op ? [{ ...entry, value: op.value }] : [];
   });
-};
+}
 
 /** The answer 409 of a transaction. */
-export const decodeRejections = (text: string): readonly TxnRejection[] => {
+export function decodeRejections(text: string): readonly TxnRejection[] {
   const errors = listOf(fieldsOf(parseJson(text), 'the answer')['Errors'], 'Errors');
   if (errors.length === 0) throw new MalformedAnswer('Errors is empty');
   return errors.map((raw) => {
@@ -130,10 +130,10 @@ export const decodeRejections = (text: string): readonly TxnRejection[] => {
     const what = textOf(fields, 'What');
     return { op: countOf(fields, 'OpIndex'), reason: rejectionReason(what), text: what };
   });
-};
+}
 
 /** The answer of a read of several keys: one for each, in order; null: Consul filtered it (it says so, or does not to a request without a token). */
-export const decodeReadKeys = (text: string, keys: readonly string[]): readonly (KvEntry | null)[] | null => {
+export function decodeReadKeys(text: string, keys: readonly string[]): readonly (KvEntry | null)[] | null {
   const answer = fieldsOf(parseJson(text), 'the answer');
   const entries = resultsOf(answer);
   if (answer['ResultsFilteredByACLs'] === true || entries.length < keys.length) return null;
@@ -142,11 +142,11 @@ export const decodeReadKeys = (text: string, keys: readonly string[]): readonly 
   }
   // get-or-empty answers a key that does not exist with an entry that was never created.
   return entries.map((entry) => (entry.createIndex === 0 ? null : entry));
-};
+}
 
 /** X-Consul-Index, at least 1: Consul's own advice, since 0 would not block and a watch would spin. */
-export const decodeIndex = (header: string | readonly string[] | undefined): number => {
+export function decodeIndex(header: string | readonly string[] | undefined): number {
   const index = typeof header === 'string' && /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
   if (!Number.isSafeInteger(index)) throw new MalformedAnswer('there is no X-Consul-Index');
   return Math.max(1, index);
-};
+}

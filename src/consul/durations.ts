@@ -17,9 +17,9 @@ const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gu;
 export const formatDuration = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000}s` : `${Math.round(ms)}ms`);
 
 /** Milliseconds of e.g. "1m30s"; 0 for the empty text and "0"; null for what is no duration. */
-export const parseDuration = (text: string): number | null => {
+export function parseDuration(text: string): number | null {
   if (text === '' || text === '0') return 0;
   const parts = [...text.matchAll(PART)];
   if (parts.map(([part]) => part).join('') !== text) return null;
   return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN), 0);
-};
+}

@@ -14,7 +14,7 @@ type KvOp = Readonly<Record<string, unknown>>;
 
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 
-const encodeOp = (op: TxnOp): KvOp => {
+function encodeOp(op: TxnOp): KvOp {
   switch (op.verb) {
     case 'check-session':
       return { Verb: op.verb, Key: op.key, Session: op.session };
@@ -29,7 +29,7 @@ const encodeOp = (op: TxnOp): KvOp => {
     case 'unlock':
       return { Verb: op.verb, Key: op.key, Session: op.session, Value: base64(op.value), Flags: RAW_LOCK_FLAG };
   }
-};
+}
 
 /** The body of a transaction. */
 export const encodeTxn = (ops: readonly TxnOp[]): string => JSON.stringify(ops.map((op) => ({ KV: encodeOp(op) })));

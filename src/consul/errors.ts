@@ -39,14 +39,14 @@ const NO_NODE = /(?:^|: )Missing node registration$/;
 const USELESS = /^(?:Invalid Session TTL\b|Session TTL '.*' invalid\b|apply failed: Missing check\b|Must provide\b)/;
 const MISSING_RIGHT = /lacks permission '(\w+):(\w+)' on "([^"]*)"/;
 
-const shorten = (text: string): string => {
+function shorten(text: string): string {
   const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > ADVICE_LIMIT ? `${line.slice(0, ADVICE_LIMIT)}…` : line;
-};
+}
 
 const isProxyText = (text: string): boolean => text.trimStart().startsWith('<');
 
-const kindOf = ({ status, text }: Refusal): ConsulErrorKind => {
+function kindOf({ status, text }: Refusal): ConsulErrorKind {
   const words = text.trim();
   if (status === 401 || status === 403) return 'denied';
   if (status === 429 || NOT_APPLIED.test(words) || TOO_MANY_CONNECTIONS.test(words)) return 'unreachable';
@@ -56,43 +56,43 @@ const kindOf = ({ status, text }: Refusal): ConsulErrorKind => {
   if (status === 404) return 'unreachable';
   if (status === 408 || status >= 500) return 'unknown';
   return status >= 400 ? 'refused' : 'unknown';
-};
+}
 
 /** A read cannot have applied anything, whatever became of its answer. */
 const forAttempt = (kind: ConsulErrorKind, write: boolean): ConsulErrorKind =>
   kind === 'unknown' && !write ? 'unreachable' : kind;
 
 /** `prefix` is the operator's own key prefix with its slash: one rule for it serves all its keys. */
-export const ruleFor = (resource: string, access: string, name: string, prefix: string): string => {
+export function ruleFor(resource: string, access: string, name: string, prefix: string): string {
   if (resource !== 'key') return `${resource} "${name}" { policy = "${access}" }`;
   const scope = name.startsWith(prefix) ? prefix : name.slice(0, name.lastIndexOf('/') + 1);
   return scope === '' ? `key "${name}" { policy = "${access}" }` : `key_prefix "${scope}" { policy = "${access}" }`;
-};
+}
 
 /** The ACL rule that Consul's own words ask for; null when they name none. */
-const missingRule = (text: string, prefix: string): string | null => {
+function missingRule(text: string, prefix: string): string | null {
   const [, resource, access, name] = MISSING_RIGHT.exec(text) ?? [];
   if (resource === undefined || access === undefined || name === undefined) return null;
   return ruleFor(resource, access, name, prefix);
-};
+}
 
-const denialAdvice = (attempt: Attempt, text: string, prefix: string): string => {
+function denialAdvice(attempt: Attempt, text: string, prefix: string): string {
   if (/ACL not found/i.test(text)) {
     return 'the token is unknown to Consul: check CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE';
   }
   const rule = missingRule(text, prefix) ?? attempt.rule;
   return rule === null ? 'check the rights of the token' : `give the token the rule: ${rule}`;
-};
+}
 
-const adviceOf = (kind: ConsulErrorKind, attempt: Attempt, { status, text }: Refusal, prefix: string): string => {
+function adviceOf(kind: ConsulErrorKind, attempt: Attempt, { status, text }: Refusal, prefix: string): string {
   if (kind === 'denied') return `; ${denialAdvice(attempt, text, prefix)}`;
   if (kind === 'noNode') return '; register the node first';
   if (status === 404 || isProxyText(text)) return `; is ${attempt.address} Consul's HTTP address?`;
   return '';
-};
+}
 
 /** No answer came. */
-export const fromFailure = (attempt: Attempt, failure: Failure): ConsulError => {
+export function fromFailure(attempt: Attempt, failure: Failure): ConsulError {
   if (failure.waiting) return new ConsulError('busy', `Cannot ${attempt.what}: not sent, ${failure.reason}`);
   const kind = forAttempt(failure.sent ? 'unknown' : 'unreachable', attempt.write);
   return new ConsulError(
@@ -102,15 +102,15 @@ export const fromFailure = (attempt: Attempt, failure: Failure): ConsulError => 
       cause: failure.cause,
     },
   );
-};
+}
 
 /** An answer came that is no success. */
-export const fromRefusal = (attempt: Attempt, refusal: Refusal, prefix: string): ConsulError => {
+export function fromRefusal(attempt: Attempt, refusal: Refusal, prefix: string): ConsulError {
   const kind = forAttempt(kindOf(refusal), attempt.write);
   const words = shorten(refusal.text);
   const said = `Consul answered ${refusal.status}${words === '' ? '' : `: ${words}`}`;
   return new ConsulError(kind, `Cannot ${attempt.what}: ${said}${adviceOf(kind, attempt, refusal, prefix)}`);
-};
+}
 
 /** Consul left out what the token may not read: an empty answer that looks like "there is nothing". */
 export const filtered = (attempt: Attempt): ConsulError =>

@@ -58,7 +58,7 @@ const isNotFound = ({ status }: Answer): boolean => status === 404;
 
 type Found = { readonly index: number; readonly entries: readonly KvEntry[] };
 
-const blockingRead = <T>(
+function blockingRead<T>(
   operation: { readonly at: 'readKey' | 'readPrefix'; readonly blocking: 'watchKey' | 'watchPrefix' },
   {
     what,
@@ -68,7 +68,7 @@ const blockingRead = <T>(
   }: { readonly what: string; readonly rule: string; readonly key: string; readonly recurse: boolean },
   { index, waitMs }: Block,
   result: (found: Found) => T,
-): Call<T> => {
+): Call<T> {
   const blocking = index > 0;
   return {
     operation: blocking ? operation.blocking : operation.at,
@@ -88,7 +88,7 @@ const blockingRead = <T>(
       return result({ index: decodeIndex(answer.headers['x-consul-index']), entries });
     },
   };
-};
+}
 
 const prefixRead = (prefix: string, block: Block): Call<KvSnapshot> =>
   blockingRead(

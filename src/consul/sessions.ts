@@ -25,10 +25,10 @@ export const isFiltered = ({ headers }: Answer): boolean => headers['x-consul-re
 const isSessionGone = ({ status, text }: Answer): boolean =>
   status === 404 && /^Session id '.*' not found$/s.test(text.trim());
 
-const readSessions = (answer: Answer, attempt: Attempt): readonly ConsulSession[] => {
+function readSessions(answer: Answer, attempt: Attempt): readonly ConsulSession[] {
   if (isFiltered(answer)) throw filtered(attempt);
   return decodeSessions(answer.text);
-};
+}
 
 const renewal = (session: string): Call<'renewed' | 'lost'> => ({
   operation: 'renewSession',

@@ -69,14 +69,14 @@ type Flight = { sent: boolean; gaveUpWaiting: boolean };
 const CUT = 'the connection ended in the middle of the answer';
 
 /** Connection errors often have no message: several addresses were tried, each with its own. */
-const reasonOf = (error: unknown): string => {
+function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
   if (!(error instanceof Error)) return String(error);
   return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
-};
+}
 
 /** What our own requests wait for each other says nothing about Consul, so it has its own limit. */
-const limit = (request: ClientRequest, flight: Flight, timeoutMs: number): void => {
+function limit(request: ClientRequest, flight: Flight, timeoutMs: number): void {
   const end = (reason: string): void => {
     request.emit('error', new Error(`${reason} (${timeoutMs}ms)`));
     request.destroy();
@@ -92,10 +92,10 @@ const limit = (request: ClientRequest, flight: Flight, timeoutMs: number): void 
   request.once('close', () => clearTimeout(timer));
   // Else the agent ends a blocking read when its connection has been silent for as long as an idle one may be.
   request.setTimeout(timeoutMs + SOCKET_GRACE_MS);
-};
+}
 
 /** Notes when the connection stands, and ends the request when it breaks in the middle of the answer. */
-const observe = (request: ClientRequest, flight: Flight): ClientRequest => {
+function observe(request: ClientRequest, flight: Flight): ClientRequest {
   const sent = (): void => {
     flight.sent = true;
   };
@@ -109,7 +109,7 @@ const observe = (request: ClientRequest, flight: Flight): ClientRequest => {
     });
   });
   return request;
-};
+}
 
 /** The package keeps the brackets of an IPv6 address, which would then be looked up as a name. */
 const withoutBrackets = (options: RequestOptions): RequestOptions => ({
@@ -131,7 +131,7 @@ const observing =
     next();
   };
 
-const outcomeOf = ({ err, res }: PapiRequest, { sent, gaveUpWaiting: waiting }: Flight): Answer | Failure => {
+function outcomeOf({ err, res }: PapiRequest, { sent, gaveUpWaiting: waiting }: Flight): Answer | Failure {
   if (err !== undefined && err.isResponse !== true) {
     return { kind: 'failed', sent, waiting, reason: reasonOf(err), cause: err };
   }
@@ -142,7 +142,7 @@ const outcomeOf = ({ err, res }: PapiRequest, { sent, gaveUpWaiting: waiting }: 
     headers: res.headers,
     text: res.body?.toString('utf8') ?? '',
   };
-};
+}
 
 const papiOptions = (request: Request, token: string | null, agents: Agents, flight: Flight, ctx: EventEmitter) => ({
   method: request.method,
@@ -167,7 +167,7 @@ const credentialsFailure = (cause: unknown): Failure => ({
 const createPapi = (address: string): Papi =>
   new ConsulPackage({ baseUrl: `${address}/v1` } as object) as unknown as Papi;
 
-const exchange = async (papi: Papi, options: ReturnType<typeof papiOptions>, flight: Flight) => {
+async function exchange(papi: Papi, options: ReturnType<typeof papiOptions>, flight: Flight) {
   try {
     // oxlint-disable-next-line no-underscore-dangle -- papi's own name for what the package's methods are built on
     const state = await papi._request(options, (done, next) => next(false, done));
@@ -176,10 +176,10 @@ const exchange = async (papi: Papi, options: ReturnType<typeof papiOptions>, fli
     // Only what is wrong with the request itself, e.g. a character that a header may not have, gets here.
     return { kind: 'failed', sent: flight.sent, waiting: false, reason: reasonOf(cause), cause } satisfies Failure;
   }
-};
+}
 
 /** `nowMs`: monotonic. Nothing is connected before the first request. */
-export const createTransport = (options: TransportOptions, nowMs: () => number): Transport => {
+export function createTransport(options: TransportOptions, nowMs: () => number): Transport {
   const papi = createPapi(options.address);
   const credentials = createCredentialSource(options, nowMs);
   const agents = createAgentSource(options.tls);
@@ -205,4 +205,4 @@ export const createTransport = (options: TransportOptions, nowMs: () => number):
     }
   };
   return { send, close: () => agents.close() };
-};
+}

@@ -72,11 +72,11 @@ function electAnew(
 }
 
 /** Those written off since the lock has this version are done, unless labelled again: else each would wake the group once more. */
-const concerned = (o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean => {
+function concerned(o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean {
   if (labelled(o.group, observed)) return true;
   if (o.writtenOff.has(observed.pod.uid) || needsNoWriteOff(o, observed)) return false;
   return observed.member || observed.pod.uid === holder?.podUid;
-};
+}
 
 function lockFor(
   o: Observation,

@@ -62,10 +62,10 @@ function takeActions(
   ];
 }
 
-const causeOf = (o: Observation, lock: LockView, nominee: ObservedPod): string => {
+function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): string {
   if (lock.record === null) return 'FirstElection';
   return lock.record.holder.uid === nominee.pod.uid ? 'SessionLost' : 'LeaderLost';
-};
+}
 
 /** Nobody can lead now: says why. */
 export function waitForCandidate(o: Observation): Plan {

@@ -28,10 +28,10 @@ function doubtedTooLong(o: Observation): boolean {
   return labelledPods(o).some(({ pod }) => o.sessions.some(({ podUid }) => podUid === pod.uid));
 }
 
-const holderPastDeadline = (o: Observation): boolean => {
+function holderPastDeadline(o: Observation): boolean {
   const holder = holderAmong(o.sessions, o.lock);
   return holder !== null && o.nowMs >= holder.deadlineMs;
-};
+}
 
 /** Before the deadline nothing is written to pods or locks; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
 export function planSilence(o: Observation): Plan {

@@ -97,10 +97,10 @@ function withoutLock(o: Observation): readonly Action[] {
   return holderAmong(o.sessions, o.lock) === null ? labelsOff(o) : [];
 }
 
-const labelsOff = (o: Observation): readonly Action[] => {
+function labelsOff(o: Observation): readonly Action[] {
   const targets = labelledPods(o).map((pod) => writeOffTarget(o, pod));
   return writeOff(due(o, targets), 'stranger');
-};
+}
 
 function planForeignEntry(o: Observation, lock: LockView): Plan {
   const plan = stalled(

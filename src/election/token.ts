@@ -19,10 +19,10 @@ const BEGIN_SECONDS = 20_454 * 24 * 60 * 60;
  * A group that nothing is remembered of (Consul wiped, the cluster rebuilt or renamed) counts on from the seconds since 2026: above every
  * token of an earlier life that had less than one election a second. Below 2^31 until 2094. A clock before 2026 gives 0.
  */
-export const tokenFloor = (wallSeconds: number): number => {
+export function tokenFloor(wallSeconds: number): number {
   const seconds = Math.floor(wallSeconds - BEGIN_SECONDS);
   return seconds > 0 && believable(seconds) ? seconds : 0;
-};
+}
 
 /** A token as text; 0 for anything that is none, or not readable. */
 export function parseToken(text: string | null | undefined): number {

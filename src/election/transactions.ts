@@ -12,11 +12,11 @@ import { recordedToken, rememberedToken } from './witnesses.ts';
  * Everything that any token of this group was ever seen in: the next one is above it. Where the record cannot be believed an earlier life
  * may have left tokens that nothing here shows.
  */
-const above = (o: Observation, lock: LockView): TokenRule => {
+function above(o: Observation, lock: LockView): TokenRule {
   const forgotten = trustOf(o, lock, holderAmong(o.sessions, lock)) !== 'good';
   const floor = forgotten ? tokenFloor(o.wallSeconds) : 0;
   return { kind: 'above', token: Math.max(rememberedToken(lock), o.witnessed, floor) };
-};
+}
 
 type Build = (
   o: Observation,

@@ -15,7 +15,7 @@ export type Health = {
 
 type Result = { readonly ok: boolean; readonly line: string };
 
-const run = (health: HealthCheck): Result => {
+function run(health: HealthCheck): Result {
   const { name } = health;
   try {
     const { ok, message } = health.check();
@@ -26,15 +26,15 @@ const run = (health: HealthCheck): Result => {
       line: `[-] ${name}: the check itself failed: ${error instanceof Error ? error.message : String(error)}`,
     };
   }
-};
+}
 
 /** What a probe is told: failed checks first, then a line that sums up. `word` is what is asked, e.g. `ready`. */
-export const healthReport = (
+export function healthReport(
   checks: readonly HealthCheck[],
   word: string,
-): { readonly ok: boolean; readonly text: string } => {
+): { readonly ok: boolean; readonly text: string } {
   const results = checks.map(run);
   const ok = results.every((result) => result.ok);
   const sorted = [...results.filter((result) => !result.ok), ...results.filter((result) => result.ok)];
   return { ok, text: [...sorted.map(({ line }) => line), ok ? word : `not ${word}`, ''].join('\n') };
-};
+}

@@ -34,7 +34,7 @@ const instruments = (registry: Registry) => ({
 
 type Instruments = ReturnType<typeof instruments>;
 
-const electionMetrics = ({ counter, gauge, histogram }: Instruments) => {
+function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const elections = counter('elections_won_total', 'Locks won for a member when no member of the group held one');
   const handovers = counter('handovers_total', 'Locks taken from a live member, by reason', 'reason');
   const demotions = counter(
@@ -58,9 +58,9 @@ const electionMetrics = ({ counter, gauge, histogram }: Instruments) => {
       for (const state of GROUP_STATES) groups.set({ state }, counts[state] ?? 0);
     },
   } satisfies Partial<Metrics>;
-};
+}
 
-const sessionMetrics = ({ counter, gauge }: Instruments) => {
+function sessionMetrics({ counter, gauge }: Instruments) {
   const sessions = gauge('sessions', 'Consul sessions of members kept alive by this replica');
   const renewals = counter(
     'session_renewals_total',
@@ -76,9 +76,9 @@ const sessionMetrics = ({ counter, gauge }: Instruments) => {
     renewal: (outcome) => renewals.inc({ outcome }),
     deadlineMilliseconds: (milliseconds) => deadline.set(milliseconds === null ? Number.NaN : milliseconds / 1000),
   } satisfies Partial<Metrics>;
-};
+}
 
-const replicaMetrics = ({ counter, gauge }: Instruments) => {
+function replicaMetrics({ counter, gauge }: Instruments) {
   const count = gauge('buckets_owned', 'Buckets (of 32) that this replica owns');
   const owned = gauge('bucket_owned', '1 for each bucket that this replica owns, by its name in Consul', 'bucket');
   const moves = counter('bucket_moves_total', 'Buckets taken and adopted, or passed to another replica', 'direction');
@@ -99,9 +99,9 @@ const replicaMetrics = ({ counter, gauge }: Instruments) => {
       replicas.set({ state: 'reaching' }, reaching);
     },
   } satisfies Partial<Metrics>;
-};
+}
 
-const consulMetrics = ({ counter, histogram }: Instruments) => {
+function consulMetrics({ counter, histogram }: Instruments) {
   const requests = counter('consul_requests_total', 'Requests to Consul by outcome', 'operation', 'outcome');
   const latency = histogram(
     'consul_request_seconds',
@@ -115,9 +115,9 @@ const consulMetrics = ({ counter, histogram }: Instruments) => {
       if (operation !== BLOCKING_OPERATION) latency.observe({ operation }, milliseconds / 1000);
     },
   } satisfies Partial<Metrics>;
-};
+}
 
-const kubernetesMetrics = ({ counter, histogram }: Instruments) => {
+function kubernetesMetrics({ counter, histogram }: Instruments) {
   const requests = counter('kubernetes_requests_total', 'Requests to the API server', 'operation', 'outcome');
   const latency = histogram(
     'kubernetes_request_seconds',
@@ -133,9 +133,9 @@ const kubernetesMetrics = ({ counter, histogram }: Instruments) => {
     },
     relisted: (kind) => relists.inc({ kind }),
   } satisfies Partial<Metrics>;
-};
+}
 
-const reconcileMetrics = ({ counter, gauge, histogram }: Instruments) => {
+function reconcileMetrics({ counter, gauge, histogram }: Instruments) {
   const depth = gauge('queue_depth', 'Groups that wait for a worker');
   const passes = counter('reconciles_total', 'Passes over a group by outcome', 'outcome');
   const duration = histogram('reconcile_seconds', 'Duration of a pass over a group', FAILOVER_BUCKETS);
@@ -146,9 +146,9 @@ const reconcileMetrics = ({ counter, gauge, histogram }: Instruments) => {
       duration.observe(milliseconds / 1000);
     },
   } satisfies Partial<Metrics>;
-};
+}
 
-const gateMetrics = ({ counter, gauge }: Instruments) => {
+function gateMetrics({ counter, gauge }: Instruments) {
   const answers = counter(
     'gate_answers_total',
     'Answers of the gate by status: 200 it leads, 409 it does not',
@@ -165,13 +165,13 @@ const gateMetrics = ({ counter, gauge }: Instruments) => {
     connectionRefused: (what) => refused.inc({ what }),
     gateWaiting: (count) => waiting.set(count),
   } satisfies Partial<Metrics>;
-};
+}
 
 /**
  * All at zero, beside prom-client's own: `process_*` and `nodejs_*` (garbage collection, event-loop lag) keep the names that every
  * dashboard for Node.js knows.
  */
-export const createMetrics = (): PrometheusMetrics => {
+export function createMetrics(): PrometheusMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const made = instruments(registry);
@@ -187,4 +187,4 @@ export const createMetrics = (): PrometheusMetrics => {
   metrics.groups({});
   metrics.deadlineMilliseconds(null);
   return { ...metrics, contentType: registry.contentType, render: () => registry.metrics() };
-};
+}

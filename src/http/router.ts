@@ -41,18 +41,18 @@ const serves = (route: Route, path: string): boolean =>
 const allows = (route: Route, method: string): boolean =>
   route.methods.includes(method) || (method === 'HEAD' && route.methods.includes('GET'));
 
-const parse = ({ method, url, client, header }: Asked): Query | null => {
+function parse({ method, url, client, header }: Asked): Query | null {
   // Only the origin form: what a proxy would be asked (http://…) or CONNECT is none of ours.
   if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(url, 'http://localhost')) return null;
   const { pathname, searchParams } = new URL(url, 'http://localhost');
   return { method, path: pathname, search: searchParams, client, header };
-};
+}
 
 /** The route that serves the request, or the reply that says why there is none. */
-export const findRoute = (
+export function findRoute(
   routes: readonly Route[],
   asked: Asked,
-): { readonly route: Route; readonly query: Query } | { readonly route: null; readonly reply: Reply } => {
+): { readonly route: Route; readonly query: Query } | { readonly route: null; readonly reply: Reply } {
   const query = parse(asked);
   if (query === null) return { route: null, reply: textReply(400, 'The URL cannot be understood.\n') };
   const served = routes.filter((route) => serves(route, query.path));
@@ -64,4 +64,4 @@ export const findRoute = (
   if (route !== undefined) return { route, query };
   const methods = [...new Set(served.flatMap((candidate) => candidate.methods))].join(', ');
   return { route: null, reply: textReply(405, `This path answers to ${methods} only.\n`, { allow: methods }) };
-};
+}

@@ -54,7 +54,7 @@ const metricsRoute = (metrics: ServerOptions['metrics']): Route => ({
   handle: async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.render() }),
 });
 
-const write = (response: ServerResponse, reply: Reply): void => {
+function write(response: ServerResponse, reply: Reply): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(reply.status, {
     'content-type': reply.contentType,
@@ -65,7 +65,7 @@ const write = (response: ServerResponse, reply: Reply): void => {
   });
   // Node leaves the body of an answer to HEAD out by itself.
   response.end(reply.body);
-};
+}
 
 const clientOf = (socket: Socket): string => (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 
@@ -79,11 +79,11 @@ const askedBy = ({ method = '', url = '', socket, headers }: IncomingMessage): A
   },
 });
 
-const answer = async (
+async function answer(
   { routes, log }: { readonly routes: readonly Route[]; readonly log: Log },
   request: IncomingMessage,
   signal: AbortSignal,
-): Promise<Reply> => {
+): Promise<Reply> {
   const found = findRoute(routes, askedBy(request));
   if (found.route === null) return found.reply;
   try {
@@ -92,10 +92,10 @@ const answer = async (
     if (!signal.aborted) log.error({ error, path: found.query.path }, 'answering a request failed');
     return textReply(500, 'The request failed; the log says why.\n');
   }
-};
+}
 
 /** What is no HTTP at all, or too long, or too slow. */
-const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -105,7 +105,7 @@ const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
       error.code ?? ''
     ] ?? '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
-};
+}
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use by another process',
@@ -114,11 +114,11 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'this machine has no such address',
 };
 
-const listenProblem = ({ host, port }: ServerOptions['address'], error: NodeJS.ErrnoException): string => {
+function listenProblem({ host, port }: ServerOptions['address'], error: NodeJS.ErrnoException): string {
   const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const problem = LISTEN_PROBLEMS[error.code ?? ''] ?? error.message;
   return `Cannot listen on ${where}: ${problem}; set http.address or LEADERGROUP_HTTP_ADDRESS to another.`;
-};
+}
 
 const listenOn = (server: Server, address: ServerOptions['address']): Promise<{ host: string; port: number }> =>
   new Promise((resolve, reject) => {
@@ -192,7 +192,7 @@ function limitConnections(server: Server, options: ServerOptions): Requests {
   };
 }
 
-const configure = (server: Server, options: ServerOptions): void => {
+function configure(server: Server, options: ServerOptions): void {
   const { log } = options;
   server.on('clientError', (error, socket) => refuse(error, socket as Socket));
   // Nobody of ours upgrades or tunnels: without these, such a connection would stay open unanswered.
@@ -200,10 +200,10 @@ const configure = (server: Server, options: ServerOptions): void => {
   server.on('listening', () => {
     server.on('error', (error) => log.error({ error }, 'the HTTP server failed'));
   });
-};
+}
 
 /** Listens only when told to. */
-export const createServer = (options: ServerOptions): HttpServer => {
+export function createServer(options: ServerOptions): HttpServer {
   const routes = [
     healthRoute('/livez', 'live', options.health.live),
     healthRoute('/readyz', 'ready', options.health.ready),
@@ -238,4 +238,4 @@ export const createServer = (options: ServerOptions): HttpServer => {
       if (server.listening) await closeServer(server);
     },
   };
-};
+}

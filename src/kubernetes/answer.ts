@@ -53,10 +53,10 @@ export function statusOf(body: unknown): Status | null {
   };
 }
 
-const fieldOfCause = (cause: unknown): string | null => {
+function fieldOfCause(cause: unknown): string | null {
   const object: RawObject | null = asObject(cause);
   return object === null ? null : textField(object, 'field');
-};
+}
 
 /**
  * Whether the answer proves that this very object does not exist. A bare 404 proves nothing: it also comes from a proxy,

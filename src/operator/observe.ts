@@ -118,7 +118,7 @@ type View = {
   readonly silentSinceMs: number | null;
 };
 
-const viewOf = ({ clock, locks, ...options }: ObserverOptions, cached: LeaderGroup, memory: GroupMemory): View => {
+function viewOf({ clock, locks, ...options }: ObserverOptions, cached: LeaderGroup, memory: GroupMemory): View {
   const group = preferNewer(cached, memory);
   return {
     nowMs: clock.nowMs(),
@@ -127,7 +127,7 @@ const viewOf = ({ clock, locks, ...options }: ObserverOptions, cached: LeaderGro
     lock: locks.view(group),
     silentSinceMs: options.silentSinceMs(),
   };
-};
+}
 
 function observation(
   options: ObserverOptions,

@@ -16,7 +16,7 @@ import type { ClusterState } from '../../dev/cluster/state.ts';
 
 const DIR = '/var/tmp/c';
 
-const siteWith = (realNodes: 0 | 1 | 2): Site => {
+function siteWith(realNodes: 0 | 1 | 2): Site {
   const nodeTokens = Array.from({ length: realNodes }, (_, index) => `token-${index + 1}`);
   const real =
     realNodes === 0
@@ -24,7 +24,7 @@ const siteWith = (realNodes: 0 | 1 | 2): Site => {
       : { nodeTokens, proxyToken: 'p', proxyPeriodMs: undefined, host: { settings: {}, absent: [] } };
   const ports = { 'kube-apiserver': 20_001, kubelet: 20_002, 'kubelet-2': 20_003, 'consul-http': 20_004 };
   return { layout: layoutOf(DIR), state: { real, ports, consulServers: 1 } as unknown as ClusterState };
-};
+}
 
 const plansOf = ({ layout, state }: Site): readonly NodePlan[] => nodePlans(layout, state);
 

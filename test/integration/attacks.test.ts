@@ -34,18 +34,18 @@ const ready = (s: Stage, pod: string): Promise<void> => h.world.setReady(s.names
 const unready = (s: Stage, pod: string): Promise<void> => h.world.setReady(s.namespace, pod, false);
 
 /** What the label's table says of a pod now. */
-const tokenOf = (s: Stage, pod: string): number | null => {
+function tokenOf(s: Stage, pod: string): number | null {
   const seen = h.observer.pod(s.namespace, pod);
   return seen === undefined ? null : tokenOn(seen, s.group);
-};
+}
 
 /** Resolves when the session that holds the lock is one of the pod's. */
-const lockedFor = async (s: Stage, pod: string): Promise<void> => {
+async function lockedFor(s: Stage, pod: string): Promise<void> {
   await vi.waitFor(async () => {
     const ids = (await s.sessionsOf(pod)).map(({ id }) => id);
     expect(ids).toContain(h.observer.lock(s.namespace, s.group)?.session);
   }, SOON);
-};
+}
 
 describe('a promotion under way while the lock moves on', () => {
   it('is made void by the write-off of a pod that carries no label: its value was never used before (attack 2)', async () => {
@@ -489,34 +489,34 @@ const deletedMs = (s: Stage, name: string): number | undefined =>
     .pods.find((event) => event.kind === 'deleted' && event.pod.name === name)?.atMs;
 
 /** Every one of these members has a session, as at rest. */
-const sessionsOfAll = async (s: Stage, pods: readonly string[]): Promise<void> => {
+async function sessionsOfAll(s: Stage, pods: readonly string[]): Promise<void> {
   await vi.waitFor(async () => {
     for (const pod of pods) expect(await s.sessionsOf(pod)).not.toEqual([]);
   }, SOON);
-};
+}
 
-const exclude = async (s: Stage, pod: string, excluded: boolean): Promise<void> => {
+async function exclude(s: Stage, pod: string, excluded: boolean): Promise<void> {
   const annotations = { 'leadergroup.dev/candidate': excluded ? 'false' : null };
   await h.world.patchPod(s.namespace, pod, { metadata: { annotations } });
-};
+}
 
 /** The real consul lock: takes the free lock, runs a command that does nothing, and deletes the key at its end. */
-const consulLock = async (lockKey: string): Promise<void> => {
+async function consulLock(lockKey: string): Promise<void> {
   await promisify(execFile)('consul', ['lock', lockKey, 'true'], { env: { ...h.cluster.env }, timeout: 20_000 });
-};
+}
 
 /** An owner of pods whose newest pod is newer than every pod so far: its pods rank first. */
-const newestOwner = async (s: Stage): Promise<object> => {
+async function newestOwner(s: Stage): Promise<object> {
   const path = `/api/v1/namespaces/${s.namespace}/configmaps`;
   const { metadata } = await h.world.create(path, { metadata: { name: 'owner' } });
   const second = Math.floor(Date.now() / 1000);
   // Kubernetes counts creation in whole seconds.
   await vi.waitFor(() => expect(Math.floor(Date.now() / 1000)).toBeGreaterThan(second), SOON);
   return { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: metadata.uid, controller: true };
-};
+}
 
 /** As an operator of an earlier life would have left it: another session of the same member holds the lock, same record. */
-const moveLockToAnotherSession = async (s: Stage, pod: string): Promise<string> => {
+async function moveLockToAnotherSession(s: Stage, pod: string): Promise<string> {
   await using consul = consulRest({ address: h.cluster.consulAddress });
   const [old] = await s.sessionsOf(pod);
   const session = await consul.must<{ readonly ID: string }>('PUT', '/v1/session/create', {
@@ -533,10 +533,10 @@ const moveLockToAnotherSession = async (s: Stage, pod: string): Promise<string> 
     `{"KV":{"Verb":"${verb}","Key":"${lock?.key}","Session":"${id}","Value":"${value}","Flags":${LOCK_FLAGS}}}`;
   await consul.must('PUT', '/v1/txn', `[${op('unlock', lock?.session ?? '')},${op('lock', session.ID)}]`);
   return session.ID;
-};
+}
 
 /** What requests without a token may do: all but what is denied. Consul tells them nothing of what it leaves out. */
-const anonymousRights = async ({ cluster }: Harness) => {
+async function anonymousRights({ cluster }: Harness) {
   const consul = consulRest({ address: cluster.consulAddress, token: cluster.consulToken });
   const policy = (sessions: string) => ({
     Name: 'anonymous',
@@ -548,37 +548,37 @@ const anonymousRights = async ({ cluster }: Harness) => {
     sessions: (access: 'write' | 'deny') => consul.must('PUT', `/v1/acl/policy/${ID}`, { ID, ...policy(access) }),
     [Symbol.asyncDispose]: () => consul[Symbol.asyncDispose](),
   };
-};
+}
 
-const lockWatch = (s: Stage) => {
+function lockWatch(s: Stage) {
   const [folder = ''] = (h.observer.lock(s.namespace, s.group)?.key ?? '').split(`${s.namespace}/${s.group}/`);
   return ({ method, path }: { readonly method: string; readonly path: string }): boolean =>
     method === 'GET' && path.startsWith(`/v1/kv/${folder}?`);
-};
+}
 
 /** What happens to the lock is not told to the replica by its watch until released; it knows what it does itself. */
-const stallLocks = async (s: Stage, replica: Replica): Promise<Hold> => {
+async function stallLocks(s: Stage, replica: Replica): Promise<Hold> {
   const hold = replica.consul.hold(lockWatch(s), HELD);
   replica.consul.cutAll();
   await hold.held(1);
   return hold;
-};
+}
 
 /** The replica waits for what comes after the present state of the lock. */
-const watchesLock = async (s: Stage, replica: Replica): Promise<void> => {
+async function watchesLock(s: Stage, replica: Replica): Promise<void> {
   const index = `index=${h.observer.lock(s.namespace, s.group)?.modifyIndex}&`;
   const asks = () => replica.consul.exchanges.some((seen) => lockWatch(s)(seen) && `${seen.path}&`.includes(index));
   await vi.waitFor(() => expect(asks()).toBe(true), SOON);
-};
+}
 
 const snapshotUrl = (): string => `http://${h.cluster.consulAddress}/v1/snapshot`;
 
-const saveSnapshot = async (): Promise<ArrayBuffer> => {
+async function saveSnapshot(): Promise<ArrayBuffer> {
   const answer = await fetch(snapshotUrl(), { signal: AbortSignal.timeout(10_000) });
   return await answer.arrayBuffer();
-};
+}
 
-const restoreSnapshot = async (snapshot: ArrayBuffer): Promise<void> => {
+async function restoreSnapshot(snapshot: ArrayBuffer): Promise<void> {
   const answer = await fetch(snapshotUrl(), { method: 'PUT', body: snapshot, signal: AbortSignal.timeout(10_000) });
   expect(answer.status, await answer.text()).toBe(200);
-};
+}

@@ -39,22 +39,22 @@ afterAll(async () => {
   await h[Symbol.asyncDispose]();
 });
 
-const spawned = async (options: StartOptions): Promise<OperatorProcess> => {
+async function spawned(options: StartOptions): Promise<OperatorProcess> {
   const operator = await h.spawnOperator(options);
   onTestFinished(() => operator[Symbol.asyncDispose]());
   return operator;
-};
+}
 
-const started = async (options: StartOptions = {}): Promise<OperatorProcess> => {
+async function started(options: StartOptions = {}): Promise<OperatorProcess> {
   const operator = await spawned(options);
   await operator.ready();
   return operator;
-};
+}
 
-const readyz = async ({ url }: OperatorProcess): Promise<{ readonly status: number; readonly text: string }> => {
+async function readyz({ url }: OperatorProcess): Promise<{ readonly status: number; readonly text: string }> {
   const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) });
   return { status: answer.status, text: await answer.text() };
-};
+}
 
 const untilReadyzSays = (operator: OperatorProcess, words: RegExp | string): Promise<void> =>
   expect
@@ -69,7 +69,7 @@ const text = (line: LogLine): string => JSON.stringify(line);
 const untilCondition = (group: string, ...wanted: ConditionWish) => h.condition(namespace, group, ...wanted);
 
 /** deploy/consul-policy.hcl as its own comment says to use it, but for the blocks that `without` matches. */
-const rulesWithout = async (without: RegExp | null, name = cluster): Promise<string> => {
+async function rulesWithout(without: RegExp | null, name = cluster): Promise<string> {
   const hcl = (await readFile('deploy/consul-policy.hcl', 'utf8'))
     .replaceAll(/^#.*\n/gm, '')
     .replaceAll('CLUSTER', name);
@@ -77,13 +77,13 @@ const rulesWithout = async (without: RegExp | null, name = cluster): Promise<str
   const kept = blocks.filter((block) => without === null || !without.test(block));
   expect(kept.length).toBe(blocks.length - (without === null ? 0 : 1));
   return kept.join('\n');
-};
+}
 
 let policies = 0;
 
 type Policy = { readonly token: string; change(rules: string): Promise<void> };
 
-const policy = async (rules: string): Promise<Policy> => {
+async function policy(rules: string): Promise<Policy> {
   policies += 1;
   const name = `policy-${policies}`;
   const { ID } = await admin.must<{ readonly ID: string }>('PUT', '/v1/acl/policy', { Name: name, Rules: rules });
@@ -94,7 +94,7 @@ const policy = async (rules: string): Promise<Policy> => {
     await admin.must('PUT', `/v1/acl/policy/${ID}`, { ID, Name: name, Rules });
   };
   return { token: SecretID, change };
-};
+}
 
 describe('a cluster without the CRD', () => {
   it('is waited for and told of, without an end, and works once it is installed', async () => {

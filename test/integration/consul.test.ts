@@ -55,11 +55,11 @@ const never = new AbortController().signal;
 
 const PORT_NAMES = ['http', 'server', 'serf_lan', 'serf_wan'] as const;
 
-const reservePorts = async (dir: string): Promise<Readonly<Record<string, number>>> => {
+async function reservePorts(dir: string): Promise<Readonly<Record<string, number>>> {
   const ports: Record<string, number> = {};
   for (const name of PORT_NAMES) ports[name] = await reservePort(dir);
   return ports;
-};
+}
 
 const configuration = ({ http, ...ports }: Readonly<Record<string, number>>, { config, scheme }: AgentOptions) => ({
   server: true,
@@ -85,7 +85,7 @@ const answersConsistently = (agent: Agent): Promise<boolean> =>
     );
 
 /** A Consul server of our own, on free ports, with its data in a folder that is removed with it. */
-const startConsul = async (given: AgentOptions = {}): Promise<Agent> => {
+async function startConsul(given: AgentOptions = {}): Promise<Agent> {
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-consul-'));
   const ports = await reservePorts(dir);
   const address = `${given.scheme ?? 'http'}://127.0.0.1:${ports['http']}`;
@@ -146,7 +146,7 @@ const startConsul = async (given: AgentOptions = {}): Promise<Agent> => {
     await agent[Symbol.asyncDispose]();
     throw error;
   }
-};
+}
 
 /** One test's own corner of Consul. */
 const aKey = (name = '.lock'): string => `leadergroup/test/${randomUUID()}/${name}`;
@@ -159,27 +159,27 @@ const aSession = (
 const lock = (key: string, session: string, value = 'v'): TxnOp => ({ verb: 'lock', key, session, value });
 const unlock = (key: string, session: string, value = 'v'): TxnOp => ({ verb: 'unlock', key, session, value });
 
-const commit = async (consul: ConsulClient, ...ops: readonly TxnOp[]) => {
+async function commit(consul: ConsulClient, ...ops: readonly TxnOp[]) {
   const result = await consul.txn(ops, never);
   if (result.kind === 'rejected') throw new Error(result.rejections.map(({ text }) => text).join('; '));
   return result.entries;
-};
+}
 
-const rejectionsOf = async (consul: ConsulClient, ...ops: readonly TxnOp[]): Promise<readonly TxnRejection[]> => {
+async function rejectionsOf(consul: ConsulClient, ...ops: readonly TxnOp[]): Promise<readonly TxnRejection[]> {
   const result = await consul.txn(ops, never);
   return result.kind === 'rejected' ? result.rejections : [];
-};
+}
 
-const failureOf = async (
+async function failureOf(
   promise: Promise<unknown>,
-): Promise<{ readonly kind: ConsulErrorKind; readonly message: string }> => {
+): Promise<{ readonly kind: ConsulErrorKind; readonly message: string }> {
   const error = await promise.then(
     (value) => new Error(`no failure but ${JSON.stringify(value)}`),
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(ConsulError);
   return error as ConsulError;
-};
+}
 
 const read = async (consul: ConsulClient, key: string) => (await consul.readKeys([key], never))[0] ?? null;
 

@@ -17,10 +17,10 @@ const OPERATOR = `system:serviceaccount:${NAMESPACE}:leadergroup`;
 /** A service account without any role: what it may do, everyone may. */
 const ANYONE = `system:serviceaccount:${NAMESPACE}:default`;
 
-const running = (): Cluster => {
+function running(): Cluster {
   if (kept === undefined) throw new Error('the cluster did not start');
   return kept.cluster;
-};
+}
 
 beforeAll(async () => {
   kept = await startKeptCluster({ consulAcl: true });

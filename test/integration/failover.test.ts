@@ -96,14 +96,14 @@ const deletedWithGrace: Way = {
 const WAYS = [notReady, deletedAtOnce, notReady, deletedWithGrace];
 
 /** Every member has its session, as at rest: a failover that must open one first is another test's subject. */
-const sessionsOfAll = async (group: string): Promise<void> => {
+async function sessionsOfAll(group: string): Promise<void> {
   const names = h.observer.pods(namespace).filter(({ labels }) => labels['app'] === group);
   const wanted = names.map(({ uid }) => `${namespace}/${group}/${uid}`);
   await vi.waitFor(async () => {
     const seen = new Set((await h.world.consul.sessions()).map(({ name }) => name));
     expect(wanted.filter((name) => !seen.has(name))).toEqual([]);
   }, PATIENCE);
-};
+}
 
 const PATIENCE = { timeout: 10_000, interval: 20 };
 
@@ -114,7 +114,7 @@ type Legs = {
   readonly parts: readonly number[];
 };
 
-const legsOf = ({ group, from, startedMs }: Failover, { pods, keys }: History): Legs => {
+function legsOf({ group, from, startedMs }: Failover, { pods, keys }: History): Legs {
   const later = pods.flatMap((event) => (event.kind !== 'list' && event.atMs > startedMs ? [event] : []));
   const promoted = later.find(({ pod }) => isNext(pod, group, from.uid));
   if (promoted === undefined) throw new Error(`the history lacks the failover of ${group} from ${from.name}`);
@@ -126,7 +126,7 @@ const legsOf = ({ group, from, startedMs }: Failover, { pods, keys }: History): 
   const moments = [startedMs, caused?.atMs, writtenOff?.atMs, moved?.atMs, promoted.atMs];
   const parts = moments.slice(1).map((moment, at) => (moment ?? Number.NaN) - (moments[at] ?? Number.NaN));
   return { total: promoted.atMs - startedMs, parts };
-};
+}
 
 const isNext = (pod: WatchedPod, group: string, former: string): boolean =>
   pod.labels['app'] === group && pod.uid !== former && pod.labels['leadergroup.dev/role'] === 'leader';

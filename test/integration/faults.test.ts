@@ -277,18 +277,18 @@ const renewals = (h: Harness, session: string): readonly Exchange[] =>
   );
 
 /** A renewal of this session has been acknowledged: from then on its deadline does not rest on its creation. */
-const renewed = async (h: Harness, session: string): Promise<void> => {
+async function renewed(h: Harness, session: string): Promise<void> {
   await vi.waitFor(() => expect(renewals(h, session)).not.toEqual([]), { timeout: TTL_MS, interval: 50 });
-};
+}
 
-const lastRenewal = (h: Harness, session: string): Exchange => {
+function lastRenewal(h: Harness, session: string): Exchange {
   const last = renewals(h, session).at(-1);
   if (last === undefined) throw new Error(`session ${session} was never renewed`);
   return last;
-};
+}
 
 /** When the operator first took a leader label off in this namespace, after `fromMs`. */
-const labelOffMs = (h: Harness, namespace: string, fromMs: number): number => {
+function labelOffMs(h: Harness, namespace: string, fromMs: number): number {
   const labels = new Map<string, boolean>();
   for (const event of h.observer.history({ namespaces: [namespace] }).pods) {
     for (const pod of event.kind === 'list' ? event.pods : [event.pod]) {
@@ -298,10 +298,10 @@ const labelOffMs = (h: Harness, namespace: string, fromMs: number): number => {
     }
   }
   throw new Error(`no leader of ${namespace} lost its label`);
-};
+}
 
 /** The lock is held by a session of the one who carries the label. */
-const lockedForLeader = async (h: Harness, namespace: string, group: string): Promise<void> => {
+async function lockedForLeader(h: Harness, namespace: string, group: string): Promise<void> {
   await vi.waitFor(
     async () => {
       const [leader] = h.observer.leaders(namespace, group);
@@ -311,10 +311,10 @@ const lockedForLeader = async (h: Harness, namespace: string, group: string): Pr
     },
     { timeout: 45_000, interval: 100 },
   );
-};
+}
 
 /** Nothing has been written to these namespaces by the operator for longer than its status may be late. */
-const quiet = async (h: Harness, namespaces: readonly string[]): Promise<void> => {
+async function quiet(h: Harness, namespaces: readonly string[]): Promise<void> {
   await vi.waitFor(
     () => {
       const toMs = performance.now();
@@ -322,17 +322,17 @@ const quiet = async (h: Harness, namespaces: readonly string[]): Promise<void> =
     },
     { timeout: 30_000, interval: 250 },
   );
-};
+}
 
 /** Every group ends with one leader that holds its lock, and the whole history holds what is promised. */
-const settledAndKept = async (
+async function settledAndKept(
   h: Harness,
   operator: OperatorProcess,
   namespaces: readonly string[],
   groups: readonly string[],
   /** How late the observer may have been told of something, beyond what is usual. */
   lateMs = 0,
-) => {
+) {
   for (const namespace of namespaces) {
     const here = groups.filter((name) => h.observer.group(namespace, name) !== undefined);
     for (const name of here) {
@@ -345,26 +345,26 @@ const settledAndKept = async (
   expect(operator.log.filter(({ level }) => level === 'error')).toEqual([]);
   await Promise.all(namespaces.flatMap((namespace) => groups.map((name) => dropGroup(h, namespace, name))));
   return counts;
-};
+}
 
 /** A group that the next test's operator must not find. */
-const dropGroup = async (h: Harness, namespace: string, name: string): Promise<void> => {
+async function dropGroup(h: Harness, namespace: string, name: string): Promise<void> {
   if (h.observer.group(namespace, name) === undefined) return;
   await h.world.deleteGroup(namespace, name);
   await h.observer.until(
     (view) => view.group(namespace, name) === undefined,
     until(performance.now() + 15_000, 'gone'),
   );
-};
+}
 
 /** Leaders of one group become unready, are deleted or recreated, one after the other. Returns how many. */
-const storm = async (
+async function storm(
   h: Harness,
   namespace: string,
   group: string,
   random: () => number,
   over: AbortSignal,
-): Promise<number> => {
+): Promise<number> {
   let lost = 0;
   while (!over.aborted) {
     await delay(100 + random() * 700);
@@ -381,10 +381,10 @@ const storm = async (
     await h.world.setReady(namespace, pod.name, true);
   }
   return lost;
-};
+}
 
 /** mulberry32: the storm of a failing seed can be raised again. */
-const randomFrom = (seed: number): (() => number) => {
+function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -392,4 +392,4 @@ const randomFrom = (seed: number): (() => number) => {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
-};
+}

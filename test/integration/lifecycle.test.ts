@@ -32,12 +32,12 @@ const untilGone = (group: string, timeoutMs = 15_000): Promise<boolean> =>
   h.observer.until(() => h.observer.group(namespace, group) === undefined, { timeoutMs, what: `${group} is gone` });
 
 /** Everything that reached the operator before this has been looked at when it resolves. */
-const canaryMoves = async (): Promise<void> => {
+async function canaryMoves(): Promise<void> {
   const from = await h.led(CANARY.namespace, CANARY.name);
   await h.world.setReady(CANARY.namespace, from.name, false);
   await h.led(CANARY.namespace, CANARY.name, { not: from.name, minToken: from.token + 1 });
   await h.world.setReady(CANARY.namespace, from.name, true);
-};
+}
 
 /** The label and every annotation of the group that a pod carries. */
 const tracesOn = ({ labels, annotations }: WatchedPod): readonly string[] =>
@@ -51,10 +51,10 @@ const keysOf = async (group: string): Promise<readonly string[]> =>
 const sessionsOf = async (group: string) =>
   (await h.world.consul.sessions()).filter(({ name }) => name.startsWith(`${namespace}/${group}/`));
 
-const kept = async (): Promise<ReturnType<typeof assertKept>> => {
+async function kept(): Promise<ReturnType<typeof assertKept>> {
   await h.observer.caughtUp();
   return assertKept(h.observer.history({ namespaces: [namespace] }));
-};
+}
 
 const notReady = (name: string): Promise<void> => h.world.setReady(namespace, name, false);
 

@@ -39,7 +39,7 @@ type ConsulLock = AsyncDisposable & {
 };
 
 /** The real `consul lock`: its command makes a file and then runs until it is ended. */
-const consulLock = (lockKey: string, name: string): ConsulLock => {
+function consulLock(lockKey: string, name: string): ConsulLock {
   const mark = join(h.dir, `${name}.runs`);
   const args = ['lock', `-name=${name}`, lockKey, `touch ${mark}; exec sleep 600`];
   const child: ChildProcess = spawn('consul', args, { env: { ...process.env, ...h.cluster.env }, stdio: 'ignore' });
@@ -49,7 +49,7 @@ const consulLock = (lockKey: string, name: string): ConsulLock => {
     await ended;
   };
   return { mark, end: () => end('SIGTERM'), [Symbol.asyncDispose]: () => end('SIGTERM') };
-};
+}
 
 /** Resolves with the session once anybody has the key. */
 const untilLocked = (lockKey: string): Promise<string> =>

@@ -39,10 +39,10 @@ async function join(name: string): Promise<Member> {
 
 type Overview = { readonly own: Readonly<Record<string, string>>; readonly free: readonly string[] };
 
-const overview = async ({ operator }: Member): Promise<Overview> => {
+async function overview({ operator }: Member): Promise<Overview> {
   const answer = await fetch(`${operator.url}/replicas`);
   return (await answer.json()) as Overview;
-};
+}
 
 /** Milliseconds until these replicas own every bucket among them, each its share, and nothing is under way. */
 async function shared(members: readonly Member[], fromMs = performance.now()): Promise<number> {

@@ -49,10 +49,10 @@ it('for a minute the operator writes nothing to Kubernetes and nothing but renew
   );
 });
 
-const proxies = () => {
+function proxies() {
   if (h.proxies === null) throw new Error('the harness has no proxies');
   return h.proxies;
-};
+}
 
 const line = ({ method, path, status }: Exchange): string => `${method} ${path} ${status}`;
 
@@ -62,7 +62,7 @@ const isWaitingRead = ({ method, path }: Exchange): boolean =>
   method === 'GET' && path.startsWith('/v1/kv/') && /[?&]index=[1-9]/.test(path);
 
 /** resourceVersions of all that the operator might write to, events and leases of its namespace included. */
-const versions = async (): Promise<readonly string[]> => {
+async function versions(): Promise<readonly string[]> {
   const lists = [
     `/api/v1/namespaces/${namespace}/pods`,
     `/apis/leadergroup.dev/v1alpha1/namespaces/${namespace}/leadergroups`,
@@ -73,7 +73,7 @@ const versions = async (): Promise<readonly string[]> => {
   return found.flatMap(({ kind, items }) =>
     items.map(({ metadata }) => `${kind} ${metadata.name} ${metadata.resourceVersion}`),
   );
-};
+}
 
 type List = {
   readonly kind: string;

@@ -20,33 +20,33 @@ beforeAll(async () => {
 
 afterAll(() => h[Symbol.asyncDispose]());
 
-const operatorUntilTheEnd = async (replica: string): Promise<OperatorProcess> => {
+async function operatorUntilTheEnd(replica: string): Promise<OperatorProcess> {
   const operator = await h.startOperator({ replica });
   onTestFinished(() => operator[Symbol.asyncDispose]());
   return operator;
-};
+}
 
 const allLed = (): Promise<readonly Leading[]> => Promise.all(GROUPS.map((name) => h.led(namespace, name)));
 
 const identities = (leaders: readonly Leading[]) => leaders.map(({ name, uid, token }) => ({ name, uid, token }));
 
 /** The operator hands the canary over: it acts again, and has looked at what there was to do before. */
-const canaryMoves = async (timeoutMs = 20_000): Promise<void> => {
+async function canaryMoves(timeoutMs = 20_000): Promise<void> {
   const from = await h.led(namespace, CANARY, { timeoutMs });
   await h.world.setReady(namespace, from.name, false);
   await h.led(namespace, CANARY, { not: from.name, minToken: from.token + 1, timeoutMs });
   await h.world.setReady(namespace, from.name, true);
-};
+}
 
 /** What must hold after an interruption that began at `fromMs`: leaders and tokens are those of before. */
-const nothingMoved = async (before: readonly Leading[], fromMs: number): Promise<void> => {
+async function nothingMoved(before: readonly Leading[], fromMs: number): Promise<void> {
   await h.observer.caughtUp();
   const history = h.observer.history({ namespaces: [namespace] });
   const moved = noLeaderMoved(withoutCanary(history), { fromMs, toMs: performance.now() });
   expect(moved.map(sentence)).toEqual([]);
   expect(identities(await allLed())).toEqual(identities(before));
   assertKept(history);
-};
+}
 
 const withoutCanary = (history: ReturnType<Harness['observer']['history']>) => ({
   ...history,
@@ -56,10 +56,10 @@ const withoutCanary = (history: ReturnType<Harness['observer']['history']>) => (
 const tookBuckets = ({ message, buckets }: LogLine): boolean =>
   message === 'took buckets and adopted their sessions' && buckets === BUCKETS;
 
-const bucketHolders = async (): Promise<readonly (string | null)[]> => {
+async function bucketHolders(): Promise<readonly (string | null)[]> {
   const entries = await h.world.consul.entries('leadergroup/');
   return entries.filter(({ key }) => /^leadergroup\/[^/]+\/buckets\//.test(key)).map(({ session }) => session);
-};
+}
 
 it('an operator killed with -9 and started again as the same pod moves no leader', async () => {
   const killed = await operatorUntilTheEnd('a');

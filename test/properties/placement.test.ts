@@ -6,11 +6,11 @@ import type { LiveReplica } from '../../src/election/replicas.ts';
 
 const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 40 });
 
-const loads = (owners: Iterable<string>): readonly number[] => {
+function loads(owners: Iterable<string>): readonly number[] {
   const counts = new Map<string, number>();
   for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
   return [...counts.values()];
-};
+}
 
 const differing = (a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): readonly number[] =>
   [...a.keys()].filter((bucket) => a.get(bucket) !== b.get(bucket));

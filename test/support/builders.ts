@@ -3,13 +3,13 @@ import type { LeaderGroup, LeaderGroupSpec } from '../../src/api/leadergroup.ts'
 import type { OwnerRef, Pod } from '../../src/api/pod.ts';
 
 /** The controller of the pods of `aPod`. */
-export const aReplicaSet = (overrides: Partial<OwnerRef> = {}): OwnerRef => {
+export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
   const name = overrides.name ?? 'notifier-abc';
   return { apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}`, ...overrides };
-};
+}
 
 /** A ready member of `aGroup()`, running for a minute on a node of its own. */
-export const aPod = (overrides: Partial<Pod> = {}): Pod => {
+export function aPod(overrides: Partial<Pod> = {}): Pod {
   const name = overrides.name ?? 'notifier-a';
   return {
     namespace: 'default',
@@ -32,10 +32,10 @@ export const aPod = (overrides: Partial<Pod> = {}): Pod => {
     createdMs: 1_699_999_990_000,
     ...overrides,
   };
-};
+}
 
 /** The same pod with the leader label, a token and no fence: promoted in `group`. */
-export const aLeader = (token: number, overrides: Partial<Pod> = {}, group = 'notifier'): Pod => {
+export function aLeader(token: number, overrides: Partial<Pod> = {}, group = 'notifier'): Pod {
   const pod = aPod(overrides);
   return {
     ...pod,
@@ -46,12 +46,12 @@ export const aLeader = (token: number, overrides: Partial<Pod> = {}, group = 'no
       [`since.leadergroup.dev/${group}`]: '2023-11-14T22:13:20Z',
     },
   };
-};
+}
 
 export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec'>> & { readonly spec?: Partial<LeaderGroupSpec> };
 
 /** Selects app=notifier, with the defaults of the schema. onConsulLoss follows lockKey unless given. */
-export const aGroup = ({ spec = {}, ...overrides }: GroupOverrides = {}): LeaderGroup => {
+export function aGroup({ spec = {}, ...overrides }: GroupOverrides = {}): LeaderGroup {
   const name = overrides.name ?? 'notifier';
   const lockKey = spec.lockKey ?? null;
   return {
@@ -78,4 +78,4 @@ export const aGroup = ({ spec = {}, ...overrides }: GroupOverrides = {}): Leader
       ...spec,
     },
   };
-};
+}

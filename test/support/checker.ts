@@ -22,7 +22,7 @@ export { checkWire, type Wire } from './checker/wire.ts';
 export type Report = { readonly breaches: readonly Breach[]; readonly counts: Counts };
 
 /** Checks I1, I2, I4, I5 and I6. Throws when the history is empty, out of order, or shows a group that never had a leader. */
-export const check = (history: History, options: CheckOptions = {}): Report => {
+export function check(history: History, options: CheckOptions = {}): Report {
   if (history.groups.length === 0) throw new Error('the history has no groups');
   if (history.pods.length === 0) throw new Error('the history has no pods');
   if (history.keys.length === 0) throw new Error('the history has no lock states');
@@ -55,11 +55,11 @@ export const check = (history: History, options: CheckOptions = {}): Report => {
     cases.map(({ trace, locks }) => groupCounts(trace, locks)),
   );
   return { breaches: [...breaches, ...tokensOutliveGroups(cases), ...onlyOwnKeys(steps, history.groups)], counts };
-};
+}
 
 /** Throws a readable list of all breaches, else returns the counts: assert with them that the history holds what was meant. */
-export const assertKept = (history: History, options: CheckOptions = {}): Counts => {
+export function assertKept(history: History, options: CheckOptions = {}): Counts {
   const { breaches, counts } = check(history, options);
   if (breaches.length > 0) throw new Error(`${breaches.length} promises broken:\n${breaches.map(sentence).join('\n')}`);
   return counts;
-};
+}

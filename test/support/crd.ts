@@ -6,7 +6,7 @@ const CRD = 'crd/leadergroups.leadergroup.dev';
 const AGAIN_MS = 50;
 const TRIES = 600;
 
-export const installCrd = async (kubectl: Kubectl): Promise<void> => {
+export async function installCrd(kubectl: Kubectl): Promise<void> {
   await kubectl.must(['apply', '-f', 'crds/']);
   // kubectl refuses to wait for a condition of an object that has no status yet.
   for (let tries = 1; ; tries += 1) {
@@ -18,4 +18,4 @@ export const installCrd = async (kubectl: Kubectl): Promise<void> => {
       await delay(AGAIN_MS);
     }
   }
-};
+}

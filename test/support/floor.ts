@@ -20,7 +20,7 @@ const FENCE = 'floor/bucket/.lock';
 const LOCK = 'floor/group/.lock';
 const encoded = (text: string): string => Buffer.from(text).toString('base64');
 
-export const openFloor = async (world: World, consul: Rest, namespace: string): Promise<Floor> => {
+export async function openFloor(world: World, consul: Rest, namespace: string): Promise<Floor> {
   const session = async (): Promise<string> => {
     const body = { TTL: '600s', LockDelay: '0s', Behavior: 'release' };
     return (await consul.must<{ readonly ID: string }>('PUT', '/v1/session/create', body)).ID;
@@ -72,4 +72,4 @@ export const openFloor = async (world: World, consul: Rest, namespace: string): 
       return tookMs;
     },
   };
-};
+}

@@ -92,7 +92,7 @@ const CONDITION_TIMEOUT_MS = 15_000;
 const QUIET_MS = 6_000;
 const REST_TIMEOUT_MS = 60_000;
 
-export const startHarness = async (options: HarnessOptions = {}): Promise<Harness> => {
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
   await using made = new AsyncDisposableStack();
   const { consulAcl = false, consulConnections, realNodes = 0, consulHeldBack } = options;
   const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
@@ -146,13 +146,13 @@ export const startHarness = async (options: HarnessOptions = {}): Promise<Harnes
     led: (namespace, group, led) => untilLed(observer, namespace, group, led),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
-};
+}
 
 /** The token that a pod carries for a group; null: none. */
-export const tokenOn = (pod: Pick<WatchedPod, 'annotations'>, group: string): number | null => {
+export function tokenOn(pod: Pick<WatchedPod, 'annotations'>, group: string): number | null {
   const text = pod.annotations[`token.leadergroup.dev/${group}`];
   return text === undefined ? null : Number(text);
-};
+}
 
 const identityOf = (replica: string): Readonly<Record<string, string>> => ({
   POD_NAME: `operator-${replica}`,
@@ -201,11 +201,11 @@ const untilCondition = (
     { timeoutMs: CONDITION_TIMEOUT_MS, what: `${type}=${status} with reason ${reason} on ${namespace}/${group}` },
   );
 
-const untilAtRest = async (observer: Observer, quietMs: number): Promise<void> => {
+async function untilAtRest(observer: Observer, quietMs: number): Promise<void> {
   for (const giveUpMs = performance.now() + REST_TIMEOUT_MS; ; ) {
     const sinceMs = performance.now() - (writesBy(observer.history()).at(-1)?.atMs ?? 0);
     if (sinceMs >= quietMs) return;
     if (performance.now() > giveUpMs) throw new Error(`the operator does not rest for ${quietMs} ms`);
     await delay(quietMs - sinceMs);
   }
-};
+}

@@ -19,9 +19,9 @@ const remains: Remains[] = [];
 let waits = false;
 
 /** From now on folders stay until `settle`. Outside of tests they go at once. */
-export const stayUntilSettled = (): void => {
+export function stayUntilSettled(): void {
   waits = true;
-};
+}
 
 /** The folder is written no more. */
 export async function handOver(left: Remains): Promise<void> {

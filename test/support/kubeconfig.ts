@@ -16,7 +16,7 @@ type Named = { readonly name: string } & Readonly<Record<string, unknown>>;
 type Fields = Readonly<Record<string, string | undefined>>;
 
 /** Reads the current context. Throws a sentence when something that it names is missing. */
-export const readKubeconfig = async (path: string): Promise<KubeAccess> => {
+export async function readKubeconfig(path: string): Promise<KubeAccess> {
   const config = parse(await readFile(path, 'utf8')) as Readonly<Record<string, unknown>>;
   const context = pick(config, 'contexts', 'context', String(config['current-context']), path);
   const cluster = pick(config, 'clusters', 'cluster', context['cluster'] ?? '', path);
@@ -30,32 +30,32 @@ export const readKubeconfig = async (path: string): Promise<KubeAccess> => {
     key: await material(user, 'client-key'),
     token: user['token'],
   };
-};
+}
 
-const pick = (
+function pick(
   config: Readonly<Record<string, unknown>>,
   list: string,
   field: string,
   name: string,
   path: string,
-): Fields => {
+): Fields {
   const found = ((config[list] ?? []) as readonly Named[]).find((entry) => entry.name === name);
   if (found === undefined) throw new Error(`${path} has no entry "${name}" in ${list}`);
   return (found[field] ?? {}) as Fields;
-};
+}
 
-const pem = async (fields: Fields, name: string, folder: string): Promise<string | undefined> => {
+async function pem(fields: Fields, name: string, folder: string): Promise<string | undefined> {
   const inline = fields[`${name}-data`];
   if (inline !== undefined) return Buffer.from(inline, 'base64').toString('utf8');
   const file = fields[name];
   return file === undefined ? undefined : await readFile(resolve(folder, file), 'utf8');
-};
+}
 
 /** Writes a kubeconfig, readable by its owner only. */
-export const writeKubeconfig = async (
+export async function writeKubeconfig(
   path: string,
   access: Omit<KubeAccess, 'server'> & { readonly server: string },
-): Promise<void> => {
+): Promise<void> {
   const data = (name: string, text: string | undefined): Record<string, string> =>
     text === undefined ? {} : { [`${name}-data`]: Buffer.from(text).toString('base64') };
   const cluster = { server: access.server, ...data('certificate-authority', access.ca) };
@@ -73,4 +73,4 @@ export const writeKubeconfig = async (
     'current-context': 'test',
   };
   await writeFile(path, stringify(config), { mode: 0o600 });
-};
+}

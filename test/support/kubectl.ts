@@ -12,7 +12,7 @@ export type Kubectl = {
 };
 
 /** `env` is the cluster's: it names the kubeconfig and where kubectl is. */
-export const kubectlOf = (env: Readonly<Record<string, string>>): Kubectl => {
+export function kubectlOf(env: Readonly<Record<string, string>>): Kubectl {
   const run: Kubectl['run'] = async (args, input = '') => {
     const child = spawn('kubectl', args, { env: { ...process.env, ...env } });
     const closed = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
@@ -28,4 +28,4 @@ export const kubectlOf = (env: Readonly<Record<string, string>>): Kubectl => {
       throw new Error(`kubectl ${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
     },
   };
-};
+}

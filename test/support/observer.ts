@@ -59,7 +59,7 @@ export type Observer = View & {
 };
 
 /** Resolves when the first lists have arrived. */
-export const startObserver = async (options: ObserverOptions): Promise<Observer> => {
+export async function startObserver(options: ObserverOptions): Promise<Observer> {
   const access = await readKubeconfig(options.kubeconfig);
   const abort = new AbortController();
   const wait = waiting();
@@ -94,9 +94,9 @@ export const startObserver = async (options: ObserverOptions): Promise<Observer>
     caughtUp: (timeoutMs = 10_000) => caughtUp(options, record, wait, timeoutMs),
     [Symbol.asyncDispose]: stop,
   };
-};
+}
 
-const viewOf = (record: Recorder): View => {
+function viewOf(record: Recorder): View {
   const objects = (resource: keyof typeof RESOURCES): readonly RawObject[] => [
     ...(record.objects.get(resource)?.values() ?? []),
   ];
@@ -119,17 +119,12 @@ const viewOf = (record: Recorder): View => {
     lock: (namespace, group) => [...record.keys.values()].find(({ key }) => isOwnKey(key, namespace, group, '.lock')),
   };
   return view;
-};
+}
 
 type PodListAnswer = { readonly metadata: { readonly resourceVersion: string }; readonly items: readonly RawObject[] };
 
 /** Reads what the servers hold, then waits until the watches have shown at least that. */
-const caughtUp = async (
-  options: ObserverOptions,
-  record: Recorder,
-  wait: Waiting,
-  timeoutMs: number,
-): Promise<void> => {
+async function caughtUp(options: ObserverOptions, record: Recorder, wait: Waiting, timeoutMs: number): Promise<void> {
   await using kube = kubeRest(await readKubeconfig(options.kubeconfig));
   await using consul = consulRest(options.consul);
   const { items, metadata } = await kube.must<PodListAnswer>('GET', PODS);
@@ -155,4 +150,4 @@ const caughtUp = async (
     timeoutMs,
     what: 'everything that the servers hold',
   });
-};
+}

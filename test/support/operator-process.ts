@@ -47,7 +47,7 @@ const KILL_TIMEOUT_MS = 15_000;
 const ASK_AGAIN_MS = 25;
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 
-export const startOperator = async (options: OperatorOptions): Promise<OperatorProcess> => {
+export async function startOperator(options: OperatorOptions): Promise<OperatorProcess> {
   const address = options.env['LEADERGROUP_HTTP_ADDRESS'] ?? `127.0.0.1:${await freePort()}`;
   const child = spawn(process.execPath, [options.main ?? MAIN, ...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,16 +86,16 @@ export const startOperator = async (options: OperatorOptions): Promise<OperatorP
       await ended;
     },
   };
-};
+}
 
-const parsed = (line: string): LogLine => {
+function parsed(line: string): LogLine {
   try {
     const json: unknown = JSON.parse(line);
     return typeof json === 'object' && json !== null ? (json as LogLine) : { message: line };
   } catch {
     return { message: line };
   }
-};
+}
 
 const lastLines = (log: readonly LogLine[]): string =>
   `Its last log lines:\n  ${
@@ -106,22 +106,22 @@ const lastLines = (log: readonly LogLine[]): string =>
   }`;
 
 /** 'close', not 'exit': by then all output has been read. */
-const endOf = async (child: ChildProcess, file: WriteStream | null): Promise<Exit> => {
+async function endOf(child: ChildProcess, file: WriteStream | null): Promise<Exit> {
   const { promise, resolve } = Promise.withResolvers<Exit>();
   child.once('close', (code, signal) => resolve({ code, signal }));
   child.once('error', () => resolve({ code: null, signal: null }));
   const exit = await promise;
   file?.end();
   return exit;
-};
+}
 
-const end = async (
+async function end(
   child: ChildProcess,
   ended: Promise<Exit>,
   log: readonly LogLine[],
   signal: NodeJS.Signals,
   timeoutMs: number,
-): Promise<Exit> => {
+): Promise<Exit> {
   child.kill(signal);
   const limit = new AbortController();
   const timeout = delay(timeoutMs, null, { signal: limit.signal }).catch(() => null);
@@ -131,15 +131,15 @@ const end = async (
   child.kill('SIGKILL');
   await ended;
   throw new Error(`the operator did not end within ${timeoutMs} ms of ${signal}. ${lastLines(log)}`);
-};
+}
 
-const becomeReady = async (
+async function becomeReady(
   url: string,
   child: ChildProcess,
   log: readonly LogLine[],
   ended: Promise<Exit>,
   timeoutMs: number,
-): Promise<void> => {
+): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (performance.now() < deadlineMs) {
     if (child.exitCode !== null || child.signalCode !== null) {
@@ -152,4 +152,4 @@ const becomeReady = async (
     await delay(ASK_AGAIN_MS);
   }
   throw new Error(`the operator was not ready within ${timeoutMs} ms. ${lastLines(log)}`);
-};
+}

@@ -39,20 +39,20 @@ type ProxyOptions = {
 };
 
 /** In front of Consul. `address` as in CONSUL_HTTP_ADDR; so is the proxy's `url`. */
-export const startConsulProxy = async (address: string): Promise<Proxy> => {
+export async function startConsulProxy(address: string): Promise<Proxy> {
   const agent = new PlainAgent(KEEP_ALIVE);
   const origin = new URL(consulUrl(address));
   return await startProxy({
     upstream: { origin, agent, authorization: undefined, stripAuthorization: false },
     tls: null,
   });
-};
+}
 
 /**
  * In front of the API server of a kubeconfig. Writes a copy to `kubeconfig` that points to the proxy; the client's own
  * certificate or token is shown to the real server.
  */
-export const startKubeProxy = async (original: string, kubeconfig: string): Promise<Proxy> => {
+export async function startKubeProxy(original: string, kubeconfig: string): Promise<Proxy> {
   const [access, certificate] = await Promise.all([readKubeconfig(original), loopbackCertificate()]);
   const { ca, cert, key, token } = access;
   const agent = new TlsAgent({ ...KEEP_ALIVE, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
@@ -67,9 +67,9 @@ export const startKubeProxy = async (original: string, kubeconfig: string): Prom
   };
   await writeKubeconfig(kubeconfig, { server: proxy.url, ...client });
   return proxy;
-};
+}
 
-const startProxy = async ({ upstream, tls }: ProxyOptions): Promise<Proxy> => {
+async function startProxy({ upstream, tls }: ProxyOptions): Promise<Proxy> {
   const exchanges: Exchange[] = [];
   const holds = new Set<ActiveHold>();
   const delays = new Set<{ readonly matcher: Matcher; readonly delayMs: number }>();
@@ -193,23 +193,23 @@ const startProxy = async ({ upstream, tls }: ProxyOptions): Promise<Proxy> => {
       await closed.promise;
     },
   };
-};
+}
 
-const seen = async (request: IncomingMessage): Promise<Exchange> => {
+async function seen(request: IncomingMessage): Promise<Exchange> {
   const receivedMs = performance.now();
   const { method = 'GET', url: path = '/', headers } = request;
   const body = await readBody(request);
   return { method, path, body, headers, receivedMs, forwardedMs: null, answeredMs: null, status: null, answer: null };
-};
+}
 
 /** Answers that last: watches of the API server, blocking queries of Consul. */
 const isStream = ({ method, path }: Exchange): boolean =>
   method === 'GET' && /[?&](watch=(true|1)|index=[1-9]|follow=true)/.test(path);
 
-const pause = async (delayMs: number, signal: AbortSignal): Promise<void> => {
+async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, delayMs);
   signal.addEventListener('abort', () => resolve(), { once: true });
   await promise;
   clearTimeout(timer);
-};
+}

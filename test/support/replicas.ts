@@ -74,7 +74,7 @@ export type Matchers = {
 
 const SOON = { timeout: 15_000, interval: 20 };
 
-export const openStage = async (h: Harness): Promise<Stage> => {
+export async function openStage(h: Harness): Promise<Stage> {
   const namespace = await h.world.namespace('attack');
   const group = groupOf(namespace, 'one');
   const replicas: Replica[] = [];
@@ -136,31 +136,31 @@ export const openStage = async (h: Harness): Promise<Stage> => {
     },
   };
   return stage;
-};
+}
 
 /** Lets a held request arrive now, and resolves with the server's status. */
-export const arrive = async (proxy: Proxy, held: HeldRequest): Promise<number> => {
+export async function arrive(proxy: Proxy, held: HeldRequest): Promise<number> {
   const exchange = proxy.exchanges.find(({ headers }) => headers === held.headers);
   held.release();
   return await vi.waitFor(() => {
     if (exchange?.status == null) throw new Error(`${held.method} ${held.path} has not been answered`);
     return exchange.status;
   }, SOON);
-};
+}
 
 const FIRST_NAMES = ['one', 'two'];
 
 /** A name whose bucket this replica keeps when the other joins: who owns the group is then up to the schedule alone. */
-const groupOf = (namespace: string, owner: string): string => {
+function groupOf(namespace: string, owner: string): string {
   const idOf = (replica: string) => `operator-${replica}_uid-of-operator-${replica}`;
   const owners = placement(FIRST_NAMES.map(idOf));
   const names = Array.from({ length: 1000 }, (_, at) => `g${at}`);
   const found = names.find((name) => owners.get(bucketOf(namespace, name)) === idOf(owner));
   if (found === undefined) throw new Error(`no name of a group in ${namespace} is ${owner}'s`);
   return found;
-};
+}
 
-const matchersOf = (namespace: string, group: string): Matchers => {
+function matchersOf(namespace: string, group: string): Matchers {
   const patchOf =
     (pod: string, part: string): Matcher =>
     ({ method, path, body }) =>
@@ -177,7 +177,7 @@ const matchersOf = (namespace: string, group: string): Matchers => {
     handOver: (request) => lock(request) && /"unlock"/.test(request.body),
     podReads: ({ method, path }) => method === 'GET' && path.startsWith('/api/v1/pods?'),
   };
-};
+}
 
 /** What a replica logs when it owns buckets. */
 export const TOOK = 'took buckets and adopted their sessions';
@@ -199,13 +199,13 @@ const replicaOf = (name: string, operator: OperatorProcess, kube: Proxy, consul:
   },
 });
 
-const wireBreaches = ({ name, kube, consul }: Replica, group: WatchedGroup): readonly string[] => {
+function wireBreaches({ name, kube, consul }: Replica, group: WatchedGroup): readonly string[] {
   const acted = consul.exchanges.some((exchange) => touches(exchange, group));
   if (!acted) return [];
   return checkWire({ kubernetes: kube.exchanges, consul: consul.exchanges }, group).map(
     (breach) => `${name}: ${sentence(breach)}`,
   );
-};
+}
 
 const touches = ({ method, path, body }: Exchange, { lockKey }: WatchedGroup): boolean =>
   method === 'PUT' &&
@@ -215,7 +215,7 @@ const touches = ({ method, path, body }: Exchange, { lockKey }: WatchedGroup): b
 
 const POLICIES = '/apis/admissionregistration.k8s.io/v1';
 
-const refusePromotion = async (h: Harness, namespace: string, pod: string): Promise<() => Promise<void>> => {
+async function refusePromotion(h: Harness, namespace: string, pod: string): Promise<() => Promise<void>> {
   const { rest } = h.world;
   const name = `${namespace}-${pod}`;
   const inNamespace = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } };
@@ -248,16 +248,16 @@ const refusePromotion = async (h: Harness, namespace: string, pod: string): Prom
     await rest.must('DELETE', `${POLICIES}/validatingadmissionpolicies/${name}`);
     await answers(200);
   };
-};
+}
 
 type Items = { readonly items: readonly RawObject[] };
 
 /** No operator runs any more that would take the finalizers off. */
-const dropGroups = async (h: Harness, namespace: string): Promise<void> => {
+async function dropGroups(h: Harness, namespace: string): Promise<void> {
   const path = `/apis/leadergroup.dev/v1alpha1/namespaces/${namespace}/leadergroups`;
   const { items } = await h.world.rest.must<Items>('GET', path);
   for (const { metadata } of items) {
     await h.world.rest.must('PATCH', `${path}/${metadata.name}`, { metadata: { finalizers: null } }, MERGE_PATCH);
     await h.world.rest.must('DELETE', `${path}/${metadata.name}`);
   }
-};
+}

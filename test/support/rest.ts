@@ -28,7 +28,7 @@ export type Rest = {
 
 export const MERGE_PATCH = 'application/merge-patch+json';
 
-export const kubeRest = (access: KubeAccess): Rest => {
+export function kubeRest(access: KubeAccess): Rest {
   const { ca, cert, key, token } = access;
   const tls = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
   return rest(
@@ -36,7 +36,7 @@ export const kubeRest = (access: KubeAccess): Rest => {
     new Agent({ connect: tls, allowH2: false }),
     token === undefined ? {} : { authorization: `Bearer ${token}` },
   );
-};
+}
 
 export type ConsulAccess = {
   /** As in CONSUL_HTTP_ADDR: with or without http:// */
@@ -52,7 +52,7 @@ export const consulRest = (consul: ConsulAccess): Rest =>
 
 export const consulUrl = (address: string): string => (address.includes('://') ? address : `http://${address}`);
 
-const rest = (origin: string, dispatcher: Agent, credentials: Readonly<Record<string, string>>): Rest => {
+function rest(origin: string, dispatcher: Agent, credentials: Readonly<Record<string, string>>): Rest {
   const raw: Rest['raw'] = async (method, path, body, contentType) => {
     const answer = await request(`${origin}${path}`, {
       dispatcher,
@@ -82,12 +82,12 @@ const rest = (origin: string, dispatcher: Agent, credentials: Readonly<Record<st
     },
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };
-};
+}
 
-const parsed = (text: string): unknown => {
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     return text;
   }
-};
+}

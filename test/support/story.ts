@@ -10,7 +10,7 @@ import {
   type WatchedPod,
 } from './checker/history.ts';
 
-export const aWatchedGroup = (overrides: Partial<WatchedGroup> = {}): WatchedGroup => {
+export function aWatchedGroup(overrides: Partial<WatchedGroup> = {}): WatchedGroup {
   const name = overrides.name ?? 'notifier';
   const namespace = overrides.namespace ?? 'default';
   const lockKey = overrides.lockKey ?? `leadergroup/test/groups/00/${namespace}/${name}/0/.lock`;
@@ -26,7 +26,7 @@ export const aWatchedGroup = (overrides: Partial<WatchedGroup> = {}): WatchedGro
     recordKey: lockKey,
     ...overrides,
   };
-};
+}
 
 export const aWatchedPod = (overrides: Partial<WatchedPod> & { readonly name: string }): WatchedPod => ({
   namespace: 'default',
@@ -47,18 +47,18 @@ type Change = {
 };
 type Marks = Partial<Pick<PodChange, 'writer' | 'foreign' | 'earliestMs'>>;
 
-const patched = (
+function patched(
   map: Readonly<Record<string, string>>,
   patch: Readonly<Record<string, string | null>> = {},
-): Record<string, string> => {
+): Record<string, string> {
   const kept = Object.entries({ ...map, ...patch }).filter((entry): entry is [string, string] => entry[1] !== null);
   return Object.fromEntries(kept);
-};
+}
 
 export type Story = ReturnType<typeof aStory>;
 
 /** Pods are named by their uid without its prefix: `story.pod('a')` makes pod a with uid uid-a. */
-export const aStory = (groups: readonly WatchedGroup[] = [aWatchedGroup()]) => {
+export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
   const group = groups[0] ?? aWatchedGroup();
   const pods = new Map<string, WatchedPod>();
   const events: PodEvent[] = [];
@@ -158,4 +158,4 @@ export const aStory = (groups: readonly WatchedGroup[] = [aWatchedGroup()]) => {
     history: (overrides: Partial<History> = {}): History => ({ groups, pods: events, keys, sessions, ...overrides }),
     names: (): readonly string[] => groups.map(groupKey),
   };
-};
+}

@@ -17,7 +17,7 @@ export type Waiting = {
 
 const SHOWN_LINES = 25;
 
-export const waiting = (): Waiting => {
+export function waiting(): Waiting {
   const lines: string[] = [];
   const listeners = new Set<() => void>();
   let failure: Error | undefined;
@@ -60,4 +60,4 @@ export const waiting = (): Waiting => {
       }
     },
   };
-};
+}

@@ -34,23 +34,23 @@ export const brake = (pods: number): object => ({
   spec: { hard: { pods: String(pods) } },
 });
 
-export const applyAll = async ({ kubectl }: Harness, namespace: string, objects: readonly object[]): Promise<void> => {
+export async function applyAll({ kubectl }: Harness, namespace: string, objects: readonly object[]): Promise<void> {
   const list = { apiVersion: 'v1', kind: 'List', items: objects };
   await kubectl.must(['apply', '-n', namespace, '-f', '-'], JSON.stringify(list));
-};
+}
 
 const ACCOUNT = 'leadergroup';
 const SYSTEM = 'leadergroup-system';
 
 /** As deploy/10-rbac.yaml makes it, and before the first operator. */
-export const giveRights = async ({ kubectl }: Harness): Promise<void> => {
+export async function giveRights({ kubectl }: Harness): Promise<void> {
   await kubectl.must(['apply', '-f', 'deploy/00-namespace.yaml', '-f', 'deploy/10-rbac.yaml']);
-};
+}
 
 const OPTIONAL = new Set(['apps', 'batch', 'policy', 'networking.k8s.io']);
 
 /** Without those that deploy/10-rbac.yaml says may be left out. */
-export const takeOptionalRights = async ({ kubectl }: Harness): Promise<void> => {
+export async function takeOptionalRights({ kubectl }: Harness): Promise<void> {
   const role = JSON.parse(await kubectl.must(['get', 'clusterrole', 'leadergroup', '-o', 'json'])) as {
     readonly rules: readonly { readonly apiGroups: readonly string[]; readonly resources: readonly string[] }[];
   };
@@ -59,12 +59,12 @@ export const takeOptionalRights = async ({ kubectl }: Harness): Promise<void> =>
       !apiGroups.some((group) => OPTIONAL.has(group)) && !resources.includes('replicationcontrollers'),
   );
   await kubectl.must(['patch', 'clusterrole', 'leadergroup', '--type=merge', '-p', JSON.stringify({ rules })]);
-};
+}
 
-export const startWithRights = async (h: Harness): Promise<OperatorProcess> => {
+export async function startWithRights(h: Harness): Promise<OperatorProcess> {
   const path = join(h.dir, 'operator.kubeconfig');
   const { server, ca } = await readKubeconfig(h.cluster.kubeconfigPath);
   const token = (await h.kubectl.must(['-n', SYSTEM, 'create', 'token', ACCOUNT])).trim();
   await writeKubeconfig(path, { server: server.href, ca, cert: undefined, key: undefined, token });
   return await h.startOperator({ env: { KUBECONFIG: path } });
-};
+}

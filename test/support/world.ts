@@ -75,7 +75,7 @@ export type WorldOptions = {
 const GROUPS = '/apis/leadergroup.dev/v1alpha1';
 const STRANGER = 'fieldManager=stranger';
 
-export const openWorld = async (options: WorldOptions): Promise<World> => {
+export async function openWorld(options: WorldOptions): Promise<World> {
   const rest = kubeRest(await readKubeconfig(options.kubeconfig));
   const consul = openConsul(options.consul);
   const node = options.node ?? 'node-1';
@@ -152,14 +152,14 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
     },
   };
   return world;
-};
+}
 
 const patchStatus = (rest: Rest, path: string, status: object): Promise<RawObject> =>
   rest.must('PATCH', `${path}/status?fieldManager=test-kubelet`, { status }, 'application/strategic-merge-patch+json');
 
-const orNull = async (rest: Rest, path: string): Promise<RawObject | null> => {
+async function orNull(rest: Rest, path: string): Promise<RawObject | null> {
   const { status, body } = await rest.send<RawObject>('GET', path);
   if (status === 404) return null;
   if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
   return body;
-};
+}

@@ -10,16 +10,16 @@ const files = (contents: Readonly<Record<string, string>>) => (path: string) => 
 const load = (overrides: Partial<ConfigSource> = {}) =>
   loadConfig({ argv: [], env: {}, readFile: files({}), hostname: 'host-1', pid: 42, ...overrides });
 
-const configOf = (overrides: Partial<ConfigSource> = {}): Config => {
+function configOf(overrides: Partial<ConfigSource> = {}): Config {
   const loaded = load(overrides);
   if (loaded.kind !== 'ok') throw new Error(JSON.stringify(loaded));
   return loaded.config;
-};
+}
 
-const problemsOf = (overrides: Partial<ConfigSource>): readonly string[] => {
+function problemsOf(overrides: Partial<ConfigSource>): readonly string[] {
   const loaded = load(overrides);
   return loaded.kind === 'invalid' ? loaded.problems : [];
-};
+}
 
 const withFile = (text: string): Partial<ConfigSource> => ({
   argv: ['--config', 'c.yaml'],

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log.ts';
 
-const aLog = (level: 'debug' | 'info' | 'warn' | 'error' = 'debug') => {
+function aLog(level: 'debug' | 'info' | 'warn' | 'error' = 'debug') {
   const texts: string[] = [];
   const log = createLog({ level, destination: { write: (text) => void texts.push(text) } });
   return { log, lines: () => texts.map((text) => JSON.parse(text) as Record<string, unknown>), texts };
-};
+}
 
 describe('a log line', () => {
   it('is one JSON object with level, time, fields and message, and nothing else', () => {

@@ -46,8 +46,8 @@ export async function startHostileServer(): Promise<HostileServer> {
 }
 
 /** A whole answer of HTTP/1.1. */
-export const http = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): string => {
+export function http(status: number, body: string, headers: Readonly<Record<string, string>> = {}): string {
   const all = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n${body}`;
-};
+}

@@ -30,10 +30,10 @@ export const DEFAULT_TOLERANCE_MS = 1000;
 export const podName = (pod: { readonly name: string; readonly uid: string }): string =>
   `${pod.name}(${pod.uid.slice(0, 8)})`;
 
-export const sentence = (breach: Breach): string => {
+export function sentence(breach: Breach): string {
   const where = [
     breach.resourceVersion === null ? '' : `resourceVersion ${breach.resourceVersion}`,
     breach.index === null ? '' : `index ${breach.index}`,
   ].filter((part) => part !== '');
   return `${breach.promise} ${breach.group} [${where.join(', ')}]: ${breach.message}`;
-};
+}

@@ -24,7 +24,7 @@ export type Counts = Omit<GroupCounts, 'group' | 'lastToken'> & {
   readonly groups: readonly GroupCounts[];
 };
 
-export const groupCounts = (trace: Trace, locks: readonly LockState[]): GroupCounts => {
+export function groupCounts(trace: Trace, locks: readonly LockState[]): GroupCounts {
   const elected = trace.promotions.filter((promotion) => promotion.labelWentOn);
   return {
     group: groupKey(trace.group),
@@ -36,9 +36,9 @@ export const groupCounts = (trace: Trace, locks: readonly LockState[]): GroupCou
     lockStates: locks.length,
     lastToken: trace.promotions.at(-1)?.token ?? null,
   };
-};
+}
 
-export const total = (history: History, groups: readonly GroupCounts[]): Counts => {
+export function total(history: History, groups: readonly GroupCounts[]): Counts {
   const sum = (pick: (counts: GroupCounts) => number): number => groups.reduce((all, one) => all + pick(one), 0);
   return {
     elections: sum((one) => one.elections),
@@ -50,7 +50,7 @@ export const total = (history: History, groups: readonly GroupCounts[]): Counts 
     podEvents: history.pods.length,
     groups,
   };
-};
+}
 
 export type Write = {
   readonly resource: string;
@@ -61,7 +61,7 @@ export type Write = {
 };
 
 /** Writes by one field manager (default: the operator), for "at rest nothing is written" (I7). */
-export const writesBy = (history: History, interval?: Interval, manager: string = OPERATOR): readonly Write[] => {
+export function writesBy(history: History, interval?: Interval, manager: string = OPERATOR): readonly Write[] {
   const inside = ({ atMs }: { readonly atMs: number }): boolean =>
     interval === undefined || (atMs > interval.fromMs && atMs <= interval.toMs);
   const steps = stepsOf(history);
@@ -78,7 +78,7 @@ export const writesBy = (history: History, interval?: Interval, manager: string 
   function byOperator(event: PodChange, at: number): boolean {
     return event.foreign !== true && steps[at]?.changes.some((change) => change.by === 'operator') === true;
   }
-};
+}
 
 const write = (
   resource: string,

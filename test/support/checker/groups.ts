@@ -2,7 +2,7 @@
 import type { SelectorRequirement } from '../../../src/api/leadergroup.ts';
 import { compareVersions, type WatchedGroup, type WatchedPod } from './history.ts';
 
-const meets = (labels: Readonly<Record<string, string>>, requirement: SelectorRequirement): boolean => {
+function meets(labels: Readonly<Record<string, string>>, requirement: SelectorRequirement): boolean {
   const value = labels[requirement.key];
   switch (requirement.operator) {
     case 'In':
@@ -16,7 +16,7 @@ const meets = (labels: Readonly<Record<string, string>>, requirement: SelectorRe
     default:
       throw new Error(`unknown selector operator ${String(requirement.operator)}`);
   }
-};
+}
 
 export const isMember = (group: WatchedGroup, pod: WatchedPod): boolean =>
   pod.namespace === group.namespace &&
@@ -41,11 +41,11 @@ export const isLabelled = (group: WatchedGroup, pod: WatchedPod | null): boolean
   pod !== null && pod.namespace === group.namespace && pod.labels[group.labelKey] === group.leaderValue;
 
 /** The decimal integer in a token annotation; null when there is none, NaN when it is no token. */
-export const tokenOf = (group: WatchedGroup, pod: WatchedPod | null): number | null => {
+export function tokenOf(group: WatchedGroup, pod: WatchedPod | null): number | null {
   const text = pod?.annotations[tokenKey(group)];
   if (text === undefined) return null;
   return /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : Number.NaN;
-};
+}
 
 /** Keys whose value differs between two states of one map. */
 export const changedKeys = (

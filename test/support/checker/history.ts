@@ -109,10 +109,10 @@ export const groupKey = (group: { readonly namespace: string; readonly name: str
   `${group.namespace}/${group.name}`;
 
 /** resourceVersions are decimal numbers of any length. */
-export const compareVersions = (left: string, right: string): number => {
+export function compareVersions(left: string, right: string): number {
   const [a, b] = [BigInt(left), BigInt(right)];
   return a < b ? -1 : a > b ? 1 : 0;
-};
+}
 
 const earliest = (moment: Moment): number => moment.earliestMs ?? moment.atMs;
 
@@ -121,7 +121,7 @@ export const surelyAfter = (left: Moment, right: Moment, toleranceMs: number): b
   earliest(left) - toleranceMs > right.atMs;
 
 /** A session's name, read back; null for a session that is none of ours. */
-export const sessionMember = (name: string): SessionMember | null => {
+export function sessionMember(name: string): SessionMember | null {
   const [namespace, group, podUid, ...rest] = name.split('/');
   return namespace && group && podUid && rest.length === 0 ? { namespace, group, podUid } : null;
-};
+}

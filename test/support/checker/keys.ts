@@ -4,7 +4,7 @@ import { annotationKeys, existsAt, isMember, tokenKey } from './groups.ts';
 import { groupKey, type WatchedGroup } from './history.ts';
 import type { Change, Step } from './steps.ts';
 
-export const onlyOwnKeys = (steps: readonly Step[], groups: readonly WatchedGroup[]): readonly Breach[] => {
+export function onlyOwnKeys(steps: readonly Step[], groups: readonly WatchedGroup[]): readonly Breach[] {
   const reported = new Set<string>();
   return steps.flatMap((step) =>
     step.changes.flatMap((change) => {
@@ -24,9 +24,9 @@ export const onlyOwnKeys = (steps: readonly Step[], groups: readonly WatchedGrou
       );
     }),
   );
-};
+}
 
-const outside = (change: Change, groups: readonly WatchedGroup[], step: Step): readonly string[] => {
+function outside(change: Change, groups: readonly WatchedGroup[], step: Step): readonly string[] {
   if (change.by !== 'operator') return [];
   const { pod } = change;
   const labels = change.changedLabels.filter((key) => !groups.some((group) => group.labelKey === key));
@@ -38,9 +38,9 @@ const outside = (change: Change, groups: readonly WatchedGroup[], step: Step): r
     ...annotations.map((key) => `the operator changed the annotation ${key} of ${podName(pod)}`),
     ...change.changedLabels.flatMap((key) => wrongValue(change, key, groups, step)),
   ];
-};
+}
 
-const wrongValue = (change: Change, key: string, groups: readonly WatchedGroup[], step: Step): readonly string[] => {
+function wrongValue(change: Change, key: string, groups: readonly WatchedGroup[], step: Step): readonly string[] {
   const value = change.after?.labels[key];
   const users = groups.filter((group) => group.labelKey === key && existsAt(group, step.resourceVersion));
   if (value === undefined || users.length === 0) return [];
@@ -49,10 +49,10 @@ const wrongValue = (change: Change, key: string, groups: readonly WatchedGroup[]
   const theirs = (group: WatchedGroup): boolean =>
     isMember(group, change.pod) || change.changedAnnotations.includes(tokenKey(group));
   return meant.some(theirs) ? [] : [`the operator labelled ${podName(change.pod)}, which no group selects`];
-};
+}
 
 /** By managed fields, where they are known: what the operator owns it has written at some time. */
-const owned = (change: Change, groups: readonly WatchedGroup[]): readonly string[] => {
+function owned(change: Change, groups: readonly WatchedGroup[]): readonly string[] {
   const allowed = groups.flatMap((group) => [
     `metadata.labels[${group.labelKey}]`,
     ...annotationKeys(group).map((key) => `metadata.annotations[${key}]`),
@@ -60,10 +60,10 @@ const owned = (change: Change, groups: readonly WatchedGroup[]): readonly string
   return (change.pod.operatorOwns ?? [])
     .filter((field) => !allowed.includes(field))
     .map((field) => `the operator owns the field ${field} of ${podName(change.pod)}`);
-};
+}
 
-const bornWith = (change: Change, groups: readonly WatchedGroup[]): readonly string[] => {
+function bornWith(change: Change, groups: readonly WatchedGroup[]): readonly string[] {
   if (!change.created) return [];
   const keys = groups.flatMap(annotationKeys).filter((key) => change.pod.annotations[key] !== undefined);
   return keys.map((key) => `${podName(change.pod)} was created with the operator's annotation ${key}`);
-};
+}

@@ -26,7 +26,7 @@ type Json = Readonly<Record<string, unknown>>;
 const asObject = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
 const asText = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
-export const readRecord = (value: string | null): SeenRecord | null => {
+export function readRecord(value: string | null): SeenRecord | null {
   const json = asObject(parsed(value));
   const token = json['token'];
   if (typeof token !== 'number' || !Number.isSafeInteger(token)) return null;
@@ -38,18 +38,18 @@ export const readRecord = (value: string | null): SeenRecord | null => {
     podName: asText(asObject(json['holder'])['pod']),
     writes: typeof writes === 'number' && Number.isSafeInteger(writes) ? writes : null,
   };
-};
+}
 
-const parsed = (text: string | null): unknown => {
+function parsed(text: string | null): unknown {
   try {
     return text === null ? null : JSON.parse(text);
   } catch {
     return null;
   }
-};
+}
 
 /** Every seen state of the group's lock, in order. */
-export const locksOf = (history: History, group: WatchedGroup): readonly LockState[] => {
+export function locksOf(history: History, group: WatchedGroup): readonly LockState[] {
   const records = history.keys.filter((state) => state.key === group.recordKey);
   let life = -1;
   return history.keys
@@ -61,7 +61,7 @@ export const locksOf = (history: History, group: WatchedGroup): readonly LockSta
       return { state, record, firstOfLife, holder: holderOf(state, record, group, history.sessions) };
     })
     .filter((state) => belongsTo(group, state));
-};
+}
 
 /** Under a shared lockKey the record is another key, written in the same transaction: same index. */
 const recordBeside = (group: WatchedGroup, lock: KeyState, records: readonly KeyState[]): string | null =>
@@ -69,17 +69,17 @@ const recordBeside = (group: WatchedGroup, lock: KeyState, records: readonly Key
     ? lock.value
     : (records.find((state) => state.life === lock.life && state.modifyIndex === lock.modifyIndex)?.value ?? null);
 
-const holderOf = (
+function holderOf(
   state: KeyState,
   record: SeenRecord | null,
   group: WatchedGroup,
   sessions: ReadonlyMap<string, SessionMember>,
-): string | null => {
+): string | null {
   if (state.session === null) return null;
   const member = sessions.get(state.session);
   if (member === undefined) return group.recordKey === group.lockKey ? (record?.podUid ?? null) : null;
   return member.group === group.name && member.namespace === group.namespace ? member.podUid : null;
-};
+}
 
 /** The name may have been used by an earlier object: a record that names another uid is not this group's. */
 const belongsTo = (group: WatchedGroup, { record }: LockState): boolean =>

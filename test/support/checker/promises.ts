@@ -50,10 +50,10 @@ export const backedByLock = (checked: Case): readonly Breach[] =>
       : [breach(checked, problem.promise, [promotion.pod], { step: promotion.step }, problem.message)];
   });
 
-const unbacked = (
+function unbacked(
   checked: Case,
   promotion: Promotion,
-): { readonly promise: PromiseName; readonly message: string } | null => {
+): { readonly promise: PromiseName; readonly message: string } | null {
   const { token, pod, step } = promotion;
   const name = podName(pod);
   if (token === null) return { promise: 'I2', message: `${name} was promoted without a token` };
@@ -74,10 +74,10 @@ const unbacked = (
     promise: 'I2',
     message: `${name} was promoted with token ${token}, but its session never held the lock with it`,
   };
-};
+}
 
 /** Whether a state with this token fits between two consecutive records that were seen, and one may be missing there. */
-const mayBeUnseen = (checked: Case, token: number): boolean => {
+function mayBeUnseen(checked: Case, token: number): boolean {
   if (checked.options.everyKeyState === true) return false;
   const records = checked.locks.flatMap(({ record }) => (record ? [record] : []));
   return records.some((later, at) => {
@@ -85,7 +85,7 @@ const mayBeUnseen = (checked: Case, token: number): boolean => {
     if (earlier === undefined || earlier.token >= token || later.token <= token) return false;
     return earlier.writes === null || later.writes === null || later.writes - earlier.writes !== 1;
   });
-};
+}
 
 /**
  * I4: before the lock passes from one member to another, the old one is written off: a `fenced` value never used
@@ -116,7 +116,7 @@ export type Passing = {
 };
 
 /** Each time the lock went from one member to another, with nobody or strangers in between or not. */
-export const passings = (checked: Pick<Case, 'locks'>): readonly Passing[] => {
+export function passings(checked: Pick<Case, 'locks'>): readonly Passing[] {
   const found: Passing[] = [];
   let owed = new Map<string, LockState>();
   let highest = 0;
@@ -134,9 +134,9 @@ export const passings = (checked: Pick<Case, 'locks'>): readonly Passing[] => {
     owed = new Map([[state.holder, state]]);
   }
   return found;
-};
+}
 
-const notWrittenOff = (checked: Case, passing: Passing): string | null => {
+function notWrittenOff(checked: Case, passing: Passing): string | null {
   const { trace } = checked;
   const old = trace.known.get(passing.from);
   const promoted = trace.promotions.find(
@@ -146,17 +146,17 @@ const notWrittenOff = (checked: Case, passing: Passing): string | null => {
     return null;
   const newName = trace.known.get(passing.to)?.name ?? passing.to;
   return `${lockName(trace.group)} passed from ${podName(old)} to ${newName}, but ${old.name} was not written off in between`;
-};
+}
 
-const hiddenByGap = (checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean => {
+function hiddenByGap(checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean {
   const bound: Moment = promoted?.step ?? state.state;
   const between = (gap: Step): boolean =>
     !surelyAfter(held.state, gap, 0) && !surelyAfter(gap, bound, tolerance(checked));
   return checked.gaps.some((gap) => between(gap) && gap.changes.some((change) => hides(change, from)));
-};
+}
 
 /** Whether the old holder was written off or deleted between its last promotion and what followed. */
-const leftInTime = (checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean => {
+function leftInTime(checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean {
   const { promotions, writeOffs, deletions } = checked.trace;
   const toleranceMs = tolerance(checked);
   const token = state.record?.token ?? Number.POSITIVE_INFINITY;
@@ -167,7 +167,7 @@ const leftInTime = (checked: Case, { from, held, state }: Passing, promoted: Pro
   return (
     deletions.some(inTime) || writeOffs.some((act) => inTime(act) && !surelyAfter(held.state, act.step, toleranceMs))
   );
-};
+}
 
 /** With a token above that of the passing it was given the lock anew; any other promotion, however late, may have been under way. */
 const neverPromotedBy = ({ trace }: Case, { from, state }: Passing): boolean =>
@@ -177,7 +177,7 @@ const neverPromotedBy = ({ trace }: Case, { from, state }: Passing): boolean =>
 const hides = ({ before, after, pod }: Change, uid: string): boolean =>
   pod.uid === uid && before?.resourceVersion !== after?.resourceVersion;
 
-const fencedAnew = (checked: Case): readonly Breach[] => {
+function fencedAnew(checked: Case): readonly Breach[] {
   const used = new Set<string>();
   const { trace } = checked;
   return [
@@ -193,4 +193,4 @@ const fencedAnew = (checked: Case): readonly Breach[] => {
       breach(checked, 'I4', [pod], { step }, `${podName(pod)} lost the label without a new fenced value`),
     ),
   ];
-};
+}

@@ -8,7 +8,7 @@ import { type Change, type Step, stepsOf } from './steps.ts';
  * Breaches are leaders that were ready and not terminating through the whole interval and lost the label to the operator.
  * Throws when no group of the history has a healthy leader at `fromMs`: then there was nothing to see.
  */
-export const noLeaderMoved = (history: History, interval: Interval): readonly Breach[] => {
+export function noLeaderMoved(history: History, interval: Interval): readonly Breach[] {
   const steps = stepsOf(history);
   const healthy = leadersAt(history.groups, steps, interval.fromMs);
   if (healthy.size === 0) throw new Error('no group had a healthy leader when the interval began');
@@ -24,18 +24,14 @@ export const noLeaderMoved = (history: History, interval: Interval): readonly Br
         : [];
     }),
   );
-};
+}
 
 const isHealthy = (pod: WatchedPod): boolean => pod.ready && !pod.deleting;
 
 const losesLabel = (group: WatchedGroup, { before, after }: Change): boolean =>
   isLabelled(group, before) && !isLabelled(group, after);
 
-const leadersAt = (
-  groups: readonly WatchedGroup[],
-  steps: readonly Step[],
-  atMs: number,
-): Map<string, WatchedGroup> => {
+function leadersAt(groups: readonly WatchedGroup[], steps: readonly Step[], atMs: number): Map<string, WatchedGroup> {
   const pods = new Map<string, WatchedPod>();
   for (const { before, after } of steps.filter((step) => step.atMs <= atMs).flatMap((step) => step.changes)) {
     if (before !== null) pods.delete(before.uid);
@@ -47,7 +43,7 @@ const leadersAt = (
     if (group !== undefined) leaders.set(pod.uid, group);
   }
   return leaders;
-};
+}
 
 const moved = (group: WatchedGroup, step: Step, pod: WatchedPod): Breach => ({
   promise: 'I8',

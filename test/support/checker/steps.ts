@@ -33,7 +33,7 @@ export type Step = Moment & {
 };
 
 /** Throws when the events are no history: out of order, or a change of a pod that was never there. */
-export const stepsOf = (history: History): readonly Step[] => {
+export function stepsOf(history: History): readonly Step[] {
   const pods = new Map<string, WatchedPod>();
   let last = '0';
   return history.pods.map((event, position) => {
@@ -46,9 +46,9 @@ export const stepsOf = (history: History): readonly Step[] => {
     const { atMs, resourceVersion } = event;
     return { position, resourceVersion, atMs, earliestMs: event.earliestMs ?? atMs, kind, changes };
   });
-};
+}
 
-const apply = (event: PodEvent, pods: Map<string, WatchedPod>, groups: readonly WatchedGroup[]): readonly Change[] => {
+function apply(event: PodEvent, pods: Map<string, WatchedPod>, groups: readonly WatchedGroup[]): readonly Change[] {
   if (event.kind === 'list') return applyList(event.pods, pods);
   const before = pods.get(event.pod.uid) ?? null;
   if ((before === null) !== (event.kind === 'added')) {
@@ -62,9 +62,9 @@ const apply = (event: PodEvent, pods: Map<string, WatchedPod>, groups: readonly 
   const change = difference(before, after, 'foreign');
   const operators = event.foreign !== true && (event.writer ?? guessWriter(change, groups)) === OPERATOR;
   return [{ ...change, by: operators ? 'operator' : 'foreign', created: before === null && event.foreign !== true }];
-};
+}
 
-const applyList = (listed: readonly WatchedPod[], pods: Map<string, WatchedPod>): readonly Change[] => {
+function applyList(listed: readonly WatchedPod[], pods: Map<string, WatchedPod>): readonly Change[] {
   const present = new Set(listed.map((pod) => pod.uid));
   const gone = [...pods.values()].filter((pod) => !present.has(pod.uid));
   const changes = [
@@ -74,22 +74,22 @@ const applyList = (listed: readonly WatchedPod[], pods: Map<string, WatchedPod>)
   pods.clear();
   for (const pod of listed) pods.set(pod.uid, pod);
   return changes;
-};
+}
 
-const difference = (before: WatchedPod | null, after: WatchedPod | null, by: Change['by']): Change => {
+function difference(before: WatchedPod | null, after: WatchedPod | null, by: Change['by']): Change {
   const pod = after ?? before;
   if (pod === null) throw new Error('a change of nothing');
   const [was, is] = [before ?? after, after ?? before] as [WatchedPod, WatchedPod];
   const changedLabels = changedKeys(was.labels, is.labels);
   const changedAnnotations = changedKeys(was.annotations, is.annotations);
   return { before, after, pod, changedLabels, changedAnnotations, by, created: false };
-};
+}
 
 /** Nobody but the operator has a reason to touch its keys; whoever does in a test says so with `foreign`. */
-const guessWriter = (change: Change, groups: readonly WatchedGroup[]): string | null => {
+function guessWriter(change: Change, groups: readonly WatchedGroup[]): string | null {
   const keys = groups
     .filter((group) => group.namespace === change.pod.namespace)
     .flatMap((group) => [group.labelKey, ...annotationKeys(group)]);
   const touched = [...change.changedLabels, ...change.changedAnnotations].some((key) => keys.includes(key));
   return touched && change.before !== null && change.after !== null ? OPERATOR : null;
-};
+}

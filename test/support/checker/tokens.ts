@@ -9,7 +9,7 @@ import type { Step } from './steps.ts';
 type Highest = { readonly token: number; readonly uid: string | null };
 
 /** In resourceVersion order over promotions, whatever became of Consul; the pods seen first set the floor. */
-const overPromotions = (checked: Case, first: Step | undefined): readonly Breach[] => {
+function overPromotions(checked: Case, first: Step | undefined): readonly Breach[] {
   const { trace } = checked;
   const group = groupKey(trace.group);
   let highest = floor(checked, first);
@@ -23,25 +23,25 @@ const overPromotions = (checked: Case, first: Step | undefined): readonly Breach
     const at = { group, resourceVersion: step.resourceVersion, index: null, pods: [podName(pod)] };
     return [{ ...at, promise: 'I5', message: `${podName(pod)} was promoted ${problem}` }];
   });
-};
+}
 
-const misfit = (highest: Highest, token: number, uid: string): string | null => {
+function misfit(highest: Highest, token: number, uid: string): string | null {
   if (Number.isNaN(token)) return 'with something that is no token';
   if (token < highest.token) return `with token ${token} after token ${highest.token}`;
   const another = highest.uid !== null && highest.uid !== uid;
   return token === highest.token && another ? `with token ${token}, which another pod had before` : null;
-};
+}
 
-const floor = (checked: Case, first: Step | undefined): Highest => {
+function floor(checked: Case, first: Step | undefined): Highest {
   const seen = (first?.changes ?? [])
     .filter(({ pod }) => pod.namespace === checked.trace.group.namespace)
     .map(({ pod }) => ({ token: tokenOf(checked.trace.group, pod) ?? 0, uid: pod.uid }))
     .filter(({ token }) => !Number.isNaN(token));
   return seen.reduce<Highest>((high, next) => (next.token > high.token ? next : high), NONE);
-};
+}
 
 /** In index order over records, within one life of Consul. */
-const overRecords = (checked: Case): readonly Breach[] => {
+function overRecords(checked: Case): readonly Breach[] {
   let life = -1;
   let highest: Highest = NONE;
   return checked.locks.flatMap((lock): readonly Breach[] => {
@@ -57,7 +57,7 @@ const overRecords = (checked: Case): readonly Breach[] => {
     const at = { group: groupKey(checked.trace.group), resourceVersion: null, index: lock.state.modifyIndex, pods: [] };
     return [{ ...at, promise: 'I5', message }];
   });
-};
+}
 
 const NONE: Highest = { token: 0, uid: null };
 
@@ -65,14 +65,14 @@ const NONE: Highest = { token: 0, uid: null };
 const holderNamed = ({ state, record, holder }: LockState): string | null =>
   holder ?? (state.session === null ? (record?.podUid ?? null) : null);
 
-const wentDown = (highest: Highest, next: Highest): string | null => {
+function wentDown(highest: Highest, next: Highest): string | null {
   if (next.token < highest.token) return `the record's token went down from ${highest.token} to ${next.token}`;
   const another = next.uid !== null && highest.uid !== null && next.uid !== highest.uid;
   return next.token === highest.token && another ? `token ${next.token} was given to a second member` : null;
-};
+}
 
 /** Tokens outlive their group: a group of a name goes on above every token of the earlier ones. */
-export const tokensOutliveGroups = (cases: readonly Case[]): readonly Breach[] => {
+export function tokensOutliveGroups(cases: readonly Case[]): readonly Breach[] {
   const highest = new Map<string, number>();
   const inOrder = cases.toSorted((a, b) => compareVersions(bornAt(a), bornAt(b)));
   return inOrder.flatMap(({ trace }): readonly Breach[] => {
@@ -86,7 +86,7 @@ export const tokensOutliveGroups = (cases: readonly Case[]): readonly Breach[] =
     const message = `${podName(low.pod)} was promoted with token ${low.token} after token ${before} of an earlier group of this name`;
     return [{ ...at, promise: 'I5', message }];
   });
-};
+}
 
 const bornAt = ({ trace }: Case): string => trace.group.bornAt ?? '0';
 

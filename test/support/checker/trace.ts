@@ -42,7 +42,7 @@ type Draft = {
   led: boolean;
 };
 
-export const traceOf = (group: WatchedGroup, steps: readonly Step[], groups: readonly WatchedGroup[]): Trace => {
+export function traceOf(group: WatchedGroup, steps: readonly Step[], groups: readonly WatchedGroup[]): Trace {
   const draft: Draft = {
     group,
     promotions: [],
@@ -62,9 +62,9 @@ export const traceOf = (group: WatchedGroup, steps: readonly Step[], groups: rea
     if (existsAt(group, step.resourceVersion)) follow(draft, step, rivals);
   }
   return draft;
-};
+}
 
-const follow = (draft: Draft, step: Step, rivals: readonly WatchedGroup[]): void => {
+function follow(draft: Draft, step: Step, rivals: readonly WatchedGroup[]): void {
   const before = draft.labelled.size;
   let touched = false;
   for (const change of step.changes) {
@@ -75,10 +75,10 @@ const follow = (draft: Draft, step: Step, rivals: readonly WatchedGroup[]): void
   if (draft.labelled.size > 1 && (touched || before < 2)) {
     draft.doubles.push({ step, pods: [...draft.labelled.values()] });
   }
-};
+}
 
 /** Returns whether a label of the operator's went on. */
-const followPod = (draft: Draft, step: Step, change: Change, rivals: readonly WatchedGroup[]): boolean => {
+function followPod(draft: Draft, step: Step, change: Change, rivals: readonly WatchedGroup[]): boolean {
   const { before, after, pod } = change;
   if (after === null) {
     draft.labelled.delete(pod.uid);
@@ -91,14 +91,14 @@ const followPod = (draft: Draft, step: Step, change: Change, rivals: readonly Wa
   const lost = isLabelled(draft.group, before) && change.by === 'operator';
   if (lost && bare(draft.group, before, after)) draft.bareDemotions.push({ step, pod });
   return false;
-};
+}
 
-const noteLabelled = (
+function noteLabelled(
   draft: Draft,
   step: Step,
   change: Change & { readonly after: WatchedPod },
   rivals: readonly WatchedGroup[],
-): boolean => {
+): boolean {
   const { group } = draft;
   const { before, after, pod } = change;
   if (draft.labelled.has(pod.uid)) draft.labelled.set(pod.uid, after);
@@ -109,13 +109,13 @@ const noteLabelled = (
   draft.labelled.set(pod.uid, after);
   if (step.kind !== 'first') draft.promotions.push({ step, pod, token: tokenOf(group, after), labelWentOn: !was });
   return true;
-};
+}
 
 const bare = (group: WatchedGroup, before: WatchedPod | null, after: WatchedPod): boolean =>
   before?.annotations[fencedKey(group)] === after.annotations[fencedKey(group)] &&
   after.annotations[tokenKey(group)] !== undefined;
 
-const noteWriteOff = (draft: Draft, step: Step, change: Change): void => {
+function noteWriteOff(draft: Draft, step: Step, change: Change): void {
   const { group } = draft;
   const { before, after } = change;
   const fenced = after?.annotations[fencedKey(group)];
@@ -127,7 +127,7 @@ const noteWriteOff = (draft: Draft, step: Step, change: Change): void => {
     fenced,
     labelStayed: group.labelsStay !== true && isLabelled(group, after) && draft.labelled.has(after.uid),
   });
-};
+}
 
 /** Of a label that a list found, the field manager tells whose it is; where that is unknown it counts as the operator's. */
 const operators = (group: WatchedGroup, change: Change): boolean =>
@@ -135,9 +135,9 @@ const operators = (group: WatchedGroup, change: Change): boolean =>
   (change.by === 'unseen' && change.pod.operatorOwns?.includes(`metadata.labels[${group.labelKey}]`) !== false);
 
 /** Several groups of a namespace may share a label key: the token annotation tells whose promotion it is, else the selector. */
-const concerns = (group: WatchedGroup, change: Change, rivals: readonly WatchedGroup[]): boolean => {
+function concerns(group: WatchedGroup, change: Change, rivals: readonly WatchedGroup[]): boolean {
   const wrote = (candidate: WatchedGroup): boolean => change.changedAnnotations.includes(tokenKey(candidate));
   if (change.before !== null && wrote(group)) return true;
   if (change.before !== null && rivals.some(wrote)) return false;
   return isMember(group, change.pod);
-};
+}

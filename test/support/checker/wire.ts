@@ -25,7 +25,7 @@ type PodPatch = {
 };
 
 /** Breaches of one group by one operator. Throws when the wire shows no transaction on its lock: nothing was checked. */
-export const checkWire = (wire: Wire, group: WatchedGroup): readonly Breach[] => {
+export function checkWire(wire: Wire, group: WatchedGroup): readonly Breach[] {
   const txns = wire.consul.flatMap((exchange) => lockTxn(exchange, group) ?? []);
   if (txns.length === 0) throw new Error(`the wire shows no transaction on ${group.lockKey}`);
   const patches = wire.kubernetes.flatMap((exchange) => podPatch(exchange, group) ?? []);
@@ -37,9 +37,9 @@ export const checkWire = (wire: Wire, group: WatchedGroup): readonly Breach[] =>
       .flatMap((patch) => unverified(patch, txns, group)),
     ...txns.flatMap((txn) => tooEarly(txn, txns, wire, patches, group)),
   ];
-};
+}
 
-const lockTxn = (exchange: Exchange, group: WatchedGroup): LockTxn | null => {
+function lockTxn(exchange: Exchange, group: WatchedGroup): LockTxn | null {
   if (exchange.method !== 'PUT' || !exchange.path.startsWith('/v1/txn')) return null;
   const ops = (JSON.parse(exchange.body) as readonly { readonly KV: Op }[]).map((op) => op.KV);
   const writes = ops.filter((op) => ['lock', 'unlock', 'set', 'delete'].includes(op.Verb));
@@ -47,18 +47,18 @@ const lockTxn = (exchange: Exchange, group: WatchedGroup): LockTxn | null => {
   const value = writes.findLast((op) => op.Key === group.recordKey)?.Value;
   const text = value === undefined ? null : Buffer.from(value, 'base64').toString('utf8');
   return { exchange, ops, record: readRecord(text) };
-};
+}
 
-const podPatch = (exchange: Exchange, group: WatchedGroup): PodPatch | null => {
+function podPatch(exchange: Exchange, group: WatchedGroup): PodPatch | null {
   const match = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(\?|$)/.exec(exchange.path);
   if (exchange.method !== 'PATCH' || match?.[1] !== group.namespace) return null;
   const { metadata = {} } = JSON.parse(exchange.body) as { readonly metadata?: Partial<PodPatch> };
   const { uid, resourceVersion, labels = {}, annotations = {} } = metadata;
   return { exchange, name: match[2] ?? '', uid, resourceVersion, labels, annotations };
-};
+}
 
 /** Rule (c): every transaction on a lock begins with the bucket's session and the index of the entry it was planned with. */
-const fenceless = ({ exchange, ops }: LockTxn, group: WatchedGroup): readonly Breach[] => {
+function fenceless({ exchange, ops }: LockTxn, group: WatchedGroup): readonly Breach[] {
   const [first] = ops;
   const bucket = first?.Verb === 'check-session' && /\/buckets\/[0-9a-f]{2}\/\.lock$/.test(first.Key);
   const at = ops.findIndex((op) => op.Key === group.lockKey && ['check-index', 'check-not-exists'].includes(op.Verb));
@@ -73,10 +73,10 @@ const fenceless = ({ exchange, ops }: LockTxn, group: WatchedGroup): readonly Br
       ? []
       : [found(group, 'I1', exchange, 'a transaction on the lock does not check its index')]),
   ];
-};
+}
 
 /** I6: every patch names the pod's uid, and every promotion its resourceVersion. */
-const imprecise = (patch: PodPatch, group: WatchedGroup): readonly Breach[] => {
+function imprecise(patch: PodPatch, group: WatchedGroup): readonly Breach[] {
   const ours = [group.labelKey, tokenKey(group), fencedKey(group)];
   const touches = [...Object.keys(patch.labels), ...Object.keys(patch.annotations)].some((key) => ours.includes(key));
   if (!touches) return [];
@@ -87,10 +87,10 @@ const imprecise = (patch: PodPatch, group: WatchedGroup): readonly Breach[] => {
       ? [found(group, 'I1', patch.exchange, `a promotion of ${patch.name} names no resourceVersion`)]
       : []),
   ];
-};
+}
 
 /** I2: when a promotion is sent, the last committed transaction on the lock gave it to this very pod with this very token. */
-const unverified = (patch: PodPatch, txns: readonly LockTxn[], group: WatchedGroup): readonly Breach[] => {
+function unverified(patch: PodPatch, txns: readonly LockTxn[], group: WatchedGroup): readonly Breach[] {
   const last = txns.findLast(
     ({ exchange }) =>
       exchange.status === 200 && (exchange.answeredMs ?? Number.POSITIVE_INFINITY) <= patch.exchange.receivedMs,
@@ -107,19 +107,19 @@ const unverified = (patch: PodPatch, txns: readonly LockTxn[], group: WatchedGro
           `${patch.name} was promoted with token ${token} without a transaction that proves it`,
         ),
       ];
-};
+}
 
 const locks = (txn: LockTxn | undefined, group: WatchedGroup): boolean =>
   txn?.ops.some((op) => op.Verb === 'lock' && op.Key === group.lockKey) === true;
 
 /** I4: the write-off of the last holder was acknowledged, and sent after the index was known, when the lock is asked to move. */
-const tooEarly = (
+function tooEarly(
   txn: LockTxn,
   txns: readonly LockTxn[],
   wire: Wire,
   patches: readonly PodPatch[],
   group: WatchedGroup,
-): readonly Breach[] => {
+): readonly Breach[] {
   const holder = holderBefore(txn, txns);
   const uid = holder?.record.podUid;
   if (holder === undefined || !uid || !locks(txn, group) || uid === txn.record?.podUid) return [];
@@ -134,7 +134,7 @@ const tooEarly = (
     return [];
   const message = `the lock was asked to leave ${podName({ name, uid })} before it was written off`;
   return [found(group, 'I4', txn.exchange, message)];
-};
+}
 
 /** The last committed transaction before this one that left a record. */
 const holderBefore = (
@@ -150,15 +150,15 @@ const fences = (patch: PodPatch, group: WatchedGroup): boolean =>
   typeof patch.annotations[fencedKey(group)] === 'string' && patch.exchange.status === 200;
 
 /** Any request for the pod by its name that was not found, or a read that shows another uid. A uid never comes back. */
-const provesGone = (
+function provesGone(
   { method, path, status, answer }: Exchange,
   group: WatchedGroup,
   name: string,
   uid: string,
-): boolean => {
+): boolean {
   if (path.split('?')[0] !== `/api/v1/namespaces/${group.namespace}/pods/${name}`) return false;
   return status === 404 || (method === 'GET' && status === 200 && answer?.includes(uid) === false);
-};
+}
 
 const found = (group: WatchedGroup, promise: PromiseName, exchange: Exchange, message: string): Breach => ({
   promise,

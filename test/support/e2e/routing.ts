@@ -53,11 +53,11 @@ export const wrongAnswers = (
  * Those of wrong answers that no delay of routing explains: of a pod that had never led, or asked for after the Service had been seen to route
  * to a later leader. Routing follows the label late, on a busy machine by seconds, but it never goes back.
  */
-export const unexplained = (
+export function unexplained(
   wrong: readonly Answer[],
   answers: readonly Answer[],
   reigns: readonly Reign[],
-): readonly Answer[] => {
+): readonly Answer[] {
   const routed = answers.flatMap((answer) => {
     const by = reigns.find(
       ({ pod, fromMs, untilMs }) => pod === answer.pod && fromMs <= answer.atMs && answer.atMs <= untilMs,
@@ -68,7 +68,7 @@ export const unexplained = (
     const own = reigns.findLast((reign) => reign.pod === pod && reign.fromMs <= atMs);
     return own === undefined || routed.some((seen) => seen.atMs < sentMs && seen.sinceMs > own.untilMs);
   });
-};
+}
 
 /** For people: how long after its reign a pod was still answering new connections. */
 export const longestLateMs = (wrong: readonly Answer[], reigns: readonly Reign[]): number =>

@@ -76,11 +76,11 @@ type Workload = Manifest & {
   spec: { template: { spec: { containers: [Container]; nodeSelector?: object } } };
 };
 
-const withPod = (manifest: Manifest, change: (pod: Workload['spec']['template']['spec']) => void): Manifest => {
+function withPod(manifest: Manifest, change: (pod: Workload['spec']['template']['spec']) => void): Manifest {
   const copy = structuredClone(manifest) as Workload;
   change(copy.spec.template.spec);
   return copy;
-};
+}
 
 export const withImage = (manifest: Manifest, image: string): Manifest =>
   withPod(manifest, ({ containers: [container] }) => {

@@ -67,7 +67,7 @@ function lengthOf(kind: Kind, chance: number): number {
 }
 
 /** What cannot happen twice at a time, or would end the majority of Consul's servers. */
-const exclusive = ({ kind, target }: Fault): string => {
+function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('Consul')) return 'consul';
   if (kind.startsWith('API')) return 'api';
   if (kind.startsWith('pod')) return `pod ${target}`;
@@ -81,7 +81,7 @@ const exclusive = ({ kind, target }: Fault): string => {
   )
     return `operator ${target % 3}`;
   return `network ${target % 3} ${kind.includes('API') ? 'api' : 'consul'}`;
-};
+}
 
 /** Carries the schedule out; `say` is told of each begin and end. Resolves when every fault is undone. */
 export async function inflict(

@@ -116,7 +116,7 @@ export const operatorActs: fc.Arbitrary<readonly Act[]> = fc.array(
 
 export type Terrain = 'own lock' | 'disasters' | 'shared lock' | 'outages' | 'outages of a shared lock';
 
-export const actsOn = (terrain: Terrain): fc.Arbitrary<readonly Act[]> => {
+export function actsOn(terrain: Terrain): fc.Arbitrary<readonly Act[]> {
   const more = {
     'own lock': [],
     disasters: [{ arbitrary: disasterAct, weight: 2 }],
@@ -128,7 +128,7 @@ export const actsOn = (terrain: Terrain): fc.Arbitrary<readonly Act[]> => {
     ],
   }[terrain];
   return fc.array(fc.oneof(...usual, ...more) as fc.Arbitrary<Act>, { minLength: 4, maxLength: 30, size: 'max' });
-};
+}
 
 export const groupOn = (terrain: Terrain): fc.Arbitrary<GroupOverrides> =>
   fc.record({
@@ -335,7 +335,7 @@ function createWalker(model: Model): Walker {
   return { replica: seat, take };
 }
 
-const toggledExclusion = ({ annotations }: Pod): Partial<Pod> => {
+function toggledExclusion({ annotations }: Pod): Partial<Pod> {
   const { [CANDIDATE_ANNOTATION]: excluded, ...others } = annotations;
   return { annotations: excluded === undefined ? { ...others, [CANDIDATE_ANNOTATION]: 'false' } : others };
-};
+}

@@ -37,12 +37,12 @@ type Snapshot<T> = { readonly index: number; readonly items: readonly T[] };
 export type HeldBack = (sentMs: number) => boolean;
 
 /** Runs until aborted. */
-export const watchKeys = async (
+export async function watchKeys(
   consul: ConsulAccess,
   sink: ConsulSink,
   signal: AbortSignal,
   heldBack: HeldBack = () => false,
-): Promise<void> => {
+): Promise<void> {
   const known = new Map<string, RawEntry>();
   let [life, index, lastMs, beforeMs] = [0, 0, performance.now(), performance.now()];
   // Consistent: a server that led until it was frozen answers with what it knew, and states would come out of order.
@@ -62,13 +62,13 @@ export const watchKeys = async (
     [index, lastMs, beforeMs] = [answer.index, atMs, sentMs ?? lastMs];
     sink.answered(answer.index);
   });
-};
+}
 
-const differences = (
+function differences(
   known: Map<string, RawEntry>,
   { index, items }: Snapshot<RawEntry>,
   life: number,
-): readonly Omit<KeyState, 'atMs'>[] => {
+): readonly Omit<KeyState, 'atMs'>[] {
   const changed = items.filter((entry) => JSON.stringify(known.get(entry.Key)) !== JSON.stringify(entry));
   const present = new Set(items.map((entry) => entry.Key));
   const gone = [...known.keys()].filter((key) => !present.has(key));
@@ -87,7 +87,7 @@ const differences = (
       })),
     ...gone.map((key) => ({ key, exists: false, session: null, value: null, modifyIndex: index, life })),
   ];
-};
+}
 
 /** Runs until aborted. */
 export const watchSessions = async (consul: ConsulAccess, sink: ConsulSink, signal: AbortSignal): Promise<void> =>
@@ -98,13 +98,13 @@ export const watchSessions = async (consul: ConsulAccess, sink: ConsulSink, sign
     }
   });
 
-const blocking = async <T>(
+async function blocking<T>(
   consul: ConsulAccess,
   path: string,
   signal: AbortSignal,
   trouble: (message: string) => void,
   answered: (answer: Snapshot<T>, sentMs: number | null) => void,
-): Promise<void> => {
+): Promise<void> {
   let index = 0;
   for (;;) {
     const sentMs = performance.now();
@@ -125,9 +125,9 @@ const blocking = async <T>(
       await delay(RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }
-};
+}
 
-const get = async <T>(consul: ConsulAccess, path: string, signal: AbortSignal): Promise<Snapshot<T>> => {
+async function get<T>(consul: ConsulAccess, path: string, signal: AbortSignal): Promise<Snapshot<T>> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   const headers = consulHeaders(consul);
@@ -142,4 +142,4 @@ const get = async <T>(consul: ConsulAccess, path: string, signal: AbortSignal): 
   if (response.statusCode === 404 && index > 0) return { index, items: [] };
   if (response.statusCode !== 200 || !(index > 0)) throw new Error(`answered ${response.statusCode} ${text}`);
   return { index, items: JSON.parse(text) as readonly T[] };
-};
+}

@@ -1,7 +1,7 @@
 import type { History, PodEvent } from '../checker/history.ts';
 
 /** The part of a history that concerns some namespaces. Keys and sessions stay whole: groups name theirs. */
-export const inNamespaces = (whole: History, namespaces: readonly string[]): History => {
+export function inNamespaces(whole: History, namespaces: readonly string[]): History {
   const inside = (object: { readonly namespace: string }): boolean => namespaces.includes(object.namespace);
   return {
     ...whole,
@@ -12,4 +12,4 @@ export const inNamespaces = (whole: History, namespaces: readonly string[]): His
       return inside(event.pod) ? [event] : [];
     }),
   };
-};
+}

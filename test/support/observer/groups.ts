@@ -16,7 +16,7 @@ export const isOwnKey = (key: string, namespace: string, group: string, leaf: '.
   key.includes('/groups/') && key.endsWith(`/${namespace}/${group}/0/${leaf}`);
 
 /** A LeaderGroup as the checker needs it. Our own keys are found among those seen: only the operator knows the bucket. */
-export const toWatchedGroup = (raw: RawObject, keys: Iterable<string>): WatchedGroup => {
+export function toWatchedGroup(raw: RawObject, keys: Iterable<string>): WatchedGroup {
   const { name, namespace = '', uid } = raw.metadata;
   const { selector = {}, label = {}, lockKey } = (raw.spec ?? {}) as RawSpec;
   const seen = [...keys];
@@ -36,4 +36,4 @@ export const toWatchedGroup = (raw: RawObject, keys: Iterable<string>): WatchedG
     lockKey: lockKey === undefined ? own('.lock') : `${lockKey}/.lock`,
     recordKey: lockKey === undefined ? own('.lock') : own('.record'),
   };
-};
+}

@@ -48,10 +48,10 @@ export const toWatchedPod = (raw: RawObject): WatchedPod => ({
   ...(raw.metadata.managedFields && { operatorOwns: ownedBy(raw, OPERATOR) }),
 });
 
-const phaseOf = (raw: RawObject): string => {
+function phaseOf(raw: RawObject): string {
   const phase = raw.status?.['phase'];
   return typeof phase === 'string' ? phase : 'Unknown';
-};
+}
 
 /** Paths of the fields a manager owns, labels and annotations as `metadata.labels[key]`. */
 const ownedBy = (raw: RawObject, manager: string): readonly string[] => [
@@ -80,18 +80,18 @@ const paths = (fields: FieldSet, parent: string): readonly string[] =>
  * annotation owns it afterwards, which is exact; otherwise an entry that changed gives its manager away (its time has
  * full seconds only, so two writes of one second may look alike).
  */
-export const writerOf = (before: RawObject, after: RawObject): string | null => {
+export function writerOf(before: RawObject, after: RawObject): string | null {
   const owners = changedFields(before, after).flatMap((field) => managersOf(after, field));
   const changed = changedManagers(before, after);
   return only(owners) ?? only(owners.filter((owner) => changed.includes(owner))) ?? only(changed);
-};
+}
 
-const only = (names: readonly string[]): string | null => {
+function only(names: readonly string[]): string | null {
   const [first, ...others] = new Set(names);
   return first !== undefined && others.length === 0 ? first : null;
-};
+}
 
-const changedFields = (before: RawObject, after: RawObject): readonly string[] => {
+function changedFields(before: RawObject, after: RawObject): readonly string[] {
   const [was, is] = [before.metadata, after.metadata];
   const present = (map: Readonly<Record<string, string>> | undefined, key: string): boolean => map?.[key] !== undefined;
   return [
@@ -102,7 +102,7 @@ const changedFields = (before: RawObject, after: RawObject): readonly string[] =
       .filter((key) => present(is.annotations, key))
       .map((key) => `metadata.annotations[${key}]`),
   ];
-};
+}
 
 const managersOf = (raw: RawObject, field: string): readonly string[] =>
   managers(raw).filter((manager) => ownedBy(raw, manager).includes(field));
@@ -111,15 +111,15 @@ const managers = (raw: RawObject): readonly string[] =>
   [...new Set((raw.metadata.managedFields ?? []).map((entry) => entry.manager ?? ''))].filter((name) => name !== '');
 
 /** Managers with an entry that is new or other than before. */
-const changedManagers = (before: RawObject | undefined, after: RawObject): readonly string[] => {
+function changedManagers(before: RawObject | undefined, after: RawObject): readonly string[] {
   const known = new Set((before?.metadata.managedFields ?? []).map((entry) => JSON.stringify(entry)));
   const changed = (after.metadata.managedFields ?? []).filter((entry) => !known.has(JSON.stringify(entry)));
   return [...new Set(changed.map((entry) => entry.manager ?? ''))].filter((name) => name !== '');
-};
+}
 
 /** Who wrote an object that is no pod; a component that reports an event under our name counts as the operator. */
-export const writersOf = (before: RawObject | undefined, after: RawObject): readonly string[] => {
+export function writersOf(before: RawObject | undefined, after: RawObject): readonly string[] {
   const reporter = after.reportingController ?? '';
   const reporters = reporter.startsWith(OPERATOR) ? [OPERATOR] : reporter === '' ? [] : [reporter];
   return [...new Set([...changedManagers(before, after), ...reporters])];
-};
+}

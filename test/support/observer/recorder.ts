@@ -27,7 +27,7 @@ export type Recorder = {
 type Lifetime = { readonly raw: RawObject; readonly bornAt?: string; readonly goneAt?: string };
 
 /** `note` is called after each entry with one line that describes it. */
-export const recorder = (note: (line: string) => void): Recorder => {
+export function recorder(note: (line: string) => void): Recorder {
   const pods = podRecorder(note);
   const objects = objectRecorder(note);
   const keys = keyRecorder(note);
@@ -76,9 +76,9 @@ export const recorder = (note: (line: string) => void): Recorder => {
       };
     },
   };
-};
+}
 
-const podRecorder = (note: (line: string) => void) => {
+function podRecorder(note: (line: string) => void) {
   const events: PodEvent[] = [];
   const known = new Map<string, RawObject>();
   const versions = new Map<string, string>();
@@ -104,18 +104,18 @@ const podRecorder = (note: (line: string) => void) => {
     },
   };
   return { events, known, versions, sink };
-};
+}
 
-const describePod = (kind: string, raw: RawObject, writer: string | null): string => {
+function describePod(kind: string, raw: RawObject, writer: string | null): string {
   const { namespace, name, uid, resourceVersion, labels, annotations } = raw.metadata;
   const ours = Object.entries({ ...labels, ...annotations }).filter(([key]) => key.includes('leadergroup.dev/'));
   const shown = ours.map(([key, value]) => `${key}=${value}`).join(' ');
   const { ready, deleting } = toWatchedPod(raw);
   const state = `${ready ? 'ready' : 'not ready'}${deleting ? ' terminating' : ''}`;
   return `${kind} pod ${namespace}/${name} ${uid.slice(0, 8)} rv ${resourceVersion} by ${writer ?? '?'}: ${state} ${shown}`;
-};
+}
 
-const objectRecorder = (note: (line: string) => void) => {
+function objectRecorder(note: (line: string) => void) {
   const events: ObjectEvent[] = [];
   const known = new Map<string, Map<string, RawObject>>();
   const lifetimes = new Map<string, Lifetime>();
@@ -153,9 +153,9 @@ const objectRecorder = (note: (line: string) => void) => {
     };
   };
   return { events, known, lifetimes, sink };
-};
+}
 
-const keyRecorder = (note: (line: string) => void) => {
+function keyRecorder(note: (line: string) => void) {
   const states: KeyState[] = [];
   const known = new Map<string, KeyState>();
   const sessions = new Map<string, SessionMember>();
@@ -173,4 +173,4 @@ const keyRecorder = (note: (line: string) => void) => {
     },
   };
   return { states, known, sessions, sink };
-};
+}

@@ -34,12 +34,12 @@ type WatchLine = {
 };
 
 /** Runs until aborted. A resource that is not installed is asked for again and again and counts as an empty list. */
-export const watchResource = async (
+export async function watchResource(
   access: KubeAccess,
   path: string,
   sink: WatchSink,
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<void> {
   const clock = arrivalClock();
   // Moves on with each event, so that a connection that breaks off loses nothing and repeats nothing.
   const cursor: Cursor = { version: null, absent: false };
@@ -54,17 +54,17 @@ export const watchResource = async (
       await delay(RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }
-};
+}
 
 /** Lists; of a resource that is not installed says once that there is nothing, and waits before the next try. */
-const begin = async (
+async function begin(
   access: KubeAccess,
   path: string,
   cursor: Cursor,
   sink: WatchSink,
   clock: ReturnType<typeof arrivalClock>,
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<void> {
   const answer = await list(access, path, signal);
   if (answer !== null) {
     cursor.version = answer.metadata.resourceVersion;
@@ -73,10 +73,10 @@ const begin = async (
   if (!cursor.absent) sink.list([], '0', clock.arrival());
   cursor.absent = true;
   await delay(ABSENT_MS, undefined, { signal });
-};
+}
 
 /** Arrival times, and since when the observer may have been blind. */
-const arrivalClock = () => {
+function arrivalClock() {
   let [lastMs, blindSinceMs, untilMs] = [performance.now(), 0, 0];
   return {
     cut: (): void => {
@@ -93,26 +93,26 @@ const arrivalClock = () => {
       return { atMs, earliestMs: atMs < untilMs ? blindSinceMs : atMs };
     },
   };
-};
+}
 
-const list = async (access: KubeAccess, path: string, signal: AbortSignal): Promise<ListAnswer | null> => {
+async function list(access: KubeAccess, path: string, signal: AbortSignal): Promise<ListAnswer | null> {
   const response = await open(access, path, signal);
   let text = '';
   for await (const chunk of response) text += chunk;
   if (response.statusCode === 404) return null;
   if (response.statusCode !== 200) throw new Error(`list answered ${response.statusCode} ${text}`);
   return JSON.parse(text) as ListAnswer;
-};
+}
 
 /** Returns when the watch has ended; the cursor says where to go on, null for a new list. */
-const follow = async (
+async function follow(
   access: KubeAccess,
   path: string,
   cursor: Cursor,
   sink: WatchSink,
   clock: ReturnType<typeof arrivalClock>,
   signal: AbortSignal,
-): Promise<void> => {
+): Promise<void> {
   const options = { watch: 'true', allowWatchBookmarks: 'true', timeoutSeconds: '600' };
   const query = new URLSearchParams({ ...options, resourceVersion: cursor.version ?? '' });
   const response = await open(access, `${path}?${query.toString()}`, signal);
@@ -127,12 +127,12 @@ const follow = async (
     if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') sink.event(type, object, clock.arrival());
   }
   clock.cut();
-};
+}
 
-const forget = (response: IncomingMessage, cursor: Cursor): void => {
+function forget(response: IncomingMessage, cursor: Cursor): void {
   response.destroy();
   cursor.version = null;
-};
+}
 
 async function* lines(response: IncomingMessage): AsyncGenerator<string> {
   let rest = '';
@@ -143,7 +143,7 @@ async function* lines(response: IncomingMessage): AsyncGenerator<string> {
   }
 }
 
-const open = async (access: KubeAccess, path: string, signal: AbortSignal): Promise<IncomingMessage> => {
+async function open(access: KubeAccess, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { ca, cert, key, token } = access;
   const secure = access.server.protocol === 'https:';
@@ -163,4 +163,4 @@ const open = async (access: KubeAccess, path: string, signal: AbortSignal): Prom
   outgoing.on('error', reject);
   outgoing.end();
   return await promise;
-};
+}

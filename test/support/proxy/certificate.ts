@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 export type Certificate = { readonly cert: string; readonly key: string };
 
-export const loopbackCertificate = async (): Promise<Certificate> => {
+export async function loopbackCertificate(): Promise<Certificate> {
   const folder = await mkdtemp(join(tmpdir(), 'leadergroup-certificate-'));
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
@@ -22,4 +22,4 @@ export const loopbackCertificate = async (): Promise<Certificate> => {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-};
+}

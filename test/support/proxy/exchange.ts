@@ -36,15 +36,15 @@ export type Upstream = {
 
 const HOP_BY_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'proxy-connection', 'upgrade', 'te', 'trailer'];
 
-export const readBody = async (request: IncomingMessage): Promise<string> => {
+export async function readBody(request: IncomingMessage): Promise<string> {
   request.setEncoding('utf8');
   let text = '';
   for await (const chunk of request) text += chunk;
   return text;
-};
+}
 
 /** Sends it on. Resolves when the head of the answer is there. Not tied to the client: a late request arrives in any case. */
-export const forward = async (exchange: Exchange, upstream: Upstream, cut: AbortSignal): Promise<IncomingMessage> => {
+export async function forward(exchange: Exchange, upstream: Upstream, cut: AbortSignal): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const url = new URL(exchange.path, upstream.origin);
   const start = url.protocol === 'https:' ? tlsRequest : plainRequest;
@@ -55,9 +55,9 @@ export const forward = async (exchange: Exchange, upstream: Upstream, cut: Abort
   exchange.forwardedMs = performance.now();
   outgoing.end(exchange.body);
   return await promise;
-};
+}
 
-const forwardedHeaders = (exchange: Exchange, upstream: Upstream): OutgoingHttpHeaders => {
+function forwardedHeaders(exchange: Exchange, upstream: Upstream): OutgoingHttpHeaders {
   const kept = Object.entries(exchange.headers).filter(
     (entry): entry is [string, string | string[]] =>
       entry[1] !== undefined &&
@@ -72,7 +72,7 @@ const forwardedHeaders = (exchange: Exchange, upstream: Upstream): OutgoingHttpH
       : { 'content-length': String(Buffer.byteLength(exchange.body)) };
   const authorization = upstream.authorization === undefined ? {} : { authorization: upstream.authorization };
   return { ...Object.fromEntries(kept), ...length, ...authorization };
-};
+}
 
 const answerHeaders = (answer: IncomingMessage): OutgoingHttpHeaders =>
   Object.fromEntries(
@@ -82,22 +82,22 @@ const answerHeaders = (answer: IncomingMessage): OutgoingHttpHeaders =>
   );
 
 /** Passes the head and every chunk on as it comes: a watch must not wait for its end. */
-export const stream = async (answer: IncomingMessage, response: ServerResponse): Promise<void> => {
+export async function stream(answer: IncomingMessage, response: ServerResponse): Promise<void> {
   response.writeHead(answer.statusCode ?? 502, answerHeaders(answer));
   response.flushHeaders();
   response.on('close', () => answer.destroy());
   for await (const chunk of answer) response.write(chunk);
   response.end();
-};
+}
 
 /** Reads the whole answer, so that the server is done whatever becomes of the client. */
-export const buffer = async (answer: IncomingMessage): Promise<Buffer> => {
+export async function buffer(answer: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
-};
+}
 
-export const reply = (answer: IncomingMessage, body: Buffer, response: ServerResponse): void => {
+export function reply(answer: IncomingMessage, body: Buffer, response: ServerResponse): void {
   response.writeHead(answer.statusCode ?? 502, { ...answerHeaders(answer), 'content-length': String(body.length) });
   response.end(body);
-};
+}

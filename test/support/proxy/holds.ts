@@ -60,7 +60,7 @@ export type ActiveHold = { readonly mode: HoldMode; admit(request: SeenRequest):
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 
-export const createHold = (matcher: Matcher, { mode, times = Number.POSITIVE_INFINITY }: HoldOptions): ActiveHold => {
+export function createHold(matcher: Matcher, { mode, times = Number.POSITIVE_INFINITY }: HoldOptions): ActiveHold {
   const wait = waiting();
   const requests: HeldRequest[] = [];
   const arrived = new Set<HeldRequest>();
@@ -107,4 +107,4 @@ export const createHold = (matcher: Matcher, { mode, times = Number.POSITIVE_INF
     [Symbol.dispose]: () => end((request) => request.release()),
   };
   return { mode, admit, hold };
-};
+}

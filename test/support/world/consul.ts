@@ -62,7 +62,7 @@ type RawSession = {
   readonly CreateIndex: number;
 };
 
-export const openConsul = (access: ConsulAccess): ConsulWorld => {
+export function openConsul(access: ConsulAccess): ConsulWorld {
   const rest = consulRest(access);
   const read = async (path: string): Promise<readonly ConsulEntry[]> => {
     const { status, text } = await rest.raw('GET', path);
@@ -92,14 +92,14 @@ export const openConsul = (access: ConsulAccess): ConsulWorld => {
     },
     [Symbol.asyncDispose]: () => rest[Symbol.asyncDispose](),
   };
-};
+}
 
 /** Flags are 64 bits wide: their digits are taken from the text before a double can round them. */
-const parseEntries = (text: string): readonly RawEntry[] => {
+function parseEntries(text: string): readonly RawEntry[] {
   const exact = (key: string, value: unknown, context?: { readonly source?: string }): unknown =>
     key === 'Flags' ? BigInt(context?.source ?? String(value)) : value;
   return JSON.parse(text, exact as Parameters<typeof JSON.parse>[1]) as readonly RawEntry[];
-};
+}
 
 const toEntry = (raw: RawEntry): ConsulEntry => ({
   key: raw.Key,

@@ -24,7 +24,7 @@ const KUBELET_KEEPS_OFF = { 'pod-delete.stage.kwok.x-k8s.io/delay': '24h' };
  * Not bound to a node yet, and left alone by the scheduler: the kubelet of a fake node makes every pod ready that has no
  * address, so a pod gets its status first and its node after that.
  */
-export const podManifest = (wish: PodWish): object => {
+export function podManifest(wish: PodWish): object {
   const { namespace, name, labels = {}, annotations = {}, finalizers = [], ownerReferences = [] } = wish;
   return {
     apiVersion: 'v1',
@@ -45,7 +45,7 @@ export const podManifest = (wish: PodWish): object => {
       tolerations: [{ operator: 'Exists' }],
     },
   };
-};
+}
 
 export const bindingManifest = (name: string, node: string): object => ({
   apiVersion: 'v1',
@@ -57,13 +57,13 @@ export const bindingManifest = (name: string, node: string): object => ({
 let addresses = 0;
 
 /** Not routable, not used by anybody; different for each pod of a test process. */
-export const freshAddress = (): string => {
+export function freshAddress(): string {
   addresses += 1;
   return `10.99.${Math.floor(addresses / 250) % 250}.${(addresses % 250) + 1}`;
-};
+}
 
 /** The status that makes a pod ready or not, as a kubelet writes it. */
-export const readyPatch = (ready: boolean, ip?: string): object => {
+export function readyPatch(ready: boolean, ip?: string): object {
   const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   const status = ready ? 'True' : 'False';
   return {
@@ -71,7 +71,7 @@ export const readyPatch = (ready: boolean, ip?: string): object => {
     conditions: ['Ready', 'ContainersReady'].map((type) => ({ type, status, lastTransitionTime: now })),
     ...(ip === undefined ? {} : { podIP: ip, podIPs: [{ ip }] }),
   };
-};
+}
 
 /** A container's life by its node's clock; `finishedMs` null: it runs. Epoch milliseconds. */
 export type ContainerLife = { readonly startedMs: number; readonly finishedMs: number | null };
@@ -79,7 +79,7 @@ export type ContainerLife = { readonly startedMs: number; readonly finishedMs: n
 const wholeSeconds = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /** The status in which a kubelet tells of a container. */
-export const containerPatch = (name: string, { startedMs, finishedMs }: ContainerLife): object => {
+export function containerPatch(name: string, { startedMs, finishedMs }: ContainerLife): object {
   const startedAt = wholeSeconds(startedMs);
   const state =
     finishedMs === null
@@ -90,7 +90,7 @@ export const containerPatch = (name: string, { startedMs, finishedMs }: Containe
     containerStatuses: [{ name, image: name, imageID: '', ready, restartCount: 0, state }],
     conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
   };
-};
+}
 
 type Slice = {
   readonly endpoints?: readonly {
@@ -99,7 +99,7 @@ type Slice = {
   }[];
 };
 
-export const endpointAddresses = async (rest: Rest, namespace: string, service: string): Promise<readonly string[]> => {
+export async function endpointAddresses(rest: Rest, namespace: string, service: string): Promise<readonly string[]> {
   const selector = encodeURIComponent(`kubernetes.io/service-name=${service}`);
   const path = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=${selector}`;
   const { items } = await rest.must<{ readonly items: readonly Slice[] }>('GET', path);
@@ -107,4 +107,4 @@ export const endpointAddresses = async (rest: Rest, namespace: string, service: 
     .flatMap((slice) => slice.endpoints ?? [])
     .filter((endpoint) => endpoint.conditions?.ready !== false)
     .flatMap((endpoint) => endpoint.addresses);
-};
+}

@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const release of releases.splice(0).toReversed()) await release();
 });
 
-const endWithTest = (server: Server, sockets: Set<Socket>): void => {
+function endWithTest(server: Server, sockets: Set<Socket>): void {
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -29,16 +29,16 @@ const endWithTest = (server: Server, sockets: Set<Socket>): void => {
     for (const socket of sockets) socket.destroy();
     if (server.listening) await once(server, 'close');
   });
-};
+}
 
-const bodyOf = async (request: IncomingMessage): Promise<string> => {
+async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
-};
+}
 
 /** An HTTP server that answers by the script; `seen` is what it was asked, `connections` how often it was connected to. */
-const serve = async (script: Script, host = '127.0.0.1') => {
+async function serve(script: Script, host = '127.0.0.1') {
   const seen: Seen[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -56,10 +56,10 @@ const serve = async (script: Script, host = '127.0.0.1') => {
   const { port } = server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;
   return { address: `http://${shown}:${port}`, seen, sockets, connections: () => connections };
-};
+}
 
 /** A server below HTTP: gets each connection as it is. */
-const serveRaw = async (script: (socket: Socket) => void) => {
+async function serveRaw(script: (socket: Socket) => void) {
   const server = createTcpServer((socket) => {
     socket.on('error', () => undefined);
     script(socket);
@@ -68,9 +68,9 @@ const serveRaw = async (script: (socket: Socket) => void) => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-};
+}
 
-const connect = (address: string, overrides: Partial<ConsulOptions> = {}): ConsulClient => {
+function connect(address: string, overrides: Partial<ConsulOptions> = {}): ConsulClient {
   const consul = createConsul({
     address,
     token: null,
@@ -82,12 +82,12 @@ const connect = (address: string, overrides: Partial<ConsulOptions> = {}): Consu
   });
   releases.push(() => consul.close());
   return consul;
-};
+}
 
-const say = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void => {
+function say(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', 'x-consul-index': '7', ...headers });
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
-};
+}
 
 const always =
   (status: number, body: unknown, headers: Record<string, string> = {}): Script =>
@@ -96,14 +96,14 @@ const always =
 
 const forever = new AbortController().signal;
 
-const failureOf = async (promise: Promise<unknown>): Promise<ConsulError> => {
+async function failureOf(promise: Promise<unknown>): Promise<ConsulError> {
   const error = await promise.then(
     (value) => new Error(`no failure but ${JSON.stringify(value)}`),
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(ConsulError);
   return error as ConsulError;
-};
+}
 
 const lock = [{ verb: 'lock', key: 'k/a', session: 's1', value: 'v' }] as const;
 const renewed = [{ ID: 's1', Name: '', Node: 'n', TTL: '10s', LockDelay: 0, CreateIndex: 1 }];

@@ -13,7 +13,7 @@ import {
 import { encodeSession, encodeTxn, kvPath } from '../../../src/consul/encode.ts';
 
 /** As texts, since a flag above 2^53 would not survive JSON.stringify. */
-const anEntry = (overrides: Readonly<Record<string, string>> = {}): string => {
+function anEntry(overrides: Readonly<Record<string, string>> = {}): string {
   const fields = {
     LockIndex: '1',
     Key: '"k/a"',
@@ -25,7 +25,7 @@ const anEntry = (overrides: Readonly<Record<string, string>> = {}): string => {
   };
   const texts = Object.entries(fields).filter(([, text]) => text !== '');
   return `{${texts.map(([name, text]) => `"${name}":${text}`).join(',')}}`;
-};
+}
 
 const decodeOne = (overrides: Readonly<Record<string, string>>) => decodeEntries(`[${anEntry(overrides)}]`)[0];
 

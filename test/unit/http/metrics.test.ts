@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../src/http/metrics.ts';
 
 /** The exposition without comments, by series. */
-const samplesOf = async (metrics: ReturnType<typeof createMetrics>): Promise<ReadonlyMap<string, number>> => {
+async function samplesOf(metrics: ReturnType<typeof createMetrics>): Promise<ReadonlyMap<string, number>> {
   const lines = (await metrics.render()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
     lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
   );
-};
+}
 
-const recordEverything = (metrics: ReturnType<typeof createMetrics>): void => {
+function recordEverything(metrics: ReturnType<typeof createMetrics>): void {
   metrics.electionWon();
   metrics.handover('LeaderNotReady');
   metrics.handover('LeaderNotReady');
@@ -29,7 +29,7 @@ const recordEverything = (metrics: ReturnType<typeof createMetrics>): void => {
   metrics.relisted('pods');
   metrics.queueDepth(2);
   metrics.reconciled('done', 8);
-};
+}
 
 describe('metrics', () => {
   it('expose what was recorded', async () => {

@@ -19,13 +19,13 @@ const aCheck = (name: string, ok: boolean, message = 'said so'): HealthCheck => 
   check: () => ({ ok, message }),
 });
 
-const aLog = (): Log & { readonly lines: [LogFields, string][] } => {
+function aLog(): Log & { readonly lines: [LogFields, string][] } {
   const lines: [LogFields, string][] = [];
   const write = (fields: LogFields, message: string): void => void lines.push([fields, message]);
   return { lines, debug: write, info: write, warn: write, error: write };
-};
+}
 
-const start = async (overrides: Partial<ServerOptions> = {}) => {
+async function start(overrides: Partial<ServerOptions> = {}) {
   const server = createServer({
     address: { host: '127.0.0.1', port: 0 },
     health: { live: [], ready: [] },
@@ -36,21 +36,21 @@ const start = async (overrides: Partial<ServerOptions> = {}) => {
   releases.push(() => server.close());
   const { port } = await server.listen();
   return { server, port, url: `http://127.0.0.1:${port}` };
-};
+}
 
-const ask = async (url: string, init: RequestInit = {}) => {
+async function ask(url: string, init: RequestInit = {}) {
   const response = await fetch(url, init);
   return { status: response.status, body: await response.text(), headers: response.headers };
-};
+}
 
 /** Sends bytes as they are; resolves with all that comes back until the server ends the connection. */
-const talk = async (port: number, bytes: string): Promise<string> => {
+async function talk(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   releases.push(() => socket.destroy());
   socket.on('error', () => undefined);
   socket.write(bytes);
   return text(socket).catch(() => '');
-};
+}
 
 describe('health', () => {
   it('is 200 with a line for each check while all is well', async () => {

@@ -14,7 +14,7 @@ const access = (token: string): Access => ({
 });
 
 /** Each reading waits until the test answers it. */
-const setUp = () => {
+function setUp() {
   const clock = createFakeClock();
   const readings: PromiseWithResolvers<Access>[] = [];
   let opened = 0;
@@ -35,16 +35,16 @@ const setUp = () => {
     await settle();
   };
   return { clock, credentials, token, answer, readings: () => readings.length, opened: () => opened };
-};
+}
 
-const ready = async () => {
+async function ready() {
   const world = setUp();
   const first = world.token();
   await settle();
   await world.answer('one');
   await first;
   return world;
-};
+}
 
 describe('credentials', () => {
   it('are read once for all who ask at the same time', async () => {

@@ -22,7 +22,7 @@ const answered = (status: number, headers: Answer['headers'] = {}): Answer => ({
 const cut: Failure = { kind: 'failed', reason: 'cut', timedOut: false, cause: null };
 
 /** Each request waits until the test answers it, unless `status` answers all at once. */
-const setUp = (more: Partial<EventOptions> & { readonly status?: number } = {}) => {
+function setUp(more: Partial<EventOptions> & { readonly status?: number } = {}) {
   const clock = createFakeClock();
   const log = createFakeLog();
   const sent: Sent[] = [];
@@ -57,7 +57,7 @@ const setUp = (more: Partial<EventOptions> & { readonly status?: number } = {}) 
     ...more,
   });
   return { clock, log, sent, recorder, last: () => sent.at(-1) as Sent };
-};
+}
 
 const anEvent = (overrides: Partial<KubernetesEvent> = {}): KubernetesEvent => ({
   regarding: { kind: 'LeaderGroup', namespace: 'shop', name: 'notifier', uid: 'uid-g', resourceVersion: '5' },

@@ -24,7 +24,7 @@ afterEach(() => {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const write = (cluster: Fields, user: Fields | null, name = 'config'): string => {
+function write(cluster: Fields, user: Fields | null, name = 'config'): string {
   const path = join(folder, name);
   const config = {
     apiVersion: 'v1',
@@ -37,13 +37,13 @@ const write = (cluster: Fields, user: Fields | null, name = 'config'): string =>
   writeFileSync(path, stringify(config));
   process.env['KUBECONFIG'] = path;
   return path;
-};
+}
 
-const file = (name: string, content: string): string => {
+function file(name: string, content: string): string {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
-};
+}
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 

@@ -33,7 +33,7 @@ const status: LeaderGroupStatus = {
   conditions: [],
 };
 
-const setUp = async (respond: Respond) => {
+async function setUp(respond: Respond) {
   const server = await startServer(respond);
   const client = createClient(plainAccess(server.url));
   const kubernetes = createKubernetes({
@@ -50,16 +50,16 @@ const setUp = async (respond: Respond) => {
       await server[Symbol.asyncDispose]();
     },
   };
-};
+}
 
-const sent = ({ server }: Awaited<ReturnType<typeof setUp>>, index = -1) => {
+function sent({ server }: Awaited<ReturnType<typeof setUp>>, index = -1) {
   const request = server.requests.at(index);
   return {
     line: `${request?.method} ${request?.url.pathname}${request?.url.search}`,
     type: request?.headers['content-type'],
     body: request === undefined || request.text === '' ? null : JSON.parse(request.text),
   };
-};
+}
 
 const always =
   (code: number, body: unknown): Respond =>

@@ -16,7 +16,7 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-const setUp = (more: Partial<ReflectorOptions<Pod>> = {}) => {
+function setUp(more: Partial<ReflectorOptions<Pod>> = {}) {
   const clock = createFakeClock();
   const log = createFakeLog();
   const server = createScripted();
@@ -38,10 +38,10 @@ const setUp = (more: Partial<ReflectorOptions<Pod>> = {}) => {
   /** What handlers were told since the last time. */
   const told = (): readonly string[] => calls.splice(0);
   return { clock, log, server, reflector, told };
-};
+}
 
 /** Listed one pod at version 10, and watching from there. */
-const watching = async (more: Partial<ReflectorOptions<Pod>> = {}) => {
+async function watching(more: Partial<ReflectorOptions<Pod>> = {}) {
   const world = setUp(more);
   world.reflector.start();
   await settle();
@@ -50,7 +50,7 @@ const watching = async (more: Partial<ReflectorOptions<Pod>> = {}) => {
   await watch.open();
   world.told();
   return { ...world, watch };
-};
+}
 
 const failure = (kind: ListWatchErrorKind, retryAfterMs: number | null = null): ListWatchError =>
   new ListWatchError(kind, `it is ${kind}`, retryAfterMs);

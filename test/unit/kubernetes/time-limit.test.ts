@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { createTimeLimit } from '../../../src/kubernetes/time-limit.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 
-const setUp = (limitMs: number) => {
+function setUp(limitMs: number) {
   const clock = createFakeClock();
   const parent = new AbortController();
   return { clock, parent, limit: createTimeLimit(clock, limitMs, parent.signal) };
-};
+}
 
 describe('a time limit', () => {
   it('ends when its time is over', async () => {

@@ -14,7 +14,7 @@ import { createFakeLog } from './support/fake-log.ts';
 import { aStatus, json, type Respond, startServer } from './support/fake-server.ts';
 import { event, page, rawPod } from './support/raw.ts';
 
-const setUp = async (respond: Respond, resource: Resource = PODS, selection: Selection = {}) => {
+async function setUp(respond: Respond, resource: Resource = PODS, selection: Selection = {}) {
   const server = await startServer(respond);
   const client = createClient(plainAccess(server.url));
   const source = createListWatch(client.transport, resource, selection);
@@ -27,16 +27,16 @@ const setUp = async (respond: Respond, resource: Resource = PODS, selection: Sel
       await server[Symbol.asyncDispose]();
     },
   };
-};
+}
 
 const watchFrom = (source: ListWatch, signal = forever) =>
   source.watch({ resourceVersion: '10', timeoutSeconds: 300 }, signal);
 
-const collect = async (batches: AsyncIterable<readonly unknown[]>): Promise<unknown[]> => {
+async function collect(batches: AsyncIterable<readonly unknown[]>): Promise<unknown[]> {
   const all: unknown[] = [];
   for await (const batch of batches) all.push(...batch);
   return all;
-};
+}
 
 describe('a list', () => {
   it('asks for a page of what is true now, in all namespaces', async () => {

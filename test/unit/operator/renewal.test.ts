@@ -46,9 +46,9 @@ function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'los
   };
 }
 
-const silent = (): never => {
+function silent(): never {
   throw new ConsulError('unknown', 'no answer');
-};
+}
 
 async function stopped({ clock, renewal }: { clock: FakeClock; renewal: { stop(): void } }): Promise<number> {
   renewal.stop();

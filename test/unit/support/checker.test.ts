@@ -3,20 +3,20 @@ import { assertKept, type CheckOptions, check, noLeaderMoved, sentence, writesBy
 import { aStory, aWatchedGroup, aWatchedPod, type Story } from '../../support/story.ts';
 
 /** A leads with token 1, B stands by. */
-const electedStory = (): Story => {
+function electedStory(): Story {
   const story = aStory();
   story.pod('a');
   story.pod('b');
   story.lock('a', 1);
   story.promote('a', 1);
   return story;
-};
+}
 
-const handOver = (story: Story, from: string, to: string, token: number): void => {
+function handOver(story: Story, from: string, to: string, token: number): void {
   story.writeOff(from);
   story.lock(to, token);
   story.promote(to, token);
-};
+}
 
 const sharedLock = aWatchedGroup({ lockKey: 'jobs/nightly/.lock', recordKey: 'leadergroup/test/nightly/.record' });
 
@@ -228,7 +228,7 @@ describe('a healthy history', () => {
 
 type Bad = readonly [rule: string, promise: string, tell: (story: Story) => void];
 
-const told = (table: readonly Bad[]): void => {
+function told(table: readonly Bad[]): void {
   it.each(table)('%s breaks %s', (_rule, promise, tell) => {
     const story = electedStory();
     tell(story);
@@ -236,7 +236,7 @@ const told = (table: readonly Bad[]): void => {
     expect(breaches.map((breach) => breach.promise)).toContain(promise);
     for (const breach of breaches) expect(sentence(breach)).toMatch(/^I\d default\/notifier \[.+\]: .{20,}/);
   });
-};
+}
 
 describe('a history that must fail', () => {
   told([

@@ -10,11 +10,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const written = async (text: string): Promise<string> => {
+async function written(text: string): Promise<string> {
   const path = join(folder, 'kubeconfig');
   await writeFile(path, text);
   return path;
-};
+}
 
 describe('a kubeconfig', () => {
   it('gives back what was written', async () => {

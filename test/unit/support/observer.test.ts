@@ -16,7 +16,7 @@ const aRaw = (overrides: Partial<RawObject['metadata']> = {}): RawObject => ({
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A server whose answers are written one after the other by the test. */
-const startScript = async () => {
+async function startScript() {
   const wait = waiting();
   const requests: string[] = [];
   const handlers: Handler[] = [];
@@ -40,7 +40,7 @@ const startScript = async () => {
       server.close();
     },
   };
-};
+}
 
 const json =
   (body: unknown, status = 200, headers: Record<string, string> = {}): Handler =>

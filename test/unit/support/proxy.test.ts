@@ -12,7 +12,7 @@ import { kubeRest } from '../../support/rest.ts';
 import { waiting } from '../../support/waiting.ts';
 
 /** A server that counts: PUT commits a value, GET reads it, GET /stream?index=1 sends a chunk whenever it is told to. */
-const startServer = async () => {
+async function startServer() {
   const wait = waiting();
   const commits: string[] = [];
   const streams: ServerResponse[] = [];
@@ -37,14 +37,14 @@ const startServer = async () => {
     server.close();
   };
   return { url: `http://127.0.0.1:${port}`, commits, streams, until: wait.until, close };
-};
+}
 
-const listen = async (server: Server): Promise<number> => {
+async function listen(server: Server): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(0, '127.0.0.1', resolve);
   await promise;
   return (server.address() as AddressInfo).port;
-};
+}
 
 const put = (proxy: Proxy, body: string, signal?: AbortSignal): Promise<Response> =>
   fetch(`${proxy.url}/v1/txn`, { method: 'PUT', body, signal: signal ?? AbortSignal.timeout(10_000) });

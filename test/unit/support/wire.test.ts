@@ -7,7 +7,7 @@ const group = aWatchedGroup();
 const pod = (name: string): string => `/api/v1/namespaces/default/pods/${name}`;
 
 /** Requests of one operator, one after the other; each is answered before the next is sent. */
-const aWire = () => {
+function aWire() {
   const wire = { kubernetes: [] as Exchange[], consul: [] as Exchange[] };
   let nowMs = 0;
   const exchange = (method: string, path: string, body: unknown, overrides: Partial<Exchange>): Exchange => {
@@ -58,7 +58,7 @@ const aWire = () => {
     get: (name: string, overrides: Partial<Exchange>): void =>
       void wire.kubernetes.push(exchange('GET', pod(name), undefined, overrides)),
   };
-};
+}
 
 const guarded = [
   { Verb: 'check-session', Key: 'leadergroup/test/buckets/00/.lock', Session: 'operator' },

@@ -54,10 +54,10 @@ const integer = (bytes: Buffer): Buffer => der(0x02, bytes);
 const bits = (bytes: Buffer): Buffer => der(0x03, Buffer.from([0]), bytes);
 const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
-const time = (fromNowMs: number): Buffer => {
+function time(fromNowMs: number): Buffer {
   const digits = new Date(Date.now() + fromNowMs).toISOString().replaceAll(/[-:T]|\.\d+/g, '');
   return der(0x18, Buffer.from(digits));
-};
+}
 
 const pem = (label: string, bytes: Buffer): string =>
   `-----BEGIN ${label}-----\n${(bytes.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END ${label}-----\n`;

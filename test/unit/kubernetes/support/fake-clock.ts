@@ -70,7 +70,7 @@ export async function settle(): Promise<void> {
 }
 
 /** Always the longest pause (next() is 0), and countable unique values. */
-export const fixedRandom = (next = 0): Random => {
+export function fixedRandom(next = 0): Random {
   let made = 0;
   return {
     next: () => next,
@@ -79,4 +79,4 @@ export const fixedRandom = (next = 0): Random => {
       return `unique-${made}`;
     },
   };
-};
+}

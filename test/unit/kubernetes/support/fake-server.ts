@@ -96,14 +96,14 @@ async function receive(
   };
 }
 
-export const json = (
+export function json(
   response: ServerResponse,
   status: number,
   body: unknown,
   headers: http.OutgoingHttpHeaders = {},
-): void => {
+): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
-};
+}
 
 /** As the API server itself says no. */
 export const aStatus = (code: number, reason: string, more: Readonly<Record<string, unknown>> = {}): unknown => ({

@@ -1,18 +1,19 @@
 /** The checks of names and texts are tried on files that break them: a check that cannot fail holds nothing. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checks } from '../../dev/check.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const CONFIGURATION = ['.oxlintrc.json', '.gitignore', '.remarkrc.json', 'cspell.json', 'cspell-words.txt'];
+const CONFIGURATION = ['.oxlintrc.json', 'dev/lint', '.gitignore', '.remarkrc.json', 'cspell.json', 'cspell-words.txt'];
 let dir: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'leadergroup-checks-'));
-  for (const file of CONFIGURATION) await copyFile(join(ROOT, file), join(dir, file));
+  for (const file of CONFIGURATION) await cp(join(ROOT, file), join(dir, file), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
 });
 
@@ -40,6 +41,11 @@ function run(name: string): Promise<string> {
 describe('npm run check refuses', () => {
   it('a file whose name is not in kebab-case', async () => {
     expect(await complaints('lint', { 'dev/lockKeys.ts': 'export const a = 1;\n' })).toContain('filename-case');
+  });
+
+  it('a function of a module that is an arrow with a body', async () => {
+    const files = { 'src/a.ts': 'export const one = (): number => {\n  return 1;\n};\n' };
+    expect(await complaints('lint', files)).toContain('Declare one with function');
   });
 
   it.each([
@@ -71,5 +77,38 @@ describe('npm run check passes', () => {
     expect(await complaints('lint', files)).toBe('');
     expect(await complaints('spelling', files)).toBe('');
     expect(await complaints('links', files)).toBe('');
+  });
+});
+
+describe('the arrows that npm run check lets be', () => {
+  it.each([
+    ['a single expression', 'export const twice = (n: number): number => n * 2;\n'],
+    ['one that has a type of its own', 'export const f: (n: number) => number = (n) => {\n  return n;\n};\n'],
+    [
+      'one inside a function',
+      'export function f(): () => number {\n  const g = (): number => {\n    return 1;\n  };\n  return g;\n}\n',
+    ],
+  ])('%s', async (_, content) => {
+    expect(await complaints('lint', { 'src/a.ts': content })).not.toContain('function-declarations');
+  });
+});
+
+describe('oxlint --fix', () => {
+  it.each([
+    ['const f = <T>(x: T): T => {\n  return x;\n};', 'function f<T>(x: T): T {\n  return x;\n}'],
+    [
+      'const f = async (g: () => void): Promise<() => void> => {\n  return g;\n};',
+      'async function f(g: () => void): Promise<() => void> {\n  return g;\n}',
+    ],
+    ['const f = ({ a = () => 1 }) => {\n  return a;\n};', 'function f({ a = () => 1 }) {\n  return a;\n}'],
+  ])('declares the function of %j', async (arrow, declaration) => {
+    const file = join(dir, 'src/fixed.ts');
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, `export ${arrow}\n`);
+    await promisify(execFile)(join(ROOT, 'node_modules/.bin/oxlint'), ['--fix', file], { cwd: dir }).catch(
+      () => undefined,
+    );
+    expect(await readFile(file, 'utf8')).toBe(`export ${declaration}\n`);
+    await rm(file);
   });
 });

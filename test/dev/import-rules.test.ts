@@ -10,7 +10,7 @@ let dir: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'leadergroup-lint-'));
-  await cp(join(root, '.oxlintrc.json'), join(dir, '.oxlintrc.json'));
+  for (const part of ['.oxlintrc.json', 'dev/lint']) await cp(join(root, part), join(dir, part), { recursive: true });
 });
 
 afterAll(() => rm(dir, { recursive: true, force: true }));

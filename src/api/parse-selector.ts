@@ -1,6 +1,6 @@
 /** spec.selector at the border. What is wrong with it goes into `problems`; the answer counts only if nothing does. */
 import type { LabelSelector, SelectorRequirement } from './leadergroup.ts';
-import { asObject, field, type RawObject, show, textField } from './raw.ts';
+import { asObject, field, listField, type RawObject, show, textField } from './raw.ts';
 import { labelKeyProblem, labelValueProblem } from './validate.ts';
 
 const OPERATORS = [
@@ -29,6 +29,14 @@ export function parseSelector(raw: unknown, problems: string[]): LabelSelector {
 
 const isEmpty = (selector: RawObject): boolean =>
   ['matchLabels', 'matchExpressions'].every((name) => Object.keys(field(selector, name) ?? {}).length === 0);
+
+/** The label keys that can be read of a selector, whatever else is wrong with it. */
+export function readableKeys(raw: unknown): readonly string[] {
+  const selector = asObject(raw) ?? {};
+  const requirements = listField(selector, 'matchExpressions', (element) => asObject(element)?.['key'] ?? null);
+  const keys = [...Object.keys(asObject(field(selector, 'matchLabels')) ?? {}), ...requirements];
+  return keys.filter((key) => typeof key === 'string');
+}
 
 function parseMatchLabels(raw: unknown, problems: string[]): Readonly<Record<string, string>> {
   const labels = asObject(raw ?? {});
@@ -67,11 +75,12 @@ function parseRequirement(path: string, raw: unknown, problems: string[]): Selec
   const keyProblem = labelKeyProblem(key);
   if (keyProblem !== null) problems.push(`${path}.key is ${show(field(requirement, 'key'))}, but ${keyProblem}.`);
   const operator = parseOperator(`${path}.operator`, field(requirement, 'operator'), problems);
-  const values = listOf(`${path}.values`, field(requirement, 'values'), MAX_VALUES, problems).map((value, index) =>
+  const rawValues = field(requirement, 'values');
+  const values = listOf(`${path}.values`, rawValues, MAX_VALUES, problems).map((value, index) =>
     parseValue(`${path}.values[${index}]`, value, problems),
   );
   if (operator === null) return null;
-  checkValueCount(path, operator, values.length, problems);
+  if (isList(rawValues)) checkValueCount(path, operator, values.length, problems);
   return { key, operator, values };
 }
 
@@ -97,6 +106,9 @@ function parseValue(path: string, raw: unknown, problems: string[]): string {
   if (problem !== null) problems.push(`${path} is ${show(raw)}, but ${problem}.`);
   return typeof raw === 'string' ? raw : '';
 }
+
+/** Absent, or a list that is not too long: of any other nobody can say how many values it has. */
+const isList = (raw: unknown): boolean => raw === undefined || (Array.isArray(raw) && raw.length <= MAX_VALUES);
 
 function listOf(path: string, raw: unknown, max: number, problems: string[]): readonly unknown[] {
   if (raw === undefined) return [];

@@ -1,10 +1,9 @@
 /** A group's spec at the border: defaults applied, and every problem collected. The schema in crds/ has the same rules. */
-import type { ConsulLossPolicy, LabelSelector, LeaderGroupSpec } from './leadergroup.ts';
+import type { ConsulLossPolicy, LeaderGroupSpec } from './leadergroup.ts';
 import { lockKeyProblems } from './lockkey.ts';
 import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
-import { parseSelector } from './parse-selector.ts';
+import { parseSelector, readableKeys } from './parse-selector.ts';
 import { asObject, field, type RawObject, show } from './raw.ts';
-import { selectorKeys } from './selector.ts';
 import { groupLabelKeyProblem, labelValueProblem } from './validate.ts';
 
 type SecondsRule = { readonly min: number; readonly max: number; readonly default: number };
@@ -29,7 +28,7 @@ function parseFields(spec: RawObject, problems: string[]): LeaderGroupSpec {
     sessionTtlMs: parseSeconds(spec, 'sessionTTLSeconds', SESSION_TTL, problems),
     lockDelayMs: parseSeconds(spec, 'lockDelaySeconds', LOCK_DELAY, problems),
     lockKey,
-    label: parseLabel(field(spec, 'label'), selector, problems),
+    label: parseLabel(field(spec, 'label'), readableKeys(field(spec, 'selector')), problems),
     minReadyMs: parseSeconds(spec, 'minReadySeconds', MIN_READY, problems),
     failoverDelayMs: parseSeconds(spec, 'failoverDelaySeconds', FAILOVER_DELAY, problems),
     onConsulLoss: parseConsulLoss(field(spec, 'onConsulLoss'), lockKey, problems),
@@ -55,15 +54,15 @@ function parseLockKey(raw: unknown, problems: string[]): string | null {
   return typeof raw === 'string' ? raw : null;
 }
 
-function parseLabel(raw: unknown, selector: LabelSelector, problems: string[]): LeaderGroupSpec['label'] {
+function parseLabel(raw: unknown, selectorKeys: readonly string[], problems: string[]): LeaderGroupSpec['label'] {
   const label = asObject(raw ?? {});
   if (label === null) problems.push(`spec.label is ${show(raw)}, but must be an object with key, leader and follower.`);
   const fields = label ?? {};
-  const key = parseLabelKey(field(fields, 'key') ?? DEFAULT_LABEL_KEY, selector, problems);
+  const key = parseLabelKey(field(fields, 'key') ?? DEFAULT_LABEL_KEY, selectorKeys, problems);
   const leader = parseLabelValue('spec.label.leader', field(fields, 'leader') ?? DEFAULT_LABEL_LEADER, problems);
   const rawFollower = field(fields, 'follower');
   const follower = rawFollower === undefined ? null : parseLabelValue('spec.label.follower', rawFollower, problems);
-  if (follower !== null && follower === leader) {
+  if (typeof rawFollower === 'string' && rawFollower === (field(fields, 'leader') ?? DEFAULT_LABEL_LEADER)) {
     problems.push(
       `spec.label.follower is ${show(follower)}, but must differ from spec.label.leader; change one of them.`,
     );
@@ -71,9 +70,9 @@ function parseLabel(raw: unknown, selector: LabelSelector, problems: string[]): 
   return { key, leader, follower };
 }
 
-function parseLabelKey(raw: unknown, selector: LabelSelector, problems: string[]): string {
+function parseLabelKey(raw: unknown, selectorKeys: readonly string[], problems: string[]): string {
   const key = typeof raw === 'string' ? raw : '';
-  const problem = selectorKeys(selector).includes(key)
+  const problem = selectorKeys.some((selected) => selected === raw)
     ? "must not be a key of the group's own selector: labelling a pod would take it out of its group; choose another key"
     : groupLabelKeyProblem(key);
   if (problem !== null) problems.push(`spec.label.key is ${show(raw)}, but ${problem}.`);

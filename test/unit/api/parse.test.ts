@@ -283,6 +283,31 @@ describe('a bad group', () => {
     ]);
   });
 
+  it.each<[string, unknown, readonly string[]]>([
+    ['values that are no list as missing', expression({ values: 'x' }), ['.values is "x", but must be a list']],
+    ['too many values as none', expression({ values: many(65, String) }), ['.values has 65 elements, but may']],
+    [
+      'label values that are no text as equal',
+      { selector, label: { leader: 5, follower: 6 } },
+      ['spec.label.leader is 5, but must be text', 'spec.label.follower is 6, but must be text'],
+    ],
+    [
+      'a label key that is no text as a key of the selector',
+      { ...expression({ key: undefined }), label: { key: 5 } },
+      ['[0].key is missing, but must be a label key', 'spec.label.key is 5, but must be a label key'],
+    ],
+  ])('is not told of %s', (_what, spec, expected) => {
+    expect(problemsOf(spec)).toEqual(expected.map((text) => expect.stringContaining(text)));
+  });
+
+  it('is told of a label key of its selector, whatever else is wrong with the selector', () => {
+    const spec = { ...expression({ operator: 'Is' }), label: { key: 'a' } };
+    expect(problemsOf(spec)).toEqual([
+      expect.stringContaining('.operator is "Is", but must be one of'),
+      expect.stringContaining(`spec.label.key is "a", but must not be a key of the group's own selector`),
+    ]);
+  });
+
   it('has a name that does not fit into an annotation key', () => {
     expect(problemsOf({ selector }, { name: 'x'.repeat(64) })).toEqual([
       expect.stringMatching(/^metadata\.name is "x+", but may have at most 63 characters/),

@@ -10,11 +10,11 @@ export type LockKeyRule = {
 
 /** The default prefix of the operator's own keys. The schema refuses it; whichever is configured, lockKeyAllowed does. */
 const DEFAULT_PREFIX = 'leadergroup';
-const MAX_LENGTH = 256;
+export const MAX_LOCK_KEY = 256;
 
 /** What is wrong with a lock key whatever the configuration; each as the end of a sentence that begins with the field. */
 export function lockKeyProblems(lockKey: string): readonly string[] {
-  if (lockKey === '' || lockKey.length > MAX_LENGTH) return [`must have 1 to ${MAX_LENGTH} characters`];
+  if (lockKey === '' || lockKey.length > MAX_LOCK_KEY) return [`must have 1 to ${MAX_LOCK_KEY} characters`];
   const parts = lockKey.split('/');
   const rules: readonly (readonly [boolean, string])[] = [
     [/^[A-Za-z0-9_./-]+$/.test(lockKey), "may only contain letters, digits, '_', '.', '-' and '/'"],

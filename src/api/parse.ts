@@ -21,7 +21,7 @@ export function parseLeaderGroup(raw: unknown): ParsedLeaderGroup | null {
   if (nameProblem !== null) problems.push(`metadata.name is ${show(metadata.name)}, but ${nameProblem}.`);
   const spec = parseSpec(field(object, 'spec'), problems);
   const known = { ...metadata, status: parseStatus(field(object, 'status')) };
-  if (problems.length > 0) return { kind: 'invalid', group: { ...known, problems } };
+  if (spec === null || problems.length > 0) return { kind: 'invalid', group: { ...known, problems } };
   return { kind: 'valid', group: { ...known, spec } };
 }
 

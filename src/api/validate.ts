@@ -10,9 +10,15 @@ const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const KUBERNETES_DOMAIN = /^([^/]*\.)?(kubernetes|k8s)\.io\//;
 
+export const LABEL_KEY_RULE =
+  'must be a label key: an optional DNS prefix of at most 253 characters and a slash, then a name of at most 63 ' +
+  "characters out of letters, digits, '-', '_' and '.' that begins and ends with a letter or digit";
+
 const MAX_PREFIX = 253;
 const MAX_NAME = 63;
-const MAX_LABEL_VALUE = 63;
+/** A prefix, a slash and a name. */
+export const MAX_LABEL_KEY = MAX_PREFIX + 1 + MAX_NAME;
+export const MAX_LABEL_VALUE = 63;
 
 /** Labels without a domain that Kubernetes' own controllers put on pods and select them by. */
 const CONTROLLER_LABELS: readonly string[] = [
@@ -28,10 +34,7 @@ export function labelKeyProblem(key: string): string | null {
   const slash = key.lastIndexOf('/');
   const fits = slash <= MAX_PREFIX && key.length - slash - 1 <= MAX_NAME;
   if (fits && LABEL_KEY.test(key)) return null;
-  return (
-    'must be a label key: an optional DNS prefix of at most 253 characters and a slash, then a name of at most 63 ' +
-    "characters out of letters, digits, '-', '_' and '.' that begins and ends with a letter or digit"
-  );
+  return LABEL_KEY_RULE;
 }
 
 /** Whether Kubernetes takes the text as a label value; the empty one it does. */

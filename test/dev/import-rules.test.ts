@@ -37,6 +37,10 @@ describe('the import rules', () => {
     ['src/election/a.ts', use('../ports/clock.ts')],
     ['src/election/a.ts', use('../operator/queue.ts')],
     ['src/api/a.ts', use('../election/plan.ts')],
+    ['src/api/a.ts', use('node:fs/promises')],
+    ['src/api/a.ts', use('yaml')],
+    ['src/api/a.ts', use('zod/mini')],
+    ['src/election/a.ts', use('zod')],
     ['src/consul/a.ts', use('../operator/queue.ts')],
     ['src/kubernetes/a.ts', use('../consul/consul.ts')],
     ['src/operator/a.ts', use('../consul/consul.ts')],
@@ -48,6 +52,8 @@ describe('the import rules', () => {
   });
 
   it.each([
+    ['src/api/a.ts', use('./names.ts')],
+    ['src/api/a.ts', use('zod')],
     ['src/election/a.ts', use('../api/names.ts')],
     ['src/election/a.ts', use('./plans.ts')],
     ['src/consul/a.ts', use('../ports/consul.ts')],

@@ -1,6 +1,7 @@
 /** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
 import type { LeaderGroup, LeaderGroupSpec } from '../../src/api/leadergroup.ts';
 import type { OwnerRef, Pod } from '../../src/api/pod.ts';
+import { fromWritten, spec as specSchema } from '../../src/api/spec.ts';
 
 /** The controller of the pods of `aPod`. */
 export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
@@ -50,6 +51,8 @@ export function aLeader(token: number, overrides: Partial<Pod> = {}, group = 'no
 
 export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec'>> & { readonly spec?: Partial<LeaderGroupSpec> };
 
+const defaults = fromWritten(specSchema.parse({ selector: { matchLabels: { app: 'notifier' } } }));
+
 /** Selects app=notifier, with the defaults of the schema. onConsulLoss follows lockKey unless given. */
 export function aGroup({ spec = {}, ...overrides }: GroupOverrides = {}): LeaderGroup {
   const name = overrides.name ?? 'notifier';
@@ -66,15 +69,9 @@ export function aGroup({ spec = {}, ...overrides }: GroupOverrides = {}): Leader
     status: null,
     ...overrides,
     spec: {
-      selector: { matchLabels: { app: 'notifier' }, matchExpressions: [] },
-      sessionTtlMs: 30_000,
-      lockDelayMs: 0,
+      ...defaults,
       lockKey,
-      label: { key: 'leadergroup.dev/role', leader: 'leader', follower: null },
-      minReadyMs: 0,
-      failoverDelayMs: 0,
       onConsulLoss: lockKey === null ? 'Hold' : 'Demote',
-      paused: false,
       ...spec,
     },
   };

@@ -1,6 +1,7 @@
 /** Objects as the API server sends them, from what the operator keeps of them: its own readers make the same of it again. */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../src/api/pod.ts';
+import { asWritten } from '../../../src/api/spec.ts';
 
 const time = (ms: number): string => new Date(ms).toISOString();
 const stamp = (is: boolean): { readonly deletionTimestamp?: string } => (is ? { deletionTimestamp: time(0) } : {});
@@ -46,20 +47,6 @@ export const rawGroup = ({ spec, ...group }: LeaderGroup): unknown => ({
     finalizers: group.finalizers,
     ...stamp(group.deleting),
   },
-  spec: {
-    selector: spec.selector,
-    sessionTTLSeconds: spec.sessionTtlMs / 1000,
-    lockDelaySeconds: spec.lockDelayMs / 1000,
-    ...(spec.lockKey === null ? {} : { lockKey: spec.lockKey }),
-    label: {
-      key: spec.label.key,
-      leader: spec.label.leader,
-      ...(spec.label.follower === null ? {} : { follower: spec.label.follower }),
-    },
-    minReadySeconds: spec.minReadyMs / 1000,
-    failoverDelaySeconds: spec.failoverDelayMs / 1000,
-    onConsulLoss: spec.onConsulLoss,
-    paused: spec.paused,
-  },
+  spec: asWritten(spec),
   ...(group.status === null ? {} : { status: group.status }),
 });

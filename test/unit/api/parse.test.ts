@@ -18,8 +18,9 @@ function problemsOf(spec: unknown, over: object = {}): readonly string[] {
 }
 
 describe('a good group', () => {
+  // spec.test.ts has the default and the limits of every number.
   it('gets the defaults for all that it does not say', () => {
-    expect(parseGood({ selector }).spec).toEqual({
+    expect(parseGood({ selector }).spec).toMatchObject({
       selector: { matchLabels: { app: 'notifier' }, matchExpressions: [] },
       sessionTtlMs: 30_000,
       lockDelayMs: 0,
@@ -48,7 +49,7 @@ describe('a good group', () => {
       onConsulLoss: 'Hold',
       paused: true,
     };
-    expect(parseGood(spec).spec).toEqual({
+    expect(parseGood(spec).spec).toMatchObject({
       selector: spec.selector,
       sessionTtlMs: 10_000,
       lockDelayMs: 60_000,
@@ -127,7 +128,7 @@ describe('metadata', () => {
 describe('a bad group', () => {
   const many = (count: number, make: (index: number) => unknown): unknown[] =>
     Array.from({ length: count }, (_, i) => make(i));
-  const expression = (over: object): object => ({
+  const expression = (over: object) => ({
     selector: { matchExpressions: [{ key: 'a', operator: 'In', values: ['x'], ...over }] },
   });
 
@@ -300,12 +301,21 @@ describe('a bad group', () => {
     expect(problemsOf(spec)).toEqual(expected.map((text) => expect.stringContaining(text)));
   });
 
-  it('is told of a label key of its selector, whatever else is wrong with the selector', () => {
-    const spec = { ...expression({ operator: 'Is' }), label: { key: 'a' } };
-    expect(problemsOf(spec)).toEqual([
-      expect.stringContaining('.operator is "Is", but must be one of'),
+  it.each<[string, object]>([
+    ['an operator', expression({ operator: 'Is' })],
+    ['a list of values', expression({ values: many(65, String) })],
+    ['the list of expressions', { selector: { matchExpressions: many(33, () => ({ key: 'a', operator: 'Exists' })) } }],
+    ['the labels', { selector: { ...expression({}).selector, matchLabels: 'app' } }],
+    ['half a second', { ...expression({}), sessionTTLSeconds: 10.5 }],
+    ['a number far too large', { ...expression({}), lockDelaySeconds: 2 ** 60 }],
+    ['the lock key', { ...expression({}), lockKey: '' }],
+    ['the policy', { ...expression({}), onConsulLoss: 5 }],
+  ])('is told of a label key of its selector, and of %s too', (_what, spec) => {
+    const problems = problemsOf({ ...spec, label: { key: 'a' } });
+    expect(problems).toHaveLength(2);
+    expect(problems).toContainEqual(
       expect.stringContaining(`spec.label.key is "a", but must not be a key of the group's own selector`),
-    ]);
+    );
   });
 
   it('has a name that does not fit into an annotation key', () => {

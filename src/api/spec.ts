@@ -1,0 +1,220 @@
+/**
+ * The spec of a LeaderGroup: every field once, in the order in which problems are told. A new one is declared here, and given to the operator
+ * by fromWritten and back by asWritten; `npm run generate` does the rest. docs/adr/0016-one-source-for-the-api.md says how.
+ */
+import { z } from 'zod';
+import {
+  cel,
+  followerDiffersFromLeader,
+  isALabelKey,
+  isALabelValue,
+  isALockKey,
+  isNotKubernetesOwn,
+  labelIsNotInExpressions,
+  labelIsNotInMatchLabels,
+  labelNeverChanges,
+  lockKeyNeverChanges,
+  selectorNeverChanges,
+} from './cel.ts';
+import { but, type Immutable, issue, object, type Readable, seconds, text, together } from './fields.ts';
+import { lockKeyProblems, MAX_LOCK_KEY } from './lockkey.ts';
+import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
+import { asObject, show } from './raw.ts';
+import { readableKeys, selector } from './selector-schema.ts';
+import { groupLabelKeyProblem, LABEL_KEY_RULE, labelValueProblem, MAX_LABEL_KEY, MAX_LABEL_VALUE } from './validate.ts';
+
+const lockKey = text('must be text', lockKeyProblems, { minLength: 1, maxLength: MAX_LOCK_KEY })
+  .optional()
+  .meta({
+    description:
+      'A Consul key that this group shares with others: LeaderGroups of other clusters, programs on machines outside Kubernetes, and ' +
+      '`consul lock <lockKey>`. Whoever holds the lock <lockKey>/.lock leads; while that is somebody else, no pod of this group leads. ' +
+      "Letters, digits, '_', '.', '-' and '/', at most 256 characters, without empty, '.' or '..' parts. The operator's configuration must " +
+      'allow the key for this namespace. Without lockKey the group has a lock of its own. It cannot be added, changed or removed later.',
+    ...cel(...isALockKey),
+  });
+
+const labelKey = text(LABEL_KEY_RULE, groupLabelKeyProblem, { minLength: 1, maxLength: MAX_LABEL_KEY })
+  .default(DEFAULT_LABEL_KEY)
+  .meta({
+    description:
+      `The key of the label, ${DEFAULT_LABEL_KEY} by default. It must not be a key of the group's own selector, nor one that Kubernetes keeps ` +
+      'for itself: the domains kubernetes.io and k8s.io and their subdomains, and the keys that its controllers put on pods, e.g. ' +
+      'pod-template-hash.',
+    ...cel(isALabelKey, ...isNotKubernetesOwn),
+  });
+
+/** Unlike label values in general it must not be empty: an empty value is too easily taken for no label. */
+const NOT_EMPTY = 'must be text that is not empty';
+const labelValue = text(NOT_EMPTY, (value) => (value === '' ? NOT_EMPTY : labelValueProblem(value)), {
+  minLength: 1,
+  maxLength: MAX_LABEL_VALUE,
+});
+
+const label = object(
+  {
+    key: labelKey,
+    leader: labelValue.default(DEFAULT_LABEL_LEADER).meta({
+      description: `The value on the leader, ${DEFAULT_LABEL_LEADER} by default.`,
+      ...cel(isALabelValue),
+    }),
+    follower: labelValue.optional().meta({
+      description:
+        'The value on all other members. Without it, which is the default, followers do not carry the label. It must differ from leader.',
+      ...cel(isALabelValue),
+    }),
+  },
+  'must be an object with key, leader and follower',
+  together(({ leader, follower }, issues) => {
+    if (typeof follower !== 'string' || follower !== leader) return;
+    const message = `is ${show(follower)}, but must differ from spec.label.leader; change one of them`;
+    issues.push(issue(follower, message, ['follower']));
+  }),
+)
+  .prefault({})
+  .meta({
+    description: 'The label that tells leader and followers apart. It cannot be changed later.',
+    ...cel(followerDiffersFromLeader),
+  });
+
+export const CONSUL_LOSS_POLICIES = ['Hold', 'Demote'] as const;
+
+const DAY = 86_400;
+
+export const spec = object(
+  {
+    selector,
+    lockKey,
+    sessionTTLSeconds: seconds({
+      min: 10,
+      max: DAY,
+      default: 30,
+      description:
+        "The TTL of each member's Consul session in seconds, from 10 (Consul's minimum) to 86400, 30 by default; the operator renews each " +
+        'session every third of it. This is not the failover time: a leader that fails is replaced at once while the operator runs. It ' +
+        'bounds how long a lead survives without any operator or without Consul; after that Consul itself frees the lock, which may take ' +
+        'up to twice this time. With onConsulLoss Demote it is also how long Consul may be silent before the leader loses its label. A ' +
+        'change takes effect by a new session and a higher token; the leader stays.',
+    }),
+    lockDelaySeconds: seconds({
+      min: 0,
+      max: 60,
+      default: 0,
+      description:
+        "Consul's lock-delay in seconds, from 0 to 60, 0 by default: how long nobody can take the lock after the session that held it " +
+        'expired or was destroyed. It gives a former leader that nobody can reach time to notice; it makes a failover after such a loss ' +
+        'slower by as much, and does not delay handovers by the operator.',
+    }),
+    label,
+    minReadySeconds: seconds({
+      min: 0,
+      max: DAY,
+      default: 0,
+      description:
+        'How long a pod must have been ready before it may be elected, in seconds from 0 to 86400, 0 by default. It keeps pods that flap ' +
+        'from leading and does not apply to the pod that leads. With no pod ready for so long the group waits without a leader.',
+    }),
+    failoverDelaySeconds: seconds({
+      min: 0,
+      max: DAY,
+      default: 0,
+      description:
+        'How long the operator waits for a leader that is not ready but still exists, in seconds from 0 to 86400, 0 by default. It spares ' +
+        'a change of leader for a short failure; for as long, the leader-only Service may have no endpoint. A leader that is deleted or ' +
+        'evicted is replaced at once.',
+    }),
+    onConsulLoss: z
+      .enum(CONSUL_LOSS_POLICIES, but('must be Hold or Demote'))
+      .optional()
+      .meta({
+        description:
+          "What happens to the leader label when Consul has not answered until the deadline of the leader's session. Hold: nothing is " +
+          'written, the leader keeps its label. Demote: the label is removed before anybody else can take the lock, and set again when ' +
+          'Consul is back. Unset it is Hold without a lockKey, since then nobody else can take the lock, and Demote with one. ' +
+          'status.onConsulLoss tells which applies.',
+      }),
+    paused: z
+      .boolean(but('must be true or false'))
+      .default(false)
+      .meta({
+        description:
+          'Pauses the group: the leader stays as it is, its session is renewed, and nothing else is changed, so a leader that fails is not ' +
+          'replaced; its questions at the gate are answered. It implies onConsulLoss Hold. False by default.',
+      }),
+  },
+  'must be an object with at least a selector',
+  together((readable, issues) => keepOutOfSelector(readable, issues)),
+).meta({
+  description: 'What is wanted. Only selector is required.',
+  ...cel(
+    selectorNeverChanges,
+    labelNeverChanges,
+    lockKeyNeverChanges,
+    labelIsNotInMatchLabels,
+    labelIsNotInExpressions,
+  ),
+});
+
+/** It is told in place of whatever else is wrong with the key. */
+function keepOutOfSelector(readable: Readable<WrittenSpec>, issues: z.core.$ZodRawIssue[]): void {
+  const key = asObject(readable.label)?.['key'] ?? DEFAULT_LABEL_KEY;
+  if (!readableKeys(readable.selector).some((selected) => selected === key)) return;
+  const path = ['label', 'key'];
+  const message =
+    `is ${show(key)}, but must not be a key of the group's own selector: labelling a pod would take it out of its group; ` +
+    'choose another key';
+  const others = issues.filter((other) => other.path?.join() !== path.join());
+  const firstWithin = others.findIndex((other) => other.path?.[0] === 'label' && other.path.length > 1);
+  others.splice(firstWithin === -1 ? others.length : firstWithin, 0, issue(key, message, path));
+  issues.splice(0, issues.length, ...others);
+}
+
+/** A spec as users write it, with the defaults filled in. */
+export type WrittenSpec = z.output<typeof spec>;
+
+/** A spec as the operator works with it. */
+export type LeaderGroupSpec = Immutable<ReturnType<typeof fromWritten>>;
+
+export function fromWritten(written: WrittenSpec) {
+  return {
+    selector: {
+      matchLabels: written.selector.matchLabels ?? {},
+      matchExpressions: (written.selector.matchExpressions ?? []).map(({ values = [], ...rest }) => ({
+        ...rest,
+        values,
+      })),
+    },
+    sessionTtlMs: written.sessionTTLSeconds * 1000,
+    lockDelayMs: written.lockDelaySeconds * 1000,
+    /** A shared Consul key that strangers may contend for, without the trailing /.lock; null: a lock of our own. */
+    lockKey: written.lockKey ?? null,
+    label: {
+      key: written.label.key,
+      leader: written.label.leader,
+      /** null: followers are not labelled. */
+      follower: written.label.follower ?? null,
+    },
+    minReadyMs: written.minReadySeconds * 1000,
+    failoverDelayMs: written.failoverDelaySeconds * 1000,
+    /** The effective policy: the spec's, else Hold without a lockKey and Demote with one. */
+    onConsulLoss: written.onConsulLoss ?? (written.lockKey === undefined ? 'Hold' : 'Demote'),
+    paused: written.paused,
+  };
+}
+
+/** The spec that fromWritten makes this one of. */
+export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
+  selector: spec.selector,
+  sessionTTLSeconds: spec.sessionTtlMs / 1000,
+  lockDelaySeconds: spec.lockDelayMs / 1000,
+  ...(spec.lockKey === null ? {} : { lockKey: spec.lockKey }),
+  label: {
+    key: spec.label.key,
+    leader: spec.label.leader,
+    ...(spec.label.follower === null ? {} : { follower: spec.label.follower }),
+  },
+  minReadySeconds: spec.minReadyMs / 1000,
+  failoverDelaySeconds: spec.failoverDelayMs / 1000,
+  onConsulLoss: spec.onConsulLoss,
+  paused: spec.paused,
+});

@@ -1,0 +1,170 @@
+/**
+ * The status of a LeaderGroup: every field once. It is the operator's own notebook, so a damaged one is cleaned rather than refused: what
+ * cannot be read becomes empty or is left out, and what remains can be written back. What a field may hold for the API server stands beside.
+ */
+import { z } from 'zod';
+import type { Immutable } from './fields.ts';
+import { CONSUL_LOSS_POLICIES } from './spec.ts';
+import { isTime } from './time.ts';
+
+const EPOCH = '1970-01-01T00:00:00Z';
+const MAX_TRANSITIONS = 10;
+const MAX_EXAMPLES = 3;
+
+const ATOMIC = { 'x-kubernetes-list-type': 'atomic' } as const;
+const mapBy = (key: string) => ({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] }) as const;
+
+type Description = { readonly description: string } & Readonly<Record<string, unknown>>;
+
+const text = z.string().catch('');
+const named = z.string().refine((name) => name !== '');
+const time = z.string().refine(isTime).meta({ format: 'date-time' });
+
+/** A counter; 0 for what is none. */
+const count = (format: 'int32' | 'int64', description: string) =>
+  z
+    .number()
+    .refine((value) => Number.isSafeInteger(value) && value >= 0)
+    .catch(0)
+    .meta({ type: 'integer', format, minimum: 0, description });
+
+/** The elements that can be read; `tidy` takes out what the API server would not take. */
+const list = <T extends z.ZodType>(
+  element: T,
+  description: Description & { readonly maxItems: number },
+  tidy: (elements: readonly z.output<T>[]) => readonly z.output<T>[] = (elements) => elements,
+) =>
+  z
+    .array(element.catch(() => UNREADABLE as never))
+    .catch([])
+    .transform((elements) => tidy(elements.filter((one) => one !== UNREADABLE)))
+    .meta(description);
+
+const UNREADABLE = Symbol('unreadable');
+
+const leader = z
+  .object({
+    slot: count('int32', "Which of the group's locks this is; 0 is the first."),
+    pod: named.meta({ description: 'The name of the pod.' }),
+    uid: named.meta({ description: 'The uid of the pod, which tells it from a pod that had its name before.' }),
+    node: text.meta({ description: 'The node that the pod runs on.' }),
+    token: count(
+      'int64',
+      'The fencing token: it rises with each election of the group and never falls. A store that refuses a token lower than one it has ' +
+        "seen is safe from a former leader's late writes.",
+    ),
+    sessionID: text.meta({ description: 'The Consul session that holds the lock for this pod.' }),
+    /** An unreadable time does not lose the entry: its token is a floor for the next one. */
+    acquireTime: time.catch(EPOCH).meta({ description: 'When the pod became leader.' }),
+  })
+  .meta({ description: 'The leader of one lock.' });
+
+const ineligible = z
+  .object({
+    reason: named.meta({ description: 'The reason in one CamelCase word.' }),
+    count: count('int32', 'How many members it applies to.'),
+    examples: list(
+      z.string(),
+      {
+        description: 'Up to three of these pods by name.',
+        maxItems: MAX_EXAMPLES,
+        ...ATOMIC,
+      },
+      (names) => names.slice(0, MAX_EXAMPLES),
+    ),
+  })
+  .meta({ description: 'The members that cannot lead for one reason.', required: ['reason', 'count'] });
+
+const transition = z
+  .object({
+    time: time.meta({ description: 'When the change was complete.' }),
+    from: text.meta({ description: 'The pod that led before; empty for none.' }),
+    to: text.meta({ description: 'The pod that leads since; empty for none.' }),
+    reason: text.meta({ description: 'Why the leader changed, in one CamelCase word.' }),
+    token: count('int64', 'The fencing token after the change.'),
+    durationMilliseconds: count(
+      'int64',
+      'How long the change took in milliseconds, from the observation that caused it until the API server acknowledged the label.',
+    ),
+  })
+  .meta({ description: 'One change of leader.' });
+
+const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused'] as const;
+
+/** metav1.Condition. lastTransitionTime changes only with status. */
+const condition = z
+  .object({
+    type: z.string().pipe(z.enum(CONDITION_TYPES)).meta({ description: 'Which condition this is.', maxLength: 316 }),
+    status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
+    reason: named.meta({
+      description: 'Why, in one CamelCase word.',
+      minLength: 1,
+      maxLength: 1024,
+      pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$',
+    }),
+    message: text.meta({
+      description: 'Why, in a sentence, and what to do if something is wrong.',
+      maxLength: 32_768,
+    }),
+    lastTransitionTime: time.meta({ description: 'When status last changed.' }),
+    observedGeneration: count('int64', 'The metadata.generation that the condition is about.'),
+  })
+  .meta({
+    description: 'One condition.',
+    required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+  });
+
+export const status = z
+  .object({
+    /** Comma-joined pod names, for the printed column. */
+    leader: text.meta({ description: 'The name of the pod that leads; empty when none does.' }),
+    leaders: list(
+      leader,
+      {
+        description: "The leader in detail, one entry for each of the group's locks; empty when nobody leads.",
+        maxItems: 32,
+        ...mapBy('slot'),
+      },
+      (leaders) => oncePer(leaders, ({ slot }) => slot),
+    ),
+    members: count('int32', 'How many pods the selector matches, without finished pods and mirror pods.'),
+    candidates: count('int32', 'How many members could lead now, the leader included.'),
+    ineligible: list(ineligible, {
+      description: 'Why the other members cannot lead, counted by reason.',
+      maxItems: 32,
+      ...ATOMIC,
+    }),
+    leaderTransitions: count('int64', 'How often the leader changed since the group was created.'),
+    recentTransitions: list(
+      transition,
+      { description: 'The last ten changes of leader.', maxItems: MAX_TRANSITIONS, ...ATOMIC },
+      (transitions) => transitions.slice(0, MAX_TRANSITIONS),
+    ),
+    lockKey: text.meta({ description: 'The full Consul key of the lock.' }),
+    lockedBy: text.meta({ description: 'Who holds the lock when it is nobody of this group; empty otherwise.' }),
+    onConsulLoss: z
+      .enum(CONSUL_LOSS_POLICIES)
+      .catch('Hold')
+      .meta({ description: 'What applies when Consul is lost, whether spec.onConsulLoss is set or not.' }),
+    observedGeneration: count('int64', 'The metadata.generation that this status is about.'),
+    conditions: list(
+      condition,
+      {
+        description:
+          'The state of the group. Ready: a pod leads it, or the lock is held elsewhere, or it was led and has no members any more. ' +
+          'Reconciling: the operator is at work on it. Stalled: it cannot go on until somebody acts, the message says how. Paused: ' +
+          'spec.paused is in effect.',
+        maxItems: 8,
+        ...mapBy('type'),
+      },
+      (conditions) => oncePer(conditions, ({ type }) => type),
+    ),
+  })
+  .meta({ description: 'What the operator last saw and did. It is written by the operator alone.', required: [] });
+
+/** The first element for each key: the API server takes no second. */
+function oncePer<T>(elements: readonly T[], key: (element: T) => unknown): readonly T[] {
+  return elements.filter((element, index) => elements.findIndex((other) => key(other) === key(element)) === index);
+}
+
+export type LeaderGroupStatus = Immutable<z.output<typeof status>>;

@@ -1,0 +1,42 @@
+/**
+ * `npm run generate`: writes what is made from src/api. With `--check` it writes nothing, and its exit code is 1 when what is committed is out
+ * of date.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { crd } from './generate/crd.ts';
+import { reference } from './generate/reference.ts';
+
+const root = join(import.meta.dirname, '..');
+
+const products: Readonly<Record<string, () => string>> = {
+  'crds/leadergroups.yaml': crd,
+  'docs/reference/leadergroup.md': reference,
+};
+
+/** The files under `folder` that are not what is made now. */
+export async function outOfDate(folder: string): Promise<readonly string[]> {
+  const stale: string[] = [];
+  for (const [path, make] of Object.entries(products)) {
+    const committed = await readFile(join(folder, path), 'utf8').catch(() => '');
+    if (committed !== make()) stale.push(path);
+  }
+  return stale;
+}
+
+async function write(folder: string): Promise<void> {
+  for (const path of await outOfDate(folder)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), products[path]?.() ?? '');
+    console.log(`wrote ${path}`);
+  }
+}
+
+async function check(folder: string): Promise<void> {
+  const stale = await outOfDate(folder);
+  for (const path of stale) console.error(`${path} is not what src/api makes: run \`npm run generate\`.`);
+  process.exitCode = stale.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) await (process.argv.includes('--check') ? check(root) : write(root));

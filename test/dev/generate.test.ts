@@ -1,0 +1,105 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { specSchema, statusSchema } from '../../dev/generate/crd.ts';
+import type { JsonSchema } from '../../dev/generate/json-schema.ts';
+import { reference } from '../../dev/generate/reference.ts';
+import { outOfDate } from '../../dev/generate.ts';
+
+const root = join(import.meta.dirname, '../..');
+const CRD = 'crds/leadergroups.yaml';
+const REFERENCE = 'docs/reference/leadergroup.md';
+
+async function copy(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'leadergroup-generate-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  for (const path of [CRD, REFERENCE]) await cp(join(root, path), join(folder, path));
+  return folder;
+}
+
+describe('what is made from src/api', () => {
+  it('is committed as it is made now', async () => {
+    expect(await outOfDate(root)).toEqual([]);
+  });
+
+  it('is out of date once a file is changed by hand or is gone', async () => {
+    const folder = await copy();
+    expect(await outOfDate(folder)).toEqual([]);
+    await writeFile(join(folder, CRD), '# changed\n', { flag: 'a' });
+    expect(await outOfDate(folder)).toEqual([CRD]);
+    await rm(join(folder, REFERENCE));
+    expect(await outOfDate(folder)).toEqual([CRD, REFERENCE]);
+  });
+});
+
+/** Every schema within another, itself first. */
+function within(schema: JsonSchema): readonly JsonSchema[] {
+  const parts = [...Object.values(schema.properties ?? {}), schema.items, schema.additionalProperties];
+  return [schema, ...parts.filter((part) => part !== undefined).flatMap(within)];
+}
+
+describe('the schema of the API server', () => {
+  it('describes every field', () => {
+    const fields = [...within(specSchema), ...within(statusSchema)].flatMap(({ properties = {} }) =>
+      Object.entries(properties),
+    );
+    expect(fields.length).toBeGreaterThan(40);
+    expect(fields.filter(([, { description = '' }]) => !/\w+ .+\.$/s.test(description))).toEqual([]);
+  });
+
+  it('has no default in status: what the operator reads in place of a bad value is written by nobody', () => {
+    expect(within(statusSchema).filter((schema) => 'default' in schema)).toEqual([]);
+  });
+
+  it('is structural: each part has one type and no alternatives', () => {
+    for (const schema of [...within(specSchema), ...within(statusSchema)]) {
+      expect(schema.type).toMatch(/^(object|array|string|integer|boolean)$/);
+      for (const name of ['anyOf', 'allOf', 'oneOf', 'not', '$ref', 'nullable'])
+        expect(schema).not.toHaveProperty(name);
+    }
+  });
+});
+
+describe('docs/reference/leadergroup.md', () => {
+  const rows = reference()
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()));
+  const row = (field: string) => rows.find(([, name]) => name === `\`${field}\``)?.slice(2, -1);
+
+  it('tells type, default, limits and meaning of a field of spec', () => {
+    expect(row('lockDelaySeconds')).toEqual([
+      'integer',
+      '`0`',
+      '0 to 60',
+      expect.stringMatching(/^Consul's lock-delay/),
+    ]);
+    expect(row('selector')?.slice(0, 2)).toEqual(['object', 'required']);
+    expect(row('selector.matchExpressions[].operator')?.[0]).toBe('`In` or `NotIn` or `Exists` or `DoesNotExist`');
+    expect(row('paused')?.slice(0, 2)).toEqual(['boolean', '`false`']);
+  });
+
+  it('tells type, limits and meaning of a field of status', () => {
+    expect(row('leaders[].token')).toEqual(['integer', 'at least 0', expect.stringMatching(/^The fencing token/)]);
+    expect(row('recentTransitions')?.slice(0, 2)).toEqual(['list of objects', 'at most 10 elements']);
+  });
+
+  it('has every field, and as many cells in each row as in the header', () => {
+    const fields = [...within(specSchema), ...within(statusSchema)].flatMap(({ properties = {} }) =>
+      Object.keys(properties),
+    );
+    const named = rows.map(([, name = '']) => name);
+    for (const field of fields) expect(named.some((name) => name.endsWith(`${field}\``))).toBe(true);
+    for (const cells of rows) expect([4, 6, 7]).toContain(cells.length);
+  });
+
+  it('tells the rules that the API server checks, at the field that they are about', () => {
+    expect(rows).toContainEqual([
+      '',
+      '`spec.label.follower`',
+      expect.stringContaining('must differ from label.leader'),
+      '',
+    ]);
+  });
+});

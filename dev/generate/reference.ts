@@ -49,10 +49,10 @@ function range(min: number | undefined, max: number | undefined, unit: string): 
 const cell = (text: string): string =>
   text.replaceAll('|', '\\|').replaceAll(/`[^`]*`|</g, (found) => (found === '<' ? '&lt;' : found));
 
-const table = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
-};
+}
 
 const specTable = (): string =>
   table(

@@ -16,11 +16,11 @@ function read(spec: object) {
   return { spec: parseSpec(spec, problems), problems };
 }
 
-const written = (spec: object): object => {
+function written(spec: object): object {
   const { spec: parsed, problems } = read(spec);
   if (parsed === null) throw new Error(problems.join(' '));
   return asWritten(parsed);
-};
+}
 
 describe.each(numbers)('spec.$name', ({ name, description, minimum, maximum, default: fallback }) => {
   it('is its default when it is absent', () => {

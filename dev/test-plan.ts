@@ -22,13 +22,22 @@ export type TestPlan = {
 /** The rules one at a time. Properties, simulation, exploration and the example clients take the rest of the unit tests' minutes. */
 const QUICK_FOLDERS = ['test/unit', 'test/dev'];
 
+/** They start a linter for each case. */
+const NOT_QUICK = ['test/dev/checks.test.ts', 'test/dev/import-rules.test.ts'];
+
 const vitest = (name: string, ...args: readonly string[]): Step => ({
   name,
   command: 'vitest',
   args: ['run', ...args],
 });
 
-const quickTests = vitest('quick unit tests', '--project', 'unit', ...QUICK_FOLDERS);
+const quickTests = vitest(
+  'quick unit tests',
+  '--project',
+  'unit',
+  ...QUICK_FOLDERS,
+  ...NOT_QUICK.flatMap((file) => ['--exclude', file]),
+);
 const unitTests = vitest('unit tests and properties', '--project', 'unit');
 const integrationTests = vitest('integration tests', '--project', 'integration', '--project', 'integration-alone');
 const endToEndTest = vitest('end-to-end test', '--project', 'e2e');
@@ -36,7 +45,7 @@ const endToEndTest = vitest('end-to-end test', '--project', 'e2e');
 export function testPlan({ quick, realNodes }: TestOptions): TestPlan {
   if (quick) {
     const leftOut = [
-      'properties, simulation, exploration, examples (npm run test:unit)',
+      'properties, simulation, exploration, examples, the linter (npm run test:unit)',
       'all that npm test runs on real components',
     ];
     return { fast: [...checks, quickTests], onComponents: [], leftOut };

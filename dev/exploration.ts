@@ -12,7 +12,7 @@ if (Number.isSafeInteger(depth) && depth > 0) {
     {
       name: `exploration to depth ${depth}`,
       command: 'vitest',
-      args: ['run', '--project', 'unit', 'test/exploration'],
+      args: ['run', '--project', 'unit', 'test/model-checking'],
     },
   ]);
 } else {

@@ -42,7 +42,7 @@ async function run(keep: string): Promise<number> {
   for (const line of report.words) console.log(line);
   for (const [kind, count] of report.kinds) console.log(`  ${count} x ${kind}`);
   const kept = Math.max(...report.ledAfterMs) <= PROMISED_MS;
-  console.log(`led again within ${PROMISED_MS / 1000} s: ${kept ? 'yes' : 'NO'}`);
+  console.log(`led again within ${PROMISED_MS / 1000} s: ${kept ? 'grant' : 'NO'}`);
   for (const error of report.errors) console.error(`an operator logged an error: ${error}`);
   for (const breach of report.breaches) console.error(breach);
   console.log(`${report.breaches.length} breaches, ${report.errors.length} errors logged; seed ${seed}`);

@@ -24,7 +24,7 @@ const UNIT = [
   'test/unit/operator',
   'test/unit/http/gate/forward.test.ts',
   'test/unit/http/gate/routes.test.ts',
-  'test/unit/kubernetes/kubernetes.test.ts',
+  'test/unit/kubernetes/client/kubernetes.test.ts',
   'test/properties',
   'test/simulation/world.test.ts',
 ];
@@ -141,7 +141,7 @@ async function run(killer: Killer, dir: string): Promise<string | null> {
     case 'unit':
       return await vitest(dir, UNIT);
     case 'exploration':
-      return await vitest(dir, ['test/exploration']);
+      return await vitest(dir, ['test/model-checking']);
     case 'simulation': {
       const { code, output } = await command(dir, process.execPath, ['dev/simulation.ts', ...SIMULATED]);
       return code === 0

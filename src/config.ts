@@ -23,7 +23,7 @@ export type Config = {
   /** Without a trailing slash. */
   readonly prefix: string;
   readonly http: Address;
-  /** At most so long a yes of the gate is good for. */
+  /** At most so long a grant of the gate is good for. */
   readonly gate: { readonly validityMs: number };
   readonly log: { readonly level: LogLevel };
   readonly lockKeys: readonly LockKeyRule[];

@@ -72,7 +72,7 @@ export async function ensureDebianPrograms(names: readonly DebianProgramName[]):
   const progress = showProgress(`installing Debian's ${what}`, times);
   try {
     await aptGet('update');
-    await aptGet('install', '--yes', '--no-install-recommends', ...missing);
+    await aptGet('install', '--grant', '--no-install-recommends', ...missing);
   } finally {
     progress.done(`apt-get install ${what} ended`);
   }

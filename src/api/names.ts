@@ -19,7 +19,7 @@ export const tokenAnnotation = (group: string): string => `token.leadergroup.dev
 export const sinceAnnotation = (group: string): string => `since.leadergroup.dev/${group}`;
 
 /**
- * Pod annotation: a value never used before, set by every write-off so that the patch always changes the pod (a patch
+ * Pod annotation: a value never used before, set by every fencing patch so that the patch always changes the pod (a patch
  * that changes nothing leaves resourceVersion alone, and a late promotion could then still land). Cleared by a promotion.
  */
 export const fencedAnnotation = (group: string): string => `fenced.leadergroup.dev/${group}`;

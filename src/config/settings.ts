@@ -3,7 +3,7 @@
  * for. The names in the environment and the help text follow from it.
  */
 import type { LockKeyRule } from '../api/lockkey.ts';
-import { MAX_YES_MS } from '../election/gate.ts';
+import { MAX_GRANT_MS } from '../election/gate.ts';
 import { readLockKeys } from './lock-keys.ts';
 import { type Address, type Reader, readAddress, readDnsLabel, readInteger, readKeyPath, readOneOf } from './values.ts';
 
@@ -42,9 +42,9 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
     help: 'where /livez, /readyz, /metrics, /replicas and /v1 are served',
   },
   'gate.validityMilliseconds': {
-    default: MAX_YES_MS,
-    read: readInteger(100, MAX_YES_MS),
-    help: 'how long a yes of the gate may be believed at most; a handover waits so long for the last one',
+    default: MAX_GRANT_MS,
+    read: readInteger(100, MAX_GRANT_MS),
+    help: 'how long a grant of the gate may be believed at most; a handover waits so long for the last one',
   },
   'log.level': {
     default: 'info',

@@ -1,16 +1,16 @@
 /**
  * What a plan is made of. A plan is a short ordered list; the executor runs it in order and stops at the first action
- * that does not succeed, so the order IS the protocol: read, write off, verify by a write, promote.
+ * that does not succeed, so the order IS the protocol: read, fence, verify by a write, promote.
  */
 import type { Condition } from '../api/leadergroup.ts';
 import type { OwnerRef, PodRef } from '../api/pod.ts';
-import type { BucketFence, LockView } from './observation.ts';
+import type { BucketGuard, LockView } from './observation.ts';
 import type { LockRecord } from './record.ts';
 
 /** A pod as it was read before any transaction of this plan. */
 export type PodVersion = PodRef & { readonly resourceVersion: string };
 
-export type WriteOffTarget = {
+export type FencingTarget = {
   readonly pod: PodRef;
   /**
    * `at`: only if it is still that version. `anyVersion`: by uid alone, for a pod that can never lead again or that met
@@ -20,11 +20,11 @@ export type WriteOffTarget = {
     | { readonly kind: 'at'; readonly resourceVersion: string }
     | { readonly kind: 'anyVersion' }
     | { readonly kind: 'unknown' };
-  /** `keep`: another acting group selects the pod, the label is that group's business; only fence it. */
+  /** `keep`: another acting group selects the pod, the label is that group's business; only guard it. */
   readonly label: 'remove' | 'follower' | 'keep';
 };
 
-/** `keep`: the token stays. `above`: one more than this and than every token in an answer to this plan's write-offs. */
+/** `keep`: the token stays. `above`: one more than this and than every token in an answer to this plan's fencing patches. */
 export type TokenRule =
   | { readonly kind: 'keep'; readonly token: number }
   | { readonly kind: 'above'; readonly token: number };
@@ -36,7 +36,7 @@ export type Holder = { readonly session: string; readonly pod: PodRef };
  * the lock leaves one session (or none) for another (or the same, or none).
  */
 export type LockTransaction = {
-  readonly fence: BucketFence;
+  readonly guard: BucketGuard;
   readonly view: LockView;
   /** Session that gives it up; null: it is free, or stays with `to`. */
   readonly from: string | null;
@@ -57,12 +57,12 @@ export type Action =
   /** Opens a session for each pod that has none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
   | {
-      readonly do: 'writeOff';
-      readonly targets: readonly WriteOffTarget[];
-      readonly because: 'move' | 'stray' | 'silence' | 'stranger' | 'overlap' | 'deletion';
+      readonly do: 'fence';
+      readonly targets: readonly FencingTarget[];
+      readonly because: 'move' | 'stray' | 'silence' | 'external' | 'overlap' | 'deletion';
     }
-  /** Waits until no yes of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
-  | { readonly do: 'awaitYes'; readonly exempt: readonly string[] }
+  /** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
+  | { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly string[] }
   /** Takes a free lock. */
   | { readonly do: 'take'; readonly transaction: LockTransaction }
   /** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */
@@ -75,7 +75,7 @@ export type Action =
   /** What stays of a deleted group in Consul: its last token, so that a group of this name goes on above it. Never in a shared key. */
   | {
       readonly do: 'bury';
-      readonly fence: BucketFence;
+      readonly guard: BucketGuard;
       readonly view: LockView;
       readonly record: LockRecord;
     }

@@ -16,7 +16,7 @@ export type IneligibleReason = 'NotReady' | 'Terminating' | 'Excluded' | 'JobPod
 
 export const finished = (pod: Pod): boolean => pod.phase === 'Succeeded' || pod.phase === 'Failed';
 
-/** It can never lead again, so a write-off of it may go by uid alone. */
+/** It can never lead again, so a fencing patch of it may go by uid alone. */
 export const neverAgain = (pod: Pod): boolean => pod.deleting || finished(pod);
 
 export const excluded = (pod: Pod): boolean => pod.annotations[CANDIDATE_ANNOTATION] === 'false';
@@ -27,7 +27,7 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   if (excluded(pod)) return { kind: 'ineligible', reason: 'Excluded' };
   if (unaskedJob(o.group, pod)) return { kind: 'ineligible', reason: 'JobPod' };
   if (refused(o, observed)) return { kind: 'ineligible', reason: 'PromotionRefused' };
-  if (writeOffRefused(o, observed)) return { kind: 'ineligible', reason: 'WriteRefused' };
+  if (fencingRefused(o, observed)) return { kind: 'ineligible', reason: 'WriteRefused' };
   if (!pod.ready) return { kind: 'ineligible', reason: 'NotReady' };
   const inMs = o.group.spec.minReadyMs - observed.readyForMs;
   return inMs > 0 ? { kind: 'waiting', reason: 'MinReadySeconds', inMs } : { kind: 'candidate' };
@@ -36,13 +36,13 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
 export const refused = (o: Observation, { refusedUntilMs }: ObservedPod): boolean =>
   refusedUntilMs !== null && o.nowMs < refusedUntilMs;
 
-/** Who cannot be written off cannot be promoted either: a promotion writes more. */
-export const writeOffRefused = (o: Observation, { writeOffRefusedUntilMs }: ObservedPod): boolean =>
-  writeOffRefusedUntilMs !== null && o.nowMs < writeOffRefusedUntilMs;
+/** Who cannot be fenced cannot be promoted either: a promotion writes more. */
+export const fencingRefused = (o: Observation, { fencingRefusedUntilMs }: ObservedPod): boolean =>
+  fencingRefusedUntilMs !== null && o.nowMs < fencingRefusedUntilMs;
 
-/** Its write-off is refused, and not needed: nothing can bring the label to it. */
-export const needsNoWriteOff = (o: Observation, observed: ObservedPod): boolean =>
-  observed.neverPromoted && writeOffRefused(o, observed) && !labelled(o.group, observed);
+/** Its fencing patch is refused, and not needed: nothing can bring the label to it. */
+export const needsNoFencing = (o: Observation, observed: ObservedPod): boolean =>
+  observed.neverPromoted && fencingRefused(o, observed) && !labelled(o.group, observed);
 
 export const membersOf = (o: Observation): readonly ObservedPod[] => o.pods.filter(({ member }) => member);
 

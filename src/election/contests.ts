@@ -1,21 +1,21 @@
 /** Labels that somebody else writes too: when they are put right, and what is said of it. */
 import type { PodRef } from '../api/pod.ts';
-import type { Plan, WriteOffTarget } from './actions.ts';
+import type { FencingTarget, Plan } from './actions.ts';
+import { refOf } from './fencing.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { look } from './plans.ts';
-import { refOf } from './write-off.ts';
 
 /** What somebody else undoes again and again is put right, but not at once every time. */
 export const onHold = (o: Observation, { contest }: ObservedPod): boolean =>
   contest !== null && o.nowMs < contest.notBeforeMs;
 
 /**
- * Without those that can wait where no lock is to be moved: written off at this version of the lock, so that their promotions are void, and
+ * Without those that can wait where no lock is to be moved: fenced at this version of the lock, so that their promotions are void, and
  * labelled by hand since.
  */
-export function due(o: Observation, targets: readonly WriteOffTarget[]): readonly WriteOffTarget[] {
+export function due(o: Observation, targets: readonly FencingTarget[]): readonly FencingTarget[] {
   const waiting = new Set(o.pods.filter((observed) => onHold(o, observed)).map(({ pod }) => pod.uid));
-  return targets.filter(({ pod }) => !(waiting.has(pod.uid) && o.writtenOff.has(pod.uid)));
+  return targets.filter(({ pod }) => !(waiting.has(pod.uid) && o.fenced.has(pod.uid)));
 }
 
 /** `wrong`: as somebody else left it. Only then does it show who: our own repair takes the others off its list of managers. */

@@ -8,13 +8,13 @@ import { isTime } from '../api/time.ts';
 import type { Action, Plan } from './actions.ts';
 import { type LabelView, labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
+import { recordedToken } from './observed-tokens.ts';
 import { holderAmong } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { trustOf } from './trust.ts';
-import { recordedToken } from './witnesses.ts';
 
-/** No yes is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
-export const MAX_YES_MS = 2000;
+/** No grant is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
+export const MAX_GRANT_MS = 2000;
 
 export type GateLeader = {
   readonly pod: string;
@@ -27,19 +27,19 @@ export type GateLeader = {
 /** What an answer rests on; of the pods only the holder matters. */
 export type GateView = Pick<
   Observation,
-  'nowMs' | 'group' | 'ownership' | 'lock' | 'sessions' | 'verified' | 'witnessed'
+  'nowMs' | 'group' | 'ownership' | 'lock' | 'sessions' | 'verified' | 'highestObserved'
 > & { readonly pods: readonly LabelView[] };
 
 export type GateAnswer =
   /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. */
-  | { readonly kind: 'yes'; readonly leader: GateLeader; readonly validForMs: number }
+  | { readonly kind: 'grant'; readonly leader: GateLeader; readonly validForMs: number }
   /** Somebody else leads, or nobody. */
   | { readonly kind: 'no'; readonly leader: GateLeader | null }
-  /** This replica does not know: ask again, or another one. Never to be taken for a yes. */
+  /** This replica does not know: ask again, or another one. Never to be taken for a grant. */
   | { readonly kind: 'unknown'; readonly reason: string };
 
 /**
- * **Guarantees** A yes is given to the pod whose session holds the lock, which a write of this replica has shown since it got
+ * **Guarantees** A grant is given to the pod whose session holds the lock, which a write of this replica has shown since it got
  * the bucket; it ends with the earliest of `maxMs`, the deadline of this replica's own session and that of the pod's.
  */
 export function answerGate(o: GateView, podUid: string | null, maxMs: number): GateAnswer {
@@ -58,7 +58,7 @@ export function answerGate(o: GateView, podUid: string | null, maxMs: number): G
   const leader = { pod: pod.name, uid: pod.uid, token: recordedToken(lock), acquireTime };
   if (pod.uid !== podUid) return { kind: 'no', leader };
   const validForMs = Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs);
-  return { kind: 'yes', leader, validForMs };
+  return { kind: 'grant', leader, validForMs };
 }
 
 const unknown = (reason: string): GateAnswer => ({ kind: 'unknown', reason });
@@ -69,18 +69,18 @@ function doubtOf(o: GateView, lock: LockView, holder: MemberSession): string | n
   return trustOf(o, lock, holder) === 'good' ? null : "the lock's record cannot be believed";
 }
 
-/** The holder with the label and the token of this very lock: not one that is being written off or has yet to be promoted. */
+/** The holder with the label and the token of this very lock: not one that is being fenced or has yet to be promoted. */
 export function promoted(o: Pick<GateView, 'group' | 'pods'>, lock: LockView, holder: MemberSession): Pod | null {
   const found = o.pods.find(({ pod }) => pod.uid === holder.podUid);
   if (found === undefined || o.group.deleting || !labelled(o.group, found)) return null;
   return tokenOf(found.pod, o.group.name) === recordedToken(lock) ? found.pod : null;
 }
 
-/** Before a lock leaves its holder every yes that the holder may still believe must have run out. */
-export const withYesesAwaited = (o: Observation, plan: Plan): Plan => ({
+/** Before a lock leaves its holder every grant that the holder may still believe must have run out. */
+export const withGrantsAwaited = (o: Observation, plan: Plan): Plan => ({
   ...plan,
   actions: plan.actions.flatMap((action) =>
-    leavesHolder(action) ? [awaitYes(o, action.transaction.to), action] : [action],
+    leavesHolder(action) ? [awaitGrantExpiry(o, action.transaction.to), action] : [action],
   ),
 });
 
@@ -89,8 +89,8 @@ type Leaving = Extract<Action, { do: 'take' | 'handOver' | 'unlock' }>;
 const leavesHolder = (action: Action): action is Leaving =>
   action.do === 'take' || action.do === 'handOver' || action.do === 'unlock';
 
-/** Whoever gets the lock may believe its own yes; a pod without a process believes nothing. A pod that is merely gone may have one. */
-function awaitYes(o: Observation, to: { readonly pod: PodRef } | null): Action {
+/** Whoever gets the lock may believe its own grant; a pod without a process believes nothing. A pod that is merely gone may have one. */
+function awaitGrantExpiry(o: Observation, to: { readonly pod: PodRef } | null): Action {
   const over = o.pods.filter(({ pod }) => pod.stopped).map(({ pod }) => pod.uid);
-  return { do: 'awaitYes', exempt: to === null ? over : [...over, to.pod.uid] };
+  return { do: 'awaitGrantExpiry', exempt: to === null ? over : [...over, to.pod.uid] };
 }

@@ -1,6 +1,6 @@
 /** Which labels an action of a plan changes. */
 import type { PodRef } from '../api/pod.ts';
-import type { Action, WriteOffTarget } from './actions.ts';
+import type { Action, FencingTarget } from './actions.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 
 /** What is left of an action whose writes do not depend on one another. */
@@ -9,7 +9,7 @@ export function withoutPods(action: Action, uids: ReadonlySet<string>): readonly
     all.filter(({ pod }) => !uids.has(pod.uid));
   const some = <T>(all: readonly T[], make: (left: readonly T[]) => Action): readonly Action[] =>
     all.length === 0 ? [] : [make(all)];
-  if (action.do === 'writeOff') return some(left(action.targets), (targets) => ({ ...action, targets }));
+  if (action.do === 'fence') return some(left(action.targets), (targets) => ({ ...action, targets }));
   if (action.do === 'cleanUp') return some(left(action.pods), (pods) => ({ ...action, pods }));
   if (action.do !== 'labelFollowers') return [];
   return some(
@@ -26,11 +26,11 @@ export function labelWrites(o: Observation, action: Action): readonly ObservedPo
     const observed = known.get(uid);
     return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
   };
-  const after = ({ label }: WriteOffTarget): string | null => (label === 'follower' ? follower : null);
+  const after = ({ label }: FencingTarget): string | null => (label === 'follower' ? follower : null);
   if (action.do === 'promote') return changed(action.pod.uid, leader);
   if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
   if (action.do === 'cleanUp')
     return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
-  if (action.do !== 'writeOff' || action.because === 'silence') return [];
+  if (action.do !== 'fence' || action.because === 'silence') return [];
   return action.targets.flatMap((target) => (target.label === 'keep' ? [] : changed(target.pod.uid, after(target))));
 }

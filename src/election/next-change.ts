@@ -9,9 +9,9 @@ export function nextChangeMs(o: Observation): number | null {
     const found = eligibility(o, member);
     return found.kind === 'waiting' ? found.inMs : null;
   });
-  const moments = o.pods.flatMap(({ refusedUntilMs, writeOffRefusedUntilMs, contest }) => [
+  const moments = o.pods.flatMap(({ refusedUntilMs, fencingRefusedUntilMs, contest }) => [
     refusedUntilMs,
-    writeOffRefusedUntilMs,
+    fencingRefusedUntilMs,
     contest?.notBeforeMs ?? null,
     contest?.overAtMs ?? null,
   ]);

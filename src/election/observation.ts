@@ -70,14 +70,14 @@ export type ObservedPod = {
   readonly refusedUntilMs: number | null;
   /** The refuser's own words; '' without a refusal. */
   readonly refusedBecause: string;
-  /** Its write-off was refused; until then (monotonic) it is not tried again. null: never. */
-  readonly writeOffRefusedUntilMs: number | null;
-  /** No promotion of it can be under way, by anybody (ADR 0013): where its write-off is refused, it need not be written off. */
+  /** Its fencing patch was refused; until then (monotonic) it is not tried again. null: never. */
+  readonly fencingRefusedUntilMs: number | null;
+  /** No promotion of it can be under way, by anybody (ADR 0013): where its fencing patch is refused, it need not be fenced. */
   readonly neverPromoted: boolean;
   /** Somebody else undoes what we write on this pod, or writes what we undo; null: nobody does. */
   readonly contest: Contest | null;
-  /** Write-offs of this pod in a row that met a conflict. */
-  readonly writeOffConflicts: number;
+  /** Fencing patches of this pod in a row that met a conflict. */
+  readonly fencingConflicts: number;
 };
 
 /** Consul keys of one group. */
@@ -110,16 +110,16 @@ export type LockView = {
 };
 
 /** What is known of a session that holds the lock but is not one that we keep. */
-export type StrangerSession =
+export type ExternalSession =
   | { readonly kind: 'gone' }
-  | { readonly kind: 'stranger'; readonly name: string; readonly node: string };
+  | { readonly kind: 'external'; readonly name: string; readonly node: string };
 
 /** Proof of bucket ownership that every transaction carries: fails when the bucket is no longer this session's. */
-export type BucketFence = { readonly key: string; readonly session: string };
+export type BucketGuard = { readonly key: string; readonly session: string };
 
 export type Ownership =
   /** `untilMs`: monotonic milliseconds from which it could be another's, the deadline of the replica's own session. */
-  | { readonly kind: 'owned'; readonly fence: BucketFence; readonly untilMs: number }
+  | { readonly kind: 'owned'; readonly guard: BucketGuard; readonly untilMs: number }
   /**
    * This replica holds it but may not act: it is still adopting its sessions, or cannot prove any more that the bucket is
    * its own (the replica's session is past its deadline, or lost).
@@ -141,16 +141,16 @@ export type Observation = {
   readonly pods: readonly ObservedPod[];
   readonly sessions: readonly MemberSession[];
   /** Highest token seen outside Consul: on the pods and in the status. A record below it comes from a restored Consul. */
-  readonly witnessed: number;
+  readonly highestObserved: number;
   readonly ownership: Ownership;
   /** The last request to Consul failed and none has succeeded since. */
-  readonly consulSilent: boolean;
+  readonly consulUnreachable: boolean;
   /** Monotonic milliseconds from which the lock is unknown: the holder's deadline, or of a fresh process start + TTL - margin. */
   readonly lockDeadlineMs: number;
   /** null: not read yet, or no longer to be trusted (an unknown outcome, a failed check). */
   readonly lock: LockView | null;
   /** About the session that holds the lock, once asked for; null: not asked. */
-  readonly holderSession: StrangerSession | null;
+  readonly holderSession: ExternalSession | null;
   /** The pods come from a list made after `lock` was read, not from a cache. */
   readonly freshList: boolean;
   /** A GET made after `lock` was read confirmed uid and generation of `group`. */
@@ -169,20 +169,20 @@ export type Observation = {
   /** Why the configuration forbids the lockKey; null: allowed. */
   readonly lockKeyProblem: string | null;
   /** The labels were taken off for Consul's silence, and no renewal has been acknowledged since. */
-  readonly demotedForSilence: boolean;
+  readonly demotedForOutage: boolean;
   /**
-   * Uids written off since the lock has its present version. Such a write-off still counts: whoever promotes must first
+   * Uids fenced since the lock has its present version. Such a fencing patch still counts: whoever promotes must first
    * move the lock to another version.
    */
-  readonly writtenOff: ReadonlySet<string>;
+  readonly fenced: ReadonlySet<string>;
   /** A lock transaction of ours under the present bucket session has brought about the present version of the lock. */
   readonly verified: boolean;
   /** Somebody has asked the gate about this group. */
   readonly asked: boolean;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: number | null;
-  /** A write-off that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */
-  readonly writeOffRefused: { readonly message: string; readonly retryAtMs: number; readonly status: number } | null;
+  /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */
+  readonly fencingRefused: { readonly message: string; readonly retryAtMs: number; readonly status: number } | null;
   /** The API server refused to label followers; monotonic milliseconds of the next attempt. null: it did not. */
   readonly followersRefusedUntilMs: number | null;
   /** The refuser's own words; '' without a refusal. */

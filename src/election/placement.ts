@@ -35,14 +35,14 @@ const compare = (a: string, b: string): number => (a === b ? 0 : a < b ? -1 : 1)
  * Who shares the buckets: the live replicas that reach the API server; all of them where none does, since sessions must be
  * renewed and leaders stay also through an outage of the API server.
  */
-function sharers(replicas: readonly LiveReplica[]): readonly LiveReplica[] {
+function eligibleReplicas(replicas: readonly LiveReplica[]): readonly LiveReplica[] {
   const reaching = replicas.filter(({ reachesApiServer }) => reachesApiServer);
   return reaching.length > 0 ? reaching : replicas;
 }
 
 /** The replica that should own each bucket. */
-export function rightfulOwners(replicas: readonly LiveReplica[]): ReadonlyMap<number, LiveReplica> {
-  const sharing = new Map(sharers(replicas).map((replica) => [replica.id, replica]));
+export function desiredOwners(replicas: readonly LiveReplica[]): ReadonlyMap<number, LiveReplica> {
+  const sharing = new Map(eligibleReplicas(replicas).map((replica) => [replica.id, replica]));
   const owners = [...placement([...sharing.keys()])].flatMap(([bucket, id]) => {
     const replica = sharing.get(id);
     return replica === undefined ? [] : [[bucket, replica] as const];

@@ -2,17 +2,17 @@
  * The group is being deleted: labels off, lock released, the last token left in Consul, pods cleaned, finalizer removed; in this order, so
  * that whatever interrupts it the next pass goes on. It never hangs a namespace: with Consul away the labels come off and after ten seconds
  * the finalizer goes; and within a minute it goes whatever forbids us to write to a pod. Sessions expire by themselves, the record left is
- * an earlier life, and a next group of this name writes off whoever is still labelled before anyone is promoted.
+ * an earlier life, and a next group of this name fences whoever is still labelled before anyone is promoted.
  */
 import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
+import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from './fencing.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
+import { rememberedToken } from './observed-tokens.ts';
 import { unlockOf } from './plan-restrained.ts';
 import { look, nothing, notReady, rest } from './plans.ts';
 import { holderAmong } from './sessions.ts';
-import { rememberedToken } from './witnesses.ts';
-import { labelledPods, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
 const PATIENCE_MS = 10_000;
@@ -32,7 +32,7 @@ export function planDeletion(o: Observation): Plan {
   const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
   if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted: nothing more is waited for');
   if (waitedMs >= LIMIT_MS) return giveUp(o);
-  const refusal = o.writeOffRefused;
+  const refusal = o.fencingRefused;
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
     return waiting(refusal.message, Math.min(refusal.retryAtMs - o.nowMs, LIMIT_MS - waitedMs));
   }
@@ -43,9 +43,9 @@ export function planDeletion(o: Observation): Plan {
  * Whoever does not own the bucket, and has no answer from Consul, begins when the owner should have ended: that may be gone, and while Consul
  * is silent nobody else becomes the owner. null: the owner's for good. 0: ours.
  */
-function ownersTimeMs({ ownership, consulSilent, nowMs, deletionSeenMs }: Observation): number | null {
+function ownersTimeMs({ ownership, consulUnreachable, nowMs, deletionSeenMs }: Observation): number | null {
   if (ownership.kind !== 'notOwned') return 0;
-  return consulSilent ? Math.max(0, (deletionSeenMs ?? nowMs) + LAST_MS - nowMs) : null;
+  return consulUnreachable ? Math.max(0, (deletionSeenMs ?? nowMs) + LAST_MS - nowMs) : null;
 }
 
 /** What holds the deletion up, for people; it goes on by itself after a minute at the latest. */
@@ -71,16 +71,16 @@ function giveUp(o: Observation): Plan {
 }
 
 const withoutConsul = (o: Observation): boolean =>
-  o.consulSilent ||
+  o.consulUnreachable ||
   (o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs) ||
   o.ownership.kind === 'lapsed' ||
   o.ownership.kind === 'neverKnown';
 
 function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
-  const off = writeOff(
+  const off = fence(
     labelledPods(o)
-      .filter(({ pod }) => o.labelStop === null || !o.writtenOff.has(pod.uid))
-      .map((target) => writeOffTarget(o, target)),
+      .filter(({ pod }) => o.labelStop === null || !o.fenced.has(pod.uid))
+      .map((target) => fencingTarget(o, target)),
     'deletion',
   );
   if (off.length > 0) return deletion(off, 'the group is deleted while Consul is away: labels first');
@@ -98,7 +98,7 @@ function deleteWithConsul(o: Observation): Plan {
   if (lock.session !== null && holder === null && o.holderSession === null) {
     return deletion([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');
   }
-  const off = writeOff(writeOffsForMove(o, lock, null), 'deletion');
+  const off = fence(fencingForMove(o, lock, null), 'deletion');
   const unlock = unlockOf(o, lock, holder);
   if (off.length > 0 || unlock.length > 0)
     return deletion([...off, ...unlock], 'the group is deleted: labels and lock');
@@ -110,7 +110,7 @@ function deleteWithConsul(o: Observation): Plan {
  * done already. (Promise I5.)
  */
 function burial(o: Observation, lock: LockView): readonly Action[] {
-  const token = Math.max(rememberedToken(lock), o.witnessed);
+  const token = Math.max(rememberedToken(lock), o.highestObserved);
   if (o.ownership.kind !== 'owned' || token === 0 || !oursToWrite(o, lock)) return [];
   if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
   const holder = lock.record?.holder ?? { pod: '-', uid: '-' };
@@ -125,10 +125,10 @@ function burial(o: Observation, lock: LockView): readonly Action[] {
     writes,
     deleted: Math.floor(o.wallSeconds / 60),
   } as const;
-  return [{ do: 'bury', fence: o.ownership.fence, view: lock, record }];
+  return [{ do: 'bury', guard: o.ownership.guard, view: lock, record }];
 }
 
-/** The value of a lock that a stranger holds is the stranger's; beside a lockKey the record is always ours. */
+/** The value of a lock that an external holder holds is the external's; beside a lockKey the record is always ours. */
 const oursToWrite = (o: Observation, lock: LockView): boolean =>
   o.keys.record !== null || lock.session === null || holderAmong(o.sessions, lock) !== null;
 

@@ -3,8 +3,9 @@
  * off, from a fresh list, and the next token is above all that their answers show.
  */
 import type { Action, Plan } from './actions.ts';
-import { labelled, membersOf, needsNoWriteOff, rankedCandidates } from './candidates.ts';
-import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
+import { fence, fencingTarget, refOf, versionRef } from './fencing.ts';
+import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { lockDelayed, waitForCandidate } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
 import { act, look, nothing } from './plans.ts';
@@ -12,7 +13,6 @@ import { openingFor, suitableSession } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
 import type { Trust } from './trust.ts';
-import { refOf, versionRef, writeOff, writeOffTarget } from './write-off.ts';
 
 export function planDistrusted(
   o: Observation,
@@ -21,7 +21,7 @@ export function planDistrusted(
   trust: Exclude<Trust, 'good'>,
 ): Plan {
   if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
-  if (trust === 'earlierLife' && !o.groupConfirmed)
+  if (trust === 'previousIncarnation' && !o.groupConfirmed)
     return look([{ do: 'readGroup' }], 'the record is of another life of the group');
   if (membersOf(o).length === 0 && holder === null) return waitForCandidate(o);
   if (!o.freshList) return look([{ do: 'readLock' }, { do: 'listPods' }], `the record cannot be believed: ${trust}`);
@@ -33,7 +33,7 @@ export function planDistrusted(
   if (delayed !== null) return delayed;
   const session = suitableSession(o, nominee);
   if (session === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
-  return electAnew(o, o.ownership.fence, lock, holder, nominee, session, trust);
+  return electAnew(o, o.ownership.guard, lock, holder, nominee, session, trust);
 }
 
 /**
@@ -51,7 +51,7 @@ function nomineeWithoutRecord(o: Observation, holder: MemberSession | null): Obs
 
 function electAnew(
   o: Observation,
-  fence: BucketFence,
+  guard: BucketGuard,
   lock: LockView,
   holder: MemberSession | null,
   nominee: ObservedPod,
@@ -60,35 +60,35 @@ function electAnew(
 ): Plan {
   const others = o.pods.filter((observed) => observed.pod.uid !== nominee.pod.uid && concerned(o, holder, observed));
   const actions: readonly Action[] = [
-    ...writeOff(
-      others.map((other) => writeOffTarget(o, other)),
+    ...fence(
+      others.map((other) => fencingTarget(o, other)),
       'move',
     ),
-    lockFor(o, fence, lock, holder, nominee, session),
+    lockFor(o, guard, lock, holder, nominee, session),
     { do: 'promote', pod: versionRef(nominee) },
   ];
   const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';
   return act(actions, cause, `the record cannot be believed (${trust}); ${nominee.pod.name} is elected anew`);
 }
 
-/** Those written off since the lock has this version are done, unless labelled again: else each would wake the group once more. */
+/** Those fenced since the lock has this version are done, unless labelled again: else each would wake the group once more. */
 function concerned(o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean {
   if (labelled(o.group, observed)) return true;
-  if (o.writtenOff.has(observed.pod.uid) || needsNoWriteOff(o, observed)) return false;
+  if (o.fenced.has(observed.pod.uid) || needsNoFencing(o, observed)) return false;
   return observed.member || observed.pod.uid === holder?.podUid;
 }
 
 function lockFor(
   o: Observation,
-  fence: BucketFence,
+  guard: BucketGuard,
   lock: LockView,
   holder: MemberSession | null,
   nominee: ObservedPod,
   session: MemberSession,
 ): Action {
   const pod = refOf(nominee);
-  if (holder === null) return { do: 'take', transaction: transaction.take(o, fence, lock, session, pod) };
+  if (holder === null) return { do: 'take', transaction: transaction.take(o, guard, lock, session, pod) };
   if (holder.podUid === pod.uid)
-    return { do: 'verify', transaction: transaction.verify(o, fence, lock, holder, pod, true) };
-  return { do: 'handOver', transaction: transaction.handOver(holder.id, o, fence, lock, session, pod) };
+    return { do: 'verify', transaction: transaction.verify(o, guard, lock, holder, pod, true) };
+  return { do: 'handOver', transaction: transaction.handOver(holder.id, o, guard, lock, session, pod) };
 }

@@ -3,13 +3,13 @@ import { plainText } from '../api/plain-text.ts';
 import type { Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { askFor, contestMessage, due, unknownContester } from './contests.ts';
+import { fence, fencingForMove } from './fencing.ts';
 import type { LockView, Observation } from './observation.ts';
 import { act, look, ready, rest } from './plans.ts';
-import { writeOff, writeOffsForMove } from './write-off.ts';
 
 /**
  * Sessions of ours from an earlier life are adopted by the read itself (they then are `sessions`); one that is gone
- * means that our view of the lock is behind. Only a true stranger's makes our own leader go.
+ * means that our view of the lock is behind. Only a true external's makes our own leader go.
  */
 export function planElsewhere(o: Observation, lock: LockView, session: string): Plan {
   if (o.holderSession === null)
@@ -18,16 +18,16 @@ export function planElsewhere(o: Observation, lock: LockView, session: string): 
   const { name, node } = o.holderSession;
   const unknown = askFor(unknownContester(o, (observed) => labelled(o.group, observed)));
   if (unknown !== null) return unknown;
-  const who = strangerName(name, node, session);
+  const who = externalName(name, node, session);
   const held = `the lock ${o.keys.lock} is held by ${who}`;
   const verdict = ready('LedElsewhere', [held, contestMessage(o)].filter((part) => part !== '').join('; '));
-  const targets = due(o, writeOffsForMove(o, lock, null));
+  const targets = due(o, fencingForMove(o, lock, null));
   if (targets.length === 0) return rest(verdict);
-  return { ...act(writeOff(targets, 'stranger'), 'LedElsewhere', `${who} holds the lock`), verdict };
+  return { ...act(fence(targets, 'external'), 'LedElsewhere', `${who} holds the lock`), verdict };
 }
 
 const NAME_LENGTH = 100;
 
 /** Consul takes any text as the name of a session. */
-export const strangerName = (name: string, node: string, session: string): string =>
+export const externalName = (name: string, node: string, session: string): string =>
   `"${name === '' ? 'unnamed session' : plainText(name, NAME_LENGTH)}" on node ${plainText(node, NAME_LENGTH)} (session ${session})`;

@@ -1,27 +1,27 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
-import type { Action, Plan, Verdict, WriteOffTarget } from './actions.ts';
-import { excluded, labelled, membersOf, rankedCandidates, refused, writeOffRefused } from './candidates.ts';
+import type { Action, FencingTarget, Plan, Verdict } from './actions.ts';
+import { excluded, fencingRefused, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { due } from './contests.ts';
+import { fence, fencingForMove, refOf, versionRef } from './fencing.ts';
 import { noCandidateMessage } from './ineligible.ts';
-import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { act, look, notReady, ready, rest, until } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
-import { refOf, versionRef, writeOff, writeOffsForMove } from './write-off.ts';
 
 export function planFree(o: Observation, lock: LockView): Plan {
   const nominee = nomineeFor(o, lock);
   const targets = exposed(o, lock);
   const delayed = nominee === null ? null : lockDelayed(o);
   if (nominee === null || delayed !== null)
-    return withFirst(writeOff(due(o, targets), 'move'), delayed ?? waitForCandidate(o));
-  const first = writeOff(targets, 'move');
+    return withFirst(fence(due(o, targets), 'move'), delayed ?? waitForCandidate(o));
+  const first = fence(targets, 'move');
   const session = suitableSession(o, nominee);
   if (session === null || o.ownership.kind !== 'owned') {
     return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
   }
   const reason = `the lock is free; ${nominee.pod.name} is next`;
-  const actions = [...first, ...takeActions(o, o.ownership.fence, lock, nominee, session)];
+  const actions = [...first, ...takeActions(o, o.ownership.guard, lock, nominee, session)];
   return act(actions, causeOf(o, lock, nominee), reason);
 }
 
@@ -38,26 +38,26 @@ const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   !observed.pod.deleting &&
   !excluded(observed.pod) &&
   !refused(o, observed) &&
-  !writeOffRefused(o, observed);
+  !fencingRefused(o, observed);
 
-/** With a lockKey a stranger may take the free lock at any moment: nobody may be labelled, not even the nominee. */
-const exposed = (o: Observation, lock: LockView): readonly WriteOffTarget[] =>
-  o.group.spec.lockKey === null ? [] : writeOffsForMove(o, lock, null);
+/** With a lockKey an external holder may take the free lock at any moment: nobody may be labelled, not even the nominee. */
+const exposed = (o: Observation, lock: LockView): readonly FencingTarget[] =>
+  o.group.spec.lockKey === null ? [] : fencingForMove(o, lock, null);
 
 export const withFirst = (first: readonly Action[], plan: Plan): Plan =>
   first.length === 0 ? plan : { ...plan, actions: [...first, ...plan.actions] };
 
 function takeActions(
   o: Observation,
-  fence: BucketFence,
+  guard: BucketGuard,
   lock: LockView,
   nominee: ObservedPod,
   session: MemberSession,
 ): readonly Action[] {
-  const spared = o.group.spec.lockKey === null ? writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move') : [];
+  const spared = o.group.spec.lockKey === null ? fence(fencingForMove(o, lock, nominee.pod.uid), 'move') : [];
   return [
     ...spared,
-    { do: 'take', transaction: transaction.take(o, fence, lock, session, refOf(nominee)) },
+    { do: 'take', transaction: transaction.take(o, guard, lock, session, refOf(nominee)) },
     { do: 'promote', pod: versionRef(nominee) },
   ];
 }
@@ -83,13 +83,13 @@ function noMembers(o: Observation): Verdict {
   const hadMembers =
     (status?.leaderTransitions ?? 0) > 0 ||
     (status?.leaders.length ?? 0) > 0 ||
-    (o.lock !== null && ofThisLife(o, o.lock));
+    (o.lock !== null && ofThisIncarnation(o, o.lock));
   return hadMembers
     ? ready('ScaledToZero', 'the selector matches no pod')
     : notReady('NoMembers', 'the selector matches no pod yet; a leader is elected as soon as one is ready');
 }
 
-const ofThisLife = ({ group }: Observation, { record }: LockView): boolean => record?.groupUid === group.uid;
+const ofThisIncarnation = ({ group }: Observation, { record }: LockView): boolean => record?.groupUid === group.uid;
 
 /** What there is to say while Consul keeps the lock closed; null when it does not. */
 export function lockDelayed(o: Observation): Plan | null {

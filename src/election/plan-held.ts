@@ -2,24 +2,24 @@
 import type { Action, Plan } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
-import type { BucketFence, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import { fence, fencingForMove, fencingTarget, labelledPods, refOf, versionRef } from './fencing.ts';
+import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import { recordedToken } from './observed-tokens.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
 import { act, look, nothing, notReady, ready, rest, soonest } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
-import { recordedToken } from './witnesses.ts';
-import { labelledPods, refOf, versionRef, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 export type Fitness =
   | { readonly kind: 'fit' }
   /** Not ready, but failoverDelaySeconds gives it this long to come back. */
-  | { readonly kind: 'ailing'; readonly graceMs: number }
+  | { readonly kind: 'degraded'; readonly graceMs: number }
   /** `replaceable`: kept while nobody else can lead. */
-  | { readonly kind: 'unfit'; readonly cause: UnfitCause; readonly replaceable: boolean };
+  | { readonly kind: 'ineligible'; readonly cause: IneligibleCause; readonly replaceable: boolean };
 
-export type UnfitCause =
+export type IneligibleCause =
   | 'LeaderGone'
   | 'LeaderTerminating'
   | 'LeaderExcluded'
@@ -30,40 +30,42 @@ export type UnfitCause =
 
 type Held = {
   readonly o: Observation;
-  readonly fence: BucketFence;
+  readonly guard: BucketGuard;
   readonly lock: LockView;
   readonly session: MemberSession;
 };
 
 export function planHeld(o: Observation, lock: LockView, session: MemberSession): Plan {
   if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
-  const held: Held = { o, fence: o.ownership.fence, lock, session };
+  const held: Held = { o, guard: o.ownership.guard, lock, session };
   const holder = o.pods.find(({ pod }) => pod.uid === session.podUid) ?? null;
   if (holder === null) return replace(held, null, 'LeaderGone', false);
   const fitness = fitnessOf(o, holder);
   switch (fitness.kind) {
     case 'fit':
       return keep(held, holder, null);
-    case 'ailing':
+    case 'degraded':
       return keep(held, holder, fitness.graceMs);
-    case 'unfit':
+    case 'ineligible':
       return replace(held, holder, fitness.cause, fitness.replaceable);
   }
 }
 
 export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
   const { pod, member } = holder;
-  if (finished(pod)) return { kind: 'unfit', cause: 'LeaderFinished', replaceable: false };
-  if (!member) return { kind: 'unfit', cause: 'LeaderNoLongerMember', replaceable: false };
-  if (excluded(pod)) return { kind: 'unfit', cause: 'LeaderExcluded', replaceable: false };
-  if (pod.deleting) return { kind: 'unfit', cause: 'LeaderTerminating', replaceable: true };
-  if (refused(o, holder)) return { kind: 'unfit', cause: 'PromotionRefused', replaceable: true };
+  if (finished(pod)) return { kind: 'ineligible', cause: 'LeaderFinished', replaceable: false };
+  if (!member) return { kind: 'ineligible', cause: 'LeaderNoLongerMember', replaceable: false };
+  if (excluded(pod)) return { kind: 'ineligible', cause: 'LeaderExcluded', replaceable: false };
+  if (pod.deleting) return { kind: 'ineligible', cause: 'LeaderTerminating', replaceable: true };
+  if (refused(o, holder)) return { kind: 'ineligible', cause: 'PromotionRefused', replaceable: true };
   if (pod.ready) return { kind: 'fit' };
   const graceMs = o.group.spec.failoverDelayMs - holder.notReadyForMs;
-  return graceMs > 0 ? { kind: 'ailing', graceMs } : { kind: 'unfit', cause: 'LeaderNotReady', replaceable: true };
+  return graceMs > 0
+    ? { kind: 'degraded', graceMs }
+    : { kind: 'ineligible', cause: 'LeaderNotReady', replaceable: true };
 }
 
-/** The gate gives no yes for a lock that this owner of the bucket has not written (see answerGate). */
+/** The gate gives no grant for a lock that this owner of the bucket has not written (see answerGate). */
 const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
 
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
@@ -110,8 +112,8 @@ const notReadyDetail = (lock: LockView): string =>
 function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly Action[] {
   const strays = straysBeside(o, holder);
   return [
-    ...writeOff(
-      strays.map((stray) => writeOffTarget(o, stray)),
+    ...fence(
+      strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     ),
     ...(promotable(o, lock, holder) && !onHold(o, holder) ? [{ do: 'promote', pod: versionRef(holder) } as const] : []),
@@ -145,61 +147,61 @@ function lacksFollowerLabel(
 }
 
 /**
- * A token stands for one promotion: one that was promoted with it and has lost its label since (written off while
+ * A token stands for one promotion: one that was promoted with it and has lost its label since (fenced while
  * Consul was silent, say) comes back with a higher one.
  */
-function verifyOf({ o, fence, lock, session }: Held, holder: ObservedPod): Action {
+function verifyOf({ o, guard, lock, session }: Held, holder: ObservedPod): Action {
   const used = tokenOf(holder.pod, o.group.name) >= recordedToken(lock);
   const raise = holder.pod.ready && used && !labelled(o.group, holder);
-  return { do: 'verify', transaction: transaction.verify(o, fence, lock, session, refOf(holder), raise) };
+  return { do: 'verify', transaction: transaction.verify(o, guard, lock, session, refOf(holder), raise) };
 }
 
 /** The spec's TTL or lock-delay was edited: a new session for the same pod, in one transaction; the label stays. */
-function changeSession({ o, fence, lock, session }: Held, holder: ObservedPod): Plan {
+function changeSession({ o, guard, lock, session }: Held, holder: ObservedPod): Plan {
   const next = suitableSession(o, holder);
   if (next === null) {
     return look([openingFor(o, holder)], 'the session timing was edited');
   }
-  const moved = transaction.handOver(session.id, o, fence, lock, next, refOf(holder));
+  const moved = transaction.handOver(session.id, o, guard, lock, next, refOf(holder));
   const promote: readonly Action[] =
     labelled(o.group, holder) || holder.pod.ready ? [{ do: 'promote', pod: versionRef(holder) }] : [];
   return act([{ do: 'handOver', transaction: moved }, ...promote], 'SessionChanged', 'the session timing was edited');
 }
 
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */
-function replace(held: Held, holder: ObservedPod | null, cause: UnfitCause, replaceable: boolean): Plan {
+function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause, replaceable: boolean): Plan {
   const { o, lock, session } = held;
   const nominee = rankedCandidates(o).find(({ pod }) => pod.uid !== session.podUid) ?? null;
   if (nominee !== null) return handOverTo(held, nominee, cause);
-  if (replaceable && holder !== null) return keepUnfit(held, holder);
+  if (replaceable && holder !== null) return keepIneligible(held, holder);
   const actions: readonly Action[] = [
-    ...writeOff(writeOffsForMove(o, lock, null), 'move'),
-    { do: 'unlock', transaction: transaction.unlock(o, held.fence, lock, session) },
+    ...fence(fencingForMove(o, lock, null), 'move'),
+    { do: 'unlock', transaction: transaction.unlock(o, held.guard, lock, session) },
   ];
   return act(actions, cause, 'the leader is no more and nobody else can lead');
 }
 
-function handOverTo({ o, fence, lock, session }: Held, nominee: ObservedPod, cause: UnfitCause): Plan {
+function handOverTo({ o, guard, lock, session }: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
   const next = suitableSession(o, nominee);
   if (next === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
   const actions: readonly Action[] = [
-    ...writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move'),
-    { do: 'handOver', transaction: transaction.handOver(session.id, o, fence, lock, next, refOf(nominee)) },
+    ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
+    { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },
     { do: 'promote', pod: versionRef(nominee) },
   ];
   return act(actions, cause, `${cause}: the lead passes to ${nominee.pod.name}`);
 }
 
 /** Nobody else can lead: the label stays where it is, a stray one elsewhere does not. */
-function keepUnfit(held: Held, holder: ObservedPod): Plan {
+function keepIneligible(held: Held, holder: ObservedPod): Plan {
   const { o } = held;
   const others = (observed: ObservedPod): boolean => observed.pod.uid !== holder.pod.uid && labelled(o.group, observed);
   const unknown = askFor(unknownContester(o, others));
   if (unknown !== null) return unknown;
   const strays = straysBeside(o, holder);
   if (strays.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
-    const clean = writeOff(
-      strays.map((stray) => writeOffTarget(o, stray)),
+    const clean = fence(
+      strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     );
     const what = strays.length > 0 ? 'labels on others are taken off' : 'the lock is verified';

@@ -2,6 +2,7 @@
 import type { Action, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { due } from './contests.ts';
+import { fence, fencingForMove, fencingTarget, labelledPods } from './fencing.ts';
 import { promoted } from './gate.ts';
 import type { LabelStop, LockView, MemberSession, Observation } from './observation.ts';
 import { LABEL_STOP, unreadOwners } from './owners.ts';
@@ -9,14 +10,17 @@ import { act, look, nothing, notReady, ready, rest, stalled, until } from './pla
 import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
 import { trustOf } from './trust.ts';
-import { labelledPods, writeOff, writeOffsForMove, writeOffTarget } from './write-off.ts';
 
 /**
  * Consul does not answer (or has never let this process in), or has not acknowledged a renewal of the holder's session
  * until its deadline, or that of whoever is labelled while the lock is in doubt.
  */
 export const silent = (o: Observation): boolean =>
-  o.consulSilent || o.ownership.kind === 'neverKnown' || holderPastDeadline(o) || lapsedTooLong(o) || doubtedTooLong(o);
+  o.consulUnreachable ||
+  o.ownership.kind === 'neverKnown' ||
+  holderPastDeadline(o) ||
+  lapsedTooLong(o) ||
+  doubtedTooLong(o);
 
 /** Consul answers, and still this replica gets no further: what it cannot prove in time counts as unknown all the same. */
 const lapsedTooLong = (o: Observation): boolean =>
@@ -34,7 +38,7 @@ function holderPastDeadline(o: Observation): boolean {
 }
 
 /** Before the deadline nothing is written to pods or locks; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
-export function planSilence(o: Observation): Plan {
+export function planOutage(o: Observation): Plan {
   if (o.nowMs < o.lockDeadlineMs)
     return {
       ...nothing('Consul is silent, the lock is not yet unknown', until(o, o.lockDeadlineMs)),
@@ -42,11 +46,11 @@ export function planSilence(o: Observation): Plan {
     };
   const { onConsulLoss, paused } = o.group.spec;
   const hold = onConsulLoss === 'Hold' || paused;
-  const targets = hold || o.demotedForSilence ? [] : labelledPods(o);
-  const verdict = silenceVerdict(o, hold);
+  const targets = hold || o.demotedForOutage ? [] : labelledPods(o);
+  const verdict = outageVerdict(o, hold);
   if (targets.length === 0) return verdict === null ? nothing('Consul is silent') : rest(verdict);
-  const actions = writeOff(
-    targets.map((target) => writeOffTarget(o, target)),
+  const actions = fence(
+    targets.map((target) => fencingTarget(o, target)),
     'silence',
   );
   return {
@@ -69,12 +73,12 @@ const saysLed = ({ group }: Observation): boolean =>
   group.status?.conditions.some(({ type, reason }) => type === 'Ready' && reason === 'Led') ?? false;
 
 /** A replica that never owned the bucket may only be cut off itself: what people see is the owner's to say. */
-const silenceVerdict = (o: Observation, hold: boolean): Verdict | null =>
+const outageVerdict = (o: Observation, hold: boolean): Verdict | null =>
   o.ownership.kind === 'notOwned'
     ? null
-    : notReady('ConsulUnreachable', silenceMessage(hold, labelledPods(o).length > 0));
+    : notReady('ConsulUnreachable', outageMessage(hold, labelledPods(o).length > 0));
 
-function silenceMessage(hold: boolean, led: boolean): string {
+function outageMessage(hold: boolean, led: boolean): string {
   const what = "Consul has not answered within the lock's deadline";
   if (hold)
     return `${what}; onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing is changed'}. Check Consul; the group recovers by itself.`;
@@ -108,7 +112,7 @@ export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
   if (unread.length > 0)
     return look([{ do: 'readOwners', owners: unread }], 'labels may be written again if no owner selects by them');
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
-  const unsure = o.asked && !o.consulSilent && !denied ? verifyPaused(o) : null;
+  const unsure = o.asked && !o.consulUnreachable && !denied ? verifyPaused(o) : null;
   return unsure ?? { ...stalled(LABEL_STOP, message), againMs: LABEL_STOP_AGAIN_MS };
 }
 
@@ -124,11 +128,11 @@ function verifyPaused(o: Observation): Plan | null {
   if (o.verified && session.proven) return null;
   // No transaction proves a session past its deadline; a renewal must be acknowledged first, and that wakes the group.
   if (o.nowMs >= session.deadlineMs) return null;
-  const verified = transaction.verify(o, ownership.fence, lock, session, leader, false);
+  const verified = transaction.verify(o, ownership.guard, lock, session, leader, false);
   return look([{ do: 'verify', transaction: verified }], 'the gate was asked');
 }
 
-/** The younger of two groups over the same pods leaves the field: it writes off its leader, unlocks, and waits. */
+/** The younger of two groups over the same pods leaves the field: it fences its leader, unlocks, and waits. */
 export function planOverlap(o: Observation, older: string): Plan {
   if (!o.overlapConfirmed)
     return look([{ do: 'readRival', name: older }], 'a cache may show an older group that is gone');
@@ -141,8 +145,8 @@ export function planOverlap(o: Observation, older: string): Plan {
 /** Labels off, lock given up, then `plan` says why. */
 export function standDown(o: Observation, plan: Plan): Plan {
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
-  if (deniedMs > 0) return { ...plan, actions: writeOff(due(o, labelledTargets(o)), 'overlap'), againMs: deniedMs };
-  if (o.lock !== null) return leaving(plan, leaveTheField(o, o.lock));
+  if (deniedMs > 0) return { ...plan, actions: fence(due(o, labelledTargets(o)), 'overlap'), againMs: deniedMs };
+  if (o.lock !== null) return leaving(plan, relinquish(o, o.lock));
   // A key that may not be used is not read either, unless there is something of ours to undo.
   const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
   return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock is not known');
@@ -153,17 +157,17 @@ const leaving = (plan: Plan, actions: readonly Action[]): Plan =>
     ? plan
     : { ...plan, actions, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
 
-function leaveTheField(o: Observation, lock: LockView): readonly Action[] {
+function relinquish(o: Observation, lock: LockView): readonly Action[] {
   const holder = holderAmong(o.sessions, lock);
-  const targets = holder === null ? due(o, labelledTargets(o)) : writeOffsForMove(o, lock, null);
-  return [...writeOff(targets, 'overlap'), ...unlockOf(o, lock, holder)];
+  const targets = holder === null ? due(o, labelledTargets(o)) : fencingForMove(o, lock, null);
+  return [...fence(targets, 'overlap'), ...unlockOf(o, lock, holder)];
 }
 
 const labelledTargets = (o: Observation) =>
-  o.pods.filter((pod) => labelled(o.group, { ...pod, member: false })).map((pod) => writeOffTarget(o, pod));
+  o.pods.filter((pod) => labelled(o.group, { ...pod, member: false })).map((pod) => fencingTarget(o, pod));
 
 /** Nothing when the lock is not ours to give up. */
 export function unlockOf(o: Observation, lock: LockView, holder: MemberSession | null): readonly Action[] {
   if (holder === null || o.ownership.kind !== 'owned') return [];
-  return [{ do: 'unlock', transaction: transaction.unlock(o, o.ownership.fence, lock, holder) }];
+  return [{ do: 'unlock', transaction: transaction.unlock(o, o.ownership.guard, lock, holder) }];
 }

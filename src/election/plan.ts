@@ -5,7 +5,8 @@
 import { FINALIZER } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
 import { due } from './contests.ts';
-import { withYesesAwaited } from './gate.ts';
+import { fence, fencingTarget, labelledPods } from './fencing.ts';
+import { withGrantsAwaited } from './gate.ts';
 import { withOwnersKnown } from './label-trial.ts';
 import { nextChangeMs } from './next-change.ts';
 import type { LockView, Observation } from './observation.ts';
@@ -14,21 +15,20 @@ import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
 import { planFree, withFirst } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
-import { planLabelStop, planOverlap, planPaused, planSilence, silent, standDown } from './plan-restrained.ts';
+import { planLabelStop, planOutage, planOverlap, planPaused, silent, standDown } from './plan-restrained.ts';
 import { look, nothing, soonest, stalled } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { trustOf } from './trust.ts';
-import { labelledPods, writeOff, writeOffTarget } from './write-off.ts';
 
 /**
  * Decides the next actions for one group.
  *
- * **Guarantees** Every action that moves a lock follows the write-off of its previous holder; every promotion follows a
+ * **Guarantees** Every action that moves a lock follows the fencing patch of its previous holder; every promotion follows a
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
 export const plan = (o: Observation): Plan =>
-  withYesesAwaited(o, withGroupKnown(o, withOwnersKnown(o, withTimers(o, decide(o)))));
+  withGrantsAwaited(o, withGroupKnown(o, withOwnersKnown(o, withTimers(o, decide(o)))));
 
 /**
  * A cache may show a group that another owner of the bucket has deleted: nobody is given a label for one that the API server has not shown
@@ -48,7 +48,7 @@ const withTimers = (o: Observation, plan: Plan): Plan =>
 function decide(o: Observation): Plan {
   if (o.group.deleting) return planDeletion(o);
   if (o.labelStop !== null) return planLabelStop(o, o.labelStop);
-  if (silent(o)) return planSilence(o);
+  if (silent(o)) return planOutage(o);
   if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
   if (o.ownership.kind !== 'owned') return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);
   return planOwned(o) ?? planByLock(o);
@@ -73,9 +73,9 @@ function planOwned(o: Observation): Plan | null {
 
 /** null: nothing that the group needs is refused just now. */
 function planRefused(o: Observation): Plan | null {
-  const refusal = o.consulDenied ?? o.writeOffRefused;
+  const refusal = o.consulDenied ?? o.fencingRefused;
   if (refusal === null || o.nowMs >= refusal.retryAtMs) return null;
-  const denied = o.consulDenied !== null || o.writeOffRefused?.status === 403;
+  const denied = o.consulDenied !== null || o.fencingRefused?.status === 403;
   const plan = stalled(denied ? 'PermissionDenied' : 'WriteRefused', refusal.message);
   return withFirst(withoutLock(o), { ...plan, againMs: refusal.retryAtMs - o.nowMs });
 }
@@ -93,13 +93,13 @@ function planByLock(o: Observation): Plan {
 
 /** A shared lock that we do not hold may be anyone's by now, also while Consul refuses us: nobody stays labelled. */
 function withoutLock(o: Observation): readonly Action[] {
-  if (o.group.spec.lockKey === null || o.lock === null || o.writeOffRefused !== null) return [];
+  if (o.group.spec.lockKey === null || o.lock === null || o.fencingRefused !== null) return [];
   return holderAmong(o.sessions, o.lock) === null ? labelsOff(o) : [];
 }
 
 function labelsOff(o: Observation): readonly Action[] {
-  const targets = labelledPods(o).map((pod) => writeOffTarget(o, pod));
-  return writeOff(due(o, targets), 'stranger');
+  const targets = labelledPods(o).map((pod) => fencingTarget(o, pod));
+  return fence(due(o, targets), 'external');
 }
 
 function planForeignEntry(o: Observation, lock: LockView): Plan {

@@ -2,8 +2,8 @@
 import type { PodRef } from '../api/pod.ts';
 import type { Action } from './actions.ts';
 import { rankedCandidates } from './candidates.ts';
+import { refOf } from './fencing.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
-import { refOf } from './write-off.ts';
 
 /** The session of ours that holds the lock; null when nobody or somebody else does, or the lock is in doubt. */
 export const holderAmong = (sessions: readonly MemberSession[], lock: LockView | null): MemberSession | null =>

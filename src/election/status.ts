@@ -14,12 +14,12 @@ import { plainText } from '../api/plain-text.ts';
 import { isTime } from '../api/time.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
+import { labelledPods } from './fencing.ts';
 import { ineligibleOf } from './ineligible.ts';
 import type { Observation, ObservedPod } from './observation.ts';
-import { strangerName } from './plan-elsewhere.ts';
+import { recordedToken } from './observed-tokens.ts';
+import { externalName } from './plan-elsewhere.ts';
 import { tokenOf } from './token.ts';
-import { recordedToken } from './witnesses.ts';
-import { labelledPods } from './write-off.ts';
 
 const TRANSITIONS_KEPT = 10;
 /** The schema takes 32,768; nobody reads as much. */
@@ -57,7 +57,7 @@ export function buildStatus(
 }
 
 /**
- * A leader that went while nothing could be decided about it (Consul was silent, its pod was deleted) was not written off, so no news
+ * A leader that went while nothing could be decided about it (Consul was silent, its pod was deleted) was not fenced, so no news
  * tells of it. Its token must not vanish with it: when Consul is wiped afterwards, nobody else knows it. (Promise I5.)
  */
 function vanished(
@@ -124,8 +124,8 @@ const timeOf = (text = ''): string | undefined => (isTime(text) ? text : undefin
 
 function lockedBy(o: Observation): string {
   const { holderSession, lock } = o;
-  if (lock?.session == null || holderSession?.kind !== 'stranger') return '';
-  return strangerName(holderSession.name, holderSession.node, lock.session);
+  if (lock?.session == null || holderSession?.kind !== 'external') return '';
+  return externalName(holderSession.name, holderSession.node, lock.session);
 }
 
 function conditionsOf(

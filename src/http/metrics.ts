@@ -64,7 +64,7 @@ function sessionMetrics({ counter, gauge }: Instruments) {
   const sessions = gauge('sessions', 'Consul sessions of members kept alive by this replica');
   const renewals = counter(
     'session_renewals_total',
-    'Renewals of Consul sessions by outcome: renewed, lost (ended by Consul), failed (no yes)',
+    'Renewals of Consul sessions by outcome: renewed, lost (ended by Consul), failed (no grant)',
     'outcome',
   );
   const deadline = gauge(

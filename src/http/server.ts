@@ -143,12 +143,12 @@ const closeServer = (server: Server): Promise<void> =>
 /** Tells of refused connections: each to the metrics, to the log once in a while. */
 function refusals({ log, connectionRefused }: ServerOptions) {
   const since = new Map<string, number>();
-  let toldMs = Number.NEGATIVE_INFINITY;
+  let reportedMs = Number.NEGATIVE_INFINITY;
   return (what: Refused, client: string): void => {
     connectionRefused?.(what);
     since.set(client, (since.get(client) ?? 0) + 1);
-    if (performance.now() - toldMs < LOG_EVERY_MS) return;
-    toldMs = performance.now();
+    if (performance.now() - reportedMs < LOG_EVERY_MS) return;
+    reportedMs = performance.now();
     const [worst] = [...since].toSorted(([, a], [, b]) => b - a);
     const count = [...since.values()].reduce((a, b) => a + b, 0);
     since.clear();

@@ -1,35 +1,35 @@
 /** Makes the parts of a replica and ties their knots: everything that wakes a group goes through the one queue. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts';
-import { createAnnouncer } from './announce.ts';
-import { createChanges } from './changes.ts';
-import { trackContact } from './consul-contact.ts';
-import { createAsk, createGate, type Gate, gateSignature } from './gate.ts';
-import { createLockWatches, type LockWatches } from './lock-watches.ts';
-import { createLocks } from './locks.ts';
-import { ADOPTION_MS, createObserver } from './observe.ts';
+import { createStore, type Store } from './cache/store.ts';
+import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
+import { type ApiConnectivity, trackConnectivity } from './connectivity/api-connectivity.ts';
+import { trackContact } from './connectivity/consul-connectivity.ts';
+import { createAsk, createGate, type Gate, gateSignature } from './gate/gate.ts';
+import { createGrants } from './gate/grants.ts';
+import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
+import { createLocks } from './locks/locks.ts';
+import { sweepTombstones } from './locks/tombstones.ts';
+import { ADOPTION_MS, createObserver } from './observe/observe.ts';
+import { createOwners } from './observe/owners.ts';
 import type { OperatorOptions } from './options.ts';
-import { createOwners } from './owners.ts';
-import { type Queue, startQueue } from './queue.ts';
-import { type Reach, trackReach } from './reach.ts';
-import { createReconciler, type Reconciler } from './reconciler.ts';
-import { type BucketOwnership, createOwnership } from './replicas/ownership.ts';
-import { createPeers, type Peers } from './replicas/peers.ts';
-import { createSessionKeeper, type SessionKeeper } from './sessions.ts';
-import { createStatusWriter, writeInvalidStatus } from './status-writer.ts';
-import { createStore, type Store } from './store.ts';
-import { sweepTombstones } from './tombstones.ts';
-import { createWatchHealth, type WatchHealth } from './watch-health.ts';
-import { createYeses } from './yeses.ts';
+import { createChanges } from './reconcile/changes.ts';
+import { type Queue, startQueue } from './reconcile/queue.ts';
+import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
+import { createAnnouncer } from './report/announce.ts';
+import { createStatusWriter, writeInvalidStatus } from './report/status-writer.ts';
+import { createSessionManager, type SessionManager } from './sessions/sessions.ts';
+import { type BucketOwnership, createOwnership } from './sharding/ownership.ts';
+import { createPeers, type Peers } from './sharding/peers.ts';
 
 export type Parts = {
   readonly store: Store;
-  readonly keeper: SessionKeeper;
+  readonly sessionManager: SessionManager;
   readonly ownership: BucketOwnership;
   readonly reconciler: Reconciler;
   readonly queue: Queue;
   readonly peers: Peers;
-  readonly reach: Reach;
+  readonly reach: ApiConnectivity;
   readonly watchHealth: WatchHealth;
   readonly gate: Gate;
   readonly stuck: () => string | null;
@@ -55,23 +55,23 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     ask: ({ readKeys }) => readKeys([clusterIdentityKey(space)], signal),
   });
   const { consul } = contact;
-  const reach = trackReach(options.kubernetes, clock, () => {
+  const reach = trackConnectivity(options.kubernetes, clock, () => {
     log.warn({}, reach.reaches() ? 'the API server answers again' : 'the API server does not answer');
-    ownership.reachChanged();
+    ownership.connectivityChanged();
   });
   const { kubernetes } = reach;
   const watchHealth = createWatchHealth(options.watch, clock, reach.watchProblem);
   const stuck = (): string | null =>
     stuckPass(clock.nowMs() - (queue.busySinceMs() ?? clock.nowMs())) ?? watchHealth.stuck();
   const node = syntheticNode(space);
-  const keeper = createSessionKeeper({ ...options, consul, kubernetes, node, wake });
+  const sessionManager = createSessionManager({ ...options, consul, kubernetes, node, wake });
   const locks = createLocks(consul, space);
   const watches = createLockWatches({ consul, clock, random, log, locks, space, wake, signal });
   const inBucket = (bucket: number) => (key: string) => bucketOfKey(key) === bucket;
   const ownership = createOwnership({
     ...options,
     consul,
-    keeper,
+    sessionManager,
     stuck,
     reachesApiServer: reach.reaches,
     // Also where the bucket only lapsed: another may have had it since.
@@ -82,10 +82,10 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       return watches.openBucket(bucket);
     },
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
-    adopted: (bucket) => [...store.groupKeys(), ...keeper.keys()].filter(inBucket(bucket)).forEach(wake),
+    adopted: (bucket) => [...store.groupKeys(), ...sessionManager.keys()].filter(inBucket(bucket)).forEach(wake),
     closed: (bucket) => {
       watches.closeBucket(bucket);
-      for (const key of keeper.keys().filter(inBucket(bucket))) keeper.leave(key);
+      for (const key of sessionManager.keys().filter(inBucket(bucket))) sessionManager.leave(key);
       for (const key of store.groupKeys().filter(inBucket(bucket))) {
         watches.unfollow(key);
         reconciler.forget(key);
@@ -105,16 +105,16 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     clock,
     store,
     locks,
-    keeper,
+    sessionManager,
     marginMs,
     owners,
     ownership: ownership.of,
-    silentSinceMs: contact.silentSinceMs,
+    outageSinceMs: contact.outageSinceMs,
     lockKeyProblem: (group) => problemOf(options, group),
     aloneSinceMs: (group) => Math.max(startedMs, ownership.perhapsSinceMs(group) ?? 0),
     heldSinceMs: ownership.heldSinceMs,
   });
-  const yeses = createYeses(clock, (key) => ownership.heldSinceMs(nameOf(key)));
+  const grants = createGrants(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler = createReconciler({
     store,
     observe,
@@ -123,11 +123,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       kubernetes,
       clock,
       random,
-      keeper,
+      sessionManager,
       locks,
-      doubtOwnership: ownership.doubt,
+      invalidateOwnership: ownership.doubt,
       syntheticNode: node,
-      yeses,
+      grants,
       owners,
       repaired: metrics.labelRepaired,
       progress: (key) => queue.progress(key),
@@ -137,16 +137,16 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     writeStatus: createStatusWriter({ ...options, kubernetes }),
     writeInvalid: (group, until) => writeInvalidStatus({ ...options, kubernetes }, group, until),
     ownership: (group) => ownership.of(group).kind,
-    consulSilent: () => contact.silentSinceMs() !== null,
+    consulUnreachable: () => contact.outageSinceMs() !== null,
     clock,
     metrics,
     log,
     signal,
     dropped: (key) => {
-      keeper.drop(key);
+      sessionManager.drop(key);
       watches.unfollow(key);
       locks.dropped(key);
-      yeses.dropped(key);
+      grants.dropped(key);
       changes.forget(key);
     },
   });
@@ -158,7 +158,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       if (!synced()) return { kind: 'done' };
       followSharedKey(options, { store, ownership, watches }, key);
       const next = await measured(options, () => reconciler.reconcile(key, sinceMs));
-      changes.tellNews(key, () => gateSignature(reconciler, key));
+      changes.notifyNews(key, () => gateSignature(reconciler, key));
       return next;
     },
     onError: (key, error) => {
@@ -176,7 +176,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   });
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
-  const ask = createAsk(reconciler, yeses, options.gateValidityMs);
+  const ask = createAsk(reconciler, grants, options.gateValidityMs);
   const gate = createGate({
     ask,
     store,
@@ -186,7 +186,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     getPod: kubernetes.getPod,
     self: options.replica.id,
   });
-  return { store, keeper, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck, sweep };
+  return { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck, sweep };
 }
 
 const stuckPass = (oldestMs: number): string | null =>

@@ -5,10 +5,10 @@
 import type { Pod } from '../api/pod.ts';
 import type { ReflectorHandler } from '../ports/kubernetes.ts';
 import { assemble } from './assemble.ts';
-import type { Gate } from './gate.ts';
-import { recordGauges } from './gauges.ts';
+import type { Gate } from './gate/gate.ts';
 import type { OperatorOptions, Watch } from './options.ts';
-import type { ReplicasOverview } from './replicas/ownership.ts';
+import { recordGauges } from './report/gauges.ts';
+import type { ReplicasOverview } from './sharding/ownership.ts';
 
 export type Operator = {
   /** Runs until `signal` aborts, then gives its buckets up and resolves. Rejects with ForeignClusterError only. */
@@ -92,7 +92,7 @@ export function createOperator(options: OperatorOptions): Operator {
     grace.abort();
     stopping.abort(new Error('the operator is stopping'));
     await ownership.release();
-    parts.keeper.end();
+    parts.sessionManager.end();
     await Promise.allSettled(running);
   }
 

@@ -7,7 +7,7 @@ import type { Consul } from '../ports/consul.ts';
 import type { EventSink, Kubernetes, ReflectorHandler } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { ReplicaIdentity } from './replicas/membership.ts';
+import type { ReplicaIdentity } from './sharding/membership.ts';
 
 export type OperatorOptions = {
   readonly consul: Consul;
@@ -27,7 +27,7 @@ export type OperatorOptions = {
   readonly replica: ReplicaIdentity;
   readonly workers: number;
   readonly marginMs: number;
-  /** A yes of the gate is good for so long at most. */
+  /** A grant of the gate is good for so long at most. */
   readonly gateValidityMs: number;
   /** A sentence that says why this namespace may not use this key; null where it may. */
   readonly lockKeyProblem: (lockKey: string, namespace: string) => string | null;

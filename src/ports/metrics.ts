@@ -18,7 +18,7 @@ export type Metrics = {
   groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
   /** Consul sessions of members kept alive by this replica. */
   sessions(count: number): void;
-  /** `lost`: Consul ended the session. `failed`: it did not answer, or not with a yes. */
+  /** `lost`: Consul ended the session. `failed`: it did not answer, or not with a grant. */
   renewal(outcome: 'renewed' | 'lost' | 'failed'): void;
   /** Milliseconds until the nearest deadline of a renewed session; negative when it has passed, null without sessions. */
   deadlineMilliseconds(milliseconds: number | null): void;

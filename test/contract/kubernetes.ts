@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import type { LeaderGroupStatus, ParsedLeaderGroup } from '../../src/api/leadergroup.ts';
 import type { Pod } from '../../src/api/pod.ts';
-import { type ListPage, type ListWatch, ListWatchError } from '../../src/kubernetes/list-watch.ts';
-import { projectPod } from '../../src/kubernetes/pod.ts';
-import { readWatchEvent, type WatchEvent } from '../../src/kubernetes/watch-event.ts';
+import { projectPod } from '../../src/kubernetes/objects/pod.ts';
+import { type ListPage, type ListWatch, ListWatchError } from '../../src/kubernetes/reflector/list-watch.ts';
+import { readWatchEvent, type WatchEvent } from '../../src/kubernetes/reflector/watch-event.ts';
 import type { Kubernetes, MetadataPatch, WriteOutcome } from '../../src/ports/kubernetes.ts';
 
 export type ContractApiServer = {

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** What a check says of these files, and no others. Empty: nothing. */
-async function complaints(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+async function warnings(name: string, files: Readonly<Record<string, string>>): Promise<string> {
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(dir, path)), { recursive: true });
     await writeFile(join(dir, path), content);
@@ -40,12 +40,12 @@ function run(name: string): Promise<string> {
 
 describe('npm run check refuses', () => {
   it('a file whose name is not in kebab-case', async () => {
-    expect(await complaints('lint', { 'dev/lockKeys.ts': 'export const a = 1;\n' })).toContain('filename-case');
+    expect(await warnings('lint', { 'dev/lockKeys.ts': 'export const a = 1;\n' })).toContain('filename-case');
   });
 
   it('a function of a module that is an arrow with a body', async () => {
     const files = { 'src/a.ts': 'export const one = (): number => {\n  return 1;\n};\n' };
-    expect(await complaints('lint', files)).toContain('Declare one with function');
+    expect(await warnings('lint', files)).toContain('Declare one with function');
   });
 
   it.each([
@@ -53,7 +53,7 @@ describe('npm run check refuses', () => {
     ['a comment', { 'src/a.ts': '/** The leeder of a group. */\nexport const a = 1;\n' }, 'leeder'],
     ['a manifest', { 'deploy/a.yaml': 'description: The leeder.\n' }, 'leeder'],
   ])('a misspelt word in %s', async (_, files, word) => {
-    expect(await complaints('spelling', files)).toContain(word);
+    expect(await warnings('spelling', files)).toContain(word);
   });
 
   it.each([
@@ -61,9 +61,7 @@ describe('npm run check refuses', () => {
     ['heading', 'docs/a.md#none'],
     ['heading of its own', '#none'],
   ])('a link to a %s that does not exist', async (_, target) => {
-    expect(await complaints('links', { 'README.md': `# A\n\n[x](${target})\n`, 'docs/a.md': '# A\n' })).toContain(
-      'none',
-    );
+    expect(await warnings('links', { 'README.md': `# A\n\n[x](${target})\n`, 'docs/a.md': '# A\n' })).toContain('none');
   });
 });
 
@@ -74,9 +72,9 @@ describe('npm run check passes', () => {
       'docs/a.md': '# B c\n',
       'dev/a-b.ts': 'export const a = 1;\n',
     };
-    expect(await complaints('lint', files)).toBe('');
-    expect(await complaints('spelling', files)).toBe('');
-    expect(await complaints('links', files)).toBe('');
+    expect(await warnings('lint', files)).toBe('');
+    expect(await warnings('spelling', files)).toBe('');
+    expect(await warnings('links', files)).toBe('');
   });
 });
 
@@ -89,7 +87,7 @@ describe('the arrows that npm run check lets be', () => {
       'export function f(): () => number {\n  const g = (): number => {\n    return 1;\n  };\n  return g;\n}\n',
     ],
   ])('%s', async (_, content) => {
-    expect(await complaints('lint', { 'src/a.ts': content })).not.toContain('function-declarations');
+    expect(await warnings('lint', { 'src/a.ts': content })).not.toContain('function-declarations');
   });
 });
 

@@ -10,6 +10,7 @@ import {
   cutShort,
   endAll,
   type FakeGate,
+  grant,
   inTurn,
   late,
   no,
@@ -21,7 +22,6 @@ import {
   type Says,
   startFakeGate,
   UID,
-  yes,
 } from './fake-gate.ts';
 
 const CLIENTS = join(import.meta.dirname, '../../examples/clients');
@@ -48,7 +48,7 @@ type Command = readonly [string, ...string[]];
 const start = (command: Command, gate: FakeGate, env: Readonly<Record<string, string>> = POD): Running =>
   run({ ...env, LEADERGROUP_GATE: gate.url }, ...command);
 
-/** What has status 200 and is no yes to this pod, whatever made it. */
+/** What has status 200 and is no grant to this pod, whatever made it. */
 const NO_YES: ReadonlyMap<string, Says> = new Map([
   ['nothing', raw(200, '')],
   ['no JSON', raw(200, '<html>please log in</html>')],
@@ -56,24 +56,24 @@ const NO_YES: ReadonlyMap<string, Says> = new Map([
   ['a list', raw(200, '[]')],
   ['an object without fields', raw(200, '{}')],
   ['a body that was cut short', cutShort(5)],
-  ['no leader', yes(5, 1500, { leader: false })],
-  ["another pod's uid", yes(5, 1500, { uid: 'uid-1' })],
-  ['no uid', yes(5, 1500, { uid: undefined })],
-  ['no token', yes(5, 1500, { token: undefined })],
-  ['token 0', yes(0)],
-  ['a token below 0', yes(-5)],
-  ['half a token', yes(5.5)],
-  ['a token in quotes', yes(5, 1500, { token: '5' })],
+  ['no leader', grant(5, 1500, { leader: false })],
+  ["another pod's uid", grant(5, 1500, { uid: 'uid-1' })],
+  ['no uid', grant(5, 1500, { uid: undefined })],
+  ['no token', grant(5, 1500, { token: undefined })],
+  ['token 0', grant(0)],
+  ['a token below 0', grant(-5)],
+  ['half a token', grant(5.5)],
+  ['a token in quotes', grant(5, 1500, { token: '5' })],
   ['a token larger than any', raw(200, `{"leader":true,"uid":"${UID}","validForMilliseconds":1500,"token":1e300}`)],
-  ['a token too large for JavaScript', yes(2 ** 53)],
-  ['no time', yes(5, 1500, { validForMilliseconds: undefined })],
-  ['no time at all', yes(5, 0)],
-  ['a time below 0', yes(5, -1500)],
-  ['half a millisecond', yes(5, 1500.5)],
+  ['a token too large for JavaScript', grant(2 ** 53)],
+  ['no time', grant(5, 1500, { validForMilliseconds: undefined })],
+  ['no time at all', grant(5, 0)],
+  ['a time below 0', grant(5, -1500)],
+  ['half a millisecond', grant(5, 1500.5)],
   ['a time that is no number', raw(200, `{"leader":true,"uid":"${UID}","token":5,"validForMilliseconds":NaN}`)],
-  ['a time in quotes', yes(5, 1500, { validForMilliseconds: '1500' })],
-  ['more time than is ever given', yes(5, 2001)],
-  ['as much time as there is', yes(5, Number.MAX_SAFE_INTEGER)],
+  ['a time in quotes', grant(5, 1500, { validForMilliseconds: '1500' })],
+  ['more time than is ever given', grant(5, 2001)],
+  ['as much time as there is', grant(5, Number.MAX_SAFE_INTEGER)],
 ]);
 
 const RUNNING: readonly (readonly [string, () => Command])[] = [
@@ -102,8 +102,8 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     const { lines } = client;
     await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), SOON);
     expect([lines, new Set(gate.asked)]).toEqual([[], new Set([PATH])]);
-    gate.say(yes(7));
-    // For longer than one yes is good for.
+    gate.say(grant(7));
+    // For longer than one grant is good for.
     await vi.waitFor(() => expect(lines.length).toBeGreaterThan(25), SOON);
     expect(new Set(lines)).toEqual(new Set(['work 7']));
   });
@@ -114,7 +114,7 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     ['is told that nobody knows', nobodyKnows],
   ])('stops when it %s, and works again with the next token', LONG, async (_why, then) => {
     await using gate = await startFakeGate();
-    gate.say(yes(7));
+    gate.say(grant(7));
     await using client = start(command(), gate);
     const { lines } = client;
     await vi.waitFor(() => expect(lines).toContain('work 7'), SOON);
@@ -125,13 +125,13 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     gate.say(no(8));
     await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(before + 2), SOON);
     expect(lines).toHaveLength(worked);
-    gate.say(yes(9));
+    gate.say(grant(9));
     await vi.waitFor(() => expect(lines).toContain('work 9'), SOON);
   });
 
-  it('takes nothing for a yes that is none', LONG, async () => {
+  it('takes nothing for a grant that is none', LONG, async () => {
     await using gate = await startFakeGate();
-    const others = [...NO_YES.values(), yes(7)];
+    const others = [...NO_YES.values(), grant(7)];
     gate.say(inTurn(raw(503, ''), ...others));
     await using client = start(command(), gate);
     const { lines } = client;
@@ -140,24 +140,24 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     expect(gate.asked.length).toBeGreaterThan(NO_YES.size);
   });
 
-  it('does not begin on a yes that was over when it came', LONG, async () => {
+  it('does not begin on a grant that was over when it came', LONG, async () => {
     await using gate = await startFakeGate();
-    gate.say(late(300, yes(5, 250)));
+    gate.say(late(300, grant(5, 250)));
     await using client = start(command(), gate);
     const { lines } = client;
     await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(3), SOON);
-    gate.say(yes(7));
+    gate.say(grant(7));
     await vi.waitFor(() => expect(lines.length).toBeGreaterThan(0), SOON);
     expect([...new Set(lines)]).toEqual(['work 7']);
   });
 
   it.each<[string, Says]>([
-    ['a later yes was over when it came', late(300, yes(7, 250))],
-    ['a later yes is shorter', inTurn(yes(7, 100), nobodyKnows)],
-  ])('works as long as its yes is good, no less and no longer, when %s', LONG, async (_why, then) => {
+    ['a later grant was over when it came', late(300, grant(7, 250))],
+    ['a later grant is shorter', inTurn(grant(7, 100), nobodyKnows)],
+  ])('works as long as its grant is good, no less and no longer, when %s', LONG, async (_why, then) => {
     await using gate = await startFakeGate();
     // Its first question takes longer than others.
-    gate.say(inTurn(no(6), no(6), yes(7, 2000), then));
+    gate.say(inTurn(no(6), no(6), grant(7, 2000), then));
     await using client = start(command(), gate);
     const { lines } = client;
     await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), { ...SOON, interval: 5 });
@@ -167,14 +167,14 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     expect(performance.now() - askedMs).toBeGreaterThan(1200);
   });
 
-  it('does not act when it wakes up and its yes is over', LONG, async () => {
+  it('does not act when it wakes up and its grant is over', LONG, async () => {
     await using gate = await startFakeGate();
-    gate.say(yes(7));
+    gate.say(grant(7));
     await using running = start(command(), gate);
     await vi.waitFor(() => expect(running.lines.length).toBeGreaterThan(2), SOON);
     running.signal('SIGSTOP');
     gate.say(no(8));
-    // The yes runs out meanwhile.
+    // The grant runs out meanwhile.
     await delay(1600);
     const before = running.lines.length;
     running.signal('SIGCONT');
@@ -190,11 +190,11 @@ it.concurrent('the client in Go passes its own tests', { timeout: 180_000 }, asy
 
 describe.concurrent('the client for a shell', () => {
   it.each<[string, Says, number, readonly string[]]>([
-    ['runs the command if the pod leads', yes(7), 0, ['sent with 7']],
+    ['runs the command if the pod leads', grant(7), 0, ['sent with 7']],
     ['does not run it if another leads', no(8), 0, []],
     ['fails if nobody knows', nobodyKnows, 75, []],
     ['fails without an answer', nothing, 75, []],
-    ['fails if the yes was over when it came', late(300, yes(7, 250)), 75, []],
+    ['fails if the grant was over when it came', late(300, grant(7, 250)), 75, []],
     ...[...NO_YES].map(([what, says]): [string, Says, number, readonly string[]] => [`fails at ${what}`, says, 75, []]),
   ])('%s', LONG, async (_, says, status, expected) => {
     await using gate = await startFakeGate();
@@ -207,16 +207,16 @@ describe.concurrent('the client for a shell', () => {
 
   it('ends with the status of the command, and asks by the uid of its pod', LONG, async () => {
     await using gate = await startFakeGate();
-    gate.say(yes(7));
+    gate.say(grant(7));
     const [script] = SHELL;
     await using client = start([script, 'sh', '-c', 'exit 3'], gate);
     expect(await client.ended).toBe(3);
     expect(gate.asked).toEqual([PATH]);
   });
 
-  it('kills the command and its children when the yes is over', LONG, async () => {
+  it('kills the command and its children when the grant is over', LONG, async () => {
     await using gate = await startFakeGate();
-    gate.say(yes(7, 500));
+    gate.say(grant(7, 500));
     const [script] = SHELL;
     // Its output is open until the last of them has gone.
     await using client = start([script, 'sh', '-c', 'echo begun; sleep 30; echo sent'], gate);

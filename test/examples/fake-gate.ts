@@ -23,8 +23,8 @@ export const raw =
   (response) =>
     void response.writeHead(status, { 'content-type': 'application/json' }).end(text);
 
-/** A yes, but for what `other` says. */
-export const yes = (token: number, validMs = 1500, other: Readonly<Record<string, unknown>> = {}): Says =>
+/** A grant, but for what `other` says. */
+export const grant = (token: number, validMs = 1500, other: Readonly<Record<string, unknown>> = {}): Says =>
   raw(200, JSON.stringify({ ...body(true, token, validMs), ...other }));
 
 export const no = (token: number): Says => raw(409, JSON.stringify(body(false, token, 0)));

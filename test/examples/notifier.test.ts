@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { freePort } from '../support/ports.ts';
-import { run, type Says, startFakeGate, UID, yes } from './fake-gate.ts';
+import { grant, run, type Says, startFakeGate, UID } from './fake-gate.ts';
 
 const NOTIFIER = join(import.meta.dirname, '../../examples/notifier/notifier.ts');
 const SOON = { timeout: 20_000, interval: 20 };
@@ -36,16 +36,16 @@ async function notify(says: Says, times: Readonly<Record<string, string>>) {
   return { gate, sent, program };
 }
 
-it('sends what its yes is still good for, and asks by the uid of its pod', async () => {
-  const { gate, sent } = await notify(yes(7), { TICK_MS: '100', PREPARE_MS: '20' });
+it('sends what its grant is still good for, and asks by the uid of its pod', async () => {
+  const { gate, sent } = await notify(grant(7), { TICK_MS: '100', PREPARE_MS: '20' });
   await vi.waitFor(() => expect(sent.length).toBeGreaterThan(2), SOON);
   expect(new Set(sent)).toEqual(new Set([7]));
   expect(gate.asked[0]).toMatch(`?uid=${UID}`);
 });
 
-it('drops what took longer to prepare than its yes was good for', async () => {
-  const { sent, program } = await notify(yes(7, 100), { TICK_MS: '200', PREPARE_MS: '150' });
+it('drops what took longer to prepare than its grant was good for', async () => {
+  const { sent, program } = await notify(grant(7, 100), { TICK_MS: '200', PREPARE_MS: '150' });
   await vi.waitFor(() => expect(program.lines.length).toBeGreaterThan(2), SOON);
-  expect(program.lines.filter((line) => !line.endsWith('dropped, its yes is over'))).toEqual([]);
+  expect(program.lines.filter((line) => !line.endsWith('dropped, its grant is over'))).toEqual([]);
   expect(sent).toEqual([]);
 });

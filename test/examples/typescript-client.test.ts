@@ -3,7 +3,7 @@ import { getEventListeners, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createGate, type Term } from '../../examples/clients/typescript/index.ts';
-import { type FakeGate, inTurn, late, no, startFakeGate, UID, yes } from './fake-gate.ts';
+import { type FakeGate, grant, inTurn, late, no, startFakeGate, UID } from './fake-gate.ts';
 
 const POD = { group: 'notifier', namespace: 'shop', pod: 'notifier-0', uid: UID };
 
@@ -14,18 +14,18 @@ function freeze(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-it('the TypeScript client gives no yes that was over when it came', async () => {
+it('the TypeScript client gives no grant that was over when it came', async () => {
   await using gate = await startFakeGate();
-  gate.say(inTurn(yes(7, 2000), late(100, yes(7, 90))));
+  gate.say(inTurn(grant(7, 2000), late(100, grant(7, 90))));
   const { ask } = client(gate);
   expect((await ask())?.holds()).toBe(true);
   expect(await ask()).toBeNull();
 });
 
 describe('a term of the TypeScript client', () => {
-  it('holds as long as yes follows yes, and its end moves on', async () => {
+  it('holds as long as grant follows grant, and its end moves on', async () => {
     await using gate = await startFakeGate();
-    gate.say(yes(7, 300));
+    gate.say(grant(7, 300));
     const stop = new AbortController();
     const ends: number[] = [];
     await client(gate).runWhileLeader(async (term) => {
@@ -42,7 +42,7 @@ describe('a term of the TypeScript client', () => {
 
   it('holds no more right after a standstill, before its signal says so', async () => {
     await using gate = await startFakeGate();
-    gate.say(inTurn(yes(7, 200), no(8)));
+    gate.say(inTurn(grant(7, 200), no(8)));
     const stop = new AbortController();
     const told: boolean[] = [];
     await client(gate).runWhileLeader(async ({ holds, signal }) => {
@@ -61,10 +61,10 @@ describe('a term of the TypeScript client', () => {
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + aheadMs);
     onTestFinished(() => clock.mockRestore());
     gate.say(
-      inTurn(yes(7, 1000), (response) => {
+      inTurn(grant(7, 1000), (response) => {
         // No timer sees this: the answer is there before them.
         aheadMs = 1000;
-        yes(7, 2000)(response);
+        grant(7, 2000)(response);
       }),
     );
     const stop = new AbortController();
@@ -77,7 +77,7 @@ describe('a term of the TypeScript client', () => {
 
   it('ends when it has a new token', async () => {
     await using gate = await startFakeGate();
-    gate.say(inTurn(yes(7), yes(8)));
+    gate.say(inTurn(grant(7), grant(8)));
     const stop = new AbortController();
     const terms: Term[] = [];
     await client(gate).runWhileLeader(async (term) => {
@@ -103,7 +103,7 @@ describe('runWhileLeader of the TypeScript client', () => {
     ['rejects', () => Promise.reject(new Error('no paper'))],
   ])('rejects when the work %s', async (_, fn) => {
     await using gate = await startFakeGate();
-    gate.say(yes(7));
+    gate.say(grant(7));
     const { signal } = new AbortController();
     await expect(client(gate).runWhileLeader(fn, signal)).rejects.toThrow('no paper');
     expect(getEventListeners(signal, 'abort')).toEqual([]);
@@ -111,7 +111,7 @@ describe('runWhileLeader of the TypeScript client', () => {
 
   it('runs work that has ended again, but not without a pause', async () => {
     await using gate = await startFakeGate();
-    gate.say(yes(7));
+    gate.say(grant(7));
     const stop = new AbortController();
     const runs: number[] = [];
     await client(gate).runWhileLeader(async () => {
@@ -127,7 +127,7 @@ describe('runWhileLeader of the TypeScript client', () => {
     const stop = new AbortController();
     gate.say((response) => {
       stop.abort();
-      yes(7)(response);
+      grant(7)(response);
     });
     const fn = vi.fn<(term: Term) => Promise<void>>();
     await client(gate).runWhileLeader(fn, stop.signal);

@@ -48,7 +48,7 @@ async function lockedFor(s: Stage, pod: string): Promise<void> {
 }
 
 describe('a promotion under way while the lock moves on', () => {
-  it('is made void by the write-off of a pod that carries no label: its value was never used before (attack 2)', async () => {
+  it('is made void by the fencing patch of a pod that carries no label: its value was never used before (attack 2)', async () => {
     await using s = await openStage(h);
     const one = await s.replica('one');
     await s.pod('a', { ready: false });
@@ -158,7 +158,7 @@ describe('a promotion under way while the lock moves on', () => {
   });
 });
 
-describe('a transaction or a write-off that arrives late', () => {
+describe('a transaction or a fencing patch that arrives late', () => {
   it('does not move the lock once a verification has written it: the index is another (attack 5)', async () => {
     await using s = await openStage(h);
     const one = await s.replica('one');
@@ -180,7 +180,7 @@ describe('a transaction or a write-off that arrives late', () => {
     await s.kept();
   });
 
-  it('does not take the label from a leader that came back: write-offs name a resourceVersion (attack 8)', async () => {
+  it('does not take the label from a leader that came back: fencing patches name a resourceVersion (attack 8)', async () => {
     await using s = await openStage(h);
     const one = await s.replica('one');
     await s.pod('a');
@@ -188,15 +188,15 @@ describe('a transaction or a write-off that arrives late', () => {
     await s.led();
     await s.pod('b');
     await sessionsOfAll(s, ['a', 'b']);
-    const late = one.kube.hold(s.match.writeOff('a'), { ...HELD, times: 1 });
+    const late = one.kube.hold(s.match.fence('a'), { ...HELD, times: 1 });
     await unready(s, 'a');
-    const writeOff = await late.held(1);
+    const fence = await late.held(1);
     await s.led({ not: 'a' });
     await ready(s, 'a');
     await unready(s, 'b');
     const { token } = await s.led({ not: 'b' });
 
-    expect(await arrive(one.kube, writeOff)).toBe(CONFLICT);
+    expect(await arrive(one.kube, fence)).toBe(CONFLICT);
     expect(await s.leaders()).toEqual(['a']);
     expect(tokenOf(s, 'a')).toBe(token);
     await s.kept();
@@ -292,7 +292,7 @@ describe('a new owner', () => {
 });
 
 describe('the owner', () => {
-  it('takes a session of ours that it does not know for the member it names, not for a stranger (attack 16)', async () => {
+  it('takes a session of ours that it does not know for the member it names, not for an external holder (attack 16)', async () => {
     await using s = await openStage(h);
     const one = await s.replica('one');
     await s.pod('a');

@@ -233,7 +233,7 @@ describe("another cluster's identity under our prefix", () => {
     const key = `${prefix}.cluster`;
     const theirs = '11111111-2222-3333-4444-555555555555';
     await h.world.consul.overwrite(key, theirs);
-    const bucket = await h.world.consul.lockAsStranger(`${prefix}buckets/00/.lock`);
+    const bucket = await h.world.consul.lockAsExternal(`${prefix}buckets/00/.lock`);
     onTestFinished(() => bucket[Symbol.asyncDispose]());
     const before = await h.world.consul.entries(prefix);
     expect(before).toHaveLength(2);

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { inParallel } from '../../src/operator/in-parallel.ts';
+import { inParallel } from '../../src/operator/common/in-parallel.ts';
 import { type Harness, startHarness } from '../support/harness.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
 import { startConsulProxy } from '../support/proxy.ts';
@@ -38,7 +38,7 @@ async function connections(): Promise<number> {
     .length;
 }
 
-const complaints = (): readonly string[] =>
+const warnings = (): readonly string[] =>
   operators
     .flatMap(({ log }) => log.map((line) => JSON.stringify(line)))
     .filter((line) => /429|does not answer|cannot be watched|does not let this/.test(line));
@@ -59,7 +59,7 @@ it('220 shared keys and two replicas stay within it, and every change of a lock 
     if (process.platform === 'linux') most = Math.max(most, await connections());
   }
   console.log(`${most} connections; led again after ${tookMs.map((ms) => ms.toFixed(0)).join(', ')} ms`);
-  expect(complaints()).toEqual([]);
+  expect(warnings()).toEqual([]);
   for (const { url } of operators) expect((await fetch(`${url}/readyz`)).status).toBe(200);
   if (process.platform !== 'linux') skip('connections are counted on Linux only');
   expect(most).toBeLessThan(LIMIT);

@@ -48,7 +48,7 @@ const expressions = (...matchExpressions: readonly unknown[]) => ({ selector: { 
 const prefixOf253 = `${x(63)}.${x(63)}.${x(63)}.${x(61)}`;
 
 describe('the CRD', () => {
-  it('is accepted with its names and without complaints about the schema', async () => {
+  it('is accepted with its names and without warnings about the schema', async () => {
     const crd = JSON.parse(await kubectl.must(['get', 'crd', CRD, '-o', 'json'])) as {
       status: { conditions: { type: string; status: string }[] };
     };

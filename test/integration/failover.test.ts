@@ -1,7 +1,7 @@
 /** Many failovers on the real components: nobody is ever labelled beside another, and how long each takes. */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { openFloor } from '../support/baseline.ts';
 import { assertKept, type History, type WatchedPod } from '../support/checker.ts';
-import { openFloor } from '../support/floor.ts';
 import { type Harness, type Leading, startHarness } from '../support/harness.ts';
 import { consulRest } from '../support/rest.ts';
 
@@ -61,7 +61,7 @@ it('never shows two leaders, and only rising tokens, over a hundred failovers of
   const unready = legs.filter((_, at) => failovers[at]?.how === notReady.how);
   const [seen, off, moved, label] = [0, 1, 2, 3].map((part) => median(unready.map(({ parts }) => parts[part] ?? 0)));
   console.log(
-    `failover: of a leader made not ready, medians: seen after ${ms(seen)}, written off ${ms(off)}, lock moved ${ms(moved)}, label ${ms(label)}`,
+    `failover: of a leader made not ready, medians: seen after ${ms(seen)}, fenced ${ms(off)}, lock moved ${ms(moved)}, label ${ms(label)}`,
   );
   console.log(
     `failover: ratio of the medians ${ratio.toFixed(2)}, promised: at most ${PROMISED_RATIO} on a quiet machine`,
@@ -110,7 +110,7 @@ const PATIENCE = { timeout: 10_000, interval: 20 };
 type Legs = {
   /** From the API call that caused it to the new leader's label in the observer's own watch. */
   readonly total: number;
-  /** The same time in parts: cause seen, former leader written off, lock moved, label seen. */
+  /** The same time in parts: cause seen, former leader fenced, lock moved, label seen. */
   readonly parts: readonly number[];
 };
 
@@ -119,11 +119,9 @@ function legsOf({ group, from, startedMs }: Failover, { pods, keys }: History): 
   const promoted = later.find(({ pod }) => isNext(pod, group, from.uid));
   if (promoted === undefined) throw new Error(`the history lacks the failover of ${group} from ${from.name}`);
   const caused = later.find(({ pod }) => pod.uid === from.uid);
-  const writtenOff = later.find(
-    ({ kind, pod }) => pod.uid === from.uid && (kind === 'deleted' || isFenced(pod, group)),
-  );
+  const fenced = later.find(({ kind, pod }) => pod.uid === from.uid && (kind === 'deleted' || isFenced(pod, group)));
   const moved = keys.find(({ key, atMs }) => atMs > startedMs && key.includes(`/${namespace}/${group}/`));
-  const moments = [startedMs, caused?.atMs, writtenOff?.atMs, moved?.atMs, promoted.atMs];
+  const moments = [startedMs, caused?.atMs, fenced?.atMs, moved?.atMs, promoted.atMs];
   const parts = moments.slice(1).map((moment, at) => (moment ?? Number.NaN) - (moments[at] ?? Number.NaN));
   return { total: promoted.atMs - startedMs, parts };
 }

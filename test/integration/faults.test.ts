@@ -65,7 +65,7 @@ describe('standing still for long', { concurrent: true }, () => {
     await settledAndKept(h, operator, [demote, hold], ['d', 'h']);
   });
 
-  it('the operator for longer than its sessions live: a healthy leader keeps its label, an unfit one is replaced (attack 20)', async () => {
+  it('the operator for longer than its sessions live: a healthy leader keeps its label, an ineligible one is replaced (attack 20)', async () => {
     const h = plain;
     const namespace = await h.world.namespace('frozen');
     const groups = ['healthy', 'unready', 'recreated'];
@@ -205,9 +205,9 @@ describe('the API server', () => {
     h.observer.mark('the API server fails');
     const dying = before.slice(0, 2).map(({ name }) => h.world.deletePod(namespace, name));
     await Promise.all(dying);
-    const ailing = before.slice(2).map(({ name }) => unready(h, namespace, name));
+    const degraded = before.slice(2).map(({ name }) => unready(h, namespace, name));
     await fail(h);
-    await Promise.all(ailing);
+    await Promise.all(degraded);
     for (const [at, name] of groups.entries()) {
       await h.led(namespace, name, {
         not: before[at]?.name ?? '',

@@ -1,4 +1,4 @@
-/** The gate on the real components: whichever replica is asked, the owner decides, and no two pods hold a yes at a time. */
+/** The gate on the real components: whichever replica is asked, the owner decides, and no two pods hold a grant at a time. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -56,7 +56,7 @@ async function ownerOf(group: string): Promise<string> {
 }
 
 describe('the gate', () => {
-  it('gives the same answer whichever replica is asked: yes to the leader, no to the others, who leads to anybody', async () => {
+  it('gives the same answer whichever replica is asked: grant to the leader, no to the others, who leads to anybody', async () => {
     const leader = await led('same');
     const { token } = await h.led(namespace, 'same');
     for (const base of urls()) {
@@ -90,7 +90,7 @@ describe('the gate', () => {
     expect(await askGate(`${base}/v1/self`)).toMatchObject({ status: 404, body: { reason: 'CallerUnknown' } });
   });
 
-  it('refuses a parameter that it does not know, so that a misspelt uid is no yes; HEAD is answered as GET', async () => {
+  it('refuses a parameter that it does not know, so that a misspelt uid is no grant; HEAD is answered as GET', async () => {
     const leader = await led('misspelt');
     const uid = 'uid-of-nobody';
     for (const base of urls()) {
@@ -163,12 +163,12 @@ describe('the gate', () => {
     }
   }
 
-  it('gives no two members a yes at a time, through handovers, and while the owner is killed, frozen and replaced', async () => {
+  it('gives no two members a grant at a time, through handovers, and while the owner is killed, frozen and replaced', async () => {
     await led('one');
     const asking = askAllTheTime(urls, namespace, 'one', podsOf('one'), 40);
     for (let turn = 0; turn < 5; turn += 1) {
       const { name } = await h.led(namespace, 'one');
-      await vi.waitFor(() => expect(asking.yeses.get(name) ?? 0).toBeGreaterThan(3), SOON);
+      await vi.waitFor(() => expect(asking.grants.get(name) ?? 0).toBeGreaterThan(3), SOON);
       await h.world.setReady(namespace, name, false);
       await h.led(namespace, 'one', { not: name });
       await h.world.setReady(namespace, name, true);
@@ -176,18 +176,18 @@ describe('the gate', () => {
     const owner = await ownerOf('one');
     const process = operators.get(owner);
     const { name: old } = await h.led(namespace, 'one');
-    await vi.waitFor(() => expect(asking.lastYesMs(old)).not.toBeNull(), SOON);
+    await vi.waitFor(() => expect(asking.lastGrantMs(old)).not.toBeNull(), SOON);
     process?.freeze();
     await h.world.setReady(namespace, old, false);
     const { name: next } = await h.led(namespace, 'one', { not: old, timeoutMs: 60_000 });
     process?.thaw();
-    await vi.waitFor(() => expect(performance.now() - (asking.lastYesMs(next) ?? 0)).toBeLessThan(1000), SOON);
+    await vi.waitFor(() => expect(performance.now() - (asking.lastGrantMs(next) ?? 0)).toBeLessThan(1000), SOON);
     await h.world.setReady(namespace, old, true);
     operators.delete(owner);
     await process?.kill('SIGKILL');
     await start(owner);
-    const before = asking.yeses.get(next) ?? 0;
-    await vi.waitFor(() => expect(asking.yeses.get(next) ?? 0).toBeGreaterThan(before + 3), SOON);
+    const before = asking.grants.get(next) ?? 0;
+    await vi.waitFor(() => expect(asking.grants.get(next) ?? 0).toBeGreaterThan(before + 3), SOON);
     await asking.stop();
     expect(asking.breaches).toEqual([]);
     await h.observer.caughtUp();

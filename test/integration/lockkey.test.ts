@@ -1,4 +1,4 @@
-/** One lock for a group and for strangers: `consul lock` itself, keys that are not allowed, keys that hold something else. */
+/** One lock for a group and for externalHolders: `consul lock` itself, keys that are not allowed, keys that hold something else. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,7 +57,7 @@ const untilLocked = (lockKey: string): Promise<string> =>
 
 it('nobody of a group leads while `consul lock` has its key, status names who has it, and then the group leads', async () => {
   const lockKey = 'jobs/first';
-  await using stranger = consulLock(lockKey, 'nightly-batch');
+  await using external = consulLock(lockKey, 'nightly-batch');
   const session = await untilLocked(lockKey);
   await h.group(namespace, 'first', { spec: { lockKey } });
   await untilCondition('first', 'Ready', 'True', 'LedElsewhere');
@@ -65,7 +65,7 @@ it('nobody of a group leads while `consul lock` has its key, status names who ha
   expect(statusOf('first')?.lockedBy).toContain('nightly-batch');
   expect(statusOf('first')?.lockedBy).toContain(session);
   expect(h.observer.leaders(namespace, 'first')).toEqual([]);
-  await stranger.end();
+  await external.end();
   await h.led(namespace, 'first');
   await untilCondition('first', 'Ready', 'True', 'Led');
   expect(statusOf('first')?.lockedBy).toBe('');
@@ -77,23 +77,23 @@ it('`consul lock` waits while a group leads, also over its failovers, and the gr
   const lockKey = 'jobs/second';
   await h.group(namespace, 'second', { pods: 2, spec: { lockKey } });
   const first = await h.led(namespace, 'second');
-  await using stranger = consulLock(lockKey, 'waiting-batch');
+  await using external = consulLock(lockKey, 'waiting-batch');
   const waiting = async (): Promise<boolean> =>
     (await h.world.consul.sessions()).some(({ name }) => name.includes('waiting-batch'));
   await expect.poll(waiting, { timeout: 10_000 }).toBe(true);
   await h.world.setReady(namespace, first.name, false);
   const second = await h.led(namespace, 'second', { not: first.name });
   expect(second.token).toBe(first.token + 1);
-  expect(existsSync(stranger.mark)).toBe(false);
+  expect(existsSync(external.mark)).toBe(false);
 
   await h.world.deletePod(namespace, first.name);
   await h.world.deletePod(namespace, second.name);
-  await expect.poll(() => existsSync(stranger.mark), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => existsSync(external.mark), { timeout: 15_000 }).toBe(true);
   expect(h.observer.leaders(namespace, 'second')).toEqual([]);
   await h.world.pods(namespace, 'second', 2);
   await untilCondition('second', 'Ready', 'True', 'LedElsewhere');
   expect(statusOf('second')?.lockedBy).toContain('waiting-batch');
-  await stranger.end();
+  await external.end();
   const third = await h.led(namespace, 'second');
   expect(third.token).toBeGreaterThan(second.token);
   await h.observer.caughtUp();

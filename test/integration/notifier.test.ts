@@ -128,7 +128,7 @@ it('with it no tick is delivered twice, whoever crashes, hangs, goes or comes ba
         await start(opened, leader, options);
       };
     });
-    // Awake again, it looks whether its yes is still good, and drops the tick.
+    // Awake again, it looks whether its grant is still good, and drops the tick.
     await fault('process hung before its last look', (leader) => hang(leader, options.prepareMs / 2));
     // Nobody can look at the very moment a message leaves: this one is on its way when it is woken, and only the token can tell.
     await fault('process hung after its last look', (leader) => hang(leader, options.prepareMs + options.departMs / 2));

@@ -24,11 +24,11 @@ const world = (file: string, find: string, replace: string): Edit => ({
   replace,
 });
 
-const PODS = 'operator/execute-pods.ts';
-const LOCKS = 'operator/execute-locks.ts';
-const TXN = 'operator/lock-txn.ts';
-const FOLLOW = 'operator/replicas/follow.ts';
-const MOVES = 'operator/replicas/moves.ts';
+const PODS = 'operator/execute/execute-pods.ts';
+const LOCKS = 'operator/execute/execute-locks.ts';
+const TXN = 'operator/execute/lock-txn.ts';
+const FOLLOW = 'operator/sharding/follow.ts';
+const MOVES = 'operator/sharding/moves.ts';
 const HELD = 'election/plan-held.ts';
 const GATE = 'election/gate.ts';
 
@@ -56,17 +56,17 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'write-off-without-unique-value',
+    id: 'fencing-without-unique-value',
     promises: ['I1'],
     attacks: [2],
-    what: 'a write-off of a pod that is written off already changes nothing',
-    edits: [edit(PODS, 'run.ports.random.unique()', "'written off'")],
+    what: 'a fencing patch of a pod that is fenced already changes nothing',
+    edits: [edit(PODS, 'run.ports.random.unique()', "'fenced'")],
   },
   {
-    id: 'write-off-without-resource-version',
+    id: 'fencing-without-resource-version',
     promises: ['I8'],
     attacks: [8],
-    what: 'a late write-off lands on whatever the pod is by then',
+    what: 'a late fencing patch lands on whatever the pod is by then',
     edits: [
       edit(
         PODS,
@@ -76,30 +76,30 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'write-off-skipped-for-unlabelled-holder',
+    id: 'fencing-skipped-for-unlabelled-holder',
     promises: ['I1'],
     attacks: [3],
-    what: 'the previous holder is written off only if the cache shows its label',
+    what: 'the previous holder is fenced only if the cache shows its label',
     edits: [
       edit(
-        'election/write-off.ts',
+        'election/fencing.ts',
         'removable(o, observed) ||\n  (observed.pod.uid === lock.record?.holder.uid &&',
         'removable(o, observed) ||\n  (observed.pod.uid === lock.record?.holder.uid && lock.versions.length > 1000 &&',
       ),
     ],
   },
   {
-    id: 'write-off-of-unknown-outcome-counts',
+    id: 'fencing-of-unknown-outcome-counts',
     promises: ['I4'],
     attacks: [],
-    what: 'a write-off that may not have arrived counts as done',
-    edits: [edit(PODS, 'return failed(`writing off pod ${target.pod.name}: ${outcome.message}`);', 'return OK;')],
+    what: 'a fencing patch that may not have arrived counts as done',
+    edits: [edit(PODS, 'return failed(`fencing pod ${target.pod.name}: ${outcome.message}`);', 'return OK;')],
   },
   {
-    id: 'write-off-that-met-a-conflict-counts',
+    id: 'fencing-that-met-a-conflict-counts',
     promises: ['I4', 'I1'],
     attacks: [],
-    what: 'a write-off that the API server refused with 409 counts as done',
+    what: 'a fencing patch that the API server refused with 409 counts as done',
     edits: [
       edit(
         PODS,
@@ -120,7 +120,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I1', 'I2'],
     attacks: [7],
     what: 'a lock transaction does not check that the bucket is still its sender’s',
-    edits: [edit(TXN, "  { verb: 'check-session', key: fence.key, session: fence.session },\n", '')],
+    edits: [edit(TXN, "  { verb: 'check-session', key: guard.key, session: guard.session },\n", '')],
   },
   {
     id: 'check-index-dropped',
@@ -145,7 +145,7 @@ export const mutants: readonly Mutant[] = [
       edit(
         LOCKS,
         'lockOps(change, run.observation.keys, token)',
-        'lockOps({ ...change, fence: { ...change.fence, session: (await run.ports.consul.readKeys([change.fence.key], run.signal))[0]?.session ?? "" } }, run.observation.keys, token)',
+        'lockOps({ ...change, guard: { ...change.guard, session: (await run.ports.consul.readKeys([change.guard.key], run.signal))[0]?.session ?? "" } }, run.observation.keys, token)',
       ),
     ],
   },
@@ -166,12 +166,12 @@ export const mutants: readonly Mutant[] = [
     id: 'promotion-before-demotion',
     promises: ['I4', 'I1'],
     attacks: [],
-    what: 'the old leader is written off after the lock has passed and the next is promoted',
+    what: 'the old leader is fenced after the lock has passed and the next is promoted',
     edits: [
       edit(
         HELD,
-        "    ...writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move'),\n    { do: 'handOver', transaction: transaction.handOver(session.id, o, fence, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n",
-        "    { do: 'handOver', transaction: transaction.handOver(session.id, o, fence, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n    ...writeOff(writeOffsForMove(o, lock, nominee.pod.uid), 'move'),\n",
+        "    ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n    { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n",
+        "    { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n    ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n",
       ),
     ],
   },
@@ -189,7 +189,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a session is believed from when its renewal was answered, not from when it was sent',
     edits: [
       edit(
-        'operator/renewal.ts',
+        'operator/sessions/renewal.ts',
         'acknowledged(beforeMs);\n    return outcome;',
         'acknowledged(clock.nowMs());\n    return outcome;',
       ),
@@ -209,7 +209,7 @@ export const mutants: readonly Mutant[] = [
     what: 'the deadline follows the spec’s TTL and not that of the session',
     edits: [
       edit(
-        'operator/observe.ts',
+        'operator/observe/observe.ts',
         'if (holder !== null) return holder.deadlineMs;',
         'if (holder !== null) return holder.deadlineMs - holder.ttlMs + group.spec.sessionTtlMs;',
       ),
@@ -236,8 +236,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/plan.ts',
-        'if (silent(o)) return planSilence(o);',
-        'if (silent(o) && o.lock === null) return planSilence(o);',
+        'if (silent(o)) return planOutage(o);',
+        'if (silent(o) && o.lock === null) return planOutage(o);',
       ),
     ],
   },
@@ -248,7 +248,7 @@ export const mutants: readonly Mutant[] = [
     what: 'after a deadline one renewal’s 200 is believed',
     edits: [
       edit(
-        'operator/renewal.ts',
+        'operator/sessions/renewal.ts',
         '    proven = false;\n    cancelDeadline();\n',
         '    proven = true;\n    cancelDeadline();\n',
       ),
@@ -261,7 +261,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a session is destroyed although its pod may still be there',
     edits: [
       edit(
-        'operator/sessions.ts',
+        'operator/sessions/sessions.ts',
         'if (now === null || now.uid !== uid) await consul',
         'if (now === null || now.uid !== "") await consul',
       ),
@@ -286,13 +286,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'unknown-holder-is-a-stranger',
+    id: 'unknown-holder-is-a-external',
     promises: ['I8'],
     attacks: [16],
-    what: 'a holder that is not known is a stranger without asking who it is',
+    what: 'a holder that is not known is an external holder without asking who it is',
     edits: [
       edit(
-        'operator/execute-reads.ts',
+        'operator/execute/execute-reads.ts',
         'else if (!ofThisGroup(run, session)) known',
         'else if (!ofThisGroup(run, session) || session.id !== "") known',
       ),
@@ -305,7 +305,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a list of sessions without the replica’s own is believed',
     edits: [
       edit(
-        'operator/replicas/membership.ts',
+        'operator/sharding/membership.ts',
         'if (sessions.some(({ id }) => id === own)) return sessions;',
         'if (sessions.length >= 0) return sessions;',
       ),
@@ -331,7 +331,7 @@ export const mutants: readonly Mutant[] = [
     what: 'tokens in the status are not looked at',
     edits: [
       edit(
-        'election/witnesses.ts',
+        'election/observed-tokens.ts',
         '[...onPods, ...inStatus, ...inHistory]',
         '[...onPods, ...inStatus.slice(0, 0), ...inHistory.slice(0, 0)]',
       ),
@@ -341,7 +341,7 @@ export const mutants: readonly Mutant[] = [
     id: 'token-not-above-answers',
     promises: ['I5'],
     attacks: [7],
-    what: 'tokens that only the answers of the write-offs show are not looked at',
+    what: 'tokens that only the answers of the fencing patches show are not looked at',
     edits: [
       edit(LOCKS, 'Math.max(rule.token, answeredToken(run)) + 1', 'Math.max(rule.token, 0 * answeredToken(run)) + 1'),
     ],
@@ -354,8 +354,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/trust.ts',
-        "if (recordedToken(lock) < o.witnessed) return 'tooLow';",
-        "if (recordedToken(lock) + 1e9 < o.witnessed) return 'tooLow';",
+        "if (recordedToken(lock) < o.highestObserved) return 'tooLow';",
+        "if (recordedToken(lock) + 1e9 < o.highestObserved) return 'tooLow';",
       ),
     ],
   },
@@ -377,7 +377,7 @@ export const mutants: readonly Mutant[] = [
     id: 'missing-record-is-nobody',
     promises: ['I1'],
     attacks: [4],
-    what: 'where no record tells of the previous holder, only labelled pods are written off',
+    what: 'where no record tells of the previous holder, only labelled pods are fenced',
     edits: [
       edit(
         'election/plan-distrusted.ts',
@@ -400,7 +400,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a patch of a pod does not name the uid',
     edits: [
       edit(
-        'kubernetes/kubernetes.ts',
+        'kubernetes/client/kubernetes.ts',
         'const metadata = { uid: pod.uid, ...(resourceVersion',
         'const metadata = { ...(resourceVersion',
       ),
@@ -461,7 +461,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a status that is as it should be is written again',
     edits: [
       edit(
-        'operator/status-writer.ts',
+        'operator/report/status-writer.ts',
         'if (isDeepStrictEqual(status, o.group.status)) return null;',
         'if (isDeepStrictEqual(status, null)) return null;',
       ),
@@ -472,21 +472,23 @@ export const mutants: readonly Mutant[] = [
     promises: [],
     attacks: [],
     what: 'a change of a condition waits for as long as a change of a counter',
-    edits: [edit('operator/status-pace.ts', 'wordsOf(a) === wordsOf(b)', 'wordsOf(a).length > 0')],
+    edits: [edit('operator/report/status-pace.ts', 'wordsOf(a) === wordsOf(b)', 'wordsOf(a).length > 0')],
   },
   {
     id: 'loss-of-ready-waits',
     promises: [],
     attacks: [],
     what: 'while conditions go back and forth, Ready is left standing although nobody can lead',
-    edits: [edit('operator/status-pace.ts', ' || losesReady(next, written)) return 0;', ') return 0;')],
+    edits: [edit('operator/report/status-pace.ts', ' || losesReady(next, written)) return 0;', ') return 0;')],
   },
   {
     id: 'flapping-writes-without-end',
     promises: ['I7'],
     attacks: [],
     what: 'a pod that flaps has the status written each time',
-    edits: [edit('operator/status-pace.ts', '[writesMs.at(-WRITES_AT_ONCE), WINDOW_MS]', '[undefined, WINDOW_MS]')],
+    edits: [
+      edit('operator/report/status-pace.ts', '[writesMs.at(-WRITES_AT_ONCE), WINDOW_MS]', '[undefined, WINDOW_MS]'),
+    ],
   },
   {
     id: 'ready-before-any-member',
@@ -540,8 +542,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         FOLLOW,
-        'await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));',
-        'await inParallel(ours.slice(0, 0), ADOPTIONS_AT_ONCE, (session) => keeper.adopt(session, signal));',
+        'await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));',
+        'await inParallel(ours.slice(0, 0), ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));',
       ),
     ],
   },
@@ -551,7 +553,11 @@ export const mutants: readonly Mutant[] = [
     attacks: [14],
     what: 'two groups over the same pods both act',
     edits: [
-      edit('operator/observe.ts', 'claimedByOther: claimants.length > 0,', 'claimedByOther: claimants.length > 1000,'),
+      edit(
+        'operator/observe/observe.ts',
+        'claimedByOther: claimants.length > 0,',
+        'claimedByOther: claimants.length > 1000,',
+      ),
     ],
   },
   {
@@ -561,17 +567,17 @@ export const mutants: readonly Mutant[] = [
     what: 'an event for a group that is being worked on is lost',
     edits: [
       edit(
-        'operator/queue.ts',
+        'operator/reconcile/queue.ts',
         'if (repeat !== undefined && stopped === null) waiting.set(key, repeat);\n    else if',
         'if (repeat !== undefined && stopped !== null) waiting.set(key, repeat);\n    else if',
       ),
     ],
   },
   {
-    id: 'free-bucket-left-to-its-rightful-owner',
+    id: 'free-bucket-left-to-its-desired-owner',
     promises: ['I9'],
     attacks: [],
-    what: 'a bucket whose rightful owner does not take it stays free',
+    what: 'a bucket whose desired owner does not take it stays free',
     edits: [
       edit(
         FOLLOW,
@@ -581,57 +587,57 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'yes-outlives-a-hand-over',
+    id: 'grant-outlives-a-hand-over',
     promises: ['I10'],
     attacks: [],
-    what: 'a hand-over does not wait for the yeses that were given',
-    edits: [edit(LOCKS, "return leftMs > 0 ? later('a yes", "return leftMs > 1e9 ? later('a yes")],
+    what: 'a hand-over does not wait for the grants that were given',
+    edits: [edit(LOCKS, "return leftMs > 0 ? later('a grant", "return leftMs > 1e9 ? later('a grant")],
   },
   {
     id: 'new-owner-hands-over-at-once',
     promises: ['I10'],
     attacks: [12],
-    what: 'a new owner does not wait for the yeses of the one before',
+    what: 'a new owner does not wait for the grants of the one before',
     edits: [
       edit(
-        'operator/yeses.ts',
-        'sinceMs === null ? 0 : sinceMs + MAX_YES_MS',
-        'sinceMs === null ? 0 : sinceMs + MAX_YES_MS * 0',
+        'operator/gate/grants.ts',
+        'sinceMs === null ? 0 : sinceMs + MAX_GRANT_MS',
+        'sinceMs === null ? 0 : sinceMs + MAX_GRANT_MS * 0',
       ),
     ],
   },
   {
-    id: 'yes-to-a-name',
+    id: 'grant-to-a-name',
     promises: ['I10'],
     attacks: [],
-    what: 'an earlier pod of the same name is given the yes of the new one',
-    edits: [edit('operator/gate.ts', 'uid === null || found?.uid === uid ? found : null', 'found')],
+    what: 'an earlier pod of the same name is given the grant of the new one',
+    edits: [edit('operator/gate/gate.ts', 'uid === null || found?.uid === uid ? found : null', 'found')],
   },
   {
-    id: 'yes-to-an-address',
+    id: 'grant-to-an-address',
     promises: ['I10'],
     attacks: [],
-    what: 'a pod that has got the address of the leader is told its yes',
+    what: 'a pod that has got the address of the leader is told its grant',
     edits: [
       edit(
-        'operator/gate.ts',
+        'operator/gate/gate.ts',
         'return now?.uid === pod.uid && now.addresses.includes(address) && !neverAgain(now);',
         'return now !== undefined;',
       ),
     ],
   },
   {
-    id: 'yes-to-the-address-of-a-pod-that-ends',
+    id: 'grant-to-the-address-of-a-pod-that-ends',
     promises: ['I10'],
     attacks: [],
     what: 'the address of a pod that is being deleted still counts as its own',
-    edits: [edit('operator/gate.ts', '&& !neverAgain(now);', ';')],
+    edits: [edit('operator/gate/gate.ts', '&& !neverAgain(now);', ';')],
   },
   {
     id: 'uid-of-another-at-the-address',
     promises: ['I10'],
     attacks: [],
-    what: 'whoever asks who it is is told the yes of the pod that the watch shows at its address, whatever its uid',
+    what: 'whoever asks who it is is told the grant of the pod that the watch shows at its address, whatever its uid',
     edits: [edit('http/gate/self.ts', '(uid !== null && pod.uid !== uid)', "pod.uid === ''")],
   },
   {
@@ -648,13 +654,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'yes-by-a-stale-cache',
+    id: 'grant-by-a-stale-cache',
     promises: ['I10'],
     attacks: [],
-    what: 'the gate does not know of our own write-off before the watch tells of it',
+    what: 'the gate does not know of our own fencing patch before the watch tells of it',
     edits: [
       edit(
-        'operator/observe.ts',
+        'operator/observe/observe.ts',
         'return entry?.pod.uid === podUid ? newest(memory, entry.pod) : null;',
         'return entry?.pod.uid === podUid ? entry.pod : null;',
       ),
@@ -665,7 +671,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I9'],
     attacks: [],
     what: 'whoever waits is not told of a state that comes and goes between two passes',
-    edits: [edit('operator/gate.ts', '    changes.tellNews(groupKey(group), () => signatureOf(answer));\n', '')],
+    edits: [edit('operator/gate/gate.ts', '    changes.notifyNews(groupKey(group), () => signatureOf(answer));\n', '')],
   },
   {
     id: 'answer-of-whoever-has-the-address',
@@ -675,10 +681,10 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('http/gate/forward.ts', 'headers[REPLICA] !== id', "headers[REPLICA] === ''")],
   },
   {
-    id: 'yes-past-the-replicas-deadline',
+    id: 'grant-past-the-replicas-deadline',
     promises: ['I10'],
     attacks: [13],
-    what: 'a yes outlasts the deadline of the replica’s own session',
+    what: 'a grant outlasts the deadline of the replica’s own session',
     edits: [
       edit(
         GATE,
@@ -688,10 +694,10 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'yes-past-the-members-deadline',
+    id: 'grant-past-the-members-deadline',
     promises: ['I10'],
     attacks: [],
-    what: 'a yes outlasts the deadline of the leader’s session',
+    what: 'a grant outlasts the deadline of the leader’s session',
     edits: [
       edit(
         GATE,
@@ -701,17 +707,17 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'yes-without-verification',
+    id: 'grant-without-verification',
     promises: ['I10'],
     attacks: [],
-    what: 'a yes is given before the lock has been verified by a write',
+    what: 'a grant is given before the lock has been verified by a write',
     edits: [edit(GATE, "if (!o.verified) return 'the lock has not been verified yet';\n", '')],
   },
   {
-    id: 'yes-after-the-write-off',
+    id: 'grant-after-the-fencing',
     promises: ['I10'],
     attacks: [],
-    what: 'a pod that has been written off still gets a yes',
+    what: 'a pod that has been fenced still gets a grant',
     edits: [
       edit(
         GATE,
@@ -721,13 +727,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    id: 'yes-while-the-bucket-leaves',
+    id: 'grant-while-the-bucket-leaves',
     promises: ['I10'],
     attacks: [12],
-    what: 'the old owner goes on saying yes while a planned move is under way',
+    what: 'the old owner goes on saying grant while a planned move is under way',
     edits: [
       edit(
-        'operator/replicas/ownership.ts',
+        'operator/sharding/ownership.ts',
         "if (state === 'owned' && life?.own.proven() === true) {",
         "if ((state === 'owned' || state === 'leaving') && life?.own.proven() === true) {",
       ),
@@ -753,7 +759,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a move that arrives late takes a bucket that its owner uses again',
     edits: [
       edit(
-        'operator/replicas/bucket-locks.ts',
+        'operator/sharding/bucket-locks.ts',
         "          { verb: 'check-index', key: bucketKey(space, bucket), index },\n",
         '',
       ),
@@ -779,7 +785,7 @@ export const mutants: readonly Mutant[] = [
     what: 'past its deadline a replica acts again after one renewal',
     edits: [
       edit(
-        'operator/replicas/ownership.ts',
+        'operator/sharding/ownership.ts',
         "if (state === 'owned' && life?.own.proven() === true) {",
         "if (state === 'owned' && life !== null) {",
       ),
@@ -792,7 +798,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a replica whose pod is merely gone has its session ended',
     edits: [
       edit(
-        'operator/replicas/peers.ts',
+        'operator/sharding/peers.ts',
         'return found !== null && diedIn(replica, found);',
         'return found === null || diedIn(replica, found);',
       ),
@@ -831,7 +837,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a replica that hears late of its bucket counts the deadline from then, not from when it may have got it',
     edits: [
       edit(
-        'operator/replicas/follow.ts',
+        'operator/sharding/follow.ts',
         'shownElsewhere.get(bucket) ?? options.clock.nowMs()',
         'options.clock.nowMs()',
       ),
@@ -842,7 +848,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I8'],
     attacks: [],
     what: 'a replica that hears late of its bucket demotes before it has adopted the sessions',
-    edits: [edit('operator/observe.ts', '(heldSinceMs(group) ?? 0) + ADOPTION_MS', '0')],
+    edits: [edit('operator/observe/observe.ts', '(heldSinceMs(group) ?? 0) + ADOPTION_MS', '0')],
   },
   {
     id: 'never-demotes-for-silence',
@@ -991,7 +997,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a pod that lost its controller counts only if the controller left a mark on it',
     edits: [
       edit(
-        'operator/observe-owners.ts',
+        'operator/observe/observe-owners.ts',
         'member && (released(group, pod) || lostOwner(memory, pod))',
         'member && released(group, pod)',
       ),
@@ -1051,7 +1057,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I1'],
     attacks: [],
     what: 'a group passes over a pod that an earlier one of its name, with a lockKey where it has none, may have promoted',
-    edits: [edit('operator/refusals.ts', 'lock.earlierToken === null', 'lock.earlierToken !== -1')],
+    edits: [edit('operator/observe/refusals.ts', 'lock.earlierToken === null', 'lock.earlierToken !== -1')],
   },
   {
     id: 'pass-outlives-its-memory',
@@ -1060,7 +1066,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a pass goes on with what it knew of the group before the bucket was another replica’s',
     edits: [
       edit(
-        'operator/reconciler.ts',
+        'operator/reconcile/reconciler.ts',
         'if (memories.get(key)?.memory !== memory)',
         'if (memories.get(key)?.memory !== memory && plans < 0)',
       ),
@@ -1112,7 +1118,7 @@ export const mutants: readonly Mutant[] = [
     what: 'the last token of a deleted group is removed although a new one would begin below it',
     edits: [
       edit(
-        'operator/tombstones.ts',
+        'operator/locks/tombstones.ts',
         'now - deleted >= KEPT_MINUTES && tokenFloor(now * 60) > token',
         'now - deleted >= KEPT_MINUTES && token >= 0',
       ),
@@ -1123,21 +1129,23 @@ export const mutants: readonly Mutant[] = [
     promises: ['I5'],
     attacks: [],
     what: 'the last token of an earlier group with another lockKey is removed although the record of its successor is not above it',
-    edits: [edit('operator/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null')],
+    edits: [
+      edit('operator/locks/tombstones.ts', '(lock?.record?.token ?? 0) <= record.token', 'lock?.record === null'),
+    ],
   },
   {
     id: 'cleaning-goes-on-while-writes-hang',
     promises: ['I9'],
     attacks: [],
     what: 'a pass that takes the traces off many pods goes on while each write hangs, and a deletion takes minutes',
-    edits: [edit('operator/execute-pods.ts', 'CLEANING_MS = 5000', 'CLEANING_MS = 5_000_000')],
+    edits: [edit('operator/execute/execute-pods.ts', 'CLEANING_MS = 5000', 'CLEANING_MS = 5_000_000')],
   },
   {
     id: 'demoted-again-while-in-doubt',
     promises: ['I3'],
     attacks: [],
     what: 'that Consul answers others ends a silence for a group whose lock cannot be read: a label that is put back is taken off each time',
-    edits: [edit('operator/observe.ts', "(kind === 'owned' && lock !== null)", "kind === 'owned'")],
+    edits: [edit('operator/observe/observe.ts', "(kind === 'owned' && lock !== null)", "kind === 'owned'")],
   },
   {
     id: 'earlier-sessions-go-on',
@@ -1146,7 +1154,7 @@ export const mutants: readonly Mutant[] = [
     what: 'sessions of an earlier group of the name are left for the next owner of the bucket to renew, with the shared lock that one holds',
     edits: [
       edit(
-        'operator/execute-reads.ts',
+        'operator/execute/execute-reads.ts',
         'if (!traces || lock.record?.groupUid === group.uid) return OK',
         'if (traces) return OK',
       ),
@@ -1166,17 +1174,17 @@ export const mutants: readonly Mutant[] = [
     what: 'repairs of a follower’s label delay its promotion when that must be repeated',
     edits: [
       edit(
-        'operator/execute-locks.ts',
+        'operator/execute/execute-locks.ts',
         '  memory.repairs.delete(uid);',
         '  if (uid.length < 1) memory.repairs.delete(uid);',
       ),
     ],
   },
   {
-    id: 'write-off-per-version-of-a-shared-key',
+    id: 'fencing-per-version-of-a-shared-key',
     promises: ['I9'],
     attacks: [],
-    what: 'whatever strangers do with a shared lock has its last leader written off again',
+    what: 'whatever externalHolders do with a shared lock has its last leader fenced again',
     edits: [
       edit('election/trust.ts', '({ key }) => key === keys.record)', "({ key }) => key === keys.record && key === '')"),
     ],
@@ -1188,7 +1196,7 @@ export const mutants: readonly Mutant[] = [
     what: 'each attempt to adopt a bucket forgets what was learnt since it was got, the time of a deletion too',
     edits: [
       edit(
-        'operator/replicas/follow.ts',
+        'operator/sharding/follow.ts',
         "if (buckets.state(bucket) !== 'adopting') options.got(bucket);",
         'options.got(bucket);',
       ),
@@ -1199,7 +1207,9 @@ export const mutants: readonly Mutant[] = [
     promises: ['I3'],
     attacks: [],
     what: 'a lock that cannot be read outlives the deadline of whoever is labelled, while Consul answers others',
-    edits: [edit('election/plan-restrained.ts', ' || doubtedTooLong(o)', ' || (doubtedTooLong(o) && o.consulSilent)')],
+    edits: [
+      edit('election/plan-restrained.ts', ' || doubtedTooLong(o)', ' || (doubtedTooLong(o) && o.consulUnreachable)'),
+    ],
   },
   {
     id: 'deletion-only-by-its-owner',
@@ -1209,8 +1219,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/plan-deletion.ts',
-        'return consulSilent ? Math.max(',
-        'return consulSilent && nowMs < 0 ? Math.max(',
+        'return consulUnreachable ? Math.max(',
+        'return consulUnreachable && nowMs < 0 ? Math.max(',
       ),
     ],
   },
@@ -1220,7 +1230,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a late answer about a shared key wipes what its next follower was told',
     edits: [
-      edit('operator/shared-keys.ts', 'if (!byLockKey.has(shared.lockKey)) locks.forgetKeys', 'locks.forgetKeys'),
+      edit('operator/locks/shared-keys.ts', 'if (!byLockKey.has(shared.lockKey)) locks.forgetKeys', 'locks.forgetKeys'),
     ],
   },
   {
@@ -1235,7 +1245,9 @@ export const mutants: readonly Mutant[] = [
     promises: ['I6'],
     attacks: [],
     what: 'the time in which the API server was away counts among what a deletion may take, and the labels stay',
-    edits: [edit('operator/execute-reads.ts', 'Math.max(0, unseenMs - UNSEEN_MS)', '0 * (unseenMs - UNSEEN_MS)')],
+    edits: [
+      edit('operator/execute/execute-reads.ts', 'Math.max(0, unseenMs - UNSEEN_MS)', '0 * (unseenMs - UNSEEN_MS)'),
+    ],
   },
   {
     id: 'slow-failures-out-of-date',
@@ -1243,7 +1255,11 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'controllers that cannot be read are asked for again and again, since the first answer is old before the last is there',
     edits: [
-      edit('operator/owners.ts', '      dateFailures(owners);', '      if (owners.length === 0) dateFailures(owners);'),
+      edit(
+        'operator/observe/owners.ts',
+        '      dateFailures(owners);',
+        '      if (owners.length === 0) dateFailures(owners);',
+      ),
     ],
   },
   {
@@ -1262,7 +1278,11 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a pod that cannot be written is passed over although a promotion of it may be under way',
     edits: [
-      edit('operator/refusals.ts', 'memory.wholeLife &&\n  !memory.perhapsPromoted.has(uid) &&', 'memory.wholeLife &&'),
+      edit(
+        'operator/observe/refusals.ts',
+        'memory.wholeIncarnation &&\n  !memory.perhapsPromoted.has(uid) &&',
+        'memory.wholeIncarnation &&',
+      ),
     ],
   },
   {
@@ -1270,7 +1290,13 @@ export const mutants: readonly Mutant[] = [
     promises: ['I1'],
     attacks: [],
     what: 'a pod that cannot be written is passed over although another replica may have promoted it',
-    edits: [edit('operator/refusals.ts', 'memory.wholeLife &&\n  !memory.perhapsPromoted', '!memory.perhapsPromoted')],
+    edits: [
+      edit(
+        'operator/observe/refusals.ts',
+        'memory.wholeIncarnation &&\n  !memory.perhapsPromoted',
+        '!memory.perhapsPromoted',
+      ),
+    ],
   },
   {
     id: 'refusal-outlives-its-pod',
@@ -1279,7 +1305,7 @@ export const mutants: readonly Mutant[] = [
     what: 'what a pod refused is remembered for ever after the pod is gone',
     edits: [
       edit(
-        'operator/refusals.ts',
+        'operator/observe/refusals.ts',
         'if (pod === undefined) refusals.delete(uid);\n      else if (changed',
         'if (pod !== undefined && changed',
       ),
@@ -1292,9 +1318,9 @@ export const mutants: readonly Mutant[] = [
     what: 'a finalizer that was taken off by hand and is put back counts as the beginning of the group',
     edits: [
       edit(
-        'operator/execute-pods.ts',
-        'run.memory.wholeLife = neverLed(run);',
-        'run.memory.wholeLife = neverLed(run) || run.memory.goneUids.size < 1000;',
+        'operator/execute/execute-pods.ts',
+        'run.memory.wholeIncarnation = neverLed(run);',
+        'run.memory.wholeIncarnation = neverLed(run) || run.memory.goneUids.size < 1000;',
       ),
     ],
   },
@@ -1303,28 +1329,30 @@ export const mutants: readonly Mutant[] = [
     promises: ['I8'],
     attacks: [],
     what: 'Consul is called silent with the first request that fails',
-    edits: [edit('operator/consul-contact.ts', 'cancel = clock.after(quietMs / 2, doubt);', 'silent();')],
+    edits: [
+      edit('operator/connectivity/consul-connectivity.ts', 'cancel = clock.after(quietMs / 2, doubt);', 'silent();'),
+    ],
   },
   {
     id: 'an-unsent-request-is-an-answer',
     promises: ['I3'],
     attacks: [],
     what: 'a request that waited for a connection of our own in vain counts as an answer of Consul',
-    edits: [edit('operator/consul-contact.ts', " && error.kind !== 'busy'", '')],
+    edits: [edit('operator/connectivity/consul-connectivity.ts', " && error.kind !== 'busy'", '')],
   },
   {
     id: 'passes-without-a-break',
     promises: ['I9'],
     attacks: [],
     what: 'thousands of passes follow one another, and no timer has its turn',
-    edits: [edit('operator/queue.ts', 'if (clock.nowMs() - turnMs >= TURN_MS) return takeBreak();', '')],
+    edits: [edit('operator/reconcile/queue.ts', 'if (clock.nowMs() - turnMs >= TURN_MS) return takeBreak();', '')],
   },
   {
     id: 'stuck-by-age',
     promises: ['I8', 'I9'],
     attacks: [],
     what: 'a pass that gets on is taken for stuck when it is old',
-    edits: [edit('operator/queue.ts', 'if (working.has(key)) working.set(key, clock.nowMs());', '')],
+    edits: [edit('operator/reconcile/queue.ts', 'if (working.has(key)) working.set(key, clock.nowMs());', '')],
   },
   {
     id: 'openings-repeated-in-doubt',
@@ -1333,7 +1361,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a session is opened again and again while the answers are lost',
     edits: [
       edit(
-        'operator/sessions.ts',
+        'operator/sessions/sessions.ts',
         'if (unknown && attempt.wanted()) doubtful',
         'if (unknown && kept.has(name)) doubtful',
       ),
@@ -1345,7 +1373,11 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'shared keys that are looked at together with one that may not be read are not heard of',
     edits: [
-      edit('operator/shared-keys.ts', 'some.length > 1 && isRefusal(error)', 'some.length > 64 && isRefusal(error)'),
+      edit(
+        'operator/locks/shared-keys.ts',
+        'some.length > 1 && isRefusal(error)',
+        'some.length > 64 && isRefusal(error)',
+      ),
     ],
   },
   {
@@ -1353,14 +1385,14 @@ export const mutants: readonly Mutant[] = [
     promises: ['I9'],
     attacks: [],
     what: 'every shared key is watched by a blocking read of its own',
-    edits: [edit('operator/shared-keys.ts', 'const WATCHED = 24;', 'const WATCHED = 1000;')],
+    edits: [edit('operator/locks/shared-keys.ts', 'const WATCHED = 24;', 'const WATCHED = 1000;')],
   },
   {
-    id: 'a-sharer-looks-half-way',
+    id: 'a-eligibleReplica-looks-half-way',
     promises: ['I9'],
     attacks: [],
     what: 'a watch that could not believe what it read waits for the next change',
-    edits: [edit('operator/shared-keys.ts', 'settled && found.index', 'found.index > 0 && found.index')],
+    edits: [edit('operator/locks/shared-keys.ts', 'settled && found.index', 'found.index > 0 && found.index')],
   },
   {
     id: 'fight-over-annotations-not-damped',
@@ -1369,7 +1401,7 @@ export const mutants: readonly Mutant[] = [
     what: 'only a label that is taken off is a fight, not what is taken off with it',
     edits: [
       edit(
-        'operator/execute-pods.ts',
+        'operator/execute/execute-pods.ts',
         'return memory.promoted?.uid === uid && memory.promoted.token !== token;',
         'return memory.promoted === null;',
       ),
@@ -1383,8 +1415,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/contests.ts',
-        '!(waiting.has(pod.uid) && o.writtenOff.has(pod.uid))',
-        '!(waiting.has(pod.uid) && o.writtenOff.has(pod.uid)) || o.pods.length < 1000',
+        '!(waiting.has(pod.uid) && o.fenced.has(pod.uid))',
+        '!(waiting.has(pod.uid) && o.fenced.has(pod.uid)) || o.pods.length < 1000',
       ),
     ],
   },
@@ -1395,7 +1427,7 @@ export const mutants: readonly Mutant[] = [
     what: 'whoever wrote the pod before the fight is said to take the label off',
     edits: [
       edit(
-        'operator/execute-reads.ts',
+        'operator/execute/execute-reads.ts',
         'last !== null && Date.parse(last.time) >= Math.floor(sinceWallMs / 1000) * 1000',
         'last !== null && sinceWallMs > 0',
       ),

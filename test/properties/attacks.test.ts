@@ -72,7 +72,7 @@ describe('a replica that stalls between its lock and its promotion (attack 1)', 
 });
 
 describe('a promotion under way while the lock moves on', () => {
-  it('is made void by the write-off of a pod that carries no label (attack 2)', async () => {
+  it('is made void by the fencing patch of a pod that carries no label (attack 2)', async () => {
     model = aModel({ pods: members('a', 'b') });
     const o1 = await owner('O1');
     const promotion = await stall(o1, { operation: 'patchPod', about: 'a' });
@@ -122,13 +122,13 @@ describe('a promotion under way while the lock moves on', () => {
     expect(model.leaders()).toEqual(['c']);
   });
 
-  it('is made void when a stranger has deleted the shared key in between (attack 4)', async () => {
+  it('is made void when an external holder has deleted the shared key in between (attack 4)', async () => {
     model = aModel({ pods: members('a', 'b'), group: { spec: { lockKey: 'shared/cron' } } });
     const o1 = await owner('O1');
     const promotion = await stall(o1, { operation: 'patchPod', about: 'a' });
     endLeadersSession(model);
-    const stranger = model.consul.foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
-    model.consul.foreign.lock('shared/cron/.lock', stranger, null);
+    const external = model.consul.foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
+    model.consul.foreign.lock('shared/cron/.lock', external, null);
     model.consul.foreign.remove('shared/cron/.lock');
     refuseToPromote('a');
     const o2 = await owner('O2');
@@ -158,7 +158,7 @@ describe('a record that is gone, and a cache that is behind', () => {
   const loseRecord = (replica: Replica): void =>
     model.consul.foreign.remove(replica.locks.keysOf(model.api.group() ?? expect.fail('no group')).lock);
 
-  it('makes everyone written off from a fresh list: the cache lacks whose promotion is under way', async () => {
+  it('makes everyone fenced from a fresh list: the cache lacks whose promotion is under way', async () => {
     model = aModel({ pods: members('b') });
     const o1 = await owner('O1');
     await model.rest(o1);
@@ -197,7 +197,7 @@ describe('a record that is gone, and a cache that is behind', () => {
 });
 
 describe('a handover under way while the old leader comes back', () => {
-  /** a is not ready, has been written off, and the transaction that gives the lock to b is under way. */
+  /** a is not ready, has been fenced, and the transaction that gives the lock to b is under way. */
   async function handoverUnderWay(promoted: boolean) {
     model = aModel({ pods: members('a', 'b') });
     const o1 = await owner('O1');
@@ -252,7 +252,7 @@ describe('a handover under way while the old leader comes back', () => {
   });
 });
 
-describe('a write-off that was made before the lock moved', () => {
+describe('a fencing patch that was made before the lock moved', () => {
   it('does not count afterwards: the pod may have been promoted since', async () => {
     const o1 = await ledByA();
     unready('a');
@@ -292,13 +292,13 @@ describe('a promotion that meets a conflict', () => {
   });
 });
 
-describe('a write-off under way', () => {
+describe('a fencing patch under way', () => {
   it('does not land on the pod once it leads again (attack 8)', async () => {
     const o1 = await ledByA();
     unready('a');
     o1.see.all();
-    const writeOff = await stall(o1, { operation: 'patchPod', about: 'a' });
-    await timeOut(writeOff);
+    const fence = await stall(o1, { operation: 'patchPod', about: 'a' });
+    await timeOut(fence);
     await model.rest(o1);
     expect(model.leaders()).toEqual(['b']);
     ready('a');
@@ -306,7 +306,7 @@ describe('a write-off under way', () => {
     unready('c');
     await model.rest(o1);
     expect(model.leaders()).toEqual(['a']);
-    await arrive(writeOff);
+    await arrive(fence);
     expect(model.leaders()).toEqual(['a']);
   });
 
@@ -314,10 +314,10 @@ describe('a write-off under way', () => {
     const o1 = await ledByA();
     unready('a');
     o1.see.all();
-    const writeOff = await stall(o1, { operation: 'patchPod', about: 'a' });
+    const fence = await stall(o1, { operation: 'patchPod', about: 'a' });
     model.api.foreign.removePod('a');
     const fresh = model.api.foreign.addPod(aPod({ name: 'a', uid: 'uid-of-a-2' }));
-    await arrive(writeOff);
+    await arrive(fence);
     expect(model.api.pod('a')).toEqual(fresh);
   });
 });
@@ -376,7 +376,7 @@ describe('a Consul restored from a backup (attack 10)', () => {
 });
 
 describe('a Consul whose data is gone', () => {
-  it('makes everyone written off before another leads: a promotion may be under way', async () => {
+  it('makes everyone fenced before another leads: a promotion may be under way', async () => {
     const o1 = await ledByA();
     unready('a');
     o1.see.all();
@@ -420,8 +420,8 @@ describe('a first lock under way while the lock is used and given up (attack 11)
     await model.rest(o1);
     expect([model.leaders(), lockedFor(model)]).toEqual([[], null]);
     if (lockKey !== null) {
-      const stranger = model.consul.foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
-      model.consul.foreign.lock('shared/cron/.lock', stranger, null);
+      const external = model.consul.foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
+      model.consul.foreign.lock('shared/cron/.lock', external, null);
       model.consul.foreign.remove('shared/cron/.lock');
     }
     await arrive(first);
@@ -456,7 +456,7 @@ describe('an edit of the session’s TTL (attack 15)', () => {
 });
 
 describe('an owner that does not know the session that holds the lock (attack 16)', () => {
-  it('asks whose it is before it takes its pod for a stranger', async () => {
+  it('asks whose it is before it takes its pod for an external holder', async () => {
     await ledByA();
     const o2 = model.replica('O2');
     o2.link.decide(({ operation }) => (operation === 'listSessions' ? 'lost' : 'arrives'));
@@ -508,7 +508,7 @@ describe('a long gap without any operator (attack 20)', () => {
     expect([lockedFor(model)?.name, tokenOn(model, 'a')]).toEqual(['a', 2]);
   });
 
-  it('takes it off first where a stranger may take the lock at any moment', async () => {
+  it('takes it off first where an external holder may take the lock at any moment', async () => {
     model = aModel({ pods: members('a', 'b'), group: { spec: { lockKey: 'shared/cron' } } });
     const o1 = await owner('O1');
     await model.rest(o1);

@@ -1,7 +1,7 @@
 /** A deleted group leaves nothing behind that is its own, whatever interrupts it, and never hangs. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_YES_MS } from '../../src/election/gate.ts';
+import { MAX_GRANT_MS } from '../../src/election/gate.ts';
 import { groupKeys } from '../../src/election/keys.ts';
 import { parseRecord } from '../../src/election/record.ts';
 import { aGroup, aPod, type GroupOverrides } from '../support/builders.ts';
@@ -268,12 +268,12 @@ describe('a deleted group', () => {
     },
   );
 
-  it('whose finalizer is taken off by hand does not free its shared lock before its last yes is over', async () => {
+  it('whose finalizer is taken off by hand does not free its shared lock before its last grant is over', async () => {
     const { model, owner } = await led({ spec: { lockKey: 'shared/cron' } });
     owner.ask('uid-of-a');
     await model.rest(owner);
-    expect(owner.ask('uid-of-a').kind).toBe('yes');
-    const untilMs = model.clock.nowMs() + MAX_YES_MS;
+    expect(owner.ask('uid-of-a').kind).toBe('grant');
+    const untilMs = model.clock.nowMs() + MAX_GRANT_MS;
     model.api.foreign.changeGroup('notifier', () => ({ finalizers: [] }));
     model.api.foreign.deleteGroup('notifier');
     model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey: 'shared/other' } }));

@@ -174,7 +174,7 @@ describe('whatever else somebody undoes again and again', () => {
   });
 });
 
-it('strangers who pass a shared lock on among themselves cost no write', async () => {
+it('externalHolders who pass a shared lock on among themselves cost no write', async () => {
   const { model, owner } = await led({ spec: { lockKey: 'shared/x' } });
   endLeadersSession(model);
   const key = 'shared/x/.lock';

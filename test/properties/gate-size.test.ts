@@ -1,8 +1,8 @@
 /** What the gate costs does not grow with the number of members, and a pass wakes nobody for whom nothing has changed. */
 import { describe, expect, it, vi } from 'vitest';
 import type { LeaderGroup } from '../../src/api/leadergroup.ts';
-import { createChanges } from '../../src/operator/changes.ts';
-import { createGate, gateSignature } from '../../src/operator/gate.ts';
+import { createGate, gateSignature } from '../../src/operator/gate/gate.ts';
+import { createChanges } from '../../src/operator/reconcile/changes.ts';
 import { aGroup, aPod } from '../support/builders.ts';
 import { aModel } from '../support/model/model.ts';
 
@@ -21,7 +21,7 @@ async function goneThroughBy(question: 'of the leader' | 'of another', more: rea
   await model.rest(owner);
   const listed = vi.spyOn(owner.store, 'podsConcerning');
   const uid = question === 'of the leader' ? 'uid-of-a' : 'uid-of-b';
-  expect(owner.ask(uid).kind).toBe(question === 'of the leader' ? 'yes' : 'no');
+  expect(owner.ask(uid).kind).toBe(question === 'of the leader' ? 'grant' : 'no');
   return listed.mock.calls.flat();
 }
 
@@ -59,7 +59,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
     ownership: { of: () => ({ kind: 'neverKnown' }), ownerOf: () => null, live: () => [] },
   });
   const group = { namespace: 'default', name: 'notifier' };
-  const passed = () => changes.tellNews('default/notifier', () => gateSignature(owner, 'default/notifier'));
+  const passed = () => changes.notifyNews('default/notifier', () => gateSignature(owner, 'default/notifier'));
   using first = gate.watch(group);
   gate.ask(group, null);
   await model.rest(owner);
@@ -74,7 +74,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
     woken = true;
   });
   await model.rest(owner);
-  expect(owner.ask('uid-of-a').kind).toBe('yes');
+  expect(owner.ask('uid-of-a').kind).toBe('grant');
   passed();
   await Promise.resolve();
   expect(woken).toBe(true);
@@ -85,7 +85,7 @@ it('whoever waits is woken by news only, and by each news', () => {
   let woken = 0;
   const wait = (): void => void changes.watch('g').changed.then(() => (woken += 1));
   const tell = async (signature: string): Promise<number> => {
-    changes.tellNews('g', () => signature);
+    changes.notifyNews('g', () => signature);
     await Promise.resolve();
     return woken;
   };

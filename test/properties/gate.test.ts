@@ -1,4 +1,4 @@
-/** No two members hold a yes that has not run out (promise I10), whatever happens between a question and a hand-over. */
+/** No two members hold a grant that has not run out (promise I10), whatever happens between a question and a hand-over. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { aPod } from '../support/builders.ts';
 import { settle } from '../support/model/fake-clock.ts';
@@ -11,10 +11,10 @@ let model: Model;
 const unready = (name: string): void => model.api.foreign.changePod(name, () => ({ ready: false }));
 const asks = (replica: Replica, name: string) => replica.ask(`uid-of-${name}`);
 
-/** Longer than any yes may be believed. */
+/** Longer than any grant may be believed. */
 const OVER_MS = 2001;
 
-/** O1 owns, a leads; no yes has been given. */
+/** O1 owns, a leads; no grant has been given. */
 async function ledByA(): Promise<Replica> {
   model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })) });
   const o1 = model.replica('O1');
@@ -35,10 +35,10 @@ afterEach(() => {
   expect(model.promises.breaches).toEqual([]);
 });
 
-describe('a yes', () => {
+describe('a grant', () => {
   it('is waited for before the lock passes to another', async () => {
     const o1 = await ledByA();
-    expect(asks(o1, 'a')).toMatchObject({ kind: 'yes', validForMs: 2000 });
+    expect(asks(o1, 'a')).toMatchObject({ kind: 'grant', validForMs: 2000 });
     unready('a');
     o1.see.all();
     await model.pass(o1);
@@ -48,7 +48,7 @@ describe('a yes', () => {
     expect(lockedFor(model)?.name).toBe('a');
     await model.clock.advance(1);
     await model.rest(o1);
-    expect([model.leaders(), asks(o1, 'b').kind]).toEqual([['b'], 'yes']);
+    expect([model.leaders(), asks(o1, 'b').kind]).toEqual([['b'], 'grant']);
   });
 
   it('that nobody asked for costs a hand-over nothing', async () => {
@@ -60,13 +60,13 @@ describe('a yes', () => {
     expect([model.leaders(), model.clock.nowMs()]).toEqual([['b'], beforeMs]);
   });
 
-  it('given while the write-off was under way is waited for as well', async () => {
+  it('given while the fencing patch was under way is waited for as well', async () => {
     const o1 = await ledByA();
     unready('a');
     o1.see.all();
-    const writeOff = await stall(o1, { operation: 'patchPod', about: 'a' });
-    expect(asks(o1, 'a').kind).toBe('yes');
-    await arrive(writeOff);
+    const fence = await stall(o1, { operation: 'patchPod', about: 'a' });
+    expect(asks(o1, 'a').kind).toBe('grant');
+    await arrive(fence);
     expect([model.leaders(), lockedFor(model)?.name]).toEqual([[], 'a']);
     await model.clock.advance(OVER_MS);
     await model.rest(o1);
@@ -99,9 +99,9 @@ describe('a yes', () => {
 });
 
 describe('a new owner', () => {
-  it('hands over only after every yes of the one before has run out (attack 12)', async () => {
+  it('hands over only after every grant of the one before has run out (attack 12)', async () => {
     const o1 = await ledByA();
-    expect(asks(o1, 'a').kind).toBe('yes');
+    expect(asks(o1, 'a').kind).toBe('grant');
     const o2 = await takesOver('O2');
     unready('a');
     o2.see.all();
@@ -115,12 +115,12 @@ describe('a new owner', () => {
     expect(model.leaders()).toEqual(['b']);
   });
 
-  it('says no yes before it has verified the lock, and then does', async () => {
+  it('says no grant before it has verified the lock, and then does', async () => {
     await ledByA();
     const o2 = await takesOver('O2');
     expect(asks(o2, 'a')).toEqual({ kind: 'unknown', reason: 'the lock has not been verified yet' });
     await model.rest(o2);
-    expect(asks(o2, 'a').kind).toBe('yes');
+    expect(asks(o2, 'a').kind).toBe('grant');
   });
 
   it('verifies again what it verified when it had the bucket before', async () => {
@@ -128,12 +128,12 @@ describe('a new owner', () => {
     const o2 = await takesOver('O2');
     await model.rest(o2);
     await model.own(o1);
-    expect(asks(o1, 'a').kind).not.toBe('yes');
+    expect(asks(o1, 'a').kind).not.toBe('grant');
   });
 });
 
 describe('a replica that has given the bucket up', () => {
-  it('says no more yes', async () => {
+  it('says no more grant', async () => {
     const o1 = await ledByA();
     await takesOver('O2');
     expect(asks(o1, 'a').kind).toBe('unknown');

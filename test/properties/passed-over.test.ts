@@ -1,4 +1,4 @@
-/** A write-off that is refused is passed over only where no promotion of the pod can be under way (ADR 0013). */
+/** A fencing patch that is refused is passed over only where no promotion of the pod can be under way (ADR 0013). */
 import { describe, expect, it } from 'vitest';
 import { aGroup, aPod } from '../support/builders.ts';
 import { aModel, type Model } from '../support/model/model.ts';
@@ -15,7 +15,7 @@ async function live(model: Model, owner: Replica, forMs: number): Promise<void> 
   }
 }
 
-describe('a write-off passed over (ADR 0013)', () => {
+describe('a fencing patch passed over (ADR 0013)', () => {
   it.each([true, false])(
     'spares no pod that an earlier owner may have promoted, though the finalizer was taken off meanwhile: %s',
     async (strip) => {

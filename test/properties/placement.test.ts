@@ -1,7 +1,7 @@
 /** Which replica should own which bucket. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placement, rightfulOwners } from '../../src/election/placement.ts';
+import { desiredOwners, placement } from '../../src/election/placement.ts';
 import type { LiveReplica } from '../../src/election/replicas.ts';
 
 const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 40 });
@@ -55,7 +55,7 @@ describe('placement', () => {
   });
 });
 
-describe('rightful owners', () => {
+describe('desired owners', () => {
   const live = (id: string, reachesApiServer: boolean): LiveReplica => ({
     id,
     session: `session-of-${id}`,
@@ -73,7 +73,7 @@ describe('rightful owners', () => {
     });
     fc.assert(
       fc.property(replicas, (some) => {
-        const owners = [...rightfulOwners(some.map(({ id, reaches }) => live(id, reaches))).values()];
+        const owners = [...desiredOwners(some.map(({ id, reaches }) => live(id, reaches))).values()];
         const anyReaches = some.some(({ reaches }) => reaches);
         expect(owners).toHaveLength(32);
         expect(owners.every(({ reachesApiServer }) => reachesApiServer === anyReaches)).toBe(true);

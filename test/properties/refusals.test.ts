@@ -83,7 +83,7 @@ describe('a refused promotion', () => {
   });
 });
 
-describe('a refused write-off', () => {
+describe('a refused fencing patch', () => {
   it('ends with its pod: the next one leads at once', async () => {
     const { model, owner } = await some(['a', 'b']);
     await model.rest(owner);

@@ -162,7 +162,7 @@ describe('a Consul that does not answer', () => {
       expect(model.leaders()).toEqual(['a']);
       await model.clock.advance(Math.min(500, untilMs - model.clock.nowMs()));
       await owner.contact.consul.listSessions('any', AbortSignal.timeout(1000));
-      expect(owner.contact.silentSinceMs()).toBeNull();
+      expect(owner.contact.outageSinceMs()).toBeNull();
       await model.pass(owner);
     }
     expect(model.leaders()).toEqual([]);

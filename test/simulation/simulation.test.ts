@@ -25,7 +25,7 @@ describe('simulated histories', () => {
       'handovers',
       'bucketMoves',
       'memberExpiries',
-      'yeses',
+      'grants',
       'conflicts',
       'lostAnswers',
       'late',

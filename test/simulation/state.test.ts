@@ -60,9 +60,9 @@ describe('what histories met', () => {
     expect(meetings.all()).toEqual(['act compact', 'act freeze', 'act wipe', 'overlap freeze + wipe']);
   });
 
-  it('is no stranger that has no lock to take', () => {
+  it('is no external that has no lock to take', () => {
     const meetings = createMeetings();
-    meetActs({ acts: [{ act: 'stranger', group: 0, atMs: 0, forMs: 9 }], groups: [group] }, meetings);
+    meetActs({ acts: [{ act: 'external', group: 0, atMs: 0, forMs: 9 }], groups: [group] }, meetings);
     expect(meetings.all()).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** Applications that ask the gate, each counting its yes from before it asked, and a judge who sees all of them. */
+/** Applications that ask the gate, each counting its grant from before it asked, and a judge who sees all of them. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 export type GateAnswer = {
@@ -27,12 +27,12 @@ export const memberUrl = (base: string, namespace: string, group: string, pod: s
   `${base}/v1/namespaces/${namespace}/leadergroups/${group}/members/${pod}`;
 
 export type Asking = {
-  /** Two members that held a yes at one time, in words. Empty: promise I10 was kept. */
+  /** Two members that held a grant at one time, in words. Empty: promise I10 was kept. */
   readonly breaches: readonly string[];
-  /** How many yeses each pod was given. */
-  readonly yeses: ReadonlyMap<string, number>;
-  /** Monotonic milliseconds at which a yes was last heard by this pod. */
-  lastYesMs(pod: string): number | null;
+  /** How many grants each pod was given. */
+  readonly grants: ReadonlyMap<string, number>;
+  /** Monotonic milliseconds at which a grant was last heard by this pod. */
+  lastGrantMs(pod: string): number | null;
   stop(): Promise<void>;
 };
 
@@ -47,7 +47,7 @@ export function askAllTheTime(
   const over = new AbortController();
   const held = new Map<string, number>();
   const heardMs = new Map<string, number>();
-  const yeses = new Map<string, number>();
+  const grants = new Map<string, number>();
   const breaches: string[] = [];
 
   async function live(pod: string, turn: number): Promise<void> {
@@ -69,17 +69,19 @@ export function askAllTheTime(
     if (untilMs <= nowMs) return;
     for (const [other, until] of held)
       if (other !== pod && until > nowMs)
-        breaches.push(`${pod} was told yes while ${other} believed its own for ${(until - nowMs).toFixed(0)} ms more`);
+        breaches.push(
+          `${pod} was told grant while ${other} believed its own for ${(until - nowMs).toFixed(0)} ms more`,
+        );
     held.set(pod, untilMs);
     heardMs.set(pod, nowMs);
-    yeses.set(pod, (yeses.get(pod) ?? 0) + 1);
+    grants.set(pod, (grants.get(pod) ?? 0) + 1);
   }
 
   const lives = pods.map(live);
   return {
     breaches,
-    yeses,
-    lastYesMs: (pod) => heardMs.get(pod) ?? null,
+    grants,
+    lastGrantMs: (pod) => heardMs.get(pod) ?? null,
     stop: async () => {
       over.abort();
       await Promise.all(lives);

@@ -3,8 +3,8 @@ import type { LeaderGroup } from '../../src/api/leadergroup.ts';
 import type { Pod } from '../../src/api/pod.ts';
 import type { Action, Plan } from '../../src/election/actions.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from '../../src/election/observation.ts';
+import { highestObservedToken } from '../../src/election/observed-tokens.ts';
 import type { LockRecord } from '../../src/election/record.ts';
-import { witnessedToken } from '../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
 
 export const LOCK_KEY = 'leadergroup/test/groups/09/default/notifier/0/.lock';
@@ -27,10 +27,10 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   notReadyForMs: pod.ready ? 0 : 60_000,
   refusedUntilMs: null,
   refusedBecause: '',
-  writeOffRefusedUntilMs: null,
+  fencingRefusedUntilMs: null,
   neverPromoted: false,
   contest: null,
-  writeOffConflicts: 0,
+  fencingConflicts: 0,
   ...overrides,
 });
 
@@ -88,13 +88,13 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     group,
     keys: OWN_KEYS,
     pods,
-    witnessed: witnessedToken(
+    highestObserved: highestObservedToken(
       group,
       pods.map(({ pod }) => pod),
     ),
     sessions: [...sessions].map((name) => aSession(name)),
-    ownership: { kind: 'owned', fence: FENCE, untilMs: NOW_MS + 8000 },
-    consulSilent: false,
+    ownership: { kind: 'owned', guard: FENCE, untilMs: NOW_MS + 8000 },
+    consulUnreachable: false,
     lockDeadlineMs: NOW_MS + 20_000,
     lock,
     holderSession: null,
@@ -107,12 +107,12 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     overlapUid: null,
     overlapConfirmed: true,
     lockKeyProblem: null,
-    demotedForSilence: false,
-    writtenOff: new Set(),
+    demotedForOutage: false,
+    fenced: new Set(),
     verified: true,
     asked: false,
     lockDelayedUntilMs: null,
-    writeOffRefused: null,
+    fencingRefused: null,
     followersRefusedUntilMs: null,
     followersRefusedBecause: '',
     consulDenied: null,
@@ -123,15 +123,15 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
   };
 }
 
-/** A plan's actions as short words, in order: `writeOff a`, `take b`, `promote b`. */
+/** A plan's actions as short words, in order: `fence a`, `take b`, `promote b`. */
 export const steps = ({ actions }: Plan): readonly string[] =>
-  // That every plan waits for the yeses where it must is the business of gate.test.ts.
-  actions.filter((action) => action.do !== 'awaitYes').map(inWords);
+  // That every plan waits for the grants where it must is the business of gate.test.ts.
+  actions.filter((action) => action.do !== 'awaitGrantExpiry').map(inWords);
 
 function inWords(action: Action): string {
   switch (action.do) {
-    case 'writeOff':
-      return `writeOff ${action.targets.map(({ pod }) => pod.name).join(',')}`;
+    case 'fence':
+      return `fence ${action.targets.map(({ pod }) => pod.name).join(',')}`;
     case 'take':
     case 'verify':
     case 'handOver':
@@ -157,7 +157,7 @@ function inWords(action: Action): string {
     case 'bury':
     case 'readRival':
     case 'readContester':
-    case 'awaitYes':
+    case 'awaitGrantExpiry':
       return action.do;
   }
 }

@@ -35,7 +35,7 @@ export function aPod(overrides: Partial<Pod> = {}): Pod {
   };
 }
 
-/** The same pod with the leader label, a token and no fence: promoted in `group`. */
+/** The same pod with the leader label, a token and no guard: promoted in `group`. */
 export function aLeader(token: number, overrides: Partial<Pod> = {}, group = 'notifier'): Pod {
   const pod = aPod(overrides);
   return {

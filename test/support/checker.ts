@@ -8,7 +8,7 @@ import { type Counts, groupCounts, total } from './checker/counts.ts';
 import { groupKey, type History } from './checker/history.ts';
 import { onlyOwnKeys } from './checker/keys.ts';
 import { locksOf } from './checker/locks.ts';
-import { backedByLock, oneLabel, writtenOffFirst } from './checker/promises.ts';
+import { backedByLock, fencedFirst, oneLabel } from './checker/promises.ts';
 import { stepsOf } from './checker/steps.ts';
 import { tokensOutliveGroups, tokensRise } from './checker/tokens.ts';
 import { traceOf } from './checker/trace.ts';
@@ -16,7 +16,7 @@ import { traceOf } from './checker/trace.ts';
 export { type Breach, type CheckOptions, DEFAULT_TOLERANCE_MS, sentence } from './checker/breach.ts';
 export { type Counts, type GroupCounts, type Write, writesBy } from './checker/counts.ts';
 export * from './checker/history.ts';
-export { noLeaderMoved } from './checker/stays.ts';
+export { noLeaderMoved } from './checker/no-failover.ts';
 export { checkWire, type Wire } from './checker/wire.ts';
 
 export type Report = { readonly breaches: readonly Breach[]; readonly counts: Counts };
@@ -47,7 +47,7 @@ export function check(history: History, options: CheckOptions = {}): Report {
   const breaches = cases.flatMap((checked) => [
     ...oneLabel(checked),
     ...backedByLock(checked),
-    ...writtenOffFirst(checked),
+    ...fencedFirst(checked),
     ...tokensRise(checked, first),
   ]);
   const counts = total(

@@ -64,7 +64,7 @@ export type Stage = {
 
 export type Matchers = {
   promotion(pod: string): Matcher;
-  writeOff(pod: string): Matcher;
+  fence(pod: string): Matcher;
   /** A transaction that locks the group's lock. */
   lock: Matcher;
   /** One that passes it from a session to another. */
@@ -172,7 +172,7 @@ function matchersOf(namespace: string, group: string): Matchers {
     /"lock"/.test(body);
   return {
     promotion: (pod) => patchOf(pod, '"leadergroup.dev/role":"leader"'),
-    writeOff: (pod) => patchOf(pod, `"fenced.leadergroup.dev/${group}":"`),
+    fence: (pod) => patchOf(pod, `"fenced.leadergroup.dev/${group}":"`),
     lock,
     handOver: (request) => lock(request) && /"unlock"/.test(request.body),
     podReads: ({ method, path }) => method === 'GET' && path.startsWith('/api/v1/pods?'),

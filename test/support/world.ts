@@ -49,7 +49,7 @@ export type World = {
   deletePod(namespace: string, name: string, graceSeconds?: number): Promise<void>;
   /** Deletes it and creates it anew under the same name with another uid. */
   recreatePod(wish: PodWish): Promise<RawObject>;
-  /** A merge patch as `kubectl label` or `kubectl annotate` send it, under the field manager of a stranger. */
+  /** A merge patch as `kubectl label` or `kubectl annotate` send it, under the field manager of an external holder. */
   patchPod(namespace: string, name: string, patch: object): Promise<RawObject>;
   /** Creates or changes a LeaderGroup by server-side apply. Rejects with the server's words when it refuses. */
   applyGroup(wish: GroupWish): Promise<RawObject>;
@@ -73,7 +73,7 @@ export type WorldOptions = {
 };
 
 const GROUPS = '/apis/leadergroup.dev/v1alpha1';
-const STRANGER = 'fieldManager=stranger';
+const STRANGER = 'fieldManager=external';
 
 export async function openWorld(options: WorldOptions): Promise<World> {
   const rest = kubeRest(await readKubeconfig(options.kubeconfig));

@@ -304,7 +304,7 @@ describe('Consul’s own variables', () => {
     [{ CONSUL_HTTP_ADDR: 'consul:port' }, 'is not an address'],
     [{ CONSUL_HTTP_ADDR: 'http://consul/?stale' }, 'is not an address'],
     [{ CONSUL_HTTP_ADDR: 'https://' }, 'is not an address'],
-    [{ CONSUL_HTTP_SSL: 'yes' }, 'CONSUL_HTTP_SSL: "yes" is neither true nor false'],
+    [{ CONSUL_HTTP_SSL: 'grant' }, 'CONSUL_HTTP_SSL: "grant" is neither true nor false'],
     [{ CONSUL_HTTP_SSL_VERIFY: 'no' }, 'CONSUL_HTTP_SSL_VERIFY'],
     [{ CONSUL_CACERT: '/nowhere' }, 'CONSUL_CACERT: "/nowhere" cannot be read: ENOENT'],
     [{ CONSUL_HTTP_TOKEN_FILE: '/nowhere' }, 'CONSUL_HTTP_TOKEN_FILE: "/nowhere" cannot be read'],

@@ -7,7 +7,7 @@ import type { Reply } from '../router.ts';
 export type Addressee = { readonly id: string; readonly url: string };
 
 /**
- * null: the replica did not answer, or somebody else did: an address is used again, and a yes may only come from the one that waits for
+ * null: the replica did not answer, or somebody else did: an address is used again, and a grant may only come from the one that waits for
  * it before a handover. Rejects only when `signal` aborts.
  */
 export type Forward = (to: Addressee, path: string, timeoutMs: number, signal: AbortSignal) => Promise<Reply | null>;

@@ -56,7 +56,7 @@ const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: GateLeader, v
   acquireTime,
 });
 
-/** To a member: 200 it may act, 409 it may not, 503 ask again. A yes of less than a millisecond is none. */
+/** To a member: 200 it may act, 409 it may not, 503 ask again. A grant of less than a millisecond is none. */
 export function memberReply(answer: GateAnswer): Reply {
   if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
   if (answer.kind === 'no') return jsonReply(409, bodyOf(false, answer.leader ?? NOBODY, 0));

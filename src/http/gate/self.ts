@@ -1,5 +1,5 @@
 /**
- * GET /v1/self: the caller, known by its address, in each of its groups. An address is used again, and what the watch shows may be old: a yes
+ * GET /v1/self: the caller, known by its address, in each of its groups. An address is used again, and what the watch shows may be old: a grant
  * needs the caller's uid, or the word of the API server that the address is this pod's now (ADR 0014).
  */
 import type { Pod } from '../../api/pod.ts';
@@ -22,12 +22,12 @@ export async function answerSelf(
   const pod = gate.podAt(client);
   if (pod === null || (uid !== null && pod.uid !== uid)) return callerUnknown(client, uid);
   const groups = await answersFor(clock, asking, pod);
-  const sure = uid !== null || !groups.some(saysYes) || (await gate.confirmAddress(pod, client, signal));
-  const said = sure ? groups : groups.map((group) => (saysYes(group) ? unconfirmed(group, pod, client) : group));
+  const sure = uid !== null || !groups.some(isGranted) || (await gate.confirmAddress(pod, client, signal));
+  const said = sure ? groups : groups.map((group) => (isGranted(group) ? unconfirmed(group, pod, client) : group));
   return jsonReply(200, { namespace: pod.namespace, pod: pod.name, uid: pod.uid, groups: said });
 }
 
-const saysYes = ({ status }: GroupAnswer): boolean => status === 200;
+const isGranted = ({ status }: GroupAnswer): boolean => status === 200;
 
 function callerUnknown(client: string, uid: string | null): Reply {
   const who = uid === null ? 'no pod' : `no pod with uid ${uid}`;

@@ -1,7 +1,7 @@
 /** Asks until the answer is worth giving: it is news to the client, or the time is over. */
 import { type Backoff, backoffMs } from '../../backoff.ts';
 import { whenAborted } from '../../child-signal.ts';
-import type { ChangeWatch } from '../../operator/changes.ts';
+import type { ChangeWatch } from '../../operator/reconcile/changes.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Reply } from '../router.ts';
 import { type Asking, answerOnce } from './answer.ts';

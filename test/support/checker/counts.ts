@@ -12,7 +12,7 @@ export type GroupCounts = {
   /** Elections of another pod than the one elected before. */
   readonly handovers: number;
   readonly promotions: number;
-  readonly writeOffs: number;
+  readonly fencings: number;
   /** Times the lock was seen to go from one member to another. */
   readonly passings: number;
   readonly lockStates: number;
@@ -31,7 +31,7 @@ export function groupCounts(trace: Trace, locks: readonly LockState[]): GroupCou
     elections: elected.length,
     handovers: elected.filter(({ pod }, at) => at > 0 && elected[at - 1]?.pod.uid !== pod.uid).length,
     promotions: trace.promotions.length,
-    writeOffs: trace.writeOffs.length,
+    fencings: trace.fencings.length,
     passings: passings({ locks }).length,
     lockStates: locks.length,
     lastToken: trace.promotions.at(-1)?.token ?? null,
@@ -44,7 +44,7 @@ export function total(history: History, groups: readonly GroupCounts[]): Counts 
     elections: sum((one) => one.elections),
     handovers: sum((one) => one.handovers),
     promotions: sum((one) => one.promotions),
-    writeOffs: sum((one) => one.writeOffs),
+    fencings: sum((one) => one.fencings),
     passings: sum((one) => one.passings),
     lockStates: sum((one) => one.lockStates),
     podEvents: history.pods.length,

@@ -68,7 +68,7 @@ export type WatchedGroup = {
   readonly followerValue: string | null;
   /** Full Consul key of the lock. */
   readonly lockKey: string;
-  /** Full Consul key of the record: the lock's own, or another one when strangers share the lock. */
+  /** Full Consul key of the record: the lock's own, or another one when externalHolders share the lock. */
   readonly recordKey: string;
   /** resourceVersions between which the object existed; absent: always. */
   readonly bornAt?: string;

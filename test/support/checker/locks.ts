@@ -13,12 +13,12 @@ export type SeenRecord = {
 
 export type LockState = {
   readonly state: KeyState;
-  /** uid of the member whose session holds the lock; null: nobody, a stranger, or a session of unknown name. */
+  /** uid of the member whose session holds the lock; null: nobody, an external holder, or a session of unknown name. */
   readonly holder: string | null;
   /** The record that stood beside the lock at that index; null: none, or not seen. */
   readonly record: SeenRecord | null;
   /** The first state seen of a new life of Consul: nobody's transaction made it, if its token is not a new one. */
-  readonly firstOfLife: boolean;
+  readonly firstOfIncarnation: boolean;
 };
 
 type Json = Readonly<Record<string, unknown>>;
@@ -56,9 +56,9 @@ export function locksOf(history: History, group: WatchedGroup): readonly LockSta
     .filter((state) => state.key === group.lockKey)
     .map((state) => {
       const record = readRecord(recordBeside(group, state, records));
-      const firstOfLife = state.life !== life;
+      const firstOfIncarnation = state.life !== life;
       life = state.life;
-      return { state, record, firstOfLife, holder: holderOf(state, record, group, history.sessions) };
+      return { state, record, firstOfIncarnation, holder: holderOf(state, record, group, history.sessions) };
     })
     .filter((state) => belongsTo(group, state));
 }

@@ -88,17 +88,17 @@ function mayBeUnseen(checked: Case, token: number): boolean {
 }
 
 /**
- * I4: before the lock passes from one member to another, the old one is written off: a `fenced` value never used
- * before and no label, or its deletion. The write-off must come after every promotion of the old holder with a lower
+ * I4: before the lock passes from one member to another, the old one is fenced: a `fenced` value never used
+ * before and no label, or its deletion. The fencing patch must come after every promotion of the old holder with a lower
  * token and before the new holder's promotion, both in resourceVersion order; and, by arrival times, not surely before
  * the old holder's last state of the lock (a verification in between would allow a promotion that nobody has written
  * off) and not surely after the lock's passing. A gap of the watch that
  * hides writes to the old holder leaves nothing to check. Where writes were refused, whoever was not promoted before, nor
  * later by what was given before, was no leader (ADR 0013).
  */
-export const writtenOffFirst = (checked: Case): readonly Breach[] => [
+export const fencedFirst = (checked: Case): readonly Breach[] => [
   ...passings(checked).flatMap((passing) => {
-    const message = notWrittenOff(checked, passing);
+    const message = notFenced(checked, passing);
     if (message === null || (checked.options.refusals === true && neverPromotedBy(checked, passing))) return [];
     const pods = [passing.from, passing.to].flatMap((uid) => checked.trace.known.get(uid) ?? []);
     return [breach(checked, 'I4', pods, { state: passing.state.state }, message)];
@@ -115,13 +115,13 @@ export type Passing = {
   readonly state: LockState;
 };
 
-/** Each time the lock went from one member to another, with nobody or strangers in between or not. */
+/** Each time the lock went from one member to another, with nobody or externalHolders in between or not. */
 export function passings(checked: Pick<Case, 'locks'>): readonly Passing[] {
   const found: Passing[] = [];
   let owed = new Map<string, LockState>();
   let highest = 0;
   for (const state of checked.locks) {
-    const restored = state.firstOfLife && state.record !== null && state.record.token <= highest;
+    const restored = state.firstOfIncarnation && state.record !== null && state.record.token <= highest;
     highest = Math.max(highest, state.record?.token ?? 0);
     if (state.holder === null) continue;
     if (restored) {
@@ -136,7 +136,7 @@ export function passings(checked: Pick<Case, 'locks'>): readonly Passing[] {
   return found;
 }
 
-function notWrittenOff(checked: Case, passing: Passing): string | null {
+function notFenced(checked: Case, passing: Passing): string | null {
   const { trace } = checked;
   const old = trace.known.get(passing.from);
   const promoted = trace.promotions.find(
@@ -145,7 +145,7 @@ function notWrittenOff(checked: Case, passing: Passing): string | null {
   if (old === undefined || hiddenByGap(checked, passing, promoted) || leftInTime(checked, passing, promoted))
     return null;
   const newName = trace.known.get(passing.to)?.name ?? passing.to;
-  return `${lockName(trace.group)} passed from ${podName(old)} to ${newName}, but ${old.name} was not written off in between`;
+  return `${lockName(trace.group)} passed from ${podName(old)} to ${newName}, but ${old.name} was not fenced in between`;
 }
 
 function hiddenByGap(checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean {
@@ -155,9 +155,9 @@ function hiddenByGap(checked: Case, { from, held, state }: Passing, promoted: Pr
   return checked.gaps.some((gap) => between(gap) && gap.changes.some((change) => hides(change, from)));
 }
 
-/** Whether the old holder was written off or deleted between its last promotion and what followed. */
+/** Whether the old holder was fenced or deleted between its last promotion and what followed. */
 function leftInTime(checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean {
-  const { promotions, writeOffs, deletions } = checked.trace;
+  const { promotions, fencings, deletions } = checked.trace;
   const toleranceMs = tolerance(checked);
   const token = state.record?.token ?? Number.POSITIVE_INFINITY;
   const last = promotions.findLast((act) => act.pod.uid === from && (act.token ?? 0) < token);
@@ -165,7 +165,7 @@ function leftInTime(checked: Case, { from, held, state }: Passing, promoted: Pro
   const inTime = ({ pod, step }: Act): boolean =>
     pod.uid === from && step.position > after && step.position < until && !surelyAfter(step, state.state, toleranceMs);
   return (
-    deletions.some(inTime) || writeOffs.some((act) => inTime(act) && !surelyAfter(held.state, act.step, toleranceMs))
+    deletions.some(inTime) || fencings.some((act) => inTime(act) && !surelyAfter(held.state, act.step, toleranceMs))
   );
 }
 
@@ -181,7 +181,7 @@ function fencedAnew(checked: Case): readonly Breach[] {
   const used = new Set<string>();
   const { trace } = checked;
   return [
-    ...trace.writeOffs.flatMap(({ step, pod, fenced, labelStayed }) => {
+    ...trace.fencings.flatMap(({ step, pod, fenced, labelStayed }) => {
       const again = used.has(fenced);
       used.add(fenced);
       if (again) return [breach(checked, 'I4', [pod], { step }, `the fenced value ${fenced} was used before`)];

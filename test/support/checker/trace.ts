@@ -13,12 +13,12 @@ export type Promotion = Act & {
 };
 
 /** A new `fenced` value. `labelStayed`, of a label that is this group's, is a breach of its own. */
-export type WriteOff = Act & { readonly fenced: string; readonly labelStayed: boolean };
+export type Fencing = Act & { readonly fenced: string; readonly labelStayed: boolean };
 
 export type Trace = {
   readonly group: WatchedGroup;
   readonly promotions: readonly Promotion[];
-  readonly writeOffs: readonly WriteOff[];
+  readonly fencings: readonly Fencing[];
   /** The operator took the label away without a `fenced` value, from a pod that keeps other keys of the group. */
   readonly bareDemotions: readonly Act[];
   readonly deletions: readonly Act[];
@@ -33,7 +33,7 @@ export type Trace = {
 type Draft = {
   readonly group: WatchedGroup;
   readonly promotions: Promotion[];
-  readonly writeOffs: WriteOff[];
+  readonly fencings: Fencing[];
   readonly bareDemotions: Act[];
   readonly deletions: Act[];
   readonly doubles: { step: Step; pods: readonly WatchedPod[] }[];
@@ -46,7 +46,7 @@ export function traceOf(group: WatchedGroup, steps: readonly Step[], groups: rea
   const draft: Draft = {
     group,
     promotions: [],
-    writeOffs: [],
+    fencings: [],
     bareDemotions: [],
     deletions: [],
     doubles: [],
@@ -85,7 +85,7 @@ function followPod(draft: Draft, step: Step, change: Change, rivals: readonly Wa
     draft.deletions.push({ step, pod });
     return false;
   }
-  if (step.kind !== 'first') noteWriteOff(draft, step, change);
+  if (step.kind !== 'first') noteFencing(draft, step, change);
   if (isLabelled(draft.group, after)) return noteLabelled(draft, step, { ...change, after }, rivals);
   draft.labelled.delete(pod.uid);
   const lost = isLabelled(draft.group, before) && change.by === 'operator';
@@ -104,8 +104,9 @@ function noteLabelled(
   if (draft.labelled.has(pod.uid)) draft.labelled.set(pod.uid, after);
   const was = isLabelled(group, before);
   const sameToken = before?.annotations[tokenKey(group)] === after.annotations[tokenKey(group)];
-  const letGo = group.labelsStay === true && after.annotations[tokenKey(group)] === undefined;
-  if ((was && (sameToken || letGo)) || !operators(group, change) || !concerns(group, change, rivals)) return false;
+  const releaseFinalizer = group.labelsStay === true && after.annotations[tokenKey(group)] === undefined;
+  if ((was && (sameToken || releaseFinalizer)) || !operators(group, change) || !concerns(group, change, rivals))
+    return false;
   draft.labelled.set(pod.uid, after);
   if (step.kind !== 'first') draft.promotions.push({ step, pod, token: tokenOf(group, after), labelWentOn: !was });
   return true;
@@ -115,13 +116,13 @@ const bare = (group: WatchedGroup, before: WatchedPod | null, after: WatchedPod)
   before?.annotations[fencedKey(group)] === after.annotations[fencedKey(group)] &&
   after.annotations[tokenKey(group)] !== undefined;
 
-function noteWriteOff(draft: Draft, step: Step, change: Change): void {
+function noteFencing(draft: Draft, step: Step, change: Change): void {
   const { group } = draft;
   const { before, after } = change;
   const fenced = after?.annotations[fencedKey(group)];
   if (after === null || fenced === undefined || fenced === before?.annotations[fencedKey(group)]) return;
   if (change.by === 'foreign') return;
-  draft.writeOffs.push({
+  draft.fencings.push({
     step,
     pod: after,
     fenced,

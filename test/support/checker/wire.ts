@@ -112,7 +112,7 @@ function unverified(patch: PodPatch, txns: readonly LockTxn[], group: WatchedGro
 const locks = (txn: LockTxn | undefined, group: WatchedGroup): boolean =>
   txn?.ops.some((op) => op.Verb === 'lock' && op.Key === group.lockKey) === true;
 
-/** I4: the write-off of the last holder was acknowledged, and sent after the index was known, when the lock is asked to move. */
+/** I4: the fencing patch of the last holder was acknowledged, and sent after the index was known, when the lock is asked to move. */
 function tooEarly(
   txn: LockTxn,
   txns: readonly LockTxn[],
@@ -125,14 +125,14 @@ function tooEarly(
   if (holder === undefined || !uid || !locks(txn, group) || uid === txn.record?.podUid) return [];
   const knownMs = holder.exchange.forwardedMs ?? holder.exchange.receivedMs;
   const answered = ({ answeredMs }: Exchange): boolean => answeredMs !== null && answeredMs <= txn.exchange.receivedMs;
-  const writtenOff = patches.some(
+  const fenced = patches.some(
     (patch) =>
       patch.uid === uid && fences(patch, group) && patch.exchange.receivedMs >= knownMs && answered(patch.exchange),
   );
   const name = holder.record.podName ?? uid;
-  if (writtenOff || wire.kubernetes.some((exchange) => answered(exchange) && provesGone(exchange, group, name, uid)))
+  if (fenced || wire.kubernetes.some((exchange) => answered(exchange) && provesGone(exchange, group, name, uid)))
     return [];
-  const message = `the lock was asked to leave ${podName({ name, uid })} before it was written off`;
+  const message = `the lock was asked to leave ${podName({ name, uid })} before it was fenced`;
   return [found(group, 'I4', txn.exchange, message)];
 }
 

@@ -1,7 +1,7 @@
 /** Lets one fault after the other befall a story, and measures what its users lost by each. */
 import { sentence } from '../checker/breach.ts';
 import type { Interval } from '../checker/history.ts';
-import { noLeaderMoved } from '../checker/stays.ts';
+import { noLeaderMoved } from '../checker/no-failover.ts';
 import type { Leading, LedOptions } from '../harness.ts';
 import type { Cost } from './costs.ts';
 import { missedTicks } from './deliveries.ts';

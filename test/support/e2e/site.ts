@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { ensureImages, type Images } from '../../../dev/images/index.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import type { Kubectl } from '../kubectl.ts';
-import { type Doubt, doubtInTrouble } from '../observer/doubt.ts';
+import { type Doubt, invalidateInTrouble } from '../observer/doubt.ts';
 
 export type Site = AsyncDisposable &
   Pick<Harness, 'cluster' | 'kubectl' | 'observer'> & {
@@ -27,7 +27,7 @@ export type Manifest = Record<string, unknown> & { readonly kind: string; readon
 export async function openSite(): Promise<Site> {
   const images = await ensureImages();
   await using made = new AsyncDisposableStack();
-  const consulTrouble = doubtInTrouble();
+  const consulTrouble = invalidateInTrouble();
   const { cluster, kubectl, observer } = made.use(
     await startHarness({ realNodes: 2, consulHeldBack: consulTrouble.heldBack }),
   );

@@ -8,7 +8,7 @@ import { callAllTheTime, type ServiceClient } from './service-client.ts';
 import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage } from './site.ts';
 
 export const TICK_MS = 200;
-/** The notifier looks at its yes between the two. */
+/** The notifier looks at its grant between the two. */
 export const PREPARE_MS = 20;
 export const DEPART_MS = 80;
 /** The sink lives there, so no fault befalls it. */

@@ -1,10 +1,10 @@
-/** What is done to the arena, each fault with its end. A seed makes the list; when exactly each thing takes effect is the machine's business. */
+/** What is done to the rig, each fault with its end. A seed makes the list; when exactly each thing takes effect is the machine's business. */
 import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stream } from '../simulation/random.ts';
-import { type Arena, lockKeyOf } from './arena.ts';
 import { persistently } from './persistently.ts';
+import { type FaultRig, lockKeyOf } from './rig.ts';
 
 export type Fault = {
   readonly kind: Kind;
@@ -71,7 +71,7 @@ function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('Consul')) return 'consul';
   if (kind.startsWith('API')) return 'api';
   if (kind.startsWith('pod')) return `pod ${target}`;
-  if (kind === 'consul lock waits') return `stranger ${target % 2}`;
+  if (kind === 'consul lock waits') return `external ${target % 2}`;
   if (
     kind === 'operator killed' ||
     kind === 'operator ended' ||
@@ -85,7 +85,7 @@ function exclusive({ kind, target }: Fault): string {
 
 /** Carries the schedule out; `say` is told of each begin and end. Resolves when every fault is undone. */
 export async function inflict(
-  arena: Arena,
+  rig: FaultRig,
   faults: readonly Fault[],
   say: (line: string) => void,
   signal: AbortSignal,
@@ -101,7 +101,7 @@ export async function inflict(
     inflicted.push(fault.kind);
     say(`${fault.kind} (${fault.target}) for ${(fault.forMs / 1000).toFixed(1)} s`);
     try {
-      const undo = await begin(arena, fault);
+      const undo = await begin(rig, fault);
       await delay(fault.forMs, null, { signal }).catch(() => undefined);
       await undo();
     } catch (error) {
@@ -117,12 +117,12 @@ export async function inflict(
 
 type Undo = () => Promise<void> | void;
 
-async function begin(arena: Arena, fault: Fault): Promise<Undo> {
+async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
   const { kind, target } = fault;
-  if (kind.startsWith('pod')) return await beginPod(arena, fault);
-  if (kind === 'consul lock waits') return beginStranger(arena, target);
-  if (kind.startsWith('Consul') || kind.startsWith('API')) return await beginServer(arena, fault);
-  const replica = arena.replicas[target % arena.replicas.length];
+  if (kind.startsWith('pod')) return await beginPod(rig, fault);
+  if (kind === 'consul lock waits') return beginExternal(rig, target);
+  if (kind.startsWith('Consul') || kind.startsWith('API')) return await beginServer(rig, fault);
+  const replica = rig.replicas[target % rig.replicas.length];
   if (replica === undefined) throw new Error('no replica');
   switch (kind) {
     case 'operator killed':
@@ -184,7 +184,7 @@ async function begin(arena: Arena, fault: Fault): Promise<Undo> {
 }
 
 /** The real command: it waits for the lock, has it while it may, and gives it back when it is ended. */
-function beginStranger({ sharing, consulAddress, cluster }: Arena, target: number): Undo {
+function beginExternal({ sharing, consulAddress, cluster }: FaultRig, target: number): Undo {
   const key = lockKeyOf(sharing[target % sharing.length] ?? '');
   const env = { ...process.env, ...cluster.env, CONSUL_HTTP_ADDR: `http://${consulAddress}` };
   const child = spawn('consul', ['lock', '-child-exit-code', key, 'exec sleep 600'], { env, stdio: 'ignore' });
@@ -195,8 +195,8 @@ function beginStranger({ sharing, consulAddress, cluster }: Arena, target: numbe
   };
 }
 
-async function beginPod(arena: Arena, { kind, target }: Fault): Promise<Undo> {
-  const { namespace, groups, observer, world } = arena;
+async function beginPod(rig: FaultRig, { kind, target }: Fault): Promise<Undo> {
+  const { namespace, groups, observer, world } = rig;
   const app = groups[target % groups.length] ?? '';
   // The leader two times of three: it is what matters.
   const leader = observer.leaders(namespace, app)[0]?.name;
@@ -207,19 +207,22 @@ async function beginPod(arena: Arena, { kind, target }: Fault): Promise<Undo> {
     return () => attempt(() => world.setReady(namespace, name, true));
   }
   await attempt(() => world.deletePod(namespace, name));
-  const create = (): Promise<void> => attempt(() => createOnce(arena, name, app));
+  const create = (): Promise<void> => attempt(() => createOnce(rig, name, app));
   if (kind === 'pod deleted') return create;
   await create();
   return () => undefined;
 }
 
 /** Created before an answer that was lost, it is there. */
-async function createOnce({ world, namespace }: Arena, name: string, app: string): Promise<void> {
+async function createOnce({ world, namespace }: FaultRig, name: string, app: string): Promise<void> {
   if ((await world.readPod(namespace, name)) === null) await world.pod({ namespace, name, labels: { app } });
   else await world.setReady(namespace, name, true);
 }
 
-async function beginServer({ cluster, consulServers, consulTrouble }: Arena, { kind, target }: Fault): Promise<Undo> {
+async function beginServer(
+  { cluster, consulServers, consulTrouble }: FaultRig,
+  { kind, target }: Fault,
+): Promise<Undo> {
   if (kind === 'API server killed') {
     const server = cluster.component('kube-apiserver');
     await server.kill();

@@ -3,8 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, type History, sentence } from '../checker.ts';
-import { type Arena, lockKeyOf, openArena } from './arena.ts';
 import { inflict, type Kind, scheduleOf } from './faults.ts';
+import { type FaultRig, lockKeyOf, openRig } from './rig.ts';
 import { median, takeSamples } from './samples.ts';
 
 export type FaultsReport = {
@@ -35,10 +35,10 @@ export async function runFaults(
   const begunMs = performance.now();
   const tell = (line: string): void =>
     say(`${((performance.now() - begunMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
-  await using arena = await openArena(GROUPS, options.keep ?? null);
-  await allLed(arena, performance.now());
+  await using rig = await openRig(GROUPS, options.keep ?? null);
+  await allLed(rig, performance.now());
   tell(`${GROUPS} groups are led; faults for ${options.minutes} minutes from seed ${options.seed}`);
-  const samples = takeSamples(arena);
+  const samples = takeSamples(rig);
   const over = new AbortController();
   const sampling = (async () => {
     while (!over.signal.aborted) {
@@ -47,15 +47,15 @@ export async function runFaults(
     }
   })();
   const schedule = scheduleOf(options.seed, options.minutes * 60_000);
-  const { inflicted } = await inflict(arena, schedule, tell, options.signal);
+  const { inflicted } = await inflict(rig, schedule, tell, options.signal);
   const undoneMs = performance.now();
   tell(`${inflicted.length} faults are undone`);
-  const ledAfterMs = await allLed(arena, undoneMs);
+  const ledAfterMs = await allLed(rig, undoneMs);
   over.abort();
   await sampling;
-  const sessions = await sessionsSettle(arena);
-  await arena.observer.caughtUp(30_000);
-  const history = arena.observer.history({ namespaces: [arena.namespace] });
+  const sessions = await sessionsSettle(rig);
+  await rig.observer.caughtUp(30_000);
+  const history = rig.observer.history({ namespaces: [rig.namespace] });
   const { breaches, counts } = check(history);
   if (options.keep !== undefined) await keepHistory(options.keep, history);
   const kinds = new Map<Kind, number>();
@@ -64,7 +64,7 @@ export async function runFaults(
     breaches: breaches.map(sentence),
     ledAfterMs,
     kinds,
-    errors: arena.replicas.flatMap((replica) => replica.errors()),
+    errors: rig.replicas.flatMap((replica) => replica.errors()),
     words: [
       `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
       samples.words(),
@@ -81,7 +81,7 @@ async function keepHistory(dir: string, history: History): Promise<void> {
 }
 
 /** Milliseconds after `fromMs` at which each group was seen with one ready leader whose lock is held. */
-async function allLed({ observer, namespace, groups, sharing }: Arena, fromMs: number): Promise<readonly number[]> {
+async function allLed({ observer, namespace, groups, sharing }: FaultRig, fromMs: number): Promise<readonly number[]> {
   return await Promise.all(
     groups.map(async (name) => {
       await observer.until(
@@ -98,12 +98,12 @@ async function allLed({ observer, namespace, groups, sharing }: Arena, fromMs: n
 }
 
 /** One for each member and each replica is left; what faults left behind expires. */
-async function sessionsSettle({ world, groups, replicas }: Arena): Promise<string> {
+async function sessionsSettle({ world, groups, replicas }: FaultRig): Promise<string> {
   const wanted = groups.length * 3 + replicas.length;
   const untilMs = performance.now() + SESSIONS_TIMEOUT_MS;
   for (;;) {
     const all = await world.consul.sessions();
-    const count = all.filter(({ node }) => node === 'leadergroup-arena').length;
+    const count = all.filter(({ node }) => node === 'leadergroup-rig').length;
     if (count === wanted) return `${count}, one for each member and each replica`;
     if (performance.now() > untilMs) throw new Error(`${count} sessions are left, not ${wanted}`);
     await delay(1000);

@@ -1,6 +1,6 @@
 /** What the replicas hold, looked at from time to time: memory, sockets, and sessions in Consul. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import type { Arena } from './arena.ts';
+import type { FaultRig } from './rig.ts';
 
 export type Sample = { readonly replica: string; readonly megabytes: number; readonly sockets: number };
 
@@ -10,7 +10,7 @@ export type Samples = {
   words(): string;
 };
 
-export function takeSamples({ replicas, world }: Arena): Samples {
+export function takeSamples({ replicas, world }: FaultRig): Samples {
   const taken: Sample[][] = [];
   const sessions: number[] = [];
   return {
@@ -23,7 +23,7 @@ export function takeSamples({ replicas, world }: Arena): Samples {
       );
       taken.push(found.filter((sample) => sample !== null));
       const all = await world.consul.sessions().catch(() => []);
-      sessions.push(all.filter(({ node }) => node === 'leadergroup-arena').length);
+      sessions.push(all.filter(({ node }) => node === 'leadergroup-rig').length);
     },
     words: () => {
       const third = Math.max(1, Math.floor(taken.length / 3));

@@ -16,7 +16,7 @@ const mayLead = (pod: Pod): boolean =>
 export function wrongAtRest(model: Model): readonly string[] {
   const leaders = model.leaders();
   if (model.api.group()?.status?.lockedBy) {
-    return leaders.length === 0 ? [] : [`a stranger has the lock, and ${leaders.join()} carries the label`];
+    return leaders.length === 0 ? [] : [`an external holder has the lock, and ${leaders.join()} carries the label`];
   }
   if (leaders.length > 1) return [`${leaders.join(' and ')} carry the label`];
   return model.api.pods().some(mayLead) ? wrongWhileLed(leaders[0], lockedFor(model)?.name) : [];

@@ -34,7 +34,7 @@ export type Promises = {
 /** What a committed transaction of a replica gave to whom. `version`: the API server's highest resourceVersion then. */
 type Grant = { readonly uid: string; readonly token: number; readonly version: number; readonly podLog: number };
 
-/** Its answers to patches count from this many requests about one pod: a write-off may then go by uid alone. */
+/** Its answers to patches count from this many requests about one pod: a fencing patch may then go by uid alone. */
 const CONFLICTS_BEFORE_FORCE = 5;
 
 export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: LeaderGroup): Promises {
@@ -80,7 +80,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     ];
     if (wrong.length > 0) breach(`I6: ${by} writes ${wrong.join(', ')} to ${pod.name}`);
     if (patch.labels[label.key] === label.leader) promotionSent(request);
-    if (typeof patch.annotations[fenced] === 'string') writeOffSent(request, patch.annotations[fenced]);
+    if (typeof patch.annotations[fenced] === 'string') fencingSent(request, patch.annotations[fenced]);
   }
 
   function promotionSent({ by, pod, resourceVersion, patch }: PatchRequest): void {
@@ -96,7 +96,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     }
   }
 
-  function writeOffSent({ by, pod, resourceVersion }: PatchRequest, value: string): void {
+  function fencingSent({ by, pod, resourceVersion }: PatchRequest, value: string): void {
     if (fences.has(value)) breach(`I4: ${by} writes ${pod.name} off with a value used before: ${value}`);
     fences.add(value);
     const sent = (forceable.get(pod.uid) ?? 0) + 1;
@@ -161,7 +161,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     if (open.length > 0) breach(`${by} changed the lock without checking the version of ${open.join(', ')}`);
   }
 
-  /** Promise I4: whoever held the lock before has been written off since, or is gone. */
+  /** Promise I4: whoever held the lock before has been fenced since, or is gone. */
   function checkPassing(by: string, before: Grant, to: string): void {
     const old = api.pods().find(({ uid }) => uid === before.uid);
     if (old === undefined) return;

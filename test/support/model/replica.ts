@@ -1,11 +1,11 @@
 /**
- * One operator replica of the model: the real store, locks, session keeper, observer, planner, executor, reconciler and
+ * One operator replica of the model: the real store, locks, session sessionManager, observer, planner, executor, reconciler and
  * reporter, over a link. What is not real is who feeds them: a test says when a watch delivers and how much of it,
  * and what the replica believes of its bucket.
  */
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
-import { type GateAnswer, MAX_YES_MS } from '../../../src/election/gate.ts';
+import { type GateAnswer, MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import {
   bucketKey,
   bucketOf,
@@ -15,18 +15,18 @@ import {
   syntheticNode,
 } from '../../../src/election/keys.ts';
 import type { Ownership } from '../../../src/election/observation.ts';
-import { createAnnouncer } from '../../../src/operator/announce.ts';
-import { type ConsulContact, trackContact } from '../../../src/operator/consul-contact.ts';
-import { createAsk } from '../../../src/operator/gate.ts';
-import { createLocks, type Locks } from '../../../src/operator/locks.ts';
-import { createObserver } from '../../../src/operator/observe.ts';
-import { createOwners } from '../../../src/operator/owners.ts';
-import type { Next } from '../../../src/operator/queue.ts';
-import { createReconciler, type Reconciler } from '../../../src/operator/reconciler.ts';
-import { createSessionKeeper, type SessionKeeper } from '../../../src/operator/sessions.ts';
-import { createStatusWriter } from '../../../src/operator/status-writer.ts';
-import { createStore, type Store } from '../../../src/operator/store.ts';
-import { createYeses } from '../../../src/operator/yeses.ts';
+import { createStore, type Store } from '../../../src/operator/cache/store.ts';
+import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
+import { createAsk } from '../../../src/operator/gate/gate.ts';
+import { createGrants } from '../../../src/operator/gate/grants.ts';
+import { createLocks, type Locks } from '../../../src/operator/locks/locks.ts';
+import { createObserver } from '../../../src/operator/observe/observe.ts';
+import { createOwners } from '../../../src/operator/observe/owners.ts';
+import type { Next } from '../../../src/operator/reconcile/queue.ts';
+import { createReconciler, type Reconciler } from '../../../src/operator/reconcile/reconciler.ts';
+import { createAnnouncer } from '../../../src/operator/report/announce.ts';
+import { createStatusWriter } from '../../../src/operator/report/status-writer.ts';
+import { createSessionManager, type SessionManager } from '../../../src/operator/sessions/sessions.ts';
 import { createFakeRandom, type FakeClock } from './fake-clock.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
 import { noLog, noMetrics } from './sinks.ts';
@@ -40,7 +40,7 @@ export const MARGIN_MS = 2000;
 export type Replica = {
   readonly name: string;
   readonly link: Link;
-  readonly keeper: SessionKeeper;
+  readonly sessionManager: SessionManager;
   readonly locks: Locks;
   readonly store: Store;
   readonly contact: ConsulContact;
@@ -71,7 +71,7 @@ export type Replica = {
   /** The gate, asked by a pod about `default/notifier`. */
   ask(podUid: string): GateAnswer;
   glance: Reconciler['glance'];
-  /** It has just got the bucket: whoever had it before may have said a yes until now. Without this nobody has. */
+  /** It has just got the bucket: whoever had it before may have said a grant until now. Without this nobody has. */
   gotBucket(): void;
   /** What the last pass that ended wants next. */
   next(): Next | null;
@@ -103,7 +103,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const contact = trackContact(link.consul, clock, () => undefined, { quietMs: 0 });
   const ports = { consul: contact.consul, clock, random, marginMs };
   const node = syntheticNode(SPACE);
-  const keeper = createSessionKeeper({
+  const sessionManager = createSessionManager({
     ...ports,
     kubernetes: link.kubernetes,
     metrics: noMetrics,
@@ -124,24 +124,24 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     belief === 'owned' && session !== null
       ? {
           kind: 'owned',
-          fence: { key: bucketKey(SPACE, bucketOf(namespace, group)), session },
+          guard: { key: bucketKey(SPACE, bucketOf(namespace, group)), session },
           untilMs: Number.MAX_SAFE_INTEGER,
         }
       : { kind: belief === 'owned' ? 'notOwned' : belief };
 
   let gotBucketMs: number | null = null;
   const owners = createOwners(link.kubernetes, clock);
-  const yeses = createYeses(clock, () => gotBucketMs);
+  const grants = createGrants(clock, () => gotBucketMs);
   const reconciler = createReconciler({
     store,
     observe: createObserver({
       clock,
       store,
       locks,
-      keeper,
+      sessionManager,
       marginMs,
       ownership,
-      silentSinceMs: contact.silentSinceMs,
+      outageSinceMs: contact.outageSinceMs,
       lockKeyProblem: () => null,
       aloneSinceMs: () => aloneSinceMs,
       heldSinceMs: () => null,
@@ -152,13 +152,13 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       kubernetes: link.kubernetes,
       clock,
       random,
-      keeper,
+      sessionManager,
       locks,
-      doubtOwnership: () => {
+      invalidateOwnership: () => {
         if (bucketsOf(api).some((bucket) => consul.entry(bucket)?.session !== session)) belief = 'notOwned';
       },
       syntheticNode: node,
-      yeses,
+      grants,
       owners,
       repaired: () => undefined,
       progress: () => undefined,
@@ -168,19 +168,19 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
     writeInvalid: () => Promise.resolve(true),
     ownership: () => belief,
-    consulSilent: () => contact.silentSinceMs() !== null,
+    consulUnreachable: () => contact.outageSinceMs() !== null,
     clock,
     metrics: noMetrics,
     log: noLog,
     dropped: (key) => {
-      keeper.drop(key);
+      sessionManager.drop(key);
       locks.dropped(key);
-      yeses.dropped(key);
+      grants.dropped(key);
     },
     signal: dying.signal,
   });
 
-  const ask = createAsk(reconciler, yeses, MAX_YES_MS);
+  const ask = createAsk(reconciler, grants, MAX_GRANT_MS);
 
   async function reconcile(key: string): Promise<void> {
     try {
@@ -228,7 +228,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   return {
     name,
     link,
-    keeper,
+    sessionManager,
     locks,
     store,
     contact,
@@ -262,13 +262,13 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     believes: () => belief,
     giveUp: () => {
       belief = belief === 'neverKnown' ? 'neverKnown' : 'notOwned';
-      for (const key of keeper.keys()) keeper.drop(key);
+      for (const key of sessionManager.keys()) sessionManager.drop(key);
       for (const key of store.groupKeys()) reconciler.forget(key);
       for (const prefix of watchedPrefixes()) locks.forget(prefix);
     },
     adopt: async () => {
       for (const found of await contact.consul.listSessions(node, dying.signal)) {
-        await keeper.adopt(found, dying.signal);
+        await sessionManager.adopt(found, dying.signal);
       }
     },
     pass: (key = GROUP_KEY) => {
@@ -285,7 +285,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     kill: () => {
       dying.abort(new Error('killed'));
       for (const request of link.held()) request.giveUp();
-      for (const key of keeper.keys()) keeper.drop(key);
+      for (const key of sessionManager.keys()) sessionManager.drop(key);
     },
     alive: () => !dying.signal.aborted,
   };

@@ -38,8 +38,8 @@ export type Act =
   | { readonly act: 'deliver' | 'giveUp' | 'drop' }
   | { readonly act: 'editTtl' }
   | { readonly act: 'backup' | 'restore' | 'wipe' }
-  /** With a lockKey: `consul lock` of a stranger, and its end, which deletes the key. */
-  | { readonly act: 'strangerLocks' | 'strangerLeaves' }
+  /** With a lockKey: `consul lock` of an external holder, and its end, which deletes the key. */
+  | { readonly act: 'externalLocks' | 'externalLeaves' }
   | { readonly act: 'wait'; readonly ms: number }
   /** From now on no request of this replica reaches Consul, its renewals neither. */
   | { readonly act: 'deafen' | 'heal'; readonly replica: number };
@@ -79,7 +79,7 @@ const rareAct = fc.oneof(
   fc.record({ act: fc.constant('editTtl' as const) }),
 );
 const disasterAct = fc.record({ act: fc.constantFrom('backup', 'restore', 'wipe') });
-const strangerAct = fc.record({ act: fc.constantFrom('strangerLocks', 'strangerLeaves') });
+const externalAct = fc.record({ act: fc.constantFrom('externalLocks', 'externalLeaves') });
 
 const timeAct = fc.oneof(
   fc.record({ act: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 40_000 }) }),
@@ -120,11 +120,11 @@ export function actsOn(terrain: Terrain): fc.Arbitrary<readonly Act[]> {
   const more = {
     'own lock': [],
     disasters: [{ arbitrary: disasterAct, weight: 2 }],
-    'shared lock': [{ arbitrary: strangerAct, weight: 3 }],
+    'shared lock': [{ arbitrary: externalAct, weight: 3 }],
     outages: [{ arbitrary: timeAct, weight: 5 }],
     'outages of a shared lock': [
       { arbitrary: timeAct, weight: 5 },
-      { arbitrary: strangerAct, weight: 2 },
+      { arbitrary: externalAct, weight: 2 },
     ],
   }[terrain];
   return fc.array(fc.oneof(...usual, ...more) as fc.Arbitrary<Act>, { minLength: 4, maxLength: 30, size: 'max' });
@@ -184,7 +184,7 @@ function createWalker(model: Model): Walker {
   const deaf = new Set<Replica>();
   const lives = new Map<string, number>();
   let backup: Backup | null = null;
-  let stranger: string | null = null;
+  let external: string | null = null;
   let started = 0;
 
   function seat(at: number): Replica {
@@ -269,17 +269,17 @@ function createWalker(model: Model): Walker {
 
   const lockOf = (group: LeaderGroup): string => groupKeys(SPACE, group, group.spec.lockKey).lock;
 
-  function strangerActs(leaves: boolean): void {
+  function externalActs(leaves: boolean): void {
     const group = api.group();
     if (group === null) return;
     if (leaves) {
-      if (stranger !== null && consul.entry(lockOf(group))?.session === stranger) consul.foreign.remove(lockOf(group));
-      if (stranger !== null) consul.foreign.endSession(stranger);
-      stranger = null;
+      if (external !== null && consul.entry(lockOf(group))?.session === external) consul.foreign.remove(lockOf(group));
+      if (external !== null) consul.foreign.endSession(external);
+      external = null;
       return;
     }
-    stranger ??= consul.foreign.openSession({ node: 'elsewhere', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
-    consul.foreign.lock(lockOf(group), stranger, null);
+    external ??= consul.foreign.openSession({ node: 'elsewhere', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
+    consul.foreign.lock(lockOf(group), external, null);
   }
 
   async function take(act: Act): Promise<void> {
@@ -310,9 +310,9 @@ function createWalker(model: Model): Walker {
       case 'restore':
       case 'wipe':
         return rebuild(act.act === 'restore' ? backup : null, act.act === 'wipe');
-      case 'strangerLocks':
-      case 'strangerLeaves':
-        return strangerActs(act.act === 'strangerLeaves');
+      case 'externalLocks':
+      case 'externalLeaves':
+        return externalActs(act.act === 'externalLeaves');
       case 'wait':
         return await model.clock.advance(act.ms);
       case 'deafen':

@@ -43,7 +43,7 @@ export type Act = { readonly atMs: number } & (
     }
   | { readonly act: 'timing'; readonly group: number; readonly ttlMs: number }
   | { readonly act: 'pause'; readonly group: number; readonly forMs: number }
-  | { readonly act: 'stranger'; readonly group: number; readonly forMs: number }
+  | { readonly act: 'external'; readonly group: number; readonly forMs: number }
   /** Deleted, and made anew under its name when it has gone. */
   | { readonly act: 'remake'; readonly group: number; readonly forMs: number }
   /** Somebody else takes the leader label off whenever it sees it. */
@@ -156,8 +156,8 @@ const KINDS_OF_SERVERS = [
   'wipe',
   'timing',
   'pause',
-  'stranger',
-  'stranger',
+  'external',
+  'external',
 ] as const;
 
 function actOf(random: Random, frame: Frame): Act {
@@ -217,7 +217,7 @@ function serverAct(random: Random, { groups, steady }: Frame, atMs: number): Act
     case 'timing':
       return { act, atMs, group, ttlMs: random.pick([10_000, 20_000, 40_000]) };
     case 'pause':
-    case 'stranger':
+    case 'external':
       return { act, atMs, group, forMs };
   }
 }

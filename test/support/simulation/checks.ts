@@ -2,7 +2,7 @@
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { LABEL_STOP } from '../../../src/election/owners.ts';
-import { ADOPTION_MS } from '../../../src/operator/observe.ts';
+import { ADOPTION_MS } from '../../../src/operator/observe/observe.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
@@ -28,7 +28,7 @@ export type SimCounts = {
   handovers: number;
   bucketMoves: number;
   memberExpiries: number;
-  yeses: number;
+  grants: number;
   conflicts: number;
 };
 
@@ -50,7 +50,7 @@ export function createChecks(scenario: Scenario): Checks {
     handovers: 0,
     bucketMoves: 0,
     memberExpiries: 0,
-    yeses: 0,
+    grants: 0,
     conflicts: 0,
   };
   let stage: Stage | null = null;
@@ -149,7 +149,7 @@ function watchHaste({ consul, loop }: Stage, breach: (text: string) => void): vo
 }
 
 /**
- * Every member asks any replica about itself, again and again. It counts a yes from before it sent the question; no two members
+ * Every member asks any replica about itself, again and again. It counts a grant from before it sent the question; no two members
  * of a group may hold one at a time. (I10. Says nothing while clocks have stood still.)
  */
 function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
@@ -163,11 +163,11 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
     const replica = stage.replicas[random.below(scenario.replicas)];
     if (pod === null || pod.stopped || replica === undefined) return;
     const sentMs = loop.nowMs();
-    const life = stage.lifeOf(pod.uid);
+    const life = stage.incarnationOf(pod.uid);
     loop.after(random.between(0.1, 2), () =>
       replica.process.run(() => {
         const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid);
-        if (answer.kind !== 'yes') return;
+        if (answer.kind !== 'grant') return;
         loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
           hear(group, { uid: pod.uid, life, untilMs: sentMs + answer.validForMs }),
         );
@@ -175,19 +175,19 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
     );
   }
 
-  function hear(group: string, yes: Yes): void {
+  function hear(group: string, grant: Yes): void {
     const nowMs = loop.nowMs();
-    if (yes.untilMs <= nowMs || stage.lifeOf(yes.uid) !== yes.life) return;
-    counts.yeses += 1;
+    if (grant.untilMs <= nowMs || stage.incarnationOf(grant.uid) !== grant.life) return;
+    counts.grants += 1;
     const alive = (held.get(group) ?? []).filter(
-      ({ uid, life, untilMs }) => untilMs > nowMs && stage.lifeOf(uid) === life,
+      ({ uid, life, untilMs }) => untilMs > nowMs && stage.incarnationOf(uid) === life,
     );
-    const other = alive.find(({ uid }) => uid !== yes.uid);
+    const other = alive.find(({ uid }) => uid !== grant.uid);
     if (other !== undefined && !stage.clocksStood())
       breach(
-        `I10: at ${nowMs.toFixed(1)} ms ${yes.uid} has a yes of ${group} while ${other.uid} has one until ${other.untilMs.toFixed(1)} ms`,
+        `I10: at ${nowMs.toFixed(1)} ms ${grant.uid} has a grant of ${group} while ${other.uid} has one until ${other.untilMs.toFixed(1)} ms`,
       );
-    held.set(group, [...alive.filter(({ uid }) => uid !== yes.uid), yes]);
+    held.set(group, [...alive.filter(({ uid }) => uid !== grant.uid), grant]);
   }
 
   for (const { name, pods } of scenario.groups)

@@ -1,7 +1,7 @@
 /** What histories met: acts, pairs of acts that overlap, and what the operator did, said and gave as causes. And what they did not meet. */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Action } from '../../../src/election/actions.ts';
-import type { UnfitCause } from '../../../src/election/plan-held.ts';
+import type { IneligibleCause } from '../../../src/election/plan-held.ts';
 import type { notReady, ready } from '../../../src/election/plans.ts';
 import type { Act, Scenario } from './acts.ts';
 
@@ -32,7 +32,7 @@ const LASTS: Readonly<Record<Act['act'], boolean>> = {
   outage: true,
   timing: false,
   pause: true,
-  stranger: true,
+  external: true,
   remake: true,
   enforce: true,
   refuse: true,
@@ -47,8 +47,8 @@ const ACTIONS = all<Action['do']>({
   readGroup: true,
   listPods: true,
   openSessions: true,
-  writeOff: true,
-  awaitYes: true,
+  fence: true,
+  awaitGrantExpiry: true,
   take: true,
   verify: true,
   handOver: true,
@@ -86,7 +86,7 @@ const STALLED = [
 ];
 
 const CAUSES = [
-  ...all<UnfitCause>({
+  ...all<IneligibleCause>({
     LeaderGone: true,
     LeaderTerminating: true,
     LeaderExcluded: true,
@@ -130,10 +130,10 @@ export function createMeetings(): Meetings {
   return { met: (kind, name) => void met.add(`${kind} ${name}`), all: () => [...met].toSorted() };
 }
 
-/** The acts of a scenario. A stranger at a group without a shared key does nothing, and is not counted. */
+/** The acts of a scenario. A external at a group without a shared key does nothing, and is not counted. */
 export function meetActs({ acts: given, groups }: Pick<Scenario, 'acts' | 'groups'>, { met }: Meetings): void {
   const effective = given.filter(
-    (act) => act.act !== 'stranger' || groups[act.group % groups.length]?.lockKey !== null,
+    (act) => act.act !== 'external' || groups[act.group % groups.length]?.lockKey !== null,
   );
   for (const [at, act] of effective.entries()) {
     met('act', act.act);

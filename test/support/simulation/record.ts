@@ -43,7 +43,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
   api.onChange((change, kind) => {
     mix(`${loop.nowMs()} ${JSON.stringify(change)}`);
     if (kind === 'leadergroups')
-      noteLife(change as { before: LeaderGroup | null; after: LeaderGroup | null; version: number });
+      noteIncarnation(change as { before: LeaderGroup | null; after: LeaderGroup | null; version: number });
     if (kind !== 'pods') return;
     const { before, after, version } = change as { before: Pod | null; after: Pod | null; version: number };
     const pod = after ?? before;
@@ -55,7 +55,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
   });
 
   /** A group that is made anew is another one, for the checker too. */
-  function noteLife({
+  function noteIncarnation({
     before,
     after,
     version,

@@ -1,11 +1,11 @@
 /** One operator replica of the simulation: the real operator and the real reflectors in a process that can be hurt. */
 import { parseLeaderGroup } from '../../../src/api/parse.ts';
-import { projectNode } from '../../../src/kubernetes/node.ts';
-import { projectPod } from '../../../src/kubernetes/pod.ts';
-import { createReflector, type Reflector } from '../../../src/kubernetes/reflector.ts';
+import { projectNode } from '../../../src/kubernetes/objects/node.ts';
+import { projectPod } from '../../../src/kubernetes/objects/pod.ts';
+import { createReflector, type Reflector } from '../../../src/kubernetes/reflector/reflector.ts';
 import { createOperator, type Operator } from '../../../src/operator/operator.ts';
 import type { Watch } from '../../../src/operator/options.ts';
-import type { ReplicaIdentity } from '../../../src/operator/replicas/membership.ts';
+import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Random } from '../../../src/ports/clock.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import type { PatchRequest } from '../model/link.ts';

@@ -3,7 +3,7 @@ import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
-import type { ReplicaIdentity } from '../../../src/operator/replicas/membership.ts';
+import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import { aGroup, aPod } from '../builders.ts';
 import type { PatchRequest } from '../model/link.ts';
@@ -34,7 +34,7 @@ export type Stage = {
   /** The API server answers. */
   apiServerWell(): boolean;
   /** When the pod's present process began (its containers may have ended since and begun again). */
-  lifeOf(uid: string): number;
+  incarnationOf(uid: string): number;
   do(act: Act): void;
   /** Ends every fault at once; pods are ready, replicas run. */
   heal(): void;
@@ -210,7 +210,7 @@ export function openStage(
       }
       case 'timing':
       case 'pause':
-      case 'stranger':
+      case 'external':
         return groupAct(given);
       case 'remake':
         return remake(plan(given.group), given.forMs);
@@ -274,7 +274,7 @@ export function openStage(
     later(forMs, () => replacePod(group, pod, uid));
   }
 
-  function groupAct(given: Extract<Act, { act: 'timing' | 'pause' | 'stranger' }>): void {
+  function groupAct(given: Extract<Act, { act: 'timing' | 'pause' | 'external' }>): void {
     const { name, lockKey } = plan(given.group);
     const edit = (change: Partial<LeaderGroup['spec']>): void =>
       api.foreign.changeGroup(name, ({ spec }) => ({ spec: { ...spec, ...change } }));
@@ -287,7 +287,7 @@ export function openStage(
         () => edit({ paused: false }),
       );
     }
-    if (lockKey !== null) stranger(`${lockKey}/.lock`, given.forMs);
+    if (lockKey !== null) external(`${lockKey}/.lock`, given.forMs);
   }
 
   function remake(of: GroupPlan, forMs: number): void {
@@ -336,7 +336,7 @@ export function openStage(
   }
 
   /** As `consul lock` does: waits for the lock, overwrites its value, and deletes the key when it is done. */
-  function stranger(key: string, forMs: number): void {
+  function external(key: string, forMs: number): void {
     const { foreign } = consul;
     const session = foreign.openSession({ node: 'vm', name: 'Consul API Lock', ttlMs: 0, lockDelayMs: 0 });
     let over = false;
@@ -452,7 +452,7 @@ export function openStage(
     defects,
     clocksStood: () => stood,
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
-    lifeOf: (uid) => lives.get(uid) ?? 0,
+    incarnationOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,
   };

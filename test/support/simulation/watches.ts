@@ -7,7 +7,7 @@ import {
   type ListWatch,
   ListWatchError,
   type WatchRequest,
-} from '../../../src/kubernetes/list-watch.ts';
+} from '../../../src/kubernetes/reflector/list-watch.ts';
 import type { Change, WorldApiServer } from '../model/world-api-server.ts';
 import type { Loop } from './loop.ts';
 import type { Server, Wire } from './network.ts';

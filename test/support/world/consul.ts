@@ -1,4 +1,4 @@
-/** What tests do to Consul: look, and do what strangers, accidents and administrators do. */
+/** What tests do to Consul: look, and do what externalHolders, accidents and administrators do. */
 import { type ConsulAccess, consulRest } from '../rest.ts';
 
 export type ConsulEntry = {
@@ -38,7 +38,7 @@ export type ConsulWorld = {
   /** A plain PUT, as somebody's hand does it: the value is another, flags and LockIndex become 0, the holder stays. */
   overwrite(key: string, value: string): Promise<void>;
   /** Takes a free lock with a session that is none of ours, as `consul lock` does. Rejects when the lock is held. */
-  lockAsStranger(key: string, value?: string): Promise<Stranger>;
+  lockAsExternal(key: string, value?: string): Promise<Stranger>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -77,8 +77,8 @@ export function openConsul(access: ConsulAccess): ConsulWorld {
     destroySession: (id) => rest.must('PUT', `/v1/session/destroy/${id}`),
     deleteKey: (key) => rest.must('DELETE', `/v1/kv/${key}`),
     overwrite: (key, value) => rest.must('PUT', `/v1/kv/${key}`, value, 'application/octet-stream'),
-    lockAsStranger: async (key, value = '') => {
-      const body = { Name: 'a stranger', TTL: '86400s', LockDelay: '0s', Behavior: 'release' };
+    lockAsExternal: async (key, value = '') => {
+      const body = { Name: 'an external holder', TTL: '86400s', LockDelay: '0s', Behavior: 'release' };
       const { ID: session } = await rest.must<{ readonly ID: string }>('PUT', '/v1/session/create', body);
       const path = `/v1/kv/${key}?flags=${LOCK_FLAGS}`;
       const end = async (): Promise<void> => {

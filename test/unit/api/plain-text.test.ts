@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { plainText } from '../../../src/api/plain-text.ts';
 
-describe('text of strangers', () => {
+describe('text of externalHolders', () => {
   it('stays as it is where it is harmless', () => {
     expect(plainText('web-1 on node "größer" 😀', 100)).toBe('web-1 on node "größer" 😀');
   });

@@ -381,7 +381,7 @@ describe('an answer that is not Consul’s', () => {
     expect((await failureOf(connect(address).renewSession('s1', forever))).kind).toBe('unreachable');
   });
 
-  it('never renews one: a yes about another session counts for nothing', async () => {
+  it('never renews one: a grant about another session counts for nothing', async () => {
     const { address } = await serve(always(200, [{ ...renewed[0], ID: 's2' }]));
     expect((await failureOf(connect(address).renewSession('s1', forever))).kind).toBe('unknown');
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sinceAnnotation } from '../../../src/api/names.ts';
-import { answerGate, type GateAnswer, MAX_YES_MS } from '../../../src/election/gate.ts';
+import { answerGate, type GateAnswer, MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
@@ -17,16 +17,16 @@ import {
 } from '../../support/builders-election.ts';
 
 const ask = (o: Partial<Observation> = {}, pod = 'a'): GateAnswer =>
-  answerGate(anObservation(o), `uid-of-${pod}`, MAX_YES_MS);
+  answerGate(anObservation(o), `uid-of-${pod}`, MAX_GRANT_MS);
 
-const owned = (untilMs: number) => ({ ownership: { kind: 'owned', fence: FENCE, untilMs } }) as const;
+const owned = (untilMs: number) => ({ ownership: { kind: 'owned', guard: FENCE, untilMs } }) as const;
 const sessions = (overrides: Parameters<typeof aSession>[1]) => ({
   sessions: [aSession('a', overrides), aSession('b')],
 });
 
-describe('the gate says yes', () => {
+describe('the gate says grant', () => {
   it('to the pod that leads, with its token, for two seconds', () => {
-    expect(ask()).toMatchObject({ kind: 'yes', leader: { pod: 'a', uid: 'uid-of-a', token: 4 }, validForMs: 2000 });
+    expect(ask()).toMatchObject({ kind: 'grant', leader: { pod: 'a', uid: 'uid-of-a', token: 4 }, validForMs: 2000 });
   });
 
   it('whichever of the members it is, and tells since when it leads', () => {
@@ -37,17 +37,17 @@ describe('the gate says yes', () => {
       observed({ ...leader, annotations: { ...leader.annotations, [since]: '2026-01-02T12:00:00Z' } }),
     ];
     expect(ask({ pods, lock: heldBy('b') }, 'b')).toMatchObject({
-      kind: 'yes',
+      kind: 'grant',
       leader: { pod: 'b', acquireTime: '2026-01-02T12:00:00Z' },
     });
   });
 
   it('no longer than the replica’s own session may be believed (attack 13)', () => {
-    expect(ask(owned(NOW_MS + 300))).toMatchObject({ kind: 'yes', validForMs: 300 });
+    expect(ask(owned(NOW_MS + 300))).toMatchObject({ kind: 'grant', validForMs: 300 });
   });
 
   it('no longer than the leader’s session may be believed', () => {
-    expect(ask(sessions({ deadlineMs: NOW_MS + 700 }))).toMatchObject({ kind: 'yes', validForMs: 700 });
+    expect(ask(sessions({ deadlineMs: NOW_MS + 700 }))).toMatchObject({ kind: 'grant', validForMs: 700 });
   });
 });
 
@@ -58,11 +58,11 @@ describe('the gate says no', () => {
 
   it.each<[string, Partial<Observation>]>([
     ['whose lock is free', { lock: freeAfter('a') }],
-    ['that has been written off', { pods: [observed(aPod({ name: 'a' }))] }],
+    ['that has been fenced', { pods: [observed(aPod({ name: 'a' }))] }],
     ['that is not yet promoted with the lock’s token', { lock: heldBy('a', 5) }],
     ['whose group is being deleted', { group: aGroup({ deleting: true }) }],
     ['that is gone', { pods: [observed(aPod({ name: 'b' }))] }],
-    ['while a stranger holds the lock', { lock: aLock({ session: 'a-stranger', record: aRecord('a', 4) }) }],
+    ['while an external holder holds the lock', { lock: aLock({ session: 'a-external', record: aRecord('a', 4) }) }],
   ])('to a pod %s', (_what, o) => {
     expect(ask(o)).toEqual({ kind: 'no', leader: null });
   });
@@ -123,7 +123,11 @@ describe('once the gate has been asked', () => {
     ['is left alone where nobody has it', { lock: freeAfter('a') }, []],
     ['is left alone where its holder is not labelled', { pods: [observed(aPod({ name: 'a' }))] }, []],
     ['is left alone where its record cannot be believed', { lock: { ...heldBy('a'), record: null } }, []],
-    ['is left alone where a stranger has written over it', { lock: { ...heldBy('a'), foreignEntry: true } }, []],
+    [
+      'is left alone where an external holder has written over it',
+      { lock: { ...heldBy('a'), foreignEntry: true } },
+      [],
+    ],
     [
       'is verified after an outage that its session has survived',
       { verified: true, ...sessions({ proven: false }) },
@@ -153,20 +157,23 @@ describe('a lock that leaves its holder', () => {
   const b = observed(aPod({ name: 'b' }));
   const kinds = (o: Partial<Observation>) => plan(anObservation(o)).actions.map((action) => action.do);
 
-  it('waits for every yes after the write-off and before the transaction', () => {
-    expect(kinds({ pods: [unready, b] })).toEqual(['writeOff', 'awaitYes', 'handOver', 'promote']);
-    expect(kinds({ lock: freeAfter('x'), pods: [b] })).toEqual(['writeOff', 'awaitYes', 'take', 'promote']);
+  it('waits for every grant after the fencing patch and before the transaction', () => {
+    expect(kinds({ pods: [unready, b] })).toEqual(['fence', 'awaitGrantExpiry', 'handOver', 'promote']);
+    expect(kinds({ lock: freeAfter('x'), pods: [b] })).toEqual(['fence', 'awaitGrantExpiry', 'take', 'promote']);
     expect(
       kinds({ pods: [observed(aLeader(4, { name: 'a', phase: 'Failed', ready: false }), { member: false })] }),
-    ).toEqual(['writeOff', 'awaitYes', 'unlock']);
+    ).toEqual(['fence', 'awaitGrantExpiry', 'unlock']);
   });
 
   it.each([
     ['nor of one whose containers have ended', true, ['uid-of-a', 'uid-of-b']],
     ['but for one that is said to have failed and may be running', false, ['uid-of-b']],
-  ])('does not wait for a yes of the pod that gets it, %s', (_, stopped, exempt) => {
+  ])('does not wait for a grant of the pod that gets it, %s', (_, stopped, exempt) => {
     const over = observed(aLeader(4, { name: 'a', phase: 'Failed', stopped, ready: false }), { member: false });
     const planned = plan(anObservation({ pods: [over, b] }));
-    expect(planned.actions.find((action) => action.do === 'awaitYes')).toEqual({ do: 'awaitYes', exempt });
+    expect(planned.actions.find((action) => action.do === 'awaitGrantExpiry')).toEqual({
+      do: 'awaitGrantExpiry',
+      exempt,
+    });
   });
 });

@@ -26,7 +26,7 @@ describe('a member that has been ready for minReadySeconds', () => {
     ['is paused', maturing({}, { spec: { paused: true } })],
     ['is stalled', maturing({ overlapsWith: 'older', pods: [newcomer], lock: freeAfter('a') })],
     ['is led elsewhere', elsewhere()],
-    ['knows nothing of Consul since the deadline', maturing({ consulSilent: true, lockDeadlineMs: NOW_MS })],
+    ['knows nothing of Consul since the deadline', maturing({ consulUnreachable: true, lockDeadlineMs: NOW_MS })],
   ])('wakes a group that %s', (_, o) => {
     const planned = plan(o);
     expect(planned.actions).toEqual([]);
@@ -39,7 +39,7 @@ describe('a member that has been ready for minReadySeconds', () => {
 });
 
 function elsewhere(): Observation {
-  const holderSession = { kind: 'stranger', name: 'cron', node: 'vm-1' } as const;
+  const holderSession = { kind: 'external', name: 'cron', node: 'vm-1' } as const;
   return maturing({ pods: [newcomer], lock: aLock({ session: 'theirs' }), holderSession });
 }
 

@@ -19,28 +19,28 @@ const deleted = (overrides: GroupOverrides = {}): LeaderGroup => aGroup({ deleti
 const deleting = (overrides: Partial<Observation> = {}): Observation =>
   anObservation({ group: deleted(), deletingSinceMs: NOW_MS - 100, ...overrides });
 
-/** Written off, not cleaned yet. */
+/** Fenced, not cleaned yet. */
 const marked = (name: string) =>
   observed(
     aPod({ name, annotations: { 'token.leadergroup.dev/notifier': '4', 'fenced.leadergroup.dev/notifier': 'x' } }),
   );
 
 describe('a group is being deleted', () => {
-  it('everyone labelled is written off, then the lock is given up', () => {
-    expect(steps(plan(deleting()))).toEqual(['writeOff a', 'unlock']);
+  it('everyone labelled is fenced, then the lock is given up', () => {
+    expect(steps(plan(deleting()))).toEqual(['fence a', 'unlock']);
   });
 
   it('then its last token is left in Consul, its traces on pods go, and last the finalizer', () => {
     const o = deleting({
       pods: [marked('a'), observed(aPod({ name: 'b' }))],
       lock: freeAfter('a'),
-      writtenOff: new Set(['uid-of-a']),
+      fenced: new Set(['uid-of-a']),
     });
     expect(steps(plan(o))).toEqual(['bury', 'cleanUp a', 'removeFinalizer']);
   });
 
-  it('the previous holder is written off although it carries no label', () => {
-    expect(steps(plan(deleting({ pods: [marked('a')], lock: freeAfter('a') })))[0]).toBe('writeOff a');
+  it('the previous holder is fenced although it carries no label', () => {
+    expect(steps(plan(deleting({ pods: [marked('a')], lock: freeAfter('a') })))[0]).toBe('fence a');
   });
 
   it('nothing is left of a group that never gave a token', () => {
@@ -62,17 +62,17 @@ describe('a group is being deleted', () => {
         record: aRecord('gone', 4),
         versions: [index(keys.lock, 5), index(keys.record, record), index(keys.token, 6)],
       });
-    const writtenOff = new Set(['uid-of-gone']);
-    const planned = plan(deleting({ group, keys, pods: [], lock: lock(7), writtenOff }));
+    const fenced = new Set(['uid-of-gone']);
+    const planned = plan(deleting({ group, keys, pods: [], lock: lock(7), fenced }));
     expect(steps(planned)).toEqual(['bury', 'removeFinalizer']);
     expect(theAction(planned, 'bury').record).toMatchObject({ token: 4, groupUid: group.uid });
   });
 
-  it('a stranger keeps its lock, our own session is adopted first', () => {
+  it('an external holder keeps its lock, our own session is adopted first', () => {
     const lock = { ...heldBy('a'), session: 'of-nobody' };
     expect(steps(plan(deleting({ lock })))).toEqual(['readHolderSession']);
-    const holderSession = { kind: 'stranger', name: 's', node: 'n' } as const;
-    expect(steps(plan(deleting({ lock, holderSession })))).toEqual(['writeOff a']);
+    const holderSession = { kind: 'external', name: 's', node: 'n' } as const;
+    expect(steps(plan(deleting({ lock, holderSession })))).toEqual(['fence a']);
   });
 
   it('a label that is another group’s business stays on the pod', () => {
@@ -82,7 +82,7 @@ describe('a group is being deleted', () => {
         { claimedByOther: true, member: false },
       ),
     ];
-    const o = deleting({ pods, lock: freeAfter('gone'), writtenOff: new Set(['uid-of-gone']) });
+    const o = deleting({ pods, lock: freeAfter('gone'), fenced: new Set(['uid-of-gone']) });
     expect(theAction(plan(o), 'cleanUp').pods[0]?.label).toBe('keep');
   });
 
@@ -93,7 +93,7 @@ describe('a group is being deleted', () => {
       group: deleted({ spec: { label } }),
       pods,
       lock: freeAfter('gone'),
-      writtenOff: new Set(['uid-of-gone']),
+      fenced: new Set(['uid-of-gone']),
     });
     expect(theAction(plan(o), 'cleanUp').pods).toMatchObject([{ pod: { name: 'b' }, label: 'remove' }]);
   });
@@ -108,7 +108,7 @@ describe('a group is being deleted', () => {
 
   it('pause and a stall do not hold it up', () => {
     const o = deleting({ group: deleted({ spec: { paused: true } }), overlapsWith: 'older', lockKeyProblem: 'no' });
-    expect(steps(plan(o))).toEqual(['writeOff a', 'unlock']);
+    expect(steps(plan(o))).toEqual(['fence a', 'unlock']);
   });
 
   it('nothing is done before a read has shown that it is this very group: a cache may show an earlier one', () => {
@@ -119,20 +119,20 @@ describe('a group is being deleted', () => {
     const o = deleting({
       pods: [observed(aPod({ name: 'b', annotations: { 'token.leadergroup.dev/notifier': '9' } }))],
       lock: freeAfter('a', 4),
-      writtenOff: new Set(['uid-of-a']),
+      fenced: new Set(['uid-of-a']),
     });
     expect(theAction(plan(o), 'bury').record).toMatchObject({ token: 9, deleted: Math.floor(o.wallSeconds / 60) });
   });
 
   it('what is left once is not written again', () => {
     const lock = aLock({ record: aRecord('a', 4, { deleted: 28_000_000 }) });
-    const o = deleting({ pods: [marked('a')], lock, writtenOff: new Set(['uid-of-a']) });
+    const o = deleting({ pods: [marked('a')], lock, fenced: new Set(['uid-of-a']) });
     expect(steps(plan(o))).toEqual(['cleanUp a', 'removeFinalizer']);
   });
 });
 
 describe('a group whose label may not be taken off', () => {
-  const refused = { writeOffRefused: { message: 'the policy says no', status: 422, retryAtMs: NOW_MS + 30_000 } };
+  const refused = { fencingRefused: { message: 'the policy says no', status: 422, retryAtMs: NOW_MS + 30_000 } };
 
   it('says so while it waits', () => {
     const planned = plan(deleting(refused));
@@ -151,19 +151,19 @@ describe('a group whose label may not be taken off', () => {
 
 describe('a group is being deleted while Consul is away', () => {
   it.each([
-    { consulSilent: true },
+    { consulUnreachable: true },
     { ownership: { kind: 'lapsed' } },
     { ownership: { kind: 'neverKnown' } },
     { consulDenied: { message: 'no', retryAtMs: NOW_MS + 1 } },
   ] as const)('labels come off first: %j', (away) => {
-    expect(steps(plan(deleting(away)))).toEqual(['writeOff a']);
+    expect(steps(plan(deleting(away)))).toEqual(['fence a']);
   });
 
   it('Consul is waited for for ten seconds', () => {
     const pods = [marked('a')];
-    const waiting = deleting({ consulSilent: true, pods, deletingSinceMs: NOW_MS - 9500 });
+    const waiting = deleting({ consulUnreachable: true, pods, deletingSinceMs: NOW_MS - 9500 });
     expect(plan(waiting)).toMatchObject({ actions: [], againMs: 500 });
-    const over = deleting({ consulSilent: true, pods, deletingSinceMs: NOW_MS - 10_000 });
+    const over = deleting({ consulUnreachable: true, pods, deletingSinceMs: NOW_MS - 10_000 });
     expect(steps(plan(over))).toEqual(['cleanUp a', 'removeFinalizer']);
   });
 });

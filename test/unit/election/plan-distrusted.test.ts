@@ -21,8 +21,8 @@ const member = (name: string) => observed(aPod({ name }));
 
 const KINDS: readonly (readonly [string, LockView])[] = [
   ['missing', aLock()],
-  ['earlierLife', aLock({ record: aRecord('a', 9, { groupUid: 'uid-of-another' }) })],
-  ['earlierLife', aLock({ record: aRecord('a', 9, { generation: 2 }) })],
+  ['previousIncarnation', aLock({ record: aRecord('a', 9, { groupUid: 'uid-of-another' }) })],
+  ['previousIncarnation', aLock({ record: aRecord('a', 9, { generation: 2 }) })],
   ['tooLow', aLock({ record: aRecord('a', 3) })],
   ['contradicted', aLock({ session: 'session-of-a', record: aRecord('b', 9) })],
 ];
@@ -56,7 +56,7 @@ describe('a record that cannot be believed', () => {
     anObservation({ freshList: true, groupConfirmed: true, ...overrides });
 
   it.each(KINDS)('makes the lock read and the pods listed anew first: %s', (kind, lock) => {
-    const planned = plan(anObservation({ lock, groupConfirmed: kind === 'earlierLife' }));
+    const planned = plan(anObservation({ lock, groupConfirmed: kind === 'previousIncarnation' }));
     expect(steps(planned)).toEqual(['readLock', 'listPods']);
   });
 
@@ -65,24 +65,24 @@ describe('a record that cannot be believed', () => {
     expect(steps(plan(anObservation({ lock })))).toEqual(['readGroup']);
   });
 
-  it('makes every other member and everyone labelled written off, members without a label too', () => {
+  it('makes every other member and everyone labelled fenced, members without a label too', () => {
     const outside = observed(aLeader(2, { name: 'x' }), { member: false });
     const bystander = observed(aPod({ name: 'y' }), { member: false });
     const pods = [observed(aLeader(4, { name: 'a' })), member('b'), outside, bystander];
-    expect(steps(plan(fresh({ lock: aLock(), pods })))).toEqual(['writeOff b,x', 'take a', 'promote a']);
+    expect(steps(plan(fresh({ lock: aLock(), pods })))).toEqual(['fence b,x', 'take a', 'promote a']);
   });
 
   it('elects whoever carries the label under the highest token', () => {
     const pods = [observed(aLeader(2, { name: 'a' })), observed(aLeader(7, { name: 'b' })), member('c')];
-    expect(steps(plan(fresh({ lock: aLock(), pods })))).toEqual(['writeOff a,c', 'take b', 'promote b']);
+    expect(steps(plan(fresh({ lock: aLock(), pods })))).toEqual(['fence a,c', 'take b', 'promote b']);
   });
 
   it('else whoever holds the lock, if it is fit', () => {
     const lock = aLock({ session: 'session-of-b' });
     const pods = [member('a'), member('b')];
-    expect(steps(plan(fresh({ lock, pods })))).toEqual(['writeOff a', 'verify b', 'promote b']);
-    const ailing = [member('a'), observed(aPod({ name: 'b', ready: false }))];
-    expect(steps(plan(fresh({ lock, pods: ailing })))).toEqual(['writeOff b', 'handOver a', 'promote a']);
+    expect(steps(plan(fresh({ lock, pods })))).toEqual(['fence a', 'verify b', 'promote b']);
+    const degraded = [member('a'), observed(aPod({ name: 'b', ready: false }))];
+    expect(steps(plan(fresh({ lock, pods: degraded })))).toEqual(['fence b', 'handOver a', 'promote a']);
   });
 
   it('also when the lock is ours: the token is raised above all that is seen', () => {
@@ -101,16 +101,12 @@ describe('a record that cannot be believed', () => {
     expect(steps(plan(fresh({ lock: aLock(), groupConfirmed: false })))).toEqual(['readGroup']);
   });
 
-  it('writes nobody off twice at one version of the lock: each write-off would wake the group once more', () => {
+  it('writes nobody off twice at one version of the lock: each fencing patch would wake the group once more', () => {
     const lock = aLock();
-    const writtenOff = new Set(['uid-of-b', 'uid-of-c']);
-    expect(steps(plan(fresh({ lock, writtenOff })))).toEqual(['take a', 'promote a']);
+    const fenced = new Set(['uid-of-b', 'uid-of-c']);
+    expect(steps(plan(fresh({ lock, fenced })))).toEqual(['take a', 'promote a']);
     const labelledAgain = [observed(aLeader(3, { name: 'a' })), observed(aLeader(2, { name: 'b' }))];
-    expect(steps(plan(fresh({ lock, writtenOff, pods: labelledAgain })))).toEqual([
-      'writeOff b',
-      'take a',
-      'promote a',
-    ]);
+    expect(steps(plan(fresh({ lock, fenced, pods: labelledAgain })))).toEqual(['fence b', 'take a', 'promote a']);
   });
 
   it('waits where nobody can lead', () => {

@@ -27,7 +27,7 @@ describe('the lock is free', () => {
     expect(steps(planned)).toEqual(['take a', 'promote a']);
     expect(planned.cause).toBe('SessionLost');
     expect(theAction(planned, 'take').transaction).toMatchObject({
-      fence: FENCE,
+      guard: FENCE,
       from: null,
       to: { session: 'session-of-a' },
       token: { kind: 'above', token: 4 },
@@ -42,19 +42,19 @@ describe('the lock is free', () => {
 
   it('without it, whoever carries the label', () => {
     const pods = [member('b'), observed(aPod({ name: 'c', labels: LABELLED }))];
-    expect(steps(plan(anObservation({ pods, lock: freeAfter('a') })))).toEqual(['writeOff a', 'take c', 'promote c']);
+    expect(steps(plan(anObservation({ pods, lock: freeAfter('a') })))).toEqual(['fence a', 'take c', 'promote c']);
   });
 
   it('else the best', () => {
     const pods = [observed(aPod({ name: 'a', ready: false })), member('c'), member('b')];
     const planned = plan(anObservation({ pods, lock: freeAfter('a') }));
-    expect(steps(planned)).toEqual(['writeOff a', 'take b', 'promote b']);
+    expect(steps(planned)).toEqual(['fence a', 'take b', 'promote b']);
     expect(planned.cause).toBe('LeaderLost');
   });
 
-  it('the previous holder and everyone else labelled are written off before, the nominee never', () => {
+  it('the previous holder and everyone else labelled are fenced before, the nominee never', () => {
     const pods = [observed(aLeader(3, { name: 'a', ready: false })), observed(aLeader(4, { name: 'b' })), member('c')];
-    expect(steps(plan(anObservation({ pods, lock: freeAfter('a') })))).toEqual(['writeOff a', 'take b', 'promote b']);
+    expect(steps(plan(anObservation({ pods, lock: freeAfter('a') })))).toEqual(['fence a', 'take b', 'promote b']);
   });
 
   it('the nominee gets a session first', () => {
@@ -124,8 +124,8 @@ describe('a group without members', () => {
     const notYet = { status: 'False', reason: 'NoMembers' };
     expect(says({})).toEqual(notYet);
     expect(says({ group: status({ members: 2 }) })).toEqual(notYet);
-    const earlierLife = aRecord('a', 4, { groupUid: 'uid-of-an-earlier-group' });
-    expect(says({ lock: aLock({ record: earlierLife }), groupConfirmed: true })).toEqual(notYet);
+    const previousIncarnation = aRecord('a', 4, { groupUid: 'uid-of-an-earlier-group' });
+    expect(says({ lock: aLock({ record: previousIncarnation }), groupConfirmed: true })).toEqual(notYet);
   });
 
   it('is scaled to zero after somebody has led, which is no trouble', () => {
@@ -154,22 +154,22 @@ describe('Consul keeps the lock closed', () => {
 describe('a free lock under a shared key', () => {
   const keys = { lock: 'shared/cron/.lock', record: 'r', token: 't', earlier: 'e' };
 
-  it('has everyone written off first, the nominee too: a stranger may take it at any moment', () => {
+  it('has everyone fenced first, the nominee too: an external holder may take it at any moment', () => {
     const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a') });
-    expect(steps(plan(o))).toEqual(['writeOff a', 'take a', 'promote a']);
+    expect(steps(plan(o))).toEqual(['fence a', 'take a', 'promote a']);
   });
 
-  it('has them written off also when nobody can lead, or Consul keeps the lock closed', () => {
+  it('has them fenced also when nobody can lead, or Consul keeps the lock closed', () => {
     const off = { group: aGroup(shared), keys, lock: freeAfter('a') };
     const pods = [observed(aLeader(4, { name: 'a', ready: false }))];
-    expect(steps(plan(anObservation({ ...off, pods })))).toEqual(['writeOff a']);
-    expect(steps(plan(anObservation({ ...off, lockDelayedUntilMs: NOW_MS + 1 })))).toEqual(['writeOff a']);
+    expect(steps(plan(anObservation({ ...off, pods })))).toEqual(['fence a']);
+    expect(steps(plan(anObservation({ ...off, lockDelayedUntilMs: NOW_MS + 1 })))).toEqual(['fence a']);
   });
 
   it('rests once they are', () => {
     const pods = [observed(aPod({ name: 'a', ready: false }))];
-    const writtenOff = new Set(['uid-of-a']);
-    const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a'), pods, writtenOff, sessions: [] });
+    const fenced = new Set(['uid-of-a']);
+    const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a'), pods, fenced, sessions: [] });
     expect(plan(o).actions).toEqual([]);
   });
 });

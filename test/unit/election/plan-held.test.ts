@@ -30,9 +30,9 @@ describe('the lock is ours and the leader is fine', () => {
     });
   });
 
-  it('anyone else labelled is written off, after a verification', () => {
+  it('anyone else labelled is fenced, after a verification', () => {
     const stray = observed(aLeader(3, { name: 'b' }));
-    expect(steps(plan(anObservation({ pods: [leader(), stray] })))).toEqual(['verify a', 'writeOff b']);
+    expect(steps(plan(anObservation({ pods: [leader(), stray] })))).toEqual(['verify a', 'fence b']);
   });
 
   it('one without its label is promoted, after a verification', () => {
@@ -63,7 +63,7 @@ describe('the lock is ours and the leader is fine', () => {
     const o = anObservation({ pods });
     const { transaction } = theAction(plan(o), 'verify');
     expect(transaction.record.writes).toBe((o.lock?.record?.writes ?? 0) + 1);
-    expect(transaction).toMatchObject({ fence: FENCE, from: null, to: { session: 'session-of-a' } });
+    expect(transaction).toMatchObject({ guard: FENCE, from: null, to: { session: 'session-of-a' } });
   });
 
   it('one that terminates is not labelled anew', () => {
@@ -107,9 +107,9 @@ describe('the lock is ours and the leader cannot stay', () => {
     ['PromotionRefused', 'its promotion is refused', [leader({}, { refusedUntilMs: NOW_MS + 1 })]],
   ];
 
-  it.each(cases)('%s: %s; it is written off, then the lock passes, then the next is promoted', (cause, _, before) => {
+  it.each(cases)('%s: %s; it is fenced, then the lock passes, then the next is promoted', (cause, _, before) => {
     const planned = plan(anObservation({ pods: [...before, b] }));
-    expect(steps(planned)).toEqual(['writeOff a', 'handOver b', 'promote b']);
+    expect(steps(planned)).toEqual(['fence a', 'handOver b', 'promote b']);
     expect(planned.cause).toBe(cause);
     expect(theAction(planned, 'handOver').transaction).toMatchObject({
       from: 'session-of-a',
@@ -128,11 +128,11 @@ describe('the lock is ours and the leader cannot stay', () => {
   );
 
   it.each(['LeaderGone', 'LeaderExcluded', 'LeaderFinished', 'LeaderNoLongerMember'])(
-    '%s and nobody else can lead: it is written off and the lock is given up',
+    '%s and nobody else can lead: it is fenced and the lock is given up',
     (cause) => {
       const before = cases.find(([name]) => name === cause)?.[2] ?? [];
       const planned = plan(anObservation({ pods: [...before, notReady('b')] }));
-      expect(steps(planned)).toEqual(['writeOff a', 'unlock']);
+      expect(steps(planned)).toEqual(['fence a', 'unlock']);
       expect(theAction(planned, 'unlock').transaction).toMatchObject({ from: 'session-of-a', to: null });
     },
   );
@@ -146,7 +146,7 @@ describe('the lock is ours and the leader cannot stay', () => {
   it('a stray label is taken off although nobody can lead', () => {
     const stray = observed(aLeader(2, { name: 'b', ready: false }));
     const planned = plan(anObservation({ pods: [leader({ ready: false }), stray] }));
-    expect(steps(planned)).toEqual(['verify a', 'writeOff b']);
+    expect(steps(planned)).toEqual(['verify a', 'fence b']);
   });
 
   it('the nominee gets a session first', () => {
@@ -162,39 +162,39 @@ describe('the lock is ours and the leader cannot stay', () => {
   });
 
   it('a pod that no cache knows is gone only after a GET', () => {
-    const [target] = theAction(plan(anObservation({ pods: [b] })), 'writeOff').targets;
+    const [target] = theAction(plan(anObservation({ pods: [b] })), 'fence').targets;
     expect(target).toMatchObject({ pod: { name: 'a', uid: 'uid-of-a' }, precondition: { kind: 'unknown' } });
   });
 
-  it('a write-off names the version that was read; of a pod that never leads again only the uid', () => {
+  it('a fencing patch names the version that was read; of a pod that never leads again only the uid', () => {
     const precondition = (pod: ObservedPod) =>
-      theAction(plan(anObservation({ pods: [pod, b] })), 'writeOff').targets[0]?.precondition;
+      theAction(plan(anObservation({ pods: [pod, b] })), 'fence').targets[0]?.precondition;
     expect(precondition(leader({ ready: false }))).toEqual({ kind: 'at', resourceVersion: '100' });
     expect(precondition(leader({ deleting: true }))).toEqual({ kind: 'anyVersion' });
     expect(precondition(leader({ phase: 'Failed' }, { member: false }))).toEqual({ kind: 'anyVersion' });
-    expect(precondition(leader({ ready: false }, { writeOffConflicts: 5 }))).toEqual({ kind: 'anyVersion' });
+    expect(precondition(leader({ ready: false }, { fencingConflicts: 5 }))).toEqual({ kind: 'anyVersion' });
   });
 
-  it('the previous holder is written off although it carries no label', () => {
+  it('the previous holder is fenced although it carries no label', () => {
     const pods = [observed(aPod({ name: 'a', ready: false })), b];
-    expect(steps(plan(anObservation({ pods })))[0]).toBe('writeOff a');
+    expect(steps(plan(anObservation({ pods })))[0]).toBe('fence a');
   });
 
-  it('a write-off made at this version of the lock counts, unless the pod is labelled again', () => {
-    const writtenOff = new Set(['uid-of-a']);
+  it('a fencing patch made at this version of the lock counts, unless the pod is labelled again', () => {
+    const fenced = new Set(['uid-of-a']);
     const bare = observed(aPod({ name: 'a', ready: false }));
-    expect(steps(plan(anObservation({ pods: [bare, b], writtenOff })))[0]).toBe('handOver b');
-    expect(steps(plan(anObservation({ pods: [leader({ ready: false }), b], writtenOff })))[0]).toBe('writeOff a');
+    expect(steps(plan(anObservation({ pods: [bare, b], fenced })))[0]).toBe('handOver b');
+    expect(steps(plan(anObservation({ pods: [leader({ ready: false }), b], fenced })))[0]).toBe('fence a');
   });
 });
 
 describe('failoverDelaySeconds', () => {
   const group = aGroup({ spec: { failoverDelayMs: 10_000 } });
-  const ailing = (notReadyForMs: number) => [leader({ ready: false }, { notReadyForMs }), b];
+  const degraded = (notReadyForMs: number) => [leader({ ready: false }, { notReadyForMs }), b];
 
   it('waits for a leader that is not ready, and looks again when it has passed', () => {
     const sessions = ['a', 'b'].map((name) => aSession(name));
-    const planned = plan(anObservation({ group, sessions, pods: ailing(4000) }));
+    const planned = plan(anObservation({ group, sessions, pods: degraded(4000) }));
     expect(planned).toMatchObject({ actions: [], againMs: 6000 });
     expect(planned.verdict?.detail).toContain('failoverDelaySeconds');
   });
@@ -205,7 +205,7 @@ describe('failoverDelaySeconds', () => {
   });
 
   it('is over at its end', () => {
-    expect(steps(plan(anObservation({ group, pods: ailing(10_000) })))).toContain('handOver b');
+    expect(steps(plan(anObservation({ group, pods: degraded(10_000) })))).toContain('handOver b');
   });
 
   it('waits for nobody who is gone, terminating or excluded', () => {
@@ -222,7 +222,7 @@ describe('the session’s timing was edited', () => {
     expect(steps(plan(anObservation({ group })))).toEqual(['openSessions a,b,c']);
   });
 
-  it('the lock passes to it in one transaction under a higher token, and nobody is written off', () => {
+  it('the lock passes to it in one transaction under a higher token, and nobody is fenced', () => {
     const planned = plan(anObservation({ group, sessions: [aSession('a'), suiting('a')] }));
     expect(steps(planned)).toEqual(['handOver a', 'promote a']);
     expect(theAction(planned, 'handOver').transaction).toMatchObject({
@@ -268,9 +268,9 @@ describe('followers’ labels', () => {
   });
 
   it('are not set on a holder that is kept without its label', () => {
-    const ailing = aGroup({ spec: { label: group.spec.label, failoverDelayMs: 120_000 } });
+    const degraded = aGroup({ spec: { label: group.spec.label, failoverDelayMs: 120_000 } });
     const pods = [notReady('a'), b];
-    expect(steps(plan(anObservation({ group: ailing, pods })))).toEqual(['verify a', 'labelFollowers b']);
+    expect(steps(plan(anObservation({ group: degraded, pods })))).toEqual(['verify a', 'labelFollowers b']);
   });
 
   it('are not written at rest', () => {
@@ -278,10 +278,10 @@ describe('followers’ labels', () => {
     expect(plan(anObservation({ group, pods })).actions).toEqual([]);
   });
 
-  it('a write-off sets the value on a member and takes the key off any other pod', () => {
+  it('a fencing patch sets the value on a member and takes the key off any other pod', () => {
     const outside = observed(aLeader(2, { name: 'c' }), { member: false });
     const pods = [leader({ ready: false }), following('b'), outside];
-    const { targets } = theAction(plan(anObservation({ group, pods })), 'writeOff');
+    const { targets } = theAction(plan(anObservation({ group, pods })), 'fence');
     expect(targets.map(({ pod, label }) => [pod.name, label])).toEqual([
       ['a', 'follower'],
       ['c', 'remove'],
@@ -294,7 +294,7 @@ describe('followers’ labels', () => {
 });
 
 describe('a lock whose session and record disagree', () => {
-  it('is not believed: everyone is written off from a fresh list first', () => {
+  it('is not believed: everyone is fenced from a fresh list first', () => {
     const lock = { ...freeAfter('b'), session: 'session-of-a' };
     expect(steps(plan(anObservation({ lock })))).toEqual(['readLock', 'listPods']);
   });

@@ -11,7 +11,7 @@ import { anObservation, aSession, NOW_MS, observed, steps } from '../../support/
 const leading = observed(aLeader(4, { name: 'a' }));
 const follower = observed(aPod({ name: 'b' }));
 const demote = aGroup({ spec: { onConsulLoss: 'Demote' } });
-const silent: Partial<Observation> = { consulSilent: true, group: demote, pods: [leading, follower] };
+const silent: Partial<Observation> = { consulUnreachable: true, group: demote, pods: [leading, follower] };
 const planned = (o: Partial<Observation>) => plan(anObservation(o));
 
 describe('while Consul is silent', () => {
@@ -40,9 +40,9 @@ describe('while Consul is silent', () => {
     expect(planned({ ...gone, pods: [leading] }).verdict).toBeNull();
   });
 
-  it('at the deadline the leader is written off, once, where the group wants that', () => {
-    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS }))).toEqual(['writeOff a']);
-    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForSilence: true }))).toEqual([]);
+  it('at the deadline the leader is fenced, once, where the group wants that', () => {
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS }))).toEqual(['fence a']);
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForOutage: true }))).toEqual([]);
     expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, pods: [follower] }))).toEqual([]);
   });
 
@@ -56,7 +56,7 @@ describe('while Consul is silent', () => {
   });
 
   it('with Demote people are told that nobody carries the label', () => {
-    const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForSilence: true, pods: [follower] });
+    const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForOutage: true, pods: [follower] });
     expect(demoted.verdict?.detail).toContain('nobody carries the leader label');
   });
 
@@ -65,7 +65,7 @@ describe('while Consul is silent', () => {
       ...silent,
       lockDeadlineMs: NOW_MS,
       ownership: { kind: 'notOwned' },
-      demotedForSilence: true,
+      demotedForOutage: true,
     });
     expect([steps(notOwned), notOwned.verdict]).toEqual([[], null]);
   });
@@ -80,7 +80,7 @@ describe('a replica whose bucket has lapsed', () => {
   };
 
   it('counts as cut off from the deadline on, if there is a leader to lose', () => {
-    expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS }))).toEqual(['writeOff a']);
+    expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS }))).toEqual(['fence a']);
     expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS + 1 }))).toEqual([]);
     expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS, pods: [follower] }))).toEqual([]);
   });
@@ -91,7 +91,7 @@ describe('past the deadline of the holder’s session', () => {
 
   it('the lock is not believed, though Consul answers', () => {
     const late = { group: demote, pods: [leading, follower], lockDeadlineMs: NOW_MS };
-    expect(steps(planned({ ...late, sessions: sessions(NOW_MS) }))).toEqual(['writeOff a']);
+    expect(steps(planned({ ...late, sessions: sessions(NOW_MS) }))).toEqual(['fence a']);
     expect(steps(planned({ ...late, sessions: sessions(NOW_MS + 1) }))).toEqual([]);
   });
 });
@@ -101,7 +101,7 @@ describe('a group that another one overrules', () => {
 
   it('takes its label off and gives its lock up', () => {
     const given = planned(overlapping);
-    expect(steps(given)).toEqual(['writeOff a', 'unlock']);
+    expect(steps(given)).toEqual(['fence a', 'unlock']);
     expect(given.verdict?.stalled?.reason).toBe('SelectorOverlap');
   });
 
@@ -119,6 +119,6 @@ describe('a group that another one overrules', () => {
   it('while Consul refuses it at least takes the label off', () => {
     const denied = { message: 'no', count: 1, retryAtMs: NOW_MS + 5000 };
     const given = planned({ ...overlapping, consulDenied: denied });
-    expect([steps(given), given.againMs]).toEqual([['writeOff a'], 5000]);
+    expect([steps(given), given.againMs]).toEqual([['fence a'], 5000]);
   });
 });

@@ -51,7 +51,7 @@ describe('a lock that is not known', () => {
 
 describe('a session that we do not know holds the lock', () => {
   const elsewhere = { lock: { ...heldBy('a'), session: 'of-nobody' } };
-  const stranger = { kind: 'stranger', name: 'consul lock', node: 'vm-1' } as const;
+  const external = { kind: 'external', name: 'consul lock', node: 'vm-1' } as const;
 
   it('is asked for first: it may be ours from an earlier life', () => {
     expect(steps(plan(anObservation(elsewhere)))).toEqual(['readHolderSession']);
@@ -61,24 +61,24 @@ describe('a session that we do not know holds the lock', () => {
     expect(steps(plan(anObservation({ ...elsewhere, holderSession: { kind: 'gone' } })))).toEqual(['readLock']);
   });
 
-  it('that is a stranger’s takes our leader down and everyone labelled, and says who leads', () => {
+  it('that is an external holder’s takes our leader down and everyone labelled, and says who leads', () => {
     const pods = [observed(aLeader(4, { name: 'a' })), observed(aLeader(2, { name: 'b' }))];
-    const planned = plan(anObservation({ ...elsewhere, pods, holderSession: stranger }));
-    expect(steps(planned)).toEqual(['writeOff a,b']);
+    const planned = plan(anObservation({ ...elsewhere, pods, holderSession: external }));
+    expect(steps(planned)).toEqual(['fence a,b']);
     expect(planned.verdict).toMatchObject({ ready: { status: 'True', reason: 'LedElsewhere' } });
     expect(planned.verdict?.detail).toContain('"consul lock" on node vm-1');
   });
 
   it('is left alone once nobody of ours is labelled', () => {
     const pods = [observed(aPod({ name: 'a' })), unready];
-    const writtenOff = new Set(['uid-of-a']);
-    expect(plan(anObservation({ ...elsewhere, pods, writtenOff, holderSession: stranger })).actions).toEqual([]);
+    const fenced = new Set(['uid-of-a']);
+    expect(plan(anObservation({ ...elsewhere, pods, fenced, holderSession: external })).actions).toEqual([]);
   });
 });
 
 describe('Consul is silent', () => {
   const silent = (overrides: Partial<Observation> = {}) =>
-    anObservation({ consulSilent: true, lockDeadlineMs: NOW_MS + 7000, ...overrides });
+    anObservation({ consulUnreachable: true, lockDeadlineMs: NOW_MS + 7000, ...overrides });
   const late = (overrides: Partial<Observation> = {}) => silent({ lockDeadlineMs: past, ...overrides });
 
   it('before the deadline nothing is written, not even to the status, whatever happens', () => {
@@ -90,16 +90,16 @@ describe('Consul is silent', () => {
 
   it('from the deadline on the leader is taken down with Demote', () => {
     const planned = plan(late({ group: demote }));
-    expect(steps(planned)).toEqual(['writeOff a']);
+    expect(steps(planned)).toEqual(['fence a']);
     expect(planned).toMatchObject({ cause: 'ConsulUnreachable', verdict: { ready: { reason: 'ConsulUnreachable' } } });
   });
 
   it('exactly at the deadline it is late', () => {
-    expect(steps(plan(silent({ group: demote, lockDeadlineMs: NOW_MS })))).toEqual(['writeOff a']);
+    expect(steps(plan(silent({ group: demote, lockDeadlineMs: NOW_MS })))).toEqual(['fence a']);
   });
 
   it('is done with Demote once', () => {
-    expect(plan(late({ group: demote, demotedForSilence: true })).actions).toEqual([]);
+    expect(plan(late({ group: demote, demotedForOutage: true })).actions).toEqual([]);
   });
 
   it('changes nothing with Hold, also when the leader is deleted', () => {
@@ -116,7 +116,7 @@ describe('Consul is silent', () => {
   it('for one session past its deadline is silence as well, although Consul answers others', () => {
     const sessions = [aSession('a', { deadlineMs: past, proven: false }), aSession('b'), aSession('c')];
     const o = anObservation({ sessions, lockDeadlineMs: past, group: demote });
-    expect(steps(plan(o))).toEqual(['writeOff a']);
+    expect(steps(plan(o))).toEqual(['fence a']);
   });
 
   it('promotes nobody past the deadline', () => {
@@ -128,7 +128,7 @@ describe('Consul is silent', () => {
   it('since this process started: the label waits for start + TTL - margin', () => {
     const fresh = { ownership: { kind: 'neverKnown' } as const, lock: null, group: demote };
     expect(plan(silent(fresh)).actions).toEqual([]);
-    expect(steps(plan(late(fresh)))).toEqual(['writeOff a']);
+    expect(steps(plan(late(fresh)))).toEqual(['fence a']);
   });
 
   it('tells what to do', () => {
@@ -162,10 +162,10 @@ describe('a paused group', () => {
 describe('an older group over the same pods', () => {
   const promotedHere = observed(aLeader(4, { name: 'a' }), { claimedByOther: true });
 
-  it('makes this one write off its leader, unlock, and be stalled', () => {
+  it('makes this one fence its leader, unlock, and be stalled', () => {
     const planned = plan(anObservation({ overlapsWith: 'older', pods: [promotedHere] }));
-    expect(steps(planned)).toEqual(['writeOff a', 'unlock']);
-    expect(theAction(planned, 'writeOff').targets[0]?.label).toBe('keep');
+    expect(steps(planned)).toEqual(['fence a', 'unlock']);
+    expect(theAction(planned, 'fence').targets[0]?.label).toBe('keep');
     expect(planned.verdict?.stalled?.reason).toBe('SelectorOverlap');
   });
 
@@ -182,7 +182,7 @@ describe('an older group over the same pods', () => {
 describe('what a human must put right', () => {
   it('a forbidden lock key takes the field away from the group', () => {
     const planned = plan(anObservation({ ...shared, lockKeyProblem: 'spec.lockKey is not allowed here.' }));
-    expect(steps(planned)).toEqual(['writeOff a', 'unlock']);
+    expect(steps(planned)).toEqual(['fence a', 'unlock']);
     expect(planned.verdict).toMatchObject({
       ready: { status: 'False', reason: 'LockKeyNotAllowed' },
       stalled: { reason: 'LockKeyNotAllowed' },
@@ -214,7 +214,7 @@ describe('what a human must put right', () => {
     expect(planned.verdict?.stalled?.message).toContain('shared/cron/.lock');
   });
 
-  it.each(['consulDenied', 'writeOffRefused'] as const)(
+  it.each(['consulDenied', 'fencingRefused'] as const)(
     'a missing right (%s) is named, and tried again later',
     (what) => {
       const refusal = { message: 'token lacks key:write', retryAtMs: NOW_MS + 5000, status: 403 };
@@ -230,8 +230,8 @@ describe('what a human must put right', () => {
   );
 
   it('a write that is refused for what it is, not for who asks, is no missing right', () => {
-    const writeOffRefused = { message: 'too long', retryAtMs: NOW_MS + 5000, status: 422 };
+    const fencingRefused = { message: 'too long', retryAtMs: NOW_MS + 5000, status: 422 };
     const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
-    expect(plan(anObservation({ pods, writeOffRefused })).verdict?.stalled?.reason).toBe('WriteRefused');
+    expect(plan(anObservation({ pods, fencingRefused })).verdict?.stalled?.reason).toBe('WriteRefused');
   });
 });

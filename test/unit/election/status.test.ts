@@ -60,7 +60,7 @@ describe('the status', () => {
     expect(build(anObservation({ pods }))).toMatchObject({ leader: '', leaders: [] });
   });
 
-  it('keeps the token of a leader that vanished without having been written off, once', () => {
+  it('keeps the token of a leader that vanished without having been fenced, once', () => {
     const led = build(anObservation());
     const pods = [observed(aPod({ name: 'b' }))];
     const next = build(
@@ -107,15 +107,15 @@ describe('the status', () => {
     });
   });
 
-  it('names a stranger that holds the lock', () => {
-    const holderSession = { kind: 'stranger', name: '', node: 'vm-1' } as const;
+  it('names an external holder that holds the lock', () => {
+    const holderSession = { kind: 'external', name: '', node: 'vm-1' } as const;
     const o = anObservation({ lock: { ...heldBy('a'), session: 'theirs' }, holderSession });
     expect(build(o).lockedBy).toBe('"unnamed session" on node vm-1 (session theirs)');
   });
 
-  it('fits the schema and stays one line, whatever a stranger calls its session', () => {
+  it('fits the schema and stays one line, whatever an external holder calls its session', () => {
     const name = `\u001b[31m\u202e\ud800\n${'n'.repeat(40_000)}`;
-    const holderSession = { kind: 'stranger', name, node: 'm'.repeat(40_000) } as const;
+    const holderSession = { kind: 'external', name, node: 'm'.repeat(40_000) } as const;
     const o = anObservation({
       pods: [observed(aPod({ name: 'b' }))],
       lock: { ...heldBy('a'), session: 'theirs' },
@@ -251,7 +251,7 @@ describe('Ready’s message', () => {
   });
 
   it('says what to do when Consul does not answer', () => {
-    const o = anObservation({ consulSilent: true, lockDeadlineMs: NOW_MS });
+    const o = anObservation({ consulUnreachable: true, lockDeadlineMs: NOW_MS });
     expect(message(o, plan(o).verdict)).toMatch(
       /^Consul has not answered .*onConsulLoss is Hold.*Check Consul.*by itself\. a still carries the leader label/,
     );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { recordedToken } from '../../../src/election/observed-tokens.ts';
 import { believable, parseToken, readable } from '../../../src/election/token.ts';
-import { recordedToken } from '../../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, heldBy, observed } from '../../support/builders-election.ts';
 
@@ -31,7 +31,7 @@ describe('a token', () => {
   });
 });
 
-describe('the highest witnessed token', () => {
+describe('the highest highestObserved token', () => {
   const transition = (token: number) => ({ token }) as never;
   const status = (leader: number, past: number) =>
     ({ leaders: [{ token: leader }], recentTransitions: [transition(past)] }) as never;
@@ -39,13 +39,13 @@ describe('the highest witnessed token', () => {
   it('is that of the pods, of the leaders in the status or of its history, whichever is higher', () => {
     const pods = [observed(aLeader(5, { name: 'a' })), observed(aPod({ name: 'b' }))];
     const seen = (leader: number, past: number) =>
-      anObservation({ pods, group: aGroup({ status: status(leader, past) }) }).witnessed;
+      anObservation({ pods, group: aGroup({ status: status(leader, past) }) }).highestObserved;
     expect([seen(1, 1), seen(8, 1), seen(1, 9)]).toEqual([5, 8, 9]);
-    expect(anObservation({ pods: [], group: aGroup({ status: null }) }).witnessed).toBe(0);
+    expect(anObservation({ pods: [], group: aGroup({ status: null }) }).highestObserved).toBe(0);
   });
 
   it('is not one beyond belief', () => {
     const pods = [observed(aLeader(BELIEVED, { name: 'a' })), observed(aLeader(3, { name: 'b' }))];
-    expect(anObservation({ pods, group: aGroup({ status: null }) }).witnessed).toBe(3);
+    expect(anObservation({ pods, group: aGroup({ status: null }) }).highestObserved).toBe(3);
   });
 });

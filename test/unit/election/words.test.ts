@@ -15,9 +15,9 @@ import {
   sharedLockKey,
   syntheticNode,
 } from '../../../src/election/keys.ts';
+import { recordedToken } from '../../../src/election/observed-tokens.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
-import { recordedToken } from '../../../src/election/witnesses.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, aRecord, observed } from '../../support/builders-election.ts';
 
@@ -49,9 +49,9 @@ describe('a token', () => {
     expect(recordedToken(aLock())).toBe(0);
   });
 
-  it('is witnessed by every pod of the group, the status and its history', () => {
+  it('is highestObserved by every pod of the group, the status and its history', () => {
     const pods = [observed(aLeader(6)), observed(aPod())];
-    expect(anObservation({ pods }).witnessed).toBe(6);
+    expect(anObservation({ pods }).highestObserved).toBe(6);
     const status = {
       ...anObservation(),
       leaders: [{ slot: 0, pod: 'a', uid: 'a', node: '', token: 8, sessionID: '', acquireTime: '' }],
@@ -61,8 +61,8 @@ describe('a token', () => {
       ],
     };
     const group = aGroup({ status: status as never });
-    expect(anObservation({ pods, group }).witnessed).toBe(9);
-    expect(anObservation({ pods: [] }).witnessed).toBe(0);
+    expect(anObservation({ pods, group }).highestObserved).toBe(9);
+    expect(anObservation({ pods: [] }).highestObserved).toBe(0);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Blocking reads, and whether Consul answers. */
 import { describe, expect, it } from 'vitest';
-import { trackContact } from '../../../src/operator/consul-contact.ts';
-import { watchPrefix } from '../../../src/operator/prefix-watch.ts';
+import { trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
+import { watchPrefix } from '../../../src/operator/locks/prefix-watch.ts';
 import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
 import { createLink } from '../../support/model/link.ts';
@@ -84,18 +84,18 @@ describe('whether Consul answers', () => {
     const contact = trackContact(link.consul, clock, (silent) => told.push(silent));
     const ask = () => contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
     await ask();
-    expect([contact.silentSinceMs(), told]).toEqual([null, []]);
+    expect([contact.outageSinceMs(), told]).toEqual([null, []]);
     link.decide(() => 'lost');
     const sinceMs = clock.nowMs();
     await ask();
     await clock.advance(1999);
     await ask();
-    expect([contact.silentSinceMs(), told]).toEqual([null, []]);
+    expect([contact.outageSinceMs(), told]).toEqual([null, []]);
     await clock.advance(1);
-    expect([contact.silentSinceMs(), told]).toEqual([sinceMs, [true]]);
+    expect([contact.outageSinceMs(), told]).toEqual([sinceMs, [true]]);
     link.decide(() => 'arrives');
     await ask();
-    expect([contact.silentSinceMs(), told]).toEqual([null, [true, false]]);
+    expect([contact.outageSinceMs(), told]).toEqual([null, [true, false]]);
   });
 
   it.each([
@@ -112,7 +112,7 @@ describe('whether Consul answers', () => {
     const contact = trackContact(consul, clock, () => undefined);
     await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
     await clock.advance(2000);
-    expect(contact.silentSinceMs() !== null).toBe(silent);
+    expect(contact.outageSinceMs() !== null).toBe(silent);
   });
 
   it('is judged by answers alone: a request that was never sent is none', async () => {
@@ -127,7 +127,7 @@ describe('whether Consul answers', () => {
       await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
       await clock.advance(700);
     }
-    expect(contact.silentSinceMs()).not.toBeNull();
+    expect(contact.outageSinceMs()).not.toBeNull();
   });
 
   it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
@@ -145,7 +145,7 @@ describe('whether Consul answers', () => {
       await contact.consul.txn([], signal).catch(() => undefined);
       await clock.advance(5000);
     }
-    expect([told, contact.silentSinceMs(), clock.pending()]).toEqual([[], null, 0]);
+    expect([told, contact.outageSinceMs(), clock.pending()]).toEqual([[], null, 0]);
   });
 
   it('a request that is cut among others that are answered is told to nobody', async () => {
@@ -162,6 +162,6 @@ describe('whether Consul answers', () => {
       await clock.advance(1500);
       await contact.consul.renewSession('s', signal);
     }
-    expect([told, contact.silentSinceMs(), clock.pending()]).toEqual([[], null, 0]);
+    expect([told, contact.outageSinceMs(), clock.pending()]).toEqual([[], null, 0]);
   });
 });

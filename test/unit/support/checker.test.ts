@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assertKept, type CheckOptions, check, noLeaderMoved, sentence, writesBy } from '../../support/checker.ts';
-import { aStory, aWatchedGroup, aWatchedPod, type Story } from '../../support/story.ts';
+import { aStory, aWatchedGroup, aWatchedPod, type Story } from '../../support/history-builder.ts';
 
 /** A leads with token 1, B stands by. */
 function electedStory(): Story {
@@ -13,7 +13,7 @@ function electedStory(): Story {
 }
 
 function handOver(story: Story, from: string, to: string, token: number): void {
-  story.writeOff(from);
+  story.fence(from);
   story.lock(to, token);
   story.promote(to, token);
 }
@@ -30,10 +30,10 @@ describe('a healthy history', () => {
     expect(assertKept(electedStory().history(), exact)).toMatchObject({ elections: 1, handovers: 0, promotions: 1 });
   });
 
-  it('passes a handover: written off, lock moved, promoted', () => {
+  it('passes a handover: fenced, lock moved, promoted', () => {
     const story = electedStory();
     handOver(story, 'a', 'b', 2);
-    expect(assertKept(story.history(), exact)).toMatchObject({ elections: 2, handovers: 1, writeOffs: 1, passings: 1 });
+    expect(assertKept(story.history(), exact)).toMatchObject({ elections: 2, handovers: 1, fencings: 1, passings: 1 });
   });
 
   it('passes a handover after the old leader was deleted', () => {
@@ -42,7 +42,7 @@ describe('a healthy history', () => {
     story.free();
     story.lock('b', 2);
     story.promote('b', 2);
-    expect(assertKept(story.history(), exact)).toMatchObject({ handovers: 1, writeOffs: 0 });
+    expect(assertKept(story.history(), exact)).toMatchObject({ handovers: 1, fencings: 0 });
   });
 
   it('passes an old leader of which no pod was ever seen', () => {
@@ -74,20 +74,20 @@ describe('a healthy history', () => {
   it('passes a wiped Consul whose next token is higher', () => {
     const story = electedStory();
     story.wipe();
-    story.writeOff('b');
+    story.fence('b');
     story.lock('a', 2);
     story.promote('a', 2);
     handOver(story, 'a', 'b', 3);
     expect(assertKept(story.history(), exact)).toMatchObject({ promotions: 3, groups: [{ lastToken: 3 }] });
   });
 
-  it('passes a Consul restored to an earlier leader, who and whose successor are both written off', () => {
+  it('passes a Consul restored to an earlier leader, who and whose successor are both fenced', () => {
     const story = electedStory();
     const [before] = story.states();
     handOver(story, 'a', 'b', 2);
     story.restore(before);
-    story.writeOff('a');
-    story.writeOff('b');
+    story.fence('a');
+    story.fence('b');
     story.lock('b', 3);
     story.promote('b', 3);
     expect(promisesBroken(story)).toEqual([]);
@@ -102,14 +102,14 @@ describe('a healthy history', () => {
     expect(assertKept(story.history(), exact)).toMatchObject({ elections: 2, handovers: 1 });
   });
 
-  it('passes a shared lock that a stranger held in between', () => {
+  it('passes a shared lock that an external holder held in between', () => {
     const story = aStory([sharedLock]);
     story.pod('a');
     story.pod('b');
     story.lock('a', 1);
     story.promote('a', 1);
-    story.writeOff('a');
-    story.stranger();
+    story.fence('a');
+    story.external();
     story.free();
     story.lock('b', 2);
     story.promote('b', 2);
@@ -138,7 +138,7 @@ describe('a healthy history', () => {
     story.pod('a');
     story.lock('a', 7, first);
     story.promote('a', 7);
-    story.writeOff('a');
+    story.fence('a');
     const cleared = { 'token.leadergroup.dev/notifier': null, 'since.leadergroup.dev/notifier': null };
     story.write('a', { annotations: { ...cleared, 'fenced.leadergroup.dev/notifier': null } });
     story.pod('b');
@@ -148,7 +148,7 @@ describe('a healthy history', () => {
     expect(promisesBroken(story)).toEqual(broken);
   });
 
-  it("passes a stranger's label on a second pod when the test calls it foreign", () => {
+  it("passes an external holder's label on a second pod when the test calls it foreign", () => {
     const story = electedStory();
     story.write('b', { labels: { 'leadergroup.dev/role': 'leader' } }, { foreign: true });
     expect(promisesBroken(story)).toEqual([]);
@@ -161,7 +161,7 @@ describe('a healthy history', () => {
       story.lock('a', 1);
       story.lock('b', 2);
       story.promote('b', 2);
-      story.writeOff('b');
+      story.fence('b');
       if (later > 2) story.lock('a', later);
       story.promote('a', later);
       return story;
@@ -183,7 +183,7 @@ describe('a healthy history', () => {
       told.pod('a');
       told.lock('a', 1);
       told.promote('a', 1);
-      told.write('a', { annotations: { 'fenced.leadergroup.dev/notifier': 'fence-of-a-group-that-goes' } });
+      told.write('a', { annotations: { 'fenced.leadergroup.dev/notifier': 'guard-of-a-group-that-goes' } });
       return told;
     };
     expect(promisesBroken(story(true))).toEqual([]);
@@ -207,9 +207,9 @@ describe('a healthy history', () => {
   it('passes a token that only an overwritten lock state can have had', () => {
     const story = electedStory();
     story.pod('c');
-    story.writeOff('a');
+    story.fence('a');
     story.promote('c', 2);
-    story.writeOff('c');
+    story.fence('c');
     story.unseen();
     story.lock('b', 3);
     story.promote('b', 3);
@@ -217,7 +217,7 @@ describe('a healthy history', () => {
     expect(promisesBroken(story)).toEqual(['I2']);
   });
 
-  it('passes a write-off that fell into a gap of the watch', () => {
+  it('passes a fencing patch that fell into a gap of the watch', () => {
     const story = electedStory();
     story.list(aWatchedPod({ name: 'a' }), aWatchedPod({ name: 'b' }));
     story.lock('b', 2);
@@ -269,7 +269,7 @@ describe('a history that must fail', () => {
       'a promotion without any lock',
       'I2',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.promote('b', 2);
       },
     ],
@@ -277,7 +277,7 @@ describe('a history that must fail', () => {
       'a promotion before its lock',
       'I2',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.promote('b', 2);
         story.lock('b', 2);
       },
@@ -288,7 +288,7 @@ describe('a history that must fail', () => {
       (story) => {
         story.pod('c');
         handOver(story, 'a', 'b', 3);
-        story.writeOff('b');
+        story.fence('b');
         story.promote('c', 2);
       },
     ],
@@ -296,7 +296,7 @@ describe('a history that must fail', () => {
       "a promotion with another member's token",
       'I2',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.promote('b', 1);
       },
     ],
@@ -304,7 +304,7 @@ describe('a history that must fail', () => {
       'a promotion without a token',
       'I2',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.lock('b', 2);
         story.promote('b', null);
       },
@@ -318,39 +318,39 @@ describe('a history that must fail', () => {
       },
     ],
     [
-      'a lock that moves before the old leader is written off',
+      'a lock that moves before the old leader is fenced',
       'I4',
       (story) => {
         story.lock('b', 2);
-        story.writeOff('a');
+        story.fence('a');
         story.promote('b', 2);
       },
     ],
     [
-      'an old leader written off only after the new promotion',
+      'an old leader fenced only after the new promotion',
       'I4',
       (story) => {
         story.lock('b', 2);
         story.promote('b', 2);
-        story.writeOff('a');
+        story.fence('a');
       },
     ],
     [
-      'an unlabelled holder that is not written off',
+      'an unlabelled holder that is not fenced',
       'I4',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.lock('b', 2);
         story.lock('a', 3);
         story.promote('a', 3);
       },
     ],
     [
-      'a write-off from before the holder got the lock',
+      'a fencing patch from before the holder got the lock',
       'I4',
       (story) => {
-        story.writeOff('b');
-        story.writeOff('a');
+        story.fence('b');
+        story.fence('a');
         story.lock('b', 2);
         story.lock('a', 3);
         story.promote('a', 3);
@@ -365,8 +365,8 @@ describe('a history that must fail', () => {
       'a fenced value used twice',
       'I4',
       (story) => {
-        story.writeOff('b', story.group, 'same');
-        story.writeOff('a', story.group, 'same');
+        story.fence('b', story.group, 'same');
+        story.fence('a', story.group, 'same');
       },
     ],
     [
@@ -449,7 +449,7 @@ describe('a history that must fail', () => {
 describe('a schedule of the attack list', () => {
   told([
     [
-      '1, a promotion that uses the resourceVersion of a write-off,',
+      '1, a promotion that uses the resourceVersion of a fencing patch,',
       'I1',
       (story) => {
         handOver(story, 'a', 'b', 2);
@@ -457,20 +457,20 @@ describe('a schedule of the attack list', () => {
       },
     ],
     [
-      '2, a late promotion that a no-op write-off did not keep off,',
+      '2, a late promotion that a no-op fencing patch did not keep off,',
       'I1',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.lock('b', 2);
         story.promote('b', 2);
         story.promote('a', 1);
       },
     ],
     [
-      '3, a write-off skipped because the cache shows no label,',
+      '3, a fencing patch skipped because the cache shows no label,',
       'I4',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.lock('a', 2);
         story.free();
         story.lock('b', 3);
@@ -481,7 +481,7 @@ describe('a schedule of the attack list', () => {
       '5, a late transaction that moves the lock from a promoted leader,',
       'I4',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.lock('a', 1);
         story.promote('a', 1);
         story.lock('b', 2);
@@ -491,7 +491,7 @@ describe('a schedule of the attack list', () => {
       '6, the same when a bucket went away and came back,',
       'I1',
       (story) => {
-        story.writeOff('a');
+        story.fence('a');
         story.lock('a', 1);
         story.promote('a', 1);
         story.lock('b', 2);
@@ -539,34 +539,34 @@ describe('a schedule of the attack list', () => {
     ],
   ]);
 
-  it('4, a stranger between two members of which the first was never written off, breaks I4 and I1', () => {
+  it('4, an external holder between two members of which the first was never fenced, breaks I4 and I1', () => {
     const story = aStory([sharedLock]);
     story.pod('a');
     story.pod('b');
     story.lock('a', 1);
     story.promote('a', 1);
-    story.stranger();
+    story.external();
     story.free();
     story.lock('b', 2);
     story.promote('b', 2);
     expect(promisesBroken(story)).toEqual(['I1', 'I4']);
   });
 
-  it.each(['8, a second write-off that lands on the healthy leader', '9, 15, 16, 18, 19, 20, a demotion for nothing'])(
-    '%s, breaks I8',
-    () => {
-      const story = electedStory();
-      const fromMs = story.now();
-      story.writeOff('a');
-      expect(noLeaderMoved(story.history(), { fromMs, toMs: story.now() })).toMatchObject([{ promise: 'I8' }]);
-    },
-  );
+  it.each([
+    '8, a second fencing patch that lands on the healthy leader',
+    '9, 15, 16, 18, 19, 20, a demotion for nothing',
+  ])('%s, breaks I8', () => {
+    const story = electedStory();
+    const fromMs = story.now();
+    story.fence('a');
+    expect(noLeaderMoved(story.history(), { fromMs, toMs: story.now() })).toMatchObject([{ promise: 'I8' }]);
+  });
 
   it('14, two groups that demote each other, shows in the count of writes', () => {
     const story = electedStory();
     const fromMs = story.now();
     for (const token of [2, 3, 4]) {
-      story.writeOff('a');
+      story.fence('a');
       story.lock('a', token);
       story.promote('a', token);
     }

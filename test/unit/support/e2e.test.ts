@@ -11,8 +11,8 @@ import {
   wrongAnswers,
   wrongSpells,
 } from '../../support/e2e/routing.ts';
+import { aStory } from '../../support/history-builder.ts';
 import type { Delivery } from '../../support/notifiers.ts';
-import { aStory } from '../../support/story.ts';
 
 const reign = (pod: string, token: number, fromMs: number, untilMs = Number.POSITIVE_INFINITY): Reign => ({
   pod,
@@ -31,7 +31,7 @@ it('a reign begins and ends with the label', () => {
   story.promote('a', 1);
   const begun = story.now();
   story.ready('a', false);
-  story.writeOff('a');
+  story.fence('a');
   const ended = story.now();
   story.promote('b', 2);
   const second = story.now();
@@ -54,7 +54,7 @@ describe('an answer is wrong', () => {
     ['of the last one, just after', answer(700, 'a'), false],
     ['of the last one, long after', answer(701, 'a'), true],
     ['of the next one, before its time', answer(209, 'b'), true],
-    ['of a stranger', answer(300, 'c'), true],
+    ['of an external holder', answer(300, 'c'), true],
   ])('%s', (_, given, wrong) => {
     expect(wrongAnswers([given], reigns, 500)).toEqual(wrong ? [given] : []);
   });
@@ -65,7 +65,7 @@ describe('a delay of routing', () => {
 
   it.each([
     ['explains a former leader, however late', [answer(5000, 'a')], reigns.slice(0, 2), 0],
-    ['does not explain a stranger', [answer(300, 'c')], reigns, 1],
+    ['does not explain an external holder', [answer(300, 'c')], reigns, 1],
     ['does not explain a pod before its first reign', [answer(205, 'b')], reigns, 1],
     [
       'does not explain a former leader once the later one was reached',

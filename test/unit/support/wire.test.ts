@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkWire, type Wire } from '../../support/checker.ts';
+import { aWatchedGroup } from '../../support/history-builder.ts';
 import type { Exchange } from '../../support/proxy.ts';
-import { aWatchedGroup } from '../../support/story.ts';
 
 const group = aWatchedGroup();
 const pod = (name: string): string => `/api/v1/namespaces/default/pods/${name}`;
@@ -44,14 +44,14 @@ function aWire() {
         labels: { [group.labelKey]: 'leader' },
         annotations: { 'token.leadergroup.dev/notifier': String(token), 'fenced.leadergroup.dev/notifier': null },
       }),
-    writeOff: (name: string, overrides: Partial<Exchange> = {}): void =>
+    fence: (name: string, overrides: Partial<Exchange> = {}): void =>
       patch(
         name,
         {
           uid: `uid-${name}`,
           resourceVersion: '8',
           labels: { [group.labelKey]: null },
-          annotations: { 'fenced.leadergroup.dev/notifier': `fence at ${nowMs}` },
+          annotations: { 'fenced.leadergroup.dev/notifier': `guard at ${nowMs}` },
         },
         overrides,
       ),
@@ -68,11 +68,11 @@ const guarded = [
 const promises = (wire: Wire): readonly string[] => checkWire(wire, group).map((breach) => breach.promise);
 
 describe('the order of requests', () => {
-  it('passes lock, promote, write off, lock, promote', () => {
+  it('passes lock, promote, fence, lock, promote', () => {
     const story = aWire();
     story.lock('a', 1);
     story.promote('a', 1);
-    story.writeOff('a');
+    story.fence('a');
     story.lock('b', 2);
     story.promote('b', 2);
     expect(promises(story.wire)).toEqual([]);
@@ -116,7 +116,7 @@ describe('the order of requests', () => {
       'I2',
       (story) => {
         story.lock('a', 1);
-        story.writeOff('a');
+        story.fence('a');
         story.lock('b', 2);
         story.promote('a', 1);
       },
@@ -140,11 +140,11 @@ describe('the order of requests', () => {
     ["a transaction without the bucket's session", 'I1', (story) => story.lock('a', 1, {}, guarded.slice(1))],
     ['a transaction that checks no index', 'I1', (story) => story.lock('a', 1, {}, guarded.slice(0, 1))],
     [
-      'a lock that moves while the write-off has no answer',
+      'a lock that moves while the fencing patch has no answer',
       'I4',
       (story) => {
         story.lock('a', 1);
-        story.writeOff('a', { answeredMs: null });
+        story.fence('a', { answeredMs: null });
         story.lock('b', 2);
       },
     ],
@@ -158,20 +158,20 @@ describe('the order of requests', () => {
       },
     ],
     [
-      'a lock that moves after a refused write-off',
+      'a lock that moves after a refused fencing patch',
       'I4',
       (story) => {
         story.lock('a', 1);
-        story.writeOff('a', { status: 409 });
+        story.fence('a', { status: 409 });
         story.lock('b', 2);
       },
     ],
     [
-      'a lock that moves with a write-off from before the verification',
+      'a lock that moves with a fencing patch from before the verification',
       'I4',
       (story) => {
         story.lock('a', 1);
-        story.writeOff('a');
+        story.fence('a');
         story.lock('a', 1);
         story.lock('b', 2);
       },

@@ -58,7 +58,7 @@ it.each([
     'another replica has the address now',
     () => aReplica((_, response) => void response.writeHead(200, { [REPLICA]: 'replica-c' }).end('{"leader":true}')),
   ],
-  ['a stranger has it', () => aReplica((_, response) => void response.writeHead(200).end('{"leader":true}'))],
+  ['an external holder has it', () => aReplica((_, response) => void response.writeHead(200).end('{"leader":true}'))],
   [
     'the answer is no JSON',
     () => aReplica((_, response) => void response.writeHead(200, { [REPLICA]: 'replica-b' }).end('hello')),

@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { refusal } from '../../../../src/http/gate/replies.ts';
-import { aGate, GROUP, MEMBER, no, unknown, yes } from './support.ts';
+import { aGate, GROUP, grant, MEMBER, no, unknown } from './support.ts';
 
 type Operation = {
   readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: unknown }>>;
@@ -37,22 +37,22 @@ function problem(path: keyof typeof PATHS, status: number, body: string): string
 
 describe('the documented answer is given', () => {
   it.each([
-    ['member', MEMBER, yes(4)],
+    ['member', MEMBER, grant(4)],
     ['member', MEMBER, no(7)],
     ['member', MEMBER, no(null)],
     ['member', MEMBER, unknown],
-    ['member', `${GROUP}/members/z`, yes(4)],
-    ['member', `${MEMBER}?wait=x`, yes(4)],
-    ['member', `${MEMBER}?uid=another`, yes(4)],
-    ['group', GROUP, yes(4)],
+    ['member', `${GROUP}/members/z`, grant(4)],
+    ['member', `${MEMBER}?wait=x`, grant(4)],
+    ['member', `${MEMBER}?uid=another`, grant(4)],
+    ['group', GROUP, grant(4)],
     ['group', GROUP, no(7)],
     ['group', GROUP, no(null)],
     ['group', GROUP, unknown],
-    ['group', GROUP.replace('notifier', 'none'), yes(4)],
-    ['self', '/v1/self', yes(4)],
+    ['group', GROUP.replace('notifier', 'none'), grant(4)],
+    ['self', '/v1/self', grant(4)],
     ['self', '/v1/self', no(7)],
     ['self', '/v1/self', unknown],
-    ['self', '/v1/self?wait=1s', yes(4)],
+    ['self', '/v1/self?wait=1s', grant(4)],
   ] as const)('%s: %s, %o', async (path, url, answer) => {
     const gate = aGate();
     gate.becomes({ answer });
@@ -72,8 +72,8 @@ describe('the documented answer is given', () => {
     expect([status, problem('member', status, body)]).toEqual([429, null]);
     gone.abort();
     await Promise.all(many);
-    const stranger = await gate.ask('/v1/self', { client: '1.2.3.4' });
-    expect([stranger.status, problem('self', stranger.status, stranger.body)]).toEqual([404, null]);
+    const external = await gate.ask('/v1/self', { client: '1.2.3.4' });
+    expect([external.status, problem('self', external.status, external.body)]).toEqual([404, null]);
   });
 
   it('when another replica owns the group and cannot be reached', async () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { jsonReply } from '../../../../src/http/gate/replies.ts';
 import { settle } from '../../../support/model/fake-clock.ts';
-import { aGate, GROUP, leader, MEMBER, no, said, unknown, yes } from './support.ts';
+import { aGate, GROUP, grant, leader, MEMBER, no, said, unknown } from './support.ts';
 
 const OTHER = { kind: 'other', id: 'b', url: 'http://10.0.0.9:8080' } as const;
 const bodyOf = (leads: boolean, token: number, pod: string, validForMilliseconds = 0) => ({
@@ -35,7 +35,7 @@ describe('a member is told', () => {
     expect(said(await aGate().ask(url))).toMatchObject([404, { reason }]);
   });
 
-  it('404 when the pod of its name is another: the old process of a name that is used again gets no yes', async () => {
+  it('404 when the pod of its name is another: the old process of a name that is used again gets no grant', async () => {
     const gate = aGate();
     expect(said(await gate.ask(`${MEMBER}?uid=uid-of-a`))).toMatchObject([200, { uid: 'uid-of-a' }]);
     expect(said(await gate.ask(`${MEMBER}?uid=uid-of-the-old-a`))).toMatchObject([
@@ -58,9 +58,9 @@ describe('a member is told', () => {
     expect(said(await asked)).toMatchObject([503, { reason: 'NotKnown' }]);
   });
 
-  it('never a yes that is over within the millisecond', async () => {
+  it('never a grant that is over within the millisecond', async () => {
     const gate = aGate();
-    gate.becomes({ answer: yes(4, 0.9) });
+    gate.becomes({ answer: grant(4, 0.9) });
     const asked = gate.ask(MEMBER);
     await gate.clock.advance(1500);
     expect((await asked).status).toBe(503);
@@ -72,7 +72,7 @@ describe('a member is told', () => {
     const first = gate.ask(MEMBER);
     const second = gate.ask(MEMBER);
     await gate.clock.advance(500);
-    gate.becomes({ answer: yes(5) });
+    gate.becomes({ answer: grant(5) });
     expect(said(await first)).toMatchObject([200, { token: 5 }]);
     expect((await second).status).toBe(200);
     gate.becomes({ answer: unknown });
@@ -132,7 +132,7 @@ describe('whoever waits', () => {
     const before = gate.asked();
     await gate.clock.advance(20_000);
     expect(gate.asked() - before).toBeLessThan(20);
-    gate.becomes({ answer: yes(5) });
+    gate.becomes({ answer: grant(5) });
     expect(said(await asked)).toMatchObject([200, { token: 5 }]);
   });
 
@@ -145,7 +145,7 @@ describe('whoever waits', () => {
       gate.becomes({});
     }
     await settle();
-    gate.becomesQuietly({ answer: yes(5) });
+    gate.becomesQuietly({ answer: grant(5) });
     await gate.clock.advance(100);
     expect(said(await asked)).toMatchObject([200, { token: 5 }]);
   });
@@ -183,7 +183,7 @@ describe('whoever waits', () => {
     const gate = aGate();
     const asked = gate.ask(`${MEMBER}?wait=3s&token=4`);
     await gate.clock.advance(2900);
-    gate.becomes({ answer: yes(4, 1234) });
+    gate.becomes({ answer: grant(4, 1234) });
     await gate.clock.advance(200);
     expect(said(await asked)).toMatchObject([200, { validForMilliseconds: 1234 }]);
   });
@@ -201,7 +201,7 @@ describe('whoever waits', () => {
     gone.abort();
     await Promise.all(many);
     const again = gate.ask(url);
-    gate.becomes({ answer: yes(9) });
+    gate.becomes({ answer: grant(9) });
     expect((await again).status).toBe(200);
     expect((await Promise.all(others)).map(({ status }) => status)).toEqual(Array.from({ length: 100 }, () => 200));
     expect([gate.waiting.at(-1), gate.clock.pending()]).toEqual([0, 0]);
@@ -303,7 +303,7 @@ describe('a replica that does not own the group', () => {
     gate.becomes({ answerer: OTHER });
     const asked = gate.ask(`${MEMBER}?wait=30s&token=4`);
     await settle();
-    gate.becomes({ answerer: { kind: 'self' }, answer: yes(6) });
+    gate.becomes({ answerer: { kind: 'self' }, answer: grant(6) });
     expect(said(await asked)).toMatchObject([200, { token: 6 }]);
   });
 });
@@ -321,7 +321,7 @@ describe('who am I', () => {
     ]);
   });
 
-  it('is no yes while it is not certain whose the address is', async () => {
+  it('is no grant while it is not certain whose the address is', async () => {
     const gate = aGate();
     gate.becomes({ confirmed: false });
     expect(said(await gate.ask('/v1/self'))).toMatchObject([

@@ -3,8 +3,8 @@ import type { GateAnswer } from '../../../../src/election/gate.ts';
 import { type Addressee, FORWARDED, type Forward } from '../../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../../src/http/router.ts';
-import { type Changes, createChanges } from '../../../../src/operator/changes.ts';
-import type { Answerer, Gate } from '../../../../src/operator/gate.ts';
+import type { Answerer, Gate } from '../../../../src/operator/gate/gate.ts';
+import { type Changes, createChanges } from '../../../../src/operator/reconcile/changes.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 
@@ -17,7 +17,11 @@ export const leader = (token: number, pod = 'a') => ({
   token,
   acquireTime: '2026-01-01T00:00:00Z',
 });
-export const yes = (token = 4, validForMs = 2000): GateAnswer => ({ kind: 'yes', leader: leader(token), validForMs });
+export const grant = (token = 4, validForMs = 2000): GateAnswer => ({
+  kind: 'grant',
+  leader: leader(token),
+  validForMs,
+});
 export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
   kind: 'no',
   leader: token === null ? null : leader(token, pod),
@@ -29,7 +33,7 @@ export type Asking = { readonly client?: string; readonly forwarded?: boolean; r
 export function aGate(options: { readonly forward?: Forward } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
-  const state = { answer: yes(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
+  const state = { answer: grant(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
   const forwards: { readonly to: Addressee; readonly path: string }[] = [];
   const waiting: number[] = [];
   let asked = 0;
@@ -37,7 +41,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
   const gate: Gate = {
     ask: (_group, uid) => {
       asked += 1;
-      return uid === null && state.answer.kind === 'yes' ? { kind: 'no', leader: state.answer.leader } : state.answer;
+      return uid === null && state.answer.kind === 'grant' ? { kind: 'no', leader: state.answer.leader } : state.answer;
     },
     synced: () => state.synced,
     group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),

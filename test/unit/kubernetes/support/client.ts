@@ -1,14 +1,14 @@
 /** A transport to a fake server, with credentials that a test may change. */
 import { createClock } from '../../../../src/clock.ts';
-import type { Access } from '../../../../src/kubernetes/access.ts';
-import { createCredentials } from '../../../../src/kubernetes/credentials.ts';
-import { createPools } from '../../../../src/kubernetes/pools.ts';
+import type { Access } from '../../../../src/kubernetes/client/access.ts';
+import { createCredentials } from '../../../../src/kubernetes/client/credentials.ts';
+import { createPools } from '../../../../src/kubernetes/client/pools.ts';
 import {
   createTransport,
   type Request,
   type RequestReport,
   type Transport,
-} from '../../../../src/kubernetes/transport.ts';
+} from '../../../../src/kubernetes/client/transport.ts';
 import { createFakeLog } from './fake-log.ts';
 
 export const plainAccess = (url: string, more: Partial<Access> = {}): Access => ({

@@ -1,5 +1,5 @@
 /** A ListWatch that a test plays by hand: each request waits until the test answers it. */
-import type { ListPage, ListWatch, WatchRequest } from '../../../../src/kubernetes/list-watch.ts';
+import type { ListPage, ListWatch, WatchRequest } from '../../../../src/kubernetes/reflector/list-watch.ts';
 import { settle } from './fake-clock.ts';
 
 type PendingList = {

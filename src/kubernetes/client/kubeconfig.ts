@@ -1,0 +1,122 @@
+/**
+ * The only file that knows `@kubernetes/client-node`: it finds the kubeconfig (KUBECONFIG, ~/.kube/config, the pod's
+ * service account), and reads certificates, tokens and exec plugins. What the library lacks is added here: the field
+ * `tokenFile`, plain http, a context without a user, and words for a missing configuration.
+ */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { RequestOptions } from 'node:https';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { type Cluster, findHomeDir, KubeConfig, type User } from '@kubernetes/client-node';
+import { parse } from 'yaml';
+import { asObject, field, listField, textField } from '../../api/raw.ts';
+import { KubernetesError } from '../../ports/kubernetes.ts';
+import type { Access, AccessReader } from './access.ts';
+
+/**
+ * Opens the configuration anew; the reader that is returned keeps what an exec plugin answered until it expires.
+ *
+ * Throws KubernetesError `refused`, saying what to set, when there is no usable configuration.
+ */
+export function openKubeConfig(): AccessReader {
+  const loaded = new KubeConfig();
+  try {
+    loaded.loadFromDefault();
+  } catch (error) {
+    throw new KubernetesError('refused', `Cannot read the kubeconfig: ${textOf(error)}; check KUBECONFIG`, {
+      cause: error,
+    });
+  }
+  const cluster = loaded.getCurrentCluster();
+  if (cluster === null) throw new KubernetesError('refused', NO_CLUSTER);
+  const user = loaded.getCurrentUser() ?? { name: '' };
+  return accessReader(cluster, user, serverOf(cluster));
+}
+
+const NO_CLUSTER =
+  'The kubeconfig has no usable current context: run `kubectl config use-context` with one of `kubectl config get-contexts`';
+const NO_CONFIG =
+  'There is no configuration of how to reach the API server: set KUBECONFIG, or run as a pod with a service account';
+
+function serverOf(cluster: Cluster): URL {
+  // What the library makes up when it has found nothing.
+  const invented = cluster.server === 'http://localhost:8080' && kubeconfigFiles().length === 0;
+  if (invented || cluster.server.includes('undefined')) throw new KubernetesError('refused', NO_CONFIG);
+  if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server)) {
+    throw new KubernetesError('refused', `The kubeconfig's server "${cluster.server}" is no http or https URL`);
+  }
+  if (cluster.proxyUrl !== undefined && !/^https?:/.test(cluster.proxyUrl)) {
+    throw new KubernetesError('refused', `The kubeconfig's proxy-url "${cluster.proxyUrl}" is no http or https URL`);
+  }
+  return new URL(cluster.server);
+}
+
+function accessReader(cluster: Cluster, user: User, server: URL): AccessReader {
+  const config = new KubeConfig();
+  const tokenFile = tokenFileOf(user);
+  // The library refuses plain http unless TLS is not checked, and a user of a token file would be read with a delay.
+  const reachable = server.protocol === 'http:' ? { ...cluster, skipTLSVerify: true } : cluster;
+  config.loadFromClusterAndUser(reachable, tokenFile === null ? user : { ...user, authProvider: null });
+
+  return async () => {
+    const options: RequestOptions & { ca?: Buffer; cert?: Buffer | string; key?: Buffer | string } = {};
+    await config.applyToHTTPSOptions(options);
+    const token = tokenFile === null ? null : await readFile(tokenFile, 'utf8');
+    const tls = {
+      ca: options.ca,
+      cert: options.cert,
+      key: options.key,
+      servername: cluster.tlsServerName,
+      insecure: cluster.skipTLSVerify,
+    } satisfies Access['tls'];
+    return { server, proxy: cluster.proxyUrl ?? null, tls, headers: headersOf(options, token) };
+  };
+}
+
+/** A token from a file ends in a newline more often than not, which no header may contain. */
+function headersOf({ headers, auth }: RequestOptions, token: string | null): Readonly<Record<string, string>> {
+  const given = Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value).trim()]);
+  const basic = typeof auth === 'string' ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
+  const bearer = token === null ? {} : { authorization: `Bearer ${token.trim()}` };
+  return { ...basic, ...(Object.fromEntries(given) as Record<string, string>), ...bearer };
+}
+
+/** In a pod the library itself puts the file's path where it once was in kubeconfigs. */
+function tokenFileOf(user: User): string | null {
+  const provider = asObject(asObject(user.authProvider)?.['config']);
+  const ofPod = provider === null ? '' : textField(provider, 'tokenFile');
+  if (ofPod !== '') return ofPod;
+  for (const file of kubeconfigFiles()) {
+    const path = tokenFileIn(file, user.name);
+    if (path !== null) return resolve(dirname(file), path);
+  }
+  return null;
+}
+
+function tokenFileIn(file: string, userName: string): string | null {
+  const config = asObject(parse(readFileSync(file, 'utf8')));
+  const entries = config === null ? [] : listField(config, 'users', asObject);
+  const user = asObject(field(entries.find((entry) => textField(entry, 'name') === userName) ?? {}, 'user'));
+  const path = user === null ? '' : textField(user, 'tokenFile');
+  return path === '' ? null : path;
+}
+
+/** The files that the library reads, in its order. */
+function kubeconfigFiles(): readonly string[] {
+  const named = (process.env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
+  if (named.length > 0) return named;
+  const home = findHomeDir();
+  const usual = home === null ? null : join(home, '.kube', 'config');
+  return usual !== null && isReadable(usual) ? [usual] : [];
+}
+
+function isReadable(file: string): boolean {
+  try {
+    readFileSync(file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

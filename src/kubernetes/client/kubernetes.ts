@@ -1,0 +1,272 @@
+/** The Kubernetes port over the API server. Each method is one request (a list: one for each page). */
+import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
+import { FIELD_MANAGER } from '../../api/names.ts';
+import type { OwnerRef, Pod } from '../../api/pod.ts';
+import { asObject, field, textField } from '../../api/raw.ts';
+import {
+  type Kubernetes,
+  KubernetesError,
+  type ObjectRef,
+  type Workload,
+  type WriteOutcome,
+} from '../../ports/kubernetes.ts';
+import { projectPod, terminationOf } from '../objects/pod.ts';
+import {
+  LEADER_GROUPS,
+  NAMESPACES,
+  NETWORK_POLICIES,
+  type Place,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  pathOf,
+  type Query,
+  qualified,
+  type Resource,
+} from '../objects/resources.ts';
+import { projectPodSelecting, projectWorkload, sourceOf } from '../objects/workload.ts';
+import { pageOf } from '../reflector/watch-transport.ts';
+import { type Answer, type Failure, saysNotFound } from './answer.ts';
+import { labelManagersOf } from './label-manager.ts';
+import { outcomeOf, type Written } from './outcome.ts';
+import { type Attempt, readFailure, unreadable } from './read-failure.ts';
+import type { Request, Transport } from './transport.ts';
+
+export type KubernetesOptions = {
+  readonly transport: Transport;
+  readonly parseGroup: (raw: unknown) => ParsedLeaderGroup | null;
+  /** For one patch or get, credentials and connection included. 2,000 by default. */
+  readonly requestTimeoutMs?: number;
+};
+
+const DEFAULT_TIMEOUT_MS = 2_000;
+const PAGE_TIMEOUT_MS = 10_000;
+const PAGE_SIZE = 250;
+/** How often a list begins anew because its pages expired before the last one. */
+const LIST_TRIES = 3;
+
+const MERGE = 'application/merge-patch+json';
+const JSON_PATCH = 'application/json-patch+json';
+
+type Calls = {
+  read(attempt: Omit<Attempt, 'server'>, path: string, signal: AbortSignal): Promise<Answer | Failure>;
+  patch<T>(written: Written<T>, patch: PatchRequest, signal: AbortSignal): Promise<WriteOutcome<T>>;
+  /** The error of a read whose answer was no success; without an answer, of one that could not be read. */
+  failure(attempt: Omit<Attempt, 'server'>, answer: Answer | Failure | null): KubernetesError;
+};
+
+type PatchRequest = { readonly place: Place; readonly type: string; readonly content: unknown };
+
+export function createKubernetes({
+  transport,
+  parseGroup,
+  requestTimeoutMs = DEFAULT_TIMEOUT_MS,
+}: KubernetesOptions): Kubernetes {
+  const calls = createCalls(transport, requestTimeoutMs);
+  const group = (ref: ObjectRef): Written<ParsedLeaderGroup> => ({
+    resource: LEADER_GROUPS,
+    name: ref.name,
+    uid: ref.uid,
+    project: parseGroup,
+    uidOf: (parsed) => parsed.group.uid,
+  });
+  return {
+    patchPod: async (pod, resourceVersion, patch, signal) => {
+      if (pod.uid === '' || resourceVersion === '') return NO_PRECONDITION;
+      const metadata = { uid: pod.uid, ...(resourceVersion === null ? {} : { resourceVersion }), ...patch };
+      const written = {
+        resource: PODS,
+        name: pod.name,
+        uid: pod.uid,
+        project: projectPod,
+        uidOf: (pod: Pod) => pod.uid,
+      };
+      return await calls.patch(written, { place: placeOf(pod), type: MERGE, content: { metadata } }, signal);
+    },
+    getPod: async (namespace, name, signal) => await getObject(calls, PODS, { namespace, name }, projectPod, signal),
+    getTermination: async (namespace, name, container, signal) => {
+      const found = await getObject(calls, PODS, { namespace, name }, terminationOf(container), signal);
+      return found?.termination ?? null;
+    },
+    listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
+    getWorkload: async (namespace, owner, signal) => await getWorkload(calls, namespace, owner, signal),
+    getLabelManagers: async (namespace, name, label, signal) =>
+      await getObject(calls, PODS, { namespace, name }, labelManagersOf(label), signal),
+    listPodSelecting: async (namespace, signal) => {
+      const budgets = await listReadable(calls, POD_DISRUPTION_BUDGETS, namespace, signal);
+      const policies = await listReadable(calls, NETWORK_POLICIES, namespace, signal);
+      return [
+        ...budgets.flatMap((raw) => projectPodSelecting('PodDisruptionBudget')(raw) ?? []),
+        ...policies.flatMap((raw) => projectPodSelecting('NetworkPolicy')(raw) ?? []),
+      ];
+    },
+    getGroup: async (namespace, name, signal) =>
+      await getObject(calls, LEADER_GROUPS, { namespace, name }, parseGroup, signal),
+    setFinalizers: async (ref, resourceVersion, finalizers, signal) => {
+      if (ref.uid === '' || resourceVersion === '') return NO_PRECONDITION;
+      const content = { metadata: { uid: ref.uid, resourceVersion, finalizers } };
+      return await calls.patch(group(ref), { place: placeOf(ref), type: MERGE, content }, signal);
+    },
+    replaceStatus: async (ref, resourceVersion, status, signal) => {
+      if (ref.uid === '' || resourceVersion === '') return NO_PRECONDITION;
+      const place = { ...placeOf(ref), subresource: 'status' } as const;
+      const content = statusPatch(ref.uid, resourceVersion, status);
+      return await calls.patch({ ...group(ref), tested: true }, { place, type: JSON_PATCH, content }, signal);
+    },
+    clusterUid: async (signal) => await clusterUid(calls, signal),
+  };
+}
+
+/** An empty one would be no precondition at all. */
+const NO_PRECONDITION = {
+  kind: 'conflict',
+  message: 'the object to be written has no uid or resourceVersion',
+} as const;
+
+const placeOf = ({ namespace, name }: { readonly namespace: string; readonly name: string }): Place => ({
+  namespace,
+  name,
+});
+
+/**
+ * A JSON patch, because a merge patch of a custom resource's status fails in both of its duties: the server ignores the
+ * uid in it (200, whatever the uid), and fields that are no longer there stay. `add` replaces what is there, too.
+ */
+const statusPatch = (uid: string, resourceVersion: string, status: unknown): readonly unknown[] => [
+  { op: 'test', path: '/metadata/uid', value: uid },
+  { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+  { op: 'add', path: '/status', value: status },
+];
+
+function createCalls(transport: Transport, timeoutMs: number): Calls {
+  const named = (attempt: Omit<Attempt, 'server'>): Attempt => ({ ...attempt, server: transport.server() });
+
+  /** A get that met a connection which was just being closed is sent again, once. */
+  const read: Calls['read'] = async ({ verb, resource }, path, signal) => {
+    const limits =
+      verb === 'get'
+        ? ({ timeoutMs, pool: 'brief' } as const)
+        : ({ timeoutMs: Math.max(timeoutMs, PAGE_TIMEOUT_MS), pool: 'long' } as const);
+    const request: Request = { method: 'GET', path, ...limits, verb, resource: resource.plural };
+    const answer = await transport.send(request, signal);
+    return answer.kind === 'failed' && !answer.timedOut ? await transport.send(request, signal) : answer;
+  };
+
+  const patch: Calls['patch'] = async (written, { place, type, content }, signal) => {
+    const { resource } = written;
+    const path = pathOf(resource, place, { fieldManager: FIELD_MANAGER });
+    const measured = place.subresource === undefined ? resource.plural : `${resource.plural}/${place.subresource}`;
+    const sent = { method: 'PATCH', path, body: { type, content }, timeoutMs, pool: 'brief', verb: 'patch' } as const;
+    return outcomeOf(written, await transport.send({ ...sent, resource: measured }, signal));
+  };
+
+  return {
+    read,
+    patch,
+    failure: (attempt, answer) => (answer === null ? unreadable(named(attempt)) : readFailure(named(attempt), answer)),
+  };
+}
+
+const isSuccess = (answer: Answer | Failure): answer is Answer => answer.kind === 'answered' && answer.status === 200;
+
+async function getObject<T>(
+  calls: Calls,
+  resource: Resource,
+  place: { readonly namespace: string; readonly name: string; readonly subresource?: 'scale' },
+  project: (body: unknown) => T | null,
+  signal: AbortSignal,
+): Promise<T | null> {
+  const attempt = {
+    what: `read ${qualified(resource)} ${place.namespace}/${place.name}`,
+    verb: 'get',
+    resource,
+  } as const;
+  const answer = await calls.read(attempt, pathOf(resource, place), signal);
+  if (answer.kind === 'answered' && saysNotFound(answer, resource, place.name)) return null;
+  if (!isSuccess(answer)) throw calls.failure(attempt, answer);
+  const object = project(answer.body);
+  if (object === null) throw calls.failure(attempt, null);
+  return object;
+}
+
+async function getWorkload(
+  calls: Calls,
+  namespace: string,
+  owner: OwnerRef,
+  signal: AbortSignal,
+): Promise<Workload | 'gone' | 'unreadable'> {
+  const source = sourceOf(owner);
+  if (source === null) return 'unreadable';
+  const { resource, ...sub } = source;
+  try {
+    const place = { namespace, name: owner.name, ...sub };
+    return (await getObject(calls, resource, place, projectWorkload(owner), signal)) ?? 'gone';
+  } catch (error) {
+    const final =
+      source.subresource !== undefined || (error instanceof KubernetesError && error.kind !== 'unreachable');
+    if (error instanceof KubernetesError && final) return 'unreadable';
+    throw error;
+  }
+}
+
+/** One page is enough for a warning; without the right there is nothing to warn of. */
+async function listReadable(
+  calls: Calls,
+  resource: Resource,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const attempt = {
+    what: `list the ${qualified(resource)} of namespace ${namespace}`,
+    verb: 'list',
+    resource,
+  } as const;
+  const path = pathOf(resource, { namespace, name: null }, { limit: String(PAGE_SIZE) });
+  const answer = await calls.read(attempt, path, signal);
+  if (isSuccess(answer)) return pageOf(answer.body)?.items ?? [];
+  const error = calls.failure(attempt, answer);
+  if (error.kind === 'unreachable') throw error;
+  return [];
+}
+
+async function listPods(calls: Calls, namespace: string, signal: AbortSignal): Promise<readonly Pod[]> {
+  const attempt = { what: `list the pods of namespace ${namespace}`, verb: 'list', resource: PODS } as const;
+  const place = { namespace, name: null };
+  for (let tries = 1; ; tries += 1) {
+    const outcome = await allPages(calls, attempt, place, signal);
+    if ('pods' in outcome) return outcome.pods;
+    const expired = outcome.failed?.kind === 'answered' && outcome.failed.status === 410;
+    if (!expired || tries === LIST_TRIES) throw calls.failure(attempt, outcome.failed);
+  }
+}
+
+/** All or nothing: a pod that cannot be read, left out, would look gone. */
+async function allPages(
+  calls: Calls,
+  attempt: Omit<Attempt, 'server'>,
+  place: Place,
+  signal: AbortSignal,
+): Promise<{ readonly pods: readonly Pod[] } | { readonly failed: Answer | Failure | null }> {
+  const pods: Pod[] = [];
+  let after: string | null = null;
+  do {
+    const query: Query = { limit: String(PAGE_SIZE), continue: after };
+    const answer = await calls.read(attempt, pathOf(PODS, place, query), signal);
+    if (!isSuccess(answer)) return { failed: answer };
+    const page = pageOf(answer.body);
+    const read = page?.items.map(projectPod) ?? [null];
+    if (page === null || read.includes(null)) return { failed: null };
+    pods.push(...read.filter((pod) => pod !== null));
+    after = page.next;
+  } while (after !== null);
+  return { pods };
+}
+
+async function clusterUid(calls: Calls, signal: AbortSignal): Promise<string> {
+  const attempt = { what: 'read the namespace kube-system', verb: 'get', resource: NAMESPACES } as const;
+  const answer = await calls.read(attempt, pathOf(NAMESPACES, { namespace: null, name: 'kube-system' }), signal);
+  if (!isSuccess(answer)) throw calls.failure(attempt, answer);
+  const metadata = asObject(field(asObject(answer.body) ?? {}, 'metadata')) ?? {};
+  const uid = textField(metadata, 'uid');
+  if (uid === '') throw calls.failure(attempt, null);
+  return uid;
+}

@@ -1,0 +1,132 @@
+/** A pod at the border: from what the API server sent to the dozen fields that are kept. */
+import { API_GROUP } from '../../api/names.ts';
+import type { OwnerRef, Pod } from '../../api/pod.ts';
+import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
+import type { ContainerTermination } from '../../ports/kubernetes.ts';
+
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+const PHASES: readonly string[] = ['Pending', 'Running', 'Succeeded', 'Failed'];
+const FINAL_PHASES: readonly string[] = ['Succeeded', 'Failed'];
+
+/**
+ * Keeps of a pod what an election needs. null when it lacks namespace, name, uid or resourceVersion: such a thing cannot
+ * be acted on.
+ *
+ * **Guarantees**: never throws. Whatever is missing or of a wrong type reads as what keeps the pod from being elected:
+ * not ready, phase Unknown; a time that cannot be read as 1970. Labels and annotations that are no text are left out.
+ */
+export function projectPod(raw: unknown): Pod | null {
+  const object = asObject(raw);
+  const metadata = section(object, 'metadata');
+  const identity = identityOf(metadata);
+  if (identity === null) return null;
+  const annotations = texts(field(metadata, 'annotations'));
+  const spec = section(object, 'spec');
+  const node = textField(spec, 'nodeName');
+  return {
+    ...identity,
+    ...projectStatus(section(object, 'status'), spec),
+    labels: texts(field(metadata, 'labels')),
+    annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => isOurs(key))),
+    deleting: field(metadata, 'deletionTimestamp') !== undefined,
+    mirror: Object.hasOwn(annotations, MIRROR_ANNOTATION),
+    node: node === '' ? null : node,
+    addresses: field(spec, 'hostNetwork') === true ? [] : addressesOf(section(object, 'status')),
+    owner: controllerOf(metadata),
+    runsToCompletion: ['Never', 'OnFailure'].includes(textField(spec, 'restartPolicy')),
+    createdMs: timeField(metadata, 'creationTimestamp') ?? 0,
+  };
+}
+
+function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid' | 'resourceVersion'> | null {
+  const namespace = textField(metadata, 'namespace');
+  const name = textField(metadata, 'name');
+  const uid = textField(metadata, 'uid');
+  const resourceVersion = textField(metadata, 'resourceVersion');
+  if (namespace === '' || name === '' || uid === '' || resourceVersion === '') return null;
+  return { namespace, name, uid, resourceVersion };
+}
+
+type Status = Pick<Pod, 'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'disrupted'>;
+
+function projectStatus(status: RawObject, spec: RawObject): Status {
+  const phase = textField(status, 'phase');
+  const ready = conditionOf(status, 'Ready');
+  const disruption = conditionOf(status, 'DisruptionTarget');
+  return {
+    phase: PHASES.includes(phase) ? phase : 'Unknown',
+    stopped: FINAL_PHASES.includes(phase) && allEnded(status, spec),
+    ready: isTrue(ready),
+    readyTransitionMs: ready === null ? null : timeField(ready, 'lastTransitionTime'),
+    disrupted: isTrue(disruption),
+  };
+}
+
+/** A container without a status is no proof: an eviction may leave none, and some are reported before others. */
+function allEnded(status: RawObject, spec: RawObject): boolean {
+  const ended = (container: RawObject): boolean => asObject(field(section(container, 'state'), 'terminated')) !== null;
+  return ['containers', 'initContainers', 'ephemeralContainers'].every((list) => {
+    const statuses = listField(status, `${list.slice(0, -1)}Statuses`, asObject);
+    const expected = Math.max(listField(spec, list, asObject).length, list === 'containers' ? 1 : 0);
+    return statuses.length >= expected && statuses.every(ended);
+  });
+}
+
+/** podIPs names them all; before Kubernetes knew two there was podIP. */
+function addressesOf(status: RawObject): readonly string[] {
+  const all = listField(status, 'podIPs', asObject).map((each) => textField(each, 'ip'));
+  return [...new Set([...all, textField(status, 'podIP')])].filter((address) => address !== '');
+}
+
+const section = (object: RawObject | null, name: string): RawObject =>
+  (object === null ? null : asObject(field(object, name))) ?? {};
+
+/** The domain itself and its subdomains; a key without a prefix is nobody's. */
+function isOurs(key: string): boolean {
+  const prefix = key.slice(0, Math.max(0, key.indexOf('/')));
+  return prefix === API_GROUP || prefix.endsWith(`.${API_GROUP}`);
+}
+
+function conditionOf(status: RawObject, type: string): RawObject | null {
+  return listField(status, 'conditions', asObject).find((condition) => field(condition, 'type') === type) ?? null;
+}
+
+const isTrue = (condition: RawObject | null): boolean => condition !== null && field(condition, 'status') === 'True';
+
+/** The one that ownerReferences name as the controller; null without one. */
+export function controllerOf(metadata: RawObject): OwnerRef | null {
+  const owner = listField(metadata, 'ownerReferences', asObject).find((owner) => field(owner, 'controller') === true);
+  const text = (name: string): string => textField(owner ?? {}, name);
+  const uid = text('uid');
+  return uid === '' ? null : { apiVersion: text('apiVersion'), kind: text('kind'), name: text('name'), uid };
+}
+
+function timeField(object: RawObject, name: string): number | null {
+  const milliseconds = Date.parse(textField(object, name));
+  return Number.isNaN(milliseconds) ? null : milliseconds;
+}
+
+/** fromEntries, since it makes an own field even of a key like `__proto__`. */
+function texts(raw: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(asObject(raw) ?? {});
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
+/**
+ * Reads from a pod how a container's present life has ended; `termination` null while it has not, or when either time is missing:
+ * such a report proves nothing. null for what is no pod.
+ */
+export const terminationOf =
+  (container: string) =>
+  (raw: unknown): { readonly termination: ContainerTermination | null } | null => {
+    const object = asObject(raw);
+    const identity = identityOf(section(object, 'metadata'));
+    if (identity === null) return null;
+    const status = listField(section(object, 'status'), 'containerStatuses', asObject).find(
+      (each) => field(each, 'name') === container,
+    );
+    const ended = section(section(status ?? null, 'state'), 'terminated');
+    const [startedMs, finishedMs] = [timeField(ended, 'startedAt'), timeField(ended, 'finishedAt')];
+    const complete = startedMs !== null && finishedMs !== null;
+    return { termination: complete ? { podUid: identity.uid, startedMs, finishedMs } : null };
+  };

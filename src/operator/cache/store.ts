@@ -1,0 +1,198 @@
+/**
+ * What the watches have delivered, indexed by group. Answers to our own writes and GETs are merged per group elsewhere
+ * (memory.ts): this store holds only what the watches said, so nothing deleted is ever brought back.
+ */
+import type { InvalidLeaderGroup, LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
+import type { ClusterNode, Pod } from '../../api/pod.ts';
+import { indexPair, matches } from '../../api/selector.ts';
+import { finished } from '../../election/candidates.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+/** A pod with when it became ready or not, by own observation (node clocks are not trusted with delays). */
+export type StoredPod = { readonly pod: Pod; readonly readyChangedMs: number };
+
+export type Store = {
+  /** Each returns the keys of the groups concerned. Events must come in order, as a reflector delivers them. */
+  podChanged(before: Pod | null, after: Pod | null): readonly string[];
+  groupChanged(before: ParsedLeaderGroup | null, after: ParsedLeaderGroup | null): readonly string[];
+  nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[];
+  group(key: string): ParsedLeaderGroup | null;
+  groupKeys(): readonly string[];
+  /** Pods that the group selects or that carry its annotations. */
+  podsConcerning(key: string): readonly StoredPod[];
+  /** Whether `podsConcerning` has a pod of this name. */
+  concerns(key: string, pod: string): boolean;
+  pod(namespace: string, name: string): StoredPod | null;
+  /** Running pods that have this address for themselves; one, unless a watch lags behind its being used again. */
+  podsAt(address: string): readonly Pod[];
+  /** Valid groups of the pod's namespace that select it. */
+  groupsSelecting(pod: Pod): readonly LeaderGroup[];
+  cordoned(node: string | null): boolean;
+};
+
+const nameOf = (pod: Pod): string => `${pod.namespace}/${pod.name}`;
+
+export const groupKey = (group: { namespace: string; name: string }): string => `${group.namespace}/${group.name}`;
+
+export function createStore(clock: Clock): Store {
+  const pods = new Map<string, Map<string, StoredPod>>();
+  const groups = new Map<string, ParsedLeaderGroup>();
+  const selectors = createSelectorIndex();
+  const concerned = new Map<string, Set<string>>();
+  const cordonedNodes = new Set<string>();
+  const addressed = new Map<string, Map<string, Pod>>();
+
+  function podChanged(before: Pod | null, after: Pod | null): readonly string[] {
+    const keys = new Set<string>();
+    const name = after ?? before;
+    const previous = name === null ? null : (pods.get(name.namespace)?.get(name.name) ?? null);
+    if (before !== null) for (const key of forget(before)) keys.add(key);
+    if (after !== null) for (const key of remember(previous, after)) keys.add(key);
+    return [...keys].filter((key) => groups.has(key));
+  }
+
+  function forget(pod: Pod): readonly string[] {
+    const known = pods.get(pod.namespace)?.get(pod.name)?.pod;
+    dropFrom(pods, pod.namespace, pod.name);
+    for (const address of known?.addresses ?? []) dropFrom(addressed, address, nameOf(pod));
+    const keys = concernedBy(pod);
+    for (const key of keys) dropFrom(concerned, key, pod.name);
+    return keys;
+  }
+
+  function remember(previous: StoredPod | null, pod: Pod): readonly string[] {
+    const same = previous !== null && previous.pod.uid === pod.uid;
+    const readyChangedMs = same && previous.pod.ready === pod.ready ? previous.readyChangedMs : changedMs(same, pod);
+    namespaced(pod.namespace).set(pod.name, { pod, readyChangedMs });
+    // The address of a pod that has ended may be another's already.
+    if (!finished(pod))
+      for (const address of pod.addresses) getOrPut(addressed, address, () => new Map()).set(nameOf(pod), pod);
+    const keys = concernedBy(pod);
+    for (const key of keys) setOf(key).add(pod.name);
+    return keys;
+  }
+
+  /** A pod met for the first time has been ready for as long as its condition says, as far as the wall clock can tell. */
+  function changedMs(seenBefore: boolean, pod: Pod): number {
+    if (seenBefore || pod.readyTransitionMs === null) return clock.nowMs();
+    return clock.nowMs() - Math.max(0, clock.wallMs() - pod.readyTransitionMs);
+  }
+
+  const namespaced = (namespace: string): Map<string, StoredPod> => getOrPut(pods, namespace, () => new Map());
+  const setOf = (key: string): Set<string> => getOrPut(concerned, key, () => new Set());
+
+  const concernedBy = (pod: Pod): readonly string[] => [
+    ...new Set([
+      ...selectors.selecting(pod).map(groupKey),
+      ...annotatedGroups(pod).map((name) => `${pod.namespace}/${name}`),
+    ]),
+  ];
+
+  function groupChanged(before: ParsedLeaderGroup | null, after: ParsedLeaderGroup | null): readonly string[] {
+    const keys = new Set<string>();
+    for (const parsed of [before, after]) if (parsed !== null) for (const key of rivals(parsed)) keys.add(key);
+    if (before !== null) dropGroup(before);
+    if (after !== null) addGroup(after);
+    if (after !== null) for (const key of rivals(after)) keys.add(key);
+    return [...keys];
+  }
+
+  function dropGroup({ kind, group }: ParsedLeaderGroup): void {
+    groups.delete(groupKey(group));
+    concerned.delete(groupKey(group));
+    if (kind === 'valid') selectors.remove(group);
+  }
+
+  function addGroup(parsed: ParsedLeaderGroup): void {
+    const key = groupKey(parsed.group);
+    groups.set(key, parsed);
+    if (parsed.kind === 'valid') selectors.add(parsed.group);
+    for (const { pod } of pods.get(parsed.group.namespace)?.values() ?? []) {
+      if (concernedBy(pod).includes(key)) setOf(key).add(pod.name);
+    }
+  }
+
+  /** The group itself and those that share a pod with it: whether they overlap may just have changed. */
+  function rivals({ group }: { group: LeaderGroup | InvalidLeaderGroup }): readonly string[] {
+    const key = groupKey(group);
+    const sharing = [...(concerned.get(key) ?? [])].flatMap((name) => {
+      const stored = pods.get(group.namespace)?.get(name);
+      return stored === undefined ? [] : selectors.selecting(stored.pod).map(groupKey);
+    });
+    return [...new Set([key, ...sharing])];
+  }
+
+  function nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
+    if (before?.cordoned === true) cordonedNodes.delete(before.name);
+    if (after?.cordoned === true) cordonedNodes.add(after.name);
+    return [];
+  }
+
+  return {
+    podChanged,
+    groupChanged,
+    nodeChanged,
+    group: (key) => groups.get(key) ?? null,
+    groupKeys: () => [...groups.keys()],
+    podsConcerning: (key) => {
+      const namespace = pods.get(key.slice(0, key.indexOf('/')));
+      return [...(concerned.get(key) ?? [])].flatMap((name) => namespace?.get(name) ?? []);
+    },
+    concerns: (key, pod) => concerned.get(key)?.has(pod) === true,
+    pod: (namespace, name) => pods.get(namespace)?.get(name) ?? null,
+    podsAt: (address) => [...(addressed.get(address)?.values() ?? [])],
+    groupsSelecting: (pod) => selectors.selecting(pod),
+    cordoned: (node) => node !== null && cordonedNodes.has(node),
+  };
+}
+
+/** Names in the operator's annotations: `token.leadergroup.dev/<group>` and its siblings. */
+function annotatedGroups(pod: Pod): readonly string[] {
+  return Object.keys(pod.annotations).flatMap((key) => {
+    const [domain, name] = key.split('/');
+    return name !== undefined && /^(token|since|fenced)\.leadergroup\.dev$/.test(domain ?? '') ? [name] : [];
+  });
+}
+
+type SelectorIndex = {
+  add(group: LeaderGroup): void;
+  remove(group: LeaderGroup): void;
+  selecting(pod: Pod): readonly LeaderGroup[];
+};
+
+/** Groups by one label that every pod of theirs must have, so that a pod event does not try every selector. */
+function createSelectorIndex(): SelectorIndex {
+  const byPair = new Map<string, Map<string, LeaderGroup>>();
+  const slot = (group: LeaderGroup): string => `${group.namespace}/${indexPair(group.spec.selector) ?? ''}`;
+  return {
+    add: (group) => void getOrPut(byPair, slot(group), () => new Map<string, LeaderGroup>()).set(group.name, group),
+    remove: (group) => {
+      byPair.get(slot(group))?.delete(group.name);
+      if (byPair.get(slot(group))?.size === 0) byPair.delete(slot(group));
+    },
+    selecting: (pod) => {
+      const pairs = ['', ...Object.entries(pod.labels).map(([key, value]) => `${key}=${value}`)];
+      return pairs
+        .flatMap((pair) => [...(byPair.get(`${pod.namespace}/${pair}`)?.values() ?? [])])
+        .filter(({ spec }) => matches(spec.selector, pod.labels));
+    },
+  };
+}
+
+/** Nothing empty is kept. */
+function dropFrom(
+  all: Map<string, { delete(name: string): boolean; readonly size: number }>,
+  key: string,
+  name: string,
+): void {
+  all.get(key)?.delete(name);
+  if (all.get(key)?.size === 0) all.delete(key);
+}
+
+function getOrPut<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,88 @@
+/** Whether Consul answers: judged by every request, so that at rest nothing is asked only to find out. */
+import type { Clock } from '../../ports/clock.ts';
+import { type Consul, ConsulError } from '../../ports/consul.ts';
+
+export type ConsulContact = {
+  readonly consul: Consul;
+  /** Monotonic milliseconds since when no request has been answered; null while Consul answers. */
+  outageSinceMs(): number | null;
+};
+
+/** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
+const QUIET_MS = 2000;
+
+/**
+ * `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. `ask` is called once the doubt is
+ * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage.
+ */
+export function trackContact(
+  consul: Consul,
+  clock: Clock,
+  changed: (silent: boolean) => void,
+  {
+    quietMs = QUIET_MS,
+    ask = () => Promise.resolve(),
+  }: { readonly quietMs?: number; readonly ask?: (consul: Consul) => Promise<unknown> } = {},
+): ConsulContact {
+  /** When the first request failed since the last answer. */
+  let failedMs: number | null = null;
+  let sinceMs: number | null = null;
+  let cancel: () => void = () => undefined;
+
+  function answered(): void {
+    cancel();
+    failedMs = null;
+    if (sinceMs === null) return;
+    sinceMs = null;
+    changed(false);
+  }
+
+  /** It is told after `quietMs` without an answer, and counts from the first failure. */
+  function failed(): void {
+    if (failedMs !== null) return;
+    failedMs = clock.nowMs();
+    if (quietMs <= 0) return silent();
+    cancel = clock.after(quietMs / 2, doubt);
+  }
+
+  function doubt(): void {
+    cancel = clock.after(quietMs / 2, silent);
+    ask(asked).catch(() => undefined);
+  }
+
+  function silent(): void {
+    sinceMs = failedMs;
+    changed(true);
+  }
+
+  const note = (now: boolean): void => (now ? failed() : answered());
+
+  /** A blocking read that ends in a cut connection says the same as any other request. */
+  const watched =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        const answer = await call(...args);
+        note(false);
+        return answer;
+      } catch (error) {
+        if (error instanceof ConsulError && error.kind !== 'busy')
+          note(error.kind === 'unreachable' || error.kind === 'unknown');
+        throw error;
+      }
+    };
+
+  const asked: Consul = {
+    registerNode: watched(consul.registerNode),
+    createSession: watched(consul.createSession),
+    renewSession: watched(consul.renewSession),
+    destroySession: watched(consul.destroySession),
+    sessionInfo: watched(consul.sessionInfo),
+    listSessions: watched(consul.listSessions),
+    txn: watched(consul.txn),
+    readKeys: watched(consul.readKeys),
+    readKey: watched(consul.readKey),
+    readPrefix: watched(consul.readPrefix),
+  };
+  return { consul: asked, outageSinceMs: () => sinceMs };
+}

@@ -1,0 +1,115 @@
+/** Transactions on a lock, and what their refusals mean. */
+import type { LockTransaction, TokenRule } from '../../election/actions.ts';
+import type { BucketGuard, LockView } from '../../election/observation.ts';
+import type { LockRecord } from '../../election/record.ts';
+import { verificationOf, writeOffVersion } from '../../election/trust.ts';
+import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
+import { groupKey } from '../cache/store.ts';
+import { refusedAgain } from '../observe/memory.ts';
+import { buryOps, lockOps } from './lock-txn.ts';
+import { again, answeredToken, failed, later, OK, type Run, type Step } from './run.ts';
+
+/** A closed lock is tried again after 1 to 2 s: no watch tells when a lock-delay ends. */
+const LOCK_DELAY_RETRY_MS = 1000;
+
+/**
+ * Sends one lock transaction. Committed, it is the run's proof for a promotion. Refused, the lock is in doubt and read
+ * again. With an unknown outcome it is in doubt too; whatever is planned next moves the index and so makes a late
+ * arrival void.
+ */
+export async function changeLock(run: Run, change: LockTransaction): Promise<Step> {
+  const { sessionManager, locks } = run.ports;
+  const token = tokenFor(run, change.token);
+  const result = await send(run, lockOps(change, run.observation.keys, token));
+  if (result.kind === 'rejected') return refusal(run, change, result.rejections);
+  locks.applied(run.group, result.entries);
+  run.memory.consulDenied = null;
+  run.memory.lockDelayedUntilMs = null;
+  if (change.to === null) return unlocked(run);
+  run.memory.fenced = { version: '', uids: new Set() };
+  run.memory.groupConfirmedAt = null;
+  run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
+  if (change.view.record?.holder.uid !== change.to.pod.uid) beginReign(run, change.to.pod.uid);
+  sessionManager.prove(change.to.session);
+  run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };
+  return OK;
+}
+
+/** What was put right of the pod before it led does not hold its promotion up, should that have to be repeated. */
+function beginReign({ memory }: Run, uid: string): void {
+  memory.recordedByUs.add(uid);
+  memory.repairs.delete(uid);
+}
+
+/**
+ * After the fencing patch, which has ended every further grant to the old leader: the label is known to be off. The pass ends where
+ * there is something to wait for, so that what happens meanwhile is seen.
+ */
+export function awaitGrantExpiry({ ports, group, observation }: Run, exempt: readonly string[]): Step {
+  const holder = observation.lock?.record?.holder.uid ?? null;
+  const leftMs = ports.grants.untilMs(groupKey(group), holder, exempt) - ports.clock.nowMs();
+  return leftMs > 0 ? later('a grant of the gate has not run out', Math.ceil(leftMs)) : OK;
+}
+
+/** Fixed when the transaction is sent: above whatever this plan's fencing patches have shown. */
+const tokenFor = (run: Run, rule: TokenRule): number =>
+  rule.kind === 'keep' ? rule.token : Math.max(rule.token, answeredToken(run)) + 1;
+
+/** Fencing patches made before an unlock still count after it: nobody can be promoted without moving the lock first. */
+function unlocked(run: Run): Step {
+  const before = run.memory.fenced;
+  const { keys, lock } = run.observation;
+  const version = writeOffVersion(keys, run.ports.locks.view(run.group));
+  const uids = before.version === writeOffVersion(keys, lock) ? before.uids : new Set<string>();
+  run.memory.fenced = { version, uids };
+  return OK;
+}
+
+async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
+  const { consul, locks } = run.ports;
+  const over = locks.writing(run.group);
+  try {
+    return await consul.txn(ops, run.signal);
+  } catch (error) {
+    if (!(error instanceof ConsulError) || error.kind === 'unknown') locks.doubt(run.group);
+    throw error;
+  } finally {
+    over();
+  }
+}
+
+function refusal(run: Run, change: LockTransaction, rejections: readonly TxnRejection[]): Step {
+  const { clock, random, sessionManager, locks, invalidateOwnership } = run.ports;
+  locks.doubt(run.group);
+  const first = rejections[0];
+  switch (first?.reason) {
+    case 'session-check':
+      invalidateOwnership();
+      return later('the bucket is not ours any more');
+    case 'invalid-session':
+      if (change.to !== null) sessionManager.lost(change.to.session);
+      return again(`Consul has lost the session ${change.to?.session ?? ''}`);
+    case 'lock-delay':
+      run.memory.lockDelayedUntilMs = clock.nowMs() + LOCK_DELAY_RETRY_MS * (1 + random.next());
+      return again('the lock is closed for its lock-delay');
+    case 'denied':
+      run.memory.consulDenied = refusedAgain(run.memory.consulDenied, first.text, clock.nowMs());
+      return again(first.text);
+    case 'held':
+    case 'index-check':
+    case 'exists':
+    case 'not-holder':
+      return again(`the lock has changed: ${first.text}`);
+    case 'other':
+    case undefined:
+      return failed(`Consul refused the transaction: ${first?.text ?? 'no reason given'}`);
+  }
+}
+
+/** Leaves the last token of a deleted group; refused when the lock has changed since. */
+export async function bury(run: Run, guard: BucketGuard, view: LockView, record: LockRecord): Promise<Step> {
+  const token = Math.max(record.token, answeredToken(run));
+  const result = await send(run, buryOps(guard, view, run.observation.keys, { ...record, token }));
+  run.ports.locks.doubt(run.group);
+  return result.kind === 'committed' ? OK : again(`the lock has changed: ${result.rejections[0]?.text ?? ''}`);
+}

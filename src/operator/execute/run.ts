@@ -1,0 +1,113 @@
+/** What one execution of a plan knows: the plan's premises, and what its actions have brought so far. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { Pod } from '../../api/pod.ts';
+import type { Observation } from '../../election/observation.ts';
+import { believable, tokenOf } from '../../election/token.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
+import type { Consul } from '../../ports/consul.ts';
+import type { Kubernetes } from '../../ports/kubernetes.ts';
+import { groupKey } from '../cache/store.ts';
+import type { Grants } from '../gate/grants.ts';
+import type { Locks } from '../locks/locks.ts';
+import type { GroupMemory } from '../observe/memory.ts';
+import { keepRefusals, rememberPod } from '../observe/memory.ts';
+import type { Owners } from '../observe/owners.ts';
+import type { SessionManager } from '../sessions/sessions.ts';
+
+export type ExecutorPorts = {
+  readonly consul: Consul;
+  readonly kubernetes: Kubernetes;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sessionManager: SessionManager;
+  readonly locks: Locks;
+  /** The bucket may not be ours any more. */
+  readonly invalidateOwnership: () => void;
+  readonly syntheticNode: string;
+  readonly grants: Pick<Grants, 'untilMs'>;
+  readonly owners: Pick<Owners, 'read'>;
+  /** A label was put right that somebody else had written, for metrics. */
+  readonly repaired: () => void;
+  /** A pass over this group gets on: a large group may take minutes, and is not stuck. */
+  readonly progress: (group: string) => void;
+};
+
+/** A committed transaction of this run: the proof that a promotion needs (promise I2). */
+export type Proof = { readonly podUid: string; readonly session: string; readonly token: number };
+
+/** What happened that people should hear of. */
+export type Fact =
+  | {
+      readonly kind: 'promoted';
+      readonly pod: Pod;
+      readonly token: number;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'fenced';
+      readonly pod: string;
+      readonly wasLeader: boolean;
+      /** With which it led; 0 where it did not. */
+      readonly token: number;
+      readonly because: string;
+    }
+  /** The API server refused a write for good; in its own words. */
+  | { readonly kind: 'refused'; readonly pod: string; readonly message: string };
+
+export type Run = {
+  readonly ports: ExecutorPorts;
+  readonly group: LeaderGroup;
+  readonly observation: Observation;
+  readonly memory: GroupMemory;
+  readonly signal: AbortSignal;
+  readonly facts: Fact[];
+  /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
+  readonly answers: Map<string, Pod>;
+  proof: Proof | null;
+};
+
+/**
+ * How an action ended. `again`: something was learnt, plan anew at once. `later`: a cache is behind, or somebody else
+ * must move first. `failed`: tried again with growing delay.
+ */
+export type Step =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'again'; readonly reason: string }
+  | { readonly kind: 'later'; readonly delayMs: number; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export const OK: Step = { kind: 'ok' };
+export const again = (reason: string): Step => ({ kind: 'again', reason });
+export const later = (reason: string, delayMs = 200): Step => ({ kind: 'later', delayMs, reason });
+export const failed = (reason: string): Step => ({ kind: 'failed', reason });
+
+/** The first step that is not ok. */
+export const worst = (steps: readonly Step[]): Step =>
+  steps.find(({ kind }) => kind === 'failed') ?? steps.find(({ kind }) => kind !== 'ok') ?? OK;
+
+/** The pass gets on, however much there is left: told of every item of an action, whatever became of it, and of every action. */
+export const progressOf =
+  ({ ports, group }: Run): (() => void) =>
+  () =>
+    ports.progress(groupKey(group));
+
+export function notePod(run: Run, pod: Pod): void {
+  run.answers.set(pod.uid, pod);
+  rememberPod(run.memory, pod);
+}
+
+/** As notePod, after a write of ours that may have changed the label: the first such pod of a controller is its trial. */
+export function noteWritten(run: Run, pod: Pod): void {
+  notePod(run, pod);
+  keepRefusals(run.memory, pod);
+  const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
+  const { key } = run.group.spec.label;
+  if (!before?.owner || before.labels[key] === pod.labels[key]) return;
+  const owner = before.owner.uid;
+  run.memory.writtenUnder.set(pod.uid, owner);
+  if (!run.memory.trials.has(owner)) run.memory.trials.set(owner, { podUid: pod.uid, atMs: run.ports.clock.nowMs() });
+}
+
+/** Highest token on any pod that this run's writes have shown. */
+export const answeredToken = (run: Run): number =>
+  Math.max(0, ...[...run.answers.values()].map((pod) => tokenOf(pod, run.group.name)).filter(believable));

@@ -1,0 +1,154 @@
+/** Answers applications from what is known; no request is sent for an answer. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { Pod } from '../../api/pod.ts';
+import { neverAgain } from '../../election/candidates.ts';
+import { answerGate, type GateAnswer, MAX_GRANT_MS } from '../../election/gate.ts';
+import { type Kubernetes, KubernetesError } from '../../ports/kubernetes.ts';
+import { groupKey, type Store } from '../cache/store.ts';
+import type { Changes, ChangeWatch } from '../reconcile/changes.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
+import type { BucketOwnership } from '../sharding/ownership.ts';
+import type { Grants } from './grants.ts';
+
+export type GroupName = { readonly namespace: string; readonly name: string };
+
+/** Who can answer for a group. */
+export type Answerer =
+  | { readonly kind: 'self' }
+  | { readonly kind: 'other'; readonly id: string; readonly url: string | null }
+  | { readonly kind: 'nobody' };
+
+export type Gate = {
+  /**
+   * May this pod act as the leader of the group now? A grant is noted: no hand-over begins before it has run out. Without a pod the
+   * answer is never a grant, but tells who leads.
+   */
+  ask(group: GroupName, podUid: string | null): GateAnswer;
+  /** As the watches show it; null: there is no such LeaderGroup, or it cannot be acted on. */
+  group(group: GroupName): LeaderGroup | null;
+  /** Whether the caches are full; before that nothing is known to be missing. */
+  synced(): boolean;
+  /**
+   * A pod that the group selects, or that leads it; null: none of this name, or another than the one of this uid. A name alone (`uid`
+   * null) does not tell the old process of a StatefulSet's pod, on a node that is cut off, from the new pod.
+   */
+  member(group: GroupName, pod: string, uid: string | null): Pod | null;
+  /** The pod that has this address for itself; null: none, or several. A watch may lag behind its being used again. */
+  podAt(address: string): Pod | null;
+  /**
+   * Whether the API server says now that it is this very pod that has the address. Not for one that is being deleted: its address is free
+   * before the API server hears that it has ended. False where the API server does not answer. Rejects when `signal` aborts.
+   */
+  confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean>;
+  /** The groups that select the pod. */
+  groupsOf(pod: Pod): readonly LeaderGroup[];
+  answerer(group: GroupName): Answerer;
+  /** Whether the address is another replica's. */
+  isReplica(address: string): boolean;
+  /** Tells when an answer about the group may be another. */
+  watch(group: GroupName): ChangeWatch;
+};
+
+/** Reads of pods for /v1/self that go at a time: whoever asks the gate must not become a load on the API server. */
+const CONFIRMED_AT_ONCE = 16;
+
+export type GateParts = {
+  readonly ask: Gate['ask'];
+  readonly store: Store;
+  readonly ownership: Pick<BucketOwnership, 'of' | 'ownerOf' | 'live'>;
+  readonly changes: Changes;
+  readonly synced: () => boolean;
+  readonly getPod: Kubernetes['getPod'];
+  /** Id of this replica. */
+  readonly self: string;
+};
+
+/** `validityMs`: a grant is good for so long at most; never longer than MAX_GRANT_MS. */
+export function createAsk(reconciler: Reconciler, grants: Grants, validityMs: number): Gate['ask'] {
+  const maxMs = Math.min(validityMs, MAX_GRANT_MS);
+  return (group, podUid) => {
+    const key = groupKey(group);
+    const observation = reconciler.asked(key);
+    if (observation === null)
+      return { kind: 'unknown', reason: 'there is no such LeaderGroup, or it cannot be acted on' };
+    const answer = answerGate(observation, podUid, maxMs);
+    if (answer.kind === 'grant') grants.give(key, answer.leader.uid, observation.nowMs + answer.validForMs);
+    return answer;
+  };
+}
+
+/**
+ * Equal for as long as nobody's answer is news: who leads, with which token, and whether that is known at all. (Until when an answer may be
+ * believed is no news.)
+ */
+const signatureOf = (answer: GateAnswer): string =>
+  answer.kind === 'unknown' ? `unknown ${answer.reason}` : `${answer.leader?.uid ?? ''} ${answer.leader?.token ?? 0}`;
+
+/** How things stand after a pass; null: there is no such group. */
+export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: string): string | null {
+  const view = reconciler.glance(key);
+  return view === null ? null : signatureOf(answerGate(view, null, MAX_GRANT_MS));
+}
+
+export function createGate({ ask, store, ownership, changes, synced, getPod, self }: GateParts): Gate {
+  let confirming = 0;
+
+  async function confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean> {
+    if (confirming >= CONFIRMED_AT_ONCE) return false;
+    confirming += 1;
+    try {
+      const now = await getPod(pod.namespace, pod.name, signal);
+      return now?.uid === pod.uid && now.addresses.includes(address) && !neverAgain(now);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof KubernetesError) return false;
+      throw error;
+    } finally {
+      confirming -= 1;
+    }
+  }
+
+  function groupNamed(name: GroupName): LeaderGroup | null {
+    const parsed = store.group(groupKey(name));
+    return parsed?.kind === 'valid' ? parsed.group : null;
+  }
+
+  function answerer(group: GroupName): Answerer {
+    if (ownership.of(group).kind === 'owned') return { kind: 'self' };
+    const owner = ownership.ownerOf(group);
+    if (owner === null) return { kind: 'nobody' };
+    return owner.id === self ? { kind: 'self' } : { kind: 'other', id: owner.id, url: owner.url };
+  }
+
+  /**
+   * Whoever waits is woken when somebody is answered otherwise than all were told last. So a state that comes and goes between two passes
+   * is told as well: else whoever had seen it would not be woken when all is as before.
+   */
+  function askAndTell(group: GroupName, podUid: string | null): GateAnswer {
+    const answer = ask(group, podUid);
+    changes.notifyNews(groupKey(group), () => signatureOf(answer));
+    return answer;
+  }
+
+  return {
+    ask: askAndTell,
+    synced,
+    group: groupNamed,
+    member: (group, pod, uid) => {
+      if (groupNamed(group) === null) return null;
+      const found = store.concerns(groupKey(group), pod) ? (store.pod(group.namespace, pod)?.pod ?? null) : null;
+      return uid === null || found?.uid === uid ? found : null;
+    },
+    podAt: (address) => {
+      const [pod, another] = store.podsAt(address);
+      return pod === undefined || another !== undefined ? null : pod;
+    },
+    confirmAddress,
+    groupsOf: store.groupsSelecting,
+    answerer,
+    isReplica: (address) => ownership.live().some(({ url }) => url !== null && hostOf(url) === address),
+    watch: (group) => changes.watch(groupKey(group)),
+  };
+}
+
+const hostOf = (url: string): string => new URL(url).hostname.replaceAll(/[[\]]/g, '');

@@ -1,0 +1,52 @@
+/** Follows everything below one Consul prefix by blocking reads. */
+
+import { backoffMs } from '../../backoff.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
+import type { Consul, KvSnapshot } from '../../ports/consul.ts';
+import { aborted } from '../common/aborted.ts';
+import { RETRY_BACKOFF } from '../reconcile/queue.ts';
+
+/** Safe with every Consul version and usual load balancers (some cut requests after 30 s). */
+export const WAIT_MS = 20_000;
+
+/**
+ * Calls `onSnapshot` with every state that a read returns, `rebuilt` when Consul's index fell back (what was known is
+ * void), until `signal` aborts; then resolves. States in between may be skipped. After an error it starts over with a
+ * read that does not block, so that a rebuilt Consul is noticed at once. `asking` is called before each read is sent.
+ */
+export async function watchPrefix(
+  ports: { readonly consul: Consul; readonly clock: Clock; readonly random: Random },
+  prefix: string,
+  onSnapshot: (snapshot: KvSnapshot, rebuilt: boolean) => void | Promise<void>,
+  onError: (error: unknown) => void,
+  signal: AbortSignal,
+  asking: () => void = () => undefined,
+  waitMs: number = WAIT_MS,
+): Promise<void> {
+  let index = 0;
+  let highest = 0;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      asking();
+      const snapshot = await ports.consul.readPrefix(prefix, { index, waitMs }, signal);
+      if (aborted(signal)) return;
+      failures = 0;
+      const rebuilt = snapshot.index < highest;
+      index = snapshot.index < index ? 0 : snapshot.index;
+      highest = snapshot.index;
+      await onSnapshot(snapshot, rebuilt);
+    } catch (error) {
+      if (aborted(signal)) return;
+      onError(error);
+      index = 0;
+      failures += 1;
+      await pause(ports, backoffMs(failures + 1, RETRY_BACKOFF, ports.random.next()), signal);
+    }
+  }
+}
+
+/** Resolves early, and never rejects, when aborted. */
+async function pause({ clock }: { readonly clock: Clock }, delayMs: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(delayMs, signal).catch(() => undefined);
+}

@@ -1,0 +1,178 @@
+/**
+ * What the operator remembers of one group between passes: things learnt that no cache shows yet, and how often
+ * something was refused. All of it may be lost at any time: a fresh process starts with none and promises nothing less.
+ */
+
+import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
+import type { Pod } from '../../api/pod.ts';
+import { type Backoff, backoffMs } from '../../backoff.ts';
+import type { ExternalSession } from '../../election/observation.ts';
+
+export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };
+
+/** Of a write to a pod: what it was about, so that it is forgotten with it. */
+export type WriteRefusal = Refusal & {
+  readonly status: number;
+  readonly atMs: number;
+  /** Of the pod when it was refused, or as our own write has left it since. */
+  readonly resourceVersion: string;
+  /** Of the group. */
+  readonly generation: number;
+};
+
+/** How often a pod was put right within a minute, since when, and who else writes it (null: not asked). */
+export type Repairs = {
+  readonly count: number;
+  readonly lastMs: number;
+  readonly sinceWallMs: number;
+  readonly by: string | null;
+};
+
+export type GroupMemory = {
+  /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
+  readonly newerPods: Map<string, Pod>;
+  /** Uids that the API server said are gone while the cache still shows them. */
+  readonly goneUids: Set<string>;
+  newerGroup: LeaderGroup | null;
+  /** A list made at this version of the lock. */
+  listed: { readonly version: string; readonly pods: readonly Pod[] } | null;
+  /** Version of the lock after which a GET confirmed the cached group. */
+  groupConfirmedAt: string | null;
+  /** The API server has shown or changed this very group since the bucket was got. */
+  groupKnown: boolean;
+  /** By session id. */
+  readonly externalHolders: Map<string, ExternalSession>;
+  /** Uids fenced while the lock had this version (see writeOffVersion). */
+  fenced: { version: string; readonly uids: Set<string> };
+  /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */
+  verifiedAt: string | null;
+  /** Somebody has asked the gate. */
+  asked: boolean;
+  /** Highest token on the pods and in the status, as the last pass saw them. */
+  highestObserved: number;
+  /** By uid. */
+  readonly conflicts: Map<string, number>;
+  readonly promotionRefusals: Map<string, WriteRefusal>;
+  /** By uid. */
+  readonly fencingRefusals: Map<string, WriteRefusal>;
+  /** By uid. */
+  readonly repairs: Map<string, Repairs>;
+  /** Our own request has put the first finalizer on the group, and the bucket has been ours ever since. */
+  wholeIncarnation: boolean;
+  /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
+  readonly perhapsPromoted: Set<string>;
+  /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
+  readonly recordedByUs: Set<string>;
+  /** Of which pod a promotion was acknowledged last, and with which token. */
+  promoted: { readonly uid: string; readonly token: number } | null;
+  /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
+  readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
+  /** By uid of a pod whose label we wrote, the uid of its controller before that. */
+  readonly writtenUnder: Map<string, string>;
+  /** Pods that had lost their controller before the group was edited. */
+  readonly acceptedReleases: Set<string>;
+  /** Warnings that were given once. */
+  readonly warned: Set<string>;
+  followersRefused: WriteRefusal | null;
+  consulDenied: Refusal | null;
+  /** The status was told of Consul's silence; until it is over no other replica's word is overwritten. */
+  outageReported: boolean;
+  demotedForOutage: boolean;
+  lockDelayedUntilMs: number | null;
+  /** Monotonic milliseconds at which a watch first showed the deletion. */
+  deletionSeenMs: number | null;
+  /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
+  deletingSinceMs: number | null;
+  /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
+  deletionConfirmedMs: number | null;
+  /** Our finalizer is off a group that is being deleted: whatever a cache still shows of it, it is gone. */
+  finalizerOff: boolean;
+  /** Uid of the older group that a GET has shown. */
+  rivalConfirmed: string | null;
+  /** Uids of older groups that a GET has shown to be gone. */
+  readonly goneRivals: Set<string>;
+  /** A leader was fenced and no other has been promoted since. `told`: people know. */
+  change: {
+    readonly cause: string;
+    readonly reason: string;
+    readonly from: string;
+    /** With which it led. */
+    readonly token: number;
+    readonly sinceMs: number;
+    readonly told: boolean;
+  } | null;
+  /** Changes of leader that the status does not show yet. */
+  transitions: readonly TransitionStatus[];
+  /** When the status was written, the latest last; as many as its pace asks for. */
+  statusWritesMs: readonly number[];
+  /** Ready reason that events and logs were last given. */
+  reportedReason: string | null;
+};
+
+export const freshMemory = (): GroupMemory => ({
+  newerPods: new Map(),
+  goneUids: new Set(),
+  newerGroup: null,
+  listed: null,
+  groupConfirmedAt: null,
+  groupKnown: false,
+  externalHolders: new Map(),
+  fenced: { version: '', uids: new Set() },
+  verifiedAt: null,
+  asked: false,
+  highestObserved: 0,
+  conflicts: new Map(),
+  promotionRefusals: new Map(),
+  fencingRefusals: new Map(),
+  repairs: new Map(),
+  wholeIncarnation: false,
+  perhapsPromoted: new Set(),
+  recordedByUs: new Set(),
+  promoted: null,
+  trials: new Map(),
+  writtenUnder: new Map(),
+  acceptedReleases: new Set(),
+  warned: new Set(),
+  followersRefused: null,
+  consulDenied: null,
+  outageReported: false,
+  demotedForOutage: false,
+  lockDelayedUntilMs: null,
+  deletionSeenMs: null,
+  deletingSinceMs: null,
+  deletionConfirmedMs: null,
+  finalizerOff: false,
+  rivalConfirmed: null,
+  goneRivals: new Set(),
+  change: null,
+  transitions: [],
+  statusWritesMs: [],
+  reportedReason: null,
+});
+
+/** Whatever refuses may be changed at any moment, and nothing tells of it. */
+const REFUSED: Backoff = { firstMs: 5000, lastMs: 30_000 };
+
+/** Tried again after 5 s, 10 s, 20 s, then each 30 s. */
+export function refusedAgain(previous: Refusal | null | undefined, message: string, nowMs: number): Refusal {
+  const count = (previous?.count ?? 0) + 1;
+  return { message, count, retryAtMs: nowMs + backoffMs(count, REFUSED) };
+}
+
+/** Kubernetes promises (1.35) that resourceVersions of one resource compare as integers. */
+export const newer = (a: { resourceVersion: string }, b: { resourceVersion: string }): boolean =>
+  BigInt(a.resourceVersion) > BigInt(b.resourceVersion);
+
+/** Notes a pod that an answer showed; the observation prefers it until the watch has caught up. */
+export function rememberPod(memory: GroupMemory, pod: Pod): void {
+  const known = memory.newerPods.get(pod.uid);
+  if (known === undefined || newer(pod, known)) memory.newerPods.set(pod.uid, pod);
+}
+
+/** A refusal is about the pod as it was: our own write is no reason to try again, anybody else's is. */
+export function keepRefusals(memory: GroupMemory, { uid, resourceVersion }: Pod): void {
+  for (const refusals of [memory.promotionRefusals, memory.fencingRefusals]) {
+    const refusal = refusals.get(uid);
+    if (refusal !== undefined) refusals.set(uid, { ...refusal, resourceVersion });
+  }
+}

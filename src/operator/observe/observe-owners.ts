@@ -1,0 +1,73 @@
+/** The controllers of a group's pods, as an observation shows them. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { Pod } from '../../api/pod.ts';
+import { TRIAL_MS } from '../../election/label-trial.ts';
+import type { LabelStop, ObservedPod, OwnerView } from '../../election/observation.ts';
+import { LABEL_STOP, labelStopOf, released } from '../../election/owners.ts';
+import type { GroupMemory } from './memory.ts';
+import type { OwnerReading, Owners } from './owners.ts';
+
+/** Where a group waits for another answer its controllers are read again so often. */
+const AGAIN_MS = 60_000;
+/** A read that failed is repeated by the next plan that needs it. */
+const FAILED_AGAIN_MS = 1000;
+
+export function ownerView(
+  owners: Pick<Owners, 'of'>,
+  group: LeaderGroup,
+  memory: GroupMemory,
+  { owner }: Pod,
+  nowMs: number,
+): OwnerView {
+  if (owner === null) return { kind: 'none' };
+  const reading = owners.of(owner);
+  if (reading === null || outdated(group, reading, nowMs)) return { kind: 'unread' };
+  const { key } = group.spec.label;
+  switch (reading.kind) {
+    case 'read': {
+      const { kind, name, selectorKeys, templateKeys, placementKeys } = reading.workload;
+      const workload = `${kind} ${name}`;
+      if (selectorKeys.includes(key)) return { kind: 'selects', workload };
+      return { kind: 'clear', workload, template: templateKeys.includes(key), placement: placementKeys.includes(key) };
+    }
+    case 'gone':
+      return { kind: 'none' };
+    case 'unreadable':
+    case 'failed':
+      return { kind: 'unreadable', workload: `${owner.kind} ${owner.name}`, trial: trialOf(memory, owner.uid, nowMs) };
+  }
+}
+
+const outdated = (group: LeaderGroup, { kind, atMs }: OwnerReading, nowMs: number): boolean =>
+  kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : saidBefore(group) !== null && nowMs - atMs >= AGAIN_MS;
+
+/** The watch must have shown the pod after our write: until then nobody can know that it was kept. */
+function trialOf(memory: GroupMemory, owner: string, nowMs: number): { podUid: string; leftMs: number } | null {
+  const trial = memory.trials.get(owner);
+  if (trial === undefined) return null;
+  const seen = !memory.newerPods.has(trial.podUid);
+  return { podUid: trial.podUid, leftMs: Math.max(trial.atMs + TRIAL_MS - nowMs, seen ? 0 : TRIAL_MS / 4) };
+}
+
+/** What the status says of a stop of this very generation: it outlives the process, and ends with an edit. */
+function saidBefore({ status, generation }: LeaderGroup): string | null {
+  const said = status?.conditions.find(({ type }) => type === 'Stalled');
+  const stands = said?.status === 'True' && said.reason === LABEL_STOP && said.observedGeneration === generation;
+  return stands ? said.message : null;
+}
+
+/** Seen with our own eyes; of a controller that leaves no mark on its pods nothing else tells. */
+function lostOwner({ writtenUnder }: GroupMemory, { uid, owner }: Pod): boolean {
+  const before = writtenUnder.get(uid);
+  return before !== undefined && before !== owner?.uid;
+}
+
+/** A group that was edited since it was stopped goes on: pods that had been released by then do not count again. */
+export function labelStop(group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): LabelStop | null {
+  const releases = pods.filter(({ member, pod }) => member && (released(group, pod) || lostOwner(memory, pod)));
+  const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
+  const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
+  if (edited) for (const { pod } of releases) memory.acceptedReleases.add(pod.uid);
+  const fresh = releases.filter(({ pod }) => !memory.acceptedReleases.has(pod.uid));
+  return labelStopOf(group, pods, fresh, saidBefore(group));
+}

@@ -1,0 +1,157 @@
+/** Refused writes and contested labels: what is remembered of them, for how long, and how a decision sees them. */
+
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import { fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
+import type { Pod } from '../../api/pod.ts';
+import { type Backoff, backoffMs } from '../../backoff.ts';
+import { labelled } from '../../election/candidates.ts';
+import type { Contest, Observation, ObservedPod } from '../../election/observation.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { WriteOutcome } from '../../ports/kubernetes.ts';
+import type { Run } from '../execute/run.ts';
+import { type GroupMemory, type Repairs, refusedAgain, type WriteRefusal } from './memory.ts';
+
+/** Whatever has changed, a refused write is not repeated before this. */
+const AT_LEAST_MS = 1000;
+
+/** As `refusedAgain`, in the refuser's own words and with the time of the next try. `pod`: null where it is not known any more. */
+export function writeRefusal(
+  clock: Clock,
+  previous: WriteRefusal | null | undefined,
+  what: string,
+  { status, message }: Extract<WriteOutcome<unknown>, { kind: 'refused' }>,
+  about: { readonly pod: Pod | null; readonly generation: number },
+): WriteRefusal {
+  const atMs = clock.nowMs();
+  const next = refusedAgain(previous, '', atMs);
+  const retry = new Date(clock.wallMs() + next.retryAtMs - atMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  return {
+    ...next,
+    message: `the API server refuses ${what} (${status}): ${message}; tried again at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
+    status,
+    atMs,
+    resourceVersion: about.pod?.resourceVersion ?? '',
+    generation: about.generation,
+  };
+}
+
+/** A refusal ends with the pod; it is tried again at once when somebody else has changed the pod, or edited the group. */
+export function refreshRefusals(memory: GroupMemory, group: LeaderGroup, known: ReadonlyMap<string, Pod>): void {
+  for (const refusals of [memory.promotionRefusals, memory.fencingRefusals]) {
+    for (const [uid, refusal] of refusals) {
+      const pod = known.get(uid);
+      if (pod === undefined) refusals.delete(uid);
+      else if (changed(refusal, pod, group)) refusals.set(uid, sooner(refusal, pod, group));
+    }
+  }
+  const followers = memory.followersRefused;
+  if (followers !== null && followers.generation !== group.generation) memory.followersRefused = null;
+}
+
+const changed = (refusal: WriteRefusal, pod: Pod, group: LeaderGroup): boolean =>
+  refusal.generation !== group.generation ||
+  (BigInt(pod.resourceVersion) > BigInt(refusal.resourceVersion || '0') && refusal.resourceVersion !== '');
+
+const sooner = (refusal: WriteRefusal, { resourceVersion }: Pod, { generation }: LeaderGroup): WriteRefusal => ({
+  ...refusal,
+  resourceVersion,
+  generation,
+  retryAtMs: Math.min(refusal.retryAtMs, refusal.atMs + AT_LEAST_MS),
+});
+
+/**
+ * Nobody can have a promotion of this pod under way: ours was the request that put the finalizer on the group, which comes before the first
+ * lock; the bucket has been ours ever since; whatever we have sent for this pod was refused, so it was not applied;
+ * and if the record names it, it was our own transaction that put it there. `recorded`: uid of the recorded holder. (ADR 0013.)
+ */
+export const neverPromoted = (
+  memory: GroupMemory,
+  { name }: LeaderGroup,
+  { uid, annotations }: Pod,
+  recorded: string | null,
+): boolean =>
+  memory.wholeIncarnation &&
+  !memory.perhapsPromoted.has(uid) &&
+  (recorded !== uid || memory.recordedByUs.has(uid)) &&
+  annotations[tokenAnnotation(name)] === undefined;
+
+/**
+ * No trace of any lock before our finalizer: it may have been there and been taken off by hand, by a tool that owns finalizers, or by a
+ * restore. The lock was read by this very run, under our bucket.
+ */
+export function neverLed({ ports, group, observation }: Run): boolean {
+  const { status } = observation.group;
+  const told =
+    (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
+  const lock = ports.locks.view(group);
+  const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
+  const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
+  const untouched = lock !== null && lock.record === null && lock.earlierToken === null && lock.session === null;
+  return told === 0 && untouched && !marked;
+}
+
+/** What was refused of this pod, as a decision sees it. */
+export function refusalsOf(
+  memory: GroupMemory,
+  uid: string,
+): Pick<ObservedPod, 'refusedUntilMs' | 'refusedBecause' | 'fencingRefusedUntilMs'> {
+  const promotion = memory.promotionRefusals.get(uid);
+  const fence = memory.fencingRefusals.get(uid);
+  return {
+    refusedUntilMs: promotion?.retryAtMs ?? null,
+    refusedBecause: promotion?.message ?? '',
+    fencingRefusedUntilMs: fence?.retryAtMs ?? null,
+  };
+}
+
+/** The refused fencing patch that holds the group up, if one does. */
+export function blockingRefusal(
+  memory: GroupMemory,
+  group: LeaderGroup,
+  pods: readonly ObservedPod[],
+  nowMs: number,
+): Observation['fencingRefused'] {
+  for (const observed of pods) {
+    const refusal = memory.fencingRefusals.get(observed.pod.uid);
+    if (refusal === undefined || nowMs >= refusal.retryAtMs) continue;
+    if (observed.neverPromoted && !labelled(group, observed)) continue;
+    const { message, retryAtMs, status } = refusal;
+    return { message, retryAtMs, status };
+  }
+  return null;
+}
+
+const WINDOW_MS = 60_000;
+/** So many repairs of one pod within a minute are nothing to speak of. */
+const FREE_REPAIRS = 3;
+const REPAIRS: Backoff = { firstMs: 500, lastMs: 5000 };
+
+/** Something was put right: a stray's label, the leader's, a follower's. Returns how often within a minute. */
+export function noteRepair(memory: GroupMemory, uid: string, clock: Clock): number {
+  const lastMs = clock.nowMs();
+  const before = recent(memory.repairs.get(uid), lastMs);
+  const count = (before?.count ?? 0) + 1;
+  memory.repairs.set(uid, {
+    count,
+    lastMs,
+    sinceWallMs: before?.sinceWallMs ?? clock.wallMs(),
+    by: before?.by ?? null,
+  });
+  return count;
+}
+
+const recent = (repairs: Repairs | undefined, nowMs: number): Repairs | undefined =>
+  repairs !== undefined && nowMs - repairs.lastMs < WINDOW_MS ? repairs : undefined;
+
+/** Nothing for the first repairs, then 0.5 s, 1 s, 2 s, 4 s, 5 s; over when nothing had to be repaired for a minute. */
+export function contestOf(memory: GroupMemory, uid: string, nowMs: number): Contest | null {
+  const repairs = recent(memory.repairs.get(uid), nowMs);
+  if (repairs === undefined) {
+    memory.repairs.delete(uid);
+    return null;
+  }
+  const beyond = repairs.count - FREE_REPAIRS;
+  if (beyond < 0) return null;
+  const pauseMs = backoffMs(beyond + 1, REPAIRS);
+  return { notBeforeMs: repairs.lastMs + pauseMs, overAtMs: repairs.lastMs + WINDOW_MS, by: repairs.by };
+}

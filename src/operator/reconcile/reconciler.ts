@@ -1,0 +1,224 @@
+/** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
+import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
+import { FINALIZER } from '../../api/names.ts';
+import type { Plan } from '../../election/actions.ts';
+import type { GateView } from '../../election/gate.ts';
+import type { Observation, Ownership } from '../../election/observation.ts';
+import { plan } from '../../election/plan.ts';
+import { notReady, soonest } from '../../election/plans.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { GroupState, Metrics } from '../../ports/metrics.ts';
+import type { Store } from '../cache/store.ts';
+import { execute } from '../execute/execute.ts';
+import type { ExecutorPorts, Run, Step } from '../execute/run.ts';
+import { freshMemory, type GroupMemory } from '../observe/memory.ts';
+import type { Observer } from '../observe/observe.ts';
+import type { Announcer } from '../report/announce.ts';
+import { claimsLead, stateOf } from '../report/group-state.ts';
+import type { StatusWriter } from '../report/status-writer.ts';
+import { createEndings } from './endings.ts';
+import type { Next } from './queue.ts';
+
+/** Every plan that learns or changes something is followed by another; more than this in one pass is a loop. */
+const PLANS_PER_PASS = 16;
+
+export type Reconciler = {
+  /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
+  reconcile(key: string, sinceMs: number): Promise<Next>;
+  /** What an answer of the gate rests on now; noted as asked for, so that the lock is verified. null: no valid group. */
+  asked(key: string): GateView | null;
+  /** As `asked`, but nothing is noted. */
+  glance(key: string): GateView | null;
+  /** The bucket is another replica's: what was learnt of the group may be out of date when it comes back. */
+  forget(key: string): void;
+  /** Where each group stands, as of its last pass. */
+  states(): ReadonlyMap<string, GroupState>;
+};
+
+export type ReconcilerOptions = {
+  readonly store: Store;
+  readonly observe: Observer;
+  readonly executor: ExecutorPorts;
+  readonly announcer: Announcer;
+  readonly writeStatus: StatusWriter;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly wake: (key: string) => void;
+  /** The group is gone: nothing of it need be kept. */
+  readonly dropped: (key: string) => void;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  /** Of a group that cannot be acted on. */
+  readonly ownership: (group: { namespace: string; name: string }) => Ownership['kind'];
+  readonly consulUnreachable: () => boolean;
+  readonly writeInvalid: (group: InvalidLeaderGroup, signal: AbortSignal) => Promise<boolean>;
+  readonly signal: AbortSignal;
+};
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { store, observe, executor, announcer, writeStatus, log, signal } = options;
+  const memories = new Map<string, { readonly uid: string; readonly memory: GroupMemory }>();
+  const states = new Map<string, GroupState>();
+  const warnings = new Map<string, string>();
+  const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
+
+  async function reconcile(key: string, sinceMs: number): Promise<Next> {
+    const parsed = store.group(key);
+    if (parsed === null) return drop(key);
+    if (parsed.kind === 'invalid') return await refuse(key, parsed.group);
+    const memory = memoryOf(key, parsed.group);
+    try {
+      return await settle(key, parsed.group, memory, sinceMs);
+    } finally {
+      memory.listed = null;
+    }
+  }
+
+  /** A group recreated under the same name starts with a clean memory. */
+  function memoryOf(key: string, { uid }: LeaderGroup): GroupMemory {
+    const known = memories.get(key);
+    if (known?.uid === uid) return known.memory;
+    const memory = freshMemory();
+    memories.set(key, { uid, memory });
+    return memory;
+  }
+
+  function glance(key: string): GateView | null {
+    const parsed = store.group(key);
+    return parsed?.kind === 'valid' ? observe.holder(parsed.group, memoryOf(key, parsed.group)) : null;
+  }
+
+  function asked(key: string): GateView | null {
+    const observation = glance(key);
+    if (observation === null) return null;
+    const memory = memoryOf(key, observation.group);
+    if (!memory.asked && observation.ownership.kind === 'owned') {
+      memory.asked = true;
+      options.wake(key);
+    }
+    return observation;
+  }
+
+  function drop(key: string): Next {
+    memories.delete(key);
+    states.delete(key);
+    warnings.delete(key);
+    endings.forget(key);
+    options.dropped(key);
+    return { kind: 'done' };
+  }
+
+  /**
+   * It passed an older schema, or none. Its sessions are renewed and its pods left as they are, as if it were paused, and
+   * nobody else's group suffers.
+   */
+  async function refuse(key: string, group: InvalidLeaderGroup): Promise<Next> {
+    const ownership = options.ownership(group);
+    if (ownership === 'owned') states.set(key, 'stalled');
+    else states.delete(key);
+    if (group.deleting && group.finalizers.includes(FINALIZER)) return await endings.end(key, group, ownership);
+    if (ownership !== 'owned') return { kind: 'done' };
+    warnOnce(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
+    return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
+  }
+
+  async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {
+    for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
+      if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
+      const o = observe.all(group, memory);
+      const planned = plan(o);
+      if (planned.actions.length === 0) return await rest(key, o, planned, memory);
+      const { step, run } = await carryOut(o, planned, memory);
+      announcer.executed(o, planned, run.facts, memory, sinceMs);
+      if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
+      if (step.kind === 'failed') return await onActionFailed(key, o, planned, memory, step.reason);
+      if (finalizerRemoved(planned, step)) {
+        announcer.deleted(o);
+        return { kind: 'done' };
+      }
+    }
+    warnOnce(key, `no rest after ${PLANS_PER_PASS} plans in a row; trying again later`);
+    return { kind: 'retry' };
+  }
+
+  async function carryOut(o: Observation, planned: Plan, memory: GroupMemory): Promise<{ step: Step; run: Run }> {
+    const { group } = o;
+    const run: Run = {
+      ports: executor,
+      group,
+      observation: o,
+      memory,
+      signal,
+      facts: [],
+      answers: new Map(),
+      proof: null,
+    };
+    log.debug(
+      {
+        group: `${group.namespace}/${group.name}`,
+        actions: planned.actions.map((action) => action.do),
+        reason: planned.reason,
+      },
+      'plan',
+    );
+    return { step: await execute(planned, run), run };
+  }
+
+  /** Nothing to do: the state is as it should be, or must be waited for. */
+  async function rest(key: string, o: Observation, planned: Plan, memory: GroupMemory): Promise<Next> {
+    memory.conflicts.clear();
+    if (planned.verdict !== null) warnings.delete(key);
+    noteState(key, planned, o);
+    const statusMs = await tell(o, planned, memory);
+    const againMs = soonest([planned.againMs, statusMs]);
+    return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
+  }
+
+  /** Only own groups are counted: one that another replica owns is that one's to judge. */
+  function noteState(key: string, planned: Pick<Plan, 'verdict'>, o: Observation): void {
+    if (o.ownership.kind === 'notOwned') states.delete(key);
+    else states.set(key, stateOf(planned.verdict, o, states.get(key)));
+  }
+
+  /** An action failed: people see that the group is not settled, and why. */
+  async function onActionFailed(
+    key: string,
+    o: Observation,
+    planned: Plan,
+    memory: GroupMemory,
+    reason: string,
+  ): Promise<Next> {
+    warnOnce(key, reason);
+    const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
+    const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
+    noteState(key, { verdict }, o);
+    if (o.group.deleting || !o.consulUnreachable) await tell(o, { ...planned, verdict }, memory);
+    return { kind: 'retry' };
+  }
+
+  async function tell(o: Observation, planned: Plan, memory: GroupMemory): Promise<number | null> {
+    announcer.settled(o, planned, memory);
+    return await writeStatus(o, planned, memory, signal);
+  }
+
+  /** Once per complaint, not per attempt. */
+  function warnOnce(key: string, reason: string): void {
+    if (warnings.get(key) === reason) return;
+    warnings.set(key, reason);
+    log.warn({ group: key, reason }, 'the group cannot be settled yet');
+  }
+
+  return {
+    reconcile,
+    asked,
+    glance,
+    forget: (key) => {
+      memories.delete(key);
+      states.delete(key);
+    },
+    states: () => states,
+  };
+}
+
+const finalizerRemoved = (planned: Plan, step: Step): boolean =>
+  step.kind === 'ok' && planned.actions.at(-1)?.do === 'removeFinalizer';

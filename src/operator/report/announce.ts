@@ -1,0 +1,177 @@
+/** Tells people of what happened: events, metrics, history and the log, each once per change. */
+import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
+import { KIND } from '../../api/names.ts';
+import type { Pod } from '../../api/pod.ts';
+import type { Plan } from '../../election/actions.ts';
+import { labelledPods } from '../../election/fencing.ts';
+import type { Observation } from '../../election/observation.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { EventSink } from '../../ports/kubernetes.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import { groupKey } from '../cache/store.ts';
+import type { Fact } from '../execute/run.ts';
+import type { GroupMemory } from '../observe/memory.ts';
+import { labelWarnings } from './label-warnings.ts';
+
+export type Announcer = {
+  /**
+   * Takes note of what an execution brought, also of a failed one: what was done was done. `sinceMs`: when the event
+   * that led to it arrived. A promotion is told at once, a loss only when nobody has followed by the time of `settled`.
+   */
+  executed(o: Observation, plan: Plan, facts: readonly Fact[], memory: GroupMemory, sinceMs: number): void;
+  /** The pass is over. Tells of a leader that was lost, and of a change of the Ready reason. */
+  settled(o: Observation, plan: Plan, memory: GroupMemory): void;
+  /** The finalizer has gone. Tells of pods that could not be cleaned. */
+  deleted(o: Observation): void;
+};
+
+type Promoted = Extract<Fact, { kind: 'promoted' }>;
+
+export function createAnnouncer({
+  clock,
+  events,
+  metrics,
+  log,
+}: {
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}): Announcer {
+  function executed(o: Observation, plan: Plan, facts: readonly Fact[], memory: GroupMemory, sinceMs: number): void {
+    for (const fact of facts) {
+      if (fact.kind === 'promoted') promoted(o, plan, fact, memory, sinceMs);
+      if (fact.kind === 'refused') emitGroup(o.group, 'Warning', 'WriteRefused', fact.message);
+      if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
+      memory.change ??= {
+        cause: plan.cause || 'GroupDeleted',
+        reason: plan.reason,
+        from: fact.pod,
+        token: fact.token,
+        sinceMs,
+        told: false,
+      };
+    }
+  }
+
+  function promoted(o: Observation, plan: Plan, fact: Promoted, memory: GroupMemory, sinceMs: number): void {
+    const { pod, token, atMs } = fact;
+    const change = memory.change ?? { cause: plan.cause, from: lastLeader(o, memory), token: 0, sinceMs, told: false };
+    const from = change.told ? '' : change.from;
+    const milliseconds = Math.round(atMs - change.sinceMs);
+    memory.change = null;
+    log.info(
+      { group: groupKey(o.group), pod: pod.name, token, reason: change.cause, from, milliseconds },
+      'leader promoted',
+    );
+    if (from === pod.name && o.group.status?.leaders.some(({ uid }) => uid === pod.uid)) return;
+    metrics.electionWon();
+    metrics.failoverSeconds((atMs - sinceMs) / 1000);
+    if (from !== '') metrics.handover(change.cause);
+    note(memory, { from, to: pod.name, reason: change.cause, token, durationMilliseconds: milliseconds });
+    const before = from === '' ? '' : `, before: ${from}`;
+    const message = `${pod.name} leads with token ${token} (${change.cause}${before}; took ${milliseconds} ms)`;
+    emitGroup(o.group, 'Normal', from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
+    emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
+  }
+
+  function settled(o: Observation, plan: Plan, memory: GroupMemory): void {
+    const { change } = memory;
+    if (change !== null && labelledPods(o).length > 0) memory.change = null;
+    else if (change !== null && !change.told) lost(o, memory, change);
+    reportVerdict(o, plan, memory);
+    reportLabels(o, memory);
+    reportContests(o, memory);
+  }
+
+  function lost(o: Observation, memory: GroupMemory, change: NonNullable<GroupMemory['change']>): void {
+    const { cause, from, reason, token } = change;
+    memory.change = { ...change, told: true };
+    const milliseconds = Math.round(clock.nowMs() - change.sinceMs);
+    log.info({ group: groupKey(o.group), pod: from, reason: cause, milliseconds }, 'leader fenced, nobody follows yet');
+    if (cause === 'ConsulUnreachable') metrics.demotedByDeadline();
+    // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
+    note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
+    emitGroup(o.group, 'Warning', 'LeaderLost', `${from} does not lead any more (${cause}): ${reason}`);
+  }
+
+  /** Once for each fight over a label. */
+  function reportContests(o: Observation, memory: GroupMemory): void {
+    for (const { pod, contest } of o.pods) {
+      const told = `contest ${pod.uid}`;
+      if (contest === null) memory.warned.delete(told);
+      if (contest?.by == null || memory.warned.has(told)) continue;
+      memory.warned.add(told);
+      const { key } = o.group.spec.label;
+      const message = `somebody else changes the label ${key} or the annotations of pod ${pod.name} again and again (${contest.by}); they are put right every few seconds. Stop it, or choose another label.key.`;
+      log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
+      emitGroup(o.group, 'Warning', 'LabelContested', message);
+    }
+  }
+
+  /** Once each, for the life of the group in this replica. */
+  function reportLabels(o: Observation, memory: GroupMemory): void {
+    if (o.ownership.kind !== 'owned') return;
+    for (const { reason, message } of labelWarnings(o)) {
+      if (memory.warned.has(message)) continue;
+      memory.warned.add(message);
+      emitGroup(o.group, 'Warning', reason, message);
+    }
+  }
+
+  /** A change of the Ready reason that no promotion or loss has told of already. */
+  function reportVerdict(o: Observation, { verdict }: Plan, memory: GroupMemory): void {
+    if (verdict === null) return;
+    const { reason, status } = verdict.ready;
+    const before = memory.reportedReason ?? readyReason(o);
+    memory.reportedReason = reason;
+    if (before === reason || QUIET.has(reason)) return;
+    log.info({ group: groupKey(o.group), reason, detail: verdict.detail }, 'group state changed');
+    emitGroup(o.group, status === 'True' ? 'Normal' : 'Warning', reason, verdict.detail);
+  }
+
+  const note = (memory: GroupMemory, transition: Omit<TransitionStatus, 'time'>): void => {
+    memory.transitions = [...memory.transitions, { time: timeText(clock), ...transition }].slice(-10);
+  };
+
+  function emitGroup(group: LeaderGroup, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const { namespace, name, uid, resourceVersion } = group;
+    events.emit({ regarding: { kind: KIND, namespace, name, uid, resourceVersion }, type, reason, message });
+  }
+
+  function emitPod(pod: Pod, reason: string, message: string): void {
+    const { namespace, name, uid, resourceVersion } = pod;
+    events.emit({ regarding: { kind: 'Pod', namespace, name, uid, resourceVersion }, type: 'Normal', reason, message });
+  }
+
+  function deleted(o: Observation): void {
+    const left = labelledPods(o).map(({ pod }) => pod.name);
+    if (left.length === 0) return;
+    const { key, leader } = o.group.spec.label;
+    const who = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}`;
+    log.warn(
+      { group: groupKey(o.group), pods: left.slice(0, 3), count: left.length },
+      'deleted, and pods are still labelled',
+    );
+    const message = `deleted, but ${who} could not be written and still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}; take it off by hand`;
+    emitGroup(o.group, 'Warning', 'LabelsLeft', message);
+  }
+
+  return { executed, settled, deleted };
+}
+
+/** Reasons that other events tell better, or that are over before anyone reads of them. */
+const QUIET: ReadonlySet<string> = new Set(['Led', 'Electing', 'ScaledToZero', 'NoMembers']);
+
+/** RFC 3339 in whole seconds, as Kubernetes writes times. */
+export const timeText = (clock: Clock): string => new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+
+export const readyReason = (o: Observation): string =>
+  o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';
+
+/** Pod name of who was last told to lead; empty for nobody. */
+function lastLeader(o: Observation, memory: GroupMemory): string {
+  const last = memory.transitions.at(-1) ?? o.group.status?.recentTransitions[0];
+  return last === undefined ? (o.group.status?.leader ?? '') : last.to;
+}

@@ -1,0 +1,96 @@
+/** Writes the status, only when it differs: conditions and the leader at once, counters not more often than every five seconds. */
+import { isDeepStrictEqual } from 'node:util';
+import type { InvalidLeaderGroup, LeaderGroup, LeaderGroupStatus } from '../../api/leadergroup.ts';
+import type { Plan } from '../../election/actions.ts';
+import type { Observation } from '../../election/observation.ts';
+import { buildStatus, statusOfInvalid } from '../../election/status.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Kubernetes } from '../../ports/kubernetes.ts';
+import type { Log } from '../../ports/log.ts';
+import { groupKey } from '../cache/store.ts';
+import type { GroupMemory } from '../observe/memory.ts';
+import { readyReason, timeText } from './announce.ts';
+import { noteWrite, paceMs } from './status-pace.ts';
+
+const RETRY_MS = 5000;
+const SILENT = 'ConsulUnreachable';
+
+/** Says of a group that cannot be acted on what to change. False: to be tried again. */
+export async function writeInvalidStatus(
+  { clock, kubernetes, log }: StatusWriterOptions,
+  group: InvalidLeaderGroup,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const status = statusOfInvalid(group, timeText(clock));
+  if (isDeepStrictEqual(status, group.status)) return true;
+  const outcome = await kubernetes.replaceStatus(group, group.resourceVersion, status, signal);
+  if (outcome.kind === 'refused')
+    log.warn({ group: groupKey(group), reason: outcome.message }, 'the status was refused');
+  return outcome.kind !== 'unknown';
+}
+
+/** Returns milliseconds after which the status should be tried again; null when it is as it should be. */
+export type StatusWriter = (
+  o: Observation,
+  plan: Plan,
+  memory: GroupMemory,
+  signal: AbortSignal,
+) => Promise<number | null>;
+
+export type StatusWriterOptions = {
+  readonly clock: Clock;
+  readonly kubernetes: Pick<Kubernetes, 'replaceStatus' | 'getGroup'>;
+  readonly log: Log;
+};
+
+export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions): StatusWriter {
+  return async (o, plan, memory, signal) => {
+    if ((plan.verdict === null && memory.transitions.length === 0) || overruled(o, plan, memory)) return null;
+    const status = buildStatus(o, plan.verdict, memory.transitions, timeText(clock));
+    if (isDeepStrictEqual(status, o.group.status)) return null;
+    const waitMs = paceMs(status, o.group.status, memory.statusWritesMs, clock.nowMs());
+    return waitMs > 0 ? waitMs : await send(o, plan, status, memory, signal);
+  };
+
+  async function send(
+    o: Observation,
+    plan: Plan,
+    status: LeaderGroupStatus,
+    memory: GroupMemory,
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    const outcome = await kubernetes.replaceStatus(o.group, o.group.resourceVersion, status, signal);
+    switch (outcome.kind) {
+      case 'done':
+        memory.statusWritesMs = noteWrite(memory.statusWritesMs, clock.nowMs());
+        memory.transitions = [];
+        memory.outageReported = plan.verdict?.ready.reason === SILENT;
+        if (outcome.object.kind === 'valid') memory.newerGroup = outcome.object.group;
+        return null;
+      case 'gone':
+        return null;
+      case 'conflict':
+        await adoptNewer(o.group, memory, signal);
+        return 1;
+      case 'refused':
+      case 'unknown':
+        log.warn(
+          { group: groupKey(o.group), reason: outcome.message },
+          'the status could not be written; trying again',
+        );
+        return RETRY_MS;
+    }
+  }
+
+  async function adoptNewer(group: LeaderGroup, memory: GroupMemory, signal: AbortSignal): Promise<void> {
+    const found = await kubernetes.getGroup(group.namespace, group.name, signal).catch(() => null);
+    if (found?.kind === 'valid' && found.group.uid === group.uid) memory.newerGroup = found.group;
+  }
+}
+
+/**
+ * This replica has said once that Consul is silent and the status says otherwise since: another one reaches Consul, and
+ * two must not write over each other.
+ */
+const overruled = (o: Observation, { verdict }: Plan, memory: GroupMemory): boolean =>
+  memory.outageReported && verdict?.ready.reason === SILENT && readyReason(o) !== SILENT;

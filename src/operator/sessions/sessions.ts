@@ -1,0 +1,236 @@
+/**
+ * The session sessionManager: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
+ * is, or the bucket is another replica's.
+ */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { PodRef } from '../../api/pod.ts';
+import { parseSessionName, sessionName } from '../../election/keys.ts';
+import type { MemberSession } from '../../election/observation.ts';
+import { ConsulError, type ConsulSession } from '../../ports/consul.ts';
+import type { Kubernetes } from '../../ports/kubernetes.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import { groupKey } from '../cache/store.ts';
+import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
+import { createUnconfirmedOpenings } from './unconfirmed-openings.ts';
+
+export type SessionManager = {
+  /** This session, if it is one of the group's. */
+  session(key: string, id: string): MemberSession | null;
+  /** Sessions of one group's members, oldest first. */
+  of(key: string): readonly MemberSession[];
+  /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
+  open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes over a session of ours from an earlier life, after a first renewal of our own: nobody else's tells us until
+   * when it may be believed. False: it is not one of a group's member, or Consul says it is gone. Throws ConsulError.
+   */
+  adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean>;
+  /** A committed transaction named the session. */
+  prove(id: string): void;
+  /** Consul refused to lock with it: it does not exist any more. */
+  lost(id: string): void;
+  /** Nobody needs it any more: no more renewals; destroyed at once if its pod is known to be gone, else it expires. */
+  retire(id: string, signal: AbortSignal): Promise<void>;
+  /** No more renewals for a group that is gone. */
+  drop(key: string): void;
+  /**
+   * The group is another replica's now: its sessions are not shown any more, but kept alive for LINGER_MS. The other one may not
+   * have heard yet that the group is its own, and a session that nobody renews takes a healthy leader with it.
+   */
+  leave(key: string): void;
+  /** No more renewals at all. */
+  end(): void;
+  /** How many are kept. */
+  count(): number;
+  /** Keys of the groups that have any, or of which one is being opened or adopted. */
+  keys(): readonly string[];
+  /** Monotonic milliseconds of the nearest deadline; null without a session. */
+  nearestDeadlineMs(): number | null;
+};
+
+type Kept = {
+  readonly renewal: Renewal;
+  readonly group: string;
+  readonly podUid: string;
+  /** null for an adopted one: a session's name holds the uid only. */
+  readonly pod: PodRef | null;
+  readonly lockDelayMs: number;
+  /** Consul's createIndex, or above every known one for those opened here. */
+  readonly order: number;
+};
+
+/** Longer than a replica takes to find out that a watch of its buckets hears nothing any more. */
+const LINGER_MS = 20_000;
+
+export type SessionManagerOptions = RenewalPorts & {
+  readonly kubernetes: Pick<Kubernetes, 'getPod'>;
+  readonly metrics: Metrics;
+  readonly node: string;
+  /** Something about a group's sessions changed that its next pass should see. */
+  readonly wake: (key: string) => void;
+};
+
+export function createSessionManager(options: SessionManagerOptions): SessionManager {
+  const { consul, clock, node, wake } = options;
+  const kept = new Map<string, Kept>();
+  const byGroup = new Map<string, Set<string>>();
+  /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
+  const opening = new Map<string, Set<symbol>>();
+  const doubtful = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
+  /** Renewals that go on for a while for whoever has the group now. */
+  const lingering = new Set<() => void>();
+  let opened = 0;
+
+  function keep(session: Omit<Kept, 'renewal'>, id: string, ttlMs: number, acknowledgedMs: number): void {
+    const renewal = keepRenewed(options, { id, ttlMs }, acknowledgedMs, {
+      lost: () => forget(id),
+      deadline: () => wake(session.group),
+      recovered: () => wake(session.group),
+      attempted: options.metrics.renewal,
+    });
+    kept.set(id, { ...session, renewal });
+    byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
+  }
+
+  function leaveGroup(group: string, id: string): void {
+    byGroup.get(group)?.delete(id);
+    if (byGroup.get(group)?.size === 0) byGroup.delete(group);
+  }
+
+  function forget(id: string): void {
+    const session = kept.get(id);
+    if (session === undefined) return;
+    session.renewal.stop();
+    kept.delete(id);
+    leaveGroup(session.group, id);
+    wake(session.group);
+  }
+
+  function beginOpening(key: string): Disposable & { wanted(): boolean } {
+    const attempt = Symbol(key);
+    const attempts = opening.get(key) ?? new Set<symbol>();
+    opening.set(key, attempts.add(attempt));
+    return {
+      wanted: () => opening.get(key)?.has(attempt) === true,
+      [Symbol.dispose]: () => {
+        if (attempts.delete(attempt) && attempts.size === 0 && opening.get(key) === attempts) opening.delete(key);
+      },
+    };
+  }
+
+  const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
+
+  const shown = ({ renewal, podUid, lockDelayMs }: Kept): MemberSession => ({
+    id: renewal.id,
+    podUid,
+    ttlMs: renewal.ttlMs,
+    lockDelayMs,
+    deadlineMs: renewal.deadlineMs(),
+    proven: renewal.proven(),
+  });
+
+  const sessionsOf = (key: string): readonly Kept[] =>
+    [...(byGroup.get(key) ?? [])].flatMap((id) => kept.get(id) ?? []).toSorted((a, b) => a.order - b.order);
+
+  async function open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void> {
+    const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
+    const name = sessionName(group.namespace, group.name, pod.uid);
+    const key = groupKey(group);
+    if (doubtful.inDoubt(key, pod.uid)) {
+      await doubtful.settled(key, pod.uid, signal);
+      if (has(key, pod, group)) return;
+    }
+    const sentMs = clock.nowMs();
+    using attempt = beginOpening(key);
+    const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal).catch((error: unknown) => {
+      const unknown = error instanceof ConsulError && error.kind === 'unknown';
+      if (unknown && attempt.wanted()) doubtful.note(key, pod.uid, { ttlMs, lockDelayMs });
+      throw error;
+    });
+    if (!attempt.wanted() || kept.has(id)) return;
+    opened += 1;
+    const order = Number.MAX_SAFE_INTEGER / 2 + opened;
+    keep({ group: key, podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
+  }
+
+  const has = (key: string, { uid }: PodRef, { spec }: LeaderGroup): boolean =>
+    sessionsOf(key).some(
+      ({ podUid, renewal, lockDelayMs }) =>
+        podUid === uid && renewal.ttlMs === spec.sessionTtlMs && lockDelayMs === spec.lockDelayMs,
+    );
+
+  async function adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean> {
+    const named = parseSessionName(session.name);
+    if (named === null || session.node !== node || session.ttlMs <= 0) return false;
+    if (kept.has(session.id)) return true;
+    const group = groupKey({ namespace: named.namespace, name: named.group });
+    const sentMs = clock.nowMs();
+    using attempt = beginOpening(group);
+    if ((await consul.renewSession(session.id, signal)) === 'lost') return false;
+    const { lockDelayMs, createIndex: order, ttlMs } = session;
+    if (attempt.wanted() && !kept.has(session.id))
+      keep({ group, podUid: named.podUid, pod: null, lockDelayMs, order }, session.id, ttlMs, sentMs);
+    return true;
+  }
+
+  /** They are nobody's of ours any more, nor is what is being opened just now. */
+  function release(key: string): readonly Renewal[] {
+    opening.delete(key);
+    doubtful.drop(key);
+    const renewals = sessionsOf(key).map(({ renewal }) => renewal);
+    for (const { id } of renewals) kept.delete(id);
+    byGroup.delete(key);
+    return renewals;
+  }
+
+  function linger(renewal: Renewal): void {
+    const stop = (): void => {
+      cancel();
+      lingering.delete(stop);
+      renewal.stop();
+    };
+    const cancel = clock.after(LINGER_MS, stop);
+    lingering.add(stop);
+  }
+
+  async function retire(id: string, signal: AbortSignal): Promise<void> {
+    const session = kept.get(id);
+    if (session === undefined) return;
+    session.renewal.stop();
+    kept.delete(id);
+    leaveGroup(session.group, id);
+    if (session.pod === null) return;
+    const { namespace, name, uid } = session.pod;
+    const now = await options.kubernetes.getPod(namespace, name, signal);
+    if (now === null || now.uid !== uid) await consul.destroySession(id, signal);
+  }
+
+  return {
+    of: (key) => sessionsOf(key).map(shown),
+    session: (key, id) => {
+      const session = kept.get(id);
+      return session?.group === key ? shown(session) : null;
+    },
+    open,
+    adopt,
+    prove: (id) => kept.get(id)?.renewal.prove(),
+    lost: forget,
+    retire,
+    drop: (key) => {
+      for (const renewal of release(key)) renewal.stop();
+    },
+    leave: (key) => {
+      for (const renewal of release(key)) linger(renewal);
+    },
+    end: () => {
+      for (const key of keys()) for (const renewal of release(key)) renewal.stop();
+      for (const stop of lingering) stop();
+    },
+    count: () => kept.size,
+    keys,
+    nearestDeadlineMs: () => {
+      const deadlines = [...kept.values()].map(({ renewal }) => renewal.deadlineMs());
+      return deadlines.length === 0 ? null : Math.min(...deadlines);
+    },
+  };
+}

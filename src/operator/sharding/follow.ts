@@ -1,0 +1,245 @@
+/**
+ * One life of a replica: from its session's opening to its end it shares the buckets with the others. Watches and timers only
+ * ring; each round reads all bucket locks consistently and does what follows from them and from who is there.
+ */
+
+import { backoffMs } from '../../backoff.ts';
+import { bucketOf, bucketsPrefix, replicasPrefix } from '../../election/keys.ts';
+import { desiredOwners } from '../../election/placement.ts';
+import type { LiveReplica } from '../../election/replicas.ts';
+import type { KvSnapshot, TxnOp } from '../../ports/consul.ts';
+import { aborted } from '../common/aborted.ts';
+import { inParallel } from '../common/in-parallel.ts';
+import { watchPrefix } from '../locks/prefix-watch.ts';
+import { RETRY_BACKOFF } from '../reconcile/queue.ts';
+import type { Renewal } from '../sessions/renewal.ts';
+import { ALL_BUCKETS } from './bucket-locks.ts';
+import type { Incarnation } from './incarnation.ts';
+import { listOwnNode, register } from './membership.ts';
+import { moveAway, nextMoveMs, UNREAD } from './moves.ts';
+import type { OwnershipOptions } from './options.ts';
+
+/** A bucket that nobody has taken for so long may be taken by anyone: its desired owner does not. */
+const FREE_MS = 2000;
+/** A watch whose connection died unnoticed hides a bucket that was passed to this replica: it is asked anew so often. */
+const WAIT_MS = 5000;
+const ADOPTIONS_AT_ONCE = 16;
+
+/** Until `signal` aborts. `problem` is told of what keeps a round from its end, and with null when one got there. */
+export async function follow(
+  options: OwnershipOptions,
+  life: Incarnation,
+  problem: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { wakeSignal, registry } = life;
+  const watches = [
+    watchChanges(options, bucketsPrefix(options.space), wakeSignal.ring, problem, signal),
+    watchChanges(
+      options,
+      replicasPrefix(options.space),
+      (snapshot) => {
+        // Who has a bucket is known by its session: whose that is may just have been learnt.
+        if (registry.update(snapshot)) options.ownersChanged(new Set(ALL_BUCKETS));
+        wakeSignal.ring();
+      },
+      problem,
+      signal,
+    ),
+  ];
+  wakeSignal.ring();
+  for (let failures = 0; !signal.aborted; ) {
+    await wakeSignal.rung(signal);
+    if (aborted(signal)) break;
+    try {
+      await round(options, life, signal);
+      failures = 0;
+      problem(null);
+    } catch (error) {
+      if (aborted(signal)) break;
+      problem(error);
+      failures += 1;
+      wakeSignal.notifyAfter(backoffMs(failures + 1, RETRY_BACKOFF, options.random.next()));
+    }
+  }
+  await Promise.all(watches);
+}
+
+/** A read whose time is over without a change is nothing to look into; the first answer after an error is. */
+function watchChanges(
+  options: OwnershipOptions,
+  prefix: string,
+  changed: (snapshot: KvSnapshot) => void,
+  problem: (error: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen: number | null = null;
+  const onSnapshot = (snapshot: KvSnapshot): void => {
+    if (snapshot.index === seen) return;
+    seen = snapshot.index;
+    changed(snapshot);
+  };
+  const onError = (error: unknown): void => {
+    seen = null;
+    problem(error);
+  };
+  return watchPrefix(options, prefix, onSnapshot, onError, signal, undefined, WAIT_MS);
+}
+
+async function round(options: OwnershipOptions, life: Incarnation, signal: AbortSignal): Promise<void> {
+  await tell(options, life, signal);
+  if (!life.registry.known()) return;
+  const askedMs = options.clock.nowMs();
+  see(options, life, await life.locks.read(signal));
+  for (const bucket of ALL_BUCKETS) if (!holds(life, bucket)) life.shownElsewhere.set(bucket, askedMs);
+  const owners = desiredOwners(everyone(options, life));
+  const confirmed = await confirm(life, options, signal);
+  await takeFree(options, life, owners, signal);
+  const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
+  for (const bucket of life.buckets.all()) if (!mine.includes(bucket)) life.buckets.close(bucket);
+  await open(options, life, mine, signal);
+  if (confirmed === 'confirmed') life.wakeSignal.ring();
+  else await moveAway(options, life, owners, signal);
+  await forgetLeft(options, life, signal);
+  lookAgain(options, life, owners);
+}
+
+function see({ ownersChanged }: OwnershipOptions, life: Incarnation, seen: Incarnation['seen']): void {
+  const before = life.seen;
+  life.seen = seen;
+  const other = ALL_BUCKETS.filter((bucket) => before.get(bucket)?.session !== seen.get(bucket)?.session);
+  if (other.length > 0) ownersChanged(new Set(other));
+}
+
+const holds = ({ seen, own }: Incarnation, bucket: number): boolean => seen.get(bucket)?.session === own.id;
+
+/**
+ * The others know of this replica, and of whether it reaches the API server. What its entry says counts, not only what was sent: an
+ * answer may have been lost, and the request have arrived late.
+ */
+async function tell(options: OwnershipOptions, life: Incarnation, signal: AbortSignal): Promise<void> {
+  const { registry, own, membership } = life;
+  const reaches = options.reachesApiServer();
+  const shown = registry.live().find(({ session }) => session === own.id);
+  const stands = !registry.known() || shown?.reachesApiServer === reaches;
+  if (life.told === reaches && stands) return;
+  await register(options.consul, options.space, options.replica, membership, reaches, signal);
+  life.told = reaches;
+}
+
+/** Those that the watch has told of, and this one, of which it may not have told yet. */
+function everyone(
+  { replica }: OwnershipOptions,
+  { registry, own, membership, told }: Incarnation,
+): readonly LiveReplica[] {
+  const others = registry.live().filter(({ id }) => id !== replica.id);
+  const { sinceMs } = membership;
+  return [
+    ...others,
+    { id: replica.id, session: own.id, reachesApiServer: told ?? true, sinceMs, pod: replica.pod, url: replica.url },
+  ];
+}
+
+/**
+ * Past its deadline a replica believes its own locks only after it has locked them again; and a move of which no answer came
+ * is made void the same way. It may have been committed, and the bucket have come back since: whoever had it meanwhile gave grants and
+ * opened sessions, so it is closed here and opened anew.
+ */
+async function confirm(
+  life: Incarnation,
+  options: OwnershipOptions,
+  signal: AbortSignal,
+): Promise<'confirmed' | 'no need'> {
+  const { own, buckets, locks } = life;
+  const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
+  const undecided = mine.filter((bucket) => buckets.state(bucket) === 'leaving');
+  if (mine.length === 0 || (own.proven() && undecided.length === 0)) return 'no need';
+  // It would prove nothing, and its own writes would ring for the next one; the renewal that ends this rings.
+  if (options.clock.nowMs() >= own.deadlineMs()) return 'no need';
+  if (!(await locks.confirm(own.id, mine, signal))) throw new Error('a bucket was lost while it was confirmed');
+  own.prove();
+  for (const bucket of undecided) buckets.close(bucket);
+  for (const bucket of mine) if (buckets.state(bucket) === 'owned') options.adopted(bucket);
+  return 'confirmed';
+}
+
+async function takeFree(
+  options: OwnershipOptions,
+  life: Incarnation,
+  owners: ReadonlyMap<number, LiveReplica>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { own, locks, freeSince, seen } = life;
+  const nowMs = options.clock.nowMs();
+  const free = ALL_BUCKETS.filter((bucket) => seen.get(bucket)?.session == null);
+  for (const bucket of freeSince.keys()) if (!free.includes(bucket)) freeSince.delete(bucket);
+  for (const bucket of free) if (!freeSince.has(bucket)) freeSince.set(bucket, nowMs);
+  const wanted = free.filter(
+    (bucket) => owners.get(bucket)?.session === own.id || nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS,
+  );
+  const taken = new Set(await locks.take(own.id, wanted, signal));
+  if (taken.size === 0) return;
+  own.prove();
+  for (const bucket of taken) freeSince.delete(bucket);
+  const got = [...taken].map((bucket) => [bucket, { session: own.id, index: UNREAD }] as const);
+  see(options, life, new Map([...seen, ...got]));
+}
+
+async function open(
+  options: OwnershipOptions,
+  { own, buckets, shownElsewhere }: Incarnation,
+  mine: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  const fresh = mine.filter((bucket) => ['adopting', 'lapsed', null].includes(buckets.state(bucket)));
+  if (fresh.length === 0) return;
+  for (const bucket of fresh) if (buckets.state(bucket) !== 'adopting') options.got(bucket);
+  for (const bucket of fresh) buckets.adopt(bucket, shownElsewhere.get(bucket) ?? options.clock.nowMs());
+  await Promise.all(fresh.map((bucket) => options.opened(bucket)));
+  await adoptSessions(options, own, new Set(fresh), signal);
+  for (const bucket of fresh) buckets.set(bucket, 'owned');
+  for (const bucket of fresh) options.adopted(bucket);
+  options.metrics.bucketsMoved('taken', fresh.length);
+  const { log, sessionManager } = options;
+  log.info({ buckets: fresh.length, sessions: sessionManager.count() }, 'took buckets and adopted their sessions');
+}
+
+/** Listed after the buckets are ours: whoever owned them before cannot open or lock with another one since. */
+async function adoptSessions(
+  { consul, space, sessionManager }: OwnershipOptions,
+  own: Renewal,
+  some: ReadonlySet<number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const sessions = await listOwnNode(consul, space, own.id, signal);
+  const ours = sessions.filter(({ name }) => {
+    const [namespace, group] = name.split('/');
+    return group !== undefined && some.has(bucketOf(namespace ?? '', group));
+  });
+  await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));
+}
+
+/** Entries of replicas that are gone are removed by the first of the living, so that they do not pile up. */
+async function forgetLeft(
+  options: OwnershipOptions,
+  { registry, own }: Incarnation,
+  signal: AbortSignal,
+): Promise<void> {
+  const left = registry.left();
+  if (left.length === 0 || registry.live()[0]?.session !== own.id) return;
+  for (const { key, modifyIndex } of left) {
+    const ops: readonly TxnOp[] = [
+      { verb: 'check-index', key, index: modifyIndex },
+      { verb: 'delete', key },
+    ];
+    await options.consul.txn(ops, signal);
+  }
+}
+
+/** No watch tells when a time is over. */
+function lookAgain({ clock }: OwnershipOptions, life: Incarnation, owners: ReadonlyMap<number, LiveReplica>): void {
+  const nowMs = clock.nowMs();
+  for (const sinceMs of life.freeSince.values()) life.wakeSignal.notifyAfter(Math.max(1, sinceMs + FREE_MS - nowMs));
+  const moveMs = nextMoveMs(life, owners, nowMs);
+  if (moveMs !== null) life.wakeSignal.notifyAfter(moveMs - nowMs);
+}

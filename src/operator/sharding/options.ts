@@ -1,0 +1,36 @@
+/** What a replica's sharing of the buckets is given. */
+import type { KeySpace } from '../../election/keys.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
+import type { Consul } from '../../ports/consul.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import type { SessionManager } from '../sessions/sessions.ts';
+import type { ReplicaIdentity } from './membership.ts';
+
+export type OwnershipOptions = {
+  readonly consul: Consul;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly sessionManager: SessionManager;
+  readonly space: KeySpace;
+  readonly replica: ReplicaIdentity;
+  readonly clusterUid: string;
+  readonly marginMs: number;
+  /** Whether this replica can act: one that cannot gives its buckets to those that can. */
+  readonly reachesApiServer: () => boolean;
+  /** Why this replica had better be restarted; null while it works. It gives everything up first. */
+  readonly stuck: () => string | null;
+  /** Just got, or got back: what was learnt before belongs to an earlier ownership. Not told again where adoption is begun again. */
+  readonly got: (bucket: number) => void;
+  /** The bucket is this replica's: watch its locks. Resolves when they are known once. */
+  readonly opened: (bucket: number) => Promise<void>;
+  /** Its groups may be worked on. */
+  readonly adopted: (bucket: number) => void;
+  readonly closed: (bucket: number) => void;
+  /** Whose these buckets are is another now, as far as is seen: this replica, another one, or nobody. */
+  readonly ownersChanged: (buckets: ReadonlySet<number>) => void;
+  /** Resolves when no pass over a group of the bucket is in work. */
+  readonly quiet: (bucket: number) => Promise<void>;
+};

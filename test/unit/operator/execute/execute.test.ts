@@ -1,0 +1,489 @@
+/** The executor: what an action does to the world, and what its failure means. Plans are written by hand. */
+import { describe, expect, it } from 'vitest';
+import type { Pod } from '../../../../src/api/pod.ts';
+import type { Action, FencingTarget } from '../../../../src/election/actions.ts';
+import { groupKeys, syntheticNode } from '../../../../src/election/keys.ts';
+import { nothing } from '../../../../src/election/plans.ts';
+import { transaction } from '../../../../src/election/transactions.ts';
+import { execute } from '../../../../src/operator/execute/execute.ts';
+import type { Run, Step } from '../../../../src/operator/execute/run.ts';
+import { createLocks } from '../../../../src/operator/locks/locks.ts';
+import { freshMemory } from '../../../../src/operator/observe/memory.ts';
+import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
+import type { KvEntry } from '../../../../src/ports/consul.ts';
+import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
+import { anObservation, FENCE, observed } from '../../../support/builders-election.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
+import { createLink } from '../../../support/model/link.ts';
+import { SPACE } from '../../../support/model/replica.ts';
+import { noMetrics } from '../../../support/model/sinks.ts';
+import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
+import { createWorldConsul } from '../../../support/model/world-consul.ts';
+
+const NODE = syntheticNode(SPACE);
+const TOKEN = 'token.leadergroup.dev/notifier';
+const FENCED = 'fenced.leadergroup.dev/notifier';
+const ROLE = 'leadergroup.dev/role';
+const KEYS = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, null);
+
+/** A group with these pods, observed as they are; a's session, the bucket and the lock (never written) are there. */
+async function aStage(...pods: readonly Pod[]) {
+  const clock = createFakeClock();
+  const api = createWorldApiServer();
+  const consul = createWorldConsul(clock);
+  const group = api.foreign.addGroup(aGroup());
+  const stored = pods.map((pod) => api.foreign.addPod(pod));
+  consul.requests.registerNode(NODE);
+  const link = createLink('executor', api, consul, () => undefined);
+  const random = createFakeRandom('guard');
+  const ports = { consul: link.consul, clock, random, marginMs: 2000, metrics: noMetrics };
+  const sessionManager = createSessionManager({
+    ...ports,
+    kubernetes: link.kubernetes,
+    node: NODE,
+    wake: () => undefined,
+  });
+  const locks = createLocks(link.consul, SPACE);
+  const signal = new AbortController().signal;
+  for (const pod of stored) await sessionManager.open(group, pod, signal);
+  const session = consul.foreign.openSession({ node: NODE, name: 'replica/r1', ttlMs: 0, lockDelayMs: 0 });
+  consul.foreign.lock(FENCE.key, session, null);
+  const guard = { key: FENCE.key, session };
+  await locks.read(group, signal);
+  const doubts: string[] = [];
+  const progress: string[] = [];
+  const grantUntilMs = 0;
+  const run: Run = {
+    ports: {
+      consul: link.consul,
+      kubernetes: link.kubernetes,
+      clock,
+      random,
+      sessionManager,
+      locks,
+      invalidateOwnership: () => doubts.push('bucket'),
+      syntheticNode: NODE,
+      owners: { read: () => Promise.resolve() },
+      repaired: () => undefined,
+      progress: (key) => progress.push(key),
+      grants: { untilMs: () => grantUntilMs },
+    },
+    group,
+    observation: anObservation({
+      group,
+      keys: KEYS,
+      pods: stored.map((pod) => observed(pod)),
+      sessions: sessionManager.of('default/notifier'),
+      lock: locks.view(group),
+    }),
+    memory: freshMemory(),
+    signal,
+    facts: [],
+    answers: new Map(),
+    proof: null,
+  };
+  const act = (...actions: readonly Action[]): Promise<Step> => execute({ ...nothing(''), actions }, run);
+
+  /** Takes the free lock for a pod. */
+  function take(pod: Pod): Action {
+    const view = locks.view(group) ?? expect.fail('the lock is not known');
+    const held =
+      sessionManager.of('default/notifier').find(({ podUid }) => podUid === pod.uid) ?? expect.fail('no session');
+    return { do: 'take', transaction: transaction.take(run.observation, guard, view, held, pod) };
+  }
+
+  const lock = (): KvEntry | null => consul.entry(KEYS.lock);
+  const [a = aPod(), b = aPod()] = stored;
+  return { clock, api, consul, link, sessionManager, locks, run, act, take, lock, doubts, progress, a, b, session };
+}
+
+const promote = (pod: Pod): Action => ({ do: 'promote', pod });
+
+const fence = (pod: Pod, precondition?: FencingTarget['precondition']): Action => ({
+  do: 'fence',
+  because: 'move',
+  targets: [
+    { pod, precondition: precondition ?? { kind: 'at', resourceVersion: pod.resourceVersion }, label: 'remove' },
+  ],
+});
+
+describe('a plan', () => {
+  it('is carried out in its order', async () => {
+    const { api, act, take, lock, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
+    expect(await act(fence(b), take(a), promote(a))).toEqual({ kind: 'ok' });
+    expect(api.pod('b')?.labels[ROLE]).toBeUndefined();
+    expect(api.pod('b')?.annotations[FENCED]).toBe('guard-1');
+    expect(api.pod('a')).toMatchObject({ labels: { [ROLE]: 'leader' }, annotations: { [TOKEN]: '3' } });
+    expect(lock()?.session).not.toBeNull();
+  });
+
+  it.each([0, 1, 2])('stops at the first action that fails: action %d', async (at) => {
+    const { api, link, act, take, lock, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
+    let writes = -1;
+    link.decide(() => {
+      writes += 1;
+      return writes === at ? 'lost' : 'arrives';
+    });
+    expect((await act(fence(b), take(a), promote(a))).kind).toBe('failed');
+    const done = [api.pod('b')?.labels[ROLE] === undefined, lock() !== null, api.pod('a')?.labels[ROLE] !== undefined];
+    expect(done).toEqual([at > 0, at > 1, false]);
+  });
+
+  it.each([200, 403])('gets on with each write that is answered %d, however many there are', async (status) => {
+    const pods = Array.from({ length: 50 }, (_, at) => aPod({ name: `p-${at}` }));
+    const { api, link, progress, run, act } = await aStage(...pods);
+    if (status === 403) api.refusePatches(() => true);
+    const targets = run.observation.pods.map(({ pod }) => {
+      const precondition = { kind: 'at', resourceVersion: pod.resourceVersion } as const;
+      return { pod, precondition, label: 'remove' } as const;
+    });
+    link.decide(() => (progress.length < 25 ? 'arrives' : 'held'));
+    const over = act({ do: 'fence', because: 'move', targets });
+    await settle();
+    expect(progress.length).toBeGreaterThanOrEqual(25);
+    expect(new Set(progress)).toEqual(new Set(['default/notifier']));
+    for (let held = link.held(); held.length > 0; held = link.held()) {
+      for (const request of held) request.deliver();
+      await settle();
+    }
+    await over;
+    expect(progress.length).toBeGreaterThanOrEqual(50);
+  });
+
+  it('gets on with each session that is opened', async () => {
+    const { progress, act, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
+    expect(await act({ do: 'openSessions', pods: [a, b] })).toEqual({ kind: 'ok' });
+    expect(progress).toHaveLength(3);
+  });
+
+  it('is left where it is when the process is told to stop', async () => {
+    const { run, take, lock, a } = await aStage(aPod({ name: 'a' }));
+    const signal = AbortSignal.abort(new Error('stopping'));
+    await expect(execute({ ...nothing(''), actions: [take(a)] }, { ...run, signal })).rejects.toThrow('stopping');
+    expect(lock()).toBeNull();
+  });
+});
+
+describe('a promotion', () => {
+  it('without a transaction of its own run is a defect', async () => {
+    const { api, act, take, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
+    await expect(act(promote(a))).rejects.toThrow('without a verification');
+    await expect(act(take(b), promote(a))).rejects.toThrow('without a verification');
+    expect(api.pods().filter(({ labels }) => labels[ROLE] !== undefined)).toEqual([]);
+  });
+
+  it('carries the version that was read before the transaction, whatever has been seen since', async () => {
+    const { api, link, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    link.decide(({ operation }) => (operation === 'txn' ? 'answerHeld' : 'arrives'));
+    const running = act(take(a), promote(a));
+    await settle();
+    api.foreign.changePod('a', () => ({ disrupted: true }));
+    run.memory.newerPods.set(a.uid, api.pod('a') ?? a);
+    link.held()[0]?.deliver();
+    expect((await running).kind).toBe('again');
+    expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
+    expect(run.memory.newerPods.get(a.uid)).toEqual(api.pod('a'));
+  });
+
+  it('carries the version that this run’s own fencing patch of the pod has left', async () => {
+    const { api, act, take, a } = await aStage(aPod({ name: 'a' }));
+    expect(await act(fence(a), take(a), promote(a))).toEqual({ kind: 'ok' });
+    expect(api.pod('a')).toMatchObject({ labels: { [ROLE]: 'leader' } });
+    expect(api.pod('a')?.annotations[FENCED]).toBeUndefined();
+  });
+
+  it('clears the guard and writes token and time', async () => {
+    const fenced = aPod({ name: 'a', annotations: { [FENCED]: 'x', other: 'kept' } });
+    const { api, act, take, a } = await aStage(fenced);
+    await act(take(a), promote(a));
+    expect(api.pod('a')?.annotations).toEqual({
+      other: 'kept',
+      [TOKEN]: '1',
+      'since.leadergroup.dev/notifier': '2023-11-14T22:30:00.000Z',
+    });
+  });
+
+  it('that is refused for good makes the pod no candidate for a growing while', async () => {
+    const { api, run, clock, act, take, a } = await aStage(aPod({ name: 'a' }));
+    api.refusePatches(() => true);
+    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 1, retryAtMs: clock.nowMs() + 5000 });
+    expect((await act(promote(a))).kind).toBe('again');
+    expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 2, retryAtMs: clock.nowMs() + 10_000 });
+  });
+
+  it('of a pod that was recreated under its name is not made of the new one, whose uid is another', async () => {
+    const { api, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    api.foreign.removePod('a');
+    api.foreign.addPod(aPod({ name: 'a', uid: 'uid-of-the-next-a' }));
+    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
+    expect([run.memory.goneUids.has(a.uid), run.memory.newerPods.has(a.uid)]).toEqual([true, false]);
+  });
+
+  it('of a pod that is gone is noted', async () => {
+    const { api, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    api.foreign.removePod('a');
+    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect(run.memory.goneUids.has(a.uid)).toBe(true);
+  });
+});
+
+describe('a fencing patch', () => {
+  it('changes the pod always, also one without a label: a patch that changes nothing keeps the version', async () => {
+    const { api, act, a } = await aStage(aPod({ name: 'a' }));
+    for (const guard of ['guard-1', 'guard-2']) {
+      const before = api.pod('a') ?? a;
+      await act(fence(before));
+      expect(api.pod('a')?.resourceVersion).not.toBe(before.resourceVersion);
+      expect(api.pod('a')?.annotations[FENCED]).toBe(guard);
+    }
+  });
+
+  it('that meets a conflict is planned again from what a GET shows', async () => {
+    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    api.foreign.changePod('a', () => ({ disrupted: true }));
+    expect((await act(fence(a), take(b))).kind).toBe('again');
+    expect(run.memory.newerPods.get(a.uid)).toEqual(api.pod('a'));
+    expect([run.memory.conflicts.get(a.uid), api.pod('a')?.labels[ROLE], lock()]).toEqual([1, 'leader', null]);
+  });
+
+  it('that meets a conflict because the pod is another is done: its pod is gone', async () => {
+    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    api.foreign.removePod('a');
+    api.foreign.addPod(aPod({ name: 'a', uid: 'second' }));
+    expect((await act(fence(a), take(b))).kind).toBe('ok');
+    expect(run.memory.goneUids.has(a.uid)).toBe(true);
+    expect([api.pod('a')?.annotations[FENCED], lock() !== null]).toEqual([undefined, true]);
+  });
+
+  it('of a pod that is gone is done', async () => {
+    const { api, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    api.foreign.removePod('a');
+    expect((await act(fence(a), take(b))).kind).toBe('ok');
+    expect(lock()).not.toBeNull();
+  });
+
+  it('without an answer is not done', async () => {
+    const { link, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    link.decide(({ operation }) => (operation === 'patchPod' ? 'answerLost' : 'arrives'));
+    expect((await act(fence(a), take(b))).kind).toBe('failed');
+    expect(lock()).toBeNull();
+  });
+
+  it('that is refused leaves lock and token as they are', async () => {
+    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    api.refusePatches(({ name }) => name === 'a');
+    expect((await act(fence(a), take(b))).kind).toBe('again');
+    const refusal = run.memory.fencingRefusals.get(a.uid);
+    expect([lock(), refusal?.count]).toEqual([null, 1]);
+    expect(refusal?.message).toContain('taking the label off pod a (403)');
+  });
+
+  it('of a pod that no cache knows concludes nothing while the API server has it', async () => {
+    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const step = await act(fence(a, { kind: 'unknown' }), take(b));
+    expect(step.kind).toBe('later');
+    expect([lock(), api.pod('a')?.labels[ROLE], run.memory.goneUids.size]).toEqual([null, 'leader', 0]);
+  });
+
+  it('of a pod that no cache knows is done once a GET says that it is gone', async () => {
+    const { api, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    api.foreign.removePod('a');
+    expect((await act(fence(a, { kind: 'unknown' }), take(b))).kind).toBe('ok');
+    expect(lock()).not.toBeNull();
+  });
+
+  it('of a pod that no cache knows is not done while the API server does not answer', async () => {
+    const { link, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    link.decide(({ operation }) => (operation === 'getPod' ? 'lost' : 'arrives'));
+    expect((await act(fence(a, { kind: 'unknown' }), take(b))).kind).toBe('failed');
+    expect(lock()).toBeNull();
+  });
+
+  it('of several stops the plan when one of them is not done', async () => {
+    const { api, act, take, lock, a, b } = await aStage(
+      aLeader(2, { name: 'a' }),
+      aPod({ name: 'b' }),
+      aPod({ name: 'c' }),
+    );
+    api.foreign.changePod('b', () => ({ disrupted: true }));
+    const at = (pod: Pod): FencingTarget => ({
+      pod,
+      precondition: { kind: 'at', resourceVersion: pod.resourceVersion },
+      label: 'remove',
+    });
+    const step = await act({ do: 'fence', because: 'move', targets: [at(a), at(b)] }, take(a));
+    expect([step.kind, lock()]).toEqual(['again', null]);
+    expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
+  });
+
+  it('shows tokens that the next one is above', async () => {
+    const { api, act, take, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
+    api.foreign.changePod('b', () => ({ annotations: { [TOKEN]: '41' } }));
+    await act(fence(api.pod('b') ?? b), take(a), promote(a));
+    expect(api.pod('a')?.annotations[TOKEN]).toBe('42');
+  });
+});
+
+describe('a transaction on the lock', () => {
+  it('is known at once from its answer', async () => {
+    const { run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    await act(take(a));
+    expect(run.ports.locks.view(run.group)).toMatchObject({ record: { token: 1, holder: { pod: 'a' } } });
+    expect(run.proof).toMatchObject({ podUid: a.uid, token: 1 });
+  });
+
+  it('with an unknown outcome leaves the lock in doubt', async () => {
+    const { link, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    link.decide(() => 'answerLost');
+    expect((await act(take(a), promote(a))).kind).toBe('failed');
+    expect([run.ports.locks.view(run.group), run.proof]).toEqual([null, null]);
+  });
+
+  it('that was refused for the bucket makes its ownership doubtful, and nothing more is tried', async () => {
+    const { consul, session, act, take, lock, doubts, a } = await aStage(aPod({ name: 'a' }));
+    consul.foreign.unlock(FENCE.key, session);
+    const step = await act(take(a), promote(a));
+    expect([step.kind, doubts, lock()]).toEqual(['later', ['bucket'], null]);
+  });
+
+  it('that was refused for the member’s session makes that forgotten', async () => {
+    const { consul, sessionManager, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const action = take(a);
+    consul.foreign.endSession(sessionManager.of('default/notifier')[0]?.id ?? '');
+    expect((await act(action)).kind).toBe('again');
+    expect(sessionManager.of('default/notifier')).toEqual([]);
+  });
+
+  it('that was refused because the lock has changed leaves it in doubt', async () => {
+    const { consul, run, act, take, lock, a } = await aStage(aPod({ name: 'a' }));
+    const action = take(a);
+    consul.foreign.put(KEYS.lock, null, true);
+    expect((await act(action)).kind).toBe('again');
+    expect([run.ports.locks.view(run.group), lock()?.session]).toEqual([null, null]);
+  });
+
+  it('that Consul keeps closed is tried again by one timer in one to two seconds', async () => {
+    const { clock, consul, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const short = consul.foreign.openSession({ node: NODE, name: 'x', ttlMs: 0, lockDelayMs: 9000 });
+    consul.foreign.lock(KEYS.lock, short, null);
+    consul.foreign.endSession(short);
+    await run.ports.locks.read(run.group, run.signal);
+    expect((await act(take(a))).kind).toBe('again');
+    expect(run.memory.lockDelayedUntilMs).toBe(clock.nowMs() + 1500);
+  });
+});
+
+describe('a wait for a grant', () => {
+  const wait: Action = { do: 'awaitGrantExpiry', exempt: [] };
+
+  it('ends the pass for whole milliseconds: a timer cannot wait for less, and would come back at the same moment', async () => {
+    const { run, clock } = await aStage(aPod({ name: 'a' }));
+    const ports = { ...run.ports, grants: { untilMs: () => clock.nowMs() + 0.25 } };
+    const step = await execute({ ...nothing(''), actions: [wait] }, { ...run, ports });
+    expect(step).toMatchObject({ kind: 'later', delayMs: 1 });
+  });
+
+  it('is none when nothing was given', async () => {
+    const { act } = await aStage(aPod({ name: 'a' }));
+    expect(await act(wait)).toEqual({ kind: 'ok' });
+  });
+});
+
+describe('a group read or listed anew', () => {
+  it('is planned with as the API server has it: its status may hold a token that no cache shows', async () => {
+    const { api, run, act } = await aStage(aPod({ name: 'a' }));
+    api.foreign.addGroup(run.group);
+    api.foreign.changeGroup('notifier', () => ({ finalizers: ['another'] }));
+    expect(await act({ do: 'readGroup' })).toEqual({ kind: 'ok' });
+    expect(run.memory.newerGroup?.finalizers).toEqual(['another']);
+  });
+
+  it('confirms the cached one only if nothing about it is newer', async () => {
+    const { api, run, act } = await aStage();
+    expect((await act({ do: 'readGroup' })).kind).toBe('ok');
+    expect(run.memory.groupConfirmedAt).not.toBeNull();
+    api.foreign.changeGroup('notifier', ({ spec }) => ({ spec }));
+    expect((await act({ do: 'readGroup' })).kind).toBe('later');
+  });
+
+  it('has the list of its pods noted with the version of the lock', async () => {
+    const { api, run, act } = await aStage(aPod({ name: 'a' }));
+    await act({ do: 'listPods' });
+    expect(run.memory.listed).toEqual({ version: '0/0', pods: [api.pod('a')] });
+  });
+});
+
+describe('the finalizer', () => {
+  it('is added to those of others, under the version that was read', async () => {
+    const { api, run, act } = await aStage();
+    api.foreign.changeGroup('notifier', () => ({ finalizers: ['theirs'] }));
+    const group = api.group() ?? run.group;
+    const observation = { ...run.observation, group };
+    expect(await execute({ ...nothing(''), actions: [{ do: 'addFinalizer' }] }, { ...run, observation })).toEqual({
+      kind: 'ok',
+    });
+    expect(api.group()?.finalizers).toEqual(['theirs', 'leadergroup.dev/finalizer']);
+    expect((await act({ do: 'removeFinalizer' })).kind).toBe('again');
+    expect(api.group()?.finalizers).toHaveLength(2);
+  });
+});
+
+describe('who holds the lock', () => {
+  const holder = (session: string): Action => ({ do: 'readHolderSession', session });
+
+  it('is one of ours from an earlier life: adopted', async () => {
+    const { consul, sessionManager, run, act } = await aStage();
+    const name = 'default/notifier/uid-of-a';
+    const id = consul.foreign.openSession({ node: NODE, name, ttlMs: 30_000, lockDelayMs: 0 });
+    await act(holder(id));
+    expect(sessionManager.of('default/notifier')).toMatchObject([{ id, podUid: 'uid-of-a' }]);
+    expect(run.memory.externalHolders.size).toBe(0);
+  });
+
+  it.each([
+    ['consul lock', 'vm-1', 30_000],
+    ['default/other/uid-of-a', NODE, 30_000],
+    ['default/notifier/uid-of-a', 'another-node', 30_000],
+    // Made by hand: it never ends by itself, and nobody can say until when it may be believed.
+    ['default/notifier/uid-of-a', NODE, 0],
+  ])('is an external holder: %s on %s with a TTL of %i', async (name, node, ttlMs) => {
+    const { consul, sessionManager, run, act } = await aStage();
+    const id = consul.foreign.openSession({ node, name, ttlMs, lockDelayMs: 0 });
+    await act(holder(id));
+    expect(run.memory.externalHolders.get(id)).toEqual({ kind: 'external', name, node });
+    expect(sessionManager.count()).toBe(0);
+  });
+
+  it('is nobody any more', async () => {
+    const { run, act } = await aStage();
+    await act(holder('long-gone'));
+    expect(run.memory.externalHolders.get('long-gone')).toEqual({ kind: 'gone' });
+  });
+});
+
+describe('cleaning up', () => {
+  it('takes this group’s traces off its pods and nothing else', async () => {
+    const annotations = {
+      [TOKEN]: '3',
+      [FENCED]: 'x',
+      'token.leadergroup.dev/other': '9',
+      'leadergroup.dev/candidate': 'x',
+    };
+    const labels = { app: 'notifier', [ROLE]: 'follower' };
+    const { api, act, a, b } = await aStage(
+      aPod({ name: 'a', labels, annotations }),
+      aPod({ name: 'b', labels, annotations }),
+    );
+    const pods = [
+      { pod: a, label: 'remove' as const },
+      { pod: b, label: 'keep' as const },
+    ];
+    expect((await act({ do: 'cleanUp', pods })).kind).toBe('ok');
+    const left = { 'token.leadergroup.dev/other': '9', 'leadergroup.dev/candidate': 'x' };
+    expect(api.pod('a')).toMatchObject({ labels: { app: 'notifier' }, annotations: left });
+    expect([Object.keys(api.pod('a')?.annotations ?? {}).length, api.pod('a')?.labels[ROLE]]).toEqual([2, undefined]);
+    expect(api.pod('b')?.labels[ROLE]).toBe('follower');
+  });
+});

@@ -1,0 +1,320 @@
+import { describe, expect, it } from 'vitest';
+import type { LeaderGroup } from '../../../../src/api/leadergroup.ts';
+import type { Pod } from '../../../../src/api/pod.ts';
+import type { Ownership } from '../../../../src/election/observation.ts';
+import { formatRecord } from '../../../../src/election/record.ts';
+import { createStore } from '../../../../src/operator/cache/store.ts';
+import { createLocks } from '../../../../src/operator/locks/locks.ts';
+import { freshMemory, type GroupMemory, rememberPod } from '../../../../src/operator/observe/memory.ts';
+import { createObserver } from '../../../../src/operator/observe/observe.ts';
+import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
+import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
+import { aRecord, FENCE, LOCK_KEY } from '../../../support/builders-election.ts';
+import { createFakeClock, createFakeRandom } from '../../../support/model/fake-clock.ts';
+import { createLink } from '../../../support/model/link.ts';
+import { SPACE } from '../../../support/model/replica.ts';
+import { noMetrics } from '../../../support/model/sinks.ts';
+import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
+import { createWorldConsul } from '../../../support/model/world-consul.ts';
+
+const signal = new AbortController().signal;
+const BUCKET = 'leadergroup/test/groups/09/';
+const MARGIN_MS = 2000;
+
+function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup[]) {
+  const clock = createFakeClock();
+  const consul = createWorldConsul(clock);
+  const link = createLink('observer', createWorldApiServer(), consul, () => undefined);
+  const store = createStore(clock);
+  for (const each of [group, ...more]) store.groupChanged(null, { kind: 'valid', group: each });
+  const locks = createLocks(link.consul, SPACE);
+  consul.requests.registerNode('node');
+  const sessionManager = createSessionManager({
+    consul: link.consul,
+    kubernetes: link.kubernetes,
+    clock,
+    random: createFakeRandom('observer'),
+    marginMs: MARGIN_MS,
+    metrics: noMetrics,
+    node: 'node',
+    wake: () => undefined,
+  });
+  const startedMs = clock.nowMs();
+  let heldSinceMs: number | null = null;
+  let outageSinceMs: number | null = null;
+  let ownership: Ownership = { kind: 'owned', guard: FENCE, untilMs: Number.MAX_SAFE_INTEGER };
+  const observe = createObserver({
+    clock,
+    store,
+    locks,
+    sessionManager,
+    ownership: () => ownership,
+    outageSinceMs: () => outageSinceMs,
+    lockKeyProblem: () => null,
+    aloneSinceMs: () => startedMs,
+    heldSinceMs: () => heldSinceMs,
+    marginMs: MARGIN_MS,
+    owners: { of: () => null, selecting: () => [] },
+  });
+  const memory = freshMemory();
+  const look = (changed: GroupMemory = memory, of = group) => observe.all(of, changed);
+  return {
+    clock,
+    consul,
+    store,
+    locks,
+    sessionManager,
+    memory,
+    look,
+    names: () => look().pods.map(({ pod }) => pod.name),
+    see: (pod: Pod) => store.podChanged(null, pod),
+    loseContact: () => {
+      outageSinceMs = clock.nowMs();
+    },
+    foundItsBucket: () => {
+      heldSinceMs = clock.nowMs();
+    },
+    become: (kind: Exclude<Ownership['kind'], 'owned'>) => {
+      ownership = { kind };
+    },
+  };
+}
+
+describe('the pods of an observation', () => {
+  it('are members where the selector matches, but for mirrors and finished ones', () => {
+    const { see, look } = anObserver();
+    see(aPod({ name: 'a' }));
+    see(aPod({ name: 'b', mirror: true }));
+    see(aPod({ name: 'c', phase: 'Succeeded' }));
+    see(aLeader(3, { name: 'd', labels: {} }));
+    expect(look().pods.map(({ pod, member }) => [pod.name, member])).toEqual([
+      ['a', true],
+      ['b', false],
+      ['c', false],
+      ['d', false],
+    ]);
+  });
+
+  it('are shown as our own answers left them, until the watch has caught up', () => {
+    const { memory, store, look } = anObserver();
+    const cached = aPod({ name: 'a', resourceVersion: '100' });
+    const answered = aLeader(3, { name: 'a', resourceVersion: '99999999999999999999' });
+    store.podChanged(null, cached);
+    rememberPod(memory, answered);
+    expect(look().pods[0]?.pod).toEqual(answered);
+    const newest = aPod({ name: 'a', resourceVersion: '100000000000000000000' });
+    store.podChanged(cached, newest);
+    expect(look().pods[0]?.pod).toEqual(newest);
+    expect(memory.newerPods.size).toBe(0);
+  });
+
+  it('are not brought back by an answer once the watch says that they are gone', () => {
+    const { memory, store, names } = anObserver();
+    store.podChanged(null, aPod({ name: 'a' }));
+    rememberPod(memory, aPod({ name: 'a', resourceVersion: '200' }));
+    store.podChanged(aPod({ name: 'a' }), null);
+    expect(names()).toEqual([]);
+  });
+
+  it('do not include one that the API server said is gone', () => {
+    const { memory, see, names } = anObserver();
+    see(aPod({ name: 'a' }));
+    memory.goneUids.add('uid-of-a');
+    expect(names()).toEqual([]);
+  });
+
+  it('include those of a fresh list that the cache lacks', () => {
+    const { locks, memory, see, names, look } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
+    see(aPod({ name: 'a' }));
+    const listed = [
+      aPod({ name: 'a' }),
+      aPod({ name: 'b' }),
+      aPod({ name: 'x', labels: {} }),
+      aLeader(2, { name: 'y', labels: {} }),
+    ];
+    memory.listed = { version: '0/0', pods: listed };
+    expect(names()).toEqual(['a', 'b', 'y']);
+    expect(look().freshList).toBe(true);
+  });
+
+  it('of one name show the one that exists: a fresh list knows of a recreation that the cache has not seen', () => {
+    const { locks, memory, see, look } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
+    see(aPod({ name: 'a', resourceVersion: '100' }));
+    memory.listed = { version: '0/0', pods: [aLeader(2, { name: 'a', uid: 'second', resourceVersion: '200' })] };
+    expect(look().pods.map(({ pod }) => pod.uid)).toEqual(['second']);
+  });
+
+  it('of a list made before the lock moved are not shown', () => {
+    const { locks, memory, names, look } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
+    memory.listed = { version: '3', pods: [aPod({ name: 'b' })] };
+    expect([names(), look().freshList]).toEqual([[], false]);
+  });
+
+  it('include the recorded holder, also when nothing else makes it the group’s', async () => {
+    const { consul, locks, see, names } = anObserver();
+    consul.foreign.put(LOCK_KEY, formatRecord(aRecord('a', 3)), true);
+    await locks.read(aGroup(), signal);
+    see(aPod({ name: 'a', labels: {} }));
+    expect(names()).toEqual(['a']);
+  });
+
+  it('count readiness by own observation', async () => {
+    const { clock, see, look } = anObserver();
+    see(aPod({ name: 'a', ready: false, readyTransitionMs: clock.wallMs() }));
+    await clock.advance(4000);
+    expect(look().pods[0]).toMatchObject({ readyForMs: 0, notReadyForMs: 4000 });
+  });
+});
+
+describe('overlapping groups', () => {
+  const older = aGroup({ name: 'older', createdMs: 1000 });
+
+  it('the older one acts, the other is told its name', () => {
+    const { see, look } = anObserver(aGroup(), older);
+    see(aPod());
+    expect(look().overlapsWith).toBe('older');
+    expect(look(freshMemory(), older).overlapsWith).toBeNull();
+  });
+
+  it('of the same age the lower uid acts', () => {
+    const twin = aGroup({ name: 'twin', uid: 'a-lower-uid' });
+    const { see, look } = anObserver(aGroup(), twin);
+    see(aPod());
+    expect([look().overlapsWith, look(freshMemory(), twin).overlapsWith]).toEqual(['twin', null]);
+  });
+
+  it('with another label key do not overlap', () => {
+    const label = { key: 'example.org/role', leader: 'leader', follower: null };
+    const { see, look } = anObserver(aGroup(), aGroup({ name: 'older', createdMs: 1000, spec: { label } }));
+    see(aPod());
+    expect(look().overlapsWith).toBeNull();
+  });
+
+  it('overlap on members only; a pod that is only marked is the business of whoever selects it', () => {
+    const { see, look } = anObserver(
+      aGroup(),
+      aGroup({ name: 'other', spec: { selector: { matchLabels: { app: 'other' }, matchExpressions: [] } } }),
+    );
+    see(aLeader(3, { name: 'a', labels: { app: 'other' } }));
+    expect(look()).toMatchObject({ overlapsWith: null, pods: [{ member: false, claimedByOther: true }] });
+  });
+});
+
+describe('the deadline of the lock', () => {
+  const led = (overrides = {}): Pod => aLeader(3, { name: 'a', ...overrides });
+
+  it('is that of the session which holds it', async () => {
+    const { clock, consul, sessionManager, locks, look } = anObserver();
+    await clock.advance(5000);
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    consul.foreign.lock(LOCK_KEY, sessionManager.of('default/notifier')[0]?.id ?? '', null);
+    await locks.read(aGroup(), signal);
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() + 28_000);
+  });
+
+  it('follows the TTL that the session was opened with, whatever the spec says now (attack 15)', async () => {
+    const { clock, consul, sessionManager, locks, look, memory } = anObserver();
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    consul.foreign.lock(LOCK_KEY, sessionManager.of('default/notifier')[0]?.id ?? '', null);
+    await locks.read(aGroup(), signal);
+    for (const sessionTtlMs of [300_000, 10_000])
+      expect(look(memory, aGroup({ spec: { sessionTtlMs } })).lockDeadlineMs).toBe(clock.nowMs() + 28_000);
+  });
+
+  it('is that of the leader’s session while the lock is in doubt', async () => {
+    const { clock, sessionManager, see, look } = anObserver();
+    see(led());
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    const openedMs = clock.nowMs();
+    await clock.advance(100);
+    await sessionManager.open(aGroup(), aPod({ name: 'b' }), signal);
+    expect(look().lockDeadlineMs).toBe(openedMs + 28_000);
+  });
+
+  it('of a fresh process counts from its start', async () => {
+    const { clock, see, look, loseContact, become } = anObserver();
+    see(led());
+    become('neverKnown');
+    const startedMs = clock.nowMs();
+    await clock.advance(100);
+    loseContact();
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of a replica that heard late of its bucket is over by then, but leaves it a moment to adopt the sessions', async () => {
+    const { clock, see, look, become, foundItsBucket } = anObserver();
+    see(led());
+    become('lapsed');
+    await clock.advance(60_000);
+    foundItsBucket();
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() + 1000);
+  });
+
+  it('of a replica that heard at once of its bucket counts from then', async () => {
+    const { clock, see, look, become, foundItsBucket } = anObserver();
+    const startedMs = clock.nowMs();
+    see(led());
+    become('lapsed');
+    await clock.advance(10);
+    foundItsBucket();
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of a replica that only waits counts from when Consul fell silent: until then the owner has renewed', async () => {
+    const { clock, see, look, loseContact, become } = anObserver();
+    see(led());
+    become('notOwned');
+    await clock.advance(500_000);
+    loseContact();
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() + 28_000);
+  });
+});
+
+describe('a demotion for Consul’s silence', () => {
+  it.each([
+    [null, false],
+    ['notOwned', false],
+    ['lapsed', true],
+    ['neverKnown', true],
+  ] as const)('is over once Consul answers and this replica knows whose the group is: %s', (kind, remembered) => {
+    const { locks, memory, look, become } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
+    memory.demotedForOutage = true;
+    if (kind !== null) become(kind);
+    expect(look().demotedForOutage).toBe(remembered);
+  });
+
+  it('is not over for a group whose lock is not known: Consul may answer everything but a read of it', () => {
+    const { memory, look } = anObserver();
+    memory.demotedForOutage = true;
+    expect(look().demotedForOutage).toBe(true);
+  });
+});
+
+describe('what was learnt', () => {
+  it('of the group is preferred until the watch has caught up', () => {
+    const { memory, look } = anObserver();
+    memory.newerGroup = aGroup({ resourceVersion: '60', generation: 2 });
+    expect(look().group.generation).toBe(2);
+    expect(look(memory, aGroup({ resourceVersion: '70', generation: 3 })).group.generation).toBe(3);
+    expect(memory.newerGroup).toBeNull();
+  });
+
+  it('of another group with this name counts for nothing', () => {
+    const { memory, look } = anObserver();
+    memory.newerGroup = aGroup({ uid: 'earlier', resourceVersion: '60' });
+    expect(look().group.uid).toBe('uid-of-notifier');
+  });
+
+  it('of written-off pods counts for one version of the lock', () => {
+    const { locks, memory, look } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
+    memory.fenced = { version: '0/0', uids: new Set(['uid-of-a']) };
+    expect(look().fenced.has('uid-of-a')).toBe(true);
+    memory.fenced = { version: '4', uids: new Set(['uid-of-a']) };
+    expect(look().fenced.size).toBe(0);
+  });
+});

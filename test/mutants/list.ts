@@ -24,7 +24,6 @@ const world = (file: string, find: string, replace: string): Edit => ({
   replace,
 });
 
-const PODS = 'operator/execute/execute-pods.ts';
 const LOCKS = 'operator/execute/execute-locks.ts';
 const TXN = 'operator/execute/lock-txn.ts';
 const FOLLOW = 'operator/sharding/follow.ts';
@@ -40,7 +39,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a promotion carries the resourceVersion that the pod has after the verification',
     edits: [
       edit(
-        PODS,
+        'operator/execute/promote.ts',
         'const version = latestVersion(run, pod);\n  const before = memory',
         'const version = (await ports.kubernetes.getPod(pod.namespace, pod.name, run.signal))?.resourceVersion ?? latestVersion(run, pod);\n  const before = memory',
       ),
@@ -60,7 +59,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I1'],
     attacks: [2],
     what: 'a fencing patch of a pod that is fenced already changes nothing',
-    edits: [edit(PODS, 'run.ports.random.unique()', "'fenced'")],
+    edits: [edit('operator/execute/fence.ts', 'run.ports.random.unique()', "'fenced'")],
   },
   {
     id: 'fencing-without-resource-version',
@@ -69,7 +68,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a late fencing patch lands on whatever the pod is by then',
     edits: [
       edit(
-        PODS,
+        'operator/execute/fence.ts',
         "target.precondition.kind === 'at' ? target.precondition.resourceVersion : null",
         "target.precondition.kind === 'at' && run.signal.aborted ? '' : null",
       ),
@@ -93,7 +92,13 @@ export const mutants: readonly Mutant[] = [
     promises: ['I4'],
     attacks: [],
     what: 'a fencing patch that may not have arrived counts as done',
-    edits: [edit(PODS, 'return failed(`fencing pod ${target.pod.name}: ${outcome.message}`);', 'return OK;')],
+    edits: [
+      edit(
+        'operator/execute/fence.ts',
+        'return failed(`fencing pod ${target.pod.name}: ${outcome.message}`);',
+        'return OK;',
+      ),
+    ],
   },
   {
     id: 'fencing-that-met-a-conflict-counts',
@@ -101,11 +106,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a fencing patch that the API server refused with 409 counts as done',
     edits: [
-      edit(
-        PODS,
-        '  return again(`pod ${pod.name} has changed since it was read`);\n}\n\n/**\n * Sets',
-        '  return OK;\n}\n\n/**\n * Sets',
-      ),
+      edit('operator/execute/fence.ts', 'return again(`pod ${pod.name} has changed since it was read`);', 'return OK;'),
     ],
   },
   {
@@ -113,7 +114,13 @@ export const mutants: readonly Mutant[] = [
     promises: ['I8', 'I1'],
     attacks: [9],
     what: 'a holder that the cache does not know is taken for gone',
-    edits: [edit(PODS, 'return confirmGone(run, target.pod, because);', 'return gone(run, target.pod, because);')],
+    edits: [
+      edit(
+        'operator/execute/fence.ts',
+        'return confirmGone(run, target.pod, because);',
+        'return gone(run, target.pod, because);',
+      ),
+    ],
   },
   {
     id: 'check-session-dropped',
@@ -209,7 +216,7 @@ export const mutants: readonly Mutant[] = [
     what: 'the deadline follows the spec’s TTL and not that of the session',
     edits: [
       edit(
-        'operator/observe/observe.ts',
+        'operator/observe/lock-deadline.ts',
         'if (holder !== null) return holder.deadlineMs;',
         'if (holder !== null) return holder.deadlineMs - holder.ttlMs + group.spec.sessionTtlMs;',
       ),
@@ -413,7 +420,7 @@ export const mutants: readonly Mutant[] = [
     what: 'after a conflict a pod of the same name is taken for the one that was meant',
     edits: [
       edit(
-        PODS,
+        'operator/execute/patches.ts',
         '  if (found === null || found.uid !== pod.uid) run.memory.goneUids.add(pod.uid);\n  else notePod(run, found);',
         '  if (found === null) run.memory.goneUids.add(pod.uid);\n  else notePod(run, { ...found, uid: pod.uid });',
       ),
@@ -426,9 +433,9 @@ export const mutants: readonly Mutant[] = [
     what: 'a promotion writes an annotation that the table does not have',
     edits: [
       edit(
-        PODS,
-        '      [fencedAnnotation(name)]: null,\n    },\n  };\n}\n\n/** As read',
-        '      [fencedAnnotation(name)]: null,\n      [`epoch.leadergroup.dev/${name}`]: String(token),\n    },\n  };\n}\n\n/** As read',
+        'operator/execute/promote.ts',
+        '      [fencedAnnotation(name)]: null,',
+        '      [fencedAnnotation(name)]: null,\n      [`epoch.leadergroup.dev/${name}`]: String(token),',
       ),
     ],
   },
@@ -554,7 +561,7 @@ export const mutants: readonly Mutant[] = [
     what: 'two groups over the same pods both act',
     edits: [
       edit(
-        'operator/observe/observe.ts',
+        'operator/observe/observe-pods.ts',
         'claimedByOther: claimants.length > 0,',
         'claimedByOther: claimants.length > 1000,',
       ),
@@ -848,7 +855,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I8'],
     attacks: [],
     what: 'a replica that hears late of its bucket demotes before it has adopted the sessions',
-    edits: [edit('operator/observe/observe.ts', '(heldSinceMs(group) ?? 0) + ADOPTION_MS', '0')],
+    edits: [edit('operator/observe/lock-deadline.ts', '(heldSinceMs(group) ?? 0) + ADOPTION_MS', '0')],
   },
   {
     id: 'never-demotes-for-silence',
@@ -1138,7 +1145,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I9'],
     attacks: [],
     what: 'a pass that takes the traces off many pods goes on while each write hangs, and a deletion takes minutes',
-    edits: [edit('operator/execute/execute-pods.ts', 'CLEANING_MS = 5000', 'CLEANING_MS = 5_000_000')],
+    edits: [edit('operator/execute/clean-up.ts', 'CLEANING_MS = 5000', 'CLEANING_MS = 5_000_000')],
   },
   {
     id: 'demoted-again-while-in-doubt',
@@ -1208,7 +1215,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a lock that cannot be read outlives the deadline of whoever is labelled, while Consul answers others',
     edits: [
-      edit('election/plan-restrained.ts', ' || doubtedTooLong(o)', ' || (doubtedTooLong(o) && o.consulUnreachable)'),
+      edit('election/plan-restrained.ts', '  doubtedTooLong(o);', '  (doubtedTooLong(o) && o.consulUnreachable);'),
     ],
   },
   {
@@ -1318,7 +1325,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a finalizer that was taken off by hand and is put back counts as the beginning of the group',
     edits: [
       edit(
-        'operator/execute/execute-pods.ts',
+        'operator/execute/finalizer.ts',
         'run.memory.wholeIncarnation = neverLed(run);',
         'run.memory.wholeIncarnation = neverLed(run) || run.memory.goneUids.size < 1000;',
       ),
@@ -1401,7 +1408,7 @@ export const mutants: readonly Mutant[] = [
     what: 'only a label that is taken off is a fight, not what is taken off with it',
     edits: [
       edit(
-        'operator/execute/execute-pods.ts',
+        'operator/execute/promote.ts',
         'return memory.promoted?.uid === uid && memory.promoted.token !== token;',
         'return memory.promoted === null;',
       ),

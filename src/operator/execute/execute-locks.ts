@@ -2,7 +2,7 @@
 import type { LockTransaction, TokenRule } from '../../election/actions.ts';
 import type { BucketGuard, LockView } from '../../election/observation.ts';
 import type { LockRecord } from '../../election/record.ts';
-import { verificationOf, writeOffVersion } from '../../election/trust.ts';
+import { fencingVersion, verificationOf } from '../../election/trust.ts';
 import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
 import { groupKey } from '../cache/store.ts';
 import { refusedAgain } from '../observe/memory.ts';
@@ -59,8 +59,8 @@ const tokenFor = (run: Run, rule: TokenRule): number =>
 function unlocked(run: Run): Step {
   const before = run.memory.fenced;
   const { keys, lock } = run.observation;
-  const version = writeOffVersion(keys, run.ports.locks.view(run.group));
-  const uids = before.version === writeOffVersion(keys, lock) ? before.uids : new Set<string>();
+  const version = fencingVersion(keys, run.ports.locks.view(run.group));
+  const uids = before.version === fencingVersion(keys, lock) ? before.uids : new Set<string>();
   run.memory.fenced = { version, uids };
   return OK;
 }

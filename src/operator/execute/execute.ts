@@ -6,8 +6,8 @@ import type { Action, Plan } from '../../election/actions.ts';
 import { ConsulError } from '../../ports/consul.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import { refusedAgain } from '../observe/memory.ts';
+import { cleanUp } from './clean-up.ts';
 import { awaitGrantExpiry, bury, changeLock } from './execute-locks.ts';
-import { cleanUp, fenceAll, labelFollowers, promote, setFinalizer } from './execute-pods.ts';
 import {
   destroySessions,
   listPods,
@@ -19,6 +19,10 @@ import {
   readOwners,
   readRival,
 } from './execute-reads.ts';
+import { fenceAll } from './fence.ts';
+import { setFinalizer } from './finalizer.ts';
+import { labelFollowers } from './label-followers.ts';
+import { promote } from './promote.ts';
 import { failed, OK, progressOf, type Run, type Step } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */

@@ -42,7 +42,7 @@ export type GroupMemory = {
   groupKnown: boolean;
   /** By session id. */
   readonly externalHolders: Map<string, ExternalSession>;
-  /** Uids fenced while the lock had this version (see writeOffVersion). */
+  /** Uids fenced while the lock had this version (see fencingVersion). */
   fenced: { version: string; readonly uids: Set<string> };
   /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */
   verifiedAt: string | null;

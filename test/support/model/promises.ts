@@ -97,14 +97,14 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   }
 
   function fencingSent({ by, pod, resourceVersion }: PatchRequest, value: string): void {
-    if (fences.has(value)) breach(`I4: ${by} writes ${pod.name} off with a value used before: ${value}`);
+    if (fences.has(value)) breach(`I4: ${by} fences ${pod.name} with a value used before: ${value}`);
     fences.add(value);
     const sent = (forceable.get(pod.uid) ?? 0) + 1;
     forceable.set(pod.uid, sent);
     const now = api.pods().find(({ uid }) => uid === pod.uid);
     const over = now === undefined || now.deleting || ['Succeeded', 'Failed'].includes(now.phase);
     if (resourceVersion === null && !over && sent <= CONFLICTS_BEFORE_FORCE) {
-      breach(`I8: ${by} writes ${pod.name} off whatever its version: late, that would take down a healthy leader`);
+      breach(`I8: ${by} fences ${pod.name} whatever its version: late, that would take down a healthy leader`);
     }
   }
 
@@ -170,7 +170,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
       return change.after?.uid === before.uid && value !== undefined && value !== change.before?.annotations[fenced];
     });
     if (!offSince && promotionsSent.get(before.uid) !== 0)
-      breach(`I4: ${by} passed the lock from ${old.name} to ${to} without writing ${old.name} off`);
+      breach(`I4: ${by} passed the lock from ${old.name} to ${to} without fencing ${old.name}`);
     if (old.labels[label.key] === label.leader) breach(`I4: the lock passed to ${to} while ${old.name} was labelled`);
   }
 

@@ -2,7 +2,7 @@
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { LABEL_STOP } from '../../../src/election/owners.ts';
-import { ADOPTION_MS } from '../../../src/operator/observe/observe.ts';
+import { ADOPTION_MS } from '../../../src/operator/observe/lock-deadline.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';

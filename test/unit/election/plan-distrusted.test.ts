@@ -101,7 +101,7 @@ describe('a record that cannot be believed', () => {
     expect(steps(plan(fresh({ lock: aLock(), groupConfirmed: false })))).toEqual(['readGroup']);
   });
 
-  it('writes nobody off twice at one version of the lock: each fencing patch would wake the group once more', () => {
+  it('fences nobody twice at one version of the lock: each fencing patch would wake the group once more', () => {
     const lock = aLock();
     const fenced = new Set(['uid-of-b', 'uid-of-c']);
     expect(steps(plan(fresh({ lock, fenced })))).toEqual(['take a', 'promote a']);

@@ -1,0 +1,115 @@
+/** Fencing: the label comes off, and whatever promotion of the pod is under way becomes void. */
+import { fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
+import type { Pod, PodRef } from '../../api/pod.ts';
+import type { FencingTarget } from '../../election/actions.ts';
+import { labelled } from '../../election/candidates.ts';
+import { tokenOf } from '../../election/token.ts';
+import { fencingVersion } from '../../election/trust.ts';
+import type { MetadataPatch } from '../../ports/kubernetes.ts';
+import { inParallel } from '../common/in-parallel.ts';
+import { writeRefusal } from '../observe/refusals.ts';
+import { AT_ONCE, type Refused, repaired } from './patches.ts';
+import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
+
+export async function fenceAll(run: Run, targets: readonly FencingTarget[], because: string): Promise<Step> {
+  const steps = await inParallel(targets, AT_ONCE, (target) => fenceOne(run, target, because), progressOf(run));
+  const step = worst(steps);
+  if (step.kind === 'ok' && because === 'silence') run.memory.demotedForOutage = true;
+  return step;
+}
+
+async function fenceOne(run: Run, target: FencingTarget, because: string): Promise<Step> {
+  if (target.precondition.kind === 'unknown') return confirmGone(run, target.pod, because);
+  const version = target.precondition.kind === 'at' ? target.precondition.resourceVersion : null;
+  const outcome = await run.ports.kubernetes.patchPod(target.pod, version, fencingPatch(run, target), run.signal);
+  switch (outcome.kind) {
+    case 'done':
+      return noteFenced(run, outcome.object, because);
+    case 'gone':
+      return gone(run, target.pod, because);
+    case 'conflict':
+      return fencingConflict(run, target.pod, because);
+    case 'refused':
+      refuseFencing(run, target.pod, outcome);
+      return refusedFencing(run, because, outcome.message);
+    case 'unknown':
+      return failed(`fencing pod ${target.pod.name}: ${outcome.message}`);
+  }
+}
+
+function refuseFencing(run: Run, { name, uid }: PodRef, outcome: Refused): void {
+  const { memory, ports, observation } = run;
+  const before = observation.pods.find(({ pod }) => pod.uid === uid) ?? null;
+  const what =
+    before !== null && labelled(run.group, before) ? `taking the label off pod ${name}` : `writing to pod ${name}`;
+  const about = { pod: before?.pod ?? null, generation: run.group.generation };
+  memory.fencingRefusals.set(uid, writeRefusal(ports.clock, memory.fencingRefusals.get(uid), what, outcome, about));
+  run.facts.push({
+    kind: 'refused',
+    pod: name,
+    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
+  });
+}
+
+/** Where the group can be Stalled the next plan says so; the others wait as long as that would. */
+function refusedFencing(run: Run, because: string, message: string): Step {
+  if (because === 'move' || because === 'stray' || because === 'deletion') return again(message);
+  return later(message, 5000);
+}
+
+/** Label off AND a value never used before, in one patch: it always changes the pod, so it voids every promotion under way. */
+function fencingPatch(run: Run, { label }: FencingTarget): MetadataPatch {
+  const { key, follower } = run.group.spec.label;
+  const labels = label === 'keep' ? {} : { [key]: label === 'follower' ? follower : null };
+  return { labels, annotations: { [fencedAnnotation(run.group.name)]: run.ports.random.unique() } };
+}
+
+function noteFenced(run: Run, pod: Pod, because: string): Step {
+  const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid);
+  // One that has the label from its template has never led.
+  const promoted = before?.pod.annotations[tokenAnnotation(run.group.name)] !== undefined;
+  const wasLeader = before !== undefined && promoted && labelled(run.group, before);
+  const again = fencedBefore(run, pod.uid);
+  noteWritten(run, pod);
+  markFenced(run, pod.uid);
+  run.memory.conflicts.delete(pod.uid);
+  run.memory.fencingRefusals.delete(pod.uid);
+  if (because === 'stray' || again) repaired(run, pod);
+  const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
+  run.facts.push({ kind: 'fenced', pod: pod.name, wasLeader, token, because });
+  return OK;
+}
+
+/** At the same version of the lock: somebody has labelled it since. */
+const fencedBefore = ({ memory, observation }: Run, uid: string): boolean =>
+  memory.fenced.version === fencingVersion(observation.keys, observation.lock) && memory.fenced.uids.has(uid);
+
+/** Counts for what the plan saw of the lock. */
+function markFenced(run: Run, uid: string): void {
+  const version = fencingVersion(run.observation.keys, run.observation.lock);
+  if (run.memory.fenced.version !== version) run.memory.fenced = { version, uids: new Set() };
+  run.memory.fenced.uids.add(uid);
+}
+
+function gone(run: Run, pod: PodRef, because: string): Step {
+  run.memory.goneUids.add(pod.uid);
+  markFenced(run, pod.uid);
+  const led = run.group.status?.leaders.find(({ uid }) => uid === pod.uid);
+  if (led !== undefined) run.facts.push({ kind: 'fenced', pod: pod.name, wasLeader: true, token: led.token, because });
+  return OK;
+}
+
+/** No cache knows the pod. Gone only if the API server says so; else our cache is behind and nothing may be concluded. */
+async function confirmGone(run: Run, pod: PodRef, because: string): Promise<Step> {
+  const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
+  if (found === null || found.uid !== pod.uid) return gone(run, pod, because);
+  return later(`the watch has not yet delivered pod ${pod.name}`);
+}
+
+async function fencingConflict(run: Run, pod: PodRef, because: string): Promise<Step> {
+  run.memory.conflicts.set(pod.uid, (run.memory.conflicts.get(pod.uid) ?? 0) + 1);
+  const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
+  if (found === null || found.uid !== pod.uid) return gone(run, pod, because);
+  notePod(run, found);
+  return again(`pod ${pod.name} has changed since it was read`);
+}

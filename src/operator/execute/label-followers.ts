@@ -1,0 +1,53 @@
+/** Followers' labels: a convenience, written after a verification. */
+import type { PodVersion } from '../../election/actions.ts';
+import type { MetadataPatch } from '../../ports/kubernetes.ts';
+import { inParallel } from '../common/in-parallel.ts';
+import { noteRepair, writeRefusal } from '../observe/refusals.ts';
+import { AT_ONCE, latestVersion, patched, type Refused } from './patches.ts';
+import { OK, progressOf, type Run, type Step, worst } from './run.ts';
+
+export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Promise<Step> {
+  const { key, follower } = run.group.spec.label;
+  if (run.proof === null || follower === null) throw new Error('followers are labelled only after a verification');
+  const patch: MetadataPatch = { labels: { [key]: follower }, annotations: {} };
+  const refusals: { readonly pod: string; readonly outcome: Refused }[] = [];
+  const refuse = (pod: PodVersion, outcome: Refused): void => void refusals.push({ pod: pod.name, outcome });
+  const steps = await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch, refuse), progressOf(run));
+  refuseFollowers(run, refusals);
+  return worst(steps);
+}
+
+/** One for all: a policy that refuses a thousand pods is told once. */
+function refuseFollowers(run: Run, refusals: readonly { readonly pod: string; readonly outcome: Refused }[]): void {
+  const { memory, ports, group } = run;
+  const first = refusals[0];
+  if (first === undefined) {
+    memory.followersRefused = null;
+    return;
+  }
+  const { pod, outcome } = first;
+  const others = refusals.length > 1 ? ` and ${refusals.length - 1} more` : '';
+  const what = `labelling follower ${pod}${others}`;
+  const about = { pod: null, generation: group.generation };
+  memory.followersRefused = writeRefusal(ports.clock, memory.followersRefused, what, outcome, about);
+  const message = `the API server refuses ${what} (${outcome.status}): ${outcome.message}`;
+  run.facts.push({ kind: 'refused', pod, message });
+}
+
+/** Followers' labels are a convenience: that they are refused must not unsettle a group that is led. */
+async function labelFollower(
+  run: Run,
+  pod: PodVersion,
+  patch: MetadataPatch,
+  refuse: (pod: PodVersion, outcome: Refused) => void,
+): Promise<Step> {
+  const version = latestVersion(run, pod);
+  const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
+  if (outcome.kind === 'refused') {
+    refuse(pod, outcome);
+    return OK;
+  }
+  // The first one within a minute is no repair: it is a follower from now on.
+  if (outcome.kind === 'done' && noteRepair(run.memory, pod.uid, run.ports.clock) > 1) run.ports.repaired();
+  return await patched(run, pod, outcome);
+}

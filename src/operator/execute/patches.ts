@@ -1,0 +1,44 @@
+/** What patches of pods have in common: which version they name, and what their answers mean. */
+import type { Pod, PodRef } from '../../api/pod.ts';
+import type { PodVersion } from '../../election/actions.ts';
+import type { WriteOutcome } from '../../ports/kubernetes.ts';
+import { noteRepair } from '../observe/refusals.ts';
+import { again, failed, notePod, noteWritten, OK, type Run, type Step } from './run.ts';
+
+/** Fencing patches of one action do not depend on each other; so many go at a time. */
+export const AT_ONCE = 8;
+
+/** As read by the observation, or as this run's own earlier write left it: never from a read after its transaction. */
+export const latestVersion = (run: Run, pod: PodVersion): string =>
+  run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+
+/** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */
+export async function reread(run: Run, pod: PodRef): Promise<Step> {
+  const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
+  if (found === null || found.uid !== pod.uid) run.memory.goneUids.add(pod.uid);
+  else notePod(run, found);
+  return again(`pod ${pod.name} has changed since it was read`);
+}
+
+export async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>): Promise<Step> {
+  switch (outcome.kind) {
+    case 'done':
+      noteWritten(run, outcome.object);
+      return OK;
+    case 'gone':
+      run.memory.goneUids.add(pod.uid);
+      return OK;
+    case 'conflict':
+      return reread(run, pod);
+    case 'refused':
+    case 'unknown':
+      return failed(`patching pod ${pod.name}: ${outcome.message}`);
+  }
+}
+
+export function repaired({ memory, ports }: Run, { uid }: Pod): void {
+  noteRepair(memory, uid, ports.clock);
+  ports.repaired();
+}
+
+export type Refused = Extract<WriteOutcome<unknown>, { kind: 'refused' }>;

@@ -1,0 +1,84 @@
+/** Promotion: the label goes on, under the proof of a transaction of the same run. */
+import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
+import type { PodVersion } from '../../election/actions.ts';
+import { labelled } from '../../election/candidates.ts';
+import { tokenOf } from '../../election/token.ts';
+import type { MetadataPatch } from '../../ports/kubernetes.ts';
+import { writeRefusal } from '../observe/refusals.ts';
+import { latestVersion, type Refused, repaired, reread } from './patches.ts';
+import { again, failed, noteWritten, OK, type Run, type Step } from './run.ts';
+
+/**
+ * Sets the label, with the token and under the proof of this run's own transaction (promise I2). The resourceVersion is
+ * the one read before that transaction: by the observation, or by this run's fencing patch of the same pod.
+ */
+export async function promote(run: Run, pod: PodVersion): Promise<Step> {
+  const { proof, memory, ports } = run;
+  if (proof === null || proof.podUid !== pod.uid)
+    throw new Error(`promotion of pod ${pod.name} without a verification of its lock`);
+  const version = latestVersion(run, pod);
+  const before = memory.perhapsPromoted.has(pod.uid);
+  memory.perhapsPromoted.add(pod.uid);
+  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
+  if (outcome.kind === 'refused' && !before) memory.perhapsPromoted.delete(pod.uid);
+  switch (outcome.kind) {
+    case 'done':
+      noteWritten(run, outcome.object);
+      memory.promotionRefusals.delete(pod.uid);
+      if (isRepair(run, pod)) repaired(run, outcome.object);
+      memory.promoted = { uid: pod.uid, token: proof.token };
+      run.facts.push({
+        kind: 'promoted',
+        pod: outcome.object,
+        token: proof.token,
+        atMs: ports.clock.nowMs(),
+      });
+      return OK;
+    case 'gone':
+      memory.goneUids.add(pod.uid);
+      return again(`pod ${pod.name} is gone`);
+    case 'conflict':
+      return reread(run, pod);
+    case 'refused':
+      refusePromotion(run, pod, outcome);
+      return again(outcome.message);
+    case 'unknown':
+      return failed(`promoting pod ${pod.name}: ${outcome.message}`);
+  }
+}
+
+function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused): void {
+  const { memory, ports, observation } = run;
+  const pod = memory.newerPods.get(uid) ?? observation.pods.find((observed) => observed.pod.uid === uid)?.pod ?? null;
+  const what = `labelling pod ${name}`;
+  const about = { pod, generation: run.group.generation };
+  memory.promotionRefusals.set(uid, writeRefusal(ports.clock, memory.promotionRefusals.get(uid), what, outcome, about));
+  run.facts.push({
+    kind: 'refused',
+    pod: name,
+    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
+  });
+}
+
+/** It led before this plan, and lacks what its promotion wrote although nothing of ours has fenced it. */
+function isRepair({ memory, observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean {
+  if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
+  const before = pods.find(({ pod }) => pod.uid === uid);
+  if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
+  const token = tokenOf(before.pod, group.name);
+  if (token === lock.record.token) return !labelled(group, before);
+  // As the last promotion left it, its lock is in another session since, after an edit of the TTL, say.
+  return memory.promoted?.uid === uid && memory.promoted.token !== token;
+}
+
+function promotionPatch(run: Run, token: number): MetadataPatch {
+  const { name, spec } = run.group;
+  return {
+    labels: { [spec.label.key]: spec.label.leader },
+    annotations: {
+      [tokenAnnotation(name)]: String(token),
+      [sinceAnnotation(name)]: new Date(run.ports.clock.wallMs()).toISOString(),
+      [fencedAnnotation(name)]: null,
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** Until when a group's lock is known, whatever Consul says. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import { labelled } from '../../election/candidates.ts';
+import { sessionDeadlineMs } from '../../election/deadline.ts';
+import type { LockView, MemberSession, ObservedPod, Ownership } from '../../election/observation.ts';
+import { holderAmong } from '../../election/sessions.ts';
+import type { ObserverOptions } from './view.ts';
+
+/**
+ * The holder's deadline. While the lock is in doubt, that of whoever carries the label, else the earliest of the group's.
+ * A labelled pod without any session of ours was last renewed by somebody who did so before this one was alone with it. With
+ * nobody labelled there is nothing to be late for, and where another replica owns the bucket it may have renewed until
+ * this one lost Consul: there the time of Consul's silence counts.
+ */
+export function lockDeadlineMs(
+  { aloneSinceMs, heldSinceMs, outageSinceMs, marginMs }: ObserverOptions,
+  group: LeaderGroup,
+  ownership: Ownership,
+  lock: LockView | null,
+  sessions: readonly MemberSession[],
+  pods: readonly ObservedPod[],
+): number {
+  const holder = holderAmong(sessions, lock);
+  if (holder !== null) return holder.deadlineMs;
+  const leaders = pods.filter((pod) => labelled(group, pod)).map(({ pod }) => pod.uid);
+  const theirs = sessions.filter(({ podUid }) => leaders.includes(podUid));
+  const deadlines = (theirs.length > 0 ? theirs : sessions).map(({ deadlineMs }) => deadlineMs);
+  if (deadlines.length > 0) return Math.min(...deadlines);
+  const mine = leaders.length > 0 && ownership.kind !== 'notOwned';
+  const sinceMs = mine ? aloneSinceMs(group) : Math.max(aloneSinceMs(group), outageSinceMs() ?? 0);
+  const deadlineMs = sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
+  return mine ? Math.max(deadlineMs, (heldSinceMs(group) ?? 0) + ADOPTION_MS) : deadlineMs;
+}
+
+/** Whoever hears late that it got a bucket is given so long to adopt its sessions, before it counts a healthy leader as lost. */
+export const ADOPTION_MS = 1000;

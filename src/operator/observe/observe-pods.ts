@@ -1,0 +1,103 @@
+/** The pods of a group, as one decision sees them. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { Pod } from '../../api/pod.ts';
+import { matches } from '../../api/selector.ts';
+import type { LockView, ObservedPod } from '../../election/observation.ts';
+import { groupKey, type Store, type StoredPod } from '../cache/store.ts';
+import { type GroupMemory, newer } from './memory.ts';
+import { ownerView } from './observe-owners.ts';
+import { contestOf, neverPromoted, refreshRefusals, refusalsOf } from './refusals.ts';
+import { isMember, type Rivals } from './rivals.ts';
+import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
+
+export function observePods(
+  options: ObserverOptions,
+  { group, lock, nowMs }: View,
+  memory: GroupMemory,
+  rivals: Rivals,
+): readonly ObservedPod[] {
+  const known = withListed(group, withHolder(options.store, group, lock), memory.listed?.pods ?? [], nowMs);
+  forgetStale(memory, known);
+  refreshRefusals(memory, group, new Map(known.map(({ pod }) => [pod.uid, memory.newerPods.get(pod.uid) ?? pod])));
+  return known
+    .filter(({ pod }) => !memory.goneUids.has(pod.uid))
+    .map((entry) => observePod(options, group, memory, rivals, entry, nowMs, lock?.record?.holder.uid ?? null));
+}
+
+/** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
+function withHolder(store: Store, group: LeaderGroup, lock: LockView | null): readonly StoredPod[] {
+  const cached = store.podsConcerning(groupKey(group));
+  const recorded = lock?.record?.holder;
+  if (recorded === undefined || cached.some(({ pod }) => pod.uid === recorded.uid)) return cached;
+  const holder = store.pod(group.namespace, recorded.pod);
+  return holder !== null && holder.pod.uid === recorded.uid ? [...cached, holder] : cached;
+}
+
+/** Of two pods of one name, the cached and the listed one, the newer is the one that exists. */
+function withListed(
+  group: LeaderGroup,
+  cached: readonly StoredPod[],
+  listed: readonly Pod[],
+  nowMs: number,
+): readonly StoredPod[] {
+  const byName = new Map(cached.map((entry) => [entry.pod.name, entry]));
+  for (const pod of listed) {
+    const shown = byName.get(pod.name)?.pod;
+    if (shown?.uid === pod.uid || (shown !== undefined && newer(shown, pod))) continue;
+    if (matches(group.spec.selector, pod.labels) || carriesMark(group, pod)) {
+      byName.set(pod.name, { pod, readyChangedMs: nowMs });
+    }
+  }
+  return [...byName.values()];
+}
+
+const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
+  Object.keys(pod.annotations).some((key) => key.endsWith(`.leadergroup.dev/${group.name}`));
+
+/** What the watch has caught up with need not be remembered. */
+function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
+  const uids = new Set(known.map(({ pod }) => pod.uid));
+  for (const uid of memory.goneUids) if (!uids.has(uid)) memory.goneUids.delete(uid);
+  for (const known of [memory.conflicts, memory.repairs, memory.writtenUnder])
+    for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
+  forgetControllers(memory, known, uids);
+  for (const [uid, pod] of memory.newerPods) {
+    const shown = known.find((entry) => entry.pod.uid === uid);
+    if (shown === undefined || !newer(pod, shown.pod)) memory.newerPods.delete(uid);
+  }
+}
+
+function forgetControllers(memory: GroupMemory, known: readonly StoredPod[], uids: ReadonlySet<string>): void {
+  for (const uid of memory.acceptedReleases) if (!uids.has(uid)) memory.acceptedReleases.delete(uid);
+  const owners = new Set(known.map(({ pod }) => pod.owner?.uid));
+  for (const [owner, { podUid }] of memory.trials)
+    if (!owners.has(owner) && !uids.has(podUid)) memory.trials.delete(owner);
+}
+
+function observePod(
+  { store, owners }: ObserverOptions,
+  group: LeaderGroup,
+  memory: GroupMemory,
+  rivals: Rivals,
+  entry: StoredPod,
+  nowMs: number,
+  recorded: string | null,
+): ObservedPod {
+  const pod = newest(memory, entry.pod);
+  const member = isMember(group, pod);
+  const sinceMs = pod.ready === entry.pod.ready ? entry.readyChangedMs : nowMs;
+  const claimants = claimantsOf(rivals, pod, member);
+  return {
+    pod,
+    member,
+    claimedByOther: claimants.length > 0,
+    cordoned: store.cordoned(pod.node),
+    owner: ownerView(owners, group, memory, pod, nowMs),
+    readyForMs: pod.ready ? nowMs - sinceMs : 0,
+    notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
+    ...refusalsOf(memory, pod.uid),
+    neverPromoted: neverPromoted(memory, group, pod, recorded),
+    contest: contestOf(memory, pod.uid, nowMs),
+    fencingConflicts: memory.conflicts.get(pod.uid) ?? 0,
+  };
+}

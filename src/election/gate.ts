@@ -2,6 +2,7 @@
  * The gate: may this pod act as the leader now, and for how long may it believe the answer? (Promise I10.) The label is for
  * whom to route to; this is for who may act.
  */
+import type { GateAnswer } from '../api/gate.ts';
 import { sinceAnnotation } from '../api/names.ts';
 import type { Pod, PodRef } from '../api/pod.ts';
 import { isTime } from '../api/time.ts';
@@ -16,27 +17,11 @@ import { trustOf } from './trust.ts';
 /** No grant is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
 export const MAX_GRANT_MS = 2000;
 
-export type GateLeader = {
-  readonly pod: string;
-  readonly uid: string;
-  readonly token: number;
-  /** RFC 3339, since when it leads; empty: unknown. */
-  readonly acquireTime: string;
-};
-
 /** What an answer rests on; of the pods only the holder matters. */
 export type GateView = Pick<
   Observation,
   'nowMs' | 'group' | 'ownership' | 'lock' | 'sessions' | 'verified' | 'highestObserved'
 > & { readonly pods: readonly LabelView[] };
-
-export type GateAnswer =
-  /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. */
-  | { readonly kind: 'grant'; readonly leader: GateLeader; readonly validForMs: number }
-  /** Somebody else leads, or nobody. */
-  | { readonly kind: 'no'; readonly leader: GateLeader | null }
-  /** This replica does not know: ask again, or another one. Never to be taken for a grant. */
-  | { readonly kind: 'unknown'; readonly reason: string };
 
 /**
  * **Guarantees** A grant is given to the pod whose session holds the lock, which a write of this replica has shown since it got

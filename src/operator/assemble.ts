@@ -1,11 +1,12 @@
 /** Makes the parts of a replica and ties their knots: everything that wakes a group goes through the one queue. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts';
+import type { Gate } from '../ports/gate.ts';
 import { createStore, type Store } from './cache/store.ts';
 import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
 import { type ApiConnectivity, trackConnectivity } from './connectivity/api-connectivity.ts';
 import { trackContact } from './connectivity/consul-connectivity.ts';
-import { createAsk, createGate, type Gate, gateSignature } from './gate/gate.ts';
+import { createAsk, createGate, gateSignature } from './gate/gate.ts';
 import { createGrants } from './gate/grants.ts';
 import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
 import { createLocks } from './locks/locks.ts';

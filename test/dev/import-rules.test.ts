@@ -46,7 +46,12 @@ describe('the import rules', () => {
     ['src/operator/a.ts', use('../consul/consul.ts')],
     ['src/operator/a.ts', use('../kubernetes/pod.ts')],
     ['src/operator/a.ts', use('undici')],
-    ['src/http/a.ts', use('../operator/queue.ts')],
+    ['src/http/a.ts', use('../operator/operator.ts')],
+    ['src/http/gate/a.ts', use('../../operator/gate/gate.ts')],
+    ['src/operator/gate/a.ts', use('../../http/server.ts')],
+    ['src/operator/gate/deep/a.ts', use('../../../kubernetes/client/kubernetes.ts')],
+    ['src/kubernetes/client/a.ts', use('../../operator/operator.ts')],
+    ['src/election/deep/a.ts', use('../../ports/clock.ts')],
   ])('refuse in %s: %s', async (path, content) => {
     expect(await lint(path, content)).toContain('no-restricted-imports');
   });
@@ -58,6 +63,8 @@ describe('the import rules', () => {
     ['src/election/a.ts', use('./plans.ts')],
     ['src/consul/a.ts', use('../ports/consul.ts')],
     ['src/operator/a.ts', use('../election/plan.ts')],
+    ['src/operator/gate/a.ts', use('../../ports/gate.ts')],
+    ['src/http/gate/a.ts', use('../../ports/gate.ts')],
     ['src/operator/a.ts', use('node:util')],
   ])('allow in %s: %s', async (path, content) => {
     expect(await lint(path, content)).not.toContain('no-restricted-imports');

@@ -2,7 +2,7 @@
 
 import type { Pod } from '../../api/pod.ts';
 import { type ChildSignal, childSignal } from '../../child-signal.ts';
-import type { Answerer, Gate } from '../../operator/gate/gate.ts';
+import type { Answerer, Gate } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import type { Forward } from './forward.ts';
 import type { GroupQuestion } from './question.ts';

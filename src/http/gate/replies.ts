@@ -1,5 +1,5 @@
 /** The gate's answers as HTTP: the status says whether to act, the body says who leads and for how long that may be believed. */
-import type { GateAnswer, GateLeader } from '../../election/gate.ts';
+import type { GateAnswer, GateLeader } from '../../api/gate.ts';
 import type { Reply } from '../router.ts';
 
 export type GateBody = {

@@ -2,8 +2,9 @@
  * GET /v1/...: may this pod act as the leader now? Any replica answers; what it says comes from the replica that owns the group's
  * bucket, for nobody else knows. Nothing here delays an election.
  */
-import type { Gate } from '../../operator/gate/gate.ts';
+
 import type { Clock } from '../../ports/clock.ts';
+import type { Gate } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';

@@ -1,8 +1,8 @@
 /** Asks until the answer is worth giving: it is news to the client, or the time is over. */
 import { type Backoff, backoffMs } from '../../backoff.ts';
 import { whenAborted } from '../../child-signal.ts';
-import type { ChangeWatch } from '../../operator/reconcile/changes.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { ChangeWatch } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import { type Asking, answerOnce } from './answer.ts';
 import type { Wait } from './question.ts';

@@ -1,12 +1,7 @@
 /** Wakes whoever waits for something about a group to change. Tells nothing but that it is worth looking again. */
 
 import type { Clock } from '../../ports/clock.ts';
-
-/** To be disposed of. */
-export type ChangeWatch = Disposable & {
-  /** Resolves with the first `tell` since the watch was made; never after it was disposed of. */
-  readonly changed: Promise<void>;
-};
+import type { ChangeWatch } from '../../ports/gate.ts';
 
 export type Changes = {
   /** Something about the group may be different now. */

@@ -4,8 +4,9 @@
  * and what the replica believes of its bucket.
  */
 
+import type { GateAnswer } from '../../../src/api/gate.ts';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
-import { type GateAnswer, MAX_GRANT_MS } from '../../../src/election/gate.ts';
+import { MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import {
   bucketKey,
   bucketOf,

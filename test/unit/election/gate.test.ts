@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { GateAnswer } from '../../../src/api/gate.ts';
 import { sinceAnnotation } from '../../../src/api/names.ts';
-import { answerGate, type GateAnswer, MAX_GRANT_MS } from '../../../src/election/gate.ts';
+import { answerGate, MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';

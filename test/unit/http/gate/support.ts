@@ -1,10 +1,10 @@
 /** A gate that says what a test tells it, and questions to it without sockets. */
-import type { GateAnswer } from '../../../../src/election/gate.ts';
+import type { GateAnswer } from '../../../../src/api/gate.ts';
 import { type Addressee, FORWARDED, type Forward } from '../../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../../src/http/router.ts';
-import type { Answerer, Gate } from '../../../../src/operator/gate/gate.ts';
 import { type Changes, createChanges } from '../../../../src/operator/reconcile/changes.ts';
+import type { Answerer, Gate } from '../../../../src/ports/gate.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 

@@ -1,0 +1,17 @@
+/** What the gate says of a group, and who leads it. */
+
+export type GateLeader = {
+  readonly pod: string;
+  readonly uid: string;
+  readonly token: number;
+  /** RFC 3339, since when it leads; empty: unknown. */
+  readonly acquireTime: string;
+};
+
+export type GateAnswer =
+  /** `validForMs`: a duration, which the client counts from BEFORE it sent the question. */
+  | { readonly kind: 'grant'; readonly leader: GateLeader; readonly validForMs: number }
+  /** Somebody else leads, or nobody. */
+  | { readonly kind: 'no'; readonly leader: GateLeader | null }
+  /** This replica does not know: ask again, or another one. Never to be taken for a grant. */
+  | { readonly kind: 'unknown'; readonly reason: string };

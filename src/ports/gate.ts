@@ -1,0 +1,49 @@
+/** What the HTTP API needs of the operator to answer applications. */
+import type { GateAnswer } from '../api/gate.ts';
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import type { Pod } from '../api/pod.ts';
+
+export type GroupName = { readonly namespace: string; readonly name: string };
+
+/** Who can answer for a group. */
+export type Answerer =
+  | { readonly kind: 'self' }
+  | { readonly kind: 'other'; readonly id: string; readonly url: string | null }
+  | { readonly kind: 'nobody' };
+
+export type Gate = {
+  /**
+   * May this pod act as the leader of the group now? A grant is noted: no hand-over begins before it has run out. Without a pod the
+   * answer is never a grant, but tells who leads.
+   */
+  ask(group: GroupName, podUid: string | null): GateAnswer;
+  /** As the watches show it; null: there is no such LeaderGroup, or it cannot be acted on. */
+  group(group: GroupName): LeaderGroup | null;
+  /** Whether the caches are full; before that nothing is known to be missing. */
+  synced(): boolean;
+  /**
+   * A pod that the group selects, or that leads it; null: none of this name, or another than the one of this uid. A name alone (`uid`
+   * null) does not tell the old process of a StatefulSet's pod, on a node that is cut off, from the new pod.
+   */
+  member(group: GroupName, pod: string, uid: string | null): Pod | null;
+  /** The pod that has this address for itself; null: none, or several. A watch may lag behind its being used again. */
+  podAt(address: string): Pod | null;
+  /**
+   * Whether the API server says now that it is this very pod that has the address. Not for one that is being deleted: its address is free
+   * before the API server hears that it has ended. False where the API server does not answer. Rejects when `signal` aborts.
+   */
+  confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean>;
+  /** The groups that select the pod. */
+  groupsOf(pod: Pod): readonly LeaderGroup[];
+  answerer(group: GroupName): Answerer;
+  /** Whether the address is another replica's. */
+  isReplica(address: string): boolean;
+  /** Tells when an answer about the group may be another. */
+  watch(group: GroupName): ChangeWatch;
+};
+
+/** To be disposed of. */
+export type ChangeWatch = Disposable & {
+  /** Resolves with the first `tell` since the watch was made; never after it was disposed of. */
+  readonly changed: Promise<void>;
+};

@@ -1,6 +1,6 @@
 /**
  * A notifier as many are: three replicas, one schedule, and each would send. At every tick it asks the gate, prepares the message, looks
- * whether its yes is still good, and sends it with the token. With ASK=no it does not ask, and everybody gets each message three times.
+ * whether its grant is still good, and sends it with the token. With ASK=no it does not ask, and everybody gets each message three times.
  *
  * POD_NAME, POD_UID, POD_NAMESPACE, LEADERGROUP_NAME, LEADERGROUP_GATE: of the gate. SINK: where messages go. TICK_MS, PORT.
  * PREPARE_MS: what a message takes before the last look; DEPART_MS: what it takes from there until it has left.
@@ -47,7 +47,7 @@ async function onTick(tick: number): Promise<void> {
   // A template is filled, a recipient is looked up. Whoever stands still here sees it below.
   await delay(PREPARE_MS);
   if (leadership?.holds() === false)
-    return console.log(`tick ${tick} token ${leadership.token}: dropped, its yes is over`);
+    return console.log(`tick ${tick} token ${leadership.token}: dropped, its grant is over`);
   // A name is resolved, a connection is made. Whoever stands still here sends late, and only the token can tell.
   await delay(DEPART_MS);
   const response = await fetch(`${SINK}/deliveries`, {

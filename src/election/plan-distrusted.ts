@@ -75,7 +75,8 @@ function electAnew(
 function concerned(o: Observation, holder: MemberSession | null, observed: ObservedPod): boolean {
   if (labelled(o.group, observed)) return true;
   if (o.fenced.has(observed.pod.uid) || needsNoFencing(o, observed)) return false;
-  return observed.member || observed.pod.uid === holder?.podUid;
+  // One that has led may be the last holder, whose record is lost, also when it is no member any more.
+  return observed.member || tokenOf(observed.pod, o.group.name) > 0 || observed.pod.uid === holder?.podUid;
 }
 
 function lockFor(

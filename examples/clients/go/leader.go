@@ -27,7 +27,7 @@ type Gate struct {
 }
 
 // GateFromEnvironment reads LEADERGROUP_GATE (default: the operator's Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
-// (a pod that is made anew has the name of the old one, which may still run).
+// (a pod that is made again has the name of the old one, which may still run).
 func GateFromEnvironment() (Gate, error) {
 	values := []any{}
 	for _, name := range []string{"POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME", "POD_UID"} {
@@ -44,7 +44,7 @@ func GateFromEnvironment() (Gate, error) {
 	return Gate{url: at, uid: os.Getenv("POD_UID"), client: &http.Client{Timeout: time.Second}}, nil
 }
 
-// Leadership is a yes: what is not done by Until must not be done.
+// Leadership is a grant: what is not done by Until must not be done.
 type Leadership struct {
 	// Token rises with each leader: whatever is acted on should refuse one lower than the highest it has seen.
 	Token uint64
@@ -76,12 +76,12 @@ func (g Gate) Ask(ctx context.Context) (Leadership, bool) {
 		return Leadership{}, false
 	}
 	until := asked.Add(time.Duration(min(body.ValidForMilliseconds, maxValidMilliseconds)) * time.Millisecond)
-	yes := body.Leader && body.UID == g.uid && body.Token >= 1 && body.Token <= maxToken &&
+	grant := body.Leader && body.UID == g.uid && body.Token >= 1 && body.Token <= maxToken &&
 		body.ValidForMilliseconds <= maxValidMilliseconds && time.Now().Before(until)
-	return Leadership{body.Token, until}, yes
+	return Leadership{body.Token, until}, grant
 }
 
-// Term lasts from the first yes to the end of the last one.
+// Term lasts from the first grant to the end of the last one.
 type Term struct {
 	Token  uint64
 	office context.Context
@@ -109,7 +109,7 @@ func (t *Term) extend(next Leadership) bool {
 	if next.Token != t.Token || !time.Now().Before(t.until) {
 		return false
 	}
-	// A shorter yes takes nothing back of the one before it.
+	// A shorter grant takes nothing back of the one before it.
 	if next.Until.After(t.until) {
 		t.until = next.Until
 	}

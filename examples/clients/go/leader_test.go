@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// gateThatSays a yes with these tokens, one after the other; the last one from then on.
+// gateThatSays a grant with these tokens, one after the other; the last one from then on.
 func gateThatSays(t *testing.T, valid int, tokens ...int) Gate {
 	asked := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -26,7 +26,7 @@ def now() -> float:
 
 
 class Leadership(NamedTuple):
-    """A yes. The token rises with each leader: whatever is acted on should refuse one lower than the highest it has seen."""
+    """A grant. The token rises with each leader: whatever is acted on should refuse one lower than the highest it has seen."""
 
     token: int
     until: float
@@ -38,7 +38,7 @@ class Leadership(NamedTuple):
 
 class Gate:
     """The member URL of this pod, from LEADERGROUP_GATE, LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
-    (a pod that is made anew has the name of the old one, which may still run)."""
+    (a pod that is made again has the name of the old one, which may still run)."""
 
     def __init__(self, environment=os.environ):
         names = ("POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME", "POD_UID")
@@ -60,7 +60,7 @@ class Gate:
                 body = json.load(response) if response.status == 200 else {}
             mine = body["leader"] is True and body["uid"] == self.uid
             token, valid_ms = body["token"], body["validForMilliseconds"]
-        except Exception:  # whatever went wrong, on the way or in the body, is no yes
+        except Exception:  # whatever went wrong, on the way or in the body, is no grant
             return None
         if not mine or not whole(token, MAX_TOKEN) or not whole(valid_ms, MAX_VALID_MS):
             return None
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     # Says a word ten times a second while this pod leads.
     gate, leadership = Gate(), None
     while True:
-        # Asked anew when half of it has passed: the next answer may take a while.
+        # Asked again when half of it has passed: the next answer may take a while.
         if leadership is None or leadership.until - now() < 1:
             # The higher token, then the later end.
             leadership = max(filter(None, (leadership, gate.ask())), default=None)

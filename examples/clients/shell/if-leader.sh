@@ -1,15 +1,15 @@
 #!/bin/sh
 # Runs a command only if this pod leads:  if-leader.sh send-the-report
 #
-# A yes is good for two seconds at most, and the command is killed with -9 when it is over, wherever it stands: this is for what is
+# A grant is good for two seconds at most, and the command is killed with -9 when it is over, wherever it stands: this is for what is
 # short. LEADER_TOKEN is set for the command; give it to whatever is acted on, which alone can refuse what was already on its way, or
 # what is sent late because the machine stood still. For work that takes longer use a client that asks again.
 #
 # Needs Linux, curl and timeout, and LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID (LEADERGROUP_GATE: default the operator's
-# Service). GNU's timeout ends the command's children with it; that of busybox does not, and counts whole seconds: the rest of a yes
+# Service). GNU's timeout ends the command's children with it; that of busybox does not, and counts whole seconds: the rest of a grant
 # is rounded down to them, so that one of less than a second runs nothing.
 #
-# Exit status: that of the command; 0 without having run it if the pod does not lead; 75 if nobody can say so, or the yes ran out before
+# Exit status: that of the command; 0 without having run it if the pod does not lead; 75 if nobody can say so, or the grant ran out before
 # the command began; 137 if the command was killed; 64 if this was called wrongly; 125 to 127 if the command cannot be run.
 set -eu
 
@@ -36,7 +36,7 @@ base=${LEADERGROUP_GATE:-http://leadergroup.leadergroup-system.svc:8080}
 url="$base/v1/namespaces/$POD_NAMESPACE/leadergroups/$LEADERGROUP_NAME/members/$POD_NAME?uid=$POD_UID"
 # Before the question: the answer may have been on its way for as long as it took.
 asked_ms=$(uptime_ms)
-# The body, then the status. No answer within a second is no yes.
+# The body, then the status. No answer within a second is no grant.
 answer=$(curl --silent --max-time 1 --write-out '=%{http_code}' "$url") || answer=
 answer=$(printf %s "$answer" | tr -d ' \t\r\n')
 case $answer in
@@ -49,7 +49,7 @@ valid_ms=$(number validForMilliseconds 3)
 [ -n "$LEADER_TOKEN" ] && [ "${valid_ms:-9999}" -le 2000 ] || end 75 "this is no answer of the gate: $answer"
 # Ten more have passed, perhaps: the clock's last step.
 left_ms=$(((valid_ms - ($(uptime_ms) - asked_ms) - 10) / step_ms * step_ms))
-[ "$left_ms" -gt 0 ] || end 75 'the yes ran out before the command began'
+[ "$left_ms" -gt 0 ] || end 75 'the grant ran out before the command began'
 export LEADER_TOKEN
 limit=$((left_ms / 1000))
 [ "$step_ms" -eq 1000 ] || limit=$(printf '%d.%03d' "$limit" $((left_ms % 1000)))

@@ -19,7 +19,7 @@ export type GateOptions = {
   readonly namespace?: string;
   /** Default: POD_NAME, from the downward API. */
   readonly pod?: string;
-  /** A pod that is made anew has the name of the old one, which may still run. Default: POD_UID, from the downward API. */
+  /** A pod that is made again has the name of the old one, which may still run. Default: POD_UID, from the downward API. */
   readonly uid?: string;
 };
 
@@ -35,7 +35,7 @@ export type Leadership = {
   untilMs(): number;
 };
 
-/** From the first yes to the end of the last one. `signal` aborts then: to end what waits, not to decide whether to act. */
+/** From the first grant to the end of the last one. `signal` aborts then: to end what waits, not to decide whether to act. */
 export type Term = Leadership & { readonly signal: AbortSignal };
 
 export type Gate = {
@@ -52,7 +52,7 @@ const ANSWER_MS = 1000;
 const AGAIN_MS = 500;
 /** The gate promises no more at a time; an answer that does is none of its. */
 const MAX_VALID_MS = 2000;
-/** A yes is asked for anew when a third of it has passed, so that one lost answer does no harm. */
+/** A grant is asked for again when a third of it has passed, so that one lost answer does no harm. */
 const SHARE = 3;
 
 export function createGate(options: GateOptions = {}): Gate {
@@ -69,11 +69,11 @@ export function createGate(options: GateOptions = {}): Gate {
     const askedMs = performance.now();
     try {
       const response = await fetch(url, { signal: end.signal });
-      const yes = yesIn(await response.json(), uid);
-      if (response.status !== 200 || yes === null) return null;
-      const untilMs = askedMs + yes.validMs;
+      const grant = grantIn(await response.json(), uid);
+      if (response.status !== 200 || grant === null) return null;
+      const untilMs = askedMs + grant.validMs;
       const holds = (): boolean => performance.now() < untilMs;
-      return holds() ? { token: yes.token, holds, untilMs: () => untilMs } : null;
+      return holds() ? { token: grant.token, holds, untilMs: () => untilMs } : null;
     } catch {
       return null;
     } finally {
@@ -108,7 +108,7 @@ export function createGate(options: GateOptions = {}): Gate {
         const next = await ask(signal);
         // An answer that comes when the time is over begins a new term, not this one once more.
         if (next !== null && (next.token !== token || !holds())) break;
-        // A shorter yes takes nothing back of the one before it.
+        // A shorter grant takes nothing back of the one before it.
         if (next !== null) untilMs = Math.max(untilMs, next.untilMs());
       }
       resign();
@@ -147,8 +147,8 @@ function target(options: GateOptions): { readonly url: string; readonly uid: str
   return { url: `${base}${path}?uid=${encodeURIComponent(uid)}`, uid };
 }
 
-/** null: it is no yes to the pod with this uid, whatever else it is. Throws TypeError for null. */
-function yesIn(body: unknown, own: string): { readonly token: number; readonly validMs: number } | null {
+/** null: it is no grant for the pod with this uid, whatever else it is. Throws TypeError for null. */
+function grantIn(body: unknown, own: string): { readonly token: number; readonly validMs: number } | null {
   const { leader, uid, token, validForMilliseconds: validMs } = body as Readonly<Record<string, unknown>>;
   const whole = (value: unknown, max: number): value is number =>
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;

@@ -109,6 +109,13 @@ describe('a record that cannot be believed', () => {
     expect(steps(plan(fresh({ lock, fenced, pods: labelledAgain })))).toEqual(['fence b', 'take a', 'promote a']);
   });
 
+  it('fences a pod that has led before and is no member any more: it may be the last holder', () => {
+    const former = { ...observed(aLeader(2, { name: 'b', labels: {} })), member: false };
+    const stranger = { ...observed(aPod({ name: 'c' })), member: false };
+    const pods = [observed(aPod({ name: 'a' })), former, stranger];
+    expect(steps(plan(fresh({ lock: aLock(), pods })))).toEqual(['fence b', 'take a', 'promote a']);
+  });
+
   it('waits where nobody can lead', () => {
     const pods = [observed(aPod({ name: 'a', ready: false }))];
     expect(plan(fresh({ lock: aLock(), pods })).verdict?.ready.reason).toBe('NoCandidate');

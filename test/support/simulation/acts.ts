@@ -265,6 +265,11 @@ function blackout(seed: number, frame: Frame): readonly Act[] {
   return [{ act: 'outage', atMs, of: 'consul', how, forMs: longestMs + Math.round(random.between(1000, 6000)) }];
 }
 
+/** Whether some of the group's pods get a controller that selects by the label key. */
+export function hasReleasingController({ acts, groups }: Scenario, name: string): boolean {
+  return acts.some((act) => act.act === 'release' && groups[act.group % groups.length]?.name === name);
+}
+
 /** In every tenth history. */
 function releaser(seed: number, frame: Frame): readonly Act[] {
   const random = stream(`releaser ${seed}`);

@@ -7,7 +7,7 @@ import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
 import { SPACE } from '../model/replica.ts';
-import type { Scenario } from './acts.ts';
+import { hasReleasingController, type Scenario } from './acts.ts';
 import { stream } from './random.ts';
 import type { Stage } from './stage.ts';
 
@@ -211,11 +211,15 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
         ownedSince.set(bucket, { session, atMs: loop.nowMs() });
     }
   });
+  /** No label may be written: the status says so, or said so before the deletion, which leaves labels that may not be written as they are. */
+  const labelsStay = (group: LeaderGroup): boolean =>
+    labelsStopped(group) || (group.deleting && hasReleasingController(scenario, group.name));
+
   /** It is labelled under the lock of this session, and its group wants it demoted by now. */
   function overdue(session: ConsulSession, podUid: string, group: LeaderGroup): boolean {
     const pod = api.pods().find(({ uid }) => uid === podUid);
     const { onConsulLoss, paused, label, lockKey } = group.spec;
-    if (pod === undefined || pod.deleting || onConsulLoss !== 'Demote' || paused || labelsStopped(group)) return false;
+    if (pod === undefined || pod.deleting || onConsulLoss !== 'Demote' || paused || labelsStay(group)) return false;
     const held = consul.entry(groupKeys(SPACE, group, lockKey).lock)?.session === session.id;
     return held && pod.labels[label.key] === label.leader;
   }

@@ -6,7 +6,7 @@ import { groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import type { KvEntry } from '../../../src/ports/consul.ts';
 import type { History, KeyState, PodEvent, WatchedGroup, WatchedPod } from '../checker.ts';
 import { SPACE } from '../model/replica.ts';
-import type { Scenario } from './acts.ts';
+import { hasReleasingController, type Scenario } from './acts.ts';
 import { hashText } from './random.ts';
 import type { Stage } from './stage.ts';
 
@@ -22,10 +22,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
   ];
   const keys: KeyState[] = [];
-  const released = (name: string): boolean =>
-    scenario.acts.some(
-      (act) => act.act === 'release' && scenario.groups[act.group % scenario.groups.length]?.name === name,
-    );
+  const released = (name: string): boolean => hasReleasingController(scenario, name);
   const groups: WatchedGroup[] = scenario.groups.map(({ name, lockKey }) =>
     watchedGroup(api.group(name), lockKey, released(name)),
   );

@@ -6,12 +6,12 @@ export type Flags =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
-const USAGE = 'known are --config FILE, --help and --version';
+const USAGE = 'allowed are --config FILE, --help and --version';
 
-const CONSUL_HELP = `Consul's own variables are used as its tools use them: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN,
+const CONSUL_HELP = `Consul's standard variables work as in its own tools: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN,
 CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_SSL, CONSUL_HTTP_SSL_VERIFY, CONSUL_CACERT, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY,
-CONSUL_TLS_SERVER_NAME. Kubernetes: KUBECONFIG, or the account of the pod. A replica's identity: POD_NAME, POD_NAMESPACE,
-POD_UID.`;
+CONSUL_TLS_SERVER_NAME. Kubernetes: KUBECONFIG, or the pod's service account. A replica's identity: POD_NAME,
+POD_NAMESPACE, POD_UID.`;
 
 const settingHelp = (path: (typeof SETTING_PATHS)[number]): string =>
   `  ${path}\n      ${SETTINGS[path].help}\n      environment: ${environmentName(path)}`;
@@ -21,10 +21,10 @@ export const helpText = (): string =>
     'leadergroup: the LeaderGroup operator',
     '',
     '  --config FILE   YAML file with the settings below',
-    '  --help          this text',
-    '  --version       the version',
+    '  --help          print this text',
+    '  --version       print the version',
     '',
-    'Settings, by their path in the file; the environment wins over the file:',
+    'Settings, by path in the file; the environment takes precedence over the file:',
     ...SETTING_PATHS.map(settingHelp),
     '',
     CONSUL_HELP,

@@ -33,18 +33,18 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
   cluster: {
     default: null,
     read: readDnsLabel,
-    help: "name of this cluster in Consul; default: the first 8 characters of the kube-system namespace's uid",
+    help: "name of this cluster in Consul; default: first 8 characters of the kube-system namespace's uid",
   },
-  prefix: { default: 'leadergroup', read: readKeyPath, help: 'Consul key prefix of everything the operator owns' },
+  prefix: { default: 'leadergroup', read: readKeyPath, help: 'prefix of all Consul keys that the operator owns' },
   'http.address': {
     default: { host: '0.0.0.0', port: 8080 },
     read: readAddress,
-    help: 'where /livez, /readyz, /metrics, /replicas and /v1 are served',
+    help: 'address of /livez, /readyz, /metrics, /replicas and /v1',
   },
   'gate.validityMilliseconds': {
     default: MAX_GRANT_MS,
     read: readInteger(100, MAX_GRANT_MS),
-    help: 'how long a grant of the gate may be believed at most; a handover waits so long for the last one',
+    help: 'maximum validity of a grant of the gate; a handover waits up to this long for the last grant',
   },
   'log.level': {
     default: 'info',
@@ -60,9 +60,9 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
   'kubernetes.requestTimeoutMilliseconds': {
     default: 2000,
     read: readInteger(100, 5000),
-    help: 'for one patch; the margin of every deadline follows from it',
+    help: 'timeout of one patch; the margin of every deadline depends on it',
   },
-  'consul.requestTimeoutMilliseconds': { default: 2000, read: readInteger(100, 3000), help: 'for one request' },
+  'consul.requestTimeoutMilliseconds': { default: 2000, read: readInteger(100, 3000), help: 'timeout of one request' },
 };
 
 export const SETTING_PATHS = Object.keys(SETTINGS) as readonly SettingPath[];

@@ -397,7 +397,7 @@ describe('flags', () => {
   });
 
   it.each([
-    [['--frob'], '--frob is unknown: known are --config FILE, --help and --version'],
+    [['--frob'], '--frob is unknown: allowed are --config FILE, --help and --version'],
     [['config.yaml'], 'config.yaml is unknown'],
     [['--config'], '--config needs a file'],
     [['--config='], '--config needs a file'],

@@ -62,7 +62,7 @@ async function run(config: Config): Promise<void> {
   } catch (error) {
     if (signal.aborted) return;
     const setting = settingToChange(error);
-    log.error(setting === null ? { error } : { reason: setting }, 'the operator cannot run');
+    log.error(setting === null ? { error } : { reason: setting }, 'the operator cannot start');
     process.exitCode = setting === null ? EXIT_FAILED : EXIT_CONFIG;
   } finally {
     // Connections that are still open do not keep the process: nobody reads what they would bring.
@@ -81,8 +81,8 @@ function untilToldToStop(log: Log): AbortSignal {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
-      if (!stop.signal.aborted) log.info({ signal: name }, 'ending: buckets are given up');
-      stop.abort(new Error(`ended by ${name}`));
+      if (!stop.signal.aborted) log.info({ signal: name }, 'stopping: releasing buckets');
+      stop.abort(new Error(`stopped by ${name}`));
     });
   }
   return stop.signal;
@@ -199,7 +199,7 @@ async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, s
     } catch (error) {
       signal.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
-      if (told !== reason) log.warn({ reason }, 'the API server cannot be asked which cluster this is; trying again');
+      if (told !== reason) log.warn({ reason }, 'reading the uid of this cluster from the API server failed; retrying');
       told = reason;
       await clock.sleep(RETRY_MS, signal);
     }
@@ -207,7 +207,7 @@ async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, s
 }
 
 function healthOf(operator: () => Operator | null): Health {
-  const waiting = 'the API server has not told yet which cluster this is';
+  const waiting = 'the uid of this cluster has not been read from the API server yet';
   return {
     live: [{ name: 'operator', check: () => verdictOf(operator()?.stuck() ?? null, 'nothing is stuck') }],
     ready: [

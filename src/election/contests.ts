@@ -26,7 +26,7 @@ export function unknownContester(o: Observation, wrong: (observed: ObservedPod) 
 
 /** null: nobody to ask for. */
 export const askFor = (pod: PodRef | null): Plan | null =>
-  pod === null ? null : look([{ do: 'readContester', pod }], 'somebody else writes the label too');
+  pod === null ? null : look([{ do: 'readContester', pod }], 'finding out who else writes the label');
 
 /** '' without a contest. */
 export function contestMessage(o: Observation): string {
@@ -34,5 +34,5 @@ export function contestMessage(o: Observation): string {
   if (found?.contest == null) return '';
   const { key } = o.group.spec.label;
   const by = found.contest.by === null ? '' : ` (${found.contest.by})`;
-  return `somebody else changes the label ${key} or the annotations of pod ${found.pod.name}${by}; they are put right every few seconds`;
+  return `another client keeps changing the label ${key} or the annotations of pod ${found.pod.name}${by}; the operator restores them every few seconds`;
 }

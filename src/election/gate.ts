@@ -31,7 +31,7 @@ export function answerGate(o: GateView, podUid: string | null, maxMs: number): G
   const { ownership, lock, nowMs } = o;
   if (ownership.kind !== 'owned' || nowMs >= ownership.untilMs)
     return unknown('this replica does not own the bucket now');
-  if (lock === null) return unknown('the lock is not known');
+  if (lock === null) return unknown('the lock has not been read yet');
   const holder = holderAmong(o.sessions, lock);
   if (holder === null) return { kind: 'no', leader: null };
   const doubt = doubtOf(o, lock, holder);
@@ -51,7 +51,7 @@ const unknown = (reason: string): GateAnswer => ({ kind: 'unknown', reason });
 function doubtOf(o: GateView, lock: LockView, holder: MemberSession): string | null {
   if (!holder.proven || o.nowMs >= holder.deadlineMs) return "the leader's session is past its deadline";
   if (!o.verified) return 'the lock has not been verified yet';
-  return trustOf(o, lock, holder) === 'good' ? null : "the lock's record cannot be believed";
+  return trustOf(o, lock, holder) === 'good' ? null : 'the record of the lock is not trusted';
 }
 
 /** The holder with the label and the token of this very lock: not one that is being fenced or has yet to be promoted. */

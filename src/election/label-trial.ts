@@ -22,7 +22,7 @@ export function withOwnersKnown(o: Observation, plan: Plan): Plan {
   const unread = written.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
   if (unread.length > 0) {
     const owners = [...new Map([...unread, ...unreadOwners(o)].map((owner) => [owner.uid, owner])).values()];
-    return look([{ do: 'readOwners', owners }], 'what the controllers of the pods select by is not known');
+    return look([{ do: 'readOwners', owners }], 'reading the selectors of the controllers of the pods');
   }
   if (!written.some(({ owner }) => owner.kind === 'unreadable')) return plan;
   return onTrial(o, plan);
@@ -55,7 +55,7 @@ function awaitTrial(o: Observation, waitMs: number): Plan {
 }
 
 const ON_TRIAL =
-  'the controllers of the pods cannot be read; one label was written, to see whether its pod keeps its controller';
+  'the controllers of the pods cannot be read; one pod has been patched, and the operator waits to see that it keeps its controller';
 
 function beginTrial() {
   const firsts = new Map<string, string>();

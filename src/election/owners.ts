@@ -53,13 +53,13 @@ export function labelStopOf(
 }
 
 const selectsMessage = (workload: string, key: string): string =>
-  `${workload} selects its pods by the label key ${key}: a pod whose label changes is released, and another is made in its place. No label ` +
-  `is written. Take ${key} out of the selector and the template of ${workload}, or choose another label.key in a new LeaderGroup.`;
+  `${workload} selects its pods by the label key ${key}. When that label changes, the controller releases the pod and creates another, so no ` +
+  `label is written. Remove ${key} from the selector and the pod template of ${workload}, or create a LeaderGroup with another label.key.`;
 
 const releasedMessage = (pod: string, key: string): string =>
-  `pod ${pod} has lost its controller since its label was written, and the selector of a controller cannot be read: it may select by the ` +
-  `label key ${key}. No label is written any more. Take the key out of the selector, or let the operator read the controllers ` +
-  '(deploy/10-rbac.yaml); where the pod was orphaned on purpose, edit the LeaderGroup to go on.';
+  `pod ${pod} lost its controller after the operator wrote its label, and the operator cannot read the selector of a controller: it may ` +
+  `select by the label key ${key}. No more labels are written. Remove the key from the selector, or let the operator read the controllers ` +
+  '(deploy/10-rbac.yaml). If the pod was orphaned on purpose, edit the spec of the LeaderGroup to resume.';
 
 /** Controllers that have not been read, of all pods that a stop is decided by, each once. */
 export function unreadOwners(o: Observation): readonly OwnerRef[] {

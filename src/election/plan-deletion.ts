@@ -25,12 +25,12 @@ const AGAIN_MS = 1000;
 const LOOK_AGAIN_MS = 5000;
 
 export function planDeletion(o: Observation): Plan {
-  if (!o.group.finalizers.includes(FINALIZER)) return nothing('gone but for other finalizers');
+  if (!o.group.finalizers.includes(FINALIZER)) return nothing('only finalizers of others are left');
   const leftMs = ownersTimeMs(o);
   if (leftMs === null || leftMs > 0) return nothing('another replica owns the bucket', leftMs);
-  if (!o.deletionConfirmed) return look([{ do: 'readGroup' }], 'a cache may show the deletion of an earlier group');
+  if (!o.deletionConfirmed) return look([{ do: 'readGroup' }], 'the cache may show a previous incarnation');
   const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
-  if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted: nothing more is waited for');
+  if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted; the time limit has passed');
   if (waitedMs >= LIMIT_MS) return giveUp(o);
   const refusal = o.fencingRefused;
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
@@ -53,7 +53,7 @@ const waiting = (why: string, againMs: number): Plan =>
   rest(
     notReady(
       'Deleting',
-      `${why}; the LeaderGroup goes within a minute of its deletion, whoever is still labelled then`,
+      `${why}; the LeaderGroup is removed within a minute of its deletion, even if a pod still carries the label`,
     ),
     Math.max(1, Math.min(againMs, LOOK_AGAIN_MS)),
   );
@@ -67,7 +67,7 @@ const deletion = (actions: readonly Action[], reason: string): Plan => ({
 /** The last token is kept if Consul lets us; the rest stays as it is. */
 function giveUp(o: Observation): Plan {
   const buried = withoutConsul(o) || o.lock === null ? [] : burial(o, o.lock);
-  return deletion([...buried, { do: 'removeFinalizer' }], 'the group is deleted: what could not be undone stays');
+  return deletion([...buried, { do: 'removeFinalizer' }], 'the group is deleted; its cleanup did not finish in time');
 }
 
 const withoutConsul = (o: Observation): boolean =>
@@ -83,17 +83,17 @@ function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
       .map((target) => fencingTarget(o, target)),
     'deletion',
   );
-  if (off.length > 0) return deletion(off, 'the group is deleted while Consul is away: labels first');
-  if (waitedMs < PATIENCE_MS) return waiting('Consul does not answer', Math.min(AGAIN_MS, PATIENCE_MS - waitedMs));
+  if (off.length > 0) return deletion(off, 'the group is deleted while Consul is unreachable; removing labels first');
+  if (waitedMs < PATIENCE_MS) return waiting('Consul is unreachable', Math.min(AGAIN_MS, PATIENCE_MS - waitedMs));
   return deletion(
     [...cleanUp(o), { do: 'removeFinalizer' }],
-    'the group is deleted; Consul did not answer for ten seconds',
+    'the group is deleted; Consul was unreachable for ten seconds',
   );
 }
 
 function deleteWithConsul(o: Observation): Plan {
   const { lock } = o;
-  if (lock === null) return deletion([{ do: 'readLock' }], 'the lock is not known');
+  if (lock === null) return deletion([{ do: 'readLock' }], 'the lock has not been read yet');
   const holder = holderAmong(o.sessions, lock);
   if (lock.session !== null && holder === null && o.holderSession === null) {
     return deletion([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');
@@ -101,8 +101,8 @@ function deleteWithConsul(o: Observation): Plan {
   const off = fence(fencingForMove(o, lock, null), 'deletion');
   const unlock = unlockOf(o, lock, holder);
   if (off.length > 0 || unlock.length > 0)
-    return deletion([...off, ...unlock], 'the group is deleted: labels and lock');
-  return deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }], 'the group is deleted: its traces');
+    return deletion([...off, ...unlock], 'the group is deleted; releasing its label and lock');
+  return deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }], 'the group is deleted; cleaning up');
 }
 
 /**

@@ -22,11 +22,12 @@ export function planDistrusted(
 ): Plan {
   if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
   if (trust === 'previousIncarnation' && !o.groupConfirmed)
-    return look([{ do: 'readGroup' }], 'the record is of another life of the group');
+    return look([{ do: 'readGroup' }], 'the record belongs to a previous incarnation of the group');
   if (membersOf(o).length === 0 && holder === null) return waitForCandidate(o);
-  if (!o.freshList) return look([{ do: 'readLock' }, { do: 'listPods' }], `the record cannot be believed: ${trust}`);
+  if (!o.freshList)
+    return look([{ do: 'readLock' }, { do: 'listPods' }], `the record of the lock is not trusted (${trust})`);
   // Its status may be all that still knows the last token, and a cache may lag.
-  if (!o.groupConfirmed) return look([{ do: 'readGroup' }], `the record cannot be believed: ${trust}`);
+  if (!o.groupConfirmed) return look([{ do: 'readGroup' }], `the record of the lock is not trusted (${trust})`);
   const nominee = nomineeWithoutRecord(o, holder);
   if (nominee === null) return waitForCandidate(o);
   const delayed = lockDelayed(o);
@@ -68,7 +69,7 @@ function electAnew(
     { do: 'promote', pod: versionRef(nominee) },
   ];
   const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';
-  return act(actions, cause, `the record cannot be believed (${trust}); ${nominee.pod.name} is elected anew`);
+  return act(actions, cause, `the record of the lock is not trusted (${trust}); electing ${nominee.pod.name}`);
 }
 
 /** Those fenced since the lock has this version are done, unless labelled again: else each would wake the group once more. */

@@ -20,7 +20,7 @@ export function planFree(o: Observation, lock: LockView): Plan {
   if (session === null || o.ownership.kind !== 'owned') {
     return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
   }
-  const reason = `the lock is free; ${nominee.pod.name} is next`;
+  const reason = `the lock is free; electing ${nominee.pod.name}`;
   const actions = [...first, ...takeActions(o, o.ownership.guard, lock, nominee, session)];
   return act(actions, causeOf(o, lock, nominee), reason);
 }
@@ -70,7 +70,8 @@ function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): string {
 /** Nobody can lead now: says why. */
 export function waitForCandidate(o: Observation): Plan {
   const left = leftOver(o);
-  if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
+  if (left.length > 0)
+    return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
   return rest(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)));
 }
 
@@ -85,8 +86,8 @@ function noMembers(o: Observation): Verdict {
     (status?.leaders.length ?? 0) > 0 ||
     (o.lock !== null && ofThisIncarnation(o, o.lock));
   return hadMembers
-    ? ready('ScaledToZero', 'the selector matches no pod')
-    : notReady('NoMembers', 'the selector matches no pod yet; a leader is elected as soon as one is ready');
+    ? ready('ScaledToZero', 'the selector matches no pods')
+    : notReady('NoMembers', 'the selector matches no pods yet; a leader is elected as soon as a pod is ready');
 }
 
 const ofThisIncarnation = ({ group }: Observation, { record }: LockView): boolean => record?.groupUid === group.uid;
@@ -94,6 +95,7 @@ const ofThisIncarnation = ({ group }: Observation, { record }: LockView): boolea
 /** What there is to say while Consul keeps the lock closed; null when it does not. */
 export function lockDelayed(o: Observation): Plan | null {
   if (o.lockDelayedUntilMs === null || o.nowMs >= o.lockDelayedUntilMs) return null;
-  const detail = 'Consul keeps the lock closed after an expired session (lockDelaySeconds); tried again by itself';
+  const detail =
+    'Consul delays the lock because the session of its holder expired (lockDelaySeconds); the operator retries';
   return rest(notReady('LockDelay', detail), until(o, o.lockDelayedUntilMs));
 }

@@ -75,15 +75,17 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (unknown !== null) return unknown;
   const repairs = repairsOf(held, holder);
   if (repairs.length > 0 || !session.proven || unverifiedButAsked(o)) {
-    return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'the lock is held; the labels are put right');
+    return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'restoring labels and annotations');
   }
   if (!suits(o, session)) return changeSession(held, holder);
   const missing = unsuited(o);
-  if (missing.length > 0) return look([{ do: 'openSessions', pods: missing }], 'every candidate has a session');
+  if (missing.length > 0) return look([{ do: 'openSessions', pods: missing }], 'opening a session for each candidate');
   const unread = unreadOwners(o);
-  if (unread.length > 0) return look([{ do: 'readOwners', owners: unread }], 'the next handover waits for no read');
+  if (unread.length > 0)
+    return look([{ do: 'readOwners', owners: unread }], 'reading controllers ahead of the next handover');
   const left = leftOver(o);
-  if (left.length > 0) return look([{ do: 'destroySessions', sessions: left }], 'sessions that nobody needs');
+  if (left.length > 0)
+    return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
   if (!labelled(o.group, holder)) {
     if (onHold(o, holder)) return rest(notReady('LabelContested', contestMessage(o)), graceMs);
     const wait = waitForCandidate(o);
@@ -107,7 +109,7 @@ const followersRefused = (o: Observation): string =>
   o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs ? o.followersRefusedBecause : '';
 
 const notReadyDetail = (lock: LockView): string =>
-  `${lock.record?.holder.pod ?? 'the leader'} is not ready and failoverDelaySeconds has not passed`;
+  `${lock.record?.holder.pod ?? 'the leader'} is not ready; failoverDelaySeconds has not passed yet`;
 
 function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly Action[] {
   const strays = straysBeside(o, holder);
@@ -160,12 +162,16 @@ function verifyOf({ o, guard, lock, session }: Held, holder: ObservedPod): Actio
 function changeSession({ o, guard, lock, session }: Held, holder: ObservedPod): Plan {
   const next = suitableSession(o, holder);
   if (next === null) {
-    return look([openingFor(o, holder)], 'the session timing was edited');
+    return look([openingFor(o, holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
   }
   const moved = transaction.handOver(session.id, o, guard, lock, next, refOf(holder));
   const promote: readonly Action[] =
     labelled(o.group, holder) || holder.pod.ready ? [{ do: 'promote', pod: versionRef(holder) }] : [];
-  return act([{ do: 'handOver', transaction: moved }, ...promote], 'SessionChanged', 'the session timing was edited');
+  return act(
+    [{ do: 'handOver', transaction: moved }, ...promote],
+    'SessionChanged',
+    'sessionTTLSeconds or lockDelaySeconds has changed',
+  );
 }
 
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */
@@ -178,7 +184,7 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
     ...fence(fencingForMove(o, lock, null), 'move'),
     { do: 'unlock', transaction: transaction.unlock(o, held.guard, lock, session) },
   ];
-  return act(actions, cause, 'the leader is no more and nobody else can lead');
+  return act(actions, cause, 'the leader can no longer lead, and there is no other candidate');
 }
 
 function handOverTo({ o, guard, lock, session }: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
@@ -189,7 +195,7 @@ function handOverTo({ o, guard, lock, session }: Held, nominee: ObservedPod, cau
     { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },
     { do: 'promote', pod: versionRef(nominee) },
   ];
-  return act(actions, cause, `${cause}: the lead passes to ${nominee.pod.name}`);
+  return act(actions, cause, `${cause}: handing over to ${nominee.pod.name}`);
 }
 
 /** Nobody else can lead: the label stays where it is, a stray one elsewhere does not. */
@@ -204,7 +210,7 @@ function keepIneligible(held: Held, holder: ObservedPod): Plan {
       strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     );
-    const what = strays.length > 0 ? 'labels on others are taken off' : 'the lock is verified';
+    const what = strays.length > 0 ? 'removing the leader label from other pods' : 'verifying the lock';
     return act([verifyOf(held, holder), ...clean], 'LabelRestored', what);
   }
   return waitForCandidate(o);

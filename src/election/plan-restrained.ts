@@ -41,20 +41,20 @@ function holderPastDeadline(o: Observation): boolean {
 export function planOutage(o: Observation): Plan {
   if (o.nowMs < o.lockDeadlineMs)
     return {
-      ...nothing('Consul is silent, the lock is not yet unknown', until(o, o.lockDeadlineMs)),
+      ...nothing('Consul is unreachable; the deadline has not passed yet', until(o, o.lockDeadlineMs)),
       verdict: bereft(o),
     };
   const { onConsulLoss, paused } = o.group.spec;
   const hold = onConsulLoss === 'Hold' || paused;
   const targets = hold || o.demotedForOutage ? [] : labelledPods(o);
   const verdict = outageVerdict(o, hold);
-  if (targets.length === 0) return verdict === null ? nothing('Consul is silent') : rest(verdict);
+  if (targets.length === 0) return verdict === null ? nothing('Consul is unreachable') : rest(verdict);
   const actions = fence(
     targets.map((target) => fencingTarget(o, target)),
     'silence',
   );
   return {
-    ...act(actions, 'ConsulUnreachable', 'Consul was silent until the deadline and onConsulLoss is Demote'),
+    ...act(actions, 'ConsulUnreachable', 'Consul was unreachable past the deadline, and onConsulLoss is Demote'),
     verdict,
   };
 }
@@ -65,7 +65,7 @@ function bereft(o: Observation): Verdict | null {
   if (!owner || !saysLed(o) || labelledPods(o).length > 0) return null;
   return notReady(
     'ConsulUnreachable',
-    'the leader is gone, and Consul does not answer: nobody can be elected. Check Consul; the group recovers by itself.',
+    'the leader is gone, and no other pod can be elected while Consul is unreachable. Check Consul; the group recovers by itself.',
   );
 }
 
@@ -79,10 +79,10 @@ const outageVerdict = (o: Observation, hold: boolean): Verdict | null =>
     : notReady('ConsulUnreachable', outageMessage(hold, labelledPods(o).length > 0));
 
 function outageMessage(hold: boolean, led: boolean): string {
-  const what = "Consul has not answered within the lock's deadline";
+  const what = 'Consul has not confirmed the lock within its deadline';
   if (hold)
-    return `${what}; onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing is changed'}. Check Consul; the group recovers by itself.`;
-  return `${what}; onConsulLoss is Demote, so nobody carries the leader label. Check Consul; the group recovers by itself.`;
+    return `${what}; onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing changes'}. Check Consul; the group recovers by itself.`;
+  return `${what}; onConsulLoss is Demote, so no pod carries the leader label. Check Consul; the group recovers by itself.`;
 }
 
 /**
@@ -95,8 +95,8 @@ export function planPaused(o: Observation): Plan {
   if (unsure !== null && deniedMs <= 0) return unsure;
   const leads = labelledPods(o).length > 0;
   const verdict = leads
-    ? ready('Led', 'paused: no change of leader will be made')
-    : notReady('NoCandidate', 'paused: nobody is elected');
+    ? ready('Led', 'paused: the leader does not change. Set spec.paused to false to resume.')
+    : notReady('NoCandidate', 'paused: no leader is elected. Set spec.paused to false to resume.');
   return rest(verdict, unsure === null ? null : deniedMs);
 }
 
@@ -107,10 +107,13 @@ const LABEL_STOP_AGAIN_MS = 60_000;
 export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
   // Whoever has lost its session while Consul is silent is the last to know the group.
   if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
-    return nothing('no label may be written, and another replica says why', LABEL_STOP_AGAIN_MS);
+    return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
   const unread = unreadOwners(o);
   if (unread.length > 0)
-    return look([{ do: 'readOwners', owners: unread }], 'labels may be written again if no owner selects by them');
+    return look(
+      [{ do: 'readOwners', owners: unread }],
+      'reading controllers: labels may be written if none selects by the key',
+    );
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
   const unsure = o.asked && !o.consulUnreachable && !denied ? verifyPaused(o) : null;
   return unsure ?? { ...stalled(LABEL_STOP, message), againMs: LABEL_STOP_AGAIN_MS };
@@ -120,7 +123,7 @@ export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
 function verifyPaused(o: Observation): Plan | null {
   const { lock, ownership } = o;
   if (ownership.kind !== 'owned') return null;
-  if (lock === null) return look([{ do: 'readLock' }], 'the gate was asked, and the lock is not known');
+  if (lock === null) return look([{ do: 'readLock' }], 'reading the lock to answer the gate');
   if (lock.foreignEntry) return null;
   const session = holderAmong(o.sessions, lock);
   const leader = session === null ? null : promoted(o, lock, session);
@@ -129,16 +132,16 @@ function verifyPaused(o: Observation): Plan | null {
   // No transaction proves a session past its deadline; a renewal must be acknowledged first, and that wakes the group.
   if (o.nowMs >= session.deadlineMs) return null;
   const verified = transaction.verify(o, ownership.guard, lock, session, leader, false);
-  return look([{ do: 'verify', transaction: verified }], 'the gate was asked');
+  return look([{ do: 'verify', transaction: verified }], 'verifying the lock to answer the gate');
 }
 
 /** The younger of two groups over the same pods leaves the field: it fences its leader, unlocks, and waits. */
 export function planOverlap(o: Observation, older: string): Plan {
   if (!o.overlapConfirmed)
-    return look([{ do: 'readRival', name: older }], 'a cache may show an older group that is gone');
+    return look([{ do: 'readRival', name: older }], 'reading the older group: the cache may be behind');
   const message =
-    `the older LeaderGroup ${older} selects some of the same pods with the same label key, and acts; this one does nothing. ` +
-    'Delete one of the two, or give them different selectors or label keys (in a new LeaderGroup).';
+    `the older LeaderGroup ${older} selects some of the same pods with the same label key. Only the older one acts. ` +
+    'Delete one of the two, or replace one with a LeaderGroup that has another selector or label.key.';
   return standDown(o, stalled('SelectorOverlap', message));
 }
 
@@ -149,7 +152,7 @@ export function standDown(o: Observation, plan: Plan): Plan {
   if (o.lock !== null) return leaving(plan, relinquish(o, o.lock));
   // A key that may not be used is not read either, unless there is something of ours to undo.
   const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
-  return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock is not known');
+  return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock has not been read yet');
 }
 
 const leaving = (plan: Plan, actions: readonly Action[]): Plan =>

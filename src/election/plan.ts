@@ -37,7 +37,7 @@ export const plan = (o: Observation): Plan =>
 const withGroupKnown = (o: Observation, plan: Plan): Plan =>
   o.groupKnown || !plan.actions.some(({ do: what }) => what === 'promote' || what === 'labelFollowers')
     ? plan
-    : look([{ do: 'readGroup' }], 'the API server has not shown the group since this replica got its bucket');
+    : look([{ do: 'readGroup' }], 'reading the group from the API server before the first label is written');
 
 /** Whatever a plan that rests says of the group ends with time at the latest, be it only a counter in the status. */
 const withTimers = (o: Observation, plan: Plan): Plan =>
@@ -66,7 +66,7 @@ function planOwned(o: Observation): Plan | null {
   if (refused !== null) return refused;
   if (!o.group.finalizers.includes(FINALIZER)) {
     // Read first: a lock that was taken before shows that this is no first finalizer (ADR 0013).
-    return look([{ do: 'readLock' }, { do: 'addFinalizer' }], 'the finalizer comes before the first lock');
+    return look([{ do: 'readLock' }, { do: 'addFinalizer' }], 'adding the finalizer before the first lock');
   }
   return null;
 }
@@ -82,7 +82,7 @@ function planRefused(o: Observation): Plan | null {
 
 function planByLock(o: Observation): Plan {
   const { lock } = o;
-  if (lock === null) return look([{ do: 'readLock' }], 'the lock is not known');
+  if (lock === null) return look([{ do: 'readLock' }], 'the lock has not been read yet');
   if (lock.foreignEntry) return planForeignEntry(o, lock);
   const holder = holderAmong(o.sessions, lock);
   if (lock.session !== null && holder === null) return planElsewhere(o, lock, lock.session);
@@ -105,8 +105,8 @@ function labelsOff(o: Observation): readonly Action[] {
 function planForeignEntry(o: Observation, lock: LockView): Plan {
   const plan = stalled(
     'KeyConflict',
-    `the Consul key ${o.keys.lock} holds an entry that is no lock (index ${lock.versions[0]?.index ?? 0}); it was left untouched. ` +
-      'Delete it if nobody needs it, or choose another lockKey in a new LeaderGroup.',
+    `the Consul key ${o.keys.lock} holds an entry that is not a lock (index ${lock.versions[0]?.index ?? 0}). The operator does not change it. ` +
+      'Delete the entry if nobody needs it, or create a LeaderGroup with another lockKey.',
   );
   return holderAmong(o.sessions, lock) === null ? withFirst(labelsOff(o), plan) : plan;
 }

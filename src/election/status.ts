@@ -74,7 +74,7 @@ function vanished(
 
 /** The status of a group whose spec cannot be acted on: what was true stays, and it says what to change. */
 export function statusOfInvalid(group: InvalidLeaderGroup, now: string): LeaderGroupStatus {
-  const message = `the spec cannot be acted on: ${group.problems.join('; ')}. Correct it; until then nothing is changed.`;
+  const message = `the spec is invalid: ${group.problems.join('; ')}. Correct it; until then the operator changes nothing.`;
   const make = (type: ConditionType, status: ConditionStatus): Condition =>
     condition(group, type, status, 'InvalidSpec', message, now);
   const others = group.status?.conditions.filter(({ type }) => type === 'Paused') ?? [];

@@ -7,7 +7,7 @@ export const replicasRoute = (overview: () => unknown): Route => ({
   methods: ['GET'],
   handle: () => {
     const seen = overview();
-    if (seen === null) return textReply(503, 'This replica has not begun its work yet.\n');
+    if (seen === null) return textReply(503, 'This replica is still starting.\n');
     return { status: 200, contentType: 'application/json', body: `${JSON.stringify(seen, null, 2)}\n` };
   },
 });

@@ -54,14 +54,14 @@ export function findRoute(
   asked: Asked,
 ): { readonly route: Route; readonly query: Query } | { readonly route: null; readonly reply: Reply } {
   const query = parse(asked);
-  if (query === null) return { route: null, reply: textReply(400, 'The URL cannot be understood.\n') };
+  if (query === null) return { route: null, reply: textReply(400, 'The URL is malformed.\n') };
   const served = routes.filter((route) => serves(route, query.path));
   if (served.length === 0) {
     const known = routes.map(({ path }) => path).join(', ');
-    return { route: null, reply: textReply(404, `There is nothing at this path. There is: ${known}\n`) };
+    return { route: null, reply: textReply(404, `Unknown path. Known paths: ${known}\n`) };
   }
   const route = served.find((candidate) => allows(candidate, asked.method));
   if (route !== undefined) return { route, query };
   const methods = [...new Set(served.flatMap((candidate) => candidate.methods))].join(', ');
-  return { route: null, reply: textReply(405, `This path answers to ${methods} only.\n`, { allow: methods }) };
+  return { route: null, reply: textReply(405, `This path allows ${methods} only.\n`, { allow: methods }) };
 }

@@ -90,7 +90,7 @@ async function answer(
     return await found.route.handle(found.query, signal);
   } catch (error) {
     if (!signal.aborted) log.error({ error, path: found.query.path }, 'answering a request failed');
-    return textReply(500, 'The request failed; the log says why.\n');
+    return textReply(500, 'The request failed; see the log of the operator.\n');
   }
 }
 
@@ -154,7 +154,7 @@ function refusals({ log, connectionRefused }: ServerOptions) {
     since.clear();
     log.warn(
       { count, client: worst?.[0] },
-      'connections were ended for want of room, or for requests sent far ahead of their answers; the client named has the most',
+      'closed connections: too many are open, or requests were sent far ahead of their answers; the client named has the most',
     );
   };
 }

@@ -50,7 +50,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const store = createStore(clock);
   const changes = createChanges(clock);
   const changedContact = (silent: boolean): void => {
-    log.warn({}, silent ? 'Consul does not answer' : 'Consul answers again');
+    log.warn({}, silent ? 'Consul is unreachable' : 'Consul is reachable again');
     wakeAll();
   };
   const contact = trackContact(options.consul, clock, changedContact, {
@@ -58,7 +58,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   });
   const { consul } = contact;
   const reach = trackConnectivity(options.kubernetes, clock, () => {
-    log.warn({}, reach.reaches() ? 'the API server answers again' : 'the API server does not answer');
+    log.warn({}, reach.reaches() ? 'the API server is reachable again' : 'the API server is unreachable');
     ownership.connectivityChanged();
   });
   const { kubernetes } = reach;
@@ -164,7 +164,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       return next;
     },
     onError: (key, error) => {
-      if (!signal.aborted) log.error({ group: key, error }, 'a pass over the group failed; this is a defect');
+      if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
     },
   });
   const peers = createPeers({

@@ -281,13 +281,10 @@ describe('a LeaderGroup that passed an older schema', () => {
     await h.world.applyGroup({ namespace, name: 'spoilt', spec: { sessionTTLSeconds: 'long' } });
     await installCrd(h.kubectl);
     for (const name of ['broken', 'spoilt']) {
-      await operator.untilLog(
-        (line) => line['group'] === `${namespace}/${name}` && /cannot be acted on/.test(text(line)),
-        {
-          timeoutMs: 15_000,
-          what: `the log names ${name}`,
-        },
-      );
+      await operator.untilLog((line) => line['group'] === `${namespace}/${name}` && /is invalid/.test(text(line)), {
+        timeoutMs: 15_000,
+        what: `the log names ${name}`,
+      });
     }
     await h.world.setReady(namespace, good.name, false);
     await h.led(namespace, 'good', { not: good.name });

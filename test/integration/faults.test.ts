@@ -108,10 +108,10 @@ describe('Consul', () => {
     await quiet(h, namespaces);
     const { atMs: fromMs } = h.observer.mark('Consul freezes');
     await h.cluster.component('consul').freeze();
-    await operator.untilLog(says('Consul does not answer'), until(fromMs + 15_000, 'the operator notices'));
+    await operator.untilLog(says('Consul is unreachable'), until(fromMs + 15_000, 'the operator notices'));
     await delay(Math.max(0, fromMs + 5_000 - performance.now()));
     await h.cluster.component('consul').thaw();
-    await operator.untilLog(says('Consul answers again'), until(fromMs + 20_000, 'the operator notices'));
+    await operator.untilLog(says('Consul is reachable again'), until(fromMs + 20_000, 'the operator notices'));
     // Long enough for whatever the answers of Consul might set off.
     await delay(2_000);
     await h.observer.caughtUp();
@@ -128,9 +128,9 @@ describe('Consul', () => {
     const { token, uid } = await h.led(namespace, 'g');
     const { atMs: fromMs } = h.observer.mark('Consul is killed');
     await h.cluster.component('consul').kill();
-    await operator.untilLog(says('Consul does not answer'), until(fromMs + 15_000, 'the operator notices'));
+    await operator.untilLog(says('Consul is unreachable'), until(fromMs + 15_000, 'the operator notices'));
     await h.cluster.component('consul').start();
-    await operator.untilLog(says('Consul answers again'), until(fromMs + 30_000, 'the operator notices'));
+    await operator.untilLog(says('Consul is reachable again'), until(fromMs + 30_000, 'the operator notices'));
     await lockedForLeader(h, namespace, 'g');
     await h.observer.caughtUp();
     const toMs = performance.now();
@@ -239,7 +239,10 @@ describe('the operator', () => {
       await operator.kill('SIGKILL');
       kills += 1;
       operator = await h.spawnOperator();
-      await operator.untilLog(says('joined Consul'), until(performance.now() + 30_000, 'the operator joins Consul'));
+      await operator.untilLog(
+        says('registered this replica in Consul'),
+        until(performance.now() + 30_000, 'the operator joins Consul'),
+      );
     }
     over.abort();
     const failovers = (await storms).reduce((sum, one) => sum + one, 0);

@@ -92,7 +92,7 @@ describe('a workload that selects its pods by the label key', () => {
     );
     await delay(3000); // Pods would be made at four a second: absence can only be waited for.
     expect(await podNames()).toHaveLength(3);
-    expect(await events('LabelInWorkloadSelector')).toContain('No label is written');
+    expect(await events('LabelInWorkloadSelector')).toContain('no label is written');
     await kubectl('delete', 'leadergroup', 'web', '--timeout=20s');
     expect(await podNames()).toHaveLength(3);
   });
@@ -232,7 +232,7 @@ describe('a policy that freezes the labels of pods', () => {
       return found;
     }, PATIENCE);
     expect(ready?.status).toBe('False');
-    expect(ready?.message).toMatch(/tried again at \d{4}-\d\d-\d\dT/);
+    expect(ready?.message).toMatch(/retries at \d{4}-\d\d-\d\dT/);
     expect(await events('WriteRefused')).toContain('ask the platform team');
     await thaw();
     await h.led(namespace, 'web', { timeoutMs: 35_000 });

@@ -91,7 +91,7 @@ describeUnless(why, "the operator's image", () => {
       env: { LEADERGROUP_HTTP_ADDRESS: address, ...nobody },
       account: { token: 'of-a-pod', namespace: 'leadergroup-system', 'ca.crt': rootCertificates[0] ?? '' },
     });
-    await container.printed('cannot be asked which cluster this is');
+    await container.printed('reading the uid of this cluster');
     expect(await statusOf(`http://${address}/livez`)).toBe(200);
     expect(await statusOf(`http://${address}/readyz`)).toBe(503);
     await container.terminate();

@@ -9,7 +9,7 @@ import type { OperatorProcess } from '../support/operator-process.ts';
 
 const GROUPS = Array.from({ length: 100 }, (_, at) => `group-${at}`);
 const PODS = 2;
-const ENDED = 'ended the session of a replica whose container has ended; its buckets are free';
+const ENDED = 'destroyed the session of a replica whose container has ended; its buckets are free';
 const SOON = { timeout: 30_000, interval: 10 };
 
 let h: Harness;

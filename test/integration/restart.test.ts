@@ -54,7 +54,7 @@ const withoutCanary = (history: ReturnType<Harness['observer']['history']>) => (
 });
 
 const tookBuckets = ({ message, buckets }: LogLine): boolean =>
-  message === 'took buckets and adopted their sessions' && buckets === BUCKETS;
+  message === 'acquired buckets and adopted their sessions' && buckets === BUCKETS;
 
 async function bucketHolders(): Promise<readonly (string | null)[]> {
   const entries = await h.world.consul.entries('leadergroup/');

@@ -39,7 +39,7 @@ describe('a refused promotion', () => {
     await live(model, owner, 3000);
     expect(condition(model, 'Ready')).toMatchObject({ status: 'False', reason: 'NoCandidate' });
     expect(condition(model, 'Ready')?.message).toMatch(
-      /2 PromotionRefused \(a, b\).*pods is forbidden.*tried again at \d{4}-/,
+      /2 PromotionRefused \(a, b\).*pods is forbidden.*retries at \d{4}-/,
     );
   });
 
@@ -170,7 +170,7 @@ describe("followers' labels that are refused", () => {
       model.api.foreign.changePod(name, ({ labels: { [KEY]: _gone, ...labels } }) => ({ labels }));
     await live(model, owner, 6000);
     expect(condition(model, 'Ready')).toMatchObject({ status: 'True', reason: 'Led' });
-    expect(condition(model, 'Ready')?.message).toMatch(/follower \w and 2 more .*pods is forbidden.*tried again at/);
+    expect(condition(model, 'Ready')?.message).toMatch(/follower \w and 2 more .*pods is forbidden.*retries at/);
     model.api.refusePatches(null);
     await live(model, owner, 35_000);
     expect(model.api.pods().filter(({ labels }) => labels[KEY] === 'follower')).toHaveLength(3);

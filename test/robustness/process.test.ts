@@ -106,7 +106,7 @@ async function live(dir: string, seed: number): Promise<void> {
     env: { KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: `http://${consul.address}`, LEADERGROUP_CLUSTER: 'hostile' },
   });
   // Two answers of ten are wrong: it takes as many attempts as it takes.
-  await operator.untilLog(({ message }) => message === 'joined Consul', {
+  await operator.untilLog(({ message }) => message === 'registered this replica in Consul', {
     timeoutMs: JOIN_MS,
     what: `seed ${seed}: joined`,
   });

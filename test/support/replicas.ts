@@ -93,7 +93,7 @@ export async function openStage(h: Harness): Promise<Stage> {
       const servers = { KUBECONFIG: kubeconfig, CONSUL_HTTP_ADDR: consul.url };
       const own = { LEADERGROUP_CLUSTER: namespace, LEADERGROUP_LOG_LEVEL: 'debug' };
       const operator = made.use(await h.spawnOperator({ replica: name, env: { ...servers, ...own, ...env } }));
-      await operator.untilLog(({ message }) => message === 'joined Consul', {
+      await operator.untilLog(({ message }) => message === 'registered this replica in Consul', {
         timeoutMs: 30_000,
         what: `${name} joins Consul`,
       });
@@ -180,7 +180,7 @@ function matchersOf(namespace: string, group: string): Matchers {
 }
 
 /** What a replica logs when it owns buckets. */
-export const TOOK = 'took buckets and adopted their sessions';
+export const TOOK = 'acquired buckets and adopted their sessions';
 
 const replicaOf = (name: string, operator: OperatorProcess, kube: Proxy, consul: Proxy, match: Matchers): Replica => ({
   name,

@@ -47,22 +47,18 @@ function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Rep
   const { namespace, name, pod, uid } = question;
   if (gate.group(question) === null) {
     const look = `see kubectl -n ${namespace} get leadergroups`;
-    return refusal(
-      'GroupUnknown',
-      `there is no LeaderGroup ${name} in namespace ${namespace} that can be acted on; ${look}`,
-    );
+    return refusal('GroupUnknown', `there is no valid LeaderGroup ${name} in namespace ${namespace}; ${look}`);
   }
   if (pod === null || member !== null) return null;
   const who = uid === null ? pod : `${pod} with uid ${uid}`;
-  const hint =
-    'a pod that has just been made may not be known yet, and one of a name that is used again is another pod';
+  const hint = 'a new pod may not be known yet, and a pod with a reused name is another pod';
   return refusal('MemberUnknown', `LeaderGroup ${name} has no member ${who} in namespace ${namespace}; ${hint}`);
 }
 
 async function askOther(asking: Asking, owner: Other, leftMs: number, token: number | null): Promise<Reply> {
   const { question } = asking;
   if (owner.url === null) {
-    const hint = 'and does not say where it can be asked (is its POD_IP set?)';
+    const hint = 'but it publishes no address (is its POD_IP set?)';
     return refusal('NotKnown', `replica ${owner.id} answers for this group, ${hint}`);
   }
   using child = childSignal(asking.signal);

@@ -46,7 +46,7 @@ export function readQuestion({ path, search }: Query): Asked {
   if (!namespace || !name || pod === '')
     return refused(
       'NothingHere',
-      `There is nothing at this path. There is: /v1/self, ${MEMBER_URL} and the same without /members/{pod}`,
+      `Unknown path. Known paths: /v1/self, ${MEMBER_URL} and the same without /members/{pod}`,
     );
   const wait = unknownIn(search, KNOWN) ?? readWait(search);
   if (typeof wait === 'string') return refused('BadQuery', wait);

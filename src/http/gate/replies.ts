@@ -60,7 +60,8 @@ const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: GateLeader, v
 export function memberReply(answer: GateAnswer): Reply {
   if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
   if (answer.kind === 'no') return jsonReply(409, bodyOf(false, answer.leader ?? NOBODY, 0));
-  if (answer.validForMs < 1) return refusal('NotKnown', 'what is known is good for less than a millisecond; ask again');
+  if (answer.validForMs < 1)
+    return refusal('NotKnown', 'a grant would be valid for less than a millisecond; ask again');
   return jsonReply(200, bodyOf(true, answer.leader, answer.validForMs));
 }
 

@@ -39,8 +39,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
 
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
     const gate = options.gate();
-    if (gate === null || !gate.synced())
-      return refusal('NotKnown', 'this replica has not begun its work yet; ask again');
+    if (gate === null || !gate.synced()) return refusal('NotKnown', 'this replica is still starting; ask again');
     const asked = readQuestion(query);
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
@@ -48,7 +47,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const asking = { gate, forward, forwarded, signal };
     if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, query.client);
     const end = underWay.begin(query.client);
-    if (end === null) return refusal('TooManyWaiting', 'too many questions of this client are being answered');
+    if (end === null)
+      return refusal('TooManyWaiting', 'too many requests of this client are being answered; retry later');
     try {
       return await atOnce(asking, question, query.client);
     } finally {
@@ -63,7 +63,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
 
   async function waiting(asking: Asking, client: string): Promise<Reply> {
     const end = waits.begin(client);
-    if (end === null) return refusal('TooManyWaiting', 'too many questions of this client are waiting; end some');
+    if (end === null)
+      return refusal('TooManyWaiting', 'too many requests of this client are waiting; end some of them');
     metrics.gateWaiting(waits.count());
     try {
       return await settle(clock, asking);

@@ -31,8 +31,8 @@ const isGranted = ({ status }: GroupAnswer): boolean => status === 200;
 
 function callerUnknown(client: string, uid: string | null): Reply {
   const who = uid === null ? 'no pod' : `no pod with uid ${uid}`;
-  const why = "one on its node's network has none, and a new one may not be known yet";
-  return refusal('CallerUnknown', `${who} has the address ${client} for itself (${why}); ask ${MEMBER_URL}`);
+  const why = "a pod on its node's network has none, and a new pod may not be known yet";
+  return refusal('CallerUnknown', `${who} has the address ${client} of its own (${why}); ask ${MEMBER_URL}`);
 }
 
 const answersFor = (clock: Clock, asking: Omit<Asking, 'question'>, pod: Pod): Promise<readonly GroupAnswer[]> =>

@@ -70,7 +70,7 @@ export function createCredentials({ open, clock, log }: CredentialOptions): Cred
     try {
       return (await reading()) ?? last;
     } catch (error) {
-      log.warn({ error }, 'The credentials for the API server cannot be read anew; the last ones stay in use');
+      log.warn({ error }, 'reloading the credentials for the API server failed; the previous ones stay in use');
       return last;
     }
   }

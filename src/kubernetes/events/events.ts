@@ -75,7 +75,7 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
     dropped += 1;
     if (clock.nowMs() - complainedMs < COMPLAINT_MS) return;
     complainedMs = clock.nowMs();
-    log.warn({ dropped, reason }, 'Events were dropped');
+    log.warn({ dropped, reason }, 'events were dropped');
   }
 
   function pump(): void {

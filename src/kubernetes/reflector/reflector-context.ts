@@ -73,7 +73,7 @@ export function createContext<T>(options: ReflectorOptions<T>, stopped: AbortSig
   const counts = createCounts();
   const guarded = createGuard((error) => {
     counts.handlerErrors += 1;
-    log.error({ kind, error }, 'A handler of the reflector failed');
+    log.error({ kind, error }, 'a handler of the reflector failed');
   });
   return {
     kind,

@@ -83,7 +83,7 @@ async function apply<T>(context: Context<T>, listed: ReadonlyMap<string, Stored<
     stopped.throwIfAborted();
   }
   if (health.synced) {
-    log.info({ kind, objects: listed.size, changes }, 'Listed anew');
+    log.info({ kind, objects: listed.size, changes }, 'relisted');
     context.reportRelisted();
     return;
   }

@@ -30,13 +30,13 @@ export function createProblemReport({ kind, log, onProblem }: ProblemReportOptio
     try {
       onProblem(problem);
     } catch (error) {
-      log.error({ kind, error }, 'A listener of reflector problems failed');
+      log.error({ kind, error }, 'a listener of reflector problems failed');
     }
   };
 
   const heal = (): void => {
     current = null;
-    log.info({ kind }, 'The watch works again');
+    log.info({ kind }, 'the watch has recovered');
     tell(null);
   };
 
@@ -45,7 +45,7 @@ export function createProblemReport({ kind, log, onProblem }: ProblemReportOptio
       const isNew = current?.problem.kind !== problem.kind;
       current = { problem, until };
       if (!isNew) return;
-      log.warn({ kind, problem: problem.kind, reason: problem.message }, 'The watch does not work; trying on');
+      log.warn({ kind, problem: problem.kind, reason: problem.message }, 'the watch failed; retrying');
       tell(problem);
     },
     opened: () => {

@@ -124,10 +124,10 @@ function noteEnd<T>(context: Context<T>, end: WatchEnd, { resourceVersion }: Pro
       return;
     case 'silent':
       counts.silences += 1;
-      log.debug({ kind, milliseconds: limits.idleMs }, 'The watch was silent for too long');
+      log.debug({ kind, milliseconds: limits.idleMs }, 'the watch was idle for too long');
       return;
     case 'rewound':
-      log.warn({ kind, resourceVersion }, 'The API server has gone back to an earlier version; listing anew');
+      log.warn({ kind, resourceVersion }, 'the API server returned an older resourceVersion; relisting');
       return;
     case 'error': {
       counts.errorEvents += 1;

@@ -60,7 +60,7 @@ async function run<T>(context: Context<T>): Promise<void> {
     } catch (error) {
       if (stopped.aborted) return;
       // A fault of our own must not leave a process that looks alive and hears nothing.
-      log.error({ kind, error }, 'The reflector failed; listing anew');
+      log.error({ kind, error }, 'the reflector failed; relisting');
       state = pauseBefore({ kind: 'listing', failures: AFTER_FAULT }, null, random.next());
     }
   }

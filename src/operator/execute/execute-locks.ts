@@ -48,7 +48,7 @@ function beginReign({ memory }: Run, uid: string): void {
 export function awaitGrantExpiry({ ports, group, observation }: Run, exempt: readonly string[]): Step {
   const holder = observation.lock?.record?.holder.uid ?? null;
   const leftMs = ports.grants.untilMs(groupKey(group), holder, exempt) - ports.clock.nowMs();
-  return leftMs > 0 ? later('a grant of the gate has not run out', Math.ceil(leftMs)) : OK;
+  return leftMs > 0 ? later('a grant of the gate has not expired', Math.ceil(leftMs)) : OK;
 }
 
 /** Fixed when the transaction is sent: above whatever this plan's fencing patches have shown. */
@@ -85,7 +85,7 @@ function refusal(run: Run, change: LockTransaction, rejections: readonly TxnReje
   switch (first?.reason) {
     case 'session-check':
       invalidateOwnership();
-      return later('the bucket is not ours any more');
+      return later('this replica no longer owns the bucket');
     case 'invalid-session':
       if (change.to !== null) sessionManager.lost(change.to.session);
       return again(`Consul has lost the session ${change.to?.session ?? ''}`);

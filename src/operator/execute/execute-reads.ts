@@ -88,8 +88,8 @@ function contesterIn(found: LabelManagers | null, sinceWallMs: number): string {
   if (found?.owner != null) return `field manager ${found.owner.manager}, last at ${found.owner.time}`;
   const last = found?.last ?? null;
   if (last !== null && Date.parse(last.time) >= Math.floor(sinceWallMs / 1000) * 1000)
-    return `perhaps field manager ${last.manager}, which wrote the pod last, at ${last.time}`;
-  return "no field manager shows it: the API server's audit log tells who";
+    return `perhaps field manager ${last.manager}, the last to write the pod, at ${last.time}`;
+  return "metadata.managedFields does not show which; see the API server's audit log";
 }
 
 /** A cache may show an older group that is gone; for such a one nobody is fenced. */
@@ -135,13 +135,13 @@ export async function destroySessions(run: Run, sessions: readonly string[]): Pr
 export async function endPreviousIncarnation(run: Run): Promise<Step> {
   const { ports, group, signal } = run;
   const lock = ports.locks.view(group);
-  if (lock === null) return later('the lock is in doubt');
+  if (lock === null) return later('the lock must be read again');
   const traces = lock.versions.some(({ index }) => index > 0);
   if (!traces || lock.record?.groupUid === group.uid) return OK;
   const sessions = await ports.consul.listSessions(ports.syntheticNode, signal);
   const earlier = sessions.filter((session) => session.id !== lock.session && ofThisGroup(run, session));
   const leftMs = ports.grants.untilMs(groupKey(group), null, []) - ports.clock.nowMs();
-  if (earlier.length > 0 && leftMs > 0) return later('a grant of the gate has not run out', Math.ceil(leftMs));
+  if (earlier.length > 0 && leftMs > 0) return later('a grant of the gate has not expired', Math.ceil(leftMs));
   const end = async ({ id }: ConsulSession): Promise<void> => {
     ports.sessionManager.lost(id);
     await ports.consul.destroySession(id, signal);

@@ -40,7 +40,7 @@ export function createLockWatches(options: {
   const delivered = new Set<string>();
   const shared = createSharedKeys(options);
   const warnings = createWarnings((prefix, reason) =>
-    options.log.warn({ prefix, reason }, 'locks cannot be watched; trying again'),
+    options.log.warn({ prefix, reason }, 'watching locks failed; retrying'),
   );
 
   /** Settles with the first snapshot or error; goes on either way. */

@@ -54,7 +54,7 @@ export function createSharedKeys(options: {
   /** Those that no blocking read is under way for. */
   const unwatched = new Set<Shared>();
   const warnings = createWarnings((lockKey, reason) =>
-    options.log.warn({ lockKey, reason }, 'a shared lock cannot be watched; trying again'),
+    options.log.warn({ lockKey, reason }, 'watching a shared lock failed; retrying'),
   );
   let watching = 0;
   let looking = false;

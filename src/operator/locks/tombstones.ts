@@ -46,7 +46,7 @@ export async function sweepTombstones(options: TombstoneOptions, signal: AbortSi
     await sweepOnce(options, signal).catch((error: unknown) => {
       if (aborted(signal)) return;
       if (!(error instanceof ConsulError) && !(error instanceof KubernetesError)) throw error;
-      log.debug({ reason: error.message }, 'what deleted groups left in Consul is looked at again in an hour');
+      log.debug({ reason: error.message }, 'cleaning up records of deleted groups failed; retrying within an hour');
     });
   }
 }

@@ -27,7 +27,7 @@ export function writeRefusal(
   const retry = new Date(clock.wallMs() + next.retryAtMs - atMs).toISOString().replace(/\.\d+Z$/, 'Z');
   return {
     ...next,
-    message: `the API server refuses ${what} (${status}): ${message}; tried again at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
+    message: `the API server refuses ${what} (${status}): ${message}; the operator retries at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
     status,
     atMs,
     resourceVersion: about.pod?.resourceVersion ?? '',

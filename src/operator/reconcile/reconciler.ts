@@ -118,7 +118,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     else states.delete(key);
     if (group.deleting && group.finalizers.includes(FINALIZER)) return await endings.end(key, group, ownership);
     if (ownership !== 'owned') return { kind: 'done' };
-    warnOnce(key, `the spec of LeaderGroup ${group.name} cannot be acted on: ${group.problems.join('; ')}`);
+    warnOnce(key, `the spec of LeaderGroup ${group.name} is invalid: ${group.problems.join('; ')}`);
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
@@ -137,7 +137,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         return { kind: 'done' };
       }
     }
-    warnOnce(key, `no rest after ${PLANS_PER_PASS} plans in a row; trying again later`);
+    warnOnce(key, `the group did not settle within ${PLANS_PER_PASS} plans; retrying later`);
     return { kind: 'retry' };
   }
 
@@ -205,7 +205,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function warnOnce(key: string, reason: string): void {
     if (warnings.get(key) === reason) return;
     warnings.set(key, reason);
-    log.warn({ group: key, reason }, 'the group cannot be settled yet');
+    log.warn({ group: key, reason }, 'the group is not settled yet; retrying');
   }
 
   return {

@@ -70,7 +70,7 @@ export function createAnnouncer({
     metrics.failoverSeconds((atMs - sinceMs) / 1000);
     if (from !== '') metrics.handover(change.cause);
     note(memory, { from, to: pod.name, reason: change.cause, token, durationMilliseconds: milliseconds });
-    const before = from === '' ? '' : `, before: ${from}`;
+    const before = from === '' ? '' : `; previous leader: ${from}`;
     const message = `${pod.name} leads with token ${token} (${change.cause}${before}; took ${milliseconds} ms)`;
     emitGroup(o.group, 'Normal', from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
@@ -89,11 +89,11 @@ export function createAnnouncer({
     const { cause, from, reason, token } = change;
     memory.change = { ...change, told: true };
     const milliseconds = Math.round(clock.nowMs() - change.sinceMs);
-    log.info({ group: groupKey(o.group), pod: from, reason: cause, milliseconds }, 'leader fenced, nobody follows yet');
+    log.info({ group: groupKey(o.group), pod: from, reason: cause, milliseconds }, 'leader fenced, no successor yet');
     if (cause === 'ConsulUnreachable') metrics.demotedByDeadline();
     // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
     note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
-    emitGroup(o.group, 'Warning', 'LeaderLost', `${from} does not lead any more (${cause}): ${reason}`);
+    emitGroup(o.group, 'Warning', 'LeaderLost', `${from} no longer leads (${cause}): ${reason}`);
   }
 
   /** Once for each fight over a label. */
@@ -104,7 +104,7 @@ export function createAnnouncer({
       if (contest?.by == null || memory.warned.has(told)) continue;
       memory.warned.add(told);
       const { key } = o.group.spec.label;
-      const message = `somebody else changes the label ${key} or the annotations of pod ${pod.name} again and again (${contest.by}); they are put right every few seconds. Stop it, or choose another label.key.`;
+      const message = `another client keeps changing the label ${key} or the annotations of pod ${pod.name} (${contest.by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;
       log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
       emitGroup(o.group, 'Warning', 'LabelContested', message);
     }
@@ -152,9 +152,9 @@ export function createAnnouncer({
     const who = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}`;
     log.warn(
       { group: groupKey(o.group), pods: left.slice(0, 3), count: left.length },
-      'deleted, and pods are still labelled',
+      'the group is deleted, but pods still carry the leader label',
     );
-    const message = `deleted, but ${who} could not be written and still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}; take it off by hand`;
+    const message = `the LeaderGroup is deleted, but ${who} could not be patched and still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}. Remove it by hand: kubectl label pod NAME ${key}-`;
     emitGroup(o.group, 'Warning', 'LabelsLeft', message);
   }
 

@@ -13,15 +13,15 @@ export function labelWarnings(o: Observation): readonly LabelWarning[] {
   const { key } = o.group.spec.label;
   const template = (workload: string): LabelWarning => ({
     reason: 'LabelInPodTemplate',
-    message: `the pod template of ${workload} has the label key ${key}: each new pod is labelled before it leads. Take it out of the template.`,
+    message: `the pod template of ${workload} has the label key ${key}, so each new pod is labelled before it leads. Remove the label from the template.`,
   });
   const labelledBefore = (workload: string): LabelWarning => ({
     reason: 'LabelInPodTemplate',
-    message: `a pod of ${workload} had the label key ${key} before this group wrote to it. If the pod template has it, take it out there.`,
+    message: `a pod of ${workload} had the label key ${key} before this LeaderGroup wrote to it. If the pod template has the label, remove it there.`,
   });
   const others = (who: string): LabelWarning => ({
     reason: 'LabelSelectedByOthers',
-    message: `${who} selects pods by the label key ${key}: whom it covers changes with the leader. Choose another key for it, or mean it so.`,
+    message: `${who} selects pods by the label key ${key}, so the pods that it covers change with the leader. If that is not intended, let it select by another label.`,
   });
   const workloads = [
     ...templated(o).map(template),

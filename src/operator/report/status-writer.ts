@@ -25,7 +25,7 @@ export async function writeInvalidStatus(
   if (isDeepStrictEqual(status, group.status)) return true;
   const outcome = await kubernetes.replaceStatus(group, group.resourceVersion, status, signal);
   if (outcome.kind === 'refused')
-    log.warn({ group: groupKey(group), reason: outcome.message }, 'the status was refused');
+    log.warn({ group: groupKey(group), reason: outcome.message }, 'the API server refused the status');
   return outcome.kind !== 'unknown';
 }
 
@@ -74,10 +74,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
         return 1;
       case 'refused':
       case 'unknown':
-        log.warn(
-          { group: groupKey(o.group), reason: outcome.message },
-          'the status could not be written; trying again',
-        );
+        log.warn({ group: groupKey(o.group), reason: outcome.message }, 'writing the status failed; retrying');
         return RETRY_MS;
     }
   }

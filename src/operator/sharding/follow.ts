@@ -201,7 +201,7 @@ async function open(
   for (const bucket of fresh) options.adopted(bucket);
   options.metrics.bucketsMoved('taken', fresh.length);
   const { log, sessionManager } = options;
-  log.info({ buckets: fresh.length, sessions: sessionManager.count() }, 'took buckets and adopted their sessions');
+  log.info({ buckets: fresh.length, sessions: sessionManager.count() }, 'acquired buckets and adopted their sessions');
 }
 
 /** Listed after the buckets are ours: whoever owned them before cannot open or lock with another one since. */

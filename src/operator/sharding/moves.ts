@@ -69,7 +69,7 @@ async function move(
     ? await locks.pass(own.id, bucket, entry, to, signal)
     : null;
   if (result?.kind === 'committed') {
-    options.log.info({ bucket, to: to.id }, 'passed a bucket to the replica whose it should be');
+    options.log.info({ bucket, to: to.id }, 'moved a bucket to its desired owner');
     options.metrics.bucketsMoved('passed', 1);
     return buckets.close(bucket);
   }

@@ -122,7 +122,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       shownElsewhere: new Map(),
     };
     everJoined = true;
-    log.info({ session: own.id, cluster: space.cluster }, 'joined Consul');
+    log.info({ session: own.id, cluster: space.cluster }, 'registered this replica in Consul');
     const both = AbortSignal.any([signal, ending.signal]);
     lookAfter(ending, both).catch(() => undefined);
     try {
@@ -140,7 +140,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   /** A replica that is stuck is not left to keep its buckets until somebody restarts it. */
   async function lookAfter(ending: AbortController, signal: AbortSignal): Promise<void> {
     while (options.stuck() === null) await clock.sleep(LOOK_AFTER_MS, signal);
-    log.error({ reason: options.stuck() }, 'this replica is stuck; it gives its buckets up');
+    log.error({ reason: options.stuck() }, 'this replica is stuck; releasing its buckets');
     ending.abort(new Error('this replica is stuck'));
   }
 
@@ -148,15 +148,14 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const limit = new AbortController();
     const cancel = clock.after(RELEASE_TIMEOUT_MS, () => limit.abort(new Error('Consul did not answer in time')));
     await giveUp(limit.signal)
-      .catch((error: unknown) => log.warn({ error }, 'the buckets could not be given up; they expire by themselves'))
+      .catch((error: unknown) => log.warn({ error }, 'releasing the buckets failed; they expire with their session'))
       .finally(cancel);
   }
 
   /** Once per problem, not per attempt. null: there is none any more. */
   function noteProblem(error: unknown): void {
     const text = error === null ? null : messageOf(error);
-    if (text !== null && problem !== text)
-      log.warn({ error: text }, 'Consul does not let this replica own its buckets; trying again');
+    if (text !== null && problem !== text) log.warn({ error: text }, 'this replica cannot own buckets; retrying');
     problem = text;
   }
 

@@ -57,7 +57,7 @@ export function createPeers(options: {
     await consul.destroySession(session, signal);
     log.info(
       { replica: id, session },
-      'ended the session of a replica whose container has ended; its buckets are free',
+      'destroyed the session of a replica whose container has ended; its buckets are free',
     );
   }
 
@@ -69,7 +69,7 @@ export function createPeers(options: {
       asking.add(replica.session);
       suspect(replica)
         .catch((error: unknown) => {
-          if (!signal.aborted) log.warn({ replica: replica.id, error }, 'a dead replica could not be taken over from');
+          if (!signal.aborted) log.warn({ replica: replica.id, error }, 'taking over from a dead replica failed');
         })
         .finally(() => asking.delete(replica.session));
     },

@@ -57,7 +57,7 @@ describe('while Consul is silent', () => {
 
   it('with Demote people are told that nobody carries the label', () => {
     const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForOutage: true, pods: [follower] });
-    expect(demoted.verdict?.detail).toContain('nobody carries the leader label');
+    expect(demoted.verdict?.detail).toContain('no pod carries the leader label');
   });
 
   it('a replica that never owned the bucket says nothing to people', () => {

@@ -247,13 +247,13 @@ describe('Ready’s message', () => {
 
   it('says why nobody leads', () => {
     const o = anObservation({ pods: [], lock: { ...heldBy('a'), session: null }, sessions: [] });
-    expect(message(o, plan(o).verdict)).toBe('the selector matches no pod');
+    expect(message(o, plan(o).verdict)).toBe('the selector matches no pods');
   });
 
   it('says what to do when Consul does not answer', () => {
     const o = anObservation({ consulUnreachable: true, lockDeadlineMs: NOW_MS });
     expect(message(o, plan(o).verdict)).toMatch(
-      /^Consul has not answered .*onConsulLoss is Hold.*Check Consul.*by itself\. a still carries the leader label/,
+      /^Consul has not confirmed the lock .*onConsulLoss is Hold.*Check Consul.*by itself\. a still carries the leader label/,
     );
   });
 });

@@ -112,7 +112,7 @@ describe('a path', () => {
     for (const path of ['/', '/metrics/', '/livez/x', '/v1/x', '/LIVEZ']) {
       expect(await ask(url + path)).toMatchObject({
         status: 404,
-        body: 'There is nothing at this path. There is: /livez, /readyz, /metrics\n',
+        body: 'Unknown path. Known paths: /livez, /readyz, /metrics\n',
       });
     }
   });
@@ -121,7 +121,7 @@ describe('a path', () => {
     const { url } = await start();
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
       const answer = await ask(`${url}/livez`, { method });
-      expect(answer).toMatchObject({ status: 405, body: 'This path answers to GET only.\n' });
+      expect(answer).toMatchObject({ status: 405, body: 'This path allows GET only.\n' });
       expect(answer.headers.get('allow')).toBe('GET');
     }
   });
@@ -155,7 +155,10 @@ describe('a path', () => {
     const log = aLog();
     const render = async () => Promise.reject(new Error('secret detail'));
     const { url } = await start({ log, metrics: { contentType: 'text/plain', render } });
-    expect(await ask(`${url}/metrics`)).toMatchObject({ status: 500, body: 'The request failed; the log says why.\n' });
+    expect(await ask(`${url}/metrics`)).toMatchObject({
+      status: 500,
+      body: 'The request failed; see the log of the operator.\n',
+    });
     expect(log.lines).toMatchObject([
       [{ path: '/metrics', error: { message: 'secret detail' } }, 'answering a request failed'],
     ]);
@@ -270,7 +273,7 @@ describe('whoever takes every connection', () => {
     expect(refused.length).toBeGreaterThanOrEqual(12);
     expect(new Set(refused)).toEqual(new Set(['evicted']));
     expect(log.lines).toMatchObject([
-      [{ client: expect.stringMatching(/^127/) }, expect.stringContaining('for want of room')],
+      [{ client: expect.stringMatching(/^127/) }, expect.stringContaining('too many are open')],
     ]);
   });
 });

@@ -26,7 +26,7 @@ export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
   kind: 'no',
   leader: token === null ? null : leader(token, pod),
 });
-export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock is not known' };
+export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock has not been read yet' };
 
 export type Asking = { readonly client?: string; readonly forwarded?: boolean; readonly signal?: AbortSignal };
 

@@ -288,7 +288,7 @@ describe('a version that is no longer served', () => {
     await watch.send(bookmark('9'));
     await clock.advance(100);
     expect(server.log).toEqual(['list', 'watch 10', 'list']);
-    expect(log.lines.some(({ message }) => message.includes('gone back'))).toBe(true);
+    expect(log.lines.some(({ message }) => message.includes('older resourceVersion'))).toBe(true);
   });
 });
 

@@ -86,7 +86,7 @@ async function aStage(...pods: readonly Pod[]) {
 
   /** Takes the free lock for a pod. */
   function take(pod: Pod): Action {
-    const view = locks.view(group) ?? expect.fail('the lock is not known');
+    const view = locks.view(group) ?? expect.fail('the lock has not been read yet');
     const held =
       sessionManager.of('default/notifier').find(({ podUid }) => podUid === pod.uid) ?? expect.fail('no session');
     return { do: 'take', transaction: transaction.take(run.observation, guard, view, held, pod) };

@@ -71,7 +71,7 @@ describe('a label that somebody takes off the leader again and again', () => {
     await fight(model, owner, () => undefined, 70_000);
     expect(model.leaders()).toEqual(['a']);
     expect(ready(model)).toMatchObject({ status: 'True', reason: 'Led' });
-    expect(ready(model)?.message).not.toContain('somebody else');
+    expect(ready(model)?.message).not.toContain('another client');
   });
 });
 
@@ -128,7 +128,7 @@ it('an edit of the TTL every few seconds is no fight, though each needs another 
     expect(tokenOn(model, 'a')).toBeGreaterThan(token);
   }
   expect(ready(model)).toMatchObject({ status: 'True', reason: 'Led' });
-  expect(ready(model)?.message).not.toContain('somebody else');
+  expect(ready(model)?.message).not.toContain('another client');
 });
 
 describe('whatever else somebody undoes again and again', () => {
@@ -153,7 +153,7 @@ describe('whatever else somebody undoes again and again', () => {
     const before = patches(owner);
     await fight(model, owner, undo(model), 10_000);
     expect(patches(owner) - before).toBeLessThan(10);
-    expect(ready(model)?.message).toContain('somebody else');
+    expect(ready(model)?.message).toContain('another client');
   });
 
   it('a label in a group that is led elsewhere: it is taken off a handful of times, and told', async () => {
@@ -206,5 +206,5 @@ it('that a fight is over is told by time alone: no event says so', async () => {
     await model.clock.advance(next.delayMs);
     owner.see.all();
   }
-  expect(ready(model)?.message).not.toContain('somebody else');
+  expect(ready(model)?.message).not.toContain('another client');
 });

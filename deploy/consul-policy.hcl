@@ -1,17 +1,17 @@
-# The rights that the operator's Consul token needs, and no more. CLUSTER stands for the operator's cluster name: the
-# setting LEADERGROUP_CLUSTER, else the first 8 characters of the uid of the kube-system namespace.
+# The rights that the operator's Consul token needs, and no more. Replace CLUSTER by the operator's cluster name: the
+# setting LEADERGROUP_CLUSTER, or else the first 8 characters of the uid of the kube-system namespace.
 #
 #   cluster=$(kubectl get namespace kube-system -o jsonpath='{.metadata.uid}' | cut -c1-8)
 #   sed "s/CLUSTER/$cluster/" deploy/consul-policy.hcl | consul acl policy create -name leadergroup -rules -
 #   consul acl token create -description leadergroup -policy-name leadergroup
 
-# The catalog node that the sessions are bound to: registered once, at the operator's start.
+# The catalog node of the sessions. The operator registers it once, when it starts.
 node "leadergroup-CLUSTER" {
   policy = "write"
 }
 
-# The sessions of the members and of the operator replicas. Without this right Consul does not refuse to list sessions,
-# it answers that there are none.
+# The sessions of the members and of the operator replicas. Without this right Consul does not refuse to list sessions:
+# it returns an empty list.
 session "leadergroup-CLUSTER" {
   policy = "write"
 }
@@ -21,13 +21,13 @@ key_prefix "leadergroup/CLUSTER/" {
   policy = "write"
 }
 
-# One more block for each prefix that the operator's setting lockKeys allows to groups, e.g.
+# Add a block for each prefix that the operator's setting lockKeys allows, e.g.
 #
 #   key_prefix "jobs/" {
 #     policy = "write"
 #   }
 #
-# and once, so that the status can name whoever else holds such a key, on whatever node its session is:
+# and once this block, so that the status can name an external holder of such a key on any node:
 #
 #   session_prefix "" {
 #     policy = "read"

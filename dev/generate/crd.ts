@@ -20,25 +20,26 @@ const columns = [
     name: 'Since',
     type: 'date',
     jsonPath: '.status.leaders[0].acquireTime',
-    description: 'How long the leader has led.',
+    description: 'How long the pod has been the leader.',
   },
   {
     name: 'Candidates',
     type: 'integer',
     jsonPath: '.status.candidates',
-    description: 'How many pods could lead now, the leader included.',
+    description: 'How many pods can lead now, including the leader.',
   },
   {
     name: 'Ready',
     type: 'string',
     jsonPath: '.status.conditions[?(@.type=="Ready")].status',
-    description: 'True when it is led, led elsewhere, or scaled to zero after it was led.',
+    description:
+      'True if a pod leads, an external holder has the lock, or the group had a leader and has no members now.',
   },
   {
     name: 'Reason',
     type: 'string',
     jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
-    description: 'Why Ready is what it is.',
+    description: 'The reason of the condition Ready.',
   },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   // The following only with -o wide.
@@ -54,7 +55,7 @@ const columns = [
     type: 'string',
     jsonPath: '.status.leaders[0].node',
     priority: 1,
-    description: 'The node the leader runs on.',
+    description: 'The node that the leader runs on.',
   },
   {
     name: 'Lock',

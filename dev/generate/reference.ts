@@ -126,5 +126,5 @@ ${rules()}
 
 ${statusTable()}
 
-[conditions.md](../conditions.md) tells what each condition and reason means.
+[conditions.md](../conditions.md) explains each condition and reason.
 `;

@@ -59,18 +59,18 @@ const value = text(IN_QUOTES, labelValueProblem, { maxLength: MAX_LABEL_VALUE })
 const requirement = object(
   {
     key: text(LABEL_KEY_RULE, labelKeyProblem, { maxLength: MAX_LABEL_KEY }).meta({
-      description: 'The label key that the requirement is about.',
+      description: 'The label key that the requirement applies to.',
       ...cel(isALabelKey),
     }),
     operator: z.enum(OPERATORS, but(`must be one of ${OPERATORS.join(', ')}`)).meta({
       description:
-        'How the label is compared. In: the pod has the label with one of the values. NotIn: it has not, or lacks the label. Exists: it ' +
-        'has the label. DoesNotExist: it lacks the label.',
+        'How the label is compared. In: the pod has the label with one of the values. NotIn: the pod lacks the label, or has it with ' +
+        'another value. Exists: the pod has the label. DoesNotExist: the pod lacks the label.',
     }),
     values: list(value, MAX_VALUES)
       .optional()
       .meta({
-        description: `The values to compare with, for In and NotIn at least one and at most ${MAX_VALUES}; none for Exists and DoesNotExist.`,
+        description: `The values to compare with. In and NotIn need at least one and at most ${MAX_VALUES}; Exists and DoesNotExist take none.`,
         ...atomic,
       }),
   },
@@ -96,7 +96,7 @@ export const selector = object(
     matchExpressions: list(requirement, MAX_EXPRESSIONS)
       .optional()
       .meta({
-        description: `Requirements that a pod must meet, all of them and matchLabels too. At most ${MAX_EXPRESSIONS}.`,
+        description: `Requirements that a pod must meet, in addition to matchLabels; all must hold. At most ${MAX_EXPRESSIONS}.`,
         ...atomic,
       }),
   },
@@ -104,8 +104,8 @@ export const selector = object(
   together(judgeEmptiness),
 ).meta({
   description:
-    'Which pods of this namespace take part. It must not be empty, and it cannot be changed later. Pods that have Succeeded or Failed and ' +
-    'mirror pods of static pods never take part. Pods of Jobs do not lead, unless the selector names a label of jobs, e.g. ' +
+    'The pods of this namespace that take part. It must not be empty, and it cannot be changed later. Pods that have Succeeded or Failed ' +
+    'and mirror pods of static pods never take part. Pods of Jobs do not lead, unless the selector names a label of jobs, e.g. ' +
     'batch.kubernetes.io/job-name. Two LeaderGroups must not select the same pod with the same label key: the younger one stops with the ' +
     'reason SelectorOverlap.',
   'x-kubernetes-map-type': 'atomic',

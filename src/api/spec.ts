@@ -28,9 +28,9 @@ const lockKey = text('must be text', lockKeyProblems, { minLength: 1, maxLength:
   .meta({
     description:
       'A Consul key that this group shares with others: LeaderGroups of other clusters, programs on machines outside Kubernetes, and ' +
-      '`consul lock <lockKey>`. Whoever holds the lock <lockKey>/.lock leads; while that is somebody else, no pod of this group leads. ' +
+      '`consul lock <lockKey>`. The holder of the lock <lockKey>/.lock leads; while an external holder has it, no pod of this group leads. ' +
       "Letters, digits, '_', '.', '-' and '/', at most 256 characters, without empty, '.' or '..' parts. The operator's configuration must " +
-      'allow the key for this namespace. Without lockKey the group has a lock of its own. It cannot be added, changed or removed later.',
+      'allow the key for this namespace. Without lockKey the group has a lock of its own. lockKey cannot be added, changed or removed later.',
     ...cel(...isALockKey),
   });
 
@@ -38,9 +38,9 @@ const labelKey = text(LABEL_KEY_RULE, groupLabelKeyProblem, { minLength: 1, maxL
   .default(DEFAULT_LABEL_KEY)
   .meta({
     description:
-      `The key of the label, ${DEFAULT_LABEL_KEY} by default. It must not be a key of the group's own selector, nor one that Kubernetes keeps ` +
-      'for itself: the domains kubernetes.io and k8s.io and their subdomains, and the keys that its controllers put on pods, e.g. ' +
-      'pod-template-hash.',
+      `The key of the label, ${DEFAULT_LABEL_KEY} by default. It must not be a key of the group's own selector, nor one that is ` +
+      'reserved for Kubernetes: keys in the domains kubernetes.io and k8s.io and their subdomains, and keys that its controllers set on ' +
+      'pods, e.g. pod-template-hash. Keep the key out of the selector and the pod template of every workload.',
     ...cel(isALabelKey, ...isNotKubernetesOwn),
   });
 
@@ -55,12 +55,12 @@ const label = object(
   {
     key: labelKey,
     leader: labelValue.default(DEFAULT_LABEL_LEADER).meta({
-      description: `The value on the leader, ${DEFAULT_LABEL_LEADER} by default.`,
+      description: `The label's value on the leader, ${DEFAULT_LABEL_LEADER} by default.`,
       ...cel(isALabelValue),
     }),
     follower: labelValue.optional().meta({
       description:
-        'The value on all other members. Without it, which is the default, followers do not carry the label. It must differ from leader.',
+        "The label's value on all other members. Unset by default: followers do not carry the label. It must differ from leader.",
       ...cel(isALabelValue),
     }),
   },
@@ -90,20 +90,20 @@ export const spec = object(
       max: DAY,
       default: 30,
       description:
-        "The TTL of each member's Consul session in seconds, from 10 (Consul's minimum) to 86400, 30 by default; the operator renews each " +
-        'session every third of it. This is not the failover time: a leader that fails is replaced at once while the operator runs. It ' +
-        'bounds how long a lead survives without any operator or without Consul; after that Consul itself frees the lock, which may take ' +
-        'up to twice this time. With onConsulLoss Demote it is also how long Consul may be silent before the leader loses its label. A ' +
-        'change takes effect by a new session and a higher token; the leader stays.',
+        "The TTL of each member's Consul session in seconds, from 10 (Consul's minimum) to 86400, 30 by default. The operator renews each " +
+        'session every third of the TTL. This is not the failover time: while the operator runs, it replaces a leader that fails at once. ' +
+        'The TTL limits how long leadership survives without any operator or without Consul; after that Consul frees the lock, which may ' +
+        'take up to twice the TTL. With onConsulLoss Demote it is also how long Consul may be unreachable before the leader loses its ' +
+        'label. After a change the leader stays, with a new session and a higher token.',
     }),
     lockDelaySeconds: seconds({
       min: 0,
       max: 60,
       default: 0,
       description:
-        "Consul's lock-delay in seconds, from 0 to 60, 0 by default: how long nobody can take the lock after the session that held it " +
-        'expired or was destroyed. It gives a former leader that nobody can reach time to notice; it makes a failover after such a loss ' +
-        'slower by as much, and does not delay handovers by the operator.',
+        "Consul's lock-delay in seconds, from 0 to 60, 0 by default: how long Consul does not give out the lock after the session that held " +
+        'it expired or was destroyed. It gives an unreachable former leader time to notice. A failover after such a loss takes longer by ' +
+        'this time; handovers by the operator are not delayed.',
     }),
     label,
     minReadySeconds: seconds({
@@ -111,41 +111,41 @@ export const spec = object(
       max: DAY,
       default: 0,
       description:
-        'How long a pod must have been ready before it may be elected, in seconds from 0 to 86400, 0 by default. It keeps pods that flap ' +
-        'from leading and does not apply to the pod that leads. With no pod ready for so long the group waits without a leader.',
+        'How long a pod must have been ready before it can be elected, in seconds from 0 to 86400, 0 by default. It prevents the election ' +
+        'of a pod that flaps. It does not apply to the current leader. Until a pod has been ready for so long, the group has no leader.',
     }),
     failoverDelaySeconds: seconds({
       min: 0,
       max: DAY,
       default: 0,
       description:
-        'How long the operator waits for a leader that is not ready but still exists, in seconds from 0 to 86400, 0 by default. It spares ' +
-        'a change of leader for a short failure; for as long, the leader-only Service may have no endpoint. A leader that is deleted or ' +
-        'evicted is replaced at once.',
+        'How long the operator waits for a leader that is not ready but still exists, in seconds from 0 to 86400, 0 by default. It avoids a ' +
+        'change of leader after a short failure. During that time the leader-only Service may have no endpoint. The operator replaces a ' +
+        'leader that is deleted or evicted at once.',
     }),
     onConsulLoss: z
       .enum(CONSUL_LOSS_POLICIES, but('must be Hold or Demote'))
       .optional()
       .meta({
         description:
-          "What happens to the leader label when Consul has not answered until the deadline of the leader's session. Hold: nothing is " +
-          'written, the leader keeps its label. Demote: the label is removed before anybody else can take the lock, and set again when ' +
-          'Consul is back. Unset it is Hold without a lockKey, since then nobody else can take the lock, and Demote with one. ' +
-          'status.onConsulLoss tells which applies.',
+          "What happens to the leader label when Consul is unreachable past the deadline of the leader's session. Hold: the operator writes " +
+          'nothing, and the leader keeps its label. Demote: the operator removes the label before anybody else can take the lock, and sets ' +
+          'it again when Consul is reachable. The default is Demote with a lockKey, and Hold without one, because then nobody else can take ' +
+          'the lock. status.onConsulLoss shows which applies.',
       }),
     paused: z
       .boolean(but('must be true or false'))
       .default(false)
       .meta({
         description:
-          'Pauses the group: the leader stays as it is, its session is renewed, and nothing else is changed, so a leader that fails is not ' +
-          'replaced; its questions at the gate are answered. It implies onConsulLoss Hold. False by default.',
+          "Pauses the group. The operator renews the leader's session, answers its requests to the gate, and changes nothing else: it does " +
+          'not replace a leader that fails. It implies onConsulLoss Hold. False by default.',
       }),
   },
   'must be an object with at least a selector',
   together((readable, issues) => keepOutOfSelector(readable, issues)),
 ).meta({
-  description: 'What is wanted. Only selector is required.',
+  description: 'The desired state. Only selector is required.',
   ...cel(
     selectorNeverChanges,
     labelNeverChanges,

@@ -46,12 +46,12 @@ const leader = z
   .object({
     slot: count('int32', "Which of the group's locks this is; 0 is the first."),
     pod: named.meta({ description: 'The name of the pod.' }),
-    uid: named.meta({ description: 'The uid of the pod, which tells it from a pod that had its name before.' }),
+    uid: named.meta({ description: 'The uid of the pod. It tells the pod from an earlier pod of the same name.' }),
     node: text.meta({ description: 'The node that the pod runs on.' }),
     token: count(
       'int64',
-      'The fencing token: it rises with each election of the group and never falls. A store that refuses a token lower than one it has ' +
-        "seen is safe from a former leader's late writes.",
+      'The fencing token. It rises with each election of the group and never falls. A receiver that refuses tokens lower than the highest ' +
+        "that it has seen is safe from a former leader's late writes.",
     ),
     sessionID: text.meta({ description: 'The Consul session that holds the lock for this pod.' }),
     /** An unreadable time does not lose the entry: its token is a floor for the next one. */
@@ -62,29 +62,29 @@ const leader = z
 const ineligible = z
   .object({
     reason: named.meta({ description: 'The reason in one CamelCase word.' }),
-    count: count('int32', 'How many members it applies to.'),
+    count: count('int32', 'How many members the reason applies to.'),
     examples: list(
       z.string(),
       {
-        description: 'Up to three of these pods by name.',
+        description: 'The names of up to three of these pods.',
         maxItems: MAX_EXAMPLES,
         ...ATOMIC,
       },
       (names) => names.slice(0, MAX_EXAMPLES),
     ),
   })
-  .meta({ description: 'The members that cannot lead for one reason.', required: ['reason', 'count'] });
+  .meta({ description: 'The members that cannot lead for the same reason.', required: ['reason', 'count'] });
 
 const transition = z
   .object({
     time: time.meta({ description: 'When the change was complete.' }),
-    from: text.meta({ description: 'The pod that led before; empty for none.' }),
-    to: text.meta({ description: 'The pod that leads since; empty for none.' }),
+    from: text.meta({ description: 'The pod that led before; empty if none did.' }),
+    to: text.meta({ description: 'The pod that led afterwards; empty if none did.' }),
     reason: text.meta({ description: 'Why the leader changed, in one CamelCase word.' }),
     token: count('int64', 'The fencing token after the change.'),
     durationMilliseconds: count(
       'int64',
-      'How long the change took in milliseconds, from the observation that caused it until the API server acknowledged the label.',
+      'How long the change took in milliseconds: from the observation that caused it until the API server acknowledged the label.',
     ),
   })
   .meta({ description: 'One change of leader.' });
@@ -94,8 +94,8 @@ const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused'] as const;
 /** metav1.Condition. lastTransitionTime changes only with status. */
 const condition = z
   .object({
-    type: z.string().pipe(z.enum(CONDITION_TYPES)).meta({ description: 'Which condition this is.', maxLength: 316 }),
-    status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
+    type: z.string().pipe(z.enum(CONDITION_TYPES)).meta({ description: 'The type of the condition.', maxLength: 316 }),
+    status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'The status of the condition.' }),
     reason: named.meta({
       description: 'Why, in one CamelCase word.',
       minLength: 1,
@@ -103,11 +103,11 @@ const condition = z
       pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$',
     }),
     message: text.meta({
-      description: 'Why, in a sentence, and what to do if something is wrong.',
+      description: 'Why, in words, and what to do if something is wrong.',
       maxLength: 32_768,
     }),
-    lastTransitionTime: time.meta({ description: 'When status last changed.' }),
-    observedGeneration: count('int64', 'The metadata.generation that the condition is about.'),
+    lastTransitionTime: time.meta({ description: 'When the status of the condition last changed.' }),
+    observedGeneration: count('int64', 'The metadata.generation that the condition is based on.'),
   })
   .meta({
     description: 'One condition.',
@@ -117,50 +117,50 @@ const condition = z
 export const status = z
   .object({
     /** Comma-joined pod names, for the printed column. */
-    leader: text.meta({ description: 'The name of the pod that leads; empty when none does.' }),
+    leader: text.meta({ description: 'The name of the leader; empty if there is none.' }),
     leaders: list(
       leader,
       {
-        description: "The leader in detail, one entry for each of the group's locks; empty when nobody leads.",
+        description: "The leader in detail, one entry for each of the group's locks; empty if there is none.",
         maxItems: 32,
         ...mapBy('slot'),
       },
       (leaders) => oncePer(leaders, ({ slot }) => slot),
     ),
-    members: count('int32', 'How many pods the selector matches, without finished pods and mirror pods.'),
-    candidates: count('int32', 'How many members could lead now, the leader included.'),
+    members: count('int32', 'How many pods the selector matches, not counting finished pods and mirror pods.'),
+    candidates: count('int32', 'How many members can lead now, including the leader.'),
     ineligible: list(ineligible, {
       description: 'Why the other members cannot lead, counted by reason.',
       maxItems: 32,
       ...ATOMIC,
     }),
-    leaderTransitions: count('int64', 'How often the leader changed since the group was created.'),
+    leaderTransitions: count('int64', 'How often the leader has changed since the group was created.'),
     recentTransitions: list(
       transition,
       { description: 'The last ten changes of leader.', maxItems: MAX_TRANSITIONS, ...ATOMIC },
       (transitions) => transitions.slice(0, MAX_TRANSITIONS),
     ),
     lockKey: text.meta({ description: 'The full Consul key of the lock.' }),
-    lockedBy: text.meta({ description: 'Who holds the lock when it is nobody of this group; empty otherwise.' }),
+    lockedBy: text.meta({ description: 'The external holder of the lock; empty if no other system holds it.' }),
     onConsulLoss: z
       .enum(CONSUL_LOSS_POLICIES)
       .catch('Hold')
-      .meta({ description: 'What applies when Consul is lost, whether spec.onConsulLoss is set or not.' }),
-    observedGeneration: count('int64', 'The metadata.generation that this status is about.'),
+      .meta({ description: 'The policy that applies when Consul is unreachable: spec.onConsulLoss or its default.' }),
+    observedGeneration: count('int64', 'The metadata.generation that this status is based on.'),
     conditions: list(
       condition,
       {
         description:
-          'The state of the group. Ready: a pod leads it, or the lock is held elsewhere, or it was led and has no members any more. ' +
-          'Reconciling: the operator is at work on it. Stalled: it cannot go on until somebody acts, the message says how. Paused: ' +
-          'spec.paused is in effect.',
+          'The state of the group. Ready: a pod leads, an external holder has the lock, or the group had a leader and has no members now. ' +
+          'Reconciling: the operator is working on the group. Stalled: the group cannot continue until somebody acts; the message says how. ' +
+          'Paused: spec.paused is in effect.',
         maxItems: 8,
         ...mapBy('type'),
       },
       (conditions) => oncePer(conditions, ({ type }) => type),
     ),
   })
-  .meta({ description: 'What the operator last saw and did. It is written by the operator alone.', required: [] });
+  .meta({ description: 'The observed state. Only the operator writes it.', required: [] });
 
 /** The first element for each key: the API server takes no second. */
 function oncePer<T>(elements: readonly T[], key: (element: T) => unknown): readonly T[] {

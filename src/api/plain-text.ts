@@ -1,4 +1,4 @@
-/** What externalHolders call their things, and what other programs answer, on its way into a status or an event. */
+/** What external holders call their things, and what other programs answer, on its way into a status or an event. */
 
 /** Control characters, marks that turn the direction of what follows, and halves of characters, which come back changed. */
 const UNSHOWN = /[\p{Cc}\p{Cf}\p{Cs}]/gu;

@@ -186,7 +186,7 @@ export function fromWritten(written: WrittenSpec) {
     },
     sessionTtlMs: written.sessionTTLSeconds * 1000,
     lockDelayMs: written.lockDelaySeconds * 1000,
-    /** A shared Consul key that externalHolders may contend for, without the trailing /.lock; null: a lock of our own. */
+    /** A shared Consul key that external holders may contend for, without the trailing /.lock; null: a lock of our own. */
     lockKey: written.lockKey ?? null,
     label: {
       key: written.label.key,

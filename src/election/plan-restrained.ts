@@ -135,7 +135,7 @@ function verifyPaused(o: Observation): Plan | null {
   return look([{ do: 'verify', transaction: verified }], 'verifying the lock to answer the gate');
 }
 
-/** The younger of two groups over the same pods leaves the field: it fences its leader, unlocks, and waits. */
+/** The younger of two groups over the same pods stands down: it fences its leader, unlocks, and waits. */
 export function planOverlap(o: Observation, older: string): Plan {
   if (!o.overlapConfirmed)
     return look([{ do: 'readRival', name: older }], 'reading the older group: the cache may be behind');

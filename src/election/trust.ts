@@ -36,7 +36,7 @@ export const versionOf = (lock: LockView | null): string =>
 
 /**
  * For how long a fencing patch counts (ADR 0003). Beside a lockKey that is until the record changes, which every transaction of ours that locks
- * writes: externalHolders who pass the lock on among themselves promote nobody.
+ * writes: external holders that pass the lock on among themselves promote nobody.
  */
 export const fencingVersion = (keys: GroupKeys, lock: LockView | null): string =>
   lock?.versions.find(({ key }) => key === keys.record)?.index.toString() ?? versionOf(lock);

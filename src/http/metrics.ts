@@ -35,18 +35,18 @@ const instruments = (registry: Registry) => ({
 type Instruments = ReturnType<typeof instruments>;
 
 function electionMetrics({ counter, gauge, histogram }: Instruments) {
-  const elections = counter('elections_won_total', 'Locks won for a member when no member of the group held one');
-  const handovers = counter('handovers_total', 'Locks taken from a live member, by reason', 'reason');
+  const elections = counter('elections_won_total', 'Locks acquired for a member while no member of the group held one');
+  const handovers = counter('handovers_total', 'Locks that left a live member, by reason', 'reason');
   const demotions = counter(
     'deadline_demotions_total',
-    'Leaders demoted because Consul did not answer until the deadline',
+    'Leaders demoted because Consul did not answer before the deadline',
   );
   const failover = histogram(
     'failover_seconds',
     'From the observation that caused a change of leader to the acknowledged promotion',
     FAILOVER_BUCKETS,
   );
-  const repairs = counter('label_repairs_total', 'Leader labels put right that somebody else had taken off or put on');
+  const repairs = counter('label_repairs_total', 'Leader labels restored or removed after another client changed them');
   const groups = gauge('groups', 'LeaderGroups whose bucket this replica owns, by state', 'state');
   return {
     electionWon: () => elections.inc(),
@@ -61,10 +61,10 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
 }
 
 function sessionMetrics({ counter, gauge }: Instruments) {
-  const sessions = gauge('sessions', 'Consul sessions of members kept alive by this replica');
+  const sessions = gauge('sessions', 'Consul sessions of members that this replica renews');
   const renewals = counter(
     'session_renewals_total',
-    'Renewals of Consul sessions by outcome: renewed, lost (ended by Consul), failed (no grant)',
+    'Renewals of Consul sessions by outcome: renewed, lost (ended by Consul), failed (not acknowledged)',
     'outcome',
   );
   const deadline = gauge(
@@ -81,10 +81,14 @@ function sessionMetrics({ counter, gauge }: Instruments) {
 function replicaMetrics({ counter, gauge }: Instruments) {
   const count = gauge('buckets_owned', 'Buckets (of 32) that this replica owns');
   const owned = gauge('bucket_owned', '1 for each bucket that this replica owns, by its name in Consul', 'bucket');
-  const moves = counter('bucket_moves_total', 'Buckets taken and adopted, or passed to another replica', 'direction');
+  const moves = counter(
+    'bucket_moves_total',
+    'Buckets acquired (taken) or moved to another replica (passed)',
+    'direction',
+  );
   const replicas = gauge(
     'replicas',
-    'Replicas that are there: live, and of those the ones reaching the API server',
+    'Replicas: all live ones (live), and those of them that reach the API server (reaching)',
     'state',
   );
   return {
@@ -105,7 +109,7 @@ function consulMetrics({ counter, histogram }: Instruments) {
   const requests = counter('consul_requests_total', 'Requests to Consul by outcome', 'operation', 'outcome');
   const latency = histogram(
     'consul_request_seconds',
-    'Duration of requests to Consul, blocking reads left out',
+    'Duration of requests to Consul, without blocking reads',
     REQUEST_BUCKETS,
     'operation',
   );
@@ -125,7 +129,7 @@ function kubernetesMetrics({ counter, histogram }: Instruments) {
     REQUEST_BUCKETS,
     'operation',
   );
-  const relists = counter('relists_total', 'Watches that had to list anew, by what they watch', 'kind');
+  const relists = counter('relists_total', 'Watches that had to relist, by kind', 'kind');
   return {
     kubernetesRequest: ({ operation, outcome, milliseconds }) => {
       requests.inc({ operation, outcome });
@@ -136,9 +140,9 @@ function kubernetesMetrics({ counter, histogram }: Instruments) {
 }
 
 function reconcileMetrics({ counter, gauge, histogram }: Instruments) {
-  const depth = gauge('queue_depth', 'Groups that wait for a worker');
-  const passes = counter('reconciles_total', 'Passes over a group by outcome', 'outcome');
-  const duration = histogram('reconcile_seconds', 'Duration of a pass over a group', FAILOVER_BUCKETS);
+  const depth = gauge('queue_depth', 'Groups in the queue');
+  const passes = counter('reconciles_total', 'Reconciles of a group by outcome', 'outcome');
+  const duration = histogram('reconcile_seconds', 'Duration of one reconcile of a group', FAILOVER_BUCKETS);
   return {
     queueDepth: (count) => depth.set(count),
     reconciled: (outcome, milliseconds) => {
@@ -151,15 +155,15 @@ function reconcileMetrics({ counter, gauge, histogram }: Instruments) {
 function gateMetrics({ counter, gauge }: Instruments) {
   const answers = counter(
     'gate_answers_total',
-    'Answers of the gate by status: 200 it leads, 409 it does not',
+    'Answers of the gate by HTTP status: 200 for a grant, 409 for a pod that does not lead',
     'status',
   );
   const refused = counter(
     'http_connections_refused_total',
-    'Connections ended for want of room: an idle one for a new one (evicted), or the new one itself (refused); refused as well: one with requests sent far ahead of their answers',
+    'Connections closed at a limit: an idle one to make room for a new one (evicted), or a new one, or one with requests sent far ahead of their answers (refused)',
     'what',
   );
-  const waiting = gauge('gate_waiting', 'Questions that wait for their answer to change');
+  const waiting = gauge('gate_waiting', 'Requests that wait for their answer to change');
   return {
     gateAnswered: (status) => answers.inc({ status }),
     connectionRefused: (what) => refused.inc({ what }),

@@ -12,19 +12,19 @@ export type Metrics = {
   demotedByDeadline(): void;
   /** From the observation that caused a change of leader to the acknowledged promotion. */
   failoverSeconds(seconds: number): void;
-  /** A leader label that somebody else had taken off or put on was put right. */
+  /** A leader label that another client had removed or set was repaired. */
   labelRepaired(): void;
   /** How many groups are in each state; a state that is left out has none. */
   groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
   /** Consul sessions of members kept alive by this replica. */
   sessions(count: number): void;
-  /** `lost`: Consul ended the session. `failed`: it did not answer, or not with a grant. */
+  /** `lost`: Consul ended the session. `failed`: Consul did not acknowledge the renewal. */
   renewal(outcome: 'renewed' | 'lost' | 'failed'): void;
   /** Milliseconds until the nearest deadline of a renewed session; negative when it has passed, null without sessions. */
   deadlineMilliseconds(milliseconds: number | null): void;
   /** Of the 32 buckets, those this replica owns, by their names in Consul. */
   bucketsOwned(buckets: readonly string[]): void;
-  /** `taken`: got and adopted. `passed`: given to the replica whose they should be. */
+  /** `taken`: acquired and adopted. `passed`: moved to the desired owner. */
   bucketsMoved(direction: 'taken' | 'passed', count: number): void;
   /** Replicas that are there, this one included, and how many of them reach the API server. */
   replicas(counts: { readonly live: number; readonly reaching: number }): void;

@@ -122,7 +122,7 @@ export function blockingRefusal(
 }
 
 const WINDOW_MS = 60_000;
-/** So many repairs of one pod within a minute are nothing to speak of. */
+/** So many repairs of one pod within a minute are made without a pause. */
 const FREE_REPAIRS = 3;
 const REPAIRS: Backoff = { firstMs: 500, lastMs: 5000 };
 

@@ -52,7 +52,7 @@ export async function moveAway(
 }
 
 /**
- * A planned move. From `leaving` on nothing is planned for the bucket's groups and the gate says no more grant; what is in work
+ * A planned move. From `leaving` on nothing is planned for the bucket's groups and the gate gives no more grants; what is in work
  * ends; then one transaction. Thrown out of it, the bucket stays `leaving` until a round has read who has it.
  */
 async function move(

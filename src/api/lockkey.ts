@@ -20,7 +20,7 @@ export function lockKeyProblems(lockKey: string): readonly string[] {
     [/^[A-Za-z0-9_./-]+$/.test(lockKey), "may only contain letters, digits, '_', '.', '-' and '/'"],
     [!parts.includes(''), "must not begin or end with '/' nor contain '//'"],
     [!parts.includes('.') && !parts.includes('..'), "must not have '.' or '..' as a part between slashes"],
-    [parts.at(-1) !== '.lock', "must not end in '.lock'; leave that part out, it is added by itself"],
+    [parts.at(-1) !== '.lock', "must not end in '.lock'; leave that part out, the operator adds it"],
     [!isWithin(lockKey, DEFAULT_PREFIX), ownPrefixProblem(DEFAULT_PREFIX)],
   ];
   return rules.filter(([holds]) => !holds).map(([, problem]) => problem);
@@ -42,7 +42,7 @@ export function lockKeyAllowed(
   const usable = prefixes.length === 0 ? 'none at all' : prefixes.map((prefix) => `"${prefix}"`).join(', ');
   return (
     `spec.lockKey is "${lockKey}", but the operator's configuration does not allow namespace ${namespace} this Consul key ` +
-    `(allowed prefixes: ${usable}): use an allowed one, or have lockKeys in the configuration extended.`
+    `(allowed prefixes: ${usable}): use an allowed prefix, or extend lockKeys in the configuration.`
   );
 }
 

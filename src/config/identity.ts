@@ -49,6 +49,6 @@ export function readIdentity(
   }
   const id = podUid === null ? join(process.hostname, String(process.pid)) : join(podName ?? '', podUid);
   const podIp = given(env, 'POD_IP');
-  if (podIp !== null && isIP(podIp) === 0) report(`POD_IP: ${podIp} is no IP address; set it from status.podIP`);
+  if (podIp !== null && isIP(podIp) === 0) report(`POD_IP: ${podIp} is not an IP address; set it from status.podIP`);
   return { id, podName, podNamespace, podUid, podIp, container: given(env, 'POD_CONTAINER') ?? CONTAINER };
 }

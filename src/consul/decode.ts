@@ -22,36 +22,36 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text, keepFlagsExact as Parameters<typeof JSON.parse>[1]);
   } catch (error) {
-    throw new MalformedAnswer('the body is no JSON', { cause: error });
+    throw new MalformedAnswer('the body is not JSON', { cause: error });
   }
 }
 
 function fieldsOf(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new MalformedAnswer(`${what} is no object`);
+  throw new MalformedAnswer(`${what} is not an object`);
 }
 
 function listOf(value: unknown, what: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  throw new MalformedAnswer(`${what} is no list`);
+  throw new MalformedAnswer(`${what} is not a list`);
 }
 
 function textOf(fields: Fields, key: string): string {
   const value = fields[key];
   if (typeof value === 'string') return value;
-  throw new MalformedAnswer(`${key} is no text`);
+  throw new MalformedAnswer(`${key} is not text`);
 }
 
 function countOf(fields: Fields, key: string): number {
   const value = fields[key];
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-  throw new MalformedAnswer(`${key} is no count`);
+  throw new MalformedAnswer(`${key} is not a count`);
 }
 
 function valueOf(fields: Fields): string | null {
   const { Value: value } = fields;
   if (value === null || value === undefined) return null;
-  if (typeof value !== 'string') throw new MalformedAnswer('Value is no text');
+  if (typeof value !== 'string') throw new MalformedAnswer('Value is not text');
   return Buffer.from(value, 'base64').toString('utf8');
 }
 
@@ -71,7 +71,7 @@ function entryOf(raw: unknown): KvEntry {
 function sessionOf(raw: unknown): ConsulSession {
   const fields = fieldsOf(raw, 'a session');
   const ttlMs = parseDuration(textOf(fields, 'TTL'));
-  if (ttlMs === null) throw new MalformedAnswer('TTL is no duration');
+  if (ttlMs === null) throw new MalformedAnswer('TTL is not a duration');
   return {
     id: textOf(fields, 'ID'),
     name: textOf(fields, 'Name'),

@@ -87,7 +87,7 @@ function denialAdvice(attempt: Attempt, text: string, prefix: string): string {
 function adviceOf(kind: ConsulErrorKind, attempt: Attempt, { status, text }: Refusal, prefix: string): string {
   if (kind === 'denied') return `; ${denialAdvice(attempt, text, prefix)}`;
   if (kind === 'noNode') return '; register the node first';
-  if (status === 404 || isProxyText(text)) return `; is ${attempt.address} Consul's HTTP address?`;
+  if (status === 404 || isProxyText(text)) return `; check that ${attempt.address} is Consul's HTTP address`;
   return '';
 }
 
@@ -123,6 +123,6 @@ export const filtered = (attempt: Attempt): ConsulError =>
 export const malformed = (attempt: Attempt, problem: Error): ConsulError =>
   new ConsulError(
     forAttempt('unknown', attempt.write),
-    `Cannot ${attempt.what}: the answer is not as Consul's: ${problem.message}; is ${attempt.address} Consul's HTTP address?`,
+    `Cannot ${attempt.what}: the answer is not what Consul sends: ${problem.message}; check that ${attempt.address} is Consul's HTTP address`,
     { cause: problem },
   );

@@ -192,7 +192,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
 }
 
 const stuckPass = (oldestMs: number): string | null =>
-  oldestMs < STUCK_MS ? null : `a pass has not got on for ${Math.round(oldestMs)} ms`;
+  oldestMs < STUCK_MS ? null : `a reconcile has made no progress for ${Math.round(oldestMs)} ms`;
 
 async function measured<T>({ clock, metrics }: OperatorOptions, pass: () => Promise<T>): Promise<T> {
   const startedMs = clock.nowMs();

@@ -346,7 +346,7 @@ describe('the identity', () => {
   it('has an address only if it is one', () => {
     expect(configOf({ env: { POD_IP: 'fd00::7' } }).identity.podIp).toBe('fd00::7');
     expect(problemsOf({ env: { POD_IP: 'operator-0' } })).toEqual([
-      'POD_IP: operator-0 is no IP address; set it from status.podIP',
+      'POD_IP: operator-0 is not an IP address; set it from status.podIP',
     ]);
   });
 

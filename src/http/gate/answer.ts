@@ -36,9 +36,9 @@ export async function answerOnce(asking: Asking, leftMs: number, token: number |
   if (missing !== null) return over(missing);
   // Whoever has passed the question on asks the right one next.
   if (answerer.kind === 'other')
-    return over(refusal('NotKnown', `replica ${answerer.id} answers for this group now; ask again`));
+    return over(refusal('NotKnown', `replica ${answerer.id} owns this group now; ask again`));
   if (answerer.kind === 'nobody')
-    return open(refusal('NotKnown', 'no replica answers for this group just now; ask again'));
+    return open(refusal('NotKnown', 'no replica owns this group at the moment; ask again'));
   const answer = gate.ask(question, member?.uid ?? null);
   return open(member === null ? groupReply(answer) : memberReply(answer));
 }
@@ -59,7 +59,7 @@ async function askOther(asking: Asking, owner: Other, leftMs: number, token: num
   const { question } = asking;
   if (owner.url === null) {
     const hint = 'but it publishes no address (is its POD_IP set?)';
-    return refusal('NotKnown', `replica ${owner.id} answers for this group, ${hint}`);
+    return refusal('NotKnown', `replica ${owner.id} owns this group, ${hint}`);
   }
   using child = childSignal(asking.signal);
   const reply = await Promise.race([
@@ -67,9 +67,7 @@ async function askOther(asking: Asking, owner: Other, leftMs: number, token: num
     untilAnotherOwns(asking, owner, child),
   ]);
   child.abort();
-  return (
-    reply ?? refusal('NotKnown', `replica ${owner.id}, which answers for this group, cannot be reached; ask again`)
-  );
+  return reply ?? refusal('NotKnown', `replica ${owner.id}, which owns this group, is unreachable; ask again`);
 }
 
 /** Resolves, with nothing, when somebody else than `owner` answers for the group; at the first change after an abort too. */

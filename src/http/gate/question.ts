@@ -57,10 +57,10 @@ export function readQuestion({ path, search }: Query): Asked {
   return { ok: true, question: { kind, namespace, name, pod: pod ?? null, uid, wait } };
 }
 
-const EMPTY_UID = 'uid= is empty: give the uid of the pod (is POD_UID set?), or leave it out';
+const EMPTY_UID = 'uid= is empty: send the uid of the pod (is POD_UID set?), or leave it out';
 
 function problemOfUid(uid: string | null, pod: string | undefined): string | null {
-  if (uid !== null && pod === undefined) return `uid is of use only with ${MEMBER_URL}`;
+  if (uid !== null && pod === undefined) return `uid can only be used with ${MEMBER_URL}`;
   return uid === '' ? EMPTY_UID : null;
 }
 
@@ -80,7 +80,7 @@ function unknownIn(search: URLSearchParams, known: readonly string[]): string | 
   const names = [...search.keys()];
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
-    return `the parameter ${show(unknown)} is unknown: known ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
+    return `the parameter ${show(unknown)} is unknown: allowed ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`;
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   return twice === undefined ? null : `the parameter ${twice} is given twice`;
 }
@@ -88,10 +88,11 @@ function unknownIn(search: URLSearchParams, known: readonly string[]): string | 
 /** null: answer at once. Text: what is wrong. */
 function readWait(search: URLSearchParams): Wait | null | string {
   const [wait, token] = [search.get('wait'), search.get('token')];
-  if (wait === null) return token === null ? null : 'token is of use only with wait, e.g. ?wait=30s&token=7';
+  if (wait === null) return token === null ? null : 'token can only be used with wait, e.g. ?wait=30s&token=7';
   const [, amount, unit] = /^(\d{1,6})(ms|s|m)$/.exec(wait) ?? [];
-  if (amount === undefined || unit === undefined) return `wait=${wait} is no duration: write e.g. 30s or 500ms`;
-  if (token !== null && !/^\d{1,16}$/.test(token)) return `token=${token} is no token: give the one of the last answer`;
+  if (amount === undefined || unit === undefined) return `wait=${wait} is not a duration: write e.g. 30s or 500ms`;
+  if (token !== null && !/^\d{1,16}$/.test(token))
+    return `token=${token} is not a token: send the token of the last answer`;
   const forMs = Math.min(MAX_WAIT_MS, Number(amount) * (UNITS[unit] ?? 1));
   return { forMs, token: token === null ? null : Number(token) };
 }

@@ -45,7 +45,7 @@ const answersFor = (clock: Clock, asking: Omit<Asking, 'question'>, pod: Pod): P
   );
 
 function unconfirmed({ name }: GroupAnswer, pod: Pod, client: string): GroupAnswer {
-  const message = `that ${client} is the address of pod ${pod.name} could not be confirmed; give ?uid=, or ask again`;
+  const message = `that ${client} is the address of pod ${pod.name} could not be confirmed; send ?uid=, or ask again`;
   const { status, body } = refusal('NotKnown', message);
   return { name, status, ...(JSON.parse(body) as object) };
 }

@@ -36,17 +36,20 @@ export function openKubeConfig(): AccessReader {
 const NO_CLUSTER =
   'The kubeconfig has no usable current context: run `kubectl config use-context` with one of `kubectl config get-contexts`';
 const NO_CONFIG =
-  'There is no configuration of how to reach the API server: set KUBECONFIG, or run as a pod with a service account';
+  'No configuration for the API server was found: set KUBECONFIG, or run as a pod with a service account';
 
 function serverOf(cluster: Cluster): URL {
   // What the library makes up when it has found nothing.
   const invented = cluster.server === 'http://localhost:8080' && kubeconfigFiles().length === 0;
   if (invented || cluster.server.includes('undefined')) throw new KubernetesError('refused', NO_CONFIG);
   if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server)) {
-    throw new KubernetesError('refused', `The kubeconfig's server "${cluster.server}" is no http or https URL`);
+    throw new KubernetesError('refused', `The kubeconfig's server "${cluster.server}" is not an http or https URL`);
   }
   if (cluster.proxyUrl !== undefined && !/^https?:/.test(cluster.proxyUrl)) {
-    throw new KubernetesError('refused', `The kubeconfig's proxy-url "${cluster.proxyUrl}" is no http or https URL`);
+    throw new KubernetesError(
+      'refused',
+      `The kubeconfig's proxy-url "${cluster.proxyUrl}" is not an http or https URL`,
+    );
   }
   return new URL(cluster.server);
 }

@@ -59,7 +59,7 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
     const series = known.note(event);
     if (series.state !== 'idle') return;
     enqueue(series);
-    if (waiting.length > maxWaiting) drop(waiting.shift(), 'too many events wait');
+    if (waiting.length > maxWaiting) drop(waiting.shift(), 'too many events are waiting');
     pump();
   }
 
@@ -139,7 +139,7 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
     close: async (signal) => {
       closed = true;
       const abort = (): void => {
-        while (waiting.length > 0) drop(waiting.shift(), 'the operator ends');
+        while (waiting.length > 0) drop(waiting.shift(), 'the operator is stopping');
         closing.abort(signal.reason);
         pump();
       };

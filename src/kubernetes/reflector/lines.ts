@@ -48,6 +48,6 @@ function parseLine(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch (cause) {
-    throw new ListWatchError('malformed', 'a line of the watch is no JSON', null, { cause });
+    throw new ListWatchError('malformed', 'a line of the watch is not JSON', null, { cause });
   }
 }

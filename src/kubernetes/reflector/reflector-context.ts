@@ -134,4 +134,4 @@ export function noteError<T>(
 }
 
 export const noAnswer = (kind: string, milliseconds: number): ListWatchError =>
-  new ListWatchError('unreachable', `Cannot follow ${kind}: the API server gave no answer within ${milliseconds} ms`);
+  new ListWatchError('unreachable', `Cannot watch ${kind}: the API server gave no answer within ${milliseconds} ms`);

@@ -42,7 +42,7 @@ export function createListWatch(transport: Transport, resource: Resource, select
     );
     if (answer.kind === 'failed' || answer.status !== 200) throw errorOf('list', answer);
     const page = pageOf(answer.body);
-    if (page === null) throw new ListWatchError('malformed', `the answer is no list of ${qualified(resource)}`);
+    if (page === null) throw new ListWatchError('malformed', `the answer is not a list of ${qualified(resource)}`);
     return page;
   };
 

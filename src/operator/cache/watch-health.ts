@@ -36,7 +36,7 @@ export function createWatchHealth(
       });
       return silent === undefined
         ? null
-        : `the watch of ${silent[0]} has heard nothing for ${SILENT_MS / 1000} s and does not know it`;
+        : `the watch of ${silent[0]} has received nothing for ${SILENT_MS / 1000} s and has not reported a problem`;
     },
   };
 }

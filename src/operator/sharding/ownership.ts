@@ -83,7 +83,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   const wakeSignal = createWakeSignal(clock);
   let life: Incarnation | null = null;
   let everJoined = false;
-  let problem: string | null = 'Consul has not been joined yet';
+  let problem: string | null = 'this replica has not registered in Consul yet';
 
   function of({ namespace, name }: GroupName): Ownership {
     const bucket = bucketOf(namespace, name);

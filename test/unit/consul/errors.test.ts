@@ -68,7 +68,7 @@ describe('an answer that is no success', () => {
   it('says no more of a page than fits a line, and asks whether this is Consul', () => {
     const { message } = refused(502, `<html>${'x'.repeat(5000)}`);
     expect(message.length).toBeLessThan(500);
-    expect(message).toContain("is http://consul:8500 Consul's HTTP address?");
+    expect(message).toContain("check that http://consul:8500 is Consul's HTTP address");
   });
 });
 

@@ -208,13 +208,13 @@ describe('whoever waits', () => {
   });
 
   it.each([
-    ['wait=', 'no duration'],
-    ['wait=5', 'no duration'],
-    ['wait=-5s', 'no duration'],
-    ['wait=5h', 'no duration'],
-    ['wait=5s&token=x', 'no token'],
-    ['wait=5s&token=-1', 'no token'],
-    ['token=5', 'only with wait'],
+    ['wait=', 'not a duration'],
+    ['wait=5', 'not a duration'],
+    ['wait=-5s', 'not a duration'],
+    ['wait=5h', 'not a duration'],
+    ['wait=5s&token=x', 'not a token'],
+    ['wait=5s&token=-1', 'not a token'],
+    ['token=5', 'only be used with wait'],
     ['uid=', 'is empty'],
   ])('has to say how long: %s', async (query, message) => {
     expect(said(await aGate().ask(`${MEMBER}?${query}`))).toMatchObject([
@@ -245,13 +245,13 @@ describe('a question that does not wait', () => {
 
 describe('a parameter that is unknown, or said twice,', () => {
   it.each([
-    [`${MEMBER}?UID=u`, 'known are uid, wait, token'],
-    [`${MEMBER}?podUid=u`, 'known are uid, wait, token'],
-    [`${MEMBER}?wait=3s&Token=4`, 'known are'],
-    [`${GROUP}?x=`, 'known are'],
+    [`${MEMBER}?UID=u`, 'allowed are uid, wait, token'],
+    [`${MEMBER}?podUid=u`, 'allowed are uid, wait, token'],
+    [`${MEMBER}?wait=3s&Token=4`, 'allowed are'],
+    [`${GROUP}?x=`, 'allowed are'],
     [`${MEMBER}?uid=a&uid=b`, 'given twice'],
-    ['/v1/self?x=1', 'known is uid'],
-    ['/v1/self?UID=uid-of-a', 'known is uid'],
+    ['/v1/self?x=1', 'allowed is uid'],
+    ['/v1/self?UID=uid-of-a', 'allowed is uid'],
   ])('is refused: %s', async (url, message) => {
     expect(said(await aGate().ask(url))).toMatchObject([
       400,
@@ -288,7 +288,7 @@ describe('a replica that does not own the group', () => {
     gate.becomes({ answerer: OTHER });
     const first = gate.ask(MEMBER);
     await gate.clock.advance(1100);
-    expect(said(await first)).toMatchObject([503, { message: expect.stringContaining('cannot be reached') }]);
+    expect(said(await first)).toMatchObject([503, { message: expect.stringContaining('is unreachable') }]);
     gate.becomes({ answerer: { ...OTHER, url: null } });
     const second = gate.ask(MEMBER);
     await gate.clock.advance(1100);

@@ -139,7 +139,7 @@ describe('the kubeconfig', () => {
     write({ 'proxy-url': 'http://proxy:3128' }, null);
     expect((await openKubeConfig()()).proxy).toBe('http://proxy:3128');
     write({ 'proxy-url': 'socks5://proxy' }, null);
-    expect(openKubeConfig).toThrow(/proxy-url "socks5:\/\/proxy" is no http or https URL/);
+    expect(openKubeConfig).toThrow(/proxy-url "socks5:\/\/proxy" is not an http or https URL/);
   });
 });
 
@@ -175,6 +175,6 @@ describe('a kubeconfig that cannot work is refused with a sentence', () => {
 
   it('when its server is no URL', () => {
     write({ server: 'localhost' }, null);
-    refused(/"localhost" is no http or https URL/);
+    refused(/"localhost" is not an http or https URL/);
   });
 });

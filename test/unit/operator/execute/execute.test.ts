@@ -277,7 +277,7 @@ describe('a fencing patch', () => {
     expect((await act(fence(a), take(b))).kind).toBe('again');
     const refusal = run.memory.fencingRefusals.get(a.uid);
     expect([lock(), refusal?.count]).toEqual([null, 1]);
-    expect(refusal?.message).toContain('taking the label off pod a (403)');
+    expect(refusal?.message).toContain('removing the label from pod a (403)');
   });
 
   it('of a pod that no cache knows concludes nothing while the API server has it', async () => {

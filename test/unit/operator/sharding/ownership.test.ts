@@ -113,7 +113,7 @@ describe('a replica that is alone', () => {
   it('knows nothing of its bucket before it has joined', () => {
     const replica = aReplica(aWorld(), 'r1', { ready: (link) => link.decide(() => 'held') });
     expect(replica.ownership.of(GROUP)).toEqual({ kind: 'neverKnown' });
-    expect(replica.ownership.problem()).toContain('not been joined');
+    expect(replica.ownership.problem()).toContain('not registered');
   });
 
   it('tells when it sees that another replica has a bucket, or nobody', async () => {

@@ -14,7 +14,7 @@ import { holderAmong } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { trustOf } from './trust.ts';
 
-/** No grant is good for longer: it is how long a hand-over may have to wait, and how long a frozen client may go on. */
+/** No grant is good for longer: it is how long a handover may have to wait, and how long a frozen client may go on. */
 export const MAX_GRANT_MS = 2000;
 
 /** What an answer rests on; of the pods only the holder matters. */

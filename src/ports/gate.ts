@@ -13,7 +13,7 @@ export type Answerer =
 
 export type Gate = {
   /**
-   * May this pod act as the leader of the group now? A grant is noted: no hand-over begins before it has run out. Without a pod the
+   * May this pod act as the leader of the group now? A grant is noted: no handover begins before it has run out. Without a pod the
    * answer is never a grant, but tells who leads.
    */
   ask(group: GroupName, podUid: string | null): GateAnswer;

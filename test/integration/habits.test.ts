@@ -321,7 +321,7 @@ it('a label that another controller puts on a follower is taken off a handful of
     await delay(20);
   }
   await vi.waitFor(
-    async () => expect(await events('LabelContested')).toMatch(/pod \S+ again.*field manager external/),
+    async () => expect(await events('LabelContested')).toMatch(/pod \S+ \(.*field manager external/),
     PATIENCE,
   );
   expect(rounds).toBeLessThan(12);

@@ -29,7 +29,9 @@ export function fencingTarget(o: Observation, observed: ObservedPod): FencingTar
 
 function labelAfterFencing(o: Observation, observed: ObservedPod): FencingTarget['label'] {
   if (observed.claimedByOther || o.labelStop !== null) return 'keep';
-  const follows = observed.member && o.group.spec.label.follower !== null && !finished(observed.pod);
+  // Of a group that is being deleted nobody follows: the patch may arrive when the group is gone.
+  const followed = o.group.spec.label.follower !== null && !o.group.deleting;
+  const follows = observed.member && followed && !finished(observed.pod);
   return follows ? 'follower' : 'remove';
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { aGroup, aPod, type GroupOverrides } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod, type GroupOverrides } from '../../support/builders.ts';
 import {
   aLock,
   anObservation,
@@ -96,6 +96,13 @@ describe('a group is being deleted', () => {
       fenced: new Set(['uid-of-gone']),
     });
     expect(theAction(plan(o), 'cleanUp').pods).toMatchObject([{ pod: { name: 'b' }, label: 'remove' }]);
+  });
+
+  it('gives nobody the value of a follower: the patch may arrive when the group is gone', () => {
+    const label = { key: 'leadergroup.dev/role', leader: 'leader', follower: 'follower' };
+    const pods = [observed(aLeader(3, { name: 'a' }))];
+    const o = deleting({ group: deleted({ spec: { label } }), pods, lock: freeAfter('a') });
+    expect(theAction(plan(o), 'fence').targets).toMatchObject([{ pod: { name: 'a' }, label: 'remove' }]);
   });
 
   it('nothing is left to do without our finalizer', () => {

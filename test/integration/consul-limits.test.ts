@@ -40,7 +40,7 @@ async function connections(): Promise<number> {
 
 const warnings = (): readonly string[] =>
   operators
-    .flatMap(({ log }) => log.map((line) => JSON.stringify(line)))
+    .flatMap(({ log }) => log.filter(({ level }) => level !== 'info').map((line) => JSON.stringify(line)))
     .filter((line) => /429|is unreachable|watching .*failed|cannot own/.test(line));
 
 it('220 shared keys and two replicas stay within it, and every change of a lock is heard of', async ({ skip }) => {

@@ -388,7 +388,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/plan-distrusted.ts',
-        'return observed.member || observed.pod.uid === holder?.podUid;',
+        'return observed.member || tokenOf(observed.pod, o.group.name) > 0 || observed.pod.uid === holder?.podUid;',
         'return holder === null && observed.pod.uid === "";',
       ),
     ],

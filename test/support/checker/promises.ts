@@ -76,13 +76,18 @@ function unbacked(
   };
 }
 
-/** Whether a state with this token fits between two consecutive records that were seen, and one may be missing there. */
+/** What the first record of a group says of how often it was written. */
+const FIRST_WRITE = 1;
+
+/** Whether a state with this token fits between two consecutive records that were seen, or before the first, and one may be missing there. */
 function mayBeUnseen(checked: Case, token: number): boolean {
   if (checked.options.everyKeyState === true) return false;
   const records = checked.locks.flatMap(({ record }) => (record ? [record] : []));
   return records.some((later, at) => {
     const earlier = records[at - 1];
-    if (earlier === undefined || earlier.token >= token || later.token <= token) return false;
+    if (later.token <= token) return false;
+    if (earlier === undefined) return later.writes !== null && later.writes > FIRST_WRITE;
+    if (earlier.token >= token) return false;
     return earlier.writes === null || later.writes === null || later.writes - earlier.writes !== 1;
   });
 }

@@ -217,6 +217,18 @@ describe('a healthy history', () => {
     expect(promisesBroken(story)).toEqual(['I2']);
   });
 
+  it('passes the token of a first election whose lock state was overwritten before anybody saw it', () => {
+    const story = aStory();
+    for (const name of ['a', 'b']) story.pod(name);
+    story.promote('a', 1);
+    story.fence('a');
+    for (const _write of [0, 1]) story.unseen();
+    story.lock('b', 2);
+    story.promote('b', 2);
+    expect(promisesBroken(story, { toleranceMs: 0 })).toEqual([]);
+    expect(promisesBroken(story)).toEqual(['I2']);
+  });
+
   it('passes a fencing patch that fell into a gap of the watch', () => {
     const story = electedStory();
     story.list(aWatchedPod({ name: 'a' }), aWatchedPod({ name: 'b' }));

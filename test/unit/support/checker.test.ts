@@ -222,7 +222,8 @@ describe('a healthy history', () => {
     for (const name of ['a', 'b']) story.pod(name);
     story.promote('a', 1);
     story.fence('a');
-    for (const _write of [0, 1]) story.unseen();
+    story.unseen();
+    story.unseen();
     story.lock('b', 2);
     story.promote('b', 2);
     expect(promisesBroken(story, { toleranceMs: 0 })).toEqual([]);

@@ -19,7 +19,7 @@ const PATIENCE_MS = 10_000;
 /** How long anything else may, a policy that forbids to take a label off, say. */
 const LIMIT_MS = 25_000;
 /** From here on nothing but the finalizer counts. */
-const LAST_MS = 30_000;
+export const LAST_MS = 30_000;
 const AGAIN_MS = 1000;
 /** That the API server answers all the while is known by a read of the group with each pass. */
 const LOOK_AGAIN_MS = 5000;

@@ -47,6 +47,16 @@ async function wait(place: Led, steps: readonly number[], check: () => void): Pr
 const steps = fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 8, maxLength: 16 });
 const before = fc.integer({ min: 0, max: 25_000 });
 
+/** Consul answers everything but what concerns this group, whose lock is in doubt. */
+function silenceForOneGroup({ model, owner }: Awaited<ReturnType<typeof led>>): void {
+  const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-a'));
+  owner.link.decide(({ operation, about }) =>
+    operation === 'readKeys' || operation === 'txn' || about === session?.id ? 'lost' : 'arrives',
+  );
+  const [group] = model.api.groups();
+  if (group !== undefined) owner.locks.doubt(group);
+}
+
 describe('a Consul that does not answer', () => {
   it('takes the label off at the deadline and not before, once, with Demote', async () => {
     await fc.assert(
@@ -151,12 +161,7 @@ describe('a Consul that does not answer', () => {
   it('to one group alone takes its label off as well, also where its lock was in doubt by then', async () => {
     const place = await led('Demote');
     const { model, owner } = place;
-    const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-a'));
-    owner.link.decide(({ operation, about }) =>
-      operation === 'readKeys' || operation === 'txn' || about === session?.id ? 'lost' : 'arrives',
-    );
-    const [group] = model.api.groups();
-    if (group !== undefined) owner.locks.doubt(group);
+    silenceForOneGroup(place);
     const untilMs = deadlineMs(place);
     while (model.clock.nowMs() < untilMs) {
       expect(model.leaders()).toEqual(['a']);
@@ -175,12 +180,7 @@ describe('a Consul that does not answer', () => {
   it('to one group alone takes a label off once, not each time that somebody puts it back', async () => {
     const place = await led('Demote');
     const { model, owner } = place;
-    const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-a'));
-    owner.link.decide(({ operation, about }) =>
-      operation === 'readKeys' || operation === 'txn' || about === session?.id ? 'lost' : 'arrives',
-    );
-    const [group] = model.api.groups();
-    if (group !== undefined) owner.locks.doubt(group);
+    silenceForOneGroup(place);
     await model.clock.advance(deadlineMs(place) - model.clock.nowMs());
     for (let turn = 0; turn < 5; turn += 1) {
       model.api.foreign.changePod('a', ({ labels }) => ({ labels: { ...labels, 'leadergroup.dev/role': 'leader' } }));

@@ -2,6 +2,7 @@
 import type { InvalidLeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
 import type { Ownership } from '../../election/observation.ts';
+import { LAST_MS } from '../../election/plan-deletion.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Next } from './queue.ts';
@@ -11,8 +12,6 @@ export type Endings = {
   end(key: string, group: InvalidLeaderGroup, ownership: Ownership['kind']): Promise<Next>;
   forget(key: string): void;
 };
-
-const OWNERS_TIME_MS = 30_000;
 
 export function createEndings({
   kubernetes,
@@ -44,7 +43,7 @@ export function createEndings({
 
   return {
     end: async (key, group, ownership) => {
-      const leftMs = seenMs(key, group) + OWNERS_TIME_MS - clock.nowMs();
+      const leftMs = seenMs(key, group) + LAST_MS - clock.nowMs();
       if (ownership === 'owned') return await releaseFinalizer(group);
       if (ownership === 'notOwned' && !consulUnreachable()) return { kind: 'done' };
       return leftMs > 0 ? { kind: 'after', delayMs: leftMs } : await releaseFinalizer(group);

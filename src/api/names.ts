@@ -21,5 +21,7 @@ export const sinceAnnotation = (group: string): string => `since.leadergroup.dev
 /**
  * Pod annotation: a value never used before, set by every fencing patch so that the patch always changes the pod (a patch
  * that changes nothing leaves resourceVersion alone, and a late promotion could then still land). Cleared by a promotion.
+ * It begins with LABEL_KEPT where the fencing patch had to leave this group's leader label on the pod.
  */
 export const fencedAnnotation = (group: string): string => `fenced.leadergroup.dev/${group}`;
+export const LABEL_KEPT = 'label-kept ';

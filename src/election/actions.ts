@@ -20,8 +20,11 @@ export type FencingTarget = {
     | { readonly kind: 'at'; readonly resourceVersion: string }
     | { readonly kind: 'anyVersion' }
     | { readonly kind: 'unknown' };
-  /** `keep`: another acting group selects the pod, the label is that group's business; only guard it. */
-  readonly label: 'remove' | 'follower' | 'keep';
+  /**
+   * `foreign`: another acting group selects the pod, the label is that group's business; only guard it. `keep`: no label of this group may
+   * be taken off now, so that the pod keeps it, and says so (LABEL_KEPT).
+   */
+  readonly label: 'remove' | 'follower' | 'foreign' | 'keep';
 };
 
 /** `keep`: the token stays. `above`: one more than this and than every token in an answer to this plan's fencing patches. */

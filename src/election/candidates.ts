@@ -1,6 +1,6 @@
 /** Who may lead, and who should: eligibility and ranking of the members. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { CANDIDATE_ANNOTATION, fencedAnnotation, tokenAnnotation } from '../api/names.ts';
+import { CANDIDATE_ANNOTATION, fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { selectorKeys } from '../api/selector.ts';
 import type { Observation, ObservedPod } from './observation.ts';
@@ -73,7 +73,8 @@ export type LabelView = Pick<ObservedPod, 'pod' | 'member' | 'claimedByOther'>;
 
 /**
  * The pod carries this group's leader label. A pod that another acting group selects, or that is no member, counts only
- * while this group's own promotion stands on it (token set, not fenced since): else the label is somebody else's.
+ * while this group's own promotion stands on it (token set, and no fencing since that took the label off): else the label is somebody
+ * else's.
  */
 export function labelled(group: LeaderGroup, { pod, member, claimedByOther }: LabelView): boolean {
   if (pod.labels[group.spec.label.key] !== group.spec.label.leader) return false;
@@ -81,6 +82,6 @@ export function labelled(group: LeaderGroup, { pod, member, claimedByOther }: La
 }
 
 /** This group's own promotion stands on the pod: whoever else claims it, the label is this group's. */
-export const promotedHere = (group: LeaderGroup, pod: Pod): boolean =>
-  pod.annotations[tokenAnnotation(group.name)] !== undefined &&
-  pod.annotations[fencedAnnotation(group.name)] === undefined;
+export const promotedHere = ({ name }: LeaderGroup, { annotations }: Pod): boolean =>
+  annotations[tokenAnnotation(name)] !== undefined &&
+  (annotations[fencedAnnotation(name)] ?? LABEL_KEPT).startsWith(LABEL_KEPT);

@@ -28,7 +28,8 @@ export function fencingTarget(o: Observation, observed: ObservedPod): FencingTar
 }
 
 function labelAfterFencing(o: Observation, observed: ObservedPod): FencingTarget['label'] {
-  if (observed.claimedByOther || o.labelStop !== null) return 'keep';
+  if (observed.claimedByOther) return 'foreign';
+  if (o.labelStop !== null) return 'keep';
   // Of a group that is being deleted nobody follows: the patch may arrive when the group is gone.
   const followed = o.group.spec.label.follower !== null && !o.group.deleting;
   const follows = observed.member && followed && !finished(observed.pod);

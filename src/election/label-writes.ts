@@ -27,10 +27,11 @@ export function labelWrites(o: Observation, action: Action): readonly ObservedPo
     return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
   };
   const after = ({ label }: FencingTarget): string | null => (label === 'follower' ? follower : null);
+  const writes = ({ label }: FencingTarget): boolean => label === 'follower' || label === 'remove';
   if (action.do === 'promote') return changed(action.pod.uid, leader);
   if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
   if (action.do === 'cleanUp')
     return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
   if (action.do !== 'fence' || action.because === 'silence') return [];
-  return action.targets.flatMap((target) => (target.label === 'keep' ? [] : changed(target.pod.uid, after(target))));
+  return action.targets.flatMap((target) => (writes(target) ? changed(target.pod.uid, after(target)) : []));
 }

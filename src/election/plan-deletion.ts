@@ -6,7 +6,7 @@
  */
 import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Action, Plan } from './actions.ts';
-import { labelled } from './candidates.ts';
+import { labelled, promotedHere } from './candidates.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from './fencing.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { rememberedToken } from './observed-tokens.ts';
@@ -132,11 +132,15 @@ function burial(o: Observation, lock: LockView): readonly Action[] {
 const oursToWrite = (o: Observation, lock: LockView): boolean =>
   o.keys.record !== null || lock.session === null || holderAmong(o.sessions, lock) !== null;
 
+/** Whoever must keep this group's label keeps its token too: the next group of this name knows it by that, and fences it. (Promise I4.) */
 function cleanUp(o: Observation): readonly Action[] {
-  const marked = o.pods.filter((observed) => carriesOurs(o, observed));
+  const marked = o.pods.filter((observed) => carriesOurs(o, observed) && !keepsLabel(o, observed));
   const pods = marked.map((observed) => ({ pod: versionRef(observed), label: labelOnCleanUp(o, observed) }));
   return pods.length === 0 ? [] : [{ do: 'cleanUp', pods }];
 }
+
+const keepsLabel = (o: Observation, observed: ObservedPod): boolean =>
+  o.labelStop !== null && promotedHere(o.group, observed.pod) && labelled(o.group, observed);
 
 function carriesOurs(o: Observation, observed: ObservedPod): boolean {
   const { name } = o.group;

@@ -1040,6 +1040,20 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'kept-label-not-known-as-ours',
+    promises: ['I4'],
+    attacks: [],
+    what: 'a deleted group that must leave a label on a pod cleans its token',
+    edits: [edit('election/plan-deletion.ts', ' && !keepsLabel(o, observed)', '')],
+  },
+  {
+    id: 'fencing-that-keeps-the-label-does-not-say-so',
+    promises: ['I4'],
+    attacks: [],
+    what: 'a pod that is fenced while its label must stay counts as one that has no label of this group',
+    edits: [edit('operator/execute/fence.ts', "label === 'keep' ? LABEL_KEPT + value : value", 'value')],
+  },
+  {
     id: 'last-token-not-left',
     promises: ['I5'],
     attacks: [],

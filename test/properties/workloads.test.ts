@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/api/pod.ts';
 import type { Workload } from '../../src/ports/kubernetes.ts';
-import { aPod, aReplicaSet, type GroupOverrides } from '../support/builders.ts';
+import { aGroup, aPod, aReplicaSet, type GroupOverrides } from '../support/builders.ts';
 import { settle } from '../support/model/fake-clock.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
@@ -58,6 +58,8 @@ async function live(model: Model, owner: Replica, controller: { act(): void }, s
   }
 }
 
+const idle = { act: () => undefined };
+
 const podWrites = (replica: Replica): number =>
   replica.link.sent.filter(({ operation }) => operation === 'patchPod').length;
 const labelsOf = (model: Model) => Object.fromEntries(model.api.pods().map(({ name, labels }) => [name, labels[KEY]]));
@@ -90,7 +92,6 @@ describe('a controller that selects by the label key', () => {
 
   it('stops a group no longer than it selects, also where a leader that is no member any more has another controller', async () => {
     const { model, owner } = await some();
-    const idle = { act: () => undefined };
     await live(model, owner, idle, 10);
     model.api.foreign.setWorkload(OWNER.uid, selecting);
     model.api.foreign.changePod('a', () => ({ owner: aReplicaSet({ name: 'web-before' }) }));
@@ -128,6 +129,28 @@ describe('a controller that selects by the label key', () => {
     await live(model, owner, controller, 5);
     expect(model.api.group()).toBeNull();
     expect(controller.made()).toBe(0);
+  });
+
+  it('that kept the label on a pod which left the group: the next group of the name knows it as its own', async () => {
+    const { model, owner } = await some();
+    await model.rest(owner);
+    model.api.foreign.setWorkload(OWNER.uid, selecting);
+    model.api.foreign.changePod('a', ({ labels }) => ({ labels: { ...labels, app: 'another' } }));
+    owner.kill();
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, idle, 10);
+    expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+
+    model.api.foreign.deleteGroup('notifier');
+    await live(model, next, idle, 10);
+    expect(model.api.group()).toBeNull();
+    expect(labelsOf(model)['a']).toBe('leader');
+
+    model.api.foreign.setWorkload(OWNER.uid, { ...selecting, selectorKeys: ['app'], templateKeys: ['app'] });
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [] }));
+    await live(model, next, idle, 120);
+    expect(labelsOf(model)).toMatchObject({ a: undefined, b: 'leader' });
   });
 });
 

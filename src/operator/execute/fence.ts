@@ -1,5 +1,5 @@
 /** Fencing: the label comes off, and whatever promotion of the pod is under way becomes void. */
-import { fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
+import { fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../../api/names.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { FencingTarget } from '../../election/actions.ts';
 import { labelled } from '../../election/candidates.ts';
@@ -60,8 +60,9 @@ function refusedFencing(run: Run, because: string, message: string): Step {
 /** Label off AND a value never used before, in one patch: it always changes the pod, so it voids every promotion under way. */
 function fencingPatch(run: Run, { label }: FencingTarget): MetadataPatch {
   const { key, follower } = run.group.spec.label;
-  const labels = label === 'keep' ? {} : { [key]: label === 'follower' ? follower : null };
-  return { labels, annotations: { [fencedAnnotation(run.group.name)]: run.ports.random.unique() } };
+  const labels = label === 'keep' || label === 'foreign' ? {} : { [key]: label === 'follower' ? follower : null };
+  const value = run.ports.random.unique();
+  return { labels, annotations: { [fencedAnnotation(run.group.name)]: label === 'keep' ? LABEL_KEPT + value : value } };
 }
 
 function noteFenced(run: Run, pod: Pod, because: string): Step {

@@ -104,9 +104,7 @@ function noteLabelled(
   if (draft.labelled.has(pod.uid)) draft.labelled.set(pod.uid, after);
   const was = isLabelled(group, before);
   const sameToken = before?.annotations[tokenKey(group)] === after.annotations[tokenKey(group)];
-  const releaseFinalizer = group.labelsStay === true && after.annotations[tokenKey(group)] === undefined;
-  if ((was && (sameToken || releaseFinalizer)) || !operators(group, change) || !concerns(group, change, rivals))
-    return false;
+  if ((was && sameToken) || !operators(group, change) || !concerns(group, change, rivals)) return false;
   draft.labelled.set(pod.uid, after);
   if (step.kind !== 'first') draft.promotions.push({ step, pod, token: tokenOf(group, after), labelWentOn: !was });
   return true;

@@ -66,7 +66,8 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
 
   /** Else a label on a pod that is no member is somebody else's. */
   const promotedByUs = ({ annotations }: Pod): boolean =>
-    annotations[tokenAnnotation(group.name)] !== undefined && annotations[fenced] === undefined;
+    annotations[tokenAnnotation(group.name)] !== undefined &&
+    (annotations[fenced] === undefined || annotations[fenced].startsWith('label-kept '));
 
   const breach = (text: string): void => void breaches.push(text);
 

@@ -3,6 +3,7 @@ import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { LABEL_STOP } from '../../../src/election/owners.ts';
 import { ADOPTION_MS } from '../../../src/operator/observe/lock-deadline.ts';
+import { REPLICA_TTL_MS } from '../../../src/operator/sharding/membership.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
@@ -150,7 +151,7 @@ function watchHaste({ consul, loop }: Stage, breach: (text: string) => void): vo
 
 /**
  * Every member asks any replica about itself, again and again. It counts a grant from before it sent the question; no two members
- * of a group may hold one at a time. (I10. Says nothing while clocks have stood still.)
+ * of a group may hold one at a time. (I10. Says nothing while clocks have stood still, nor of a replica that a wipe of Consul did not reach.)
  */
 function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
   const { loop, api } = stage;
@@ -160,14 +161,15 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
   function ask(group: string, name: string): void {
     loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
     const pod = api.pod(name);
-    const replica = stage.replicas[random.below(scenario.replicas)];
+    const at = random.below(scenario.replicas);
+    const replica = stage.replicas[at];
     if (pod === null || pod.stopped || replica === undefined) return;
     const sentMs = loop.nowMs();
     const life = stage.incarnationOf(pod.uid);
     loop.after(random.between(0.1, 2), () =>
       replica.process.run(() => {
         const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid);
-        if (answer.kind !== 'grant') return;
+        if (answer.kind !== 'grant' || missedWipe(scenario, at, loop.nowMs())) return;
         loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
           hear(group, { uid: pod.uid, life, untilMs: sentMs + answer.validForMs }),
         );
@@ -192,6 +194,17 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
 
   for (const { name, pods } of scenario.groups)
     for (let at = 0; at < pods; at += 1) loop.after(2000, () => ask(name, `${name}-${at}`));
+}
+
+/** It has been cut off from Consul since before a wipe: nobody has to wait for a session that Consul has forgotten. (Not guaranteed.) */
+function missedWipe({ acts, replicas }: Scenario, at: number, nowMs: number): boolean {
+  const cuts = acts
+    .filter((act) => act.act === 'cut')
+    .filter(({ from, replica }) => from === 'consul' && replica % replicas === at);
+  const cutOffAt = (timeMs: number): boolean =>
+    cuts.some(({ atMs, forMs }) => atMs <= timeMs && timeMs <= atMs + forMs);
+  const wipes = acts.filter(({ act, atMs }) => act === 'wipe' && atMs <= nowMs && nowMs < atMs + REPLICA_TTL_MS);
+  return cutOffAt(nowMs) && wipes.some(({ atMs }) => cutOffAt(atMs));
 }
 
 /**

@@ -165,7 +165,7 @@ describe('an older group over the same pods', () => {
   it('makes this one fence its leader, unlock, and be stalled', () => {
     const planned = plan(anObservation({ overlapsWith: 'older', pods: [promotedHere] }));
     expect(steps(planned)).toEqual(['fence a', 'unlock']);
-    expect(theAction(planned, 'fence').targets[0]?.label).toBe('keep');
+    expect(theAction(planned, 'fence').targets[0]?.label).toBe('foreign');
     expect(planned.verdict?.stalled?.reason).toBe('SelectorOverlap');
   });
 

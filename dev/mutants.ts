@@ -131,7 +131,8 @@ async function apply({ id, edits }: Mutant, dir: string): Promise<void> {
 }
 
 async function mustLoad(mutant: Mutant | null, dir: string): Promise<void> {
-  const script = "await import('./src/operator/operator.ts'); await import('./src/kubernetes/connect.ts')";
+  const files = new Set(['src/operator/operator.ts', ...(mutant?.edits ?? []).map(({ file }) => file)]);
+  const script = [...files].map((file) => `await import('./${file}');`).join(' ');
   const { code, output } = await command(dir, process.execPath, ['--input-type=module', '-e', script]);
   if (code !== 0) throw new Error(`mutant ${mutant?.id ?? 'none'} cannot be loaded: ${output.slice(-500)}`);
 }

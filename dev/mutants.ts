@@ -4,6 +4,8 @@
  *
  * --only ID (may be repeated), --killer unit|exploration|simulation (may be repeated; default all, in this order), --list,
  * --write FILE: the table of what killed which, in place of the one between the marks in that file
+ *
+ * The test file that killed a mutant in the run that was written down last is asked first, then all of them.
  */
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -42,6 +44,13 @@ const { values } = parseArgs({
     write: { type: 'string' },
   },
 });
+
+const TABLE = 'docs/mutants.md';
+/** A row of the table: the mutant, and the test file that killed it. */
+const ROW = /^\| `([^`]+)` .*\| (test\/\S+\.test\.ts) > /gm;
+const killedBefore = new Map(
+  [...(await readFile(TABLE, 'utf8')).matchAll(ROW)].map(([, id, file]) => [id ?? '', file ?? '']),
+);
 
 const chosen = mutants.filter(({ id }) => values.only === undefined || values.only.includes(id));
 const killers = KILLERS.filter((killer) => values.killer === undefined || values.killer.includes(killer));
@@ -108,8 +117,12 @@ async function judge(mutant: Mutant | null): Promise<Verdict> {
     if (mutant !== null) await apply(mutant, dir);
     await mustLoad(mutant, dir);
     const begun = performance.now();
-    for (const killer of killers) {
-      const by = await run(killer, dir);
+    const first = killers.includes('unit') ? killedBefore.get(mutant?.id ?? '') : undefined;
+    for (const ask of [
+      ...(first === undefined ? [] : [() => vitest(dir, [first])]),
+      ...killers.map((killer) => () => run(killer, dir)),
+    ]) {
+      const by = await ask();
       if (by !== null) return { by, seconds: (performance.now() - begun) / 1000 };
     }
     return null;

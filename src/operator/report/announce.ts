@@ -154,7 +154,12 @@ export function createAnnouncer({
       { group: groupKey(o.group), pods: left.slice(0, 3), count: left.length },
       'the group is deleted, but pods still carry the leader label',
     );
-    const message = `the LeaderGroup is deleted, but ${who} could not be patched and still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}. Remove it by hand: kubectl label pod NAME ${key}-`;
+    const carry = `still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}`;
+    // By hand it must not come off either while a controller may select by it.
+    const message =
+      o.labelStop === null
+        ? `the LeaderGroup is deleted, but ${who} could not be patched and ${carry}. Remove it by hand: kubectl label pod NAME ${key}-`
+        : `the LeaderGroup is deleted, but ${who} ${carry}. ${o.labelStop.message}`;
     emitGroup(o.group, 'Warning', 'LabelsLeft', message);
   }
 

@@ -152,6 +152,31 @@ describe('a controller that selects by the label key', () => {
     await live(model, next, idle, 120);
     expect(labelsOf(model)).toMatchObject({ a: undefined, b: 'leader' });
   });
+
+  it('that kept the label stalls the next group of the name, whatever that selects, until the pod is gone', async () => {
+    const { model, owner } = await some();
+    await model.rest(owner);
+    owner.kill();
+    model.api.foreign.setWorkload(OWNER.uid, selecting);
+    const next = model.replica('next');
+    await model.own(next);
+    await live(model, next, idle, 10);
+    model.api.foreign.deleteGroup('notifier');
+    await live(model, next, idle, 10);
+
+    const another = aReplicaSet({ name: 'other-abc' });
+    model.api.foreign.setWorkload(another.uid, { ...selecting, name: 'other', selectorKeys: ['app'] });
+    for (const name of ['x', 'y']) model.api.foreign.addPod(owned(name, { owner: another, labels: { app: 'other' } }));
+    const selector = { matchLabels: { app: 'other' }, matchExpressions: [] };
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { selector } }));
+    await live(model, next, idle, 120);
+    expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+    expect(labelsOf(model)).toMatchObject({ a: 'leader', x: undefined, y: undefined });
+
+    for (const name of ['a', 'b', 'c']) model.api.foreign.removePod(name);
+    await live(model, next, idle, 10);
+    expect(labelsOf(model)).toEqual({ x: 'leader', y: undefined });
+  });
 });
 
 describe('a controller that may not be read', () => {

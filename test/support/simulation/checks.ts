@@ -267,10 +267,20 @@ const labelsStopped = ({ status }: LeaderGroup): boolean =>
 
 type KnownBuckets = ReadonlyMap<string, { readonly sinceMs: number; readonly now: boolean }>;
 
-/** Since when a replica has known of each bucket; what it has lost with its session stays, until it gets it again. */
-function knownAfter(before: KnownBuckets | undefined, own: readonly string[], nowMs: number): KnownBuckets {
+/**
+ * Since when a replica has known of each bucket; what it has lost with its session stays, until another replica has it (of whose gift it
+ * must hear first), or it gets it again.
+ */
+function knownAfter(
+  before: KnownBuckets | undefined,
+  own: readonly string[],
+  anothers: (bucket: string) => boolean,
+  nowMs: number,
+): KnownBuckets {
   const after = new Map<string, { readonly sinceMs: number; readonly now: boolean }>(
-    [...(before ?? [])].map(([bucket, { sinceMs }]) => [bucket, { sinceMs, now: false }]),
+    [...(before ?? [])]
+      .filter(([bucket]) => !anothers(bucket))
+      .map(([bucket, { sinceMs }]) => [bucket, { sinceMs, now: false }]),
   );
   for (const bucket of own) {
     const was = before?.get(bucket);
@@ -284,6 +294,11 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
   const since = new Map<string, number>();
   /** Since when it knows of a bucket that it is its own: news of that may take as long as Consul is hard to reach. */
   const known = new Map<string, KnownBuckets>();
+  const replicaOf = (session: string): string => consul.nameOf(session).split('/')[1] ?? '';
+  const ownerOf = (bucket: string): string | null => {
+    const session = consul.entry(bucketKey(SPACE, Number.parseInt(bucket, 16)))?.session ?? null;
+    return session === null ? null : replicaOf(session);
+  };
   const look = (): void => {
     const there = new Set(replicas.map(({ identity }) => identity.id));
     for (const id of since.keys()) if (!there.has(id)) since.delete(id);
@@ -293,7 +308,8 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
       const { process, kubernetes, identity, operator } = replica;
       const before = known.get(identity.id);
       const own = Object.keys(operator.replicas().own);
-      known.set(identity.id, knownAfter(before, own, loop.nowMs()));
+      const anothers = (bucket: string): boolean => ![null, identity.id].includes(ownerOf(bucket));
+      known.set(identity.id, knownAfter(before, own, anothers, loop.nowMs()));
       const reaches = kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0 && apiServerWell();
       const fine = process.alive() && !process.frozen() && reaches;
       if (!fine) since.delete(identity.id);
@@ -304,13 +320,11 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
   loop.after(0, look);
   return {
     owner: (session: string, fromMs: number): boolean => {
-      const id = consul.nameOf(session).split('/')[1] ?? '';
-      return (since.get(id) ?? Number.POSITIVE_INFINITY) <= fromMs;
+      return (since.get(replicaOf(session)) ?? Number.POSITIVE_INFINITY) <= fromMs;
     },
     /** It has known for long enough that the bucket is its own: news of that may take as long as Consul is hard to reach. */
     knew: (session: string, bucket: string): boolean => {
-      const id = consul.nameOf(session).split('/')[1] ?? '';
-      const sinceMs = known.get(id)?.get(bucket)?.sinceMs ?? Number.POSITIVE_INFINITY;
+      const sinceMs = known.get(replicaOf(session))?.get(bucket)?.sinceMs ?? Number.POSITIVE_INFINITY;
       return sinceMs <= loop.nowMs() - ADOPTION_MS - PATCH_MS;
     },
   };

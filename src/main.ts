@@ -13,16 +13,13 @@ import type { Health } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
 import { createServer } from './http/server.ts';
-import { type ConnectedKubernetes, connectKubernetes, type Follow } from './kubernetes/client/connect.ts';
-import type { Reflector } from './kubernetes/reflector/reflector.ts';
+import { connectKubernetes } from './kubernetes/client/connect.ts';
 import { createLog } from './log.ts';
 import { createOperator, type Operator } from './operator/operator.ts';
-import type { OperatorOptions, Watch } from './operator/options.ts';
 import { ForeignClusterError, type ReplicaIdentity } from './operator/sharding/membership.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
-import type { Metrics } from './ports/metrics.ts';
 
 /** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
 const EXIT_FAILED = 1;
@@ -98,6 +95,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     instance: config.identity.id,
     parseGroup: parseLeaderGroup,
     requestTimeoutMs: config.kubernetes.requestTimeoutMs,
+    onRelist: metrics.relisted,
     onRequest: ({ verb, resource, status, milliseconds }) =>
       metrics.kubernetesRequest({ operation: `${verb} ${resource}`, outcome: String(status ?? 'none'), milliseconds }),
   });
@@ -131,7 +129,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     operator = createOperator({
       kubernetes: connection.kubernetes,
       events: connection.events,
-      watch: watchesOf(connection, metrics),
+      watch: connection.watches,
       consul,
       metrics,
       log,
@@ -156,30 +154,6 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     await connection.events.close(AbortSignal.timeout(1000));
     await connection.close();
   }
-}
-
-/** Each runs a reflector until its signal aborts. */
-function watchesOf(connection: ConnectedKubernetes, metrics: Metrics): OperatorOptions['watch'] {
-  const watch = <T>(kind: string, follow: Follow<T>): Watch<T> => {
-    let reflector: Reflector | null = null;
-    return {
-      run: async (handler, onProblem, signal) => {
-        reflector = follow(handler, {
-          onRelist: () => metrics.relisted(kind),
-          onProblem: (problem) => onProblem(problem?.message ?? null),
-        });
-        reflector.start();
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-        await reflector.stop();
-      },
-      lastContactMs: () => reflector?.lastContactMs() ?? null,
-    };
-  };
-  return {
-    pods: watch('pods', connection.followPods),
-    groups: watch('leadergroups', connection.followGroups),
-    nodes: watch('nodes', connection.followNodes),
-  };
 }
 
 /** Outside Kubernetes, or without the downward API's word, no identity outlives the process. `port`: where it really listens. */

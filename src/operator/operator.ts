@@ -4,9 +4,9 @@
  */
 import type { Pod } from '../api/pod.ts';
 import type { Gate } from '../ports/gate.ts';
-import type { ReflectorHandler } from '../ports/kubernetes.ts';
+import type { ReflectorHandler, Watch } from '../ports/kubernetes.ts';
 import { assemble } from './assemble.ts';
-import type { OperatorOptions, Watch } from './options.ts';
+import type { OperatorOptions } from './options.ts';
 import { recordGauges } from './report/gauges.ts';
 import type { ReplicasOverview } from './sharding/ownership.ts';
 

@@ -1,10 +1,8 @@
 /** What a replica is given. */
-import type { ParsedLeaderGroup } from '../api/leadergroup.ts';
-import type { ClusterNode, Pod } from '../api/pod.ts';
 import type { KeySpace } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
-import type { EventSink, Kubernetes, ReflectorHandler } from '../ports/kubernetes.ts';
+import type { EventSink, Kubernetes, Watches } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { ReplicaIdentity } from './sharding/membership.ts';
@@ -17,11 +15,7 @@ export type OperatorOptions = {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  readonly watch: {
-    readonly pods: Watch<Pod>;
-    readonly groups: Watch<ParsedLeaderGroup>;
-    readonly nodes: Watch<ClusterNode>;
-  };
+  readonly watch: Watches;
   readonly space: KeySpace;
   readonly clusterUid: string;
   readonly replica: ReplicaIdentity;
@@ -31,12 +25,4 @@ export type OperatorOptions = {
   readonly gateValidityMs: number;
   /** A sentence that says why this namespace may not use this key; null where it may. */
   readonly lockKeyProblem: (lockKey: string, namespace: string) => string | null;
-};
-
-/** A watch of one kind. */
-export type Watch<T> = {
-  /** Delivers until `signal` aborts, then resolves. `onProblem`: what keeps it from its work, null when it works again. */
-  run(handler: ReflectorHandler<T>, onProblem: (problem: string | null) => void, signal: AbortSignal): Promise<void>;
-  /** Monotonic milliseconds of the server's last sign of life; null before the first. */
-  lastContactMs(): number | null;
 };

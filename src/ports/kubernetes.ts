@@ -1,6 +1,6 @@
 /** What the operator needs of the API server. The adapter is src/kubernetes; the simulation brings another. */
 import type { LeaderGroupStatus, ParsedLeaderGroup } from '../api/leadergroup.ts';
-import type { OwnerRef, Pod, PodRef } from '../api/pod.ts';
+import type { ClusterNode, OwnerRef, Pod, PodRef } from '../api/pod.ts';
 
 /** A merge patch of metadata: null removes a key. Touches nothing else. */
 export type MetadataPatch = {
@@ -126,6 +126,21 @@ export type ReflectorHandler<T> = {
   changed(before: T | null, after: T | null): void;
   /** The first full list has been delivered. Called once. */
   synced(): void;
+};
+
+/** A watch of one kind. */
+export type Watch<T> = {
+  /** Delivers until `signal` aborts, then resolves. `onProblem`: what keeps it from its work, null when it works again. */
+  run(handler: ReflectorHandler<T>, onProblem: (problem: string | null) => void, signal: AbortSignal): Promise<void>;
+  /** Monotonic milliseconds of the server's last sign of life; null before the first. */
+  lastContactMs(): number | null;
+};
+
+/** Over all namespaces. */
+export type Watches = {
+  readonly pods: Watch<Pod>;
+  readonly groups: Watch<ParsedLeaderGroup>;
+  readonly nodes: Watch<ClusterNode>;
 };
 
 export type KubernetesErrorKind = 'unreachable' | 'denied' | 'refused' | 'notInstalled';

@@ -1,15 +1,11 @@
 /** All of the Kubernetes side, put together for main.ts. Nothing is connected before the first request. */
 import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
-import type { ClusterNode, Pod } from '../../api/pod.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
-import type { Kubernetes, ReflectorHandler } from '../../ports/kubernetes.ts';
+import type { Kubernetes, Watches } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import { createEventRecorder, type EventRecorder } from '../events/events.ts';
-import { projectNode } from '../objects/node.ts';
-import { projectPod } from '../objects/pod.ts';
-import { LEADER_GROUPS, NODES, PODS, type Resource } from '../objects/resources.ts';
-import { createReflector, type Reflector, type ReflectorOptions } from '../reflector/reflector.ts';
 import { createListWatch } from '../reflector/watch-transport.ts';
+import { createWatches } from '../watches.ts';
 import type { AccessReader } from './access.ts';
 import { createCredentials } from './credentials.ts';
 import { openKubeConfig } from './kubeconfig.ts';
@@ -28,24 +24,17 @@ export type ConnectOptions = {
   readonly requestTimeoutMs: number;
   /** After each request but watches. */
   readonly onRequest?: (report: RequestReport) => void;
+  /** After each list of a watch that was not the first. */
+  readonly onRelist?: (kind: string) => void;
   /** By default KUBECONFIG, ~/.kube/config or the pod's service account, in this order. */
   readonly openAccess?: () => AccessReader;
 };
 
-/** What may be wished of a reflector besides its handler. */
-type FollowOptions<T> = Pick<ReflectorOptions<T>, 'onProblem' | 'onRelist' | 'limits'>;
-
-/** Makes a reflector that tells this handler. */
-export type Follow<T> = (handler: ReflectorHandler<T>, options?: FollowOptions<T>) => Reflector;
-
 export type ConnectedKubernetes = {
   readonly kubernetes: Kubernetes;
   readonly events: EventRecorder;
-  /** Each makes a reflector over all namespaces; it begins with start(). */
-  readonly followPods: Follow<Pod>;
-  readonly followGroups: Follow<ParsedLeaderGroup>;
-  readonly followNodes: Follow<ClusterNode>;
-  /** Cuts every connection: stop the reflectors and close the events first. */
+  readonly watches: Watches;
+  /** Cuts every connection: end the watches and close the events first. */
   close(): Promise<void>;
 };
 
@@ -62,6 +51,7 @@ export function connectKubernetes(options: ConnectOptions): ConnectedKubernetes 
     instance,
     requestTimeoutMs,
     onRequest,
+    onRelist,
     openAccess = openKubeConfig,
   } = options;
   openAccess();
@@ -72,19 +62,17 @@ export function connectKubernetes(options: ConnectOptions): ConnectedKubernetes 
     ...(onRequest === undefined ? {} : { onRequest }),
   });
 
-  const follow =
-    <T>(resource: Resource, project: (raw: unknown) => T | null): Follow<T> =>
-    (handler, more = {}) => {
-      const source = createListWatch(transport, resource);
-      return createReflector({ kind: resource.plural, source, project, handler, clock, random, log, ...more });
-    };
-
   return {
     kubernetes: createKubernetes({ transport, parseGroup, requestTimeoutMs }),
     events: createEventRecorder({ transport, clock, random, log, instance }),
-    followPods: follow(PODS, projectPod),
-    followGroups: follow(LEADER_GROUPS, parseGroup),
-    followNodes: follow(NODES, projectNode),
+    watches: createWatches({
+      source: (resource) => createListWatch(transport, resource),
+      parseGroup,
+      clock,
+      random,
+      log,
+      ...(onRelist === undefined ? {} : { onRelist }),
+    }),
     close: () => transport.close(),
   };
 }

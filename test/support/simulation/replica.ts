@@ -1,10 +1,7 @@
 /** One operator replica of the simulation: the real operator and the real reflectors in a process that can be hurt. */
 import { parseLeaderGroup } from '../../../src/api/parse.ts';
-import { projectNode } from '../../../src/kubernetes/objects/node.ts';
-import { projectPod } from '../../../src/kubernetes/objects/pod.ts';
-import { createReflector, type Reflector } from '../../../src/kubernetes/reflector/reflector.ts';
+import { createWatches } from '../../../src/kubernetes/watches.ts';
 import { createOperator, type Operator } from '../../../src/operator/operator.ts';
-import type { Watch } from '../../../src/operator/options.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Random } from '../../../src/ports/clock.ts';
 import type { Log } from '../../../src/ports/log.ts';
@@ -64,38 +61,6 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
   };
   const stopping = new AbortController();
 
-  function watch<T>(kind: Kind, project: (raw: unknown) => T | null): Watch<T> {
-    let reflector: Reflector | null = null;
-    return {
-      run: async (handler, onProblem, signal) => {
-        const source = createListWatch(
-          loop,
-          process,
-          kubernetes,
-          watchServer,
-          kind,
-          () => watchServer.compactedAt,
-          watches,
-          cuts,
-        );
-        reflector = createReflector({
-          kind,
-          source,
-          project,
-          handler,
-          clock: process.clock,
-          random,
-          log: parts.log,
-          onProblem: (problem) => onProblem(problem?.message ?? null),
-        });
-        reflector.start();
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-        await reflector.stop();
-      },
-      lastContactMs: () => reflector?.lastContactMs() ?? null,
-    };
-  }
-
   const operator = createOperator({
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
@@ -104,11 +69,23 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     log: noting(parts),
     clock: process.clock,
     random,
-    watch: {
-      pods: watch('pods', projectPod),
-      groups: watch('leadergroups', parseLeaderGroup),
-      nodes: watch('nodes', projectNode),
-    },
+    watch: createWatches({
+      source: ({ plural }) =>
+        createListWatch(
+          loop,
+          process,
+          kubernetes,
+          watchServer,
+          plural as Kind,
+          () => watchServer.compactedAt,
+          watches,
+          cuts,
+        ),
+      parseGroup: parseLeaderGroup,
+      clock: process.clock,
+      random,
+      log: parts.log,
+    }),
     space: SPACE,
     clusterUid: 'uid-of-kube-system',
     replica: identity,

@@ -1,7 +1,7 @@
 /** The operator's one HTTP port: health for the kubelet, metrics for Prometheus, and whatever routes are given besides. */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { childSignal } from '../child-signal.ts';
+import { childSignal } from '../common/child-signal.ts';
 import type { Log } from '../ports/log.ts';
 import { type Connection, createConnections, type Limits, type Refused, type Taken } from './connections.ts';
 import { type Health, type HealthCheck, healthReport } from './health.ts';

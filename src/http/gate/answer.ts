@@ -1,7 +1,7 @@
 /** One answer to one question, as it is now: by this replica, or by the one that owns the group's bucket. */
 
 import type { Pod } from '../../api/pod.ts';
-import { type ChildSignal, childSignal } from '../../child-signal.ts';
+import { type ChildSignal, childSignal } from '../../common/child-signal.ts';
 import type { Answerer, Gate } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import type { Forward } from './forward.ts';

@@ -1,6 +1,6 @@
 /** Passes a question on to the replica that owns the group's bucket, and its answer back as it is. */
 import { Agent, request } from 'undici';
-import { childSignal } from '../../child-signal.ts';
+import { childSignal } from '../../common/child-signal.ts';
 import type { Reply } from '../router.ts';
 
 /** Who is to answer, and where it listens. */

@@ -1,6 +1,6 @@
 /** Asks until the answer is worth giving: it is news to the client, or the time is over. */
-import { type Backoff, backoffMs } from '../../backoff.ts';
-import { whenAborted } from '../../child-signal.ts';
+import { type Backoff, backoffMs } from '../../common/backoff.ts';
+import { whenAborted } from '../../common/child-signal.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ChangeWatch } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';

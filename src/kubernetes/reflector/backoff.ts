@@ -1,5 +1,5 @@
 /** How long to wait after failed requests in a row, with what the server itself asks for. Pure. */
-import { type Backoff, backoffMs } from '../../backoff.ts';
+import { type Backoff, backoffMs } from '../../common/backoff.ts';
 
 const RETRY: Backoff = { firstMs: 100, lastMs: 5000, jitter: 1 / 2 };
 /** A server may ask for patience, not for ever. */

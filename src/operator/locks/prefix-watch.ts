@@ -1,6 +1,6 @@
 /** Follows everything below one Consul prefix by blocking reads. */
 
-import { backoffMs } from '../../backoff.ts';
+import { backoffMs } from '../../common/backoff.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul, KvSnapshot } from '../../ports/consul.ts';
 import { aborted } from '../common/aborted.ts';

@@ -4,7 +4,7 @@
  * token is read of both together, consistently. Other keys below or beside them are never read.
  */
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import { backoffMs } from '../../backoff.ts';
+import { backoffMs } from '../../common/backoff.ts';
 import { sharedLockKey, sharedTokenKey } from '../../election/keys.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import { type Consul, ConsulError, type KvEntry } from '../../ports/consul.ts';

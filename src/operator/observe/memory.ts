@@ -5,7 +5,7 @@
 
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
-import { type Backoff, backoffMs } from '../../backoff.ts';
+import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession } from '../../election/observation.ts';
 
 export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };

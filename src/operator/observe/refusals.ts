@@ -3,7 +3,7 @@
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
-import { type Backoff, backoffMs } from '../../backoff.ts';
+import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import { labelled } from '../../election/candidates.ts';
 import type { Contest, Observation, ObservedPod } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';

@@ -2,7 +2,7 @@
  * The work queue: keys, not events. A key added ten times is worked on once; a key in work that is added again is
  * worked on once more afterwards, never twice at a time. Failures back off per key.
  */
-import { type Backoff, backoffMs } from '../../backoff.ts';
+import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 
 /** What became of one pass over a key. */

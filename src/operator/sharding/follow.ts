@@ -3,7 +3,7 @@
  * ring; each round reads all bucket locks consistently and does what follows from them and from who is there.
  */
 
-import { backoffMs } from '../../backoff.ts';
+import { backoffMs } from '../../common/backoff.ts';
 import { bucketOf, bucketsPrefix, replicasPrefix } from '../../election/keys.ts';
 import { desiredOwners } from '../../election/placement.ts';
 import type { LiveReplica } from '../../election/replicas.ts';

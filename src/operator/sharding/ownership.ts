@@ -3,7 +3,7 @@
  * owned only after its sessions have been adopted, and only while the replica's own session may be believed.
  */
 
-import { backoffMs } from '../../backoff.ts';
+import { backoffMs } from '../../common/backoff.ts';
 import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
 import type { Ownership } from '../../election/observation.ts';
 import { desiredOwners } from '../../election/placement.ts';

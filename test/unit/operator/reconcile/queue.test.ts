@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backoffMs } from '../../../../src/backoff.ts';
+import { backoffMs } from '../../../../src/common/backoff.ts';
 import { type Next, RETRY_BACKOFF, startQueue } from '../../../../src/operator/reconcile/queue.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
 

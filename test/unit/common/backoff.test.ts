@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Backoff, backoffMs } from '../../src/backoff.ts';
+import { type Backoff, backoffMs } from '../../../src/common/backoff.ts';
 
 const someBackoff: fc.Arbitrary<Required<Backoff>> = fc
   .record({

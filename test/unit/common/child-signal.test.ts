@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { childSignal } from '../../src/child-signal.ts';
+import { childSignal } from '../../../src/common/child-signal.ts';
 
 it('a child aborts with its parent, for its reason, and also when the parent has been aborted before', () => {
   const parent = new AbortController();

@@ -1,6 +1,7 @@
 /**
- * What a plan is made of. A plan is a short ordered list; the executor runs it in order and stops at the first action
- * that does not succeed, so the order IS the protocol: read, fence, verify by a write, promote.
+ * What a plan is made of. The executor runs it in its order and stops at the first action that does not succeed, so the order IS the
+ * protocol: fence, let every grant expire, move the lock by one transaction, promote. No other order can be written down: whom a promotion
+ * is for, and that it may be, is said by the transaction before it and by nothing else.
  */
 import type { Condition } from '../api/leadergroup.ts';
 import type { OwnerRef, PodRef } from '../api/pod.ts';
@@ -35,22 +36,31 @@ export type TokenRule =
 export type Holder = { readonly session: string; readonly pod: PodRef };
 
 /**
- * The one kind of transaction there is on a lock: under the plan's bucket session and at the version the plan saw,
- * the lock leaves one session (or none) for another (or the same, or none).
+ * What every transaction on a lock has: under the plan's bucket session and at the version the plan saw, the lock leaves one session (or none)
+ * for another (or the same, or none).
  */
-export type LockTransaction = {
+type Change = {
   readonly guard: BucketGuard;
   readonly view: LockView;
-  /** Session that gives it up; null: it is free, or stays with `to`. */
-  readonly from: string | null;
-  /** Session that has it afterwards; null: nobody. */
-  readonly to: Holder | null;
   readonly token: TokenRule;
   /** The record that goes into the lock, but for the token, which the executor completes by `token`. */
   readonly record: Omit<LockRecord, 'token'>;
 };
 
-export type Action =
+/** `from`: session that gives it up; null: it is free, or stays with `to`. `to`: who has it afterwards. */
+export type Locking = Change & { readonly from: string | null; readonly to: Holder };
+/** Nobody has it afterwards. */
+export type Unlocking = Change & { readonly from: string; readonly to: null };
+export type LockTransaction = Locking | Unlocking;
+
+export type Fence = {
+  readonly do: 'fence';
+  readonly targets: readonly FencingTarget[];
+  readonly because: 'move' | 'stray' | 'silence' | 'external' | 'overlap' | 'deletion';
+};
+
+/** What needs no proof that the lock is ours: reads, sessions, the finalizer, and what is left to do for a deleted group. */
+export type Preparation =
   | { readonly do: 'addFinalizer' }
   | { readonly do: 'removeFinalizer' }
   | { readonly do: 'readLock' }
@@ -59,22 +69,8 @@ export type Action =
   | { readonly do: 'listPods' }
   /** Opens a session for each pod that has none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
-  | {
-      readonly do: 'fence';
-      readonly targets: readonly FencingTarget[];
-      readonly because: 'move' | 'stray' | 'silence' | 'external' | 'overlap' | 'deletion';
-    }
-  /** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
-  | { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly string[] }
-  /** Takes a free lock. */
-  | { readonly do: 'take'; readonly transaction: LockTransaction }
-  /** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */
-  | { readonly do: 'verify'; readonly transaction: LockTransaction }
-  | { readonly do: 'handOver'; readonly transaction: LockTransaction }
-  | { readonly do: 'unlock'; readonly transaction: LockTransaction }
-  /** With the token and under the proof of this plan's own transaction. */
-  | { readonly do: 'promote'; readonly pod: PodVersion }
-  | { readonly do: 'labelFollowers'; readonly pods: readonly PodVersion[] }
+  /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
+  | { readonly do: 'destroySessions'; readonly sessions: readonly string[] }
   /** What stays of a deleted group in Consul: its last token, so that a group of this name goes on above it. Never in a shared key. */
   | {
       readonly do: 'bury';
@@ -92,9 +88,31 @@ export type Action =
       readonly pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[];
     }
   /** Reads the selectors of these controllers, so that no label is written that one of them selects by. */
-  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[] }
-  /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
-  | { readonly do: 'destroySessions'; readonly sessions: readonly string[] };
+  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[] };
+
+/** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
+export type AwaitGrantExpiry = { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly string[] };
+
+/** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */
+export type Verify = { readonly do: 'verify'; readonly transaction: Locking };
+/** The lock leaves its holder, for which every grant must have expired: a free one is taken, a held one handed over. */
+export type Pass = Take | HandOver;
+export type Take = { readonly do: 'take'; readonly wait: AwaitGrantExpiry; readonly transaction: Locking };
+export type HandOver = { readonly do: 'handOver'; readonly wait: AwaitGrantExpiry; readonly transaction: Locking };
+export type Unlock = { readonly do: 'unlock'; readonly wait: AwaitGrantExpiry; readonly transaction: Unlocking };
+
+/** Of the pod that the transaction of this plan has given the lock to, with its token. The version is the one read before the transaction. */
+export type Promote = { readonly do: 'promote'; readonly resourceVersion: string };
+export type LabelFollowers = {
+  readonly do: 'labelFollowers';
+  readonly follower: string;
+  readonly pods: readonly PodVersion[];
+};
+
+/** What the transaction of a plan must have proven. `fence`: of pods that carry the label beside the holder. */
+export type FollowUp = Fence | Promote | LabelFollowers;
+
+export type Action = Fence | Preparation | AwaitGrantExpiry | Verify | Pass | Unlock | FollowUp;
 
 /** What the group's conditions say while things are as observed. */
 export type Verdict = {
@@ -104,8 +122,8 @@ export type Verdict = {
   readonly stalled: { readonly reason: string; readonly message: string } | null;
 };
 
-export type Plan = {
-  readonly actions: readonly Action[];
+/** What there is to say of a plan, whatever it does. */
+export type Premises = {
   /** CamelCase cause of a change of leader, for events, history and metrics; empty when none is planned. */
   readonly cause: string;
   /** In words, for the log. */
@@ -115,3 +133,39 @@ export type Plan = {
   /** Milliseconds until it is worth looking again without an event; null: not at all. */
   readonly againMs: number | null;
 };
+
+/** Nothing to do. */
+export type Idle = Premises & { readonly kind: 'idle' };
+
+/** Labels come off, something is read or prepared; no lock moves, and nobody is promoted. */
+export type Look = Premises & {
+  readonly kind: 'look';
+  readonly fence: readonly Fence[];
+  readonly after: readonly Preparation[];
+};
+
+/** One transaction on the lock, before it whatever it makes necessary, after it what it alone allows. */
+export type Moves =
+  | { readonly fence: readonly Fence[]; readonly lock: Verify; readonly after: readonly FollowUp[] }
+  | { readonly fence: readonly Fence[]; readonly lock: Pass | Verify; readonly after: readonly Promote[] }
+  | { readonly fence: readonly Fence[]; readonly lock: Unlock; readonly after: readonly [] };
+
+export type Transition = Premises & { readonly kind: 'transition' } & Moves;
+
+export type Plan = Idle | Look | Transition;
+
+/** All that a plan does, in the order in which the executor does it. */
+export function actionsOf(plan: Plan): readonly Action[] {
+  switch (plan.kind) {
+    case 'idle':
+      return [];
+    case 'look':
+      return [...plan.fence, ...plan.after];
+    case 'transition':
+      return [...plan.fence, ...(plan.lock.do === 'verify' ? [] : [plan.lock.wait]), plan.lock, ...plan.after];
+  }
+}
+
+/** Uid of the pod that has the lock after the plan's transaction; null: there is none, or nobody. */
+export const nextHolder = (plan: Plan): string | null =>
+  plan.kind === 'transition' ? (plan.lock.transaction.to?.pod.uid ?? null) : null;

@@ -1,6 +1,6 @@
 /** Labels that somebody else writes too: when they are put right, and what is said of it. */
 import type { PodRef } from '../api/pod.ts';
-import type { FencingTarget, Plan } from './actions.ts';
+import type { FencingTarget, Look } from './actions.ts';
 import { refOf } from './fencing.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { look } from './plans.ts';
@@ -25,7 +25,7 @@ export function unknownContester(o: Observation, wrong: (observed: ObservedPod) 
 }
 
 /** null: nobody to ask for. */
-export const askFor = (pod: PodRef | null): Plan | null =>
+export const askFor = (pod: PodRef | null): Look | null =>
   pod === null ? null : look([{ do: 'readContester', pod }], 'finding out who else writes the label');
 
 /** '' without a contest. */

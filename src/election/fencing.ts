@@ -3,7 +3,7 @@
  * promotion of that pod under way then loses it to a conflict. (Rule (b) behind promise I1.)
  */
 import type { PodRef } from '../api/pod.ts';
-import type { Action, FencingTarget, PodVersion } from './actions.ts';
+import type { Fence, FencingTarget, PodVersion, Promote } from './actions.ts';
 import { finished, labelled, needsNoFencing, neverAgain } from './candidates.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 
@@ -15,6 +15,11 @@ export const refOf = ({ pod }: ObservedPod): PodRef => ({ namespace: pod.namespa
 export const versionRef = (observed: ObservedPod): PodVersion => ({
   ...refOf(observed),
   resourceVersion: observed.pod.resourceVersion,
+});
+
+export const promotion = ({ pod }: ObservedPod): Promote => ({
+  do: 'promote',
+  resourceVersion: pod.resourceVersion,
 });
 
 export function fencingTarget(o: Observation, observed: ObservedPod): FencingTarget {
@@ -66,9 +71,6 @@ function unknownHolder(o: Observation, lock: LockView, spared: string | null): r
 }
 
 /** The action, or none when there is nobody to fence. */
-export function fence(
-  targets: readonly FencingTarget[],
-  because: Extract<Action, { do: 'fence' }>['because'],
-): readonly Action[] {
+export function fence(targets: readonly FencingTarget[], because: Fence['because']): readonly Fence[] {
   return targets.length === 0 ? [] : [{ do: 'fence', targets, because }];
 }

@@ -4,9 +4,8 @@
  */
 import type { GateAnswer } from '../api/gate.ts';
 import { sinceAnnotation } from '../api/names.ts';
-import type { Pod, PodRef } from '../api/pod.ts';
+import type { Pod } from '../api/pod.ts';
 import { isTime } from '../api/time.ts';
-import type { Action, Plan } from './actions.ts';
 import { type LabelView, labelled } from './candidates.ts';
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
@@ -59,23 +58,4 @@ export function promoted(o: Pick<GateView, 'group' | 'pods'>, lock: LockView, ho
   const found = o.pods.find(({ pod }) => pod.uid === holder.podUid);
   if (found === undefined || o.group.deleting || !labelled(o.group, found)) return null;
   return tokenOf(found.pod, o.group.name) === recordedToken(lock) ? found.pod : null;
-}
-
-/** Before a lock leaves its holder every grant that the holder may still believe must have run out. */
-export const withGrantsAwaited = (o: Observation, plan: Plan): Plan => ({
-  ...plan,
-  actions: plan.actions.flatMap((action) =>
-    leavesHolder(action) ? [awaitGrantExpiry(o, action.transaction.to), action] : [action],
-  ),
-});
-
-type Leaving = Extract<Action, { do: 'take' | 'handOver' | 'unlock' }>;
-
-const leavesHolder = (action: Action): action is Leaving =>
-  action.do === 'take' || action.do === 'handOver' || action.do === 'unlock';
-
-/** Whoever gets the lock may believe its own grant; a pod without a process believes nothing. A pod that is merely gone may have one. */
-function awaitGrantExpiry(o: Observation, to: { readonly pod: PodRef } | null): Action {
-  const over = o.pods.filter(({ pod }) => pod.stopped).map(({ pod }) => pod.uid);
-  return { do: 'awaitGrantExpiry', exempt: to === null ? over : [...over, to.pod.uid] };
 }

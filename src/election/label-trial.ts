@@ -1,10 +1,10 @@
 /** Of a controller that cannot be read one pod is written first: the trial. */
-import type { Action, Plan } from './actions.ts';
+import { type Action, type FollowUp, type Look, nextHolder, type Plan, type Transition } from './actions.ts';
 import { labelled } from './candidates.ts';
-import { labelWrites, withoutPods } from './label-writes.ts';
+import { labelWrites, withoutPods, writesOf } from './label-writes.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { unreadOwners } from './owners.ts';
-import { look, nothing, notReady, rest } from './plans.ts';
+import { look, nothing, notReady, rest, transition, withFirst } from './plans.ts';
 import { tokenOf } from './token.ts';
 
 /** A controller that cannot be read must have kept a pod for so long after our write before more of its pods are written. */
@@ -17,7 +17,7 @@ export const TRIAL_MS = 2000;
  * **Guarantees** What is left of a plan is a prefix of it, so its order still holds.
  */
 export function withOwnersKnown(o: Observation, plan: Plan): Plan {
-  const written = plan.actions.flatMap((action) => labelWrites(o, action));
+  const written = writesOf(o, plan);
   if (written.length === 0) return plan;
   const unread = written.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
   if (unread.length > 0) {
@@ -33,20 +33,50 @@ export function withOwnersKnown(o: Observation, plan: Plan): Plan {
  * is sent, for nothing but a promotion that must wait.
  */
 function onTrial(o: Observation, plan: Plan): Plan {
+  if (plan.kind === 'idle') return plan;
   const trial = beginTrial();
-  const refused = plan.actions.map((action) => labelWrites(o, action).filter((observed) => !trial.may(observed)));
-  const first = refused.findIndex((pods) => pods.length > 0);
-  const action = plan.actions[first];
-  if (action === undefined) return plan;
-  const part = withoutPods(action, new Set(refused[first]?.map(({ pod }) => pod.uid)));
-  const before = plan.actions.slice(0, first);
-  const kept = action.do === 'promote' ? before.filter(({ do: what }) => !MOVES.has(what)) : before;
-  const actions = [...kept, ...part];
-  return actions.some(({ do: what }) => what !== 'verify') ? { ...plan, actions } : awaitTrial(o, trial.waitMs());
+  const refused = (action: Action): ReadonlySet<string> =>
+    new Set(labelWrites(o, action, nextHolder(plan)).flatMap((each) => (trial.may(each) ? [] : [each.pod.uid])));
+  const left = plan.kind === 'look' ? allowedLook(plan, refused) : allowedTransition(plan, refused);
+  return left ?? awaitTrial(o, trial.waitMs());
 }
 
-/** They come right before the promotion that they are for. */
-const MOVES: ReadonlySet<Action['do']> = new Set(['take', 'handOver']);
+/** Uids of the pods of an action that must wait. */
+type Refused = (action: Action) => ReadonlySet<string>;
+
+/** null: nothing is left of it. */
+function allowedLook(plan: Look, refused: Refused): Plan | null {
+  const fence = allowed(plan.fence, refused);
+  const preparations = allowed(plan.after, refused);
+  const after = fence.whole ? preparations.left : [];
+  return fence.left.length + after.length > 0 ? { ...plan, fence: fence.left, after } : null;
+}
+
+function allowedTransition(plan: Transition, refused: Refused): Plan | null {
+  const { lock, cause, reason, verdict, againMs } = plan;
+  const fence = allowed(plan.fence, refused);
+  const followUps = allowed<FollowUp>(plan.after, refused);
+  if (fence.whole && followUps.whole) return plan;
+  if (fence.whole && lock.do === 'verify') {
+    const any = fence.left.length + followUps.left.length > 0;
+    return any ? transition(plan, { fence: fence.left, lock, after: followUps.left }) : null;
+  }
+  const said = { kind: 'idle', cause, reason, verdict, againMs } as const;
+  return fence.left.length > 0 ? withFirst(fence.left, said) : null;
+}
+
+/** The actions up to the first of which a pod must wait, and of that one the other pods. */
+function allowed<Some extends Action>(
+  actions: readonly Some[],
+  refused: Refused,
+): { readonly left: readonly Some[]; readonly whole: boolean } {
+  const waiting = actions.map(refused);
+  const first = waiting.findIndex((uids) => uids.size > 0);
+  const action = actions[first];
+  if (action === undefined) return { left: actions, whole: true };
+  const part = withoutPods(action, waiting[first] ?? new Set());
+  return { left: [...actions.slice(0, first), ...part], whole: false };
+}
 
 /** Who leads goes on meanwhile, and the group says of itself what it said. */
 function awaitTrial(o: Observation, waitMs: number): Plan {

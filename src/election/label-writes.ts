@@ -1,13 +1,13 @@
-/** Which labels an action of a plan changes. */
+/** Which labels a plan changes. */
 import type { PodRef } from '../api/pod.ts';
-import type { Action, FencingTarget } from './actions.ts';
+import { type Action, actionsOf, type FencingTarget, nextHolder, type Plan } from './actions.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 
 /** What is left of an action whose writes do not depend on one another. */
-export function withoutPods(action: Action, uids: ReadonlySet<string>): readonly Action[] {
+export function withoutPods<Some extends Action>(action: Some, uids: ReadonlySet<string>): readonly Some[] {
   const left = <T extends { readonly pod: PodRef }>(all: readonly T[]): readonly T[] =>
     all.filter(({ pod }) => !uids.has(pod.uid));
-  const some = <T>(all: readonly T[], make: (left: readonly T[]) => Action): readonly Action[] =>
+  const some = <T>(all: readonly T[], make: (left: readonly T[]) => Some): readonly Some[] =>
     all.length === 0 ? [] : [make(all)];
   if (action.do === 'fence') return some(left(action.targets), (targets) => ({ ...action, targets }));
   if (action.do === 'cleanUp') return some(left(action.pods), (pods) => ({ ...action, pods }));
@@ -18,8 +18,15 @@ export function withoutPods(action: Action, uids: ReadonlySet<string>): readonly
   );
 }
 
-/** Pods whose label the action changes. One that is silence's business is left out: its deadline does not wait. */
-export function labelWrites(o: Observation, action: Action): readonly ObservedPod[] {
+/** Pods whose label the plan changes. */
+export const writesOf = (o: Observation, plan: Plan): readonly ObservedPod[] =>
+  actionsOf(plan).flatMap((action) => labelWrites(o, action, nextHolder(plan)));
+
+/**
+ * Pods whose label the action changes. One that is silence's business is left out: its deadline does not wait. `next`: uid of whom a promotion
+ * is for.
+ */
+export function labelWrites(o: Observation, action: Action, next: string | null): readonly ObservedPod[] {
   const { key, leader, follower } = o.group.spec.label;
   const known = new Map(o.pods.map((observed) => [observed.pod.uid, observed]));
   const changed = (uid: string, to: string | null): readonly ObservedPod[] => {
@@ -28,7 +35,7 @@ export function labelWrites(o: Observation, action: Action): readonly ObservedPo
   };
   const after = ({ label }: FencingTarget): string | null => (label === 'follower' ? follower : null);
   const writes = ({ label }: FencingTarget): boolean => label === 'follower' || label === 'remove';
-  if (action.do === 'promote') return changed(action.pod.uid, leader);
+  if (action.do === 'promote') return next === null ? [] : changed(next, leader);
   if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
   if (action.do === 'cleanUp')
     return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));

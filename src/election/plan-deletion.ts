@@ -5,13 +5,13 @@
  * an earlier life, and a next group of this name fences whoever is still labelled before anyone is promoted.
  */
 import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
-import type { Action, Plan } from './actions.ts';
+import type { Idle, Look, Plan, Premises, Preparation } from './actions.ts';
 import { labelled, promotedHere } from './candidates.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from './fencing.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { rememberedToken } from './observed-tokens.ts';
 import { unlockOf } from './plan-restrained.ts';
-import { look, nothing, notReady, rest } from './plans.ts';
+import { look, nothing, notReady, quietly, rest, transition, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
@@ -49,7 +49,7 @@ function ownersTimeMs({ ownership, consulUnreachable, nowMs, deletionSeenMs }: O
 }
 
 /** What holds the deletion up, for people; it goes on by itself after a minute at the latest. */
-const waiting = (why: string, againMs: number): Plan =>
+const waiting = (why: string, againMs: number): Idle =>
   rest(
     notReady(
       'Deleting',
@@ -59,8 +59,13 @@ const waiting = (why: string, againMs: number): Plan =>
   );
 
 /** As `look`; should one of the actions fail, people see that the group is being deleted, and why it is still there. */
-const deletion = (actions: readonly Action[], reason: string): Plan => ({
-  ...look(actions, reason),
+const deletion = (after: readonly Preparation[], reason: string): Look => ({
+  ...look(after, reason),
+  ...deleting(reason),
+});
+
+const deleting = (reason: string): Premises => ({
+  ...quietly(reason),
   verdict: notReady('Deleting', 'the LeaderGroup is being deleted'),
 });
 
@@ -83,7 +88,8 @@ function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
       .map((target) => fencingTarget(o, target)),
     'deletion',
   );
-  if (off.length > 0) return deletion(off, 'the group is deleted while Consul is unreachable; removing labels first');
+  if (off.length > 0)
+    return withFirst(off, deletion([], 'the group is deleted while Consul is unreachable; removing labels first'));
   if (waitedMs < PATIENCE_MS) return waiting('Consul is unreachable', Math.min(AGAIN_MS, PATIENCE_MS - waitedMs));
   return deletion(
     [...cleanUp(o), { do: 'removeFinalizer' }],
@@ -100,8 +106,9 @@ function deleteWithConsul(o: Observation): Plan {
   }
   const off = fence(fencingForMove(o, lock, null), 'deletion');
   const unlock = unlockOf(o, lock, holder);
-  if (off.length > 0 || unlock.length > 0)
-    return deletion([...off, ...unlock], 'the group is deleted; releasing its label and lock');
+  const releasing = 'the group is deleted; releasing its label and lock';
+  if (unlock !== null) return transition(deleting(releasing), { fence: off, lock: unlock, after: [] });
+  if (off.length > 0) return withFirst(off, deletion([], releasing));
   return deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }], 'the group is deleted; cleaning up');
 }
 
@@ -109,7 +116,7 @@ function deleteWithConsul(o: Observation): Plan {
  * Before the pods are cleaned, which may be all that still knows the last token. Nothing where no token was ever given, or where it is
  * done already. (Promise I5.)
  */
-function burial(o: Observation, lock: LockView): readonly Action[] {
+function burial(o: Observation, lock: LockView): readonly Preparation[] {
   const token = Math.max(rememberedToken(lock), o.highestObserved);
   if (o.ownership.kind !== 'owned' || token === 0 || !oursToWrite(o, lock)) return [];
   if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
@@ -133,7 +140,7 @@ const oursToWrite = (o: Observation, lock: LockView): boolean =>
   o.keys.record !== null || lock.session === null || holderAmong(o.sessions, lock) !== null;
 
 /** Whoever must keep this group's label keeps its token too: the next group of this name knows it by that, and fences it. (Promise I4.) */
-function cleanUp(o: Observation): readonly Action[] {
+function cleanUp(o: Observation): readonly Preparation[] {
   const marked = o.pods.filter((observed) => carriesOurs(o, observed) && !keepsLabel(o, observed));
   const pods = marked.map((observed) => ({ pod: versionRef(observed), label: labelOnCleanUp(o, observed) }));
   return pods.length === 0 ? [] : [{ do: 'cleanUp', pods }];

@@ -2,13 +2,13 @@
  * The record cannot be believed, so nothing says whose promotion may be under way: everyone but the nominee is written
  * off, from a fresh list, and the next token is above all that their answers show.
  */
-import type { Action, Plan } from './actions.ts';
+import type { Pass, Plan, Verify } from './actions.ts';
 import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
-import { fence, fencingTarget, refOf, versionRef } from './fencing.ts';
+import { fence, fencingTarget, promotion, refOf } from './fencing.ts';
 import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { lockDelayed, waitForCandidate } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
-import { act, look, nothing } from './plans.ts';
+import { electing, look, nothing, transition } from './plans.ts';
 import { openingFor, suitableSession } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -60,16 +60,16 @@ function electAnew(
   trust: Trust,
 ): Plan {
   const others = o.pods.filter((observed) => observed.pod.uid !== nominee.pod.uid && concerned(o, holder, observed));
-  const actions: readonly Action[] = [
-    ...fence(
+  const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';
+  const reason = `the record of the lock is not trusted (${trust}); electing ${nominee.pod.name}`;
+  return transition(electing(cause, reason), {
+    fence: fence(
       others.map((other) => fencingTarget(o, other)),
       'move',
     ),
-    lockFor(o, guard, lock, holder, nominee, session),
-    { do: 'promote', pod: versionRef(nominee) },
-  ];
-  const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';
-  return act(actions, cause, `the record of the lock is not trusted (${trust}); electing ${nominee.pod.name}`);
+    lock: lockFor(o, guard, lock, holder, nominee, session),
+    after: [promotion(nominee)],
+  });
 }
 
 /** Those fenced since the lock has this version are done, unless labelled again: else each would wake the group once more. */
@@ -87,10 +87,9 @@ function lockFor(
   holder: MemberSession | null,
   nominee: ObservedPod,
   session: MemberSession,
-): Action {
+): Pass | Verify {
   const pod = refOf(nominee);
-  if (holder === null) return { do: 'take', transaction: transaction.take(o, guard, lock, session, pod) };
-  if (holder.podUid === pod.uid)
-    return { do: 'verify', transaction: transaction.verify(o, guard, lock, holder, pod, true) };
-  return { do: 'handOver', transaction: transaction.handOver(holder.id, o, guard, lock, session, pod) };
+  if (holder === null) return transaction.take(o, guard, lock, session, pod);
+  if (holder.podUid === pod.uid) return transaction.verify(o, guard, lock, holder, pod, true);
+  return transaction.handOver(holder.id, o, guard, lock, session, pod);
 }

@@ -5,7 +5,7 @@ import { labelled } from './candidates.ts';
 import { askFor, contestMessage, due, unknownContester } from './contests.ts';
 import { fence, fencingForMove } from './fencing.ts';
 import type { LockView, Observation } from './observation.ts';
-import { act, look, ready, rest } from './plans.ts';
+import { look, ready, rest, withFirst } from './plans.ts';
 
 /**
  * Sessions of ours from an earlier life are adopted by the read itself (they then are `sessions`); one that is gone
@@ -23,7 +23,8 @@ export function planElsewhere(o: Observation, lock: LockView, session: string): 
   const verdict = ready('LedElsewhere', [held, contestMessage(o)].filter((part) => part !== '').join('; '));
   const targets = due(o, fencingForMove(o, lock, null));
   if (targets.length === 0) return rest(verdict);
-  return { ...act(fence(targets, 'external'), 'LedElsewhere', `${who} holds the lock`), verdict };
+  const said = { ...rest(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };
+  return withFirst(fence(targets, 'external'), said);
 }
 
 const NAME_LENGTH = 100;

@@ -1,11 +1,11 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
-import type { Action, FencingTarget, Plan, Verdict } from './actions.ts';
+import type { Fence, FencingTarget, Idle, Look, Plan, Verdict } from './actions.ts';
 import { excluded, fencingRefused, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { due } from './contests.ts';
-import { fence, fencingForMove, refOf, versionRef } from './fencing.ts';
+import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
 import { noCandidateMessage } from './ineligible.ts';
-import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
-import { act, look, notReady, ready, rest, until } from './plans.ts';
+import type { LockView, Observation, ObservedPod } from './observation.ts';
+import { electing, look, notReady, ready, rest, transition, until, withFirst } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 
@@ -21,8 +21,11 @@ export function planFree(o: Observation, lock: LockView): Plan {
     return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
   }
   const reason = `the lock is free; electing ${nominee.pod.name}`;
-  const actions = [...first, ...takeActions(o, o.ownership.guard, lock, nominee, session)];
-  return act(actions, causeOf(o, lock, nominee), reason);
+  return transition(electing(causeOf(o, lock, nominee), reason), {
+    fence: [...first, ...previous(o, lock, nominee)],
+    lock: transaction.take(o, o.ownership.guard, lock, session, refOf(nominee)),
+    after: [promotion(nominee)],
+  });
 }
 
 /** The recorded holder may stay (minReadySeconds is for newcomers), else who carries the label, else the best. */
@@ -44,23 +47,9 @@ const mayStay = (o: Observation, observed: ObservedPod): boolean =>
 const exposed = (o: Observation, lock: LockView): readonly FencingTarget[] =>
   o.group.spec.lockKey === null ? [] : fencingForMove(o, lock, null);
 
-export const withFirst = (first: readonly Action[], plan: Plan): Plan =>
-  first.length === 0 ? plan : { ...plan, actions: [...first, ...plan.actions] };
-
-function takeActions(
-  o: Observation,
-  guard: BucketGuard,
-  lock: LockView,
-  nominee: ObservedPod,
-  session: MemberSession,
-): readonly Action[] {
-  const spared = o.group.spec.lockKey === null ? fence(fencingForMove(o, lock, nominee.pod.uid), 'move') : [];
-  return [
-    ...spared,
-    { do: 'take', transaction: transaction.take(o, guard, lock, session, refOf(nominee)) },
-    { do: 'promote', pod: versionRef(nominee) },
-  ];
-}
+/** Without a lockKey nobody else can take the lock: the nominee is spared. */
+const previous = (o: Observation, lock: LockView, nominee: ObservedPod): readonly Fence[] =>
+  o.group.spec.lockKey === null ? fence(fencingForMove(o, lock, nominee.pod.uid), 'move') : [];
 
 function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): string {
   if (lock.record === null) return 'FirstElection';
@@ -68,7 +57,7 @@ function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): string {
 }
 
 /** Nobody can lead now: says why. */
-export function waitForCandidate(o: Observation): Plan {
+export function waitForCandidate(o: Observation): Idle | Look {
   const left = leftOver(o);
   if (left.length > 0)
     return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
@@ -93,7 +82,7 @@ function noMembers(o: Observation): Verdict {
 const ofThisIncarnation = ({ group }: Observation, { record }: LockView): boolean => record?.groupUid === group.uid;
 
 /** What there is to say while Consul keeps the lock closed; null when it does not. */
-export function lockDelayed(o: Observation): Plan | null {
+export function lockDelayed(o: Observation): Idle | null {
   if (o.lockDelayedUntilMs === null || o.nowMs >= o.lockDelayedUntilMs) return null;
   const detail =
     'Consul delays the lock because the session of its holder expired (lockDelaySeconds); the operator retries';

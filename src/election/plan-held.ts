@@ -1,13 +1,13 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
-import type { Action, Plan } from './actions.ts';
+import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
-import { fence, fencingForMove, fencingTarget, labelledPods, refOf, versionRef } from './fencing.ts';
+import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
 import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
-import { act, look, nothing, notReady, ready, rest, soonest } from './plans.ts';
+import { electing, look, nothing, notReady, ready, rest, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -75,7 +75,8 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (unknown !== null) return unknown;
   const repairs = repairsOf(held, holder);
   if (repairs.length > 0 || !session.proven || unverifiedButAsked(o)) {
-    return act([verifyOf(held, holder), ...repairs], 'LabelRestored', 'restoring labels and annotations');
+    const premises = electing('LabelRestored', 'restoring labels and annotations');
+    return transition(premises, { fence: [], lock: verifyOf(held, holder), after: repairs });
   }
   if (!suits(o, session)) return changeSession(held, holder);
   const missing = unsuited(o);
@@ -96,7 +97,7 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
 }
 
 /** Who undoes the repairs, where that is not known yet. */
-function contesterOf({ o, lock }: Held, holder: ObservedPod): Plan | null {
+function contesterOf({ o, lock }: Held, holder: ObservedPod): Look | null {
   const wrong = (observed: ObservedPod): boolean =>
     observed.pod.uid === holder.pod.uid
       ? promotable(o, lock, holder)
@@ -111,14 +112,14 @@ const followersRefused = (o: Observation): string =>
 const notReadyDetail = (lock: LockView): string =>
   `${lock.record?.holder.pod ?? 'the leader'} is not ready; failoverDelaySeconds has not passed yet`;
 
-function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly Action[] {
+function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly FollowUp[] {
   const strays = straysBeside(o, holder);
   return [
     ...fence(
       strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     ),
-    ...(promotable(o, lock, holder) && !onHold(o, holder) ? [{ do: 'promote', pod: versionRef(holder) } as const] : []),
+    ...(promotable(o, lock, holder) && !onHold(o, holder) ? [promotion(holder)] : []),
     ...followerLabels(o, holder),
   ];
 }
@@ -130,12 +131,14 @@ const straysBeside = (o: Observation, holder: ObservedPod): readonly ObservedPod
 const promotable = (o: Observation, lock: LockView, holder: ObservedPod): boolean =>
   holder.pod.ready && (!labelled(o.group, holder) || tokenOf(holder.pod, o.group.name) !== recordedToken(lock));
 
-function followerLabels(o: Observation, holder: ObservedPod): readonly Action[] {
+function followerLabels(o: Observation, holder: ObservedPod): readonly FollowUp[] {
+  const { follower } = o.group.spec.label;
+  if (follower === null) return [];
   if (o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs) return [];
   const wrong = membersOf(o).filter(
     (observed) => lacksFollowerLabel(o, holder, observed) && !labelled(o.group, observed) && !onHold(o, observed),
   );
-  return wrong.length === 0 ? [] : [{ do: 'labelFollowers', pods: wrong.map(versionRef) }];
+  return wrong.length === 0 ? [] : [{ do: 'labelFollowers', follower, pods: wrong.map(versionRef) }];
 }
 
 function lacksFollowerLabel(
@@ -152,10 +155,10 @@ function lacksFollowerLabel(
  * A token stands for one promotion: one that was promoted with it and has lost its label since (fenced while
  * Consul was silent, say) comes back with a higher one.
  */
-function verifyOf({ o, guard, lock, session }: Held, holder: ObservedPod): Action {
+function verifyOf({ o, guard, lock, session }: Held, holder: ObservedPod): Verify {
   const used = tokenOf(holder.pod, o.group.name) >= recordedToken(lock);
   const raise = holder.pod.ready && used && !labelled(o.group, holder);
-  return { do: 'verify', transaction: transaction.verify(o, guard, lock, session, refOf(holder), raise) };
+  return transaction.verify(o, guard, lock, session, refOf(holder), raise);
 }
 
 /** The spec's TTL or lock-delay was edited: a new session for the same pod, in one transaction; the label stays. */
@@ -164,14 +167,12 @@ function changeSession({ o, guard, lock, session }: Held, holder: ObservedPod): 
   if (next === null) {
     return look([openingFor(o, holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
   }
-  const moved = transaction.handOver(session.id, o, guard, lock, next, refOf(holder));
-  const promote: readonly Action[] =
-    labelled(o.group, holder) || holder.pod.ready ? [{ do: 'promote', pod: versionRef(holder) }] : [];
-  return act(
-    [{ do: 'handOver', transaction: moved }, ...promote],
-    'SessionChanged',
-    'sessionTTLSeconds or lockDelaySeconds has changed',
-  );
+  const after: readonly Promote[] = labelled(o.group, holder) || holder.pod.ready ? [promotion(holder)] : [];
+  return transition(electing('SessionChanged', 'sessionTTLSeconds or lockDelaySeconds has changed'), {
+    fence: [],
+    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(holder)),
+    after,
+  });
 }
 
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */
@@ -180,22 +181,21 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
   const nominee = rankedCandidates(o).find(({ pod }) => pod.uid !== session.podUid) ?? null;
   if (nominee !== null) return handOverTo(held, nominee, cause);
   if (replaceable && holder !== null) return keepIneligible(held, holder);
-  const actions: readonly Action[] = [
-    ...fence(fencingForMove(o, lock, null), 'move'),
-    { do: 'unlock', transaction: transaction.unlock(o, held.guard, lock, session) },
-  ];
-  return act(actions, cause, 'the leader can no longer lead, and there is no other candidate');
+  return transition(electing(cause, 'the leader can no longer lead, and there is no other candidate'), {
+    fence: fence(fencingForMove(o, lock, null), 'move'),
+    lock: transaction.unlock(o, held.guard, lock, session),
+    after: [],
+  });
 }
 
 function handOverTo({ o, guard, lock, session }: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
   const next = suitableSession(o, nominee);
   if (next === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
-  const actions: readonly Action[] = [
-    ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
-    { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },
-    { do: 'promote', pod: versionRef(nominee) },
-  ];
-  return act(actions, cause, `${cause}: handing over to ${nominee.pod.name}`);
+  return transition(electing(cause, `${cause}: handing over to ${nominee.pod.name}`), {
+    fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
+    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)),
+    after: [promotion(nominee)],
+  });
 }
 
 /** Nobody else can lead: the label stays where it is, a stray one elsewhere does not. */
@@ -211,7 +211,7 @@ function keepIneligible(held: Held, holder: ObservedPod): Plan {
       'stray',
     );
     const what = strays.length > 0 ? 'removing the leader label from other pods' : 'verifying the lock';
-    return act([verifyOf(held, holder), ...clean], 'LabelRestored', what);
+    return transition(electing('LabelRestored', what), { fence: [], lock: verifyOf(held, holder), after: clean });
   }
   return waitForCandidate(o);
 }

@@ -1,12 +1,12 @@
 /** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
-import type { Action, Plan, Verdict } from './actions.ts';
+import type { Idle, Plan, Unlock, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { due } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods } from './fencing.ts';
 import { promoted } from './gate.ts';
 import type { LabelStop, LockView, MemberSession, Observation } from './observation.ts';
 import { LABEL_STOP, unreadOwners } from './owners.ts';
-import { act, look, nothing, notReady, ready, rest, stalled, until } from './plans.ts';
+import { look, nothing, notReady, quietly, ready, rest, stalled, transition, until, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
 import { trustOf } from './trust.ts';
@@ -49,14 +49,12 @@ export function planOutage(o: Observation): Plan {
   const targets = hold || o.demotedForOutage ? [] : labelledPods(o);
   const verdict = outageVerdict(o, hold);
   if (targets.length === 0) return verdict === null ? nothing('Consul is unreachable') : rest(verdict);
-  const actions = fence(
+  const off = fence(
     targets.map((target) => fencingTarget(o, target)),
     'silence',
   );
-  return {
-    ...act(actions, 'ConsulUnreachable', 'Consul was unreachable past the deadline, and onConsulLoss is Demote'),
-    verdict,
-  };
+  const said = nothing('Consul was unreachable past the deadline, and onConsulLoss is Demote');
+  return withFirst(off, { ...said, cause: 'ConsulUnreachable', verdict });
 }
 
 /** The leader went while Consul is silent. Its label needs no deadline to be gone, and whoever waits for Ready should not think it there. */
@@ -131,8 +129,11 @@ function verifyPaused(o: Observation): Plan | null {
   if (o.verified && session.proven) return null;
   // No transaction proves a session past its deadline; a renewal must be acknowledged first, and that wakes the group.
   if (o.nowMs >= session.deadlineMs) return null;
-  const verified = transaction.verify(o, ownership.guard, lock, session, leader, false);
-  return look([{ do: 'verify', transaction: verified }], 'verifying the lock to answer the gate');
+  return transition(quietly('verifying the lock to answer the gate'), {
+    fence: [],
+    lock: transaction.verify(o, ownership.guard, lock, session, leader, false),
+    after: [],
+  });
 }
 
 /** The younger of two groups over the same pods stands down: it fences its leader, unlocks, and waits. */
@@ -146,31 +147,30 @@ export function planOverlap(o: Observation, older: string): Plan {
 }
 
 /** Labels off, lock given up, then `plan` says why. */
-export function standDown(o: Observation, plan: Plan): Plan {
+export function standDown(o: Observation, plan: Idle): Plan {
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
-  if (deniedMs > 0) return { ...plan, actions: fence(due(o, labelledTargets(o)), 'overlap'), againMs: deniedMs };
-  if (o.lock !== null) return leaving(plan, relinquish(o, o.lock));
+  if (deniedMs > 0) return withFirst(fence(due(o, labelledTargets(o)), 'overlap'), { ...plan, againMs: deniedMs });
+  if (o.lock !== null) return relinquish(o, o.lock, plan);
   // A key that may not be used is not read either, unless there is something of ours to undo.
   const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
   return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock has not been read yet');
 }
 
-const leaving = (plan: Plan, actions: readonly Action[]): Plan =>
-  actions.length === 0
-    ? plan
-    : { ...plan, actions, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
-
-function relinquish(o: Observation, lock: LockView): readonly Action[] {
+function relinquish(o: Observation, lock: LockView, plan: Idle): Plan {
   const holder = holderAmong(o.sessions, lock);
   const targets = holder === null ? due(o, labelledTargets(o)) : fencingForMove(o, lock, null);
-  return [...fence(targets, 'overlap'), ...unlockOf(o, lock, holder)];
+  const off = fence(targets, 'overlap');
+  const unlock = unlockOf(o, lock, holder);
+  const said = { ...plan, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
+  if (unlock !== null) return transition(said, { fence: off, lock: unlock, after: [] });
+  return off.length === 0 ? plan : withFirst(off, said);
 }
 
 const labelledTargets = (o: Observation) =>
   o.pods.filter((pod) => labelled(o.group, { ...pod, member: false })).map((pod) => fencingTarget(o, pod));
 
-/** Nothing when the lock is not ours to give up. */
-export function unlockOf(o: Observation, lock: LockView, holder: MemberSession | null): readonly Action[] {
-  if (holder === null || o.ownership.kind !== 'owned') return [];
-  return [{ do: 'unlock', transaction: transaction.unlock(o, o.ownership.guard, lock, holder) }];
+/** null: the lock is not ours to give up. */
+export function unlockOf(o: Observation, lock: LockView, holder: MemberSession | null): Unlock | null {
+  if (holder === null || o.ownership.kind !== 'owned') return null;
+  return transaction.unlock(o, o.ownership.guard, lock, holder);
 }

@@ -3,20 +3,19 @@
  * deletion, a label that may not be written, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
  */
 import { FINALIZER } from '../api/names.ts';
-import type { Action, Plan } from './actions.ts';
+import type { Fence, Plan } from './actions.ts';
 import { due } from './contests.ts';
 import { fence, fencingTarget, labelledPods } from './fencing.ts';
-import { withGrantsAwaited } from './gate.ts';
 import { withOwnersKnown } from './label-trial.ts';
 import { nextChangeMs } from './next-change.ts';
 import type { LockView, Observation } from './observation.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
-import { planFree, withFirst } from './plan-free.ts';
+import { planFree } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
 import { planLabelStop, planOutage, planOverlap, planPaused, silent, standDown } from './plan-restrained.ts';
-import { look, nothing, soonest, stalled } from './plans.ts';
+import { look, nothing, soonest, stalled, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { trustOf } from './trust.ts';
 
@@ -27,23 +26,23 @@ import { trustOf } from './trust.ts';
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
-export const plan = (o: Observation): Plan =>
-  withGrantsAwaited(o, withGroupKnown(o, withOwnersKnown(o, withTimers(o, decide(o)))));
+export const plan = (o: Observation): Plan => withGroupKnown(o, withOwnersKnown(o, withTimers(o, decide(o))));
 
 /**
  * A cache may show a group that another owner of the bucket has deleted: nobody is given a label for one that the API server has not shown
  * since this one got the bucket. While it is ours nobody else deletes it.
  */
 const withGroupKnown = (o: Observation, plan: Plan): Plan =>
-  o.groupKnown || !plan.actions.some(({ do: what }) => what === 'promote' || what === 'labelFollowers')
+  o.groupKnown || !labelsAnybody(plan)
     ? plan
     : look([{ do: 'readGroup' }], 'reading the group from the API server before the first label is written');
 
+const labelsAnybody = (plan: Plan): boolean =>
+  plan.kind === 'transition' && plan.after.some(({ do: what }) => what === 'promote' || what === 'labelFollowers');
+
 /** Whatever a plan that rests says of the group ends with time at the latest, be it only a counter in the status. */
 const withTimers = (o: Observation, plan: Plan): Plan =>
-  plan.actions.length > 0 || plan.verdict === null
-    ? plan
-    : { ...plan, againMs: soonest([plan.againMs, nextChangeMs(o)]) };
+  plan.kind !== 'idle' || plan.verdict === null ? plan : { ...plan, againMs: soonest([plan.againMs, nextChangeMs(o)]) };
 
 function decide(o: Observation): Plan {
   if (o.group.deleting) return planDeletion(o);
@@ -92,12 +91,12 @@ function planByLock(o: Observation): Plan {
 }
 
 /** A shared lock that we do not hold may be anyone's by now, also while Consul refuses us: nobody stays labelled. */
-function withoutLock(o: Observation): readonly Action[] {
+function withoutLock(o: Observation): readonly Fence[] {
   if (o.group.spec.lockKey === null || o.lock === null || o.fencingRefused !== null) return [];
   return holderAmong(o.sessions, o.lock) === null ? labelsOff(o) : [];
 }
 
-function labelsOff(o: Observation): readonly Action[] {
+function labelsOff(o: Observation): readonly Fence[] {
   const targets = labelledPods(o).map((pod) => fencingTarget(o, pod));
   return fence(due(o, targets), 'external');
 }

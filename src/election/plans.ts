@@ -1,18 +1,18 @@
 /** The few shapes that plans come in. */
-import type { Action, Plan, Verdict } from './actions.ts';
+import type { Fence, Idle, Look, Moves, Premises, Preparation, Transition, Verdict } from './actions.ts';
 import type { Observation } from './observation.ts';
 
 /** `null` verdicts leave the conditions as they stand: nothing was learnt that people should see. */
-export const nothing = (reason: string, againMs: number | null = null): Plan => ({
-  actions: [],
+export const nothing = (reason: string, againMs: number | null = null): Idle => ({
+  kind: 'idle',
   cause: '',
   reason,
   verdict: null,
   againMs,
 });
 
-export const rest = (verdict: Verdict, againMs: number | null = null): Plan => ({
-  actions: [],
+export const rest = (verdict: Verdict, againMs: number | null = null): Idle => ({
+  kind: 'idle',
   cause: '',
   reason: 'nothing to do',
   verdict,
@@ -20,23 +20,48 @@ export const rest = (verdict: Verdict, againMs: number | null = null): Plan => (
 });
 
 /** Reads or preparations after which the group is looked at again at once. */
-export const look = (actions: readonly Action[], reason: string): Plan => ({
-  actions,
-  cause: '',
-  reason,
-  verdict: null,
-  againMs: null,
+export const look = (after: readonly Preparation[], reason: string): Look => ({
+  kind: 'look',
+  fence: [],
+  after,
+  ...quietly(reason),
 });
 
-export const act = (actions: readonly Action[], cause: string, reason: string): Plan => ({
-  actions,
+/** `first`, if it is anything, before what the plan does; whatever the plan says of the group stays said. */
+export function withFirst(first: readonly Fence[], plan: Idle | Look): Idle | Look {
+  if (first.length === 0) return plan;
+  const after = plan.kind === 'idle' ? [] : plan.after;
+  const fence = plan.kind === 'idle' ? first : [...first, ...plan.fence];
+  return { ...plan, kind: 'look', fence, after };
+}
+
+export function transition(premises: Premises, moves: Moves): Transition {
+  assertConsistent(moves);
+  return { ...premises, kind: 'transition', ...moves };
+}
+
+/** What the types cannot say: the record names who has the lock, and nothing takes the label off the one that it was verified for. */
+function assertConsistent({ lock, after }: Moves): void {
+  const { to, record } = lock.transaction;
+  if (to === null) return;
+  if (record.holder.uid !== to.pod.uid) throw new Error(`the record names ${record.holder.pod}, not ${to.pod.name}`);
+  for (const action of after)
+    if (action.do === 'fence' && action.targets.some(({ pod }) => pod.uid === to.pod.uid))
+      throw new Error(`the holder ${to.pod.name} is fenced under its own verification`);
+}
+
+/** Of a change of leader: people see that one is being elected, and why. */
+export const electing = (cause: string, reason: string): Premises => ({
   cause,
   reason,
-  verdict: electing(reason),
+  verdict: notReady('Electing', reason),
   againMs: null,
 });
 
-export const stalled = (reason: string, message: string): Plan =>
+/** Of what people need not hear of. */
+export const quietly = (reason: string): Premises => ({ cause: '', reason, verdict: null, againMs: null });
+
+export const stalled = (reason: string, message: string): Idle =>
   rest({ ready: { status: 'False', reason }, detail: message, stalled: { reason, message } });
 
 export const ready = (reason: 'Led' | 'LedElsewhere' | 'ScaledToZero', detail = ''): Verdict => ({
@@ -49,8 +74,6 @@ export const notReady = (
   reason: 'Electing' | 'NoCandidate' | 'NoMembers' | 'ConsulUnreachable' | 'LockDelay' | 'Deleting' | 'LabelContested',
   detail: string,
 ): Verdict => ({ ready: { status: 'False', reason }, detail, stalled: null });
-
-const electing = (detail: string): Verdict => notReady('Electing', detail);
 
 /** Earliest of the moments at which it is worth looking again; null without any. */
 export function soonest(moments: readonly (number | null)[]): number | null {

@@ -1,6 +1,6 @@
 /** Which of a member's sessions counts, and which are missing or left over. */
 import type { PodRef } from '../api/pod.ts';
-import type { Action } from './actions.ts';
+import type { Preparation } from './actions.ts';
 import { rankedCandidates } from './candidates.ts';
 import { refOf } from './fencing.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
@@ -24,7 +24,7 @@ export const suitableSession = (o: Observation, { pod }: ObservedPod): MemberSes
  * Opens what `first` lacks, which need not be a candidate (a recorded holder within minReadySeconds, say), and what the
  * candidates lack.
  */
-export const openingFor = (o: Observation, first: ObservedPod): Action => ({
+export const openingFor = (o: Observation, first: ObservedPod): Preparation => ({
   do: 'openSessions',
   pods: [refOf(first), ...unsuited(o).filter(({ uid }) => uid !== first.pod.uid)],
 });

@@ -1,6 +1,6 @@
 /** Builds the transactions of a plan: who gives the lock up, who has it then, under which token, with which record. */
 import type { PodRef } from '../api/pod.ts';
-import type { LockTransaction, TokenRule } from './actions.ts';
+import type { AwaitGrantExpiry, HandOver, Locking, Take, TokenRule, Unlock, Verify } from './actions.ts';
 import type { BucketGuard, LockView, MemberSession, Observation } from './observation.ts';
 import { recordedToken, rememberedToken } from './observed-tokens.ts';
 import type { LockRecord } from './record.ts';
@@ -18,21 +18,27 @@ function above(o: Observation, lock: LockView): TokenRule {
   return { kind: 'above', token: Math.max(rememberedToken(lock), o.highestObserved, floor) };
 }
 
-type Build = (
+type Build<Result> = (
   o: Observation,
   guard: BucketGuard,
   lock: LockView,
   session: MemberSession,
   pod: PodRef,
-) => LockTransaction;
+) => Result;
 
-const take: Build = (o, guard, lock, session, pod) => ({
+const locking: Build<Locking> = (o, guard, lock, session, pod) => ({
   guard,
   view: lock,
   from: null,
   to: { session: session.id, pod },
   token: above(o, lock),
   record: recordAfter(o, lock, pod),
+});
+
+const take: Build<Take> = (o, guard, lock, session, pod) => ({
+  do: 'take',
+  wait: awaitGrantExpiry(o, pod),
+  transaction: locking(o, guard, lock, session, pod),
 });
 
 /** The holder locks again. `raise` when its token was used for a promotion that has been undone. */
@@ -43,25 +49,45 @@ const verify = (
   session: MemberSession,
   pod: PodRef,
   raise: boolean,
-): LockTransaction => ({
-  ...take(o, guard, lock, session, pod),
-  token: raise ? above(o, lock) : { kind: 'keep', token: recordedToken(lock) },
+): Verify => ({
+  do: 'verify',
+  transaction: {
+    ...locking(o, guard, lock, session, pod),
+    token: raise ? above(o, lock) : { kind: 'keep', token: recordedToken(lock) },
+  },
 });
 
-const handOver = (from: string, ...args: Parameters<Build>): LockTransaction => ({ ...take(...args), from });
+const handOver = (from: string, ...[o, guard, lock, session, pod]: Parameters<Build<HandOver>>): HandOver => ({
+  do: 'handOver',
+  wait: awaitGrantExpiry(o, pod),
+  transaction: { ...locking(o, guard, lock, session, pod), from },
+});
 
 /** The record stays as it is: it names the last holder and its token for whoever locks next. */
-function unlock(o: Observation, guard: BucketGuard, lock: LockView, session: MemberSession): LockTransaction {
+function unlock(o: Observation, guard: BucketGuard, lock: LockView, session: MemberSession): Unlock {
   const known = o.pods.find(({ pod }) => pod.uid === session.podUid);
   const holder = lock.record?.holder ?? { uid: session.podUid, pod: known?.pod.name ?? session.podUid };
   return {
-    guard,
-    view: lock,
-    from: session.id,
-    to: null,
-    token: { kind: 'keep', token: recordedToken(lock) },
-    record: { ...recordAfter(o, lock, { namespace: o.group.namespace, name: holder.pod, uid: holder.uid }) },
+    do: 'unlock',
+    wait: awaitGrantExpiry(o, null),
+    transaction: {
+      guard,
+      view: lock,
+      from: session.id,
+      to: null,
+      token: { kind: 'keep', token: recordedToken(lock) },
+      record: recordAfter(o, lock, { namespace: o.group.namespace, name: holder.pod, uid: holder.uid }),
+    },
   };
+}
+
+/**
+ * Before a lock leaves its holder every grant that the holder may still believe must have run out. Whoever gets the lock may believe its own
+ * grant; a pod without a process believes nothing. A pod that is merely gone may have one.
+ */
+function awaitGrantExpiry(o: Observation, next: PodRef | null): AwaitGrantExpiry {
+  const over = o.pods.filter(({ pod }) => pod.stopped).map(({ pod }) => pod.uid);
+  return { do: 'awaitGrantExpiry', exempt: next === null ? over : [...over, next.uid] };
 }
 
 export const transaction = { take, verify, handOver, unlock } as const;

@@ -25,6 +25,7 @@ const world = (file: string, find: string, replace: string): Edit => ({
 });
 
 const LOCKS = 'operator/execute/execute-locks.ts';
+const EXECUTE = 'operator/execute/execute.ts';
 const TXN = 'operator/execute/lock-txn.ts';
 const FOLLOW = 'operator/sharding/follow.ts';
 const MOVES = 'operator/sharding/moves.ts';
@@ -164,8 +165,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         LOCKS,
-        "if (result.kind === 'rejected') return refusal(run, change, result.rejections);\n  locks.applied",
-        "if (result.kind === 'rejected') {\n    if (change.to === null) return refusal(run, change, result.rejections);\n    run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };\n    return OK;\n  }\n  locks.applied",
+        "  if (result.kind === 'rejected') return refusal(run, change, result.rejections);\n  committed(run, result.entries);\n  run.memory",
+        "  if (result.kind === 'rejected') return { kind: 'ok', proof: { pod: change.to.pod, token } };\n  committed(run, result.entries);\n  run.memory",
       ),
     ],
   },
@@ -177,8 +178,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         HELD,
-        "    ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n    { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n",
-        "    { do: 'handOver', transaction: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)) },\n    { do: 'promote', pod: versionRef(nominee) },\n    ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n",
+        "    fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)),\n    after: [promotion(nominee)],\n",
+        "    fence: [],\n    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)),\n    after: [promotion(nominee), ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move')],\n",
       ),
     ],
   },
@@ -187,7 +188,13 @@ export const mutants: readonly Mutant[] = [
     promises: ['I2'],
     attacks: [],
     what: 'a label is put right without a verification before it',
-    edits: [edit(HELD, 'return act([verifyOf(held, holder), ...repairs],', 'return act([...repairs],')],
+    edits: [
+      edit(
+        EXECUTE,
+        'const locked = await attempt(run, () => changeLock(run, lock.transaction));',
+        "const unproven = { kind: 'ok', proof: { pod: lock.transaction.to.pod, token: lock.transaction.token.token } } as const;\n  const locked = lock.do === 'verify' ? unproven : await attempt(run, () => changeLock(run, lock.transaction));",
+      ),
+    ],
   },
   {
     id: 'deadline-counted-from-the-reply',
@@ -1015,7 +1022,13 @@ export const mutants: readonly Mutant[] = [
     promises: ['I6', 'I9'],
     attacks: [],
     what: 'of several followers none is labelled while one of them is on trial',
-    edits: [edit('election/label-trial.ts', 'const actions = [...kept, ...part];', 'const actions = kept;')],
+    edits: [
+      edit(
+        'election/label-trial.ts',
+        'const part = withoutPods(action, waiting[first] ?? new Set());',
+        'const part: readonly Some[] = [];',
+      ),
+    ],
   },
   {
     id: 'stop-forgotten-with-the-process',
@@ -1186,7 +1199,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I2', 'I6'],
     attacks: [],
     what: 'a label is given for a group that another owner of the bucket has deleted, because a cache shows it',
-    edits: [edit('election/plan.ts', '  o.groupKnown || !plan', '  o.groupKnown || o.nowMs > 0 || !plan')],
+    edits: [edit('election/plan.ts', '  o.groupKnown || !labels', '  o.groupKnown || o.nowMs > 0 || !labels')],
   },
   {
     id: 'fight-of-a-follower-holds-its-promotion-up',

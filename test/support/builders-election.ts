@@ -1,7 +1,7 @@
 /** What a decision rests on, with sensible defaults: a group of ready pods whose lock is held for the first by its session. */
 import type { LeaderGroup } from '../../src/api/leadergroup.ts';
 import type { Pod } from '../../src/api/pod.ts';
-import type { Action, Plan } from '../../src/election/actions.ts';
+import { type Action, actionsOf, type Plan } from '../../src/election/actions.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from '../../src/election/observation.ts';
 import { highestObservedToken } from '../../src/election/observed-tokens.ts';
 import type { LockRecord } from '../../src/election/record.ts';
@@ -124,20 +124,25 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
 }
 
 /** A plan's actions as short words, in order: `fence a`, `take b`, `promote b`. */
-export const steps = ({ actions }: Plan): readonly string[] =>
-  // That every plan waits for the grants where it must is the business of gate.test.ts.
-  actions.filter((action) => action.do !== 'awaitGrantExpiry').map(inWords);
+export const steps = (plan: Plan): readonly string[] =>
+  actionsOf(plan)
+    // That every plan waits for the grants where it must is the business of gate.test.ts.
+    .filter((action) => action.do !== 'awaitGrantExpiry')
+    .map((action) => inWords(action, plan));
 
-function inWords(action: Action): string {
+/** As `steps`, what is done without whom it is done to. */
+export const kinds = (plan: Plan): readonly Action['do'][] => actionsOf(plan).map((action) => action.do);
+
+function inWords(action: Action, plan: Plan): string {
   switch (action.do) {
     case 'fence':
       return `fence ${action.targets.map(({ pod }) => pod.name).join(',')}`;
     case 'take':
     case 'verify':
     case 'handOver':
-      return `${action.do} ${action.transaction.to?.pod.name ?? ''}`;
+      return `${action.do} ${action.transaction.to.pod.name}`;
     case 'promote':
-      return `promote ${action.pod.name}`;
+      return `promote ${plan.kind === 'transition' ? (plan.lock.transaction.to?.pod.name ?? '') : ''}`;
     case 'openSessions':
     case 'labelFollowers':
       return `${action.do} ${action.pods.map(({ name }) => name).join(',')}`;
@@ -163,7 +168,8 @@ function inWords(action: Action): string {
 }
 
 /** The action of this kind; fails when the plan has none. */
-export function theAction<K extends Action['do']>({ actions }: Plan, kind: K): Extract<Action, { do: K }> {
+export function theAction<K extends Action['do']>(plan: Plan, kind: K): Extract<Action, { do: K }> {
+  const actions = actionsOf(plan);
   const found = actions.find((action) => action.do === kind);
   if (found === undefined) throw new Error(`no ${kind} among ${actions.map((action) => action.do).join(', ')}`);
   return found as Extract<Action, { do: K }>;

@@ -1,38 +1,48 @@
 /** Transactions on a lock, and what their refusals mean. */
-import type { LockTransaction, TokenRule } from '../../election/actions.ts';
+import type { AwaitGrantExpiry, Locking, LockTransaction, TokenRule, Unlocking } from '../../election/actions.ts';
 import type { BucketGuard, LockView } from '../../election/observation.ts';
 import type { LockRecord } from '../../election/record.ts';
 import { fencingVersion, verificationOf } from '../../election/trust.ts';
-import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
+import { ConsulError, type KvEntry, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
 import { groupKey } from '../cache/store.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { buryOps, lockOps } from './lock-txn.ts';
-import { again, answeredToken, failed, later, OK, type Run, type Step } from './run.ts';
+import { again, answeredToken, failed, type Locked, later, type NotOk, OK, type Run, type Step } from './run.ts';
 
 /** A closed lock is tried again after 1 to 2 s: no watch tells when a lock-delay ends. */
 const LOCK_DELAY_RETRY_MS = 1000;
 
 /**
- * Sends one lock transaction. Committed, it is the run's proof for a promotion. Refused, the lock is in doubt and read
+ * Sends the transaction that gives the lock to a pod. Committed, it is the proof that the pod's promotion needs. Refused, the lock is in doubt and read
  * again. With an unknown outcome it is in doubt too; whatever is planned next moves the index and so makes a late
  * arrival void.
  */
-export async function changeLock(run: Run, change: LockTransaction): Promise<Step> {
+export async function changeLock(run: Run, change: Locking): Promise<Locked> {
   const { sessionManager, locks } = run.ports;
   const token = tokenFor(run, change.token);
   const result = await send(run, lockOps(change, run.observation.keys, token));
   if (result.kind === 'rejected') return refusal(run, change, result.rejections);
-  locks.applied(run.group, result.entries);
-  run.memory.consulDenied = null;
-  run.memory.lockDelayedUntilMs = null;
-  if (change.to === null) return unlocked(run);
+  committed(run, result.entries);
   run.memory.fenced = { version: '', uids: new Set() };
   run.memory.groupConfirmedAt = null;
   run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
   if (change.view.record?.holder.uid !== change.to.pod.uid) beginReign(run, change.to.pod.uid);
   sessionManager.prove(change.to.session);
-  run.proof = { podUid: change.to.pod.uid, session: change.to.session, token };
-  return OK;
+  return { kind: 'ok', proof: { pod: change.to.pod, token } };
+}
+
+/** Sends the transaction after which nobody has the lock: it proves nothing. */
+export async function unlock(run: Run, change: Unlocking): Promise<Step> {
+  const result = await send(run, lockOps(change, run.observation.keys, tokenFor(run, change.token)));
+  if (result.kind === 'rejected') return refusal(run, change, result.rejections);
+  committed(run, result.entries);
+  return unlocked(run);
+}
+
+function committed({ ports, group, memory }: Run, entries: readonly KvEntry[]): void {
+  ports.locks.applied(group, entries);
+  memory.consulDenied = null;
+  memory.lockDelayedUntilMs = null;
 }
 
 /** What was put right of the pod before it led does not hold its promotion up, should that have to be repeated. */
@@ -45,7 +55,7 @@ function beginReign({ memory }: Run, uid: string): void {
  * After the fencing patch, which has ended every further grant to the old leader: the label is known to be off. The pass ends where
  * there is something to wait for, so that what happens meanwhile is seen.
  */
-export function awaitGrantExpiry({ ports, group, observation }: Run, exempt: readonly string[]): Step {
+export function awaitGrantExpiry({ ports, group, observation }: Run, { exempt }: AwaitGrantExpiry): Step {
   const holder = observation.lock?.record?.holder.uid ?? null;
   const leftMs = ports.grants.untilMs(groupKey(group), holder, exempt) - ports.clock.nowMs();
   return leftMs > 0 ? later('a grant of the gate has not expired', Math.ceil(leftMs)) : OK;
@@ -78,7 +88,7 @@ async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
   }
 }
 
-function refusal(run: Run, change: LockTransaction, rejections: readonly TxnRejection[]): Step {
+function refusal(run: Run, change: LockTransaction, rejections: readonly TxnRejection[]): NotOk {
   const { clock, random, sessionManager, locks, invalidateOwnership } = run.ports;
   locks.doubt(run.group);
   const first = rejections[0];

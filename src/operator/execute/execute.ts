@@ -1,13 +1,13 @@
 /**
- * The executor: runs a plan's actions in order and stops at the first that does not succeed. It decides nothing: what
+ * The executor: carries a plan out in its order and stops at the first that does not succeed. It decides nothing: what
  * a failure means is learnt into memory, and the next plan is made from there.
  */
-import type { Action, Plan } from '../../election/actions.ts';
+import type { Fence, FollowUp, Plan, Preparation, Transition } from '../../election/actions.ts';
 import { ConsulError } from '../../ports/consul.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { cleanUp } from './clean-up.ts';
-import { awaitGrantExpiry, bury, changeLock } from './execute-locks.ts';
+import { awaitGrantExpiry, bury, changeLock, unlock } from './execute-locks.ts';
 import {
   destroySessions,
   listPods,
@@ -23,20 +23,68 @@ import { fenceAll } from './fence.ts';
 import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
-import { failed, OK, progressOf, type Run, type Step } from './run.ts';
+import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
 export async function execute(plan: Plan, run: Run): Promise<Step> {
-  for (const action of plan.actions) {
-    run.signal.throwIfAborted();
-    const step = await perform(action, run).catch((error: unknown) => explain(error, run));
+  switch (plan.kind) {
+    case 'idle':
+      return OK;
+    case 'look':
+      return await inOrder(run, [...plan.fence, ...plan.after], (action) => prepare(run, action));
+    case 'transition':
+      return await move(run, plan);
+  }
+}
+
+/** What follows the transaction is done under the proof that it leaves, and without one not at all (promise I2). */
+async function move(run: Run, { fence, lock, after }: Transition): Promise<Step> {
+  const fenced = await inOrder(run, fence, (action) => prepare(run, action));
+  if (fenced.kind !== 'ok') return fenced;
+  if (lock.do !== 'verify') {
+    const over = await attempt(run, () => Promise.resolve(awaitGrantExpiry(run, lock.wait)));
+    if (over.kind !== 'ok') return over;
+  }
+  if (lock.do === 'unlock') return await attempt(run, () => unlock(run, lock.transaction));
+  const locked = await attempt(run, () => changeLock(run, lock.transaction));
+  if (locked.kind !== 'ok') return locked;
+  return await inOrder<FollowUp>(run, after, (action) => followUp(run, locked.proof, action));
+}
+
+async function inOrder<Some>(
+  run: Run,
+  actions: readonly Some[],
+  perform: (action: Some) => Promise<Step>,
+): Promise<Step> {
+  for (const action of actions) {
+    const step = await attempt(run, () => perform(action));
     if (step.kind !== 'ok') return step;
-    progressOf(run)();
   }
   return OK;
 }
 
-function perform(action: Action, run: Run): Promise<Step> {
+async function attempt<Outcome extends { readonly kind: string }>(
+  run: Run,
+  perform: () => Promise<Outcome>,
+): Promise<Outcome | NotOk> {
+  run.signal.throwIfAborted();
+  const step = await perform().catch((error: unknown) => explain(error, run));
+  if (step.kind === 'ok') progressOf(run)();
+  return step;
+}
+
+function followUp(run: Run, proof: Proof, action: FollowUp): Promise<Step> {
+  switch (action.do) {
+    case 'fence':
+      return fenceAll(run, action.targets, action.because);
+    case 'promote':
+      return promote(run, proof, action);
+    case 'labelFollowers':
+      return labelFollowers(run, action);
+  }
+}
+
+function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
   switch (action.do) {
     case 'addFinalizer':
     case 'removeFinalizer':
@@ -57,17 +105,6 @@ function perform(action: Action, run: Run): Promise<Step> {
       return destroySessions(run, action.sessions);
     case 'fence':
       return fenceAll(run, action.targets, action.because);
-    case 'awaitGrantExpiry':
-      return Promise.resolve(awaitGrantExpiry(run, action.exempt));
-    case 'take':
-    case 'verify':
-    case 'handOver':
-    case 'unlock':
-      return changeLock(run, action.transaction);
-    case 'promote':
-      return promote(run, action.pod);
-    case 'labelFollowers':
-      return labelFollowers(run, action.pods);
     case 'bury':
       return bury(run, action.guard, action.view, action.record);
     case 'readContester':
@@ -80,7 +117,7 @@ function perform(action: Action, run: Run): Promise<Step> {
 }
 
 /** Adapters throw for what no protocol step expects; anything else is a defect and goes up. */
-function explain(error: unknown, run: Run): Step {
+function explain(error: unknown, run: Run): NotOk {
   run.signal.throwIfAborted();
   if (error instanceof ConsulError && error.kind === 'denied') {
     run.memory.consulDenied = refusedAgain(run.memory.consulDenied, error.message, run.ports.clock.nowMs());

@@ -1,15 +1,13 @@
 /** Followers' labels: a convenience, written after a verification. */
-import type { PodVersion } from '../../election/actions.ts';
+import type { LabelFollowers, PodVersion } from '../../election/actions.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { noteRepair, writeRefusal } from '../observe/refusals.ts';
 import { AT_ONCE, latestVersion, patched, type Refused } from './patches.ts';
 import { OK, progressOf, type Run, type Step, worst } from './run.ts';
 
-export async function labelFollowers(run: Run, pods: readonly PodVersion[]): Promise<Step> {
-  const { key, follower } = run.group.spec.label;
-  if (run.proof === null || follower === null) throw new Error('followers are labelled only after a verification');
-  const patch: MetadataPatch = { labels: { [key]: follower }, annotations: {} };
+export async function labelFollowers(run: Run, { follower, pods }: LabelFollowers): Promise<Step> {
+  const patch: MetadataPatch = { labels: { [run.group.spec.label.key]: follower }, annotations: {} };
   const refusals: { readonly pod: string; readonly outcome: Refused }[] = [];
   const refuse = (pod: PodVersion, outcome: Refused): void => void refusals.push({ pod: pod.name, outcome });
   const steps = await inParallel(pods, AT_ONCE, (pod) => labelFollower(run, pod, patch, refuse), progressOf(run));

@@ -1,21 +1,20 @@
 /** Promotion: the label goes on, under the proof of a transaction of the same run. */
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
-import type { PodVersion } from '../../election/actions.ts';
+import type { PodVersion, Promote } from '../../election/actions.ts';
 import { labelled } from '../../election/candidates.ts';
 import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { writeRefusal } from '../observe/refusals.ts';
 import { latestVersion, type Refused, repaired, reread } from './patches.ts';
-import { again, failed, noteWritten, OK, type Run, type Step } from './run.ts';
+import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
 
 /**
- * Sets the label, with the token and under the proof of this run's own transaction (promise I2). The resourceVersion is
- * the one read before that transaction: by the observation, or by this run's fencing patch of the same pod.
+ * Sets the label of the pod that this run's own transaction has proven to hold the lock, with its token (promise I2). The resourceVersion
+ * is the one read before that transaction: by the observation, or by this run's fencing patch of the same pod.
  */
-export async function promote(run: Run, pod: PodVersion): Promise<Step> {
-  const { proof, memory, ports } = run;
-  if (proof === null || proof.podUid !== pod.uid)
-    throw new Error(`promotion of pod ${pod.name} without a verification of its lock`);
+export async function promote(run: Run, proof: Proof, { resourceVersion }: Promote): Promise<Step> {
+  const { memory, ports } = run;
+  const pod: PodVersion = { ...proof.pod, resourceVersion };
   const version = latestVersion(run, pod);
   const before = memory.perhapsPromoted.has(pod.uid);
   memory.perhapsPromoted.add(pod.uid);

@@ -1,6 +1,6 @@
 /** What one execution of a plan knows: the plan's premises, and what its actions have brought so far. */
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import type { Pod } from '../../api/pod.ts';
+import type { Pod, PodRef } from '../../api/pod.ts';
 import type { Observation } from '../../election/observation.ts';
 import { believable, tokenOf } from '../../election/token.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
@@ -33,7 +33,7 @@ export type ExecutorPorts = {
 };
 
 /** A committed transaction of this run: the proof that a promotion needs (promise I2). */
-export type Proof = { readonly podUid: string; readonly session: string; readonly token: number };
+export type Proof = { readonly pod: PodRef; readonly token: number };
 
 /** What happened that people should hear of. */
 export type Fact =
@@ -63,7 +63,6 @@ export type Run = {
   readonly facts: Fact[];
   /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
   readonly answers: Map<string, Pod>;
-  proof: Proof | null;
 };
 
 /**
@@ -76,10 +75,15 @@ export type Step =
   | { readonly kind: 'later'; readonly delayMs: number; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
+export type NotOk = Exclude<Step, { readonly kind: 'ok' }>;
+
+/** How a transaction that gives the lock to a pod ended. */
+export type Locked = { readonly kind: 'ok'; readonly proof: Proof } | NotOk;
+
 export const OK: Step = { kind: 'ok' };
-export const again = (reason: string): Step => ({ kind: 'again', reason });
-export const later = (reason: string, delayMs = 200): Step => ({ kind: 'later', delayMs, reason });
-export const failed = (reason: string): Step => ({ kind: 'failed', reason });
+export const again = (reason: string): NotOk => ({ kind: 'again', reason });
+export const later = (reason: string, delayMs = 200): NotOk => ({ kind: 'later', delayMs, reason });
+export const failed = (reason: string): NotOk => ({ kind: 'failed', reason });
 
 /** The first step that is not ok. */
 export const worst = (steps: readonly Step[]): Step =>

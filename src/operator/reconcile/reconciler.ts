@@ -1,7 +1,7 @@
 /** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
 import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
-import type { Plan } from '../../election/actions.ts';
+import { actionsOf, type Plan } from '../../election/actions.ts';
 import type { GateView } from '../../election/gate.ts';
 import type { Observation, Ownership } from '../../election/observation.ts';
 import { plan } from '../../election/plan.ts';
@@ -127,7 +127,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
       const o = observe.all(group, memory);
       const planned = plan(o);
-      if (planned.actions.length === 0) return await rest(key, o, planned, memory);
+      if (planned.kind === 'idle') return await rest(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);
       announcer.executed(o, planned, run.facts, memory, sinceMs);
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
@@ -151,12 +151,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       signal,
       facts: [],
       answers: new Map(),
-      proof: null,
     };
     log.debug(
       {
         group: `${group.namespace}/${group.name}`,
-        actions: planned.actions.map((action) => action.do),
+        actions: actionsOf(planned).map((action) => action.do),
         reason: planned.reason,
       },
       'plan',
@@ -221,4 +220,4 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 }
 
 const finalizerRemoved = (planned: Plan, step: Step): boolean =>
-  step.kind === 'ok' && planned.actions.at(-1)?.do === 'removeFinalizer';
+  step.kind === 'ok' && planned.kind === 'look' && planned.after.at(-1)?.do === 'removeFinalizer';

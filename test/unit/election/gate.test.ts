@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GateAnswer } from '../../../src/api/gate.ts';
 import { sinceAnnotation } from '../../../src/api/names.ts';
+import { actionsOf } from '../../../src/election/actions.ts';
 import { answerGate, MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
@@ -13,8 +14,10 @@ import {
   FENCE,
   freeAfter,
   heldBy,
+  kinds,
   NOW_MS,
   observed,
+  theAction,
 } from '../../support/builders-election.ts';
 
 const ask = (o: Partial<Observation> = {}, pod = 'a'): GateAnswer =>
@@ -90,33 +93,29 @@ describe('the gate does not know', () => {
 describe('once the gate has been asked', () => {
   it('the lock is verified, by a write', () => {
     const planned = plan(anObservation({ asked: true, verified: false }));
-    expect(planned.actions.map((action) => action.do)).toEqual(['verify']);
+    expect(kinds(planned)).toEqual(['verify']);
   });
 
   it('the lock of a leader that is kept for want of another is verified too', () => {
     const pods = [observed(aLeader(4, { name: 'a', ready: false })), observed(aPod({ name: 'b', ready: false }))];
-    expect(plan(anObservation({ pods, asked: true, verified: false })).actions.map((action) => action.do)).toEqual([
-      'verify',
-    ]);
-    expect(plan(anObservation({ pods, asked: true, verified: true })).actions).toEqual([]);
+    expect(kinds(plan(anObservation({ pods, asked: true, verified: false })))).toEqual(['verify']);
+    expect(plan(anObservation({ pods, asked: true, verified: true })).kind).toBe('idle');
   });
 
   it('the lock of a paused group is verified, with the token it has, and nothing else is done', () => {
     const group = aGroup({ spec: { paused: true } });
-    const { actions } = plan(anObservation({ group, asked: true, verified: false }));
-    expect(actions).toMatchObject([{ do: 'verify', transaction: { token: { kind: 'keep', token: 4 } } }]);
-    expect(plan(anObservation({ group, asked: true, verified: true })).actions).toEqual([]);
-    expect(plan(anObservation({ group, asked: false, verified: false })).actions).toEqual([]);
+    const planned = plan(anObservation({ group, asked: true, verified: false }));
+    expect(actionsOf(planned)).toMatchObject([{ do: 'verify', transaction: { token: { kind: 'keep', token: 4 } } }]);
+    expect(plan(anObservation({ group, asked: true, verified: true })).kind).toBe('idle');
+    expect(plan(anObservation({ group, asked: false, verified: false })).kind).toBe('idle');
   });
 
   it('verifies for no question while no label may be written and the session is past its deadline: no write proves it', () => {
     const labelStop = { message: 'a controller selects by the key' };
     const sessions = (deadlineMs: number) => [aSession('a', { proven: false, deadlineMs })];
     const asked = { asked: true, verified: false, labelStop } as const;
-    expect(
-      plan(anObservation({ ...asked, sessions: sessions(NOW_MS + 1) })).actions.map(({ do: what }) => what),
-    ).toEqual(['verify']);
-    expect(plan(anObservation({ ...asked, sessions: sessions(NOW_MS) })).actions).toEqual([]);
+    expect(kinds(plan(anObservation({ ...asked, sessions: sessions(NOW_MS + 1) })))).toEqual(['verify']);
+    expect(plan(anObservation({ ...asked, sessions: sessions(NOW_MS) })).kind).toBe('idle');
   });
 
   it.each<[string, Partial<Observation>, readonly string[]]>([
@@ -136,33 +135,33 @@ describe('once the gate has been asked', () => {
     ],
   ])('the lock of a paused group %s', (_what, o, expected) => {
     const paused = { group: aGroup({ spec: { paused: true } }), asked: true, verified: false, ...o };
-    expect(plan(anObservation(paused)).actions.map((action) => action.do)).toEqual(expected);
+    expect(kinds(plan(anObservation(paused)))).toEqual(expected);
   });
 
   it('the lock of a paused group is not verified while Consul refuses it', () => {
     const paused = { group: aGroup({ spec: { paused: true } }), asked: true, verified: false };
     const denied = (retryAtMs: number) =>
       plan(anObservation({ ...paused, consulDenied: { message: 'no', retryAtMs } }));
-    expect(denied(NOW_MS + 7000)).toMatchObject({ actions: [], againMs: 7000 });
-    expect(denied(NOW_MS).actions).toMatchObject([{ do: 'verify' }]);
+    expect(denied(NOW_MS + 7000)).toMatchObject({ kind: 'idle', againMs: 7000 });
+    expect(kinds(denied(NOW_MS))).toEqual(['verify']);
   });
 
   it('nothing more is written: the verification counts until the lock changes', () => {
-    expect(plan(anObservation({ asked: true, verified: true })).actions).toEqual([]);
-    expect(plan(anObservation({ asked: false, verified: false })).actions).toEqual([]);
+    expect(plan(anObservation({ asked: true, verified: true })).kind).toBe('idle');
+    expect(plan(anObservation({ asked: false, verified: false })).kind).toBe('idle');
   });
 });
 
 describe('a lock that leaves its holder', () => {
   const unready = observed(aLeader(4, { name: 'a', ready: false }));
   const b = observed(aPod({ name: 'b' }));
-  const kinds = (o: Partial<Observation>) => plan(anObservation(o)).actions.map((action) => action.do);
+  const kindsOf = (o: Partial<Observation>) => kinds(plan(anObservation(o)));
 
   it('waits for every grant after the fencing patch and before the transaction', () => {
-    expect(kinds({ pods: [unready, b] })).toEqual(['fence', 'awaitGrantExpiry', 'handOver', 'promote']);
-    expect(kinds({ lock: freeAfter('x'), pods: [b] })).toEqual(['fence', 'awaitGrantExpiry', 'take', 'promote']);
+    expect(kindsOf({ pods: [unready, b] })).toEqual(['fence', 'awaitGrantExpiry', 'handOver', 'promote']);
+    expect(kindsOf({ lock: freeAfter('x'), pods: [b] })).toEqual(['fence', 'awaitGrantExpiry', 'take', 'promote']);
     expect(
-      kinds({ pods: [observed(aLeader(4, { name: 'a', phase: 'Failed', ready: false }), { member: false })] }),
+      kindsOf({ pods: [observed(aLeader(4, { name: 'a', phase: 'Failed', ready: false }), { member: false })] }),
     ).toEqual(['fence', 'awaitGrantExpiry', 'unlock']);
   });
 
@@ -172,9 +171,6 @@ describe('a lock that leaves its holder', () => {
   ])('does not wait for a grant of the pod that gets it, %s', (_, stopped, exempt) => {
     const over = observed(aLeader(4, { name: 'a', phase: 'Failed', stopped, ready: false }), { member: false });
     const planned = plan(anObservation({ pods: [over, b] }));
-    expect(planned.actions.find((action) => action.do === 'awaitGrantExpiry')).toEqual({
-      do: 'awaitGrantExpiry',
-      exempt,
-    });
+    expect(theAction(planned, 'awaitGrantExpiry')).toEqual({ do: 'awaitGrantExpiry', exempt });
   });
 });

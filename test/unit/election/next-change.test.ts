@@ -29,7 +29,7 @@ describe('a member that has been ready for minReadySeconds', () => {
     ['knows nothing of Consul since the deadline', maturing({ consulUnreachable: true, lockDeadlineMs: NOW_MS })],
   ])('wakes a group that %s', (_, o) => {
     const planned = plan(o);
-    expect(planned.actions).toEqual([]);
+    expect(planned.kind).toBe('idle');
     expect(planned.againMs).toBe(59_000);
   });
 
@@ -52,7 +52,7 @@ describe('a group that is led', () => {
   it('wakes when followers may be labelled again', () => {
     const label = { key: 'leadergroup.dev/role', leader: 'leader', follower: 'follower' };
     const planned = plan(anObservation({ group: aGroup({ spec: { label } }), followersRefusedUntilMs: NOW_MS + 5000 }));
-    expect([planned.actions, planned.againMs]).toEqual([[], 5000]);
+    expect([planned.kind, planned.againMs]).toEqual(['idle', 5000]);
   });
 
   it('wakes at the first of several moments', () => {

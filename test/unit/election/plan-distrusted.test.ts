@@ -127,7 +127,7 @@ describe('a record that cannot be believed', () => {
 
   it('waits for a lock that Consul keeps closed', () => {
     const planned = plan(fresh({ lock: aLock(), lockDelayedUntilMs: NOW_MS + 900 }));
-    expect(planned).toMatchObject({ actions: [], againMs: 900, verdict: { ready: { reason: 'LockDelay' } } });
+    expect(planned).toMatchObject({ kind: 'idle', againMs: 900, verdict: { ready: { reason: 'LockDelay' } } });
   });
 
   it('gets sessions opened first', () => {

@@ -79,7 +79,7 @@ describe('nobody can lead', () => {
 
   it('says so, and why', () => {
     const planned = plan(anObservation({ pods: [unready('a')], lock: freeAfter('a'), sessions: [] }));
-    expect(planned).toMatchObject({ actions: [], verdict: { ready: { status: 'False', reason: 'NoCandidate' } } });
+    expect(planned).toMatchObject({ kind: 'idle', verdict: { ready: { status: 'False', reason: 'NoCandidate' } } });
     expect(planned.verdict?.detail).toBe('none of 1 member can lead: 1 NotReady (a)');
   });
 
@@ -87,7 +87,7 @@ describe('nobody can lead', () => {
     const group = aGroup({ spec: { minReadyMs: 10_000 } });
     const pods = [observed(aPod({ name: 'b' }), { readyForMs: 4000 })];
     expect(plan(anObservation({ group, pods, lock: freeAfter('gone'), sessions: [] }))).toMatchObject({
-      actions: [],
+      kind: 'idle',
       againMs: 6000,
     });
   });
@@ -140,7 +140,7 @@ describe('Consul keeps the lock closed', () => {
   it('is waited for without another try, and told', () => {
     const planned = plan(anObservation(closed));
     expect(planned).toMatchObject({
-      actions: [],
+      kind: 'idle',
       againMs: 1500,
       verdict: { ready: { status: 'False', reason: 'LockDelay' } },
     });
@@ -170,6 +170,6 @@ describe('a free lock under a shared key', () => {
     const pods = [observed(aPod({ name: 'a', ready: false }))];
     const fenced = new Set(['uid-of-a']);
     const o = anObservation({ group: aGroup(shared), keys, lock: freeAfter('a'), pods, fenced, sessions: [] });
-    expect(plan(o).actions).toEqual([]);
+    expect(plan(o).kind).toBe('idle');
   });
 });

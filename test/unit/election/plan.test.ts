@@ -27,7 +27,7 @@ describe('a replica that does not own the bucket', () => {
   it.each(['lapsed', 'notOwned'] as const)('does nothing: %s', (kind: Ownership['kind']) => {
     const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
     const planned = plan(anObservation({ pods, ownership: { kind } as Ownership }));
-    expect(planned).toMatchObject({ actions: [], verdict: null });
+    expect(planned).toMatchObject({ kind: 'idle', verdict: null });
   });
 });
 
@@ -39,7 +39,7 @@ describe('the finalizer', () => {
 
   it('is not added to a group that may not act', () => {
     const group = aGroup({ finalizers: [], spec: { paused: true } });
-    expect(plan(anObservation({ group })).actions).toEqual([]);
+    expect(plan(anObservation({ group })).kind).toBe('idle');
   });
 });
 
@@ -72,7 +72,7 @@ describe('a session that we do not know holds the lock', () => {
   it('is left alone once nobody of ours is labelled', () => {
     const pods = [observed(aPod({ name: 'a' })), unready];
     const fenced = new Set(['uid-of-a']);
-    expect(plan(anObservation({ ...elsewhere, pods, fenced, holderSession: external })).actions).toEqual([]);
+    expect(plan(anObservation({ ...elsewhere, pods, fenced, holderSession: external })).kind).toBe('idle');
   });
 });
 
@@ -84,7 +84,7 @@ describe('Consul is silent', () => {
   it('before the deadline nothing is written, not even to the status, whatever happens', () => {
     for (const group of [aGroup(), demote]) {
       const planned = plan(silent({ group, pods: [unready] }));
-      expect(planned).toMatchObject({ actions: [], verdict: null, againMs: 7000 });
+      expect(planned).toMatchObject({ kind: 'idle', verdict: null, againMs: 7000 });
     }
   });
 
@@ -99,18 +99,18 @@ describe('Consul is silent', () => {
   });
 
   it('is done with Demote once', () => {
-    expect(plan(late({ group: demote, demotedForOutage: true })).actions).toEqual([]);
+    expect(plan(late({ group: demote, demotedForOutage: true })).kind).toBe('idle');
   });
 
   it('changes nothing with Hold, also when the leader is deleted', () => {
     const pods = [observed(aLeader(4, { name: 'a', deleting: true })), observed(aPod({ name: 'b' }))];
-    expect(plan(late({ pods }))).toMatchObject({ actions: [], verdict: { ready: { status: 'False' } } });
-    expect(plan(late({ pods: [] })).actions).toEqual([]);
+    expect(plan(late({ pods }))).toMatchObject({ kind: 'idle', verdict: { ready: { status: 'False' } } });
+    expect(plan(late({ pods: [] })).kind).toBe('idle');
   });
 
   it('changes nothing where the group is paused, also with Demote', () => {
     const group = aGroup({ spec: { onConsulLoss: 'Demote', paused: true } });
-    expect(plan(late({ group })).actions).toEqual([]);
+    expect(plan(late({ group })).kind).toBe('idle');
   });
 
   it('for one session past its deadline is silence as well, although Consul answers others', () => {
@@ -121,13 +121,13 @@ describe('Consul is silent', () => {
 
   it('promotes nobody past the deadline', () => {
     const pods = [observed(aPod({ name: 'a' }))];
-    expect(plan(late({ pods, lock: freeAfter('a') })).actions).toEqual([]);
-    expect(plan(late({ pods, lock: null })).actions).toEqual([]);
+    expect(plan(late({ pods, lock: freeAfter('a') })).kind).toBe('idle');
+    expect(plan(late({ pods, lock: null })).kind).toBe('idle');
   });
 
   it('since this process started: the label waits for start + TTL - margin', () => {
     const fresh = { ownership: { kind: 'neverKnown' } as const, lock: null, group: demote };
-    expect(plan(silent(fresh)).actions).toEqual([]);
+    expect(plan(silent(fresh)).kind).toBe('idle');
     expect(steps(plan(late(fresh)))).toEqual(['fence a']);
   });
 
@@ -144,13 +144,13 @@ describe('a paused group', () => {
   it('keeps its leader, whatever the leader is like', () => {
     const pods = [observed(aLeader(4, { name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
     expect(plan(anObservation({ group, pods }))).toMatchObject({
-      actions: [],
+      kind: 'idle',
       verdict: { ready: { status: 'True', reason: 'Led' } },
     });
   });
 
   it('does not take a free lock', () => {
-    expect(plan(anObservation({ group, lock: freeAfter('a') })).actions).toEqual([]);
+    expect(plan(anObservation({ group, lock: freeAfter('a') })).kind).toBe('idle');
   });
 
   it('without a leader is not led', () => {
@@ -174,7 +174,7 @@ describe('an older group over the same pods', () => {
       observed(aPod({ name: 'a', labels: { 'leadergroup.dev/role': 'leader' } }), { claimedByOther: true }),
     ];
     const planned = plan(anObservation({ overlapsWith: 'older', pods, lock: freeAfter('gone') }));
-    expect(planned.actions).toEqual([]);
+    expect(planned.kind).toBe('idle');
     expect(planned.verdict?.stalled?.message).toMatch(/older.*Delete one of the two/);
   });
 });
@@ -201,7 +201,7 @@ describe('what a human must put right', () => {
   it('a forbidden lock key is not even read while nothing of ours is to be undone', () => {
     const pods = [observed(aPod({ name: 'a' }))];
     const planned = plan(anObservation({ ...shared, pods, sessions: [], lock: null, lockKeyProblem: 'not allowed' }));
-    expect(planned.actions).toEqual([]);
+    expect(planned.kind).toBe('idle');
     expect(planned.verdict).toMatchObject({ stalled: { reason: 'LockKeyNotAllowed' } });
   });
 
@@ -209,7 +209,7 @@ describe('what a human must put right', () => {
     const pods = [observed(aPod({ name: 'a' }))];
     const lock = aLock({ foreignEntry: true, versions: [{ key: 'shared/cron/.lock', index: 7 }] });
     const planned = plan(anObservation({ ...shared, pods, lock }));
-    expect(planned.actions).toEqual([]);
+    expect(planned.kind).toBe('idle');
     expect(planned.verdict?.stalled).toMatchObject({ reason: 'KeyConflict' });
     expect(planned.verdict?.stalled?.message).toContain('shared/cron/.lock');
   });
@@ -221,11 +221,11 @@ describe('what a human must put right', () => {
       const pods = [observed(aPod({ name: 'a', ready: false })), observed(aPod({ name: 'b' }))];
       const planned = plan(anObservation({ pods, [what]: refusal }));
       expect(planned).toMatchObject({
-        actions: [],
+        kind: 'idle',
         againMs: 5000,
         verdict: { stalled: { reason: 'PermissionDenied', message: 'token lacks key:write' } },
       });
-      expect(plan(anObservation({ pods, [what]: { ...refusal, retryAtMs: NOW_MS } })).actions).not.toEqual([]);
+      expect(plan(anObservation({ pods, [what]: { ...refusal, retryAtMs: NOW_MS } })).kind).not.toBe('idle');
     },
   );
 

@@ -1,11 +1,12 @@
 /** The executor: what an action does to the world, and what its failure means. Plans are written by hand. */
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../../../src/api/pod.ts';
-import type { Action, FencingTarget } from '../../../../src/election/actions.ts';
+import type { Fence, FencingTarget, Look, Moves, Plan, Preparation, Take } from '../../../../src/election/actions.ts';
 import { groupKeys, syntheticNode } from '../../../../src/election/keys.ts';
-import { nothing } from '../../../../src/election/plans.ts';
+import { look, quietly, transition, withFirst } from '../../../../src/election/plans.ts';
 import { transaction } from '../../../../src/election/transactions.ts';
 import { execute } from '../../../../src/operator/execute/execute.ts';
+import { changeLock } from '../../../../src/operator/execute/execute-locks.ts';
 import type { Run, Step } from '../../../../src/operator/execute/run.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
 import { freshMemory } from '../../../../src/operator/observe/memory.ts';
@@ -80,26 +81,53 @@ async function aStage(...pods: readonly Pod[]) {
     signal,
     facts: [],
     answers: new Map(),
-    proof: null,
   };
-  const act = (...actions: readonly Action[]): Promise<Step> => execute({ ...nothing(''), actions }, run);
+  const act = (plan: Plan): Promise<Step> => execute(plan, run);
 
   /** Takes the free lock for a pod. */
-  function take(pod: Pod): Action {
+  function take(pod: Pod): Take {
     const view = locks.view(group) ?? expect.fail('the lock has not been read yet');
     const held =
       sessionManager.of('default/notifier').find(({ podUid }) => podUid === pod.uid) ?? expect.fail('no session');
-    return { do: 'take', transaction: transaction.take(run.observation, guard, view, held, pod) };
+    return transaction.take(run.observation, guard, view, held, pod);
   }
 
   const lock = (): KvEntry | null => consul.entry(KEYS.lock);
+  const taking = (pod: Pod, ...fence: readonly Fence[]): Plan => moving({ fence, lock: take(pod), after: [] });
+
+  /** Takes the free lock for a pod and promotes it. */
+  const elect = (pod: Pod, ...fence: readonly Fence[]): Plan =>
+    moving({ fence, lock: take(pod), after: [{ do: 'promote', resourceVersion: pod.resourceVersion }] });
+
   const [a = aPod(), b = aPod()] = stored;
-  return { clock, api, consul, link, sessionManager, locks, run, act, take, lock, doubts, progress, a, b, session };
+  return {
+    clock,
+    api,
+    consul,
+    link,
+    sessionManager,
+    locks,
+    run,
+    act,
+    take,
+    taking,
+    elect,
+    lock,
+    doubts,
+    progress,
+    a,
+    b,
+    session,
+  };
 }
 
-const promote = (pod: Pod): Action => ({ do: 'promote', pod });
+const moving = (moves: Moves): Plan => transition(quietly(''), moves);
 
-const fence = (pod: Pod, precondition?: FencingTarget['precondition']): Action => ({
+const looking = (...after: readonly Preparation[]): Look => look(after, '');
+
+const fencing = (...fence: readonly Fence[]): Plan => withFirst(fence, looking());
+
+const fence = (pod: Pod, precondition?: FencingTarget['precondition']): Fence => ({
   do: 'fence',
   because: 'move',
   targets: [
@@ -109,8 +137,8 @@ const fence = (pod: Pod, precondition?: FencingTarget['precondition']): Action =
 
 describe('a plan', () => {
   it('is carried out in its order', async () => {
-    const { api, act, take, lock, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
-    expect(await act(fence(b), take(a), promote(a))).toEqual({ kind: 'ok' });
+    const { api, act, lock, elect, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
+    expect(await act(elect(a, fence(b)))).toEqual({ kind: 'ok' });
     expect(api.pod('b')?.labels[ROLE]).toBeUndefined();
     expect(api.pod('b')?.annotations[FENCED]).toBe('guard-1');
     expect(api.pod('a')).toMatchObject({ labels: { [ROLE]: 'leader' }, annotations: { [TOKEN]: '3' } });
@@ -118,13 +146,13 @@ describe('a plan', () => {
   });
 
   it.each([0, 1, 2])('stops at the first action that fails: action %d', async (at) => {
-    const { api, link, act, take, lock, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
+    const { api, link, act, lock, elect, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
     let writes = -1;
     link.decide(() => {
       writes += 1;
       return writes === at ? 'lost' : 'arrives';
     });
-    expect((await act(fence(b), take(a), promote(a))).kind).toBe('failed');
+    expect((await act(elect(a, fence(b)))).kind).toBe('failed');
     const done = [api.pod('b')?.labels[ROLE] === undefined, lock() !== null, api.pod('a')?.labels[ROLE] !== undefined];
     expect(done).toEqual([at > 0, at > 1, false]);
   });
@@ -138,7 +166,7 @@ describe('a plan', () => {
       return { pod, precondition, label: 'remove' } as const;
     });
     link.decide(() => (progress.length < 25 ? 'arrives' : 'held'));
-    const over = act({ do: 'fence', because: 'move', targets });
+    const over = act(fencing({ do: 'fence', because: 'move', targets }));
     await settle();
     expect(progress.length).toBeGreaterThanOrEqual(25);
     expect(new Set(progress)).toEqual(new Set(['default/notifier']));
@@ -152,30 +180,51 @@ describe('a plan', () => {
 
   it('gets on with each session that is opened', async () => {
     const { progress, act, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
-    expect(await act({ do: 'openSessions', pods: [a, b] })).toEqual({ kind: 'ok' });
+    expect(await act(looking({ do: 'openSessions', pods: [a, b] }))).toEqual({ kind: 'ok' });
     expect(progress).toHaveLength(3);
   });
 
   it('is left where it is when the process is told to stop', async () => {
-    const { run, take, lock, a } = await aStage(aPod({ name: 'a' }));
+    const { run, lock, taking, a } = await aStage(aPod({ name: 'a' }));
     const signal = AbortSignal.abort(new Error('stopping'));
-    await expect(execute({ ...nothing(''), actions: [take(a)] }, { ...run, signal })).rejects.toThrow('stopping');
+    await expect(execute(taking(a), { ...run, signal })).rejects.toThrow('stopping');
     expect(lock()).toBeNull();
   });
 });
 
 describe('a promotion', () => {
-  it('without a transaction of its own run is a defect', async () => {
-    const { api, act, take, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
-    await expect(act(promote(a))).rejects.toThrow('without a verification');
-    await expect(act(take(b), promote(a))).rejects.toThrow('without a verification');
-    expect(api.pods().filter(({ labels }) => labels[ROLE] !== undefined)).toEqual([]);
+  const promote = { do: 'promote', resourceVersion: '1' } as const;
+
+  it('cannot be written down without a transaction of its own plan that gives somebody the lock', async () => {
+    const { take } = await aStage(aPod({ name: 'a' }));
+    // @ts-expect-error: nothing is promoted by a look.
+    looking(promote);
+    // @ts-expect-error: a transition has a transaction.
+    const without: Moves = { fence: [], after: [promote] };
+    const unlock = { do: 'unlock', wait: take(aPod({ name: 'a' })).wait, transaction: null as never } as const;
+    // @ts-expect-error: nobody has the lock after it.
+    const unlocked: Moves = { fence: [], lock: unlock, after: [promote] };
+    expect([without.lock, unlocked.lock]).toEqual([undefined, unlock]);
+  });
+
+  it('is of the pod that the transaction has given the lock to, and of no other', async () => {
+    const { api, act, elect, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
+    expect((await act(elect(b))).kind).toBe('ok');
+    expect(api.pods().flatMap(({ name, labels }) => (labels[ROLE] === 'leader' ? [name] : []))).toEqual(['b']);
+  });
+
+  it('is not made when the transaction was refused', async () => {
+    const { api, consul, act, elect, a } = await aStage(aPod({ name: 'a' }));
+    const plan = elect(a);
+    consul.foreign.put(KEYS.lock, null, true);
+    expect((await act(plan)).kind).toBe('again');
+    expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
   });
 
   it('carries the version that was read before the transaction, whatever has been seen since', async () => {
-    const { api, link, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const { api, link, run, act, elect, a } = await aStage(aPod({ name: 'a' }));
     link.decide(({ operation }) => (operation === 'txn' ? 'answerHeld' : 'arrives'));
-    const running = act(take(a), promote(a));
+    const running = act(elect(a));
     await settle();
     api.foreign.changePod('a', () => ({ disrupted: true }));
     run.memory.newerPods.set(a.uid, api.pod('a') ?? a);
@@ -186,16 +235,16 @@ describe('a promotion', () => {
   });
 
   it('carries the version that this run’s own fencing patch of the pod has left', async () => {
-    const { api, act, take, a } = await aStage(aPod({ name: 'a' }));
-    expect(await act(fence(a), take(a), promote(a))).toEqual({ kind: 'ok' });
+    const { api, act, elect, a } = await aStage(aPod({ name: 'a' }));
+    expect(await act(elect(a, fence(a)))).toEqual({ kind: 'ok' });
     expect(api.pod('a')).toMatchObject({ labels: { [ROLE]: 'leader' } });
     expect(api.pod('a')?.annotations[FENCED]).toBeUndefined();
   });
 
   it('clears the guard and writes token and time', async () => {
     const fenced = aPod({ name: 'a', annotations: { [FENCED]: 'x', other: 'kept' } });
-    const { api, act, take, a } = await aStage(fenced);
-    await act(take(a), promote(a));
+    const { api, act, elect, a } = await aStage(fenced);
+    await act(elect(a));
     expect(api.pod('a')?.annotations).toEqual({
       other: 'kept',
       [TOKEN]: '1',
@@ -204,27 +253,27 @@ describe('a promotion', () => {
   });
 
   it('that is refused for good makes the pod no candidate for a growing while', async () => {
-    const { api, run, clock, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const { api, run, clock, act, elect, a } = await aStage(aPod({ name: 'a' }));
     api.refusePatches(() => true);
-    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect((await act(elect(a))).kind).toBe('again');
     expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 1, retryAtMs: clock.nowMs() + 5000 });
-    expect((await act(promote(a))).kind).toBe('again');
+    expect((await act(elect(a))).kind).toBe('again');
     expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 2, retryAtMs: clock.nowMs() + 10_000 });
   });
 
   it('of a pod that was recreated under its name is not made of the new one, whose uid is another', async () => {
-    const { api, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const { api, run, act, elect, a } = await aStage(aPod({ name: 'a' }));
     api.foreign.removePod('a');
     api.foreign.addPod(aPod({ name: 'a', uid: 'uid-of-the-next-a' }));
-    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect((await act(elect(a))).kind).toBe('again');
     expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
     expect([run.memory.goneUids.has(a.uid), run.memory.newerPods.has(a.uid)]).toEqual([true, false]);
   });
 
   it('of a pod that is gone is noted', async () => {
-    const { api, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const { api, run, act, elect, a } = await aStage(aPod({ name: 'a' }));
     api.foreign.removePod('a');
-    expect((await act(take(a), promote(a))).kind).toBe('again');
+    expect((await act(elect(a))).kind).toBe('again');
     expect(run.memory.goneUids.has(a.uid)).toBe(true);
   });
 });
@@ -234,75 +283,75 @@ describe('a fencing patch', () => {
     const { api, act, a } = await aStage(aPod({ name: 'a' }));
     for (const guard of ['guard-1', 'guard-2']) {
       const before = api.pod('a') ?? a;
-      await act(fence(before));
+      await act(fencing(fence(before)));
       expect(api.pod('a')?.resourceVersion).not.toBe(before.resourceVersion);
       expect(api.pod('a')?.annotations[FENCED]).toBe(guard);
     }
   });
 
   it('that meets a conflict is planned again from what a GET shows', async () => {
-    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.foreign.changePod('a', () => ({ disrupted: true }));
-    expect((await act(fence(a), take(b))).kind).toBe('again');
+    expect((await act(taking(b, fence(a)))).kind).toBe('again');
     expect(run.memory.newerPods.get(a.uid)).toEqual(api.pod('a'));
     expect([run.memory.conflicts.get(a.uid), api.pod('a')?.labels[ROLE], lock()]).toEqual([1, 'leader', null]);
   });
 
   it('that meets a conflict because the pod is another is done: its pod is gone', async () => {
-    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.foreign.removePod('a');
     api.foreign.addPod(aPod({ name: 'a', uid: 'second' }));
-    expect((await act(fence(a), take(b))).kind).toBe('ok');
+    expect((await act(taking(b, fence(a)))).kind).toBe('ok');
     expect(run.memory.goneUids.has(a.uid)).toBe(true);
     expect([api.pod('a')?.annotations[FENCED], lock() !== null]).toEqual([undefined, true]);
   });
 
   it('of a pod that is gone is done', async () => {
-    const { api, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { api, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.foreign.removePod('a');
-    expect((await act(fence(a), take(b))).kind).toBe('ok');
+    expect((await act(taking(b, fence(a)))).kind).toBe('ok');
     expect(lock()).not.toBeNull();
   });
 
   it('without an answer is not done', async () => {
-    const { link, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { link, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     link.decide(({ operation }) => (operation === 'patchPod' ? 'answerLost' : 'arrives'));
-    expect((await act(fence(a), take(b))).kind).toBe('failed');
+    expect((await act(taking(b, fence(a)))).kind).toBe('failed');
     expect(lock()).toBeNull();
   });
 
   it('that is refused leaves lock and token as they are', async () => {
-    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.refusePatches(({ name }) => name === 'a');
-    expect((await act(fence(a), take(b))).kind).toBe('again');
+    expect((await act(taking(b, fence(a)))).kind).toBe('again');
     const refusal = run.memory.fencingRefusals.get(a.uid);
     expect([lock(), refusal?.count]).toEqual([null, 1]);
     expect(refusal?.message).toContain('removing the label from pod a (403)');
   });
 
   it('of a pod that no cache knows concludes nothing while the API server has it', async () => {
-    const { api, run, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
-    const step = await act(fence(a, { kind: 'unknown' }), take(b));
+    const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const step = await act(taking(b, fence(a, { kind: 'unknown' })));
     expect(step.kind).toBe('later');
     expect([lock(), api.pod('a')?.labels[ROLE], run.memory.goneUids.size]).toEqual([null, 'leader', 0]);
   });
 
   it('of a pod that no cache knows is done once a GET says that it is gone', async () => {
-    const { api, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { api, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.foreign.removePod('a');
-    expect((await act(fence(a, { kind: 'unknown' }), take(b))).kind).toBe('ok');
+    expect((await act(taking(b, fence(a, { kind: 'unknown' })))).kind).toBe('ok');
     expect(lock()).not.toBeNull();
   });
 
   it('of a pod that no cache knows is not done while the API server does not answer', async () => {
-    const { link, act, take, lock, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
+    const { link, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     link.decide(({ operation }) => (operation === 'getPod' ? 'lost' : 'arrives'));
-    expect((await act(fence(a, { kind: 'unknown' }), take(b))).kind).toBe('failed');
+    expect((await act(taking(b, fence(a, { kind: 'unknown' })))).kind).toBe('failed');
     expect(lock()).toBeNull();
   });
 
   it('of several stops the plan when one of them is not done', async () => {
-    const { api, act, take, lock, a, b } = await aStage(
+    const { api, act, lock, taking, a, b } = await aStage(
       aLeader(2, { name: 'a' }),
       aPod({ name: 'b' }),
       aPod({ name: 'c' }),
@@ -313,81 +362,80 @@ describe('a fencing patch', () => {
       precondition: { kind: 'at', resourceVersion: pod.resourceVersion },
       label: 'remove',
     });
-    const step = await act({ do: 'fence', because: 'move', targets: [at(a), at(b)] }, take(a));
+    const step = await act(taking(a, { do: 'fence', because: 'move', targets: [at(a), at(b)] }));
     expect([step.kind, lock()]).toEqual(['again', null]);
     expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
   });
 
   it('shows tokens that the next one is above', async () => {
-    const { api, act, take, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
+    const { api, act, elect, a, b } = await aStage(aPod({ name: 'a' }), aPod({ name: 'b' }));
     api.foreign.changePod('b', () => ({ annotations: { [TOKEN]: '41' } }));
-    await act(fence(api.pod('b') ?? b), take(a), promote(a));
+    await act(elect(a, fence(api.pod('b') ?? b)));
     expect(api.pod('a')?.annotations[TOKEN]).toBe('42');
   });
 });
 
 describe('a transaction on the lock', () => {
   it('is known at once from its answer', async () => {
-    const { run, act, take, a } = await aStage(aPod({ name: 'a' }));
-    await act(take(a));
+    const { run, take, a } = await aStage(aPod({ name: 'a' }));
+    const locked = await changeLock(run, take(a).transaction);
+    expect(locked).toMatchObject({ kind: 'ok', proof: { pod: { uid: a.uid }, token: 1 } });
     expect(run.ports.locks.view(run.group)).toMatchObject({ record: { token: 1, holder: { pod: 'a' } } });
-    expect(run.proof).toMatchObject({ podUid: a.uid, token: 1 });
   });
 
   it('with an unknown outcome leaves the lock in doubt', async () => {
-    const { link, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const { api, link, run, act, elect, a } = await aStage(aPod({ name: 'a' }));
     link.decide(() => 'answerLost');
-    expect((await act(take(a), promote(a))).kind).toBe('failed');
-    expect([run.ports.locks.view(run.group), run.proof]).toEqual([null, null]);
+    expect((await act(elect(a))).kind).toBe('failed');
+    expect([run.ports.locks.view(run.group), api.pod('a')?.labels[ROLE]]).toEqual([null, undefined]);
   });
 
   it('that was refused for the bucket makes its ownership doubtful, and nothing more is tried', async () => {
-    const { consul, session, act, take, lock, doubts, a } = await aStage(aPod({ name: 'a' }));
+    const { consul, session, act, lock, doubts, elect, a } = await aStage(aPod({ name: 'a' }));
     consul.foreign.unlock(FENCE.key, session);
-    const step = await act(take(a), promote(a));
+    const step = await act(elect(a));
     expect([step.kind, doubts, lock()]).toEqual(['later', ['bucket'], null]);
   });
 
   it('that was refused for the member’s session makes that forgotten', async () => {
-    const { consul, sessionManager, act, take, a } = await aStage(aPod({ name: 'a' }));
-    const action = take(a);
+    const { consul, sessionManager, act, taking, a } = await aStage(aPod({ name: 'a' }));
+    const planned = taking(a);
     consul.foreign.endSession(sessionManager.of('default/notifier')[0]?.id ?? '');
-    expect((await act(action)).kind).toBe('again');
+    expect((await act(planned)).kind).toBe('again');
     expect(sessionManager.of('default/notifier')).toEqual([]);
   });
 
   it('that was refused because the lock has changed leaves it in doubt', async () => {
-    const { consul, run, act, take, lock, a } = await aStage(aPod({ name: 'a' }));
-    const action = take(a);
+    const { consul, run, act, taking, lock, a } = await aStage(aPod({ name: 'a' }));
+    const planned = taking(a);
     consul.foreign.put(KEYS.lock, null, true);
-    expect((await act(action)).kind).toBe('again');
+    expect((await act(planned)).kind).toBe('again');
     expect([run.ports.locks.view(run.group), lock()?.session]).toEqual([null, null]);
   });
 
   it('that Consul keeps closed is tried again by one timer in one to two seconds', async () => {
-    const { clock, consul, run, act, take, a } = await aStage(aPod({ name: 'a' }));
+    const { clock, consul, run, act, taking, a } = await aStage(aPod({ name: 'a' }));
     const short = consul.foreign.openSession({ node: NODE, name: 'x', ttlMs: 0, lockDelayMs: 9000 });
     consul.foreign.lock(KEYS.lock, short, null);
     consul.foreign.endSession(short);
     await run.ports.locks.read(run.group, run.signal);
-    expect((await act(take(a))).kind).toBe('again');
+    expect((await act(taking(a))).kind).toBe('again');
     expect(run.memory.lockDelayedUntilMs).toBe(clock.nowMs() + 1500);
   });
 });
 
 describe('a wait for a grant', () => {
-  const wait: Action = { do: 'awaitGrantExpiry', exempt: [] };
-
   it('ends the pass for whole milliseconds: a timer cannot wait for less, and would come back at the same moment', async () => {
-    const { run, clock } = await aStage(aPod({ name: 'a' }));
+    const { run, clock, taking, lock, a } = await aStage(aPod({ name: 'a' }));
     const ports = { ...run.ports, grants: { untilMs: () => clock.nowMs() + 0.25 } };
-    const step = await execute({ ...nothing(''), actions: [wait] }, { ...run, ports });
-    expect(step).toMatchObject({ kind: 'later', delayMs: 1 });
+    expect(await execute(taking(a), { ...run, ports })).toMatchObject({ kind: 'later', delayMs: 1 });
+    expect(lock()).toBeNull();
   });
 
   it('is none when nothing was given', async () => {
-    const { act } = await aStage(aPod({ name: 'a' }));
-    expect(await act(wait)).toEqual({ kind: 'ok' });
+    const { act, taking, lock, a } = await aStage(aPod({ name: 'a' }));
+    expect((await act(taking(a))).kind).toBe('ok');
+    expect(lock()).not.toBeNull();
   });
 });
 
@@ -396,21 +444,21 @@ describe('a group read or listed anew', () => {
     const { api, run, act } = await aStage(aPod({ name: 'a' }));
     api.foreign.addGroup(run.group);
     api.foreign.changeGroup('notifier', () => ({ finalizers: ['another'] }));
-    expect(await act({ do: 'readGroup' })).toEqual({ kind: 'ok' });
+    expect(await act(looking({ do: 'readGroup' }))).toEqual({ kind: 'ok' });
     expect(run.memory.newerGroup?.finalizers).toEqual(['another']);
   });
 
   it('confirms the cached one only if nothing about it is newer', async () => {
     const { api, run, act } = await aStage();
-    expect((await act({ do: 'readGroup' })).kind).toBe('ok');
+    expect((await act(looking({ do: 'readGroup' }))).kind).toBe('ok');
     expect(run.memory.groupConfirmedAt).not.toBeNull();
     api.foreign.changeGroup('notifier', ({ spec }) => ({ spec }));
-    expect((await act({ do: 'readGroup' })).kind).toBe('later');
+    expect((await act(looking({ do: 'readGroup' }))).kind).toBe('later');
   });
 
   it('has the list of its pods noted with the version of the lock', async () => {
     const { api, run, act } = await aStage(aPod({ name: 'a' }));
-    await act({ do: 'listPods' });
+    await act(looking({ do: 'listPods' }));
     expect(run.memory.listed).toEqual({ version: '0/0', pods: [api.pod('a')] });
   });
 });
@@ -421,17 +469,17 @@ describe('the finalizer', () => {
     api.foreign.changeGroup('notifier', () => ({ finalizers: ['theirs'] }));
     const group = api.group() ?? run.group;
     const observation = { ...run.observation, group };
-    expect(await execute({ ...nothing(''), actions: [{ do: 'addFinalizer' }] }, { ...run, observation })).toEqual({
+    expect(await execute(looking({ do: 'addFinalizer' }), { ...run, observation })).toEqual({
       kind: 'ok',
     });
     expect(api.group()?.finalizers).toEqual(['theirs', 'leadergroup.dev/finalizer']);
-    expect((await act({ do: 'removeFinalizer' })).kind).toBe('again');
+    expect((await act(looking({ do: 'removeFinalizer' }))).kind).toBe('again');
     expect(api.group()?.finalizers).toHaveLength(2);
   });
 });
 
 describe('who holds the lock', () => {
-  const holder = (session: string): Action => ({ do: 'readHolderSession', session });
+  const holder = (session: string): Plan => looking({ do: 'readHolderSession', session });
 
   it('is one of ours from an earlier life: adopted', async () => {
     const { consul, sessionManager, run, act } = await aStage();
@@ -480,7 +528,7 @@ describe('cleaning up', () => {
       { pod: a, label: 'remove' as const },
       { pod: b, label: 'keep' as const },
     ];
-    expect((await act({ do: 'cleanUp', pods })).kind).toBe('ok');
+    expect((await act(looking({ do: 'cleanUp', pods }))).kind).toBe('ok');
     const left = { 'token.leadergroup.dev/other': '9', 'leadergroup.dev/candidate': 'x' };
     expect(api.pod('a')).toMatchObject({ labels: { app: 'notifier' }, annotations: left });
     expect([Object.keys(api.pod('a')?.annotations ?? {}).length, api.pod('a')?.labels[ROLE]]).toEqual([2, undefined]);

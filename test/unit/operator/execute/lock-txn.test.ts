@@ -29,7 +29,7 @@ const record = (token: number, writes: number, holder = 'b') => JSON.stringify(a
 describe('a lock transaction', () => {
   it('begins with its bucket, then the version it was planned with, then moves the lock', () => {
     const change = transaction.handOver('session-of-a', o, FENCE, view, aSession('b'), b);
-    expect(lockOps(change, OWN_KEYS, 5)).toEqual([
+    expect(lockOps(change.transaction, OWN_KEYS, 5)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: LOCK_KEY, index: 40 },
       { verb: 'unlock', key: LOCK_KEY, session: 'session-of-a', value: sorted(5) },
@@ -40,7 +40,11 @@ describe('a lock transaction', () => {
   it('checks that a key does not exist only where none was seen', () => {
     const never = aLock({ versions: [{ key: LOCK_KEY, index: 0 }] });
     const change = transaction.take(o, FENCE, never, aSession('b'), b);
-    expect(lockOps(change, OWN_KEYS, 1).map(({ verb }) => verb)).toEqual(['check-session', 'check-not-exists', 'lock']);
+    expect(lockOps(change.transaction, OWN_KEYS, 1).map(({ verb }) => verb)).toEqual([
+      'check-session',
+      'check-not-exists',
+      'lock',
+    ]);
   });
 
   it('beside a shared key checks all three keys, and writes record and token with the lock', () => {
@@ -50,7 +54,7 @@ describe('a lock transaction', () => {
       { key: SHARED.token, index: 8 },
     ];
     const change = transaction.take(o, FENCE, aLock({ versions }), aSession('b'), b);
-    expect(lockOps(change, SHARED, 3).map(({ verb, key }) => [verb, key])).toEqual([
+    expect(lockOps(change.transaction, SHARED, 3).map(({ verb, key }) => [verb, key])).toEqual([
       ['check-session', FENCE.key],
       ['check-not-exists', SHARED.lock],
       ['check-index', SHARED.record],
@@ -59,19 +63,19 @@ describe('a lock transaction', () => {
       ['set', SHARED.record],
       ['set', SHARED.token],
     ]);
-    expect(lockOps(change, SHARED, 3).at(-1)).toMatchObject({ value: '3' });
+    expect(lockOps(change.transaction, SHARED, 3).at(-1)).toMatchObject({ value: '3' });
   });
 
   it('that gives the lock up leaves a record that names who had it, and its token', () => {
     const change = transaction.unlock(o, FENCE, view, aSession('a'));
-    const ops = lockOps(change, OWN_KEYS, 4);
+    const ops = lockOps(change.transaction, OWN_KEYS, 4);
     expect(ops.map(({ verb }) => verb)).toEqual(['check-session', 'check-index', 'unlock']);
     expect(JSON.parse((ops.at(-1) as { value: string }).value)).toEqual(JSON.parse(record(4, 5, 'a')));
   });
 
   it('that verifies locks again with another value: an identical one would leave the index alone', () => {
     const change = transaction.verify(o, FENCE, view, aSession('b'), b, false);
-    const value = (lockOps(change, OWN_KEYS, 4).at(-1) as { value: string }).value;
+    const value = (lockOps(change.transaction, OWN_KEYS, 4).at(-1) as { value: string }).value;
     expect(JSON.parse(value)).toEqual(JSON.parse(record(4, 5)));
   });
 });

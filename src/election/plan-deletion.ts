@@ -8,11 +8,11 @@ import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '.
 import type { Idle, Look, Plan, Premises, Preparation } from './actions.ts';
 import { labelled, promotedHere } from './candidates.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from './fencing.ts';
-import type { LockView, Observation, ObservedPod } from './observation.ts';
+import type { Observation, ObservedPod } from './observation.ts';
 import { rememberedToken } from './observed-tokens.ts';
-import { unlockOf } from './plan-restrained.ts';
+import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { look, nothing, notReady, quietly, rest, transition, withFirst } from './plans.ts';
-import { holderAmong } from './sessions.ts';
+import { transaction } from './transactions.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
 const PATIENCE_MS = 10_000;
@@ -24,19 +24,19 @@ const AGAIN_MS = 1000;
 /** That the API server answers all the while is known by a read of the group with each pass. */
 const LOOK_AGAIN_MS = 5000;
 
-export function planDeletion(o: Observation): Plan {
+export function planDeletion(o: Observation, owned: OwnedLock | null): Plan {
   if (!o.group.finalizers.includes(FINALIZER)) return nothing('only finalizers of others are left');
   const leftMs = ownersTimeMs(o);
   if (leftMs === null || leftMs > 0) return nothing('another replica owns the bucket', leftMs);
   if (!o.deletionConfirmed) return look([{ do: 'readGroup' }], 'the cache may show a previous incarnation');
   const waitedMs = o.nowMs - (o.deletingSinceMs ?? o.nowMs);
   if (waitedMs >= LAST_MS) return look([{ do: 'removeFinalizer' }], 'the group is deleted; the time limit has passed');
-  if (waitedMs >= LIMIT_MS) return giveUp(o);
+  if (waitedMs >= LIMIT_MS) return giveUp(o, owned);
   const refusal = o.fencingRefused;
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
     return waiting(refusal.message, Math.min(refusal.retryAtMs - o.nowMs, LIMIT_MS - waitedMs));
   }
-  return withoutConsul(o) ? deleteWithoutConsul(o, waitedMs) : deleteWithConsul(o);
+  return owned === null || withoutConsul(o) ? deleteWithoutConsul(o, waitedMs) : deleteWithConsul(o, owned);
 }
 
 /**
@@ -70,16 +70,13 @@ const deleting = (reason: string): Premises => ({
 });
 
 /** The last token is kept if Consul lets us; the rest stays as it is. */
-function giveUp(o: Observation): Plan {
-  const buried = withoutConsul(o) || o.lock === null ? [] : burial(o, o.lock);
+function giveUp(o: Observation, owned: OwnedLock | null): Plan {
+  const buried = owned === null || owned.kind === 'unread' || withoutConsul(o) ? [] : burial(o, owned);
   return deletion([...buried, { do: 'removeFinalizer' }], 'the group is deleted; its cleanup did not finish in time');
 }
 
 const withoutConsul = (o: Observation): boolean =>
-  o.consulUnreachable ||
-  (o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs) ||
-  o.ownership.kind === 'lapsed' ||
-  o.ownership.kind === 'neverKnown';
+  o.consulUnreachable || (o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs);
 
 function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
   const off = fence(
@@ -97,28 +94,27 @@ function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
   );
 }
 
-function deleteWithConsul(o: Observation): Plan {
-  const { lock } = o;
-  if (lock === null) return deletion([{ do: 'readLock' }], 'the lock has not been read yet');
-  const holder = holderAmong(o.sessions, lock);
-  if (lock.session !== null && holder === null && o.holderSession === null) {
-    return deletion([{ do: 'readHolderSession', session: lock.session }], 'an unknown session holds the lock');
+function deleteWithConsul(o: Observation, owned: OwnedLock): Plan {
+  if (owned.kind === 'unread') return deletion([{ do: 'readLock' }], 'the lock has not been read yet');
+  if (owned.kind === 'elsewhere' && o.holderSession === null) {
+    return deletion([{ do: 'readHolderSession', session: owned.by }], 'an unknown session holds the lock');
   }
-  const off = fence(fencingForMove(o, lock, null), 'deletion');
-  const unlock = unlockOf(o, lock, holder);
+  const off = fence(fencingForMove(o, owned.lock, null), 'deletion');
   const releasing = 'the group is deleted; releasing its label and lock';
-  if (unlock !== null) return transition(deleting(releasing), { fence: off, lock: unlock, after: [] });
+  if (owned.kind === 'held')
+    return transition(deleting(releasing), { fence: off, lock: transaction.unlock(o, owned), after: [] });
   if (off.length > 0) return withFirst(off, deletion([], releasing));
-  return deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }], 'the group is deleted; cleaning up');
+  return deletion([...burial(o, owned), ...cleanUp(o), { do: 'removeFinalizer' }], 'the group is deleted; cleaning up');
 }
 
 /**
  * Before the pods are cleaned, which may be all that still knows the last token. Nothing where no token was ever given, or where it is
  * done already. (Promise I5.)
  */
-function burial(o: Observation, lock: LockView): readonly Preparation[] {
+function burial(o: Observation, owned: KnownLock): readonly Preparation[] {
+  const { guard, lock } = owned;
   const token = Math.max(rememberedToken(lock), o.highestObserved);
-  if (o.ownership.kind !== 'owned' || token === 0 || !oursToWrite(o, lock)) return [];
+  if (token === 0 || !oursToWrite(o, owned)) return [];
   if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
   const holder = lock.record?.holder ?? { pod: '-', uid: '-' };
   const { uid: groupUid, generation } = o.group;
@@ -132,12 +128,11 @@ function burial(o: Observation, lock: LockView): readonly Preparation[] {
     writes,
     deleted: Math.floor(o.wallSeconds / 60),
   } as const;
-  return [{ do: 'bury', guard: o.ownership.guard, view: lock, record }];
+  return [{ do: 'bury', guard, view: lock, record }];
 }
 
 /** The value of a lock that an external holder holds is the external's; beside a lockKey the record is always ours. */
-const oursToWrite = (o: Observation, lock: LockView): boolean =>
-  o.keys.record !== null || lock.session === null || holderAmong(o.sessions, lock) !== null;
+const oursToWrite = (o: Observation, { kind }: KnownLock): boolean => o.keys.record !== null || kind !== 'elsewhere';
 
 /** Whoever must keep this group's label keeps its token too: the next group of this name knows it by that, and fences it. (Promise I4.) */
 function cleanUp(o: Observation): readonly Preparation[] {

@@ -5,36 +5,31 @@
 import type { Pass, Plan, Verify } from './actions.ts';
 import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
 import { fence, fencingTarget, promotion, refOf } from './fencing.ts';
-import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import type { MemberSession, Observation, ObservedPod } from './observation.ts';
+import type { FreeLock, HeldLock } from './owned-lock.ts';
 import { lockDelayed, waitForCandidate } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
-import { electing, look, nothing, transition } from './plans.ts';
+import { electing, look, transition } from './plans.ts';
 import { openingFor, suitableSession } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
 import type { Trust } from './trust.ts';
 
-export function planDistrusted(
-  o: Observation,
-  lock: LockView,
-  holder: MemberSession | null,
-  trust: Exclude<Trust, 'good'>,
-): Plan {
-  if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
+export function planDistrusted(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trust, 'good'>): Plan {
   if (trust === 'previousIncarnation' && !o.groupConfirmed)
     return look([{ do: 'readGroup' }], 'the record belongs to a previous incarnation of the group');
-  if (membersOf(o).length === 0 && holder === null) return waitForCandidate(o);
+  if (membersOf(o).length === 0 && owned.kind === 'free') return waitForCandidate(o);
   if (!o.freshList)
     return look([{ do: 'readLock' }, { do: 'listPods' }], `the record of the lock is not trusted (${trust})`);
   // Its status may be all that still knows the last token, and a cache may lag.
   if (!o.groupConfirmed) return look([{ do: 'readGroup' }], `the record of the lock is not trusted (${trust})`);
-  const nominee = nomineeWithoutRecord(o, holder);
+  const nominee = nomineeWithoutRecord(o, owned.session);
   if (nominee === null) return waitForCandidate(o);
   const delayed = lockDelayed(o);
   if (delayed !== null) return delayed;
   const session = suitableSession(o, nominee);
   if (session === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
-  return electAnew(o, o.ownership.guard, lock, holder, nominee, session, trust);
+  return electAnew(o, owned, { pod: nominee, session }, trust);
 }
 
 /**
@@ -50,16 +45,14 @@ function nomineeWithoutRecord(o: Observation, holder: MemberSession | null): Obs
   return holding !== null && fitnessOf(o, holding).kind === 'fit' ? holding : (ranked[0] ?? null);
 }
 
-function electAnew(
-  o: Observation,
-  guard: BucketGuard,
-  lock: LockView,
-  holder: MemberSession | null,
-  nominee: ObservedPod,
-  session: MemberSession,
-  trust: Trust,
-): Plan {
-  const others = o.pods.filter((observed) => observed.pod.uid !== nominee.pod.uid && concerned(o, holder, observed));
+/** Who gets the lock, and the session to lock it with. */
+type Nominee = { readonly pod: ObservedPod; readonly session: MemberSession };
+
+function electAnew(o: Observation, owned: FreeLock | HeldLock, next: Nominee, trust: Trust): Plan {
+  const nominee = next.pod;
+  const others = o.pods.filter(
+    (observed) => observed.pod.uid !== nominee.pod.uid && concerned(o, owned.session, observed),
+  );
   const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';
   const reason = `the record of the lock is not trusted (${trust}); electing ${nominee.pod.name}`;
   return transition(electing(cause, reason), {
@@ -67,7 +60,7 @@ function electAnew(
       others.map((other) => fencingTarget(o, other)),
       'move',
     ),
-    lock: lockFor(o, guard, lock, holder, nominee, session),
+    lock: lockFor(o, owned, next),
     after: [promotion(nominee)],
   });
 }
@@ -80,16 +73,9 @@ function concerned(o: Observation, holder: MemberSession | null, observed: Obser
   return observed.member || tokenOf(observed.pod, o.group.name) > 0 || observed.pod.uid === holder?.podUid;
 }
 
-function lockFor(
-  o: Observation,
-  guard: BucketGuard,
-  lock: LockView,
-  holder: MemberSession | null,
-  nominee: ObservedPod,
-  session: MemberSession,
-): Pass | Verify {
-  const pod = refOf(nominee);
-  if (holder === null) return transaction.take(o, guard, lock, session, pod);
-  if (holder.podUid === pod.uid) return transaction.verify(o, guard, lock, holder, pod, true);
-  return transaction.handOver(holder.id, o, guard, lock, session, pod);
+function lockFor(o: Observation, owned: FreeLock | HeldLock, next: Nominee): Pass | Verify {
+  const pod = refOf(next.pod);
+  if (owned.kind === 'free') return transaction.take(o, owned, next.session, pod);
+  if (owned.session.podUid === pod.uid) return transaction.verify(o, owned, pod, true);
+  return transaction.handOver(o, owned, next.session, pod);
 }

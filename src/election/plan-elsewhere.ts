@@ -4,14 +4,15 @@ import type { Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { askFor, contestMessage, due, unknownContester } from './contests.ts';
 import { fence, fencingForMove } from './fencing.ts';
-import type { LockView, Observation } from './observation.ts';
+import type { Observation } from './observation.ts';
+import type { LockElsewhere } from './owned-lock.ts';
 import { look, ready, rest, withFirst } from './plans.ts';
 
 /**
  * Sessions of ours from an earlier life are adopted by the read itself (they then are `sessions`); one that is gone
  * means that our view of the lock is behind. Only a true external's makes our own leader go.
  */
-export function planElsewhere(o: Observation, lock: LockView, session: string): Plan {
+export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhere): Plan {
   if (o.holderSession === null)
     return look([{ do: 'readHolderSession', session }], 'an unknown session holds the lock');
   if (o.holderSession.kind === 'gone') return look([{ do: 'readLock' }], 'the session that held the lock is gone');

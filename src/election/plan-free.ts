@@ -5,11 +5,13 @@ import { due } from './contests.ts';
 import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
 import { noCandidateMessage } from './ineligible.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
+import type { FreeLock } from './owned-lock.ts';
 import { electing, look, notReady, ready, rest, transition, until, withFirst } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 
-export function planFree(o: Observation, lock: LockView): Plan {
+export function planFree(o: Observation, free: FreeLock): Plan {
+  const { lock } = free;
   const nominee = nomineeFor(o, lock);
   const targets = exposed(o, lock);
   const delayed = nominee === null ? null : lockDelayed(o);
@@ -17,13 +19,11 @@ export function planFree(o: Observation, lock: LockView): Plan {
     return withFirst(fence(due(o, targets), 'move'), delayed ?? waitForCandidate(o));
   const first = fence(targets, 'move');
   const session = suitableSession(o, nominee);
-  if (session === null || o.ownership.kind !== 'owned') {
-    return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
-  }
+  if (session === null) return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
   const reason = `the lock is free; electing ${nominee.pod.name}`;
   return transition(electing(causeOf(o, lock, nominee), reason), {
     fence: [...first, ...previous(o, lock, nominee)],
-    lock: transaction.take(o, o.ownership.guard, lock, session, refOf(nominee)),
+    lock: transaction.take(o, free, session, refOf(nominee)),
     after: [promotion(nominee)],
   });
 }

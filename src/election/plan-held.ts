@@ -3,11 +3,12 @@ import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
-import type { BucketGuard, LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
+import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
+import type { HeldLock } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
-import { electing, look, nothing, notReady, ready, rest, soonest, transition } from './plans.ts';
+import { electing, look, notReady, ready, rest, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -28,17 +29,11 @@ export type IneligibleCause =
   | 'LeaderNotReady'
   | 'PromotionRefused';
 
-type Held = {
-  readonly o: Observation;
-  readonly guard: BucketGuard;
-  readonly lock: LockView;
-  readonly session: MemberSession;
-};
+type Held = HeldLock & { readonly o: Observation };
 
-export function planHeld(o: Observation, lock: LockView, session: MemberSession): Plan {
-  if (o.ownership.kind !== 'owned') return nothing('this replica does not own the bucket');
-  const held: Held = { o, guard: o.ownership.guard, lock, session };
-  const holder = o.pods.find(({ pod }) => pod.uid === session.podUid) ?? null;
+export function planHeld(o: Observation, lock: HeldLock): Plan {
+  const held: Held = { o, ...lock };
+  const holder = o.pods.find(({ pod }) => pod.uid === held.session.podUid) ?? null;
   if (holder === null) return replace(held, null, 'LeaderGone', false);
   const fitness = fitnessOf(o, holder);
   switch (fitness.kind) {
@@ -155,14 +150,16 @@ function lacksFollowerLabel(
  * A token stands for one promotion: one that was promoted with it and has lost its label since (fenced while
  * Consul was silent, say) comes back with a higher one.
  */
-function verifyOf({ o, guard, lock, session }: Held, holder: ObservedPod): Verify {
+function verifyOf(held: Held, holder: ObservedPod): Verify {
+  const { o, lock } = held;
   const used = tokenOf(holder.pod, o.group.name) >= recordedToken(lock);
   const raise = holder.pod.ready && used && !labelled(o.group, holder);
-  return transaction.verify(o, guard, lock, session, refOf(holder), raise);
+  return transaction.verify(o, held, refOf(holder), raise);
 }
 
 /** The spec's TTL or lock-delay was edited: a new session for the same pod, in one transaction; the label stays. */
-function changeSession({ o, guard, lock, session }: Held, holder: ObservedPod): Plan {
+function changeSession(held: Held, holder: ObservedPod): Plan {
+  const { o } = held;
   const next = suitableSession(o, holder);
   if (next === null) {
     return look([openingFor(o, holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
@@ -170,7 +167,7 @@ function changeSession({ o, guard, lock, session }: Held, holder: ObservedPod): 
   const after: readonly Promote[] = labelled(o.group, holder) || holder.pod.ready ? [promotion(holder)] : [];
   return transition(electing('SessionChanged', 'sessionTTLSeconds or lockDelaySeconds has changed'), {
     fence: [],
-    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(holder)),
+    lock: transaction.handOver(o, held, next, refOf(holder)),
     after,
   });
 }
@@ -183,17 +180,18 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
   if (replaceable && holder !== null) return keepIneligible(held, holder);
   return transition(electing(cause, 'the leader can no longer lead, and there is no other candidate'), {
     fence: fence(fencingForMove(o, lock, null), 'move'),
-    lock: transaction.unlock(o, held.guard, lock, session),
+    lock: transaction.unlock(o, held),
     after: [],
   });
 }
 
-function handOverTo({ o, guard, lock, session }: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
+function handOverTo(held: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
+  const { o, lock } = held;
   const next = suitableSession(o, nominee);
   if (next === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
   return transition(electing(cause, `${cause}: handing over to ${nominee.pod.name}`), {
     fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
-    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)),
+    lock: transaction.handOver(o, held, next, refOf(nominee)),
     after: [promotion(nominee)],
   });
 }

@@ -1,10 +1,11 @@
 /** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
-import type { Idle, Plan, Unlock, Verdict } from './actions.ts';
+import type { Idle, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { due } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods } from './fencing.ts';
 import { promoted } from './gate.ts';
-import type { LabelStop, LockView, MemberSession, Observation } from './observation.ts';
+import type { LabelStop, Observation } from './observation.ts';
+import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { LABEL_STOP, unreadOwners } from './owners.ts';
 import { look, nothing, notReady, quietly, ready, rest, stalled, transition, until, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
@@ -87,9 +88,9 @@ function outageMessage(hold: boolean, led: boolean): string {
  * Sessions go on being renewed; nothing is written to pods, and to a lock only what makes the gate sure of it: a leader that asks is
  * answered also when the bucket has got another owner, with the same token.
  */
-export function planPaused(o: Observation): Plan {
+export function planPaused(o: Observation, owned: OwnedLock): Plan {
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
-  const unsure = o.asked ? verifyPaused(o) : null;
+  const unsure = o.asked ? verifyPaused(o, owned) : null;
   if (unsure !== null && deniedMs <= 0) return unsure;
   const leads = labelledPods(o).length > 0;
   const verdict = leads
@@ -102,7 +103,7 @@ export function planPaused(o: Observation): Plan {
 const LABEL_STOP_AGAIN_MS = 60_000;
 
 /** As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. */
-export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
+export function planLabelStop(o: Observation, { message }: LabelStop, owned: OwnedLock | null): Plan {
   // Whoever has lost its session while Consul is silent is the last to know the group.
   if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
     return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
@@ -113,64 +114,56 @@ export function planLabelStop(o: Observation, { message }: LabelStop): Plan {
       'reading controllers: labels may be written if none selects by the key',
     );
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
-  const unsure = o.asked && !o.consulUnreachable && !denied ? verifyPaused(o) : null;
+  const unsure = o.asked && !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
   return unsure ?? { ...stalled(LABEL_STOP, message), againMs: LABEL_STOP_AGAIN_MS };
 }
 
 /** null: nobody leads by this lock, so there is nothing to be sure of. */
-function verifyPaused(o: Observation): Plan | null {
-  const { lock, ownership } = o;
-  if (ownership.kind !== 'owned') return null;
-  if (lock === null) return look([{ do: 'readLock' }], 'reading the lock to answer the gate');
-  if (lock.foreignEntry) return null;
-  const session = holderAmong(o.sessions, lock);
-  const leader = session === null ? null : promoted(o, lock, session);
-  if (session === null || leader === null || trustOf(o, lock, session) !== 'good') return null;
+function verifyPaused(o: Observation, owned: OwnedLock): Plan | null {
+  if (owned.kind === 'unread') return look([{ do: 'readLock' }], 'reading the lock to answer the gate');
+  if (owned.kind !== 'held' || owned.lock.foreignEntry) return null;
+  const { lock, session } = owned;
+  const leader = promoted(o, lock, session);
+  if (leader === null || trustOf(o, lock, session) !== 'good') return null;
   if (o.verified && session.proven) return null;
   // No transaction proves a session past its deadline; a renewal must be acknowledged first, and that wakes the group.
   if (o.nowMs >= session.deadlineMs) return null;
   return transition(quietly('verifying the lock to answer the gate'), {
     fence: [],
-    lock: transaction.verify(o, ownership.guard, lock, session, leader, false),
+    lock: transaction.verify(o, owned, leader, false),
     after: [],
   });
 }
 
 /** The younger of two groups over the same pods stands down: it fences its leader, unlocks, and waits. */
-export function planOverlap(o: Observation, older: string): Plan {
+export function planOverlap(o: Observation, older: string, owned: OwnedLock): Plan {
   if (!o.overlapConfirmed)
     return look([{ do: 'readRival', name: older }], 'reading the older group: the cache may be behind');
   const message =
     `the older LeaderGroup ${older} selects some of the same pods with the same label key. Only the older one acts. ` +
     'Delete one of the two, or replace one with a LeaderGroup that has another selector or label.key.';
-  return standDown(o, stalled('SelectorOverlap', message));
+  return standDown(o, stalled('SelectorOverlap', message), owned);
 }
 
 /** Labels off, lock given up, then `plan` says why. */
-export function standDown(o: Observation, plan: Idle): Plan {
+export function standDown(o: Observation, plan: Idle, owned: OwnedLock): Plan {
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
   if (deniedMs > 0) return withFirst(fence(due(o, labelledTargets(o)), 'overlap'), { ...plan, againMs: deniedMs });
-  if (o.lock !== null) return relinquish(o, o.lock, plan);
+  if (owned.kind !== 'unread') return relinquish(o, owned, plan);
   // A key that may not be used is not read either, unless there is something of ours to undo.
   const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
   return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock has not been read yet');
 }
 
-function relinquish(o: Observation, lock: LockView, plan: Idle): Plan {
-  const holder = holderAmong(o.sessions, lock);
-  const targets = holder === null ? due(o, labelledTargets(o)) : fencingForMove(o, lock, null);
-  const off = fence(targets, 'overlap');
-  const unlock = unlockOf(o, lock, holder);
+function relinquish(o: Observation, owned: KnownLock, plan: Idle): Plan {
   const said = { ...plan, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
-  if (unlock !== null) return transition(said, { fence: off, lock: unlock, after: [] });
+  if (owned.kind === 'held') {
+    const off = fence(fencingForMove(o, owned.lock, null), 'overlap');
+    return transition(said, { fence: off, lock: transaction.unlock(o, owned), after: [] });
+  }
+  const off = fence(due(o, labelledTargets(o)), 'overlap');
   return off.length === 0 ? plan : withFirst(off, said);
 }
 
 const labelledTargets = (o: Observation) =>
   o.pods.filter((pod) => labelled(o.group, { ...pod, member: false })).map((pod) => fencingTarget(o, pod));
-
-/** null: the lock is not ours to give up. */
-export function unlockOf(o: Observation, lock: LockView, holder: MemberSession | null): Unlock | null {
-  if (holder === null || o.ownership.kind !== 'owned') return null;
-  return transaction.unlock(o, o.ownership.guard, lock, holder);
-}

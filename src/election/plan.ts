@@ -8,7 +8,8 @@ import { due } from './contests.ts';
 import { fence, fencingTarget, labelledPods } from './fencing.ts';
 import { withOwnersKnown } from './label-trial.ts';
 import { nextChangeMs } from './next-change.ts';
-import type { LockView, Observation } from './observation.ts';
+import type { Observation } from './observation.ts';
+import { type KnownLock, type OwnedLock, ownedLockOf } from './owned-lock.ts';
 import { planDeletion } from './plan-deletion.ts';
 import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
@@ -16,7 +17,6 @@ import { planFree } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
 import { planLabelStop, planOutage, planOverlap, planPaused, silent, standDown } from './plan-restrained.ts';
 import { look, nothing, soonest, stalled, withFirst } from './plans.ts';
-import { holderAmong } from './sessions.ts';
 import { trustOf } from './trust.ts';
 
 /**
@@ -45,23 +45,24 @@ const withTimers = (o: Observation, plan: Plan): Plan =>
   plan.kind !== 'idle' || plan.verdict === null ? plan : { ...plan, againMs: soonest([plan.againMs, nextChangeMs(o)]) };
 
 function decide(o: Observation): Plan {
-  if (o.group.deleting) return planDeletion(o);
-  if (o.labelStop !== null) return planLabelStop(o, o.labelStop);
+  const owned = ownedLockOf(o);
+  if (o.group.deleting) return planDeletion(o, owned);
+  if (o.labelStop !== null) return planLabelStop(o, o.labelStop, owned);
   if (silent(o)) return planOutage(o);
   if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
-  if (o.ownership.kind !== 'owned') return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);
-  return planOwned(o) ?? planByLock(o);
+  if (owned === null) return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);
+  return planOwned(o, owned) ?? planByLock(o, owned);
 }
 
 /** Events wake a group whose bucket is taken again; this is for the one that is missed. */
 const LOOK_AGAIN_MS = 1000;
 
 /** What decides before the lock is looked at; null: nothing does. */
-function planOwned(o: Observation): Plan | null {
-  if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith);
-  if (o.lockKeyProblem !== null) return standDown(o, stalled('LockKeyNotAllowed', o.lockKeyProblem));
-  if (o.group.spec.paused) return planPaused(o);
-  const refused = planRefused(o);
+function planOwned(o: Observation, owned: OwnedLock): Plan | null {
+  if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith, owned);
+  if (o.lockKeyProblem !== null) return standDown(o, stalled('LockKeyNotAllowed', o.lockKeyProblem), owned);
+  if (o.group.spec.paused) return planPaused(o, owned);
+  const refused = planRefused(o, owned);
   if (refused !== null) return refused;
   if (!o.group.finalizers.includes(FINALIZER)) {
     // Read first: a lock that was taken before shows that this is no first finalizer (ADR 0013).
@@ -71,29 +72,27 @@ function planOwned(o: Observation): Plan | null {
 }
 
 /** null: nothing that the group needs is refused just now. */
-function planRefused(o: Observation): Plan | null {
+function planRefused(o: Observation, owned: OwnedLock): Plan | null {
   const refusal = o.consulDenied ?? o.fencingRefused;
   if (refusal === null || o.nowMs >= refusal.retryAtMs) return null;
   const denied = o.consulDenied !== null || o.fencingRefused?.status === 403;
   const plan = stalled(denied ? 'PermissionDenied' : 'WriteRefused', refusal.message);
-  return withFirst(withoutLock(o), { ...plan, againMs: refusal.retryAtMs - o.nowMs });
+  return withFirst(withoutLock(o, owned), { ...plan, againMs: refusal.retryAtMs - o.nowMs });
 }
 
-function planByLock(o: Observation): Plan {
-  const { lock } = o;
-  if (lock === null) return look([{ do: 'readLock' }], 'the lock has not been read yet');
-  if (lock.foreignEntry) return planForeignEntry(o, lock);
-  const holder = holderAmong(o.sessions, lock);
-  if (lock.session !== null && holder === null) return planElsewhere(o, lock, lock.session);
-  const trust = trustOf(o, lock, holder);
-  if (trust !== 'good') return planDistrusted(o, lock, holder, trust);
-  return holder === null ? planFree(o, lock) : planHeld(o, lock, holder);
+function planByLock(o: Observation, owned: OwnedLock): Plan {
+  if (owned.kind === 'unread') return look([{ do: 'readLock' }], 'the lock has not been read yet');
+  if (owned.lock.foreignEntry) return planForeignEntry(o, owned);
+  if (owned.kind === 'elsewhere') return planElsewhere(o, owned);
+  const trust = trustOf(o, owned.lock, owned.session);
+  if (trust !== 'good') return planDistrusted(o, owned, trust);
+  return owned.kind === 'free' ? planFree(o, owned) : planHeld(o, owned);
 }
 
 /** A shared lock that we do not hold may be anyone's by now, also while Consul refuses us: nobody stays labelled. */
-function withoutLock(o: Observation): readonly Fence[] {
-  if (o.group.spec.lockKey === null || o.lock === null || o.fencingRefused !== null) return [];
-  return holderAmong(o.sessions, o.lock) === null ? labelsOff(o) : [];
+function withoutLock(o: Observation, { kind }: OwnedLock): readonly Fence[] {
+  if (o.group.spec.lockKey === null || kind === 'unread' || o.fencingRefused !== null) return [];
+  return kind === 'held' ? [] : labelsOff(o);
 }
 
 function labelsOff(o: Observation): readonly Fence[] {
@@ -101,11 +100,11 @@ function labelsOff(o: Observation): readonly Fence[] {
   return fence(due(o, targets), 'external');
 }
 
-function planForeignEntry(o: Observation, lock: LockView): Plan {
+function planForeignEntry(o: Observation, { kind, lock }: KnownLock): Plan {
   const plan = stalled(
     'KeyConflict',
     `the Consul key ${o.keys.lock} holds an entry that is not a lock (index ${lock.versions[0]?.index ?? 0}). The operator does not change it. ` +
       'Delete the entry if nobody needs it, or create a LeaderGroup with another lockKey.',
   );
-  return holderAmong(o.sessions, lock) === null ? withFirst(labelsOff(o), plan) : plan;
+  return kind === 'held' ? plan : withFirst(labelsOff(o), plan);
 }

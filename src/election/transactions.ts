@@ -1,10 +1,10 @@
 /** Builds the transactions of a plan: who gives the lock up, who has it then, under which token, with which record. */
 import type { PodRef } from '../api/pod.ts';
 import type { AwaitGrantExpiry, HandOver, Locking, Take, TokenRule, Unlock, Verify } from './actions.ts';
-import type { BucketGuard, LockView, MemberSession, Observation } from './observation.ts';
+import type { LockView, MemberSession, Observation } from './observation.ts';
 import { recordedToken, rememberedToken } from './observed-tokens.ts';
+import type { FreeLock, HeldLock } from './owned-lock.ts';
 import type { LockRecord } from './record.ts';
-import { holderAmong } from './sessions.ts';
 import { tokenFloor } from './token.ts';
 import { trustOf } from './trust.ts';
 
@@ -12,59 +12,52 @@ import { trustOf } from './trust.ts';
  * Everything that any token of this group was ever seen in: the next one is above it. Where the record cannot be believed an earlier life
  * may have left tokens that nothing here shows.
  */
-function above(o: Observation, lock: LockView): TokenRule {
-  const forgotten = trustOf(o, lock, holderAmong(o.sessions, lock)) !== 'good';
+function above(o: Observation, { lock, session }: FreeLock | HeldLock): TokenRule {
+  const forgotten = trustOf(o, lock, session) !== 'good';
   const floor = forgotten ? tokenFloor(o.wallSeconds) : 0;
   return { kind: 'above', token: Math.max(rememberedToken(lock), o.highestObserved, floor) };
 }
 
-type Build<Result> = (
+function locking(
   o: Observation,
-  guard: BucketGuard,
-  lock: LockView,
+  owned: FreeLock | HeldLock,
   session: MemberSession,
   pod: PodRef,
-) => Result;
+): Omit<Locking, 'from'> {
+  const { guard, lock } = owned;
+  return {
+    guard,
+    view: lock,
+    to: { session: session.id, pod },
+    token: above(o, owned),
+    record: recordAfter(o, lock, pod),
+  };
+}
 
-const locking: Build<Locking> = (o, guard, lock, session, pod) => ({
-  guard,
-  view: lock,
-  from: null,
-  to: { session: session.id, pod },
-  token: above(o, lock),
-  record: recordAfter(o, lock, pod),
-});
-
-const take: Build<Take> = (o, guard, lock, session, pod) => ({
+const take = (o: Observation, free: FreeLock, session: MemberSession, pod: PodRef): Take => ({
   do: 'take',
   wait: awaitGrantExpiry(o, pod),
-  transaction: locking(o, guard, lock, session, pod),
+  transaction: { ...locking(o, free, session, pod), from: null },
 });
 
 /** The holder locks again. `raise` when its token was used for a promotion that has been undone. */
-const verify = (
-  o: Observation,
-  guard: BucketGuard,
-  lock: LockView,
-  session: MemberSession,
-  pod: PodRef,
-  raise: boolean,
-): Verify => ({
+const verify = (o: Observation, held: HeldLock, pod: PodRef, raise: boolean): Verify => ({
   do: 'verify',
   transaction: {
-    ...locking(o, guard, lock, session, pod),
-    token: raise ? above(o, lock) : { kind: 'keep', token: recordedToken(lock) },
+    ...locking(o, held, held.session, pod),
+    from: null,
+    token: raise ? above(o, held) : { kind: 'keep', token: recordedToken(held.lock) },
   },
 });
 
-const handOver = (from: string, ...[o, guard, lock, session, pod]: Parameters<Build<HandOver>>): HandOver => ({
+const handOver = (o: Observation, held: HeldLock, session: MemberSession, pod: PodRef): HandOver => ({
   do: 'handOver',
   wait: awaitGrantExpiry(o, pod),
-  transaction: { ...locking(o, guard, lock, session, pod), from },
+  transaction: { ...locking(o, held, session, pod), from: held.session.id },
 });
 
 /** The record stays as it is: it names the last holder and its token for whoever locks next. */
-function unlock(o: Observation, guard: BucketGuard, lock: LockView, session: MemberSession): Unlock {
+function unlock(o: Observation, { guard, lock, session }: HeldLock): Unlock {
   const known = o.pods.find(({ pod }) => pod.uid === session.podUid);
   const holder = lock.record?.holder ?? { uid: session.podUid, pod: known?.pod.name ?? session.podUid };
   return {

@@ -178,8 +178,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         HELD,
-        "    fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)),\n    after: [promotion(nominee)],\n",
-        "    fence: [],\n    lock: transaction.handOver(session.id, o, guard, lock, next, refOf(nominee)),\n    after: [promotion(nominee), ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move')],\n",
+        "    fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),\n    lock: transaction.handOver(o, held, next, refOf(nominee)),\n    after: [promotion(nominee)],\n",
+        "    fence: [],\n    lock: transaction.handOver(o, held, next, refOf(nominee)),\n    after: [promotion(nominee), ...fence(fencingForMove(o, lock, nominee.pod.uid), 'move')],\n",
       ),
     ],
   },
@@ -1074,8 +1074,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/plan-deletion.ts',
-        "if (o.ownership.kind !== 'owned' || token === 0",
-        "if (o.ownership.kind !== 'owned' || token >= 0",
+        'if (token === 0 || !oursToWrite(o, owned)) return [];',
+        'if (token >= 0 || !oursToWrite(o, owned)) return [];',
       ),
     ],
   },
@@ -1114,8 +1114,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'election/plan-deletion.ts',
-        "deletion([...burial(o, lock), ...cleanUp(o), { do: 'removeFinalizer' }]",
-        "deletion([...cleanUp(o), { do: 'removeFinalizer' }, ...burial(o, lock)]",
+        "deletion([...burial(o, owned), ...cleanUp(o), { do: 'removeFinalizer' }]",
+        "deletion([...cleanUp(o), { do: 'removeFinalizer' }, ...burial(o, owned)]",
       ),
     ],
   },

@@ -4,6 +4,7 @@ import type { Pod } from '../../src/api/pod.ts';
 import { type Action, actionsOf, type Plan } from '../../src/election/actions.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from '../../src/election/observation.ts';
 import { highestObservedToken } from '../../src/election/observed-tokens.ts';
+import type { FreeLock, HeldLock } from '../../src/election/owned-lock.ts';
 import type { LockRecord } from '../../src/election/record.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
 
@@ -67,6 +68,15 @@ export const aLock = (overrides: Partial<LockView> = {}): LockView => ({
 /** The lock as the member's session holds it. */
 export const heldBy = (name: string, token = 4): LockView =>
   aLock({ session: `session-of-${name}`, record: aRecord(name, token) });
+
+export const aFreeLock = (lock: LockView, guard = FENCE): FreeLock => ({ kind: 'free', guard, lock, session: null });
+
+export const aHeldLock = (name: string, lock = heldBy(name)): HeldLock => ({
+  kind: 'held',
+  guard: FENCE,
+  lock,
+  session: aSession(name),
+});
 
 /** Free, with a record that names the last holder. */
 export const freeAfter = (name: string, token = 4): LockView => aLock({ record: aRecord(name, token) });

@@ -4,10 +4,10 @@ import type { Moves } from '../../../src/election/actions.ts';
 import { quietly, transition } from '../../../src/election/plans.ts';
 import { transaction } from '../../../src/election/transactions.ts';
 import { aPod } from '../../support/builders.ts';
-import { anObservation, aSession, FENCE, heldBy } from '../../support/builders-election.ts';
+import { aHeldLock, anObservation } from '../../support/builders-election.ts';
 
 const [a, b] = [aPod({ name: 'a' }), aPod({ name: 'b' })];
-const lock = transaction.verify(anObservation(), FENCE, heldBy('a'), aSession('a'), a, false);
+const lock = transaction.verify(anObservation(), aHeldLock('a'), a, false);
 
 const fencing = (pod: typeof a): Moves['after'] => [
   { do: 'fence', because: 'stray', targets: [{ pod, precondition: { kind: 'anyVersion' }, label: 'remove' }] },

@@ -13,7 +13,7 @@ import { freshMemory } from '../../../../src/operator/observe/memory.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import type { KvEntry } from '../../../../src/ports/consul.ts';
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
-import { anObservation, FENCE, observed } from '../../../support/builders-election.ts';
+import { aFreeLock, anObservation, FENCE, observed } from '../../../support/builders-election.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -89,7 +89,7 @@ async function aStage(...pods: readonly Pod[]) {
     const view = locks.view(group) ?? expect.fail('the lock has not been read yet');
     const held =
       sessionManager.of('default/notifier').find(({ podUid }) => podUid === pod.uid) ?? expect.fail('no session');
-    return transaction.take(run.observation, guard, view, held, pod);
+    return transaction.take(run.observation, aFreeLock(view, guard), held, pod);
   }
 
   const lock = (): KvEntry | null => consul.entry(KEYS.lock);

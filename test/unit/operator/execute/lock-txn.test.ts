@@ -3,6 +3,8 @@ import { transaction } from '../../../../src/election/transactions.ts';
 import { buryOps, lockOps } from '../../../../src/operator/execute/lock-txn.ts';
 import { aPod } from '../../../support/builders.ts';
 import {
+  aFreeLock,
+  aHeldLock,
   aLock,
   anObservation,
   aRecord,
@@ -28,7 +30,7 @@ const record = (token: number, writes: number, holder = 'b') => JSON.stringify(a
 
 describe('a lock transaction', () => {
   it('begins with its bucket, then the version it was planned with, then moves the lock', () => {
-    const change = transaction.handOver('session-of-a', o, FENCE, view, aSession('b'), b);
+    const change = transaction.handOver(o, aHeldLock('a'), aSession('b'), b);
     expect(lockOps(change.transaction, OWN_KEYS, 5)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: LOCK_KEY, index: 40 },
@@ -39,7 +41,7 @@ describe('a lock transaction', () => {
 
   it('checks that a key does not exist only where none was seen', () => {
     const never = aLock({ versions: [{ key: LOCK_KEY, index: 0 }] });
-    const change = transaction.take(o, FENCE, never, aSession('b'), b);
+    const change = transaction.take(o, aFreeLock(never), aSession('b'), b);
     expect(lockOps(change.transaction, OWN_KEYS, 1).map(({ verb }) => verb)).toEqual([
       'check-session',
       'check-not-exists',
@@ -53,7 +55,7 @@ describe('a lock transaction', () => {
       { key: SHARED.record, index: 7 },
       { key: SHARED.token, index: 8 },
     ];
-    const change = transaction.take(o, FENCE, aLock({ versions }), aSession('b'), b);
+    const change = transaction.take(o, aFreeLock(aLock({ versions })), aSession('b'), b);
     expect(lockOps(change.transaction, SHARED, 3).map(({ verb, key }) => [verb, key])).toEqual([
       ['check-session', FENCE.key],
       ['check-not-exists', SHARED.lock],
@@ -67,14 +69,14 @@ describe('a lock transaction', () => {
   });
 
   it('that gives the lock up leaves a record that names who had it, and its token', () => {
-    const change = transaction.unlock(o, FENCE, view, aSession('a'));
+    const change = transaction.unlock(o, aHeldLock('a'));
     const ops = lockOps(change.transaction, OWN_KEYS, 4);
     expect(ops.map(({ verb }) => verb)).toEqual(['check-session', 'check-index', 'unlock']);
     expect(JSON.parse((ops.at(-1) as { value: string }).value)).toEqual(JSON.parse(record(4, 5, 'a')));
   });
 
   it('that verifies locks again with another value: an identical one would leave the index alone', () => {
-    const change = transaction.verify(o, FENCE, view, aSession('b'), b, false);
+    const change = transaction.verify(o, aHeldLock('b'), b, false);
     const value = (lockOps(change.transaction, OWN_KEYS, 4).at(-1) as { value: string }).value;
     expect(JSON.parse(value)).toEqual(JSON.parse(record(4, 5)));
   });

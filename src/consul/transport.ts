@@ -144,7 +144,15 @@ function outcomeOf({ err, res }: PapiRequest, { sent, gaveUpWaiting: waiting }: 
   };
 }
 
-const papiOptions = (request: Request, token: string | null, agents: Agents, flight: Flight, ctx: EventEmitter) => ({
+type Sending = {
+  readonly request: Request;
+  readonly token: string | null;
+  readonly agents: Agents;
+  readonly flight: Flight;
+  readonly ctx: EventEmitter;
+};
+
+const papiOptions = ({ request, token, agents, flight, ctx }: Sending) => ({
   method: request.method,
   path: request.path,
   query: request.query,
@@ -194,7 +202,7 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     const cancel = (): void => void ctx.emit('cancel');
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      const sending = papiOptions(request, current.token, agents.current(current.tls), flight, ctx);
+      const sending = papiOptions({ request, token: current.token, agents: agents.current(current.tls), flight, ctx });
       const outcome = await exchange(papi, sending, flight);
       // An answer that made it before the abort is told: it says what became of a write.
       if (outcome.kind === 'failed') signal.throwIfAborted();

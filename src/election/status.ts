@@ -52,7 +52,7 @@ export function buildStatus(
     onConsulLoss: o.group.spec.onConsulLoss,
     observedGeneration: o.group.generation,
     conditions:
-      verdict === null ? (previous?.conditions ?? []) : conditionsOf(o, verdict, leaders, recentTransitions, now),
+      verdict === null ? (previous?.conditions ?? []) : conditionsOf(o, verdict, { leaders, recentTransitions }, now),
   };
 }
 
@@ -76,7 +76,7 @@ function vanished(
 export function statusOfInvalid(group: InvalidLeaderGroup, now: string): LeaderGroupStatus {
   const message = `the spec is invalid: ${group.problems.join('; ')}. Correct it; until then the operator changes nothing.`;
   const make = (type: ConditionType, status: ConditionStatus): Condition =>
-    condition(group, type, status, 'InvalidSpec', message, now);
+    condition(group, { type, status, reason: 'InvalidSpec', message }, now);
   const others = group.status?.conditions.filter(({ type }) => type === 'Paused') ?? [];
   const conditions = [make('Ready', 'False'), make('Reconciling', 'False'), make('Stalled', 'True'), ...others];
   return { ...(group.status ?? NOTHING_YET), observedGeneration: group.generation, conditions };
@@ -131,17 +131,16 @@ function lockedBy(o: Observation): string {
 function conditionsOf(
   o: Observation,
   verdict: Verdict,
-  leaders: readonly LeaderStatus[],
-  transitions: readonly TransitionStatus[],
+  { leaders, recentTransitions }: Pick<LeaderGroupStatus, 'leaders' | 'recentTransitions'>,
   now: string,
 ): readonly Condition[] {
   const { stalled } = verdict;
   const { paused } = o.group.spec;
   const make = (type: ConditionType, status: ConditionStatus, reason: string, message: string): Condition =>
-    condition(o.group, type, status, reason, message, now);
+    condition(o.group, { type, status, reason, message }, now);
   const [working, why] = progressOf(verdict);
   return [
-    make('Ready', verdict.ready.status, verdict.ready.reason, readyMessage(verdict, leaders, transitions)),
+    make('Ready', verdict.ready.status, verdict.ready.reason, readyMessage(verdict, leaders, recentTransitions)),
     make('Reconciling', working, why, working === 'True' ? verdict.detail : ''),
     make('Stalled', stalled === null ? 'False' : 'True', stalled?.reason ?? 'NotStalled', stalled?.message ?? ''),
     make('Paused', paused ? 'True' : 'False', paused ? 'PausedBySpec' : 'NotPaused', ''),
@@ -160,10 +159,7 @@ const AT_WORK: ReadonlySet<string> = new Set(['Electing', 'LockDelay', 'Deleting
 /** lastTransitionTime changes with the status only, as metav1.Condition wants it. */
 function condition(
   group: LeaderGroup | InvalidLeaderGroup,
-  type: ConditionType,
-  status: ConditionStatus,
-  reason: string,
-  message: string,
+  { type, status, reason, message }: Pick<Condition, 'type' | 'status' | 'reason' | 'message'>,
   now: string,
 ): Condition {
   const before = group.status?.conditions.find((known) => known.type === type);

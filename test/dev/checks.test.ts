@@ -48,6 +48,14 @@ describe('npm run check refuses', () => {
     expect(await warnings('lint', files)).toContain('Declare one with function');
   });
 
+  it('a function with five parameters, but for tests', async () => {
+    const five =
+      'export function sum(a: number, b: number, c: number, d: number, e: number): number {\n  return a + b + c + d + e;\n}\n';
+    expect(await warnings('lint', { 'src/a.ts': five })).toContain('max-params');
+    expect(await warnings('lint', { 'test/a.ts': five })).toBe('');
+    expect(await warnings('lint', { 'src/a.ts': five.replace('e: number', '').replace(' + e', '') })).toBe('');
+  });
+
   it.each([
     ['a page', { 'README.md': 'The leeder of a group.\n' }, 'leeder'],
     ['a comment', { 'src/a.ts': '/** The leeder of a group. */\nexport const a = 1;\n' }, 'leeder'],

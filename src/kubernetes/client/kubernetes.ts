@@ -82,15 +82,16 @@ export function createKubernetes({
       };
       return await calls.patch(written, { place: placeOf(pod), type: MERGE, content: { metadata } }, signal);
     },
-    getPod: async (namespace, name, signal) => await getObject(calls, PODS, { namespace, name }, projectPod, signal),
+    getPod: async (namespace, name, signal) =>
+      await getObject(calls, { resource: PODS, namespace, name }, projectPod, signal),
     getTermination: async (namespace, name, container, signal) => {
-      const found = await getObject(calls, PODS, { namespace, name }, terminationOf(container), signal);
+      const found = await getObject(calls, { resource: PODS, namespace, name }, terminationOf(container), signal);
       return found?.termination ?? null;
     },
     listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
     getWorkload: async (namespace, owner, signal) => await getWorkload(calls, namespace, owner, signal),
     getLabelManagers: async (namespace, name, label, signal) =>
-      await getObject(calls, PODS, { namespace, name }, labelManagersOf(label), signal),
+      await getObject(calls, { resource: PODS, namespace, name }, labelManagersOf(label), signal),
     listPodSelecting: async (namespace, signal) => {
       const budgets = await listReadable(calls, POD_DISRUPTION_BUDGETS, namespace, signal);
       const policies = await listReadable(calls, NETWORK_POLICIES, namespace, signal);
@@ -100,7 +101,7 @@ export function createKubernetes({
       ];
     },
     getGroup: async (namespace, name, signal) =>
-      await getObject(calls, LEADER_GROUPS, { namespace, name }, parseGroup, signal),
+      await getObject(calls, { resource: LEADER_GROUPS, namespace, name }, parseGroup, signal),
     setFinalizers: async (ref, resourceVersion, finalizers, signal) => {
       if (ref.uid === '' || resourceVersion === '') return NO_PRECONDITION;
       const content = { metadata: { uid: ref.uid, resourceVersion, finalizers } };
@@ -170,11 +171,16 @@ const isSuccess = (answer: Answer | Failure): answer is Answer => answer.kind ==
 
 async function getObject<T>(
   calls: Calls,
-  resource: Resource,
-  place: { readonly namespace: string; readonly name: string; readonly subresource?: 'scale' },
+  place: {
+    readonly resource: Resource;
+    readonly namespace: string;
+    readonly name: string;
+    readonly subresource?: 'scale';
+  },
   project: (body: unknown) => T | null,
   signal: AbortSignal,
 ): Promise<T | null> {
+  const { resource } = place;
   const attempt = {
     what: `read ${qualified(resource)} ${place.namespace}/${place.name}`,
     verb: 'get',
@@ -196,10 +202,9 @@ async function getWorkload(
 ): Promise<Workload | 'gone' | 'unreadable'> {
   const source = sourceOf(owner);
   if (source === null) return 'unreadable';
-  const { resource, ...sub } = source;
   try {
-    const place = { namespace, name: owner.name, ...sub };
-    return (await getObject(calls, resource, place, projectWorkload(owner), signal)) ?? 'gone';
+    const place = { namespace, name: owner.name, ...source };
+    return (await getObject(calls, place, projectWorkload(owner), signal)) ?? 'gone';
   } catch (error) {
     const final =
       source.subresource !== undefined || (error instanceof KubernetesError && error.kind !== 'unreachable');

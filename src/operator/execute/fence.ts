@@ -42,8 +42,8 @@ function refuseFencing(run: Run, { name, uid }: PodRef, outcome: Refused): void 
   const before = observation.pods.find(({ pod }) => pod.uid === uid) ?? null;
   const what =
     before !== null && labelled(run.group, before) ? `removing the label from pod ${name}` : `writing to pod ${name}`;
-  const about = { pod: before?.pod ?? null, generation: run.group.generation };
-  memory.fencingRefusals.set(uid, writeRefusal(ports.clock, memory.fencingRefusals.get(uid), what, outcome, about));
+  const about = { what, pod: before?.pod ?? null, generation: run.group.generation };
+  memory.fencingRefusals.set(uid, writeRefusal(ports.clock, memory.fencingRefusals.get(uid), outcome, about));
   run.facts.push({
     kind: 'refused',
     pod: name,

@@ -26,8 +26,8 @@ function refuseFollowers(run: Run, refusals: readonly { readonly pod: string; re
   const { pod, outcome } = first;
   const others = refusals.length > 1 ? ` and ${refusals.length - 1} more` : '';
   const what = `labelling follower ${pod}${others}`;
-  const about = { pod: null, generation: group.generation };
-  memory.followersRefused = writeRefusal(ports.clock, memory.followersRefused, what, outcome, about);
+  const about = { what, pod: null, generation: group.generation };
+  memory.followersRefused = writeRefusal(ports.clock, memory.followersRefused, outcome, about);
   const message = `the API server refuses ${what} (${outcome.status}): ${outcome.message}`;
   run.facts.push({ kind: 'refused', pod, message });
 }

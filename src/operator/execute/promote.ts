@@ -50,8 +50,8 @@ function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused):
   const { memory, ports, observation } = run;
   const pod = memory.newerPods.get(uid) ?? observation.pods.find((observed) => observed.pod.uid === uid)?.pod ?? null;
   const what = `labelling pod ${name}`;
-  const about = { pod, generation: run.group.generation };
-  memory.promotionRefusals.set(uid, writeRefusal(ports.clock, memory.promotionRefusals.get(uid), what, outcome, about));
+  const about = { what, pod, generation: run.group.generation };
+  memory.promotionRefusals.set(uid, writeRefusal(ports.clock, memory.promotionRefusals.get(uid), outcome, about));
   run.facts.push({
     kind: 'refused',
     pod: name,

@@ -70,7 +70,7 @@ export function createLockWatches(options: {
         warnings.failed(prefix, error);
         reject(error);
       };
-      watchPrefix(options, prefix, onSnapshot, onError, signal, asking).then(resolve, resolve);
+      watchPrefix(options, prefix, { onSnapshot, onError, asking }, signal).then(resolve, resolve);
     });
   }
 

@@ -9,6 +9,13 @@ import { RETRY_BACKOFF } from '../reconcile/queue.ts';
 /** Safe with every Consul version and usual load balancers (some cut requests after 30 s). */
 export const WAIT_MS = 20_000;
 
+export type PrefixWatcher = {
+  readonly onSnapshot: (snapshot: KvSnapshot, rebuilt: boolean) => void | Promise<void>;
+  readonly onError: (error: unknown) => void;
+  readonly asking?: () => void;
+  readonly waitMs?: number;
+};
+
 /**
  * Calls `onSnapshot` with every state that a read returns, `rebuilt` when Consul's index fell back (what was known is
  * void), until `signal` aborts; then resolves. States in between may be skipped. After an error it starts over with a
@@ -17,11 +24,8 @@ export const WAIT_MS = 20_000;
 export async function watchPrefix(
   ports: { readonly consul: Consul; readonly clock: Clock; readonly random: Random },
   prefix: string,
-  onSnapshot: (snapshot: KvSnapshot, rebuilt: boolean) => void | Promise<void>,
-  onError: (error: unknown) => void,
+  { onSnapshot, onError, asking = () => undefined, waitMs = WAIT_MS }: PrefixWatcher,
   signal: AbortSignal,
-  asking: () => void = () => undefined,
-  waitMs: number = WAIT_MS,
 ): Promise<void> {
   let index = 0;
   let highest = 0;

@@ -1,10 +1,9 @@
 /** Until when a group's lock is known, whatever Consul says. */
-import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { labelled } from '../../election/candidates.ts';
 import { sessionDeadlineMs } from '../../election/deadline.ts';
-import type { LockView, MemberSession, ObservedPod, Ownership } from '../../election/observation.ts';
+import type { MemberSession, ObservedPod } from '../../election/observation.ts';
 import { holderAmong } from '../../election/sessions.ts';
-import type { ObserverOptions } from './view.ts';
+import type { ObserverOptions, View } from './view.ts';
 
 /**
  * The holder's deadline. While the lock is in doubt, that of whoever carries the label, else the earliest of the group's.
@@ -14,9 +13,7 @@ import type { ObserverOptions } from './view.ts';
  */
 export function lockDeadlineMs(
   { aloneSinceMs, heldSinceMs, outageSinceMs, marginMs }: ObserverOptions,
-  group: LeaderGroup,
-  ownership: Ownership,
-  lock: LockView | null,
+  { group, ownership, lock }: Pick<View, 'group' | 'ownership' | 'lock'>,
   sessions: readonly MemberSession[],
   pods: readonly ObservedPod[],
 ): number {

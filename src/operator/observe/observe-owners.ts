@@ -6,6 +6,7 @@ import type { LabelStop, ObservedPod, OwnerView } from '../../election/observati
 import { LABEL_STOP, labelStopOf, released } from '../../election/owners.ts';
 import type { GroupMemory } from './memory.ts';
 import type { OwnerReading, Owners } from './owners.ts';
+import type { View } from './view.ts';
 
 /** Where a group waits for another answer its controllers are read again so often. */
 const AGAIN_MS = 60_000;
@@ -14,10 +15,9 @@ const FAILED_AGAIN_MS = 1000;
 
 export function ownerView(
   owners: Pick<Owners, 'of'>,
-  group: LeaderGroup,
+  { group, nowMs }: Pick<View, 'group' | 'nowMs'>,
   memory: GroupMemory,
   { owner }: Pod,
-  nowMs: number,
 ): OwnerView {
   if (owner === null) return { kind: 'none' };
   const reading = owners.of(owner);

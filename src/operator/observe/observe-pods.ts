@@ -12,16 +12,17 @@ import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts'
 
 export function observePods(
   options: ObserverOptions,
-  { group, lock, nowMs }: View,
+  view: View,
   memory: GroupMemory,
   rivals: Rivals,
 ): readonly ObservedPod[] {
+  const { group, lock, nowMs } = view;
   const known = withListed(group, withHolder(options.store, group, lock), memory.listed?.pods ?? [], nowMs);
   forgetStale(memory, known);
   refreshRefusals(memory, group, new Map(known.map(({ pod }) => [pod.uid, memory.newerPods.get(pod.uid) ?? pod])));
   return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
-    .map((entry) => observePod(options, group, memory, rivals, entry, nowMs, lock?.record?.holder.uid ?? null));
+    .map((entry) => observePod(options, view, { memory, rivals }, entry));
 }
 
 /** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
@@ -76,13 +77,11 @@ function forgetControllers(memory: GroupMemory, known: readonly StoredPod[], uid
 
 function observePod(
   { store, owners }: ObserverOptions,
-  group: LeaderGroup,
-  memory: GroupMemory,
-  rivals: Rivals,
+  view: View,
+  { memory, rivals }: { readonly memory: GroupMemory; readonly rivals: Rivals },
   entry: StoredPod,
-  nowMs: number,
-  recorded: string | null,
 ): ObservedPod {
+  const { group, lock, nowMs } = view;
   const pod = newest(memory, entry.pod);
   const member = isMember(group, pod);
   const sinceMs = pod.ready === entry.pod.ready ? entry.readyChangedMs : nowMs;
@@ -92,11 +91,11 @@ function observePod(
     member,
     claimedByOther: claimants.length > 0,
     cordoned: store.cordoned(pod.node),
-    owner: ownerView(owners, group, memory, pod, nowMs),
+    owner: ownerView(owners, view, memory, pod),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
     ...refusalsOf(memory, pod.uid),
-    neverPromoted: neverPromoted(memory, group, pod, recorded),
+    neverPromoted: neverPromoted(memory, group, pod, lock?.record?.holder.uid ?? null),
     contest: contestOf(memory, pod.uid, nowMs),
     fencingConflicts: memory.conflicts.get(pod.uid) ?? 0,
   };

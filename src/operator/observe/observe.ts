@@ -42,7 +42,7 @@ export function createObserver(options: ObserverOptions): Observer {
         view.group,
         pods.map(({ pod }) => pod),
       );
-      return observation(options, view, memory, rivals, sessions, pods);
+      return observation(options, view, memory, { rivals, sessions, pods });
     },
     holder: (cached, memory) => {
       const view = viewOf(options, cached, memory);
@@ -89,14 +89,19 @@ function viewOf({ clock, locks, ...options }: ObserverOptions, cached: LeaderGro
   };
 }
 
+type Members = {
+  readonly rivals: Rivals;
+  readonly sessions: readonly MemberSession[];
+  readonly pods: readonly ObservedPod[];
+};
+
 function observation(
   options: ObserverOptions,
-  { nowMs, group, ownership, lock, outageSinceMs }: View,
+  view: View,
   memory: GroupMemory,
-  rivals: Rivals,
-  sessions: readonly MemberSession[],
-  pods: readonly ObservedPod[],
+  { rivals, sessions, pods }: Members,
 ): Observation {
+  const { nowMs, group, ownership, lock, outageSinceMs } = view;
   const keys = options.locks.keysOf(group);
   return {
     nowMs,
@@ -108,7 +113,7 @@ function observation(
     highestObserved: memory.highestObserved,
     ownership,
     consulUnreachable: outageSinceMs !== null,
-    lockDeadlineMs: lockDeadlineMs(options, group, ownership, lock, sessions, pods),
+    lockDeadlineMs: lockDeadlineMs(options, view, sessions, pods),
     lock,
     holderSession: (lock?.session && memory.externalHolders.get(lock.session)) || null,
     ...readSince(memory, lock),

@@ -18,16 +18,15 @@ const AT_LEAST_MS = 1000;
 export function writeRefusal(
   clock: Clock,
   previous: WriteRefusal | null | undefined,
-  what: string,
   { status, message }: Extract<WriteOutcome<unknown>, { kind: 'refused' }>,
-  about: { readonly pod: Pod | null; readonly generation: number },
+  about: { readonly what: string; readonly pod: Pod | null; readonly generation: number },
 ): WriteRefusal {
   const atMs = clock.nowMs();
   const next = refusedAgain(previous, '', atMs);
   const retry = new Date(clock.wallMs() + next.retryAtMs - atMs).toISOString().replace(/\.\d+Z$/, 'Z');
   return {
     ...next,
-    message: `the API server refuses ${what} (${status}): ${message}; the operator retries at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
+    message: `the API server refuses ${about.what} (${status}): ${message}; the operator retries at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
     status,
     atMs,
     resourceVersion: about.pod?.resourceVersion ?? '',

@@ -9,7 +9,7 @@ import { notReady, soonest } from '../../election/plans.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { GroupState, Metrics } from '../../ports/metrics.ts';
-import type { Store } from '../cache/store.ts';
+import { groupKey, type Store } from '../cache/store.ts';
 import { execute } from '../execute/execute.ts';
 import type { ExecutorPorts, Run, Step } from '../execute/run.ts';
 import { freshMemory, type GroupMemory } from '../observe/memory.ts';
@@ -129,9 +129,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const planned = plan(o);
       if (planned.kind === 'idle') return await rest(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);
-      announcer.executed(o, planned, run.facts, memory, sinceMs);
+      announcer.executed(o, planned, memory, { facts: run.facts, sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
-      if (step.kind === 'failed') return await onActionFailed(key, o, planned, memory, step.reason);
+      if (step.kind === 'failed') return await onActionFailed(o, planned, memory, step.reason);
       if (finalizerRemoved(planned, step)) {
         announcer.deleted(o);
         return { kind: 'done' };
@@ -180,13 +180,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** An action failed: people see that the group is not settled, and why. */
-  async function onActionFailed(
-    key: string,
-    o: Observation,
-    planned: Plan,
-    memory: GroupMemory,
-    reason: string,
-  ): Promise<Next> {
+  async function onActionFailed(o: Observation, planned: Plan, memory: GroupMemory, reason: string): Promise<Next> {
+    const key = groupKey(o.group);
     warnOnce(key, reason);
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };

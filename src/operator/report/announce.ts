@@ -16,17 +16,19 @@ import { labelWarnings } from './label-warnings.ts';
 
 export type Announcer = {
   /**
-   * Takes note of what an execution brought, also of a failed one: what was done was done. `sinceMs`: when the event
-   * that led to it arrived. A promotion is told at once, a loss only when nobody has followed by the time of `settled`.
+   * Takes note of what an execution brought, also of a failed one: what was done was done. A promotion is told at once, a loss only when nobody has followed by the time of `settled`.
    */
-  executed(o: Observation, plan: Plan, facts: readonly Fact[], memory: GroupMemory, sinceMs: number): void;
+  executed(o: Observation, plan: Plan, memory: GroupMemory, brought: Brought): void;
   /** The pass is over. Tells of a leader that was lost, and of a change of the Ready reason. */
   settled(o: Observation, plan: Plan, memory: GroupMemory): void;
   /** The finalizer has gone. Tells of pods that could not be cleaned. */
   deleted(o: Observation): void;
 };
 
-type Promoted = Extract<Fact, { kind: 'promoted' }>;
+/** `sinceMs`: when the event that led to the execution arrived. */
+export type Brought = { readonly facts: readonly Fact[]; readonly sinceMs: number };
+
+type Promoted = Extract<Fact, { kind: 'promoted' }> & Pick<Brought, 'sinceMs'>;
 
 export function createAnnouncer({
   clock,
@@ -39,9 +41,9 @@ export function createAnnouncer({
   readonly metrics: Metrics;
   readonly log: Log;
 }): Announcer {
-  function executed(o: Observation, plan: Plan, facts: readonly Fact[], memory: GroupMemory, sinceMs: number): void {
+  function executed(o: Observation, plan: Plan, memory: GroupMemory, { facts, sinceMs }: Brought): void {
     for (const fact of facts) {
-      if (fact.kind === 'promoted') promoted(o, plan, fact, memory, sinceMs);
+      if (fact.kind === 'promoted') promoted(o, plan, memory, { ...fact, sinceMs });
       if (fact.kind === 'refused') emitGroup(o.group, 'Warning', 'WriteRefused', fact.message);
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
       memory.change ??= {
@@ -55,8 +57,8 @@ export function createAnnouncer({
     }
   }
 
-  function promoted(o: Observation, plan: Plan, fact: Promoted, memory: GroupMemory, sinceMs: number): void {
-    const { pod, token, atMs } = fact;
+  function promoted(o: Observation, plan: Plan, memory: GroupMemory, fact: Promoted): void {
+    const { pod, token, atMs, sinceMs } = fact;
     const change = memory.change ?? { cause: plan.cause, from: lastLeader(o, memory), token: 0, sinceMs, told: false };
     const from = change.told ? '' : change.from;
     const milliseconds = Math.round(atMs - change.sinceMs);

@@ -49,14 +49,15 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     const status = buildStatus(o, plan.verdict, memory.transitions, timeText(clock));
     if (isDeepStrictEqual(status, o.group.status)) return null;
     const waitMs = paceMs(status, o.group.status, memory.statusWritesMs, clock.nowMs());
-    return waitMs > 0 ? waitMs : await send(o, plan, status, memory, signal);
+    return waitMs > 0
+      ? waitMs
+      : await send(o, memory, { status, silent: plan.verdict?.ready.reason === SILENT }, signal);
   };
 
   async function send(
     o: Observation,
-    plan: Plan,
-    status: LeaderGroupStatus,
     memory: GroupMemory,
+    { status, silent }: { readonly status: LeaderGroupStatus; readonly silent: boolean },
     signal: AbortSignal,
   ): Promise<number | null> {
     const outcome = await kubernetes.replaceStatus(o.group, o.group.resourceVersion, status, signal);
@@ -64,7 +65,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
       case 'done':
         memory.statusWritesMs = noteWrite(memory.statusWritesMs, clock.nowMs());
         memory.transitions = [];
-        memory.outageReported = plan.verdict?.ready.reason === SILENT;
+        memory.outageReported = silent;
         if (outcome.object.kind === 'valid') memory.newerGroup = outcome.object.group;
         return null;
       case 'gone':

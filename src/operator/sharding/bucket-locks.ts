@@ -20,7 +20,12 @@ export type BucketLocks = {
    */
   confirm(session: string, mine: readonly number[], signal: AbortSignal): Promise<boolean>;
   /** A planned move: one transaction, at the version that was read, while the other replica lives. */
-  pass(session: string, bucket: number, entry: BucketEntry, to: LiveReplica, signal: AbortSignal): Promise<TxnResult>;
+  pass(
+    session: string,
+    from: { readonly bucket: number; readonly index: number },
+    to: LiveReplica,
+    signal: AbortSignal,
+  ): Promise<TxnResult>;
   /**
    * The end of a replica: each bucket to its next owner, or to nobody, and its own entry gone. Returns whether Consul agreed; it does
    * not if a next owner has gone meanwhile, and nothing is done then.
@@ -92,7 +97,7 @@ export function createBucketLocks(
       const locks = mine.map((bucket) => lock(bucket, session, self));
       return mine.length === 0 || (await commits([...checks, ...locks], signal));
     },
-    pass: async (session, bucket, { index }, to, signal) =>
+    pass: async (session, { bucket, index }, to, signal) =>
       await consul.txn(
         [
           { verb: 'check-session', key: bucketKey(space, bucket), session },

@@ -34,16 +34,18 @@ export async function follow(
 ): Promise<void> {
   const { wakeSignal, registry } = life;
   const watches = [
-    watchChanges(options, bucketsPrefix(options.space), wakeSignal.ring, problem, signal),
+    watchChanges(options, bucketsPrefix(options.space), { changed: wakeSignal.ring, problem }, signal),
     watchChanges(
       options,
       replicasPrefix(options.space),
-      (snapshot) => {
-        // Who has a bucket is known by its session: whose that is may just have been learnt.
-        if (registry.update(snapshot)) options.ownersChanged(new Set(ALL_BUCKETS));
-        wakeSignal.ring();
+      {
+        changed: (snapshot) => {
+          // Who has a bucket is known by its session: whose that is may just have been learnt.
+          if (registry.update(snapshot)) options.ownersChanged(new Set(ALL_BUCKETS));
+          wakeSignal.ring();
+        },
+        problem,
       },
-      problem,
       signal,
     ),
   ];
@@ -69,8 +71,7 @@ export async function follow(
 function watchChanges(
   options: OwnershipOptions,
   prefix: string,
-  changed: (snapshot: KvSnapshot) => void,
-  problem: (error: unknown) => void,
+  { changed, problem }: { changed: (snapshot: KvSnapshot) => void; problem: (error: unknown) => void },
   signal: AbortSignal,
 ): Promise<void> {
   let seen: number | null = null;
@@ -83,7 +84,7 @@ function watchChanges(
     seen = null;
     problem(error);
   };
-  return watchPrefix(options, prefix, onSnapshot, onError, signal, undefined, WAIT_MS);
+  return watchPrefix(options, prefix, { onSnapshot, onError, waitMs: WAIT_MS }, signal);
 }
 
 async function round(options: OwnershipOptions, life: Incarnation, signal: AbortSignal): Promise<void> {
@@ -123,7 +124,7 @@ async function tell(options: OwnershipOptions, life: Incarnation, signal: AbortS
   const shown = registry.live().find(({ session }) => session === own.id);
   const stands = !registry.known() || shown?.reachesApiServer === reaches;
   if (life.told === reaches && stands) return;
-  await register(options.consul, options.space, options.replica, membership, reaches, signal);
+  await register(options.consul, options, { ...membership, reachesApiServer: reaches }, signal);
   life.told = reaches;
 }
 

@@ -30,6 +30,12 @@ export class ForeignClusterError extends Error {
   override readonly name = 'ForeignClusterError';
 }
 
+/** Which replica, and below which prefix. */
+export type Place = { readonly space: KeySpace; readonly replica: ReplicaIdentity };
+
+/** What a replica tells the others of itself. */
+export type Announcement = Pick<Membership, 'session' | 'sinceMs'> & { readonly reachesApiServer: boolean };
+
 /** `sinceMs`: wall clock before the session was opened. */
 export type Membership = { readonly session: string; readonly acknowledgedMs: number; readonly sinceMs: number };
 
@@ -39,9 +45,7 @@ export type Membership = { readonly session: string; readonly acknowledgedMs: nu
  */
 export async function join(
   ports: { readonly consul: Consul; readonly clock: Clock },
-  space: KeySpace,
-  replica: ReplicaIdentity,
-  clusterUid: string,
+  { space, replica, clusterUid }: Place & { readonly clusterUid: string },
   signal: AbortSignal,
 ): Promise<Membership> {
   const { consul, clock } = ports;
@@ -96,10 +100,8 @@ async function endPreviousIncarnations(
  */
 export async function register(
   consul: Consul,
-  space: KeySpace,
-  replica: ReplicaIdentity,
-  { session, sinceMs }: Pick<Membership, 'session' | 'sinceMs'>,
-  reachesApiServer: boolean,
+  { space, replica }: Place,
+  { session, sinceMs, reachesApiServer }: Announcement,
   signal: AbortSignal,
 ): Promise<void> {
   const key = replicaKey(space, replica.id);

@@ -47,7 +47,7 @@ export async function moveAway(
   const moving = misplaced(life, owners).filter((bucket) => settledAtMs(life, bucket) <= nowMs);
   await inParallel(moving, MOVES_AT_ONCE, async (bucket) => {
     const to = owners.get(bucket);
-    if (to !== undefined) await move(options, life, bucket, to, signal);
+    if (to !== undefined) await move(options, life, { bucket, to }, signal);
   });
 }
 
@@ -58,15 +58,14 @@ export async function moveAway(
 async function move(
   options: OwnershipOptions,
   { own, buckets, locks, seen, wakeSignal }: Incarnation,
-  bucket: number,
-  to: LiveReplica,
+  { bucket, to }: { readonly bucket: number; readonly to: LiveReplica },
   signal: AbortSignal,
 ): Promise<void> {
   const entry = seen.get(bucket);
   if (entry === undefined || entry.index === UNREAD) return wakeSignal.ring();
   buckets.set(bucket, 'leaving');
   const result = (await quietInTime(options, bucket, signal))
-    ? await locks.pass(own.id, bucket, entry, to, signal)
+    ? await locks.pass(own.id, { bucket, index: entry.index }, to, signal)
     : null;
   if (result?.kind === 'committed') {
     options.log.info({ bucket, to: to.id }, 'moved a bucket to its desired owner');

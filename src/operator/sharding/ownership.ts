@@ -99,7 +99,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   /** From join to the loss of the session. */
   async function live(signal: AbortSignal): Promise<void> {
-    const membership = await join(options, space, replica, options.clusterUid, signal);
+    const membership = await join(options, options, signal);
     const ending = new AbortController();
     const own = keepRenewed(options, { id: membership.session, ttlMs: REPLICA_TTL_MS }, membership.acknowledgedMs, {
       lost: () => ending.abort(new Error('Consul has lost the session of this replica')),

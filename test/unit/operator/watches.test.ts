@@ -19,7 +19,8 @@ function aWatch(prefix = 'k/') {
     seen.push({ keys: entries.map(({ key }) => key), rebuilt });
   };
   const ports = { consul: link.consul, clock, random: createFakeRandom('watch', 0) };
-  const ended = watchPrefix(ports, prefix, onSnapshot, (error) => errors.push(error), stop.signal);
+  const onError = (error: unknown): void => void errors.push(error);
+  const ended = watchPrefix(ports, prefix, { onSnapshot, onError }, stop.signal);
   return { clock, consul, link, seen, errors, stop, ended };
 }
 

@@ -8,11 +8,11 @@ describe('what a pod has refused', () => {
   const group = aGroup();
   const pod = aPod({ name: 'a' });
   const outcome = { kind: 'refused', status: 403, message: 'no' } as const;
-  const about = { pod, generation: group.generation };
+  const about = { what: 'writing to pod a', pod, generation: group.generation };
 
   it('is forgotten with the pod, and kept while it is there', () => {
     const memory = freshMemory();
-    const refusal = writeRefusal(createFakeClock(), null, 'writing to pod a', outcome, about);
+    const refusal = writeRefusal(createFakeClock(), null, outcome, about);
     memory.promotionRefusals.set(pod.uid, refusal);
     memory.fencingRefusals.set(pod.uid, refusal);
     refreshRefusals(memory, group, new Map([[pod.uid, pod]]));

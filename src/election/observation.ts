@@ -174,7 +174,7 @@ export type Observation = {
    * Uids fenced since the lock has its present version. Such a fencing patch still counts: whoever promotes must first
    * move the lock to another version.
    */
-  readonly fenced: ReadonlySet<string>;
+  readonly fenced: Pick<ReadonlySet<string>, 'has' | 'size'>;
   /** A lock transaction of ours under the present bucket session has brought about the present version of the lock. */
   readonly verified: boolean;
   /** Somebody has asked the gate about this group. */

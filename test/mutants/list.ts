@@ -165,8 +165,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         LOCKS,
-        "  if (result.kind === 'rejected') return refusal(run, change, result.rejections);\n  committed(run, result.entries);\n  run.memory",
-        "  if (result.kind === 'rejected') return { kind: 'ok', proof: { pod: change.to.pod, token } };\n  committed(run, result.entries);\n  run.memory",
+        "  if (result.kind === 'rejected') return refusal(run, change, result.rejections);\n  locks.applied(run.group, result.entries);\n  const { uid }",
+        "  if (result.kind === 'rejected') return { kind: 'ok', proof: { pod: change.to.pod, token } };\n  locks.applied(run.group, result.entries);\n  const { uid }",
       ),
     ],
   },
@@ -428,8 +428,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/execute/patches.ts',
-        '  if (found === null || found.uid !== pod.uid) run.memory.goneUids.add(pod.uid);\n  else notePod(run, found);',
-        '  if (found === null) run.memory.goneUids.add(pod.uid);\n  else notePod(run, { ...found, uid: pod.uid });',
+        "  if (found === null || found.uid !== pod.uid) run.memory.learn({ kind: 'podGone', uid: pod.uid });\n  else notePod(run, found);",
+        "  if (found === null) run.memory.learn({ kind: 'podGone', uid: pod.uid });\n  else notePod(run, { ...found, uid: pod.uid });",
       ),
     ],
   },
@@ -1091,7 +1091,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I1'],
     attacks: [],
     what: 'a group passes over a pod that an earlier one of its name, with a lockKey where it has none, may have promoted',
-    edits: [edit('operator/observe/refusals.ts', 'lock.earlierToken === null', 'lock.earlierToken !== -1')],
+    edits: [edit('operator/execute/finalizer.ts', 'lock.earlierToken === null', 'lock.earlierToken !== -1')],
   },
   {
     id: 'pass-outlives-its-memory',
@@ -1208,9 +1208,9 @@ export const mutants: readonly Mutant[] = [
     what: 'repairs of a follower’s label delay its promotion when that must be repeated',
     edits: [
       edit(
-        'operator/execute/execute-locks.ts',
-        '  memory.repairs.delete(uid);',
-        '  if (uid.length < 1) memory.repairs.delete(uid);',
+        'operator/observe/remember-lock.ts',
+        'repairs: removed(memory.repairs, uid) };',
+        'repairs: memory.repairs };',
       ),
     ],
   },
@@ -1280,7 +1280,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'the time in which the API server was away counts among what a deletion may take, and the labels stay',
     edits: [
-      edit('operator/execute/execute-reads.ts', 'Math.max(0, unseenMs - UNSEEN_MS)', '0 * (unseenMs - UNSEEN_MS)'),
+      edit('operator/observe/remember-group.ts', 'Math.max(0, unseenMs - UNSEEN_MS)', '0 * (unseenMs - UNSEEN_MS)'),
     ],
   },
   {
@@ -1340,8 +1340,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/observe/refusals.ts',
-        'if (pod === undefined) refusals.delete(uid);\n      else if (changed',
-        'if (pod !== undefined && changed',
+        'if (pod === undefined) return [];',
+        'if (pod === undefined) return [[uid, refusal]];',
       ),
     ],
   },
@@ -1353,8 +1353,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/execute/finalizer.ts',
-        'run.memory.wholeIncarnation = neverLed(run);',
-        'run.memory.wholeIncarnation = neverLed(run) || run.memory.goneUids.size < 1000;',
+        'whole: neverLed(run) }',
+        'whole: neverLed(run) || run.memory.now.goneUids.size < 1000 }',
       ),
     ],
   },

@@ -3,7 +3,7 @@ import type { AwaitGrantExpiry, Locking, LockTransaction, TokenRule, Unlocking }
 import type { BucketGuard, LockView } from '../../election/observation.ts';
 import type { LockRecord } from '../../election/record.ts';
 import { fencingVersion, verificationOf } from '../../election/trust.ts';
-import { ConsulError, type KvEntry, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
+import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
 import { groupKey } from '../cache/store.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { buryOps, lockOps } from './lock-txn.ts';
@@ -22,33 +22,28 @@ export async function changeLock(run: Run, change: Locking): Promise<Locked> {
   const token = tokenFor(run, change.token);
   const result = await send(run, lockOps(change, run.observation.keys, token));
   if (result.kind === 'rejected') return refusal(run, change, result.rejections);
-  committed(run, result.entries);
-  run.memory.fenced = { version: '', uids: new Set() };
-  run.memory.groupConfirmedAt = null;
-  run.memory.verifiedAt = verificationOf(run.observation.ownership, locks.view(run.group));
-  if (change.view.record?.holder.uid !== change.to.pod.uid) beginReign(run, change.to.pod.uid);
+  locks.applied(run.group, result.entries);
+  const { uid } = change.to.pod;
+  run.memory.learn({
+    kind: 'locked',
+    uid,
+    newReign: change.view.record?.holder.uid !== uid,
+    verifiedAt: verificationOf(run.observation.ownership, locks.view(run.group)),
+  });
   sessionManager.prove(change.to.session);
   return { kind: 'ok', proof: { pod: change.to.pod, token } };
 }
 
 /** Sends the transaction after which nobody has the lock: it proves nothing. */
 export async function unlock(run: Run, change: Unlocking): Promise<Step> {
-  const result = await send(run, lockOps(change, run.observation.keys, tokenFor(run, change.token)));
+  const { keys, lock } = run.observation;
+  const { locks } = run.ports;
+  const result = await send(run, lockOps(change, keys, tokenFor(run, change.token)));
   if (result.kind === 'rejected') return refusal(run, change, result.rejections);
-  committed(run, result.entries);
-  return unlocked(run);
-}
-
-function committed({ ports, group, memory }: Run, entries: readonly KvEntry[]): void {
-  ports.locks.applied(group, entries);
-  memory.consulDenied = null;
-  memory.lockDelayedUntilMs = null;
-}
-
-/** What was put right of the pod before it led does not hold its promotion up, should that have to be repeated. */
-function beginReign({ memory }: Run, uid: string): void {
-  memory.recordedByUs.add(uid);
-  memory.repairs.delete(uid);
+  locks.applied(run.group, result.entries);
+  const version = fencingVersion(keys, locks.view(run.group));
+  run.memory.learn({ kind: 'unlocked', version, before: fencingVersion(keys, lock) });
+  return OK;
 }
 
 /**
@@ -64,16 +59,6 @@ export function awaitGrantExpiry({ ports, group, observation }: Run, { exempt }:
 /** Fixed when the transaction is sent: above whatever this plan's fencing patches have shown. */
 const tokenFor = (run: Run, rule: TokenRule): number =>
   rule.kind === 'keep' ? rule.token : Math.max(rule.token, answeredToken(run)) + 1;
-
-/** Fencing patches made before an unlock still count after it: nobody can be promoted without moving the lock first. */
-function unlocked(run: Run): Step {
-  const before = run.memory.fenced;
-  const { keys, lock } = run.observation;
-  const version = fencingVersion(keys, run.ports.locks.view(run.group));
-  const uids = before.version === fencingVersion(keys, lock) ? before.uids : new Set<string>();
-  run.memory.fenced = { version, uids };
-  return OK;
-}
 
 async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
   const { consul, locks } = run.ports;
@@ -100,10 +85,13 @@ function refusal(run: Run, change: LockTransaction, rejections: readonly TxnReje
       if (change.to !== null) sessionManager.lost(change.to.session);
       return again(`Consul has lost the session ${change.to?.session ?? ''}`);
     case 'lock-delay':
-      run.memory.lockDelayedUntilMs = clock.nowMs() + LOCK_DELAY_RETRY_MS * (1 + random.next());
+      run.memory.learn({ kind: 'lockDelayed', untilMs: clock.nowMs() + LOCK_DELAY_RETRY_MS * (1 + random.next()) });
       return again('the lock is closed for its lock-delay');
     case 'denied':
-      run.memory.consulDenied = refusedAgain(run.memory.consulDenied, first.text, clock.nowMs());
+      run.memory.learn({
+        kind: 'consulDenied',
+        refusal: refusedAgain(run.memory.now.consulDenied, first.text, clock.nowMs()),
+      });
       return again(first.text);
     case 'held':
     case 'index-check':

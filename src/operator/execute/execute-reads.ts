@@ -1,21 +1,20 @@
 /** Reads that a plan asks for before it decides, and the sessions it wants opened or given up. */
 import type { OwnerRef, PodRef } from '../../api/pod.ts';
 import { parseSessionName } from '../../election/keys.ts';
+import type { ExternalSession } from '../../election/observation.ts';
 import { versionOf } from '../../election/trust.ts';
 import { ConsulError, type ConsulSession } from '../../ports/consul.ts';
 import type { LabelManagers } from '../../ports/kubernetes.ts';
 import { groupKey } from '../cache/store.ts';
 import { inParallel } from '../common/in-parallel.ts';
-import { newer, rememberPod } from '../observe/memory.ts';
+import { newer } from '../observe/memory.ts';
 import { later, OK, progressOf, type Run, type Step } from './run.ts';
 
 const SESSIONS_AT_ONCE = 8;
-/** Of the time since the last read of a group that is being deleted no more counts; a pass whose writes hang takes some seconds. */
-const UNSEEN_MS = 10_000;
 
 export async function readLock({ ports, group, memory, signal }: Run): Promise<Step> {
   await ports.locks.read(group, signal);
-  for (const [id, { kind }] of memory.externalHolders) if (kind === 'gone') memory.externalHolders.delete(id);
+  memory.learn({ kind: 'lockRead' });
   return OK;
 }
 
@@ -25,10 +24,10 @@ export async function readHolderSession(run: Run, id: string): Promise<Step> {
   const session = await consul.sessionInfo(id, run.signal).catch((error: unknown) => hidden(run, id, error));
   if (session === 'hidden') return OK;
   await locks.read(run.group, run.signal);
-  const known = run.memory.externalHolders;
-  if (session === null) known.set(id, { kind: 'gone' });
-  else if (!ofThisGroup(run, session)) known.set(id, { kind: 'external', name: session.name, node: session.node });
-  else if (!(await sessionManager.adopt(session, run.signal))) known.set(id, { kind: 'gone' });
+  const known = (of: ExternalSession): void => run.memory.learn({ kind: 'externalHolder', id, session: of });
+  if (session === null) known({ kind: 'gone' });
+  else if (!ofThisGroup(run, session)) known({ kind: 'external', name: session.name, node: session.node });
+  else if (!(await sessionManager.adopt(session, run.signal))) known({ kind: 'gone' });
   return OK;
 }
 
@@ -39,7 +38,8 @@ export async function readHolderSession(run: Run, id: string): Promise<Step> {
 function hidden(run: Run, id: string, error: unknown): 'hidden' {
   const shared = run.group.spec.lockKey !== null;
   if (!shared || !(error instanceof ConsulError) || error.kind !== 'denied') throw error;
-  run.memory.externalHolders.set(id, { kind: 'external', name: '', node: 'that the Consul token may not read' });
+  const external = { kind: 'external', name: '', node: 'that the Consul token may not read' } as const;
+  run.memory.learn({ kind: 'externalHolder', id, session: external });
   return 'hidden';
 }
 
@@ -55,22 +55,18 @@ function ofThisGroup(run: Run, session: ConsulSession): boolean {
 export async function readGroup(run: Run): Promise<Step> {
   const { group, memory } = run;
   const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
-  memory.groupKnown ||= found?.group.uid === group.uid;
+  if (found?.group.uid === group.uid) memory.learn({ kind: 'groupShown' });
   if (found === null || found.group.uid !== group.uid || found.group.generation !== group.generation) {
     return later(`the watch has not yet delivered the present LeaderGroup ${group.name}`, 1000);
   }
-  if (newer(found.group, group) && found.kind === 'valid') memory.newerGroup = found.group;
-  noteDeletion(run, found.group.deleting);
-  memory.groupConfirmedAt = versionOf(run.ports.locks.view(group));
+  memory.learn({
+    kind: 'groupConfirmed',
+    newer: newer(found.group, group) && found.kind === 'valid' ? found.group : null,
+    deleting: found.group.deleting,
+    atMs: run.ports.clock.nowMs(),
+    at: versionOf(run.ports.locks.view(group)),
+  });
   return OK;
-}
-
-/** While the API server was away, or this process stood still, nothing could be undone: that does not count among what a deletion may take. */
-function noteDeletion({ memory, ports }: Run, deleting: boolean): void {
-  const nowMs = ports.clock.nowMs();
-  const unseenMs = nowMs - (memory.deletionConfirmedMs ?? nowMs);
-  memory.deletingSinceMs = deleting ? (memory.deletingSinceMs ?? nowMs) + Math.max(0, unseenMs - UNSEEN_MS) : null;
-  memory.deletionConfirmedMs = deleting ? nowMs : null;
 }
 
 /** For people only: that it cannot be told holds nothing up. */
@@ -78,8 +74,9 @@ export async function readContester({ ports, group, memory, signal }: Run, pod: 
   const read = ports.kubernetes.getLabelManagers(pod.namespace, pod.name, group.spec.label.key, signal);
   const found = await read.catch(() => null);
   signal.throwIfAborted();
-  const repairs = memory.repairs.get(pod.uid);
-  if (repairs !== undefined) memory.repairs.set(pod.uid, { ...repairs, by: contesterIn(found, repairs.sinceWallMs) });
+  const repairs = memory.now.repairs.get(pod.uid);
+  if (repairs !== undefined)
+    memory.learn({ kind: 'contesterRead', uid: pod.uid, by: contesterIn(found, repairs.sinceWallMs) });
   return OK;
 }
 
@@ -96,16 +93,14 @@ function contesterIn(found: LabelManagers | null, sinceWallMs: number): string {
 export async function readRival({ ports, group, observation, memory, signal }: Run, name: string): Promise<Step> {
   const uid = observation.overlapUid;
   const found = await ports.kubernetes.getGroup(group.namespace, name, signal);
-  if (found !== null && found.group.uid === uid) memory.rivalConfirmed = uid;
-  else if (uid !== null) memory.goneRivals.add(uid);
+  if (uid !== null) memory.learn({ kind: 'rivalRead', uid, there: found?.group.uid === uid });
   return OK;
 }
 
 /** Made after the lock was read, and noted with its version: once the lock moves, the list is void. */
 export async function listPods({ ports, group, memory, signal }: Run): Promise<Step> {
   const version = versionOf(ports.locks.view(group));
-  memory.listed = { version, pods: await ports.kubernetes.listPods(group.namespace, signal) };
-  for (const pod of memory.listed.pods) rememberPod(memory, pod);
+  memory.learn({ kind: 'podsListed', version, pods: await ports.kubernetes.listPods(group.namespace, signal) });
   return OK;
 }
 

@@ -120,7 +120,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
 function explain(error: unknown, run: Run): NotOk {
   run.signal.throwIfAborted();
   if (error instanceof ConsulError && error.kind === 'denied') {
-    run.memory.consulDenied = refusedAgain(run.memory.consulDenied, error.message, run.ports.clock.nowMs());
+    const refusal = refusedAgain(run.memory.now.consulDenied, error.message, run.ports.clock.nowMs());
+    run.memory.learn({ kind: 'consulDenied', refusal });
     return failed(error.message);
   }
   if (error instanceof ConsulError || error instanceof KubernetesError) return failed(error.message);

@@ -14,7 +14,7 @@ import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, t
 export async function fenceAll(run: Run, targets: readonly FencingTarget[], because: string): Promise<Step> {
   const steps = await inParallel(targets, AT_ONCE, (target) => fenceOne(run, target, because), progressOf(run));
   const step = worst(steps);
-  if (step.kind === 'ok' && because === 'silence') run.memory.demotedForOutage = true;
+  if (step.kind === 'ok' && because === 'silence') run.memory.learn({ kind: 'demotedForOutage' });
   return step;
 }
 
@@ -43,7 +43,8 @@ function refuseFencing(run: Run, { name, uid }: PodRef, outcome: Refused): void 
   const what =
     before !== null && labelled(run.group, before) ? `removing the label from pod ${name}` : `writing to pod ${name}`;
   const about = { what, pod: before?.pod ?? null, generation: run.group.generation };
-  memory.fencingRefusals.set(uid, writeRefusal(ports.clock, memory.fencingRefusals.get(uid), outcome, about));
+  const refusal = writeRefusal(ports.clock, memory.now.fencingRefusals.get(uid), outcome, about);
+  memory.learn({ kind: 'fencingRefused', uid, refusal });
   run.facts.push({
     kind: 'refused',
     pod: name,
@@ -73,8 +74,6 @@ function noteFenced(run: Run, pod: Pod, because: string): Step {
   const again = fencedBefore(run, pod.uid);
   noteWritten(run, pod);
   markFenced(run, pod.uid);
-  run.memory.conflicts.delete(pod.uid);
-  run.memory.fencingRefusals.delete(pod.uid);
   if (because === 'stray' || again) repaired(run, pod);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
   run.facts.push({ kind: 'fenced', pod: pod.name, wasLeader, token, because });
@@ -82,18 +81,17 @@ function noteFenced(run: Run, pod: Pod, because: string): Step {
 }
 
 /** At the same version of the lock: somebody has labelled it since. */
-const fencedBefore = ({ memory, observation }: Run, uid: string): boolean =>
+const fencedBefore = ({ memory: { now: memory }, observation }: Run, uid: string): boolean =>
   memory.fenced.version === fencingVersion(observation.keys, observation.lock) && memory.fenced.uids.has(uid);
 
 /** Counts for what the plan saw of the lock. */
 function markFenced(run: Run, uid: string): void {
   const version = fencingVersion(run.observation.keys, run.observation.lock);
-  if (run.memory.fenced.version !== version) run.memory.fenced = { version, uids: new Set() };
-  run.memory.fenced.uids.add(uid);
+  run.memory.learn({ kind: 'podFenced', uid, version });
 }
 
 function gone(run: Run, pod: PodRef, because: string): Step {
-  run.memory.goneUids.add(pod.uid);
+  run.memory.learn({ kind: 'podGone', uid: pod.uid });
   markFenced(run, pod.uid);
   const led = run.group.status?.leaders.find(({ uid }) => uid === pod.uid);
   if (led !== undefined) run.facts.push({ kind: 'fenced', pod: pod.name, wasLeader: true, token: led.token, because });
@@ -108,7 +106,7 @@ async function confirmGone(run: Run, pod: PodRef, because: string): Promise<Step
 }
 
 async function fencingConflict(run: Run, pod: PodRef, because: string): Promise<Step> {
-  run.memory.conflicts.set(pod.uid, (run.memory.conflicts.get(pod.uid) ?? 0) + 1);
+  run.memory.learn({ kind: 'fencingMetConflict', uid: pod.uid });
   const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
   if (found === null || found.uid !== pod.uid) return gone(run, pod, because);
   notePod(run, found);

@@ -1,7 +1,7 @@
 /** The group's finalizer: on before the first lock, off last. */
-import type { LeaderGroup } from '../../api/leadergroup.ts';
-import { FINALIZER } from '../../api/names.ts';
-import { neverLed } from '../observe/refusals.ts';
+import type { LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
+import { FINALIZER, fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
+import type { Outcome } from '../observe/remember.ts';
 import { endPreviousIncarnation } from './execute-reads.ts';
 import { again, failed, later, OK, type Run, type Step } from './run.ts';
 
@@ -15,13 +15,10 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   const outcome = await run.ports.kubernetes.setFinalizers(group, group.resourceVersion, wanted, run.signal);
   switch (outcome.kind) {
     case 'done':
-      if (outcome.object.kind === 'valid') run.memory.newerGroup = outcome.object.group;
-      run.memory.groupKnown = true;
-      if (present) run.memory.wholeIncarnation = neverLed(run);
-      else run.memory.finalizerOff = true;
+      run.memory.learn(finalizerWritten(run, present, outcome.object));
       return OK;
     case 'gone':
-      run.memory.finalizerOff = true;
+      run.memory.learn({ kind: 'groupGone' });
       return OK;
     case 'conflict':
       return rereadGroup(run, group);
@@ -31,11 +28,31 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   }
 }
 
+function finalizerWritten(run: Run, present: boolean, shown: ParsedLeaderGroup): Outcome {
+  const group = shown.kind === 'valid' ? shown.group : null;
+  return present ? { kind: 'finalizerAdded', group, whole: neverLed(run) } : { kind: 'finalizerRemoved', group };
+}
+
 /** The group is not the one that was read: the newer one is planned for. */
 async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
   const found = await run.ports.kubernetes.getGroup(group.namespace, group.name, run.signal);
   if (found === null || found.kind === 'invalid' || found.group.uid !== group.uid)
     return later('the group has changed');
-  run.memory.newerGroup = found.group;
+  run.memory.learn({ kind: 'groupChanged', group: found.group });
   return again('the group has changed since it was read');
+}
+
+/**
+ * No trace of any lock before our finalizer: it may have been there and been taken off by hand, by a tool that owns finalizers, or by a
+ * restore. The lock was read by this very run, under our bucket.
+ */
+function neverLed({ ports, group, observation }: Run): boolean {
+  const { status } = observation.group;
+  const told =
+    (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
+  const lock = ports.locks.view(group);
+  const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
+  const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
+  const untouched = lock !== null && lock.record === null && lock.earlierToken === null && lock.session === null;
+  return told === 0 && untouched && !marked;
 }

@@ -2,7 +2,7 @@
 import type { LabelFollowers, PodVersion } from '../../election/actions.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
-import { noteRepair, writeRefusal } from '../observe/refusals.ts';
+import { writeRefusal } from '../observe/refusals.ts';
 import { AT_ONCE, latestVersion, patched, type Refused } from './patches.ts';
 import { OK, progressOf, type Run, type Step, worst } from './run.ts';
 
@@ -20,14 +20,15 @@ function refuseFollowers(run: Run, refusals: readonly { readonly pod: string; re
   const { memory, ports, group } = run;
   const first = refusals[0];
   if (first === undefined) {
-    memory.followersRefused = null;
+    memory.learn({ kind: 'followersLabelled', refusal: null });
     return;
   }
   const { pod, outcome } = first;
   const others = refusals.length > 1 ? ` and ${refusals.length - 1} more` : '';
   const what = `labelling follower ${pod}${others}`;
   const about = { what, pod: null, generation: group.generation };
-  memory.followersRefused = writeRefusal(ports.clock, memory.followersRefused, outcome, about);
+  const refusal = writeRefusal(ports.clock, memory.now.followersRefused, outcome, about);
+  memory.learn({ kind: 'followersLabelled', refusal });
   const message = `the API server refuses ${what} (${outcome.status}): ${outcome.message}`;
   run.facts.push({ kind: 'refused', pod, message });
 }
@@ -45,7 +46,12 @@ async function labelFollower(
     refuse(pod, outcome);
     return OK;
   }
-  // The first one within a minute is no repair: it is a follower from now on.
-  if (outcome.kind === 'done' && noteRepair(run.memory, pod.uid, run.ports.clock) > 1) run.ports.repaired();
+  if (outcome.kind === 'done') noteRepair(run, pod);
   return await patched(run, pod, outcome);
+}
+
+/** The first one within a minute is no repair: it is a follower from now on. */
+function noteRepair({ memory, ports }: Run, { uid }: PodVersion): void {
+  memory.learn({ kind: 'podRepaired', uid, atMs: ports.clock.nowMs(), atWallMs: ports.clock.wallMs() });
+  if ((memory.now.repairs.get(uid)?.count ?? 0) > 1) ports.repaired();
 }

@@ -2,7 +2,6 @@
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { PodVersion } from '../../election/actions.ts';
 import type { WriteOutcome } from '../../ports/kubernetes.ts';
-import { noteRepair } from '../observe/refusals.ts';
 import { again, failed, notePod, noteWritten, OK, type Run, type Step } from './run.ts';
 
 /** Fencing patches of one action do not depend on each other; so many go at a time. */
@@ -15,7 +14,7 @@ export const latestVersion = (run: Run, pod: PodVersion): string =>
 /** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */
 export async function reread(run: Run, pod: PodRef): Promise<Step> {
   const found = await run.ports.kubernetes.getPod(pod.namespace, pod.name, run.signal);
-  if (found === null || found.uid !== pod.uid) run.memory.goneUids.add(pod.uid);
+  if (found === null || found.uid !== pod.uid) run.memory.learn({ kind: 'podGone', uid: pod.uid });
   else notePod(run, found);
   return again(`pod ${pod.name} has changed since it was read`);
 }
@@ -26,7 +25,7 @@ export async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>)
       noteWritten(run, outcome.object);
       return OK;
     case 'gone':
-      run.memory.goneUids.add(pod.uid);
+      run.memory.learn({ kind: 'podGone', uid: pod.uid });
       return OK;
     case 'conflict':
       return reread(run, pod);
@@ -37,7 +36,7 @@ export async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>)
 }
 
 export function repaired({ memory, ports }: Run, { uid }: Pod): void {
-  noteRepair(memory, uid, ports.clock);
+  memory.learn({ kind: 'podRepaired', uid, atMs: ports.clock.nowMs(), atWallMs: ports.clock.wallMs() });
   ports.repaired();
 }
 

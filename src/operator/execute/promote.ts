@@ -16,16 +16,14 @@ export async function promote(run: Run, proof: Proof, { resourceVersion }: Promo
   const { memory, ports } = run;
   const pod: PodVersion = { ...proof.pod, resourceVersion };
   const version = latestVersion(run, pod);
-  const before = memory.perhapsPromoted.has(pod.uid);
-  memory.perhapsPromoted.add(pod.uid);
+  const before = memory.now.perhapsPromoted.has(pod.uid);
+  memory.learn({ kind: 'promotionSent', uid: pod.uid });
   const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
-  if (outcome.kind === 'refused' && !before) memory.perhapsPromoted.delete(pod.uid);
   switch (outcome.kind) {
     case 'done':
       noteWritten(run, outcome.object);
-      memory.promotionRefusals.delete(pod.uid);
       if (isRepair(run, pod)) repaired(run, outcome.object);
-      memory.promoted = { uid: pod.uid, token: proof.token };
+      memory.learn({ kind: 'promoted', uid: pod.uid, token: proof.token });
       run.facts.push({
         kind: 'promoted',
         pod: outcome.object,
@@ -34,24 +32,27 @@ export async function promote(run: Run, proof: Proof, { resourceVersion }: Promo
       });
       return OK;
     case 'gone':
-      memory.goneUids.add(pod.uid);
+      memory.learn({ kind: 'podGone', uid: pod.uid });
       return again(`pod ${pod.name} is gone`);
     case 'conflict':
       return reread(run, pod);
     case 'refused':
-      refusePromotion(run, pod, outcome);
+      refusePromotion(run, pod, outcome, !before);
       return again(outcome.message);
     case 'unknown':
       return failed(`promoting pod ${pod.name}: ${outcome.message}`);
   }
 }
 
-function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused): void {
+/** `first`: no other promotion of the pod was sent before. */
+function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused, first: boolean): void {
   const { memory, ports, observation } = run;
-  const pod = memory.newerPods.get(uid) ?? observation.pods.find((observed) => observed.pod.uid === uid)?.pod ?? null;
+  const { newerPods, promotionRefusals } = memory.now;
+  const pod = newerPods.get(uid) ?? observation.pods.find((observed) => observed.pod.uid === uid)?.pod ?? null;
   const what = `labelling pod ${name}`;
   const about = { what, pod, generation: run.group.generation };
-  memory.promotionRefusals.set(uid, writeRefusal(ports.clock, memory.promotionRefusals.get(uid), outcome, about));
+  const refusal = writeRefusal(ports.clock, promotionRefusals.get(uid), outcome, about);
+  memory.learn({ kind: 'promotionRefused', uid, refusal, first });
   run.facts.push({
     kind: 'refused',
     pod: name,
@@ -60,7 +61,7 @@ function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused):
 }
 
 /** It led before this plan, and lacks what its promotion wrote although nothing of ours has fenced it. */
-function isRepair({ memory, observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean {
+function isRepair({ memory: { now: memory }, observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean {
   if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
   const before = pods.find(({ pod }) => pod.uid === uid);
   if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;

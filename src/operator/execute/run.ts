@@ -9,9 +9,8 @@ import type { Kubernetes } from '../../ports/kubernetes.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Grants } from '../gate/grants.ts';
 import type { Locks } from '../locks/locks.ts';
-import type { GroupMemory } from '../observe/memory.ts';
-import { keepRefusals, rememberPod } from '../observe/memory.ts';
 import type { Owners } from '../observe/owners.ts';
+import type { Memory } from '../observe/remember.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
 
 export type ExecutorPorts = {
@@ -58,7 +57,7 @@ export type Run = {
   readonly ports: ExecutorPorts;
   readonly group: LeaderGroup;
   readonly observation: Observation;
-  readonly memory: GroupMemory;
+  readonly memory: Memory;
   readonly signal: AbortSignal;
   readonly facts: Fact[];
   /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
@@ -97,19 +96,16 @@ export const progressOf =
 
 export function notePod(run: Run, pod: Pod): void {
   run.answers.set(pod.uid, pod);
-  rememberPod(run.memory, pod);
+  run.memory.learn({ kind: 'podRead', pod });
 }
 
-/** As notePod, after a write of ours that may have changed the label: the first such pod of a controller is its trial. */
+/** As notePod, after a write of ours that may have changed the label. */
 export function noteWritten(run: Run, pod: Pod): void {
-  notePod(run, pod);
-  keepRefusals(run.memory, pod);
+  run.answers.set(pod.uid, pod);
   const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
   const { key } = run.group.spec.label;
-  if (!before?.owner || before.labels[key] === pod.labels[key]) return;
-  const owner = before.owner.uid;
-  run.memory.writtenUnder.set(pod.uid, owner);
-  if (!run.memory.trials.has(owner)) run.memory.trials.set(owner, { podUid: pod.uid, atMs: run.ports.clock.nowMs() });
+  const ownerBefore = before?.labels[key] === pod.labels[key] ? null : (before?.owner?.uid ?? null);
+  run.memory.learn({ kind: 'podWritten', pod, ownerBefore, atMs: run.ports.clock.nowMs() });
 }
 
 /** Highest token on any pod that this run's writes have shown. */

@@ -1,12 +1,14 @@
 /**
  * What the operator remembers of one group between passes: things learnt that no cache shows yet, and how often
- * something was refused. All of it may be lost at any time: a fresh process starts with none and promises nothing less.
+ * something was refused. All of it may be lost at any time: a fresh process starts with none and promises nothing less. It changes by
+ * outcomes only (remember.ts).
  */
 
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession } from '../../election/observation.ts';
+import type { Uids } from './collections.ts';
 
 export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };
 
@@ -28,96 +30,99 @@ export type Repairs = {
   readonly by: string | null;
 };
 
+/** `told`: people know of it. */
+export type LeaderChange = {
+  readonly cause: string;
+  readonly reason: string;
+  readonly from: string;
+  /** With which it led. */
+  readonly token: number;
+  readonly sinceMs: number;
+  readonly told: boolean;
+};
+
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
-  readonly newerPods: Map<string, Pod>;
+  readonly newerPods: ReadonlyMap<string, Pod>;
   /** Uids that the API server said are gone while the cache still shows them. */
-  readonly goneUids: Set<string>;
-  newerGroup: LeaderGroup | null;
+  readonly goneUids: Uids;
+  readonly newerGroup: LeaderGroup | null;
   /** A list made at this version of the lock. */
-  listed: { readonly version: string; readonly pods: readonly Pod[] } | null;
+  readonly listed: { readonly version: string; readonly pods: readonly Pod[] } | null;
   /** Version of the lock after which a GET confirmed the cached group. */
-  groupConfirmedAt: string | null;
+  readonly groupConfirmedAt: string | null;
   /** The API server has shown or changed this very group since the bucket was got. */
-  groupKnown: boolean;
+  readonly groupKnown: boolean;
   /** By session id. */
-  readonly externalHolders: Map<string, ExternalSession>;
+  readonly externalHolders: ReadonlyMap<string, ExternalSession>;
   /** Uids fenced while the lock had this version (see fencingVersion). */
-  fenced: { version: string; readonly uids: Set<string> };
+  readonly fenced: { readonly version: string; readonly uids: Uids };
   /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */
-  verifiedAt: string | null;
+  readonly verifiedAt: string | null;
   /** Somebody has asked the gate. */
-  asked: boolean;
+  readonly asked: boolean;
   /** Highest token on the pods and in the status, as the last pass saw them. */
-  highestObserved: number;
+  readonly highestObserved: number;
   /** By uid. */
-  readonly conflicts: Map<string, number>;
-  readonly promotionRefusals: Map<string, WriteRefusal>;
+  readonly conflicts: ReadonlyMap<string, number>;
+  readonly promotionRefusals: ReadonlyMap<string, WriteRefusal>;
   /** By uid. */
-  readonly fencingRefusals: Map<string, WriteRefusal>;
+  readonly fencingRefusals: ReadonlyMap<string, WriteRefusal>;
   /** By uid. */
-  readonly repairs: Map<string, Repairs>;
+  readonly repairs: ReadonlyMap<string, Repairs>;
   /** Our own request has put the first finalizer on the group, and the bucket has been ours ever since. */
-  wholeIncarnation: boolean;
+  readonly wholeIncarnation: boolean;
   /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
-  readonly perhapsPromoted: Set<string>;
+  readonly perhapsPromoted: ReadonlySet<string>;
   /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
-  readonly recordedByUs: Set<string>;
+  readonly recordedByUs: ReadonlySet<string>;
   /** Of which pod a promotion was acknowledged last, and with which token. */
-  promoted: { readonly uid: string; readonly token: number } | null;
+  readonly promoted: { readonly uid: string; readonly token: number } | null;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
-  readonly trials: Map<string, { readonly podUid: string; readonly atMs: number }>;
+  readonly trials: ReadonlyMap<string, { readonly podUid: string; readonly atMs: number }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
-  readonly writtenUnder: Map<string, string>;
+  readonly writtenUnder: ReadonlyMap<string, string>;
   /** Pods that had lost their controller before the group was edited. */
-  readonly acceptedReleases: Set<string>;
+  readonly acceptedReleases: ReadonlySet<string>;
   /** Warnings that were given once. */
-  readonly warned: Set<string>;
-  followersRefused: WriteRefusal | null;
-  consulDenied: Refusal | null;
+  readonly warned: ReadonlySet<string>;
+  readonly followersRefused: WriteRefusal | null;
+  readonly consulDenied: Refusal | null;
   /** The status was told of Consul's silence; until it is over no other replica's word is overwritten. */
-  outageReported: boolean;
-  demotedForOutage: boolean;
-  lockDelayedUntilMs: number | null;
+  readonly outageReported: boolean;
+  readonly demotedForOutage: boolean;
+  readonly lockDelayedUntilMs: number | null;
   /** Monotonic milliseconds at which a watch first showed the deletion. */
-  deletionSeenMs: number | null;
+  readonly deletionSeenMs: number | null;
   /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
-  deletingSinceMs: number | null;
+  readonly deletingSinceMs: number | null;
   /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
-  deletionConfirmedMs: number | null;
+  readonly deletionConfirmedMs: number | null;
   /** Our finalizer is off a group that is being deleted: whatever a cache still shows of it, it is gone. */
-  finalizerOff: boolean;
+  readonly finalizerOff: boolean;
   /** Uid of the older group that a GET has shown. */
-  rivalConfirmed: string | null;
+  readonly rivalConfirmed: string | null;
   /** Uids of older groups that a GET has shown to be gone. */
-  readonly goneRivals: Set<string>;
-  /** A leader was fenced and no other has been promoted since. `told`: people know. */
-  change: {
-    readonly cause: string;
-    readonly reason: string;
-    readonly from: string;
-    /** With which it led. */
-    readonly token: number;
-    readonly sinceMs: number;
-    readonly told: boolean;
-  } | null;
+  readonly goneRivals: ReadonlySet<string>;
+  /** A leader was fenced and no other has been promoted since. */
+  readonly change: LeaderChange | null;
   /** Changes of leader that the status does not show yet. */
-  transitions: readonly TransitionStatus[];
+  readonly transitions: readonly TransitionStatus[];
   /** When the status was written, the latest last; as many as its pace asks for. */
-  statusWritesMs: readonly number[];
+  readonly statusWritesMs: readonly number[];
   /** Ready reason that events and logs were last given. */
-  reportedReason: string | null;
+  readonly reportedReason: string | null;
 };
 
 export const freshMemory = (): GroupMemory => ({
   newerPods: new Map(),
-  goneUids: new Set(),
+  goneUids: new Map(),
   newerGroup: null,
   listed: null,
   groupConfirmedAt: null,
   groupKnown: false,
   externalHolders: new Map(),
-  fenced: { version: '', uids: new Set() },
+  fenced: { version: '', uids: new Map() },
   verifiedAt: null,
   asked: false,
   highestObserved: 0,
@@ -162,17 +167,3 @@ export function refusedAgain(previous: Refusal | null | undefined, message: stri
 /** Kubernetes promises (1.35) that resourceVersions of one resource compare as integers. */
 export const newer = (a: { resourceVersion: string }, b: { resourceVersion: string }): boolean =>
   BigInt(a.resourceVersion) > BigInt(b.resourceVersion);
-
-/** Notes a pod that an answer showed; the observation prefers it until the watch has caught up. */
-export function rememberPod(memory: GroupMemory, pod: Pod): void {
-  const known = memory.newerPods.get(pod.uid);
-  if (known === undefined || newer(pod, known)) memory.newerPods.set(pod.uid, pod);
-}
-
-/** A refusal is about the pod as it was: our own write is no reason to try again, anybody else's is. */
-export function keepRefusals(memory: GroupMemory, { uid, resourceVersion }: Pod): void {
-  for (const refusals of [memory.promotionRefusals, memory.fencingRefusals]) {
-    const refusal = refusals.get(uid);
-    if (refusal !== undefined) refusals.set(uid, { ...refusal, resourceVersion });
-  }
-}

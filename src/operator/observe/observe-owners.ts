@@ -64,10 +64,22 @@ function lostOwner({ writtenUnder }: GroupMemory, { uid, owner }: Pod): boolean 
 
 /** A group that was edited since it was stopped goes on: pods that had been released by then do not count again. */
 export function labelStop(group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): LabelStop | null {
-  const releases = pods.filter(({ member, pod }) => member && (released(group, pod) || lostOwner(memory, pod)));
-  const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
-  const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
-  if (edited) for (const { pod } of releases) memory.acceptedReleases.add(pod.uid);
-  const fresh = releases.filter(({ pod }) => !memory.acceptedReleases.has(pod.uid));
+  const accepted = acceptedReleases(group, memory, pods);
+  const fresh = releasesOf(group, memory, pods).filter(({ pod }) => !accepted.has(pod.uid));
   return labelStopOf(group, pods, fresh, saidBefore(group));
 }
+
+/** Uids of the pods that had lost their controller before the group was edited. */
+export function acceptedReleases(
+  group: LeaderGroup,
+  memory: GroupMemory,
+  pods: readonly ObservedPod[],
+): ReadonlySet<string> {
+  const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
+  const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
+  if (!edited) return memory.acceptedReleases;
+  return new Set([...memory.acceptedReleases, ...releasesOf(group, memory, pods).map(({ pod }) => pod.uid)]);
+}
+
+const releasesOf = (group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): readonly ObservedPod[] =>
+  pods.filter(({ member, pod }) => member && (released(group, pod) || lostOwner(memory, pod)));

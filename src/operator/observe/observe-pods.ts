@@ -6,20 +6,25 @@ import type { LockView, ObservedPod } from '../../election/observation.ts';
 import { groupKey, type Store, type StoredPod } from '../cache/store.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import { ownerView } from './observe-owners.ts';
-import { contestOf, neverPromoted, refreshRefusals, refusalsOf } from './refusals.ts';
+import { contestOf, neverPromoted, refusalsOf } from './refusals.ts';
 import { isMember, type Rivals } from './rivals.ts';
+import { listedAt } from './shown.ts';
 import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
 
+/** Cached or listed: whatever concerns the group. */
+export const podsKnown = (
+  { store }: ObserverOptions,
+  { group, lock, nowMs }: View,
+  memory: GroupMemory,
+): readonly StoredPod[] => withListed(group, withHolder(store, group, lock), listedAt(memory, lock)?.pods ?? [], nowMs);
+
+/** `known`: see podsKnown. `memory`: what is left of it since they were shown. */
 export function observePods(
   options: ObserverOptions,
   view: View,
-  memory: GroupMemory,
-  rivals: Rivals,
+  { memory, rivals }: Remembered,
+  known: readonly StoredPod[],
 ): readonly ObservedPod[] {
-  const { group, lock, nowMs } = view;
-  const known = withListed(group, withHolder(options.store, group, lock), memory.listed?.pods ?? [], nowMs);
-  forgetStale(memory, known);
-  refreshRefusals(memory, group, new Map(known.map(({ pod }) => [pod.uid, memory.newerPods.get(pod.uid) ?? pod])));
   return known
     .filter(({ pod }) => !memory.goneUids.has(pod.uid))
     .map((entry) => observePod(options, view, { memory, rivals }, entry));
@@ -55,30 +60,12 @@ function withListed(
 const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
   Object.keys(pod.annotations).some((key) => key.endsWith(`.leadergroup.dev/${group.name}`));
 
-/** What the watch has caught up with need not be remembered. */
-function forgetStale(memory: GroupMemory, known: readonly StoredPod[]): void {
-  const uids = new Set(known.map(({ pod }) => pod.uid));
-  for (const uid of memory.goneUids) if (!uids.has(uid)) memory.goneUids.delete(uid);
-  for (const known of [memory.conflicts, memory.repairs, memory.writtenUnder])
-    for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
-  forgetControllers(memory, known, uids);
-  for (const [uid, pod] of memory.newerPods) {
-    const shown = known.find((entry) => entry.pod.uid === uid);
-    if (shown === undefined || !newer(pod, shown.pod)) memory.newerPods.delete(uid);
-  }
-}
-
-function forgetControllers(memory: GroupMemory, known: readonly StoredPod[], uids: ReadonlySet<string>): void {
-  for (const uid of memory.acceptedReleases) if (!uids.has(uid)) memory.acceptedReleases.delete(uid);
-  const owners = new Set(known.map(({ pod }) => pod.owner?.uid));
-  for (const [owner, { podUid }] of memory.trials)
-    if (!owners.has(owner) && !uids.has(podUid)) memory.trials.delete(owner);
-}
+type Remembered = { readonly memory: GroupMemory; readonly rivals: Rivals };
 
 function observePod(
   { store, owners }: ObserverOptions,
   view: View,
-  { memory, rivals }: { readonly memory: GroupMemory; readonly rivals: Rivals },
+  { memory, rivals }: Remembered,
   entry: StoredPod,
 ): ObservedPod {
   const { group, lock, nowMs } = view;

@@ -11,16 +11,21 @@ import { fencingVersion, verificationOf, versionOf } from '../../election/trust.
 import { groupKey, type Store } from '../cache/store.ts';
 import { lockDeadlineMs } from './lock-deadline.ts';
 import { type GroupMemory, newer } from './memory.ts';
-import { labelStop } from './observe-owners.ts';
-import { observePods } from './observe-pods.ts';
+import { acceptedReleases, labelStop } from './observe-owners.ts';
+import { observePods, podsKnown } from './observe-pods.ts';
 import type { Owners } from './owners.ts';
 import { blockingRefusal } from './refusals.ts';
+import { type Outcome, remember } from './remember.ts';
 import { isMember, type Rivals, rivalsOf } from './rivals.ts';
 import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
 
+/** `learnt`: what the memory is to be told of it. */
+export type Looked = { readonly observation: Observation; readonly learnt: readonly Outcome[] };
+
+/** Nothing is written here: what an observation brings for the memory is handed back with it. */
 export type Observer = {
   /** Everything that a plan rests on. */
-  all(group: LeaderGroup, memory: GroupMemory): Observation;
+  all(group: LeaderGroup, memory: GroupMemory): Looked;
   /**
    * What an answer of the gate rests on: the holder of the lock and its pod, whatever the number of members. Each part is as it is now,
    * but for the tokens on other pods, which are as the last pass saw them; `verified` says that a pass has found the record good.
@@ -31,18 +36,18 @@ export type Observer = {
 export function createObserver(options: ObserverOptions): Observer {
   const { store, sessionManager } = options;
   return {
-    all: (cached, memory) => {
-      const view = viewOf(options, cached, memory);
+    all: (cached, before) => {
+      const view = viewOf(options, cached, before);
       const sessions = sessionManager.of(groupKey(view.group));
-      if (memory.listed !== null && memory.listed.version !== versionOf(view.lock)) memory.listed = null;
+      const known = podsKnown(options, view, before);
+      const shown = { kind: 'shown', ...view, cached, pods: known, outageOver: outageOver(view, sessions) } as const;
+      const memory = remember(before, shown);
       const rivals = rivalsOf(store, view.group, memory.goneRivals);
-      const pods = observePods(options, view, memory, rivals);
-      refreshMemory(memory, view, sessions);
-      memory.highestObserved = highestObservedToken(
-        view.group,
-        pods.map(({ pod }) => pod),
-      );
-      return observation(options, view, memory, { rivals, sessions, pods });
+      const pods = observePods(options, view, { memory, rivals }, known);
+      const o = observation(options, view, memory, { rivals, sessions, pods });
+      const accepted = acceptedReleases(view.group, memory, pods);
+      const observed = { kind: 'observed', highestObserved: o.highestObserved, acceptedReleases: accepted } as const;
+      return { observation: o, learnt: [shown, observed] };
     },
     holder: (cached, memory) => {
       const view = viewOf(options, cached, memory);
@@ -110,7 +115,10 @@ function observation(
     keys,
     pods,
     sessions,
-    highestObserved: memory.highestObserved,
+    highestObserved: highestObservedToken(
+      group,
+      pods.map(({ pod }) => pod),
+    ),
     ownership,
     consulUnreachable: outageSinceMs !== null,
     lockDeadlineMs: lockDeadlineMs(options, view, sessions, pods),
@@ -164,25 +172,12 @@ function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
   if (memory.finalizerOff)
     return { ...cached, deleting: true, finalizers: cached.finalizers.filter((each) => each !== FINALIZER) };
   const known = memory.newerGroup;
-  if (known === null) return cached;
-  if (known.uid === cached.uid && newer(known, cached)) return known;
-  memory.newerGroup = null;
-  return cached;
+  return known !== null && known.uid === cached.uid && newer(known, cached) ? known : cached;
 }
 
-function refreshMemory(
-  memory: GroupMemory,
-  { group, lock, outageSinceMs, ownership, nowMs }: View,
-  sessions: readonly MemberSession[],
-): void {
-  if (group.deleting) memory.deletionSeenMs ??= nowMs;
-  for (const id of memory.externalHolders.keys()) if (id !== lock?.session) memory.externalHolders.delete(id);
+function outageOver({ lock, outageSinceMs, ownership, nowMs }: View, sessions: readonly MemberSession[]): boolean {
   const holder = holderAmong(sessions, lock);
-  const answered = outageSinceMs === null && knowsOwner(ownership, lock);
-  if (holder === null ? answered : nowMs < holder.deadlineMs) {
-    memory.demotedForOutage = false;
-    memory.outageReported = false;
-  }
+  return holder === null ? outageSinceMs === null && knowsOwner(ownership, lock) : nowMs < holder.deadlineMs;
 }
 
 const labelReaders = (owners: Pick<Owners, 'selecting'>, { namespace, spec }: LeaderGroup): readonly string[] =>

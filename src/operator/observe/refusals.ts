@@ -1,14 +1,13 @@
 /** Refused writes and contested labels: what is remembered of them, for how long, and how a decision sees them. */
 
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import { fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
+import { tokenAnnotation } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import { labelled } from '../../election/candidates.ts';
 import type { Contest, Observation, ObservedPod } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { WriteOutcome } from '../../ports/kubernetes.ts';
-import type { Run } from '../execute/run.ts';
 import { type GroupMemory, type Repairs, refusedAgain, type WriteRefusal } from './memory.ts';
 
 /** Whatever has changed, a refused write is not repeated before this. */
@@ -34,18 +33,30 @@ export function writeRefusal(
   };
 }
 
+type Refusals = Pick<GroupMemory, 'promotionRefusals' | 'fencingRefusals' | 'followersRefused'>;
+
 /** A refusal ends with the pod; it is tried again at once when somebody else has changed the pod, or edited the group. */
-export function refreshRefusals(memory: GroupMemory, group: LeaderGroup, known: ReadonlyMap<string, Pod>): void {
-  for (const refusals of [memory.promotionRefusals, memory.fencingRefusals]) {
-    for (const [uid, refusal] of refusals) {
-      const pod = known.get(uid);
-      if (pod === undefined) refusals.delete(uid);
-      else if (changed(refusal, pod, group)) refusals.set(uid, sooner(refusal, pod, group));
-    }
-  }
-  const followers = memory.followersRefused;
-  if (followers !== null && followers.generation !== group.generation) memory.followersRefused = null;
+export function refreshRefusals(before: Refusals, group: LeaderGroup, known: ReadonlyMap<string, Pod>): Refusals {
+  const { followersRefused } = before;
+  return {
+    promotionRefusals: refreshed(before.promotionRefusals, group, known),
+    fencingRefusals: refreshed(before.fencingRefusals, group, known),
+    followersRefused: followersRefused?.generation === group.generation ? followersRefused : null,
+  };
 }
+
+const refreshed = (
+  refusals: ReadonlyMap<string, WriteRefusal>,
+  group: LeaderGroup,
+  known: ReadonlyMap<string, Pod>,
+): ReadonlyMap<string, WriteRefusal> =>
+  new Map(
+    [...refusals].flatMap(([uid, refusal]): [string, WriteRefusal][] => {
+      const pod = known.get(uid);
+      if (pod === undefined) return [];
+      return [[uid, changed(refusal, pod, group) ? sooner(refusal, pod, group) : refusal]];
+    }),
+  );
 
 const changed = (refusal: WriteRefusal, pod: Pod, group: LeaderGroup): boolean =>
   refusal.generation !== group.generation ||
@@ -73,21 +84,6 @@ export const neverPromoted = (
   !memory.perhapsPromoted.has(uid) &&
   (recorded !== uid || memory.recordedByUs.has(uid)) &&
   annotations[tokenAnnotation(name)] === undefined;
-
-/**
- * No trace of any lock before our finalizer: it may have been there and been taken off by hand, by a tool that owns finalizers, or by a
- * restore. The lock was read by this very run, under our bucket.
- */
-export function neverLed({ ports, group, observation }: Run): boolean {
-  const { status } = observation.group;
-  const told =
-    (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
-  const lock = ports.locks.view(group);
-  const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
-  const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
-  const untouched = lock !== null && lock.record === null && lock.earlierToken === null && lock.session === null;
-  return told === 0 && untouched && !marked;
-}
 
 /** What was refused of this pod, as a decision sees it. */
 export function refusalsOf(
@@ -125,30 +121,18 @@ const WINDOW_MS = 60_000;
 const FREE_REPAIRS = 3;
 const REPAIRS: Backoff = { firstMs: 500, lastMs: 5000 };
 
-/** Something was put right: a stray's label, the leader's, a follower's. Returns how often within a minute. */
-export function noteRepair(memory: GroupMemory, uid: string, clock: Clock): number {
-  const lastMs = clock.nowMs();
-  const before = recent(memory.repairs.get(uid), lastMs);
-  const count = (before?.count ?? 0) + 1;
-  memory.repairs.set(uid, {
-    count,
-    lastMs,
-    sinceWallMs: before?.sinceWallMs ?? clock.wallMs(),
-    by: before?.by ?? null,
-  });
-  return count;
+/** Something was put right once more: a stray's label, the leader's, a follower's. */
+export function repairedAgain(before: Repairs | undefined, atMs: number, atWallMs: number): Repairs {
+  const known = before !== undefined && isRecent(before, atMs) ? before : { count: 0, sinceWallMs: atWallMs, by: null };
+  return { ...known, count: known.count + 1, lastMs: atMs };
 }
 
-const recent = (repairs: Repairs | undefined, nowMs: number): Repairs | undefined =>
-  repairs !== undefined && nowMs - repairs.lastMs < WINDOW_MS ? repairs : undefined;
+export const isRecent = ({ lastMs }: Repairs, nowMs: number): boolean => nowMs - lastMs < WINDOW_MS;
 
 /** Nothing for the first repairs, then 0.5 s, 1 s, 2 s, 4 s, 5 s; over when nothing had to be repaired for a minute. */
 export function contestOf(memory: GroupMemory, uid: string, nowMs: number): Contest | null {
-  const repairs = recent(memory.repairs.get(uid), nowMs);
-  if (repairs === undefined) {
-    memory.repairs.delete(uid);
-    return null;
-  }
+  const repairs = memory.repairs.get(uid);
+  if (repairs === undefined || !isRecent(repairs, nowMs)) return null;
   const beyond = repairs.count - FREE_REPAIRS;
   if (beyond < 0) return null;
   const pauseMs = backoffMs(beyond + 1, REPAIRS);

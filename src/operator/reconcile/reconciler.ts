@@ -12,8 +12,9 @@ import type { GroupState, Metrics } from '../../ports/metrics.ts';
 import { groupKey, type Store } from '../cache/store.ts';
 import { execute } from '../execute/execute.ts';
 import type { ExecutorPorts, Run, Step } from '../execute/run.ts';
-import { freshMemory, type GroupMemory } from '../observe/memory.ts';
+import { freshMemory } from '../observe/memory.ts';
 import type { Observer } from '../observe/observe.ts';
+import { createMemory, type Memory } from '../observe/remember.ts';
 import type { Announcer } from '../report/announce.ts';
 import { claimsLead, stateOf } from '../report/group-state.ts';
 import type { StatusWriter } from '../report/status-writer.ts';
@@ -57,7 +58,7 @@ export type ReconcilerOptions = {
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { store, observe, executor, announcer, writeStatus, log, signal } = options;
-  const memories = new Map<string, { readonly uid: string; readonly memory: GroupMemory }>();
+  const memories = new Map<string, { readonly uid: string; readonly memory: Memory }>();
   const states = new Map<string, GroupState>();
   const warnings = new Map<string, string>();
   const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
@@ -70,30 +71,37 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     try {
       return await settle(key, parsed.group, memory, sinceMs);
     } finally {
-      memory.listed = null;
+      memory.learn({ kind: 'passEnded' });
     }
   }
 
   /** A group recreated under the same name starts with a clean memory. */
-  function memoryOf(key: string, { uid }: LeaderGroup): GroupMemory {
-    const known = memories.get(key);
-    if (known?.uid === uid) return known.memory;
-    const memory = freshMemory();
-    memories.set(key, { uid, memory });
+  function memoryOf(key: string, group: LeaderGroup): Memory {
+    const known = knownMemory(key, group);
+    if (known !== null) return known;
+    const memory = createMemory();
+    memories.set(key, { uid: group.uid, memory });
     return memory;
+  }
+
+  function knownMemory(key: string, { uid }: LeaderGroup): Memory | null {
+    const known = memories.get(key);
+    return known?.uid === uid ? known.memory : null;
   }
 
   function glance(key: string): GateView | null {
     const parsed = store.group(key);
-    return parsed?.kind === 'valid' ? observe.holder(parsed.group, memoryOf(key, parsed.group)) : null;
+    if (parsed?.kind !== 'valid') return null;
+    const memory = knownMemory(key, parsed.group)?.now ?? freshMemory();
+    return observe.holder(parsed.group, memory);
   }
 
   function asked(key: string): GateView | null {
     const observation = glance(key);
     if (observation === null) return null;
     const memory = memoryOf(key, observation.group);
-    if (!memory.asked && observation.ownership.kind === 'owned') {
-      memory.asked = true;
+    if (!memory.now.asked && observation.ownership.kind === 'owned') {
+      memory.learn({ kind: 'asked' });
       options.wake(key);
     }
     return observation;
@@ -122,10 +130,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
-  async function settle(key: string, group: LeaderGroup, memory: GroupMemory, sinceMs: number): Promise<Next> {
+  async function settle(key: string, group: LeaderGroup, memory: Memory, sinceMs: number): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
       if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
-      const o = observe.all(group, memory);
+      const { observation: o, learnt } = observe.all(group, memory.now);
+      for (const outcome of learnt) memory.learn(outcome);
       const planned = plan(o);
       if (planned.kind === 'idle') return await rest(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);
@@ -141,7 +150,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: 'retry' };
   }
 
-  async function carryOut(o: Observation, planned: Plan, memory: GroupMemory): Promise<{ step: Step; run: Run }> {
+  async function carryOut(o: Observation, planned: Plan, memory: Memory): Promise<{ step: Step; run: Run }> {
     const { group } = o;
     const run: Run = {
       ports: executor,
@@ -164,8 +173,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** Nothing to do: the state is as it should be, or must be waited for. */
-  async function rest(key: string, o: Observation, planned: Plan, memory: GroupMemory): Promise<Next> {
-    memory.conflicts.clear();
+  async function rest(key: string, o: Observation, planned: Plan, memory: Memory): Promise<Next> {
+    memory.learn({ kind: 'settled' });
     if (planned.verdict !== null) warnings.delete(key);
     noteState(key, planned, o);
     const statusMs = await tell(o, planned, memory);
@@ -180,7 +189,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** An action failed: people see that the group is not settled, and why. */
-  async function onActionFailed(o: Observation, planned: Plan, memory: GroupMemory, reason: string): Promise<Next> {
+  async function onActionFailed(o: Observation, planned: Plan, memory: Memory, reason: string): Promise<Next> {
     const key = groupKey(o.group);
     warnOnce(key, reason);
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
@@ -190,7 +199,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: 'retry' };
   }
 
-  async function tell(o: Observation, planned: Plan, memory: GroupMemory): Promise<number | null> {
+  async function tell(o: Observation, planned: Plan, memory: Memory): Promise<number | null> {
     announcer.settled(o, planned, memory);
     return await writeStatus(o, planned, memory, signal);
   }

@@ -11,16 +11,17 @@ import type { Log } from '../../ports/log.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Fact } from '../execute/run.ts';
-import type { GroupMemory } from '../observe/memory.ts';
+import type { LeaderChange } from '../observe/memory.ts';
+import type { Memory } from '../observe/remember.ts';
 import { labelWarnings } from './label-warnings.ts';
 
 export type Announcer = {
   /**
    * Takes note of what an execution brought, also of a failed one: what was done was done. A promotion is told at once, a loss only when nobody has followed by the time of `settled`.
    */
-  executed(o: Observation, plan: Plan, memory: GroupMemory, brought: Brought): void;
+  executed(o: Observation, plan: Plan, memory: Memory, brought: Brought): void;
   /** The pass is over. Tells of a leader that was lost, and of a change of the Ready reason. */
-  settled(o: Observation, plan: Plan, memory: GroupMemory): void;
+  settled(o: Observation, plan: Plan, memory: Memory): void;
   /** The finalizer has gone. Tells of pods that could not be cleaned. */
   deleted(o: Observation): void;
 };
@@ -41,28 +42,32 @@ export function createAnnouncer({
   readonly metrics: Metrics;
   readonly log: Log;
 }): Announcer {
-  function executed(o: Observation, plan: Plan, memory: GroupMemory, { facts, sinceMs }: Brought): void {
+  function executed(o: Observation, plan: Plan, memory: Memory, { facts, sinceMs }: Brought): void {
     for (const fact of facts) {
       if (fact.kind === 'promoted') promoted(o, plan, memory, { ...fact, sinceMs });
       if (fact.kind === 'refused') emitGroup(o.group, 'Warning', 'WriteRefused', fact.message);
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
-      memory.change ??= {
-        cause: plan.cause || 'GroupDeleted',
-        reason: plan.reason,
-        from: fact.pod,
-        token: fact.token,
-        sinceMs,
-        told: false,
-      };
+      const { pod: from, token } = fact;
+      const cause = plan.cause || 'GroupDeleted';
+      memory.learn({
+        kind: 'leaderFenced',
+        change: { cause, reason: plan.reason, from, token, sinceMs, told: false },
+      });
     }
   }
 
-  function promoted(o: Observation, plan: Plan, memory: GroupMemory, fact: Promoted): void {
+  function promoted(o: Observation, plan: Plan, memory: Memory, fact: Promoted): void {
     const { pod, token, atMs, sinceMs } = fact;
-    const change = memory.change ?? { cause: plan.cause, from: lastLeader(o, memory), token: 0, sinceMs, told: false };
+    const change = memory.now.change ?? {
+      cause: plan.cause,
+      from: lastLeader(o, memory),
+      token: 0,
+      sinceMs,
+      told: false,
+    };
     const from = change.told ? '' : change.from;
     const milliseconds = Math.round(atMs - change.sinceMs);
-    memory.change = null;
+    memory.learn({ kind: 'leaderBack' });
     log.info(
       { group: groupKey(o.group), pod: pod.name, token, reason: change.cause, from, milliseconds },
       'leader promoted',
@@ -78,18 +83,18 @@ export function createAnnouncer({
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
   }
 
-  function settled(o: Observation, plan: Plan, memory: GroupMemory): void {
-    const { change } = memory;
-    if (change !== null && labelledPods(o).length > 0) memory.change = null;
+  function settled(o: Observation, plan: Plan, memory: Memory): void {
+    const { change } = memory.now;
+    if (change !== null && labelledPods(o).length > 0) memory.learn({ kind: 'leaderBack' });
     else if (change !== null && !change.told) lost(o, memory, change);
     reportVerdict(o, plan, memory);
     reportLabels(o, memory);
     reportContests(o, memory);
   }
 
-  function lost(o: Observation, memory: GroupMemory, change: NonNullable<GroupMemory['change']>): void {
+  function lost(o: Observation, memory: Memory, change: LeaderChange): void {
     const { cause, from, reason, token } = change;
-    memory.change = { ...change, told: true };
+    memory.learn({ kind: 'lossReported' });
     const milliseconds = Math.round(clock.nowMs() - change.sinceMs);
     log.info({ group: groupKey(o.group), pod: from, reason: cause, milliseconds }, 'leader fenced, no successor yet');
     if (cause === 'ConsulUnreachable') metrics.demotedByDeadline();
@@ -99,12 +104,12 @@ export function createAnnouncer({
   }
 
   /** Once for each fight over a label. */
-  function reportContests(o: Observation, memory: GroupMemory): void {
+  function reportContests(o: Observation, memory: Memory): void {
     for (const { pod, contest } of o.pods) {
       const told = `contest ${pod.uid}`;
-      if (contest === null) memory.warned.delete(told);
-      if (contest?.by == null || memory.warned.has(told)) continue;
-      memory.warned.add(told);
+      if (contest === null) memory.learn({ kind: 'warningOver', of: told });
+      if (contest?.by == null || memory.now.warned.has(told)) continue;
+      memory.learn({ kind: 'warned', of: told });
       const { key } = o.group.spec.label;
       const message = `another client keeps changing the label ${key} or the annotations of pod ${pod.name} (${contest.by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;
       log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
@@ -113,28 +118,28 @@ export function createAnnouncer({
   }
 
   /** Once each, for the life of the group in this replica. */
-  function reportLabels(o: Observation, memory: GroupMemory): void {
+  function reportLabels(o: Observation, memory: Memory): void {
     if (o.ownership.kind !== 'owned') return;
     for (const { reason, message } of labelWarnings(o)) {
-      if (memory.warned.has(message)) continue;
-      memory.warned.add(message);
+      if (memory.now.warned.has(message)) continue;
+      memory.learn({ kind: 'warned', of: message });
       emitGroup(o.group, 'Warning', reason, message);
     }
   }
 
   /** A change of the Ready reason that no promotion or loss has told of already. */
-  function reportVerdict(o: Observation, { verdict }: Plan, memory: GroupMemory): void {
+  function reportVerdict(o: Observation, { verdict }: Plan, memory: Memory): void {
     if (verdict === null) return;
     const { reason, status } = verdict.ready;
-    const before = memory.reportedReason ?? readyReason(o);
-    memory.reportedReason = reason;
+    const before = memory.now.reportedReason ?? readyReason(o);
+    memory.learn({ kind: 'reasonReported', reason });
     if (before === reason || QUIET.has(reason)) return;
     log.info({ group: groupKey(o.group), reason, detail: verdict.detail }, 'group state changed');
     emitGroup(o.group, status === 'True' ? 'Normal' : 'Warning', reason, verdict.detail);
   }
 
-  const note = (memory: GroupMemory, transition: Omit<TransitionStatus, 'time'>): void => {
-    memory.transitions = [...memory.transitions, { time: timeText(clock), ...transition }].slice(-10);
+  const note = (memory: Memory, transition: Omit<TransitionStatus, 'time'>): void => {
+    memory.learn({ kind: 'transition', transition: { time: timeText(clock), ...transition } });
   };
 
   function emitGroup(group: LeaderGroup, type: 'Normal' | 'Warning', reason: string, message: string): void {
@@ -178,7 +183,7 @@ export const readyReason = (o: Observation): string =>
   o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';
 
 /** Pod name of who was last told to lead; empty for nobody. */
-function lastLeader(o: Observation, memory: GroupMemory): string {
-  const last = memory.transitions.at(-1) ?? o.group.status?.recentTransitions[0];
+function lastLeader(o: Observation, memory: Memory): string {
+  const last = memory.now.transitions.at(-1) ?? o.group.status?.recentTransitions[0];
   return last === undefined ? (o.group.status?.leader ?? '') : last.to;
 }

@@ -9,6 +9,7 @@ import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import { groupKey } from '../cache/store.ts';
 import type { GroupMemory } from '../observe/memory.ts';
+import type { Memory } from '../observe/remember.ts';
 import { readyReason, timeText } from './announce.ts';
 import { noteWrite, paceMs } from './status-pace.ts';
 
@@ -30,12 +31,7 @@ export async function writeInvalidStatus(
 }
 
 /** Returns milliseconds after which the status should be tried again; null when it is as it should be. */
-export type StatusWriter = (
-  o: Observation,
-  plan: Plan,
-  memory: GroupMemory,
-  signal: AbortSignal,
-) => Promise<number | null>;
+export type StatusWriter = (o: Observation, plan: Plan, memory: Memory, signal: AbortSignal) => Promise<number | null>;
 
 export type StatusWriterOptions = {
   readonly clock: Clock;
@@ -45,10 +41,11 @@ export type StatusWriterOptions = {
 
 export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions): StatusWriter {
   return async (o, plan, memory, signal) => {
-    if ((plan.verdict === null && memory.transitions.length === 0) || overruled(o, plan, memory)) return null;
-    const status = buildStatus(o, plan.verdict, memory.transitions, timeText(clock));
+    const { transitions, statusWritesMs } = memory.now;
+    if ((plan.verdict === null && transitions.length === 0) || overruled(o, plan, memory.now)) return null;
+    const status = buildStatus(o, plan.verdict, transitions, timeText(clock));
     if (isDeepStrictEqual(status, o.group.status)) return null;
-    const waitMs = paceMs(status, o.group.status, memory.statusWritesMs, clock.nowMs());
+    const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
     return waitMs > 0
       ? waitMs
       : await send(o, memory, { status, silent: plan.verdict?.ready.reason === SILENT }, signal);
@@ -56,17 +53,19 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
 
   async function send(
     o: Observation,
-    memory: GroupMemory,
+    memory: Memory,
     { status, silent }: { readonly status: LeaderGroupStatus; readonly silent: boolean },
     signal: AbortSignal,
   ): Promise<number | null> {
     const outcome = await kubernetes.replaceStatus(o.group, o.group.resourceVersion, status, signal);
     switch (outcome.kind) {
       case 'done':
-        memory.statusWritesMs = noteWrite(memory.statusWritesMs, clock.nowMs());
-        memory.transitions = [];
-        memory.outageReported = silent;
-        if (outcome.object.kind === 'valid') memory.newerGroup = outcome.object.group;
+        memory.learn({
+          kind: 'statusWritten',
+          group: outcome.object.kind === 'valid' ? outcome.object.group : null,
+          outage: silent,
+          writesMs: noteWrite(memory.now.statusWritesMs, clock.nowMs()),
+        });
         return null;
       case 'gone':
         return null;
@@ -80,9 +79,10 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     }
   }
 
-  async function adoptNewer(group: LeaderGroup, memory: GroupMemory, signal: AbortSignal): Promise<void> {
+  async function adoptNewer(group: LeaderGroup, memory: Memory, signal: AbortSignal): Promise<void> {
     const found = await kubernetes.getGroup(group.namespace, group.name, signal).catch(() => null);
-    if (found?.kind === 'valid' && found.group.uid === group.uid) memory.newerGroup = found.group;
+    if (found?.kind === 'valid' && found.group.uid === group.uid)
+      memory.learn({ kind: 'groupChanged', group: found.group });
   }
 }
 

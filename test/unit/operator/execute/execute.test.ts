@@ -9,7 +9,7 @@ import { execute } from '../../../../src/operator/execute/execute.ts';
 import { changeLock } from '../../../../src/operator/execute/execute-locks.ts';
 import type { Run, Step } from '../../../../src/operator/execute/run.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
-import { freshMemory } from '../../../../src/operator/observe/memory.ts';
+import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import type { KvEntry } from '../../../../src/ports/consul.ts';
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
@@ -77,7 +77,7 @@ async function aStage(...pods: readonly Pod[]) {
       sessions: sessionManager.of('default/notifier'),
       lock: locks.view(group),
     }),
-    memory: freshMemory(),
+    memory: createMemory(),
     signal,
     facts: [],
     answers: new Map(),
@@ -227,11 +227,11 @@ describe('a promotion', () => {
     const running = act(elect(a));
     await settle();
     api.foreign.changePod('a', () => ({ disrupted: true }));
-    run.memory.newerPods.set(a.uid, api.pod('a') ?? a);
+    run.memory.learn({ kind: 'podRead', pod: api.pod('a') ?? a });
     link.held()[0]?.deliver();
     expect((await running).kind).toBe('again');
     expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
-    expect(run.memory.newerPods.get(a.uid)).toEqual(api.pod('a'));
+    expect(run.memory.now.newerPods.get(a.uid)).toEqual(api.pod('a'));
   });
 
   it('carries the version that this run’s own fencing patch of the pod has left', async () => {
@@ -256,9 +256,9 @@ describe('a promotion', () => {
     const { api, run, clock, act, elect, a } = await aStage(aPod({ name: 'a' }));
     api.refusePatches(() => true);
     expect((await act(elect(a))).kind).toBe('again');
-    expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 1, retryAtMs: clock.nowMs() + 5000 });
+    expect(run.memory.now.promotionRefusals.get(a.uid)).toMatchObject({ count: 1, retryAtMs: clock.nowMs() + 5000 });
     expect((await act(elect(a))).kind).toBe('again');
-    expect(run.memory.promotionRefusals.get(a.uid)).toMatchObject({ count: 2, retryAtMs: clock.nowMs() + 10_000 });
+    expect(run.memory.now.promotionRefusals.get(a.uid)).toMatchObject({ count: 2, retryAtMs: clock.nowMs() + 10_000 });
   });
 
   it('of a pod that was recreated under its name is not made of the new one, whose uid is another', async () => {
@@ -267,14 +267,14 @@ describe('a promotion', () => {
     api.foreign.addPod(aPod({ name: 'a', uid: 'uid-of-the-next-a' }));
     expect((await act(elect(a))).kind).toBe('again');
     expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
-    expect([run.memory.goneUids.has(a.uid), run.memory.newerPods.has(a.uid)]).toEqual([true, false]);
+    expect([run.memory.now.goneUids.has(a.uid), run.memory.now.newerPods.has(a.uid)]).toEqual([true, false]);
   });
 
   it('of a pod that is gone is noted', async () => {
     const { api, run, act, elect, a } = await aStage(aPod({ name: 'a' }));
     api.foreign.removePod('a');
     expect((await act(elect(a))).kind).toBe('again');
-    expect(run.memory.goneUids.has(a.uid)).toBe(true);
+    expect(run.memory.now.goneUids.has(a.uid)).toBe(true);
   });
 });
 
@@ -293,8 +293,8 @@ describe('a fencing patch', () => {
     const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.foreign.changePod('a', () => ({ disrupted: true }));
     expect((await act(taking(b, fence(a)))).kind).toBe('again');
-    expect(run.memory.newerPods.get(a.uid)).toEqual(api.pod('a'));
-    expect([run.memory.conflicts.get(a.uid), api.pod('a')?.labels[ROLE], lock()]).toEqual([1, 'leader', null]);
+    expect(run.memory.now.newerPods.get(a.uid)).toEqual(api.pod('a'));
+    expect([run.memory.now.conflicts.get(a.uid), api.pod('a')?.labels[ROLE], lock()]).toEqual([1, 'leader', null]);
   });
 
   it('that meets a conflict because the pod is another is done: its pod is gone', async () => {
@@ -302,7 +302,7 @@ describe('a fencing patch', () => {
     api.foreign.removePod('a');
     api.foreign.addPod(aPod({ name: 'a', uid: 'second' }));
     expect((await act(taking(b, fence(a)))).kind).toBe('ok');
-    expect(run.memory.goneUids.has(a.uid)).toBe(true);
+    expect(run.memory.now.goneUids.has(a.uid)).toBe(true);
     expect([api.pod('a')?.annotations[FENCED], lock() !== null]).toEqual([undefined, true]);
   });
 
@@ -324,7 +324,7 @@ describe('a fencing patch', () => {
     const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     api.refusePatches(({ name }) => name === 'a');
     expect((await act(taking(b, fence(a)))).kind).toBe('again');
-    const refusal = run.memory.fencingRefusals.get(a.uid);
+    const refusal = run.memory.now.fencingRefusals.get(a.uid);
     expect([lock(), refusal?.count]).toEqual([null, 1]);
     expect(refusal?.message).toContain('removing the label from pod a (403)');
   });
@@ -333,7 +333,7 @@ describe('a fencing patch', () => {
     const { api, run, act, lock, taking, a, b } = await aStage(aLeader(2, { name: 'a' }), aPod({ name: 'b' }));
     const step = await act(taking(b, fence(a, { kind: 'unknown' })));
     expect(step.kind).toBe('later');
-    expect([lock(), api.pod('a')?.labels[ROLE], run.memory.goneUids.size]).toEqual([null, 'leader', 0]);
+    expect([lock(), api.pod('a')?.labels[ROLE], run.memory.now.goneUids.size]).toEqual([null, 'leader', 0]);
   });
 
   it('of a pod that no cache knows is done once a GET says that it is gone', async () => {
@@ -420,7 +420,7 @@ describe('a transaction on the lock', () => {
     consul.foreign.endSession(short);
     await run.ports.locks.read(run.group, run.signal);
     expect((await act(taking(a))).kind).toBe('again');
-    expect(run.memory.lockDelayedUntilMs).toBe(clock.nowMs() + 1500);
+    expect(run.memory.now.lockDelayedUntilMs).toBe(clock.nowMs() + 1500);
   });
 });
 
@@ -445,13 +445,13 @@ describe('a group read or listed anew', () => {
     api.foreign.addGroup(run.group);
     api.foreign.changeGroup('notifier', () => ({ finalizers: ['another'] }));
     expect(await act(looking({ do: 'readGroup' }))).toEqual({ kind: 'ok' });
-    expect(run.memory.newerGroup?.finalizers).toEqual(['another']);
+    expect(run.memory.now.newerGroup?.finalizers).toEqual(['another']);
   });
 
   it('confirms the cached one only if nothing about it is newer', async () => {
     const { api, run, act } = await aStage();
     expect((await act(looking({ do: 'readGroup' }))).kind).toBe('ok');
-    expect(run.memory.groupConfirmedAt).not.toBeNull();
+    expect(run.memory.now.groupConfirmedAt).not.toBeNull();
     api.foreign.changeGroup('notifier', ({ spec }) => ({ spec }));
     expect((await act(looking({ do: 'readGroup' }))).kind).toBe('later');
   });
@@ -459,7 +459,7 @@ describe('a group read or listed anew', () => {
   it('has the list of its pods noted with the version of the lock', async () => {
     const { api, run, act } = await aStage(aPod({ name: 'a' }));
     await act(looking({ do: 'listPods' }));
-    expect(run.memory.listed).toEqual({ version: '0/0', pods: [api.pod('a')] });
+    expect(run.memory.now.listed).toEqual({ version: '0/0', pods: [api.pod('a')] });
   });
 });
 
@@ -487,7 +487,7 @@ describe('who holds the lock', () => {
     const id = consul.foreign.openSession({ node: NODE, name, ttlMs: 30_000, lockDelayMs: 0 });
     await act(holder(id));
     expect(sessionManager.of('default/notifier')).toMatchObject([{ id, podUid: 'uid-of-a' }]);
-    expect(run.memory.externalHolders.size).toBe(0);
+    expect(run.memory.now.externalHolders.size).toBe(0);
   });
 
   it.each([
@@ -500,14 +500,14 @@ describe('who holds the lock', () => {
     const { consul, sessionManager, run, act } = await aStage();
     const id = consul.foreign.openSession({ node, name, ttlMs, lockDelayMs: 0 });
     await act(holder(id));
-    expect(run.memory.externalHolders.get(id)).toEqual({ kind: 'external', name, node });
+    expect(run.memory.now.externalHolders.get(id)).toEqual({ kind: 'external', name, node });
     expect(sessionManager.count()).toBe(0);
   });
 
   it('is nobody any more', async () => {
     const { run, act } = await aStage();
     await act(holder('long-gone'));
-    expect(run.memory.externalHolders.get('long-gone')).toEqual({ kind: 'gone' });
+    expect(run.memory.now.externalHolders.get('long-gone')).toEqual({ kind: 'gone' });
   });
 });
 

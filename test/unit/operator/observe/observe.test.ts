@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { LeaderGroup } from '../../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../../src/api/pod.ts';
-import type { Ownership } from '../../../../src/election/observation.ts';
+import type { Observation, Ownership } from '../../../../src/election/observation.ts';
 import { formatRecord } from '../../../../src/election/record.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
-import { freshMemory, type GroupMemory, rememberPod } from '../../../../src/operator/observe/memory.ts';
 import { createObserver } from '../../../../src/operator/observe/observe.ts';
+import { createMemory, type Memory } from '../../../../src/operator/observe/remember.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { aRecord, FENCE, LOCK_KEY } from '../../../support/builders-election.ts';
+import { frozen } from '../../../support/frozen.ts';
 import { createFakeClock, createFakeRandom } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -56,8 +57,14 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     marginMs: MARGIN_MS,
     owners: { of: () => null, selecting: () => [] },
   });
-  const memory = freshMemory();
-  const look = (changed: GroupMemory = memory, of = group) => observe.all(of, changed);
+  const memory = createMemory();
+
+  /** As a pass does. */
+  function look(changed: Memory = memory, of = group): Observation {
+    const { observation, learnt } = observe.all(of, changed.now);
+    for (const outcome of learnt) changed.learn(outcome);
+    return observation;
+  }
   return {
     clock,
     consul,
@@ -65,6 +72,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     locks,
     sessionManager,
     memory,
+    observe,
     look,
     names: () => look().pods.map(({ pod }) => pod.name),
     see: (pod: Pod) => store.podChanged(null, pod),
@@ -100,18 +108,18 @@ describe('the pods of an observation', () => {
     const cached = aPod({ name: 'a', resourceVersion: '100' });
     const answered = aLeader(3, { name: 'a', resourceVersion: '99999999999999999999' });
     store.podChanged(null, cached);
-    rememberPod(memory, answered);
+    memory.learn({ kind: 'podRead', pod: answered });
     expect(look().pods[0]?.pod).toEqual(answered);
     const newest = aPod({ name: 'a', resourceVersion: '100000000000000000000' });
     store.podChanged(cached, newest);
     expect(look().pods[0]?.pod).toEqual(newest);
-    expect(memory.newerPods.size).toBe(0);
+    expect(memory.now.newerPods.size).toBe(0);
   });
 
   it('are not brought back by an answer once the watch says that they are gone', () => {
     const { memory, store, names } = anObserver();
     store.podChanged(null, aPod({ name: 'a' }));
-    rememberPod(memory, aPod({ name: 'a', resourceVersion: '200' }));
+    memory.learn({ kind: 'podRead', pod: aPod({ name: 'a', resourceVersion: '200' }) });
     store.podChanged(aPod({ name: 'a' }), null);
     expect(names()).toEqual([]);
   });
@@ -119,7 +127,7 @@ describe('the pods of an observation', () => {
   it('do not include one that the API server said is gone', () => {
     const { memory, see, names } = anObserver();
     see(aPod({ name: 'a' }));
-    memory.goneUids.add('uid-of-a');
+    memory.learn({ kind: 'podGone', uid: 'uid-of-a' });
     expect(names()).toEqual([]);
   });
 
@@ -133,7 +141,7 @@ describe('the pods of an observation', () => {
       aPod({ name: 'x', labels: {} }),
       aLeader(2, { name: 'y', labels: {} }),
     ];
-    memory.listed = { version: '0/0', pods: listed };
+    memory.learn({ kind: 'podsListed', version: '0/0', pods: listed });
     expect(names()).toEqual(['a', 'b', 'y']);
     expect(look().freshList).toBe(true);
   });
@@ -142,14 +150,18 @@ describe('the pods of an observation', () => {
     const { locks, memory, see, look } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
     see(aPod({ name: 'a', resourceVersion: '100' }));
-    memory.listed = { version: '0/0', pods: [aLeader(2, { name: 'a', uid: 'second', resourceVersion: '200' })] };
+    memory.learn({
+      kind: 'podsListed',
+      version: '0/0',
+      pods: [aLeader(2, { name: 'a', uid: 'second', resourceVersion: '200' })],
+    });
     expect(look().pods.map(({ pod }) => pod.uid)).toEqual(['second']);
   });
 
   it('of a list made before the lock moved are not shown', () => {
     const { locks, memory, names, look } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
-    memory.listed = { version: '3', pods: [aPod({ name: 'b' })] };
+    memory.learn({ kind: 'podsListed', version: '3', pods: [aPod({ name: 'b' })] });
     expect([names(), look().freshList]).toEqual([[], false]);
   });
 
@@ -176,14 +188,14 @@ describe('overlapping groups', () => {
     const { see, look } = anObserver(aGroup(), older);
     see(aPod());
     expect(look().overlapsWith).toBe('older');
-    expect(look(freshMemory(), older).overlapsWith).toBeNull();
+    expect(look(createMemory(), older).overlapsWith).toBeNull();
   });
 
   it('of the same age the lower uid acts', () => {
     const twin = aGroup({ name: 'twin', uid: 'a-lower-uid' });
     const { see, look } = anObserver(aGroup(), twin);
     see(aPod());
-    expect([look().overlapsWith, look(freshMemory(), twin).overlapsWith]).toEqual(['twin', null]);
+    expect([look().overlapsWith, look(createMemory(), twin).overlapsWith]).toEqual(['twin', null]);
   });
 
   it('with another label key do not overlap', () => {
@@ -282,39 +294,56 @@ describe('a demotion for Consul’s silence', () => {
   ] as const)('is over once Consul answers and this replica knows whose the group is: %s', (kind, remembered) => {
     const { locks, memory, look, become } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
-    memory.demotedForOutage = true;
+    memory.learn({ kind: 'demotedForOutage' });
     if (kind !== null) become(kind);
     expect(look().demotedForOutage).toBe(remembered);
   });
 
   it('is not over for a group whose lock is not known: Consul may answer everything but a read of it', () => {
     const { memory, look } = anObserver();
-    memory.demotedForOutage = true;
+    memory.learn({ kind: 'demotedForOutage' });
     expect(look().demotedForOutage).toBe(true);
+  });
+});
+
+describe('an observation', () => {
+  it('writes nothing: what it brings for the memory is handed back with it', () => {
+    const { observe, see, clock, memory, look } = anObserver();
+    see(aPod({ name: 'a' }));
+    memory.learn({ kind: 'podRead', pod: aPod({ name: 'gone', resourceVersion: '200' }) });
+    memory.learn({ kind: 'podRepaired', uid: 'uid-of-a', atMs: clock.nowMs() - 60_000, atWallMs: 0 });
+    memory.learn({ kind: 'podsListed', version: 'of another lock', pods: [] });
+    memory.learn({ kind: 'groupChanged', group: aGroup({ uid: 'earlier' }) });
+    const before = frozen(memory.now);
+    expect(observe.all(aGroup(), before).learnt.map(({ kind }) => kind)).toEqual(['shown', 'observed']);
+    expect(observe.holder(aGroup(), before).lock).toBeNull();
+    expect(memory.now).toBe(before);
+    look();
+    expect([memory.now.newerPods.size, memory.now.repairs.size, memory.now.listed]).toEqual([0, 0, null]);
   });
 });
 
 describe('what was learnt', () => {
   it('of the group is preferred until the watch has caught up', () => {
     const { memory, look } = anObserver();
-    memory.newerGroup = aGroup({ resourceVersion: '60', generation: 2 });
+    memory.learn({ kind: 'groupChanged', group: aGroup({ resourceVersion: '60', generation: 2 }) });
     expect(look().group.generation).toBe(2);
     expect(look(memory, aGroup({ resourceVersion: '70', generation: 3 })).group.generation).toBe(3);
-    expect(memory.newerGroup).toBeNull();
+    expect(memory.now.newerGroup).toBeNull();
   });
 
   it('of another group with this name counts for nothing', () => {
     const { memory, look } = anObserver();
-    memory.newerGroup = aGroup({ uid: 'earlier', resourceVersion: '60' });
+    memory.learn({ kind: 'groupChanged', group: aGroup({ uid: 'earlier', resourceVersion: '60' }) });
     expect(look().group.uid).toBe('uid-of-notifier');
   });
 
   it('of written-off pods counts for one version of the lock', () => {
     const { locks, memory, look } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
-    memory.fenced = { version: '0/0', uids: new Set(['uid-of-a']) };
+    memory.learn({ kind: 'podFenced', uid: 'uid-of-a', version: '0/0' });
     expect(look().fenced.has('uid-of-a')).toBe(true);
-    memory.fenced = { version: '4', uids: new Set(['uid-of-a']) };
+    memory.learn({ kind: 'podFenced', uid: 'uid-of-a', version: '4' });
     expect(look().fenced.size).toBe(0);
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { freshMemory } from '../../../../src/operator/observe/memory.ts';
 import { refreshRefusals, writeRefusal } from '../../../../src/operator/observe/refusals.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
@@ -11,13 +10,11 @@ describe('what a pod has refused', () => {
   const about = { what: 'writing to pod a', pod, generation: group.generation };
 
   it('is forgotten with the pod, and kept while it is there', () => {
-    const memory = freshMemory();
     const refusal = writeRefusal(createFakeClock(), null, outcome, about);
-    memory.promotionRefusals.set(pod.uid, refusal);
-    memory.fencingRefusals.set(pod.uid, refusal);
-    refreshRefusals(memory, group, new Map([[pod.uid, pod]]));
-    expect([memory.promotionRefusals.size, memory.fencingRefusals.size]).toEqual([1, 1]);
-    refreshRefusals(memory, group, new Map());
-    expect([memory.promotionRefusals.size, memory.fencingRefusals.size]).toEqual([0, 0]);
+    const refusals = new Map([[pod.uid, refusal]]);
+    const before = { promotionRefusals: refusals, fencingRefusals: refusals, followersRefused: null };
+    expect(refreshRefusals(before, group, new Map([[pod.uid, pod]]))).toEqual(before);
+    const { promotionRefusals, fencingRefusals } = refreshRefusals(before, group, new Map());
+    expect([promotionRefusals.size, fencingRefusals.size]).toEqual([0, 0]);
   });
 });

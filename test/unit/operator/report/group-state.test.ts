@@ -18,7 +18,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
   store.groupChanged(null, parsed);
   const reconciler = createReconciler({
     store,
-    observe: { all: () => anObservation(seen), holder: () => anObservation(seen) },
+    observe: { all: () => ({ observation: anObservation(seen), learnt: [] }), holder: () => anObservation(seen) },
     executor: {} as ReconcilerOptions['executor'],
     announcer: { executed: () => undefined, settled: () => undefined, deleted: () => undefined },
     writeStatus: () => Promise.resolve(null),

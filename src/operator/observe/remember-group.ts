@@ -1,0 +1,71 @@
+/** What reads and writes of the group itself leave in memory, and questions of the gate. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import { plus } from './collections.ts';
+import type { GroupMemory } from './memory.ts';
+
+export type GroupOutcome =
+  /** The API server has shown this very group. */
+  | { readonly kind: 'groupShown' }
+  /** It is as the cache shows it, but for what does not count as a generation. `newer`: null where the cache is up to date. */
+  | {
+      readonly kind: 'groupConfirmed';
+      readonly newer: LeaderGroup | null;
+      readonly deleting: boolean;
+      readonly atMs: number;
+      /** Version of the lock. */
+      readonly at: string;
+    }
+  /** As an answer of the API server has left it. */
+  | { readonly kind: 'groupChanged'; readonly group: LeaderGroup }
+  /** `whole`: nobody can have led before our finalizer. `group`: as the answer shows it; null: the answer could not be read. */
+  | { readonly kind: 'finalizerAdded'; readonly group: LeaderGroup | null; readonly whole: boolean }
+  | { readonly kind: 'finalizerRemoved'; readonly group: LeaderGroup | null }
+  /** The group was not there any more when its finalizer was to be written. */
+  | { readonly kind: 'groupGone' }
+  /** Uid of the older group that this one overlaps with. */
+  | { readonly kind: 'rivalRead'; readonly uid: string; readonly there: boolean }
+  | { readonly kind: 'asked' };
+
+export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory {
+  switch (outcome.kind) {
+    case 'groupShown':
+      return { ...memory, groupKnown: true };
+    case 'groupConfirmed':
+      return confirmed(memory, outcome);
+    case 'groupChanged':
+      return { ...memory, newerGroup: outcome.group };
+    case 'finalizerAdded':
+      return { ...memory, ...changedByUs(memory, outcome.group), wholeIncarnation: outcome.whole };
+    case 'finalizerRemoved':
+      return { ...memory, ...changedByUs(memory, outcome.group), finalizerOff: true };
+    case 'groupGone':
+      return { ...memory, finalizerOff: true };
+    case 'rivalRead':
+      if (outcome.there) return { ...memory, rivalConfirmed: outcome.uid };
+      return { ...memory, goneRivals: plus(memory.goneRivals, outcome.uid) };
+    case 'asked':
+      return { ...memory, asked: true };
+  }
+}
+
+const changedByUs = (memory: GroupMemory, group: LeaderGroup | null) => ({
+  groupKnown: true,
+  newerGroup: group ?? memory.newerGroup,
+});
+
+/** Of the time since the last read of a group that is being deleted no more counts; a pass whose writes hang takes some seconds. */
+const UNSEEN_MS = 10_000;
+
+/** While the API server was away, or this process stood still, nothing could be undone: that does not count among what a deletion may take. */
+function confirmed(memory: GroupMemory, outcome: Extract<GroupOutcome, { kind: 'groupConfirmed' }>): GroupMemory {
+  const { newer, deleting, atMs, at } = outcome;
+  const unseenMs = atMs - (memory.deletionConfirmedMs ?? atMs);
+  const deletingSinceMs = (memory.deletingSinceMs ?? atMs) + Math.max(0, unseenMs - UNSEEN_MS);
+  return {
+    ...memory,
+    newerGroup: newer ?? memory.newerGroup,
+    deletingSinceMs: deleting ? deletingSinceMs : null,
+    deletionConfirmedMs: deleting ? atMs : null,
+    groupConfirmedAt: at,
+  };
+}

@@ -1,0 +1,132 @@
+/** What writes and reads of pods leave in memory. */
+import type { Pod } from '../../api/pod.ts';
+import { minus, plus, put, removed } from './collections.ts';
+import { type GroupMemory, newer, type WriteRefusal } from './memory.ts';
+import { repairedAgain } from './refusals.ts';
+
+export type PodOutcome =
+  /** An answer has shown it; the observation prefers it until the watch has caught up. */
+  | { readonly kind: 'podRead'; readonly pod: Pod }
+  /** By us. `ownerBefore`: uid of the controller that it had when we changed its label; null: it had none, or the label stays. */
+  | { readonly kind: 'podWritten'; readonly pod: Pod; readonly ownerBefore: string | null; readonly atMs: number }
+  /** The API server says so. */
+  | { readonly kind: 'podGone'; readonly uid: string }
+  /** Made while the lock had this version. */
+  | { readonly kind: 'podsListed'; readonly version: string; readonly pods: readonly Pod[] }
+  /** A list is good for one pass. */
+  | { readonly kind: 'passEnded' }
+  /** Counts for this version of the lock. */
+  | { readonly kind: 'podFenced'; readonly uid: string; readonly version: string }
+  | { readonly kind: 'fencingMetConflict'; readonly uid: string }
+  | { readonly kind: 'fencingRefused'; readonly uid: string; readonly refusal: WriteRefusal }
+  /** All labels that Consul's silence asked for are off. */
+  | { readonly kind: 'demotedForOutage' }
+  | { readonly kind: 'promotionSent'; readonly uid: string }
+  /** `first`: no promotion of the pod was sent before, so none can be under way. */
+  | { readonly kind: 'promotionRefused'; readonly uid: string; readonly refusal: WriteRefusal; readonly first: boolean }
+  | { readonly kind: 'promoted'; readonly uid: string; readonly token: number }
+  /** null: none of them was refused. */
+  | { readonly kind: 'followersLabelled'; readonly refusal: WriteRefusal | null }
+  /** What somebody else had written is put right. */
+  | { readonly kind: 'podRepaired'; readonly uid: string; readonly atMs: number; readonly atWallMs: number }
+  | { readonly kind: 'contesterRead'; readonly uid: string; readonly by: string }
+  /** The group is as it should be. */
+  | { readonly kind: 'settled' };
+
+export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
+  switch (outcome.kind) {
+    case 'podRead':
+      return { ...memory, newerPods: withPod(memory.newerPods, outcome.pod) };
+    case 'podWritten':
+      return written(memory, outcome);
+    case 'podGone':
+      return { ...memory, goneUids: put(memory.goneUids, outcome.uid, true) };
+    case 'podsListed': {
+      const { version, pods } = outcome;
+      return { ...memory, listed: { version, pods }, newerPods: withPods(memory.newerPods, pods) };
+    }
+    case 'passEnded':
+      return { ...memory, listed: null };
+    case 'podFenced':
+      return fenced(memory, outcome.uid, outcome.version);
+    case 'fencingMetConflict': {
+      const count = (memory.conflicts.get(outcome.uid) ?? 0) + 1;
+      return { ...memory, conflicts: put(memory.conflicts, outcome.uid, count) };
+    }
+    case 'fencingRefused':
+      return { ...memory, fencingRefusals: put(memory.fencingRefusals, outcome.uid, outcome.refusal) };
+    case 'demotedForOutage':
+      return { ...memory, demotedForOutage: true };
+    case 'promotionSent':
+      return { ...memory, perhapsPromoted: plus(memory.perhapsPromoted, outcome.uid) };
+    case 'promotionRefused':
+      return {
+        ...memory,
+        perhapsPromoted: outcome.first ? minus(memory.perhapsPromoted, outcome.uid) : memory.perhapsPromoted,
+        promotionRefusals: put(memory.promotionRefusals, outcome.uid, outcome.refusal),
+      };
+    case 'promoted': {
+      const { uid, token } = outcome;
+      return { ...memory, promotionRefusals: removed(memory.promotionRefusals, uid), promoted: { uid, token } };
+    }
+    case 'followersLabelled':
+      return { ...memory, followersRefused: outcome.refusal };
+    case 'podRepaired': {
+      const { uid, atMs, atWallMs } = outcome;
+      return { ...memory, repairs: put(memory.repairs, uid, repairedAgain(memory.repairs.get(uid), atMs, atWallMs)) };
+    }
+    case 'contesterRead': {
+      const repairs = memory.repairs.get(outcome.uid);
+      if (repairs === undefined) return memory;
+      return { ...memory, repairs: put(memory.repairs, outcome.uid, { ...repairs, by: outcome.by }) };
+    }
+    case 'settled':
+      return memory.conflicts.size === 0 ? memory : { ...memory, conflicts: new Map() };
+  }
+}
+
+function withPod(pods: ReadonlyMap<string, Pod>, pod: Pod): ReadonlyMap<string, Pod> {
+  const known = pods.get(pod.uid);
+  return known === undefined || newer(pod, known) ? put(pods, pod.uid, pod) : pods;
+}
+
+function withPods(pods: ReadonlyMap<string, Pod>, more: readonly Pod[]): ReadonlyMap<string, Pod> {
+  const all = new Map(pods);
+  for (const pod of more) {
+    const known = all.get(pod.uid);
+    if (known === undefined || newer(pod, known)) all.set(pod.uid, pod);
+  }
+  return all;
+}
+
+/** The first pod of a controller whose label was written is its trial. A refusal is about the pod as it was: our own write is no reason to try again. */
+function written(memory: GroupMemory, outcome: Extract<PodOutcome, { kind: 'podWritten' }>): GroupMemory {
+  const { pod, ownerBefore: owner, atMs } = outcome;
+  const next = {
+    ...memory,
+    newerPods: withPod(memory.newerPods, pod),
+    promotionRefusals: stillRefused(memory.promotionRefusals, pod),
+    fencingRefusals: stillRefused(memory.fencingRefusals, pod),
+  };
+  if (owner === null) return next;
+  const trials = memory.trials.has(owner) ? memory.trials : put(memory.trials, owner, { podUid: pod.uid, atMs });
+  return { ...next, writtenUnder: put(memory.writtenUnder, pod.uid, owner), trials };
+}
+
+function stillRefused(
+  refusals: ReadonlyMap<string, WriteRefusal>,
+  { uid, resourceVersion }: Pod,
+): ReadonlyMap<string, WriteRefusal> {
+  const refusal = refusals.get(uid);
+  return refusal === undefined ? refusals : put(refusals, uid, { ...refusal, resourceVersion });
+}
+
+function fenced(memory: GroupMemory, uid: string, version: string): GroupMemory {
+  const before = memory.fenced.version === version ? memory.fenced.uids : new Map<string, true>();
+  return {
+    ...memory,
+    fenced: { version, uids: put(before, uid, true) },
+    conflicts: removed(memory.conflicts, uid),
+    fencingRefusals: removed(memory.fencingRefusals, uid),
+  };
+}

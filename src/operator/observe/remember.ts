@@ -1,0 +1,85 @@
+/** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
+import { freshMemory, type GroupMemory } from './memory.ts';
+import { type GroupOutcome, ofGroup } from './remember-group.ts';
+import { type LockOutcome, ofLock } from './remember-lock.ts';
+import { ofPods, type PodOutcome } from './remember-pods.ts';
+import { ofReports, type ReportOutcome } from './remember-reports.ts';
+import { type Shown, sinceShown } from './shown.ts';
+
+/** What a pass keeps of its observation for the answers of the gate, and for the next one. */
+export type Observed = {
+  readonly kind: 'observed';
+  readonly highestObserved: number;
+  readonly acceptedReleases: ReadonlySet<string>;
+};
+
+export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GroupOutcome | ReportOutcome;
+
+/** Pure: what is remembered after the outcome. */
+export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
+  switch (outcome.kind) {
+    case 'shown':
+      return sinceShown(memory, outcome);
+    case 'observed': {
+      const { highestObserved, acceptedReleases } = outcome;
+      return { ...memory, highestObserved, acceptedReleases };
+    }
+    case 'locked':
+    case 'unlocked':
+    case 'lockDelayed':
+    case 'consulDenied':
+    case 'lockRead':
+    case 'externalHolder':
+      return ofLock(memory, outcome);
+    case 'groupShown':
+    case 'groupConfirmed':
+    case 'groupChanged':
+    case 'finalizerAdded':
+    case 'finalizerRemoved':
+    case 'groupGone':
+    case 'rivalRead':
+    case 'asked':
+      return ofGroup(memory, outcome);
+    case 'leaderFenced':
+    case 'leaderBack':
+    case 'lossReported':
+    case 'transition':
+    case 'warned':
+    case 'warningOver':
+    case 'reasonReported':
+    case 'statusWritten':
+      return ofReports(memory, outcome);
+    case 'podRead':
+    case 'podWritten':
+    case 'podGone':
+    case 'podsListed':
+    case 'passEnded':
+    case 'podFenced':
+    case 'fencingMetConflict':
+    case 'fencingRefused':
+    case 'demotedForOutage':
+    case 'promotionSent':
+    case 'promotionRefused':
+    case 'promoted':
+    case 'followersLabelled':
+    case 'podRepaired':
+    case 'contesterRead':
+    case 'settled':
+      return ofPods(memory, outcome);
+  }
+}
+
+/** What one replica remembers of one group. `now` is never changed: it is replaced. */
+export type Memory = { readonly now: GroupMemory; learn(outcome: Outcome): void };
+
+export function createMemory(): Memory {
+  let now = freshMemory();
+  return {
+    get now() {
+      return now;
+    },
+    learn: (outcome) => {
+      now = remember(now, outcome);
+    },
+  };
+}

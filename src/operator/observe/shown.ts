@@ -1,0 +1,65 @@
+/** What the caches and Consul show by now, and what of the memory is void by that. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { LockView } from '../../election/observation.ts';
+import { versionOf } from '../../election/trust.ts';
+import type { StoredPod } from '../cache/store.ts';
+import { entriesThat, membersThat } from './collections.ts';
+import { type GroupMemory, newer } from './memory.ts';
+import { isRecent, refreshRefusals } from './refusals.ts';
+
+export type Shown = {
+  readonly kind: 'shown';
+  readonly nowMs: number;
+  /** As the watch has delivered it, and as it is taken to be. */
+  readonly cached: LeaderGroup;
+  readonly group: LeaderGroup;
+  readonly lock: LockView | null;
+  readonly pods: readonly StoredPod[];
+  /** Consul answers, and says whose the group is. */
+  readonly outageOver: boolean;
+};
+
+/** What is left of the memory. What the watch has caught up with need not be remembered. */
+export function sinceShown(memory: GroupMemory, shown: Shown): GroupMemory {
+  const { nowMs, cached, group, lock, outageOver } = shown;
+  const known = memory.newerGroup;
+  return {
+    ...forPods(memory, shown),
+    newerGroup: known !== null && known.uid === cached.uid && newer(known, cached) ? known : null,
+    listed: listedAt(memory, lock),
+    deletionSeenMs: memory.deletionSeenMs ?? (group.deleting ? nowMs : null),
+    externalHolders: entriesThat(memory.externalHolders, (id) => id === lock?.session),
+    demotedForOutage: memory.demotedForOutage && !outageOver,
+    outageReported: memory.outageReported && !outageOver,
+  };
+}
+
+/** null: none was made at this version of the lock. */
+export const listedAt = ({ listed }: GroupMemory, lock: LockView | null): GroupMemory['listed'] =>
+  listed?.version === versionOf(lock) ? listed : null;
+
+function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemory {
+  const cached = new Map(pods.map(({ pod }) => [pod.uid, pod]));
+  const owners = new Set(pods.map(({ pod }) => pod.owner?.uid));
+  const known = (uid: string): boolean => cached.has(uid);
+  const newerPods = entriesThat(memory.newerPods, (uid, pod) => {
+    const shown = cached.get(uid);
+    return shown !== undefined && newer(pod, shown);
+  });
+  const refusals = refreshRefusals(
+    memory,
+    group,
+    new Map([...cached].map(([uid, pod]) => [uid, newerPods.get(uid) ?? pod])),
+  );
+  return {
+    ...memory,
+    ...refusals,
+    newerPods,
+    goneUids: entriesThat(memory.goneUids, known),
+    conflicts: entriesThat(memory.conflicts, known),
+    repairs: entriesThat(memory.repairs, (uid, repairs) => known(uid) && isRecent(repairs, nowMs)),
+    writtenUnder: entriesThat(memory.writtenUnder, known),
+    acceptedReleases: membersThat(memory.acceptedReleases, known),
+    trials: entriesThat(memory.trials, (owner, { podUid }) => owners.has(owner) || known(podUid)),
+  };
+}

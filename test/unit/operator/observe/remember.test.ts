@@ -1,0 +1,287 @@
+/** The memory of a group is one pure function of what came before and of one outcome. */
+import { describe, expect, it } from 'vitest';
+import { freshMemory, type GroupMemory, type WriteRefusal } from '../../../../src/operator/observe/memory.ts';
+import { type Outcome, remember } from '../../../../src/operator/observe/remember.ts';
+import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
+import { heldBy } from '../../../support/builders-election.ts';
+import { frozen } from '../../../support/frozen.ts';
+
+const a = aPod({ name: 'a', resourceVersion: '10' });
+const uid = a.uid;
+const refusal: WriteRefusal = {
+  message: 'no',
+  count: 1,
+  retryAtMs: 5000,
+  status: 403,
+  atMs: 0,
+  resourceVersion: '10',
+  generation: 1,
+};
+const change = { cause: 'LeaderLost', reason: '', from: 'a', token: 4, sinceMs: 1, told: false };
+const transition = { time: '', from: 'a', to: 'b', reason: '', token: 5, durationMilliseconds: 1 };
+
+/** Frozen at each step: whoever changed what is remembered would throw. */
+const after = (...outcomes: readonly Outcome[]): GroupMemory =>
+  outcomes.reduce((memory, outcome) => frozen(remember(memory, outcome)), frozen(freshMemory()));
+
+const written = (ownerBefore: string | null, resourceVersion = '11', atMs = 7): Outcome => ({
+  kind: 'podWritten',
+  pod: { ...a, resourceVersion },
+  ownerBefore,
+  atMs,
+});
+const repaired = (atMs: number): Outcome => ({ kind: 'podRepaired', uid, atMs, atWallMs: 1000 + atMs });
+const fenced = (of: string, version: string): Outcome => ({ kind: 'podFenced', uid: of, version });
+
+/** The caches show these pods, the lock as it is held by a, and nothing of an outage. */
+const shown = (pods: readonly (typeof a)[], overrides: Partial<Extract<Outcome, { kind: 'shown' }>> = {}): Outcome => ({
+  kind: 'shown',
+  nowMs: 100,
+  cached: aGroup(),
+  group: aGroup(),
+  lock: heldBy('a'),
+  pods: pods.map((pod) => ({ pod, readyChangedMs: 0 })),
+  outageOver: false,
+  ...overrides,
+});
+
+describe('of a pod', () => {
+  it('the newest answer is kept, whatever the order of the answers', () => {
+    const older = { ...a, resourceVersion: '9' };
+    expect(after({ kind: 'podRead', pod: a }, { kind: 'podRead', pod: older }).newerPods.get(uid)).toBe(a);
+    expect(after({ kind: 'podRead', pod: older }, { kind: 'podRead', pod: a }).newerPods.get(uid)).toBe(a);
+  });
+
+  it('our own write is no reason to try again what was refused of it', () => {
+    const memory = after({ kind: 'fencingRefused', uid, refusal }, written(null));
+    expect(memory.fencingRefusals.get(uid)).toEqual({ ...refusal, resourceVersion: '11' });
+    expect([memory.trials.size, memory.writtenUnder.size]).toEqual([0, 0]);
+  });
+
+  it('the first whose label was written is the trial of its controller', () => {
+    const memory = after(written('owner'), { ...written('owner', '12', 9), pod: aPod({ name: 'b' }) } as Outcome);
+    expect(memory.trials.get('owner')).toEqual({ podUid: uid, atMs: 7 });
+    expect([...memory.writtenUnder]).toEqual([
+      [uid, 'owner'],
+      ['uid-of-b', 'owner'],
+    ]);
+  });
+
+  it('a fencing patch ends its conflicts and refusals, and counts for one version of the lock', () => {
+    const memory = after(
+      { kind: 'fencingMetConflict', uid },
+      { kind: 'fencingRefused', uid, refusal },
+      fenced('b', '1'),
+      fenced(uid, '1'),
+    );
+    expect([memory.fenced.version, ...memory.fenced.uids.keys()]).toEqual(['1', 'b', uid]);
+    expect([memory.conflicts.size, memory.fencingRefusals.size]).toEqual([0, 0]);
+    expect([...after(fenced('b', '1'), fenced(uid, '2')).fenced.uids.keys()]).toEqual([uid]);
+  });
+
+  it('conflicts are counted until the group is settled', () => {
+    const conflict = { kind: 'fencingMetConflict', uid } as const;
+    expect(after(conflict, conflict).conflicts.get(uid)).toBe(2);
+    expect(after(conflict, { kind: 'settled' }).conflicts.size).toBe(0);
+  });
+
+  it.each([
+    [true, false],
+    [false, true],
+  ])('a refused promotion, the first one: %s, leaves it perhaps promoted: %s', (first, perhaps) => {
+    const memory = after({ kind: 'promotionSent', uid }, { kind: 'promotionRefused', uid, refusal, first });
+    expect([memory.perhapsPromoted.has(uid), memory.promotionRefusals.get(uid)]).toEqual([perhaps, refusal]);
+  });
+
+  it('a promotion ends the refusals of it', () => {
+    const memory = after({ kind: 'promotionRefused', uid, refusal, first: true }, { kind: 'promoted', uid, token: 4 });
+    expect([memory.promotionRefusals.size, memory.promoted]).toEqual([0, { uid, token: 4 }]);
+  });
+
+  it('repairs within a minute are counted, with who else writes it; later ones are counted anew', () => {
+    const by = { kind: 'contesterRead', uid, by: 'somebody' } as const;
+    expect(after(by).repairs.size).toBe(0);
+    const memory = after(repaired(0), by, repaired(59_999));
+    expect(memory.repairs.get(uid)).toEqual({ count: 2, lastMs: 59_999, sinceWallMs: 1000, by: 'somebody' });
+    const anew = remember(memory, repaired(119_999));
+    expect(anew.repairs.get(uid)).toEqual({ count: 1, lastMs: 119_999, sinceWallMs: 120_999, by: null });
+  });
+
+  it('a list is kept for one pass, its pods until the watch has caught up', () => {
+    const listed = { kind: 'podsListed', version: '40', pods: [a] } as const;
+    expect(after(listed)).toMatchObject({ listed: { version: '40', pods: [a] } });
+    const ended = after(listed, { kind: 'passEnded' });
+    expect([ended.listed, ended.newerPods.get(uid)]).toEqual([null, a]);
+  });
+
+  it('a refusal to label followers is over with the next time that none is refused', () => {
+    expect(after({ kind: 'followersLabelled', refusal }).followersRefused).toBe(refusal);
+    const both = after({ kind: 'followersLabelled', refusal }, { kind: 'followersLabelled', refusal: null });
+    expect(both.followersRefused).toBeNull();
+  });
+});
+
+describe('of the lock', () => {
+  const delayed = { kind: 'lockDelayed', untilMs: 9 } as const;
+  const denied = { kind: 'consulDenied', refusal: { message: 'no', count: 1, retryAtMs: 9 } } as const;
+  const locked = (newReign: boolean): Outcome => ({ kind: 'locked', uid, newReign, verifiedAt: 'x' });
+
+  it('a transaction that locks ends what was refused, and what counted for the version before', () => {
+    const memory = after(delayed, denied, fenced('b', '1'), locked(false));
+    expect(memory).toMatchObject({ lockDelayedUntilMs: null, consulDenied: null, verifiedAt: 'x' });
+    expect([memory.fenced.uids.size, memory.groupConfirmedAt]).toEqual([0, null]);
+  });
+
+  it('a new holder begins without repairs, and is known to be recorded by us', () => {
+    const began = after(repaired(0), locked(true));
+    expect([began.repairs.size, [...began.recordedByUs]]).toEqual([0, [uid]]);
+    const went = after(repaired(0), locked(false));
+    expect([went.repairs.size, went.recordedByUs.size]).toEqual([1, 0]);
+  });
+
+  it('fencing patches made before an unlock still count after it, those of another version do not', () => {
+    const unlocked = { kind: 'unlocked', version: '2', before: '1' } as const;
+    expect(after(fenced(uid, '1'), unlocked).fenced).toEqual({ version: '2', uids: new Map([[uid, true]]) });
+    expect(after(fenced(uid, '0'), unlocked).fenced.uids.size).toBe(0);
+  });
+
+  it('a read shows anew who holds it, where the session was gone', () => {
+    const gone = { kind: 'externalHolder', id: 'x', session: { kind: 'gone' } } as const;
+    const other = { kind: 'externalHolder', id: 'y', session: { kind: 'external', name: 'n', node: 'm' } } as const;
+    expect([...after(gone, other, { kind: 'lockRead' }).externalHolders.keys()]).toEqual(['y']);
+  });
+});
+
+describe('of the group', () => {
+  const confirmed = (atMs: number, deleting = true): Outcome => ({
+    kind: 'groupConfirmed',
+    newer: null,
+    deleting,
+    atMs,
+    at: '40',
+  });
+
+  it('time in which nobody answered does not count among what a deletion may take', () => {
+    expect(after(confirmed(0), confirmed(9000)).deletingSinceMs).toBe(0);
+    expect(after(confirmed(0), confirmed(30_000))).toMatchObject({
+      deletingSinceMs: 20_000,
+      deletionConfirmedMs: 30_000,
+    });
+    expect(after(confirmed(0), confirmed(1, false))).toMatchObject({
+      deletingSinceMs: null,
+      deletionConfirmedMs: null,
+    });
+  });
+
+  it('its own finalizer tells whether anybody can have led before', () => {
+    const group = aGroup({ resourceVersion: '60' });
+    const added = after({ kind: 'finalizerAdded', group, whole: true });
+    expect(added).toMatchObject({ newerGroup: group, groupKnown: true, wholeIncarnation: true, finalizerOff: false });
+    expect(after({ kind: 'finalizerRemoved', group: null })).toMatchObject({ groupKnown: true, finalizerOff: true });
+    expect(after({ kind: 'groupGone' })).toMatchObject({ groupKnown: false, finalizerOff: true });
+  });
+
+  it('a rival is there, or counts no more', () => {
+    expect(after({ kind: 'rivalRead', uid: 'r', there: true }).rivalConfirmed).toBe('r');
+    expect([...after({ kind: 'rivalRead', uid: 'r', there: false }).goneRivals]).toEqual(['r']);
+  });
+
+  it('that the gate was asked, and that the API server has shown it, stays', () => {
+    expect(after({ kind: 'asked' }, { kind: 'groupShown' })).toMatchObject({ asked: true, groupKnown: true });
+  });
+});
+
+describe('of what was said', () => {
+  it('the first cause of a loss is kept until somebody leads again', () => {
+    const other = { ...change, cause: 'other' };
+    const memory = after({ kind: 'leaderFenced', change }, { kind: 'leaderFenced', change: other });
+    expect(memory.change).toEqual(change);
+    expect(remember(memory, { kind: 'lossReported' }).change).toEqual({ ...change, told: true });
+    expect(remember(memory, { kind: 'leaderBack' }).change).toBeNull();
+    expect(after({ kind: 'lossReported' }).change).toBeNull();
+  });
+
+  it('the status takes the transitions with it', () => {
+    const memory = after(...Array.from({ length: 11 }, (): Outcome => ({ kind: 'transition', transition })));
+    expect(memory.transitions).toHaveLength(10);
+    const group = aGroup({ resourceVersion: '60' });
+    const told = remember(memory, { kind: 'statusWritten', group, outage: true, writesMs: [3] });
+    expect(told).toMatchObject({ transitions: [], outageReported: true, statusWritesMs: [3], newerGroup: group });
+  });
+
+  it('a warning is known until its cause is over', () => {
+    const warned = after({ kind: 'warned', of: 'x' }, { kind: 'reasonReported', reason: 'Led' });
+    expect([[...warned.warned], warned.reportedReason]).toEqual([['x'], 'Led']);
+    expect(remember(warned, { kind: 'warningOver', of: 'x' }).warned.size).toBe(0);
+  });
+});
+
+describe('what the caches show', () => {
+  it('ends what was remembered of pods that are gone', () => {
+    const of: readonly Outcome[] = [
+      { kind: 'podRead', pod: a },
+      { kind: 'podGone', uid },
+      { kind: 'fencingMetConflict', uid },
+      { kind: 'fencingRefused', uid, refusal },
+      { kind: 'promotionRefused', uid, refusal, first: true },
+      repaired(0),
+      written('owner'),
+      { kind: 'observed', highestObserved: 4, acceptedReleases: new Set([uid]) },
+    ];
+    const parts = (memory: GroupMemory) =>
+      [memory.newerPods, memory.goneUids, memory.conflicts, memory.fencingRefusals, memory.promotionRefusals].concat([
+        memory.repairs,
+        memory.trials,
+        memory.writtenUnder,
+        memory.acceptedReleases,
+      ] as never[]);
+    const kept = after(...of, shown([{ ...a, resourceVersion: '8' }]));
+    expect(parts(kept).map(({ size }) => size)).toEqual(Array.from({ length: 9 }, () => 1));
+    expect(kept.highestObserved).toBe(4);
+    const gone = after(...of, shown([]));
+    expect(parts(gone).map(({ size }) => size)).toEqual(Array.from({ length: 9 }, () => 0));
+  });
+
+  it('ends an answer that it has caught up with, of a pod or of the group', () => {
+    const group = aGroup({ resourceVersion: '60' });
+    const of: readonly Outcome[] = [
+      { kind: 'podRead', pod: aLeader(3, { name: 'a', resourceVersion: '12' }) },
+      { kind: 'groupChanged', group },
+    ];
+    expect(after(...of, shown([a])).newerPods.size).toBe(1);
+    expect(after(...of, shown([{ ...a, resourceVersion: '12' }])).newerPods.size).toBe(0);
+    expect(after(...of, shown([], { cached: aGroup({ resourceVersion: '59' }) })).newerGroup).toBe(group);
+    expect(after(...of, shown([], { cached: group })).newerGroup).toBeNull();
+    expect(after(...of, shown([], { cached: aGroup({ uid: 'next', resourceVersion: '1' }) })).newerGroup).toBeNull();
+  });
+
+  it('ends repairs after a minute, lists of another version of the lock and what was known of other holders', () => {
+    const holder = (id: string): Outcome => ({ kind: 'externalHolder', id, session: { kind: 'gone' } });
+    const of: readonly Outcome[] = [
+      repaired(0),
+      { kind: 'podsListed', version: '40', pods: [] },
+      holder('session-of-a'),
+      holder('x'),
+    ];
+    const soon = after(...of, shown([a], { nowMs: 59_999 }));
+    expect([soon.repairs.size, soon.listed?.version, [...soon.externalHolders.keys()]]).toEqual([
+      1,
+      '40',
+      ['session-of-a'],
+    ]);
+    const late = after(...of, shown([a], { nowMs: 60_000, lock: null }));
+    expect([late.repairs.size, late.listed, late.externalHolders.size]).toEqual([0, null, 0]);
+  });
+
+  it('dates the deletion, and ends what was done for Consul’s silence', () => {
+    const group = aGroup({ deleting: true });
+    const silence: readonly Outcome[] = [
+      { kind: 'demotedForOutage' },
+      { kind: 'statusWritten', group: null, outage: true, writesMs: [] },
+    ];
+    const during = after(...silence, shown([], { group, nowMs: 5 }), shown([], { group, nowMs: 6 }));
+    expect(during).toMatchObject({ deletionSeenMs: 5, demotedForOutage: true, outageReported: true });
+    const over = remember(during, shown([], { outageOver: true }));
+    expect(over).toMatchObject({ deletionSeenMs: 5, demotedForOutage: false, outageReported: false });
+  });
+});

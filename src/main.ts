@@ -1,7 +1,9 @@
 /** The composition root: configuration, clients, operator, signals, exit codes. Nothing else creates anything. */
+
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import process from 'node:process';
+import { podUid as uidOfPod } from './api/ids.ts';
 import { lockKeyAllowed } from './api/lockkey.ts';
 import { parseLeaderGroup } from './api/parse.ts';
 import { createClock, createRandom } from './clock.ts';
@@ -162,7 +164,7 @@ function replicaOf(identity: Config['identity'], port: number): ReplicaIdentity 
   const host = podIp?.includes(':') === true ? `[${podIp}]` : podIp;
   const url = host === null ? null : `http://${host}:${port}`;
   if (podNamespace === null || podName === null || podUid === null) return { id, pod: null, url };
-  return { id, pod: { namespace: podNamespace, name: podName, uid: podUid, container }, url };
+  return { id, pod: { namespace: podNamespace, name: podName, uid: uidOfPod(podUid), container }, url };
 }
 
 /** Asked until it is answered: without it two clusters could not be told apart. */

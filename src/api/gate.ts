@@ -1,8 +1,9 @@
 /** What the gate says of a group, and who leads it. */
+import type { PodUid } from './ids.ts';
 
 export type GateLeader = {
   readonly pod: string;
-  readonly uid: string;
+  readonly uid: PodUid;
   readonly token: number;
   /** RFC 3339, since when it leads; empty: unknown. */
   readonly acquireTime: string;

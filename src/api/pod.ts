@@ -1,3 +1,5 @@
+import type { PodUid } from './ids.ts';
+
 /**
  * What the operator keeps of a pod: the dozen fields an election needs, projected before anything is stored
  * (10,000 whole pods cost 218 MB, projected ones 5 MB).
@@ -5,7 +7,7 @@
 export type Pod = {
   readonly namespace: string;
   readonly name: string;
-  readonly uid: string;
+  readonly uid: PodUid;
   readonly resourceVersion: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Only keys of the leadergroup.dev domain and its subdomains. */

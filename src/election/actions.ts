@@ -3,6 +3,7 @@
  * protocol: fence, let every grant expire, move the lock by one transaction, promote. No other order can be written down: whom a promotion
  * is for, and that it may be, is said by the transaction before it and by nothing else.
  */
+import type { PodUid } from '../api/ids.ts';
 import type { Condition } from '../api/leadergroup.ts';
 import type { OwnerRef, PodRef } from '../api/pod.ts';
 import type { BucketGuard, LockView } from './observation.ts';
@@ -91,7 +92,7 @@ export type Preparation =
   | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[] };
 
 /** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
-export type AwaitGrantExpiry = { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly string[] };
+export type AwaitGrantExpiry = { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly PodUid[] };
 
 /** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */
 export type Verify = { readonly do: 'verify'; readonly transaction: Locking };
@@ -167,5 +168,5 @@ export function actionsOf(plan: Plan): readonly Action[] {
 }
 
 /** Uid of the pod that has the lock after the plan's transaction; null: there is none, or nobody. */
-export const nextHolder = (plan: Plan): string | null =>
+export const nextHolder = (plan: Plan): PodUid | null =>
   plan.kind === 'transition' ? (plan.lock.transaction.to?.pod.uid ?? null) : null;

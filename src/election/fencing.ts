@@ -2,6 +2,7 @@
  * Fencing patches: label off AND a `fenced` value never used before, in one patch, before a lock moves. Whoever still has a
  * promotion of that pod under way then loses it to a conflict. (Rule (b) behind promise I1.)
  */
+import type { PodUid } from '../api/ids.ts';
 import type { PodRef } from '../api/pod.ts';
 import type { Fence, FencingTarget, PodVersion, Promote } from './actions.ts';
 import { finished, labelled, needsNoFencing, neverAgain } from './candidates.ts';
@@ -48,7 +49,7 @@ export const labelledPods = (o: Observation): readonly ObservedPod[] => o.pods.f
  * is labelled; never `spared`, the nominee. Those already fenced at this version of the lock are done, unless
  * labelled again.
  */
-export function fencingForMove(o: Observation, lock: LockView, spared: string | null): readonly FencingTarget[] {
+export function fencingForMove(o: Observation, lock: LockView, spared: PodUid | null): readonly FencingTarget[] {
   const known = o.pods.filter((observed) => observed.pod.uid !== spared && mustGo(o, lock, observed));
   return [...known.map((observed) => fencingTarget(o, observed)), ...unknownHolder(o, lock, spared)];
 }
@@ -62,7 +63,7 @@ const removable = (o: Observation, observed: ObservedPod): boolean =>
   labelled(o.group, observed) && (o.labelStop === null || !o.fenced.has(observed.pod.uid));
 
 /** A recorded holder that no cache knows: only the API server can say that it is gone. */
-function unknownHolder(o: Observation, lock: LockView, spared: string | null): readonly FencingTarget[] {
+function unknownHolder(o: Observation, lock: LockView, spared: PodUid | null): readonly FencingTarget[] {
   const holder = lock.record?.holder;
   if (holder === undefined || holder.uid === spared || o.fenced.has(holder.uid)) return [];
   if (o.pods.some(({ pod }) => pod.uid === holder.uid)) return [];

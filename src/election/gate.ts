@@ -2,7 +2,9 @@
  * The gate: may this pod act as the leader now, and for how long may it believe the answer? (Promise I10.) The label is for
  * whom to route to; this is for who may act.
  */
+
 import type { GateAnswer } from '../api/gate.ts';
+import type { PodUid } from '../api/ids.ts';
 import { sinceAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { isTime } from '../api/time.ts';
@@ -26,7 +28,7 @@ export type GateView = Pick<
  * **Guarantees** A grant is given to the pod whose session holds the lock, which a write of this replica has shown since it got
  * the bucket; it ends with the earliest of `maxMs`, the deadline of this replica's own session and that of the pod's.
  */
-export function answerGate(o: GateView, podUid: string | null, maxMs: number): GateAnswer {
+export function answerGate(o: GateView, podUid: PodUid | null, maxMs: number): GateAnswer {
   const { ownership, lock, nowMs } = o;
   if (ownership.kind !== 'owned' || nowMs >= ownership.untilMs)
     return unknown('this replica does not own the bucket now');

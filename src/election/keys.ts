@@ -1,4 +1,5 @@
 /** Names of everything that stands in Consul. All operators of one cluster must agree on them. */
+import { type PodUid, podUid } from '../api/ids.ts';
 import type { GroupKeys } from './observation.ts';
 
 export const BUCKETS = 32;
@@ -49,13 +50,12 @@ export function groupOfKey(space: KeySpace, key: string): string | null {
 }
 
 /** Every name in it is refused by Kubernetes if it holds a slash, so the three parts stay apart. */
-export const sessionName = (namespace: string, group: string, podUid: string): string =>
-  `${namespace}/${group}/${podUid}`;
+export const sessionName = (namespace: string, group: string, uid: PodUid): string => `${namespace}/${group}/${uid}`;
 
-export function parseSessionName(name: string): { namespace: string; group: string; podUid: string } | null {
-  const [namespace, group, podUid, ...more] = name.split('/');
-  if (!namespace || !group || !podUid || more.length > 0) return null;
-  return { namespace, group, podUid };
+export function parseSessionName(name: string): { namespace: string; group: string; podUid: PodUid } | null {
+  const [namespace, group, uid, ...more] = name.split('/');
+  if (!namespace || !group || !uid || more.length > 0) return null;
+  return { namespace, group, podUid: podUid(uid) };
 }
 
 export const bucketOf = (namespace: string, name: string): number => fnv1a(`${namespace}/${name}`) % BUCKETS;

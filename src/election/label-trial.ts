@@ -1,4 +1,5 @@
 /** Of a controller that cannot be read one pod is written first: the trial. */
+import type { PodUid } from '../api/ids.ts';
 import { type Action, type FollowUp, type Look, nextHolder, type Plan, type Transition } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { labelWrites, withoutPods, writesOf } from './label-writes.ts';
@@ -35,14 +36,14 @@ export function withOwnersKnown(o: Observation, plan: Plan): Plan {
 function onTrial(o: Observation, plan: Plan): Plan {
   if (plan.kind === 'idle') return plan;
   const trial = beginTrial();
-  const refused = (action: Action): ReadonlySet<string> =>
+  const refused = (action: Action): ReadonlySet<PodUid> =>
     new Set(labelWrites(o, action, nextHolder(plan)).flatMap((each) => (trial.may(each) ? [] : [each.pod.uid])));
   const left = plan.kind === 'look' ? allowedLook(plan, refused) : allowedTransition(plan, refused);
   return left ?? awaitTrial(o, trial.waitMs());
 }
 
 /** Uids of the pods of an action that must wait. */
-type Refused = (action: Action) => ReadonlySet<string>;
+type Refused = (action: Action) => ReadonlySet<PodUid>;
 
 /** null: nothing is left of it. */
 function allowedLook(plan: Look, refused: Refused): Plan | null {
@@ -88,7 +89,7 @@ const ON_TRIAL =
   'the controllers of the pods cannot be read; one pod has been patched, and the operator waits to see that it keeps its controller';
 
 function beginTrial() {
-  const firsts = new Map<string, string>();
+  const firsts = new Map<string, PodUid>();
   let waitMs = 0;
   return {
     waitMs: () => waitMs,

@@ -1,10 +1,11 @@
 /** Which labels a plan changes. */
+import type { PodUid } from '../api/ids.ts';
 import type { PodRef } from '../api/pod.ts';
 import { type Action, actionsOf, type FencingTarget, nextHolder, type Plan } from './actions.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 
 /** What is left of an action whose writes do not depend on one another. */
-export function withoutPods<Some extends Action>(action: Some, uids: ReadonlySet<string>): readonly Some[] {
+export function withoutPods<Some extends Action>(action: Some, uids: ReadonlySet<PodUid>): readonly Some[] {
   const left = <T extends { readonly pod: PodRef }>(all: readonly T[]): readonly T[] =>
     all.filter(({ pod }) => !uids.has(pod.uid));
   const some = <T>(all: readonly T[], make: (left: readonly T[]) => Some): readonly Some[] =>
@@ -26,10 +27,10 @@ export const writesOf = (o: Observation, plan: Plan): readonly ObservedPod[] =>
  * Pods whose label the action changes. One that is silence's business is left out: its deadline does not wait. `next`: uid of whom a promotion
  * is for.
  */
-export function labelWrites(o: Observation, action: Action, next: string | null): readonly ObservedPod[] {
+export function labelWrites(o: Observation, action: Action, next: PodUid | null): readonly ObservedPod[] {
   const { key, leader, follower } = o.group.spec.label;
   const known = new Map(o.pods.map((observed) => [observed.pod.uid, observed]));
-  const changed = (uid: string, to: string | null): readonly ObservedPod[] => {
+  const changed = (uid: PodUid, to: string | null): readonly ObservedPod[] => {
     const observed = known.get(uid);
     return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
   };

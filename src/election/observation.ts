@@ -2,6 +2,7 @@
  * Everything one decision rests on, gathered before it is made. Plain values: the planner reads no clock, no cache and
  * no network, so that the same observation always makes the same plan.
  */
+import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import type { LockRecord } from './record.ts';
@@ -9,7 +10,7 @@ import type { LockRecord } from './record.ts';
 /** A session that this operator keeps alive for one member. Gone from the observation once Consul says it is lost. */
 export type MemberSession = {
   readonly id: string;
-  readonly podUid: string;
+  readonly podUid: PodUid;
   /** The session's own, which may differ from the spec's after an edit. */
   readonly ttlMs: number;
   readonly lockDelayMs: number;
@@ -38,7 +39,7 @@ export type OwnerView =
   | {
       readonly kind: 'unreadable';
       readonly workload: string;
-      readonly trial: { readonly podUid: string; readonly leftMs: number } | null;
+      readonly trial: { readonly podUid: PodUid; readonly leftMs: number } | null;
     };
 
 /** A label that is repaired again and again. */
@@ -174,7 +175,7 @@ export type Observation = {
    * Uids fenced since the lock has its present version. Such a fencing patch still counts: whoever promotes must first
    * move the lock to another version.
    */
-  readonly fenced: Pick<ReadonlySet<string>, 'has' | 'size'>;
+  readonly fenced: Pick<ReadonlySet<PodUid>, 'has' | 'size'>;
   /** A lock transaction of ours under the present bucket session has brought about the present version of the lock. */
   readonly verified: boolean;
   /** Somebody has asked the gate about this group. */

@@ -4,6 +4,7 @@
  * the finalizer goes; and within a minute it goes whatever forbids us to write to a pod. Sessions expire by themselves, the record left is
  * an earlier life, and a next group of this name fences whoever is still labelled before anyone is promoted.
  */
+import { podUid } from '../api/ids.ts';
 import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Idle, Look, Plan, Premises, Preparation } from './actions.ts';
 import { labelled, promotedHere } from './candidates.ts';
@@ -116,7 +117,7 @@ function burial(o: Observation, owned: KnownLock): readonly Preparation[] {
   const token = Math.max(rememberedToken(lock), o.highestObserved);
   if (token === 0 || !oursToWrite(o, owned)) return [];
   if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
-  const holder = lock.record?.holder ?? { pod: '-', uid: '-' };
+  const holder = lock.record?.holder ?? { pod: '-', uid: podUid('-') };
   const { uid: groupUid, generation } = o.group;
   const writes = (lock.record?.writes ?? 0) + 1;
   const record = {

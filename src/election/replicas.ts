@@ -1,11 +1,12 @@
 /** What a replica says of itself in Consul, under its own key, which its own session holds. */
+import { type PodUid, podUid } from '../api/ids.ts';
 import { isObject, isText, parseJson } from './json.ts';
 
 /** The pod a replica runs in. Its container: a pod may have others, and they may end without it. */
 export type ReplicaPod = {
   readonly namespace: string;
   readonly name: string;
-  readonly uid: string;
+  readonly uid: PodUid;
   readonly container: string;
 };
 
@@ -65,12 +66,12 @@ function podOf(raw: unknown): ReplicaPod | null {
   if (!isObject(raw)) return null;
   const { namespace, name, uid, container } = raw;
   return isText(namespace) && isText(name) && isText(uid) && isText(container)
-    ? { namespace, name, uid, container }
+    ? { namespace, name, uid: podUid(uid), container }
     : null;
 }
 
 /** One life of a container that its kubelet reports as ended. Epoch milliseconds by the node's clock, whole seconds. */
-export type Termination = { readonly podUid: string; readonly startedMs: number; readonly finishedMs: number };
+export type Termination = { readonly podUid: PodUid; readonly startedMs: number; readonly finishedMs: number };
 
 /**
  * The process that opened this session is dead: the session was opened within the life of the container that has ended. Both

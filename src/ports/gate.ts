@@ -1,5 +1,7 @@
 /** What the HTTP API needs of the operator to answer applications. */
+
 import type { GateAnswer } from '../api/gate.ts';
+import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 
@@ -16,7 +18,7 @@ export type Gate = {
    * May this pod act as the leader of the group now? A grant is noted: no handover begins before it has run out. Without a pod the
    * answer is never a grant, but tells who leads.
    */
-  ask(group: GroupName, podUid: string | null): GateAnswer;
+  ask(group: GroupName, podUid: PodUid | null): GateAnswer;
   /** As the watches show it; null: there is no such LeaderGroup, or it cannot be acted on. */
   group(group: GroupName): LeaderGroup | null;
   /** Whether the caches are full; before that nothing is known to be missing. */

@@ -1,4 +1,5 @@
 /** Whatever comes from outside: it is read or refused, nothing is thrown, and what was misread is never something to act on. */
+
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
@@ -20,6 +21,7 @@ import { createLineReader } from '../../src/kubernetes/reflector/lines.ts';
 import { ListWatchError } from '../../src/kubernetes/reflector/list-watch.ts';
 import { readWatchEvent } from '../../src/kubernetes/reflector/watch-event.ts';
 import { aGroup, aLeader, aPod } from '../support/builders.ts';
+import { podUid } from '../support/ids.ts';
 import { trying } from '../support/model/seed.ts';
 import { rawGroup, rawPod } from '../support/simulation/render.ts';
 import { anything, bent, jsonText } from './support/values.ts';
@@ -151,7 +153,7 @@ describe('a lock’s value', () => {
   });
 
   it('of a replica that cannot be read never allows to end that replica', () => {
-    const ended = { podUid: 'u', startedMs: 0, finishedMs: Number.MAX_SAFE_INTEGER };
+    const ended = { podUid: podUid('u'), startedMs: 0, finishedMs: Number.MAX_SAFE_INTEGER };
     fc.assert(
       fc.property(fc.oneof(text, bent(REPLICA).map(jsonText)), (value) => {
         const replica = liveReplica('id', 'session', value);

@@ -1,4 +1,5 @@
 /** What a decision rests on, with sensible defaults: a group of ready pods whose lock is held for the first by its session. */
+
 import type { LeaderGroup } from '../../src/api/leadergroup.ts';
 import type { Pod } from '../../src/api/pod.ts';
 import { type Action, actionsOf, type Plan } from '../../src/election/actions.ts';
@@ -7,6 +8,7 @@ import { highestObservedToken } from '../../src/election/observed-tokens.ts';
 import type { FreeLock, HeldLock } from '../../src/election/owned-lock.ts';
 import type { LockRecord } from '../../src/election/record.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
+import { uidOf } from './ids.ts';
 
 export const LOCK_KEY = 'leadergroup/test/groups/09/default/notifier/0/.lock';
 export const OWN_KEYS = {
@@ -37,7 +39,7 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
 
 export const aSession = (name: string, overrides: Partial<MemberSession> = {}): MemberSession => ({
   id: `session-of-${name}`,
-  podUid: `uid-of-${name}`,
+  podUid: uidOf(name),
   ttlMs: 30_000,
   lockDelayMs: 0,
   deadlineMs: NOW_MS + 20_000,
@@ -49,7 +51,7 @@ export const aRecord = (name: string, token: number, overrides: Partial<LockReco
   v: 1,
   groupUid: 'uid-of-notifier',
   generation: 1,
-  holder: { pod: name, uid: `uid-of-${name}` },
+  holder: { pod: name, uid: uidOf(name) },
   token,
   writes: token,
   ...overrides,

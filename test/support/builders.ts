@@ -2,6 +2,7 @@
 import type { LeaderGroup, LeaderGroupSpec } from '../../src/api/leadergroup.ts';
 import type { OwnerRef, Pod } from '../../src/api/pod.ts';
 import { fromWritten, spec as specSchema } from '../../src/api/spec.ts';
+import { podUid, uidOf } from './ids.ts';
 
 /** The controller of the pods of `aPod`. */
 export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
@@ -9,13 +10,16 @@ export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
   return { apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}`, ...overrides };
 }
 
+/** `uid`: any text. */
+export type PodOverrides = Partial<Omit<Pod, 'uid'>> & { readonly uid?: string };
+
 /** A ready member of `aGroup()`, running for a minute on a node of its own. */
-export function aPod(overrides: Partial<Pod> = {}): Pod {
+export function aPod({ uid, ...overrides }: PodOverrides = {}): Pod {
   const name = overrides.name ?? 'notifier-a';
   return {
     namespace: 'default',
     name,
-    uid: `uid-of-${name}`,
+    uid: uid === undefined ? uidOf(name) : podUid(uid),
     resourceVersion: '100',
     labels: { app: 'notifier' },
     annotations: {},
@@ -36,7 +40,7 @@ export function aPod(overrides: Partial<Pod> = {}): Pod {
 }
 
 /** The same pod with the leader label, a token and no guard: promoted in `group`. */
-export function aLeader(token: number, overrides: Partial<Pod> = {}, group = 'notifier'): Pod {
+export function aLeader(token: number, overrides: PodOverrides = {}, group = 'notifier'): Pod {
   const pod = aPod(overrides);
   return {
     ...pod,

@@ -1,4 +1,5 @@
 /** Tells a history step by step, for tests of the checker: each act is one resourceVersion or one index, 10 ms later. */
+
 import {
   groupKey,
   type History,
@@ -9,6 +10,7 @@ import {
   type WatchedGroup,
   type WatchedPod,
 } from './checker/history.ts';
+import { podUid } from './ids.ts';
 
 export function aWatchedGroup(overrides: Partial<WatchedGroup> = {}): WatchedGroup {
   const name = overrides.name ?? 'notifier';
@@ -30,7 +32,7 @@ export function aWatchedGroup(overrides: Partial<WatchedGroup> = {}): WatchedGro
 
 export const aWatchedPod = (overrides: Partial<WatchedPod> & { readonly name: string }): WatchedPod => ({
   namespace: 'default',
-  uid: `uid-${overrides.name}`,
+  uid: podUid(`uid-${overrides.name}`),
   resourceVersion: '1',
   labels: { app: 'notifier' },
   annotations: {},

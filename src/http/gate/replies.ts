@@ -45,9 +45,12 @@ export const jsonReply = (status: number, body: object, headers: Readonly<Record
 export const refusal = (reason: Reason, message: string): Reply =>
   jsonReply(STATUS[reason], { reason, message }, STATUS[reason] === 429 ? { 'retry-after': '1' } : {});
 
-const NOBODY: GateLeader = { pod: '', uid: '', token: 0, acquireTime: '' };
+/** Empty: nobody. */
+type SaidLeader = Omit<GateLeader, 'uid'> & { readonly uid: string };
 
-const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: GateLeader, validForMs: number): GateBody => ({
+const NOBODY: SaidLeader = { pod: '', uid: '', token: 0, acquireTime: '' };
+
+const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: SaidLeader, validForMs: number): GateBody => ({
   leader,
   pod,
   uid,

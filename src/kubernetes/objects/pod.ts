@@ -1,4 +1,5 @@
 /** A pod at the border: from what the API server sent to the dozen fields that are kept. */
+import { podUid } from '../../api/ids.ts';
 import { API_GROUP } from '../../api/names.ts';
 import type { OwnerRef, Pod } from '../../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
@@ -44,7 +45,7 @@ function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid'
   const uid = textField(metadata, 'uid');
   const resourceVersion = textField(metadata, 'resourceVersion');
   if (namespace === '' || name === '' || uid === '' || resourceVersion === '') return null;
-  return { namespace, name, uid, resourceVersion };
+  return { namespace, name, uid: podUid(uid), resourceVersion };
 }
 
 type Status = Pick<Pod, 'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'disrupted'>;

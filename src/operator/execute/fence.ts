@@ -1,4 +1,5 @@
 /** Fencing: the label comes off, and whatever promotion of the pod is under way becomes void. */
+import type { PodUid } from '../../api/ids.ts';
 import { fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../../api/names.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { FencingTarget } from '../../election/actions.ts';
@@ -81,11 +82,11 @@ function noteFenced(run: Run, pod: Pod, because: string): Step {
 }
 
 /** At the same version of the lock: somebody has labelled it since. */
-const fencedBefore = ({ memory: { now: memory }, observation }: Run, uid: string): boolean =>
+const fencedBefore = ({ memory: { now: memory }, observation }: Run, uid: PodUid): boolean =>
   memory.fenced.version === fencingVersion(observation.keys, observation.lock) && memory.fenced.uids.has(uid);
 
 /** Counts for what the plan saw of the lock. */
-function markFenced(run: Run, uid: string): void {
+function markFenced(run: Run, uid: PodUid): void {
   const version = fencingVersion(run.observation.keys, run.observation.lock);
   run.memory.learn({ kind: 'podFenced', uid, version });
 }

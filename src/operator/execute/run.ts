@@ -1,4 +1,5 @@
 /** What one execution of a plan knows: the plan's premises, and what its actions have brought so far. */
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { Observation } from '../../election/observation.ts';
@@ -61,7 +62,7 @@ export type Run = {
   readonly signal: AbortSignal;
   readonly facts: Fact[];
   /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
-  readonly answers: Map<string, Pod>;
+  readonly answers: Map<PodUid, Pod>;
 };
 
 /**

@@ -1,5 +1,7 @@
 /** Answers applications from what is known; no request is sent for an answer. */
+
 import type { GateAnswer } from '../../api/gate.ts';
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { neverAgain } from '../../election/candidates.ts';
@@ -87,7 +89,7 @@ export function createGate({ ask, store, ownership, changes, synced, getPod, sel
    * Whoever waits is woken when somebody is answered otherwise than all were told last. So a state that comes and goes between two passes
    * is told as well: else whoever had seen it would not be woken when all is as before.
    */
-  function askAndTell(group: GroupName, podUid: string | null): GateAnswer {
+  function askAndTell(group: GroupName, podUid: PodUid | null): GateAnswer {
     const answer = ask(group, podUid);
     changes.notifyNews(groupKey(group), () => signatureOf(answer));
     return answer;

@@ -1,22 +1,23 @@
 /** The grants of the gate that somebody may still believe. */
+import type { PodUid } from '../../api/ids.ts';
 import { MAX_GRANT_MS } from '../../election/gate.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 export type Grants = {
   /** A grant was given to this pod. */
-  give(key: string, podUid: string, untilMs: number): void;
+  give(key: string, podUid: PodUid, untilMs: number): void;
   /**
    * Monotonic milliseconds until which a grant may be believed by a pod that is not exempt. The replica that had the bucket before
    * may have said one just then to `holder`, whom the lock's record names (null: nobody knows).
    */
-  untilMs(key: string, holder: string | null, exempt: readonly string[]): number;
+  untilMs(key: string, holder: PodUid | null, exempt: readonly PodUid[]): number;
   /** The group is gone: once the last grant is over nothing is kept of it. */
   dropped(key: string): void;
 };
 
 /** `heldSinceMs`: when this replica found that it had got the bucket of a group; null while it has not. */
 export function createGrants(clock: Clock, heldSinceMs: (key: string) => number | null): Grants {
-  const given = new Map<string, Map<string, number>>();
+  const given = new Map<string, Map<PodUid, number>>();
 
   function forgetOver(key: string): void {
     const grants = given.get(key);
@@ -28,7 +29,7 @@ export function createGrants(clock: Clock, heldSinceMs: (key: string) => number 
   return {
     give: (key, podUid, untilMs) => {
       forgetOver(key);
-      const grants = given.get(key) ?? new Map<string, number>();
+      const grants = given.get(key) ?? new Map<PodUid, number>();
       grants.set(podUid, Math.max(untilMs, grants.get(podUid) ?? 0));
       given.set(key, grants);
     },

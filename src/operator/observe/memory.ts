@@ -4,6 +4,7 @@
  * outcomes only (remember.ts).
  */
 
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
@@ -43,7 +44,7 @@ export type LeaderChange = {
 
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
-  readonly newerPods: ReadonlyMap<string, Pod>;
+  readonly newerPods: ReadonlyMap<PodUid, Pod>;
   /** Uids that the API server said are gone while the cache still shows them. */
   readonly goneUids: Uids;
   readonly newerGroup: LeaderGroup | null;
@@ -64,26 +65,26 @@ export type GroupMemory = {
   /** Highest token on the pods and in the status, as the last pass saw them. */
   readonly highestObserved: number;
   /** By uid. */
-  readonly conflicts: ReadonlyMap<string, number>;
-  readonly promotionRefusals: ReadonlyMap<string, WriteRefusal>;
+  readonly conflicts: ReadonlyMap<PodUid, number>;
+  readonly promotionRefusals: ReadonlyMap<PodUid, WriteRefusal>;
   /** By uid. */
-  readonly fencingRefusals: ReadonlyMap<string, WriteRefusal>;
+  readonly fencingRefusals: ReadonlyMap<PodUid, WriteRefusal>;
   /** By uid. */
-  readonly repairs: ReadonlyMap<string, Repairs>;
+  readonly repairs: ReadonlyMap<PodUid, Repairs>;
   /** Our own request has put the first finalizer on the group, and the bucket has been ours ever since. */
   readonly wholeIncarnation: boolean;
   /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
-  readonly perhapsPromoted: ReadonlySet<string>;
+  readonly perhapsPromoted: ReadonlySet<PodUid>;
   /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
-  readonly recordedByUs: ReadonlySet<string>;
+  readonly recordedByUs: ReadonlySet<PodUid>;
   /** Of which pod a promotion was acknowledged last, and with which token. */
-  readonly promoted: { readonly uid: string; readonly token: number } | null;
+  readonly promoted: { readonly uid: PodUid; readonly token: number } | null;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
-  readonly trials: ReadonlyMap<string, { readonly podUid: string; readonly atMs: number }>;
+  readonly trials: ReadonlyMap<string, { readonly podUid: PodUid; readonly atMs: number }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
-  readonly writtenUnder: ReadonlyMap<string, string>;
+  readonly writtenUnder: ReadonlyMap<PodUid, string>;
   /** Pods that had lost their controller before the group was edited. */
-  readonly acceptedReleases: ReadonlySet<string>;
+  readonly acceptedReleases: ReadonlySet<PodUid>;
   /** Warnings that were given once. */
   readonly warned: ReadonlySet<string>;
   readonly followersRefused: WriteRefusal | null;

@@ -1,4 +1,5 @@
 /** The controllers of a group's pods, as an observation shows them. */
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { TRIAL_MS } from '../../election/label-trial.ts';
@@ -42,7 +43,7 @@ const outdated = (group: LeaderGroup, { kind, atMs }: OwnerReading, nowMs: numbe
   kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : saidBefore(group) !== null && nowMs - atMs >= AGAIN_MS;
 
 /** The watch must have shown the pod after our write: until then nobody can know that it was kept. */
-function trialOf(memory: GroupMemory, owner: string, nowMs: number): { podUid: string; leftMs: number } | null {
+function trialOf(memory: GroupMemory, owner: string, nowMs: number): { podUid: PodUid; leftMs: number } | null {
   const trial = memory.trials.get(owner);
   if (trial === undefined) return null;
   const seen = !memory.newerPods.has(trial.podUid);
@@ -74,7 +75,7 @@ export function acceptedReleases(
   group: LeaderGroup,
   memory: GroupMemory,
   pods: readonly ObservedPod[],
-): ReadonlySet<string> {
+): ReadonlySet<PodUid> {
   const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
   const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
   if (!edited) return memory.acceptedReleases;

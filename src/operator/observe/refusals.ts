@@ -1,5 +1,6 @@
 /** Refused writes and contested labels: what is remembered of them, for how long, and how a decision sees them. */
 
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { tokenAnnotation } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -36,7 +37,7 @@ export function writeRefusal(
 type Refusals = Pick<GroupMemory, 'promotionRefusals' | 'fencingRefusals' | 'followersRefused'>;
 
 /** A refusal ends with the pod; it is tried again at once when somebody else has changed the pod, or edited the group. */
-export function refreshRefusals(before: Refusals, group: LeaderGroup, known: ReadonlyMap<string, Pod>): Refusals {
+export function refreshRefusals(before: Refusals, group: LeaderGroup, known: ReadonlyMap<PodUid, Pod>): Refusals {
   const { followersRefused } = before;
   return {
     promotionRefusals: refreshed(before.promotionRefusals, group, known),
@@ -46,12 +47,12 @@ export function refreshRefusals(before: Refusals, group: LeaderGroup, known: Rea
 }
 
 const refreshed = (
-  refusals: ReadonlyMap<string, WriteRefusal>,
+  refusals: ReadonlyMap<PodUid, WriteRefusal>,
   group: LeaderGroup,
-  known: ReadonlyMap<string, Pod>,
-): ReadonlyMap<string, WriteRefusal> =>
+  known: ReadonlyMap<PodUid, Pod>,
+): ReadonlyMap<PodUid, WriteRefusal> =>
   new Map(
-    [...refusals].flatMap(([uid, refusal]): [string, WriteRefusal][] => {
+    [...refusals].flatMap(([uid, refusal]): [PodUid, WriteRefusal][] => {
       const pod = known.get(uid);
       if (pod === undefined) return [];
       return [[uid, changed(refusal, pod, group) ? sooner(refusal, pod, group) : refusal]];
@@ -78,7 +79,7 @@ export const neverPromoted = (
   memory: GroupMemory,
   { name }: LeaderGroup,
   { uid, annotations }: Pod,
-  recorded: string | null,
+  recorded: PodUid | null,
 ): boolean =>
   memory.wholeIncarnation &&
   !memory.perhapsPromoted.has(uid) &&
@@ -88,7 +89,7 @@ export const neverPromoted = (
 /** What was refused of this pod, as a decision sees it. */
 export function refusalsOf(
   memory: GroupMemory,
-  uid: string,
+  uid: PodUid,
 ): Pick<ObservedPod, 'refusedUntilMs' | 'refusedBecause' | 'fencingRefusedUntilMs'> {
   const promotion = memory.promotionRefusals.get(uid);
   const fence = memory.fencingRefusals.get(uid);
@@ -130,7 +131,7 @@ export function repairedAgain(before: Repairs | undefined, atMs: number, atWallM
 export const isRecent = ({ lastMs }: Repairs, nowMs: number): boolean => nowMs - lastMs < WINDOW_MS;
 
 /** Nothing for the first repairs, then 0.5 s, 1 s, 2 s, 4 s, 5 s; over when nothing had to be repaired for a minute. */
-export function contestOf(memory: GroupMemory, uid: string, nowMs: number): Contest | null {
+export function contestOf(memory: GroupMemory, uid: PodUid, nowMs: number): Contest | null {
   const repairs = memory.repairs.get(uid);
   if (repairs === undefined || !isRecent(repairs, nowMs)) return null;
   const beyond = repairs.count - FREE_REPAIRS;

@@ -1,11 +1,12 @@
 /** What transactions on the lock, and reads of it, leave in memory. */
+import type { PodUid } from '../../api/ids.ts';
 import type { ExternalSession } from '../../election/observation.ts';
 import { entriesThat, plus, put, removed } from './collections.ts';
 import type { GroupMemory, Refusal } from './memory.ts';
 
 export type LockOutcome =
   /** A transaction of ours gave it to this pod. `newReign`: the record named another one before. */
-  | { readonly kind: 'locked'; readonly uid: string; readonly newReign: boolean; readonly verifiedAt: string | null }
+  | { readonly kind: 'locked'; readonly uid: PodUid; readonly newReign: boolean; readonly verifiedAt: string | null }
   /** `version`, `before`: of the fencing patches, after the transaction and when it was planned. */
   | { readonly kind: 'unlocked'; readonly version: string; readonly before: string }
   | { readonly kind: 'lockDelayed'; readonly untilMs: number }
@@ -36,7 +37,7 @@ function locked(memory: GroupMemory, outcome: Extract<LockOutcome, { kind: 'lock
   const { uid, newReign, verifiedAt } = outcome;
   const next = {
     ...memory,
-    fenced: { version: '', uids: new Map<string, true>() },
+    fenced: { version: '', uids: new Map<PodUid, true>() },
     groupConfirmedAt: null,
     verifiedAt,
   };

@@ -1,4 +1,5 @@
 /** What writes and reads of pods leave in memory. */
+import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
 import { minus, plus, put, removed } from './collections.ts';
 import { type GroupMemory, newer, type WriteRefusal } from './memory.ts';
@@ -10,26 +11,26 @@ export type PodOutcome =
   /** By us. `ownerBefore`: uid of the controller that it had when we changed its label; null: it had none, or the label stays. */
   | { readonly kind: 'podWritten'; readonly pod: Pod; readonly ownerBefore: string | null; readonly atMs: number }
   /** The API server says so. */
-  | { readonly kind: 'podGone'; readonly uid: string }
+  | { readonly kind: 'podGone'; readonly uid: PodUid }
   /** Made while the lock had this version. */
   | { readonly kind: 'podsListed'; readonly version: string; readonly pods: readonly Pod[] }
   /** A list is good for one pass. */
   | { readonly kind: 'passEnded' }
   /** Counts for this version of the lock. */
-  | { readonly kind: 'podFenced'; readonly uid: string; readonly version: string }
-  | { readonly kind: 'fencingMetConflict'; readonly uid: string }
-  | { readonly kind: 'fencingRefused'; readonly uid: string; readonly refusal: WriteRefusal }
+  | { readonly kind: 'podFenced'; readonly uid: PodUid; readonly version: string }
+  | { readonly kind: 'fencingMetConflict'; readonly uid: PodUid }
+  | { readonly kind: 'fencingRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal }
   /** All labels that Consul's silence asked for are off. */
   | { readonly kind: 'demotedForOutage' }
-  | { readonly kind: 'promotionSent'; readonly uid: string }
+  | { readonly kind: 'promotionSent'; readonly uid: PodUid }
   /** `first`: no promotion of the pod was sent before, so none can be under way. */
-  | { readonly kind: 'promotionRefused'; readonly uid: string; readonly refusal: WriteRefusal; readonly first: boolean }
-  | { readonly kind: 'promoted'; readonly uid: string; readonly token: number }
+  | { readonly kind: 'promotionRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal; readonly first: boolean }
+  | { readonly kind: 'promoted'; readonly uid: PodUid; readonly token: number }
   /** null: none of them was refused. */
   | { readonly kind: 'followersLabelled'; readonly refusal: WriteRefusal | null }
   /** What somebody else had written is put right. */
-  | { readonly kind: 'podRepaired'; readonly uid: string; readonly atMs: number; readonly atWallMs: number }
-  | { readonly kind: 'contesterRead'; readonly uid: string; readonly by: string }
+  | { readonly kind: 'podRepaired'; readonly uid: PodUid; readonly atMs: number; readonly atWallMs: number }
+  | { readonly kind: 'contesterRead'; readonly uid: PodUid; readonly by: string }
   /** The group is as it should be. */
   | { readonly kind: 'settled' };
 
@@ -85,12 +86,12 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
   }
 }
 
-function withPod(pods: ReadonlyMap<string, Pod>, pod: Pod): ReadonlyMap<string, Pod> {
+function withPod(pods: ReadonlyMap<PodUid, Pod>, pod: Pod): ReadonlyMap<PodUid, Pod> {
   const known = pods.get(pod.uid);
   return known === undefined || newer(pod, known) ? put(pods, pod.uid, pod) : pods;
 }
 
-function withPods(pods: ReadonlyMap<string, Pod>, more: readonly Pod[]): ReadonlyMap<string, Pod> {
+function withPods(pods: ReadonlyMap<PodUid, Pod>, more: readonly Pod[]): ReadonlyMap<PodUid, Pod> {
   const all = new Map(pods);
   for (const pod of more) {
     const known = all.get(pod.uid);
@@ -114,15 +115,15 @@ function written(memory: GroupMemory, outcome: Extract<PodOutcome, { kind: 'podW
 }
 
 function stillRefused(
-  refusals: ReadonlyMap<string, WriteRefusal>,
+  refusals: ReadonlyMap<PodUid, WriteRefusal>,
   { uid, resourceVersion }: Pod,
-): ReadonlyMap<string, WriteRefusal> {
+): ReadonlyMap<PodUid, WriteRefusal> {
   const refusal = refusals.get(uid);
   return refusal === undefined ? refusals : put(refusals, uid, { ...refusal, resourceVersion });
 }
 
-function fenced(memory: GroupMemory, uid: string, version: string): GroupMemory {
-  const before = memory.fenced.version === version ? memory.fenced.uids : new Map<string, true>();
+function fenced(memory: GroupMemory, uid: PodUid, version: string): GroupMemory {
+  const before = memory.fenced.version === version ? memory.fenced.uids : new Map<PodUid, true>();
   return {
     ...memory,
     fenced: { version, uids: put(before, uid, true) },

@@ -1,4 +1,5 @@
 /** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
+import type { PodUid } from '../../api/ids.ts';
 import { freshMemory, type GroupMemory } from './memory.ts';
 import { type GroupOutcome, ofGroup } from './remember-group.ts';
 import { type LockOutcome, ofLock } from './remember-lock.ts';
@@ -10,7 +11,7 @@ import { type Shown, sinceShown } from './shown.ts';
 export type Observed = {
   readonly kind: 'observed';
   readonly highestObserved: number;
-  readonly acceptedReleases: ReadonlySet<string>;
+  readonly acceptedReleases: ReadonlySet<PodUid>;
 };
 
 export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GroupOutcome | ReportOutcome;

@@ -3,48 +3,48 @@
 const SHELVES = 256;
 
 /** The entries stand on shelves by their key; a copy shares all shelves but one. */
-export class Shelved<Value> implements ReadonlyMap<string, Value> {
+export class Shelved<Key extends string, Value> implements ReadonlyMap<Key, Value> {
   readonly size: number;
-  readonly #shelves: readonly ReadonlyMap<string, Value>[];
+  readonly #shelves: readonly ReadonlyMap<Key, Value>[];
 
-  constructor(shelves: readonly ReadonlyMap<string, Value>[]) {
+  constructor(shelves: readonly ReadonlyMap<Key, Value>[]) {
     this.#shelves = shelves;
     this.size = shelves.reduce((sum, shelf) => sum + shelf.size, 0);
   }
 
-  static of<Value>(entries: Iterable<readonly [string, Value]>): Shelved<Value> {
-    const shelves = Array.from({ length: SHELVES }, () => new Map<string, Value>());
+  static of<Key extends string, Value>(entries: Iterable<readonly [Key, Value]>): Shelved<Key, Value> {
+    const shelves = Array.from({ length: SHELVES }, () => new Map<Key, Value>());
     for (const [key, value] of entries) shelves[shelfOf(key)]?.set(key, value);
     return new Shelved(shelves);
   }
 
-  with(key: string, value: Value): Shelved<Value> {
+  with(key: Key, value: Value): Shelved<Key, Value> {
     return this.#replaced(key, (shelf) => shelf.set(key, value));
   }
 
-  without(key: string): Shelved<Value> {
+  without(key: Key): Shelved<Key, Value> {
     return this.has(key) ? this.#replaced(key, (shelf) => shelf.delete(key)) : this;
   }
 
-  #replaced(key: string, change: (shelf: Map<string, Value>) => void): Shelved<Value> {
+  #replaced(key: Key, change: (shelf: Map<Key, Value>) => void): Shelved<Key, Value> {
     const shelf = new Map(this.#shelves[shelfOf(key)]);
     change(shelf);
     return new Shelved(this.#shelves.with(shelfOf(key), shelf));
   }
 
-  get(key: string): Value | undefined {
+  get(key: Key): Value | undefined {
     return this.#shelves[shelfOf(key)]?.get(key);
   }
 
-  has(key: string): boolean {
+  has(key: Key): boolean {
     return this.#shelves[shelfOf(key)]?.has(key) ?? false;
   }
 
-  *entries(): MapIterator<[string, Value]> {
+  *entries(): MapIterator<[Key, Value]> {
     for (const shelf of this.#shelves) yield* shelf.entries();
   }
 
-  *keys(): MapIterator<string> {
+  *keys(): MapIterator<Key> {
     for (const shelf of this.#shelves) yield* shelf.keys();
   }
 
@@ -52,11 +52,11 @@ export class Shelved<Value> implements ReadonlyMap<string, Value> {
     for (const shelf of this.#shelves) yield* shelf.values();
   }
 
-  [Symbol.iterator](): MapIterator<[string, Value]> {
+  [Symbol.iterator](): MapIterator<[Key, Value]> {
     return this.entries();
   }
 
-  forEach(each: (value: Value, key: string, map: ReadonlyMap<string, Value>) => void): void {
+  forEach(each: (value: Value, key: Key, map: ReadonlyMap<Key, Value>) => void): void {
     for (const [key, value] of this) each(value, key, this);
   }
 }

@@ -1,4 +1,5 @@
 /** What the caches and Consul show by now, and what of the memory is void by that. */
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { LockView } from '../../election/observation.ts';
 import { versionOf } from '../../election/trust.ts';
@@ -41,7 +42,7 @@ export const listedAt = ({ listed }: GroupMemory, lock: LockView | null): GroupM
 function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemory {
   const cached = new Map(pods.map(({ pod }) => [pod.uid, pod]));
   const owners = new Set(pods.map(({ pod }) => pod.owner?.uid));
-  const known = (uid: string): boolean => cached.has(uid);
+  const known = (uid: PodUid): boolean => cached.has(uid);
   const newerPods = entriesThat(memory.newerPods, (uid, pod) => {
     const shown = cached.get(uid);
     return shown !== undefined && newer(pod, shown);

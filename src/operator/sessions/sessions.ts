@@ -2,6 +2,7 @@
  * The session sessionManager: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
  * is, or the bucket is another replica's.
  */
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { PodRef } from '../../api/pod.ts';
 import { parseSessionName, sessionName } from '../../election/keys.ts';
@@ -51,7 +52,7 @@ export type SessionManager = {
 type Kept = {
   readonly renewal: Renewal;
   readonly group: string;
-  readonly podUid: string;
+  readonly podUid: PodUid;
   /** null for an adopted one: a session's name holds the uid only. */
   readonly pod: PodRef | null;
   readonly lockDelayMs: number;

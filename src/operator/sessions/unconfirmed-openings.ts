@@ -2,6 +2,7 @@
  * Openings of sessions whose outcome is not known. What one has left is taken, rather than another one made with each attempt: while
  * Consul is slow, sessions would pile up until their TTL is over, which may be a day. One look serves all that are in doubt.
  */
+import type { PodUid } from '../../api/ids.ts';
 import { parseSessionName } from '../../election/keys.ts';
 import type { ConsulSession } from '../../ports/consul.ts';
 import { groupKey } from '../cache/store.ts';
@@ -11,13 +12,13 @@ import { inParallel } from '../common/in-parallel.ts';
 export type Opening = { readonly ttlMs: number; readonly lockDelayMs: number };
 
 export type UnconfirmedOpenings = {
-  note(group: string, podUid: string, opening: Opening): void;
-  inDoubt(group: string, podUid: string): boolean;
+  note(group: string, podUid: PodUid, opening: Opening): void;
+  inDoubt(group: string, podUid: PodUid): boolean;
   /**
    * Resolves once what an opening in doubt left, if anything, has been adopted. Throws ConsulError: nothing more is to be opened then.
    * A session that Consul makes later still is left to expire.
    */
-  settled(group: string, podUid: string, signal: AbortSignal): Promise<void>;
+  settled(group: string, podUid: PodUid, signal: AbortSignal): Promise<void>;
   drop(group: string): void;
 };
 
@@ -28,12 +29,12 @@ export function createUnconfirmedOpenings(ports: {
   readonly sessions: (signal: AbortSignal) => Promise<readonly ConsulSession[]>;
   readonly adopt: (session: ConsulSession, signal: AbortSignal) => Promise<unknown>;
 }): UnconfirmedOpenings {
-  const byGroup = new Map<string, Map<string, Opening>>();
+  const byGroup = new Map<string, Map<PodUid, Opening>>();
   let looking: Promise<void> | null = null;
 
-  const inDoubt = (group: string, podUid: string): boolean => byGroup.get(group)?.has(podUid) === true;
+  const inDoubt = (group: string, podUid: PodUid): boolean => byGroup.get(group)?.has(podUid) === true;
 
-  function forget(group: string, podUid: string): void {
+  function forget(group: string, podUid: PodUid): void {
     const pods = byGroup.get(group);
     pods?.delete(podUid);
     if (pods?.size === 0) byGroup.delete(group);
@@ -52,7 +53,7 @@ export function createUnconfirmedOpenings(ports: {
 
   return {
     note: (group, podUid, opening) =>
-      void byGroup.set(group, (byGroup.get(group) ?? new Map<string, Opening>()).set(podUid, opening)),
+      void byGroup.set(group, (byGroup.get(group) ?? new Map<PodUid, Opening>()).set(podUid, opening)),
     inDoubt,
     settled: async (group, podUid, signal) => {
       while (inDoubt(group, podUid)) {
@@ -66,7 +67,7 @@ export function createUnconfirmedOpenings(ports: {
   };
 }
 
-function isLeft(session: ConsulSession, openings: ReadonlyMap<string, ReadonlyMap<string, Opening>>): boolean {
+function isLeft(session: ConsulSession, openings: ReadonlyMap<string, ReadonlyMap<PodUid, Opening>>): boolean {
   const named = parseSessionName(session.name);
   if (named === null) return false;
   const opening = openings.get(groupKey({ namespace: named.namespace, name: named.group }))?.get(named.podUid);

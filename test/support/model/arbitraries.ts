@@ -1,10 +1,12 @@
 /** Worlds that no history explains: whatever stands on pods and in Consul, by hand, by an older version, by a restore. */
+
 import * as fc from 'fast-check';
 import { CANDIDATE_ANNOTATION, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys, sessionName, syntheticNode } from '../../../src/election/keys.ts';
 import { formatRecord } from '../../../src/election/record.ts';
 import { aPod, type GroupOverrides } from '../builders.ts';
+import { uidOf } from '../ids.ts';
 import { aModel, type Model } from './model.ts';
 import { SPACE } from './replica.ts';
 
@@ -62,7 +64,7 @@ const recordState = fc.oneof(
         generation,
         token,
         writes: token,
-        holder: { pod: holder, uid: `uid-of-${holder}` },
+        holder: { pod: holder, uid: uidOf(holder) },
       }),
     ),
 );
@@ -123,7 +125,7 @@ function podOf(world: AbsurdWorld, name: string, at: number): Pod {
 const openFor = ({ consul }: Model, name: string): string =>
   consul.foreign.openSession({
     node: syntheticNode(SPACE),
-    name: sessionName('default', 'notifier', `uid-of-${name}`),
+    name: sessionName('default', 'notifier', uidOf(name)),
     ttlMs: 30_000,
     lockDelayMs: 0,
   });
@@ -133,7 +135,7 @@ function holderSession(model: Model, holder: string): string {
   if (holder === 'external') {
     return foreign.openSession({ node: 'vm', name: 'consul lock', ttlMs: 0, lockDelayMs: 0 });
   }
-  const name = holder === 'other group' ? sessionName('default', 'other', 'uid-of-a') : null;
+  const name = holder === 'other group' ? sessionName('default', 'other', uidOf('a')) : null;
   if (name === null) return openFor(model, holder);
   return foreign.openSession({ node: syntheticNode(SPACE), name, ttlMs: 30_000, lockDelayMs: 0 });
 }

@@ -28,6 +28,7 @@ import { createReconciler, type Reconciler } from '../../../src/operator/reconci
 import { createAnnouncer } from '../../../src/operator/report/announce.ts';
 import { createStatusWriter } from '../../../src/operator/report/status-writer.ts';
 import { createSessionManager, type SessionManager } from '../../../src/operator/sessions/sessions.ts';
+import { podUid } from '../ids.ts';
 import { createFakeRandom, type FakeClock } from './fake-clock.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
 import { noLog, noMetrics } from './sinks.ts';
@@ -70,7 +71,7 @@ export type Replica = {
   pass(key?: string): void;
   busy(): boolean;
   /** The gate, asked by a pod about `default/notifier`. */
-  ask(podUid: string): GateAnswer;
+  ask(uid: string): GateAnswer;
   glance: Reconciler['glance'];
   /** It has just got the bucket: whoever had it before may have said a grant until now. Without this nobody has. */
   gotBucket(): void;
@@ -276,7 +277,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       if (running === null && !dying.signal.aborted) running = reconcile(key);
     },
     glance: reconciler.glance,
-    ask: (podUid) => ask({ namespace: 'default', name: 'notifier' }, podUid),
+    ask: (uid) => ask({ namespace: 'default', name: 'notifier' }, podUid(uid)),
     gotBucket: () => {
       gotBucketMs = clock.nowMs();
     },

@@ -1,6 +1,8 @@
 /** Objects as the API server sends them, and what the observer reads in them. */
+
 import { changedKeys } from '../checker/groups.ts';
 import { OPERATOR, type WatchedPod } from '../checker/history.ts';
+import { podUid } from '../ids.ts';
 
 export type ManagedFields = {
   readonly manager?: string;
@@ -36,7 +38,7 @@ type Condition = { readonly type: string; readonly status: string };
 export const toWatchedPod = (raw: RawObject): WatchedPod => ({
   namespace: raw.metadata.namespace ?? '',
   name: raw.metadata.name,
-  uid: raw.metadata.uid,
+  uid: podUid(raw.metadata.uid),
   resourceVersion: raw.metadata.resourceVersion,
   labels: raw.metadata.labels ?? {},
   annotations: raw.metadata.annotations ?? {},

@@ -1,4 +1,5 @@
 /** The world of one history: servers, groups, pods and replicas, and what the acts do to them. */
+
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
@@ -6,6 +7,7 @@ import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import { aGroup, aPod } from '../builders.ts';
+import { podUid } from '../ids.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
@@ -115,7 +117,11 @@ export function openStage(
     const name = `operator-${at}`;
     const uid = `uid-${made}-of-${name}`;
     api.foreign.addPod(aPod({ name, uid, labels: { app: 'operator' }, readyTransitionMs: null }));
-    return { id: `${name}_${made}`, pod: { namespace: 'default', name, uid, container: 'operator' }, url: null };
+    return {
+      id: `${name}_${made}`,
+      pod: { namespace: 'default', name, uid: podUid(uid), container: 'operator' },
+      url: null,
+    };
   }
 
   function start(at: number, as: ReplicaIdentity): void {

@@ -19,9 +19,10 @@ import {
   observed,
   theAction,
 } from '../../support/builders-election.ts';
+import { uidOf } from '../../support/ids.ts';
 
 const ask = (o: Partial<Observation> = {}, pod = 'a'): GateAnswer =>
-  answerGate(anObservation(o), `uid-of-${pod}`, MAX_GRANT_MS);
+  answerGate(anObservation(o), uidOf(pod), MAX_GRANT_MS);
 
 const owned = (untilMs: number) => ({ ownership: { kind: 'owned', guard: FENCE, untilMs } }) as const;
 const sessions = (overrides: Parameters<typeof aSession>[1]) => ({

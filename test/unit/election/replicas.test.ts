@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
+import { uidOf } from '../../support/ids.ts';
 
-const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: 'uid-of-a', container: 'operator' };
+const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: uidOf('a'), container: 'operator' };
 const RECORD: ReplicaRecord = {
   v: 1,
   reachesApiServer: false,
@@ -9,7 +10,7 @@ const RECORD: ReplicaRecord = {
   pod: POD,
   url: 'http://10.0.0.1:8080',
 };
-const ENDED = { podUid: 'uid-of-a', startedMs: 1_700_000_001_000, finishedMs: 1_700_000_060_000 };
+const ENDED = { podUid: uidOf('a'), startedMs: 1_700_000_001_000, finishedMs: 1_700_000_060_000 };
 
 describe('a replica’s record', () => {
   it('says what the replica wrote', () => {
@@ -65,7 +66,7 @@ describe('a container that has ended', () => {
   });
 
   it('proves nothing of another pod’s replica, or of one outside Kubernetes', () => {
-    expect(diedIn(since(1_700_000_005_250), { ...ENDED, podUid: 'uid-of-b' })).toBe(false);
+    expect(diedIn(since(1_700_000_005_250), { ...ENDED, podUid: uidOf('b') })).toBe(false);
     expect(diedIn(liveReplica('a', 's', formatReplica({ ...RECORD, pod: null })), ENDED)).toBe(false);
   });
 });

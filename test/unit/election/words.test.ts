@@ -1,4 +1,5 @@
 /** The words that outlive a process: tokens, records, names in Consul. */
+
 import { describe, expect, it } from 'vitest';
 import { renewalIntervalMs, sessionDeadlineMs } from '../../../src/election/deadline.ts';
 import {
@@ -20,6 +21,7 @@ import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { aLock, anObservation, aRecord, observed } from '../../support/builders-election.ts';
+import { podUid } from '../../support/ids.ts';
 
 const SPACE = { prefix: 'leadergroup', cluster: 'prod' };
 
@@ -133,7 +135,7 @@ describe('names in Consul', () => {
       groupsPrefix(SPACE, 31),
       sharedLockKey('shared/cron'),
       replicaSessionName('r1'),
-      sessionName('default', 'notifier', 'uid'),
+      sessionName('default', 'notifier', podUid('uid')),
     ]).toEqual([
       'leadergroup/prod/.cluster',
       'leadergroup-prod',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assertKept, type CheckOptions, check, noLeaderMoved, sentence, writesBy } from '../../support/checker.ts';
 import { aStory, aWatchedGroup, aWatchedPod, type Story } from '../../support/history-builder.ts';
+import { podUid } from '../../support/ids.ts';
 
 /** A leads with token 1, B stands by. */
 function electedStory(): Story {
@@ -96,7 +97,7 @@ describe('a healthy history', () => {
   it('passes a pod recreated under the same name and elected with its own session', () => {
     const story = electedStory();
     story.remove('a');
-    story.pod('a', { uid: 'uid-a2' });
+    story.pod('a', { uid: podUid('uid-a2') });
     story.lock('uid-a2', 2);
     story.promote('uid-a2', 2);
     expect(assertKept(story.history(), exact)).toMatchObject({ elections: 2, handovers: 1 });
@@ -446,7 +447,7 @@ describe('a history that must fail', () => {
       'I6',
       (story) => {
         story.remove('a');
-        story.pod('a', { uid: 'uid-a2' });
+        story.pod('a', { uid: podUid('uid-a2') });
         story.promote('uid-a2', 1);
       },
     ],

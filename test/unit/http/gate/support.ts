@@ -1,4 +1,5 @@
 /** A gate that says what a test tells it, and questions to it without sockets. */
+
 import type { GateAnswer } from '../../../../src/api/gate.ts';
 import { type Addressee, FORWARDED, type Forward } from '../../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../../src/http/gate/routes.ts';
@@ -6,6 +7,7 @@ import { findRoute, type Reply } from '../../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../../src/operator/reconcile/changes.ts';
 import type { Answerer, Gate } from '../../../../src/ports/gate.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
+import { uidOf } from '../../../support/ids.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 
 export const GROUP = '/v1/namespaces/default/leadergroups/notifier';
@@ -13,7 +15,7 @@ export const MEMBER = `${GROUP}/members/a`;
 
 export const leader = (token: number, pod = 'a') => ({
   pod,
-  uid: `uid-of-${pod}`,
+  uid: uidOf(pod),
   token,
   acquireTime: '2026-01-01T00:00:00Z',
 });

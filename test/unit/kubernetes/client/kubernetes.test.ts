@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroupStatus } from '../../../../src/api/leadergroup.ts';
 import { parseLeaderGroup } from '../../../../src/api/parse.ts';
 import { createKubernetes } from '../../../../src/kubernetes/client/kubernetes.ts';
+import { podUid } from '../../../support/ids.ts';
 import { createClient, forever, plainAccess } from '../support/client.ts';
 import { aStatus, json, type Respond, startServer } from '../support/fake-server.ts';
 import { page, rawPod } from '../support/raw.ts';
@@ -15,7 +16,7 @@ const rawGroup = (more: Readonly<Record<string, unknown>> = {}) => ({
 });
 
 const group = { namespace: 'shop', name: 'g', uid: 'uid-g' };
-const pod = { namespace: 'shop', name: 'a', uid: 'uid-a' };
+const pod = { namespace: 'shop', name: 'a', uid: podUid('uid-a') };
 const patch = { labels: { 'leadergroup.dev/role': 'leader' }, annotations: { 'fenced.leadergroup.dev/g': null } };
 
 const status: LeaderGroupStatus = {
@@ -115,7 +116,7 @@ describe('writes', () => {
   it.each([
     [
       'a uid',
-      (w: Awaited<ReturnType<typeof setUp>>) => w.kubernetes.patchPod({ ...pod, uid: '' }, '1', patch, forever),
+      (w: Awaited<ReturnType<typeof setUp>>) => w.kubernetes.patchPod({ ...pod, uid: podUid('') }, '1', patch, forever),
     ],
     ['a resourceVersion', (w: Awaited<ReturnType<typeof setUp>>) => w.kubernetes.patchPod(pod, '', patch, forever)],
     [

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroup, ParsedLeaderGroup } from '../../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../../src/api/pod.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
-import { aGroup, aPod } from '../../../support/builders.ts';
+import { aGroup, aPod, type PodOverrides } from '../../../support/builders.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 
 const KEY = 'default/notifier';
@@ -112,7 +112,7 @@ describe('the store', () => {
 describe('since when a pod is ready', () => {
   const since = (store: ReturnType<typeof createStore>): number | undefined =>
     store.pod('default', 'a')?.readyChangedMs;
-  const a = (overrides: Partial<Pod> = {}): Pod => aPod({ name: 'a', ...overrides });
+  const a = (overrides: PodOverrides = {}): Pod => aPod({ name: 'a', ...overrides });
 
   it('counts from when this process saw it change', async () => {
     const { clock, store } = aStore(aGroup());

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { trackConnectivity } from '../../../../src/operator/connectivity/api-connectivity.ts';
+import { uidOf } from '../../../support/ids.ts';
 import { createFakeClock, settle } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
@@ -63,7 +64,7 @@ describe('the API server', () => {
 
   it('is lost by a patch of which nothing is known, and not by one that is refused', async () => {
     const { clock, link, reach, told, stop } = aReplica();
-    const pod = { namespace: 'default', name: 'a', uid: 'uid-of-a' };
+    const pod = { namespace: 'default', name: 'a', uid: uidOf('a') };
     const patch = { labels: {}, annotations: {} };
     await reach.kubernetes.patchPod(pod, '1', patch, stop.signal);
     link.decide(() => 'answerLost');

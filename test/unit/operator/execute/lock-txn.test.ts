@@ -15,6 +15,7 @@ import {
   OWN_KEYS,
   observed,
 } from '../../../support/builders-election.ts';
+import { uidOf } from '../../../support/ids.ts';
 
 const SHARED = {
   lock: 'shared/cron/.lock',
@@ -22,7 +23,7 @@ const SHARED = {
   token: 'shared/cron/.token',
   earlier: 'ours/.lock',
 };
-const b = { namespace: 'default', name: 'b', uid: 'uid-of-b' };
+const b = { namespace: 'default', name: 'b', uid: uidOf('b') };
 const o = anObservation({ pods: [observed(aPod({ name: 'b' }))] });
 const view = heldBy('a');
 

@@ -1,4 +1,5 @@
 /** Who can be asked about whom, by what the watches have shown. */
+
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../../../src/api/pod.ts';
 import type { Ownership } from '../../../../src/election/observation.ts';
@@ -8,6 +9,7 @@ import { createGate } from '../../../../src/operator/gate/gate.ts';
 import { createChanges } from '../../../../src/operator/reconcile/changes.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
 import { FENCE } from '../../../support/builders-election.ts';
+import { podUid } from '../../../support/ids.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 
 const GROUP = { namespace: 'default', name: 'notifier' };
@@ -82,7 +84,12 @@ describe('a member', () => {
     expect(await confirmed()).toBe(false);
     api.pods.set('a', pod);
     expect(await confirmed()).toBe(true);
-    for (const other of [{ uid: 'new' }, { addresses: ['10.0.0.7'] }, { phase: 'Succeeded' }, { deleting: true }]) {
+    for (const other of [
+      { uid: podUid('new') },
+      { addresses: ['10.0.0.7'] },
+      { phase: 'Succeeded' },
+      { deleting: true },
+    ]) {
       api.pods.set('a', { ...pod, ...other });
       expect(await confirmed(), JSON.stringify(other)).toBe(false);
     }

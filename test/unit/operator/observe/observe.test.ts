@@ -11,6 +11,7 @@ import { createSessionManager } from '../../../../src/operator/sessions/sessions
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { aRecord, FENCE, LOCK_KEY } from '../../../support/builders-election.ts';
 import { frozen } from '../../../support/frozen.ts';
+import { uidOf } from '../../../support/ids.ts';
 import { createFakeClock, createFakeRandom } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -127,7 +128,7 @@ describe('the pods of an observation', () => {
   it('do not include one that the API server said is gone', () => {
     const { memory, see, names } = anObserver();
     see(aPod({ name: 'a' }));
-    memory.learn({ kind: 'podGone', uid: 'uid-of-a' });
+    memory.learn({ kind: 'podGone', uid: uidOf('a') });
     expect(names()).toEqual([]);
   });
 
@@ -311,7 +312,7 @@ describe('an observation', () => {
     const { observe, see, clock, memory, look } = anObserver();
     see(aPod({ name: 'a' }));
     memory.learn({ kind: 'podRead', pod: aPod({ name: 'gone', resourceVersion: '200' }) });
-    memory.learn({ kind: 'podRepaired', uid: 'uid-of-a', atMs: clock.nowMs() - 60_000, atWallMs: 0 });
+    memory.learn({ kind: 'podRepaired', uid: uidOf('a'), atMs: clock.nowMs() - 60_000, atWallMs: 0 });
     memory.learn({ kind: 'podsListed', version: 'of another lock', pods: [] });
     memory.learn({ kind: 'groupChanged', group: aGroup({ uid: 'earlier' }) });
     const before = frozen(memory.now);
@@ -341,9 +342,9 @@ describe('what was learnt', () => {
   it('of written-off pods counts for one version of the lock', () => {
     const { locks, memory, look } = anObserver();
     locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
-    memory.learn({ kind: 'podFenced', uid: 'uid-of-a', version: '0/0' });
-    expect(look().fenced.has('uid-of-a')).toBe(true);
-    memory.learn({ kind: 'podFenced', uid: 'uid-of-a', version: '4' });
+    memory.learn({ kind: 'podFenced', uid: uidOf('a'), version: '0/0' });
+    expect(look().fenced.has(uidOf('a'))).toBe(true);
+    memory.learn({ kind: 'podFenced', uid: uidOf('a'), version: '4' });
     expect(look().fenced.size).toBe(0);
   });
 });

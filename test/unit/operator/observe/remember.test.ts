@@ -1,10 +1,12 @@
 /** The memory of a group is one pure function of what came before and of one outcome. */
+
 import { describe, expect, it } from 'vitest';
 import { freshMemory, type GroupMemory, type WriteRefusal } from '../../../../src/operator/observe/memory.ts';
 import { type Outcome, remember } from '../../../../src/operator/observe/remember.ts';
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { heldBy } from '../../../support/builders-election.ts';
 import { frozen } from '../../../support/frozen.ts';
+import { podUid } from '../../../support/ids.ts';
 
 const a = aPod({ name: 'a', resourceVersion: '10' });
 const uid = a.uid;
@@ -31,7 +33,7 @@ const written = (ownerBefore: string | null, resourceVersion = '11', atMs = 7): 
   atMs,
 });
 const repaired = (atMs: number): Outcome => ({ kind: 'podRepaired', uid, atMs, atWallMs: 1000 + atMs });
-const fenced = (of: string, version: string): Outcome => ({ kind: 'podFenced', uid: of, version });
+const fenced = (of: string, version: string): Outcome => ({ kind: 'podFenced', uid: podUid(of), version });
 
 /** The caches show these pods, the lock as it is held by a, and nothing of an outage. */
 const shown = (pods: readonly (typeof a)[], overrides: Partial<Extract<Outcome, { kind: 'shown' }>> = {}): Outcome => ({

@@ -30,7 +30,7 @@ describe('a map with one entry more or less', () => {
   });
 
   it('leaves the one that it was made from as it is', () => {
-    const before = Shelved.of([['a', 1]]);
+    const before = Shelved.of<string, number>([['a', 1]]);
     const after = before.with('b', 2).without('a');
     expect([[...before], [...after]]).toEqual([[['a', 1]], [['b', 2]]]);
     expect([before.without('x'), removed(before, 'x'), entriesThat(before, () => true)]).toEqual([

@@ -11,6 +11,7 @@ import { placement } from '../../../../src/election/placement.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import { ForeignClusterError } from '../../../../src/operator/sharding/membership.ts';
 import { createOwnership } from '../../../../src/operator/sharding/ownership.ts';
+import { podUid, uidOf } from '../../../support/ids.ts';
 import { createFakeClock, createFakeRandom, type FakeClock, settle } from '../../../support/model/fake-clock.ts';
 import { createLink, type Link } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -104,7 +105,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
 }
 
 const podOf = (uid: string | null) =>
-  uid === null ? null : { namespace: 'leadergroup-system', name: 'operator', uid, container: 'operator' };
+  uid === null ? null : { namespace: 'leadergroup-system', name: 'operator', uid: podUid(uid), container: 'operator' };
 
 const ownSession = (consul: WorldConsul, id: string): string =>
   consul.sessions().find(({ name }) => name === `replica/${id}`)?.id ?? '';
@@ -152,7 +153,7 @@ describe('a replica that is alone', () => {
     const world = aWorld();
     world.consul.foreign.openSession({
       node: NODE,
-      name: sessionName('default', 'notifier', 'uid-of-a'),
+      name: sessionName('default', 'notifier', uidOf('a')),
       ttlMs: 30_000,
       lockDelayMs: 0,
     });

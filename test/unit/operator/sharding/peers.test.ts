@@ -3,13 +3,14 @@ import type { LiveReplica } from '../../../../src/election/replicas.ts';
 import { createPeers } from '../../../../src/operator/sharding/peers.ts';
 import type { ContainerTermination } from '../../../../src/ports/kubernetes.ts';
 import { aPod } from '../../../support/builders.ts';
+import { uidOf } from '../../../support/ids.ts';
 import { createFakeClock, settle } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { noLog } from '../../../support/model/sinks.ts';
 import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
 import { createWorldConsul } from '../../../support/model/world-consul.ts';
 
-const POD = { namespace: 'default', name: 'operator-b', uid: 'uid-of-operator-b', container: 'operator' };
+const POD = { namespace: 'default', name: 'operator-b', uid: uidOf('operator-b'), container: 'operator' };
 const ENDED: ContainerTermination = { podUid: POD.uid, startedMs: 1000, finishedMs: 60_000 };
 
 /** Replica a, which looks after its peer b. */
@@ -81,7 +82,7 @@ describe('a replica whose pod is not ready', () => {
 
   it('keeps its session when another pod of its name has ended', async () => {
     const peer = aPeer();
-    peer.report({ ...ENDED, podUid: 'uid-of-another' });
+    peer.report({ ...ENDED, podUid: uidOf('another') });
     peer.notReady();
     await peer.clock.advance(60_000);
     expect(peer.lives()).toBe(true);

@@ -2,6 +2,7 @@
  * Consul's bodies into the port's types. Everything is checked: whoever answers at that address may be no Consul at all.
  * A body that is not as expected is a MalformedAnswer, which consul.ts turns into a ConsulError.
  */
+import { type SessionId, sessionId } from '../api/ids.ts';
 import type { ConsulSession, KvEntry, TxnOp, TxnRejection } from '../ports/consul.ts';
 import { parseDuration } from './durations.ts';
 import { LOCK_FLAG } from './encode.ts';
@@ -62,7 +63,7 @@ function entryOf(raw: unknown): KvEntry {
     key: textOf(fields, 'Key'),
     value: valueOf(fields),
     isLock: fields['Flags'] === LOCK_FLAG,
-    session: session === '' ? null : session,
+    session: session === '' ? null : sessionId(session),
     createIndex: countOf(fields, 'CreateIndex'),
     modifyIndex: countOf(fields, 'ModifyIndex'),
   };
@@ -73,7 +74,7 @@ function sessionOf(raw: unknown): ConsulSession {
   const ttlMs = parseDuration(textOf(fields, 'TTL'));
   if (ttlMs === null) throw new MalformedAnswer('TTL is not a duration');
   return {
-    id: textOf(fields, 'ID'),
+    id: sessionId(textOf(fields, 'ID')),
     name: textOf(fields, 'Name'),
     node: textOf(fields, 'Node'),
     ttlMs,
@@ -90,10 +91,10 @@ export const decodeSessions = (text: string): readonly ConsulSession[] =>
   listOf(parseJson(text), 'the answer').map(sessionOf);
 
 /** The answer of /session/create. */
-export function decodeSessionId(text: string): string {
+export function decodeSessionId(text: string): SessionId {
   const id = textOf(fieldsOf(parseJson(text), 'the answer'), 'ID');
   if (id === '') throw new MalformedAnswer('ID is empty');
-  return id;
+  return sessionId(id);
 }
 
 /** The answer of a recursive /kv read. */

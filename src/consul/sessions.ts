@@ -1,4 +1,5 @@
 /** Sessions, and the synthetic node that they are bound to. */
+import type { SessionId } from '../api/ids.ts';
 import type { Consul, ConsulSession } from '../ports/consul.ts';
 import type { Call, Caller } from './caller.ts';
 import { decodeSessionId, decodeSessions, decodeTrue, MalformedAnswer } from './decode.ts';
@@ -30,7 +31,7 @@ function readSessions(answer: Answer, attempt: Attempt): readonly ConsulSession[
   return decodeSessions(answer.text);
 }
 
-const renewal = (session: string): Call<'renewed' | 'lost'> => ({
+const renewal = (session: SessionId): Call<'renewed' | 'lost'> => ({
   operation: 'renewSession',
   what: `renew session ${session}`,
   write: true,
@@ -55,7 +56,7 @@ const registration = (node: string): Call<void> => ({
   read: ({ text }) => decodeTrue(text),
 });
 
-const info = (session: string): Call<ConsulSession | null> => ({
+const info = (session: SessionId): Call<ConsulSession | null> => ({
   operation: 'sessionInfo',
   what: `read session ${session}`,
   write: false,

@@ -3,7 +3,7 @@
  * protocol: fence, let every grant expire, move the lock by one transaction, promote. No other order can be written down: whom a promotion
  * is for, and that it may be, is said by the transaction before it and by nothing else.
  */
-import type { PodUid } from '../api/ids.ts';
+import type { PodUid, SessionId } from '../api/ids.ts';
 import type { Condition } from '../api/leadergroup.ts';
 import type { OwnerRef, PodRef } from '../api/pod.ts';
 import type { BucketGuard, LockView } from './observation.ts';
@@ -34,7 +34,7 @@ export type TokenRule =
   | { readonly kind: 'keep'; readonly token: number }
   | { readonly kind: 'above'; readonly token: number };
 
-export type Holder = { readonly session: string; readonly pod: PodRef };
+export type Holder = { readonly session: SessionId; readonly pod: PodRef };
 
 /**
  * What every transaction on a lock has: under the plan's bucket session and at the version the plan saw, the lock leaves one session (or none)
@@ -49,9 +49,9 @@ type Change = {
 };
 
 /** `from`: session that gives it up; null: it is free, or stays with `to`. `to`: who has it afterwards. */
-export type Locking = Change & { readonly from: string | null; readonly to: Holder };
+export type Locking = Change & { readonly from: SessionId | null; readonly to: Holder };
 /** Nobody has it afterwards. */
-export type Unlocking = Change & { readonly from: string; readonly to: null };
+export type Unlocking = Change & { readonly from: SessionId; readonly to: null };
 export type LockTransaction = Locking | Unlocking;
 
 export type Fence = {
@@ -65,13 +65,13 @@ export type Preparation =
   | { readonly do: 'addFinalizer' }
   | { readonly do: 'removeFinalizer' }
   | { readonly do: 'readLock' }
-  | { readonly do: 'readHolderSession'; readonly session: string }
+  | { readonly do: 'readHolderSession'; readonly session: SessionId }
   | { readonly do: 'readGroup' }
   | { readonly do: 'listPods' }
   /** Opens a session for each pod that has none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
   /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
-  | { readonly do: 'destroySessions'; readonly sessions: readonly string[] }
+  | { readonly do: 'destroySessions'; readonly sessions: readonly SessionId[] }
   /** What stays of a deleted group in Consul: its last token, so that a group of this name goes on above it. Never in a shared key. */
   | {
       readonly do: 'bury';

@@ -2,14 +2,14 @@
  * Everything one decision rests on, gathered before it is made. Plain values: the planner reads no clock, no cache and
  * no network, so that the same observation always makes the same plan.
  */
-import type { PodUid } from '../api/ids.ts';
+import type { PodUid, SessionId } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import type { LockRecord } from './record.ts';
 
 /** A session that this operator keeps alive for one member. Gone from the observation once Consul says it is lost. */
 export type MemberSession = {
-  readonly id: string;
+  readonly id: SessionId;
   readonly podUid: PodUid;
   /** The session's own, which may differ from the spec's after an edit. */
   readonly ttlMs: number;
@@ -99,7 +99,7 @@ export type LockView = {
   /** Every key that a transaction on this lock must find unchanged; the lock itself first. */
   readonly versions: readonly KeyVersion[];
   /** Session that holds it. */
-  readonly session: string | null;
+  readonly session: SessionId | null;
   /** null: missing or unreadable. */
   readonly record: LockRecord | null;
   /** Counter beside a lockKey; 0 when missing or unreadable. */
@@ -116,7 +116,7 @@ export type ExternalSession =
   | { readonly kind: 'external'; readonly name: string; readonly node: string };
 
 /** Proof of bucket ownership that every transaction carries: fails when the bucket is no longer this session's. */
-export type BucketGuard = { readonly key: string; readonly session: string };
+export type BucketGuard = { readonly key: string; readonly session: SessionId };
 
 export type Ownership =
   /** `untilMs`: monotonic milliseconds from which it could be another's, the deadline of the replica's own session. */

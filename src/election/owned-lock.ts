@@ -1,4 +1,5 @@
 /** The lock of a group whose bucket is ours: found out once for a plan, and passed on to whatever acts on it. */
+import type { SessionId } from '../api/ids.ts';
 import type { BucketGuard, LockView, MemberSession, Observation } from './observation.ts';
 import { holderAmong } from './sessions.ts';
 
@@ -13,7 +14,7 @@ export type FreeLock = Known & { readonly kind: 'free'; readonly session: null }
 export type HeldLock = Known & { readonly kind: 'held'; readonly session: MemberSession };
 
 /** Held by a session that is none of ours, or not yet known to be. */
-export type LockElsewhere = Known & { readonly kind: 'elsewhere'; readonly session: null; readonly by: string };
+export type LockElsewhere = Known & { readonly kind: 'elsewhere'; readonly session: null; readonly by: SessionId };
 
 export type KnownLock = FreeLock | HeldLock | LockElsewhere;
 export type OwnedLock = UnreadLock | KnownLock;

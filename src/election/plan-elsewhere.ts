@@ -1,4 +1,5 @@
 /** The lock is held by a session that is none of ours, or not yet known to be. */
+import type { SessionId } from '../api/ids.ts';
 import { plainText } from '../api/plain-text.ts';
 import type { Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
@@ -31,5 +32,5 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
 const NAME_LENGTH = 100;
 
 /** Consul takes any text as the name of a session. */
-export const externalName = (name: string, node: string, session: string): string =>
+export const externalName = (name: string, node: string, session: SessionId): string =>
   `"${name === '' ? 'unnamed session' : plainText(name, NAME_LENGTH)}" on node ${plainText(node, NAME_LENGTH)} (session ${session})`;

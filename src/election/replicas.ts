@@ -1,5 +1,5 @@
 /** What a replica says of itself in Consul, under its own key, which its own session holds. */
-import { type PodUid, podUid } from '../api/ids.ts';
+import { type PodUid, podUid, type SessionId } from '../api/ids.ts';
 import { isObject, isText, parseJson } from './json.ts';
 
 /** The pod a replica runs in. Its container: a pod may have others, and they may end without it. */
@@ -24,7 +24,7 @@ export type ReplicaRecord = {
 /** A replica whose session is alive, as far as Consul has found out. */
 export type LiveReplica = {
   readonly id: string;
-  readonly session: string;
+  readonly session: SessionId;
   readonly reachesApiServer: boolean;
   readonly sinceMs: number;
   readonly pod: ReplicaPod | null;
@@ -45,7 +45,7 @@ const UNREADABLE: ReplicaRecord = {
   url: null,
 };
 
-export function liveReplica(id: string, session: string, value: string | null): LiveReplica {
+export function liveReplica(id: string, session: SessionId, value: string | null): LiveReplica {
   const { reachesApiServer, sinceMs, pod, url } = parse(value) ?? UNREADABLE;
   return { id, session, reachesApiServer, sinceMs, pod, url };
 }

@@ -1,4 +1,5 @@
 /** Which of a member's sessions counts, and which are missing or left over. */
+import type { SessionId } from '../api/ids.ts';
 import type { PodRef } from '../api/pod.ts';
 import type { Preparation } from './actions.ts';
 import { rankedCandidates } from './candidates.ts';
@@ -39,7 +40,7 @@ export const unsuited = (o: Observation): readonly PodRef[] =>
  * Sessions that no one needs any more: their pod is not known here any more, or a newer one of the same pod suits and
  * this one does not hold the lock.
  */
-export function leftOver(o: Observation): readonly string[] {
+export function leftOver(o: Observation): readonly SessionId[] {
   const needed = new Set(o.pods.flatMap((observed) => suitableSession(o, observed)?.id ?? []));
   const replaced = ({ podUid }: MemberSession) =>
     o.sessions.some((other) => other.podUid === podUid && needed.has(other.id));

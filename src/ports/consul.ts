@@ -1,7 +1,8 @@
 /** What the operator needs of Consul. The adapter is src/consul; the simulation brings another. */
+import type { SessionId } from '../api/ids.ts';
 
 export type ConsulSession = {
-  readonly id: string;
+  readonly id: SessionId;
   readonly name: string;
   readonly node: string;
   /** As Consul holds it, not as any spec wants it. 0: no TTL. */
@@ -19,18 +20,18 @@ export type KvEntry = {
   /** Whether the flags are api.Lock's magic number (3304740253564472344). */
   readonly isLock: boolean;
   /** Holder of the lock; null when nobody holds it. The only truth about ownership: a value outlives its writer. */
-  readonly session: string | null;
+  readonly session: SessionId | null;
   readonly createIndex: number;
   readonly modifyIndex: number;
 };
 
 /** A verb of /v1/txn. Every write carries api.Lock's flag, so that `consul lock` interoperates. Values are UTF-8 text. */
 export type TxnOp =
-  | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
+  | { readonly verb: 'check-session'; readonly key: string; readonly session: SessionId }
   | { readonly verb: 'check-index'; readonly key: string; readonly index: number }
   | { readonly verb: 'check-not-exists'; readonly key: string }
-  | { readonly verb: 'lock'; readonly key: string; readonly session: string; readonly value: string }
-  | { readonly verb: 'unlock'; readonly key: string; readonly session: string; readonly value: string }
+  | { readonly verb: 'lock'; readonly key: string; readonly session: SessionId; readonly value: string }
+  | { readonly verb: 'unlock'; readonly key: string; readonly session: SessionId; readonly value: string }
   | { readonly verb: 'set'; readonly key: string; readonly value: string }
   | { readonly verb: 'delete'; readonly key: string };
 
@@ -71,13 +72,13 @@ export type Consul = {
   createSession(
     request: { readonly node: string; readonly name: string; readonly ttlMs: number; readonly lockDelayMs: number },
     signal: AbortSignal,
-  ): Promise<string>;
+  ): Promise<SessionId>;
   /** `lost`: Consul says there is no such session, which is final. */
-  renewSession(id: string, signal: AbortSignal): Promise<'renewed' | 'lost'>;
+  renewSession(id: SessionId, signal: AbortSignal): Promise<'renewed' | 'lost'>;
   /** Idempotent. Applies the lock-delay to what the session holds: unlock first. */
-  destroySession(id: string, signal: AbortSignal): Promise<void>;
+  destroySession(id: SessionId, signal: AbortSignal): Promise<void>;
   /** Consistent. */
-  sessionInfo(id: string, signal: AbortSignal): Promise<ConsulSession | null>;
+  sessionInfo(id: SessionId, signal: AbortSignal): Promise<ConsulSession | null>;
   /** Consistent. Trap: without the right to read sessions Consul answers an empty list, not an error. */
   listSessions(node: string, signal: AbortSignal): Promise<readonly ConsulSession[]>;
   /** All or nothing. Throws ConsulError `unknown` when the request was sent and no answer tells what became of it. */

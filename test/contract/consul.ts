@@ -2,8 +2,11 @@
  * What the operator relies on Consul for, as cases that the simulated and the real one must both pass: so the simulation tells of
  * the Consul that there is.
  */
+
 import { expect, it } from 'vitest';
+import type { SessionId } from '../../src/api/ids.ts';
 import { type Consul, ConsulError, type KvEntry, type TxnOp, type TxnResult } from '../../src/ports/consul.ts';
+import { sessionId } from '../support/ids.ts';
 
 export type ContractConsul = {
   readonly consul: Consul;
@@ -23,7 +26,7 @@ let used = 0;
 /** Every case has keys of its own. */
 const freshKey = (): string => `contract/${Date.now().toString(36)}-${process.pid}-${(used += 1)}/.lock`;
 
-const open = (c: ContractConsul, lockDelayMs = 0, ttlMs = TTL_MS): Promise<string> =>
+const open = (c: ContractConsul, lockDelayMs = 0, ttlMs = TTL_MS): Promise<SessionId> =>
   c.consul.createSession({ node: c.node, name: `contract/${used}`, ttlMs, lockDelayMs }, signal);
 
 const txn = (c: ContractConsul, ...ops: readonly TxnOp[]): Promise<TxnResult> => c.consul.txn(ops, signal);
@@ -53,10 +56,10 @@ const plain = (text: string): string =>
 const read = async (c: ContractConsul, key: string): Promise<KvEntry | null> =>
   (await c.consul.readKeys([key], signal))[0] ?? null;
 
-const lock = (key: string, session: string, value = 'v'): TxnOp => ({ verb: 'lock', key, session, value });
-const unlock = (key: string, session: string, value = 'u'): TxnOp => ({ verb: 'unlock', key, session, value });
+const lock = (key: string, session: SessionId, value = 'v'): TxnOp => ({ verb: 'lock', key, session, value });
+const unlock = (key: string, session: SessionId, value = 'u'): TxnOp => ({ verb: 'unlock', key, session, value });
 
-const NO_SESSION = 'no-such-session';
+const NO_SESSION = sessionId('no-such-session');
 
 export function consulContract(given: () => ContractConsul): void {
   const test = (name: string, body: (c: ContractConsul, key: string) => Promise<void>): void =>
@@ -214,7 +217,7 @@ export function consulContract(given: () => ContractConsul): void {
 
   test('later sessions have higher indexes', async (c) => {
     const [one, two] = [await open(c), await open(c)];
-    const info = async (id: string): Promise<number> => (await c.consul.sessionInfo(id, signal))?.createIndex ?? 0;
+    const info = async (id: SessionId): Promise<number> => (await c.consul.sessionInfo(id, signal))?.createIndex ?? 0;
     expect(await info(two)).toBeGreaterThan(await info(one));
   });
 

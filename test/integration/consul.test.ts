@@ -1,4 +1,5 @@
 /** The Consul adapter against the real Consul: what the operator relies on is what Consul does. */
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,15 +11,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { releasePort, reservePort } from '../../dev/cluster/ports.ts';
 import { poll } from '../../dev/cluster/run.ts';
 import { ensureTools } from '../../dev/tools/index.ts';
+import type { SessionId } from '../../src/api/ids.ts';
 import { type ConsulClient, type ConsulOptions, type ConsulTls, createConsul } from '../../src/consul/consul.ts';
 import { ConsulError, type ConsulErrorKind, type TxnOp, type TxnRejection } from '../../src/ports/consul.ts';
+import { sessionId } from '../support/ids.ts';
 
 const run = promisify(execFile);
 
 const FLAG = '3304740253564472344';
 const NODE = 'leadergroup-test';
 const MANAGEMENT_TOKEN = '5f3c0e0a-0000-4000-8000-00000000aaaa';
-const NO_SUCH_SESSION = '00000000-0000-4000-8000-000000000000';
+const NO_SUCH_SESSION = sessionId('00000000-0000-4000-8000-000000000000');
 
 type Agent = {
   readonly address: string;
@@ -154,10 +157,10 @@ const aKey = (name = '.lock'): string => `leadergroup/test/${randomUUID()}/${nam
 const aSession = (
   consul: ConsulClient,
   { ttlMs = 60_000, lockDelayMs = 0, name = 'ns/group/uid' } = {},
-): Promise<string> => consul.createSession({ node: NODE, name, ttlMs, lockDelayMs }, never);
+): Promise<SessionId> => consul.createSession({ node: NODE, name, ttlMs, lockDelayMs }, never);
 
-const lock = (key: string, session: string, value = 'v'): TxnOp => ({ verb: 'lock', key, session, value });
-const unlock = (key: string, session: string, value = 'v'): TxnOp => ({ verb: 'unlock', key, session, value });
+const lock = (key: string, session: SessionId, value = 'v'): TxnOp => ({ verb: 'lock', key, session, value });
+const unlock = (key: string, session: SessionId, value = 'v'): TxnOp => ({ verb: 'unlock', key, session, value });
 
 async function commit(consul: ConsulClient, ...ops: readonly TxnOp[]) {
   const result = await consul.txn(ops, never);
@@ -241,7 +244,7 @@ describe('Consul', () => {
       await consul.destroySession(id, never);
       expect(await consul.renewSession(id, never)).toBe('lost');
       expect(await consul.sessionInfo(id, never)).toBeNull();
-      expect(await consul.renewSession('no/such session', never)).toBe('lost');
+      expect(await consul.renewSession(sessionId('no/such session'), never)).toBe('lost');
     });
 
     it('not renewed for twice its TTL frees its lock and leaves the value, which names the last holder', async () => {
@@ -382,19 +385,24 @@ describe('Consul', () => {
   });
 
   describe('a rejected transaction', () => {
-    type Scene = { readonly key: string; readonly holder: string; readonly other: string; readonly index: number };
+    type Scene = {
+      readonly key: string;
+      readonly holder: SessionId;
+      readonly other: SessionId;
+      readonly index: number;
+    };
     const cases: readonly (readonly [TxnRejection['reason'], string, (scene: Scene) => TxnOp])[] = [
       ['held', 'lock is already held', ({ key, other }) => lock(key, other)],
       ['invalid-session', `invalid session "${NO_SUCH_SESSION}"`, ({ key }) => lock(`${key}x`, NO_SUCH_SESSION)],
       [
         'session-check',
         'failed session check for key',
-        ({ key, other }) => ({ verb: 'check-session', key, session: other }),
+        ({ key, other }) => ({ verb: 'check-session', key, session: sessionId(other) }),
       ],
       [
         'session-check',
         "doesn't exist",
-        ({ key, other }) => ({ verb: 'check-session', key: `${key}x`, session: other }),
+        ({ key, other }) => ({ verb: 'check-session', key: `${key}x`, session: sessionId(other) }),
       ],
       [
         'index-check',
@@ -405,7 +413,7 @@ describe('Consul', () => {
       ['exists', 'exists', ({ key }) => ({ verb: 'check-not-exists', key })],
       ['not-holder', "lock isn't held, or is held by another session", ({ key, other }) => unlock(key, other)],
       ['not-holder', "lock isn't held, or is held by another session", ({ key, other }) => unlock(`${key}x`, other)],
-      ['other', 'missing session', ({ key }) => lock(`${key}x`, '')],
+      ['other', 'missing session', ({ key }) => lock(`${key}x`, sessionId(''))],
       ['other', 'Must provide key', () => ({ verb: 'set', key: '', value: '' })],
     ];
 

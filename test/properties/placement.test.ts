@@ -1,8 +1,10 @@
 /** Which replica should own which bucket. */
+
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { desiredOwners, placement } from '../../src/election/placement.ts';
 import type { LiveReplica } from '../../src/election/replicas.ts';
+import { sessionId } from '../support/ids.ts';
 
 const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 40 });
 
@@ -58,7 +60,7 @@ describe('placement', () => {
 describe('desired owners', () => {
   const live = (id: string, reachesApiServer: boolean): LiveReplica => ({
     id,
-    session: `session-of-${id}`,
+    session: sessionId(`session-of-${id}`),
     reachesApiServer,
     sinceMs: 0,
     pod: null,

@@ -21,7 +21,7 @@ import { createLineReader } from '../../src/kubernetes/reflector/lines.ts';
 import { ListWatchError } from '../../src/kubernetes/reflector/list-watch.ts';
 import { readWatchEvent } from '../../src/kubernetes/reflector/watch-event.ts';
 import { aGroup, aLeader, aPod } from '../support/builders.ts';
-import { podUid } from '../support/ids.ts';
+import { podUid, sessionId } from '../support/ids.ts';
 import { trying } from '../support/model/seed.ts';
 import { rawGroup, rawPod } from '../support/simulation/render.ts';
 import { anything, bent, jsonText } from './support/values.ts';
@@ -156,7 +156,7 @@ describe('a lock’s value', () => {
     const ended = { podUid: podUid('u'), startedMs: 0, finishedMs: Number.MAX_SAFE_INTEGER };
     fc.assert(
       fc.property(fc.oneof(text, bent(REPLICA).map(jsonText)), (value) => {
-        const replica = liveReplica('id', 'session', value);
+        const replica = liveReplica('id', sessionId('session'), value);
         if (diedIn(replica, ended)) expect(replica.pod?.uid).toBe('u');
       }),
       RUNS,
@@ -190,7 +190,7 @@ describe('a body of Consul', () => {
   it('is committed only with one result for each write, of the very key', () => {
     const ops = [
       { verb: 'check-index', key: 'k', index: 3 },
-      { verb: 'lock', key: 'k', session: 's', value: 'v' },
+      { verb: 'lock', key: 'k', session: sessionId('s'), value: 'v' },
     ] as const;
     fc.assert(
       fc.property(body({ Results: [{ KV: ENTRY }], Errors: null }), (text) => {

@@ -2,6 +2,7 @@
  * Servers that answer anything at all, over real sockets: every call ends, with what it documents, and nothing counts as done that
  * the answer does not clearly say was done.
  */
+
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
@@ -10,6 +11,7 @@ import { createKubernetes } from '../../src/kubernetes/client/kubernetes.ts';
 import { type Consul, ConsulError } from '../../src/ports/consul.ts';
 import { type Kubernetes, KubernetesError } from '../../src/ports/kubernetes.ts';
 import { aLeader, aPod } from '../support/builders.ts';
+import { sessionId } from '../support/ids.ts';
 import { trying } from '../support/model/seed.ts';
 import { rawPod } from '../support/simulation/render.ts';
 import { createClient, plainAccess } from '../unit/kubernetes/support/client.ts';
@@ -29,9 +31,9 @@ describe('a Consul that answers anything', () => {
   const CALLS: Readonly<Record<string, (consul: Consul) => Promise<unknown>>> = {
     registerNode: (consul) => consul.registerNode('n', signal),
     createSession: (consul) => consul.createSession({ node: 'n', name: 'x', ttlMs: 10_000, lockDelayMs: 0 }, signal),
-    renewSession: (consul) => consul.renewSession('s', signal),
-    destroySession: (consul) => consul.destroySession('s', signal),
-    sessionInfo: (consul) => consul.sessionInfo('s', signal),
+    renewSession: (consul) => consul.renewSession(sessionId('s'), signal),
+    destroySession: (consul) => consul.destroySession(sessionId('s'), signal),
+    sessionInfo: (consul) => consul.sessionInfo(sessionId('s'), signal),
     listSessions: (consul) => consul.listSessions('n', signal),
     readKeys: (consul) => consul.readKeys(['k'], signal),
     readPrefix: (consul) => consul.readPrefix('k', { index: 0, waitMs: 100 }, signal),
@@ -70,7 +72,7 @@ describe('a Consul that answers anything', () => {
         server.answer(answer, end);
         const consul = open(server.address);
         const outcome = await consul
-          .txn([{ verb: 'lock', key: 'k', session: 's', value: 'v' }], signal)
+          .txn([{ verb: 'lock', key: 'k', session: sessionId('s'), value: 'v' }], signal)
           .catch((error: unknown) => error);
         consul.close();
         if (outcome instanceof Error) expect(outcome).toBeInstanceOf(ConsulError);

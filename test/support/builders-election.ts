@@ -8,7 +8,7 @@ import { highestObservedToken } from '../../src/election/observed-tokens.ts';
 import type { FreeLock, HeldLock } from '../../src/election/owned-lock.ts';
 import type { LockRecord } from '../../src/election/record.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
-import { uidOf } from './ids.ts';
+import { sessionId, sessionOf, uidOf } from './ids.ts';
 
 export const LOCK_KEY = 'leadergroup/test/groups/09/default/notifier/0/.lock';
 export const OWN_KEYS = {
@@ -17,7 +17,7 @@ export const OWN_KEYS = {
   token: null,
   earlier: LOCK_KEY.replace('.lock', '.record'),
 } as const;
-export const FENCE = { key: 'leadergroup/test/buckets/09/.lock', session: 'session-of-replica' };
+export const FENCE = { key: 'leadergroup/test/buckets/09/.lock', session: sessionId('session-of-replica') };
 export const NOW_MS = 100_000;
 
 export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): ObservedPod => ({
@@ -37,8 +37,11 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   ...overrides,
 });
 
-export const aSession = (name: string, overrides: Partial<MemberSession> = {}): MemberSession => ({
-  id: `session-of-${name}`,
+/** `id`: any text. */
+export type SessionOverrides = Partial<Omit<MemberSession, 'id'>> & { readonly id?: string };
+
+export const aSession = (name: string, { id, ...overrides }: SessionOverrides = {}): MemberSession => ({
+  id: id === undefined ? sessionOf(name) : sessionId(id),
   podUid: uidOf(name),
   ttlMs: 30_000,
   lockDelayMs: 0,
@@ -57,9 +60,12 @@ export const aRecord = (name: string, token: number, overrides: Partial<LockReco
   ...overrides,
 });
 
-export const aLock = (overrides: Partial<LockView> = {}): LockView => ({
+/** `session`: any text. */
+export type LockOverrides = Partial<Omit<LockView, 'session'>> & { readonly session?: string | null };
+
+export const aLock = ({ session, ...overrides }: LockOverrides = {}): LockView => ({
   versions: [{ key: LOCK_KEY, index: 40 }],
-  session: null,
+  session: session == null ? null : sessionId(session),
   record: null,
   sharedToken: 0,
   earlierToken: null,

@@ -1,7 +1,10 @@
 /** Identities of tests, cast in one place. */
-import { type PodUid, podUid } from '../../src/api/ids.ts';
+import { type PodUid, podUid, type SessionId, sessionId } from '../../src/api/ids.ts';
 
-export { podUid };
+export { podUid, sessionId };
 
 /** As `aPod` gives it. */
 export const uidOf = (name: string): PodUid => podUid(`uid-of-${name}`);
+
+/** As `aSession` gives it. */
+export const sessionOf = (name: string): SessionId => sessionId(`session-of-${name}`);

@@ -1,4 +1,5 @@
 /** Reads that a plan asks for before it decides, and the sessions it wants opened or given up. */
+import type { SessionId } from '../../api/ids.ts';
 import type { OwnerRef, PodRef } from '../../api/pod.ts';
 import { parseSessionName } from '../../election/keys.ts';
 import type { ExternalSession } from '../../election/observation.ts';
@@ -19,7 +20,7 @@ export async function readLock({ ports, group, memory, signal }: Run): Promise<S
 }
 
 /** Who holds the lock: one of ours from an earlier life is adopted, anyone else is remembered as an external holder. */
-export async function readHolderSession(run: Run, id: string): Promise<Step> {
+export async function readHolderSession(run: Run, id: SessionId): Promise<Step> {
   const { consul, sessionManager, locks } = run.ports;
   const session = await consul.sessionInfo(id, run.signal).catch((error: unknown) => hidden(run, id, error));
   if (session === 'hidden') return OK;
@@ -35,7 +36,7 @@ export async function readHolderSession(run: Run, id: string): Promise<Step> {
  * A shared lock may be held by a session on a node that our token may not read. Ours are all on our own node, so it is a
  * external's, whoever that is.
  */
-function hidden(run: Run, id: string, error: unknown): 'hidden' {
+function hidden(run: Run, id: SessionId, error: unknown): 'hidden' {
   const shared = run.group.spec.lockKey !== null;
   if (!shared || !(error instanceof ConsulError) || error.kind !== 'denied') throw error;
   const external = { kind: 'external', name: '', node: 'that the Consul token may not read' } as const;
@@ -116,7 +117,7 @@ export async function openSessions(run: Run, pods: readonly PodRef[]): Promise<S
   return OK;
 }
 
-export async function destroySessions(run: Run, sessions: readonly string[]): Promise<Step> {
+export async function destroySessions(run: Run, sessions: readonly SessionId[]): Promise<Step> {
   const { ports, signal } = run;
   await inParallel(sessions, SESSIONS_AT_ONCE, (id) => ports.sessionManager.retire(id, signal), progressOf(run));
   return OK;

@@ -4,7 +4,7 @@
  * outcomes only (remember.ts).
  */
 
-import type { PodUid } from '../../api/ids.ts';
+import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
@@ -55,7 +55,7 @@ export type GroupMemory = {
   /** The API server has shown or changed this very group since the bucket was got. */
   readonly groupKnown: boolean;
   /** By session id. */
-  readonly externalHolders: ReadonlyMap<string, ExternalSession>;
+  readonly externalHolders: ReadonlyMap<SessionId, ExternalSession>;
   /** Uids fenced while the lock had this version (see fencingVersion). */
   readonly fenced: { readonly version: string; readonly uids: Uids };
   /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */

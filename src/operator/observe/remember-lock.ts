@@ -1,5 +1,5 @@
 /** What transactions on the lock, and reads of it, leave in memory. */
-import type { PodUid } from '../../api/ids.ts';
+import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { ExternalSession } from '../../election/observation.ts';
 import { entriesThat, plus, put, removed } from './collections.ts';
 import type { GroupMemory, Refusal } from './memory.ts';
@@ -13,7 +13,7 @@ export type LockOutcome =
   | { readonly kind: 'consulDenied'; readonly refusal: Refusal }
   | { readonly kind: 'lockRead' }
   /** The session that holds it is none of ours. */
-  | { readonly kind: 'externalHolder'; readonly id: string; readonly session: ExternalSession };
+  | { readonly kind: 'externalHolder'; readonly id: SessionId; readonly session: ExternalSession };
 
 export function ofLock(memory: GroupMemory, outcome: LockOutcome): GroupMemory {
   switch (outcome.kind) {

@@ -1,11 +1,12 @@
 /** Keeps one Consul session alive, and knows until when it may be believed. */
+import type { SessionId } from '../../api/ids.ts';
 import { RENEWAL_RETRY_MS, renewalIntervalMs, sessionDeadlineMs } from '../../election/deadline.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
 import { aborted } from '../common/aborted.ts';
 
 export type Renewal = {
-  readonly id: string;
+  readonly id: SessionId;
   readonly ttlMs: number;
   /** Monotonic milliseconds: time BEFORE the last acknowledged renewal was sent + TTL - margin. */
   deadlineMs(): number;
@@ -38,7 +39,7 @@ export type RenewalPorts = {
 /** Starts at once: the next renewal goes out a third of the TTL after `acknowledgedMs`, the time before its creation (or last renewal) was sent. */
 export function keepRenewed(
   { consul, clock, random, marginMs }: RenewalPorts,
-  { id, ttlMs }: { readonly id: string; readonly ttlMs: number },
+  { id, ttlMs }: { readonly id: SessionId; readonly ttlMs: number },
   acknowledgedMs: number,
   events: RenewalEvents,
 ): Renewal {

@@ -2,7 +2,7 @@
  * The session sessionManager: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
  * is, or the bucket is another replica's.
  */
-import type { PodUid } from '../../api/ids.ts';
+import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { PodRef } from '../../api/pod.ts';
 import { parseSessionName, sessionName } from '../../election/keys.ts';
@@ -16,7 +16,7 @@ import { createUnconfirmedOpenings } from './unconfirmed-openings.ts';
 
 export type SessionManager = {
   /** This session, if it is one of the group's. */
-  session(key: string, id: string): MemberSession | null;
+  session(key: string, id: SessionId): MemberSession | null;
   /** Sessions of one group's members, oldest first. */
   of(key: string): readonly MemberSession[];
   /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
@@ -27,11 +27,11 @@ export type SessionManager = {
    */
   adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean>;
   /** A committed transaction named the session. */
-  prove(id: string): void;
+  prove(id: SessionId): void;
   /** Consul refused to lock with it: it does not exist any more. */
-  lost(id: string): void;
+  lost(id: SessionId): void;
   /** Nobody needs it any more: no more renewals; destroyed at once if its pod is known to be gone, else it expires. */
-  retire(id: string, signal: AbortSignal): Promise<void>;
+  retire(id: SessionId, signal: AbortSignal): Promise<void>;
   /** No more renewals for a group that is gone. */
   drop(key: string): void;
   /**
@@ -82,7 +82,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   const lingering = new Set<() => void>();
   let opened = 0;
 
-  function keep(session: Omit<Kept, 'renewal'>, id: string, ttlMs: number, acknowledgedMs: number): void {
+  function keep(session: Omit<Kept, 'renewal'>, id: SessionId, ttlMs: number, acknowledgedMs: number): void {
     const renewal = keepRenewed(options, { id, ttlMs }, acknowledgedMs, {
       lost: () => forget(id),
       deadline: () => wake(session.group),
@@ -93,12 +93,12 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
   }
 
-  function leaveGroup(group: string, id: string): void {
+  function leaveGroup(group: string, id: SessionId): void {
     byGroup.get(group)?.delete(id);
     if (byGroup.get(group)?.size === 0) byGroup.delete(group);
   }
 
-  function forget(id: string): void {
+  function forget(id: SessionId): void {
     const session = kept.get(id);
     if (session === undefined) return;
     session.renewal.stop();
@@ -194,7 +194,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     lingering.add(stop);
   }
 
-  async function retire(id: string, signal: AbortSignal): Promise<void> {
+  async function retire(id: SessionId, signal: AbortSignal): Promise<void> {
     const session = kept.get(id);
     if (session === undefined) return;
     session.renewal.stop();

@@ -1,4 +1,5 @@
 /** The locks that say which replica a bucket belongs to. Each write has a value of its own, so that it moves the lock's index. */
+import type { SessionId } from '../../api/ids.ts';
 import { BUCKETS, bucketKey, type KeySpace, replicaKey } from '../../election/keys.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
 import type { Random } from '../../ports/clock.ts';
@@ -7,21 +8,21 @@ import type { Consul, TxnOp, TxnResult } from '../../ports/consul.ts';
 export const ALL_BUCKETS: readonly number[] = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
 
 /** A bucket's lock as it was read. `index` 0: it has never been locked. */
-export type BucketEntry = { readonly session: string | null; readonly index: number };
+export type BucketEntry = { readonly session: SessionId | null; readonly index: number };
 
 export type BucketLocks = {
   /** Every bucket, consistently, in one request. */
   read(signal: AbortSignal): Promise<ReadonlyMap<number, BucketEntry>>;
   /** Locks free buckets: all at once, or one by one when somebody else was faster with some. Returns those taken. */
-  take(session: string, free: readonly number[], signal: AbortSignal): Promise<readonly number[]>;
+  take(session: SessionId, free: readonly number[], signal: AbortSignal): Promise<readonly number[]>;
   /**
    * Locks again what the session holds. A write: whatever was sent before and has not arrived, a move above all, is void.
    * False: at least one of them is not the session's any more.
    */
-  confirm(session: string, mine: readonly number[], signal: AbortSignal): Promise<boolean>;
+  confirm(session: SessionId, mine: readonly number[], signal: AbortSignal): Promise<boolean>;
   /** A planned move: one transaction, at the version that was read, while the other replica lives. */
   pass(
-    session: string,
+    session: SessionId,
     from: { readonly bucket: number; readonly index: number },
     to: LiveReplica,
     signal: AbortSignal,
@@ -31,7 +32,7 @@ export type BucketLocks = {
    * not if a next owner has gone meanwhile, and nothing is done then.
    */
   leave(
-    session: string,
+    session: SessionId,
     replica: string,
     moves: ReadonlyMap<number, LiveReplica | null>,
     signal: AbortSignal,
@@ -45,14 +46,14 @@ export function createBucketLocks(
 ): BucketLocks {
   const valueFor = (replica: string | null): string => JSON.stringify({ v: 1, replica, write: random.unique() });
 
-  const lock = (bucket: number, session: string, replica: string): TxnOp => ({
+  const lock = (bucket: number, session: SessionId, replica: string): TxnOp => ({
     verb: 'lock',
     key: bucketKey(space, bucket),
     session,
     value: valueFor(replica),
   });
 
-  const unlock = (bucket: number, session: string): TxnOp => ({
+  const unlock = (bucket: number, session: SessionId): TxnOp => ({
     verb: 'unlock',
     key: bucketKey(space, bucket),
     session,
@@ -60,7 +61,7 @@ export function createBucketLocks(
   });
 
   /** The replica has not left, and its session has not ended: its entry is that session's. */
-  const lives = (id: string, session: string): TxnOp => ({
+  const lives = (id: string, session: SessionId): TxnOp => ({
     verb: 'check-session',
     key: replicaKey(space, id),
     session,
@@ -70,7 +71,7 @@ export function createBucketLocks(
     return (await consul.txn(ops, signal)).kind === 'committed';
   }
 
-  const moved = (bucket: number, session: string, to: LiveReplica | null): readonly TxnOp[] => [
+  const moved = (bucket: number, session: SessionId, to: LiveReplica | null): readonly TxnOp[] => [
     unlock(bucket, session),
     ...(to === null ? [] : [lock(bucket, to.session, to.id)]),
   ];

@@ -2,6 +2,7 @@
  * Joining: what a replica does in Consul before it may own anything. The synthetic node that all sessions are bound to,
  * the check that this prefix is this cluster's, the replica's own session, its entry among the replicas.
  */
+import type { SessionId } from '../../api/ids.ts';
 import {
   clusterIdentityKey,
   type KeySpace,
@@ -37,7 +38,7 @@ export type Place = { readonly space: KeySpace; readonly replica: ReplicaIdentit
 export type Announcement = Pick<Membership, 'session' | 'sinceMs'> & { readonly reachesApiServer: boolean };
 
 /** `sinceMs`: wall clock before the session was opened. */
-export type Membership = { readonly session: string; readonly acknowledgedMs: number; readonly sinceMs: number };
+export type Membership = { readonly session: SessionId; readonly acknowledgedMs: number; readonly sinceMs: number };
 
 /**
  * Throws ConsulError (try again later) or ForeignClusterError (final). An aborted join may leave a session that expires by
@@ -117,7 +118,7 @@ const txnError = (what: string, text: string): ConsulError =>
  * Sessions of our node, from which adoption starts. A token without the right to read sessions gets an empty list, not
  * an error; our own session is the proof that the list is true.
  */
-export async function listOwnNode(consul: Consul, space: KeySpace, own: string, signal: AbortSignal) {
+export async function listOwnNode(consul: Consul, space: KeySpace, own: SessionId, signal: AbortSignal) {
   const node = syntheticNode(space);
   const sessions = await consul.listSessions(node, signal);
   if (sessions.some(({ id }) => id === own)) return sessions;

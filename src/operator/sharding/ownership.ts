@@ -3,6 +3,7 @@
  * owned only after its sessions have been adopted, and only while the replica's own session may be believed.
  */
 
+import type { SessionId } from '../../api/ids.ts';
 import { backoffMs } from '../../common/backoff.ts';
 import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
 import type { Ownership } from '../../election/observation.ts';
@@ -61,7 +62,7 @@ export type ReplicasOverview = {
   readonly self: string;
   readonly replicas: readonly {
     readonly id: string;
-    readonly session: string;
+    readonly session: SessionId;
     readonly reachesApiServer: boolean;
     readonly buckets: readonly string[];
   }[];
@@ -192,7 +193,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   }
 
   function overview(): ReplicasOverview {
-    const held = (session: string | null): readonly string[] =>
+    const held = (session: SessionId | null): readonly string[] =>
       ALL_BUCKETS.filter((bucket) => (life?.seen.get(bucket)?.session ?? null) === session).map(bucketName);
     const own = buckets.all().map((bucket) => [bucketName(bucket), buckets.state(bucket) ?? '']);
     const replicas = (life?.registry.live() ?? []).map(({ id, session, reachesApiServer }) => ({

@@ -5,6 +5,7 @@
  */
 
 import type { GateAnswer } from '../../../src/api/gate.ts';
+import type { SessionId } from '../../../src/api/ids.ts';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import {
@@ -57,7 +58,7 @@ export type Replica = {
   /** Consul answers something, as it does all the time to watches and renewals: it is not silent any more. */
   hear(): Promise<void>;
   /** Its own session in Consul, which ends only when a test ends it; null before `join`. */
-  session(): string | null;
+  session(): SessionId | null;
   /** A session of its own, without a bucket. */
   join(): void;
   /** What it believes; Consul may know better. */
@@ -115,7 +116,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const locks = createLocks(contact.consul, SPACE);
   let belief: Ownership['kind'] = 'neverKnown';
   let aloneSinceMs = clock.nowMs();
-  let session: string | null = null;
+  let session: SessionId | null = null;
   let running: Promise<void> | null = null;
   let next: Next | null = null;
   let failure: unknown = null;

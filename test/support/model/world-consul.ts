@@ -3,6 +3,7 @@
  * that outlive them (behaviour release), lock-delay, transactions that are all or nothing, blocking reads. Everything
  * happens at once; what a network does to requests is the link's business.
  */
+import type { SessionId } from '../../../src/api/ids.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import {
   ConsulError,
@@ -12,6 +13,7 @@ import {
   type TxnOp,
   type TxnResult,
 } from '../../../src/ports/consul.ts';
+import { sessionId } from '../ids.ts';
 import { runTxn } from './world-txn.ts';
 
 type SessionRequest = {
@@ -48,7 +50,7 @@ export type WorldConsul = {
   /** What others do to it. */
   readonly foreign: {
     /** A session of nobody we know, e.g. of `consul lock`. */
-    openSession(request: SessionRequest): string;
+    openSession(request: SessionRequest): SessionId;
     /** Ends a session as Consul does at its expiry: locks are released with the session's lock-delay. */
     endSession(id: string): void;
     /** A plain PUT: the session that holds the key stays. `isLock`: with the flag of a lock. */
@@ -65,7 +67,7 @@ export type WorldConsul = {
   };
   readonly requests: {
     registerNode(node: string): void;
-    createSession(request: SessionRequest): string;
+    createSession(request: SessionRequest): SessionId;
     renewSession(id: string): 'renewed' | 'lost';
     destroySession(id: string): void;
     sessionInfo(id: string): ConsulSession | null;
@@ -119,11 +121,11 @@ export function createWorldConsul(clock: Clock): WorldConsul {
     for (const look of waiting) look();
   };
 
-  function addSession(request: SessionRequest): string {
+  function addSession(request: SessionRequest): SessionId {
     opened += 1;
     const session: Kept = {
       ...request,
-      id: `session-${opened}`,
+      id: sessionId(`session-${opened}`),
       createIndex: nextIndex(),
       renewedMs: clock.nowMs(),
       cancel: () => undefined,
@@ -218,7 +220,8 @@ export function createWorldConsul(clock: Clock): WorldConsul {
       openSession: addSession,
       endSession,
       put: (key, value, isLock = false) => put(key, { value, isLock }),
-      lock: (key, session, value) => {
+      lock: (key, by, value) => {
+        const session = sessionId(by);
         const holder = entries.get(key)?.session ?? null;
         if (delayed(key) || (holder !== null && holder !== session) || !sessions.has(session)) return false;
         put(key, { value, session, isLock: true });

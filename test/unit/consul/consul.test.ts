@@ -1,4 +1,5 @@
 /** The adapter against a scripted server: what reaches the wire, and what becomes of every way an answer can fail. */
+
 import { getEventListeners, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -9,6 +10,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ConsulClient, type ConsulOptions, createConsul, type RequestReport } from '../../../src/consul/consul.ts';
 import { ConsulError } from '../../../src/ports/consul.ts';
+import { sessionId } from '../../support/ids.ts';
 
 type Seen = { readonly method: string; readonly url: string; readonly token: unknown; readonly body: string };
 type Script = (request: Seen, response: ServerResponse) => void;
@@ -105,7 +107,7 @@ async function failureOf(promise: Promise<unknown>): Promise<ConsulError> {
   return error as ConsulError;
 }
 
-const lock = [{ verb: 'lock', key: 'k/a', session: 's1', value: 'v' }] as const;
+const lock = [{ verb: 'lock', key: 'k/a', session: sessionId('s1'), value: 'v' }] as const;
 const renewed = [{ ID: 's1', Name: '', Node: 'n', TTL: '10s', LockDelay: 0, CreateIndex: 1 }];
 
 /** Every method with an answer that it takes for success. */
@@ -120,9 +122,9 @@ const METHODS: readonly (readonly [
     { ID: 's1' },
     (consul, signal) => consul.createSession({ node: 'n', name: 's', ttlMs: 10_000, lockDelayMs: 0 }, signal),
   ],
-  ['renewSession', renewed, (consul, signal) => consul.renewSession('s1', signal)],
-  ['destroySession', 'true', (consul, signal) => consul.destroySession('s1', signal)],
-  ['sessionInfo', renewed, (consul, signal) => consul.sessionInfo('s1', signal)],
+  ['renewSession', renewed, (consul, signal) => consul.renewSession(sessionId('s1'), signal)],
+  ['destroySession', 'true', (consul, signal) => consul.destroySession(sessionId('s1'), signal)],
+  ['sessionInfo', renewed, (consul, signal) => consul.sessionInfo(sessionId('s1'), signal)],
   ['listSessions', renewed, (consul, signal) => consul.listSessions('n', signal)],
   [
     'txn',
@@ -176,7 +178,7 @@ describe('what reaches Consul', () => {
   it('keeps one connection for requests that follow each other', async () => {
     const { address, connections } = await serve(always(200, renewed));
     const consul = connect(address);
-    for (let count = 0; count < 20; count += 1) await consul.renewSession('s1', forever);
+    for (let count = 0; count < 20; count += 1) await consul.renewSession(sessionId('s1'), forever);
     expect(connections()).toBe(1);
   });
 
@@ -193,7 +195,9 @@ describe('what reaches Consul', () => {
       consul.readPrefix('k/', { index: 7, waitMs: 20_000 }, end.signal).catch(() => 'ended'),
     );
     await expect.poll(() => held.length).toBe(78);
-    const renewals = await Promise.all(Array.from({ length: 200 }, () => consul.renewSession('s1', forever)));
+    const renewals = await Promise.all(
+      Array.from({ length: 200 }, () => consul.renewSession(sessionId('s1'), forever)),
+    );
     expect(new Set(renewals)).toEqual(new Set(['renewed']));
     expect(connections()).toBeLessThan(100);
     end.abort();
@@ -203,13 +207,13 @@ describe('what reaches Consul', () => {
   it('reaches an IPv6 address', async ({ skip }) => {
     const server = await serve(always(200, renewed), '::1').catch(() => null);
     if (server === null) return skip('this machine has no IPv6');
-    await expect(connect(server.address).renewSession('s1', forever)).resolves.toBe('renewed');
+    await expect(connect(server.address).renewSession(sessionId('s1'), forever)).resolves.toBe('renewed');
   });
 
   it('keeps the path of an address behind a proxy', async () => {
     const { address, seen } = await serve(always(200, renewed));
     await connect(`${address}/consul`)
-      .renewSession('s/1', forever)
+      .renewSession(sessionId('s/1'), forever)
       .catch(() => undefined);
     expect(seen[0]?.url).toBe('/consul/v1/session/renew/s%2F1');
   });
@@ -225,9 +229,9 @@ describe('the token', () => {
       request.token === 'new' ? say(response, 200, renewed) : say(response, 403, 'ACL not found'),
     );
     const consul = connect(address, { tokenFile, token: 'unused' });
-    expect((await failureOf(consul.renewSession('s1', forever))).kind).toBe('denied');
+    expect((await failureOf(consul.renewSession(sessionId('s1'), forever))).kind).toBe('denied');
     await writeFile(tokenFile, 'new\n');
-    await expect(consul.renewSession('s1', forever)).resolves.toBe('renewed');
+    await expect(consul.renewSession(sessionId('s1'), forever)).resolves.toBe('renewed');
     expect(seen.map(({ token }) => token)).toEqual(['old', 'new']);
   });
 
@@ -241,7 +245,7 @@ describe('the token', () => {
     const consul = connect(address, { tokenFile, nowMs: () => nowMs });
     const renewAt = async (ms: number): Promise<void> => {
       nowMs = ms;
-      await consul.renewSession('s1', forever);
+      await consul.renewSession(sessionId('s1'), forever);
     };
     await renewAt(0);
     await writeFile(tokenFile, 'two');
@@ -254,7 +258,9 @@ describe('the token', () => {
 
   it('whose file cannot be read leaves Consul unreachable, with the file named', async () => {
     const { address, seen } = await serve(always(200, renewed));
-    const error = await failureOf(connect(address, { tokenFile: '/nowhere/token' }).renewSession('s1', forever));
+    const error = await failureOf(
+      connect(address, { tokenFile: '/nowhere/token' }).renewSession(sessionId('s1'), forever),
+    );
     expect(error.kind).toBe('unreachable');
     expect(error.message).toContain('/nowhere/token');
     expect(seen).toEqual([]);
@@ -262,7 +268,7 @@ describe('the token', () => {
 
   it('that no header can carry fails the request, and is not told', async () => {
     const { address } = await serve(always(200, renewed));
-    const error = await failureOf(connect(address, { token: 'secret\nvalue' }).renewSession('s1', forever));
+    const error = await failureOf(connect(address, { token: 'secret\nvalue' }).renewSession(sessionId('s1'), forever));
     expect(error.kind).toBe('unreachable');
     expect(error.message).not.toContain('secret');
   });
@@ -303,8 +309,10 @@ describe('no answer', () => {
     const waiting: (() => void)[] = [];
     const { address } = await serve((_request, response) => void waiting.push(() => say(response, 200, renewed)));
     const consul = connect(address, { requestTimeoutMs: 1200 });
-    const [first, second] = [0, 1].map(() => Array.from({ length: 12 }, () => consul.renewSession('s1', forever)));
-    const third = Array.from({ length: 12 }, () => failureOf(consul.renewSession('s1', forever)));
+    const [first, second] = [0, 1].map(() =>
+      Array.from({ length: 12 }, () => consul.renewSession(sessionId('s1'), forever)),
+    );
+    const third = Array.from({ length: 12 }, () => failureOf(consul.renewSession(sessionId('s1'), forever)));
     await expect.poll(() => waiting.length).toBe(12);
     await setTimeout(600);
     for (const answer of waiting.splice(0)) answer();
@@ -378,12 +386,12 @@ describe('an answer that is not Consul’s', () => {
 
   it('never ends a session: a 404 of a proxy is not Consul’s', async () => {
     const { address } = await serve(always(404, '404 page not found'));
-    expect((await failureOf(connect(address).renewSession('s1', forever))).kind).toBe('unreachable');
+    expect((await failureOf(connect(address).renewSession(sessionId('s1'), forever))).kind).toBe('unreachable');
   });
 
   it('never renews one: a grant about another session counts for nothing', async () => {
     const { address } = await serve(always(200, [{ ...renewed[0], ID: 's2' }]));
-    expect((await failureOf(connect(address).renewSession('s1', forever))).kind).toBe('unknown');
+    expect((await failureOf(connect(address).renewSession(sessionId('s1'), forever))).kind).toBe('unknown');
   });
 
   it('never empties a prefix: a 404 without an index is not Consul’s', async () => {
@@ -397,7 +405,7 @@ describe('an answer that is not Consul’s', () => {
 describe('an answer of Consul’s', () => {
   it('404 to a renewal is a lost session, which is an answer', async () => {
     const { address } = await serve(always(404, "Session id 's1' not found"));
-    await expect(connect(address).renewSession('s1', forever)).resolves.toBe('lost');
+    await expect(connect(address).renewSession(sessionId('s1'), forever)).resolves.toBe('lost');
   });
 
   it('404 to a read of a prefix is no keys, with the index to wait from', async () => {
@@ -477,7 +485,7 @@ describe('a signal', () => {
     const { signal } = new AbortController();
     let most = 0;
     for (let round = 0; round < 100; round += 1) {
-      const renewals = Array.from({ length: 100 }, () => consul.renewSession('s1', signal));
+      const renewals = Array.from({ length: 100 }, () => consul.renewSession(sessionId('s1'), signal));
       await setImmediate();
       most = Math.max(most, getEventListeners(signal, 'abort').length);
       await Promise.all(renewals);
@@ -499,7 +507,7 @@ describe('the report of a request', () => {
     return reports;
   };
 
-  const renew = (consul: ConsulClient): Promise<unknown> => consul.renewSession('s1', forever);
+  const renew = (consul: ConsulClient): Promise<unknown> => consul.renewSession(sessionId('s1'), forever);
 
   it.each([
     ['ok', 'renewSession', always(200, renewed), renew],

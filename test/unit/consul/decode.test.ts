@@ -11,6 +11,7 @@ import {
   MalformedAnswer,
 } from '../../../src/consul/decode.ts';
 import { encodeSession, encodeTxn, kvPath } from '../../../src/consul/encode.ts';
+import { sessionId } from '../../support/ids.ts';
 
 /** As texts, since a flag above 2^53 would not survive JSON.stringify. */
 function anEntry(overrides: Readonly<Record<string, string>> = {}): string {
@@ -131,9 +132,9 @@ describe('a transaction', () => {
   const results = (...entries: string[]) =>
     `{"Results":[${entries.map((kv) => `{"KV":${kv}}`).join(',')}],"Errors":null}`;
   const ops = [
-    { verb: 'check-session', key: 'b', session: 's0' },
+    { verb: 'check-session', key: 'b', session: sessionId('s0') },
     { verb: 'check-not-exists', key: 'n' },
-    { verb: 'lock', key: 'k/a', session: 's1', value: 'grüß' },
+    { verb: 'lock', key: 'k/a', session: sessionId('s1'), value: 'grüß' },
     { verb: 'delete', key: 'd' },
   ] as const;
 
@@ -173,7 +174,7 @@ describe('a transaction', () => {
   it('carries the flag of api.Lock exactly, on every write and on nothing else', () => {
     const body = encodeTxn([
       ...ops,
-      { verb: 'unlock', key: 'k/a', session: 's1', value: '' },
+      { verb: 'unlock', key: 'k/a', session: sessionId('s1'), value: '' },
       { verb: 'set', key: 'k/a', value: 'v' },
       { verb: 'check-index', key: 'k/a', index: 7 },
     ]);

@@ -14,6 +14,7 @@ import {
   steps,
   theAction,
 } from '../../support/builders-election.ts';
+import { sessionId } from '../../support/ids.ts';
 
 const deleted = (overrides: GroupOverrides = {}): LeaderGroup => aGroup({ deleting: true, ...overrides });
 const deleting = (overrides: Partial<Observation> = {}): Observation =>
@@ -69,7 +70,7 @@ describe('a group is being deleted', () => {
   });
 
   it('an external holder keeps its lock, our own session is adopted first', () => {
-    const lock = { ...heldBy('a'), session: 'of-nobody' };
+    const lock = { ...heldBy('a'), session: sessionId('of-nobody') };
     expect(steps(plan(deleting({ lock })))).toEqual(['readHolderSession']);
     const holderSession = { kind: 'external', name: 's', node: 'n' } as const;
     expect(steps(plan(deleting({ lock, holderSession })))).toEqual(['fence a']);

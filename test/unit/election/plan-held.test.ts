@@ -14,6 +14,7 @@ import {
   steps,
   theAction,
 } from '../../support/builders-election.ts';
+import { sessionId } from '../../support/ids.ts';
 
 const b = observed(aPod({ name: 'b' }));
 const notReady = (name: string) => observed(aPod({ name, ready: false }));
@@ -245,7 +246,7 @@ describe('the session’s timing was edited', () => {
 
   it('the replaced session is given up once it does not hold the lock any more', () => {
     const sessions = [aSession('a'), ...['a', 'b', 'c'].map(suiting)];
-    const lock = { ...heldBy('a'), session: 'new-of-a' };
+    const lock = { ...heldBy('a'), session: sessionId('new-of-a') };
     expect(steps(plan(anObservation({ group, sessions, lock })))).toEqual(['destroySessions session-of-a']);
   });
 });
@@ -295,7 +296,7 @@ describe('followers’ labels', () => {
 
 describe('a lock whose session and record disagree', () => {
   it('is not believed: everyone is fenced from a fresh list first', () => {
-    const lock = { ...freeAfter('b'), session: 'session-of-a' };
+    const lock = { ...freeAfter('b'), session: sessionId('session-of-a') };
     expect(steps(plan(anObservation({ lock })))).toEqual(['readLock', 'listPods']);
   });
 });

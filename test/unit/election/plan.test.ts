@@ -1,4 +1,5 @@
 /** Which rule decides, and the rules that keep the election from happening. */
+
 import { describe, expect, it } from 'vitest';
 import type { Observation, Ownership } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
@@ -14,6 +15,7 @@ import {
   steps,
   theAction,
 } from '../../support/builders-election.ts';
+import { sessionId } from '../../support/ids.ts';
 
 const past = NOW_MS - 1;
 const unready = observed(aPod({ name: 'b', ready: false }));
@@ -50,7 +52,7 @@ describe('a lock that is not known', () => {
 });
 
 describe('a session that we do not know holds the lock', () => {
-  const elsewhere = { lock: { ...heldBy('a'), session: 'of-nobody' } };
+  const elsewhere = { lock: { ...heldBy('a'), session: sessionId('of-nobody') } };
   const external = { kind: 'external', name: 'consul lock', node: 'vm-1' } as const;
 
   it('is asked for first: it may be ours from an earlier life', () => {

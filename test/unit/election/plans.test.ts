@@ -1,10 +1,12 @@
 /** What no type can say of a plan is refused where the plan is made. */
+
 import { describe, expect, it } from 'vitest';
 import type { Moves } from '../../../src/election/actions.ts';
 import { quietly, transition } from '../../../src/election/plans.ts';
 import { transaction } from '../../../src/election/transactions.ts';
 import { aPod } from '../../support/builders.ts';
 import { aHeldLock, anObservation } from '../../support/builders-election.ts';
+import { sessionId } from '../../support/ids.ts';
 
 const [a, b] = [aPod({ name: 'a' }), aPod({ name: 'b' })];
 const lock = transaction.verify(anObservation(), aHeldLock('a'), a, false);
@@ -25,7 +27,7 @@ describe('a transition', () => {
   });
 
   it('whose record names another than has the lock is a defect', () => {
-    const to = { session: 'session-of-b', pod: b };
+    const to = { session: sessionId('session-of-b'), pod: b };
     const other = { ...lock, transaction: { ...lock.transaction, to } };
     expect(() => planned({ lock: other })).toThrow('the record names a, not b');
   });

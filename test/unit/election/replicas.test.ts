@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
-import { uidOf } from '../../support/ids.ts';
+import { sessionId, uidOf } from '../../support/ids.ts';
 
 const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: uidOf('a'), container: 'operator' };
 const RECORD: ReplicaRecord = {
@@ -15,7 +15,7 @@ const ENDED = { podUid: uidOf('a'), startedMs: 1_700_000_001_000, finishedMs: 1_
 describe('a replica’s record', () => {
   it('says what the replica wrote', () => {
     const { v: _version, ...said } = RECORD;
-    expect(liveReplica('a', 's', formatReplica(RECORD))).toEqual({ id: 'a', session: 's', ...said });
+    expect(liveReplica('a', sessionId('s'), formatReplica(RECORD))).toEqual({ id: 'a', session: 's', ...said });
   });
 
   it.each([
@@ -27,27 +27,27 @@ describe('a replica’s record', () => {
     '{"v":2,"reachesApiServer":false,"sinceMs":1}',
     '{"v":1,"reachesApiServer":"no"}',
   ])('that cannot be read is of a replica that lives, shares the buckets and is never ended: %j', (value) => {
-    const replica = liveReplica('a', 's', value);
+    const replica = liveReplica('a', sessionId('s'), value);
     expect([replica.reachesApiServer, replica.pod, diedIn(replica, ENDED)]).toEqual([true, null, false]);
   });
 
   it.each([null, '', 7, 'ftp://a', 'http://a/path', 'http://a?b', 'http://user@a', 'http://a b', 'https://a'])(
     'with a url that is no plain origin names none: %j',
     (url) => {
-      expect(liveReplica('a', 's', JSON.stringify({ ...RECORD, url })).url).toBeNull();
+      expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, url })).url).toBeNull();
     },
   );
 
   it.each([null, {}, { ...POD, uid: '' }, { ...POD, name: 7 }, 'pod'])(
     'with a pod that cannot be read names none: %j',
     (pod) => {
-      expect(liveReplica('a', 's', JSON.stringify({ ...RECORD, pod })).pod).toBeNull();
+      expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, pod })).pod).toBeNull();
     },
   );
 });
 
 describe('a container that has ended', () => {
-  const since = (sinceMs: number) => liveReplica('a', 's', formatReplica({ ...RECORD, sinceMs }));
+  const since = (sinceMs: number) => liveReplica('a', sessionId('s'), formatReplica({ ...RECORD, sinceMs }));
 
   it('proves that the process which opened its session in that life is dead', () => {
     expect(diedIn(since(1_700_000_005_250), ENDED)).toBe(true);
@@ -67,6 +67,6 @@ describe('a container that has ended', () => {
 
   it('proves nothing of another pod’s replica, or of one outside Kubernetes', () => {
     expect(diedIn(since(1_700_000_005_250), { ...ENDED, podUid: uidOf('b') })).toBe(false);
-    expect(diedIn(liveReplica('a', 's', formatReplica({ ...RECORD, pod: null })), ENDED)).toBe(false);
+    expect(diedIn(liveReplica('a', sessionId('s'), formatReplica({ ...RECORD, pod: null })), ENDED)).toBe(false);
   });
 });

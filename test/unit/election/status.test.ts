@@ -7,6 +7,7 @@ import { notReady, ready } from '../../../src/election/plans.ts';
 import { buildStatus } from '../../../src/election/status.ts';
 import { aGroup, aLeader, aPod } from '../../support/builders.ts';
 import { anObservation, heldBy, LOCK_KEY, NOW_MS, observed } from '../../support/builders-election.ts';
+import { sessionId } from '../../support/ids.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
 const LED = ready('Led');
@@ -109,7 +110,7 @@ describe('the status', () => {
 
   it('names an external holder that holds the lock', () => {
     const holderSession = { kind: 'external', name: '', node: 'vm-1' } as const;
-    const o = anObservation({ lock: { ...heldBy('a'), session: 'theirs' }, holderSession });
+    const o = anObservation({ lock: { ...heldBy('a'), session: sessionId('theirs') }, holderSession });
     expect(build(o).lockedBy).toBe('"unnamed session" on node vm-1 (session theirs)');
   });
 
@@ -118,7 +119,7 @@ describe('the status', () => {
     const holderSession = { kind: 'external', name, node: 'm'.repeat(40_000) } as const;
     const o = anObservation({
       pods: [observed(aPod({ name: 'b' }))],
-      lock: { ...heldBy('a'), session: 'theirs' },
+      lock: { ...heldBy('a'), session: sessionId('theirs') },
       holderSession,
       sessions: [],
     });

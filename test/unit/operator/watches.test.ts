@@ -1,8 +1,10 @@
 /** Blocking reads, and whether Consul answers. */
+
 import { describe, expect, it } from 'vitest';
 import { trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
 import { watchPrefix } from '../../../src/operator/locks/prefix-watch.ts';
 import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
+import { sessionId } from '../../support/ids.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
 import { createLink } from '../../support/model/link.ts';
 import { createWorldApiServer } from '../../support/model/world-api-server.ts';
@@ -161,7 +163,7 @@ describe('whether Consul answers', () => {
     for (let at = 0; at < 20; at += 1) {
       await contact.consul.readPrefix('p', { index: 1, waitMs: 1 }, signal).catch(() => undefined);
       await clock.advance(1500);
-      await contact.consul.renewSession('s', signal);
+      await contact.consul.renewSession(sessionId('s'), signal);
     }
     expect([told, contact.outageSinceMs(), clock.pending()]).toEqual([[], null, 0]);
   });

@@ -1,4 +1,5 @@
 /** The executor: what an action does to the world, and what its failure means. Plans are written by hand. */
+
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../../../src/api/pod.ts';
 import type { Fence, FencingTarget, Look, Moves, Plan, Preparation, Take } from '../../../../src/election/actions.ts';
@@ -14,6 +15,7 @@ import { createSessionManager } from '../../../../src/operator/sessions/sessions
 import type { KvEntry } from '../../../../src/ports/consul.ts';
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { aFreeLock, anObservation, FENCE, observed } from '../../../support/builders-election.ts';
+import { sessionId } from '../../../support/ids.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -479,7 +481,7 @@ describe('the finalizer', () => {
 });
 
 describe('who holds the lock', () => {
-  const holder = (session: string): Plan => looking({ do: 'readHolderSession', session });
+  const holder = (session: string): Plan => looking({ do: 'readHolderSession', session: sessionId(session) });
 
   it('is one of ours from an earlier life: adopted', async () => {
     const { consul, sessionManager, run, act } = await aStage();
@@ -507,7 +509,7 @@ describe('who holds the lock', () => {
   it('is nobody any more', async () => {
     const { run, act } = await aStage();
     await act(holder('long-gone'));
-    expect(run.memory.now.externalHolders.get('long-gone')).toEqual({ kind: 'gone' });
+    expect(run.memory.now.externalHolders.get(sessionId('long-gone'))).toEqual({ kind: 'gone' });
   });
 });
 

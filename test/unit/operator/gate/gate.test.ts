@@ -9,13 +9,13 @@ import { createGate } from '../../../../src/operator/gate/gate.ts';
 import { createChanges } from '../../../../src/operator/reconcile/changes.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
 import { FENCE } from '../../../support/builders-election.ts';
-import { podUid } from '../../../support/ids.ts';
+import { podUid, sessionId } from '../../../support/ids.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 
 const GROUP = { namespace: 'default', name: 'notifier' };
 const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveReplica => ({
   id,
-  session: `session-of-${id}`,
+  session: sessionId(`session-of-${id}`),
   reachesApiServer: true,
   sinceMs: 0,
   pod: null,

@@ -4,6 +4,7 @@ import { createLocks, type Locks } from '../../../../src/operator/locks/locks.ts
 import type { KvEntry, KvSnapshot } from '../../../../src/ports/consul.ts';
 import { aGroup } from '../../../support/builders.ts';
 import { aRecord } from '../../../support/builders-election.ts';
+import { sessionId } from '../../../support/ids.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -28,7 +29,7 @@ const entry = (modifyIndex: number, overrides: Partial<KvEntry> = {}): KvEntry =
   key: LOCK,
   value: formatRecord(aRecord('a', 1)),
   isLock: true,
-  session: 'session-of-a',
+  session: sessionId('session-of-a'),
   createIndex: 1,
   modifyIndex,
   ...overrides,
@@ -74,7 +75,7 @@ describe('a lock', () => {
   it('is in doubt when an answer asked for after it was learnt does not have it: Consul was restored to before it', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false, locks.now());
-    locks.applied(group, [entry(12, { session: 'session-of-b' })]);
+    locks.applied(group, [entry(12, { session: sessionId('session-of-b') })]);
     expect(locks.snapshot(BUCKET, seen(7, entry(7)), false, locks.now())).toEqual([LOCK]);
     expect(locks.view(group)).toBeNull();
   });
@@ -82,7 +83,7 @@ describe('a lock', () => {
   it('is known from the answer to our own transaction, and a late snapshot does not take that back', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
-    locks.applied(group, [entry(12, { session: 'session-of-b' })]);
+    locks.applied(group, [entry(12, { session: sessionId('session-of-b') })]);
     expect(locks.snapshot(BUCKET, seen(9, entry(9, { session: null })), false)).toEqual([]);
     expect(locks.view(group)?.session).toBe('session-of-b');
     locks.snapshot(BUCKET, seen(13, entry(13, { session: null })), false);
@@ -93,7 +94,7 @@ describe('a lock', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
     locks.snapshot(BUCKET, seen(13, entry(13, { session: null })), false);
-    locks.applied(group, [entry(12, { session: 'session-of-b' })]);
+    locks.applied(group, [entry(12, { session: sessionId('session-of-b') })]);
     expect(locks.view(group)).toMatchObject({ session: null, versions: [{ index: 13 }, NOTHING_EARLIER] });
   });
 
@@ -269,7 +270,7 @@ describe('a lock that two watches show', () => {
 });
 
 describe('a lock under a shared key', () => {
-  const LOCKED = { key: 'shared/cron/.lock', value: null, session: 'theirs' };
+  const LOCKED = { key: 'shared/cron/.lock', value: null, session: sessionId('theirs') };
 
   it('is known when both its watches have delivered', () => {
     const { locks } = someLocks();

@@ -5,6 +5,7 @@ import { sweepOnce, type TombstoneOptions } from '../../../../src/operator/locks
 import { KubernetesError } from '../../../../src/ports/kubernetes.ts';
 import { aGroup } from '../../../support/builders.ts';
 import { aRecord } from '../../../support/builders-election.ts';
+import { sessionId } from '../../../support/ids.ts';
 import { createFakeRandom } from '../../../support/model/fake-clock.ts';
 import { aModel } from '../../../support/model/model.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -27,7 +28,7 @@ async function left(token: number, deletedDaysAgo: number | null, atMs = Date.UT
   model.api.foreign.addGroup(aGroup({ name: 'other' }));
   await model.own(owner);
   owner.see.all();
-  const session = owner.session() ?? '';
+  const session = sessionId(owner.session() ?? '');
   const options: TombstoneOptions = {
     consul: owner.link.consul,
     kubernetes: owner.link.kubernetes,

@@ -6,7 +6,7 @@ import { type Outcome, remember } from '../../../../src/operator/observe/remembe
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { heldBy } from '../../../support/builders-election.ts';
 import { frozen } from '../../../support/frozen.ts';
-import { podUid } from '../../../support/ids.ts';
+import { podUid, sessionId } from '../../../support/ids.ts';
 
 const a = aPod({ name: 'a', resourceVersion: '10' });
 const uid = a.uid;
@@ -148,8 +148,12 @@ describe('of the lock', () => {
   });
 
   it('a read shows anew who holds it, where the session was gone', () => {
-    const gone = { kind: 'externalHolder', id: 'x', session: { kind: 'gone' } } as const;
-    const other = { kind: 'externalHolder', id: 'y', session: { kind: 'external', name: 'n', node: 'm' } } as const;
+    const gone = { kind: 'externalHolder', id: sessionId('x'), session: { kind: 'gone' } } as const;
+    const other = {
+      kind: 'externalHolder',
+      id: sessionId('y'),
+      session: { kind: 'external', name: 'n', node: 'm' },
+    } as const;
     expect([...after(gone, other, { kind: 'lockRead' }).externalHolders.keys()]).toEqual(['y']);
   });
 });
@@ -258,7 +262,7 @@ describe('what the caches show', () => {
   });
 
   it('ends repairs after a minute, lists of another version of the lock and what was known of other holders', () => {
-    const holder = (id: string): Outcome => ({ kind: 'externalHolder', id, session: { kind: 'gone' } });
+    const holder = (id: string): Outcome => ({ kind: 'externalHolder', id: sessionId(id), session: { kind: 'gone' } });
     const of: readonly Outcome[] = [
       repaired(0),
       { kind: 'podsListed', version: '40', pods: [] },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { keepRenewed } from '../../../../src/operator/sessions/renewal.ts';
 import { type Consul, ConsulError } from '../../../../src/ports/consul.ts';
+import { sessionId } from '../../../support/ids.ts';
 import { createFakeClock, createFakeRandom, type FakeClock, settle } from '../../../support/model/fake-clock.ts';
 
 const TTL_MS = 30_000;
@@ -23,7 +24,7 @@ function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'los
   } as Partial<Consul> as Consul;
   const renewal = keepRenewed(
     { consul, clock, random: createFakeRandom('renewal', 0), marginMs: MARGIN_MS },
-    { id: 'session', ttlMs: TTL_MS },
+    { id: sessionId('session'), ttlMs: TTL_MS },
     0,
     {
       lost: () => told.push('lost'),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
+import { sessionId } from '../../../support/ids.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { noMetrics } from '../../../support/model/sinks.ts';
@@ -143,7 +144,7 @@ describe('the session sessionManager', () => {
     link.decide(() => 'arrives');
     await clock.advance(1000);
     expect([woken, sessionManager.of(KEY)[0]?.proven]).toEqual([[KEY, KEY], false]);
-    sessionManager.prove(sessionManager.of(KEY)[0]?.id ?? '');
+    sessionManager.prove(sessionId(sessionManager.of(KEY)[0]?.id ?? ''));
     expect(sessionManager.of(KEY)[0]?.proven).toBe(true);
   });
 
@@ -229,7 +230,7 @@ describe('a session that nobody needs', () => {
   it('is destroyed when its pod is gone', async () => {
     const { consul, sessionManager } = aSessionManager();
     await sessionManager.open(group, pod('a'), signal);
-    await sessionManager.retire(sessionManager.of(KEY)[0]?.id ?? '', signal);
+    await sessionManager.retire(sessionId(sessionManager.of(KEY)[0]?.id ?? ''), signal);
     expect([sessionManager.count(), consul.sessions()]).toEqual([0, []]);
   });
 
@@ -237,7 +238,7 @@ describe('a session that nobody needs', () => {
     const { api, consul, sessionManager } = aSessionManager();
     api.foreign.addPod(aPod({ name: 'a', uid: 'second' }));
     await sessionManager.open(group, pod('a'), signal);
-    await sessionManager.retire(sessionManager.of(KEY)[0]?.id ?? '', signal);
+    await sessionManager.retire(sessionId(sessionManager.of(KEY)[0]?.id ?? ''), signal);
     expect(consul.sessions()).toEqual([]);
   });
 
@@ -245,7 +246,7 @@ describe('a session that nobody needs', () => {
     const { api, clock, consul, sessionManager } = aSessionManager();
     api.foreign.addPod(pod('a'));
     await sessionManager.open(group, pod('a'), signal);
-    await sessionManager.retire(sessionManager.of(KEY)[0]?.id ?? '', signal);
+    await sessionManager.retire(sessionId(sessionManager.of(KEY)[0]?.id ?? ''), signal);
     expect([sessionManager.count(), consul.sessions().length]).toEqual([0, 1]);
     await clock.advance(30_000);
     expect(consul.sessions()).toEqual([]);

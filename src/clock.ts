@@ -1,4 +1,5 @@
 /** Time and chance as they really are. Only main.ts uses them; everything else is given its ports. */
+import { wallMs } from './api/clocks.ts';
 import type { Clock, Random } from './ports/clock.ts';
 
 /** Beyond this Node's timers fire at once. A later moment calls back early, after 24 days; whoever waits looks again. */
@@ -29,7 +30,7 @@ const sleep: Clock['sleep'] = (delayMs, signal) => {
 
 export const createClock = (): Clock => ({
   nowMs: () => performance.now(),
-  wallMs: () => Date.now(),
+  wallMs: () => wallMs(Date.now()),
   after,
   sleep,
 });

@@ -1,4 +1,5 @@
 /** The LeaderGroup resource as the operator works with it: parsed once at the border (parse.ts), then trusted. */
+import type { WallMs } from './clocks.ts';
 import type { LeaderGroupSpec } from './spec.ts';
 import type { LeaderGroupStatus } from './status.ts';
 
@@ -17,7 +18,7 @@ export type LeaderGroup = {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly generation: number;
-  readonly createdMs: number;
+  readonly createdMs: WallMs;
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
   readonly spec: LeaderGroupSpec;

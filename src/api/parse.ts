@@ -1,4 +1,5 @@
 /** A LeaderGroup at the border: from what the API server sent to a type that the rest trusts. */
+import { wallMs } from './clocks.ts';
 import type { LeaderGroup, ParsedLeaderGroup } from './leadergroup.ts';
 import { parseSpec } from './parse-spec.ts';
 import { parseStatus } from './parse-status.ts';
@@ -33,7 +34,7 @@ function parseMetadata(metadata: RawObject): Omit<LeaderGroup, 'spec' | 'status'
     uid: textField(metadata, 'uid'),
     resourceVersion: textField(metadata, 'resourceVersion'),
     generation: countField(metadata, 'generation'),
-    createdMs: Number.isNaN(createdMs) ? 0 : createdMs,
+    createdMs: wallMs(Number.isNaN(createdMs) ? 0 : createdMs),
     deleting: field(metadata, 'deletionTimestamp') !== undefined,
     finalizers: listField(metadata, 'finalizers', (name) => (typeof name === 'string' ? name : null)),
   };

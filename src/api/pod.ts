@@ -1,3 +1,4 @@
+import type { WallMs } from './clocks.ts';
 import type { PodUid } from './ids.ts';
 
 /**
@@ -21,7 +22,7 @@ export type Pod = {
   readonly stopped: boolean;
   readonly ready: boolean;
   /** lastTransitionTime of the Ready condition in epoch milliseconds, whatever its status; null when unset. A node's clock wrote it. */
-  readonly readyTransitionMs: number | null;
+  readonly readyTransitionMs: WallMs | null;
   /** The DisruptionTarget condition is True: the pod is about to be evicted or preempted. */
   readonly disrupted: boolean;
   /** metadata.deletionTimestamp is set: the pod can never lead again. */
@@ -36,7 +37,7 @@ export type Pod = {
   /** spec.restartPolicy is not Always: it is made to end, as a backup or a migration is. */
   readonly runsToCompletion: boolean;
   /** metadata.creationTimestamp in epoch milliseconds. */
-  readonly createdMs: number;
+  readonly createdMs: WallMs;
 };
 
 /** The controller of a pod, as ownerReferences name it. */

@@ -2,6 +2,7 @@
  * Everything one decision rests on, gathered before it is made. Plain values: the planner reads no clock, no cache and
  * no network, so that the same observation always makes the same plan.
  */
+import type { MonotonicMs } from '../api/clocks.ts';
 import type { PodUid, SessionId } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
@@ -15,7 +16,7 @@ export type MemberSession = {
   readonly ttlMs: number;
   readonly lockDelayMs: number;
   /** Monotonic milliseconds; past it a lock held by this session is `unknown` (promise I3). */
-  readonly deadlineMs: number;
+  readonly deadlineMs: MonotonicMs;
   /**
    * False once the deadline has passed, also when a renewal was acknowledged since: one 200 proves nothing, only a
    * lock transaction that names the session does.
@@ -45,9 +46,9 @@ export type OwnerView =
 /** A label that is repaired again and again. */
 export type Contest = {
   /** Monotonic milliseconds before which it is not repaired again. */
-  readonly notBeforeMs: number;
+  readonly notBeforeMs: MonotonicMs;
   /** Monotonic milliseconds at which it is over, unless it is repaired again. */
-  readonly overAtMs: number;
+  readonly overAtMs: MonotonicMs;
   /** Who else writes it, for people; null: not asked yet. */
   readonly by: string | null;
 };
@@ -68,11 +69,11 @@ export type ObservedPod = {
   readonly readyForMs: number;
   readonly notReadyForMs: number;
   /** A promotion was refused for good; until then (monotonic) it is no candidate. null: never. */
-  readonly refusedUntilMs: number | null;
+  readonly refusedUntilMs: MonotonicMs | null;
   /** The refuser's own words; '' without a refusal. */
   readonly refusedBecause: string;
   /** Its fencing patch was refused; until then (monotonic) it is not tried again. null: never. */
-  readonly fencingRefusedUntilMs: number | null;
+  readonly fencingRefusedUntilMs: MonotonicMs | null;
   /** No promotion of it can be under way, by anybody (ADR 0013): where its fencing patch is refused, it need not be fenced. */
   readonly neverPromoted: boolean;
   /** Somebody else undoes what we write on this pod, or writes what we undo; null: nobody does. */
@@ -120,7 +121,7 @@ export type BucketGuard = { readonly key: string; readonly session: SessionId };
 
 export type Ownership =
   /** `untilMs`: monotonic milliseconds from which it could be another's, the deadline of the replica's own session. */
-  | { readonly kind: 'owned'; readonly guard: BucketGuard; readonly untilMs: number }
+  | { readonly kind: 'owned'; readonly guard: BucketGuard; readonly untilMs: MonotonicMs }
   /**
    * This replica holds it but may not act: it is still adopting its sessions, or cannot prove any more that the bucket is
    * its own (the replica's session is past its deadline, or lost).
@@ -133,7 +134,7 @@ export type Ownership =
 
 export type Observation = {
   /** Monotonic milliseconds at which this was put together. */
-  readonly nowMs: number;
+  readonly nowMs: MonotonicMs;
   /** Whole seconds since 1970 by the wall clock. */
   readonly wallSeconds: number;
   readonly group: LeaderGroup;
@@ -147,7 +148,7 @@ export type Observation = {
   /** The last request to Consul failed and none has succeeded since. */
   readonly consulUnreachable: boolean;
   /** Monotonic milliseconds from which the lock is unknown: the holder's deadline, or of a fresh process start + TTL - margin. */
-  readonly lockDeadlineMs: number;
+  readonly lockDeadlineMs: MonotonicMs;
   /** null: not read yet, or no longer to be trusted (an unknown outcome, a failed check). */
   readonly lock: LockView | null;
   /** About the session that holds the lock, once asked for; null: not asked. */
@@ -181,19 +182,23 @@ export type Observation = {
   /** Somebody has asked the gate about this group. */
   readonly asked: boolean;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
-  readonly lockDelayedUntilMs: number | null;
+  readonly lockDelayedUntilMs: MonotonicMs | null;
   /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */
-  readonly fencingRefused: { readonly message: string; readonly retryAtMs: number; readonly status: number } | null;
+  readonly fencingRefused: {
+    readonly message: string;
+    readonly retryAtMs: MonotonicMs;
+    readonly status: number;
+  } | null;
   /** The API server refused to label followers; monotonic milliseconds of the next attempt. null: it did not. */
-  readonly followersRefusedUntilMs: number | null;
+  readonly followersRefusedUntilMs: MonotonicMs | null;
   /** The refuser's own words; '' without a refusal. */
   readonly followersRefusedBecause: string;
   /** A right is missing in Consul for a key of this group. */
-  readonly consulDenied: { readonly message: string; readonly retryAtMs: number } | null;
+  readonly consulDenied: { readonly message: string; readonly retryAtMs: MonotonicMs } | null;
   /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
-  readonly deletingSinceMs: number | null;
+  readonly deletingSinceMs: MonotonicMs | null;
   /** Monotonic milliseconds at which a watch first showed the deletion. */
-  readonly deletionSeenMs: number | null;
+  readonly deletionSeenMs: MonotonicMs | null;
   /** A GET has shown that it is this very group that is being deleted, not an earlier one of its name. */
   readonly deletionConfirmed: boolean;
 };

@@ -1,4 +1,5 @@
 /** The few shapes that plans come in. */
+import type { MonotonicMs } from '../api/clocks.ts';
 import type { Fence, Idle, Look, Moves, Premises, Preparation, Transition, Verdict } from './actions.ts';
 import type { Observation } from './observation.ts';
 
@@ -81,4 +82,4 @@ export function soonest(moments: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.max(0, Math.min(...known));
 }
 
-export const until = (o: Observation, atMs: number): number => Math.max(0, atMs - o.nowMs);
+export const until = (o: Observation, atMs: MonotonicMs): number => Math.max(0, atMs - o.nowMs);

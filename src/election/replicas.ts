@@ -1,4 +1,5 @@
 /** What a replica says of itself in Consul, under its own key, which its own session holds. */
+import { type WallMs, wallMs } from '../api/clocks.ts';
 import { type PodUid, podUid, type SessionId } from '../api/ids.ts';
 import { isObject, isText, parseJson } from './json.ts';
 
@@ -14,7 +15,7 @@ export type ReplicaRecord = {
   readonly v: 1;
   readonly reachesApiServer: boolean;
   /** Epoch milliseconds, by the clock of the replica's own node, at which it began to open its session. */
-  readonly sinceMs: number;
+  readonly sinceMs: WallMs;
   /** null outside Kubernetes. */
   readonly pod: ReplicaPod | null;
   /** Where the other replicas reach its HTTP port, without a trailing slash; null: they do not. */
@@ -26,7 +27,7 @@ export type LiveReplica = {
   readonly id: string;
   readonly session: SessionId;
   readonly reachesApiServer: boolean;
-  readonly sinceMs: number;
+  readonly sinceMs: WallMs;
   readonly pod: ReplicaPod | null;
   readonly url: string | null;
 };
@@ -40,7 +41,7 @@ export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(r
 const UNREADABLE: ReplicaRecord = {
   v: 1,
   reachesApiServer: true,
-  sinceMs: Number.MAX_SAFE_INTEGER,
+  sinceMs: wallMs(Number.MAX_SAFE_INTEGER),
   pod: null,
   url: null,
 };
@@ -55,7 +56,7 @@ function parse(text: string | null): ReplicaRecord | null {
   if (!isObject(raw) || raw.v !== 1 || typeof raw.reachesApiServer !== 'boolean') return null;
   const { reachesApiServer, sinceMs } = raw;
   if (typeof sinceMs !== 'number' || !Number.isSafeInteger(sinceMs)) return null;
-  return { v: 1, reachesApiServer, sinceMs, pod: podOf(raw.pod), url: urlOf(raw.url) };
+  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod: podOf(raw.pod), url: urlOf(raw.url) };
 }
 
 /** Requests are sent there, so nothing but an origin will do. */
@@ -71,7 +72,7 @@ function podOf(raw: unknown): ReplicaPod | null {
 }
 
 /** One life of a container that its kubelet reports as ended. Epoch milliseconds by the node's clock, whole seconds. */
-export type Termination = { readonly podUid: PodUid; readonly startedMs: number; readonly finishedMs: number };
+export type Termination = { readonly podUid: PodUid; readonly startedMs: WallMs; readonly finishedMs: WallMs };
 
 /**
  * The process that opened this session is dead: the session was opened within the life of the container that has ended. Both

@@ -1,4 +1,5 @@
 /** What the operator needs of the API server. The adapter is src/kubernetes; the simulation brings another. */
+import type { WallMs } from '../api/clocks.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroupStatus, ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { ClusterNode, OwnerRef, Pod, PodRef } from '../api/pod.ts';
@@ -27,8 +28,8 @@ export type WriteOutcome<T> =
 /** Epoch milliseconds, in whole seconds, by the clock of the pod's node. */
 export type ContainerTermination = {
   readonly podUid: PodUid;
-  readonly startedMs: number;
-  readonly finishedMs: number;
+  readonly startedMs: WallMs;
+  readonly finishedMs: WallMs;
 };
 
 export type KubernetesEvent = {

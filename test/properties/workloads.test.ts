@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/api/pod.ts';
 import type { Workload } from '../../src/ports/kubernetes.ts';
-import { aGroup, aPod, aReplicaSet, type GroupOverrides } from '../support/builders.ts';
+import { aGroup, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../support/builders.ts';
 import { settle } from '../support/model/fake-clock.ts';
 import { aModel, type Model } from '../support/model/model.ts';
 import type { Replica } from '../support/model/replica.ts';
@@ -17,7 +17,7 @@ const selecting: Workload = {
   placementKeys: [],
 };
 
-const owned = (name: string, more: Partial<Pod> = {}): Pod =>
+const owned = (name: string, more: PodOverrides = {}): Pod =>
   aPod({ name, owner: OWNER, labels: { app: 'notifier', 'pod-template-hash': 'abc' }, ...more });
 
 /**

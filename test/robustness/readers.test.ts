@@ -21,7 +21,7 @@ import { createLineReader } from '../../src/kubernetes/reflector/lines.ts';
 import { ListWatchError } from '../../src/kubernetes/reflector/list-watch.ts';
 import { readWatchEvent } from '../../src/kubernetes/reflector/watch-event.ts';
 import { aGroup, aLeader, aPod } from '../support/builders.ts';
-import { podUid, sessionId } from '../support/ids.ts';
+import { podUid, sessionId, wallMs } from '../support/ids.ts';
 import { trying } from '../support/model/seed.ts';
 import { rawGroup, rawPod } from '../support/simulation/render.ts';
 import { anything, bent, jsonText } from './support/values.ts';
@@ -153,7 +153,7 @@ describe('a lock’s value', () => {
   });
 
   it('of a replica that cannot be read never allows to end that replica', () => {
-    const ended = { podUid: podUid('u'), startedMs: 0, finishedMs: Number.MAX_SAFE_INTEGER };
+    const ended = { podUid: podUid('u'), startedMs: wallMs(0), finishedMs: wallMs(Number.MAX_SAFE_INTEGER) };
     fc.assert(
       fc.property(fc.oneof(text, bent(REPLICA).map(jsonText)), (value) => {
         const replica = liveReplica('id', sessionId('session'), value);

@@ -2,7 +2,7 @@
 import type { LeaderGroup, LeaderGroupSpec } from '../../src/api/leadergroup.ts';
 import type { OwnerRef, Pod } from '../../src/api/pod.ts';
 import { fromWritten, spec as specSchema } from '../../src/api/spec.ts';
-import { podUid, uidOf } from './ids.ts';
+import { podUid, uidOf, wallMs } from './ids.ts';
 
 /** The controller of the pods of `aPod`. */
 export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
@@ -10,11 +10,17 @@ export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
   return { apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}`, ...overrides };
 }
 
+const READY_MS = 1_700_000_000_000;
+
 /** `uid`: any text. */
-export type PodOverrides = Partial<Omit<Pod, 'uid'>> & { readonly uid?: string };
+export type PodOverrides = Partial<Omit<Pod, 'uid' | 'createdMs' | 'readyTransitionMs'>> & {
+  readonly uid?: string;
+  readonly createdMs?: number;
+  readonly readyTransitionMs?: number | null;
+};
 
 /** A ready member of `aGroup()`, running for a minute on a node of its own. */
-export function aPod({ uid, ...overrides }: PodOverrides = {}): Pod {
+export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...overrides }: PodOverrides = {}): Pod {
   const name = overrides.name ?? 'notifier-a';
   return {
     namespace: 'default',
@@ -27,14 +33,14 @@ export function aPod({ uid, ...overrides }: PodOverrides = {}): Pod {
     stopped: false,
     addresses: [],
     ready: true,
-    readyTransitionMs: 1_700_000_000_000,
+    readyTransitionMs: readyTransitionMs === null ? null : wallMs(readyTransitionMs),
     disrupted: false,
     deleting: false,
     mirror: false,
     node: `node-of-${name}`,
     owner: aReplicaSet(),
     runsToCompletion: false,
-    createdMs: 1_699_999_990_000,
+    createdMs: wallMs(createdMs ?? READY_MS - 10_000),
     ...overrides,
   };
 }
@@ -53,12 +59,15 @@ export function aLeader(token: number, overrides: PodOverrides = {}, group = 'no
   };
 }
 
-export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec'>> & { readonly spec?: Partial<LeaderGroupSpec> };
+export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec' | 'createdMs'>> & {
+  readonly createdMs?: number;
+  readonly spec?: Partial<LeaderGroupSpec>;
+};
 
 const defaults = fromWritten(specSchema.parse({ selector: { matchLabels: { app: 'notifier' } } }));
 
 /** Selects app=notifier, with the defaults of the schema. onConsulLoss follows lockKey unless given. */
-export function aGroup({ spec = {}, ...overrides }: GroupOverrides = {}): LeaderGroup {
+export function aGroup({ spec = {}, createdMs, ...overrides }: GroupOverrides = {}): LeaderGroup {
   const name = overrides.name ?? 'notifier';
   const lockKey = spec.lockKey ?? null;
   return {
@@ -67,7 +76,7 @@ export function aGroup({ spec = {}, ...overrides }: GroupOverrides = {}): Leader
     uid: `uid-of-${name}`,
     resourceVersion: '50',
     generation: 1,
-    createdMs: 1_699_999_980_000,
+    createdMs: wallMs(createdMs ?? READY_MS - 20_000),
     deleting: false,
     finalizers: ['leadergroup.dev/finalizer'],
     status: null,

@@ -1,5 +1,7 @@
 /** Events as the API takes them. Pure. */
+
 import { createHash } from 'node:crypto';
+import type { WallMs } from '../../api/clocks.ts';
 import { API_GROUP, API_VERSION } from '../../api/names.ts';
 import { plainText } from '../../api/plain-text.ts';
 import type { Series } from './event-series.ts';
@@ -44,7 +46,7 @@ export const seriesBody = ({ count, lastWallMs }: Series) => ({
 });
 
 /** MicroTime is refused with three digits: it has six. */
-const microTime = (wallMs: number): string => new Date(wallMs).toISOString().replace('Z', '000Z');
+const microTime = (wallMs: WallMs): string => new Date(wallMs).toISOString().replace('Z', '000Z');
 
 /** The longest beginning that fits, without a broken character at its end. */
 function cut(text: string, maxBytes: number): string {

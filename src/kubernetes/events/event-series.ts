@@ -1,4 +1,5 @@
 /** Which events are the same one again. No I/O. */
+import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KubernetesEvent } from '../../ports/kubernetes.ts';
 
@@ -8,10 +9,10 @@ export type Series = {
   /** Never used before; its name is made of it. */
   unique: string;
   /** Epoch milliseconds. */
-  firstWallMs: number;
-  lastWallMs: number;
+  firstWallMs: WallMs;
+  lastWallMs: WallMs;
   /** Monotonic. */
-  lastMs: number;
+  lastMs: MonotonicMs;
   count: number;
   /** The object is there: a repetition patches it. */
   created: boolean;

@@ -1,4 +1,5 @@
 /** A pod at the border: from what the API server sent to the dozen fields that are kept. */
+import { type WallMs, wallMs } from '../../api/clocks.ts';
 import { podUid } from '../../api/ids.ts';
 import { API_GROUP } from '../../api/names.ts';
 import type { OwnerRef, Pod } from '../../api/pod.ts';
@@ -35,7 +36,7 @@ export function projectPod(raw: unknown): Pod | null {
     addresses: field(spec, 'hostNetwork') === true ? [] : addressesOf(section(object, 'status')),
     owner: controllerOf(metadata),
     runsToCompletion: ['Never', 'OnFailure'].includes(textField(spec, 'restartPolicy')),
-    createdMs: timeField(metadata, 'creationTimestamp') ?? 0,
+    createdMs: timeField(metadata, 'creationTimestamp') ?? wallMs(0),
   };
 }
 
@@ -102,9 +103,9 @@ export function controllerOf(metadata: RawObject): OwnerRef | null {
   return uid === '' ? null : { apiVersion: text('apiVersion'), kind: text('kind'), name: text('name'), uid };
 }
 
-function timeField(object: RawObject, name: string): number | null {
+function timeField(object: RawObject, name: string): WallMs | null {
   const milliseconds = Date.parse(textField(object, name));
-  return Number.isNaN(milliseconds) ? null : milliseconds;
+  return Number.isNaN(milliseconds) ? null : wallMs(milliseconds);
 }
 
 /** fromEntries, since it makes an own field even of a key like `__proto__`. */

@@ -2,6 +2,7 @@
  * What the watches have delivered, indexed by group. Answers to our own writes and GETs are merged per group elsewhere
  * (memory.ts): this store holds only what the watches said, so nothing deleted is ever brought back.
  */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { InvalidLeaderGroup, LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { ClusterNode, Pod } from '../../api/pod.ts';
 import { indexPair, matches } from '../../api/selector.ts';
@@ -9,7 +10,7 @@ import { finished } from '../../election/candidates.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** A pod with when it became ready or not, by own observation (node clocks are not trusted with delays). */
-export type StoredPod = { readonly pod: Pod; readonly readyChangedMs: number };
+export type StoredPod = { readonly pod: Pod; readonly readyChangedMs: MonotonicMs };
 
 export type Store = {
   /** Each returns the keys of the groups concerned. Events must come in order, as a reflector delivers them. */

@@ -1,4 +1,5 @@
 /** Wakes one loop: at once, or after a time; however often it rang, the loop is woken once. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 export type WakeSignal = {
@@ -12,7 +13,7 @@ export type WakeSignal = {
 export function createWakeSignal(clock: Clock): WakeSignal {
   let pending = false;
   let waiting: (() => void) | null = null;
-  let timer: { readonly atMs: number; readonly cancel: () => void } | null = null;
+  let timer: { readonly atMs: MonotonicMs; readonly cancel: () => void } | null = null;
 
   function ring(): void {
     pending = true;

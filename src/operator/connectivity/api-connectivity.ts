@@ -2,6 +2,7 @@
  * Whether this replica reaches the API server: judged by its requests and its watches, so that at rest nothing is asked only to
  * find out. After a request without an answer it is asked until it answers.
  */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Kubernetes, KubernetesError, type WriteOutcome } from '../../ports/kubernetes.ts';
 import { aborted } from '../common/aborted.ts';
@@ -15,7 +16,7 @@ export type ApiConnectivity = {
   /** What a reflector says: a problem, or null when it works again. */
   watchProblem(kind: string, problem: string | null): void;
   /** Monotonic milliseconds of the last answer to a request; null before the first. */
-  answeredMs(): number | null;
+  answeredMs(): MonotonicMs | null;
   /** Asks while there is doubt, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 };
@@ -28,9 +29,9 @@ const ASK_MS = 500;
 export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed: () => void): ApiConnectivity {
   const wakeSignal = createWakeSignal(clock);
   const problems = new Set<string>();
-  let outageSinceMs: number | null = null;
-  let problemSinceMs: number | null = null;
-  let answeredMs: number | null = null;
+  let outageSinceMs: MonotonicMs | null = null;
+  let problemSinceMs: MonotonicMs | null = null;
+  let answeredMs: MonotonicMs | null = null;
   let lost = false;
 
   function judge(): void {

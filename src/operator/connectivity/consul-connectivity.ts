@@ -1,11 +1,12 @@
 /** Whether Consul answers: judged by every request, so that at rest nothing is asked only to find out. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Consul, ConsulError } from '../../ports/consul.ts';
 
 export type ConsulContact = {
   readonly consul: Consul;
   /** Monotonic milliseconds since when no request has been answered; null while Consul answers. */
-  outageSinceMs(): number | null;
+  outageSinceMs(): MonotonicMs | null;
 };
 
 /** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
@@ -26,7 +27,7 @@ export function trackContact(
 ): ConsulContact {
   /** When the first request failed since the last answer. */
   let failedMs: number | null = null;
-  let sinceMs: number | null = null;
+  let sinceMs: MonotonicMs | null = null;
   let cancel: () => void = () => undefined;
 
   function answered(): void {

@@ -1,4 +1,5 @@
 /** Reads that a plan asks for before it decides, and the sessions it wants opened or given up. */
+import type { WallMs } from '../../api/clocks.ts';
 import type { SessionId } from '../../api/ids.ts';
 import type { OwnerRef, PodRef } from '../../api/pod.ts';
 import { parseSessionName } from '../../election/keys.ts';
@@ -82,7 +83,7 @@ export async function readContester({ ports, group, memory, signal }: Run, pod: 
 }
 
 /** Times of field managers have whole seconds. Whoever wrote before the fight began is not accused of it. */
-function contesterIn(found: LabelManagers | null, sinceWallMs: number): string {
+function contesterIn(found: LabelManagers | null, sinceWallMs: WallMs): string {
   if (found?.owner != null) return `field manager ${found.owner.manager}, last at ${found.owner.time}`;
   const last = found?.last ?? null;
   if (last !== null && Date.parse(last.time) >= Math.floor(sinceWallMs / 1000) * 1000)

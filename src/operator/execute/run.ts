@@ -1,4 +1,5 @@
 /** What one execution of a plan knows: the plan's premises, and what its actions have brought so far. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
@@ -41,7 +42,7 @@ export type Fact =
       readonly kind: 'promoted';
       readonly pod: Pod;
       readonly token: number;
-      readonly atMs: number;
+      readonly atMs: MonotonicMs;
     }
   | {
       readonly kind: 'fenced';

@@ -1,16 +1,17 @@
 /** The grants of the gate that somebody may still believe. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import { MAX_GRANT_MS } from '../../election/gate.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 export type Grants = {
   /** A grant was given to this pod. */
-  give(key: string, podUid: PodUid, untilMs: number): void;
+  give(key: string, podUid: PodUid, untilMs: MonotonicMs): void;
   /**
    * Monotonic milliseconds until which a grant may be believed by a pod that is not exempt. The replica that had the bucket before
    * may have said one just then to `holder`, whom the lock's record names (null: nobody knows).
    */
-  untilMs(key: string, holder: PodUid | null, exempt: readonly PodUid[]): number;
+  untilMs(key: string, holder: PodUid | null, exempt: readonly PodUid[]): MonotonicMs;
   /** The group is gone: once the last grant is over nothing is kept of it. */
   dropped(key: string): void;
 };

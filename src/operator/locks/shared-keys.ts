@@ -3,6 +3,7 @@
  * read of the one key; the others are looked at in turn. Either only tells that it is worth looking: what is believed of a lock and its
  * token is read of both together, consistently. Other keys below or beside them are never read.
  */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { backoffMs } from '../../common/backoff.ts';
 import { sharedLockKey, sharedTokenKey } from '../../election/keys.ts';
@@ -36,7 +37,7 @@ type Shared = {
   readonly followers: Set<string>;
   /** Versions that its followers have been woken for; null: it has not been read. */
   shown: readonly [string, string] | null;
-  refusedUntilMs: number;
+  refusedUntilMs: MonotonicMs;
 };
 
 export function createSharedKeys(options: {

@@ -1,4 +1,5 @@
 /** Until when a group's lock is known, whatever Consul says. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import { labelled } from '../../election/candidates.ts';
 import { sessionDeadlineMs } from '../../election/deadline.ts';
 import type { MemberSession, ObservedPod } from '../../election/observation.ts';
@@ -16,7 +17,7 @@ export function lockDeadlineMs(
   { group, ownership, lock }: Pick<View, 'group' | 'ownership' | 'lock'>,
   sessions: readonly MemberSession[],
   pods: readonly ObservedPod[],
-): number {
+): MonotonicMs {
   const holder = holderAmong(sessions, lock);
   if (holder !== null) return holder.deadlineMs;
   const leaders = pods.filter((pod) => labelled(group, pod)).map(({ pod }) => pod.uid);

@@ -4,6 +4,7 @@
  * outcomes only (remember.ts).
  */
 
+import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -11,12 +12,12 @@ import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession } from '../../election/observation.ts';
 import type { Uids } from './collections.ts';
 
-export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: number };
+export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: MonotonicMs };
 
 /** Of a write to a pod: what it was about, so that it is forgotten with it. */
 export type WriteRefusal = Refusal & {
   readonly status: number;
-  readonly atMs: number;
+  readonly atMs: MonotonicMs;
   /** Of the pod when it was refused, or as our own write has left it since. */
   readonly resourceVersion: string;
   /** Of the group. */
@@ -26,8 +27,8 @@ export type WriteRefusal = Refusal & {
 /** How often a pod was put right within a minute, since when, and who else writes it (null: not asked). */
 export type Repairs = {
   readonly count: number;
-  readonly lastMs: number;
-  readonly sinceWallMs: number;
+  readonly lastMs: MonotonicMs;
+  readonly sinceWallMs: WallMs;
   readonly by: string | null;
 };
 
@@ -38,7 +39,7 @@ export type LeaderChange = {
   readonly from: string;
   /** With which it led. */
   readonly token: number;
-  readonly sinceMs: number;
+  readonly sinceMs: MonotonicMs;
   readonly told: boolean;
 };
 
@@ -80,7 +81,7 @@ export type GroupMemory = {
   /** Of which pod a promotion was acknowledged last, and with which token. */
   readonly promoted: { readonly uid: PodUid; readonly token: number } | null;
   /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
-  readonly trials: ReadonlyMap<string, { readonly podUid: PodUid; readonly atMs: number }>;
+  readonly trials: ReadonlyMap<string, { readonly podUid: PodUid; readonly atMs: MonotonicMs }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
   readonly writtenUnder: ReadonlyMap<PodUid, string>;
   /** Pods that had lost their controller before the group was edited. */
@@ -92,13 +93,13 @@ export type GroupMemory = {
   /** The status was told of Consul's silence; until it is over no other replica's word is overwritten. */
   readonly outageReported: boolean;
   readonly demotedForOutage: boolean;
-  readonly lockDelayedUntilMs: number | null;
+  readonly lockDelayedUntilMs: MonotonicMs | null;
   /** Monotonic milliseconds at which a watch first showed the deletion. */
-  readonly deletionSeenMs: number | null;
+  readonly deletionSeenMs: MonotonicMs | null;
   /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
-  readonly deletingSinceMs: number | null;
+  readonly deletingSinceMs: MonotonicMs | null;
   /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
-  readonly deletionConfirmedMs: number | null;
+  readonly deletionConfirmedMs: MonotonicMs | null;
   /** Our finalizer is off a group that is being deleted: whatever a cache still shows of it, it is gone. */
   readonly finalizerOff: boolean;
   /** Uid of the older group that a GET has shown. */
@@ -110,7 +111,7 @@ export type GroupMemory = {
   /** Changes of leader that the status does not show yet. */
   readonly transitions: readonly TransitionStatus[];
   /** When the status was written, the latest last; as many as its pace asks for. */
-  readonly statusWritesMs: readonly number[];
+  readonly statusWritesMs: readonly MonotonicMs[];
   /** Ready reason that events and logs were last given. */
   readonly reportedReason: string | null;
 };
@@ -160,7 +161,7 @@ export const freshMemory = (): GroupMemory => ({
 const REFUSED: Backoff = { firstMs: 5000, lastMs: 30_000 };
 
 /** Tried again after 5 s, 10 s, 20 s, then each 30 s. */
-export function refusedAgain(previous: Refusal | null | undefined, message: string, nowMs: number): Refusal {
+export function refusedAgain(previous: Refusal | null | undefined, message: string, nowMs: MonotonicMs): Refusal {
   const count = (previous?.count ?? 0) + 1;
   return { message, count, retryAtMs: nowMs + backoffMs(count, REFUSED) };
 }

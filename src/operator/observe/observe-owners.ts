@@ -1,4 +1,5 @@
 /** The controllers of a group's pods, as an observation shows them. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -39,11 +40,11 @@ export function ownerView(
   }
 }
 
-const outdated = (group: LeaderGroup, { kind, atMs }: OwnerReading, nowMs: number): boolean =>
+const outdated = (group: LeaderGroup, { kind, atMs }: OwnerReading, nowMs: MonotonicMs): boolean =>
   kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : saidBefore(group) !== null && nowMs - atMs >= AGAIN_MS;
 
 /** The watch must have shown the pod after our write: until then nobody can know that it was kept. */
-function trialOf(memory: GroupMemory, owner: string, nowMs: number): { podUid: PodUid; leftMs: number } | null {
+function trialOf(memory: GroupMemory, owner: string, nowMs: MonotonicMs): { podUid: PodUid; leftMs: number } | null {
   const trial = memory.trials.get(owner);
   if (trial === undefined) return null;
   const seen = !memory.newerPods.has(trial.podUid);

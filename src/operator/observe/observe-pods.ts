@@ -1,4 +1,5 @@
 /** The pods of a group, as one decision sees them. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { matches } from '../../api/selector.ts';
@@ -44,7 +45,7 @@ function withListed(
   group: LeaderGroup,
   cached: readonly StoredPod[],
   listed: readonly Pod[],
-  nowMs: number,
+  nowMs: MonotonicMs,
 ): readonly StoredPod[] {
   const byName = new Map(cached.map((entry) => [entry.pod.name, entry]));
   for (const pod of listed) {

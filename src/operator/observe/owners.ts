@@ -1,4 +1,5 @@
 /** What the controllers of pods select by, as last read. Nothing is read here without being asked for: at rest no request is sent. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { OwnerRef } from '../../api/pod.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Kubernetes, KubernetesError, type PodSelecting, type Workload } from '../../ports/kubernetes.ts';
@@ -6,8 +7,8 @@ import { inParallel } from '../common/in-parallel.ts';
 
 /** `failed`: asking again may help. */
 export type OwnerReading =
-  | { readonly kind: 'read'; readonly workload: Workload; readonly atMs: number }
-  | { readonly kind: 'gone' | 'unreadable' | 'failed'; readonly atMs: number };
+  | { readonly kind: 'read'; readonly workload: Workload; readonly atMs: MonotonicMs }
+  | { readonly kind: 'gone' | 'unreadable' | 'failed'; readonly atMs: MonotonicMs };
 
 export type Owners = {
   /** null: not read. */
@@ -25,8 +26,8 @@ const NAMESPACE_MS = 600_000;
 const KEPT_MS = 3_600_000;
 
 export function createOwners(kubernetes: Pick<Kubernetes, 'getWorkload' | 'listPodSelecting'>, clock: Clock): Owners {
-  const readings = new Map<string, { readonly reading: OwnerReading; usedMs: number }>();
-  const namespaces = new Map<string, { readonly selecting: readonly PodSelecting[]; readonly atMs: number }>();
+  const readings = new Map<string, { readonly reading: OwnerReading; usedMs: MonotonicMs }>();
+  const namespaces = new Map<string, { readonly selecting: readonly PodSelecting[]; readonly atMs: MonotonicMs }>();
   let sweptMs = clock.nowMs();
 
   async function readOwner(namespace: string, owner: OwnerRef, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 /** Refused writes and contested labels: what is remembered of them, for how long, and how a decision sees them. */
 
+import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { tokenAnnotation } from '../../api/names.ts';
@@ -105,7 +106,7 @@ export function blockingRefusal(
   memory: GroupMemory,
   group: LeaderGroup,
   pods: readonly ObservedPod[],
-  nowMs: number,
+  nowMs: MonotonicMs,
 ): Observation['fencingRefused'] {
   for (const observed of pods) {
     const refusal = memory.fencingRefusals.get(observed.pod.uid);
@@ -123,15 +124,15 @@ const FREE_REPAIRS = 3;
 const REPAIRS: Backoff = { firstMs: 500, lastMs: 5000 };
 
 /** Something was put right once more: a stray's label, the leader's, a follower's. */
-export function repairedAgain(before: Repairs | undefined, atMs: number, atWallMs: number): Repairs {
+export function repairedAgain(before: Repairs | undefined, atMs: MonotonicMs, atWallMs: WallMs): Repairs {
   const known = before !== undefined && isRecent(before, atMs) ? before : { count: 0, sinceWallMs: atWallMs, by: null };
   return { ...known, count: known.count + 1, lastMs: atMs };
 }
 
-export const isRecent = ({ lastMs }: Repairs, nowMs: number): boolean => nowMs - lastMs < WINDOW_MS;
+export const isRecent = ({ lastMs }: Repairs, nowMs: MonotonicMs): boolean => nowMs - lastMs < WINDOW_MS;
 
 /** Nothing for the first repairs, then 0.5 s, 1 s, 2 s, 4 s, 5 s; over when nothing had to be repaired for a minute. */
-export function contestOf(memory: GroupMemory, uid: PodUid, nowMs: number): Contest | null {
+export function contestOf(memory: GroupMemory, uid: PodUid, nowMs: MonotonicMs): Contest | null {
   const repairs = memory.repairs.get(uid);
   if (repairs === undefined || !isRecent(repairs, nowMs)) return null;
   const beyond = repairs.count - FREE_REPAIRS;

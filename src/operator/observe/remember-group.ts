@@ -1,4 +1,5 @@
 /** What reads and writes of the group itself leave in memory, and questions of the gate. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { plus } from './collections.ts';
 import type { GroupMemory } from './memory.ts';
@@ -11,7 +12,7 @@ export type GroupOutcome =
       readonly kind: 'groupConfirmed';
       readonly newer: LeaderGroup | null;
       readonly deleting: boolean;
-      readonly atMs: number;
+      readonly atMs: MonotonicMs;
       /** Version of the lock. */
       readonly at: string;
     }

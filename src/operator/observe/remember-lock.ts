@@ -1,4 +1,5 @@
 /** What transactions on the lock, and reads of it, leave in memory. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { ExternalSession } from '../../election/observation.ts';
 import { entriesThat, plus, put, removed } from './collections.ts';
@@ -9,7 +10,7 @@ export type LockOutcome =
   | { readonly kind: 'locked'; readonly uid: PodUid; readonly newReign: boolean; readonly verifiedAt: string | null }
   /** `version`, `before`: of the fencing patches, after the transaction and when it was planned. */
   | { readonly kind: 'unlocked'; readonly version: string; readonly before: string }
-  | { readonly kind: 'lockDelayed'; readonly untilMs: number }
+  | { readonly kind: 'lockDelayed'; readonly untilMs: MonotonicMs }
   | { readonly kind: 'consulDenied'; readonly refusal: Refusal }
   | { readonly kind: 'lockRead' }
   /** The session that holds it is none of ours. */

@@ -1,4 +1,5 @@
 /** What writes and reads of pods leave in memory. */
+import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
 import { minus, plus, put, removed } from './collections.ts';
@@ -9,7 +10,7 @@ export type PodOutcome =
   /** An answer has shown it; the observation prefers it until the watch has caught up. */
   | { readonly kind: 'podRead'; readonly pod: Pod }
   /** By us. `ownerBefore`: uid of the controller that it had when we changed its label; null: it had none, or the label stays. */
-  | { readonly kind: 'podWritten'; readonly pod: Pod; readonly ownerBefore: string | null; readonly atMs: number }
+  | { readonly kind: 'podWritten'; readonly pod: Pod; readonly ownerBefore: string | null; readonly atMs: MonotonicMs }
   /** The API server says so. */
   | { readonly kind: 'podGone'; readonly uid: PodUid }
   /** Made while the lock had this version. */
@@ -29,7 +30,7 @@ export type PodOutcome =
   /** null: none of them was refused. */
   | { readonly kind: 'followersLabelled'; readonly refusal: WriteRefusal | null }
   /** What somebody else had written is put right. */
-  | { readonly kind: 'podRepaired'; readonly uid: PodUid; readonly atMs: number; readonly atWallMs: number }
+  | { readonly kind: 'podRepaired'; readonly uid: PodUid; readonly atMs: MonotonicMs; readonly atWallMs: WallMs }
   | { readonly kind: 'contesterRead'; readonly uid: PodUid; readonly by: string }
   /** The group is as it should be. */
   | { readonly kind: 'settled' };

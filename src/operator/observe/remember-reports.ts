@@ -1,4 +1,5 @@
 /** What was said to people, so that each thing is said once. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import { minus, plus } from './collections.ts';
 import type { GroupMemory, LeaderChange } from './memory.ts';
@@ -21,7 +22,7 @@ export type ReportOutcome =
       readonly kind: 'statusWritten';
       readonly group: LeaderGroup | null;
       readonly outage: boolean;
-      readonly writesMs: readonly number[];
+      readonly writesMs: readonly MonotonicMs[];
     };
 
 export function ofReports(memory: GroupMemory, outcome: ReportOutcome): GroupMemory {

@@ -1,4 +1,5 @@
 /** What the caches and Consul show by now, and what of the memory is void by that. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { LockView } from '../../election/observation.ts';
@@ -10,7 +11,7 @@ import { isRecent, refreshRefusals } from './refusals.ts';
 
 export type Shown = {
   readonly kind: 'shown';
-  readonly nowMs: number;
+  readonly nowMs: MonotonicMs;
   /** As the watch has delivered it, and as it is taken to be. */
   readonly cached: LeaderGroup;
   readonly group: LeaderGroup;

@@ -1,4 +1,5 @@
 /** What an observation rests on: the parts it is put together from, and what is known of a group without looking at its members. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { LockView, Ownership } from '../../election/observation.ts';
@@ -16,27 +17,27 @@ export type ObserverOptions = {
   readonly locks: Locks;
   readonly sessionManager: SessionManager;
   readonly ownership: (group: LeaderGroup) => Ownership;
-  readonly outageSinceMs: () => number | null;
+  readonly outageSinceMs: () => MonotonicMs | null;
   /** A sentence, or null where the configuration allows the key. */
   readonly lockKeyProblem: (group: LeaderGroup) => string | null;
   /**
    * Monotonic milliseconds from which nobody but this process may have renewed the group's sessions: its start, or the last moment
    * at which Consul showed the bucket to be another's.
    */
-  readonly aloneSinceMs: (group: LeaderGroup) => number;
+  readonly aloneSinceMs: (group: LeaderGroup) => MonotonicMs;
   /** Monotonic milliseconds at which this replica found that it has the bucket; null while it has not. */
-  readonly heldSinceMs: (group: LeaderGroup) => number | null;
+  readonly heldSinceMs: (group: LeaderGroup) => MonotonicMs | null;
   readonly marginMs: number;
   readonly owners: Pick<Owners, 'of' | 'selecting'>;
 };
 
 /** What is known without looking at the members. */
 export type View = {
-  readonly nowMs: number;
+  readonly nowMs: MonotonicMs;
   readonly group: LeaderGroup;
   readonly ownership: Ownership;
   readonly lock: LockView | null;
-  readonly outageSinceMs: number | null;
+  readonly outageSinceMs: MonotonicMs | null;
 };
 
 /** The answer to our own write or GET while it is newer than what the watch delivered. */

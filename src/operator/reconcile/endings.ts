@@ -1,4 +1,5 @@
 /** Groups that cannot be acted on and are being deleted: their finalizer goes, or their namespace would hang. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { InvalidLeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
 import type { Ownership } from '../../election/observation.ts';
@@ -24,7 +25,7 @@ export function createEndings({
   readonly consulUnreachable: () => boolean;
   readonly signal: AbortSignal;
 }): Endings {
-  const seen = new Map<string, { readonly uid: string; readonly atMs: number }>();
+  const seen = new Map<string, { readonly uid: string; readonly atMs: MonotonicMs }>();
 
   /** What it may have labelled cannot be known; that a namespace hangs would help nobody. */
   async function releaseFinalizer(group: InvalidLeaderGroup): Promise<Next> {

@@ -2,6 +2,7 @@
  * The work queue: keys, not events. A key added ten times is worked on once; a key in work that is added again is
  * worked on once more afterwards, never twice at a time. Failures back off per key.
  */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 
@@ -23,14 +24,14 @@ export type Queue = {
   /** The pass over `key` gets on: something that it asked for was done. */
   progress(key: string): void;
   /** Monotonic milliseconds at which the pass in work that has got on least lately did so, or began; null when idle. For liveness. */
-  busySinceMs(): number | null;
+  busySinceMs(): MonotonicMs | null;
   /** Resolves when no key that `concerns` holds for is in work. */
   quiet(concerns: (key: string) => boolean): Promise<void>;
   /** Stops taking work. Resolves when the passes in work have ended. */
   stop(): Promise<void>;
 };
 
-type Pending = { readonly sinceMs: number };
+type Pending = { readonly sinceMs: MonotonicMs };
 
 /** 50 ms, 100 ms, ... 5 s, each up to a quarter shorter: after whatever of ours failed and may succeed later. */
 export const RETRY_BACKOFF: Backoff = { firstMs: 50, lastMs: 5000, jitter: 1 / 4 };
@@ -46,14 +47,14 @@ export function startQueue(options: {
   readonly clock: Clock;
   readonly random: Random;
   readonly workers: number;
-  readonly handle: (key: string, sinceMs: number) => Promise<Next>;
+  readonly handle: (key: string, sinceMs: MonotonicMs) => Promise<Next>;
   readonly onError: (key: string, error: unknown) => void;
 }): Queue {
   const { clock, random } = options;
   const waiting = new Map<string, Pending>();
   const again = new Map<string, Pending>();
   const working = new Map<string, number>();
-  const timers = new Map<string, { atMs: number; cancel: () => void }>();
+  const timers = new Map<string, { atMs: MonotonicMs; cancel: () => void }>();
   const failures = new Map<string, number>();
   const listeners = new Set<() => void>();
   let stopped: (() => void) | null = null;

@@ -1,4 +1,5 @@
 /** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
 import { actionsOf, type Plan } from '../../election/actions.ts';
@@ -26,7 +27,7 @@ const PLANS_PER_PASS = 16;
 
 export type Reconciler = {
   /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
-  reconcile(key: string, sinceMs: number): Promise<Next>;
+  reconcile(key: string, sinceMs: MonotonicMs): Promise<Next>;
   /** What an answer of the gate rests on now; noted as asked for, so that the lock is verified. null: no valid group. */
   asked(key: string): GateView | null;
   /** As `asked`, but nothing is noted. */
@@ -63,7 +64,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const warnings = new Map<string, string>();
   const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
 
-  async function reconcile(key: string, sinceMs: number): Promise<Next> {
+  async function reconcile(key: string, sinceMs: MonotonicMs): Promise<Next> {
     const parsed = store.group(key);
     if (parsed === null) return drop(key);
     if (parsed.kind === 'invalid') return await refuse(key, parsed.group);
@@ -130,7 +131,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
-  async function settle(key: string, group: LeaderGroup, memory: Memory, sinceMs: number): Promise<Next> {
+  async function settle(key: string, group: LeaderGroup, memory: Memory, sinceMs: MonotonicMs): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
       if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
       const { observation: o, learnt } = observe.all(group, memory.now);

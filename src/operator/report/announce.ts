@@ -1,4 +1,5 @@
 /** Tells people of what happened: events, metrics, history and the log, each once per change. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import { KIND } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -27,7 +28,7 @@ export type Announcer = {
 };
 
 /** `sinceMs`: when the event that led to the execution arrived. */
-export type Brought = { readonly facts: readonly Fact[]; readonly sinceMs: number };
+export type Brought = { readonly facts: readonly Fact[]; readonly sinceMs: MonotonicMs };
 
 type Promoted = Extract<Fact, { kind: 'promoted' }> & Pick<Brought, 'sinceMs'>;
 

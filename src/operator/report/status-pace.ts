@@ -1,4 +1,5 @@
 /** How soon a status that differs may be written: what tools wait for at once, counters every five seconds. Pure. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroupStatus } from '../../api/leadergroup.ts';
 
 const COUNTERS_MS = 5000;
@@ -15,8 +16,8 @@ const WINDOW_MS = 10_000;
 export function paceMs(
   next: LeaderGroupStatus,
   written: LeaderGroupStatus | null,
-  writesMs: readonly number[],
-  nowMs: number,
+  writesMs: readonly MonotonicMs[],
+  nowMs: MonotonicMs,
 ): number {
   if (!sameLeader(next, written) || losesReady(next, written)) return 0;
   const [beforeMs, intervalMs] = sameConditions(next, written)
@@ -26,7 +27,7 @@ export function paceMs(
 }
 
 /** `writesMs` with one more; older ones than the pace asks for are dropped. */
-export const noteWrite = (writesMs: readonly number[], nowMs: number): readonly number[] =>
+export const noteWrite = (writesMs: readonly MonotonicMs[], nowMs: MonotonicMs): readonly MonotonicMs[] =>
   [...writesMs, nowMs].slice(-WRITES_AT_ONCE);
 
 /** With the same token: the status may be all that still knows it when Consul is restored from a backup. */

@@ -1,4 +1,5 @@
 /** Keeps one Consul session alive, and knows until when it may be believed. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { SessionId } from '../../api/ids.ts';
 import { RENEWAL_RETRY_MS, renewalIntervalMs, sessionDeadlineMs } from '../../election/deadline.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
@@ -9,7 +10,7 @@ export type Renewal = {
   readonly id: SessionId;
   readonly ttlMs: number;
   /** Monotonic milliseconds: time BEFORE the last acknowledged renewal was sent + TTL - margin. */
-  deadlineMs(): number;
+  deadlineMs(): MonotonicMs;
   /** False from the deadline on, whatever is acknowledged later, until `prove`. */
   proven(): boolean;
   /** A transaction that named the session was committed. Ignored past the deadline. */

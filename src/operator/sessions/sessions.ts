@@ -2,6 +2,7 @@
  * The session sessionManager: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
  * is, or the bucket is another replica's.
  */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { PodRef } from '../../api/pod.ts';
@@ -46,7 +47,7 @@ export type SessionManager = {
   /** Keys of the groups that have any, or of which one is being opened or adopted. */
   keys(): readonly string[];
   /** Monotonic milliseconds of the nearest deadline; null without a session. */
-  nearestDeadlineMs(): number | null;
+  nearestDeadlineMs(): MonotonicMs | null;
 };
 
 type Kept = {

@@ -9,6 +9,7 @@
  * | leaving  | a move begins; nothing is planned for its groups    | moved, or its outcome unknown: none; refused: owned |
  * | lapsed   | the replica's session has ended                     | locked again: adopting; another's: none |
  */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 export type BucketState = 'adopting' | 'owned' | 'leaving' | 'lapsed';
@@ -16,13 +17,13 @@ export type BucketState = 'adopting' | 'owned' | 'leaving' | 'lapsed';
 export type Buckets = {
   state(bucket: number): BucketState | null;
   /** Monotonic milliseconds at which this replica found that it had got the bucket; null while it has not. */
-  heldSinceMs(bucket: number): number | null;
+  heldSinceMs(bucket: number): MonotonicMs | null;
   /** Monotonic milliseconds from which it may have been this replica's, whenever that was found; null while it is not. */
-  perhapsSinceMs(bucket: number): number | null;
+  perhapsSinceMs(bucket: number): MonotonicMs | null;
   inState(state: BucketState): readonly number[];
   all(): readonly number[];
   /** Just got: adoption begins. `perhapsSinceMs`: a read sent then was the last that showed it not to be this replica's. */
-  adopt(bucket: number, perhapsSinceMs: number): void;
+  adopt(bucket: number, perhapsSinceMs: MonotonicMs): void;
   set(bucket: number, state: 'owned' | 'leaving'): void;
   /** Not this replica's any more. */
   close(bucket: number): void;

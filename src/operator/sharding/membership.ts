@@ -2,6 +2,7 @@
  * Joining: what a replica does in Consul before it may own anything. The synthetic node that all sessions are bound to,
  * the check that this prefix is this cluster's, the replica's own session, its entry among the replicas.
  */
+import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { SessionId } from '../../api/ids.ts';
 import {
   clusterIdentityKey,
@@ -38,7 +39,11 @@ export type Place = { readonly space: KeySpace; readonly replica: ReplicaIdentit
 export type Announcement = Pick<Membership, 'session' | 'sinceMs'> & { readonly reachesApiServer: boolean };
 
 /** `sinceMs`: wall clock before the session was opened. */
-export type Membership = { readonly session: SessionId; readonly acknowledgedMs: number; readonly sinceMs: number };
+export type Membership = {
+  readonly session: SessionId;
+  readonly acknowledgedMs: MonotonicMs;
+  readonly sinceMs: WallMs;
+};
 
 /**
  * Throws ConsulError (try again later) or ForeignClusterError (final). An aborted join may leave a session that expires by

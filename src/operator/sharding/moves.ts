@@ -1,4 +1,5 @@
 /** Planned moves: a bucket that should be another replica's is passed to it. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
 import type { TxnResult } from '../../ports/consul.ts';
 import { inParallel } from '../common/in-parallel.ts';
@@ -19,7 +20,11 @@ const MOVES_AT_ONCE = 8;
 export const UNREAD = -1;
 
 /** Monotonic milliseconds at which it is worth trying to move something; null: everything is where it should be. */
-export function nextMoveMs(life: Incarnation, owners: ReadonlyMap<number, LiveReplica>, nowMs: number): number | null {
+export function nextMoveMs(
+  life: Incarnation,
+  owners: ReadonlyMap<number, LiveReplica>,
+  nowMs: MonotonicMs,
+): number | null {
   const wanted = misplaced(life, owners);
   if (wanted.length === 0) return null;
   return Math.max(nowMs + PUT_OFF_MS, Math.min(...wanted.map((bucket) => settledAtMs(life, bucket))));

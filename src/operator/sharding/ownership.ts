@@ -3,6 +3,7 @@
  * owned only after its sessions have been adopted, and only while the replica's own session may be believed.
  */
 
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { SessionId } from '../../api/ids.ts';
 import { backoffMs } from '../../common/backoff.ts';
 import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
@@ -29,9 +30,9 @@ type GroupName = { readonly namespace: string; readonly name: string };
 export type BucketOwnership = {
   of(group: GroupName): Ownership;
   /** Monotonic milliseconds at which this replica found that it had got the group's bucket; null while it has not. */
-  heldSinceMs(group: GroupName): number | null;
+  heldSinceMs(group: GroupName): MonotonicMs | null;
   /** Monotonic milliseconds from which the bucket may have been this replica's, whenever it found that; null while it is not. */
-  perhapsSinceMs(group: GroupName): number | null;
+  perhapsSinceMs(group: GroupName): MonotonicMs | null;
   /** A transaction failed its check of the bucket: what we believe is looked up before anything else is done. */
   doubt(): void;
   /** Whether the API server is reached is another now: the others are to know. */

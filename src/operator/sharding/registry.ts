@@ -1,4 +1,5 @@
 /** The replicas that are there, as the watch of their entries tells; a hint, like all that a watch tells. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import { type KeySpace, replicasPrefix } from '../../election/keys.ts';
 import { type LiveReplica, liveReplica } from '../../election/replicas.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -11,7 +12,7 @@ export type Registry = {
   live(): readonly LiveReplica[];
   known(): boolean;
   /** Monotonic milliseconds since when the same replicas are there and say the same of themselves. */
-  unchangedSinceMs(): number;
+  unchangedSinceMs(): MonotonicMs;
   /** Entries whose replica is gone: they are of no use to anybody. */
   left(): readonly KvEntry[];
 };

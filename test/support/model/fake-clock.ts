@@ -1,5 +1,7 @@
 /** Time that passes only when a test says so, and chance that repeats itself. */
+
 import type { Clock, Random } from '../../../src/ports/clock.ts';
+import { wallMs } from '../ids.ts';
 
 export type FakeClock = Clock & {
   /** Lets everything happen that is due within `ms`, in its order; whatever a timer sets off is done before the next. */
@@ -32,7 +34,7 @@ export function createFakeClock(startMs = 1_000_000): FakeClock {
 
   return {
     nowMs: () => nowMs,
-    wallMs: () => wallOffsetMs + nowMs,
+    wallMs: () => wallMs(wallOffsetMs + nowMs),
     after,
     sleep: (delayMs, signal) => sleepOn(after, delayMs, signal),
     advance: async (ms) => {

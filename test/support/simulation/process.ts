@@ -2,7 +2,9 @@
  * A process of the simulation: an operator replica, or a server. It can be frozen (SIGSTOP: nothing of it runs, what arrives
  * waits), frozen together with its clock (a machine that is suspended), slowed down, and killed.
  */
+
 import type { Clock } from '../../../src/ports/clock.ts';
+import { wallMs } from '../ids.ts';
 import { sleepOn } from '../model/fake-clock.ts';
 import type { Loop } from './loop.ts';
 
@@ -88,7 +90,7 @@ export function createProcess(name: string, loop: Loop): Process {
     name,
     clock: {
       nowMs,
-      wallMs: () => WALL_OFFSET_MS + Math.floor(nowMs()),
+      wallMs: () => wallMs(WALL_OFFSET_MS + Math.floor(nowMs())),
       after,
       sleep: (delayMs, signal) => sleepOn(after, delayMs, signal),
     },

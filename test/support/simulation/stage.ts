@@ -7,7 +7,7 @@ import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import { aGroup, aPod } from '../builders.ts';
-import { podUid } from '../ids.ts';
+import { podUid, wallMs } from '../ids.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
@@ -144,7 +144,7 @@ export function openStage(
     else replica.process.kill();
     if (faults.has(`end ${at}`)) return;
     const finishedMs = replica.process.clock.wallMs();
-    const life = { startedMs: seconds(replica.bornMs), finishedMs: seconds(finishedMs) };
+    const life = { startedMs: wallMs(seconds(replica.bornMs)), finishedMs: wallMs(seconds(finishedMs)) };
     loop.after(random.between(50, 1500), () => {
       if (!replica.process.alive()) api.foreign.reportTermination(pod, life);
     });
@@ -301,7 +301,11 @@ export function openStage(
     const again = (): void => {
       if (api.group(of.name) !== null) return void loop.after(50, again);
       made += 1;
-      api.foreign.addGroup({ ...groupOf(of), uid: `uid-${made}-of-${of.name}`, createdMs: WALL_OFFSET_MS + made });
+      api.foreign.addGroup({
+        ...groupOf(of),
+        uid: `uid-${made}-of-${of.name}`,
+        createdMs: wallMs(WALL_OFFSET_MS + made),
+      });
     };
     loop.after(forMs, again);
   }

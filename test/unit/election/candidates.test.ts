@@ -1,11 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LabelSelector } from '../../../src/api/leadergroup.ts';
-import type { Pod } from '../../../src/api/pod.ts';
 import { eligibility, labelled, rankedCandidates } from '../../../src/election/candidates.ts';
 import { hashOf } from '../../../src/election/keys.ts';
 import type { ObservedPod } from '../../../src/election/observation.ts';
-import { aGroup, aLeader, aPod, aReplicaSet } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod, aReplicaSet, type PodOverrides } from '../../support/builders.ts';
 import { anObservation, NOW_MS, observed } from '../../support/builders-election.ts';
 
 const EXCLUDED = { 'leadergroup.dev/candidate': 'false' };
@@ -55,7 +54,7 @@ describe('who may lead', () => {
 describe('who leads best', () => {
   const order = (...pods: readonly ObservedPod[]): readonly string[] =>
     rankedCandidates(anObservation({ pods })).map(({ pod }) => pod.name);
-  const pod = (name: string, overrides: Partial<Pod> = {}, more: Partial<ObservedPod> = {}): ObservedPod =>
+  const pod = (name: string, overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}): ObservedPod =>
     observed(aPod({ name, ...overrides }), more);
 
   it('a pod on a cordoned node or about to be evicted comes last', () => {
@@ -63,7 +62,7 @@ describe('who leads best', () => {
   });
 
   /** Of a ReplicaSet of a Deployment: named after it and the hash of its template. */
-  const of = (deployment: string, hash: string, more: Partial<Pod> = {}): Partial<Pod> => ({
+  const of = (deployment: string, hash: string, more: PodOverrides = {}): PodOverrides => ({
     owner: aReplicaSet({ name: `${deployment}-${hash}` }),
     labels: { app: 'notifier', 'pod-template-hash': hash },
     ...more,
@@ -84,7 +83,7 @@ describe('who leads best', () => {
 
   it('of the revisions that one StatefulSet goes through, the newest comes first', () => {
     const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'db' };
-    const revision = (hash: string, createdMs: number, readyTransitionMs: number): Partial<Pod> => ({
+    const revision = (hash: string, createdMs: number, readyTransitionMs: number): PodOverrides => ({
       owner,
       labels: { app: 'notifier', 'controller-revision-hash': hash },
       createdMs,

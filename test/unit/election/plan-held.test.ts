@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../../../src/api/pod.ts';
 import type { ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod, type PodOverrides } from '../../support/builders.ts';
 import {
   anObservation,
   aSession,
@@ -18,7 +17,7 @@ import { sessionId } from '../../support/ids.ts';
 
 const b = observed(aPod({ name: 'b' }));
 const notReady = (name: string) => observed(aPod({ name, ready: false }));
-const leader = (pod: Partial<Pod> = {}, more: Partial<ObservedPod> = {}) =>
+const leader = (pod: PodOverrides = {}, more: Partial<ObservedPod> = {}) =>
   observed(aLeader(4, { name: 'a', ...pod }), more);
 
 describe('the lock is ours and the leader is fine', () => {

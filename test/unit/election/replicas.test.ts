@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
-import { sessionId, uidOf } from '../../support/ids.ts';
+import { sessionId, uidOf, wallMs } from '../../support/ids.ts';
 
 const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: uidOf('a'), container: 'operator' };
 const RECORD: ReplicaRecord = {
   v: 1,
   reachesApiServer: false,
-  sinceMs: 1_700_000_005_250,
+  sinceMs: wallMs(1_700_000_005_250),
   pod: POD,
   url: 'http://10.0.0.1:8080',
 };
-const ENDED = { podUid: uidOf('a'), startedMs: 1_700_000_001_000, finishedMs: 1_700_000_060_000 };
+const ENDED = { podUid: uidOf('a'), startedMs: wallMs(1_700_000_001_000), finishedMs: wallMs(1_700_000_060_000) };
 
 describe('a replica’s record', () => {
   it('says what the replica wrote', () => {
@@ -47,7 +47,8 @@ describe('a replica’s record', () => {
 });
 
 describe('a container that has ended', () => {
-  const since = (sinceMs: number) => liveReplica('a', sessionId('s'), formatReplica({ ...RECORD, sinceMs }));
+  const since = (sinceMs: number) =>
+    liveReplica('a', sessionId('s'), formatReplica({ ...RECORD, sinceMs: wallMs(sinceMs) }));
 
   it('proves that the process which opened its session in that life is dead', () => {
     expect(diedIn(since(1_700_000_005_250), ENDED)).toBe(true);

@@ -1,5 +1,7 @@
 /** A clock that stands still until it is told to move, with the rest of the process caught up before each step. */
+
 import type { Clock, Random } from '../../../../src/ports/clock.ts';
+import { wallMs } from '../../../support/ids.ts';
 
 type Timer = { readonly dueMs: number; readonly order: number; readonly callback: () => void };
 
@@ -45,7 +47,7 @@ export function createFakeClock(): FakeClock {
 
   return {
     nowMs: () => nowMs,
-    wallMs: () => WALL_START_MS + nowMs,
+    wallMs: () => wallMs(WALL_START_MS + nowMs),
     after,
     sleep,
     waiting: () => timers.size,

@@ -147,7 +147,7 @@ describe('since when a pod is ready', () => {
 });
 
 describe('the store knows who has an address', () => {
-  const at = (address: string, overrides: Partial<Pod> & { readonly name: string }): Pod =>
+  const at = (address: string, overrides: PodOverrides & { readonly name: string }): Pod =>
     aPod({ addresses: [address], ...overrides });
   const names = (store: ReturnType<typeof createStore>, address: string): readonly string[] =>
     store.podsAt(address).map(({ name }) => name);

@@ -9,7 +9,7 @@ import { createGate } from '../../../../src/operator/gate/gate.ts';
 import { createChanges } from '../../../../src/operator/reconcile/changes.ts';
 import { aGroup, aPod } from '../../../support/builders.ts';
 import { FENCE } from '../../../support/builders-election.ts';
-import { podUid, sessionId } from '../../../support/ids.ts';
+import { podUid, sessionId, wallMs } from '../../../support/ids.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
 
 const GROUP = { namespace: 'default', name: 'notifier' };
@@ -17,7 +17,7 @@ const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveRep
   id,
   session: sessionId(`session-of-${id}`),
   reachesApiServer: true,
-  sinceMs: 0,
+  sinceMs: wallMs(0),
   pod: null,
   url,
 });

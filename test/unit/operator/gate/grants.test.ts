@@ -52,7 +52,7 @@ it('whoever had the bucket before may have said a grant until this replica got i
     MAX_GRANT_MS,
   ]);
   // It was said to the recorded holder, if to anybody.
-  expect(inMs(KEY, podUid('a'), podUid('a'))).toBeLessThanOrEqual(-clock.nowMs());
+  expect(inMs(KEY, podUid('a'), podUid('a'))).toBeLessThanOrEqual(0 - clock.nowMs());
 });
 
 it('a group that is gone is waited for as long as a grant may be believed, and no timer is left', async () => {

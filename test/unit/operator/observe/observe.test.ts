@@ -11,7 +11,7 @@ import { createSessionManager } from '../../../../src/operator/sessions/sessions
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { aRecord, FENCE, LOCK_KEY } from '../../../support/builders-election.ts';
 import { frozen } from '../../../support/frozen.ts';
-import { uidOf } from '../../../support/ids.ts';
+import { uidOf, wallMs } from '../../../support/ids.ts';
 import { createFakeClock, createFakeRandom } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { SPACE } from '../../../support/model/replica.ts';
@@ -312,7 +312,7 @@ describe('an observation', () => {
     const { observe, see, clock, memory, look } = anObserver();
     see(aPod({ name: 'a' }));
     memory.learn({ kind: 'podRead', pod: aPod({ name: 'gone', resourceVersion: '200' }) });
-    memory.learn({ kind: 'podRepaired', uid: uidOf('a'), atMs: clock.nowMs() - 60_000, atWallMs: 0 });
+    memory.learn({ kind: 'podRepaired', uid: uidOf('a'), atMs: clock.nowMs() - 60_000, atWallMs: wallMs(0) });
     memory.learn({ kind: 'podsListed', version: 'of another lock', pods: [] });
     memory.learn({ kind: 'groupChanged', group: aGroup({ uid: 'earlier' }) });
     const before = frozen(memory.now);

@@ -6,7 +6,7 @@ import { type Outcome, remember } from '../../../../src/operator/observe/remembe
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { heldBy } from '../../../support/builders-election.ts';
 import { frozen } from '../../../support/frozen.ts';
-import { podUid, sessionId } from '../../../support/ids.ts';
+import { podUid, sessionId, wallMs } from '../../../support/ids.ts';
 
 const a = aPod({ name: 'a', resourceVersion: '10' });
 const uid = a.uid;
@@ -32,7 +32,7 @@ const written = (ownerBefore: string | null, resourceVersion = '11', atMs = 7): 
   ownerBefore,
   atMs,
 });
-const repaired = (atMs: number): Outcome => ({ kind: 'podRepaired', uid, atMs, atWallMs: 1000 + atMs });
+const repaired = (atMs: number): Outcome => ({ kind: 'podRepaired', uid, atMs, atWallMs: wallMs(1000 + atMs) });
 const fenced = (of: string, version: string): Outcome => ({ kind: 'podFenced', uid: podUid(of), version });
 
 /** The caches show these pods, the lock as it is held by a, and nothing of an outage. */

@@ -3,7 +3,7 @@ import type { LiveReplica } from '../../../../src/election/replicas.ts';
 import { createPeers } from '../../../../src/operator/sharding/peers.ts';
 import type { ContainerTermination } from '../../../../src/ports/kubernetes.ts';
 import { aPod } from '../../../support/builders.ts';
-import { uidOf } from '../../../support/ids.ts';
+import { uidOf, wallMs } from '../../../support/ids.ts';
 import { createFakeClock, settle } from '../../../support/model/fake-clock.ts';
 import { createLink } from '../../../support/model/link.ts';
 import { noLog } from '../../../support/model/sinks.ts';
@@ -11,7 +11,7 @@ import { createWorldApiServer } from '../../../support/model/world-api-server.ts
 import { createWorldConsul } from '../../../support/model/world-consul.ts';
 
 const POD = { namespace: 'default', name: 'operator-b', uid: uidOf('operator-b'), container: 'operator' };
-const ENDED: ContainerTermination = { podUid: POD.uid, startedMs: 1000, finishedMs: 60_000 };
+const ENDED: ContainerTermination = { podUid: POD.uid, startedMs: wallMs(1000), finishedMs: wallMs(60_000) };
 
 /** Replica a, which looks after its peer b. */
 function aPeer(options: { readonly pod?: LiveReplica['pod']; readonly sinceMs?: number } = {}) {
@@ -20,7 +20,9 @@ function aPeer(options: { readonly pod?: LiveReplica['pod']; readonly sinceMs?: 
   const { link } = { link: createLink('a', createWorldApiServer(), consul, () => undefined) };
   const session = consul.foreign.openSession({ node: 'n', name: 'replica/b', ttlMs: 0, lockDelayMs: 0 });
   const { pod = POD, sinceMs = 5000 } = options;
-  let replicas: readonly LiveReplica[] = [{ id: 'b', session, reachesApiServer: true, sinceMs, pod, url: null }];
+  let replicas: readonly LiveReplica[] = [
+    { id: 'b', session, reachesApiServer: true, sinceMs: wallMs(sinceMs), pod, url: null },
+  ];
   let answer: ContainerTermination | null = null;
   const asked: string[] = [];
   const stop = new AbortController();

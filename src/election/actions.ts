@@ -125,8 +125,8 @@ export type Verdict = {
 
 /** What there is to say of a plan, whatever it does. */
 export type Premises = {
-  /** CamelCase cause of a change of leader, for events, history and metrics; empty when none is planned. */
-  readonly cause: string;
+  /** CamelCase cause of a change of leader, for events, history and metrics; null: none is planned. */
+  readonly cause: string | null;
   /** In words, for the log. */
   readonly reason: string;
   /** null: nothing was learnt that people should see; conditions stay as they are. */

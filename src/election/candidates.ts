@@ -33,8 +33,8 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   return inMs > 0 ? { kind: 'waiting', reason: 'MinReadySeconds', inMs } : { kind: 'candidate' };
 }
 
-export const refused = (o: Observation, { refusedUntilMs }: ObservedPod): boolean =>
-  refusedUntilMs !== null && o.nowMs < refusedUntilMs;
+export const refused = (o: Observation, { promotionRefused }: ObservedPod): boolean =>
+  promotionRefused !== null && o.nowMs < promotionRefused.retryAtMs;
 
 /** Who cannot be fenced cannot be promoted either: a promotion writes more. */
 export const fencingRefused = (o: Observation, { fencingRefusedUntilMs }: ObservedPod): boolean =>

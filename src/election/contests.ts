@@ -28,10 +28,10 @@ export function unknownContester(o: Observation, wrong: (observed: ObservedPod) 
 export const askFor = (pod: PodRef | null): Look | null =>
   pod === null ? null : look([{ do: 'readContester', pod }], 'finding out who else writes the label');
 
-/** '' without a contest. */
-export function contestMessage(o: Observation): string {
+/** null: nobody contests a label. */
+export function contestMessage(o: Observation): string | null {
   const found = o.pods.find(({ contest }) => contest !== null);
-  if (found?.contest == null) return '';
+  if (found?.contest == null) return null;
   const { key } = o.group.spec.label;
   const by = found.contest.by === null ? '' : ` (${found.contest.by})`;
   return `another client keeps changing the label ${key} or the annotations of pod ${found.pod.name}${by}; the operator restores them every few seconds`;

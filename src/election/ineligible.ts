@@ -29,8 +29,8 @@ export function noCandidateMessage(o: Observation): string {
     .toSorted((a, b) => b.count - a.count)
     .map(inWords);
   const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
-  const refusal = o.pods.find((pod) => refused(o, pod))?.refusedBecause ?? '';
-  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === '' ? '' : `; ${refusal}`}`;
+  const refusal = o.pods.find((pod) => refused(o, pod))?.promotionRefused ?? null;
+  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}`;
 }
 
 const inWords = ({ reason, count, examples }: IneligibleStatus): string =>

@@ -9,12 +9,12 @@ export function nextChangeMs(o: Observation): number | null {
     const found = eligibility(o, member);
     return found.kind === 'waiting' ? found.inMs : null;
   });
-  const moments = o.pods.flatMap(({ refusedUntilMs, fencingRefusedUntilMs, contest }) => [
-    refusedUntilMs,
+  const moments = o.pods.flatMap(({ promotionRefused, fencingRefusedUntilMs, contest }) => [
+    promotionRefused?.retryAtMs ?? null,
     fencingRefusedUntilMs,
     contest?.notBeforeMs ?? null,
     contest?.overAtMs ?? null,
   ]);
-  const ahead = [...moments, o.followersRefusedUntilMs].filter((atMs) => atMs !== null && atMs > o.nowMs);
+  const ahead = [...moments, o.followersRefused?.retryAtMs ?? null].filter((atMs) => atMs !== null && atMs > o.nowMs);
   return soonest([...members, ...ahead.map((atMs) => (atMs === null ? null : until(o, atMs)))]);
 }

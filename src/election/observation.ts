@@ -43,6 +43,9 @@ export type OwnerView =
       readonly trial: { readonly podUid: PodUid; readonly leftMs: number } | null;
     };
 
+/** Why something is refused, in the refuser's own words, and when it is tried again, in monotonic milliseconds. */
+export type RefusedFor = { readonly message: string; readonly retryAtMs: MonotonicMs };
+
 /** A label that is repaired again and again. */
 export type Contest = {
   /** Monotonic milliseconds before which it is not repaired again. */
@@ -68,10 +71,8 @@ export type ObservedPod = {
   /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
   readonly readyForMs: number;
   readonly notReadyForMs: number;
-  /** A promotion was refused for good; until then (monotonic) it is no candidate. null: never. */
-  readonly refusedUntilMs: MonotonicMs | null;
-  /** The refuser's own words; '' without a refusal. */
-  readonly refusedBecause: string;
+  /** A promotion was refused for good; until it is tried again the pod is no candidate. */
+  readonly promotionRefused: RefusedFor | null;
   /** Its fencing patch was refused; until then (monotonic) it is not tried again. null: never. */
   readonly fencingRefusedUntilMs: MonotonicMs | null;
   /** No promotion of it can be under way, by anybody (ADR 0013): where its fencing patch is refused, it need not be fenced. */
@@ -184,17 +185,11 @@ export type Observation = {
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: MonotonicMs | null;
   /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */
-  readonly fencingRefused: {
-    readonly message: string;
-    readonly retryAtMs: MonotonicMs;
-    readonly status: number;
-  } | null;
-  /** The API server refused to label followers; monotonic milliseconds of the next attempt. null: it did not. */
-  readonly followersRefusedUntilMs: MonotonicMs | null;
-  /** The refuser's own words; '' without a refusal. */
-  readonly followersRefusedBecause: string;
+  readonly fencingRefused: (RefusedFor & { readonly status: number }) | null;
+  /** The API server refused to label followers. */
+  readonly followersRefused: RefusedFor | null;
   /** A right is missing in Consul for a key of this group. */
-  readonly consulDenied: { readonly message: string; readonly retryAtMs: MonotonicMs } | null;
+  readonly consulDenied: RefusedFor | null;
   /** Monotonic milliseconds since when the deletion is known, without the time in which the API server did not answer. */
   readonly deletingSinceMs: MonotonicMs | null;
   /** Monotonic milliseconds at which a watch first showed the deletion. */

@@ -7,7 +7,7 @@ import { askFor, contestMessage, due, unknownContester } from './contests.ts';
 import { fence, fencingForMove } from './fencing.ts';
 import type { Observation } from './observation.ts';
 import type { LockElsewhere } from './owned-lock.ts';
-import { look, ready, rest, withFirst } from './plans.ts';
+import { look, ready, rest, sentences, withFirst } from './plans.ts';
 
 /**
  * Sessions of ours from an earlier life are adopted by the read itself (they then are `sessions`); one that is gone
@@ -22,7 +22,7 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
   if (unknown !== null) return unknown;
   const who = externalName(name, node, session);
   const held = `the lock ${o.keys.lock} is held by ${who}`;
-  const verdict = ready('LedElsewhere', [held, contestMessage(o)].filter((part) => part !== '').join('; '));
+  const verdict = ready('LedElsewhere', sentences([held, contestMessage(o)]));
   const targets = due(o, fencingForMove(o, lock, null));
   if (targets.length === 0) return rest(verdict);
   const said = { ...rest(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };

@@ -8,7 +8,7 @@ import { recordedToken } from './observed-tokens.ts';
 import type { HeldLock } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
-import { electing, look, notReady, ready, rest, soonest, transition } from './plans.ts';
+import { electing, look, notReady, ready, rest, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -83,12 +83,12 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (left.length > 0)
     return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
   if (!labelled(o.group, holder)) {
-    if (onHold(o, holder)) return rest(notReady('LabelContested', contestMessage(o)), graceMs);
+    if (onHold(o, holder)) return rest(notReady('LabelContested', sentences([contestMessage(o)])), graceMs);
     const wait = waitForCandidate(o);
     return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
-  const details = [holder.pod.ready ? '' : notReadyDetail(lock), contestMessage(o), followersRefused(o)];
-  return rest(ready('Led', details.filter((detail) => detail !== '').join('; ')), graceMs);
+  const details = [holder.pod.ready ? null : notReadyDetail(lock), contestMessage(o), followersRefused(o)];
+  return rest(ready('Led', sentences(details)), graceMs);
 }
 
 /** Who undoes the repairs, where that is not known yet. */
@@ -101,8 +101,8 @@ function contesterOf({ o, lock }: Held, holder: ObservedPod): Look | null {
 }
 
 /** Told while it is waited for; what has been tried again since is over, or refused anew. */
-const followersRefused = (o: Observation): string =>
-  o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs ? o.followersRefusedBecause : '';
+const followersRefused = ({ nowMs, followersRefused: refusal }: Observation): string | null =>
+  refusal !== null && nowMs < refusal.retryAtMs ? refusal.message : null;
 
 const notReadyDetail = (lock: LockView): string =>
   `${lock.record?.holder.pod ?? 'the leader'} is not ready; failoverDelaySeconds has not passed yet`;
@@ -129,7 +129,7 @@ const promotable = (o: Observation, lock: LockView, holder: ObservedPod): boolea
 function followerLabels(o: Observation, holder: ObservedPod): readonly FollowUp[] {
   const { follower } = o.group.spec.label;
   if (follower === null) return [];
-  if (o.followersRefusedUntilMs !== null && o.nowMs < o.followersRefusedUntilMs) return [];
+  if (followersRefused(o) !== null) return [];
   const wrong = membersOf(o).filter(
     (observed) => lacksFollowerLabel(o, holder, observed) && !labelled(o.group, observed) && !onHold(o, observed),
   );

@@ -156,7 +156,7 @@ export function standDown(o: Observation, plan: Idle, owned: OwnedLock): Plan {
 }
 
 function relinquish(o: Observation, owned: KnownLock, plan: Idle): Plan {
-  const said = { ...plan, cause: plan.verdict?.stalled?.reason ?? '', reason: plan.verdict?.detail ?? '' };
+  const said = { ...plan, cause: plan.verdict?.stalled?.reason ?? null, reason: plan.verdict?.detail ?? '' };
   if (owned.kind === 'held') {
     const off = fence(fencingForMove(o, owned.lock, null), 'overlap');
     return transition(said, { fence: off, lock: transaction.unlock(o, owned), after: [] });

@@ -6,7 +6,7 @@ import type { Observation } from './observation.ts';
 /** `null` verdicts leave the conditions as they stand: nothing was learnt that people should see. */
 export const nothing = (reason: string, againMs: number | null = null): Idle => ({
   kind: 'idle',
-  cause: '',
+  cause: null,
   reason,
   verdict: null,
   againMs,
@@ -14,7 +14,7 @@ export const nothing = (reason: string, againMs: number | null = null): Idle => 
 
 export const rest = (verdict: Verdict, againMs: number | null = null): Idle => ({
   kind: 'idle',
-  cause: '',
+  cause: null,
   reason: 'nothing to do',
   verdict,
   againMs,
@@ -60,7 +60,7 @@ export const electing = (cause: string, reason: string): Premises => ({
 });
 
 /** Of what people need not hear of. */
-export const quietly = (reason: string): Premises => ({ cause: '', reason, verdict: null, againMs: null });
+export const quietly = (reason: string): Premises => ({ cause: null, reason, verdict: null, againMs: null });
 
 export const stalled = (reason: string, message: string): Idle =>
   rest({ ready: { status: 'False', reason }, detail: message, stalled: { reason, message } });
@@ -75,6 +75,10 @@ export const notReady = (
   reason: 'Electing' | 'NoCandidate' | 'NoMembers' | 'ConsulUnreachable' | 'LockDelay' | 'Deleting' | 'LabelContested',
   detail: string,
 ): Verdict => ({ ready: { status: 'False', reason }, detail, stalled: null });
+
+/** In one line, of what there is to say. */
+export const sentences = (parts: readonly (string | null)[]): string =>
+  parts.filter((part) => part !== null).join('; ');
 
 /** Earliest of the moments at which it is worth looking again; null without any. */
 export function soonest(moments: readonly (number | null)[]): number | null {

@@ -28,15 +28,15 @@ export function trustOf(
 
 /** Identifies one version of the lock as this owner of the bucket saw it held; null where the bucket is not ours. */
 export const verificationOf = (ownership: Ownership, lock: LockView | null): string | null =>
-  ownership.kind === 'owned' ? `${ownership.guard.session} ${versionOf(lock)} ${lock?.session ?? ''}` : null;
+  ownership.kind === 'owned' ? [ownership.guard.session, versionOf(lock), lock?.session].join(' ') : null;
 
-/** Identifies one version of the lock's keys; '' when it has not been read. */
-export const versionOf = (lock: LockView | null): string =>
-  lock === null ? '' : lock.versions.map(({ index }) => index).join('/');
+/** Identifies one version of the lock's keys; null when it has not been read. */
+export const versionOf = (lock: LockView | null): string | null =>
+  lock === null ? null : lock.versions.map(({ index }) => index).join('/');
 
 /**
  * For how long a fencing patch counts (ADR 0003). Beside a lockKey that is until the record changes, which every transaction of ours that locks
  * writes: external holders that pass the lock on among themselves promote nobody.
  */
-export const fencingVersion = (keys: GroupKeys, lock: LockView | null): string =>
+export const fencingVersion = (keys: GroupKeys, lock: LockView | null): string | null =>
   lock?.versions.find(({ key }) => key === keys.record)?.index.toString() ?? versionOf(lock);

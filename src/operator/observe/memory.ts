@@ -50,7 +50,7 @@ export type GroupMemory = {
   readonly goneUids: Uids;
   readonly newerGroup: LeaderGroup | null;
   /** A list made at this version of the lock. */
-  readonly listed: { readonly version: string; readonly pods: readonly Pod[] } | null;
+  readonly listed: { readonly version: string | null; readonly pods: readonly Pod[] } | null;
   /** Version of the lock after which a GET confirmed the cached group. */
   readonly groupConfirmedAt: string | null;
   /** The API server has shown or changed this very group since the bucket was got. */
@@ -58,7 +58,7 @@ export type GroupMemory = {
   /** By session id. */
   readonly externalHolders: ReadonlyMap<SessionId, ExternalSession>;
   /** Uids fenced while the lock had this version (see fencingVersion). */
-  readonly fenced: { readonly version: string; readonly uids: Uids };
+  readonly fenced: { readonly version: string | null; readonly uids: Uids };
   /** The bucket's session, the lock's version and its holder, as our own last lock transaction left them. */
   readonly verifiedAt: string | null;
   /** Somebody has asked the gate. */
@@ -124,7 +124,7 @@ export const freshMemory = (): GroupMemory => ({
   groupConfirmedAt: null,
   groupKnown: false,
   externalHolders: new Map(),
-  fenced: { version: '', uids: new Map() },
+  fenced: { version: null, uids: new Map() },
   verifiedAt: null,
   asked: false,
   highestObserved: 0,

@@ -136,7 +136,7 @@ function observation(
     asked: memory.asked,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
     fencingRefused: blockingRefusal(memory, group, pods, nowMs),
-    ...followersRefused(memory),
+    followersRefused: memory.followersRefused,
     consulDenied: memory.consulDenied,
     deletionSeenMs: memory.deletionSeenMs,
     deletingSinceMs: memory.deletingSinceMs,
@@ -148,13 +148,6 @@ function observation(
 const readSince = (memory: GroupMemory, lock: LockView | null): Pick<Observation, 'freshList' | 'groupConfirmed'> => ({
   freshList: lock !== null && memory.listed !== null,
   groupConfirmed: lock !== null && memory.groupConfirmedAt === versionOf(lock),
-});
-
-const followersRefused = ({
-  followersRefused: refusal,
-}: GroupMemory): Pick<Observation, 'followersRefusedUntilMs' | 'followersRefusedBecause'> => ({
-  followersRefusedUntilMs: refusal?.retryAtMs ?? null,
-  followersRefusedBecause: refusal?.message ?? '',
 });
 
 /**

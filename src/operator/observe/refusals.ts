@@ -91,12 +91,11 @@ export const neverPromoted = (
 export function refusalsOf(
   memory: GroupMemory,
   uid: PodUid,
-): Pick<ObservedPod, 'refusedUntilMs' | 'refusedBecause' | 'fencingRefusedUntilMs'> {
+): Pick<ObservedPod, 'promotionRefused' | 'fencingRefusedUntilMs'> {
   const promotion = memory.promotionRefusals.get(uid);
   const fence = memory.fencingRefusals.get(uid);
   return {
-    refusedUntilMs: promotion?.retryAtMs ?? null,
-    refusedBecause: promotion?.message ?? '',
+    promotionRefused: promotion ?? null,
     fencingRefusedUntilMs: fence?.retryAtMs ?? null,
   };
 }

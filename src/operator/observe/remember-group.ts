@@ -14,7 +14,7 @@ export type GroupOutcome =
       readonly deleting: boolean;
       readonly atMs: MonotonicMs;
       /** Version of the lock. */
-      readonly at: string;
+      readonly at: string | null;
     }
   /** As an answer of the API server has left it. */
   | { readonly kind: 'groupChanged'; readonly group: LeaderGroup }

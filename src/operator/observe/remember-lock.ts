@@ -9,7 +9,7 @@ export type LockOutcome =
   /** A transaction of ours gave it to this pod. `newReign`: the record named another one before. */
   | { readonly kind: 'locked'; readonly uid: PodUid; readonly newReign: boolean; readonly verifiedAt: string | null }
   /** `version`, `before`: of the fencing patches, after the transaction and when it was planned. */
-  | { readonly kind: 'unlocked'; readonly version: string; readonly before: string }
+  | { readonly kind: 'unlocked'; readonly version: string | null; readonly before: string | null }
   | { readonly kind: 'lockDelayed'; readonly untilMs: MonotonicMs }
   | { readonly kind: 'consulDenied'; readonly refusal: Refusal }
   | { readonly kind: 'lockRead' }
@@ -38,7 +38,7 @@ function locked(memory: GroupMemory, outcome: Extract<LockOutcome, { kind: 'lock
   const { uid, newReign, verifiedAt } = outcome;
   const next = {
     ...memory,
-    fenced: { version: '', uids: new Map<PodUid, true>() },
+    fenced: { version: null, uids: new Map<PodUid, true>() },
     groupConfirmedAt: null,
     verifiedAt,
   };

@@ -14,11 +14,11 @@ export type PodOutcome =
   /** The API server says so. */
   | { readonly kind: 'podGone'; readonly uid: PodUid }
   /** Made while the lock had this version. */
-  | { readonly kind: 'podsListed'; readonly version: string; readonly pods: readonly Pod[] }
+  | { readonly kind: 'podsListed'; readonly version: string | null; readonly pods: readonly Pod[] }
   /** A list is good for one pass. */
   | { readonly kind: 'passEnded' }
   /** Counts for this version of the lock. */
-  | { readonly kind: 'podFenced'; readonly uid: PodUid; readonly version: string }
+  | { readonly kind: 'podFenced'; readonly uid: PodUid; readonly version: string | null }
   | { readonly kind: 'fencingMetConflict'; readonly uid: PodUid }
   | { readonly kind: 'fencingRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal }
   /** All labels that Consul's silence asked for are off. */
@@ -123,7 +123,7 @@ function stillRefused(
   return refusal === undefined ? refusals : put(refusals, uid, { ...refusal, resourceVersion });
 }
 
-function fenced(memory: GroupMemory, uid: PodUid, version: string): GroupMemory {
+function fenced(memory: GroupMemory, uid: PodUid, version: string | null): GroupMemory {
   const before = memory.fenced.version === version ? memory.fenced.uids : new Map<PodUid, true>();
   return {
     ...memory,

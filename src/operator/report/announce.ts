@@ -49,7 +49,7 @@ export function createAnnouncer({
       if (fact.kind === 'refused') emitGroup(o.group, 'Warning', 'WriteRefused', fact.message);
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
       const { pod: from, token } = fact;
-      const cause = plan.cause || 'GroupDeleted';
+      const cause = causeOf(plan);
       memory.learn({
         kind: 'leaderFenced',
         change: { cause, reason: plan.reason, from, token, sinceMs, told: false },
@@ -60,7 +60,7 @@ export function createAnnouncer({
   function promoted(o: Observation, plan: Plan, memory: Memory, fact: Promoted): void {
     const { pod, token, atMs, sinceMs } = fact;
     const change = memory.now.change ?? {
-      cause: plan.cause,
+      cause: causeOf(plan),
       from: lastLeader(o, memory),
       token: 0,
       sinceMs,
@@ -182,6 +182,9 @@ export const timeText = (clock: Clock): string => new Date(clock.wallMs()).toISO
 
 export const readyReason = (o: Observation): string =>
   o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';
+
+/** Only of a deletion no cause is said: nobody is to lead after it. */
+const causeOf = ({ cause }: Plan): string => cause ?? 'GroupDeleted';
 
 /** Pod name of who was last told to lead; empty for nobody. */
 function lastLeader(o: Observation, memory: Memory): string {

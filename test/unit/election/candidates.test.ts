@@ -30,10 +30,14 @@ describe('who may lead', () => {
     ],
     [
       'one whose promotion was refused may not for a while',
-      observed(aPod(), { refusedUntilMs: NOW_MS + 1 }),
+      observed(aPod(), { promotionRefused: { message: 'no', retryAtMs: NOW_MS + 1 } }),
       { kind: 'ineligible', reason: 'PromotionRefused' },
     ],
-    ['and may again afterwards', observed(aPod(), { refusedUntilMs: NOW_MS }), { kind: 'candidate' }],
+    [
+      'and may again afterwards',
+      observed(aPod(), { promotionRefused: { message: 'no', retryAtMs: NOW_MS } }),
+      { kind: 'candidate' },
+    ],
   ];
 
   it.each(cases)('%s', (_rule, pod, expected) => {

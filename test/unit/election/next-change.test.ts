@@ -45,18 +45,30 @@ function elsewhere(): Observation {
 
 describe('a group that is led', () => {
   it('wakes when a refused member may be tried again', () => {
-    const pods = [leader, observed(aPod({ name: 'b' }), { refusedUntilMs: NOW_MS + 5000 })];
+    const pods = [
+      leader,
+      observed(aPod({ name: 'b' }), { promotionRefused: { message: 'no', retryAtMs: NOW_MS + 5000 } }),
+    ];
     expect(plan(anObservation({ pods })).againMs).toBe(5000);
   });
 
   it('wakes when followers may be labelled again', () => {
     const label = { key: 'leadergroup.dev/role', leader: 'leader', follower: 'follower' };
-    const planned = plan(anObservation({ group: aGroup({ spec: { label } }), followersRefusedUntilMs: NOW_MS + 5000 }));
+    const planned = plan(
+      anObservation({
+        group: aGroup({ spec: { label } }),
+        followersRefused: { message: 'no', retryAtMs: NOW_MS + 5000 },
+      }),
+    );
     expect([planned.kind, planned.againMs]).toEqual(['idle', 5000]);
   });
 
   it('wakes at the first of several moments', () => {
-    const pods = [leader, newcomer, observed(aPod({ name: 'c' }), { refusedUntilMs: NOW_MS + 5000 })];
+    const pods = [
+      leader,
+      newcomer,
+      observed(aPod({ name: 'c' }), { promotionRefused: { message: 'no', retryAtMs: NOW_MS + 5000 } }),
+    ];
     expect(plan(maturing({ pods })).againMs).toBe(5000);
   });
 

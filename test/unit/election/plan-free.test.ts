@@ -93,7 +93,7 @@ describe('nobody can lead', () => {
   });
 
   it('looks again when a refused promotion may be tried again', () => {
-    const pods = [observed(aPod({ name: 'b' }), { refusedUntilMs: NOW_MS + 5000 })];
+    const pods = [observed(aPod({ name: 'b' }), { promotionRefused: { message: 'no', retryAtMs: NOW_MS + 5000 } })];
     expect(plan(anObservation({ pods, lock: freeAfter('gone'), sessions: [] })).againMs).toBe(5000);
   });
 

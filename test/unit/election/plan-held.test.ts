@@ -104,7 +104,11 @@ describe('the lock is ours and the leader cannot stay', () => {
     ['LeaderFinished', 'it has finished', [leader({ phase: 'Succeeded' }, { member: false })]],
     ['LeaderNoLongerMember', 'it is no member any more', [leader({}, { member: false })]],
     ['LeaderNotReady', 'it is not ready', [leader({ ready: false })]],
-    ['PromotionRefused', 'its promotion is refused', [leader({}, { refusedUntilMs: NOW_MS + 1 })]],
+    [
+      'PromotionRefused',
+      'its promotion is refused',
+      [leader({}, { promotionRefused: { message: 'no', retryAtMs: NOW_MS + 1 } })],
+    ],
   ];
 
   it.each(cases)('%s: %s; it is fenced, then the lock passes, then the next is promoted', (cause, _, before) => {

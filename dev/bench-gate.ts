@@ -9,6 +9,7 @@ import { Pool } from 'undici';
 import { memberUrl } from '../test/support/asking.ts';
 import { type Harness, startHarness } from '../test/support/harness.ts';
 import type { OperatorProcess } from '../test/support/operator-process.ts';
+import { script } from './command-line.ts';
 
 const GROUPS = 40;
 const PODS = 3;
@@ -18,6 +19,7 @@ const AIMED_PER_SECOND = 5000;
 const FAILOVERS = 30;
 const WAITING = 1000;
 
+script('bench:gate', 'How fast the gate answers, and what that costs; asserts nothing.').parse();
 await using h = await startHarness();
 const namespace = await h.world.namespace('bench');
 const asked = Array.from({ length: GROUPS }, (_, at) => `asked-${at}`);

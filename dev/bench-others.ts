@@ -10,6 +10,8 @@ import process from 'node:process';
 import { quoted } from './cluster/environment.ts';
 import { startCluster } from './cluster/index.ts';
 import { MARK } from './cluster/processes.ts';
+import { script } from './command-line.ts';
+import { interruption } from './interruption.ts';
 import type { Command } from './others/candidate.ts';
 import { type Fault, startGroup } from './others/group.ts';
 import { summaryTable, type Trial, time } from './others/summary.ts';
@@ -34,15 +36,14 @@ type Alternative = {
   readonly command: (group: string, identity: string) => Command;
 };
 
-const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => interruption.abort(new Error(`ended by ${signal}`)));
+script('bench:others', 'How long a group has no leader, or two, with the usual alternatives; asserts nothing.').parse();
+const interrupted = interruption();
 
 try {
-  await bench(interruption.signal);
+  await bench(interrupted);
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = interruption.signal.aborted ? 130 : 1;
+  process.exitCode = interrupted.aborted ? 130 : 1;
 }
 
 async function bench(signal: AbortSignal): Promise<void> {

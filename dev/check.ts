@@ -1,5 +1,6 @@
 /** `npm run check`: everything that is judged without running the product. */
 import process from 'node:process';
+import { script } from './command-line.ts';
 import { runSteps, type Step } from './steps.ts';
 
 export const checks: readonly Step[] = [
@@ -12,4 +13,8 @@ export const checks: readonly Step[] = [
   { name: 'links', command: 'remark', args: ['--frail', '--quiet', '--ignore-path', '.gitignore', '.'] },
 ];
 
-if (import.meta.main) process.exitCode = await runSteps(checks);
+if (import.meta.main) {
+  const names = checks.map(({ name }) => name).join(', ');
+  script('check', `Judges everything that can be judged without running the product: ${names}.`).parse();
+  process.exitCode = await runSteps(checks);
+}

@@ -1,7 +1,7 @@
 /** `npm run cluster`: the development cluster from the command line. */
-import { constants } from 'node:os';
 import { relative } from 'node:path';
-import { type Command, type ComponentAction, parseCommand, UsageError, usage } from './cluster/args.ts';
+import process from 'node:process';
+import { type ComponentAction, runCommandLine } from './cluster/args.ts';
 import {
   type Cluster,
   ClusterError,
@@ -13,49 +13,30 @@ import {
   ToolError,
 } from './cluster/index.ts';
 import { layoutOf } from './cluster/layout.ts';
-import { up } from './cluster/lifecycle.ts';
+import { type UpOptions, up } from './cluster/lifecycle.ts';
+import { Interrupted, interruption } from './interruption.ts';
 
-/** Somebody asked us to end. */
-class Interrupted extends Error {
-  override readonly name = 'Interrupted';
-  readonly signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM';
+const signal = interruption();
 
-  constructor(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM') {
-    super(`ended by ${signal}`);
-    this.signal = signal;
-  }
+const DONE: Readonly<Record<ComponentAction, string>> = {
+  stop: 'stopped',
+  start: 'ready',
+  restart: 'ready',
+  kill: 'killed',
+  freeze: 'frozen',
+  thaw: 'thawed',
+  wipe: 'empty and ready',
+};
+
+try {
+  await runCommandLine(process.argv.slice(2), DEFAULT_DIR, { up: runUp, down: runDown, component: runAction });
+} catch (error) {
+  process.exitCode = report(error);
 }
 
-const interruption = new AbortController();
-for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
-  // Again and again, so that the second ctrl-C of somebody impatient does not cut the clearing up short.
-  process.on(signal, () => interruption.abort(new Interrupted(signal)));
-}
-
-async function run(command: Command, signal: AbortSignal): Promise<void> {
-  switch (command.type) {
-    case 'help':
-      return console.log(usage);
-    case 'up':
-      return await runUp(command, signal);
-    case 'down':
-      return console.log(
-        (await stopCluster({ dir: command.dir })) ? `${command.dir} is down` : `Nothing runs in ${command.dir}`,
-      );
-    case 'component':
-      return await runAction(command, signal);
-  }
-}
-
-async function runUp(command: Command & { type: 'up' }, signal: AbortSignal): Promise<void> {
+async function runUp(dir: string, options: UpOptions): Promise<void> {
   const begun = performance.now();
-  const { site } = await up(layoutOf(command.dir), {
-    consulAcl: command.consulAcl,
-    consulServers: command.consulServers,
-    realNodes: command.realNodes,
-    proxyPeriodMs: command.proxyPeriodMs,
-    signal,
-  });
+  const { site } = await up(layoutOf(dir), { ...options, signal });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   const env = relative(process.cwd(), site.layout.env);
   console.log(
@@ -63,13 +44,16 @@ async function runUp(command: Command & { type: 'up' }, signal: AbortSignal): Pr
   );
 }
 
-async function runAction(command: Command & { type: 'component' }, signal: AbortSignal): Promise<void> {
-  const { action, dir, name } = command;
+async function runDown(dir: string): Promise<void> {
+  console.log((await stopCluster({ dir })) ? `${dir} is down` : `Nothing runs in ${dir}`);
+}
+
+async function runAction(dir: string, action: ComponentAction, name: string): Promise<void> {
   if (/^real-\d+$/.test(name)) {
     await actOnNode(await openCluster({ dir }), name, action);
   } else {
     const known = parseComponentName(name);
-    await act((await openCluster({ dir })).component(known), action, signal);
+    await act((await openCluster({ dir })).component(known), action);
   }
   console.log(`${name}: ${DONE[action]}`);
 }
@@ -77,12 +61,11 @@ async function runAction(command: Command & { type: 'component' }, signal: Abort
 async function actOnNode({ realNodes }: Cluster, name: string, action: ComponentAction): Promise<void> {
   const node = realNodes.find((candidate) => candidate.name === name);
   if (node === undefined) throw new ClusterError(`This cluster has no node ${name}: make it with \`up --node real\`.`);
-  if (action === 'freeze') return await node.freeze();
-  if (action === 'thaw') return node.thaw();
-  throw new UsageError(`a whole node can be frozen and thawed; ${action} its containerd or kubelet`);
+  if (action === 'freeze') await node.freeze();
+  else node.thaw();
 }
 
-async function act(component: Component, action: ComponentAction, signal: AbortSignal): Promise<void> {
+async function act(component: Component, action: ComponentAction): Promise<void> {
   switch (action) {
     case 'start':
     case 'restart':
@@ -96,25 +79,11 @@ async function act(component: Component, action: ComponentAction, signal: AbortS
   }
 }
 
-const DONE: Readonly<Record<ComponentAction, string>> = {
-  stop: 'stopped',
-  start: 'ready',
-  restart: 'ready',
-  kill: 'killed',
-  freeze: 'frozen',
-  thaw: 'thawed',
-  wipe: 'empty and ready',
-};
-
 /** Tells the person and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof Interrupted) {
     console.error('Interrupted; what this command started has ended.');
-    return 128 + constants.signals[error.signal];
-  }
-  if (error instanceof UsageError) {
-    console.error(`${error.message}; \`npm run cluster -- help\` says what there is.`);
-    return 2;
+    return error.exitCode;
   }
   if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
     console.error(`The disk is full: free some space, or put the cluster elsewhere with --dir (${error.message}).`);
@@ -122,10 +91,4 @@ function report(error: unknown): number {
   }
   console.error(error instanceof ClusterError || error instanceof ToolError ? error.message : error);
   return 1;
-}
-
-try {
-  await run(parseCommand(process.argv.slice(2), DEFAULT_DIR), interruption.signal);
-} catch (error) {
-  process.exitCode = report(error);
 }

@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { styleText } from 'node:util';
 import { type Cluster, startCluster } from './cluster/index.ts';
+import { script } from './command-line.ts';
 import { type Environment, kubectl, type SeenPod, watchPods } from './demo/kubectl.ts';
 import { startOperator } from './demo/operator.ts';
+import { interruption } from './interruption.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -17,18 +19,20 @@ const bold = (text: string): string => (terminal ? styleText('bold', text) : tex
 const step = (text: string): void => console.log(`\n${terminal ? styleText('cyan', '▸') : '-'} ${bold(text)}`);
 const show = (text: string): void => console.log(text.replaceAll(/^/gm, '    '));
 
-const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => interruption.abort(new Error(`ended by ${signal}`)));
+const options = script('demo', 'The main job on real components: a leader is elected, goes, and another one leads.')
+  .option('--exit', 'leave nothing running')
+  .parse()
+  .opts();
+const signal = interruption();
 
 try {
-  await demo(process.argv.includes('--exit'), interruption.signal);
+  await demo(options.exit === true);
 } catch (error) {
-  if (!interruption.signal.aborted) console.error(`\n${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = interruption.signal.aborted ? 130 : 1;
+  if (!signal.aborted) console.error(`\n${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = signal.aborted ? 130 : 1;
 }
 
-async function demo(exit: boolean, signal: AbortSignal): Promise<void> {
+async function demo(exit: boolean): Promise<void> {
   step('A Kubernetes API server and a Consul of your own (.cluster)');
   await using cluster = await startCluster({ signal });
   const env: Environment = { ...process.env, ...cluster.env };
@@ -41,16 +45,15 @@ async function demo(exit: boolean, signal: AbortSignal): Promise<void> {
   });
   await using operator = await startOperator(env, await freePort(), join(cluster.dir, 'logs', 'operator.log'));
   show(`the operator is ready at ${operator.url} (log: ${operator.logPath})`);
-  await story(env, signal);
-  if (!exit) await stay(cluster, signal);
+  await story(env);
+  if (!exit) await stay(cluster);
 }
 
-async function story(env: Environment, signal: AbortSignal): Promise<void> {
+async function story(env: Environment): Promise<void> {
   step('Three notifiers, a Service for the leader only, a LeaderGroup: kubectl apply -f examples/notifier.yaml');
   using watch = watchPods(env, 'app=notifier');
   show(await kubectl(env, 'apply', '-f', 'examples/notifier.yaml'));
   const first = await within(
-    signal,
     'a leader',
     watch.until((pod) => pod.leads && pod.ip !== ''),
   );
@@ -59,12 +62,10 @@ async function story(env: Environment, signal: AbortSignal): Promise<void> {
   step(`The leader goes: kubectl delete pod ${first.name}`);
   await kubectl(env, 'delete', 'pod', first.name, '--wait=false');
   const goes = await within(
-    signal,
     'the deletion',
     watch.until((pod) => pod.name === first.name && (pod.terminating || pod.type === 'DELETED')),
   );
   const second = await within(
-    signal,
     'the next leader',
     watch.until((pod) => pod.leads && pod.name !== first.name),
   );
@@ -75,7 +76,7 @@ async function story(env: Environment, signal: AbortSignal): Promise<void> {
   await lead(env, second);
 
   step('Why? kubectl describe leadergroup notifier');
-  await settled(env, second.name, signal);
+  await settled(env, second.name);
   show(await kubectl(env, 'describe', 'leadergroup', 'notifier'));
 }
 
@@ -99,13 +100,13 @@ async function lead(env: Environment, leader: SeenPod): Promise<void> {
 }
 
 /** The status is written right after the label. */
-async function settled(env: Environment, leader: string, signal: AbortSignal): Promise<void> {
+async function settled(env: Environment, leader: string): Promise<void> {
   const wanted = `jsonpath={.status.leader}=${leader}`;
   signal.throwIfAborted();
   await kubectl(env, 'wait', 'leadergroup/notifier', `--for=${wanted}`, '--timeout=15s');
 }
 
-async function stay(cluster: Cluster, signal: AbortSignal): Promise<void> {
+async function stay(cluster: Cluster): Promise<void> {
   step('It stays up. In another terminal:');
   show(`. ${join(cluster.dir, 'env')}`);
   show('kubectl get leadergroups -o wide --watch');
@@ -116,7 +117,7 @@ async function stay(cluster: Cluster, signal: AbortSignal): Promise<void> {
   console.log('\nending the operator and the cluster');
 }
 
-function within<T>(signal: AbortSignal, what: string, promise: Promise<T>): Promise<T> {
+function within<T>(what: string, promise: Promise<T>): Promise<T> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   const gaveUp = new Promise<never>((_, reject) => {
     limit.addEventListener(

@@ -1,21 +1,18 @@
 /** `npm run test:exploration -- --depth D`: every interleaving of the small world to depth D. */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { script, wholeNumber } from './command-line.ts';
 import { runSteps } from './steps.ts';
 
-const { values } = parseArgs({ options: { depth: { type: 'string', default: '10' } } });
-const depth = Number(values.depth);
+const { depth } = script('test:exploration', 'Every interleaving of a small world.')
+  .option('--depth <number>', 'how many steps', wholeNumber(1), 10)
+  .parse()
+  .opts();
 
-if (Number.isSafeInteger(depth) && depth > 0) {
-  process.env['EXPLORATION_DEPTH'] = String(depth);
-  process.exitCode = await runSteps([
-    {
-      name: `exploration to depth ${depth}`,
-      command: 'vitest',
-      args: ['run', '--project', 'unit', 'test/model-checking'],
-    },
-  ]);
-} else {
-  console.error(`--depth is ${values.depth}, but must be a whole number above 0.`);
-  process.exitCode = 2;
-}
+process.env['EXPLORATION_DEPTH'] = String(depth);
+process.exitCode = await runSteps([
+  {
+    name: `exploration to depth ${depth}`,
+    command: 'vitest',
+    args: ['run', '--project', 'unit', 'test/model-checking'],
+  },
+]);

@@ -5,6 +5,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { script } from './command-line.ts';
 import { crd } from './generate/crd.ts';
 import { reference } from './generate/reference.ts';
 
@@ -39,4 +40,10 @@ async function check(folder: string): Promise<void> {
   process.exitCode = stale.length === 0 ? 0 : 1;
 }
 
-if (import.meta.main) await (process.argv.includes('--check') ? check(root) : write(root));
+if (import.meta.main) {
+  const options = script('generate', `Writes what is made from src/api: ${Object.keys(products).join(', ')}.`)
+    .option('--check', 'write nothing, and fail when what is committed is out of date')
+    .parse()
+    .opts();
+  await (options.check === true ? check(root) : write(root));
+}

@@ -2,24 +2,27 @@
 import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { script } from './command-line.ts';
 import { ensureImages } from './images/index.ts';
+import { interruption } from './interruption.ts';
 import { ToolError } from './tools/failures.ts';
 
-const { values } = parseArgs({ options: { out: { type: 'string' } } });
-const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
+const options = script('images', 'Builds the container images as OCI archives, without a registry.')
+  .option('--out <dir>', 'where the archives are copied to')
+  .parse()
+  .opts();
+const signal = interruption();
 
 try {
-  await images(values.out);
+  await images(options.out);
 } catch (error) {
-  if (!stop.signal.aborted && !(error instanceof ToolError)) throw error;
+  if (!signal.aborted && !(error instanceof ToolError)) throw error;
   console.error(error instanceof ToolError ? error.message : 'Ended before the images were built.');
   process.exitCode = 1;
 }
 
 async function images(out: string | undefined): Promise<void> {
-  const { operator, notifier } = await ensureImages({ signal: stop.signal });
+  const { operator, notifier } = await ensureImages({ signal });
   if (out !== undefined) await mkdir(out, { recursive: true });
   for (const { name, archive } of [operator, notifier]) {
     const path = out === undefined ? archive : join(out, basename(archive));

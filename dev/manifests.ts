@@ -2,7 +2,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { script } from './command-line.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const UNSET_IMAGE = /^( *image: )leadergroup:\S+$/gm;
@@ -19,10 +19,11 @@ export function allManifests(image: string): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { image: { type: 'string' }, out: { type: 'string' } } });
-  if (values.image === undefined) {
-    console.error('Say which image: npm run manifests -- --image REGISTRY/leadergroup:VERSION [--out FILE]');
-    process.exitCode = 2;
-  } else if (values.out === undefined) process.stdout.write(allManifests(values.image));
-  else writeFileSync(values.out, allManifests(values.image));
+  const { image, out } = script('manifests', 'One manifest of all that installs the operator.')
+    .requiredOption('--image <name>', 'its image: REGISTRY/leadergroup:VERSION')
+    .option('--out <file>', 'where to; standard output by default')
+    .parse()
+    .opts();
+  if (out === undefined) process.stdout.write(allManifests(image));
+  else writeFileSync(out, allManifests(image));
 }

@@ -2,9 +2,6 @@
  * `npm run test:mutants`: applies each weaker version of the code (test/mutants/list.ts) to a copy of the checkout and runs the
  * tests until one fails. Says which test killed which. Exit code 1 when one lives, or when the tests fail without any.
  *
- * --only ID (may be repeated), --killer unit|exploration|simulation (may be repeated; default all, in this order), --list,
- * --write FILE: the table of what killed which, in place of the one between the marks in that file
- *
  * The test file that killed a mutant in the run that was written down last is asked first, then all of them.
  */
 import { spawn } from 'node:child_process';
@@ -12,8 +9,9 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { Option } from '@commander-js/extra-typings';
 import { type Mutant, mutants } from '../test/mutants/list.ts';
+import { script } from './command-line.ts';
 
 const KILLERS = ['unit', 'exploration', 'simulation'] as const;
 type Killer = (typeof KILLERS)[number];
@@ -36,14 +34,13 @@ const LIMIT_MS = 240_000;
 const BEGIN = '<!-- written by npm run test:mutants -->';
 const END = '<!-- end -->';
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    killer: { type: 'string', multiple: true },
-    list: { type: 'boolean', default: false },
-    write: { type: 'string' },
-  },
-});
+const options = script('test:mutants', 'Which test notices when a rule is undone; fails when none does.')
+  .option('--only <id...>', 'these mutants; all by default')
+  .addOption(new Option('--killer <name...>', 'which tests, in this order').choices(KILLERS).default(KILLERS))
+  .option('--list', 'run nothing, say what there is')
+  .option('--write <file>', 'put the table of what killed which between the marks in that file')
+  .parse()
+  .opts();
 
 const TABLE = 'docs/mutants.md';
 /** A row of the table: the mutant, and the test file that killed it. */
@@ -52,10 +49,10 @@ const killedBefore = new Map(
   [...(await readFile(TABLE, 'utf8')).matchAll(ROW)].map(([, id, file]) => [id ?? '', file ?? '']),
 );
 
-const chosen = mutants.filter(({ id }) => values.only === undefined || values.only.includes(id));
-const killers = KILLERS.filter((killer) => values.killer === undefined || values.killer.includes(killer));
+const chosen = mutants.filter(({ id }) => options.only?.includes(id) ?? true);
+const killers = KILLERS.filter((killer) => options.killer.includes(killer));
 
-process.exitCode = values.list ? list() : await runAll();
+process.exitCode = options.list === true ? list() : await runAll();
 
 function list(): number {
   for (const { id, promises, attacks, what } of chosen) {
@@ -67,7 +64,7 @@ function list(): number {
 }
 
 async function runAll(): Promise<number> {
-  if (values.only === undefined) {
+  if (options.only === undefined) {
     const without = await judge(null);
     if (without !== null) {
       console.error(`the tests fail without any mutant (${without.by}): nothing can be said`);
@@ -88,7 +85,7 @@ async function runAll(): Promise<number> {
   console.log(
     `${chosen.length - alive.length} of ${chosen.length} mutants killed${alive.length === 0 ? '' : `; alive: ${alive.join(', ')}`}`,
   );
-  if (values.write !== undefined) await writeTable(values.write, rows);
+  if (options.write !== undefined) await writeTable(options.write, rows);
   return alive.length === 0 ? 0 : 1;
 }
 

@@ -1,8 +1,6 @@
 /**
  * `npm run test:repeat -- [--times N] [--out DIR] STAGE...`: whether tests can be trusted. Runs each stage so often, one run after the other,
  * keeps what each run has printed, and says at the end which have failed. Exit code 1 when one has.
- *
- * STAGE: unit, integration, e2e (default), all (everything that `npm test` runs)
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,11 +9,7 @@ import process from 'node:process';
 import { parseRepeat, type Run, runStage, type Wish } from './repeat/runs.ts';
 import { lineOf, summaryOf } from './repeat/summary.ts';
 
-const wish = parseRepeat(process.argv.slice(2));
-if ('wrong' in wish) {
-  console.error(wish.wrong);
-  process.exitCode = 2;
-} else process.exitCode = await repeat(wish);
+process.exitCode = await repeat(parseRepeat(process.argv.slice(2)));
 
 async function repeat({ stages, times, out }: Wish): Promise<number> {
   const dir = out ?? (await mkdtemp(join(tmpdir(), 'leadergroup-repeat-')));

@@ -5,7 +5,6 @@
  */
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { coverage } from '../test/support/simulation/coverage.ts';
 import { add, explain, sentence } from '../test/support/simulation/report.ts';
@@ -19,37 +18,30 @@ import {
   type State,
   saveState,
 } from '../test/support/simulation/state.ts';
+import { script, wholeNumber } from './command-line.ts';
 
 const PROGRESS_MS = 5000;
 const HISTORIES_OF_A_WORKER = 250;
 /** Explained in full; of more only the number is told. */
 const EXPLAINED = 3;
 
-const { values } = parseArgs({
-  options: {
-    histories: { type: 'string', default: '1000' },
-    seed: { type: 'string' },
-    state: { type: 'string' },
-  },
-});
-const histories = wholeNumber('--histories', values.histories);
-const state = begin(values.seed === undefined ? null : wholeNumber('--seed', values.seed));
+const options = script('test:simulation', 'The whole operator in a simulated world; fails when a promise is broken.')
+  .option('--histories <number>', 'how many', wholeNumber(0), 1000)
+  .option('--seed <number>', 'of the first history; another one each time by default', wholeNumber(0))
+  .option('--state <file>', 'how far it has come is kept there; begun again, it goes on where it stopped')
+  .parse()
+  .opts();
+const { histories } = options;
+const state = begin(options.seed ?? null);
 
 process.exitCode = await simulate();
-
-function wholeNumber(name: string, text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 0) return number;
-  console.error(`${name} is ${text}, but must be a whole number.`);
-  process.exit(2);
-}
 
 function begin(seed: number | null): State {
   const code = codeHash(process.cwd());
   const fresh = (): State => freshState(seed ?? Math.floor(Math.random() * 1e9), code);
-  if (values.state === undefined) return fresh();
+  if (options.state === undefined) return fresh();
   try {
-    return loadState(values.state, seed, code) ?? fresh();
+    return loadState(options.state, seed, code) ?? fresh();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(2);
@@ -57,7 +49,7 @@ function begin(seed: number | null): State {
 }
 
 function save(): void {
-  if (values.state !== undefined) saveState(values.state, state);
+  if (options.state !== undefined) saveState(options.state, state);
 }
 
 async function simulate(): Promise<number> {

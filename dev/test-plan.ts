@@ -22,8 +22,8 @@ export type TestPlan = {
 /** The rules one at a time. Properties, simulation, exploration and the example clients take the rest of the unit tests' minutes. */
 const QUICK_FOLDERS = ['test/unit', 'test/dev'];
 
-/** They start a linter for each case. */
-const NOT_QUICK = ['test/dev/checks.test.ts', 'test/dev/import-rules.test.ts'];
+/** They start a program for each case. */
+const NOT_QUICK = ['checks', 'command-line', 'import-rules'].map((name) => `test/dev/${name}.test.ts`);
 
 const vitest = (name: string, ...args: readonly string[]): Step => ({
   name,

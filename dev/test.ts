@@ -3,8 +3,8 @@
  * on real nodes. `npm run test:quick`: the checks and the quickest tests.
  */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { ensureRealNodeParts, whyNoRealNodes } from './cluster/real/index.ts';
+import { script } from './command-line.ts';
 import { ensureImages, whyNoTestsOfImages } from './images/index.ts';
 import { runSteps } from './steps.ts';
 import { testPlan } from './test-plan.ts';
@@ -12,12 +12,14 @@ import { areRealNodesAskedFor, askForRealNodes } from './tools/consent.ts';
 import { ensureTools } from './tools/index.ts';
 import { binaries } from './tools/products.ts';
 
-const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, 'real-nodes': { type: 'boolean', default: false } },
-});
-if (values['real-nodes']) askForRealNodes();
+const options = script('test', 'The checks, the tests that need only this checkout, and those on real components.')
+  .option('--quick', 'only the checks and the quickest tests')
+  .option('--real-nodes', 'also those on real nodes: installs packages and makes kernel settings')
+  .parse()
+  .opts();
+if (options.realNodes === true) askForRealNodes();
 const realNodes = areRealNodesAskedFor();
-const plan = testPlan({ quick: values.quick, realNodes });
+const plan = testPlan({ quick: options.quick === true, realNodes });
 
 sayWhatIsLeftOut();
 process.exitCode = await testAll();

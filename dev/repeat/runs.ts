@@ -5,7 +5,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
+import { Argument } from '@commander-js/extra-typings';
+import { script, wholeNumber } from '../command-line.ts';
 import { areRealNodesAskedFor, HOW_TO_ASK } from '../tools/consent.ts';
 
 const COMMANDS = {
@@ -17,7 +18,7 @@ const COMMANDS = {
 
 export type Stage = keyof typeof COMMANDS;
 
-export type Wish = { readonly stages: readonly Stage[]; readonly times: number; readonly out: string | undefined };
+export type Wish = { readonly stages: readonly Stage[]; readonly times: number; readonly out?: string };
 
 export type Run = {
   readonly stage: Stage;
@@ -30,27 +31,26 @@ export type Run = {
   readonly log: string;
 };
 
-const isStage = (name: string): name is Stage => Object.hasOwn(COMMANDS, name);
+const STAGES = Object.keys(COMMANDS) as Stage[];
 
 /** @param realNodes asked for; without them every run of the end-to-end test would pass, for it would test nothing */
-export function parseRepeat(
-  argv: readonly string[],
-  realNodes: boolean = areRealNodesAskedFor(),
-): Wish | { readonly wrong: string } {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: { times: { type: 'string', default: '20' }, out: { type: 'string' } },
-  });
-  const times = Number(values.times);
-  if (!Number.isSafeInteger(times) || times < 1)
-    return { wrong: `--times is a whole number above 0, not ${values.times}` };
-  const stages = positionals.length === 0 ? ['e2e' as const] : positionals.filter(isStage);
-  const unknown = positionals.find((name) => !isStage(name));
-  if (unknown === undefined && stages.includes('e2e') && !realNodes)
-    return { wrong: `e2e runs on real nodes, which nobody has asked for (${HOW_TO_ASK})` };
-  if (unknown === undefined) return { stages, times, out: values.out };
-  return { wrong: `there is no stage ${unknown}: they are ${Object.keys(COMMANDS).join(', ')}` };
+export function parseRepeat(argv: readonly string[], realNodes: boolean = areRealNodesAskedFor()): Wish {
+  const command = script(
+    'test:repeat',
+    'Whether tests can be trusted: runs them again and again, says which runs failed.',
+  )
+    .addArgument(
+      new Argument('[stage...]', 'what to run; all is everything that `npm test` runs')
+        .choices(STAGES)
+        .default(['e2e'] as Stage[]),
+    )
+    .option('--times <number>', 'how often', wholeNumber(1), 20)
+    .option('--out <dir>', 'where the output of every run is kept; a new temporary folder by default')
+    .parse(argv, { from: 'user' });
+  const [stages] = command.processedArgs;
+  if (stages.includes('e2e') && !realNodes)
+    command.error(`error: e2e runs on real nodes, which nobody has asked for (${HOW_TO_ASK})`);
+  return { stages, ...command.opts() };
 }
 
 export async function runStage(stage: Stage, time: number, dir: string): Promise<Run> {

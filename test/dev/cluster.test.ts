@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { parseCommand } from '../../dev/cluster/args.ts';
+import { runCommandLine } from '../../dev/cluster/args.ts';
 import { quoted } from '../../dev/cluster/environment.ts';
 import { ComponentDied } from '../../dev/cluster/errors.ts';
 import { openCluster, parseComponentName, stopCluster } from '../../dev/cluster/index.ts';
@@ -17,6 +17,7 @@ import {
   signalProcess,
   startProcess,
 } from '../../dev/cluster/processes.ts';
+import { commandLine } from './command-line.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -29,43 +30,78 @@ afterEach(() => {
 });
 
 describe('the command line', () => {
+  const single = { consulAcl: false, consulServers: 1, realNodes: 0, proxyPeriodMs: undefined };
+
   test.each([
-    [['up'], { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 0 }],
+    [['up'], ['up', '.cluster', single]],
     [
       ['up', '--dir', 'd', '--node', 'kwok', '--consul-acl'],
-      { type: 'up', dir: 'd', consulAcl: true, consulServers: 1, realNodes: 0 },
+      ['up', 'd', { ...single, consulAcl: true }],
     ],
-    [['up', '--node', 'real'], { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 1 }],
+    [
+      ['up', '--consul-servers', '3'],
+      ['up', '.cluster', { ...single, consulServers: 3 }],
+    ],
+    [
+      ['up', '--node', 'real'],
+      ['up', '.cluster', { ...single, realNodes: 1 }],
+    ],
     [
       ['up', '--node', 'real', '--real-nodes', '2'],
-      { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 2 },
+      ['up', '.cluster', { ...single, realNodes: 2 }],
     ],
     [
       ['up', '--node', 'real', '--proxy-period', '1000'],
-      { type: 'up', dir: '.cluster', consulAcl: false, consulServers: 1, realNodes: 1, proxyPeriodMs: 1000 },
+      ['up', '.cluster', { ...single, realNodes: 1, proxyPeriodMs: 1000 }],
     ],
-    [['--dir=d', 'down'], { type: 'down', dir: 'd' }],
-    [['freeze', 'consul'], { type: 'component', dir: '.cluster', action: 'freeze', name: 'consul' }],
-    [[], { type: 'help' }],
-  ])('%j', (argv, command) => {
-    expect(parseCommand(argv, '.cluster')).toEqual(command);
+    [
+      ['--dir=d', 'down'],
+      ['down', 'd'],
+    ],
+    [
+      ['freeze', 'consul'],
+      ['component', '.cluster', 'freeze', 'consul'],
+    ],
+  ])('%j', async (argv, command) => {
+    expect(await asked(argv)).toEqual({ command, said: '', exitCode: undefined });
+  });
+
+  test.each([[[]], [['help']], [['-h']]])('%j says what there is, the options of up too', async (argv) => {
+    const { command, said, exitCode } = await asked(argv);
+    expect({ command, exitCode }).toEqual({ command: undefined, exitCode: 0 });
+    for (const word of ['down', 'wipe', '--dir', '--consul-acl', '--real-nodes', '--proxy-period', 'kubelet-2'])
+      expect(said).toContain(word);
   });
 
   test.each([
-    [['fly'], 'there is no command fly'],
-    [['kill'], 'kill needs the name of a component'],
-    [['up', 'consul'], 'up takes no component'],
-    [['kill', 'consul', 'etcd'], 'too many arguments: etcd'],
-    [['up', '--node', 'virtual'], '--node is kwok or real, not virtual'],
-    [['up', '--node', 'real', '--real-nodes', '3'], '--real-nodes is 1 or 2, not 3'],
+    [['fly'], "unknown command 'fly'"],
+    [['kill'], "missing required argument 'NAME'"],
+    [['up', 'consul'], "too many arguments for 'up'"],
+    [['kill', 'consul', 'etcd'], 'too many arguments'],
+    [['stop', 'real-1'], 'a whole node can be frozen and thawed'],
+    [['up', '--node', 'virtual'], 'Allowed choices are kwok, real'],
+    [['up', '--consul-servers', '2'], 'Allowed choices are 1, 3'],
+    [['up', '--node', 'real', '--real-nodes', '3'], 'Allowed choices are 1, 2'],
     [['up', '--real-nodes', '2'], '--real-nodes goes with --node real'],
-    [['up', '--node', 'real', '--proxy-period', '1s'], '--proxy-period is a number of milliseconds above 0, not 1s'],
+    [['up', '--node', 'real', '--proxy-period', '1s'], "argument '1s' is invalid. It must be a whole number above 0"],
     [['up', '--proxy-period', '1000'], '--proxy-period goes with --node real'],
-    [['up', '--fast'], "Unknown option '--fast'"],
-  ])('%j is refused: %s', (argv, message) => {
-    expect(() => parseCommand(argv, '.cluster')).toThrow(message);
+    [['up', '--fast'], "unknown option '--fast'"],
+  ])('%j is refused: %s', async (argv, message) => {
+    const refused = await asked(argv);
+    expect(refused).toMatchObject({ command: undefined, said: expect.stringContaining(message), exitCode: 2 });
   });
 });
+
+/** Which command a command line runs, and what it says. */
+function asked(argv: readonly string[]) {
+  return commandLine(async (note) => {
+    await runCommandLine(argv, '.cluster', {
+      up: async (...args) => note(['up', ...args]),
+      down: async (...args) => note(['down', ...args]),
+      component: async (...args) => note(['component', ...args]),
+    });
+  });
+}
 
 describe('a component name', () => {
   test('that does not exist is answered with those that do', () => {

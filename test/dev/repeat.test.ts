@@ -2,19 +2,32 @@
 import { expect, test } from 'vitest';
 import { parseRepeat, type Run } from '../../dev/repeat/runs.ts';
 import { summaryOf } from '../../dev/repeat/summary.ts';
+import { commandLine } from './command-line.ts';
+
+const asked = (argv: readonly string[], realNodes: boolean) =>
+  commandLine(async (note) => note(parseRepeat(argv, realNodes)));
 
 test.each([
-  [[], { stages: ['e2e'], times: 20, out: undefined }],
-  [['--times', '3', 'unit', 'all'], { stages: ['unit', 'all'], times: 3, out: undefined }],
-  [['--times', '0'], { wrong: '--times is a whole number above 0, not 0' }],
-  [['e3e'], { wrong: 'there is no stage e3e: they are unit, integration, e2e, all' }],
-])('%j', (argv, wish) => {
-  expect(parseRepeat(argv, true)).toEqual(wish);
+  [[], { stages: ['e2e'], times: 20 }],
+  [['--times', '3', 'unit', 'all'], { stages: ['unit', 'all'], times: 3 }],
+  [['--out', 'd'], { stages: ['e2e'], times: 20, out: 'd' }],
+])('%j', async (argv, command) => {
+  expect(await asked(argv, true)).toEqual({ command, said: '', exitCode: undefined });
 });
 
-test('runs the end-to-end test only where real nodes are asked for', () => {
-  expect(parseRepeat([], false)).toEqual({ wrong: expect.stringContaining('LEADERGROUP_REQUIRE_REAL_NODES=1') });
-  expect(parseRepeat(['unit', 'integration'], false)).toMatchObject({ stages: ['unit', 'integration'] });
+test.each([
+  [['--times', '0'], "argument '0' is invalid. It must be a whole number above 0."],
+  [['--times', ''], "argument '' is invalid"],
+  [['e3e'], 'Allowed choices are unit, integration, e2e, all'],
+])('%j is refused: %s', async (argv, words) => {
+  expect(await asked(argv, true)).toMatchObject({ said: expect.stringContaining(words), exitCode: 2 });
+});
+
+test('runs the end-to-end test only where real nodes are asked for', async () => {
+  const { said, exitCode } = await asked([], false);
+  expect(said).toContain('LEADERGROUP_REQUIRE_REAL_NODES=1');
+  expect(exitCode).toBe(2);
+  expect(await asked(['unit', 'integration'], false)).toMatchObject({ command: { stages: ['unit', 'integration'] } });
 });
 
 test('names every run that failed, and where to read of it', () => {

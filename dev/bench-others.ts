@@ -37,7 +37,7 @@ type Alternative = {
 };
 
 script('bench:others', 'How long a group has no leader, or two, with the usual alternatives; asserts nothing.').parse();
-const interrupted = interruption();
+const { signal: interrupted } = interruption();
 
 try {
   await bench(interrupted);

@@ -16,7 +16,7 @@ import { layoutOf } from './cluster/layout.ts';
 import { type UpOptions, up } from './cluster/lifecycle.ts';
 import { Interrupted, interruption } from './interruption.ts';
 
-const signal = interruption();
+const { signal } = interruption();
 
 const DONE: Readonly<Record<ComponentAction, string>> = {
   stop: 'stopped',

@@ -23,7 +23,7 @@ const options = script('demo', 'The main job on real components: a leader is ele
   .option('--exit', 'leave nothing running')
   .parse()
   .opts();
-const signal = interruption();
+const { signal } = interruption();
 
 try {
   await demo(options.exit === true);

@@ -22,7 +22,7 @@ const { minutes, seed = Math.floor(Math.random() * 1e6) } = wish;
 /** Promised: every group is led again so soon after the last fault. Printed; a busy machine may be late. */
 const PROMISED_MS = 5000;
 
-const signal = interruption();
+const { signal } = interruption();
 
 process.exitCode = await runKept();
 

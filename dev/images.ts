@@ -4,19 +4,19 @@ import { basename, join } from 'node:path';
 import process from 'node:process';
 import { script } from './command-line.ts';
 import { ensureImages } from './images/index.ts';
-import { interruption } from './interruption.ts';
+import { Interrupted, interruption } from './interruption.ts';
 import { ToolError } from './tools/failures.ts';
 
 const options = script('images', 'Builds the container images as OCI archives, without a registry.')
   .option('--out <dir>', 'where the archives are copied to')
   .parse()
   .opts();
-const signal = interruption();
+const { signal } = interruption();
 
 try {
   await images(options.out);
 } catch (error) {
-  if (!signal.aborted && !(error instanceof ToolError)) throw error;
+  if (!(error instanceof Interrupted || error instanceof ToolError)) throw error;
   console.error(error instanceof ToolError ? error.message : 'Ended before the images were built.');
   process.exitCode = 1;
 }

@@ -4,14 +4,15 @@
  *
  * The test file that killed a mutant in the run that was written down last is asked first, then all of them.
  */
-import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { Option } from '@commander-js/extra-typings';
+import { execa } from 'execa';
 import { type Mutant, mutants } from '../test/mutants/list.ts';
 import { script } from './command-line.ts';
+import { Interrupted, interruption } from './interruption.ts';
 
 const KILLERS = ['unit', 'exploration', 'simulation'] as const;
 type Killer = (typeof KILLERS)[number];
@@ -52,7 +53,14 @@ const killedBefore = new Map(
 const chosen = mutants.filter(({ id }) => options.only?.includes(id) ?? true);
 const killers = KILLERS.filter((killer) => options.killer.includes(killer));
 
-process.exitCode = options.list === true ? list() : await runAll();
+const { signal } = interruption();
+
+try {
+  process.exitCode = options.list === true ? list() : await runAll();
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error;
+  process.exitCode = error.exitCode;
+}
 
 function list(): number {
   for (const { id, promises, attacks, what } of chosen) {
@@ -183,19 +191,21 @@ async function vitest(dir: string, files: readonly string[]): Promise<string | n
   return `a test file that failed as a whole: ${output.slice(-200)}`;
 }
 
-/** Ends the command, and everything it started, when the time is up: that counts as failed. */
-function command(cwd: string, program: string, args: readonly string[]): Promise<{ code: number; output: string }> {
-  const { promise, resolve } = Promise.withResolvers<{ code: number; output: string }>();
-  const child = spawn(program, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
-  const limit = setTimeout(() => {
-    output += '\n  no end: it was still running when the time was up';
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  }, LIMIT_MS);
-  child.on('close', (code) => {
-    clearTimeout(limit);
-    resolve({ code: code ?? 1, output });
-  });
-  return promise;
+/** Ends the command, and everything it started, when the time is up, which counts as failed, or this process is asked to end. */
+async function command(
+  cwd: string,
+  program: string,
+  args: readonly string[],
+): Promise<{ code: number; output: string }> {
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  const either = AbortSignal.any([limit, signal]);
+  const child = execa(program, args, { cwd, detached: true, stdin: 'ignore', all: true, reject: false });
+  const endAll = () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL');
+  either.addEventListener('abort', endAll);
+  const { exitCode = 1, all } = await child.finally(() => either.removeEventListener('abort', endAll));
+  signal.throwIfAborted();
+  return {
+    code: exitCode,
+    output: limit.aborted ? `${all}\n  no end: it was still running when the time was up` : all,
+  };
 }

@@ -1,20 +1,17 @@
 /** kubectl as the demo uses it: the same commands that its reader will type. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
-
-const exec = promisify(execFile);
+import { execa } from 'execa';
+import { wordsOf } from '../programs.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Resolves with what kubectl printed. Rejects with its own words. */
 export async function kubectl(env: Environment, ...args: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await exec('kubectl', args, { env, maxBuffer: 64 << 20 });
-    return stdout.trimEnd();
+    return (await execa('kubectl', args, { env })).stdout.trimEnd();
   } catch (error) {
-    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
-    throw new Error(`kubectl ${args.join(' ')}: ${stderr}`, { cause: error });
+    throw new Error(`kubectl ${args.join(' ')}: ${wordsOf(error)}`, { cause: error });
   }
 }
 

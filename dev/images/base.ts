@@ -2,12 +2,12 @@
  * The base images, made of this machine's own files: the Node that runs this with the libraries that it loads, and for the build npm, a
  * shell and find beside it. As bare as a base image can be, so whatever runs on it runs on a fuller one.
  */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
+import { wordsOf } from '../programs.ts';
 import { ToolError } from '../tools/failures.ts';
 
 type Copy = { readonly from: string; readonly to: string };
@@ -29,7 +29,6 @@ const TEXTS = {
   // Without it glibc would ask DNS before /etc/hosts.
   'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
 };
-const run = promisify(execFile);
 
 export async function describeBase(): Promise<Base> {
   const runtime = [{ from: process.execPath, to: '/usr/local/bin/node' }, ...(await librariesOf([process.execPath]))];
@@ -38,7 +37,7 @@ export async function describeBase(): Promise<Base> {
     ...(await librariesOf(BUILD_PROGRAMS)),
     { from: process.env['NODE_EXTRA_CA_CERTS'] ?? CERTIFICATES, to: CERTIFICATES },
   ];
-  const registry = (await npm('config', 'get', 'registry')).trim();
+  const registry = await npm('config', 'get', 'registry');
   return { key: await keyOf([...runtime, ...build], registry), registry, runtime, build };
 }
 
@@ -66,22 +65,22 @@ async function layOutNpm(prefix: string, dir: string): Promise<void> {
   await mkdir(target, { recursive: true });
   await mkdir(join(prefix, 'bin'), { recursive: true });
   await npm('pack', `npm@${NPM_VERSION}`, '--pack-destination', dir);
-  await run('tar', ['-xzf', join(dir, `npm-${NPM_VERSION}.tgz`), '-C', target, '--strip-components=1']);
+  await execa('tar', ['-xzf', join(dir, `npm-${NPM_VERSION}.tgz`), '-C', target, '--strip-components=1']);
   await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(prefix, 'bin/npm'));
 }
 
 /** The machine's own, which also knows from where packages come here. */
 async function npm(...args: readonly string[]): Promise<string> {
   try {
-    return (await run('npm', args)).stdout;
+    return (await execa('npm', args)).stdout;
   } catch (error) {
-    throw new ToolError(`Building images needs npm and its registry, and this failed: ${String(error)}`);
+    throw new ToolError(`Building images needs npm and its registry, and this failed: ${wordsOf(error)}`);
   }
 }
 
 /** What the dynamic linker loads for the programs, at the paths where it looks. */
 async function librariesOf(programs: readonly string[]): Promise<readonly Copy[]> {
-  const { stdout } = await run('ldd', programs);
+  const { stdout } = await execa('ldd', programs);
   const paths = new Set(Array.from(stdout.matchAll(/(\/\S+) \(0x/g), ([, path]) => path ?? ''));
   return [...paths].map((path) => ({ from: path, to: path }));
 }

@@ -1,7 +1,8 @@
 /** Debian's buildah with a storage of its own, so that the machine's images and containers are left alone. */
-import { spawn } from 'node:child_process';
 import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
+import { cancelledBy, lastLines } from '../programs.ts';
 import { debianPrograms } from '../tools/debian.ts';
 import { ToolError } from '../tools/failures.ts';
 
@@ -26,30 +27,17 @@ export async function openBuildah(dir: string, scratch: string, signal: AbortSig
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   return async (command, ...args) => {
     signal?.throwIfAborted();
-    const all = [...namespaces, debianPrograms.buildah.path, ...storage, command, ...args];
-    const { code, stdout, output } = await outcome(all, scratch, signal);
+    const argv = [...namespaces, debianPrograms.buildah.path, ...storage, command, ...args];
+    const { failed, exitCode, stdout, all } = await execa(debianPrograms.unshare.path, argv, {
+      env: { TMPDIR: scratch },
+      stdin: 'ignore',
+      all: true,
+      reject: false,
+      killSignal: 'SIGKILL',
+      ...cancelledBy(signal),
+    });
     signal?.throwIfAborted();
-    if (code === 0) return stdout;
-    const told = output.trimEnd().split('\n').slice(-TOLD_LINES).join('\n  ');
-    throw new ToolError(`buildah ${command} failed (exit code ${code}):\n  ${told}`);
+    if (!failed) return stdout;
+    throw new ToolError(`buildah ${command} failed (exit code ${exitCode ?? 1}):\n${lastLines(all, TOLD_LINES)}`);
   };
-}
-
-async function outcome(args: readonly string[], scratch: string, signal: AbortSignal | undefined) {
-  const { promise, resolve, reject } = Promise.withResolvers<{ code: number; stdout: string; output: string }>();
-  const child = spawn(debianPrograms.unshare.path, args, {
-    env: { ...process.env, TMPDIR: scratch },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const end = () => child.kill('SIGKILL');
-  signal?.addEventListener('abort', end, { once: true });
-  let [stdout, output] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-    output += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.on('error', reject);
-  child.on('close', (code) => resolve({ code: code ?? 1, stdout, output }));
-  return await promise.finally(() => signal?.removeEventListener('abort', end));
 }

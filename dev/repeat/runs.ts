@@ -1,11 +1,9 @@
 /** What `npm run test:repeat` is asked for, and one run of it. */
-import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
-import { pipeline } from 'node:stream/promises';
 import { Argument } from '@commander-js/extra-typings';
+import { execa } from 'execa';
 import { script, wholeNumber } from '../command-line.ts';
 import { areRealNodesAskedFor, HOW_TO_ASK } from '../tools/consent.ts';
 
@@ -58,12 +56,7 @@ export async function runStage(stage: Stage, time: number, dir: string): Promise
   const log = join(dir, `${stage}-${time}.log`);
   const begun = performance.now();
   const [command, ...args] = COMMANDS[stage];
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const closed = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
-  const file = createWriteStream(log);
-  const copied = Promise.all([child.stdout, child.stderr].map((stream) => pipeline(stream, file, { end: false })));
-  const code = await closed;
-  await copied;
-  file.end();
-  return { stage, time, code, seconds: (performance.now() - begun) / 1000, log };
+  const file = { file: log };
+  const { exitCode } = await execa(command, args, { stdin: 'ignore', stdout: file, stderr: file, reject: false });
+  return { stage, time, code: exitCode ?? null, seconds: (performance.now() - begun) / 1000, log };
 }

@@ -1,8 +1,9 @@
 /** Builds one binary with `go build` into the cache, so that a half-built one is never found there. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { cancelledBy } from '../programs.ts';
 import { productDir } from './cache.ts';
 import { diskFull, explainGoFailure, goMissing, type Space, ToolError } from './failures.ts';
 import type { Binary } from './products.ts';
@@ -71,30 +72,18 @@ function buildArgs(binary: Binary, output: string): readonly string[] {
 /** Runs `go` in the product's tools module; static binaries, so that no C compiler is needed. */
 async function go(binary: Binary, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
-  const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' };
-  const child = spawn('go', args, {
+  const { failed, code, all } = await execa('go', args, {
     cwd: join(import.meta.dirname, binary.product.name),
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { CGO_ENABLED: '0', GOWORK: 'off' },
+    stdin: 'ignore',
+    all: true,
+    reject: false,
+    killSignal: 'SIGINT',
+    ...cancelledBy(signal),
   });
-  const interrupt = () => child.kill('SIGINT');
-  signal?.addEventListener('abort', interrupt, { once: true });
-  const { code, output } = await outcome(child).finally(() => signal?.removeEventListener('abort', interrupt));
   signal?.throwIfAborted();
-  if (code === 'missing') throw new ToolError(goMissing(binary, ''));
-  if (code !== 0) throw new ToolError(explainGoFailure(binary, output, await freeSpace([binary])));
-}
-
-async function outcome(child: ChildProcess): Promise<{ code: number | 'missing'; output: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ code: number | 'missing'; output: string }>();
-  let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.on('error', (error: NodeJS.ErrnoException) =>
-    error.code === 'ENOENT' ? resolve({ code: 'missing', output }) : reject(error),
-  );
-  child.on('close', (code) => resolve({ code: code ?? 1, output }));
-  return await promise;
+  if (code === 'ENOENT') throw new ToolError(goMissing(binary, ''));
+  if (failed) throw new ToolError(explainGoFailure(binary, all, await freeSpace([binary])));
 }
 
 /** The tightest of the folders a build writes to. */

@@ -1,10 +1,10 @@
 /** Programs that Debian packages and real nodes or images need: there already, or installed where that is possible. */
-import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
 import process from 'node:process';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
+import { wordsOf } from '../programs.ts';
 import { HOW_TO_ASK } from './consent.ts';
 import { ToolError } from './failures.ts';
+import { isExecutable } from './find.ts';
 import { showProgress } from './progress.ts';
 
 /** A program and the package that has it. `path`: where the package puts it, by itself not always on PATH. */
@@ -92,23 +92,15 @@ async function missingPackages(names: readonly DebianProgramName[]): Promise<rea
 
 async function aptGet(...args: readonly string[]): Promise<void> {
   try {
-    await promisify(execFile)('/usr/bin/apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    await execa('/usr/bin/apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+      stdin: 'ignore',
       timeout: APT_TIMEOUT_MS,
-      maxBuffer: 64 * 1024 * 1024,
     });
   } catch (error) {
-    const output = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
-    const cause = output.split('\n').slice(-3).join(' ');
+    const cause = wordsOf(error).split('\n').slice(-3).join(' ');
     throw new ToolError(
       `apt-get ${args[0] ?? ''} failed (${cause}): check the network, or install the packages by hand.`,
     );
   }
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return await access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }

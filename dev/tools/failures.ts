@@ -1,4 +1,5 @@
 /** Turns what `go` prints when it fails into one sentence that says what to do. Pure. */
+import { lastLines } from '../programs.ts';
 import type { Binary } from './products.ts';
 
 /** A binary is missing and cannot be had. The message is one sentence for a person. */
@@ -40,7 +41,7 @@ export function explainGoFailure(binary: Binary, output: string, space: Space): 
   if (/no space left on device|disk quota exceeded/i.test(output)) return diskFull(space);
   const tooOld = /requires go >= \S+ \(running (go [\d.]+)/.exec(output);
   if (tooOld !== null) return goMissing(binary, tooOld[1] ?? '');
-  if (isNetwork(output)) {
+  if (NETWORK.test(output)) {
     return (
       `Go could not download the modules of ${binary.name} ${binary.product.version} (${cause(output)}): check the network ` +
       'and GOPROXY, then run it again; what is built already is kept.'
@@ -49,11 +50,7 @@ export function explainGoFailure(binary: Binary, output: string, space: Space): 
   if (/signal: killed/.test(output)) {
     return `The compiler was killed while building ${binary.name}, most likely for lack of memory: about 4 GB are needed.`;
   }
-  return `Building ${binary.name} ${binary.product.version} failed: ${lastLines(output, 12)}`;
-}
-
-function isNetwork(output: string): boolean {
-  return NETWORK.test(output);
+  return `Building ${binary.name} ${binary.product.version} failed: \n${lastLines(output, 12)}`;
 }
 
 const NETWORK =
@@ -62,12 +59,4 @@ const NETWORK =
 function cause(output: string): string {
   const line = output.split('\n').find((line) => NETWORK.test(line)) ?? '';
   return line.trim().slice(-200);
-}
-
-function lastLines(text: string, count: number): string {
-  const lines = text.trimEnd().split('\n');
-  return `\n${lines
-    .slice(-count)
-    .map((line) => `  ${line}`)
-    .join('\n')}`;
 }

@@ -1,8 +1,7 @@
 /** Finds a binary that is there already: KUBEBUILDER_ASSETS, PATH, the cache. */
-import { execFile } from 'node:child_process';
 import { access, constants, realpath } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { cacheDir, productDir } from './cache.ts';
 import { type Binary, printsVersion } from './products.ts';
 
@@ -37,15 +36,12 @@ async function isInCache(path: string): Promise<boolean> {
 }
 
 async function hasPinnedVersion(path: string, binary: Binary): Promise<boolean> {
-  try {
-    const { stdout } = await promisify(execFile)(path, binary.versionArgs, { timeout: VERSION_TIMEOUT_MS });
-    return printsVersion(stdout, binary.product.version);
-  } catch {
-    return false;
-  }
+  const { failed, stdout } = await execa(path, binary.versionArgs, { timeout: VERSION_TIMEOUT_MS, reject: false });
+  return !failed && printsVersion(stdout, binary.product.version);
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+/** Whether there is a program at this path that this process may run. */
+export async function isExecutable(path: string): Promise<boolean> {
   return await access(path, constants.X_OK).then(
     () => true,
     () => false,

@@ -1,8 +1,7 @@
 /** containerd of one real node, with everything that it keeps in the cluster's folder. */
-import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { debianPrograms } from '../../tools/debian.ts';
 import type { ComponentSpec } from '../spec.ts';
 import { podImageName } from './image.ts';
@@ -36,8 +35,7 @@ export const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 /** Runs containerd's own client in the namespace of Kubernetes and returns what it prints. Rejects if it fails. */
 export async function ctr({ containerd }: NodePlan, args: readonly string[]): Promise<string> {
   const all = ['--address', containerd.socket, '--connect-timeout', '2s', '--namespace', 'k8s.io', ...args];
-  const { stdout } = await promisify(execFile)(debianPrograms.ctr.path, all, { timeout: CTR_TIMEOUT_MS });
-  return stdout;
+  return (await execa(debianPrograms.ctr.path, all, { timeout: CTR_TIMEOUT_MS })).stdout;
 }
 
 /** containerd's configuration file. Pure. */

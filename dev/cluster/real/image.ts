@@ -1,10 +1,10 @@
 /** The image that real nodes have from the start: for the sandboxes of pods, and for pods of tests. There is no registry. */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
+import { wordsOf } from '../../programs.ts';
 import { cacheDir } from '../../tools/cache.ts';
 import { ClusterError } from '../errors.ts';
 
@@ -91,13 +91,10 @@ const imageConfig = (layerDigest: string) => ({
 const json = (value: object) => Buffer.from(JSON.stringify(value));
 
 async function run(program: string, args: readonly string[], cwd: string): Promise<void> {
-  const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' };
+  const env = { CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' };
   try {
-    await promisify(execFile)(program, args, { cwd, env, timeout: BUILD_TIMEOUT_MS });
+    await execa(program, args, { cwd, env, stdin: 'ignore', timeout: BUILD_TIMEOUT_MS });
   } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    throw new ClusterError(
-      `The image for real nodes could not be made with ${program}: ${said === '' ? String(error) : said}`,
-    );
+    throw new ClusterError(`The image for real nodes could not be made with ${program}: ${wordsOf(error)}`);
   }
 }

@@ -1,5 +1,6 @@
 /** Runs programs of the machine to their end. Not asynchronous: the clearing up must also work while this process exits. */
-import { execFileSync } from 'node:child_process';
+import { execaSync } from 'execa';
+import { wordsOf } from '../../programs.ts';
 import { ClusterError } from '../errors.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -7,10 +8,9 @@ const TIMEOUT_MS = 30_000;
 /** What the program prints. Throws ClusterError with its own words if it fails. */
 export function runProgram(path: string, args: readonly string[]): string {
   try {
-    return execFileSync(path, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT_MS });
+    return execaSync(path, args, { stdin: 'ignore', timeout: TIMEOUT_MS }).stdout;
   } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    throw new ClusterError(`${path} ${args.join(' ')} failed: ${said === '' ? String(error) : said}`);
+    throw new ClusterError(`${path} ${args.join(' ')} failed: ${wordsOf(error)}`);
   }
 }
 

@@ -2,7 +2,7 @@
  * Who a process is, and locks held by processes.
  *
  * Plain JavaScript, because bootstrap.mjs needs it on whatever Node the machine has. A process is known by its pid AND the
- * time it started: a pid alone is reused, and whoever signals a reused one hits an external holder.
+ * time it started: a pid alone is reused, and whoever signals a reused one hits somebody else.
  */
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

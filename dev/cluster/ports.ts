@@ -3,7 +3,7 @@
  *
  * They come from below the range the system gives to outgoing connections, so that no client takes the port of a component
  * that is stopped for a while. A file per port in the cache says which cluster has it; a bind proves that nobody else does.
- * What slips through both (an external holder binding in the moment between) shows as a component that cannot bind: `up` chooses again.
+ * What slips through both (somebody else binding in the moment between) shows as a component that cannot bind: `up` chooses again.
  */
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';

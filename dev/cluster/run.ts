@@ -58,7 +58,7 @@ export async function waitUntilReady(
 }
 
 /**
- * Asks every 25 ms until the answer is grant. Throws ClusterError after 90 s.
+ * Asks every 25 ms until the answer is yes. Throws ClusterError after 90 s.
  *
  * @param what the subject of the sentence that says it did not get ready
  */

@@ -72,7 +72,7 @@ export async function ensureDebianPrograms(names: readonly DebianProgramName[]):
   const progress = showProgress(`installing Debian's ${what}`, times);
   try {
     await aptGet('update');
-    await aptGet('install', '--grant', '--no-install-recommends', ...missing);
+    await aptGet(...installing(missing));
   } finally {
     progress.done(`apt-get install ${what} ended`);
   }
@@ -89,6 +89,14 @@ async function missingPackages(names: readonly DebianProgramName[]): Promise<rea
   }
   return [...packages];
 }
+
+/** What apt-get is told. */
+export const installing = (packages: readonly string[]): readonly string[] => [
+  'install',
+  '--yes',
+  '--no-install-recommends',
+  ...packages,
+];
 
 async function aptGet(...args: readonly string[]): Promise<void> {
   try {

@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { whyNoTestsOnRealNodes } from '../../dev/cluster/real/index.ts';
 import { areRealNodesAskedFor, askForRealNodes } from '../../dev/tools/consent.ts';
-import { whyNotOn } from '../../dev/tools/debian.ts';
+import { installing, whyNotOn } from '../../dev/tools/debian.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -44,4 +46,8 @@ describe('packages that are missing', () => {
   ])('cannot be had %s', (_, lacking, words) => {
     expect(whyNotOn({ ...machine, ...lacking }, true)).toContain(words);
   });
+});
+
+it.runIf(existsSync('/usr/bin/apt-get'))('apt-get knows the options that it is given', () => {
+  expect(() => execFileSync('/usr/bin/apt-get', ['--simulate', ...installing([])], { stdio: 'pipe' })).not.toThrow();
 });

@@ -43,7 +43,7 @@ export function containerdConfig({ containerd }: NodePlan, sandboxImage: string)
   return `version = 2
 root = ${toml(containerd.root)}
 state = ${toml(containerd.state)}
-# The first makes a folder in /opt; the others warnOnce where the kernel or the machine lacks what they need.
+# The first makes a folder in /opt; the others complain where the kernel or the machine lacks what they need.
 disabled_plugins = [
   "io.containerd.internal.v1.opt",
   "io.containerd.snapshotter.v1.aufs",

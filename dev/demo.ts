@@ -2,17 +2,20 @@
  * `npm run demo`: the main job on real components. A cluster, the operator, three notifiers of which one leads; the
  * leader is deleted and another one leads. `-- --exit` leaves nothing running.
  */
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { type Cluster, startCluster } from './cluster/index.ts';
+import { poll } from './cluster/run.ts';
 import { script } from './command-line.ts';
 import { type Environment, kubectl, type SeenPod, watchPods } from './demo/kubectl.ts';
 import { startOperator } from './demo/operator.ts';
 import { interruption } from './interruption.ts';
 
 const PATIENCE_MS = 60_000;
+/** Of a timer: three weeks. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 const terminal = process.stdout.isTTY;
 const bold = (text: string): string => (terminal ? styleText('bold', text) : text);
@@ -38,12 +41,8 @@ async function demo(exit: boolean): Promise<void> {
   const env: Environment = { ...process.env, ...cluster.env };
   step('The LeaderGroup resource and the operator');
   show(await kubectl(env, 'apply', '-f', 'crds/'));
-  await eventually('the API server serves LeaderGroups', async () => {
-    const status = '{.status.conditions[?(@.type=="Established")].status}';
-    const established = await kubectl(env, 'get', 'crd', 'leadergroups.leadergroup.dev', '-o', `jsonpath=${status}`);
-    return established === 'True' ? true : null;
-  });
-  await using operator = await startOperator(env, await freePort(), join(cluster.dir, 'logs', 'operator.log'));
+  await kubectl(env, 'wait', 'crd/leadergroups.leadergroup.dev', '--for=condition=Established', '--timeout=60s');
+  await using operator = await startOperator(cluster, signal);
   show(`the operator is ready at ${operator.url} (log: ${operator.logPath})`);
   await story(env);
   if (!exit) await stay(cluster);
@@ -83,20 +82,13 @@ async function story(env: Environment): Promise<void> {
 /** Shows who leads, and waits until the Service routes to exactly that pod. */
 async function lead(env: Environment, leader: SeenPod): Promise<void> {
   show(await kubectl(env, 'get', 'pods', '-l', 'app=notifier', '-L', 'leadergroup.dev/role'));
-  const [address, ip] = await eventually('the Service routes to the leader only', async () => {
-    const slices = await kubectl(
-      env,
-      'get',
-      'endpointslices',
-      '-l',
-      'kubernetes.io/service-name=notifier-leader',
-      '-o',
-      'jsonpath={.items[*].endpoints[*].addresses[0]}',
-    );
-    const podIp = await kubectl(env, 'get', 'pod', leader.name, '-o', 'jsonpath={.status.podIP}');
-    return slices === podIp && podIp !== '' ? ([slices, podIp] as const) : null;
+  const ip = await kubectl(env, 'get', 'pod', leader.name, '-o', 'jsonpath={.status.podIP}');
+  const slices = ['get', 'endpointslices', '-l', 'kubernetes.io/service-name=notifier-leader'];
+  await poll('The Service notifier-leader', signal, async () => {
+    const addresses = await kubectl(env, ...slices, '-o', 'jsonpath={.items[*].endpoints[*].addresses[0]}');
+    return addresses === ip;
   });
-  show(`endpoints of Service notifier-leader: ${address} = ${leader.name} (${ip})`);
+  show(`endpoints of Service notifier-leader: ${ip} = ${leader.name} (${ip})`);
 }
 
 /** The status is written right after the label. */
@@ -113,7 +105,7 @@ async function stay(cluster: Cluster): Promise<void> {
   show('kubectl delete pod -l app=notifier,leadergroup.dev/role=leader --wait=false');
   show('kubectl get endpointslices -l kubernetes.io/service-name=notifier-leader --watch');
   console.log('\nctrl-C ends everything.');
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await delay(LONGEST_MS, undefined, { signal }).catch(() => undefined);
   console.log('\nending the operator and the cluster');
 }
 
@@ -127,24 +119,4 @@ function within<T>(what: string, promise: Promise<T>): Promise<T> {
     );
   });
   return Promise.race([promise, gaveUp]);
-}
-
-async function eventually<T>(what: string, look: () => Promise<T | null>): Promise<T> {
-  const endMs = performance.now() + PATIENCE_MS;
-  while (performance.now() < endMs) {
-    const found = await look();
-    if (found !== null) return found;
-  }
-  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`);
-}
-
-/** A port that nobody listens on now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

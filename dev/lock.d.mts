@@ -3,7 +3,7 @@ export interface KnownProcess {
   readonly pid: number;
   readonly startTime: string;
 }
-export interface Lock {
+export interface Lock extends Disposable {
   readonly release: () => void;
 }
 export function inspectProcess(pid: number): { readonly startTime: string; readonly stopped: boolean } | undefined;

@@ -46,7 +46,7 @@ export function isRunning(known) {
  * link), so nobody ever reads half a lock.
  *
  * @param {string} file where the lock lives; its folder is created
- * @returns {{ release: () => void } | { holder: { pid: number, startTime: string } }} the lock, or who has it
+ * @returns {{ release: () => void, [Symbol.dispose]: () => void } | { holder: { pid: number, startTime: string } }} the lock, or who has it
  */
 export function tryLock(file) {
   mkdirSync(dirname(file), { recursive: true });
@@ -56,7 +56,8 @@ export function tryLock(file) {
     writeFileSync(draft, JSON.stringify(own));
     try {
       linkSync(draft, file);
-      return { release: () => rmSync(file, { force: true }) };
+      const release = () => rmSync(file, { force: true });
+      return { release, [Symbol.dispose]: release };
     } catch (error) {
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
     } finally {
@@ -73,7 +74,7 @@ export function tryLock(file) {
  *
  * @param {string} file
  * @param {{ signal?: AbortSignal | undefined, onWait?: (pid: number) => void }} [options] onWait is told once whom it waits for
- * @returns {Promise<{ release: () => void }>} rejects with the signal's reason when aborted
+ * @returns {Promise<{ release: () => void, [Symbol.dispose]: () => void }>} rejects with the signal's reason when aborted
  */
 export async function takeLock(file, { signal, onWait } = {}) {
   for (let told = false; ; told = true) {

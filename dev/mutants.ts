@@ -13,6 +13,7 @@ import { execa } from 'execa';
 import { type Mutant, mutants } from '../test/mutants/list.ts';
 import { script } from './command-line.ts';
 import { Interrupted, interruption } from './interruption.ts';
+import { table } from './markdown.ts';
 
 const KILLERS = ['unit', 'exploration', 'simulation'] as const;
 type Killer = (typeof KILLERS)[number];
@@ -81,7 +82,7 @@ async function runAll(): Promise<number> {
     console.log('without a mutant every test passes');
   }
   const alive: string[] = [];
-  const rows: string[] = [];
+  const rows: (readonly string[])[] = [];
   for (const mutant of chosen) {
     const verdict = await judge(mutant);
     rows.push(rowOf(mutant, verdict));
@@ -97,20 +98,18 @@ async function runAll(): Promise<number> {
   return alive.length === 0 ? 0 : 1;
 }
 
-/** One line of a Markdown table. */
-function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): string {
+function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): readonly string[] {
   const about = [...promises, ...attacks.map((attack) => `attack ${attack}`)].join(', ');
-  const cells = [`\`${id}\``, about, what, verdict?.by ?? '**lives**'].map((cell) => cell.replaceAll('|', '\\|'));
-  return `| ${cells.join(' | ')} |`;
+  return [`\`${id}\``, about, what, verdict?.by ?? '**lives**'].map((cell) => cell.replaceAll('|', '\\|'));
 }
 
-async function writeTable(file: string, rows: readonly string[]): Promise<void> {
+async function writeTable(file: string, rows: readonly (readonly string[])[]): Promise<void> {
   const text = await readFile(file, 'utf8');
   const [before, rest] = text.split(BEGIN);
   const after = rest?.split(END)[1];
   if (before === undefined || after === undefined) throw new Error(`${file} lacks the marks ${BEGIN} and ${END}`);
-  const head = '| mutant | promise | what is weaker | killed first by |\n| --- | --- | --- | --- |';
-  await writeFile(file, `${before}${BEGIN}\n\n${head}\n${rows.join('\n')}\n\n${END}${after}`);
+  const header = ['mutant', 'promise', 'what is weaker', 'killed first by'];
+  await writeFile(file, `${before}${BEGIN}\n\n${table(header, rows)}\n\n${END}${after}`);
 }
 
 /** The first test that fails; null when none does. Throws when the mutant cannot even be loaded: it would prove nothing. */

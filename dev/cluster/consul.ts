@@ -29,8 +29,6 @@ function consulServer(site: Site, at: Server): ComponentSpec {
     name,
     binary: 'consul',
     args: ['agent', `-config-file=${config}`],
-    env: {},
-    after: [],
     ports,
     wipes: dataDir(site, name),
     prepare: async () => {

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { send } from './http.ts';
+import { isOk } from './http.ts';
 import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
 import { clientCertificate, makeClientCertificate } from './real/certificate.ts';
 import { controlAddress, nodePlans } from './real/plan.ts';
@@ -22,12 +22,8 @@ export function etcd({ layout, state }: Site): ComponentSpec {
       '--listen-peer-urls=http://127.0.0.1:0',
       '--unsafe-no-fsync',
     ],
-    env: {},
-    after: [],
     ports: ['etcd'],
-    wipes: undefined,
-    prepare: nothing,
-    isReady: async (signal) => (await send({ url: `${url}/health` }, signal)).status === 200,
+    isReady: (signal) => isOk({ url: `${url}/health` }, signal),
   };
 }
 
@@ -54,10 +50,8 @@ export function kubeApiserver(site: Site): ComponentSpec {
       '--shutdown-watch-termination-grace-period=1s',
       '--profiling=false',
     ],
-    env: {},
     after: ['etcd'],
     ports: ['kube-apiserver'],
-    wipes: undefined,
     prepare: () => writeSecrets(site),
     isReady: (signal) => answersOk(site, `${apiServerUrl(state)}/readyz`, signal),
   };
@@ -92,10 +86,8 @@ export function kubeControllerManager(site: Site): ComponentSpec {
       '--kube-api-qps=200',
       '--kube-api-burst=400',
     ],
-    env: {},
     after: ['kube-apiserver'],
     ports: ['kube-controller-manager'],
-    wipes: undefined,
     prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.controllerManager),
     isReady: (signal) => answersOk(site, `https://${controlAddress(site.state)}:${port}/healthz`, signal),
   };
@@ -114,10 +106,8 @@ export function kubeScheduler(site: Site): ComponentSpec {
     name: 'kube-scheduler',
     binary: 'kube-scheduler',
     args: [`--kubeconfig=${kubeconfig}`, ...servingArgs(site, port)],
-    env: {},
     after: ['kube-apiserver'],
     ports: ['kube-scheduler'],
-    wipes: undefined,
     prepare: () => writeKubeconfig(site, kubeconfig, site.state.tokens.scheduler),
     isReady: (signal) => answersOk(site, `https://${controlAddress(site.state)}:${port}/readyz`, signal),
   };
@@ -137,7 +127,7 @@ function servingArgs({ layout, state }: Site, port: number): readonly string[] {
 /** Health endpoints are open to everybody. */
 async function answersOk({ layout }: Site, url: string, signal: AbortSignal | undefined): Promise<boolean> {
   const authority = await readFile(authorityPath(layout), 'utf8');
-  return (await send({ url, authority }, signal)).status === 200;
+  return await isOk({ url, authority }, signal);
 }
 
 /** The static users and the key that signs service account tokens; an existing key stays, tokens depend on it. */
@@ -168,4 +158,3 @@ function realNodeUsers({ layout, state }: Site): readonly string[] {
 
 const tokensPath = ({ layout }: Site) => join(layout.secrets, 'tokens.csv');
 const accountKeyPath = ({ layout }: Site) => join(layout.secrets, 'service-account.key');
-async function nothing() {}

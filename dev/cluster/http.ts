@@ -1,6 +1,5 @@
-/** One HTTP request to a component, plain or TLS. Node's own fetch cannot be told which authority to trust. */
-import { request as plainRequest } from 'node:http';
-import { request as tlsRequest } from 'node:https';
+/** One HTTP request to a component, plain or TLS. */
+import { Agent, request } from 'undici';
 
 const TIMEOUT_MS = 2_000;
 
@@ -19,25 +18,19 @@ export interface Answer {
 }
 
 /** Sends a request on a connection of its own. Rejects when nothing answers within two seconds or `signal` is aborted. */
-export async function send(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const start = request.url.startsWith('https:') ? tlsRequest : plainRequest;
+export async function send({ url, authority, ...rest }: Request, signal: AbortSignal | undefined): Promise<Answer> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
-  const outgoing = start(request.url, {
-    method: request.method ?? 'GET',
-    headers: request.headers ?? {},
-    agent: false,
-    signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-    ...(request.authority === undefined ? {} : { ca: request.authority }),
-  });
-  outgoing.on('error', reject);
-  outgoing.on('response', (response) => {
-    let body = '';
-    response.setEncoding('utf8');
-    response.on('data', (chunk: string) => (body += chunk));
-    response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    response.on('error', reject);
-  });
-  outgoing.end(request.body);
-  return await promise;
+  const dispatcher = new Agent(authority === undefined ? {} : { connect: { ca: authority } });
+  try {
+    const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+    const { statusCode, body } = await request(url, { ...rest, dispatcher, signal: either });
+    return { status: statusCode, body: await body.text() };
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+/** Whether a request is answered with 200. Rejects as `send` does. */
+export async function isOk(request: Request, signal: AbortSignal | undefined): Promise<boolean> {
+  return (await send(request, signal)).status === 200;
 }

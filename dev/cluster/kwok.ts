@@ -1,7 +1,7 @@
 /** kwok, which plays the kubelets of fake nodes, and those nodes. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { send } from './http.ts';
+import { isOk, send } from './http.ts';
 import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
 import { nodePlans } from './real/plan.ts';
 import type { ComponentSpec, Site } from './spec.ts';
@@ -36,9 +36,8 @@ export function kwok(site: Site): ComponentSpec {
     env: { KWOK_WORKDIR: join(layout.data, 'kwok') },
     after: ['kube-apiserver'],
     ports: ['kwok'],
-    wipes: undefined,
     prepare: () => writeKubeconfig(site, kubeconfig, state.tokens.admin),
-    isReady: async (signal) => (await send({ url: `http://${address}/healthz` }, signal)).status === 200,
+    isReady: (signal) => isOk({ url: `http://${address}/healthz` }, signal),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The life of a whole cluster: up and down. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, globSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isRunning, type KnownProcess, tryLock } from '../lock.mjs';
@@ -11,7 +11,7 @@ import { writeKubeconfig } from './kubeconfig.ts';
 import { createNodes, isPopulated } from './kwok.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { releaseAllPorts, reservingRoots } from './ports.ts';
-import { endProcess, markedProcesses, recordedProcess, recordedProcessSync, signalProcess } from './processes.ts';
+import { endProcess, markedProcesses, recordedProcess, signalProcess } from './processes.ts';
 import {
   clearMachine,
   ensureRealNodeParts,
@@ -32,7 +32,6 @@ import {
   draftPath,
   newState,
   readState,
-  readStateSync,
   writeState,
 } from './state.ts';
 
@@ -110,7 +109,7 @@ export async function down(layout: Layout): Promise<boolean> {
 
 /** The cluster in the folder. Throws ClusterError if there is none. */
 export async function siteOf(layout: Layout): Promise<Site> {
-  const state = await readState(layout);
+  const state = readState(layout);
   if (state?.phase === 'up') return { layout, state };
   throw new ClusterError(
     `There is no cluster in ${layout.root}: make one with \`npm run cluster -- up\`, or name its folder with --dir.`,
@@ -119,10 +118,11 @@ export async function siteOf(layout: Layout): Promise<Site> {
 
 /** Ends at once what belongs to the cluster, while this process exits and nothing can be awaited. */
 export function downAtOnce(layout: Layout): void {
-  const state = readStateSync(layout);
+  const state = readState(layout);
   const ended = killRealNodes(layout, state);
-  for (const name of componentNames) {
-    const running = recordedProcessSync(pidPath(layout, name));
+  // Also what is no component: the demo's operator.
+  for (const file of globSync('*.json', { cwd: layout.pids })) {
+    const running = recordedProcess(join(layout.pids, file));
     if (running !== undefined) signalProcess(running, 'SIGKILL');
   }
   clearMachine(layout, state, ended);
@@ -133,7 +133,7 @@ export function downAtOnce(layout: Layout): void {
 async function clearAbandoned(own: Layout): Promise<void> {
   const others = [...(await reservingRoots())].filter((root) => root !== own.root).map(layoutOf);
   for (const layout of others) {
-    if (isAbandoned(await readState(layout))) await down(layout).catch(() => false);
+    if (isAbandoned(readState(layout))) await down(layout).catch(() => false);
   }
 }
 
@@ -150,7 +150,7 @@ const isAbandoned = (state: ClusterState | undefined) => state?.owner !== undefi
 
 /** The remains of a killed first run, or of a killed owner, are no cluster: they go. */
 async function existingSite(layout: Layout): Promise<Site | undefined> {
-  const state = await readState(layout);
+  const state = readState(layout);
   if (state?.phase === 'up' && !isAbandoned(state)) return { layout, state };
   if (existsSync(layout.root)) await mustBeOurs(layout);
   await endEverything(layout);
@@ -162,7 +162,7 @@ async function existingSite(layout: Layout): Promise<Site | undefined> {
 async function mustBeOurs(layout: Layout): Promise<void> {
   const entries = await readdir(layout.root);
   if (entries.every((name) => name === basename(draftPath(layout)))) return;
-  if ((await readState(layout)) !== undefined || hasRealNodes(layout)) return;
+  if (readState(layout) !== undefined || hasRealNodes(layout)) return;
   throw new ClusterError(`${layout.root} is not empty and holds no cluster: choose another folder with --dir.`);
 }
 
@@ -191,7 +191,7 @@ async function finish(site: Site, signal: AbortSignal | undefined): Promise<Site
 
 /** Also what real nodes have left on the machine goes. Returns whether any component ran. */
 async function endEverything(layout: Layout): Promise<boolean> {
-  const state = await readState(layout);
+  const state = readState(layout);
   const containers = killRealNodes(layout, state);
   const ended = await endComponents(layout, new Set(componentNames));
   clearMachine(layout, state, containers);
@@ -200,7 +200,7 @@ async function endEverything(layout: Layout): Promise<boolean> {
 
 /** Ends the named components, and, if these are all, also those that nobody recorded. Returns whether there were any. */
 async function endComponents(layout: Layout, names: ReadonlySet<ComponentName>): Promise<boolean> {
-  const recorded = await Promise.all([...names].map((name) => recordedProcess(pidPath(layout, name))));
+  const recorded = [...names].map((name) => recordedProcess(pidPath(layout, name)));
   const all = names.size === componentNames.length ? await markedProcesses(layout.root) : [];
   const running = [...recorded, ...all].filter((known) => known !== undefined);
   await Promise.all(running.map((known) => endProcess(known, DOWN_GRACE_MS)));

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspectProcess, isRunning, type KnownProcess } from '../lock.mjs';
@@ -13,9 +13,9 @@ import { ClusterError } from './errors.ts';
 
 /**
  * In the environment of every component, with the cluster's folder; finds those whose starter was killed before it could record
- * them. Whatever else carries it ends with the cluster, too.
+ * them. Whatever else carries it ends with the cluster, too: an operator, which refuses variables like its own.
  */
-export const MARK = 'LEADERGROUP_CLUSTER_DIR';
+export const MARK = 'DEVELOPMENT_CLUSTER_DIR';
 const POLL_MS = 10;
 
 export interface StartOptions {
@@ -55,18 +55,9 @@ function plainEnvironment(): Readonly<Record<string, string>> {
 }
 
 /** The recorded process if it still runs (frozen or not), else undefined. */
-export async function recordedProcess(pidPath: string): Promise<KnownProcess | undefined> {
-  return stillRunning(await readFile(pidPath, 'utf8').catch(() => undefined));
-}
-
-/** The same for a process that exits and can wait for nothing more. */
-export function recordedProcessSync(pidPath: string): KnownProcess | undefined {
-  return existsSync(pidPath) ? stillRunning(readFileSync(pidPath, 'utf8')) : undefined;
-}
-
-function stillRunning(record: string | undefined): KnownProcess | undefined {
-  if (record === undefined) return undefined;
-  const known = JSON.parse(record) as KnownProcess;
+export function recordedProcess(pidPath: string): KnownProcess | undefined {
+  if (!existsSync(pidPath)) return undefined;
+  const known = JSON.parse(readFileSync(pidPath, 'utf8')) as KnownProcess;
   return isRunning(known) ? known : undefined;
 }
 
@@ -128,11 +119,6 @@ async function hasMark(pid: string, root: string): Promise<boolean> {
 async function writeRecord(path: string, known: KnownProcess): Promise<void> {
   await writeFile(`${path}.new`, JSON.stringify(known));
   await rename(`${path}.new`, path);
-}
-
-/** Forgets a process that was ended on purpose. */
-export async function removeRecord(path: string): Promise<void> {
-  await rm(path, { force: true });
 }
 
 async function isGone(known: KnownProcess, timeoutMs: number): Promise<boolean> {

@@ -3,9 +3,10 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRunning, type KnownProcess } from '../lock.mjs';
+import { lastLines } from '../programs.ts';
 import { ClusterError, ComponentDied } from './errors.ts';
 import type { Layout } from './layout.ts';
-import { endProcess, isFrozen, recordedProcess, removeRecord, signalProcess, startProcess } from './processes.ts';
+import { endProcess, isFrozen, recordedProcess, signalProcess, startProcess } from './processes.ts';
 import type { ComponentName, ComponentSpec, Site } from './spec.ts';
 
 const READY_TIMEOUT_MS = 90_000;
@@ -22,14 +23,14 @@ export async function startComponent(
   site: Site,
   spec: ComponentSpec,
 ): Promise<{ readonly running: KnownProcess; readonly isNew: boolean }> {
-  const running = await recordedProcess(pidPath(site.layout, spec.name));
+  const running = recordedProcess(pidPath(site.layout, spec.name));
   if (running !== undefined) return { running, isNew: false };
-  await spec.prepare();
+  await spec.prepare?.();
   const started = await startProcess({
     root: site.layout.root,
     path: join(site.layout.bin, spec.binary),
     args: spec.args,
-    env: spec.env,
+    env: spec.env ?? {},
     cwd: join(site.layout.data, spec.name),
     logPath: logPath(site.layout, spec.name),
     pidPath: pidPath(site.layout, spec.name),
@@ -37,23 +38,30 @@ export async function startComponent(
   return { running: started, isNew: true };
 }
 
+/** What is waited for, and where it logs. */
+export type Waited = Pick<ComponentSpec, 'isReady'> & { readonly name: string; readonly log: string };
+
+export const waitedFor = ({ layout }: Site, { name, isReady }: ComponentSpec): Waited => ({
+  name,
+  log: logPath(layout, name),
+  isReady,
+});
+
 /**
- * Waits until the component does its work.
+ * Waits until a process does its work.
  *
  * Throws ComponentDied if it ends meanwhile, ClusterError after 90 s, the signal's reason when aborted.
  */
 export async function waitUntilReady(
-  { layout }: Site,
-  spec: ComponentSpec,
+  { name, log, isReady }: Waited,
   { running, signal }: { readonly running: KnownProcess; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
-  const log = logPath(layout, spec.name);
-  await poll(spec.name, signal, async () => {
-    if (!isRunning(running)) throw new ComponentDied(spec.name, log, await lastLines(log));
-    return await spec.isReady(signal).catch(() => false);
+  await poll(name, signal, async () => {
+    if (!isRunning(running)) throw new ComponentDied(name, log, await endOf(log));
+    return await isReady(signal).catch(() => false);
   }).catch(async (error: unknown) => {
     if (!(error instanceof NotInTime)) throw error;
-    throw new ClusterError(`${error.message}; its last log lines, from ${log}:\n${await lastLines(log)}`);
+    throw new ClusterError(`${error.message}; its last log lines, from ${log}:\n${await endOf(log)}`);
   });
 }
 
@@ -75,27 +83,27 @@ class NotInTime extends ClusterError {}
 
 /** Ends the component by SIGTERM, by SIGKILL if that takes longer than 10 s. Does nothing if it does not run. */
 export async function stopComponent({ layout }: Site, name: ComponentName): Promise<void> {
-  const running = await recordedProcess(pidPath(layout, name));
+  const running = recordedProcess(pidPath(layout, name));
   if (running !== undefined) await endProcess(running, STOP_GRACE_MS);
-  await removeRecord(pidPath(layout, name));
+  await rm(pidPath(layout, name), { force: true });
 }
 
 /** Kills the component with SIGKILL and waits until it is gone. Throws ClusterError if it does not run. */
 export async function killComponent({ layout }: Site, name: ComponentName): Promise<void> {
-  await endProcess(await mustRun(layout, name), 0);
-  await removeRecord(pidPath(layout, name));
+  await endProcess(mustRun(layout, name), 0);
+  await rm(pidPath(layout, name), { force: true });
 }
 
 /** Stops the component in its tracks (SIGSTOP); its connections stay open. Throws ClusterError if it does not run. */
 export async function freezeComponent({ layout }: Site, name: ComponentName): Promise<void> {
-  const running = await mustRun(layout, name);
+  const running = mustRun(layout, name);
   signalProcess(running, 'SIGSTOP');
   await poll(name, undefined, async () => isFrozen(running));
 }
 
 /** Lets a frozen component go on (SIGCONT); does nothing to one that is not frozen. Throws ClusterError if it does not run. */
 export async function thawComponent({ layout }: Site, name: ComponentName): Promise<void> {
-  signalProcess(await mustRun(layout, name), 'SIGCONT');
+  signalProcess(mustRun(layout, name), 'SIGCONT');
 }
 
 /**
@@ -108,7 +116,7 @@ export async function startAndWait(site: Site, spec: ComponentSpec, signal: Abor
     throw new ClusterError(`${spec.name} is frozen: thaw it with \`npm run cluster -- thaw ${spec.name}\`.`);
   }
   try {
-    await waitUntilReady(site, spec, { running, signal });
+    await waitUntilReady(waitedFor(site, spec), { running, signal });
   } catch (error) {
     if (isNew) await stopComponent(site, spec.name);
     throw error;
@@ -117,7 +125,7 @@ export async function startAndWait(site: Site, spec: ComponentSpec, signal: Abor
 
 /** Waits until a component that runs is ready. Throws ClusterError if it does not run. */
 export async function waitForRunning(site: Site, spec: ComponentSpec, signal: AbortSignal | undefined): Promise<void> {
-  await waitUntilReady(site, spec, { running: await mustRun(site.layout, spec.name), signal });
+  await waitUntilReady(waitedFor(site, spec), { running: mustRun(site.layout, spec.name), signal });
 }
 
 /** Stops the component, deletes what it has stored, and starts it. Throws ClusterError for one whose data others hang on. */
@@ -133,15 +141,12 @@ export async function wipeComponent(site: Site, spec: ComponentSpec, signal: Abo
 export const logPath = (layout: Layout, name: ComponentName) => join(layout.logs, `${name}.log`);
 export const pidPath = (layout: Layout, name: ComponentName) => join(layout.pids, `${name}.json`);
 
-async function mustRun(layout: Layout, name: ComponentName): Promise<KnownProcess> {
-  const running = await recordedProcess(pidPath(layout, name));
+function mustRun(layout: Layout, name: ComponentName): KnownProcess {
+  const running = recordedProcess(pidPath(layout, name));
   if (running === undefined)
     throw new ClusterError(`${name} does not run: start it with \`npm run cluster -- start ${name}\`.`);
   return running;
 }
 
-async function lastLines(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const lines = text.trimEnd().split('\n').slice(-SHOWN_LOG_LINES);
-  return lines.map((line) => `  ${line}`).join('\n');
-}
+const endOf = async (log: string): Promise<string> =>
+  lastLines(await readFile(log, 'utf8').catch(() => ''), SHOWN_LOG_LINES);

@@ -35,14 +35,14 @@ export interface ComponentSpec {
   /** Its link in the cluster's `bin`. */
   readonly binary: BinaryName | 'containerd';
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
   /** Those that must be ready before it starts. */
-  readonly after: readonly ComponentName[];
-  readonly ports: readonly PortName[];
+  readonly after?: readonly ComponentName[];
+  readonly ports?: readonly PortName[];
   /** The folder that `wipe` empties; only where forgetting everything makes sense alone. */
-  readonly wipes: string | undefined;
+  readonly wipes?: string;
   /** Writes the files it reads at start. */
-  readonly prepare: () => Promise<void>;
+  readonly prepare?: () => Promise<void>;
   /** Whether it does its work now. May reject, which means no. */
   readonly isReady: (signal: AbortSignal | undefined) => Promise<boolean>;
 }

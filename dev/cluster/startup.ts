@@ -3,7 +3,7 @@ import { componentSpecs } from './components.ts';
 import { ComponentDied } from './errors.ts';
 import { releasePort, reservePort } from './ports.ts';
 import { signalProcess } from './processes.ts';
-import { startComponent, waitUntilReady } from './run.ts';
+import { startComponent, waitedFor, waitUntilReady } from './run.ts';
 import type { ComponentName, ComponentSpec, Site } from './spec.ts';
 import { type ClusterState, writeState } from './state.ts';
 
@@ -31,7 +31,7 @@ export async function startAll(site: Site, mine: Set<ComponentName>, signal: Abo
     },
   };
   const ready = new Map<ComponentName, Promise<void>>();
-  for (const { name, after } of componentSpecs(site)) {
+  for (const { name, after = [] } of componentSpecs(site)) {
     const before = after.map((other) => ready.get(other) ?? Promise.resolve());
     const started = Promise.all(before).then(() => startOne(name, context));
     // The first failure ends the waiting of all.
@@ -63,7 +63,7 @@ async function startOne(name: ComponentName, { mine, signal, now, replacePorts }
     if (!isNew) mine.delete(name);
     signalProcess(running, 'SIGCONT');
     try {
-      return await waitUntilReady(site, spec, { running, signal });
+      return await waitUntilReady(waitedFor(site, spec), { running, signal });
     } catch (error) {
       const retry = error instanceof ComponentDied && error.portTaken && attempt < PORT_ATTEMPTS;
       // The ports of a cluster that was up once are in kubeconfigs and shells.
@@ -76,9 +76,9 @@ async function startOne(name: ComponentName, { mine, signal, now, replacePorts }
 const specOf = (site: Site, name: ComponentName) =>
   componentSpecs(site).find((spec) => spec.name === name) as ComponentSpec;
 
-async function withOtherPorts({ layout, state }: Site, spec: ComponentSpec): Promise<Site> {
-  const others = await Promise.all(spec.ports.map(async (name) => [name, await reservePort(layout.root)] as const));
-  await Promise.all(spec.ports.map((name) => releasePort(state.ports[name], layout.root)));
+async function withOtherPorts({ layout, state }: Site, { ports = [] }: ComponentSpec): Promise<Site> {
+  const others = await Promise.all(ports.map(async (name) => [name, await reservePort(layout.root)] as const));
+  await Promise.all(ports.map((name) => releasePort(state.ports[name], layout.root)));
   const changed: ClusterState = { ...state, ports: { ...state.ports, ...Object.fromEntries(others) } };
   await writeState(layout, changed);
   return { layout, state: changed };

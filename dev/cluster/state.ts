@@ -1,7 +1,7 @@
 /** What a cluster has been given at its birth and keeps for life: ports, secrets, binaries. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import type { KnownProcess } from '../lock.mjs';
 import type { Tools } from '../tools/index.ts';
 import type { Layout } from './layout.ts';
@@ -110,26 +110,13 @@ function realNodesState(count: RealNodeCount, proxyPeriodMs: number | undefined)
 }
 
 /** The state in the folder, or undefined if there is none that is a cluster's. */
-export async function readState(layout: Layout): Promise<ClusterState | undefined> {
+export function readState(layout: Layout): ClusterState | undefined {
   try {
-    return parseState(await readFile(layout.state, 'utf8'));
+    const state = JSON.parse(readFileSync(layout.state, 'utf8')) as Partial<ClusterState>;
+    return state.format === 1 && state.ports !== undefined ? (state as ClusterState) : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** The same for a process that exits and can wait for nothing more. */
-export function readStateSync(layout: Layout): ClusterState | undefined {
-  try {
-    return parseState(readFileSync(layout.state, 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-function parseState(text: string): ClusterState | undefined {
-  const state = JSON.parse(text) as Partial<ClusterState>;
-  return state.format === 1 && state.ports !== undefined ? (state as ClusterState) : undefined;
 }
 
 /** Replaces the state in one step: a reader sees the old or the new one. */

@@ -1,4 +1,5 @@
 /** docs/reference/leadergroup.md: every field of spec and status in tables, and the rules that a group is refused by. */
+import { table } from '../markdown.ts';
 import { specSchema, statusSchema } from './crd.ts';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -48,11 +49,6 @@ function range(min: number | undefined, max: number | undefined, unit: string): 
 /** A text in a cell: no line breaks, no cell's end, and nothing between angle brackets that a browser would take for a tag. */
 const cell = (text: string): string =>
   text.replaceAll('|', '\\|').replaceAll(/`[^`]*`|</g, (found) => (found === '<' ? '&lt;' : found));
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
-}
 
 const specTable = (): string =>
   table(

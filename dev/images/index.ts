@@ -8,7 +8,7 @@ import { takeLock } from '../lock.mjs';
 import { cacheDir } from '../tools/cache.ts';
 import { areRealNodesAskedFor } from '../tools/consent.ts';
 import { ensureDebianPrograms, whyNoDebianPrograms } from '../tools/debian.ts';
-import { showProgress } from '../tools/progress.ts';
+import { withProgress } from '../tools/progress.ts';
 import { type Base, describeBase, layOutBase } from './base.ts';
 import { type Buildah, openBuildah } from './buildah.ts';
 import { keyOf, type Recipe, recipes, root } from './recipes.ts';
@@ -37,17 +37,13 @@ export const whyNoTestsOfImages = (): Promise<string | null> =>
 export async function ensureImages(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Images> {
   await ensureDebianPrograms(['buildah', 'unshare']);
   const base = await describeBase();
-  const lock = await takeLock(join(imagesDir(), '.build-lock'), {
+  using _ = await takeLock(join(imagesDir(), '.build-lock'), {
     signal: options.signal,
     onWait: (pid) => console.error(`Waiting for process ${pid}, which is building images.`),
   });
-  try {
-    const missing = [recipes.operator, recipes.notifier].filter((recipe) => !existsSync(archiveOf(recipe, base)));
-    if (missing.length > 0) await buildAll(missing, base, options.signal);
-    return { operator: await imageOf(recipes.operator, base), notifier: await imageOf(recipes.notifier, base) };
-  } finally {
-    lock.release();
-  }
+  const missing = [recipes.operator, recipes.notifier].filter((recipe) => !existsSync(archiveOf(recipe, base)));
+  if (missing.length > 0) await buildAll(missing, base, options.signal);
+  return { operator: await imageOf(recipes.operator, base), notifier: await imageOf(recipes.notifier, base) };
 }
 
 const archiveOf = (recipe: Recipe, base: Base): string =>
@@ -67,19 +63,13 @@ async function buildAll(missing: readonly Recipe[], base: Base, signal: AbortSig
   // What builds that were killed have left half done.
   await buildah('rm', '--all');
   for (const [index, recipe] of missing.entries()) {
-    const rest = missing.slice(index).reduce((sum, { seconds }) => sum + seconds, 0);
-    const progress = showProgress(`building the image of the ${recipe.id}`, {
-      expectedSeconds: recipe.seconds,
-      remainingSeconds: rest,
-    });
-    let words = `stopped building the image of the ${recipe.id}`;
-    try {
+    const what = `the image of the ${recipe.id}`;
+    const remainingSeconds = missing.slice(index).reduce((sum, { seconds }) => sum + seconds, 0);
+    const times = { expectedSeconds: recipe.seconds, remainingSeconds };
+    await withProgress(`building ${what}`, `built ${what}`, times, async () => {
       await ensureBase(buildah, base);
       await build(buildah, recipe, base);
-      words = `built the image of the ${recipe.id}`;
-    } finally {
-      progress.done(words);
-    }
+    });
     await removeOld(recipe);
   }
 }

@@ -1,4 +1,5 @@
 /** Figures of many trials as a Markdown table. Pure. */
+import { table } from '../markdown.ts';
 
 export type Trial = {
   readonly alternative: string;
@@ -14,8 +15,7 @@ const header = ['alternative', 'fault', 'times', 'no leader: median', 'min', 'ma
 /** One row for each alternative and fault, in the order in which they first appear. */
 export function summaryTable(trials: readonly Trial[]): string {
   const groups = Map.groupBy(trials, ({ alternative, fault }) => `${alternative}\n${fault}`);
-  const rows = [...groups.values()].map(summaryRow);
-  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return table(header, [...groups.values()].map(summaryRow));
 }
 
 function summaryRow(trials: readonly Trial[]): readonly string[] {

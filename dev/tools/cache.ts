@@ -12,6 +12,8 @@ export function cacheDir(env: Environment = process.env): string {
 
 /** The folder of a product's binaries in the cache, one for each version and platform. */
 export function productDir(product: Product, env: Environment = process.env): string {
-  const arch = process.arch === 'x64' ? 'amd64' : process.arch;
-  return join(cacheDir(env), 'tools', `${product.name}-${product.version}-${process.platform}-${arch}`);
+  return join(cacheDir(env), 'tools', `${product.name}-${product.version}-${process.platform}-${goArch()}`);
 }
+
+/** What Go calls this machine's processor. */
+export const goArch = (): string => (process.arch === 'x64' ? 'amd64' : process.arch);

@@ -5,7 +5,7 @@ import { wordsOf } from '../programs.ts';
 import { HOW_TO_ASK } from './consent.ts';
 import { ToolError } from './failures.ts';
 import { isExecutable } from './find.ts';
-import { showProgress } from './progress.ts';
+import { withProgress } from './progress.ts';
 
 /** A program and the package that has it. `path`: where the package puts it, by itself not always on PATH. */
 export type DebianProgram = { readonly path: string; readonly packageName: string };
@@ -69,13 +69,10 @@ export async function ensureDebianPrograms(names: readonly DebianProgramName[]):
   if (missing.length === 0) return;
   const what = missing.join(', ');
   const times = { expectedSeconds: USUAL_SECONDS, remainingSeconds: USUAL_SECONDS };
-  const progress = showProgress(`installing Debian's ${what}`, times);
-  try {
+  await withProgress(`installing Debian's ${what}`, `installed Debian's ${what}`, times, async () => {
     await aptGet('update');
     await aptGet(...installing(missing));
-  } finally {
-    progress.done(`apt-get install ${what} ended`);
-  }
+  });
   const still = await missingPackages(names);
   if (still.length > 0)
     throw new ToolError(`apt-get has installed ${still.join(', ')}, but not the programs expected.`);

@@ -1,12 +1,12 @@
 /** The binaries of the development cluster: found where they are, built where they are not. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { takeLock } from '../lock.mjs';
+import { type Lock, takeLock } from '../lock.mjs';
 import { buildBinary, checkCanBuild } from './build.ts';
 import { cacheDir } from './cache.ts';
 import { findBinary } from './find.ts';
 import { type Binary, type BinaryName, binaries } from './products.ts';
-import { duration, showProgress } from './progress.ts';
+import { duration, withProgress } from './progress.ts';
 
 /** Paths of the binaries by name. */
 export type Tools = Readonly<Partial<Record<BinaryName, string>>>;
@@ -35,10 +35,9 @@ export async function ensureTools(
  * @returns its path
  */
 export async function buildProgram(binary: Binary, signal?: AbortSignal): Promise<string> {
-  return await whileBuilding(signal, async () => {
-    await checkCanBuild([binary], signal);
-    return await buildOne(binary, { part: 1, parts: 1, rest: [binary] }, signal);
-  });
+  using _ = await lockBuilds(signal);
+  await checkCanBuild([binary], signal);
+  return await buildOne(binary, [binary], 1, signal);
 }
 
 async function findAll(wanted: readonly Binary[]): Promise<Tools> {
@@ -47,24 +46,17 @@ async function findAll(wanted: readonly Binary[]): Promise<Tools> {
 }
 
 async function buildMissing(wanted: readonly Binary[], signal: AbortSignal | undefined): Promise<Tools> {
-  return await whileBuilding(signal, async () => {
-    const found = await findAll(wanted);
-    const missing = wanted.filter((binary) => !(binary.name in found));
-    return { ...found, ...(await buildAll(missing, signal)) };
-  });
+  using _ = await lockBuilds(signal);
+  const found = await findAll(wanted);
+  const missing = wanted.filter((binary) => !(binary.name in found));
+  return { ...found, ...(await buildAll(missing, signal)) };
 }
 
-async function whileBuilding<T>(signal: AbortSignal | undefined, build: () => Promise<T>): Promise<T> {
-  const lock = await takeLock(join(cacheDir(), 'tools', '.build-lock'), {
+const lockBuilds = (signal: AbortSignal | undefined): Promise<Lock> =>
+  takeLock(join(cacheDir(), 'tools', '.build-lock'), {
     signal,
     onWait: (pid) => console.error(`Waiting for process ${pid}, which is building the development cluster's binaries.`),
   });
-  try {
-    return await build();
-  } finally {
-    lock.release();
-  }
-}
 
 async function buildAll(missing: readonly Binary[], signal: AbortSignal | undefined): Promise<Tools> {
   if (missing.length === 0) return {};
@@ -72,11 +64,7 @@ async function buildAll(missing: readonly Binary[], signal: AbortSignal | undefi
   announce(missing);
   const built: Partial<Record<BinaryName, string>> = {};
   for (const [index, binary] of missing.entries()) {
-    built[binary.name] = await buildOne(
-      binary,
-      { part: index + 1, rest: missing.slice(index), parts: missing.length },
-      signal,
-    );
+    built[binary.name] = await buildOne(binary, missing.slice(index), missing.length, signal);
   }
   return built;
 }
@@ -89,24 +77,16 @@ function announce(missing: readonly Binary[]): void {
   );
 }
 
+/** @param rest it and those that follow, the last of all `parts` */
 async function buildOne(
   binary: Binary,
-  { part, parts, rest }: { readonly part: number; readonly parts: number; readonly rest: readonly Binary[] },
+  rest: readonly Binary[],
+  parts: number,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const label = `${binary.name} ${binary.product.version} (${part} of ${parts})`;
-  const progress = showProgress(`building ${label}`, {
-    expectedSeconds: usualSeconds([binary]),
-    remainingSeconds: usualSeconds(rest),
-  });
-  let words = `stopped building ${label}`;
-  try {
-    const path = await buildBinary(binary, signal);
-    words = `built ${label}`;
-    return path;
-  } finally {
-    progress.done(words);
-  }
+  const label = `${binary.name} ${binary.product.version} (${parts - rest.length + 1} of ${parts})`;
+  const times = { expectedSeconds: usualSeconds([binary]), remainingSeconds: usualSeconds(rest) };
+  return await withProgress(`building ${label}`, `built ${label}`, times, () => buildBinary(binary, signal));
 }
 
 /** Measured on two cores; Go uses up to eight well. */

@@ -41,6 +41,24 @@ export function showProgress(
   };
 }
 
+/** Shows the progress of some work; `done` are the words for its success, else it says that it stopped. */
+export async function withProgress<T>(
+  doing: string,
+  done: string,
+  times: Parameters<typeof showProgress>[1],
+  work: () => Promise<T>,
+): Promise<T> {
+  const progress = showProgress(doing, times);
+  let words = `stopped ${doing}`;
+  try {
+    const result = await work();
+    words = done;
+    return result;
+  } finally {
+    progress.done(words);
+  }
+}
+
 /** The line itself; all times in seconds. Pure. */
 export function progressLine(
   what: string,

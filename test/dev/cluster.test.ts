@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { quoted } from '../../dev/cluster/environment.ts';
 import { ComponentDied } from '../../dev/cluster/errors.ts';
 import { openCluster, parseComponentName, stopCluster } from '../../dev/cluster/index.ts';
 import { layoutOf } from '../../dev/cluster/layout.ts';
+import { downAtOnce } from '../../dev/cluster/lifecycle.ts';
 import { isFree, releaseAllPorts, releasePort, reservePort, reservingRoots } from '../../dev/cluster/ports.ts';
 import {
   endProcess,
@@ -17,6 +18,7 @@ import {
   signalProcess,
   startProcess,
 } from '../../dev/cluster/processes.ts';
+import { isRunning } from '../../dev/lock.mjs';
 import { commandLine } from './command-line.ts';
 
 let dir: string;
@@ -156,22 +158,22 @@ describe('ports', () => {
 });
 
 describe('a process', () => {
-  const start = (script: string) =>
+  const start = (script: string, root = dir) =>
     startProcess({
-      root: dir,
+      root,
       path: process.execPath,
       args: ['-e', script],
       env: {},
-      cwd: join(dir, 'data'),
-      logPath: join(dir, 'logs', 'x.log'),
-      pidPath: join(dir, 'pids', 'x.json'),
+      cwd: join(root, 'data'),
+      logPath: join(root, 'logs', 'x.log'),
+      pidPath: join(root, 'pids', 'x.json'),
     });
 
   test('is found by its record while it runs, and not after', async () => {
     const known = await start('setTimeout(() => {}, 60_000)');
-    expect(await recordedProcess(join(dir, 'pids', 'x.json'))).toEqual(known);
+    expect(recordedProcess(join(dir, 'pids', 'x.json'))).toEqual(known);
     await endProcess(known, 5_000);
-    expect(await recordedProcess(join(dir, 'pids', 'x.json'))).toBeUndefined();
+    expect(recordedProcess(join(dir, 'pids', 'x.json'))).toBeUndefined();
   });
 
   test.runIf(process.platform === 'linux')('is found by its cluster’s folder without a record', async () => {
@@ -187,6 +189,14 @@ describe('a process', () => {
     await expect.poll(() => isFrozen(known)).toBe(true);
     await endProcess(known, 5_000);
     expect(signalProcess(known, 'SIGCONT')).toBe(false);
+  });
+
+  test('that is no component ends with a cluster that ends at once, too', async () => {
+    const root = join(dir, 'cluster');
+    const known = await start('setTimeout(() => {}, 60_000)', root);
+    downAtOnce(layoutOf(root));
+    await expect.poll(() => isRunning(known)).toBe(false);
+    expect(existsSync(root)).toBe(false);
   });
 
   test('that does not listen is killed after the grace', async () => {

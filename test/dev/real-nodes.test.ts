@@ -40,7 +40,7 @@ describe('the components', () => {
     expect(names(0)).not.toContain('kubelet');
     expect(names(1).slice(-4)).toEqual(['coredns', 'containerd', 'kubelet', 'kube-proxy']);
     expect(names(2).slice(-5)).toEqual(['containerd', 'kubelet', 'containerd-2', 'kubelet-2', 'kube-proxy']);
-    for (const { name, after } of componentSpecs(siteWith(2))) {
+    for (const { name, after = [] } of componentSpecs(siteWith(2))) {
       for (const other of after) expect(names(2).indexOf(other)).toBeLessThan(names(2).indexOf(name));
     }
   });

@@ -17,9 +17,6 @@ export function containerd(node: NodePlan): ComponentSpec {
     args: [`--config=${config}`],
     // It looks for its shim and runc on PATH, where an administrator's programs need not be.
     env: { PATH: SYSTEM_PATH },
-    after: [],
-    ports: [],
-    wipes: undefined,
     prepare: async () => {
       await mkdir(cniConfig, { recursive: true });
       await mkdir(dirname(config), { recursive: true });

@@ -1,7 +1,7 @@
 /** CoreDNS, for the pods of real nodes: one for all nodes, beside the control plane. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { send } from '../http.ts';
+import { isOk } from '../http.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 import type { ComponentSpec, Site } from '../spec.ts';
 import { CLUSTER_DOMAIN, controlAddress } from './plan.ts';
@@ -13,10 +13,8 @@ export function coredns(site: Site): ComponentSpec {
     name: 'coredns',
     binary: 'coredns',
     args: [`-conf=${corefile}`],
-    env: {},
     after: ['kube-apiserver'],
     ports: ['coredns-ready'],
-    wipes: undefined,
     prepare: async () => {
       await mkdir(dirname(corefile), { recursive: true });
       await writeKubeconfig(site, kubeconfig, site.state.tokens.admin);
@@ -24,7 +22,7 @@ export function coredns(site: Site): ComponentSpec {
     },
     isReady: async (signal) => {
       const url = `http://127.0.0.1:${site.state.ports['coredns-ready']}/ready`;
-      return (await send({ url }, signal)).status === 200;
+      return await isOk({ url }, signal);
     },
   };
 }

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { wordsOf } from '../../programs.ts';
-import { cacheDir } from '../../tools/cache.ts';
+import { cacheDir, goArch } from '../../tools/cache.ts';
 import { ClusterError } from '../errors.ts';
 
 /** An image as a file. */
@@ -47,7 +47,6 @@ export async function podImageName(): Promise<string> {
 }
 
 const tagOf = (name: string) => name.slice(name.lastIndexOf(':') + 1);
-const goArch = () => (process.arch === 'x64' ? 'amd64' : process.arch);
 
 async function build(rootfs: string): Promise<void> {
   await mkdir(rootfs);

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
-import { send } from '../http.ts';
+import { isOk } from '../http.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 import type { ComponentSpec, Site } from '../spec.ts';
 import { SYSTEM_PATH } from './containerd.ts';
@@ -17,7 +17,6 @@ export function kubeProxy(site: Site, node: NodePlan): ComponentSpec {
     env: { PATH: SYSTEM_PATH },
     after: ['kubelet'],
     ports: ['kube-proxy-health', 'kube-proxy-metrics'],
-    wipes: undefined,
     prepare: async () => {
       await mkdir(dirname(config), { recursive: true });
       await writeKubeconfig(site, kubeconfigPath(site), site.state.real?.proxyToken ?? '');
@@ -25,7 +24,7 @@ export function kubeProxy(site: Site, node: NodePlan): ComponentSpec {
     },
     isReady: async (signal) => {
       const url = `http://127.0.0.1:${site.state.ports['kube-proxy-health']}/healthz`;
-      return (await send({ url }, signal)).status === 200;
+      return await isOk({ url }, signal);
     },
   };
 }

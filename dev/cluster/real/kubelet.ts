@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { send } from '../http.ts';
+import { isOk } from '../http.ts';
 import { writeKubeconfig } from '../kubeconfig.ts';
 import type { ComponentSpec, Site } from '../spec.ts';
 import { clientCertificate } from './certificate.ts';
@@ -33,16 +33,15 @@ export function kubelet(site: Site, node: NodePlan): ComponentSpec {
     env: { PATH: SYSTEM_PATH },
     after: ['kube-apiserver', `containerd${node.suffix}`],
     ports: [`kubelet${node.suffix}`, `kubelet-health${node.suffix}`],
-    wipes: undefined,
     prepare: async () => {
       await mkdir(data, { recursive: true });
       await writeFile(files.config, stringify(kubeletConfig(site, node)));
       await writeKubeconfig(site, files.kubeconfig, site.state.real?.nodeTokens[node.at - 1] ?? '');
       await importPodImage(node);
     },
-    isReady: async (signal) => {
+    isReady: (signal) => {
       const port = site.state.ports[`kubelet-health${node.suffix}`];
-      return (await send({ url: `http://127.0.0.1:${port}/healthz` }, signal)).status === 200;
+      return isOk({ url: `http://127.0.0.1:${port}/healthz` }, signal);
     },
   };
 }

@@ -1053,6 +1053,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'deletion-believed-for-the-next-pass',
+    promises: ['I8'],
+    attacks: [],
+    what: 'a deletion that a read has shown is believed for a second, whatever happens to the group meanwhile',
+    edits: [edit('operator/observe/remember-pods.ts', ', deletionShown: false', '')],
+  },
+  {
     id: 'kept-label-not-known-as-ours',
     promises: ['I4'],
     attacks: [],

@@ -175,6 +175,36 @@ describe('a deleted group', () => {
     expect(model.clock.nowMs() - startMs).toBeLessThan(60_000);
   });
 
+  it('that has been made anew keeps its leader, though another replica deletes the old one still', async () => {
+    const { model, owner } = await led();
+    const late = model.replica('late');
+    late.believe('notOwned');
+    late.see.all();
+    late.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    model.api.foreign.deleteGroup('notifier');
+    late.see.all();
+    await late.hear();
+    for (let at = 0; at < 60 && model.leaders().length > 0; at += 1) {
+      await model.pass(late);
+      await model.clock.advance(1000);
+    }
+    expect(model.leaders()).toEqual([]);
+    await model.pass(late);
+    expect(model.api.group()?.deleting).toBe(true);
+
+    await model.rest(owner);
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [] }));
+    await model.rest(owner);
+    const written = late.link.sent.filter(({ operation }) => operation === 'patchPod').length;
+    for (let at = 0; at < 10; at += 1) {
+      late.see.pods();
+      await model.pass(late);
+      await model.rest(owner);
+    }
+    expect(late.link.sent.filter(({ operation }) => operation === 'patchPod')).toHaveLength(written);
+    expect(model.leaders()).toHaveLength(1);
+  });
+
   it('is left to its owner by a replica that Consul answers', async () => {
     const { model, owner } = await led();
     const other = model.replica('other');

@@ -100,6 +100,8 @@ export type GroupMemory = {
   readonly deletingSinceMs: MonotonicMs | null;
   /** Monotonic milliseconds at which a GET has shown the deletion of this very group; null: never. */
   readonly deletionConfirmedMs: MonotonicMs | null;
+  /** That GET was made in this pass. */
+  readonly deletionShown: boolean;
   /** Our finalizer is off a group that is being deleted: whatever a cache still shows of it, it is gone. */
   readonly finalizerOff: boolean;
   /** Uid of the older group that a GET has shown. */
@@ -148,6 +150,7 @@ export const freshMemory = (): GroupMemory => ({
   deletionSeenMs: null,
   deletingSinceMs: null,
   deletionConfirmedMs: null,
+  deletionShown: false,
   finalizerOff: false,
   rivalConfirmed: null,
   goneRivals: new Set(),

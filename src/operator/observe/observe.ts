@@ -140,7 +140,7 @@ function observation(
     consulDenied: memory.consulDenied,
     deletionSeenMs: memory.deletionSeenMs,
     deletingSinceMs: memory.deletingSinceMs,
-    deletionConfirmed: nowMs - (memory.deletionConfirmedMs ?? Number.NEGATIVE_INFINITY) < CONFIRMED_MS,
+    deletionConfirmed: memory.deletionShown && nowMs - (memory.deletionConfirmedMs ?? nowMs) < CONFIRMED_MS,
   };
 }
 
@@ -157,7 +157,7 @@ const readSince = (memory: GroupMemory, lock: LockView | null): Pick<Observation
 const knowsOwner = ({ kind }: Ownership, lock: LockView | null): boolean =>
   kind === 'notOwned' || (kind === 'owned' && lock !== null);
 
-/** A group may be made anew under its name at any moment, and a watch may hang: a deletion is confirmed anew with each pass. */
+/** A group may be made anew under its name at any moment, and a watch may hang: a deletion is confirmed anew with each pass, and within one that takes long. */
 const CONFIRMED_MS = 1000;
 
 /** Our own writes to the group are known before the watch tells of them. */

@@ -67,6 +67,7 @@ function confirmed(memory: GroupMemory, outcome: Extract<GroupOutcome, { kind: '
     newerGroup: newer ?? memory.newerGroup,
     deletingSinceMs: deleting ? deletingSinceMs : null,
     deletionConfirmedMs: deleting ? atMs : null,
+    deletionShown: deleting,
     groupConfirmedAt: at,
   };
 }

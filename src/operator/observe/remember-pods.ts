@@ -15,7 +15,7 @@ export type PodOutcome =
   | { readonly kind: 'podGone'; readonly uid: PodUid }
   /** Made while the lock had this version. */
   | { readonly kind: 'podsListed'; readonly version: string | null; readonly pods: readonly Pod[] }
-  /** A list is good for one pass. */
+  /** A list is good for one pass, and so is a GET that has shown the deletion: the group may be made anew under its name at any moment. */
   | { readonly kind: 'passEnded' }
   /** Counts for this version of the lock. */
   | { readonly kind: 'podFenced'; readonly uid: PodUid; readonly version: string | null }
@@ -48,7 +48,7 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       return { ...memory, listed: { version, pods }, newerPods: withPods(memory.newerPods, pods) };
     }
     case 'passEnded':
-      return { ...memory, listed: null };
+      return { ...memory, listed: null, deletionShown: false };
     case 'podFenced':
       return fenced(memory, outcome.uid, outcome.version);
     case 'fencingMetConflict': {

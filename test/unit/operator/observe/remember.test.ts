@@ -179,6 +179,12 @@ describe('of the group', () => {
     });
   });
 
+  it('a deletion that a GET has shown is believed for one pass', () => {
+    expect(after(confirmed(0)).deletionShown).toBe(true);
+    expect(after(confirmed(0), { kind: 'passEnded' }).deletionShown).toBe(false);
+    expect(after(confirmed(0), confirmed(1, false)).deletionShown).toBe(false);
+  });
+
   it('its own finalizer tells whether anybody can have led before', () => {
     const group = aGroup({ resourceVersion: '60' });
     const added = after({ kind: 'finalizerAdded', group, whole: true });

@@ -1060,6 +1060,19 @@ export const mutants: readonly Mutant[] = [
     edits: [edit('operator/observe/remember-pods.ts', ', deletionShown: false', '')],
   },
   {
+    id: 'proven-by-what-it-takes',
+    promises: ['I9'],
+    attacks: [],
+    what: 'a replica past its deadline believes all its buckets when it takes a free one, and wakes none of their groups',
+    edits: [
+      edit(
+        'operator/sharding/follow.ts',
+        'if (taken.size === 0) return;',
+        'if (taken.size === 0) return;\n  own.prove();',
+      ),
+    ],
+  },
+  {
     id: 'kept-label-not-known-as-ours',
     promises: ['I4'],
     attacks: [],

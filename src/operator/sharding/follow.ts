@@ -164,6 +164,7 @@ async function confirm(
   return 'confirmed';
 }
 
+/** Past its deadline a replica is proven by `confirm` only, which looks at all that it has and wakes their groups; the round after this one does. */
 async function takeFree(
   options: OwnershipOptions,
   life: Incarnation,
@@ -180,7 +181,6 @@ async function takeFree(
   );
   const taken = new Set(await locks.take(own.id, wanted, signal));
   if (taken.size === 0) return;
-  own.prove();
   for (const bucket of taken) freeSince.delete(bucket);
   const got = [...taken].map((bucket) => [bucket, { session: own.id, index: UNREAD }] as const);
   see(options, life, new Map([...seen, ...got]));

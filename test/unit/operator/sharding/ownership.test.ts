@@ -639,6 +639,32 @@ describe('a replica past its own deadline', () => {
     expect(ownership.of(GROUP).kind).toBe('owned');
   });
 
+  it('looks at the locks it has also when it takes another one just then, and wakes their groups', async () => {
+    const world = aWorld();
+    world.consul.expireAfter(2);
+    const { link, ownership, session, told } = aReplica(world, 'r1');
+    await settle();
+    link.decide(({ operation }) => (operation === 'renewSession' ? 'lost' : 'arrives'));
+    await world.clock.advance(8500);
+    expect(ownership.of(GROUP)).toEqual({ kind: 'lapsed' });
+    link.decide(({ operation }) => {
+      if (operation === 'txn') return 'held';
+      return operation === 'renewSession' ? 'lost' : 'arrives';
+    });
+    world.consul.foreign.unlock(bucketKey(SPACE, (BUCKET + 1) % 32), session());
+    await settle();
+    const [take] = link.held();
+    expect(take?.request.operation).toBe('txn');
+
+    told.length = 0;
+    link.decide(() => 'arrives');
+    await world.clock.advance(1500);
+    take?.deliver();
+    await world.clock.advance(1000);
+    expect(ownership.of(GROUP).kind).toBe('owned');
+    expect(told).toEqual(['adopted with 0']);
+  });
+
   it('does not lock its buckets again and again while only its renewals fail', async () => {
     const world = aWorld();
     world.consul.expireAfter(2);

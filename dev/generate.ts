@@ -1,19 +1,25 @@
 /**
- * `npm run generate`: writes what is made from src/api. With `--check` it writes nothing, and its exit code is 1 when what is committed is out
- * of date.
+ * `npm run generate`: writes what is made from the API and from the registries of reasons and metrics. With `--check` it writes nothing, and
+ * its exit code is 1 when what is committed is out of date.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { script } from './command-line.ts';
+import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
+import { events } from './generate/events.ts';
+import { metrics } from './generate/metrics.ts';
 import { reference } from './generate/reference.ts';
 
 const root = join(import.meta.dirname, '..');
 
-const products: Readonly<Record<string, () => string>> = {
+export const products: Readonly<Record<string, () => string>> = {
   'crds/leadergroups.yaml': crd,
   'docs/reference/leadergroup.md': reference,
+  'docs/reference/conditions.md': conditions,
+  'docs/reference/events.md': events,
+  'docs/reference/metrics.md': metrics,
 };
 
 /** The files under `folder` that are not what is made now. */
@@ -36,7 +42,7 @@ async function write(folder: string): Promise<void> {
 
 async function check(folder: string): Promise<void> {
   const stale = await outOfDate(folder);
-  for (const path of stale) console.error(`${path} is not what src/api makes: run \`npm run generate\`.`);
+  for (const path of stale) console.error(`${path} is not what the sources make: run \`npm run generate\`.`);
   process.exitCode = stale.length === 0 ? 0 : 1;
 }
 

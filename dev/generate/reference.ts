@@ -2,6 +2,7 @@
 import { table } from '../markdown.ts';
 import { specSchema, statusSchema } from './crd.ts';
 import type { JsonSchema } from './json-schema.ts';
+import { cell, code } from './markdown.ts';
 
 type Field = { readonly path: string; readonly schema: JsonSchema; readonly required: boolean };
 
@@ -13,8 +14,6 @@ function fieldsOf(schema: JsonSchema, within = ''): readonly Field[] {
     return [{ path, schema: field, required: schema.required?.includes(name) ?? false }, ...inner];
   });
 }
-
-const code = (value: unknown): string => `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 
 function typeOf({ type = '', enum: values, items, additionalProperties, format }: JsonSchema): string {
   if (values !== undefined) return values.map(code).join(' or ');
@@ -45,10 +44,6 @@ function range(min: number | undefined, max: number | undefined, unit: string): 
   if (max === undefined) return min === undefined ? '' : `at least ${min}${unit}`;
   return min === undefined ? `at most ${max}${unit}` : `${min} to ${max}${unit}`;
 }
-
-/** A text in a cell: no line breaks, no cell's end, and nothing between angle brackets that a browser would take for a tag. */
-const cell = (text: string): string =>
-  text.replaceAll('|', '\\|').replaceAll(/`[^`]*`|</g, (found) => (found === '<' ? '&lt;' : found));
 
 const specTable = (): string =>
   table(
@@ -122,5 +117,5 @@ ${rules()}
 
 ${statusTable()}
 
-[conditions.md](../conditions.md) explains each condition and reason.
+[conditions.md](conditions.md) explains each condition and reason, [events.md](events.md) each cause of a change of leader.
 `;

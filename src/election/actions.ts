@@ -3,9 +3,10 @@
  * protocol: fence, let every grant expire, move the lock by one transaction, promote. No other order can be written down: whom a promotion
  * is for, and that it may be, is said by the transaction before it and by nothing else.
  */
+import type { Says, StalledReason } from '../api/condition-reasons.ts';
 import type { PodUid, SessionId } from '../api/ids.ts';
-import type { Condition } from '../api/leadergroup.ts';
 import type { OwnerRef, PodRef } from '../api/pod.ts';
+import type { TransitionCause } from '../api/transition-causes.ts';
 import type { BucketGuard, LockView } from './observation.ts';
 import type { LockRecord } from './record.ts';
 
@@ -117,16 +118,16 @@ export type Action = Fence | Preparation | AwaitGrantExpiry | Verify | Pass | Un
 
 /** What the group's conditions say while things are as observed. */
 export type Verdict = {
-  readonly ready: Pick<Condition, 'status' | 'reason'>;
+  readonly ready: Says<'Ready'>;
   /** Half a sentence: what is the matter and what to do; empty when all is well. */
   readonly detail: string;
-  readonly stalled: { readonly reason: string; readonly message: string } | null;
+  readonly stalled: { readonly reason: StalledReason; readonly message: string } | null;
 };
 
 /** What there is to say of a plan, whatever it does. */
 export type Premises = {
-  /** CamelCase cause of a change of leader, for events, history and metrics; null: none is planned. */
-  readonly cause: string | null;
+  /** Of a change of leader, for events, history and metrics; null: none is planned. */
+  readonly cause: TransitionCause | null;
   /** In words, for the log. */
   readonly reason: string;
   /** null: nothing was learnt that people should see; conditions stay as they are. */

@@ -1,4 +1,5 @@
 /** Who may lead, and who should: eligibility and ranking of the members. */
+import type { IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION, fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
@@ -10,9 +11,7 @@ import { ranked } from './ranking.ts';
 export type Eligibility =
   | { readonly kind: 'candidate' }
   | { readonly kind: 'waiting'; readonly reason: 'MinReadySeconds'; readonly inMs: number }
-  | { readonly kind: 'ineligible'; readonly reason: IneligibleReason };
-
-export type IneligibleReason = 'NotReady' | 'Terminating' | 'Excluded' | 'JobPod' | 'PromotionRefused' | 'WriteRefused';
+  | { readonly kind: 'ineligible'; readonly reason: Exclude<IneligibleReason, 'MinReadySeconds'> };
 
 export const finished = (pod: Pod): boolean => pod.phase === 'Succeeded' || pod.phase === 'Failed';
 

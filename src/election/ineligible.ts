@@ -1,4 +1,5 @@
 /** Members that cannot lead, counted by reason: for the status, and in words. */
+import type { IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { IneligibleStatus } from '../api/leadergroup.ts';
 import { eligibility, membersOf, refused } from './candidates.ts';
 import type { Observation } from './observation.ts';
@@ -6,7 +7,7 @@ import type { Observation } from './observation.ts';
 const EXAMPLES = 3;
 
 export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
-  const names = new Map<string, string[]>();
+  const names = new Map<IneligibleReason, string[]>();
   for (const member of membersOf(o)) {
     const found = eligibility(o, member);
     if (found.kind === 'candidate') continue;

@@ -1,7 +1,7 @@
 /** The lock is held by a session that is none of ours, or not yet known to be. */
 import type { SessionId } from '../api/ids.ts';
 import { plainText } from '../api/plain-text.ts';
-import type { Plan } from './actions.ts';
+import type { Idle, Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { askFor, contestMessage, due, unknownContester } from './contests.ts';
 import { fence, fencingForMove } from './fencing.ts';
@@ -25,7 +25,7 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
   const verdict = ready('LedElsewhere', sentences([held, contestMessage(o)]));
   const targets = due(o, fencingForMove(o, lock, null));
   if (targets.length === 0) return rest(verdict);
-  const said = { ...rest(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };
+  const said: Idle = { ...rest(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };
   return withFirst(fence(targets, 'external'), said);
 }
 

@@ -1,4 +1,5 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
+import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Fence, FencingTarget, Idle, Look, Plan, Verdict } from './actions.ts';
 import { excluded, fencingRefused, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { due } from './contests.ts';
@@ -51,7 +52,7 @@ const exposed = (o: Observation, lock: LockView): readonly FencingTarget[] =>
 const previous = (o: Observation, lock: LockView, nominee: ObservedPod): readonly Fence[] =>
   o.group.spec.lockKey === null ? fence(fencingForMove(o, lock, nominee.pod.uid), 'move') : [];
 
-function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): string {
+function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): TransitionCause {
   if (lock.record === null) return 'FirstElection';
   return lock.record.holder.uid === nominee.pod.uid ? 'SessionLost' : 'LeaderLost';
 }

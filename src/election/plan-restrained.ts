@@ -1,4 +1,6 @@
 /** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
+import type { StalledReason } from '../api/condition-reasons.ts';
+import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Idle, Plan, Verdict } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { due } from './contests.ts';
@@ -142,21 +144,25 @@ export function planOverlap(o: Observation, older: string, owned: OwnedLock): Pl
   const message =
     `the older LeaderGroup ${older} selects some of the same pods with the same label key. Only the older one acts. ` +
     'Delete one of the two, or replace one with a LeaderGroup that has another selector or label.key.';
-  return standDown(o, stalled('SelectorOverlap', message), owned);
+  return standDown(o, { reason: 'SelectorOverlap', message }, owned);
 }
 
-/** Labels off, lock given up, then `plan` says why. */
-export function standDown(o: Observation, plan: Idle, owned: OwnedLock): Plan {
+/** Why a group must give up what it has; its leader changes for the same reason. */
+export type StandDown = { readonly reason: StalledReason & TransitionCause; readonly message: string };
+
+/** Labels off, lock given up, and what somebody must do. */
+export function standDown(o: Observation, { reason, message }: StandDown, owned: OwnedLock): Plan {
+  const plan = stalled(reason, message);
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
   if (deniedMs > 0) return withFirst(fence(due(o, labelledTargets(o)), 'overlap'), { ...plan, againMs: deniedMs });
-  if (owned.kind !== 'unread') return relinquish(o, owned, plan);
+  if (owned.kind !== 'unread') return relinquish(o, owned, plan, reason);
   // A key that may not be used is not read either, unless there is something of ours to undo.
   const nothingOfOurs = o.sessions.length === 0 && labelledPods(o).length === 0;
   return nothingOfOurs ? plan : look([{ do: 'readLock' }], 'the lock has not been read yet');
 }
 
-function relinquish(o: Observation, owned: KnownLock, plan: Idle): Plan {
-  const said = { ...plan, cause: plan.verdict?.stalled?.reason ?? null, reason: plan.verdict?.detail ?? '' };
+function relinquish(o: Observation, owned: KnownLock, plan: Idle, cause: TransitionCause): Plan {
+  const said = { ...plan, cause, reason: plan.verdict?.detail ?? '' };
   if (owned.kind === 'held') {
     const off = fence(fencingForMove(o, owned.lock, null), 'overlap');
     return transition(said, { fence: off, lock: transaction.unlock(o, owned), after: [] });

@@ -60,7 +60,7 @@ const LOOK_AGAIN_MS = 1000;
 /** What decides before the lock is looked at; null: nothing does. */
 function planOwned(o: Observation, owned: OwnedLock): Plan | null {
   if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith, owned);
-  if (o.lockKeyProblem !== null) return standDown(o, stalled('LockKeyNotAllowed', o.lockKeyProblem), owned);
+  if (o.lockKeyProblem !== null) return standDown(o, { reason: 'LockKeyNotAllowed', message: o.lockKeyProblem }, owned);
   if (o.group.spec.paused) return planPaused(o, owned);
   const refused = planRefused(o, owned);
   if (refused !== null) return refused;

@@ -1,5 +1,7 @@
 /** The few shapes that plans come in. */
 import type { MonotonicMs } from '../api/clocks.ts';
+import type { Says, StalledReason, UnsettledReason } from '../api/condition-reasons.ts';
+import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Fence, Idle, Look, Moves, Premises, Preparation, Transition, Verdict } from './actions.ts';
 import type { Observation } from './observation.ts';
 
@@ -52,7 +54,7 @@ function assertConsistent({ lock, after }: Moves): void {
 }
 
 /** Of a change of leader: people see that one is being elected, and why. */
-export const electing = (cause: string, reason: string): Premises => ({
+export const electing = (cause: TransitionCause, reason: string): Premises => ({
   cause,
   reason,
   verdict: notReady('Electing', reason),
@@ -62,19 +64,20 @@ export const electing = (cause: string, reason: string): Premises => ({
 /** Of what people need not hear of. */
 export const quietly = (reason: string): Premises => ({ cause: null, reason, verdict: null, againMs: null });
 
-export const stalled = (reason: string, message: string): Idle =>
+export const stalled = (reason: StalledReason, message: string): Idle =>
   rest({ ready: { status: 'False', reason }, detail: message, stalled: { reason, message } });
 
-export const ready = (reason: 'Led' | 'LedElsewhere' | 'ScaledToZero', detail = ''): Verdict => ({
+export const ready = (reason: Extract<Says<'Ready'>, { status: 'True' }>['reason'], detail = ''): Verdict => ({
   ready: { status: 'True', reason },
   detail,
   stalled: null,
 });
 
-export const notReady = (
-  reason: 'Electing' | 'NoCandidate' | 'NoMembers' | 'ConsulUnreachable' | 'LockDelay' | 'Deleting' | 'LabelContested',
-  detail: string,
-): Verdict => ({ ready: { status: 'False', reason }, detail, stalled: null });
+export const notReady = (reason: UnsettledReason, detail: string): Verdict => ({
+  ready: { status: 'False', reason },
+  detail,
+  stalled: null,
+});
 
 /** In one line, of what there is to say. */
 export const sentences = (parts: readonly (string | null)[]): string =>

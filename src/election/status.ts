@@ -1,7 +1,7 @@
 /** What `kubectl get` and `kubectl describe` say: built anew from each observation, written only when it differs. */
+import type { Says } from '../api/condition-reasons.ts';
 import type {
   Condition,
-  ConditionStatus,
   ConditionType,
   InvalidLeaderGroup,
   LeaderGroup,
@@ -12,6 +12,7 @@ import type {
 import { sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import { plainText } from '../api/plain-text.ts';
 import { isTime } from '../api/time.ts';
+import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
 import { labelledPods } from './fencing.ts';
@@ -69,16 +70,21 @@ function vanished(
   const known = Math.max(0, ...[...leaders, ...history].map(({ token }) => token));
   const gone = previous?.leaders.find(({ token }) => token > known);
   if (gone === undefined) return [];
-  return [{ time: now, from: gone.pod, to: '', reason: 'LeaderGone', token: gone.token, durationMilliseconds: 0 }];
+  const reason: TransitionCause = 'LeaderGone';
+  return [{ time: now, from: gone.pod, to: '', reason, token: gone.token, durationMilliseconds: 0 }];
 }
 
 /** The status of a group whose spec cannot be acted on: what was true stays, and it says what to change. */
 export function statusOfInvalid(group: InvalidLeaderGroup, now: string): LeaderGroupStatus {
   const message = `the spec is invalid: ${group.problems.join('; ')}. Correct it; until then the operator changes nothing.`;
-  const make = (type: ConditionType, status: ConditionStatus): Condition =>
-    condition(group, { type, status, reason: 'InvalidSpec', message }, now);
+  const make = (said: Said): Condition => condition(group, said, message, now);
   const others = group.status?.conditions.filter(({ type }) => type === 'Paused') ?? [];
-  const conditions = [make('Ready', 'False'), make('Reconciling', 'False'), make('Stalled', 'True'), ...others];
+  const conditions = [
+    make({ type: 'Ready', status: 'False', reason: 'InvalidSpec' }),
+    make({ type: 'Reconciling', status: 'False', reason: 'InvalidSpec' }),
+    make({ type: 'Stalled', status: 'True', reason: 'InvalidSpec' }),
+    ...others,
+  ];
   return { ...(group.status ?? NOTHING_YET), observedGeneration: group.generation, conditions };
 }
 
@@ -134,32 +140,57 @@ function conditionsOf(
   { leaders, recentTransitions }: Pick<LeaderGroupStatus, 'leaders' | 'recentTransitions'>,
   now: string,
 ): readonly Condition[] {
-  const { stalled } = verdict;
-  const { paused } = o.group.spec;
-  const make = (type: ConditionType, status: ConditionStatus, reason: string, message: string): Condition =>
-    condition(o.group, { type, status, reason, message }, now);
-  const [working, why] = progressOf(verdict);
+  const make = (said: Said, message: string): Condition => condition(o.group, said, message, now);
+  const working = progressOf(verdict);
   return [
-    make('Ready', verdict.ready.status, verdict.ready.reason, readyMessage(verdict, leaders, recentTransitions)),
-    make('Reconciling', working, why, working === 'True' ? verdict.detail : ''),
-    make('Stalled', stalled === null ? 'False' : 'True', stalled?.reason ?? 'NotStalled', stalled?.message ?? ''),
-    make('Paused', paused ? 'True' : 'False', paused ? 'PausedBySpec' : 'NotPaused', ''),
+    make({ type: 'Ready', ...verdict.ready }, readyMessage(verdict, leaders, recentTransitions)),
+    make({ type: 'Reconciling', ...working }, working.status === 'True' ? verdict.detail : ''),
+    make({ type: 'Stalled', ...stalledOf(verdict) }, verdict.stalled?.message ?? ''),
+    make({ type: 'Paused', ...pausedOf(o.group) }, ''),
   ];
 }
 
 /** Whether the operator is at work on the group; if not, whether there is nothing to do or others must do something first. */
-function progressOf({ ready, stalled }: Verdict): readonly [ConditionStatus, string] {
-  if (AT_WORK.has(ready.reason)) return ['True', ready.reason];
-  if (stalled !== null) return ['False', 'Stalled'];
-  return ['False', ready.status === 'True' ? 'Settled' : 'Waiting'];
+function progressOf({ ready }: Verdict): Says<'Reconciling'> {
+  switch (ready.reason) {
+    case 'Electing':
+    case 'LockDelay':
+    case 'Deleting':
+      return { status: 'True', reason: ready.reason };
+    case 'Led':
+    case 'LedElsewhere':
+    case 'ScaledToZero':
+      return { status: 'False', reason: 'Settled' };
+    case 'NoMembers':
+    case 'NoCandidate':
+    case 'ConsulUnreachable':
+    case 'LabelContested':
+      return { status: 'False', reason: 'Waiting' };
+    case 'SelectorOverlap':
+    case 'LockKeyNotAllowed':
+    case 'KeyConflict':
+    case 'LabelInWorkloadSelector':
+    case 'PermissionDenied':
+    case 'WriteRefused':
+      return { status: 'False', reason: 'Stalled' };
+    case 'InvalidSpec':
+      return { status: 'False', reason: 'InvalidSpec' };
+  }
 }
 
-const AT_WORK: ReadonlySet<string> = new Set(['Electing', 'LockDelay', 'Deleting']);
+const stalledOf = ({ stalled }: Verdict): Says<'Stalled'> =>
+  stalled === null ? { status: 'False', reason: 'NotStalled' } : { status: 'True', reason: stalled.reason };
+
+const pausedOf = ({ spec }: LeaderGroup): Says<'Paused'> =>
+  spec.paused ? { status: 'True', reason: 'PausedBySpec' } : { status: 'False', reason: 'NotPaused' };
+
+type Said = { [Type in ConditionType]: { readonly type: Type } & Says<Type> }[ConditionType];
 
 /** lastTransitionTime changes with the status only, as metav1.Condition wants it. */
 function condition(
   group: LeaderGroup | InvalidLeaderGroup,
-  { type, status, reason, message }: Pick<Condition, 'type' | 'status' | 'reason' | 'message'>,
+  { type, status, reason }: Said,
+  message: string,
   now: string,
 ): Condition {
   const before = group.status?.conditions.find((known) => known.type === type);

@@ -1,5 +1,6 @@
 /** What the operator needs of the API server. The adapter is src/kubernetes; the simulation brings another. */
 import type { WallMs } from '../api/clocks.ts';
+import type { EventReason, EventType } from '../api/event-reasons.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroupStatus, ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { ClusterNode, OwnerRef, Pod, PodRef } from '../api/pod.ts';
@@ -34,9 +35,8 @@ export type ContainerTermination = {
 
 export type KubernetesEvent = {
   readonly regarding: ObjectRef & { readonly kind: 'LeaderGroup' | 'Pod'; readonly resourceVersion: string };
-  readonly type: 'Normal' | 'Warning';
-  /** CamelCase, e.g. LeaderElected. */
-  readonly reason: string;
+  readonly type: EventType;
+  readonly reason: EventReason;
   readonly message: string;
 };
 

@@ -1,4 +1,5 @@
 /** What the operator measures. Each method records and returns; none throws. The adapter is src/http/metrics.ts. */
+import type { TransitionCause } from '../api/transition-causes.ts';
 
 /** Where a group stands; each group is in exactly one. */
 export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'paused' | 'stalled';
@@ -6,8 +7,8 @@ export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'p
 export type Metrics = {
   /** A member got a lock that no member of ours held before. */
   electionWon(): void;
-  /** A lock passed from one live member to another, or was given up; `reason` is a transition's CamelCase word. */
-  handover(reason: string): void;
+  /** A lock passed from one live member to another, or was given up. */
+  handover(reason: TransitionCause): void;
   /** A leader was taken down because Consul had not answered until the deadline. */
   demotedByDeadline(): void;
   /** From the observation that caused a change of leader to the acknowledged promotion. */
@@ -47,5 +48,5 @@ export type Metrics = {
   /** Keys that wait for a worker. */
   queueDepth(count: number): void;
   /** A pass over one group is over. */
-  reconciled(outcome: 'done' | 'failed' | 'aborted', milliseconds: number): void;
+  reconciled(outcome: 'done' | 'failed', milliseconds: number): void;
 };

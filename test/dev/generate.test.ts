@@ -4,8 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { specSchema, statusSchema } from '../../dev/generate/crd.ts';
 import type { JsonSchema } from '../../dev/generate/json-schema.ts';
+import { linked } from '../../dev/generate/markdown.ts';
 import { reference } from '../../dev/generate/reference.ts';
-import { outOfDate } from '../../dev/generate.ts';
+import { outOfDate, products } from '../../dev/generate.ts';
+import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';
+import { EVENT_REASONS } from '../../src/api/event-reasons.ts';
+import { INELIGIBLE_REASONS } from '../../src/api/ineligible-reasons.ts';
+import { TRANSITION_CAUSES } from '../../src/api/transition-causes.ts';
+import { METRICS } from '../../src/http/metric-registry.ts';
 
 const root = join(import.meta.dirname, '../..');
 const CRD = 'crds/leadergroups.yaml';
@@ -14,11 +20,11 @@ const REFERENCE = 'docs/reference/leadergroup.md';
 async function copy(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'leadergroup-generate-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  for (const path of [CRD, REFERENCE]) await cp(join(root, path), join(folder, path));
+  for (const path of Object.keys(products)) await cp(join(root, path), join(folder, path));
   return folder;
 }
 
-describe('what is made from src/api', () => {
+describe('what is made from the sources', () => {
   it('is committed as it is made now', async () => {
     expect(await outOfDate(root)).toEqual([]);
   });
@@ -58,6 +64,50 @@ describe('the schema of the API server', () => {
       for (const name of ['anyOf', 'allOf', 'oneOf', 'not', '$ref', 'nullable'])
         expect(schema).not.toHaveProperty(name);
     }
+  });
+});
+
+describe('a page of words', () => {
+  const rowsOf = (page: string): readonly (readonly string[])[] =>
+    (products[page]?.() ?? '')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()));
+
+  it.each([
+    ['docs/reference/conditions.md', CONDITION_REASONS.Ready.False],
+    ['docs/reference/conditions.md', INELIGIBLE_REASONS],
+    ['docs/reference/events.md', EVENT_REASONS],
+    ['docs/reference/events.md', TRANSITION_CAUSES],
+    ['docs/reference/metrics.md', METRICS],
+  ])('has a row for each of them: %s', (page, words) => {
+    const named = rowsOf(page).map(([, name]) => name);
+    for (const word of Object.keys(words)) expect(named).toContain(`\`${word}\``);
+  });
+
+  it('tells type, meaning and what to do of an event', () => {
+    expect(rowsOf('docs/reference/events.md').find(([, name]) => name === '`LeaderLost`')).toEqual([
+      '',
+      '`LeaderLost`',
+      'Warning',
+      EVENT_REASONS.LeaderLost.meaning,
+      EVENT_REASONS.LeaderLost.action,
+      '',
+    ]);
+  });
+
+  it('tells the values of a label, and when to alarm', () => {
+    const rows = rowsOf('docs/reference/metrics.md').map((row) => row.join(' | '));
+    expect(rows.filter((row) => row.includes('`leadergroup_session_renewals_total'))).toEqual([
+      expect.stringContaining('rises: Consul ends sessions'),
+      expect.stringContaining('`outcome`: `renewed`, `lost`, `failed`'),
+    ]);
+  });
+
+  it('names other pages by a link from where it lies', () => {
+    expect(linked('See docs/labels.md#a and docs/reference/events.md, not `docs/labels.md`.')).toBe(
+      'See [labels.md](../labels.md#a) and [events.md](events.md), not `docs/labels.md`.',
+    );
   });
 });
 

@@ -8,6 +8,7 @@ import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
+import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession } from '../../election/observation.ts';
 import type { Uids } from './collections.ts';
@@ -34,7 +35,7 @@ export type Repairs = {
 
 /** `told`: people know of it. */
 export type LeaderChange = {
-  readonly cause: string;
+  readonly cause: TransitionCause;
   readonly reason: string;
   readonly from: string;
   /** With which it led. */

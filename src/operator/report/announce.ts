@@ -1,8 +1,11 @@
 /** Tells people of what happened: events, metrics, history and the log, each once per change. */
 import type { MonotonicMs } from '../../api/clocks.ts';
+import type { ReadyReason } from '../../api/condition-reasons.ts';
+import { EVENT_REASONS, type EventReason } from '../../api/event-reasons.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import { KIND } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
+import type { TransitionCause } from '../../api/transition-causes.ts';
 import type { Plan } from '../../election/actions.ts';
 import { labelledPods } from '../../election/fencing.ts';
 import type { Observation } from '../../election/observation.ts';
@@ -46,7 +49,7 @@ export function createAnnouncer({
   function executed(o: Observation, plan: Plan, memory: Memory, { facts, sinceMs }: Brought): void {
     for (const fact of facts) {
       if (fact.kind === 'promoted') promoted(o, plan, memory, { ...fact, sinceMs });
-      if (fact.kind === 'refused') emitGroup(o.group, 'Warning', 'WriteRefused', fact.message);
+      if (fact.kind === 'refused') emitGroup(o.group, 'WriteRefused', fact.message);
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
       const { pod: from, token } = fact;
       const cause = causeOf(plan);
@@ -80,7 +83,7 @@ export function createAnnouncer({
     note(memory, { from, to: pod.name, reason: change.cause, token, durationMilliseconds: milliseconds });
     const before = from === '' ? '' : `; previous leader: ${from}`;
     const message = `${pod.name} leads with token ${token} (${change.cause}${before}; took ${milliseconds} ms)`;
-    emitGroup(o.group, 'Normal', from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
+    emitGroup(o.group, from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
   }
 
@@ -101,7 +104,7 @@ export function createAnnouncer({
     if (cause === 'ConsulUnreachable') metrics.demotedByDeadline();
     // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
     note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
-    emitGroup(o.group, 'Warning', 'LeaderLost', `${from} no longer leads (${cause}): ${reason}`);
+    emitGroup(o.group, 'LeaderLost', `${from} no longer leads (${cause}): ${reason}`);
   }
 
   /** Once for each fight over a label. */
@@ -114,7 +117,7 @@ export function createAnnouncer({
       const { key } = o.group.spec.label;
       const message = `another client keeps changing the label ${key} or the annotations of pod ${pod.name} (${contest.by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;
       log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
-      emitGroup(o.group, 'Warning', 'LabelContested', message);
+      emitGroup(o.group, 'LabelContested', message);
     }
   }
 
@@ -124,33 +127,34 @@ export function createAnnouncer({
     for (const { reason, message } of labelWarnings(o)) {
       if (memory.now.warned.has(message)) continue;
       memory.learn({ kind: 'warned', of: message });
-      emitGroup(o.group, 'Warning', reason, message);
+      emitGroup(o.group, reason, message);
     }
   }
 
   /** A change of the Ready reason that no promotion or loss has told of already. */
   function reportVerdict(o: Observation, { verdict }: Plan, memory: Memory): void {
     if (verdict === null) return;
-    const { reason, status } = verdict.ready;
+    const { reason } = verdict.ready;
     const before = memory.now.reportedReason ?? readyReason(o);
     memory.learn({ kind: 'reasonReported', reason });
-    if (before === reason || QUIET.has(reason)) return;
+    if (before === reason || isQuiet(reason)) return;
     log.info({ group: groupKey(o.group), reason, detail: verdict.detail }, 'group state changed');
-    emitGroup(o.group, status === 'True' ? 'Normal' : 'Warning', reason, verdict.detail);
+    emitGroup(o.group, reason, verdict.detail);
   }
 
-  const note = (memory: Memory, transition: Omit<TransitionStatus, 'time'>): void => {
+  const note = (memory: Memory, transition: Transition): void => {
     memory.learn({ kind: 'transition', transition: { time: timeText(clock), ...transition } });
   };
 
-  function emitGroup(group: LeaderGroup, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    const { namespace, name, uid, resourceVersion } = group;
-    events.emit({ regarding: { kind: KIND, namespace, name, uid, resourceVersion }, type, reason, message });
-  }
+  const emitGroup = (group: LeaderGroup, reason: EventReason, message: string): void =>
+    emit(KIND, group, reason, message);
 
-  function emitPod(pod: Pod, reason: string, message: string): void {
-    const { namespace, name, uid, resourceVersion } = pod;
-    events.emit({ regarding: { kind: 'Pod', namespace, name, uid, resourceVersion }, type: 'Normal', reason, message });
+  const emitPod = (pod: Pod, reason: EventReason, message: string): void => emit('Pod', pod, reason, message);
+
+  function emit(kind: typeof KIND | 'Pod', about: LeaderGroup | Pod, reason: EventReason, message: string): void {
+    const { namespace, name, uid, resourceVersion } = about;
+    const { type } = EVENT_REASONS[reason];
+    events.emit({ regarding: { kind, namespace, name, uid, resourceVersion }, type, reason, message });
   }
 
   function deleted(o: Observation): void {
@@ -168,14 +172,19 @@ export function createAnnouncer({
       o.labelStop === null
         ? `the LeaderGroup is deleted, but ${who} could not be patched and ${carry}. Remove it by hand: kubectl label pod NAME ${key}-`
         : `the LeaderGroup is deleted, but ${who} ${carry}. ${o.labelStop.message}`;
-    emitGroup(o.group, 'Warning', 'LabelsLeft', message);
+    emitGroup(o.group, 'LabelsLeft', message);
   }
 
   return { executed, settled, deleted };
 }
 
-/** Reasons that other events tell better, or that are over before anyone reads of them. */
-const QUIET: ReadonlySet<string> = new Set(['Led', 'Electing', 'ScaledToZero', 'NoMembers']);
+/** Reasons that other events tell better, or that are over before anyone reads of them. Any other one of Ready is an event, says the compiler. */
+const QUIET = ['Led', 'Electing', 'ScaledToZero', 'NoMembers', 'InvalidSpec'] as const satisfies readonly ReadyReason[];
+
+const isQuiet = (reason: ReadyReason): reason is (typeof QUIET)[number] =>
+  (QUIET as readonly ReadyReason[]).includes(reason);
+
+type Transition = Omit<TransitionStatus, 'time' | 'reason'> & { readonly reason: TransitionCause };
 
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
 export const timeText = (clock: Clock): string => new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
@@ -184,7 +193,7 @@ export const readyReason = (o: Observation): string =>
   o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';
 
 /** Only of a deletion no cause is said: nobody is to lead after it. */
-const causeOf = ({ cause }: Plan): string => cause ?? 'GroupDeleted';
+const causeOf = ({ cause }: Plan): TransitionCause => cause ?? 'GroupDeleted';
 
 /** Pod name of who was last told to lead; empty for nobody. */
 function lastLeader(o: Observation, memory: Memory): string {

@@ -1,4 +1,5 @@
 /** Where a group stands, for the gauge of groups, and whether its status still says so. */
+import type { ReadyReason } from '../../api/condition-reasons.ts';
 import type { Verdict } from '../../election/actions.ts';
 import { labelledPods } from '../../election/fencing.ts';
 import type { Observation } from '../../election/observation.ts';
@@ -10,6 +11,7 @@ export function stateOf(verdict: Verdict | null, o: Observation, before: GroupSt
   if (o.group.spec.paused) return 'paused';
   if (verdict === null) return stateWithoutVerdict(o, before);
   if (verdict.stalled !== null) return 'stalled';
+  if (verdict.ready.status === 'False') return 'notLed';
   switch (verdict.ready.reason) {
     case 'Led':
       return 'led';
@@ -17,8 +19,6 @@ export function stateOf(verdict: Verdict | null, o: Observation, before: GroupSt
       return 'ledElsewhere';
     case 'ScaledToZero':
       return 'scaledToZero';
-    default:
-      return 'notLed';
   }
 }
 
@@ -32,4 +32,5 @@ function stateWithoutVerdict(o: Observation, before: GroupState | undefined): Gr
 export const claimsLead = (o: Observation): boolean =>
   o.ownership.kind === 'owned' && labelledPods(o).length === 0 && CLAIMS.has(readyReason(o));
 
-const CLAIMS: ReadonlySet<string> = new Set(['Led', 'ScaledToZero']);
+/** Of another version of the operator, perhaps: any text. */
+const CLAIMS: ReadonlySet<string> = new Set<ReadyReason>(['Led', 'ScaledToZero']);

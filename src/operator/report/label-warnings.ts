@@ -1,10 +1,11 @@
 /** Who else reads or writes a group's label key: what people should change before it hurts. */
+import type { EventReason } from '../../api/event-reasons.ts';
 import { fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
 import { labelled } from '../../election/candidates.ts';
 import type { Observation } from '../../election/observation.ts';
 
 export type LabelWarning = {
-  readonly reason: 'LabelInPodTemplate' | 'LabelSelectedByOthers';
+  readonly reason: Extract<EventReason, 'LabelInPodTemplate' | 'LabelSelectedByOthers'>;
   readonly message: string;
 };
 

@@ -1,5 +1,6 @@
 /** Writes the status, only when it differs: conditions and the leader at once, counters not more often than every five seconds. */
 import { isDeepStrictEqual } from 'node:util';
+import type { ReadyReason } from '../../api/condition-reasons.ts';
 import type { InvalidLeaderGroup, LeaderGroup, LeaderGroupStatus } from '../../api/leadergroup.ts';
 import type { Plan } from '../../election/actions.ts';
 import type { Observation } from '../../election/observation.ts';
@@ -14,7 +15,7 @@ import { readyReason, timeText } from './announce.ts';
 import { noteWrite, paceMs } from './status-pace.ts';
 
 const RETRY_MS = 5000;
-const SILENT = 'ConsulUnreachable';
+const SILENT: ReadyReason = 'ConsulUnreachable';
 
 /** Says of a group that cannot be acted on what to change. False: to be tried again. */
 export async function writeInvalidStatus(

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { METRICS, type MetricName } from '../../../src/http/metric-registry.ts';
 import { createMetrics } from '../../../src/http/metrics.ts';
+import type { Metrics } from '../../../src/ports/metrics.ts';
 
 /** The exposition without comments, by series. */
 async function samplesOf(metrics: ReturnType<typeof createMetrics>): Promise<ReadonlyMap<string, number>> {
@@ -30,6 +32,62 @@ function recordEverything(metrics: ReturnType<typeof createMetrics>): void {
   metrics.queueDepth(2);
   metrics.reconciled('done', 8);
 }
+
+/** By metric: what measures it, and the sample that shows it. The compiler asks for a row when the registry gets a new one. */
+const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void, series: string, value: number]>> = {
+  leadergroup_elections_won_total: [(metrics) => metrics.electionWon(), '', 1],
+  leadergroup_handovers_total: [(metrics) => metrics.handover('LeaderGone'), '{reason="LeaderGone"}', 1],
+  leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],
+  leadergroup_failover_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
+  leadergroup_label_repairs_total: [(metrics) => metrics.labelRepaired(), '', 1],
+  leadergroup_groups: [(metrics) => metrics.groups({ stalled: 2 }), '{state="stalled"}', 2],
+  leadergroup_sessions: [(metrics) => metrics.sessions(4), '', 4],
+  leadergroup_session_renewals_total: [(metrics) => metrics.renewal('lost'), '{outcome="lost"}', 1],
+  leadergroup_deadline_seconds: [(metrics) => metrics.deadlineMilliseconds(12_500), '', 12.5],
+  leadergroup_buckets_owned: [(metrics) => metrics.bucketsOwned(['00', '1f']), '', 2],
+  leadergroup_bucket_owned: [(metrics) => metrics.bucketsOwned(['00', '1f']), '{bucket="1f"}', 1],
+  leadergroup_bucket_moves_total: [(metrics) => metrics.bucketsMoved('passed', 3), '{direction="passed"}', 3],
+  leadergroup_replicas: [(metrics) => metrics.replicas({ live: 3, reaching: 2 }), '{state="reaching"}', 2],
+  leadergroup_consul_requests_total: [
+    (metrics) => metrics.consulRequest({ operation: 'txn', outcome: 'rejected', milliseconds: 3 }),
+    '{operation="txn",outcome="rejected"}',
+    1,
+  ],
+  leadergroup_consul_request_seconds: [
+    (metrics) => metrics.consulRequest({ operation: 'txn', outcome: 'ok', milliseconds: 3 }),
+    '_sum{operation="txn"}',
+    0.003,
+  ],
+  leadergroup_kubernetes_requests_total: [
+    (metrics) => metrics.kubernetesRequest({ operation: 'patch pods', outcome: '200', milliseconds: 4 }),
+    '{operation="patch pods",outcome="200"}',
+    1,
+  ],
+  leadergroup_kubernetes_request_seconds: [
+    (metrics) => metrics.kubernetesRequest({ operation: 'patch pods', outcome: '200', milliseconds: 4 }),
+    '_sum{operation="patch pods"}',
+    0.004,
+  ],
+  leadergroup_relists_total: [(metrics) => metrics.relisted('pods'), '{kind="pods"}', 1],
+  leadergroup_queue_depth: [(metrics) => metrics.queueDepth(2), '', 2],
+  leadergroup_reconciles_total: [(metrics) => metrics.reconciled('failed', 8), '{outcome="failed"}', 1],
+  leadergroup_reconcile_seconds: [(metrics) => metrics.reconciled('done', 8), '_sum', 0.008],
+  leadergroup_gate_answers_total: [(metrics) => metrics.gateAnswered(409), '{status="409"}', 1],
+  leadergroup_gate_waiting: [(metrics) => metrics.gateWaiting(5), '', 5],
+  leadergroup_http_connections_refused_total: [
+    (metrics) => metrics.connectionRefused('evicted'),
+    '{what="evicted"}',
+    1,
+  ],
+};
+
+/** Labels of a metric's samples with their values; the bounds of a histogram are its own. */
+const labelsOf = (text: string, name: string): readonly (readonly [label: string, value: string])[] =>
+  [...text.matchAll(new RegExp(`^${name}(?:_bucket|_sum|_count)?\\{(.*)\\} `, 'gm'))].flatMap(([, labels = '']) =>
+    [...labels.matchAll(/(\w+)="([^"]*)"/g)].flatMap(([, label = '', value = '']) =>
+      label === 'le' ? [] : [[label, value] as const],
+    ),
+  );
 
 describe('metrics', () => {
   it('expose what was recorded', async () => {
@@ -63,6 +121,35 @@ describe('metrics', () => {
       'leadergroup_reconciles_total{outcome="done"}': 1,
       leadergroup_reconcile_seconds_sum: 0.008,
     });
+  });
+
+  it.each(Object.entries(MEASURED))(
+    'are each exposed with what was measured: %s',
+    async (name, [measure, series, value]) => {
+      const metrics = createMetrics();
+      measure(metrics);
+      expect((await samplesOf(metrics)).get(name + series)).toBe(value);
+    },
+  );
+
+  it('are those of the registry, with its type, sentence and labels, and have no other values of these', async () => {
+    const metrics = createMetrics();
+    for (const [measure] of Object.values(MEASURED)) measure(metrics);
+    const text = await metrics.render();
+    const own = [...text.matchAll(/^# TYPE (leadergroup_\w+ \w+)$/gm)].map(([, declared = '']) => declared);
+    expect(own.toSorted()).toEqual(
+      Object.entries(METRICS)
+        .map(([name, { type }]) => `${name} ${type}`)
+        .toSorted(),
+    );
+    for (const [name, { help, labels }] of Object.entries(METRICS)) {
+      expect(text).toContain(`# HELP ${name} ${help}\n`);
+      for (const [label, value] of labelsOf(text, name)) {
+        const known = (labels as Readonly<Record<string, string | readonly string[]>>)[label];
+        expect([name, label, known]).not.toContain(undefined);
+        if (typeof known !== 'string') expect(known).toContain(value);
+      }
+    }
   });
 
   it('measure no duration of blocking reads, which last as long as nothing happens', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { EventReason } from '../../../../src/api/event-reasons.ts';
 import type { Answer, Failure } from '../../../../src/kubernetes/client/answer.ts';
 import type { Request, Transport } from '../../../../src/kubernetes/client/transport.ts';
 import { createEventRecorder, type EventOptions } from '../../../../src/kubernetes/events/events.ts';
@@ -118,7 +119,7 @@ describe('an event', () => {
       uid: 'u',
       resourceVersion: '1',
     } as const;
-    recorder.emit(anEvent({ regarding, message: `x${'😀'.repeat(500)}`, reason: 'R'.repeat(200) }));
+    recorder.emit(anEvent({ regarding, message: `x${'😀'.repeat(500)}`, reason: 'R'.repeat(200) as EventReason }));
     await settle();
     const {
       note,

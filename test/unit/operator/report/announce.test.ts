@@ -1,26 +1,320 @@
+/** Events, history, metrics and log: each change once, with the type that the registry has for it. */
 import { describe, expect, it } from 'vitest';
-import type { LabelStop } from '../../../../src/election/observation.ts';
+import { CONDITION_REASONS } from '../../../../src/api/condition-reasons.ts';
+import { EVENT_REASONS, type EventReason, READY_EVENTS } from '../../../../src/api/event-reasons.ts';
+import type { Plan } from '../../../../src/election/actions.ts';
+import type { Observation } from '../../../../src/election/observation.ts';
+import { plan } from '../../../../src/election/plan.ts';
+import { nothing, ready } from '../../../../src/election/plans.ts';
+import { buildStatus } from '../../../../src/election/status.ts';
+import type { Fact } from '../../../../src/operator/execute/run.ts';
+import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { createAnnouncer } from '../../../../src/operator/report/announce.ts';
-import { anObservation } from '../../../support/builders-election.ts';
+import type { KubernetesEvent } from '../../../../src/ports/kubernetes.ts';
+import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
+import { anObservation, NOW_MS, observed } from '../../../support/builders-election.ts';
+import { CHANGING, SAYING } from '../../../support/builders-reasons.ts';
 import { createFakeClock } from '../../../support/model/fake-clock.ts';
-import { noLog, noMetrics } from '../../../support/model/sinks.ts';
+import { noMetrics } from '../../../support/model/sinks.ts';
+import { createFakeLog } from '../../kubernetes/support/fake-log.ts';
 
-function toldOfDeletion(labelStop: LabelStop | null): string {
-  const messages: string[] = [];
-  const events = { emit: ({ message }: { readonly message: string }) => void messages.push(message) };
-  const announcer = createAnnouncer({ clock: createFakeClock(), events, metrics: noMetrics, log: noLog });
-  announcer.deleted(anObservation({ labelStop }));
-  return messages.join();
+type World = Partial<Observation>;
+
+/** An announcer with what it told; `rests`, `does` and `ends` are what a pass over a group calls it with. */
+function anAnnouncer() {
+  const events: KubernetesEvent[] = [];
+  const counted: (string | number)[] = [];
+  const log = createFakeLog();
+  const clock = createFakeClock(NOW_MS);
+  const memory = createMemory();
+  const announcer = createAnnouncer({
+    clock,
+    events: { emit: (event) => void events.push(event) },
+    metrics: {
+      ...noMetrics,
+      electionWon: () => void counted.push('election'),
+      handover: (cause) => void counted.push(cause),
+      demotedByDeadline: () => void counted.push('demotion'),
+      failoverSeconds: (seconds) => void counted.push(seconds),
+    },
+    log,
+  });
+  return {
+    events,
+    counted,
+    log,
+    memory,
+    clock,
+    /** Reasons of the events about the group. */
+    told: () => events.filter(({ regarding }) => regarding.kind === 'LeaderGroup').map(({ reason }) => reason),
+    /** A pass in which the plan's actions brought these facts. */
+    does: (world: World, ...facts: readonly Fact[]) => {
+      const o = anObservation(world);
+      announcer.executed(o, plan(o), memory, { facts, sinceMs: NOW_MS - 40 });
+    },
+    /** The pass is over; `planned`: not what the world asks for. */
+    rests: (world: World, planned?: Plan) => {
+      const o = anObservation(world);
+      announcer.settled(o, planned ?? plan(o), memory);
+    },
+    ends: (world: World) => announcer.deleted(anObservation(world)),
+  };
 }
 
-describe('a label that is left when the group is gone', () => {
-  it('is to be removed by hand where it could not be', () => {
-    expect(toldOfDeletion(null)).toContain('kubectl label pod NAME leadergroup.dev/role-');
+const fenced = (name: string, more: Partial<Extract<Fact, { kind: 'fenced' }>> = {}): Fact => ({
+  kind: 'fenced',
+  pod: name,
+  wasLeader: true,
+  token: 4,
+  because: 'move',
+  ...more,
+});
+const promoted = (name: string, token = 5): Fact => ({
+  kind: 'promoted',
+  pod: aLeader(token, { name }),
+  token,
+  atMs: NOW_MS + 10,
+});
+
+const unled: World = { pods: [observed(aPod({ name: 'b' }))] };
+const contested = (by: string | null, contest = { notBeforeMs: 0, overAtMs: NOW_MS + 1, by }): World => ({
+  pods: [observed(aLeader(4, { name: 'a' }), { contest })],
+});
+const inTemplate: World = {
+  pods: [
+    observed(aLeader(4, { name: 'a' }), {
+      owner: { kind: 'clear', workload: 'Deployment web', template: true, placement: false },
+    }),
+  ],
+};
+
+type Told = ReturnType<typeof anAnnouncer>;
+const reason =
+  (name: keyof typeof READY_EVENTS) =>
+  ({ rests }: Told): void =>
+    rests(SAYING[name]);
+
+/** What must happen for each event to be given. The compiler asks for a row when the registry gets a new one. */
+const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
+  LeaderElected: ({ does }) => does(CHANGING.FirstElection, promoted('b', 1)),
+  LeaderHandedOver: ({ does }) => does(CHANGING.LeaderNotReady, fenced('a'), promoted('b')),
+  LeaderLost: ({ does, rests }) => {
+    does(CHANGING.LeaderNotReady, fenced('a'));
+    rests(unled);
+  },
+  LabelContested: ({ rests }) => rests(contested('kubectl')),
+  LabelInPodTemplate: ({ rests }) => rests(inTemplate),
+  LabelSelectedByOthers: ({ rests }) => rests({ labelReaders: ['NetworkPolicy web'] }),
+  LabelsLeft: ({ ends }) => ends({}),
+  WriteRefused: ({ does }) => does({}, { kind: 'refused', pod: 'a', message: 'the policy says no' }),
+  LedElsewhere: reason('LedElsewhere'),
+  NoCandidate: reason('NoCandidate'),
+  ConsulUnreachable: reason('ConsulUnreachable'),
+  LockDelay: reason('LockDelay'),
+  Deleting: reason('Deleting'),
+  SelectorOverlap: reason('SelectorOverlap'),
+  LockKeyNotAllowed: reason('LockKeyNotAllowed'),
+  KeyConflict: reason('KeyConflict'),
+  LabelInWorkloadSelector: reason('LabelInWorkloadSelector'),
+  PermissionDenied: reason('PermissionDenied'),
+};
+
+describe('an event', () => {
+  it.each(Object.entries(GIVEN))('is given once, of the type that the registry has for it: %s', (name, happen) => {
+    const told = anAnnouncer();
+    happen(told);
+    const found = told.events.filter(({ reason, regarding }) => reason === name && regarding.kind === 'LeaderGroup');
+    expect(found).toMatchObject([
+      { type: EVENT_REASONS[name as EventReason].type, regarding: { namespace: 'default', uid: 'uid-of-notifier' } },
+    ]);
+    expect(found[0]?.message).toMatch(/\w{3}/);
   });
 
-  it('is not to be removed by hand where a controller would release the pod and make another', () => {
-    const told = toldOfDeletion({ message: 'Deployment web selects its pods by the label key' });
-    expect(told).toBe(
+  it('is a warning where it tells of a reason with which Ready is False, and only there', () => {
+    for (const [name, { type }] of Object.entries(READY_EVENTS))
+      expect([name, type]).toEqual([name, name in CONDITION_REASONS.Ready.True ? 'Normal' : 'Warning']);
+  });
+});
+
+describe('a change of leader', () => {
+  it('is one event on the group with who, token, cause and duration, and one on the pod that leads', () => {
+    const { events, does } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'), promoted('b'));
+    expect(events.map(({ regarding, reason, message }) => [regarding.kind, regarding.name, reason, message])).toEqual([
+      [
+        'LeaderGroup',
+        'notifier',
+        'LeaderHandedOver',
+        'b leads with token 5 (LeaderNotReady; previous leader: a; took 50 ms)',
+      ],
+      ['Pod', 'b', 'LeaderElected', 'leads LeaderGroup notifier with token 5 (LeaderNotReady)'],
+    ]);
+  });
+
+  it('is counted as an election and by its cause, and measured from the event that led to it', () => {
+    const { counted, does } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'), promoted('b'));
+    expect(counted).toEqual(['election', 0.05, 'LeaderNotReady']);
+  });
+
+  it('from nobody is no handover', () => {
+    const { counted, does, told } = anAnnouncer();
+    does(CHANGING.FirstElection, promoted('b', 1));
+    expect([counted, told()]).toEqual([['election', 0.05], ['LeaderElected']]);
+  });
+
+  it.each(['LeaderGone', 'SessionLost', 'RecordLost'] as const)('stands in the history with its cause: %s', (cause) => {
+    const { memory, does } = anAnnouncer();
+    does(CHANGING[cause], promoted('b'));
+    expect(memory.now.transitions).toMatchObject([{ to: 'b', reason: cause, token: 5, durationMilliseconds: 50 }]);
+  });
+
+  it('to the pod that leads already, as when its label is put right, is only logged', () => {
+    const { events, counted, log, memory, does } = anAnnouncer();
+    const status = buildStatus(anObservation(), ready('Led'), [], '2026-01-02T03:04:05Z');
+    does({ ...CHANGING.LabelRestored, group: aGroup({ status }) }, promoted('a'));
+    expect([events, counted, memory.now.transitions]).toEqual([[], [], []]);
+    expect(log.lines).toMatchObject([{ message: 'leader promoted', fields: { pod: 'a', reason: 'LabelRestored' } }]);
+  });
+
+  it('keeps the last ten that the status does not show yet', () => {
+    const { memory, does } = anAnnouncer();
+    for (let token = 1; token <= 12; token += 1) does(CHANGING.LeaderNotReady, fenced('a'), promoted('b', token));
+    expect(memory.now.transitions.map(({ token }) => token)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+});
+
+describe('the loss of a leader', () => {
+  it('is told when the pass is over and nobody has followed, once, with the token it led with', () => {
+    const { memory, told, does, rests } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'));
+    expect(told()).toEqual([]);
+    rests(unled, nothing('no candidate'));
+    rests(unled, nothing('no candidate'));
+    expect(told()).toEqual(['LeaderLost']);
+    expect(memory.now.transitions).toMatchObject([{ from: 'a', to: '', reason: 'LeaderNotReady', token: 4 }]);
+  });
+
+  it('that was told is no handover when somebody follows later', () => {
+    const { counted, told, does, rests } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'));
+    rests(unled, nothing('no candidate'));
+    does(CHANGING.LeaderLost, promoted('b'));
+    expect(told()).toEqual(['LeaderLost', 'LeaderElected']);
+    expect(counted).not.toContain('LeaderNotReady');
+  });
+
+  it('is none where a leader carries the label when the pass is over', () => {
+    const { memory, told, does, rests } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'));
+    rests({});
+    expect([told(), memory.now.change]).toEqual([[], null]);
+  });
+
+  it('is none of a pod that did not lead, or was labelled by somebody else', () => {
+    const { told, does, rests } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('b', { wasLeader: false }), fenced('c', { because: 'stray' }));
+    rests(unled, nothing('no candidate'));
+    expect(told()).toEqual([]);
+  });
+
+  it('at the deadline of the lock is counted as a demotion', () => {
+    const { counted, does, rests } = anAnnouncer();
+    does(CHANGING.ConsulUnreachable, fenced('a', { because: 'silence' }));
+    rests({ ...CHANGING.ConsulUnreachable, ...unled });
+    expect(counted).toEqual(['demotion']);
+  });
+
+  it('with its group has the cause GroupDeleted', () => {
+    const { memory, does, rests } = anAnnouncer();
+    const deleting = { group: aGroup({ deleting: true }) };
+    does(deleting, fenced('a', { because: 'deletion' }));
+    rests({ ...deleting, ...unled }, nothing('another replica owns the bucket'));
+    expect(memory.now.transitions).toMatchObject([{ from: 'a', to: '', reason: 'GroupDeleted' }]);
+  });
+});
+
+describe('a reason of Ready', () => {
+  it('is told when it begins, and again when it has been another one', () => {
+    const { told, rests } = anAnnouncer();
+    for (const name of ['NoCandidate', 'NoCandidate', 'LockDelay', 'NoCandidate'] as const) rests(SAYING[name]);
+    expect(told()).toEqual(['NoCandidate', 'LockDelay', 'NoCandidate']);
+  });
+
+  it('that the status has already is not told by a process that has just started', () => {
+    const { told, rests } = anAnnouncer();
+    const o = anObservation(SAYING.NoCandidate);
+    const status = buildStatus(o, plan(o).verdict, [], '2026-01-02T03:04:05Z');
+    rests({ ...SAYING.NoCandidate, group: aGroup({ status }) });
+    expect(told()).toEqual([]);
+  });
+
+  it.each(['Led', 'Electing', 'ScaledToZero', 'NoMembers'] as const)(
+    'is no event where others tell it better: %s',
+    (name) => {
+      const { events, rests } = anAnnouncer();
+      rests(SAYING[name]);
+      expect(events).toEqual([]);
+    },
+  );
+
+  it('is not told where nothing was learnt', () => {
+    const { events, memory, rests } = anAnnouncer();
+    rests({}, nothing('another replica owns the bucket'));
+    expect([events, memory.now.reportedReason]).toEqual([[], null]);
+  });
+});
+
+describe('a contested label', () => {
+  it('is told once for each fight, when it is known who fights', () => {
+    const { told, rests } = anAnnouncer();
+    rests(contested(null), nothing(''));
+    expect(told()).toEqual([]);
+    for (let pass = 0; pass < 2; pass += 1) rests(contested('kubectl'), nothing(''));
+    expect(told()).toEqual(['LabelContested']);
+    rests({}, nothing(''));
+    rests(contested('kubectl'), nothing(''));
+    expect(told()).toEqual(['LabelContested', 'LabelContested']);
+  });
+});
+
+describe('a warning about the label key', () => {
+  it('is given once for the life of the group', () => {
+    const { told, rests } = anAnnouncer();
+    for (let pass = 0; pass < 3; pass += 1) rests(inTemplate);
+    expect(told()).toEqual(['LabelInPodTemplate']);
+  });
+
+  it('is the business of the owner of the bucket', () => {
+    const { told, rests } = anAnnouncer();
+    rests({ ...inTemplate, ownership: { kind: 'notOwned' } });
+    expect(told()).toEqual([]);
+  });
+});
+
+describe('labels that are left on pods of a deleted group', () => {
+  const leaders = (...names: readonly string[]): World => ({
+    pods: names.map((name) => observed(aLeader(4, { name }))),
+  });
+
+  it('are told with three names at most, and how to take them off', () => {
+    const { events, ends } = anAnnouncer();
+    ends(leaders('a', 'b', 'c', 'd'));
+    expect(events[0]?.message).toMatch(
+      /a, b, c and 1 more .* still carry leadergroup\.dev\/role=leader\. .*kubectl label pod NAME leadergroup\.dev\/role-$/,
+    );
+  });
+
+  it('are not told where there are none', () => {
+    const { events, ends } = anAnnouncer();
+    ends(unled);
+    expect(events).toEqual([]);
+  });
+
+  it('are not to be taken off by hand where a controller would release the pod and make another', () => {
+    const { events, ends } = anAnnouncer();
+    ends({ ...leaders('a'), labelStop: { message: 'Deployment web selects its pods by the label key' } });
+    expect(events[0]?.message).toBe(
       'the LeaderGroup is deleted, but a still carries leadergroup.dev/role=leader. Deployment web selects its pods by the label key',
     );
   });

@@ -1,0 +1,150 @@
+/**
+ * Every reason that a condition can have, by condition and status. A reason that is not here cannot be reported: the types of the planners
+ * come from it, and so does docs/reference/conditions.md (`npm run generate`).
+ */
+import type { Explained } from './explained.ts';
+import type { ConditionType } from './leadergroup.ts';
+
+/** Somebody must act: reasons of Stalled, and of Ready with it. */
+const STALLED = {
+  InvalidSpec: {
+    meaning: 'The spec cannot be acted on: it passed an older schema, or none.',
+    action: 'Correct what the message names. Until then nothing is changed; sessions are kept.',
+  },
+  SelectorOverlap: {
+    meaning: 'An older group selects some of the same pods with the same label key. Only the older one acts.',
+    action:
+      'Delete one of the two, or make a new one with another selector or `label.key`. The younger one has no leader until then.',
+  },
+  LockKeyNotAllowed: {
+    meaning: "The operator's setting `lockKeys` does not let this namespace use the key.",
+    action: 'Have it allowed (`LEADERGROUP_LOCK_KEYS`), or use another `lockKey` in a new group.',
+  },
+  KeyConflict: {
+    meaning: 'The Consul key of the lock holds something that is not a lock.',
+    action:
+      '`consul kv get -detailed KEY` (the message names it). Delete it if nobody needs it, or use another `lockKey` in a new group.',
+  },
+  LabelInWorkloadSelector: {
+    meaning: 'The controller of a pod selects by the leader label, or may.',
+    action: 'docs/labels.md#recover-a-stalled-group says how to go on. No label is written; whoever leads goes on.',
+  },
+  PermissionDenied: {
+    meaning: 'Consul or the API server denies the operator a right.',
+    action:
+      "The message has the words of the one that denied: compare the token's policy with `deploy/consul-policy.hcl`, the role with `deploy/10-rbac.yaml`.",
+  },
+  WriteRefused: {
+    meaning: 'The API server refuses a write to a pod: a policy, a webhook, a full pod.',
+    action:
+      'The message has its words. Change the policy, or delete the pod that it protects. Tried again at once when pod or group change, and every 30 s at least.',
+  },
+} as const satisfies Readonly<Record<string, Explained>>;
+
+/** The operator is at work, and goes on by itself: reasons of Reconciling, and of Ready with it. */
+const AT_WORK = {
+  Electing: {
+    meaning: 'The operator is electing a leader, or an attempt failed; the message says why.',
+    action:
+      'Wait for some seconds. If it stays, the message says what failed: a request to Consul or to the API server.',
+  },
+  LockDelay: {
+    meaning:
+      'Consul does not give out the lock for `lockDelaySeconds` after the session of its holder expired. The operator retries.',
+    action: 'Wait for `lockDelaySeconds`. Set it to 0 if that is too long.',
+  },
+  Deleting: {
+    meaning: 'The group is being deleted; the message says what it waits for.',
+    action:
+      'Wait for a minute: it goes then, if an operator runs (docs/troubleshooting.md#a-group-does-not-go-when-it-is-deleted).',
+  },
+} as const satisfies Readonly<Record<string, Explained>>;
+
+/** Nobody leads, or nobody can be sure of it, until pods or Consul change. */
+const WAITING = {
+  NoMembers: {
+    meaning: 'No pod matches the selector, and no pod has led yet.',
+    action:
+      '`kubectl -n mail get pods -l app=notifier` with the labels of `spec.selector`: are there pods, in the namespace of the group?',
+  },
+  NoCandidate: {
+    meaning:
+      'There are members, and none can lead; the message counts the reasons and names pods. Or the group is paused without a leader.',
+    action:
+      'Look at `Ineligible` (docs/reference/conditions.md#why-a-pod-cannot-lead); `kubectl describe pod` says why a pod is not ready.',
+  },
+  ConsulUnreachable: {
+    meaning:
+      'Consul has not confirmed the lock within its deadline, and `onConsulLoss` decides about the label: with `Hold` the leader keeps it, with `Demote` nobody carries it. Or the leader is gone while Consul is unreachable.',
+    action:
+      'Mend Consul; the group goes on by itself. `curl -s $CONSUL_HTTP_ADDR/v1/status/leader`, and `/readyz` of the operator.',
+  },
+  LabelContested: {
+    meaning: 'Another client keeps removing the leader label. The message names its field manager, if it can be known.',
+    action: 'Stop that client, or choose another `label.key` in a new group.',
+  },
+} as const satisfies Readonly<Record<string, Explained>>;
+
+export const CONDITION_REASONS = {
+  Ready: {
+    True: {
+      Led: {
+        meaning:
+          'A pod carries the leader label. The message names the pod, and says since when, with which token and why it leads. It may add what is not quite right.',
+        action:
+          'Nothing, or what the message says: the leader is not ready and has time to come back, a label is contested, followers cannot be labelled.',
+      },
+      LedElsewhere: {
+        meaning: 'With a `lockKey`: an external holder has the shared lock. No pod of this group leads.',
+        action:
+          'Nothing, if so meant. `status.lockedBy` names the holder; `consul lock` and other clusters release it when they end.',
+      },
+      ScaledToZero: {
+        meaning: 'The group had a leader before, and has no members now.',
+        action: 'Nothing, if so meant. Else scale the workload up.',
+      },
+    },
+    False: { ...WAITING, ...AT_WORK, ...STALLED },
+  },
+  Reconciling: {
+    True: AT_WORK,
+    False: {
+      Settled: { meaning: 'All is well: Ready is True.' },
+      Waiting: { meaning: 'There is nothing to do until pods or Consul change; the reason of Ready says what.' },
+      Stalled: { meaning: 'There is nothing to do until somebody acts; Stalled says what.' },
+      InvalidSpec: { meaning: 'The spec cannot be acted on; Stalled has the same reason.' },
+    },
+  },
+  Stalled: {
+    True: STALLED,
+    False: {
+      NotStalled: { meaning: 'The operator goes on by itself, as soon as pods, Consul and the API server let it.' },
+    },
+  },
+  Paused: {
+    True: {
+      PausedBySpec: {
+        meaning: '`spec.paused` is true: the leader does not change, and no leader is elected.',
+        action: 'Set `spec.paused` to false to resume.',
+      },
+    },
+    False: { NotPaused: { meaning: 'The group is not paused.' } },
+  },
+} as const satisfies Readonly<
+  Record<ConditionType, Readonly<Record<'True' | 'False', Readonly<Record<string, Explained>>>>>
+>;
+
+type Reasons = typeof CONDITION_REASONS;
+
+/** What a condition can say: its status, and a reason that it has with that status. */
+export type Says<Type extends ConditionType> = {
+  [Status in 'True' | 'False']: {
+    readonly status: Status;
+    readonly reason: keyof Reasons[Type][Status];
+  };
+}['True' | 'False'];
+
+export type ReadyReason = Says<'Ready'>['reason'];
+export type StalledReason = keyof typeof STALLED;
+/** Of Ready that is False, where nobody need act. */
+export type UnsettledReason = keyof typeof WAITING | keyof typeof AT_WORK;

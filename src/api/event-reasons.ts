@@ -1,0 +1,74 @@
+/**
+ * Every event that the operator reports, with its type. A reason that is not here cannot be given to the sink of events; docs/reference/events.md
+ * is made from it (`npm run generate`).
+ */
+import { CONDITION_REASONS } from './condition-reasons.ts';
+import type { Explained } from './explained.ts';
+
+export type EventType = 'Normal' | 'Warning';
+
+type ExplainedEvent = Explained & { readonly type: EventType };
+
+/** About a change of leader, or about something that somebody should look at. */
+export const OWN_EVENTS = {
+  LeaderElected: {
+    type: 'Normal',
+    meaning: 'A pod leads, and nobody did before. Also given on the pod that leads, whoever led before.',
+    action: 'Nothing.',
+  },
+  LeaderHandedOver: {
+    type: 'Normal',
+    meaning: 'The lead has passed from one pod to another; the message has token, cause and duration.',
+    action: 'Nothing, unless it comes often.',
+  },
+  LeaderLost: {
+    type: 'Warning',
+    meaning: 'The leader does not lead any more, and nobody has followed.',
+    action: 'Look at Ready and its reason.',
+  },
+  LabelContested: {
+    type: 'Warning',
+    meaning: 'Somebody else changes the label or the annotations of a pod again and again.',
+    action: 'Stop whom the message names: a GitOps tool that owns pod labels, a script, another operator.',
+  },
+  LabelInPodTemplate: {
+    type: 'Warning',
+    meaning: 'A pod template has the leader label: each new pod is born with it.',
+    action: 'Take it out of the template (docs/labels.md).',
+  },
+  LabelSelectedByOthers: {
+    type: 'Warning',
+    meaning: 'A disruption budget, a network policy or a placement rule selects by the leader label.',
+    action: 'Choose another label for those, or mean it so.',
+  },
+  LabelsLeft: {
+    type: 'Warning',
+    meaning: 'The group is gone, and pods that were not to be written, or could not, carry the label.',
+    action: '`kubectl -n mail label pod POD leadergroup.dev/role-`, unless a controller selects by it.',
+  },
+  WriteRefused: {
+    type: 'Warning',
+    meaning: 'The API server refused a write to a pod for good.',
+    action: 'The message has its words: a policy or webhook, mostly.',
+  },
+} as const satisfies Readonly<Record<string, ExplainedEvent>>;
+
+const { True: WELL, False: NOT_WELL } = CONDITION_REASONS.Ready;
+
+/** Reasons of Ready that no event of its own tells of: each is an event when it begins. */
+export const READY_EVENTS = {
+  LedElsewhere: { type: 'Normal', ...WELL.LedElsewhere },
+  NoCandidate: { type: 'Warning', ...NOT_WELL.NoCandidate },
+  ConsulUnreachable: { type: 'Warning', ...NOT_WELL.ConsulUnreachable },
+  LockDelay: { type: 'Warning', ...NOT_WELL.LockDelay },
+  Deleting: { type: 'Warning', ...NOT_WELL.Deleting },
+  SelectorOverlap: { type: 'Warning', ...NOT_WELL.SelectorOverlap },
+  LockKeyNotAllowed: { type: 'Warning', ...NOT_WELL.LockKeyNotAllowed },
+  KeyConflict: { type: 'Warning', ...NOT_WELL.KeyConflict },
+  LabelInWorkloadSelector: { type: 'Warning', ...NOT_WELL.LabelInWorkloadSelector },
+  PermissionDenied: { type: 'Warning', ...NOT_WELL.PermissionDenied },
+} as const satisfies Readonly<Record<string, ExplainedEvent>>;
+
+export const EVENT_REASONS = { ...READY_EVENTS, ...OWN_EVENTS } as const;
+
+export type EventReason = keyof typeof EVENT_REASONS;

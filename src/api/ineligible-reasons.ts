@@ -1,0 +1,35 @@
+/** Why a member cannot lead: the reasons of `status.ineligible`. docs/reference/conditions.md is made from it (`npm run generate`). */
+import type { Explained } from './explained.ts';
+
+export const INELIGIBLE_REASONS = {
+  NotReady: {
+    meaning: 'The pod is not ready: its condition Ready is not True.',
+    action:
+      '`kubectl -n mail describe pod POD`: its probe, its containers. A standby must be ready to be elected (docs/notifier.md#4-make-readiness-mean-could-lead).',
+  },
+  MinReadySeconds: { meaning: 'The pod has not been ready for `spec.minReadySeconds`.', action: 'Wait.' },
+  Terminating: {
+    meaning: 'The pod is being deleted.',
+    action: 'Wait for the next one. If it does not go: a finalizer, or a node that is cut off.',
+  },
+  Excluded: {
+    meaning: 'The pod has the annotation `leadergroup.dev/candidate: "false"`.',
+    action: '`kubectl -n mail annotate pod POD leadergroup.dev/candidate-`, if it should lead after all.',
+  },
+  JobPod: {
+    meaning: 'The pod belongs to a Job, and the selector does not name a label of jobs.',
+    action: 'Give jobs other labels, or name a job label in the selector if they are meant.',
+  },
+  PromotionRefused: {
+    meaning: 'The API server refused to label the pod. The message of Ready says why.',
+    action:
+      'The event `WriteRefused` has its words. Another pod is elected meanwhile; this one is tried again by itself.',
+  },
+  WriteRefused: {
+    meaning:
+      'The API server refuses to take the label off the pod, so it is not given any. The message of Ready says why.',
+    action: 'As for `PromotionRefused`.',
+  },
+} as const satisfies Readonly<Record<string, Explained>>;
+
+export type IneligibleReason = keyof typeof INELIGIBLE_REASONS;

@@ -1,0 +1,178 @@
+/**
+ * Every metric of the operator: its type, its labels with the values that they can have, and what it measures. metrics.ts makes them from it,
+ * and docs/reference/metrics.md is made from it (`npm run generate`). It stands here and not in src/api because nothing but the adapter uses
+ * the names: the operator measures through the port.
+ */
+import type { GroupState } from '../ports/metrics.ts';
+
+type Metric = {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** One sentence, as the exposition has it too. */
+  readonly help: string;
+  /** By label: every value that it can have, or what the values are. */
+  readonly labels: Readonly<Record<string, readonly string[] | string>>;
+  /** Upper bounds of a histogram, in seconds. */
+  readonly buckets?: readonly number[];
+  /** When somebody should be told, and what it means then. By series, where not each of them matters. */
+  readonly alarm?: { readonly series?: string; readonly when: string };
+};
+
+const GROUP_STATES = [
+  'led',
+  'ledElsewhere',
+  'notLed',
+  'scaledToZero',
+  'paused',
+  'stalled',
+] as const satisfies readonly GroupState[];
+
+/** A failover takes milliseconds when a pod goes, and twice the session's TTL when everything goes. */
+const FAILOVER_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
+
+/** Up to the longest timeout of one request. */
+const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5] as const;
+
+export const METRICS = {
+  leadergroup_groups: {
+    type: 'gauge',
+    help: 'LeaderGroups whose bucket this replica owns, by state',
+    labels: { state: GROUP_STATES },
+    alarm: {
+      series: '`leadergroup_groups{state="notLed"}`, `{state="stalled"}`',
+      when: 'above 0 for longer than your failover may take; sum over the replicas, each counts its own',
+    },
+  },
+  leadergroup_elections_won_total: {
+    type: 'counter',
+    help: 'Locks acquired for a member while no member of the group held one',
+    labels: {},
+  },
+  leadergroup_handovers_total: {
+    type: 'counter',
+    help: 'Locks that left a live member, by reason',
+    labels: { reason: 'a cause (docs/reference/events.md#causes-of-a-change-of-leader)' },
+  },
+  leadergroup_deadline_demotions_total: {
+    type: 'counter',
+    help: 'Leaders demoted because Consul did not answer before the deadline',
+    labels: {},
+  },
+  leadergroup_failover_seconds: {
+    type: 'histogram',
+    help: 'From the observation that caused a change of leader to the acknowledged promotion',
+    labels: {},
+    buckets: FAILOVER_BUCKETS,
+  },
+  leadergroup_label_repairs_total: {
+    type: 'counter',
+    help: 'Leader labels restored or removed after another client changed them',
+    labels: {},
+    alarm: { when: 'rises: somebody else changes labels' },
+  },
+  leadergroup_sessions: {
+    type: 'gauge',
+    help: 'Consul sessions of members that this replica renews',
+    labels: {},
+  },
+  leadergroup_session_renewals_total: {
+    type: 'counter',
+    help: 'Renewals of Consul sessions by outcome: renewed, lost (ended by Consul), failed (not acknowledged)',
+    labels: { outcome: ['renewed', 'lost', 'failed'] },
+    alarm: {
+      series: '`leadergroup_session_renewals_total{outcome="lost"}`, `{outcome="failed"}`',
+      when: 'rises: Consul ends sessions, or does not answer',
+    },
+  },
+  leadergroup_deadline_seconds: {
+    type: 'gauge',
+    help: 'Time until the nearest deadline of a renewed session; negative when it has passed, NaN without sessions',
+    labels: {},
+    alarm: { when: 'falls towards 0: renewals of sessions do not get through' },
+  },
+  leadergroup_buckets_owned: {
+    type: 'gauge',
+    help: 'Buckets (of 32) that this replica owns',
+    labels: {},
+    alarm: { when: 'the sum over all replicas stays below 32: nobody acts for some groups' },
+  },
+  leadergroup_bucket_owned: {
+    type: 'gauge',
+    help: '1 for each bucket that this replica owns, by its name in Consul',
+    labels: { bucket: '`00` to `1f`' },
+  },
+  leadergroup_bucket_moves_total: {
+    type: 'counter',
+    help: 'Buckets acquired (taken) or moved to another replica (passed)',
+    labels: { direction: ['taken', 'passed'] },
+  },
+  leadergroup_replicas: {
+    type: 'gauge',
+    help: 'Replicas: all live ones (live), and those of them that reach the API server (reaching)',
+    labels: { state: ['live', 'reaching'] },
+  },
+  leadergroup_consul_requests_total: {
+    type: 'counter',
+    help: 'Requests to Consul by outcome',
+    labels: {
+      operation: 'what was asked, e.g. `txn`',
+      outcome:
+        '`ok`, `lost` and `rejected` are answers; `aborted`; or why it failed: `unreachable`, `busy`, `unknown`, `denied`, `refused`, `noNode`',
+    },
+  },
+  leadergroup_consul_request_seconds: {
+    type: 'histogram',
+    help: 'Duration of requests to Consul, without blocking reads',
+    labels: { operation: 'what was asked, e.g. `txn`' },
+    buckets: REQUEST_BUCKETS,
+  },
+  leadergroup_kubernetes_requests_total: {
+    type: 'counter',
+    help: 'Requests to the API server',
+    labels: { operation: 'verb and resource, e.g. `patch pods`', outcome: 'the HTTP status, or `none`' },
+  },
+  leadergroup_kubernetes_request_seconds: {
+    type: 'histogram',
+    help: 'Duration of requests to the API server',
+    labels: { operation: 'verb and resource, e.g. `patch pods`' },
+    buckets: REQUEST_BUCKETS,
+  },
+  leadergroup_relists_total: {
+    type: 'counter',
+    help: 'Watches that had to relist, by kind',
+    labels: { kind: '`pods`, `nodes` or `leadergroups`' },
+  },
+  leadergroup_queue_depth: { type: 'gauge', help: 'Groups in the queue', labels: {} },
+  leadergroup_reconciles_total: {
+    type: 'counter',
+    help: 'Reconciles of a group by outcome',
+    labels: { outcome: ['done', 'failed'] },
+  },
+  leadergroup_reconcile_seconds: {
+    type: 'histogram',
+    help: 'Duration of one reconcile of a group',
+    labels: {},
+    buckets: FAILOVER_BUCKETS,
+  },
+  leadergroup_gate_answers_total: {
+    type: 'counter',
+    help: 'Answers of the gate by HTTP status: 200 for a grant, 409 for a pod that does not lead',
+    labels: { status: 'the HTTP status (docs/troubleshooting.md#answers-of-the-gate)' },
+    alarm: { series: '`leadergroup_gate_answers_total{status="503"}`', when: 'is a large part of all answers' },
+  },
+  leadergroup_gate_waiting: { type: 'gauge', help: 'Requests that wait for their answer to change', labels: {} },
+  leadergroup_http_connections_refused_total: {
+    type: 'counter',
+    help: 'Connections closed at a limit: an idle one to make room for a new one (evicted), or a new one, or one with requests sent far ahead of their answers (refused)',
+    labels: { what: ['evicted', 'refused'] },
+    alarm: { when: 'rises: a client holds too many connections' },
+  },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+export type MetricName = keyof typeof METRICS;
+
+/** The metrics of one type. */
+export type NameOf<Type extends Metric['type']> = {
+  [Name in MetricName]: (typeof METRICS)[Name]['type'] extends Type ? Name : never;
+}[MetricName];
+
+export type LabelOf<Name extends MetricName> = keyof (typeof METRICS)[Name]['labels'] & string;

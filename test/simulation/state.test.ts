@@ -2,6 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { EVENT_REASONS } from '../../src/api/event-reasons.ts';
+import { TRANSITION_CAUSES } from '../../src/api/transition-causes.ts';
 import { coverage, createMeetings, meetActs } from '../support/simulation/coverage.ts';
 import { finish, freshState, loadState, numbersLeft, saveState } from '../support/simulation/state.ts';
 
@@ -66,9 +68,19 @@ describe('what histories met', () => {
     expect(meetings.all()).toEqual([]);
   });
 
+  it('is looked for among all that the registries have', () => {
+    const kinds = coverage({}).map((line) => /^(\w+): 0 of (\d+) met/.exec(line)?.slice(1));
+    expect(kinds).toEqual(
+      expect.arrayContaining([
+        ['cause', String(Object.keys(TRANSITION_CAUSES).length)],
+        ['event', String(Object.keys(EVENT_REASONS).length)],
+      ]),
+    );
+  });
+
   it('is told with what they did not meet', () => {
     const lines = coverage({ 'stalled WriteRefused': 3 });
     const line = lines.find((each) => each.startsWith('stalled'));
-    expect(line).toMatch(/^stalled: 1 of 6 met, not KeyConflict, .*; rarest WriteRefused \(3\)$/);
+    expect(line).toMatch(/^stalled: 1 of 6 met, not SelectorOverlap, .*; rarest WriteRefused \(3\)$/);
   });
 });

@@ -1,6 +1,8 @@
 /** What the simulated world may do to a connection, and what it may not: bytes that arrive come in order and without a gap. */
 import { describe, expect, it } from 'vitest';
+import type { EventReason } from '../../src/api/event-reasons.ts';
 import { aPod } from '../support/builders.ts';
+import { registeredEvents } from '../support/model/sinks.ts';
 import { createWorldApiServer } from '../support/model/world-api-server.ts';
 import { scenarioOf } from '../support/simulation/acts.ts';
 import { createFaults } from '../support/simulation/faults.ts';
@@ -9,6 +11,7 @@ import { createWire } from '../support/simulation/network.ts';
 import { createProcess } from '../support/simulation/process.ts';
 import { stream } from '../support/simulation/random.ts';
 import { releasing } from '../support/simulation/releasing.ts';
+import { runHistory } from '../support/simulation/run.ts';
 import { openStage } from '../support/simulation/stage.ts';
 import { createListWatch } from '../support/simulation/watches.ts';
 
@@ -184,4 +187,38 @@ it('a controller that selects by a label releases each of its pods that gets it,
   expect(said).toEqual(['I6: web-rs has lost 4 pods to labels that it selects by']);
   end();
   expect(api.pods().map(({ name }) => name)).toEqual(['web-1']);
+});
+
+describe('an event', () => {
+  const about = {
+    kind: 'LeaderGroup',
+    namespace: 'default',
+    name: 'g',
+    uid: 'uid-of-g',
+    resourceVersion: '1',
+  } as const;
+  const given = (reason: string, type: 'Normal' | 'Warning') => {
+    const said: string[] = [];
+    const sink = registeredEvents(
+      (why) => void said.push(`refused: ${why}`),
+      (met) => void said.push(`met: ${met}`),
+    );
+    sink.emit({ regarding: about, type, reason: reason as EventReason, message: 'x' });
+    return said;
+  };
+
+  it('of the registry is met', () => {
+    expect(given('LeaderLost', 'Warning')).toEqual(['met: LeaderLost']);
+  });
+
+  it('without it, or of another type than it says, is a defect', () => {
+    expect(given('LeaderGone', 'Warning')).toEqual(['refused: no event is called LeaderGone']);
+    expect(given('LeaderLost', 'Normal')).toEqual(['refused: the event LeaderLost is Warning, not Normal']);
+    expect(given('toString', 'Normal')).toEqual(['refused: no event is called toString']);
+  });
+
+  it('is given by the operator of a history, and its reason is counted', async () => {
+    const { met } = await runHistory(1);
+    expect(met.filter((name) => name.startsWith('event '))).toContain('event LeaderElected');
+  });
 });

@@ -32,7 +32,7 @@ import { createSessionManager, type SessionManager } from '../../../src/operator
 import { podUid } from '../ids.ts';
 import { createFakeRandom, type FakeClock } from './fake-clock.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
-import { noLog, noMetrics } from './sinks.ts';
+import { checkedEvents, noLog, noMetrics } from './sinks.ts';
 import type { WorldApiServer } from './world-api-server.ts';
 import { snapshotOf, type WorldConsul } from './world-consul.ts';
 
@@ -167,7 +167,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       progress: () => undefined,
     },
     wake: () => undefined,
-    announcer: createAnnouncer({ clock, events: { emit: () => undefined }, metrics: noMetrics, log: noLog }),
+    announcer: createAnnouncer({ clock, events: checkedEvents, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
     writeInvalid: () => Promise.resolve(true),
     ownership: () => belief,

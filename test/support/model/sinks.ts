@@ -1,4 +1,6 @@
-/** Where logs and measurements go that no test looks at. */
+/** Where logs and measurements go that no test looks at, and events, which nobody may give without the registry. */
+import { EVENT_REASONS } from '../../../src/api/event-reasons.ts';
+import type { EventSink } from '../../../src/ports/kubernetes.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import type { Metrics } from '../../../src/ports/metrics.ts';
 
@@ -28,3 +30,20 @@ export const noMetrics: Metrics = {
   replicas: nothing,
   reconciled: nothing,
 };
+
+/** Refuses an event that the registry does not have, or has with another type; `met` hears of every other one. */
+export const registeredEvents = (refuse: (why: string) => void, met: (reason: string) => void): EventSink => ({
+  emit: ({ reason, type }) => {
+    const known = Object.entries(EVENT_REASONS).find(([name]) => name === reason)?.[1].type;
+    if (known === type) return met(reason);
+    refuse(known === undefined ? `no event is called ${reason}` : `the event ${reason} is ${known}, not ${type}`);
+  },
+});
+
+/** For tests that look at no event. */
+export const checkedEvents = registeredEvents(
+  (why) => {
+    throw new Error(why);
+  },
+  () => undefined,
+);

@@ -1,8 +1,9 @@
 /** What histories met: acts, pairs of acts that overlap, and what the operator did, said and gave as causes. And what they did not meet. */
+import { CONDITION_REASONS } from '../../../src/api/condition-reasons.ts';
+import { EVENT_REASONS } from '../../../src/api/event-reasons.ts';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { TRANSITION_CAUSES } from '../../../src/api/transition-causes.ts';
 import type { Action } from '../../../src/election/actions.ts';
-import type { IneligibleCause } from '../../../src/election/plan-held.ts';
-import type { notReady, ready } from '../../../src/election/plans.ts';
 import type { Act, Scenario } from './acts.ts';
 
 /** The types see to it that none of a kind is left out. */
@@ -63,48 +64,11 @@ const ACTIONS = all<Action['do']>({
   destroySessions: true,
 });
 
-const READY = all<Parameters<typeof ready>[0] | Parameters<typeof notReady>[0]>({
-  Led: true,
-  LedElsewhere: true,
-  ScaledToZero: true,
-  Electing: true,
-  NoCandidate: true,
-  NoMembers: true,
-  ConsulUnreachable: true,
-  LockDelay: true,
-  Deleting: true,
-  LabelContested: true,
-});
+const STALLED = CONDITION_REASONS.Stalled.True;
 
-const STALLED = [
-  'KeyConflict',
-  'LabelInWorkloadSelector',
-  'LockKeyNotAllowed',
-  'PermissionDenied',
-  'SelectorOverlap',
-  'WriteRefused',
-];
-
-const CAUSES = [
-  ...all<IneligibleCause>({
-    LeaderGone: true,
-    LeaderTerminating: true,
-    LeaderExcluded: true,
-    LeaderFinished: true,
-    LeaderNoLongerMember: true,
-    LeaderNotReady: true,
-    PromotionRefused: true,
-  }),
-  'ConsulUnreachable',
-  'FirstElection',
-  'GroupDeleted',
-  'LabelRestored',
-  'LeaderLost',
-  'LedElsewhere',
-  'RecordLost',
-  'SessionChanged',
-  'SessionLost',
-];
+/** A group of the simulated world has passed the schema, so its spec can be acted on. */
+const possible = (reasons: object): readonly string[] =>
+  Object.keys(reasons).filter((reason) => reason !== 'InvalidSpec');
 
 const acts = Object.keys(LASTS) as readonly Act['act'][];
 const pairOf = (a: string, b: string): string => [a, b].toSorted().join(' + ');
@@ -113,9 +77,12 @@ const pairOf = (a: string, b: string): string => [a, b].toSorted().join(' + ');
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   act: acts,
   action: ACTIONS,
-  ready: READY,
-  stalled: STALLED,
-  cause: CAUSES,
+  ready: Object.values(CONDITION_REASONS.Ready)
+    .flatMap(possible)
+    .filter((reason) => !(reason in STALLED)),
+  stalled: possible(STALLED),
+  cause: Object.keys(TRANSITION_CAUSES),
+  event: Object.keys(EVENT_REASONS),
   overlap: acts.flatMap((a, at) => acts.slice(at).flatMap((b) => (LASTS[a] || LASTS[b] ? [pairOf(a, b)] : []))),
 };
 

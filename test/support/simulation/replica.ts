@@ -7,7 +7,7 @@ import type { Random } from '../../../src/ports/clock.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { MARGIN_MS, SPACE } from '../model/replica.ts';
-import { noMetrics } from '../model/sinks.ts';
+import { noMetrics, registeredEvents } from '../model/sinks.ts';
 import type { WorldConsul } from '../model/world-consul.ts';
 import type { Meetings } from './coverage.ts';
 import type { Loop } from './loop.ts';
@@ -40,6 +40,8 @@ export type SimParts = {
   readonly counts: WireCounts;
   readonly patchSent: (request: PatchRequest) => void;
   readonly log: Log;
+  /** An event that the registry does not have. */
+  readonly refuseEvent: (why: string) => void;
   readonly meetings: Meetings;
 };
 
@@ -64,7 +66,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
   const operator = createOperator({
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
-    events: { emit: () => undefined },
+    events: registeredEvents(parts.refuseEvent, (reason) => parts.meetings.met('event', reason)),
     metrics: noMetrics,
     log: noting(parts),
     clock: process.clock,

@@ -29,7 +29,7 @@ export type Stage = {
   readonly consul: WorldConsul;
   readonly replicas: readonly SimReplica[];
   readonly counts: WireCounts;
-  /** Errors that the operator logged, and what it made others do without end: each is a defect. */
+  /** Errors that the operator logged, events without the registry, and what it made others do without end: each is a defect. */
   readonly defects: readonly string[];
   /** Clocks stood still at some time: durations between processes mean nothing then. */
   clocksStood(): boolean;
@@ -76,7 +76,19 @@ export function openStage(
       defects.push(`${message}: ${error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(fields)}`);
     },
   };
-  const parts = { seed: scenario.seed, loop, consulServer, consul, watchServer, counts, patchSent, log, meetings };
+  const refuseEvent = (why: string): void => void defects.push(why);
+  const parts = {
+    seed: scenario.seed,
+    loop,
+    consulServer,
+    consul,
+    watchServer,
+    counts,
+    patchSent,
+    log,
+    refuseEvent,
+    meetings,
+  };
   const replicas: SimReplica[] = [];
   const lives = new Map<string, number>();
   /** Faults that go on, by name; of one name the one that began last is in force. */

@@ -184,6 +184,7 @@ async function takeFree(
   for (const bucket of taken) freeSince.delete(bucket);
   const got = [...taken].map((bucket) => [bucket, { session: own.id, index: UNREAD }] as const);
   see(options, life, new Map([...seen, ...got]));
+  if (!own.proven()) life.wakeSignal.ring();
 }
 
 async function open(

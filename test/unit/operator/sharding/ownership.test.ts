@@ -665,6 +665,31 @@ describe('a replica past its own deadline', () => {
     expect(told).toEqual(['adopted with 0']);
   });
 
+  it('owns what it takes then, though its watch tells it nothing', async () => {
+    const world = aWorld();
+    world.consul.expireAfter(2);
+    const { link, ownership, session } = aReplica(world, 'r1');
+    await settle();
+    const thief = world.consul.foreign.openSession({ node: 'n', name: 'thief', ttlMs: 0, lockDelayMs: 0 });
+    for (let bucket = 0; bucket < 32; bucket += 1) {
+      world.consul.foreign.unlock(bucketKey(SPACE, bucket), session());
+      world.consul.foreign.lock(bucketKey(SPACE, bucket), thief, null);
+    }
+    await world.clock.advance(100);
+    expect(ownership.of(GROUP)).toEqual({ kind: 'notOwned' });
+    link.decide(({ operation }) => (operation === 'renewSession' ? 'lost' : 'arrives'));
+    await world.clock.advance(8500);
+    link.decide(({ operation }) => {
+      if (operation === 'readPrefix') return 'held';
+      return operation === 'renewSession' ? 'lost' : 'arrives';
+    });
+    world.consul.foreign.unlock(bucketKey(SPACE, BUCKET), thief);
+    await settle();
+    link.decide(({ operation }) => (operation === 'readPrefix' ? 'held' : 'arrives'));
+    await world.clock.advance(1500);
+    expect(ownership.of(GROUP).kind).toBe('owned');
+  });
+
   it('does not lock its buckets again and again while only its renewals fail', async () => {
     const world = aWorld();
     world.consul.expireAfter(2);

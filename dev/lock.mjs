@@ -5,12 +5,13 @@
  * time it started: a pid alone is reused, and whoever signals a reused one hits somebody else.
  */
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * What the system says about a process now, or undefined if there is none. A zombie counts as none: it runs no more.
+ * What the system says about a process now, or undefined if there is none. A zombie counts as none: it runs no more. One whose main thread
+ * has ended is shown as a zombie, too, but has its ports and files until its last thread has ended: it still runs.
  *
  * @param {number} pid
  * @returns {{ startTime: string, stopped: boolean } | undefined}
@@ -122,7 +123,8 @@ function inspectProc(pid) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold anything; state and start time are the 1st and 20th field after it.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', startTime: `${bootId()}/${fields[19]}` };
+    const ending = fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length > 1;
+    return { state: ending ? 'ending' : (fields[0] ?? ''), startTime: `${bootId()}/${fields[19]}` };
   } catch {
     return undefined;
   }

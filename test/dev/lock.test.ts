@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -29,6 +29,25 @@ describe('a known process', () => {
     await once(child, 'exit');
     expect(isRunning(known)).toBe(false);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'still runs when only its main thread has ended: its ports are taken',
+    async () => {
+      const script = [
+        'import ctypes, threading, time',
+        'threading.Thread(target=time.sleep, args=(60,)).start()',
+        'ctypes.CDLL(None).pthread_exit(None)',
+      ];
+      const child = spawn('python3', ['-c', script.join('\n')]);
+      const pid = child.pid as number;
+      const known = { pid, startTime: inspectProcess(pid)?.startTime ?? '' };
+      await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z ');
+      expect(isRunning(known)).toBe(true);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(isRunning(known)).toBe(false);
+    },
+  );
 
   test('still runs when it is stopped', async () => {
     const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);

@@ -388,7 +388,10 @@ describe('the owner', () => {
     await h.observer.until((view) => view.lock(s.namespace, s.group)?.session === null, seen('the lock is free'));
     await exclude(s, 'a', false);
     await s.led({ minToken: 2 });
-    expect(h.observer.lock(s.namespace, s.group)?.session).toBe(first?.id);
+    await h.observer.until(
+      (view) => view.lock(s.namespace, s.group)?.session === first?.id,
+      seen('the first session has the lock again'),
+    );
 
     await s.applyGroup({ sessionTTLSeconds: 40 });
     await s.led({ minToken: 3 });

@@ -11,6 +11,7 @@ let namespace: string;
 const GROUPS = Array.from({ length: 100 }, (_, at) => `group-${at}`);
 const AT_REST_MS = 60_000;
 /** Longer than any write of the operator is put off, with room for an event that is counted up. */
+const UNDER_WAY_MS = 1000;
 const QUIET_MS = 8_000;
 
 beforeAll(async () => {
@@ -42,7 +43,9 @@ it('for a minute the operator writes nothing to Kubernetes and nothing but renew
   const renewals = toConsul.filter(isRenewal);
   // Every member's session and the replica's own, each at least once in the 30 s of its TTL.
   expect(new Set(renewals.map(({ path }) => path.split('?')[0])).size).toBe(GROUPS.length * 3 + 1);
-  expect(renewals.filter(({ status }) => status !== 200)).toEqual([]);
+  // What was sent at the end of the minute may still be under way.
+  const due = renewals.filter(({ receivedMs }) => receivedMs < toMs - UNDER_WAY_MS);
+  expect(due.filter(({ status }) => status !== 200)).toEqual([]);
   const seconds = (toMs - fromMs) / 1000;
   console.log(
     `rest: ${renewals.length} renewals and ${toConsul.length - renewals.length} waiting reads of Consul, ${toKube.length} requests to the API server in ${seconds.toFixed(0)} s`,

@@ -1,8 +1,11 @@
-/** JSON over HTTP to the API server or Consul, for what tests do. Every request is bounded; nothing is retried. */
+/** JSON over HTTP to the API server or Consul, for what tests do. Every request is bounded; nothing is retried but what a server had no room for. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, type Dispatcher, request } from 'undici';
 import type { KubeAccess } from './kubeconfig.ts';
 
 const TIMEOUT_MS = 10_000;
+/** Thawed, Consul finds more connections than it allows an address; it refuses until it has seen that most are closed. */
+const CROWDED_MS = 5000;
 
 export type Answer<T> = {
   readonly status: number;
@@ -21,7 +24,7 @@ export type Rest = {
   send<T>(method: Dispatcher.HttpMethod, path: string, body?: unknown, contentType?: string): Promise<Answer<T>>;
   /** As `send`, with the body as text. */
   raw(method: Dispatcher.HttpMethod, path: string, body?: unknown, contentType?: string): Promise<RawAnswer>;
-  /** As `send`, but rejects with the server's words unless the status is 2xx. */
+  /** As `send`, but rejects with the server's words unless the status is 2xx. After a 429, which did nothing, it asks again for five seconds. */
   must<T>(method: Dispatcher.HttpMethod, path: string, body?: unknown, contentType?: string): Promise<T>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -72,11 +75,19 @@ function rest(origin: string, dispatcher: Agent, credentials: Readonly<Record<st
     const { text, ...answer } = await raw(...args);
     return { ...answer, body: parsed(text) as T };
   };
+  const sendUntilRoom = async <T>(...args: Parameters<Rest['raw']>): Promise<Answer<T>> => {
+    const untilMs = performance.now() + CROWDED_MS;
+    for (;;) {
+      const answer = await send<T>(...args);
+      if (answer.status !== 429 || performance.now() > untilMs) return answer;
+      await delay(100);
+    }
+  };
   return {
     raw,
     send,
     must: async <T>(...args: Parameters<Rest['send']>) => {
-      const { status, body } = await send<T>(...args);
+      const { status, body } = await sendUntilRoom<T>(...args);
       if (status >= 200 && status < 300) return body;
       throw new Error(`${args[0]} ${args[1]}: ${status} ${typeof body === 'string' ? body : JSON.stringify(body)}`);
     },

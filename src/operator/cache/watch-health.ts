@@ -1,4 +1,4 @@
-/** How the watches of the API server are: what they warnOnce of, and whether one hears nothing without knowing it. */
+/** How the watches of the API server are: what they warn of, and whether one hears nothing without knowing it. */
 import type { Clock } from '../../ports/clock.ts';
 
 export type WatchHealth = {

@@ -111,8 +111,9 @@ export function createAnnouncer({
   function reportContests(o: Observation, memory: Memory): void {
     for (const { pod, contest } of o.pods) {
       const told = `contest ${pod.uid}`;
-      if (contest === null) memory.learn({ kind: 'warningOver', of: told });
-      if (contest?.by == null || memory.now.warned.has(told)) continue;
+      const warned = memory.now.warned.has(told);
+      if (warned && contest === null) memory.learn({ kind: 'warningOver', of: told });
+      if (contest?.by == null || warned) continue;
       memory.learn({ kind: 'warned', of: told });
       const { key } = o.group.spec.label;
       const message = `another client keeps changing the label ${key} or the annotations of pod ${pod.name} (${contest.by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;

@@ -64,9 +64,13 @@ function lostOwner({ writtenUnder }: GroupMemory, { uid, owner }: Pod): boolean 
   return before !== undefined && before !== owner?.uid;
 }
 
-/** A group that was edited since it was stopped goes on: pods that had been released by then do not count again. */
-export function labelStop(group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): LabelStop | null {
-  const accepted = acceptedReleases(group, memory, pods);
+/** A group that was edited since it was stopped goes on: pods that had been released by then (`accepted`) do not count again. */
+export function labelStop(
+  group: LeaderGroup,
+  memory: GroupMemory,
+  pods: readonly ObservedPod[],
+  accepted: ReadonlySet<PodUid>,
+): LabelStop | null {
   const fresh = releasesOf(group, memory, pods).filter(({ pod }) => !accepted.has(pod.uid));
   return labelStopOf(group, pods, fresh, saidBefore(group));
 }

@@ -1,4 +1,5 @@
 /** Puts together everything that one decision about a group rests on. Reads memory only: no request is sent here. */
+import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -10,22 +11,28 @@ import { holderAmong } from '../../election/sessions.ts';
 import { fencingVersion, verificationOf, versionOf } from '../../election/trust.ts';
 import { groupKey, type Store } from '../cache/store.ts';
 import { lockDeadlineMs } from './lock-deadline.ts';
-import { type GroupMemory, newer } from './memory.ts';
+import type { GroupMemory } from './memory.ts';
 import { acceptedReleases, labelStop } from './observe-owners.ts';
 import { observePods, podsKnown } from './observe-pods.ts';
 import type { Owners } from './owners.ts';
 import { blockingRefusal } from './refusals.ts';
-import { type Outcome, remember } from './remember.ts';
+import type { Observed } from './remember.ts';
 import { isMember, type Rivals, rivalsOf } from './rivals.ts';
+import { type Shown, stillNewer } from './shown.ts';
 import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
 
-/** `learnt`: what the memory is to be told of it. */
-export type Looked = { readonly observation: Observation; readonly learnt: readonly Outcome[] };
+/** What an observation begins with. As an outcome it tells the memory what is void by now. */
+export type Sight = View & Shown & { readonly sessions: readonly MemberSession[] };
+
+/** `observed`: what the memory is to be told of it. */
+export type Looked = { readonly observation: Observation; readonly observed: Observed };
 
 /** Nothing is written here: what an observation brings for the memory is handed back with it. */
 export type Observer = {
-  /** Everything that a plan rests on. */
-  all(group: LeaderGroup, memory: GroupMemory): Looked;
+  /** What is shown of the group as the watch has delivered it. */
+  sight(group: LeaderGroup, memory: GroupMemory): Sight;
+  /** Everything that a plan rests on. `memory`: with the sight already learnt. */
+  all(sight: Sight, memory: GroupMemory): Looked;
   /**
    * What an answer of the gate rests on: the holder of the lock and its pod, whatever the number of members. Each part is as it is now,
    * but for the tokens on other pods, which are as the last pass saw them; `verified` says that a pass has found the record good.
@@ -36,18 +43,20 @@ export type Observer = {
 export function createObserver(options: ObserverOptions): Observer {
   const { store, sessionManager } = options;
   return {
-    all: (cached, before) => {
-      const view = viewOf(options, cached, before);
+    sight: (cached, memory) => {
+      const view = viewOf(options, cached, memory);
       const sessions = sessionManager.of(groupKey(view.group));
-      const known = podsKnown(options, view, before);
-      const shown = { kind: 'shown', ...view, cached, pods: known, outageOver: outageOver(view, sessions) } as const;
-      const memory = remember(before, shown);
-      const rivals = rivalsOf(store, view.group, memory.goneRivals);
-      const pods = observePods(options, view, { memory, rivals }, known);
-      const o = observation(options, view, memory, { rivals, sessions, pods });
-      const accepted = acceptedReleases(view.group, memory, pods);
-      const observed = { kind: 'observed', highestObserved: o.highestObserved, acceptedReleases: accepted } as const;
-      return { observation: o, learnt: [shown, observed] };
+      const pods = podsKnown(options, view, memory);
+      return { kind: 'shown', ...view, cached, pods, sessions, outageOver: outageOver(view, sessions) };
+    },
+    all: (sight, memory) => {
+      const { group, sessions } = sight;
+      const rivals = rivalsOf(store, group, memory.goneRivals);
+      const pods = observePods(options, sight, { memory, rivals }, sight.pods);
+      const accepted = acceptedReleases(group, memory, pods);
+      const o = observation(options, sight, memory, { rivals, sessions, pods, accepted });
+      const { highestObserved } = o;
+      return { observation: o, observed: { kind: 'observed', highestObserved, acceptedReleases: accepted } };
     },
     holder: (cached, memory) => {
       const view = viewOf(options, cached, memory);
@@ -98,13 +107,15 @@ type Members = {
   readonly rivals: Rivals;
   readonly sessions: readonly MemberSession[];
   readonly pods: readonly ObservedPod[];
+  /** Uids of released pods that count no more. */
+  readonly accepted: ReadonlySet<PodUid>;
 };
 
 function observation(
   options: ObserverOptions,
   view: View,
   memory: GroupMemory,
-  { rivals, sessions, pods }: Members,
+  { rivals, sessions, pods, accepted }: Members,
 ): Observation {
   const { nowMs, group, ownership, lock, outageSinceMs } = view;
   const keys = options.locks.keysOf(group);
@@ -126,7 +137,7 @@ function observation(
     holderSession: (lock?.session && memory.externalHolders.get(lock.session)) || null,
     ...readSince(memory, lock),
     groupKnown: memory.groupKnown,
-    labelStop: labelStop(group, memory, pods),
+    labelStop: labelStop(group, memory, pods, accepted),
     labelReaders: labelReaders(options.owners, group),
     ...overlap(rivals, memory, pods),
     lockKeyProblem: options.lockKeyProblem(group),
@@ -164,8 +175,7 @@ const CONFIRMED_MS = 1000;
 function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
   if (memory.finalizerOff)
     return { ...cached, deleting: true, finalizers: cached.finalizers.filter((each) => each !== FINALIZER) };
-  const known = memory.newerGroup;
-  return known !== null && known.uid === cached.uid && newer(known, cached) ? known : cached;
+  return stillNewer(memory, cached) ?? cached;
 }
 
 function outageOver({ lock, outageSinceMs, ownership, nowMs }: View, sessions: readonly MemberSession[]): boolean {

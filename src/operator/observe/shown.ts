@@ -24,10 +24,9 @@ export type Shown = {
 /** What is left of the memory. What the watch has caught up with need not be remembered. */
 export function sinceShown(memory: GroupMemory, shown: Shown): GroupMemory {
   const { nowMs, cached, group, lock, outageOver } = shown;
-  const known = memory.newerGroup;
   return {
     ...forPods(memory, shown),
-    newerGroup: known !== null && known.uid === cached.uid && newer(known, cached) ? known : null,
+    newerGroup: stillNewer(memory, cached),
     listed: listedAt(memory, lock),
     deletionSeenMs: memory.deletionSeenMs ?? (group.deleting ? nowMs : null),
     externalHolders: entriesThat(memory.externalHolders, (id) => id === lock?.session),
@@ -35,6 +34,10 @@ export function sinceShown(memory: GroupMemory, shown: Shown): GroupMemory {
     outageReported: memory.outageReported && !outageOver,
   };
 }
+
+/** The group as our own writes have left it, until the watch has caught up; null: it has, or it shows another group. */
+export const stillNewer = ({ newerGroup: known }: GroupMemory, cached: LeaderGroup): LeaderGroup | null =>
+  known !== null && known.uid === cached.uid && newer(known, cached) ? known : null;
 
 /** null: none was made at this version of the lock. */
 export const listedAt = ({ listed }: GroupMemory, lock: LockView | null): GroupMemory['listed'] =>

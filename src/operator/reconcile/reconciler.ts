@@ -134,8 +134,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function settle(key: string, group: LeaderGroup, memory: Memory, sinceMs: MonotonicMs): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
       if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
-      const { observation: o, learnt } = observe.all(group, memory.now);
-      for (const outcome of learnt) memory.learn(outcome);
+      const sight = observe.sight(group, memory.now);
+      memory.learn(sight);
+      const { observation: o, observed } = observe.all(sight, memory.now);
+      memory.learn(observed);
       const planned = plan(o);
       if (planned.kind === 'idle') return await rest(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);

@@ -6,7 +6,7 @@ import { formatRecord } from '../../../../src/election/record.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
 import { createObserver } from '../../../../src/operator/observe/observe.ts';
-import { createMemory, type Memory } from '../../../../src/operator/observe/remember.ts';
+import { createMemory, type Memory, remember } from '../../../../src/operator/observe/remember.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
 import { aRecord, FENCE, LOCK_KEY } from '../../../support/builders-election.ts';
@@ -62,8 +62,10 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
 
   /** As a pass does. */
   function look(changed: Memory = memory, of = group): Observation {
-    const { observation, learnt } = observe.all(of, changed.now);
-    for (const outcome of learnt) changed.learn(outcome);
+    const sight = observe.sight(of, changed.now);
+    changed.learn(sight);
+    const { observation, observed } = observe.all(sight, changed.now);
+    changed.learn(observed);
     return observation;
   }
   return {
@@ -316,7 +318,9 @@ describe('an observation', () => {
     memory.learn({ kind: 'podsListed', version: 'of another lock', pods: [] });
     memory.learn({ kind: 'groupChanged', group: aGroup({ uid: 'earlier' }) });
     const before = frozen(memory.now);
-    expect(observe.all(aGroup(), before).learnt.map(({ kind }) => kind)).toEqual(['shown', 'observed']);
+    const sight = observe.sight(aGroup(), before);
+    const { observed } = observe.all(sight, frozen(remember(before, sight)));
+    expect([sight.kind, observed.kind]).toEqual(['shown', 'observed']);
     expect(observe.holder(aGroup(), before).lock).toBeNull();
     expect(memory.now).toBe(before);
     look();

@@ -18,7 +18,21 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
   store.groupChanged(null, parsed);
   const reconciler = createReconciler({
     store,
-    observe: { all: () => ({ observation: anObservation(seen), learnt: [] }), holder: () => anObservation(seen) },
+    observe: {
+      sight: (cached) => ({
+        kind: 'shown',
+        ...anObservation(),
+        cached,
+        pods: [],
+        outageSinceMs: null,
+        outageOver: true,
+      }),
+      all: () => ({
+        observation: anObservation(seen),
+        observed: { kind: 'observed', highestObserved: 0, acceptedReleases: new Set() },
+      }),
+      holder: () => anObservation(seen),
+    },
     executor: {} as ReconcilerOptions['executor'],
     announcer: { executed: () => undefined, settled: () => undefined, deleted: () => undefined },
     writeStatus: () => Promise.resolve(null),

@@ -4,6 +4,12 @@ import type { PodRef } from '../api/pod.ts';
 import { type Action, actionsOf, type FencingTarget, nextHolder, type Plan } from './actions.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 
+/** What a fencing patch makes of the label (null: it comes off); undefined: the label stays as it is. */
+export function labelAfter({ label }: FencingTarget, follower: string | null): string | null | undefined {
+  if (label === 'keep' || label === 'foreign') return undefined;
+  return label === 'follower' ? follower : null;
+}
+
 /** What is left of an action whose writes do not depend on one another. */
 export function withoutPods<Some extends Action>(action: Some, uids: ReadonlySet<PodUid>): readonly Some[] {
   const left = <T extends { readonly pod: PodRef }>(all: readonly T[]): readonly T[] =>
@@ -30,16 +36,15 @@ export const writesOf = (o: Observation, plan: Plan): readonly ObservedPod[] =>
 export function labelWrites(o: Observation, action: Action, next: PodUid | null): readonly ObservedPod[] {
   const { key, leader, follower } = o.group.spec.label;
   const known = new Map(o.pods.map((observed) => [observed.pod.uid, observed]));
-  const changed = (uid: PodUid, to: string | null): readonly ObservedPod[] => {
+  const changed = (uid: PodUid, to: string | null | undefined): readonly ObservedPod[] => {
     const observed = known.get(uid);
-    return observed === undefined || (observed.pod.labels[key] ?? null) === to ? [] : [observed];
+    const stays = to === undefined || (observed?.pod.labels[key] ?? null) === to;
+    return observed === undefined || stays ? [] : [observed];
   };
-  const after = ({ label }: FencingTarget): string | null => (label === 'follower' ? follower : null);
-  const writes = ({ label }: FencingTarget): boolean => label === 'follower' || label === 'remove';
   if (action.do === 'promote') return next === null ? [] : changed(next, leader);
   if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
   if (action.do === 'cleanUp')
     return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
   if (action.do !== 'fence' || action.because === 'silence') return [];
-  return action.targets.flatMap((target) => (writes(target) ? changed(target.pod.uid, after(target)) : []));
+  return action.targets.flatMap((target) => changed(target.pod.uid, labelAfter(target, follower)));
 }

@@ -8,18 +8,13 @@ import type { Observation } from './observation.ts';
 /** `null` verdicts leave the conditions as they stand: nothing was learnt that people should see. */
 export const nothing = (reason: string, againMs: number | null = null): Idle => ({
   kind: 'idle',
-  cause: null,
-  reason,
-  verdict: null,
+  ...quietly(reason),
   againMs,
 });
 
 export const rest = (verdict: Verdict, againMs: number | null = null): Idle => ({
-  kind: 'idle',
-  cause: null,
-  reason: 'nothing to do',
+  ...nothing('nothing to do', againMs),
   verdict,
-  againMs,
 });
 
 /** Reads or preparations after which the group is looked at again at once. */

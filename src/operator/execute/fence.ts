@@ -4,6 +4,7 @@ import { fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../../api/names.t
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { FencingTarget } from '../../election/actions.ts';
 import { labelled } from '../../election/candidates.ts';
+import { labelAfter } from '../../election/label-writes.ts';
 import { tokenOf } from '../../election/token.ts';
 import { fencingVersion } from '../../election/trust.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
@@ -60,9 +61,11 @@ function refusedFencing(run: Run, because: string, message: string): Step {
 }
 
 /** Label off AND a value never used before, in one patch: it always changes the pod, so it voids every promotion under way. */
-function fencingPatch(run: Run, { label }: FencingTarget): MetadataPatch {
+function fencingPatch(run: Run, target: FencingTarget): MetadataPatch {
   const { key, follower } = run.group.spec.label;
-  const labels = label === 'keep' || label === 'foreign' ? {} : { [key]: label === 'follower' ? follower : null };
+  const { label } = target;
+  const after = labelAfter(target, follower);
+  const labels = after === undefined ? {} : { [key]: after };
   const value = run.ports.random.unique();
   return { labels, annotations: { [fencedAnnotation(run.group.name)]: label === 'keep' ? LABEL_KEPT + value : value } };
 }

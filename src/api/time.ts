@@ -2,6 +2,9 @@
 
 const RFC_3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
+/** RFC 3339 in whole seconds, as Kubernetes writes times. */
+export const timeTextOf = (epochMs: number): string => new Date(epochMs).toISOString().replace(/\.\d+Z$/, 'Z');
+
 /** JavaScript alone takes the 30th of February and 24:00, and makes another day of them. */
 export function isTime(text: string): boolean {
   const local = RFC_3339.exec(text)?.[1];

@@ -9,8 +9,8 @@ import { tokenOf } from '../../election/token.ts';
 import { fencingVersion } from '../../election/trust.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
-import { writeRefusal } from '../observe/refusals.ts';
-import { AT_ONCE, type Refused, repaired } from './patches.ts';
+import { type Refused, writeRefusal } from '../observe/refusals.ts';
+import { AT_ONCE, noteRefused, repaired } from './patches.ts';
 import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 export async function fenceAll(run: Run, targets: readonly FencingTarget[], because: string): Promise<Step> {
@@ -47,11 +47,7 @@ function refuseFencing(run: Run, { name, uid }: PodRef, outcome: Refused): void 
   const about = { what, pod: before?.pod ?? null, generation: run.group.generation };
   const refusal = writeRefusal(ports.clock, memory.now.fencingRefusals.get(uid), outcome, about);
   memory.learn({ kind: 'fencingRefused', uid, refusal });
-  run.facts.push({
-    kind: 'refused',
-    pod: name,
-    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
-  });
+  noteRefused(run, name, what, outcome);
 }
 
 /** Where the group can be Stalled the next plan says so; the others wait as long as that would. */

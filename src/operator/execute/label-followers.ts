@@ -2,8 +2,8 @@
 import type { LabelFollowers, PodVersion } from '../../election/actions.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
-import { writeRefusal } from '../observe/refusals.ts';
-import { AT_ONCE, latestVersion, patched, type Refused } from './patches.ts';
+import { type Refused, writeRefusal } from '../observe/refusals.ts';
+import { AT_ONCE, latestVersion, noteRefused, patched } from './patches.ts';
 import { OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 export async function labelFollowers(run: Run, { follower, pods }: LabelFollowers): Promise<Step> {
@@ -29,8 +29,7 @@ function refuseFollowers(run: Run, refusals: readonly { readonly pod: string; re
   const about = { what, pod: null, generation: group.generation };
   const refusal = writeRefusal(ports.clock, memory.now.followersRefused, outcome, about);
   memory.learn({ kind: 'followersLabelled', refusal });
-  const message = `the API server refuses ${what} (${outcome.status}): ${outcome.message}`;
-  run.facts.push({ kind: 'refused', pod, message });
+  noteRefused(run, pod, what, outcome);
 }
 
 /** Followers' labels are a convenience: that they are refused must not unsettle a group that is led. */

@@ -2,6 +2,7 @@
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { PodVersion } from '../../election/actions.ts';
 import type { WriteOutcome } from '../../ports/kubernetes.ts';
+import { type Refused, refusalWords } from '../observe/refusals.ts';
 import { again, failed, notePod, noteWritten, OK, type Run, type Step } from './run.ts';
 
 /** Fencing patches of one action do not depend on each other; so many go at a time. */
@@ -40,4 +41,7 @@ export function repaired({ memory, ports }: Run, { uid }: Pod): void {
   ports.repaired();
 }
 
-export type Refused = Extract<WriteOutcome<unknown>, { kind: 'refused' }>;
+/** People are to hear of it. */
+export function noteRefused(run: Run, pod: string, what: string, outcome: Refused): void {
+  run.facts.push({ kind: 'refused', pod, message: refusalWords(what, outcome) });
+}

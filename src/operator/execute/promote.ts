@@ -4,8 +4,8 @@ import type { PodVersion, Promote } from '../../election/actions.ts';
 import { labelled } from '../../election/candidates.ts';
 import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
-import { writeRefusal } from '../observe/refusals.ts';
-import { latestVersion, type Refused, repaired, reread } from './patches.ts';
+import { type Refused, writeRefusal } from '../observe/refusals.ts';
+import { latestVersion, noteRefused, repaired, reread } from './patches.ts';
 import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
 
 /**
@@ -53,11 +53,7 @@ function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused, 
   const about = { what, pod, generation: run.group.generation };
   const refusal = writeRefusal(ports.clock, promotionRefusals.get(uid), outcome, about);
   memory.learn({ kind: 'promotionRefused', uid, refusal, first });
-  run.facts.push({
-    kind: 'refused',
-    pod: name,
-    message: `the API server refuses ${what} (${outcome.status}): ${outcome.message}`,
-  });
+  noteRefused(run, name, what, outcome);
 }
 
 /** It led before this plan, and lacks what its promotion wrote although nothing of ours has fenced it. */

@@ -5,6 +5,7 @@ import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { tokenAnnotation } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
+import { timeTextOf } from '../../api/time.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import { labelled } from '../../election/candidates.ts';
 import type { Contest, Observation, ObservedPod } from '../../election/observation.ts';
@@ -12,23 +13,29 @@ import type { Clock } from '../../ports/clock.ts';
 import type { WriteOutcome } from '../../ports/kubernetes.ts';
 import { type GroupMemory, type Repairs, refusedAgain, type WriteRefusal } from './memory.ts';
 
+export type Refused = Extract<WriteOutcome<unknown>, { kind: 'refused' }>;
+
 /** Whatever has changed, a refused write is not repeated before this. */
 const AT_LEAST_MS = 1000;
+
+/** What was refused, in the refuser's own words. */
+export const refusalWords = (what: string, { status, message }: Refused): string =>
+  `the API server refuses ${what} (${status}): ${message}`;
 
 /** As `refusedAgain`, in the refuser's own words and with the time of the next try. `pod`: null where it is not known any more. */
 export function writeRefusal(
   clock: Clock,
   previous: WriteRefusal | null | undefined,
-  { status, message }: Extract<WriteOutcome<unknown>, { kind: 'refused' }>,
+  outcome: Refused,
   about: { readonly what: string; readonly pod: Pod | null; readonly generation: number },
 ): WriteRefusal {
   const atMs = clock.nowMs();
   const next = refusedAgain(previous, '', atMs);
-  const retry = new Date(clock.wallMs() + next.retryAtMs - atMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const retry = timeTextOf(clock.wallMs() + next.retryAtMs - atMs);
   return {
     ...next,
-    message: `the API server refuses ${about.what} (${status}): ${message}; the operator retries at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
-    status,
+    message: `${refusalWords(about.what, outcome)}; the operator retries at ${retry}, or when the ${about.pod === null ? 'group' : 'pod'} changes`,
+    status: outcome.status,
     atMs,
     resourceVersion: about.pod?.resourceVersion ?? '',
     generation: about.generation,

@@ -5,6 +5,7 @@ import { EVENT_REASONS, type EventReason } from '../../api/event-reasons.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import { KIND } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
+import { timeTextOf } from '../../api/time.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import type { Plan } from '../../election/actions.ts';
 import { labelledPods } from '../../election/fencing.ts';
@@ -187,8 +188,7 @@ const isQuiet = (reason: ReadyReason): reason is (typeof QUIET)[number] =>
 
 type Transition = Omit<TransitionStatus, 'time' | 'reason'> & { readonly reason: TransitionCause };
 
-/** RFC 3339 in whole seconds, as Kubernetes writes times. */
-export const timeText = (clock: Clock): string => new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+export const timeText = (clock: Clock): string => timeTextOf(clock.wallMs());
 
 export const readyReason = (o: Observation): string =>
   o.group.status?.conditions.find(({ type }) => type === 'Ready')?.reason ?? '';

@@ -122,18 +122,25 @@ async function judge(mutant: Mutant | null): Promise<Verdict> {
     if (mutant !== null) await apply(mutant, dir);
     await mustLoad(mutant, dir);
     const begun = performance.now();
-    const first = killers.includes('unit') ? killedBefore.get(mutant?.id ?? '') : undefined;
-    for (const ask of [
-      ...(first === undefined ? [] : [() => vitest(dir, [first])]),
-      ...killers.map((killer) => () => run(killer, dir)),
-    ]) {
-      const by = await ask();
-      if (by !== null) return { by, seconds: (performance.now() - begun) / 1000 };
-    }
-    return null;
+    const by = (await askFirst(mutant, dir)) ?? (await askAll(dir));
+    return by === null ? null : { by, seconds: (performance.now() - begun) / 1000 };
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** Whoever killed it before. */
+async function askFirst(mutant: Mutant | null, dir: string): Promise<string | null> {
+  const first = killedBefore.get(mutant?.id ?? '');
+  return first !== undefined && killers.includes('unit') ? await vitest(dir, [first]) : null;
+}
+
+async function askAll(dir: string): Promise<string | null> {
+  for (const killer of killers) {
+    const by = await run(killer, dir);
+    if (by !== null) return by;
+  }
+  return null;
 }
 
 async function apply({ id, edits }: Mutant, dir: string): Promise<void> {

@@ -1,8 +1,8 @@
 /** docs/reference/conditions.md: every reason of a condition, and of a pod that cannot lead. */
+
 import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';
 import { INELIGIBLE_REASONS } from '../../src/api/ineligible-reasons.ts';
-import { table } from '../markdown.ts';
-import { code } from './markdown.ts';
+import { code, table } from '../markdown.ts';
 import { wordTable } from './reasons.ts';
 
 const { Ready, Reconciling, Stalled, Paused } = CONDITION_REASONS;

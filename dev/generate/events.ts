@@ -1,8 +1,9 @@
 /** docs/reference/events.md: every event, and every cause of a change of leader. */
+
 import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';
 import { EVENT_REASONS, OWN_EVENTS, READY_EVENTS } from '../../src/api/event-reasons.ts';
 import { TRANSITION_CAUSES } from '../../src/api/transition-causes.ts';
-import { code } from './markdown.ts';
+import { code } from '../markdown.ts';
 import { wordTable } from './reasons.ts';
 
 const type = { header: 'type', of: (event: { readonly type: string }): string => event.type };

@@ -1,7 +1,8 @@
 /** docs/reference/metrics.md: every metric, and when somebody should be told. */
+
 import { METRICS } from '../../src/http/metric-registry.ts';
-import { table } from '../markdown.ts';
-import { cell, code, linked } from './markdown.ts';
+import { cell, code, table } from '../markdown.ts';
+import { linked } from './links.ts';
 
 type Metric = {
   readonly type: string;

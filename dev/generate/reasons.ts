@@ -1,7 +1,8 @@
 /** Tables of words with their sentences. */
+
 import type { Explained } from '../../src/api/explained.ts';
-import { table } from '../markdown.ts';
-import { cell, code, linked } from './markdown.ts';
+import { cell, code, table } from '../markdown.ts';
+import { linked } from './links.ts';
 
 const sentence = (text = ''): string => cell(linked(text));
 

@@ -1,8 +1,7 @@
 /** docs/reference/leadergroup.md: every field of spec and status in tables, and the rules that a group is refused by. */
-import { table } from '../markdown.ts';
+import { cell, code, table } from '../markdown.ts';
 import { specSchema, statusSchema } from './crd.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { cell, code } from './markdown.ts';
 
 type Field = { readonly path: string; readonly schema: JsonSchema; readonly required: boolean };
 

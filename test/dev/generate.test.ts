@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { specSchema, statusSchema } from '../../dev/generate/crd.ts';
 import type { JsonSchema } from '../../dev/generate/json-schema.ts';
-import { linked } from '../../dev/generate/markdown.ts';
+import { linked } from '../../dev/generate/links.ts';
 import { reference } from '../../dev/generate/reference.ts';
 import { outOfDate, products } from '../../dev/generate.ts';
 import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';

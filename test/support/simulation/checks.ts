@@ -319,9 +319,8 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
   };
   loop.after(0, look);
   return {
-    owner: (session: string, fromMs: number): boolean => {
-      return (since.get(replicaOf(session)) ?? Number.POSITIVE_INFINITY) <= fromMs;
-    },
+    owner: (session: string, fromMs: number): boolean =>
+      (since.get(replicaOf(session)) ?? Number.POSITIVE_INFINITY) <= fromMs,
     /** It has known for long enough that the bucket is its own: news of that may take as long as Consul is hard to reach. */
     knew: (session: string, bucket: string): boolean => {
       const sinceMs = known.get(replicaOf(session))?.get(bucket)?.sinceMs ?? Number.POSITIVE_INFINITY;

@@ -1073,6 +1073,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'taken-past-the-deadline-not-looked-at',
+    promises: ['I9'],
+    attacks: [],
+    what: 'what a replica past its deadline takes is looked at only when a watch tells of it, which may hang',
+    edits: [edit(FOLLOW, 'if (!own.proven()) life.wakeSignal.ring();', '')],
+  },
+  {
     id: 'kept-label-not-known-as-ours',
     promises: ['I4'],
     attacks: [],

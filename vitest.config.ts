@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import lastLinesReporter from './test/support/last-lines.ts';
+import lastLinesReporter from './test/kit/rig/last-lines.ts';
 
 /** On machines of two cores: more clusters side by side would only take turns. */
 const CLUSTERS_AT_ONCE = 2;
@@ -10,7 +10,7 @@ const alone = ['failover', 'faults', 'real-node-remains', 'replicas', 'rest', 's
 );
 
 const onClusters = {
-  setupFiles: ['test/support/keep-setup.ts'],
+  setupFiles: ['test/kit/rig/keep-setup.ts'],
   testTimeout: 180_000,
   hookTimeout: 300_000,
 };

@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { memberUrl } from '../test/support/asking.ts';
-import { type Harness, startHarness } from '../test/support/harness.ts';
-import type { OperatorProcess } from '../test/support/operator-process.ts';
+import { memberUrl } from '../test/kit/rig/asking.ts';
+import { type Harness, startHarness } from '../test/kit/rig/harness.ts';
+import type { OperatorProcess } from '../test/kit/rig/operator-process.ts';
 import { script } from './command-line.ts';
 
 const GROUPS = 40;

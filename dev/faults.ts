@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { runFaults } from '../test/support/faults/run.ts';
+import { runFaults } from '../test/kit/rig/faults/run.ts';
 import { script, wholeNumber } from './command-line.ts';
 import { interruption } from './interruption.ts';
 

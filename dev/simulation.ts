@@ -6,9 +6,9 @@
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
-import { coverage } from '../test/support/simulation/coverage.ts';
-import { add, explain, sentence } from '../test/support/simulation/report.ts';
-import { type Outcome, runHistory } from '../test/support/simulation/run.ts';
+import { coverage } from '../test/kit/simulation/coverage.ts';
+import { add, explain, sentence } from '../test/kit/simulation/report.ts';
+import { type Outcome, runHistory } from '../test/kit/simulation/run.ts';
 import {
   codeHash,
   finish,
@@ -17,7 +17,7 @@ import {
   numbersLeft,
   type State,
   saveState,
-} from '../test/support/simulation/state.ts';
+} from '../test/kit/simulation/state.ts';
 import { script, wholeNumber } from './command-line.ts';
 
 const PROGRESS_MS = 5000;
@@ -101,7 +101,7 @@ async function work(next: () => number | null, done: (outcome: Outcome) => void)
 function oneWorker(first: number, next: () => number | null, done: (outcome: Outcome) => void): Promise<number | null> {
   if (codeHash(process.cwd()) !== state.code)
     throw new Error('the code has changed while histories of it ran; begin anew');
-  const worker = new Worker(new URL('../test/support/simulation/worker.ts', import.meta.url));
+  const worker = new Worker(new URL('../test/kit/simulation/worker.ts', import.meta.url));
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
   let given = 1;
   worker.on('message', (outcome: Outcome) => {

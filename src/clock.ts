@@ -10,7 +10,8 @@ const after: Clock['after'] = (delayMs, callback) => {
   return () => clearTimeout(timer);
 };
 
-const sleep: Clock['sleep'] = (delayMs, signal) => {
+/** As the Clock port says, on any `after`; the signal keeps nothing of a sleep that is over. */
+export function sleepOn(on: Clock['after'], delayMs: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   if (signal.aborted) {
     reject(signal.reason);
@@ -20,19 +21,19 @@ const sleep: Clock['sleep'] = (delayMs, signal) => {
     cancel();
     reject(signal.reason);
   };
-  const cancel = after(delayMs, () => {
+  const cancel = on(delayMs, () => {
     signal.removeEventListener('abort', abort);
     resolve();
   });
   signal.addEventListener('abort', abort, { once: true });
   return promise;
-};
+}
 
 export const createClock = (): Clock => ({
   nowMs: () => performance.now(),
   wallMs: () => wallMs(Date.now()),
   after,
-  sleep,
+  sleep: (delayMs, signal) => sleepOn(after, delayMs, signal),
 });
 
 export const createRandom = (): Random => ({

@@ -6,7 +6,7 @@
 import { expect, it } from 'vitest';
 import type { SessionId } from '../../src/api/ids.ts';
 import { type Consul, ConsulError, type KvEntry, type TxnOp, type TxnResult } from '../../src/ports/consul.ts';
-import { sessionId } from '../support/ids.ts';
+import { sessionId } from '../kit/fakes/ids.ts';
 
 export type ContractConsul = {
   readonly consul: Consul;

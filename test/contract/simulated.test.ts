@@ -1,15 +1,15 @@
 /** The simulated servers keep the contract that the real ones keep (test/integration/contract.test.ts). */
 import { afterAll, describe } from 'vitest';
-import { aGroup, aPod } from '../support/builders.ts';
-import { createFakeClock } from '../support/model/fake-clock.ts';
-import { createLink } from '../support/model/link.ts';
-import { createWorldApiServer } from '../support/model/world-api-server.ts';
-import { createWorldConsul } from '../support/model/world-consul.ts';
-import { createLoop } from '../support/simulation/loop.ts';
-import { createWire } from '../support/simulation/network.ts';
-import { createProcess } from '../support/simulation/process.ts';
-import { stream } from '../support/simulation/random.ts';
-import { createListWatch } from '../support/simulation/watches.ts';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { createFakeClock } from '../kit/fakes/clock.ts';
+import { createLink } from '../kit/model/link.ts';
+import { createWorldApiServer } from '../kit/model/world-api-server.ts';
+import { createWorldConsul } from '../kit/model/world-consul.ts';
+import { createLoop } from '../kit/simulation/loop.ts';
+import { createWire } from '../kit/simulation/network.ts';
+import { createProcess } from '../kit/simulation/process.ts';
+import { stream } from '../kit/simulation/random.ts';
+import { createListWatch } from '../kit/simulation/watches.ts';
 import { type ContractConsul, consulContract } from './consul.ts';
 import { type ContractApiServer, kubernetesContract } from './kubernetes.ts';
 

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Scenario } from '../support/simulation/acts.ts';
-import { openStage, type Stage } from '../support/simulation/stage.ts';
+import type { Scenario } from '../kit/simulation/acts.ts';
+import { openStage, type Stage } from '../kit/simulation/stage.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const page = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');

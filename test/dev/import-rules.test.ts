@@ -75,7 +75,7 @@ describe('the import rules', () => {
     ['src/operator/a.ts', 'src/main.ts'],
     ['src/http/a.ts', 'src/operator/operator.ts'],
     ['src/http/gate/a.ts', 'src/operator/gate/gate.ts'],
-    ['src/operator/a.ts', 'test/support/builders.ts'],
+    ['src/operator/a.ts', 'test/kit/builders.ts'],
     ['src/main.ts', 'dev/steps.ts'],
     ['src/operator/a.ts', 'src/election/../http/server.ts'],
     ['src/operator/a.ts', 'src/a-new-folder/a.ts'],

@@ -79,7 +79,7 @@ describe('a reason that a table explains', () => {
 
 type Registry = { readonly words: readonly string[]; readonly seenBy: readonly string[] };
 
-const ELECTION = ['test/unit/election/reasons.test.ts', 'test/support/builders-reasons.ts'];
+const ELECTION = ['test/unit/election/reasons.test.ts', 'test/kit/fakes/builders-reasons.ts'];
 
 /** Every registry, and where the test is that sees each of its words. */
 const REGISTRIES: Readonly<Record<string, Registry>> = {

@@ -3,16 +3,16 @@
  * tells who was heard. Over more than twenty faults nobody is notified twice, and nobody but the leader is heard.
  */
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
-import { assertKept } from '../support/checker.ts';
-import { type Cost, tableOf } from '../support/e2e/costs.ts';
-import { acceptedOfNonLeaders } from '../support/e2e/deliveries.ts';
-import { faultsOf, isWanted } from '../support/e2e/faults.ts';
-import { longestLateMs, reignsOf, unexplained, wrongAnswers, wrongSpells } from '../support/e2e/routing.ts';
-import { befall } from '../support/e2e/run.ts';
-import { openSite, type Site } from '../support/e2e/site.ts';
-import { GROUP, openStory, type Story, TICK_MS } from '../support/e2e/story.ts';
-import { acceptedPerTick } from '../support/notifiers.ts';
-import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts';
+import { assertKept } from '../kit/checker/checker.ts';
+import { type Cost, tableOf } from '../kit/rig/e2e/costs.ts';
+import { acceptedOfNonLeaders } from '../kit/rig/e2e/deliveries.ts';
+import { faultsOf, isWanted } from '../kit/rig/e2e/faults.ts';
+import { longestLateMs, reignsOf, unexplained, wrongAnswers, wrongSpells } from '../kit/rig/e2e/routing.ts';
+import { befall } from '../kit/rig/e2e/run.ts';
+import { openSite, type Site } from '../kit/rig/e2e/site.ts';
+import { GROUP, openStory, type Story, TICK_MS } from '../kit/rig/e2e/story.ts';
+import { acceptedPerTick } from '../kit/rig/notifiers.ts';
+import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../kit/rig/real-node.ts';
 
 /** Images may have to be built, and another checkout's tests may have the machine's real nodes. */
 const SITE_TIMEOUT_MS = MACHINE_TIMEOUT_MS + 300_000;

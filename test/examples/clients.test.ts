@@ -22,7 +22,7 @@ import {
   type Says,
   startFakeGate,
   UID,
-} from './fake-gate.ts';
+} from '../kit/fakes/gate-server.ts';
 
 const CLIENTS = join(import.meta.dirname, '../../examples/clients');
 const SOON = { timeout: 20_000, interval: 20 };

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { freePort } from '../support/ports.ts';
-import { grant, run, type Says, startFakeGate, UID } from './fake-gate.ts';
+import { grant, run, type Says, startFakeGate, UID } from '../kit/fakes/gate-server.ts';
+import { freePort } from '../kit/rig/ports.ts';
 
 const NOTIFIER = join(import.meta.dirname, '../../examples/notifier/notifier.ts');
 const SOON = { timeout: 20_000, interval: 20 };

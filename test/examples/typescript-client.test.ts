@@ -3,7 +3,7 @@ import { getEventListeners, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createGate, type Term } from '../../examples/clients/typescript/index.ts';
-import { type FakeGate, grant, inTurn, late, no, startFakeGate, UID } from './fake-gate.ts';
+import { type FakeGate, grant, inTurn, late, no, startFakeGate, UID } from '../kit/fakes/gate-server.ts';
 
 const POD = { group: 'notifier', namespace: 'shop', pod: 'notifier-0', uid: UID };
 

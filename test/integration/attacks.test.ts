@@ -9,13 +9,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { noLeaderMoved } from '../support/checker.ts';
-import { type Harness, startHarness, tokenOn } from '../support/harness.ts';
-import type { LogLine } from '../support/operator-process.ts';
-import type { Hold, HoldMode } from '../support/proxy.ts';
-import { arrive, openStage, type Replica, type Stage, TOOK } from '../support/replicas.ts';
-import { consulRest } from '../support/rest.ts';
-import { LOCK_FLAGS } from '../support/world/consul.ts';
+import { noLeaderMoved } from '../kit/checker/checker.ts';
+import { type Harness, startHarness, tokenOn } from '../kit/rig/harness.ts';
+import type { LogLine } from '../kit/rig/operator-process.ts';
+import type { Hold, HoldMode } from '../kit/rig/proxy.ts';
+import { arrive, openStage, type Replica, type Stage, TOOK } from '../kit/rig/replicas.ts';
+import { consulRest } from '../kit/rig/rest.ts';
+import { LOCK_FLAGS } from '../kit/rig/world/consul.ts';
 
 let h: Harness;
 

@@ -3,10 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { installCrd } from '../support/crd.ts';
-import { type ConditionWish, type Harness, type StartOptions, startHarness } from '../support/harness.ts';
-import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
-import { consulRest, type Rest } from '../support/rest.ts';
+import { installCrd } from '../kit/rig/crd.ts';
+import { type ConditionWish, type Harness, type StartOptions, startHarness } from '../kit/rig/harness.ts';
+import type { LogLine, OperatorProcess } from '../kit/rig/operator-process.ts';
+import { consulRest, type Rest } from '../kit/rig/rest.ts';
 
 let h: Harness;
 let admin: Rest;

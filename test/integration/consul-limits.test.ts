@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { inParallel } from '../../src/operator/common/in-parallel.ts';
-import { type Harness, startHarness } from '../support/harness.ts';
-import type { OperatorProcess } from '../support/operator-process.ts';
-import { startConsulProxy } from '../support/proxy.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
+import { startConsulProxy } from '../kit/rig/proxy.ts';
 
 let h: Harness;
 let namespace: string;

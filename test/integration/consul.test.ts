@@ -14,7 +14,7 @@ import { ensureTools } from '../../dev/tools/index.ts';
 import type { SessionId } from '../../src/api/ids.ts';
 import { type ConsulClient, type ConsulOptions, type ConsulTls, createConsul } from '../../src/consul/consul.ts';
 import { ConsulError, type ConsulErrorKind, type TxnOp, type TxnRejection } from '../../src/ports/consul.ts';
-import { sessionId } from '../support/ids.ts';
+import { sessionId } from '../kit/fakes/ids.ts';
 
 const run = promisify(execFile);
 

@@ -13,8 +13,8 @@ import { PODS } from '../../src/kubernetes/objects/resources.ts';
 import { createListWatch } from '../../src/kubernetes/reflector/watch-transport.ts';
 import { type ContractConsul, consulContract } from '../contract/consul.ts';
 import { type ContractApiServer, kubernetesContract } from '../contract/kubernetes.ts';
-import { type Harness, startHarness } from '../support/harness.ts';
-import { noLog } from '../support/model/sinks.ts';
+import { noLog } from '../kit/model/sinks.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
 
 let h: Harness;
 let consul: ContractConsul;

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LeaderGroupStatus } from '../../src/api/leadergroup.ts';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
-import { type KeptCluster, startKeptCluster } from '../support/kept-cluster.ts';
-import { type Kubectl, kubectlOf } from '../support/kubectl.ts';
+import { type KeptCluster, startKeptCluster } from '../kit/rig/kept-cluster.ts';
+import { type Kubectl, kubectlOf } from '../kit/rig/kubectl.ts';
 
 type Spec = Readonly<Record<string, unknown>>;
 type Group = { readonly spec: Record<string, unknown>; readonly status?: unknown };

@@ -5,8 +5,8 @@ import { join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Cluster } from '../../dev/cluster/index.ts';
-import { type KeptCluster, startKeptCluster } from '../support/kept-cluster.ts';
-import { type Kubectl, kubectlOf } from '../support/kubectl.ts';
+import { type KeptCluster, startKeptCluster } from '../kit/rig/kept-cluster.ts';
+import { type Kubectl, kubectlOf } from '../kit/rig/kubectl.ts';
 
 let kept: KeptCluster | undefined;
 let kubectl: Kubectl;

@@ -1,9 +1,9 @@
 /** Many failovers on the real components: nobody is ever labelled beside another, and how long each takes. */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { openFloor } from '../support/baseline.ts';
-import { assertKept, type History, type WatchedPod } from '../support/checker.ts';
-import { type Harness, type Leading, startHarness } from '../support/harness.ts';
-import { consulRest } from '../support/rest.ts';
+import { assertKept, type History, type WatchedPod } from '../kit/checker/checker.ts';
+import { openFloor } from '../kit/rig/baseline.ts';
+import { type Harness, type Leading, startHarness } from '../kit/rig/harness.ts';
+import { consulRest } from '../kit/rig/rest.ts';
 
 let h: Harness;
 let namespace: string;

@@ -4,10 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { assertKept, DEFAULT_TOLERANCE_MS, noLeaderMoved, writesBy } from '../support/checker.ts';
-import { type Harness, type Leading, startHarness } from '../support/harness.ts';
-import type { OperatorProcess } from '../support/operator-process.ts';
-import type { Exchange } from '../support/proxy.ts';
+import { assertKept, DEFAULT_TOLERANCE_MS, noLeaderMoved, writesBy } from '../kit/checker/checker.ts';
+import { type Harness, type Leading, startHarness } from '../kit/rig/harness.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
+import type { Exchange } from '../kit/rig/proxy.ts';
 
 /** One whose operator reaches both servers through proxies, so that the moment of each renewal is known; one without. */
 let silent: Harness;

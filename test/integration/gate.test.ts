@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bucketName, bucketOf } from '../../src/election/keys.ts';
-import { askAllTheTime, askGate, memberUrl } from '../support/asking.ts';
-import { assertKept } from '../support/checker.ts';
-import { type Harness, startHarness } from '../support/harness.ts';
-import type { OperatorProcess } from '../support/operator-process.ts';
+import { assertKept } from '../kit/checker/checker.ts';
+import { askAllTheTime, askGate, memberUrl } from '../kit/rig/asking.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 
 const PODS = 3;
 /** 127.0.0.1 is where the replicas are, of which more connections are taken. Only Linux has all of 127/8. */

@@ -1,7 +1,7 @@
 /** What other people's clusters contain: workloads, policies and habits that the operator was not made for, on the real components. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Harness, startHarness } from '../support/harness.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
 
 let h: Harness;
 let namespace: string;

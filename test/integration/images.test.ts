@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ensureImages, type Images, whyNoTestsOfImages } from '../../dev/images/index.ts';
 import manifest from '../../package.json' with { type: 'json' };
-import { type UnpackedImage, unpackImage } from '../support/container.ts';
-import { freePort } from '../support/ports.ts';
-import { describeUnless } from '../support/real-node.ts';
+import { type UnpackedImage, unpackImage } from '../kit/rig/container.ts';
+import { freePort } from '../kit/rig/ports.ts';
+import { describeUnless } from '../kit/rig/real-node.ts';
 
 const why = await whyNoTestsOfImages();
 

@@ -1,8 +1,8 @@
 /** What people do to a group and its pods, and what becomes of leader, label, token, status and keys. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { assertKept, noLeaderMoved, sentence, type WatchedPod, writesBy } from '../support/checker.ts';
-import { type ConditionWish, type Harness, startHarness, tokenOn } from '../support/harness.ts';
+import { assertKept, noLeaderMoved, sentence, type WatchedPod, writesBy } from '../kit/checker/checker.ts';
+import { type ConditionWish, type Harness, startHarness, tokenOn } from '../kit/rig/harness.ts';
 
 let h: Harness;
 let namespace: string;

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { assertKept } from '../support/checker.ts';
-import { type ConditionWish, type Harness, startHarness } from '../support/harness.ts';
+import { assertKept } from '../kit/checker/checker.ts';
+import { type ConditionWish, type Harness, startHarness } from '../kit/rig/harness.ts';
 
 let h: Harness;
 let namespace: string;

@@ -4,10 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
-import { assertKept } from '../support/checker.ts';
-import { type Harness, startHarness } from '../support/harness.ts';
-import { acceptedPerTick, type Program, type Sink, startNotifier, startSink } from '../support/notifiers.ts';
-import type { OperatorProcess } from '../support/operator-process.ts';
+import { assertKept } from '../kit/checker/checker.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import { acceptedPerTick, type Program, type Sink, startNotifier, startSink } from '../kit/rig/notifiers.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 
 const PODS = ['notifier-0', 'notifier-1', 'notifier-2'];
 const TICK_MS = 200;

@@ -1,7 +1,7 @@
 /** Whoever waits for Ready goes on when there is a leader, not before: as kubectl sees it, with pods that a Deployment makes. */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type Harness, startHarness } from '../support/harness.ts';
-import { MERGE_PATCH } from '../support/rest.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import { MERGE_PATCH } from '../kit/rig/rest.ts';
 
 let h: Harness;
 let namespace: string;

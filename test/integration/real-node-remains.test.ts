@@ -9,10 +9,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Cluster, startCluster, stopCluster } from '../../dev/cluster/index.ts';
 import { signalProcess } from '../../dev/cluster/processes.ts';
 import type { Lock } from '../../dev/lock.mjs';
-import { kubectlOf } from '../support/kubectl.ts';
-import { type Machine, machineNow } from '../support/machine.ts';
-import { describeOnRealNodes, MACHINE_TIMEOUT_MS, takeMachine } from '../support/real-node.ts';
-import { realPodManifest } from '../support/real-pods.ts';
+import { kubectlOf } from '../kit/rig/kubectl.ts';
+import { type Machine, machineNow } from '../kit/rig/machine.ts';
+import { describeOnRealNodes, MACHINE_TIMEOUT_MS, takeMachine } from '../kit/rig/real-node.ts';
+import { realPodManifest } from '../kit/rig/real-pods.ts';
 
 describeOnRealNodes('Of a cluster with real nodes nothing remains on the machine', () => {
   let folder: string;

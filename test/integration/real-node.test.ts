@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startCluster } from '../../dev/cluster/index.ts';
 import { isFrozen } from '../../dev/cluster/processes.ts';
-import { type Harness, startHarness } from '../support/harness.ts';
-import { machineNow } from '../support/machine.ts';
-import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../support/real-node.ts';
-import { answerOf, answersUntil, answerTo, runPods, serve, untilReady } from '../support/real-pods.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import { machineNow } from '../kit/rig/machine.ts';
+import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../kit/rig/real-node.ts';
+import { answerOf, answersUntil, answerTo, runPods, serve, untilReady } from '../kit/rig/real-pods.ts';
 
 const TIMEOUT_MS = 20_000;
 

@@ -3,9 +3,9 @@
  * served again. How long that takes is printed.
  */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { assertKept, noLeaderMoved, sentence, writesBy } from '../support/checker.ts';
-import { type Harness, type Leading, startHarness } from '../support/harness.ts';
-import type { OperatorProcess } from '../support/operator-process.ts';
+import { assertKept, noLeaderMoved, sentence, writesBy } from '../kit/checker/checker.ts';
+import { type Harness, type Leading, startHarness } from '../kit/rig/harness.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 
 const GROUPS = Array.from({ length: 100 }, (_, at) => `group-${at}`);
 const PODS = 2;

@@ -1,9 +1,9 @@
 /** Nobody changes anything for a minute: nothing is written to Kubernetes, and Consul sees renewals and waiting reads only. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { writesBy } from '../support/checker.ts';
-import { type Harness, startHarness } from '../support/harness.ts';
-import type { Exchange } from '../support/proxy.ts';
+import { writesBy } from '../kit/checker/checker.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import type { Exchange } from '../kit/rig/proxy.ts';
 
 let h: Harness;
 let namespace: string;

@@ -1,8 +1,8 @@
 /** The operator, Consul and the API server go and come back, one at a time: no healthy leader loses its label. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { assertKept, noLeaderMoved, sentence } from '../support/checker.ts';
-import { type Harness, type Leading, startHarness } from '../support/harness.ts';
-import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
+import { assertKept, noLeaderMoved, sentence } from '../kit/checker/checker.ts';
+import { type Harness, type Leading, startHarness } from '../kit/rig/harness.ts';
+import type { LogLine, OperatorProcess } from '../kit/rig/operator-process.ts';
 
 let h: Harness;
 let namespace: string;

@@ -1,7 +1,7 @@
 /** An operator that may not read the controllers of pods, on the real ones. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Harness, startHarness } from '../support/harness.ts';
-import type { OperatorProcess } from '../support/operator-process.ts';
+import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 import {
   applyAll,
   brake,
@@ -10,7 +10,7 @@ import {
   startWithRights,
   takeOptionalRights,
   type WorkloadWish,
-} from '../support/workloads.ts';
+} from '../kit/rig/workloads.ts';
 
 let h: Harness;
 let namespace: string;

@@ -1,6 +1,6 @@
 /** Two minutes of faults of every kind on the real components, another seed each time. `npm run test:faults` does it for as long as one likes. */
 import { expect, it } from 'vitest';
-import { runFaults } from '../support/faults/run.ts';
+import { runFaults } from '../kit/rig/faults/run.ts';
 
 const MINUTES = 2;
 const SEED = Number(process.env['FAULTS_SEED'] ?? Math.floor(Math.random() * 1e6));

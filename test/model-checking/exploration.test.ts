@@ -4,7 +4,7 @@
  * back under their name.
  */
 import { describe, expect, it } from 'vitest';
-import { type Bounds, explore } from '../support/model-checking/explore.ts';
+import { type Bounds, explore } from '../kit/model/checking/explore.ts';
 
 const BUDGET = { blink: 2, recreate: 1, expire: 1, takeOver: 2, lostReply: 1, late: 1, crash: 1, inAll: 2 };
 const DEPTH = Number(process.env['EXPLORATION_DEPTH'] ?? 7);

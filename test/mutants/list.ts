@@ -19,7 +19,7 @@ const edit = (file: string, find: string, replace: string): Edit => ({ file: `sr
 
 /** A weakness of the simulated world: what it does not do to the operator, or does although no real world could. */
 const world = (file: string, find: string, replace: string): Edit => ({
-  file: `test/support/simulation/${file}`,
+  file: `test/kit/simulation/${file}`,
   find,
   replace,
 });

@@ -3,11 +3,11 @@
  * checked against the promises while it happens.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { aGroup, aPod } from '../support/builders.ts';
-import { settle } from '../support/model/fake-clock.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import type { Replica } from '../support/model/replica.ts';
-import { arrive, endLeadersSession, lockedFor, record, stall, timeOut, tokenOn } from '../support/model/stage.ts';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import type { Replica } from '../kit/model/replica.ts';
+import { arrive, endLeadersSession, lockedFor, record, stall, timeOut, tokenOn } from '../kit/model/stage.ts';
 
 let model: Model;
 

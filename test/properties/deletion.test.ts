@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { MAX_GRANT_MS } from '../../src/election/gate.ts';
 import { groupKeys } from '../../src/election/keys.ts';
 import { parseRecord } from '../../src/election/record.ts';
-import { aGroup, aPod, type GroupOverrides } from '../support/builders.ts';
-import { settle } from '../support/model/fake-clock.ts';
-import type { Fate } from '../support/model/link.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import { type Replica, SPACE } from '../support/model/replica.ts';
-import { trying } from '../support/model/seed.ts';
-import { stall } from '../support/model/stage.ts';
-import { actsOn, groupOn, walk } from '../support/model/walk.ts';
+import { aGroup, aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import type { Fate } from '../kit/model/link.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import { type Replica, SPACE } from '../kit/model/replica.ts';
+import { trying } from '../kit/model/seed.ts';
+import { stall } from '../kit/model/stage.ts';
+import { actsOn, groupOn, walk } from '../kit/model/walk.ts';
 
 async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
   const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })), group });

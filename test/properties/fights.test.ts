@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/api/pod.ts';
 import { groupKeys } from '../../src/election/keys.ts';
-import { aPod, type GroupOverrides } from '../support/builders.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import { type Replica, SPACE } from '../support/model/replica.ts';
-import { endLeadersSession, tokenOn } from '../support/model/stage.ts';
+import { aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import { type Replica, SPACE } from '../kit/model/replica.ts';
+import { endLeadersSession, tokenOn } from '../kit/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 

@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { LeaderGroup } from '../../src/api/leadergroup.ts';
 import { createGate, gateSignature } from '../../src/operator/gate/gate.ts';
 import { createChanges } from '../../src/operator/reconcile/changes.ts';
-import { aGroup, aPod } from '../support/builders.ts';
-import { aModel } from '../support/model/model.ts';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { aModel } from '../kit/model/model.ts';
 
 const selecting = (matchLabels: Readonly<Record<string, string>>) => ({ matchLabels, matchExpressions: [] });
 

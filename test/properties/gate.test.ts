@@ -1,10 +1,10 @@
 /** No two members hold a grant that has not run out (promise I10), whatever happens between a question and a hand-over. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { aPod } from '../support/builders.ts';
-import { settle } from '../support/model/fake-clock.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import type { Replica } from '../support/model/replica.ts';
-import { arrive, endLeadersSession, lockedFor, stall } from '../support/model/stage.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import type { Replica } from '../kit/model/replica.ts';
+import { arrive, endLeadersSession, lockedFor, stall } from '../kit/model/stage.ts';
 
 let model: Model;
 

@@ -1,9 +1,9 @@
 /** A session without a TTL, made by hand with the name of a member's, holds the lock: it is told of, and nothing runs hot. */
 import { expect, it } from 'vitest';
 import { syntheticNode } from '../../src/election/keys.ts';
-import { aPod } from '../support/builders.ts';
-import { aModel } from '../support/model/model.ts';
-import { SPACE } from '../support/model/replica.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { aModel } from '../kit/model/model.ts';
+import { SPACE } from '../kit/model/replica.ts';
 
 it.each([null, 'shared/cron'])(
   'a group waits for it and says so, and leads once it has ended: lockKey %s',

@@ -1,13 +1,13 @@
 /** Every pass, interrupted at every request in every way, is finished by the next owner, whatever it starts from. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AbsurdWorld, arbitraryWorld, buildAbsurd } from '../support/model/arbitraries.ts';
-import { settle } from '../support/model/fake-clock.ts';
-import type { Fate } from '../support/model/link.ts';
-import type { Model } from '../support/model/model.ts';
-import { wrongAtRest } from '../support/model/outcome.ts';
-import type { Replica } from '../support/model/replica.ts';
-import { trying } from '../support/model/seed.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import { type AbsurdWorld, arbitraryWorld, buildAbsurd } from '../kit/model/arbitraries.ts';
+import type { Fate } from '../kit/model/link.ts';
+import type { Model } from '../kit/model/model.ts';
+import { wrongAtRest } from '../kit/model/outcome.ts';
+import type { Replica } from '../kit/model/replica.ts';
+import { trying } from '../kit/model/seed.ts';
 
 /** One pass of a first owner, whose request number `at` meets `fate`. False: the pass has no such request. */
 async function interruptedPass(model: Model, at: number, fate: Fate): Promise<{ met: boolean; replica: Replica }> {

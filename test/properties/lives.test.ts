@@ -1,9 +1,9 @@
 /** A group that is deleted and made anew under its name, and caches that have not heard of it. */
 import { describe, expect, it } from 'vitest';
-import { aGroup, aPod } from '../support/builders.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import { bucketsOf, type Replica } from '../support/model/replica.ts';
-import { lockedFor, tokenOn } from '../support/model/stage.ts';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import { bucketsOf, type Replica } from '../kit/model/replica.ts';
+import { lockedFor, tokenOn } from '../kit/model/stage.ts';
 
 const members = ['a', 'b'] as const;
 const highest = (model: Model): number => Math.max(...members.map((name) => tokenOn(model, name)));

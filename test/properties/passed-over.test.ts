@@ -1,9 +1,9 @@
 /** A fencing patch that is refused is passed over only where no promotion of the pod can be under way (ADR 0013). */
 import { describe, expect, it } from 'vitest';
-import { aGroup, aPod } from '../support/builders.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import type { Replica } from '../support/model/replica.ts';
-import { arrive, lockedFor, stall, timeOut } from '../support/model/stage.ts';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import type { Replica } from '../kit/model/replica.ts';
+import { arrive, lockedFor, stall, timeOut } from '../kit/model/stage.ts';
 
 async function live(model: Model, owner: Replica, forMs: number): Promise<void> {
   const untilMs = model.clock.nowMs() + forMs;

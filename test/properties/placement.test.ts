@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { desiredOwners, placement } from '../../src/election/placement.ts';
 import type { LiveReplica } from '../../src/election/replicas.ts';
-import { sessionId, wallMs } from '../support/ids.ts';
+import { sessionId, wallMs } from '../kit/fakes/ids.ts';
 
 const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 40 });
 

@@ -1,12 +1,12 @@
 /** Policies, webhooks and limits refuse writes: what they say is told, and no refusal outlives what it was about. */
 import { describe, expect, it } from 'vitest';
 import type { MetadataPatch } from '../../src/ports/kubernetes.ts';
-import { aPod, type GroupOverrides } from '../support/builders.ts';
-import { settle } from '../support/model/fake-clock.ts';
-import type { HeldRequest } from '../support/model/link.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import type { Replica } from '../support/model/replica.ts';
-import { arrive, stall, timeOut } from '../support/model/stage.ts';
+import { aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import type { HeldRequest } from '../kit/model/link.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import type { Replica } from '../kit/model/replica.ts';
+import { arrive, stall, timeOut } from '../kit/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 

@@ -2,11 +2,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ConsulLossPolicy } from '../../src/api/leadergroup.ts';
-import { aPod } from '../support/builders.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import { MARGIN_MS, type Replica } from '../support/model/replica.ts';
-import { trying } from '../support/model/seed.ts';
-import { lockedFor, tokenOn } from '../support/model/stage.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import { MARGIN_MS, type Replica } from '../kit/model/replica.ts';
+import { trying } from '../kit/model/seed.ts';
+import { lockedFor, tokenOn } from '../kit/model/stage.ts';
 
 const TTL_MS = 30_000;
 

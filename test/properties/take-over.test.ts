@@ -1,8 +1,8 @@
 /** Replicas that do not own the bucket, or have only just got it, and what they must not do to a healthy leader (I7, I8). */
 import { describe, expect, it } from 'vitest';
 import type { ConsulLossPolicy } from '../../src/api/leadergroup.ts';
-import { aPod } from '../support/builders.ts';
-import { aModel } from '../support/model/model.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { aModel } from '../kit/model/model.ts';
 
 async function led(onConsulLoss: ConsulLossPolicy) {
   const pods = ['a', 'b', 'c'].map((name) => aPod({ name }));

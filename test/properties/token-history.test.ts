@@ -1,7 +1,7 @@
 /** The history in the status keeps a token that nothing else may remember. */
 import { expect, it } from 'vitest';
-import { aPod } from '../support/builders.ts';
-import { aModel } from '../support/model/model.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { aModel } from '../kit/model/model.ts';
 
 it('a leader that went without a successor leaves its token behind: Consul wiped and the pod gone, the next is higher', async () => {
   const model = aModel({ pods: [aPod({ name: 'a' })] });

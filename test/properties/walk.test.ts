@@ -1,9 +1,9 @@
 /** The promises after every single write, whatever everyone does in whatever order, and rest afterwards. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { wrongAtRest } from '../support/model/outcome.ts';
-import { trying } from '../support/model/seed.ts';
-import { actsOn, calm, groupOn, type Terrain, walk } from '../support/model/walk.ts';
+import { wrongAtRest } from '../kit/model/outcome.ts';
+import { trying } from '../kit/model/seed.ts';
+import { actsOn, calm, groupOn, type Terrain, walk } from '../kit/model/walk.ts';
 
 const TERRAINS: readonly (readonly [Terrain, number])[] = [
   ['own lock', 500],

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/api/pod.ts';
 import type { Workload } from '../../src/ports/kubernetes.ts';
-import { aGroup, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../support/builders.ts';
-import { settle } from '../support/model/fake-clock.ts';
-import { aModel, type Model } from '../support/model/model.ts';
-import type { Replica } from '../support/model/replica.ts';
+import { aGroup, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../kit/fakes/builders.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import type { Replica } from '../kit/model/replica.ts';
 
 const KEY = 'leadergroup.dev/role';
 const OWNER = aReplicaSet({ name: 'web-abc' });

@@ -6,12 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { syntheticNode } from '../../src/election/keys.ts';
-import { aGroup, aPod } from '../support/builders.ts';
-import { writeKubeconfig } from '../support/kubeconfig.ts';
-import { startOperator } from '../support/operator-process.ts';
-import { rawGroup, rawPod } from '../support/simulation/render.ts';
-import { answers } from './support/answers.ts';
-import { http, startAdversarialServer } from './support/server.ts';
+import { answers } from '../kit/fakes/adversarial/answers.ts';
+import { http, startAdversarialServer } from '../kit/fakes/adversarial/server.ts';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { writeKubeconfig } from '../kit/rig/kubeconfig.ts';
+import { startOperator } from '../kit/rig/operator-process.ts';
+import { rawGroup, rawPod } from '../kit/simulation/render.ts';
 
 const LIVES = 2;
 const LIFE_MS = 3000;

@@ -20,11 +20,11 @@ import { projectPod, terminationOf } from '../../src/kubernetes/objects/pod.ts';
 import { createLineReader } from '../../src/kubernetes/reflector/lines.ts';
 import { ListWatchError } from '../../src/kubernetes/reflector/list-watch.ts';
 import { readWatchEvent } from '../../src/kubernetes/reflector/watch-event.ts';
-import { aGroup, aLeader, aPod } from '../support/builders.ts';
-import { podUid, sessionId, wallMs } from '../support/ids.ts';
-import { trying } from '../support/model/seed.ts';
-import { rawGroup, rawPod } from '../support/simulation/render.ts';
-import { anything, bent, jsonText } from './support/values.ts';
+import { anything, bent, jsonText } from '../kit/fakes/adversarial/values.ts';
+import { aGroup, aLeader, aPod } from '../kit/fakes/builders.ts';
+import { podUid, sessionId, wallMs } from '../kit/fakes/ids.ts';
+import { trying } from '../kit/model/seed.ts';
+import { rawGroup, rawPod } from '../kit/simulation/render.ts';
 
 const RUNS = trying(1500);
 const POD = rawPod(aLeader(4, { name: 'a' }));

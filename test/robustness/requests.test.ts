@@ -5,8 +5,8 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { replicasRoute } from '../../src/http/replicas.ts';
 import { createServer } from '../../src/http/server.ts';
-import { trying } from '../support/model/seed.ts';
-import { aGate, GROUP, MEMBER } from '../unit/http/gate/support.ts';
+import { aGate, GROUP, MEMBER } from '../kit/fakes/gate.ts';
+import { trying } from '../kit/model/seed.ts';
 
 const RUNS = trying(150);
 /** Sent slowly or not at all, a request is waited for: the test ends the connection itself then. */

@@ -1,8 +1,8 @@
 /** A schedule across two lives of a group, with the real operator. */
 import { expect, it } from 'vitest';
-import { scenarioOf } from '../support/simulation/acts.ts';
-import { createChecks } from '../support/simulation/checks.ts';
-import { openStage, type Stage } from '../support/simulation/stage.ts';
+import { scenarioOf } from '../kit/simulation/acts.ts';
+import { createChecks } from '../kit/simulation/checks.ts';
+import { openStage, type Stage } from '../kit/simulation/stage.ts';
 
 const GROUP = {
   name: 'g0',

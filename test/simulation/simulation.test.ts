@@ -1,10 +1,10 @@
 /** Histories of the real operator in a simulated world: the promises hold where no hand-written test would look. */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { describeAct, scenarioOf } from '../support/simulation/acts.ts';
-import { add, explain, noHistories, sentence } from '../support/simulation/report.ts';
-import { type Outcome, runHistory } from '../support/simulation/run.ts';
-import { shrink } from '../support/simulation/shrink.ts';
+import { describeAct, scenarioOf } from '../kit/simulation/acts.ts';
+import { add, explain, noHistories, sentence } from '../kit/simulation/report.ts';
+import { type Outcome, runHistory } from '../kit/simulation/run.ts';
+import { shrink } from '../kit/simulation/shrink.ts';
 
 const HISTORIES = Number(process.env['SIMULATION_HISTORIES'] ?? 200);
 const SEED = Number(process.env['SIMULATION_SEED'] ?? Math.floor(Math.random() * 1e9));
@@ -61,7 +61,7 @@ describe('a history', () => {
 });
 
 function inAnotherThread(seed: number): Promise<Outcome> {
-  const worker = new Worker(new URL('../support/simulation/worker.ts', import.meta.url));
+  const worker = new Worker(new URL('../kit/simulation/worker.ts', import.meta.url));
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
     worker.once('message', (outcome: Outcome) => {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EVENT_REASONS } from '../../src/api/event-reasons.ts';
 import { TRANSITION_CAUSES } from '../../src/api/transition-causes.ts';
-import { coverage, createMeetings, meetActs } from '../support/simulation/coverage.ts';
-import { finish, freshState, loadState, numbersLeft, saveState } from '../support/simulation/state.ts';
+import { coverage, createMeetings, meetActs } from '../kit/simulation/coverage.ts';
+import { finish, freshState, loadState, numbersLeft, saveState } from '../kit/simulation/state.ts';
 
 const aFile = (): string => join(mkdtempSync(join(tmpdir(), 'simulation-state-')), 'state.json');
 

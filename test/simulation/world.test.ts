@@ -1,19 +1,19 @@
 /** What the simulated world may do to a connection, and what it may not: bytes that arrive come in order and without a gap. */
 import { describe, expect, it } from 'vitest';
 import type { EventReason } from '../../src/api/event-reasons.ts';
-import { aPod } from '../support/builders.ts';
-import { registeredEvents } from '../support/model/sinks.ts';
-import { createWorldApiServer } from '../support/model/world-api-server.ts';
-import { scenarioOf } from '../support/simulation/acts.ts';
-import { createFaults } from '../support/simulation/faults.ts';
-import { createLoop } from '../support/simulation/loop.ts';
-import { createWire } from '../support/simulation/network.ts';
-import { createProcess } from '../support/simulation/process.ts';
-import { stream } from '../support/simulation/random.ts';
-import { releasing } from '../support/simulation/releasing.ts';
-import { runHistory } from '../support/simulation/run.ts';
-import { openStage } from '../support/simulation/stage.ts';
-import { createListWatch } from '../support/simulation/watches.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { registeredEvents } from '../kit/model/sinks.ts';
+import { createWorldApiServer } from '../kit/model/world-api-server.ts';
+import { scenarioOf } from '../kit/simulation/acts.ts';
+import { createFaults } from '../kit/simulation/faults.ts';
+import { createLoop } from '../kit/simulation/loop.ts';
+import { createWire } from '../kit/simulation/network.ts';
+import { createProcess } from '../kit/simulation/process.ts';
+import { stream } from '../kit/simulation/random.ts';
+import { releasing } from '../kit/simulation/releasing.ts';
+import { runHistory } from '../kit/simulation/run.ts';
+import { openStage } from '../kit/simulation/stage.ts';
+import { createListWatch } from '../kit/simulation/watches.ts';
 
 const named = (name: string) => aPod({ name, uid: `uid-of-${name}`, readyTransitionMs: null });
 

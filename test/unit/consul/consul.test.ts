@@ -10,7 +10,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ConsulClient, type ConsulOptions, createConsul, type RequestReport } from '../../../src/consul/consul.ts';
 import { ConsulError } from '../../../src/ports/consul.ts';
-import { sessionId } from '../../support/ids.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 type Seen = { readonly method: string; readonly url: string; readonly token: unknown; readonly body: string };
 type Script = (request: Seen, response: ServerResponse) => void;

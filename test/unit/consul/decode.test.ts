@@ -11,7 +11,7 @@ import {
   MalformedAnswer,
 } from '../../../src/consul/decode.ts';
 import { encodeSession, encodeTxn, kvPath } from '../../../src/consul/encode.ts';
-import { sessionId } from '../../support/ids.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 /** As texts, since a flag above 2^53 would not survive JSON.stringify. */
 function anEntry(overrides: Readonly<Record<string, string>> = {}): string {

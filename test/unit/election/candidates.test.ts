@@ -4,8 +4,8 @@ import type { LabelSelector } from '../../../src/api/leadergroup.ts';
 import { eligibility, labelled, rankedCandidates } from '../../../src/election/candidates.ts';
 import { hashOf } from '../../../src/election/keys.ts';
 import type { ObservedPod } from '../../../src/election/observation.ts';
-import { aGroup, aLeader, aPod, aReplicaSet, type PodOverrides } from '../../support/builders.ts';
-import { anObservation, NOW_MS, observed } from '../../support/builders-election.ts';
+import { aGroup, aLeader, aPod, aReplicaSet, type PodOverrides } from '../../kit/fakes/builders.ts';
+import { anObservation, NOW_MS, observed } from '../../kit/fakes/builders-election.ts';
 
 const EXCLUDED = { 'leadergroup.dev/candidate': 'false' };
 

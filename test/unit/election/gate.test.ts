@@ -5,7 +5,7 @@ import { actionsOf } from '../../../src/election/actions.ts';
 import { answerGate, MAX_GRANT_MS } from '../../../src/election/gate.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
@@ -18,8 +18,8 @@ import {
   NOW_MS,
   observed,
   theAction,
-} from '../../support/builders-election.ts';
-import { uidOf } from '../../support/ids.ts';
+} from '../../kit/fakes/builders-election.ts';
+import { uidOf } from '../../kit/fakes/ids.ts';
 
 const ask = (o: Partial<Observation> = {}, pod = 'a'): GateAnswer =>
   answerGate(anObservation(o), uidOf(pod), MAX_GRANT_MS);

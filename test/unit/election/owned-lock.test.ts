@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Observation } from '../../../src/election/observation.ts';
 import { ownedLockOf } from '../../../src/election/owned-lock.ts';
-import { aLock, anObservation, freeAfter, heldBy } from '../../support/builders-election.ts';
+import { aLock, anObservation, freeAfter, heldBy } from '../../kit/fakes/builders-election.ts';
 
 const kindOf = (o: Partial<Observation>) => ownedLockOf(anObservation(o))?.kind ?? null;
 

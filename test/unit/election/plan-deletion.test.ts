@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { aGroup, aLeader, aPod, type GroupOverrides } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod, type GroupOverrides } from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
@@ -13,8 +13,8 @@ import {
   observed,
   steps,
   theAction,
-} from '../../support/builders-election.ts';
-import { sessionId } from '../../support/ids.ts';
+} from '../../kit/fakes/builders-election.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 const deleted = (overrides: GroupOverrides = {}): LeaderGroup => aGroup({ deleting: true, ...overrides });
 const deleting = (overrides: Partial<Observation> = {}): Observation =>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LockView, Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { trustOf, versionOf } from '../../../src/election/trust.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
@@ -15,7 +15,7 @@ import {
   observed,
   steps,
   theAction,
-} from '../../support/builders-election.ts';
+} from '../../kit/fakes/builders-election.ts';
 
 const member = (name: string) => observed(aPod({ name }));
 

@@ -3,7 +3,7 @@ import type { LeaderGroup, LeaderGroupStatus } from '../../../src/api/leadergrou
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
@@ -15,7 +15,7 @@ import {
   observed,
   steps,
   theAction,
-} from '../../support/builders-election.ts';
+} from '../../kit/fakes/builders-election.ts';
 
 const LABELLED = { app: 'notifier', 'leadergroup.dev/role': 'leader' };
 const member = (name: string) => observed(aPod({ name }));

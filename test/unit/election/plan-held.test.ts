@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { aGroup, aLeader, aPod, type PodOverrides } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
 import {
   anObservation,
   aSession,
@@ -12,8 +12,8 @@ import {
   observed,
   steps,
   theAction,
-} from '../../support/builders-election.ts';
-import { sessionId } from '../../support/ids.ts';
+} from '../../kit/fakes/builders-election.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 const b = observed(aPod({ name: 'b' }));
 const notReady = (name: string) => observed(aPod({ name, ready: false }));

@@ -5,8 +5,8 @@ import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { ready } from '../../../src/election/plans.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
-import { anObservation, aSession, NOW_MS, observed, steps } from '../../support/builders-election.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { anObservation, aSession, NOW_MS, observed, steps } from '../../kit/fakes/builders-election.ts';
 
 const leading = observed(aLeader(4, { name: 'a' }));
 const follower = observed(aPod({ name: 'b' }));

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Observation, Ownership } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
@@ -14,8 +14,8 @@ import {
   observed,
   steps,
   theAction,
-} from '../../support/builders-election.ts';
-import { sessionId } from '../../support/ids.ts';
+} from '../../kit/fakes/builders-election.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 const past = NOW_MS - 1;
 const unready = observed(aPod({ name: 'b', ready: false }));

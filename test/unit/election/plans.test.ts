@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import type { Moves } from '../../../src/election/actions.ts';
 import { quietly, transition } from '../../../src/election/plans.ts';
 import { transaction } from '../../../src/election/transactions.ts';
-import { aPod } from '../../support/builders.ts';
-import { aHeldLock, anObservation } from '../../support/builders-election.ts';
-import { sessionId } from '../../support/ids.ts';
+import { aPod } from '../../kit/fakes/builders.ts';
+import { aHeldLock, anObservation } from '../../kit/fakes/builders-election.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 const [a, b] = [aPod({ name: 'a' }), aPod({ name: 'b' })];
 const lock = transaction.verify(anObservation(), aHeldLock('a'), a, false);

@@ -7,9 +7,9 @@ import { TRANSITION_CAUSES } from '../../../src/api/transition-causes.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { buildStatus, statusOfInvalid } from '../../../src/election/status.ts';
-import { aGroup } from '../../support/builders.ts';
-import { anObservation, steps } from '../../support/builders-election.ts';
-import { CHANGING, INVALID, SAYING, UNABLE, unable } from '../../support/builders-reasons.ts';
+import { aGroup } from '../../kit/fakes/builders.ts';
+import { anObservation, steps } from '../../kit/fakes/builders-election.ts';
+import { CHANGING, INVALID, SAYING, UNABLE, unable } from '../../kit/fakes/builders-reasons.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
-import { sessionId, uidOf, wallMs } from '../../support/ids.ts';
+import { sessionId, uidOf, wallMs } from '../../kit/fakes/ids.ts';
 
 const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: uidOf('a'), container: 'operator' };
 const RECORD: ReplicaRecord = {

@@ -5,9 +5,9 @@ import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { notReady, ready } from '../../../src/election/plans.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
-import { anObservation, heldBy, LOCK_KEY, NOW_MS, observed } from '../../support/builders-election.ts';
-import { sessionId } from '../../support/ids.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { anObservation, heldBy, LOCK_KEY, NOW_MS, observed } from '../../kit/fakes/builders-election.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
 const LED = ready('Led');

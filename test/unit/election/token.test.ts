@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { recordedToken } from '../../../src/election/observed-tokens.ts';
 import { believable, parseToken, readable } from '../../../src/election/token.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
-import { aLock, anObservation, heldBy, observed } from '../../support/builders-election.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { aLock, anObservation, heldBy, observed } from '../../kit/fakes/builders-election.ts';
 
 const BELIEVED = 10 ** 15;
 

@@ -19,9 +19,9 @@ import {
 import { recordedToken } from '../../../src/election/observed-tokens.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
-import { aGroup, aLeader, aPod } from '../../support/builders.ts';
-import { aLock, anObservation, aRecord, observed } from '../../support/builders-election.ts';
-import { podUid } from '../../support/ids.ts';
+import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { aLock, anObservation, aRecord, observed } from '../../kit/fakes/builders-election.ts';
+import { podUid } from '../../kit/fakes/ids.ts';
 
 const SPACE = { prefix: 'leadergroup', cluster: 'prod' };
 

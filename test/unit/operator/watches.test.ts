@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
 import { watchPrefix } from '../../../src/operator/locks/prefix-watch.ts';
 import { type Consul, ConsulError, type KvSnapshot } from '../../../src/ports/consul.ts';
-import { sessionId } from '../../support/ids.ts';
-import { createFakeClock, createFakeRandom, settle } from '../../support/model/fake-clock.ts';
-import { createLink } from '../../support/model/link.ts';
-import { createWorldApiServer } from '../../support/model/world-api-server.ts';
-import { createWorldConsul } from '../../support/model/world-consul.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../kit/fakes/clock.ts';
+import { sessionId } from '../../kit/fakes/ids.ts';
+import { createLink } from '../../kit/model/link.ts';
+import { createWorldApiServer } from '../../kit/model/world-api-server.ts';
+import { createWorldConsul } from '../../kit/model/world-consul.ts';
 
 function aWatch(prefix = 'k/') {
   const clock = createFakeClock();

@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { refusal } from '../../../../src/http/gate/replies.ts';
-import { aGate, GROUP, grant, MEMBER, no, unknown } from './support.ts';
+import { aGate, GROUP, grant, MEMBER, no, unknown } from '../../../kit/fakes/gate.ts';
 
 type Operation = {
   readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: unknown }>>;

@@ -1,8 +1,8 @@
 /** What applications are told, whoever is asked and whoever knows. */
 import { describe, expect, it } from 'vitest';
 import { jsonReply } from '../../../../src/http/gate/replies.ts';
-import { settle } from '../../../support/model/fake-clock.ts';
-import { aGate, GROUP, grant, leader, MEMBER, no, said, unknown } from './support.ts';
+import { settle } from '../../../kit/fakes/clock.ts';
+import { aGate, GROUP, grant, leader, MEMBER, no, said, unknown } from '../../../kit/fakes/gate.ts';
 
 const OTHER = { kind: 'other', id: 'b', url: 'http://10.0.0.9:8080' } as const;
 const bodyOf = (leads: boolean, token: number, pod: string, validForMilliseconds = 0) => ({

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Access, AccessReader } from '../../../../src/kubernetes/client/access.ts';
 import { createCredentials } from '../../../../src/kubernetes/client/credentials.ts';
-import { createFakeClock, settle } from '../support/fake-clock.ts';
-import { createFakeLog } from '../support/fake-log.ts';
+import { createFakeClock, settle } from '../../../kit/fakes/clock.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 const signal = new AbortController().signal;
 const tls = { ca: undefined, cert: undefined, key: undefined, servername: undefined, insecure: false };
@@ -111,7 +111,7 @@ describe('credentials', () => {
     const first = expect(token()).rejects.toThrow('took more than 10000 ms');
     await clock.advance(10_000);
     await first;
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it('are not waited for by who has been aborted', async () => {

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroupStatus } from '../../../../src/api/leadergroup.ts';
 import { parseLeaderGroup } from '../../../../src/api/parse.ts';
 import { createKubernetes } from '../../../../src/kubernetes/client/kubernetes.ts';
-import { podUid } from '../../../support/ids.ts';
-import { createClient, forever, plainAccess } from '../support/client.ts';
-import { aStatus, json, type Respond, startServer } from '../support/fake-server.ts';
-import { page, rawPod } from '../support/raw.ts';
+import { podUid } from '../../../kit/fakes/ids.ts';
+import { createClient, forever, plainAccess } from '../../../kit/fakes/kubernetes/client.ts';
+import { page, rawPod } from '../../../kit/fakes/kubernetes/raw.ts';
+import { aStatus, json, type Respond, startServer } from '../../../kit/fakes/kubernetes/server.ts';
 
 const rawGroup = (more: Readonly<Record<string, unknown>> = {}) => ({
   apiVersion: 'leadergroup.dev/v1alpha1',

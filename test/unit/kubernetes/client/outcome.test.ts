@@ -3,8 +3,8 @@ import type { Answer } from '../../../../src/kubernetes/client/answer.ts';
 import { outcomeOf } from '../../../../src/kubernetes/client/outcome.ts';
 import { projectPod } from '../../../../src/kubernetes/objects/pod.ts';
 import { LEADER_GROUPS, PODS } from '../../../../src/kubernetes/objects/resources.ts';
-import { aStatus } from '../support/fake-server.ts';
-import { rawPod } from '../support/raw.ts';
+import { rawPod } from '../../../kit/fakes/kubernetes/raw.ts';
+import { aStatus } from '../../../kit/fakes/kubernetes/server.ts';
 
 const written = {
   resource: PODS,

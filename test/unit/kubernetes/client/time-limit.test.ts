@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createTimeLimit } from '../../../../src/kubernetes/client/time-limit.ts';
-import { createFakeClock } from '../support/fake-clock.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
 function setUp(limitMs: number) {
   const clock = createFakeClock();
@@ -29,7 +29,7 @@ describe('a time limit', () => {
     expect(limit.signal.aborted).toBe(false);
     await clock.advance(1);
     expect(limit.expired()).toBe(true);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it("ends with its parent, for the parent's reason", async () => {
@@ -46,14 +46,14 @@ describe('a time limit', () => {
     const clock = createFakeClock();
     const limit = createTimeLimit(clock, 100, AbortSignal.abort());
     expect(limit.signal.aborted).toBe(true);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it('leaves nothing behind when it is no longer needed', async () => {
     const { clock, parent, limit } = setUp(100);
     limit.end();
     limit.end();
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
     parent.abort();
     expect(limit.signal.aborted).toBe(false);
   });

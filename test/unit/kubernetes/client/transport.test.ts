@@ -3,9 +3,9 @@ import http from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../../../src/clock.ts';
-import { selfSigned } from '../support/certificate.ts';
-import { aGet, createClient, eventually, forever, plainAccess } from '../support/client.ts';
-import { aStatus, json, type Respond, startServer } from '../support/fake-server.ts';
+import { selfSigned } from '../../../kit/fakes/certificate.ts';
+import { aGet, createClient, eventually, forever, plainAccess } from '../../../kit/fakes/kubernetes/client.ts';
+import { aStatus, json, type Respond, startServer } from '../../../kit/fakes/kubernetes/server.ts';
 
 const ok: Respond = (_, response) => json(response, 200, { fine: true });
 const silent = (): void => undefined;

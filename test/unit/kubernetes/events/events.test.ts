@@ -4,8 +4,8 @@ import type { Answer, Failure } from '../../../../src/kubernetes/client/answer.t
 import type { Request, Transport } from '../../../../src/kubernetes/client/transport.ts';
 import { createEventRecorder, type EventOptions } from '../../../../src/kubernetes/events/events.ts';
 import type { KubernetesEvent } from '../../../../src/ports/kubernetes.ts';
-import { createFakeClock, fixedRandom, settle, WALL_START_MS } from '../support/fake-clock.ts';
-import { createFakeLog } from '../support/fake-log.ts';
+import { createFakeClock, createFakeRandom, settle, WALL_START_MS } from '../../../kit/fakes/clock.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 type Sent = {
   readonly request: Request;
@@ -52,7 +52,7 @@ function setUp(more: Partial<EventOptions> & { readonly status?: number } = {}) 
   const recorder = createEventRecorder({
     transport,
     clock,
-    random: fixedRandom(),
+    random: createFakeRandom('unique', 0),
     log,
     instance: 'operator-1',
     ...more,
@@ -301,7 +301,7 @@ describe('close', () => {
     await last().answer(201);
     await closed;
     expect(sent).toHaveLength(1);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it('drops what is not written when the signal is aborted', async () => {
@@ -313,19 +313,19 @@ describe('close', () => {
     controller.abort();
     await closed;
     expect(recorder.dropped()).toBe(4);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it('does not wait for its turn when it is aborted already', async () => {
     const { clock, recorder } = setUp({ status: 201 });
     for (let index = 0; index < 200; index += 1) recorder.emit(anEvent({ message: `message ${index}` }));
     await recorder.close(AbortSignal.abort());
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 
   it('is done at once when nothing waits', async () => {
     const { clock, recorder } = setUp();
     await recorder.close(new AbortController().signal);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 });

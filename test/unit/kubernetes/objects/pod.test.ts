@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { projectNode } from '../../../../src/kubernetes/objects/node.ts';
 import { projectPod } from '../../../../src/kubernetes/objects/pod.ts';
-import { rawPod } from '../support/raw.ts';
+import { rawPod } from '../../../kit/fakes/kubernetes/raw.ts';
 
 const condition = (type: unknown, status: unknown, lastTransitionTime?: unknown) => ({
   type,

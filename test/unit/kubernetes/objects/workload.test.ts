@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { projectPodSelecting, projectWorkload, sourceOf } from '../../../../src/kubernetes/objects/workload.ts';
-import { aReplicaSet } from '../../../support/builders.ts';
+import { aReplicaSet } from '../../../kit/fakes/builders.ts';
 
 const OWNER = aReplicaSet({ name: 'web-abc', uid: 'rs' });
 const KEY = 'leadergroup.dev/role';

@@ -7,10 +7,10 @@ import {
   type Reflector,
   type ReflectorOptions,
 } from '../../../../src/kubernetes/reflector/reflector.ts';
-import { createFakeClock, fixedRandom, settle } from '../support/fake-clock.ts';
-import { createFakeLog } from '../support/fake-log.ts';
-import { bookmark, event, rawPod } from '../support/raw.ts';
-import { createScripted } from '../support/scripted.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
+import { createScripted } from '../../../kit/fakes/kubernetes/list-watch.ts';
+import { bookmark, event, rawPod } from '../../../kit/fakes/kubernetes/raw.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 const unhandled: unknown[] = [];
 process.on('unhandledRejection', (error) => unhandled.push(error));
@@ -35,7 +35,7 @@ function setUp(more: Partial<ReflectorOptions<Pod>> = {}) {
       synced: () => void calls.push('synced'),
     },
     clock,
-    random: fixedRandom(),
+    random: createFakeRandom('unique', 0),
     log,
     ...more,
   });
@@ -203,7 +203,7 @@ describe('watch', () => {
     ['least', 0, 290],
     ['most', 0.999_999, 590],
   ])('asks the server to end it after 290 to 590 seconds: %s', async (_, next, seconds) => {
-    const { watch } = await watching({ random: fixedRandom(next) });
+    const { watch } = await watching({ random: createFakeRandom('unique', next) });
     expect(watch.request.timeoutSeconds).toBe(seconds);
   });
 
@@ -551,7 +551,7 @@ describe('start and stop', () => {
     await settle();
     await reflector.stop();
     expect(server.open()).toBe(0);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
     await clock.advance(600_000);
     expect(server.log).toEqual(['list']);
     expect(told()).toEqual([]);
@@ -563,7 +563,7 @@ describe('start and stop', () => {
     await settle();
     await server.list().fail(failure('unreachable'));
     await reflector.stop();
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
     await clock.advance(600_000);
     expect(server.log).toEqual(['list']);
   });
@@ -572,7 +572,7 @@ describe('start and stop', () => {
     const { clock, server, reflector, watch, told } = await watching();
     await reflector.stop();
     expect(watch.ended()).toBe(true);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.pending()).toBe(0);
     await clock.advance(600_000);
     expect(server.log).toEqual(['list', 'watch 10']);
     expect(told()).toEqual([]);

@@ -8,11 +8,11 @@ import { LEADER_GROUPS, PODS, type Resource } from '../../../../src/kubernetes/o
 import type { ListWatch } from '../../../../src/kubernetes/reflector/list-watch.ts';
 import { createReflector, type ReflectorOptions } from '../../../../src/kubernetes/reflector/reflector.ts';
 import { createListWatch, type Selection } from '../../../../src/kubernetes/reflector/watch-transport.ts';
-import { createClient, eventually, forever, plainAccess } from '../support/client.ts';
-import { fixedRandom } from '../support/fake-clock.ts';
-import { createFakeLog } from '../support/fake-log.ts';
-import { aStatus, json, type Respond, startServer } from '../support/fake-server.ts';
-import { event, page, rawPod } from '../support/raw.ts';
+import { createFakeRandom } from '../../../kit/fakes/clock.ts';
+import { createClient, eventually, forever, plainAccess } from '../../../kit/fakes/kubernetes/client.ts';
+import { event, page, rawPod } from '../../../kit/fakes/kubernetes/raw.ts';
+import { aStatus, json, type Respond, startServer } from '../../../kit/fakes/kubernetes/server.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 async function setUp(respond: Respond, resource: Resource = PODS, selection: Selection = {}) {
   const server = await startServer(respond);
@@ -196,7 +196,7 @@ describe('a reflector over HTTP', () => {
         synced: () => undefined,
       },
       clock: createClock(),
-      random: fixedRandom(0.9),
+      random: createFakeRandom('unique', 0.9),
       log: createFakeLog(),
       ...more,
     });

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderGroup, ParsedLeaderGroup } from '../../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../../src/api/pod.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
-import { aGroup, aPod, type PodOverrides } from '../../../support/builders.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
+import { aGroup, aPod, type PodOverrides } from '../../../kit/fakes/builders.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
 const KEY = 'default/notifier';
 const valid = (group: LeaderGroup): ParsedLeaderGroup => ({ kind: 'valid', group });

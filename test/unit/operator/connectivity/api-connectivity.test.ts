@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { trackConnectivity } from '../../../../src/operator/connectivity/api-connectivity.ts';
-import { uidOf } from '../../../support/ids.ts';
-import { createFakeClock, settle } from '../../../support/model/fake-clock.ts';
-import { createLink } from '../../../support/model/link.ts';
-import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
-import { createWorldConsul } from '../../../support/model/world-consul.ts';
+import { createFakeClock, settle } from '../../../kit/fakes/clock.ts';
+import { uidOf } from '../../../kit/fakes/ids.ts';
+import { createLink } from '../../../kit/model/link.ts';
+import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
+import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 
 function aReplica() {
   const clock = createFakeClock();

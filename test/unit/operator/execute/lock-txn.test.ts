@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { transaction } from '../../../../src/election/transactions.ts';
 import { buryOps, lockOps } from '../../../../src/operator/execute/lock-txn.ts';
-import { aPod } from '../../../support/builders.ts';
+import { aPod } from '../../../kit/fakes/builders.ts';
 import {
   aFreeLock,
   aHeldLock,
@@ -14,8 +14,8 @@ import {
   LOCK_KEY,
   OWN_KEYS,
   observed,
-} from '../../../support/builders-election.ts';
-import { uidOf } from '../../../support/ids.ts';
+} from '../../../kit/fakes/builders-election.ts';
+import { uidOf } from '../../../kit/fakes/ids.ts';
 
 const SHARED = {
   lock: 'shared/cron/.lock',

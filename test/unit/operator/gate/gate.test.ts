@@ -7,10 +7,10 @@ import type { LiveReplica } from '../../../../src/election/replicas.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
 import { createGate } from '../../../../src/operator/gate/gate.ts';
 import { createChanges } from '../../../../src/operator/reconcile/changes.ts';
-import { aGroup, aPod } from '../../../support/builders.ts';
-import { FENCE } from '../../../support/builders-election.ts';
-import { podUid, sessionId, wallMs } from '../../../support/ids.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
+import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
+import { FENCE } from '../../../kit/fakes/builders-election.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { podUid, sessionId, wallMs } from '../../../kit/fakes/ids.ts';
 
 const GROUP = { namespace: 'default', name: 'notifier' };
 const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveReplica => ({

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import type { PodUid } from '../../../../src/api/ids.ts';
 import { MAX_GRANT_MS } from '../../../../src/election/gate.ts';
 import { createGrants } from '../../../../src/operator/gate/grants.ts';
-import { podUid } from '../../../support/ids.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { podUid } from '../../../kit/fakes/ids.ts';
 
 const KEY = 'default/notifier';
 

@@ -3,13 +3,13 @@ import { groupKey } from '../../../../src/operator/cache/store.ts';
 import { createLockWatches } from '../../../../src/operator/locks/lock-watches.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
 import { type Consul, ConsulError } from '../../../../src/ports/consul.ts';
-import { aGroup } from '../../../support/builders.ts';
-import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
-import { createLink } from '../../../support/model/link.ts';
-import { SPACE } from '../../../support/model/replica.ts';
-import { noLog } from '../../../support/model/sinks.ts';
-import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
-import { createWorldConsul } from '../../../support/model/world-consul.ts';
+import { aGroup } from '../../../kit/fakes/builders.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
+import { createLink } from '../../../kit/model/link.ts';
+import { SPACE } from '../../../kit/model/replica.ts';
+import { noLog } from '../../../kit/model/sinks.ts';
+import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
+import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 
 const sharing = (at: number) => aGroup({ name: `g${at}`, spec: { lockKey: `jobs/k${at}` } });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { refreshRefusals, writeRefusal } from '../../../../src/operator/observe/refusals.ts';
-import { aGroup, aPod } from '../../../support/builders.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
+import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
 describe('what a pod has refused', () => {
   const group = aGroup();

@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import { freshMemory, type GroupMemory, type WriteRefusal } from '../../../../src/operator/observe/memory.ts';
 import { type Outcome, remember } from '../../../../src/operator/observe/remember.ts';
-import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
-import { heldBy } from '../../../support/builders-election.ts';
-import { frozen } from '../../../support/frozen.ts';
-import { podUid, sessionId, wallMs } from '../../../support/ids.ts';
+import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { heldBy } from '../../../kit/fakes/builders-election.ts';
+import { podUid, sessionId, wallMs } from '../../../kit/fakes/ids.ts';
+import { frozen } from '../../../kit/rig/frozen.ts';
 
 const a = aPod({ name: 'a', resourceVersion: '10' });
 const uid = a.uid;

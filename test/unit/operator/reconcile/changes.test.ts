@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createChanges } from '../../../../src/operator/reconcile/changes.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
 it('whoever watches a group is woken by what is told of it, and by nothing else', async () => {
   const changes = createChanges();

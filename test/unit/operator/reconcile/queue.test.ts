@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../../../../src/common/backoff.ts';
 import { type Next, RETRY_BACKOFF, startQueue } from '../../../../src/operator/reconcile/queue.ts';
-import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
 
 /** A queue whose passes end when a test ends them. */
 function aQueue(workers = 2) {

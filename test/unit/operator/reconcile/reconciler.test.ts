@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { LeaderGroupStatus } from '../../../../src/api/leadergroup.ts';
 import type { Ownership } from '../../../../src/election/observation.ts';
-import { aPod, type GroupOverrides } from '../../../support/builders.ts';
-import { aModel } from '../../../support/model/model.ts';
-import type { Replica } from '../../../support/model/replica.ts';
-import { tokenOn } from '../../../support/model/stage.ts';
+import { aPod, type GroupOverrides } from '../../../kit/fakes/builders.ts';
+import { aModel } from '../../../kit/model/model.ts';
+import type { Replica } from '../../../kit/model/replica.ts';
+import { tokenOn } from '../../../kit/model/stage.ts';
 
 async function led(group: GroupOverrides = {}) {
   const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })), group });

@@ -11,12 +11,12 @@ import type { Fact } from '../../../../src/operator/execute/run.ts';
 import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { createAnnouncer } from '../../../../src/operator/report/announce.ts';
 import type { KubernetesEvent } from '../../../../src/ports/kubernetes.ts';
-import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
-import { anObservation, NOW_MS, observed } from '../../../support/builders-election.ts';
-import { CHANGING, SAYING } from '../../../support/builders-reasons.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
-import { noMetrics } from '../../../support/model/sinks.ts';
-import { createFakeLog } from '../../kubernetes/support/fake-log.ts';
+import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { anObservation, NOW_MS, observed } from '../../../kit/fakes/builders-election.ts';
+import { CHANGING, SAYING } from '../../../kit/fakes/builders-reasons.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
+import { noMetrics } from '../../../kit/model/sinks.ts';
 
 type World = Partial<Observation>;
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Parts } from '../../../../src/operator/assemble.ts';
 import { recordGauges } from '../../../../src/operator/report/gauges.ts';
 import type { GroupState, Metrics } from '../../../../src/ports/metrics.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
-import { noMetrics } from '../../../support/model/sinks.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { noMetrics } from '../../../kit/model/sinks.ts';
 
 type World = { states?: readonly GroupState[]; deadlineMs?: number | null; reach?: readonly boolean[] };
 

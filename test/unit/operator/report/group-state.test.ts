@@ -4,10 +4,10 @@ import type { ParsedLeaderGroup } from '../../../../src/api/leadergroup.ts';
 import type { Observation } from '../../../../src/election/observation.ts';
 import { createStore, groupKey } from '../../../../src/operator/cache/store.ts';
 import { createReconciler, type ReconcilerOptions } from '../../../../src/operator/reconcile/reconciler.ts';
-import { aGroup, aPod } from '../../../support/builders.ts';
-import { anObservation, freeAfter, NOW_MS, observed } from '../../../support/builders-election.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
-import { noLog, noMetrics } from '../../../support/model/sinks.ts';
+import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
+import { anObservation, freeAfter, NOW_MS, observed } from '../../../kit/fakes/builders-election.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { noLog, noMetrics } from '../../../kit/model/sinks.ts';
 
 const KEY = groupKey(aGroup());
 const VALID: ParsedLeaderGroup = { kind: 'valid', group: aGroup() };

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../../../src/api/pod.ts';
 import type { OwnerView } from '../../../../src/election/observation.ts';
 import { labelWarnings } from '../../../../src/operator/report/label-warnings.ts';
-import { aLeader, aPod } from '../../../support/builders.ts';
-import { anObservation, observed } from '../../../support/builders-election.ts';
+import { aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { anObservation, observed } from '../../../kit/fakes/builders-election.ts';
 
 const LABELLED = { labels: { app: 'notifier', 'leadergroup.dev/role': 'leader' } };
 const UNREADABLE: OwnerView = { kind: 'unreadable', workload: 'ReplicaSet web-1', trial: null };

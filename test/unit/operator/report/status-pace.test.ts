@@ -4,8 +4,8 @@ import type { Verdict } from '../../../../src/election/actions.ts';
 import { notReady, ready } from '../../../../src/election/plans.ts';
 import { buildStatus } from '../../../../src/election/status.ts';
 import { noteWrite, paceMs } from '../../../../src/operator/report/status-pace.ts';
-import { aGroup, aLeader, aPod } from '../../../support/builders.ts';
-import { anObservation, NOW_MS, observed } from '../../../support/builders-election.ts';
+import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { anObservation, NOW_MS, observed } from '../../../kit/fakes/builders-election.ts';
 
 const TIME = '2026-01-02T03:04:05Z';
 const says = (verdict: Verdict, overrides: Parameters<typeof anObservation>[0] = {}): LeaderGroupStatus =>

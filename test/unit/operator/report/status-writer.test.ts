@@ -10,11 +10,11 @@ import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { timeText } from '../../../../src/operator/report/announce.ts';
 import { createStatusWriter, writeInvalidStatus } from '../../../../src/operator/report/status-writer.ts';
 import type { WriteOutcome } from '../../../../src/ports/kubernetes.ts';
-import { aGroup } from '../../../support/builders.ts';
-import { anObservation, NOW_MS } from '../../../support/builders-election.ts';
-import { INVALID, SAYING } from '../../../support/builders-reasons.ts';
-import { createFakeClock } from '../../../support/model/fake-clock.ts';
-import { createFakeLog } from '../../kubernetes/support/fake-log.ts';
+import { aGroup } from '../../../kit/fakes/builders.ts';
+import { anObservation, NOW_MS } from '../../../kit/fakes/builders-election.ts';
+import { INVALID, SAYING } from '../../../kit/fakes/builders-reasons.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 type Outcome = WriteOutcome<ParsedLeaderGroup>;
 type World = Partial<Observation>;

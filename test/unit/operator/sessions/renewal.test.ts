@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { keepRenewed } from '../../../../src/operator/sessions/renewal.ts';
 import { type Consul, ConsulError } from '../../../../src/ports/consul.ts';
-import { sessionId } from '../../../support/ids.ts';
-import { createFakeClock, createFakeRandom, type FakeClock, settle } from '../../../support/model/fake-clock.ts';
+import { createFakeClock, createFakeRandom, type FakeClock, settle } from '../../../kit/fakes/clock.ts';
+import { sessionId } from '../../../kit/fakes/ids.ts';
 
 const TTL_MS = 30_000;
 const MARGIN_MS = 2000;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
-import { aGroup, aPod } from '../../../support/builders.ts';
-import { sessionId } from '../../../support/ids.ts';
-import { createFakeClock, createFakeRandom, settle } from '../../../support/model/fake-clock.ts';
-import { createLink } from '../../../support/model/link.ts';
-import { noMetrics } from '../../../support/model/sinks.ts';
-import { createWorldApiServer } from '../../../support/model/world-api-server.ts';
-import { createWorldConsul } from '../../../support/model/world-consul.ts';
+import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
+import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
+import { sessionId } from '../../../kit/fakes/ids.ts';
+import { createLink } from '../../../kit/model/link.ts';
+import { noMetrics } from '../../../kit/model/sinks.ts';
+import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
+import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 
 const NODE = 'leadergroup-test';
 const KEY = 'default/notifier';

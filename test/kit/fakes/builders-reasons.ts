@@ -1,0 +1,93 @@
+/** For each word that a group can show, a group that shows it. The compiler asks for a row when a registry of src/api gets a new word. */
+import type { ReadyReason } from '../../../src/api/condition-reasons.ts';
+import type { IneligibleReason } from '../../../src/api/ineligible-reasons.ts';
+import type { InvalidLeaderGroup } from '../../../src/api/leadergroup.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import type { TransitionCause } from '../../../src/api/transition-causes.ts';
+import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
+import { aGroup, aLeader, aPod, aReplicaSet } from './builders.ts';
+import { aLock, anObservation, aSession, freeAfter, heldBy, NOW_MS, observed } from './builders-election.ts';
+import { sessionId } from './ids.ts';
+
+const LATER_MS = NOW_MS + 30_000;
+const a = (pod: Partial<Pod> = {}, more: Partial<ObservedPod> = {}) =>
+  observed(aLeader(4, { name: 'a', ...pod }), more);
+const unlabelled = (more: Partial<ObservedPod> = {}) => observed(aPod({ name: 'a' }), more);
+const b = observed(aPod({ name: 'b' }));
+
+const silent = { consulUnreachable: true, lockDeadlineMs: NOW_MS } as const;
+const external = {
+  lock: { ...heldBy('x'), session: sessionId('theirs') },
+  holderSession: { kind: 'external', name: 'cron', node: 'vm-1' },
+} as const;
+const shared = aGroup({ spec: { lockKey: 'shared/cron' } });
+const refusal = { message: 'the policy says no', retryAtMs: LATER_MS };
+
+/** By reason of Ready. An invalid spec comes to no observation. */
+export const SAYING: Readonly<Record<Exclude<ReadyReason, 'InvalidSpec'>, Partial<Observation>>> = {
+  Led: {},
+  LedElsewhere: { ...external, group: shared, pods: [b] },
+  ScaledToZero: { pods: [], lock: freeAfter('a') },
+  NoMembers: { pods: [], sessions: [], lock: aLock() },
+  NoCandidate: { pods: [observed(aPod({ name: 'a', ready: false }))], lock: freeAfter('a') },
+  ConsulUnreachable: silent,
+  LabelContested: { pods: [unlabelled({ contest: { notBeforeMs: LATER_MS, overAtMs: LATER_MS, by: 'kubectl' } }), b] },
+  Electing: { pods: [b], lock: freeAfter('a') },
+  LockDelay: { pods: [b], lock: freeAfter('a'), lockDelayedUntilMs: LATER_MS },
+  Deleting: { group: aGroup({ deleting: true }), fencingRefused: { ...refusal, status: 422 } },
+  SelectorOverlap: { overlapsWith: 'older', pods: [b], sessions: [], lock: aLock() },
+  LockKeyNotAllowed: {
+    group: shared,
+    lockKeyProblem: 'not for this namespace',
+    pods: [b],
+    sessions: [],
+    lock: aLock(),
+  },
+  KeyConflict: { group: shared, pods: [b], lock: aLock({ foreignEntry: true }) },
+  LabelInWorkloadSelector: { labelStop: { message: 'Deployment web selects by the label' } },
+  PermissionDenied: { consulDenied: refusal },
+  WriteRefused: { fencingRefused: { ...refusal, status: 422 } },
+};
+
+export const INVALID: InvalidLeaderGroup = { ...aGroup(), problems: ['selector is missing'] };
+
+/** By cause, a group whose leader changes for it, or is about to. A deletion has no plan with a cause: whoever was fenced in it led. */
+export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>, Partial<Observation>>> = {
+  FirstElection: { pods: [b], sessions: [aSession('b')], lock: aLock(), freshList: true, groupConfirmed: true },
+  LeaderNotReady: { pods: [a({ ready: false }), b] },
+  LeaderTerminating: { pods: [a({ deleting: true }), b] },
+  LeaderGone: { pods: [b] },
+  LeaderFinished: { pods: [a({ phase: 'Failed', ready: false }, { member: false }), b] },
+  LeaderExcluded: {
+    pods: [observed({ ...aLeader(4, { name: 'a' }), annotations: { 'leadergroup.dev/candidate': 'false' } }), b],
+  },
+  LeaderNoLongerMember: { pods: [a({}, { member: false }), b] },
+  PromotionRefused: { pods: [unlabelled({ promotionRefused: refusal }), b] },
+  LeaderLost: { pods: [b], lock: freeAfter('a') },
+  SessionLost: { lock: freeAfter('a') },
+  SessionChanged: {
+    group: aGroup({ spec: { sessionTtlMs: 45_000 } }),
+    pods: [a()],
+    sessions: [aSession('a'), aSession('a', { id: 'the-next', ttlMs: 45_000 })],
+  },
+  RecordLost: { lock: aLock(), freshList: true, groupConfirmed: true },
+  LabelRestored: { pods: [unlabelled(), b] },
+  ConsulUnreachable: { ...silent, group: aGroup({ spec: { onConsulLoss: 'Demote' } }) },
+  LedElsewhere: { ...external, group: shared },
+  SelectorOverlap: { overlapsWith: 'older' },
+  LockKeyNotAllowed: { group: shared, lockKeyProblem: 'not for this namespace' },
+};
+
+/** By reason, a member that cannot lead for it, in a group with minReadySeconds. */
+export const UNABLE: Readonly<Record<IneligibleReason, ObservedPod>> = {
+  NotReady: observed(aPod({ ready: false })),
+  MinReadySeconds: observed(aPod(), { readyForMs: 1 }),
+  Terminating: observed(aPod({ deleting: true })),
+  Excluded: observed(aPod({ annotations: { 'leadergroup.dev/candidate': 'false' } })),
+  JobPod: observed(aPod({ owner: aReplicaSet({ apiVersion: 'batch/v1', kind: 'Job' }) })),
+  PromotionRefused: observed(aPod(), { promotionRefused: refusal }),
+  WriteRefused: observed(aPod(), { fencingRefusedUntilMs: LATER_MS }),
+};
+
+export const unable = (pod: ObservedPod): Observation =>
+  anObservation({ group: aGroup({ spec: { minReadyMs: 5000 } }), pods: [pod], lock: freeAfter('x') });

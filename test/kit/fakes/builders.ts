@@ -1,0 +1,91 @@
+/** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
+import type { LeaderGroup, LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
+import type { OwnerRef, Pod } from '../../../src/api/pod.ts';
+import { fromWritten, spec as specSchema } from '../../../src/api/spec.ts';
+import { podUid, uidOf, wallMs } from './ids.ts';
+
+/** The controller of the pods of `aPod`. */
+export function aReplicaSet(overrides: Partial<OwnerRef> = {}): OwnerRef {
+  const name = overrides.name ?? 'notifier-abc';
+  return { apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid: `uid-of-${name}`, ...overrides };
+}
+
+const READY_MS = 1_700_000_000_000;
+
+/** `uid`: any text. */
+export type PodOverrides = Partial<Omit<Pod, 'uid' | 'createdMs' | 'readyTransitionMs'>> & {
+  readonly uid?: string;
+  readonly createdMs?: number;
+  readonly readyTransitionMs?: number | null;
+};
+
+/** A ready member of `aGroup()`, running for a minute on a node of its own. */
+export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...overrides }: PodOverrides = {}): Pod {
+  const name = overrides.name ?? 'notifier-a';
+  return {
+    namespace: 'default',
+    name,
+    uid: uid === undefined ? uidOf(name) : podUid(uid),
+    resourceVersion: '100',
+    labels: { app: 'notifier' },
+    annotations: {},
+    phase: 'Running',
+    stopped: false,
+    addresses: [],
+    ready: true,
+    readyTransitionMs: readyTransitionMs === null ? null : wallMs(readyTransitionMs),
+    disrupted: false,
+    deleting: false,
+    mirror: false,
+    node: `node-of-${name}`,
+    owner: aReplicaSet(),
+    runsToCompletion: false,
+    createdMs: wallMs(createdMs ?? READY_MS - 10_000),
+    ...overrides,
+  };
+}
+
+/** The same pod with the leader label, a token and no guard: promoted in `group`. */
+export function aLeader(token: number, overrides: PodOverrides = {}, group = 'notifier'): Pod {
+  const pod = aPod(overrides);
+  return {
+    ...pod,
+    labels: { ...pod.labels, 'leadergroup.dev/role': 'leader' },
+    annotations: {
+      ...pod.annotations,
+      [`token.leadergroup.dev/${group}`]: String(token),
+      [`since.leadergroup.dev/${group}`]: '2023-11-14T22:13:20Z',
+    },
+  };
+}
+
+export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec' | 'createdMs'>> & {
+  readonly createdMs?: number;
+  readonly spec?: Partial<LeaderGroupSpec>;
+};
+
+const defaults = fromWritten(specSchema.parse({ selector: { matchLabels: { app: 'notifier' } } }));
+
+/** Selects app=notifier, with the defaults of the schema. onConsulLoss follows lockKey unless given. */
+export function aGroup({ spec = {}, createdMs, ...overrides }: GroupOverrides = {}): LeaderGroup {
+  const name = overrides.name ?? 'notifier';
+  const lockKey = spec.lockKey ?? null;
+  return {
+    namespace: 'default',
+    name,
+    uid: `uid-of-${name}`,
+    resourceVersion: '50',
+    generation: 1,
+    createdMs: wallMs(createdMs ?? READY_MS - 20_000),
+    deleting: false,
+    finalizers: ['leadergroup.dev/finalizer'],
+    status: null,
+    ...overrides,
+    spec: {
+      ...defaults,
+      lockKey,
+      onConsulLoss: lockKey === null ? 'Hold' : 'Demote',
+      ...spec,
+    },
+  };
+}

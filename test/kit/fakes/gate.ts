@@ -1,0 +1,97 @@
+/** A gate that says what a test tells it, and questions to it without sockets. */
+
+import type { GateAnswer } from '../../../src/api/gate.ts';
+import { type Addressee, FORWARDED, type Forward } from '../../../src/http/gate/forward.ts';
+import { gateRoutes } from '../../../src/http/gate/routes.ts';
+import { findRoute, type Reply } from '../../../src/http/router.ts';
+import { type Changes, createChanges } from '../../../src/operator/reconcile/changes.ts';
+import type { Answerer, Gate } from '../../../src/ports/gate.ts';
+import { aGroup, aPod } from './builders.ts';
+import { createFakeClock } from './clock.ts';
+import { uidOf } from './ids.ts';
+
+export const GROUP = '/v1/namespaces/default/leadergroups/notifier';
+export const MEMBER = `${GROUP}/members/a`;
+
+export const leader = (token: number, pod = 'a') => ({
+  pod,
+  uid: uidOf(pod),
+  token,
+  acquireTime: '2026-01-01T00:00:00Z',
+});
+export const grant = (token = 4, validForMs = 2000): GateAnswer => ({
+  kind: 'grant',
+  leader: leader(token),
+  validForMs,
+});
+export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
+  kind: 'no',
+  leader: token === null ? null : leader(token, pod),
+});
+export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock has not been read yet' };
+
+export type Asking = { readonly client?: string; readonly forwarded?: boolean; readonly signal?: AbortSignal };
+
+export function aGate(options: { readonly forward?: Forward } = {}) {
+  const clock = createFakeClock();
+  const changes: Changes = createChanges();
+  const state = { answer: grant(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
+  const forwards: { readonly to: Addressee; readonly path: string }[] = [];
+  const waiting: number[] = [];
+  let asked = 0;
+  const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
+  const gate: Gate = {
+    ask: (_group, uid) => {
+      asked += 1;
+      return uid === null && state.answer.kind === 'grant' ? { kind: 'no', leader: state.answer.leader } : state.answer;
+    },
+    synced: () => state.synced,
+    group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
+    member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
+    podAt: (address) => (address === '10.0.0.1' ? pod : null),
+    confirmAddress: () => Promise.resolve(state.confirmed),
+    groupsOf: () => [aGroup({})],
+    answerer: () => state.answerer,
+    isReplica: (address) => address === '10.0.0.9',
+    watch: ({ name }) => changes.watch(name),
+  };
+  const routes = gateRoutes({
+    gate: () => (state.begun ? gate : null),
+    self: 'this-replica',
+    clock,
+    forward: async (to, path, timeoutMs, signal) => {
+      forwards.push({ to, path });
+      return (await options.forward?.(to, path, timeoutMs, signal)) ?? null;
+    },
+    metrics: { gateAnswered: () => undefined, gateWaiting: (count) => waiting.push(count) },
+  });
+
+  async function ask(url: string, { client = '10.0.0.1', forwarded = false, signal }: Asking = {}): Promise<Reply> {
+    const header = (name: string): string | null => (name === FORWARDED && forwarded ? 'b' : null);
+    const found = findRoute(routes, { method: 'GET', url, client, header });
+    if (found.route === null) return found.reply;
+    return await found.route.handle(found.query, signal ?? new AbortController().signal);
+  }
+
+  return {
+    routes,
+    clock,
+    forwards,
+    waiting,
+    /** How often the answer was looked up. */
+    asked: () => asked,
+    ask,
+    /** As `becomes`, and nobody tells. */
+    becomesQuietly: (change: Partial<typeof state>) => void Object.assign(state, change),
+    /** From now on; whoever waits looks again. */
+    becomes: (change: Partial<typeof state>) => {
+      Object.assign(state, change);
+      changes.tell('notifier');
+    },
+  };
+}
+
+export const said = ({ status, body }: Reply): readonly [number, Record<string, unknown>] => [
+  status,
+  JSON.parse(body) as Record<string, unknown>,
+];

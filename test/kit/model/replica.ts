@@ -1,0 +1,295 @@
+/**
+ * One operator replica of the model: the real store, locks, session sessionManager, observer, planner, executor, reconciler and
+ * reporter, over a link. What is not real is who feeds them: a test says when a watch delivers and how much of it,
+ * and what the replica believes of its bucket.
+ */
+
+import type { GateAnswer } from '../../../src/api/gate.ts';
+import type { SessionId } from '../../../src/api/ids.ts';
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { MAX_GRANT_MS } from '../../../src/election/gate.ts';
+import {
+  bucketKey,
+  bucketOf,
+  groupsPrefix,
+  type KeySpace,
+  replicaSessionName,
+  syntheticNode,
+} from '../../../src/election/keys.ts';
+import type { Ownership } from '../../../src/election/observation.ts';
+import { createStore, type Store } from '../../../src/operator/cache/store.ts';
+import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
+import { createAsk } from '../../../src/operator/gate/gate.ts';
+import { createGrants } from '../../../src/operator/gate/grants.ts';
+import { createLocks, type Locks } from '../../../src/operator/locks/locks.ts';
+import { createObserver } from '../../../src/operator/observe/observe.ts';
+import { createOwners } from '../../../src/operator/observe/owners.ts';
+import type { Next } from '../../../src/operator/reconcile/queue.ts';
+import { createReconciler, type Reconciler } from '../../../src/operator/reconcile/reconciler.ts';
+import { createAnnouncer } from '../../../src/operator/report/announce.ts';
+import { createStatusWriter } from '../../../src/operator/report/status-writer.ts';
+import { createSessionManager, type SessionManager } from '../../../src/operator/sessions/sessions.ts';
+import { createFakeRandom, type FakeClock } from '../fakes/clock.ts';
+import { podUid } from '../fakes/ids.ts';
+import { createLink, type Link, type PatchRequest } from './link.ts';
+import { checkedEvents, noLog, noMetrics } from './sinks.ts';
+import type { WorldApiServer } from './world-api-server.ts';
+import { snapshotOf, type WorldConsul } from './world-consul.ts';
+
+export const SPACE: KeySpace = { prefix: 'leadergroup', cluster: 'test' };
+const GROUP_KEY = 'default/notifier';
+export const MARGIN_MS = 2000;
+
+export type Replica = {
+  readonly name: string;
+  readonly link: Link;
+  readonly sessionManager: SessionManager;
+  readonly locks: Locks;
+  readonly store: Store;
+  readonly contact: ConsulContact;
+  /** What its watches have delivered so far is all it knows; `all` catches up. */
+  readonly see: {
+    pods(events?: number): void;
+    groups(): void;
+    /** The watches of the locks go on by so many states, and deliver the last of them. */
+    locks(states?: number): void;
+    all(): void;
+  };
+  /** Consul answers something, as it does all the time to watches and renewals: it is not silent any more. */
+  hear(): Promise<void>;
+  /** Its own session in Consul, which ends only when a test ends it; null before `join`. */
+  session(): SessionId | null;
+  /** A session of its own, without a bucket. */
+  join(): void;
+  /** What it believes; Consul may know better. */
+  believe(kind: Ownership['kind']): void;
+  believes(): Ownership['kind'];
+  /** Another replica has the bucket now, and it knows: its sessions are not its business any more. */
+  giveUp(): void;
+  /** Adopts the members' sessions, as an owner does once it has the bucket. */
+  adopt(): Promise<void>;
+  /** Starts a pass over a group, `default/notifier` unless named; nothing happens while one is under way. */
+  pass(key?: string): void;
+  busy(): boolean;
+  /** The gate, asked by a pod about `default/notifier`. */
+  ask(uid: string): GateAnswer;
+  glance: Reconciler['glance'];
+  /** It has just got the bucket: whoever had it before may have said a grant until now. Without this nobody has. */
+  gotBucket(): void;
+  /** What the last pass that ended wants next. */
+  next(): Next | null;
+  /** A defect: what a pass threw. */
+  failure(): unknown;
+  /** Ends at once, as by kill -9: requests under way may still arrive, answers reach nobody. */
+  kill(): void;
+  alive(): boolean;
+};
+
+export type WorldParts = {
+  readonly clock: FakeClock;
+  readonly api: WorldApiServer;
+  readonly consul: WorldConsul;
+  readonly patchSent: (request: PatchRequest) => void;
+};
+
+/** Bucket locks of all groups that there are. */
+export const bucketsOf = (api: WorldApiServer): readonly string[] => [
+  ...new Set(api.groups().map(({ namespace, name }) => bucketKey(SPACE, bucketOf(namespace, name)))),
+];
+
+export function createReplica(name: string, { clock, api, consul, patchSent }: WorldParts): Replica {
+  const marginMs = MARGIN_MS;
+  const link = createLink(name, api, consul, patchSent);
+  const dying = new AbortController();
+  const random = createFakeRandom(name);
+  const store = createStore(clock);
+  const contact = trackContact(link.consul, clock, () => undefined, { quietMs: 0 });
+  const ports = { consul: contact.consul, clock, random, marginMs };
+  const node = syntheticNode(SPACE);
+  const sessionManager = createSessionManager({
+    ...ports,
+    kubernetes: link.kubernetes,
+    metrics: noMetrics,
+    node,
+    wake: () => undefined,
+  });
+  const locks = createLocks(contact.consul, SPACE);
+  let belief: Ownership['kind'] = 'neverKnown';
+  let aloneSinceMs = clock.nowMs();
+  let session: SessionId | null = null;
+  let running: Promise<void> | null = null;
+  let next: Next | null = null;
+  let failure: unknown = null;
+  const cursors = { pods: 0, groups: 0, locks: 0 };
+  const highest = new Map<string, number>();
+
+  const ownership = ({ namespace, name: group }: LeaderGroup): Ownership =>
+    belief === 'owned' && session !== null
+      ? {
+          kind: 'owned',
+          guard: { key: bucketKey(SPACE, bucketOf(namespace, group)), session },
+          untilMs: Number.MAX_SAFE_INTEGER,
+        }
+      : { kind: belief === 'owned' ? 'notOwned' : belief };
+
+  let gotBucketMs: number | null = null;
+  const owners = createOwners(link.kubernetes, clock);
+  const grants = createGrants(clock, () => gotBucketMs);
+  const reconciler = createReconciler({
+    store,
+    observe: createObserver({
+      clock,
+      store,
+      locks,
+      sessionManager,
+      marginMs,
+      ownership,
+      outageSinceMs: contact.outageSinceMs,
+      lockKeyProblem: () => null,
+      aloneSinceMs: () => aloneSinceMs,
+      heldSinceMs: () => null,
+      owners,
+    }),
+    executor: {
+      consul: contact.consul,
+      kubernetes: link.kubernetes,
+      clock,
+      random,
+      sessionManager,
+      locks,
+      invalidateOwnership: () => {
+        if (bucketsOf(api).some((bucket) => consul.entry(bucket)?.session !== session)) belief = 'notOwned';
+      },
+      syntheticNode: node,
+      grants,
+      owners,
+      repaired: () => undefined,
+      progress: () => undefined,
+    },
+    wake: () => undefined,
+    announcer: createAnnouncer({ clock, events: checkedEvents, metrics: noMetrics, log: noLog }),
+    writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
+    writeInvalid: () => Promise.resolve(true),
+    ownership: () => belief,
+    consulUnreachable: () => contact.outageSinceMs() !== null,
+    clock,
+    metrics: noMetrics,
+    log: noLog,
+    dropped: (key) => {
+      sessionManager.drop(key);
+      locks.dropped(key);
+      grants.dropped(key);
+    },
+    signal: dying.signal,
+  });
+
+  const ask = createAsk(reconciler, grants, MAX_GRANT_MS);
+
+  async function reconcile(key: string): Promise<void> {
+    try {
+      next = await reconciler.reconcile(key, clock.nowMs());
+    } catch (error) {
+      if (!dying.signal.aborted) failure = error;
+    } finally {
+      running = null;
+    }
+  }
+
+  function seePods(events = api.podLog.length): void {
+    for (const { before, after } of api.podLog.slice(cursors.pods, cursors.pods + events)) {
+      store.podChanged(before, after);
+      cursors.pods += 1;
+    }
+  }
+
+  function seeGroups(): void {
+    for (const { before, after } of api.groupLog.slice(cursors.groups)) {
+      const parsed = (group: typeof before) => (group === null ? null : ({ kind: 'valid', group } as const));
+      store.groupChanged(parsed(before), parsed(after));
+      cursors.groups += 1;
+    }
+  }
+
+  function seeLocks(states = consul.log.length): void {
+    const state = consul.log[Math.min(cursors.locks + states, consul.log.length) - 1];
+    cursors.locks = Math.min(cursors.locks + states, consul.log.length);
+    if (state === undefined) return;
+    for (const prefix of watchedPrefixes()) {
+      const snapshot = snapshotOf(state, prefix);
+      locks.snapshot(prefix, snapshot, snapshot.index < (highest.get(prefix) ?? 0));
+      highest.set(prefix, snapshot.index);
+    }
+  }
+
+  function watchedPrefixes(): readonly string[] {
+    const groups = api.groups();
+    const buckets = groups.map(({ namespace, name: group }) => groupsPrefix(SPACE, bucketOf(namespace, group)));
+    const shared = groups.flatMap(({ spec }) => (spec.lockKey === null ? [] : [`${spec.lockKey}/`]));
+    return [...new Set([...buckets, ...shared])];
+  }
+
+  return {
+    name,
+    link,
+    sessionManager,
+    locks,
+    store,
+    contact,
+    see: {
+      pods: seePods,
+      groups: seeGroups,
+      locks: seeLocks,
+      all: () => {
+        seePods();
+        seeGroups();
+        seeLocks();
+      },
+    },
+    hear: async () => {
+      await contact.consul.readKeys([], dying.signal).catch(() => undefined);
+    },
+    session: () => session,
+    join: () => {
+      consul.requests.registerNode(node);
+      session = consul.requests.createSession({
+        node,
+        name: replicaSessionName(name),
+        ttlMs: 0,
+        lockDelayMs: 0,
+      });
+    },
+    believe: (kind) => {
+      if (kind === 'owned' && belief !== 'owned' && belief !== 'lapsed') aloneSinceMs = clock.nowMs();
+      belief = kind;
+    },
+    believes: () => belief,
+    giveUp: () => {
+      belief = belief === 'neverKnown' ? 'neverKnown' : 'notOwned';
+      for (const key of sessionManager.keys()) sessionManager.drop(key);
+      for (const key of store.groupKeys()) reconciler.forget(key);
+      for (const prefix of watchedPrefixes()) locks.forget(prefix);
+    },
+    adopt: async () => {
+      for (const found of await contact.consul.listSessions(node, dying.signal)) {
+        await sessionManager.adopt(found, dying.signal);
+      }
+    },
+    pass: (key = GROUP_KEY) => {
+      if (running === null && !dying.signal.aborted) running = reconcile(key);
+    },
+    glance: reconciler.glance,
+    ask: (uid) => ask({ namespace: 'default', name: 'notifier' }, podUid(uid)),
+    gotBucket: () => {
+      gotBucketMs = clock.nowMs();
+    },
+    busy: () => running !== null,
+    next: () => next,
+    failure: () => failure,
+    kill: () => {
+      dying.abort(new Error('killed'));
+      for (const request of link.held()) request.giveUp();
+      for (const key of sessionManager.keys()) sessionManager.drop(key);
+    },
+    alive: () => !dying.signal.aborted,
+  };
+}

@@ -1,0 +1,73 @@
+/** Words for schedules: who stalls where, what is under way, who takes over. */
+
+import { tokenAnnotation } from '../../../src/api/names.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import { groupKeys } from '../../../src/election/keys.ts';
+import { parseRecord } from '../../../src/election/record.ts';
+import { settle } from '../fakes/clock.ts';
+import type { Fate, HeldRequest, Request } from './link.ts';
+import type { Model } from './model.ts';
+import { type Replica, SPACE } from './replica.ts';
+
+export type Which = Pick<Request, 'operation'> & { readonly about?: string };
+
+/** The first such request from now on meets the fate, all others arrive. */
+function next(replica: Replica, which: Which, fate: Fate): void {
+  let met = false;
+  replica.link.decide((request) => {
+    const is = request.operation === which.operation && (which.about === undefined || request.about === which.about);
+    if (met || !is) return 'arrives';
+    met = true;
+    return fate;
+  });
+}
+
+/** The replica works until it waits for its first such request. Fails when it never sends one. */
+export async function stall(replica: Replica, which: Which, fate: Fate = 'held'): Promise<HeldRequest> {
+  next(replica, which, fate);
+  replica.pass();
+  await settle();
+  const held = replica.link.held().at(-1);
+  if (held === undefined) throw new Error(`${replica.name} sent no ${which.operation} ${which.about ?? ''}`);
+  return held;
+}
+
+/** The replica gives up waiting, its request stays under way. */
+export async function timeOut(held: HeldRequest): Promise<void> {
+  held.giveUp();
+  await settle();
+}
+
+/** The request (or its answer) arrives, and whatever follows from it happens. */
+export async function arrive(held: HeldRequest): Promise<void> {
+  held.deliver();
+  await settle();
+}
+
+export const tokenOn = (model: Model, pod: string, group = 'notifier'): number =>
+  Number(model.api.pod(pod)?.annotations[tokenAnnotation(group)] ?? 0);
+
+/** Pod whose session holds the lock; null when nobody's does. */
+export function lockedFor(model: Model): Pod | null {
+  const group = model.api.group();
+  if (group === null) return null;
+  const session = model.consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
+  const uid = session === null ? null : model.consul.nameOf(session).split('/')[2];
+  return model.api.pods().find((pod) => pod.uid === uid) ?? null;
+}
+
+export function record(model: Model) {
+  const group = model.api.group();
+  if (group === null) return null;
+  const keys = groupKeys(SPACE, group, group.spec.lockKey);
+  return parseRecord(model.consul.entry(keys.record ?? keys.lock)?.value ?? null);
+}
+
+/** Consul ends the session of this pod that holds the lock, as at its expiry. */
+export function endLeadersSession(model: Model): void {
+  const group = model.api.group();
+  if (group === null) return;
+  const session = model.consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
+  if (session === null) throw new Error('nobody holds the lock');
+  model.consul.foreign.endSession(session);
+}

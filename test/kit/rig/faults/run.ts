@@ -1,0 +1,111 @@
+/** Faults in the large: so many minutes of them on the real components, then everything undone, then the checker over it all. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { check, type History, sentence } from '../../checker/checker.ts';
+import { inflict, type Kind, scheduleOf } from './faults.ts';
+import { type FaultRig, lockKeyOf, openRig } from './rig.ts';
+import { median, takeSamples } from './samples.ts';
+
+export type FaultsReport = {
+  readonly breaches: readonly string[];
+  /** Of each group, milliseconds from when the last fault was undone until it was led. */
+  readonly ledAfterMs: readonly number[];
+  readonly kinds: ReadonlyMap<Kind, number>;
+  readonly errors: readonly string[];
+  readonly words: readonly string[];
+};
+
+const GROUPS = 12;
+const SAMPLE_MS = 3000;
+const LED_TIMEOUT_MS = 90_000;
+/** A session of a replica or a member that nobody renews lives for twice its TTL at most. */
+const SESSIONS_TIMEOUT_MS = 90_000;
+
+export async function runFaults(
+  options: {
+    readonly minutes: number;
+    readonly seed: number;
+    readonly signal: AbortSignal;
+    /** Where the replicas' logs are left. */
+    readonly keep?: string | undefined;
+  },
+  say: (line: string) => void,
+): Promise<FaultsReport> {
+  const begunMs = performance.now();
+  const tell = (line: string): void =>
+    say(`${((performance.now() - begunMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
+  await using rig = await openRig(GROUPS, options.keep ?? null);
+  await allLed(rig, performance.now());
+  tell(`${GROUPS} groups are led; faults for ${options.minutes} minutes from seed ${options.seed}`);
+  const samples = takeSamples(rig);
+  const over = new AbortController();
+  const sampling = (async () => {
+    while (!over.signal.aborted) {
+      await samples.look();
+      await delay(SAMPLE_MS, null, { signal: over.signal }).catch(() => undefined);
+    }
+  })();
+  const schedule = scheduleOf(options.seed, options.minutes * 60_000);
+  const { inflicted } = await inflict(rig, schedule, tell, options.signal);
+  const undoneMs = performance.now();
+  tell(`${inflicted.length} faults are undone`);
+  const ledAfterMs = await allLed(rig, undoneMs);
+  over.abort();
+  await sampling;
+  const sessions = await sessionsSettle(rig);
+  await rig.observer.caughtUp(30_000);
+  const history = rig.observer.history({ namespaces: [rig.namespace] });
+  const { breaches, counts } = check(history);
+  if (options.keep !== undefined) await keepHistory(options.keep, history);
+  const kinds = new Map<Kind, number>();
+  for (const kind of inflicted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  return {
+    breaches: breaches.map(sentence),
+    ledAfterMs,
+    kinds,
+    errors: rig.replicas.flatMap((replica) => replica.errors()),
+    words: [
+      `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
+      samples.words(),
+      `sessions at the end: ${sessions}`,
+      `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
+    ],
+  };
+}
+
+/** For whoever looks into a breach. */
+async function keepHistory(dir: string, history: History): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'history.json'), JSON.stringify({ ...history, sessions: [...history.sessions] }));
+}
+
+/** Milliseconds after `fromMs` at which each group was seen with one ready leader whose lock is held. */
+async function allLed({ observer, namespace, groups, sharing }: FaultRig, fromMs: number): Promise<readonly number[]> {
+  return await Promise.all(
+    groups.map(async (name) => {
+      await observer.until(
+        (view) => {
+          const [leader, second] = view.leaders(namespace, name);
+          const lock = sharing.includes(name) ? view.key(`${lockKeyOf(name)}/.lock`) : view.lock(namespace, name);
+          return leader?.ready === true && second === undefined && lock?.session != null;
+        },
+        { timeoutMs: LED_TIMEOUT_MS, what: `${name} is led` },
+      );
+      return performance.now() - fromMs;
+    }),
+  );
+}
+
+/** One for each member and each replica is left; what faults left behind expires. */
+async function sessionsSettle({ world, groups, replicas }: FaultRig): Promise<string> {
+  const wanted = groups.length * 3 + replicas.length;
+  const untilMs = performance.now() + SESSIONS_TIMEOUT_MS;
+  for (;;) {
+    const all = await world.consul.sessions();
+    const count = all.filter(({ node }) => node === 'leadergroup-rig').length;
+    if (count === wanted) return `${count}, one for each member and each replica`;
+    if (performance.now() > untilMs) throw new Error(`${count} sessions are left, not ${wanted}`);
+    await delay(1000);
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * examples/notifier as processes: a sink, and three notifiers of which each stands for a pod. Pods are objects of the real API server;
+ * the test says when a pod is ready, as its kubelet would from the process.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { freePort } from './ports.ts';
+
+const EXAMPLE = join(import.meta.dirname, '../../../examples/notifier');
+
+export type Delivery = {
+  readonly tick: number;
+  readonly token: number | null;
+  readonly pod: string;
+  readonly verdict: 'accepted' | 'refused-by-token' | 'refused-by-tick';
+  readonly atMs: number;
+};
+
+export type Program = AsyncDisposable & {
+  readonly url: string;
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
+  kill(): Promise<void>;
+};
+
+async function run(file: string, env: Readonly<Record<string, string>>): Promise<Program> {
+  const port = await freePort();
+  const child: ChildProcess = spawn(process.execPath, [join(EXAMPLE, file)], {
+    env: { PATH: process.env['PATH'], ...env, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const ended = once(child, 'close');
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  const url = `http://127.0.0.1:${port}`;
+  await listening(url, child);
+  return { url, signal: (signal) => void child.kill(signal), kill, [Symbol.asyncDispose]: kill };
+}
+
+async function listening(url: string, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}`);
+    const answer = await fetch(url).catch(() => null);
+    if (answer !== null) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`nobody listens at ${url}`);
+}
+
+export type Sink = Program & { deliveries(): Promise<readonly Delivery[]> };
+
+export async function startSink(): Promise<Sink> {
+  const program = await run('sink.ts', {});
+  return {
+    ...program,
+    deliveries: async () => {
+      const answer = await fetch(`${program.url}/deliveries`);
+      return (await answer.json()) as readonly Delivery[];
+    },
+  };
+}
+
+/** Sends at every tick of `tickMs`: `prepareMs`, a last look, `departMs`. `gate` null: it does not ask. */
+export const startNotifier = (options: {
+  readonly pod: string;
+  readonly uid: string;
+  readonly namespace: string;
+  readonly group: string;
+  readonly gate: string | null;
+  readonly sink: string;
+  readonly tickMs: number;
+  readonly prepareMs: number;
+  readonly departMs: number;
+}): Promise<Program> =>
+  run('notifier.ts', {
+    POD_NAME: options.pod,
+    POD_UID: options.uid,
+    POD_NAMESPACE: options.namespace,
+    LEADERGROUP_NAME: options.group,
+    SINK: options.sink,
+    TICK_MS: String(options.tickMs),
+    PREPARE_MS: String(options.prepareMs),
+    DEPART_MS: String(options.departMs),
+    ...(options.gate === null ? { ASK: 'no' } : { LEADERGROUP_GATE: options.gate }),
+  });
+
+/** How often each tick was accepted; ticks between the first and the last that nobody delivered count as 0. */
+export function acceptedPerTick(deliveries: readonly Delivery[]): ReadonlyMap<number, number> {
+  const accepted = deliveries.filter(({ verdict }) => verdict === 'accepted').map(({ tick }) => tick);
+  if (accepted.length === 0) return new Map();
+  const [first, last] = [Math.min(...accepted), Math.max(...accepted)];
+  return new Map(
+    Array.from({ length: last - first + 1 }, (_, at) => [
+      first + at,
+      accepted.filter((tick) => tick === first + at).length,
+    ]),
+  );
+}

@@ -1,0 +1,176 @@
+/** Keeps everything the watches deliver, in the order of arrival, and what is known now. */
+import type { History, KeyState, Marker, ObjectEvent, PodEvent, SessionMember } from '../../checker/history.ts';
+import type { ConsulSink } from './consul.ts';
+import { toWatchedGroup } from './groups.ts';
+import { type RawObject, toWatchedPod, writerOf, writersOf } from './raw.ts';
+import type { WatchSink, When } from './watch.ts';
+
+export type Recorder = {
+  readonly podSink: WatchSink;
+  readonly consulSink: ConsulSink;
+  readonly objectSink: (resource: string) => WatchSink;
+  /** Names of the sinks that have had their first list: 'pods', 'keys' and each resource. */
+  readonly started: ReadonlySet<string>;
+  /** By uid. */
+  readonly pods: ReadonlyMap<string, RawObject>;
+  /** By resource, then by uid. */
+  readonly objects: ReadonlyMap<string, ReadonlyMap<string, RawObject>>;
+  readonly keys: ReadonlyMap<string, KeyState>;
+  /** Consul's index of the newest answer about keys. */
+  readonly keysIndex: () => number;
+  /** Newest resourceVersion seen of each pod's uid, deletions included. */
+  readonly podVersions: ReadonlyMap<string, string>;
+  readonly mark: (name: string) => Marker;
+  readonly history: () => History;
+};
+
+type Lifetime = { readonly raw: RawObject; readonly bornAt?: string; readonly goneAt?: string };
+
+/** `note` is called after each entry with one line that describes it. */
+export function recorder(note: (line: string) => void): Recorder {
+  const pods = podRecorder(note);
+  const objects = objectRecorder(note);
+  const keys = keyRecorder(note);
+  const markers: Marker[] = [];
+  const started = new Set<string>();
+  let keysIndex = 0;
+  const starting = (name: string, sink: WatchSink): WatchSink => ({
+    ...sink,
+    list: (items, resourceVersion, when) => {
+      started.add(name);
+      sink.list(items, resourceVersion, when);
+    },
+  });
+  return {
+    podSink: starting('pods', pods.sink),
+    objectSink: (resource) => starting(resource, objects.sink(resource)),
+    consulSink: {
+      ...keys.sink,
+      answered: (index) => {
+        keysIndex = index;
+        started.add('keys');
+        note(`keys are known up to index ${index}`);
+      },
+    },
+    started,
+    pods: pods.known,
+    podVersions: pods.versions,
+    objects: objects.known,
+    keys: keys.known,
+    keysIndex: () => keysIndex,
+    mark: (name) => {
+      const marker = { name, atMs: performance.now() };
+      markers.push(marker);
+      note(`--- ${name}`);
+      return marker;
+    },
+    history: () => {
+      const names = new Set(keys.states.map((state) => state.key));
+      return {
+        groups: [...objects.lifetimes.values()].map(({ raw, ...life }) => ({ ...toWatchedGroup(raw, names), ...life })),
+        pods: [...pods.events],
+        keys: [...keys.states],
+        sessions: new Map(keys.sessions),
+        others: [...objects.events],
+        markers: [...markers],
+      };
+    },
+  };
+}
+
+function podRecorder(note: (line: string) => void) {
+  const events: PodEvent[] = [];
+  const known = new Map<string, RawObject>();
+  const versions = new Map<string, string>();
+  const sink: WatchSink = {
+    trouble: note,
+    list: (items, resourceVersion, when) => {
+      known.clear();
+      for (const raw of items) known.set(raw.metadata.uid, raw);
+      for (const raw of items) versions.set(raw.metadata.uid, raw.metadata.resourceVersion);
+      events.push({ kind: 'list', resourceVersion, pods: items.map(toWatchedPod), ...when });
+      note(`listed ${items.length} pods`);
+    },
+    event: (type, raw, when) => {
+      const { uid, resourceVersion } = raw.metadata;
+      const before = known.get(uid);
+      if (type === 'DELETED') known.delete(uid);
+      else known.set(uid, raw);
+      versions.set(uid, resourceVersion);
+      const kind = type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified';
+      const writer = before === undefined ? null : writerOf(before, raw);
+      events.push({ kind, resourceVersion, pod: toWatchedPod(raw), writer, ...when });
+      note(describePod(kind, raw, writer));
+    },
+  };
+  return { events, known, versions, sink };
+}
+
+function describePod(kind: string, raw: RawObject, writer: string | null): string {
+  const { namespace, name, uid, resourceVersion, labels, annotations } = raw.metadata;
+  const ours = Object.entries({ ...labels, ...annotations }).filter(([key]) => key.includes('leadergroup.dev/'));
+  const shown = ours.map(([key, value]) => `${key}=${value}`).join(' ');
+  const { ready, deleting } = toWatchedPod(raw);
+  const state = `${ready ? 'ready' : 'not ready'}${deleting ? ' terminating' : ''}`;
+  return `${kind} pod ${namespace}/${name} ${uid.slice(0, 8)} rv ${resourceVersion} by ${writer ?? '?'}: ${state} ${shown}`;
+}
+
+function objectRecorder(note: (line: string) => void) {
+  const events: ObjectEvent[] = [];
+  const known = new Map<string, Map<string, RawObject>>();
+  const lifetimes = new Map<string, Lifetime>();
+  const live = (kind: ObjectEvent['kind'], raw: RawObject): void => {
+    const { uid, resourceVersion } = raw.metadata;
+    const born = kind === 'added' ? { bornAt: resourceVersion } : {};
+    const gone = kind === 'deleted' ? { goneAt: resourceVersion } : {};
+    lifetimes.set(uid, { ...lifetimes.get(uid), raw, ...born, ...gone });
+  };
+  const sink = (resource: string): WatchSink => {
+    const here = new Map<string, RawObject>();
+    known.set(resource, here);
+    const push = (kind: ObjectEvent['kind'], raw: RawObject, when: When): void => {
+      const { name, namespace = '', uid, resourceVersion } = raw.metadata;
+      const writers = kind === 'deleted' ? [] : writersOf(here.get(uid), raw);
+      if (resource === 'leadergroups') live(kind, raw);
+      if (kind === 'deleted') here.delete(uid);
+      else here.set(uid, raw);
+      events.push({ resource, kind, namespace, name, uid, resourceVersion, writers, ...when });
+    };
+    return {
+      trouble: note,
+      list: (items, resourceVersion, when) => {
+        const present = new Set(items.map((raw) => raw.metadata.uid));
+        const gone = [...here.values()].filter((raw) => !present.has(raw.metadata.uid));
+        for (const raw of gone) push('deleted', { ...raw, metadata: { ...raw.metadata, resourceVersion } }, when);
+        for (const raw of items) push('listed', raw, when);
+        note(`listed ${items.length} ${resource}`);
+      },
+      event: (type, raw, when) => {
+        push(type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified', raw, when);
+        const { namespace, name } = raw.metadata;
+        note(`${type.toLowerCase()} ${resource} ${namespace}/${name} ${raw.reason ?? ''} ${raw.note ?? ''}`);
+      },
+    };
+  };
+  return { events, known, lifetimes, sink };
+}
+
+function keyRecorder(note: (line: string) => void) {
+  const states: KeyState[] = [];
+  const known = new Map<string, KeyState>();
+  const sessions = new Map<string, SessionMember>();
+  const sink: Omit<ConsulSink, 'answered'> = {
+    trouble: note,
+    key: (state) => {
+      states.push(state);
+      if (state.exists) known.set(state.key, state);
+      else known.delete(state.key);
+      const holder = state.exists ? (state.session ?? 'free') : 'gone';
+      note(`key ${state.key} index ${state.modifyIndex} ${holder} ${state.value ?? ''}`);
+    },
+    session: (id, member) => {
+      sessions.set(id, member);
+    },
+  };
+  return { states, known, sessions, sink };
+}

@@ -1,0 +1,144 @@
+/** Writes a history down while it happens, for the checker, and as one number by which two histories are compared. */
+
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import { groupKeys, parseSessionName } from '../../../src/election/keys.ts';
+import type { KvEntry } from '../../../src/ports/consul.ts';
+import type { History, KeyState, PodEvent, WatchedGroup, WatchedPod } from '../checker/checker.ts';
+import { SPACE } from '../model/replica.ts';
+import { hasReleasingController, type Scenario } from './acts.ts';
+import { hashText } from './random.ts';
+import type { Stage } from './stage.ts';
+
+export type Record = {
+  history(): History;
+  /** Of everything that happened to pods, groups and keys, in its order. */
+  hash(): number;
+  readonly events: { pods: number; keys: number };
+};
+
+export function record({ api, consul, loop }: Stage, scenario: Scenario): Record {
+  const pods: PodEvent[] = [
+    { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
+  ];
+  const keys: KeyState[] = [];
+  const released = (name: string): boolean => hasReleasingController(scenario, name);
+  const groups: WatchedGroup[] = scenario.groups.map(({ name, lockKey }) =>
+    watchedGroup(api.group(name), lockKey, released(name)),
+  );
+  const wanted = new Set(groups.flatMap(({ lockKey, recordKey }) => [lockKey, recordKey]));
+  const seen = new Map<string, string>();
+  const sessions = new Map<string, { namespace: string; group: string; podUid: string }>();
+  let life = 0;
+  let highest = 0;
+  let hash = scenario.seed;
+  const events = { pods: 0, keys: 0 };
+  const mix = (text: string): void => {
+    hash = hashText(`${hash} ${text}`);
+  };
+
+  api.onChange((change, kind) => {
+    mix(`${loop.nowMs()} ${JSON.stringify(change)}`);
+    if (kind === 'leadergroups')
+      noteIncarnation(change as { before: LeaderGroup | null; after: LeaderGroup | null; version: number });
+    if (kind !== 'pods') return;
+    const { before, after, version } = change as { before: Pod | null; after: Pod | null; version: number };
+    const pod = after ?? before;
+    if (pod === null) return;
+    events.pods += 1;
+    const how = after === null ? 'deleted' : before === null ? 'added' : 'modified';
+    const foreign = !writing;
+    pods.push({ kind: how, atMs: loop.nowMs(), resourceVersion: String(version), pod: watched(pod), foreign });
+  });
+
+  /** A group that is made anew is another one, for the checker too. */
+  function noteIncarnation({
+    before,
+    after,
+    version,
+  }: {
+    before: LeaderGroup | null;
+    after: LeaderGroup | null;
+    version: number;
+  }): void {
+    const at = groups.findIndex(({ uid }) => uid === before?.uid);
+    const known = groups[at];
+    if (before !== null && after === null && known !== undefined) groups[at] = { ...known, goneAt: String(version) };
+    if (before !== null || after === null) return;
+    const lockKey = scenario.groups.find(({ name }) => name === after.name)?.lockKey ?? null;
+    groups.push({ ...watchedGroup(after, lockKey, released(after.name)), bornAt: String(version) });
+  }
+
+  /** Writes of operators are told of after the change that they made; everything else is somebody else's. */
+  let writing = false;
+  const { patchPod } = api.requests;
+  (api.requests as { patchPod: typeof patchPod }).patchPod = (...args) => {
+    writing = true;
+    try {
+      return patchPod(...args);
+    } finally {
+      writing = false;
+    }
+  };
+
+  const textOf = (entry: KvEntry | undefined): string =>
+    entry === undefined ? '' : `${entry.session ?? ''} ${entry.modifyIndex} ${entry.value ?? ''}`;
+
+  function keyChanged(key: string, entry: KvEntry | undefined, index: number): void {
+    mix(`${loop.nowMs()} ${key} ${textOf(entry)}`);
+    events.keys += 1;
+    const session = entry?.session ?? null;
+    const member = session === null ? null : parseSessionName(consul.nameOf(session));
+    if (session !== null && member !== null) sessions.set(session, member);
+    const { value = null, modifyIndex = index } = entry ?? {};
+    keys.push({ key, exists: entry !== undefined, session, value, modifyIndex, life, atMs: loop.nowMs() });
+  }
+
+  consul.onChange(({ entries }) => {
+    const index = Math.max(0, ...[...entries.values()].map(({ modifyIndex }) => modifyIndex));
+    if (index < highest) life += 1;
+    highest = index;
+    for (const key of wanted) {
+      const entry = entries.get(key);
+      const text = textOf(entry);
+      if ((seen.get(key) ?? '') === text) continue;
+      seen.set(key, text);
+      keyChanged(key, entry, index);
+    }
+  });
+
+  return { history: () => ({ groups, pods, keys, sessions }), hash: () => hash, events };
+}
+
+const watched = (pod: Pod): WatchedPod => ({
+  namespace: pod.namespace,
+  name: pod.name,
+  uid: pod.uid,
+  resourceVersion: pod.resourceVersion,
+  labels: pod.labels,
+  annotations: pod.annotations,
+  phase: pod.phase,
+  ready: pod.ready,
+  deleting: pod.deleting,
+});
+
+function watchedGroup(
+  group: ReturnType<Stage['api']['group']>,
+  lockKey: string | null,
+  labelsStay: boolean,
+): WatchedGroup {
+  if (group === null) throw new Error('a group of the scenario is not there');
+  const keys = groupKeys(SPACE, group, lockKey);
+  return {
+    namespace: group.namespace,
+    name: group.name,
+    uid: group.uid,
+    selector: group.spec.selector,
+    labelKey: group.spec.label.key,
+    leaderValue: group.spec.label.leader,
+    followerValue: group.spec.label.follower,
+    lockKey: keys.lock,
+    recordKey: keys.record ?? keys.lock,
+    labelsStay,
+  };
+}

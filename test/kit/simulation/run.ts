@@ -1,0 +1,95 @@
+/** Runs one history: the acts, then everything is healed, then the world must come to rest with one leader for each group. */
+import { check, sentence } from '../checker/checker.ts';
+import { type Act, type Scenario, scenarioOf } from './acts.ts';
+import { createChecks, type SimCounts } from './checks.ts';
+import { createMeetings, meetActs } from './coverage.ts';
+import type { WireCounts } from './network.ts';
+import { record } from './record.ts';
+import { openStage } from './stage.ts';
+
+export type Outcome = {
+  readonly seed: number;
+  /** What was broken, in words. Empty: every promise was kept. */
+  readonly breaches: readonly string[];
+  /** The same for the same scenario, always. */
+  readonly hash: number;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly acts: number;
+  readonly counts: SimCounts & WireCounts;
+  /** What it met, each once (coverage.ts). */
+  readonly met: readonly string[];
+};
+
+/** For expired sessions (twice 40 s), the longest backoff and what follows from both. */
+const HEALED_MS = 120_000;
+const LOOK_MS = 5000;
+const REST_MS = 12_000;
+
+/** `acts`: others than the seed's own, for a shortened history. */
+export async function runHistory(seed: number, acts?: readonly Act[]): Promise<Outcome> {
+  const made = scenarioOf(seed);
+  const scenario: Scenario = acts === undefined ? made : { ...made, acts };
+  const checks = createChecks(scenario);
+  const meetings = createMeetings();
+  meetActs(scenario, meetings);
+  const stage = openStage(scenario, checks.patchSent, meetings);
+  checks.begin(stage);
+  const written = record(stage, scenario);
+  for (const act of scenario.acts) stage.loop.after(act.atMs, () => stage.do(act));
+  const { loop } = stage;
+  const late = await play().catch((error: unknown) => [String(error)]);
+  const breaches = [...checks.breaches(), ...late, ...checked()];
+  return {
+    seed,
+    breaches,
+    hash: written.hash(),
+    steps: loop.steps(),
+    virtualMs: loop.nowMs(),
+    acts: scenario.acts.length,
+    counts: { ...checks.counts, ...stage.counts },
+    met: meetings.all(),
+  };
+
+  async function play(): Promise<readonly string[]> {
+    await loop.runUntil(scenario.lengthMs);
+    stage.heal();
+    return await settle();
+  }
+
+  /** I9 and I7: each group is led by one, and then nothing is written any more. */
+  async function settle(): Promise<readonly string[]> {
+    const untilMs = loop.nowMs() + HEALED_MS;
+    let quietSinceMs = loop.nowMs();
+    let writes = -1;
+    while (loop.nowMs() < untilMs) {
+      await loop.runUntil(loop.nowMs() + LOOK_MS);
+      const now = stage.api.writes() + stage.consul.writes();
+      const unsettled = scenario.groups.some(({ name }) => checks.unsettled(name) !== null);
+      if (now !== writes || unsettled) quietSinceMs = loop.nowMs();
+      writes = now;
+      if (loop.nowMs() - quietSinceMs >= REST_MS) return [];
+    }
+    const why = scenario.groups.flatMap(({ name }) => checks.unsettled(name) ?? []);
+    return [
+      why.length > 0
+        ? `I9: ${HEALED_MS / 1000} s after everything was healed ${why.join('; ')}`
+        : 'I7: it does not come to rest',
+    ];
+  }
+
+  function checked(): readonly string[] {
+    const history = written.history();
+    const everLed = new Set(
+      history.pods.flatMap((event) =>
+        event.kind !== 'list' && event.pod.labels['leadergroup.dev/role'] === 'leader'
+          ? [event.pod.labels['app'] ?? '']
+          : [],
+      ),
+    );
+    const leaderless = history.groups.filter(({ name }) => !everLed.has(name)).map(({ name }) => `default/${name}`);
+    const refusals = scenario.acts.some(({ act }) => act === 'refuse');
+    const { breaches: found } = check(history, { toleranceMs: 0, everyKeyState: true, leaderless, refusals });
+    return found.map((each) => `checker: ${sentence(each)}`);
+  }
+}

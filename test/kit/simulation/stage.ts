@@ -1,0 +1,498 @@
+/** The world of one history: servers, groups, pods and replicas, and what the acts do to them. */
+
+import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import { groupKeys } from '../../../src/election/keys.ts';
+import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
+import type { Log } from '../../../src/ports/log.ts';
+import { aGroup, aPod } from '../fakes/builders.ts';
+import { podUid, wallMs } from '../fakes/ids.ts';
+import type { PatchRequest } from '../model/link.ts';
+import { SPACE } from '../model/replica.ts';
+import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
+import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
+import type { Act, GroupPlan, Scenario } from './acts.ts';
+import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
+import { createFaults } from './faults.ts';
+import { createLoop, type Loop } from './loop.ts';
+import type { Server, WireCounts } from './network.ts';
+import { createProcess, WALL_OFFSET_MS } from './process.ts';
+import { stream } from './random.ts';
+import { releasing } from './releasing.ts';
+import { createSimReplica, type SimReplica } from './replica.ts';
+import type { WatchServer } from './watches.ts';
+
+export type Stage = {
+  readonly loop: Loop;
+  readonly api: WorldApiServer;
+  readonly consul: WorldConsul;
+  readonly replicas: readonly SimReplica[];
+  readonly counts: WireCounts;
+  /** Errors that the operator logged, events without the registry, and what it made others do without end: each is a defect. */
+  readonly defects: readonly string[];
+  /** Clocks stood still at some time: durations between processes mean nothing then. */
+  clocksStood(): boolean;
+  /** The API server answers. */
+  apiServerWell(): boolean;
+  /** When the pod's present process began (its containers may have ended since and begun again). */
+  incarnationOf(uid: string): number;
+  do(act: Act): void;
+  /** Ends every fault at once; pods are ready, replicas run. */
+  heal(): void;
+};
+
+const ROLE = 'leadergroup.dev/role';
+
+type Outage = { down: boolean };
+
+const podName = (group: GroupPlan, at: number): string => `${group.name}-${at}`;
+
+/** Everything starts; the first replicas a little apart. */
+export function openStage(
+  scenario: Scenario,
+  patchSent: (request: PatchRequest) => void,
+  meetings: Meetings = createMeetings(),
+): Stage {
+  const loop = createLoop();
+  const random = stream(`stage ${scenario.seed}`);
+  const consulProcess = createProcess('consul', loop);
+  const apiProcess = createProcess('kubernetes', loop);
+  const outages: Record<'consul' | 'kubernetes', Outage> = { consul: { down: false }, kubernetes: { down: false } };
+  const consul = createWorldConsul(consulProcess.clock);
+  consul.expireAfter(() => random.between(1, 2));
+  const api = createWorldApiServer();
+  const consulServer: Server = { process: consulProcess, isDown: () => outages.consul.down };
+  const server: Server = { process: apiProcess, isDown: () => outages.kubernetes.down };
+  const watchServer: WatchServer = { server, api, compactedAt: 0 };
+  const counts: WireCounts = { requests: 0, lostRequests: 0, lostAnswers: 0, late: 0 };
+  const defects: string[] = [];
+  const log: Log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (fields, message) => {
+      const error = fields['error'];
+      defects.push(`${message}: ${error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(fields)}`);
+    },
+  };
+  const refuseEvent = (why: string): void => void defects.push(why);
+  const parts = {
+    seed: scenario.seed,
+    loop,
+    consulServer,
+    consul,
+    watchServer,
+    counts,
+    patchSent,
+    log,
+    refuseEvent,
+    meetings,
+  };
+  const replicas: SimReplica[] = [];
+  const lives = new Map<string, number>();
+  /** Faults that go on, by name; of one name the one that began last is in force. */
+  const faults = createFaults(loop);
+  const refusing = new Set<(pod: string) => boolean>();
+  let started = 0;
+  let made = 0;
+  let stood = false;
+
+  api.onChange((change, kind) => {
+    if (kind === 'leadergroups' && change.after !== null) meetGroup(change.after as LeaderGroup, meetings);
+  });
+  for (const plan of scenario.groups) addGroup(plan);
+  for (let at = 0; at < scenario.replicas; at += 1)
+    loop.after(at * 900 + random.between(1, 800), () => start(at, identity(at)));
+
+  function addGroup(plan: GroupPlan): void {
+    api.foreign.addGroup(groupOf(plan));
+    for (let at = 0; at < plan.pods; at += 1) api.foreign.addPod(freshPod(plan, at));
+  }
+
+  function freshPod(plan: GroupPlan, at: number): Pod {
+    made += 1;
+    const name = podName(plan, at);
+    const uid = `uid-${made}-of-${name}`;
+    lives.set(uid, made);
+    return aPod({
+      name,
+      uid,
+      labels: { app: plan.name },
+      readyTransitionMs: null,
+      createdMs: WALL_OFFSET_MS + made,
+    });
+  }
+
+  function identity(at: number): ReplicaIdentity {
+    made += 1;
+    const name = `operator-${at}`;
+    const uid = `uid-${made}-of-${name}`;
+    api.foreign.addPod(aPod({ name, uid, labels: { app: 'operator' }, readyTransitionMs: null }));
+    return {
+      id: `${name}_${made}`,
+      pod: { namespace: 'default', name, uid: podUid(uid), container: 'operator' },
+      url: null,
+    };
+  }
+
+  function start(at: number, as: ReplicaIdentity): void {
+    started += 1;
+    const replica = createSimReplica(parts, as, started);
+    replica.ended.then(
+      () => replica.process.kill(),
+      (error: unknown) => defects.push(`the operator ended: ${String(error)}`),
+    );
+    replicas[at] = replica;
+  }
+
+  const { during, later } = faults;
+
+  function ending(at: number, how: 'kill' | 'terminate' | 'replace', forMs: number): void {
+    const replica = replicas[at];
+    if (replica === undefined || !replica.process.alive()) return;
+    const pod = replica.identity.pod?.name ?? '';
+    if (how === 'terminate' && !replica.process.frozen()) replica.stop();
+    else replica.process.kill();
+    if (faults.has(`end ${at}`)) return;
+    const finishedMs = replica.process.clock.wallMs();
+    const life = { startedMs: wallMs(seconds(replica.bornMs)), finishedMs: wallMs(seconds(finishedMs)) };
+    loop.after(random.between(50, 1500), () => {
+      if (!replica.process.alive()) api.foreign.reportTermination(pod, life);
+    });
+    during(
+      `end ${at}`,
+      Math.max(forMs, 1600),
+      () => undefined,
+      () => {
+        replica.process.kill();
+        if (how !== 'replace') {
+          api.foreign.reportTermination(pod, null);
+          return start(at, replica.identity);
+        }
+        api.foreign.removePod(pod);
+        start(at, identity(at));
+      },
+    );
+  }
+
+  const plan = (group: number): GroupPlan => scenario.groups[group % scenario.groups.length] as GroupPlan;
+  const nameOf = (group: number, pod: number): string => podName(plan(group), pod % plan(group).pods);
+  const wire = (at: number, to: 'consul' | 'kubernetes') => replicas[at]?.[to];
+  const setReady = (name: string, ready: boolean): void => api.foreign.changePod(name, () => ({ ready }));
+
+  function act(given: Act): void {
+    switch (given.act) {
+      case 'unready': {
+        const name = nameOf(given.group, given.pod);
+        return during(
+          `ready ${name}`,
+          given.forMs,
+          () => setReady(name, false),
+          () => setReady(name, true),
+        );
+      }
+      case 'crash': {
+        const name = nameOf(given.group, given.pod);
+        const uid = api.pod(name)?.uid;
+        if (uid !== undefined) lives.set(uid, (made += 1));
+        return during(
+          `ready ${name}`,
+          given.forMs,
+          () => setReady(name, false),
+          () => setReady(name, true),
+        );
+      }
+      case 'exclude': {
+        const name = nameOf(given.group, given.pod);
+        const annotate = (value: string) =>
+          api.foreign.changePod(name, ({ annotations }) => ({
+            annotations: { ...annotations, [CANDIDATE_ANNOTATION]: value },
+          }));
+        return during(
+          `exclude ${name}`,
+          given.forMs,
+          () => annotate('false'),
+          () => annotate('true'),
+        );
+      }
+      case 'finish':
+      case 'orphan':
+        return endPod(given);
+      case 'deletePod':
+        return deletePod(given.group, given.pod, given.forMs);
+      case 'recreatePod': {
+        api.foreign.removePod(nameOf(given.group, given.pod));
+        api.foreign.addPod(freshPod(plan(given.group), given.pod % plan(given.group).pods));
+        return;
+      }
+      case 'timing':
+      case 'pause':
+      case 'external':
+        return groupAct(given);
+      case 'remake':
+        return remake(plan(given.group), given.forMs);
+      case 'enforce':
+        return enforce(plan(given.group), given.everyMs, given.forMs);
+      case 'refuse':
+        return refuse(plan(given.group), given.pod === null ? null : nameOf(given.group, given.pod), given.forMs);
+      case 'release':
+        return release(plan(given.group), given.readable, given.forMs);
+      case 'compact':
+        watchServer.compactedAt = api.version();
+        return;
+      case 'consulLeader':
+        return consul.foreign.changeLeader();
+      case 'wipe':
+        return consul.foreign.wipe();
+      case 'outage':
+        return outage(given.of, given.how, given.forMs);
+      case 'freeze':
+      case 'slow':
+      case 'kill':
+      case 'terminate':
+      case 'replace':
+      case 'cut':
+      case 'trouble':
+      case 'stallWatches':
+      case 'cutWatches':
+        return replicaAct(given);
+    }
+  }
+
+  /** Its containers end for good; or it is only said to have failed, as of a node that is gone from the API: they go on. */
+  function endPod({
+    act,
+    group,
+    pod,
+    forMs,
+  }: Extract<Act, { readonly act: 'finish' | 'orphan' | 'deletePod' | 'recreatePod' }>): void {
+    const name = nameOf(group, pod);
+    const uid = api.pod(name)?.uid;
+    const stopped = act === 'finish';
+    if (stopped && uid !== undefined) lives.set(uid, (made += 1));
+    // What has ended does not begin again: a final phase is final.
+    const end = { phase: stopped ? 'Succeeded' : 'Failed', stopped, ready: false } as const;
+    api.foreign.changePod(name, (pod) => (pod.stopped ? {} : end));
+    later(forMs, () => replacePod(group, pod, uid));
+  }
+
+  function replacePod(group: number, pod: number, uid: string | undefined): void {
+    const name = nameOf(group, pod);
+    if (api.pod(name)?.uid !== uid) return;
+    api.foreign.removePod(name);
+    api.foreign.addPod(freshPod(plan(group), pod % plan(group).pods));
+  }
+
+  /** Gracefully: it terminates, goes, and another one comes under its name, as a StatefulSet makes them. */
+  function deletePod(group: number, pod: number, forMs: number): void {
+    const name = nameOf(group, pod);
+    const uid = api.pod(name)?.uid;
+    api.foreign.changePod(name, () => ({ deleting: true }));
+    later(forMs, () => replacePod(group, pod, uid));
+  }
+
+  function groupAct(given: Extract<Act, { act: 'timing' | 'pause' | 'external' }>): void {
+    const { name, lockKey } = plan(given.group);
+    const edit = (change: Partial<LeaderGroup['spec']>): void =>
+      api.foreign.changeGroup(name, ({ spec }) => ({ spec: { ...spec, ...change } }));
+    if (given.act === 'timing') return edit({ sessionTtlMs: given.ttlMs });
+    if (given.act === 'pause') {
+      return during(
+        `pause ${name}`,
+        given.forMs,
+        () => edit({ paused: true }),
+        () => edit({ paused: false }),
+      );
+    }
+    if (lockKey !== null) external(`${lockKey}/.lock`, given.forMs);
+  }
+
+  function remake(of: GroupPlan, forMs: number): void {
+    api.foreign.deleteGroup(of.name);
+    const again = (): void => {
+      if (api.group(of.name) !== null) return void loop.after(50, again);
+      made += 1;
+      api.foreign.addGroup({
+        ...groupOf(of),
+        uid: `uid-${made}-of-${of.name}`,
+        createdMs: wallMs(WALL_OFFSET_MS + made),
+      });
+    };
+    loop.after(forMs, again);
+  }
+
+  function enforce(of: GroupPlan, everyMs: number, forMs: number): void {
+    let over = false;
+    const look = (): void => {
+      if (over) return;
+      for (const { name, labels } of api.pods())
+        if (labels['app'] === of.name && labels[ROLE] === 'leader')
+          api.foreign.changePod(name, ({ labels: { [ROLE]: _leader, ...others } }) => ({ labels: others }));
+      loop.after(everyMs, look);
+    };
+    look();
+    later(forMs, () => {
+      over = true;
+    });
+  }
+
+  function refuse(of: GroupPlan, only: string | null, forMs: number): void {
+    const refusal = (name: string): boolean => (only === null ? name.startsWith(`${of.name}-`) : name === only);
+    refusing.add(refusal);
+    api.refusePatches(({ name }) => [...refusing].some((refuses) => refuses(name)));
+    later(forMs, () => void refusing.delete(refusal));
+  }
+
+  function release(of: GroupPlan, readable: boolean, forMs: number): void {
+    made += 1;
+    const end = releasing(api, loop, {
+      owner: { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${of.name}-rs`, uid: `uid-${made}-of-rs` },
+      app: of.name,
+      labelKey: ROLE,
+      readable,
+      freshPod: () => ({ ...freshPod(of, 0), name: `${of.name}-x${made}` }),
+      tooMany: (text) => void defects.push(text),
+    });
+    later(forMs, end);
+  }
+
+  /** As `consul lock` does: waits for the lock, overwrites its value, and deletes the key when it is done. */
+  function external(key: string, forMs: number): void {
+    const { foreign } = consul;
+    const session = foreign.openSession({ node: 'vm', name: 'Consul API Lock', ttlMs: 0, lockDelayMs: 0 });
+    let over = false;
+    const attempt = (): void => {
+      if (over) return;
+      if (!foreign.lock(key, session, null)) loop.after(500, attempt);
+    };
+    attempt();
+    later(forMs, () => {
+      over = true;
+      if (consul.entry(key)?.session === session) {
+        foreign.unlock(key, session);
+        foreign.remove(key);
+      }
+      foreign.endSession(session);
+    });
+  }
+
+  function outage(of: 'consul' | 'kubernetes', how: 'down' | 'frozen', forMs: number): void {
+    const process = of === 'consul' ? consulProcess : apiProcess;
+    if (how === 'frozen') return during(`frozen ${of}`, forMs, () => process.freeze(false), process.thaw);
+    during(
+      `down ${of}`,
+      forMs,
+      () => {
+        outages[of].down = true;
+        if (of === 'kubernetes') for (const replica of replicas) replica.watches.cut();
+      },
+      () => {
+        outages[of].down = false;
+      },
+    );
+  }
+
+  function replicaAct(given: Extract<Act, { replica: number }>): void {
+    const at = given.replica % scenario.replicas;
+    const replica = replicas[at];
+    if (replica === undefined) return;
+    // Of this process: what was done to the one before it is over with that one.
+    const life = `${replica.identity.id} since ${replica.bornMs}`;
+    switch (given.act) {
+      case 'freeze':
+        stood ||= given.clockStops;
+        return during(
+          `freeze ${life}`,
+          given.forMs,
+          () => replica.process.freeze(given.clockStops),
+          replica.process.thaw,
+        );
+      case 'slow':
+        return during(
+          `slow ${life}`,
+          given.forMs,
+          () => replica.process.slow(given.lagMs),
+          () => replica.process.slow(0),
+        );
+      case 'kill':
+      case 'terminate':
+      case 'replace':
+        return ending(at, given.act, given.forMs);
+      case 'cut': {
+        const link = replica[given.from].state;
+        return during(
+          `cut ${life} ${given.from}`,
+          given.forMs,
+          () => {
+            link.cut = given.how;
+            if (given.from === 'kubernetes' && given.how === 'refused') replica.watches.cut();
+          },
+          () => {
+            link.cut = 'no';
+            if (given.from === 'kubernetes') replica.watches.cut();
+          },
+        );
+      }
+      case 'trouble': {
+        const link = wire(at, given.with)?.state;
+        if (link === undefined) return;
+        return during(
+          `trouble ${life} ${given.with}`,
+          given.forMs,
+          () => {
+            link.trouble = given.share;
+          },
+          () => {
+            link.trouble = 0;
+          },
+        );
+      }
+      case 'stallWatches':
+        replica.watches.stalledUntilMs = Math.max(replica.watches.stalledUntilMs, loop.nowMs() + given.forMs);
+        return;
+      case 'cutWatches':
+        return replica.watches.cut();
+    }
+  }
+
+  function heal(): void {
+    faults.end();
+    for (const { name, lockKey } of scenario.groups) {
+      if (lockKey === null) continue;
+      const entry = consul.entry(groupKeys(SPACE, { namespace: 'default', name }, lockKey).lock);
+      if (entry !== null && !entry.isLock) consul.foreign.remove(entry.key);
+    }
+  }
+
+  return {
+    loop,
+    api,
+    consul,
+    replicas,
+    counts,
+    defects,
+    clocksStood: () => stood,
+    apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
+    incarnationOf: (uid) => lives.get(uid) ?? 0,
+    do: act,
+    heal,
+  };
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+const groupOf = (plan: GroupPlan): LeaderGroup =>
+  aGroup({
+    name: plan.name,
+    finalizers: [],
+    spec: {
+      selector: { matchLabels: { app: plan.name }, matchExpressions: [] },
+      sessionTtlMs: plan.ttlMs,
+      lockDelayMs: plan.lockDelayMs,
+      lockKey: plan.lockKey,
+      onConsulLoss: plan.onConsulLoss,
+      failoverDelayMs: plan.failoverDelayMs,
+      label: { key: ROLE, leader: 'leader', follower: plan.follower },
+    },
+  });

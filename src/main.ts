@@ -169,14 +169,15 @@ function replicaOf(identity: Config['identity'], port: number): ReplicaIdentity 
 
 /** Asked until it is answered: without it two clusters could not be told apart. */
 async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, signal: AbortSignal): Promise<string> {
-  for (let told = ''; ; ) {
+  for (let reported = ''; ; ) {
     try {
       return await kubernetes.clusterUid(signal);
     } catch (error) {
       signal.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
-      if (told !== reason) log.warn({ reason }, 'reading the uid of this cluster from the API server failed; retrying');
-      told = reason;
+      if (reported !== reason)
+        log.warn({ reason }, 'reading the uid of this cluster from the API server failed; retrying');
+      reported = reason;
       await clock.sleep(RETRY_MS, signal);
     }
   }

@@ -21,7 +21,7 @@ export const issue = (input: unknown, message: string, path: PropertyKey[] = [])
   continue: true,
 });
 
-/** Limits that the API server checks; here they are part of the text's rule, so that a text that is too long is told one thing. */
+/** Limits that the API server checks; here they are part of the text's rule, so that a text that is too long gets one message. */
 type TextLimits = { readonly minLength?: number; readonly maxLength?: number };
 
 /**
@@ -68,7 +68,7 @@ function withoutNulls(raw: unknown): unknown {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }
 
-/** A list. Of one that is too long nothing else is told. */
+/** A list. Of one that is too long nothing else is reported. */
 export function list<Element extends z.ZodType>(element: Element, max: number): z.ZodArray<Element> {
   const length = z.superRefine<readonly unknown[]>(
     (value, { issues }) => {

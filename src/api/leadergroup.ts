@@ -1,5 +1,6 @@
 /** The LeaderGroup resource as the operator works with it: parsed once at the border (parse.ts), then trusted. */
 import type { WallMs } from './clocks.ts';
+import { FINALIZER } from './names.ts';
 import type { LeaderGroupSpec } from './spec.ts';
 import type { LeaderGroupStatus } from './status.ts';
 
@@ -39,3 +40,7 @@ export type ConditionStatus = Condition['status'];
 export type LeaderStatus = LeaderGroupStatus['leaders'][number];
 export type TransitionStatus = LeaderGroupStatus['recentTransitions'][number];
 export type IneligibleStatus = LeaderGroupStatus['ineligible'][number];
+
+/** Whatever else holds the object back. */
+export const foreignFinalizers = ({ finalizers }: Pick<LeaderGroup, 'finalizers'>): readonly string[] =>
+  finalizers.filter((finalizer) => finalizer !== FINALIZER);

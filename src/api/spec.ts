@@ -1,5 +1,5 @@
 /**
- * The spec of a LeaderGroup: every field once, in the order in which problems are told. A new one is declared here, and given to the operator
+ * The spec of a LeaderGroup: every field once, in the order in which problems are reported. A new one is declared here, and given to the operator
  * by fromWritten and back by asWritten; `npm run generate` does the rest. docs/adr/0016-one-source-for-the-api.md says how.
  */
 import { z } from 'zod';
@@ -155,7 +155,7 @@ export const spec = object(
   ),
 });
 
-/** It is told in place of whatever else is wrong with the key. */
+/** It is reported in place of whatever else is wrong with the key. */
 function keepOutOfSelector(readable: Readable<WrittenSpec>, issues: z.core.$ZodRawIssue[]): void {
   const key = asObject(readable.label)?.['key'] ?? DEFAULT_LABEL_KEY;
   if (!readableKeys(readable.selector).some((selected) => selected === key)) return;

@@ -52,7 +52,7 @@ function parse(text: string, file: string, report: (problem: string) => void): u
   }
 }
 
-/** The raw settings of a file; `report` is told of what is no YAML, no mapping or no setting of ours. */
+/** The raw settings of a file; `report` gets what is no YAML, no mapping or no setting of ours. */
 export function readFileSettings(
   text: string,
   file: string,

@@ -38,7 +38,7 @@ function fromText(raw: unknown): unknown {
   }
 }
 
-/** A list from YAML, or the same as JSON in the environment. Every wrong rule is told, with its position. */
+/** A list from YAML, or the same as JSON in the environment. Every wrong rule is reported, with its position. */
 export const readLockKeys: Reader<readonly LockKeyRule[]> = (raw) => {
   const list = fromText(raw);
   if (!Array.isArray(list)) {

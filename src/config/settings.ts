@@ -86,7 +86,7 @@ export const isServiceLink = (name: string): boolean => SERVICE_LINK.test(name);
 /** Where each raw value came from, for messages. */
 export type RawSetting = { readonly where: string; readonly raw: unknown };
 
-/** Every setting read, defaults filled in; `report` is told of each that is wrong, and gets its default instead. */
+/** Every setting read, defaults filled in; `report` gets each that is wrong, and gets its default instead. */
 export function readSettings(raws: ReadonlyMap<SettingPath, RawSetting>, report: (problem: string) => void): Settings {
   const readOne = <P extends SettingPath>(path: P): Settings[P] => {
     const given = raws.get(path);

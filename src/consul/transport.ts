@@ -3,7 +3,7 @@
  *
  * The package's request pipeline (papi) is used beneath its methods, since these decode the body inside an event handler
  * (a hostile `[null]` would end the process), keep numbers only to 2^53, and give no headers. What the package lacks is
- * added here: a timeout on everything (without one it never settles) that tells waiting for a connection from Consul's silence, the end of a connection in the middle of an answer
+ * added here: a timeout on everything (without one it never settles) that tells waiting for a connection from a Consul that does not answer, the end of a connection in the middle of an answer
  * (it would wait for the timeout), whether a request was sent at all, AbortSignals.
  */
 import { EventEmitter } from 'node:events';
@@ -61,7 +61,7 @@ type Papi = {
   ): Promise<PapiRequest>;
 };
 
-/** Our own limit is the one that is told. */
+/** Our own limit is the one that is reported. */
 const SOCKET_GRACE_MS = 1000;
 
 type Flight = { sent: boolean; gaveUpWaiting: boolean };
@@ -90,7 +90,7 @@ function limit(request: ClientRequest, flight: Flight, timeoutMs: number): void 
     timer = setTimeout(() => end('request timed out'), timeoutMs);
   });
   request.once('close', () => clearTimeout(timer));
-  // Else the agent ends a blocking read when its connection has been silent for as long as an idle one may be.
+  // Else the agent ends a blocking read when its connection has been idle for as long as an idle one may be.
   request.setTimeout(timeoutMs + SOCKET_GRACE_MS);
 }
 
@@ -204,7 +204,7 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     try {
       const sending = papiOptions({ request, token: current.token, agents: agents.current(current.tls), flight, ctx });
       const outcome = await exchange(papi, sending, flight);
-      // An answer that made it before the abort is told: it says what became of a write.
+      // An answer that made it before the abort is returned: it says what became of a write.
       if (outcome.kind === 'failed') signal.throwIfAborted();
       if (outcome.kind === 'answered' && outcome.status === 403) credentials.refused();
       return outcome;

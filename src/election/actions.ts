@@ -58,7 +58,7 @@ export type LockTransaction = Locking | Unlocking;
 export type Fence = {
   readonly do: 'fence';
   readonly targets: readonly FencingTarget[];
-  readonly because: 'move' | 'stray' | 'silence' | 'external' | 'overlap' | 'deletion';
+  readonly because: 'move' | 'stray' | 'outage' | 'external' | 'overlap' | 'deletion';
 };
 
 /** What needs no proof that the lock is ours: reads, sessions, the finalizer, and what is left to do for a deleted group. */

@@ -35,8 +35,8 @@ export function answerGate(o: GateView, podUid: PodUid | null, maxMs: number): G
   if (lock === null) return unknown('the lock has not been read yet');
   const holder = holderAmong(o.sessions, lock);
   if (holder === null) return { kind: 'no', leader: null };
-  const doubt = doubtOf(o, lock, holder);
-  if (doubt !== null) return unknown(doubt);
+  const reason = whyUnknown(o, lock, holder);
+  if (reason !== null) return unknown(reason);
   const pod = promoted(o, lock, holder);
   if (pod === null) return { kind: 'no', leader: null };
   const since = pod.annotations[sinceAnnotation(o.group.name)] ?? '';
@@ -49,7 +49,7 @@ export function answerGate(o: GateView, podUid: PodUid | null, maxMs: number): G
 
 const unknown = (reason: string): GateAnswer => ({ kind: 'unknown', reason });
 
-function doubtOf(o: GateView, lock: LockView, holder: MemberSession): string | null {
+function whyUnknown(o: GateView, lock: LockView, holder: MemberSession): string | null {
   if (!holder.proven || o.nowMs >= holder.deadlineMs) return "the leader's session is past its deadline";
   if (!o.verified) return 'the lock has not been verified yet';
   return trustOf(o, lock, holder) === 'good' ? null : 'the record of the lock is not trusted';

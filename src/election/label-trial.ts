@@ -5,7 +5,7 @@ import { labelled } from './candidates.ts';
 import { labelWrites, withoutPods, writesOf } from './label-writes.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { unreadOwners } from './owners.ts';
-import { look, nothing, notReady, rest, transition, withFirst } from './plans.ts';
+import { idle, look, nothing, notReady, transition, withFirst } from './plans.ts';
 import { tokenOf } from './token.ts';
 
 /** A controller that cannot be read must have kept a pod for so long after our write before more of its pods are written. */
@@ -82,7 +82,7 @@ function allowed<Some extends Action>(
 /** Who leads goes on meanwhile, and the group says of itself what it said. */
 function awaitTrial(o: Observation, waitMs: number): Plan {
   const led = o.pods.some((observed) => labelled(o.group, observed) && tokenOf(observed.pod, o.group.name) > 0);
-  return led ? nothing(ON_TRIAL, waitMs) : rest(notReady('Electing', ON_TRIAL), waitMs);
+  return led ? nothing(ON_TRIAL, waitMs) : idle(notReady('Electing', ON_TRIAL), waitMs);
 }
 
 const ON_TRIAL =

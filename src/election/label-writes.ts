@@ -30,7 +30,7 @@ export const writesOf = (o: Observation, plan: Plan): readonly ObservedPod[] =>
   actionsOf(plan).flatMap((action) => labelWrites(o, action, nextHolder(plan)));
 
 /**
- * Pods whose label the action changes. One that is silence's business is left out: its deadline does not wait. `next`: uid of whom a promotion
+ * Pods whose label the action changes. One that belongs to an outage is left out: its deadline does not wait. `next`: uid of whom a promotion
  * is for.
  */
 export function labelWrites(o: Observation, action: Action, next: PodUid | null): readonly ObservedPod[] {
@@ -45,6 +45,6 @@ export function labelWrites(o: Observation, action: Action, next: PodUid | null)
   if (action.do === 'labelFollowers') return action.pods.flatMap(({ uid }) => changed(uid, follower));
   if (action.do === 'cleanUp')
     return action.pods.flatMap(({ pod, label }) => (label === 'keep' ? [] : changed(pod.uid, null)));
-  if (action.do !== 'fence' || action.because === 'silence') return [];
+  if (action.do !== 'fence' || action.because === 'outage') return [];
   return action.targets.flatMap((target) => changed(target.pod.uid, labelAfter(target, follower)));
 }

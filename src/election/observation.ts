@@ -171,7 +171,7 @@ export type Observation = {
   readonly overlapUid: string | null;
   /** Why the configuration forbids the lockKey; null: allowed. */
   readonly lockKeyProblem: string | null;
-  /** The labels were taken off for Consul's silence, and no renewal has been acknowledged since. */
+  /** The labels were taken off for the Consul outage, and no renewal has been acknowledged since. */
   readonly demotedForOutage: boolean;
   /**
    * Uids fenced since the lock has its present version. Such a fencing patch still counts: whoever promotes must first

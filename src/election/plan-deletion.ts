@@ -2,7 +2,7 @@
  * The group is being deleted: labels off, lock released, the last token left in Consul, pods cleaned, finalizer removed; in this order, so
  * that whatever interrupts it the next pass goes on. It never hangs a namespace: with Consul away the labels come off and after ten seconds
  * the finalizer goes; and within a minute it goes whatever forbids us to write to a pod. Sessions expire by themselves, the record left is
- * an earlier life, and a next group of this name fences whoever is still labelled before anyone is promoted.
+ * a previous incarnation, and a next group of this name fences whoever is still labelled before anyone is promoted.
  */
 import { podUid } from '../api/ids.ts';
 import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
@@ -12,7 +12,7 @@ import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from '
 import type { Observation, ObservedPod } from './observation.ts';
 import { rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
-import { look, nothing, notReady, quietly, rest, transition, withFirst } from './plans.ts';
+import { idle, look, nothing, notReady, quietly, transition, withFirst } from './plans.ts';
 import { transaction } from './transactions.ts';
 
 /** How long an unreachable Consul may hold up a deletion. */
@@ -42,7 +42,7 @@ export function planDeletion(o: Observation, owned: OwnedLock | null): Plan {
 
 /**
  * Whoever does not own the bucket, and has no answer from Consul, begins when the owner should have ended: that may be gone, and while Consul
- * is silent nobody else becomes the owner. null: the owner's for good. 0: ours.
+ * is unreachable nobody else becomes the owner. null: the owner's for good. 0: ours.
  */
 function ownersTimeMs({ ownership, consulUnreachable, nowMs, deletionSeenMs }: Observation): number | null {
   if (ownership.kind !== 'notOwned') return 0;
@@ -51,7 +51,7 @@ function ownersTimeMs({ ownership, consulUnreachable, nowMs, deletionSeenMs }: O
 
 /** What holds the deletion up, for people; it goes on by itself after a minute at the latest. */
 const waiting = (why: string, againMs: number): Idle =>
-  rest(
+  idle(
     notReady(
       'Deleting',
       `${why}; the LeaderGroup is removed within a minute of its deletion, even if a pod still carries the label`,

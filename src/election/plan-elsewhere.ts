@@ -7,10 +7,10 @@ import { askFor, contestMessage, due, unknownContester } from './contests.ts';
 import { fence, fencingForMove } from './fencing.ts';
 import type { Observation } from './observation.ts';
 import type { LockElsewhere } from './owned-lock.ts';
-import { look, ready, rest, sentences, withFirst } from './plans.ts';
+import { idle, look, ready, sentences, withFirst } from './plans.ts';
 
 /**
- * Sessions of ours from an earlier life are adopted by the read itself (they then are `sessions`); one that is gone
+ * Sessions of ours from a previous incarnation are adopted by the read itself (they then are `sessions`); one that is gone
  * means that our view of the lock is behind. Only a true external's makes our own leader go.
  */
 export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhere): Plan {
@@ -24,8 +24,8 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
   const held = `the lock ${o.keys.lock} is held by ${who}`;
   const verdict = ready('LedElsewhere', sentences([held, contestMessage(o)]));
   const targets = due(o, fencingForMove(o, lock, null));
-  if (targets.length === 0) return rest(verdict);
-  const said: Idle = { ...rest(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };
+  if (targets.length === 0) return idle(verdict);
+  const said: Idle = { ...idle(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };
   return withFirst(fence(targets, 'external'), said);
 }
 

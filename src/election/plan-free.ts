@@ -7,7 +7,7 @@ import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
 import { noCandidateMessage } from './ineligible.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import type { FreeLock } from './owned-lock.ts';
-import { electing, look, notReady, ready, rest, transition, until, withFirst } from './plans.ts';
+import { electing, idle, look, notReady, ready, transition, until, withFirst } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 
@@ -62,7 +62,7 @@ export function waitForCandidate(o: Observation): Idle | Look {
   const left = leftOver(o);
   if (left.length > 0)
     return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
-  return rest(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)));
+  return idle(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)));
 }
 
 /**
@@ -87,5 +87,5 @@ export function lockDelayed(o: Observation): Idle | null {
   if (o.lockDelayedUntilMs === null || o.nowMs >= o.lockDelayedUntilMs) return null;
   const detail =
     'Consul delays the lock because the session of its holder expired (lockDelaySeconds); the operator retries';
-  return rest(notReady('LockDelay', detail), until(o, o.lockDelayedUntilMs));
+  return idle(notReady('LockDelay', detail), until(o, o.lockDelayedUntilMs));
 }

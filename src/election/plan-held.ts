@@ -8,7 +8,7 @@ import { recordedToken } from './observed-tokens.ts';
 import type { HeldLock } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
-import { electing, look, notReady, ready, rest, sentences, soonest, transition } from './plans.ts';
+import { electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -83,12 +83,12 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (left.length > 0)
     return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
   if (!labelled(o.group, holder)) {
-    if (onHold(o, holder)) return rest(notReady('LabelContested', sentences([contestMessage(o)])), graceMs);
+    if (onHold(o, holder)) return idle(notReady('LabelContested', sentences([contestMessage(o)])), graceMs);
     const wait = waitForCandidate(o);
     return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
   const details = [holder.pod.ready ? null : notReadyDetail(lock), contestMessage(o), followersRefused(o)];
-  return rest(ready('Led', sentences(details)), graceMs);
+  return idle(ready('Led', sentences(details)), graceMs);
 }
 
 /** Who undoes the repairs, where that is not known yet. */
@@ -100,7 +100,7 @@ function contesterOf({ o, lock }: Held, holder: ObservedPod): Look | null {
   return askFor(unknownContester(o, wrong));
 }
 
-/** Told while it is waited for; what has been tried again since is over, or refused anew. */
+/** Reported while it is waited for; what has been tried again since is over, or refused anew. */
 const followersRefused = ({ nowMs, followersRefused: refusal }: Observation): string | null =>
   refusal !== null && nowMs < refusal.retryAtMs ? refusal.message : null;
 

@@ -1,4 +1,4 @@
-/** What is done when the election itself must not be: Consul is silent, the group is paused, or an older group acts. */
+/** What is done when the election itself must not be: Consul is unreachable, the group is paused, or an older group acts. */
 import type { StalledReason } from '../api/condition-reasons.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Idle, Plan, Verdict } from './actions.ts';
@@ -9,28 +9,28 @@ import { promoted } from './gate.ts';
 import type { LabelStop, Observation } from './observation.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { LABEL_STOP, unreadOwners } from './owners.ts';
-import { look, nothing, notReady, quietly, ready, rest, stalled, transition, until, withFirst } from './plans.ts';
+import { idle, look, nothing, notReady, quietly, ready, stalled, transition, until, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
 import { trustOf } from './trust.ts';
 
 /**
  * Consul does not answer (or has never let this process in), or has not acknowledged a renewal of the holder's session
- * until its deadline, or that of whoever is labelled while the lock is in doubt.
+ * until its deadline, or that of whoever is labelled while the lock is unknown.
  */
-export const silent = (o: Observation): boolean =>
+export const isOutage = (o: Observation): boolean =>
   o.consulUnreachable ||
   o.ownership.kind === 'neverKnown' ||
   holderPastDeadline(o) ||
   lapsedTooLong(o) ||
-  doubtedTooLong(o);
+  unknownTooLong(o);
 
 /** Consul answers, and still this replica gets no further: what it cannot prove in time counts as unknown all the same. */
 const lapsedTooLong = (o: Observation): boolean =>
   o.ownership.kind === 'lapsed' && o.nowMs >= o.lockDeadlineMs && labelledPods(o).length > 0;
 
 /** Consul answers others, and neither a read of this lock nor a renewal: who carries the label is believed no longer than its session. */
-function doubtedTooLong(o: Observation): boolean {
+function unknownTooLong(o: Observation): boolean {
   if (o.lock !== null || o.ownership.kind !== 'owned' || o.nowMs < o.lockDeadlineMs) return false;
   return labelledPods(o).some(({ pod }) => o.sessions.some(({ podUid }) => podUid === pod.uid));
 }
@@ -51,16 +51,16 @@ export function planOutage(o: Observation): Plan {
   const hold = onConsulLoss === 'Hold' || paused;
   const targets = hold || o.demotedForOutage ? [] : labelledPods(o);
   const verdict = outageVerdict(o, hold);
-  if (targets.length === 0) return verdict === null ? nothing('Consul is unreachable') : rest(verdict);
+  if (targets.length === 0) return verdict === null ? nothing('Consul is unreachable') : idle(verdict);
   const off = fence(
     targets.map((target) => fencingTarget(o, target)),
-    'silence',
+    'outage',
   );
   const said = nothing('Consul was unreachable past the deadline, and onConsulLoss is Demote');
   return withFirst(off, { ...said, cause: 'ConsulUnreachable', verdict });
 }
 
-/** The leader went while Consul is silent. Its label needs no deadline to be gone, and whoever waits for Ready should not think it there. */
+/** The leader went while Consul is unreachable. Its label needs no deadline to be gone, and whoever waits for Ready should not think it there. */
 function bereft(o: Observation): Verdict | null {
   const owner = o.ownership.kind === 'owned' || o.ownership.kind === 'lapsed';
   if (!owner || !saysLed(o) || labelledPods(o).length > 0) return null;
@@ -98,7 +98,7 @@ export function planPaused(o: Observation, owned: OwnedLock): Plan {
   const verdict = leads
     ? ready('Led', 'paused: the leader does not change. Set spec.paused to false to resume.')
     : notReady('NoCandidate', 'paused: no leader is elected. Set spec.paused to false to resume.');
-  return rest(verdict, unsure === null ? null : deniedMs);
+  return idle(verdict, unsure === null ? null : deniedMs);
 }
 
 /** The controllers are read anew after that, so that a stop ends by itself when its cause is gone. */
@@ -106,7 +106,7 @@ const LABEL_STOP_AGAIN_MS = 60_000;
 
 /** As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. */
 export function planLabelStop(o: Observation, { message }: LabelStop, owned: OwnedLock | null): Plan {
-  // Whoever has lost its session while Consul is silent is the last to know the group.
+  // Whoever has lost its session while Consul is unreachable is the last to know the group.
   if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
     return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
   const unread = unreadOwners(o);

@@ -1,6 +1,6 @@
 /**
  * The planner: one pure function from everything observed to what to do next. Which rule decides, in order:
- * deletion, a label that may not be written, overlap, a forbidden key, ownership, Consul's silence, pause, then the state of the lock.
+ * deletion, a label that may not be written, overlap, a forbidden key, ownership, a Consul outage, pause, then the state of the lock.
  */
 import { FINALIZER } from '../api/names.ts';
 import type { Fence, Plan } from './actions.ts';
@@ -15,7 +15,7 @@ import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
 import { planFree } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
-import { planLabelStop, planOutage, planOverlap, planPaused, silent, standDown } from './plan-restrained.ts';
+import { isOutage, planLabelStop, planOutage, planOverlap, planPaused, standDown } from './plan-restrained.ts';
 import { look, nothing, soonest, stalled, withFirst } from './plans.ts';
 import { trustOf } from './trust.ts';
 
@@ -48,7 +48,7 @@ function decide(o: Observation): Plan {
   const owned = ownedLockOf(o);
   if (o.group.deleting) return planDeletion(o, owned);
   if (o.labelStop !== null) return planLabelStop(o, o.labelStop, owned);
-  if (silent(o)) return planOutage(o);
+  if (isOutage(o)) return planOutage(o);
   if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
   if (owned === null) return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);
   return planOwned(o, owned) ?? planByLock(o, owned);

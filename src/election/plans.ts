@@ -12,7 +12,7 @@ export const nothing = (reason: string, againMs: number | null = null): Idle => 
   againMs,
 });
 
-export const rest = (verdict: Verdict, againMs: number | null = null): Idle => ({
+export const idle = (verdict: Verdict, againMs: number | null = null): Idle => ({
   ...nothing('nothing to do', againMs),
   verdict,
 });
@@ -60,7 +60,7 @@ export const electing = (cause: TransitionCause, reason: string): Premises => ({
 export const quietly = (reason: string): Premises => ({ cause: null, reason, verdict: null, againMs: null });
 
 export const stalled = (reason: StalledReason, message: string): Idle =>
-  rest({ ready: { status: 'False', reason }, detail: message, stalled: { reason, message } });
+  idle({ ready: { status: 'False', reason }, detail: message, stalled: { reason, message } });
 
 export const ready = (reason: Extract<Says<'Ready'>, { status: 'True' }>['reason'], detail = ''): Verdict => ({
   ready: { status: 'True', reason },

@@ -6,7 +6,7 @@ import { rankedCandidates } from './candidates.ts';
 import { refOf } from './fencing.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 
-/** The session of ours that holds the lock; null when nobody or somebody else does, or the lock is in doubt. */
+/** The session of ours that holds the lock; null when nobody or somebody else does, or the lock is unknown. */
 export const holderAmong = (sessions: readonly MemberSession[], lock: LockView | null): MemberSession | null =>
   sessions.find(({ id }) => id === lock?.session) ?? null;
 

@@ -58,7 +58,7 @@ export function buildStatus(
 }
 
 /**
- * A leader that went while nothing could be decided about it (Consul was silent, its pod was deleted) was not fenced, so no news
+ * A leader that went while nothing could be decided about it (Consul was unreachable, its pod was deleted) was not fenced, so no news
  * tells of it. Its token must not vanish with it: when Consul is wiped afterwards, nobody else knows it. (Promise I5.)
  */
 function vanished(

@@ -17,7 +17,7 @@ const BEGIN_SECONDS = 20_454 * 24 * 60 * 60;
 
 /**
  * A group that nothing is remembered of (Consul wiped, the cluster rebuilt or renamed) counts on from the seconds since 2026: above every
- * token of an earlier life that had less than one election a second. Below 2^31 until 2094. A clock before 2026 gives 0.
+ * token of a previous incarnation that had less than one election a second. Below 2^31 until 2094. A clock before 2026 gives 0.
  */
 export function tokenFloor(wallSeconds: number): number {
   const seconds = Math.floor(wallSeconds - BEGIN_SECONDS);

@@ -9,7 +9,7 @@ import { tokenFloor } from './token.ts';
 import { trustOf } from './trust.ts';
 
 /**
- * Everything that any token of this group was ever seen in: the next one is above it. Where the record cannot be believed an earlier life
+ * Everything that any token of this group was ever seen in: the next one is above it. Where the record cannot be believed a previous incarnation
  * may have left tokens that nothing here shows.
  */
 function above(o: Observation, { lock, session }: FreeLock | HeldLock): TokenRule {

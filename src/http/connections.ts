@@ -46,7 +46,7 @@ export function createConnections({ refused, exempt, limits = LIMITS }: Connecti
   const working = new Map<Connection, number>();
   let all = 0;
 
-  function rest(connection: Connection): void {
+  function becomeIdle(connection: Connection): void {
     idle.add(connection);
     idleOf.set(connection.client, (idleOf.get(connection.client) ?? new Set()).add(connection));
   }
@@ -94,7 +94,7 @@ export function createConnections({ refused, exempt, limits = LIMITS }: Connecti
       }
       all += 1;
       clients.set(connection.client, (clients.get(connection.client) ?? new Set()).add(connection));
-      rest(connection);
+      becomeIdle(connection);
     },
     busy: (connection) => {
       if (!isOpen(connection)) return 'refused';
@@ -112,7 +112,7 @@ export function createConnections({ refused, exempt, limits = LIMITS }: Connecti
       const left = (working.get(connection) ?? 1) - 1;
       if (left > 0) working.set(connection, left);
       else working.delete(connection);
-      if (left === 0) rest(connection);
+      if (left === 0) becomeIdle(connection);
     },
     closed,
     count: () => all,

@@ -28,7 +28,7 @@ function run(health: HealthCheck): Result {
   }
 }
 
-/** What a probe is told: failed checks first, then a line that sums up. `word` is what is asked, e.g. `ready`. */
+/** What a probe is answered: failed checks first, then a line that sums up. `word` is what is asked, e.g. `ready`. */
 export function healthReport(
   checks: readonly HealthCheck[],
   word: string,

@@ -11,7 +11,7 @@ export type PrometheusMetrics = Metrics & {
 };
 
 /** A blocking read lasts as long as nothing happens: its time would drown the others'. */
-const BLOCKING_OPERATION = 'watchPrefix';
+const BLOCKING_OPERATIONS: readonly string[] = ['watchKey', 'watchPrefix'];
 
 /** Makes instruments of one registry, as METRICS describes them. */
 const instruments = (registry: Registry) => ({
@@ -85,7 +85,7 @@ function consulMetrics({ counter, histogram }: Instruments) {
   return {
     consulRequest: ({ operation, outcome, milliseconds }) => {
       requests.inc({ operation, outcome });
-      if (operation !== BLOCKING_OPERATION) latency.observe({ operation }, milliseconds / 1000);
+      if (!BLOCKING_OPERATIONS.includes(operation)) latency.observe({ operation }, milliseconds / 1000);
     },
   } satisfies Partial<Metrics>;
 }

@@ -49,8 +49,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const wakeAll = (): void => store.groupKeys().forEach(wake);
   const store = createStore(clock);
   const changes = createChanges(clock);
-  const changedContact = (silent: boolean): void => {
-    log.warn({}, silent ? 'Consul is unreachable' : 'Consul is reachable again');
+  const changedContact = (unreachable: boolean): void => {
+    log.warn({}, unreachable ? 'Consul is unreachable' : 'Consul is reachable again');
     wakeAll();
   };
   const contact = trackContact(options.consul, clock, changedContact, {
@@ -117,7 +117,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     heldSinceMs: ownership.heldSinceMs,
   });
   const grants = createGrants(clock, (key) => ownership.heldSinceMs(nameOf(key)));
-  const reconciler = createReconciler({
+  const reconciler: Reconciler = createReconciler({
     store,
     observe,
     executor: {
@@ -127,7 +127,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       random,
       sessionManager,
       locks,
-      invalidateOwnership: ownership.doubt,
+      invalidateOwnership: ownership.invalidate,
       syntheticNode: node,
       grants,
       owners,
@@ -144,6 +144,9 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     metrics,
     log,
     signal,
+    synced,
+    began: (key) => followSharedKey(options, { store, ownership, watches }, key),
+    ended: (key) => changes.notifyNews(key, () => gateSignature(reconciler, key)),
     dropped: (key) => {
       sessionManager.drop(key);
       watches.unfollow(key);
@@ -156,13 +159,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     clock,
     random,
     workers: options.workers,
-    handle: async (key, sinceMs) => {
-      if (!synced()) return { kind: 'done' };
-      followSharedKey(options, { store, ownership, watches }, key);
-      const next = await measured(options, () => reconciler.reconcile(key, sinceMs));
-      changes.notifyNews(key, () => gateSignature(reconciler, key));
-      return next;
-    },
+    handle: reconciler.reconcile,
     onError: (key, error) => {
       if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
     },
@@ -193,18 +190,6 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
 
 const stuckPass = (oldestMs: number): string | null =>
   oldestMs < STUCK_MS ? null : `a reconcile has made no progress for ${Math.round(oldestMs)} ms`;
-
-async function measured<T>({ clock, metrics }: OperatorOptions, pass: () => Promise<T>): Promise<T> {
-  const startedMs = clock.nowMs();
-  let outcome: 'done' | 'failed' = 'failed';
-  try {
-    const result = await pass();
-    outcome = 'done';
-    return result;
-  } finally {
-    metrics.reconciled(outcome, clock.nowMs() - startedMs);
-  }
-}
 
 function followSharedKey(
   options: OperatorOptions,

@@ -37,7 +37,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const parts = assemble(options, stopping.signal, () => unsynced.size === 0);
   const { store, ownership, queue, peers, reach, watchHealth } = parts;
 
-  function follow<T>(
+  function runWatch<T>(
     kind: string,
     watch: Watch<T>,
     changed: (before: T | null, after: T | null) => readonly string[],
@@ -66,9 +66,9 @@ export function createOperator(options: OperatorOptions): Operator {
   function startWatches(signal: AbortSignal): readonly Promise<void>[] {
     const { pods, groups, nodes } = options.watch;
     return [
-      follow('pods', pods, podChanged, signal),
-      follow('leadergroups', groups, store.groupChanged, signal),
-      follow('nodes', nodes, store.nodeChanged, signal),
+      runWatch('pods', pods, podChanged, signal),
+      runWatch('leadergroups', groups, store.groupChanged, signal),
+      runWatch('nodes', nodes, store.nodeChanged, signal),
     ];
   }
 

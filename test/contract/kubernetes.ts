@@ -4,7 +4,7 @@ import type { LeaderGroupStatus, ParsedLeaderGroup } from '../../src/api/leaderg
 import type { Pod } from '../../src/api/pod.ts';
 import { projectPod } from '../../src/kubernetes/objects/pod.ts';
 import { type ListPage, type ListWatch, ListWatchError } from '../../src/kubernetes/reflector/list-watch.ts';
-import { readWatchEvent, type WatchEvent } from '../../src/kubernetes/reflector/watch-event.ts';
+import { readWatchEvent, type WatchEvent } from '../../src/kubernetes/reflector/watch-decoder.ts';
 import type { Kubernetes, MetadataPatch, WriteOutcome } from '../../src/ports/kubernetes.ts';
 
 export type ContractApiServer = {

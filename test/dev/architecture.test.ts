@@ -17,7 +17,6 @@ const listed = [...page.matchAll(/^(\d+)\. `(src\/[^`]+)`: /gm)].map(([, number,
 /** The simulated world stands in their place: it has no HTTP. */
 const OF_HTTP: ReadonlySet<string> = new Set([
   'src/kubernetes/reflector/watch-transport.ts',
-  'src/kubernetes/reflector/lines.ts',
   'src/kubernetes/client/kubernetes.ts',
   'src/kubernetes/client/transport.ts',
 ]);

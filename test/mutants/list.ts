@@ -26,8 +26,8 @@ const world = (file: string, find: string, replace: string): Edit => ({
 
 const LOCKS = 'operator/execute/execute-locks.ts';
 const EXECUTE = 'operator/execute/execute.ts';
-const TXN = 'operator/execute/lock-txn.ts';
-const FOLLOW = 'operator/sharding/follow.ts';
+const TXN = LOCKS;
+const SHARE = 'operator/sharding/share-buckets.ts';
 const MOVES = 'operator/sharding/moves.ts';
 const HELD = 'election/plan-held.ts';
 const GATE = 'election/gate.ts';
@@ -246,12 +246,12 @@ export const mutants: readonly Mutant[] = [
     id: 'unknown-treated-as-free',
     promises: ['I3', 'I1'],
     attacks: [],
-    what: 'a lock that is in doubt past its deadline is planned for as if it were known',
+    what: 'a lock that is unknown past its deadline is planned for as if it were known',
     edits: [
       edit(
         'election/plan.ts',
-        'if (silent(o)) return planOutage(o);',
-        'if (silent(o) && o.lock === null) return planOutage(o);',
+        'if (isOutage(o)) return planOutage(o);',
+        'if (isOutage(o) && o.lock === null) return planOutage(o);',
       ),
     ],
   },
@@ -288,12 +288,12 @@ export const mutants: readonly Mutant[] = [
     what: 'the sessions to adopt were listed before the bucket was this replica’s',
     edits: [
       edit(
-        FOLLOW,
+        SHARE,
         'const sessions = await listOwnNode(consul, space, own.id, signal);',
         'early ??= await listOwnNode(consul, space, own.id, signal);\n  const sessions = early;',
       ),
       edit(
-        FOLLOW,
+        SHARE,
         'const ADOPTIONS_AT_ONCE = 16;',
         'const ADOPTIONS_AT_ONCE = 16;\nlet early: Awaited<ReturnType<typeof listOwnNode>> | null = null;',
       ),
@@ -555,7 +555,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a new owner opens sessions of its own and lets the members’ expire',
     edits: [
       edit(
-        FOLLOW,
+        SHARE,
         'await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));',
         'await inParallel(ours.slice(0, 0), ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));',
       ),
@@ -594,7 +594,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a bucket whose desired owner does not take it stays free',
     edits: [
       edit(
-        FOLLOW,
+        SHARE,
         'nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS',
         'nowMs - (freeSince.get(bucket) ?? nowMs) >= FREE_MS * 1e9',
       ),
@@ -748,8 +748,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/sharding/ownership.ts',
-        "if (state === 'owned' && life?.own.proven() === true) {",
-        "if ((state === 'owned' || state === 'leaving') && life?.own.proven() === true) {",
+        "if (state === 'owned' && incarnation?.own.proven() === true) {",
+        "if ((state === 'owned' || state === 'leaving') && incarnation?.own.proven() === true) {",
       ),
     ],
   },
@@ -786,7 +786,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a bucket is used again while a move of it may be under way',
     edits: [
       edit(
-        FOLLOW,
+        SHARE,
         'if (!(await locks.confirm(own.id, mine, signal))) throw',
         'if (own.ttlMs < 0 && !(await locks.confirm(own.id, mine, signal))) throw',
       ),
@@ -800,8 +800,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/sharding/ownership.ts',
-        "if (state === 'owned' && life?.own.proven() === true) {",
-        "if (state === 'owned' && life !== null) {",
+        "if (state === 'owned' && incarnation?.own.proven() === true) {",
+        "if (state === 'owned' && incarnation !== null) {",
       ),
     ],
   },
@@ -851,7 +851,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a replica that hears late of its bucket counts the deadline from then, not from when it may have got it',
     edits: [
       edit(
-        'operator/sharding/follow.ts',
+        'operator/sharding/share-buckets.ts',
         'shownElsewhere.get(bucket) ?? options.clock.nowMs()',
         'options.clock.nowMs()',
       ),
@@ -1066,7 +1066,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a replica past its deadline believes all its buckets when it takes a free one, and wakes none of their groups',
     edits: [
       edit(
-        'operator/sharding/follow.ts',
+        'operator/sharding/share-buckets.ts',
         'if (taken.size === 0) return;',
         'if (taken.size === 0) return;\n  own.prove();',
       ),
@@ -1077,7 +1077,7 @@ export const mutants: readonly Mutant[] = [
     promises: ['I9'],
     attacks: [],
     what: 'what a replica past its deadline takes is looked at only when a watch tells of it, which may hang',
-    edits: [edit(FOLLOW, 'if (!own.proven()) life.wakeSignal.ring();', '')],
+    edits: [edit(SHARE, 'if (!own.proven()) incarnation.wakeSignal.ring();', '')],
   },
   {
     id: 'kept-label-not-known-as-ours',
@@ -1257,7 +1257,7 @@ export const mutants: readonly Mutant[] = [
     what: 'each attempt to adopt a bucket forgets what was learnt since it was got, the time of a deletion too',
     edits: [
       edit(
-        'operator/sharding/follow.ts',
+        'operator/sharding/share-buckets.ts',
         "if (buckets.state(bucket) !== 'adopting') options.got(bucket);",
         'options.got(bucket);',
       ),
@@ -1269,7 +1269,7 @@ export const mutants: readonly Mutant[] = [
     attacks: [],
     what: 'a lock that cannot be read outlives the deadline of whoever is labelled, while Consul answers others',
     edits: [
-      edit('election/plan-restrained.ts', '  doubtedTooLong(o);', '  (doubtedTooLong(o) && o.consulUnreachable);'),
+      edit('election/plan-restrained.ts', '  unknownTooLong(o);', '  (unknownTooLong(o) && o.consulUnreachable);'),
     ],
   },
   {
@@ -1389,9 +1389,13 @@ export const mutants: readonly Mutant[] = [
     id: 'one-failure-is-an-outage',
     promises: ['I8'],
     attacks: [],
-    what: 'Consul is called silent with the first request that fails',
+    what: 'Consul counts as unreachable with the first request that fails',
     edits: [
-      edit('operator/connectivity/consul-connectivity.ts', 'cancel = clock.after(quietMs / 2, doubt);', 'silent();'),
+      edit(
+        'operator/connectivity/consul-connectivity.ts',
+        'cancel = clock.after(quietMs / 2, askAgain);',
+        'unreachable();',
+      ),
     ],
   },
   {
@@ -1423,8 +1427,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       edit(
         'operator/sessions/sessions.ts',
-        'if (unknown && attempt.wanted()) doubtful',
-        'if (unknown && kept.has(name)) doubtful',
+        'if (unknown && attempt.wanted()) unconfirmed',
+        'if (unknown && kept.has(name)) unconfirmed',
       ),
     ],
   },

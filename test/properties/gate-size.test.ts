@@ -66,7 +66,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
   passed();
   await first.changed;
 
-  owner.locks.doubt(aGroup());
+  owner.locks.invalidate(aGroup());
   expect(gate.ask(group, null).kind).toBe('unknown');
   using second = gate.watch(group);
   let woken = false;

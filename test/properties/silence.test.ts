@@ -54,7 +54,7 @@ function silenceForOneGroup({ model, owner }: Awaited<ReturnType<typeof led>>): 
     operation === 'readKeys' || operation === 'txn' || about === session?.id ? 'lost' : 'arrives',
   );
   const [group] = model.api.groups();
-  if (group !== undefined) owner.locks.doubt(group);
+  if (group !== undefined) owner.locks.invalidate(group);
 }
 
 describe('a Consul that does not answer', () => {

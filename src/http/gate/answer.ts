@@ -23,24 +23,24 @@ export type Said = { readonly reply: Reply; readonly final: boolean };
 
 type Other = Extract<Answerer, { readonly kind: 'other' }>;
 
-const open = (reply: Reply): Said => ({ reply, final: false });
-const over = (reply: Reply): Said => ({ reply, final: true });
+const provisional = (reply: Reply): Said => ({ reply, final: false });
+const definite = (reply: Reply): Said => ({ reply, final: true });
 
 /** `leftMs`, `token`: for how long the question may still wait, and which token the client knows; for another replica. */
 export async function answerOnce(asking: Asking, leftMs: number, token: number | null): Promise<Said> {
   const { gate, forwarded, question } = asking;
   const answerer = gate.answerer(question);
-  if (answerer.kind === 'other' && !forwarded) return open(await askOther(asking, answerer, leftMs, token));
+  if (answerer.kind === 'other' && !forwarded) return provisional(await askOther(asking, answerer, leftMs, token));
   const member = question.pod === null ? null : gate.member(question, question.pod, question.uid);
   const missing = missingIn(gate, question, member);
-  if (missing !== null) return over(missing);
+  if (missing !== null) return definite(missing);
   // Whoever has passed the question on asks the right one next.
   if (answerer.kind === 'other')
-    return over(refusal('NotKnown', `replica ${answerer.id} owns this group now; ask again`));
+    return definite(refusal('NotKnown', `replica ${answerer.id} owns this group now; ask again`));
   if (answerer.kind === 'nobody')
-    return open(refusal('NotKnown', 'no replica owns this group at the moment; ask again'));
+    return provisional(refusal('NotKnown', 'no replica owns this group at the moment; ask again'));
   const answer = gate.ask(question, member?.uid ?? null);
-  return open(member === null ? groupReply(answer) : memberReply(answer));
+  return provisional(member === null ? groupReply(answer) : memberReply(answer));
 }
 
 function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {

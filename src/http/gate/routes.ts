@@ -9,10 +9,10 @@ import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
 import { FORWARDED, type Forward, REPLICA } from './forward.ts';
+import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
-import { settle } from './settle.ts';
 import { createWaits } from './waits.ts';
 
 export type GateRoutesOptions = {
@@ -59,7 +59,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   const atOnce = async (asking: Omit<Asking, 'question'>, question: Question, client: string): Promise<Reply> =>
     question.kind === 'self'
       ? await answerSelf(clock, asking, { client, uid: question.uid })
-      : await settle(clock, { ...asking, question });
+      : await longPoll(clock, { ...asking, question });
 
   async function waiting(asking: Asking, client: string): Promise<Reply> {
     const end = waits.begin(client);
@@ -67,7 +67,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
       return refusal('TooManyWaiting', 'too many requests of this client are waiting; end some of them');
     metrics.gateWaiting(waits.count());
     try {
-      return await settle(clock, asking);
+      return await longPoll(clock, asking);
     } finally {
       end();
       metrics.gateWaiting(waits.count());

@@ -6,9 +6,9 @@ import type { Pod } from '../../api/pod.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Reply } from '../router.ts';
 import type { Asking } from './answer.ts';
+import { longPoll } from './long-poll.ts';
 import { MEMBER_URL } from './question.ts';
 import { jsonReply, refusal } from './replies.ts';
-import { settle } from './settle.ts';
 
 type GroupAnswer = { readonly name: string; readonly status: number };
 
@@ -39,7 +39,7 @@ const answersFor = (clock: Clock, asking: Omit<Asking, 'question'>, pod: Pod): P
   Promise.all(
     asking.gate.groupsOf(pod).map(async ({ namespace, name }) => {
       const question = { kind: 'member', namespace, name, pod: pod.name, uid: pod.uid, wait: null } as const;
-      const { status, body } = await settle(clock, { ...asking, question });
+      const { status, body } = await longPoll(clock, { ...asking, question });
       return { name, status, ...(JSON.parse(body) as object) };
     }),
   );

@@ -21,7 +21,7 @@ export type Pools = {
 const BRIEF = { connections: 16, keepAliveTimeout: 60_000, keepAliveMaxTimeout: 60_000 };
 /** One connection for each watch; hardly any idle ones, which could be dead when a list needs one. */
 const LONG = { keepAliveTimeout: 4_000, keepAliveMaxTimeout: 4_000 };
-/** Node probes each second from then on, and gives a silent peer up after ten: 20 s in all. */
+/** Node probes each second from then on, and gives a peer that does not answer up after ten: 20 s in all. */
 const PROBE_AFTER_MS = 10_000;
 
 type Made = Readonly<Record<PoolKind, Dispatcher>>;

@@ -52,7 +52,7 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
   let closed = false;
   let inFlight = 0;
   let dropped = 0;
-  let complainedMs = Number.NEGATIVE_INFINITY;
+  let warnedMs = Number.NEGATIVE_INFINITY;
 
   function emit(event: KubernetesEvent): void {
     if (closed) return;
@@ -73,8 +73,8 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
     series.state = 'idle';
     if (!series.created) known.forget(series);
     dropped += 1;
-    if (clock.nowMs() - complainedMs < COMPLAINT_MS) return;
-    complainedMs = clock.nowMs();
+    if (clock.nowMs() - warnedMs < COMPLAINT_MS) return;
+    warnedMs = clock.nowMs();
     log.warn({ dropped, reason }, 'events were dropped');
   }
 

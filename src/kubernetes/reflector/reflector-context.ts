@@ -1,9 +1,9 @@
-/** What the steps of one reflector share: its ports, what it has told so far, and what it has met. */
+/** What the steps of one reflector share: its ports, what it has reported so far, and what it has met. */
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { ReflectorHandler } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import { type ListWatch, ListWatchError } from './list-watch.ts';
-import { createReflectorCache, type ReflectorCache } from './reflector-cache.ts';
+import { createGuard, createReflectorCache, type ReflectorCache } from './reflector-cache.ts';
 import { createProblemReport, type ProblemReport, type ReflectorProblem } from './reflector-problem.ts';
 
 export type ReflectorOptions<T> = {
@@ -40,7 +40,7 @@ export type ReflectorCounts = {
   watches: number;
   expired: number;
   failures: number;
-  silences: number;
+  stalls: number;
   malformed: number;
   errorEvents: number;
   handlerErrors: number;
@@ -61,7 +61,6 @@ export type Context<T> = {
   readonly health: { synced: boolean; contactMs: number | null };
   /** The caller's functions, guarded: one that throws must not end the watch. */
   readonly project: (raw: unknown) => T | null;
-  readonly tell: (before: T | null, after: T | null) => void;
   readonly reportSynced: () => void;
   readonly reportRelisted: () => void;
 };
@@ -71,10 +70,11 @@ const DEFAULT_LIMITS: ReflectorLimits = { pageSize: 250, pageTimeoutMs: 30_000, 
 export function createContext<T>(options: ReflectorOptions<T>, stopped: AbortSignal): Context<T> {
   const { kind, source, project, handler, clock, random, log } = options;
   const counts = createCounts();
-  const guarded = createGuard((error) => {
+  const failed = (error: unknown): void => {
     counts.handlerErrors += 1;
     log.error({ kind, error }, 'a handler of the reflector failed');
-  });
+  };
+  const guarded = createGuard(failed);
   return {
     kind,
     source,
@@ -84,11 +84,10 @@ export function createContext<T>(options: ReflectorOptions<T>, stopped: AbortSig
     stopped,
     counts,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
-    cache: createReflectorCache<T>(),
+    cache: createReflectorCache<T>((before, after) => handler.changed(before, after), failed),
     problems: createProblemReport({ kind, log, onProblem: (problem) => guarded(() => options.onProblem?.(problem)) }),
     health: { synced: false, contactMs: null },
     project: (raw) => guarded(() => project(raw)) ?? null,
-    tell: (before, after) => guarded(() => handler.changed(before, after)),
     reportSynced: () => guarded(() => handler.synced()),
     reportRelisted: () => guarded(() => options.onRelist?.()),
   };
@@ -99,25 +98,11 @@ const createCounts = (): ReflectorCounts => ({
   watches: 0,
   expired: 0,
   failures: 0,
-  silences: 0,
+  stalls: 0,
   malformed: 0,
   errorEvents: 0,
   handlerErrors: 0,
 });
-
-/** A function that is async against its type would end the process by its rejection. */
-function createGuard(failed: (error: unknown) => void): <R>(call: () => R) => R | undefined {
-  return (call) => {
-    try {
-      const result = call();
-      if (result instanceof Promise) result.catch(failed);
-      return result;
-    } catch (error) {
-      failed(error);
-      return undefined;
-    }
-  };
-}
 
 /** Counts an error, and says what is wrong if it is news. `until`: what will prove that it is over. */
 export function noteError<T>(

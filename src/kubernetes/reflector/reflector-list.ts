@@ -11,13 +11,13 @@ import {
   pauseBefore,
   type Watching,
 } from './reflector-state.ts';
-import { readObject, type Stored } from './watch-event.ts';
+import { readObject, type Stored } from './watch-decoder.ts';
 
 /** Changes between which the rest of the process has its turn. */
 const CHANGES_PER_TURN = 500;
 
 /**
- * One page. The list is applied when its last page is there, as the difference to what was told before, so that an object
+ * One page. The list is applied when its last page is there, as the difference to what was reported before, so that an object
  * that went unseen is reported as gone. Rejects only when the reflector is stopped.
  */
 export async function listStep<T>(
@@ -70,14 +70,14 @@ async function addPage<T>(
     return { kind: 'paging', failures, resourceVersion, next: page.next, listed };
   }
   await apply(context, listed);
-  return { kind: 'watching', failures, resourceVersion, doubted: false };
+  return { kind: 'watching', failures, resourceVersion, suspect: false };
 }
 
 async function apply<T>(context: Context<T>, listed: ReadonlyMap<string, Stored<T>>): Promise<void> {
   const { cache, clock, stopped, health, kind, log } = context;
   let changes = 0;
-  for (const { before, after } of cache.replace(listed)) {
-    context.tell(before, after);
+  for (const change of cache.replace(listed)) {
+    cache.deliver(change);
     changes += 1;
     if (changes % CHANGES_PER_TURN === 0) await clock.sleep(0, stopped);
     stopped.throwIfAborted();

@@ -1,4 +1,4 @@
-/** What keeps a reflector from its work, told once per change: a server that is away for an hour is one line, not a thousand. */
+/** What keeps a reflector from its work, reported once per change: a server that is away for an hour is one line, not a thousand. */
 import type { Log } from '../../ports/log.ts';
 import type { ListWatchErrorKind } from './list-watch.ts';
 

@@ -9,7 +9,7 @@
  */
 import { retryDelayMs } from './backoff.ts';
 import type { ListWatchError, ListWatchErrorKind } from './list-watch.ts';
-import type { Stored } from './watch-event.ts';
+import type { Stored } from './watch-decoder.ts';
 
 export type Listing = { readonly kind: 'listing'; readonly failures: number };
 
@@ -27,7 +27,7 @@ export type Watching = {
   readonly failures: number;
   readonly resourceVersion: string;
   /** The last watch ended in a way that a watch from the same version may repeat: if this one does too, list anew. */
-  readonly doubted: boolean;
+  readonly suspect: boolean;
 };
 
 export type Pausing<T> = {
@@ -41,7 +41,7 @@ export type State<T> = Listing | Paging<T> | Watching | Pausing<T>;
 /** How a watch ended. */
 export type WatchEnd =
   | { readonly kind: 'closed' } // the server ended it, as it does after timeoutSeconds
-  | { readonly kind: 'silent' } // it stood, and then nothing came for too long, not even a bookmark
+  | { readonly kind: 'stalled' } // it stood, and then nothing came for too long, not even a bookmark
   | { readonly kind: 'broken'; readonly error: ListWatchError; readonly opened: boolean }
   | { readonly kind: 'error'; readonly message: string; readonly retryAfterMs: number | null } // an ERROR event, not 410
   | { readonly kind: 'rewound' }; // the server's versions have gone back: it was restored from a backup
@@ -60,7 +60,7 @@ const SUCCESS_MS = 10_000;
 
 /**
  * What to do after a watch. It goes on from the last version, except when the server does not serve that any more, or when
- * two watches in a row ended in silence, in the server's error or in something unreadable.
+ * two watches in a row ended without an answer, in the server's error or in something unreadable.
  *
  * **Guarantees**: no end, repeated, makes a tight loop: only a watch that stood for ten seconds is followed without a pause.
  */
@@ -72,26 +72,26 @@ export function afterWatch({ from, end, resourceVersion, livedMs }: Watched): Li
       // Connections that are cut often, yet deliver, are no reason to be late.
       return resume(false, moved ? Math.min(failures, 1) : failures);
     case 'no news':
-      return resume(from.doubted, failures);
-    case 'doubtful':
-      return from.doubted && !moved ? { kind: 'listing', failures } : resume(true, failures);
+      return resume(from.suspect, failures);
+    case 'suspect':
+      return from.suspect && !moved ? { kind: 'listing', failures } : resume(true, failures);
     case 'over':
       return { kind: 'listing', failures };
   }
 
-  function resume(doubted: boolean, failures: number): Watching {
-    return { kind: 'watching', failures, resourceVersion, doubted };
+  function resume(suspect: boolean, failures: number): Watching {
+    return { kind: 'watching', failures, resourceVersion, suspect: suspect };
   }
 }
 
 /** What an end says about the version that was watched from. */
-function verdictOn(end: WatchEnd): 'fine' | 'no news' | 'doubtful' | 'over' {
+function verdictOn(end: WatchEnd): 'fine' | 'no news' | 'suspect' | 'over' {
   switch (end.kind) {
     case 'closed':
       return 'fine';
-    case 'silent':
+    case 'stalled':
     case 'error':
-      return 'doubtful';
+      return 'suspect';
     case 'rewound':
       return 'over';
     case 'broken':
@@ -99,14 +99,14 @@ function verdictOn(end: WatchEnd): 'fine' | 'no news' | 'doubtful' | 'over' {
   }
 }
 
-function verdictOnError(kind: ListWatchErrorKind, opened: boolean): 'fine' | 'no news' | 'doubtful' | 'over' {
+function verdictOnError(kind: ListWatchErrorKind, opened: boolean): 'fine' | 'no news' | 'suspect' | 'over' {
   switch (kind) {
     case 'expired':
     case 'notInstalled':
       return 'over';
     case 'malformed':
     case 'refused':
-      return 'doubtful';
+      return 'suspect';
     case 'unreachable':
       return opened ? 'fine' : 'no news';
     case 'denied':

@@ -13,7 +13,7 @@ import {
   type WatchEnd,
   type Watching,
 } from './reflector-state.ts';
-import { readWatchEvent, type WatchEvent } from './watch-event.ts';
+import { readWatchEvent, type WatchEvent } from './watch-decoder.ts';
 
 /** The server ends a watch by itself after a time between these, so that not all of them come back together. */
 const WATCH_SECONDS = { least: 290, most: 590 };
@@ -28,7 +28,7 @@ export async function watchStep<T>(
 ): Promise<Listing | Paging<T> | Watching | Pausing<T>> {
   context.counts.watches += 1;
   const progress: Progress = { resourceVersion: state.resourceVersion, openedMs: null };
-  const end = await follow(context, progress);
+  const end = await readWatch(context, progress);
   context.stopped.throwIfAborted();
   noteEnd(context, end, progress);
   const livedMs = progress.openedMs === null ? 0 : context.clock.nowMs() - progress.openedMs;
@@ -37,7 +37,7 @@ export async function watchStep<T>(
 }
 
 /** Two watchdogs in one: for the answer, then for anything at all, since a peer that is cut off says nothing. */
-async function follow<T>(context: Context<T>, progress: Progress): Promise<WatchEnd> {
+async function readWatch<T>(context: Context<T>, progress: Progress): Promise<WatchEnd> {
   const { source, clock, limits, kind } = context;
   const limit = createTimeLimit(clock, limits.openTimeoutMs, context.stopped);
   const request = { resourceVersion: progress.resourceVersion, timeoutSeconds: watchSeconds(context) };
@@ -51,7 +51,7 @@ async function follow<T>(context: Context<T>, progress: Progress): Promise<Watch
   } catch (error) {
     const opened = progress.openedMs !== null;
     if (!limit.expired()) return { kind: 'broken', opened, error: asListWatchError(error) };
-    return opened ? { kind: 'silent' } : { kind: 'broken', opened, error: noAnswer(kind, limits.openTimeoutMs) };
+    return opened ? { kind: 'stalled' } : { kind: 'broken', opened, error: noAnswer(kind, limits.openTimeoutMs) };
   } finally {
     limit.end();
   }
@@ -89,14 +89,14 @@ const unreadable = (kind: string): WatchEnd => ({
   error: new ListWatchError('malformed', `An event of the watch of ${kind} cannot be read`),
 });
 
-function deliver<T>({ cache, tell }: Context<T>, event: WatchEvent<T>, progress: Progress): WatchEnd | null {
+function deliver<T>({ cache }: Context<T>, event: WatchEvent<T>, progress: Progress): WatchEnd | null {
   switch (event.kind) {
     case 'put':
-      for (const { before, after } of cache.put(event.key, event.object)) tell(before, after);
+      for (const change of cache.put(event.key, event.object)) cache.deliver(change);
       progress.resourceVersion = event.object.resourceVersion;
       return null;
     case 'removed':
-      for (const { before, after } of cache.remove(event.key, event.uid)) tell(before, after);
+      for (const change of cache.remove(event.key, event.uid)) cache.deliver(change);
       progress.resourceVersion = event.resourceVersion;
       return null;
     case 'bookmark':
@@ -122,8 +122,8 @@ function noteEnd<T>(context: Context<T>, end: WatchEnd, { resourceVersion }: Pro
   switch (end.kind) {
     case 'closed':
       return;
-    case 'silent':
-      counts.silences += 1;
+    case 'stalled':
+      counts.stalls += 1;
       log.debug({ kind, milliseconds: limits.idleMs }, 'the watch was idle for too long');
       return;
     case 'rewound':

@@ -1,5 +1,5 @@
 /**
- * Keeps handlers told of all objects of one kind: a list, then a watch from there, for as long as it runs, whatever
+ * Keeps handlers informed of all objects of one kind: a list, then a watch from there, for as long as it runs, whatever
  * happens to the server or the network. It knows neither HTTP nor the resource; reflector-state.ts has its states.
  */
 import { type Context, createContext, type ReflectorCounts, type ReflectorOptions } from './reflector-context.ts';

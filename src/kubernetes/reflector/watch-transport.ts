@@ -5,8 +5,8 @@ import { retryAfterMs, statusOf } from '../client/answer.ts';
 import { failureKind, readFailure } from '../client/read-failure.ts';
 import type { Transport } from '../client/transport.ts';
 import { pathOf, type Query, qualified, type Resource } from '../objects/resources.ts';
-import { createLineReader } from './lines.ts';
 import { type ListPage, type ListWatch, ListWatchError, type ListWatchErrorKind } from './list-watch.ts';
+import { createLineReader } from './watch-decoder.ts';
 
 /** Longer than any reflector waits for a page; it is here so that nothing waits for ever. */
 const PAGE_TIMEOUT_MS = 60_000;

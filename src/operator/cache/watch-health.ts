@@ -10,33 +10,33 @@ export type WatchHealth = {
 };
 
 /**
- * A watch gives a silent server up after a minute and a half and says so. One that is silent for twice that and says nothing is
+ * A watch gives a server up that sends nothing for a minute and a half, and says so. One that has received nothing for twice that and says nothing is
  * wedged: no other watch will help it.
  */
-const SILENT_MS = 180_000;
+const STALLED_MS = 180_000;
 
 export function createWatchHealth(
   watches: Readonly<Record<string, { lastContactMs(): number | null }>>,
   clock: Clock,
-  told: (kind: string, problem: string | null) => void,
+  report: (kind: string, problem: string | null) => void,
 ): WatchHealth {
   const problems = new Map<string, string>();
   return {
     problem: (kind, problem) => {
       if (problem === null) problems.delete(kind);
       else problems.set(kind, problem);
-      told(kind, problem);
+      report(kind, problem);
     },
     problems: () => [...problems.values()],
     stuck: () => {
       if (problems.size > 0) return null;
-      const silent = Object.entries(watches).find(([, watch]) => {
+      const stalled = Object.entries(watches).find(([, watch]) => {
         const contactMs = watch.lastContactMs();
-        return contactMs !== null && clock.nowMs() - contactMs >= SILENT_MS;
+        return contactMs !== null && clock.nowMs() - contactMs >= STALLED_MS;
       });
-      return silent === undefined
+      return stalled === undefined
         ? null
-        : `the watch of ${silent[0]} has received nothing for ${SILENT_MS / 1000} s and has not reported a problem`;
+        : `the watch of ${stalled[0]} has received nothing for ${STALLED_MS / 1000} s and has not reported a problem`;
     },
   };
 }

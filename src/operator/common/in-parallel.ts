@@ -1,6 +1,6 @@
 /**
  * Works on the items, at most `atOnce` at a time. After the first error no further item is begun; it rejects with that
- * error once everything begun has ended, so that nothing goes on behind the caller's back. `done` is told of each item that is over.
+ * error once everything begun has ended, so that nothing goes on behind the caller's back. `done` is called for each item that is over.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

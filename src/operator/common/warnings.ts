@@ -1,4 +1,4 @@
-/** What keeps failing for the same reason is told once; a failure that does not come again is nothing to speak of. */
+/** What keeps failing for the same reason is reported once; a failure that does not come again is nothing to speak of. */
 export type Warnings = {
   failed(what: string, error: unknown): void;
   worked(what: string): void;

@@ -17,7 +17,7 @@ export type ApiConnectivity = {
   watchProblem(kind: string, problem: string | null): void;
   /** Monotonic milliseconds of the last answer to a request; null before the first. */
   answeredMs(): MonotonicMs | null;
-  /** Asks while there is doubt, until `signal` aborts. */
+  /** Asks while an answer is missing, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 };
 
@@ -43,7 +43,7 @@ export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed:
   }
 
   /** Rings only with the first: the loop asks, and every question without an answer comes by here. */
-  function doubt(): void {
+  function unanswered(): void {
     if (outageSinceMs !== null) return;
     outageSinceMs = clock.nowMs();
     wakeSignal.ring();
@@ -63,7 +63,7 @@ export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed:
         answered();
         return answer;
       } catch (error) {
-        if (error instanceof KubernetesError && error.kind === 'unreachable') doubt();
+        if (error instanceof KubernetesError && error.kind === 'unreachable') unanswered();
         throw error;
       }
     };
@@ -72,7 +72,7 @@ export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed:
     <A extends unknown[], T>(call: (...args: A) => Promise<WriteOutcome<T>>) =>
     async (...args: A): Promise<WriteOutcome<T>> => {
       const outcome = await call(...args);
-      if (outcome.kind === 'unknown') doubt();
+      if (outcome.kind === 'unknown') unanswered();
       else answered();
       return outcome;
     };

@@ -13,13 +13,13 @@ export type ConsulContact = {
 const QUIET_MS = 2000;
 
 /**
- * `changed` is called when Consul falls silent and when it answers again. A refusal is an answer too. `ask` is called once the doubt is
+ * `changed` is called when Consul becomes unreachable and when it answers again. A refusal is an answer too. `ask` is called once the outage is
  * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage.
  */
 export function trackContact(
   consul: Consul,
   clock: Clock,
-  changed: (silent: boolean) => void,
+  changed: (unreachable: boolean) => void,
   {
     quietMs = QUIET_MS,
     ask = () => Promise.resolve(),
@@ -38,20 +38,20 @@ export function trackContact(
     changed(false);
   }
 
-  /** It is told after `quietMs` without an answer, and counts from the first failure. */
+  /** It is reported after `quietMs` without an answer, and counts from the first failure. */
   function failed(): void {
     if (failedMs !== null) return;
     failedMs = clock.nowMs();
-    if (quietMs <= 0) return silent();
-    cancel = clock.after(quietMs / 2, doubt);
+    if (quietMs <= 0) return unreachable();
+    cancel = clock.after(quietMs / 2, askAgain);
   }
 
-  function doubt(): void {
-    cancel = clock.after(quietMs / 2, silent);
+  function askAgain(): void {
+    cancel = clock.after(quietMs / 2, unreachable);
     ask(asked).catch(() => undefined);
   }
 
-  function silent(): void {
+  function unreachable(): void {
     sinceMs = failedMs;
     changed(true);
   }

@@ -1,20 +1,19 @@
-/** Transactions on a lock, and what their refusals mean. */
+/** Transactions on a lock, and what their refusals mean. Rule (c): guards first, for every key the plan saw. */
 import type { AwaitGrantExpiry, Locking, LockTransaction, TokenRule, Unlocking } from '../../election/actions.ts';
-import type { BucketGuard, LockView } from '../../election/observation.ts';
-import type { LockRecord } from '../../election/record.ts';
+import type { BucketGuard, GroupKeys, LockView } from '../../election/observation.ts';
+import { formatRecord, type LockRecord } from '../../election/record.ts';
 import { fencingVersion, verificationOf } from '../../election/trust.ts';
 import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
 import { groupKey } from '../cache/store.ts';
 import { refusedAgain } from '../observe/memory.ts';
-import { buryOps, lockOps } from './lock-txn.ts';
 import { again, answeredToken, failed, type Locked, later, type NotOk, OK, type Run, type Step } from './run.ts';
 
 /** A closed lock is tried again after 1 to 2 s: no watch tells when a lock-delay ends. */
 const LOCK_DELAY_RETRY_MS = 1000;
 
 /**
- * Sends the transaction that gives the lock to a pod. Committed, it is the proof that the pod's promotion needs. Refused, the lock is in doubt and read
- * again. With an unknown outcome it is in doubt too; whatever is planned next moves the index and so makes a late
+ * Sends the transaction that gives the lock to a pod. Committed, it is the proof that the pod's promotion needs. Refused, the lock is unknown and read
+ * again. With an unknown outcome it is unknown too; whatever is planned next moves the index and so makes a late
  * arrival void.
  */
 export async function changeLock(run: Run, change: Locking): Promise<Locked> {
@@ -66,7 +65,7 @@ async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
   try {
     return await consul.txn(ops, run.signal);
   } catch (error) {
-    if (!(error instanceof ConsulError) || error.kind === 'unknown') locks.doubt(run.group);
+    if (!(error instanceof ConsulError) || error.kind === 'unknown') locks.invalidate(run.group);
     throw error;
   } finally {
     over();
@@ -75,7 +74,7 @@ async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
 
 function refusal(run: Run, change: LockTransaction, rejections: readonly TxnRejection[]): NotOk {
   const { clock, random, sessionManager, locks, invalidateOwnership } = run.ports;
-  locks.doubt(run.group);
+  locks.invalidate(run.group);
   const first = rejections[0];
   switch (first?.reason) {
     case 'session-check':
@@ -108,6 +107,44 @@ function refusal(run: Run, change: LockTransaction, rejections: readonly TxnReje
 export async function bury(run: Run, guard: BucketGuard, view: LockView, record: LockRecord): Promise<Step> {
   const token = Math.max(record.token, answeredToken(run));
   const result = await send(run, buryOps(guard, view, run.observation.keys, { ...record, token }));
-  run.ports.locks.doubt(run.group);
+  run.ports.locks.invalidate(run.group);
   return result.kind === 'committed' ? OK : again(`the lock has changed: ${result.rejections[0]?.text ?? ''}`);
+}
+
+/** The operations for `change`, in order: bucket guard, versions, unlock, lock, record and token beside a lockKey. */
+export function lockOps(change: LockTransaction, keys: GroupKeys, token: number): readonly TxnOp[] {
+  const value = formatRecord({ ...change.record, token });
+  return [...guards(change.guard, change.view), ...move(change, keys, value), ...beside(change, keys, value, token)];
+}
+
+function move({ from, to }: LockTransaction, keys: GroupKeys, value: string): readonly TxnOp[] {
+  const key = keys.lock;
+  return [
+    ...(from === null ? [] : [{ verb: 'unlock', key, session: from, value } as const]),
+    ...(to === null ? [] : [{ verb: 'lock', key, session: to.session, value } as const]),
+  ];
+}
+
+/** Strangers overwrite or delete what stands under a shared key, so the record also stands under our own prefix. */
+function beside({ to }: LockTransaction, keys: GroupKeys, value: string, token: number): readonly TxnOp[] {
+  if (keys.record === null || keys.token === null || to === null) return [];
+  return [
+    { verb: 'set', key: keys.record, value },
+    { verb: 'set', key: keys.token, value: String(token) },
+  ];
+}
+
+/** The bucket is still this session's, and every key still has the version that was seen. */
+const guards = (guard: BucketGuard, view: LockView): readonly TxnOp[] => [
+  { verb: 'check-session', key: guard.key, session: guard.session },
+  ...view.versions.map(
+    ({ key, index }): TxnOp => (index > 0 ? { verb: 'check-index', key, index } : { verb: 'check-not-exists', key }),
+  ),
+];
+
+/** Writes what stays of a deleted group: in its lock, or beside a lockKey in the record only. Guarded like every change. */
+export function buryOps(guard: BucketGuard, view: LockView, keys: GroupKeys, record: LockRecord): readonly TxnOp[] {
+  const ours = keys.record ?? keys.lock;
+  const versions = view.versions.filter(({ key }) => key === ours);
+  return [...guards(guard, { ...view, versions }), { verb: 'set', key: ours, value: formatRecord(record) }];
 }

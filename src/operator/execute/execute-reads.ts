@@ -20,7 +20,7 @@ export async function readLock({ ports, group, memory, signal }: Run): Promise<S
   return OK;
 }
 
-/** Who holds the lock: one of ours from an earlier life is adopted, anyone else is remembered as an external holder. */
+/** Who holds the lock: one of ours from a previous incarnation is adopted, anyone else is remembered as an external holder. */
 export async function readHolderSession(run: Run, id: SessionId): Promise<Step> {
   const { consul, sessionManager, locks } = run.ports;
   const session = await consul.sessionInfo(id, run.signal).catch((error: unknown) => hidden(run, id, error));
@@ -71,7 +71,7 @@ export async function readGroup(run: Run): Promise<Step> {
   return OK;
 }
 
-/** For people only: that it cannot be told holds nothing up. */
+/** For people only: failing to report it holds nothing up. */
 export async function readContester({ ports, group, memory, signal }: Run, pod: PodRef): Promise<Step> {
   const read = ports.kubernetes.getLabelManagers(pod.namespace, pod.name, group.spec.label.key, signal);
   const found = await read.catch(() => null);

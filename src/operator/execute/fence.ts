@@ -16,7 +16,7 @@ import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, t
 export async function fenceAll(run: Run, targets: readonly FencingTarget[], because: string): Promise<Step> {
   const steps = await inParallel(targets, AT_ONCE, (target) => fenceOne(run, target, because), progressOf(run));
   const step = worst(steps);
-  if (step.kind === 'ok' && because === 'silence') run.memory.learn({ kind: 'demotedForOutage' });
+  if (step.kind === 'ok' && because === 'outage') run.memory.learn({ kind: 'demotedForOutage' });
   return step;
 }
 

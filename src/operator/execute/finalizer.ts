@@ -1,5 +1,5 @@
 /** The group's finalizer: on before the first lock, off last. */
-import type { LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
+import { foreignFinalizers, type LeaderGroup, type ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER, fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { Outcome } from '../observe/remember.ts';
 import { endPreviousIncarnation } from './execute-reads.ts';
@@ -10,7 +10,7 @@ export async function setFinalizer(run: Run, present: boolean): Promise<Step> {
   const { group } = run.observation;
   const ended = present ? await endPreviousIncarnation(run) : OK;
   if (ended.kind !== 'ok') return ended;
-  const others = group.finalizers.filter((finalizer) => finalizer !== FINALIZER);
+  const others = foreignFinalizers(group);
   const wanted = present ? [...others, FINALIZER] : others;
   const outcome = await run.ports.kubernetes.setFinalizers(group, group.resourceVersion, wanted, run.signal);
   switch (outcome.kind) {
@@ -48,11 +48,11 @@ async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
  */
 function neverLed({ ports, group, observation }: Run): boolean {
   const { status } = observation.group;
-  const told =
+  const reported =
     (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
   const lock = ports.locks.view(group);
   const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
   const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
   const untouched = lock !== null && lock.record === null && lock.earlierToken === null && lock.session === null;
-  return told === 0 && untouched && !marked;
+  return reported === 0 && untouched && !marked;
 }

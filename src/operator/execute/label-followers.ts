@@ -15,7 +15,7 @@ export async function labelFollowers(run: Run, { follower, pods }: LabelFollower
   return worst(steps);
 }
 
-/** One for all: a policy that refuses a thousand pods is told once. */
+/** One for all: a policy that refuses a thousand pods is reported once. */
 function refuseFollowers(run: Run, refusals: readonly { readonly pod: string; readonly outcome: Refused }[]): void {
   const { memory, ports, group } = run;
   const first = refusals[0];

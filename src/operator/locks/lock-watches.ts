@@ -44,10 +44,10 @@ export function createLockWatches(options: {
   );
 
   /** Settles with the first snapshot or error; goes on either way. */
-  function open(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
+  function openWatch(prefix: string, changed: (keys: readonly string[]) => void): Promise<void> {
     // Asked for again because adoption failed: Consul counts a cut read until its wait ends, and allows a client 200 of them.
     if (delivered.has(prefix)) return Promise.resolve();
-    close(prefix);
+    closeWatch(prefix);
     const stop = new AbortController();
     watches.set(prefix, stop);
     const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -60,10 +60,10 @@ export function createLockWatches(options: {
       const onSnapshot = (snapshot: KvSnapshot, rebuilt: boolean) => {
         warnings.worked(prefix);
         delivered.add(prefix);
-        const doubted = locks.snapshot(prefix, snapshot, rebuilt, asked);
+        const invalidated = locks.snapshot(prefix, snapshot, rebuilt, asked);
         const before = seen;
         seen = versionsOf(snapshot);
-        changed([...new Set([...differing(before, seen), ...doubted])]);
+        changed([...new Set([...differing(before, seen), ...invalidated])]);
         resolve();
       };
       const onError = (error: unknown) => {
@@ -74,7 +74,7 @@ export function createLockWatches(options: {
     });
   }
 
-  function close(prefix: string): void {
+  function closeWatch(prefix: string): void {
     watches.get(prefix)?.abort();
     watches.delete(prefix);
     delivered.delete(prefix);
@@ -83,11 +83,11 @@ export function createLockWatches(options: {
 
   return {
     openBucket: (bucket) =>
-      open(groupsPrefix(space, bucket), (keys) => {
+      openWatch(groupsPrefix(space, bucket), (keys) => {
         const concerned = keys.map((key) => [groupOfKey(space, key), key] as const);
         for (const [group, key] of concerned) if (group !== null && !locks.ownWrite(key, group)) wake(group);
       }),
-    closeBucket: (bucket) => close(groupsPrefix(space, bucket)),
+    closeBucket: (bucket) => closeWatch(groupsPrefix(space, bucket)),
     follow: shared.follow,
     unfollow: shared.unfollow,
   };

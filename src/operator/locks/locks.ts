@@ -13,9 +13,9 @@ import { groupKey } from '../cache/store.ts';
 
 export type Locks = {
   keysOf(group: LeaderGroup): GroupKeys;
-  /** null: not known yet, or in doubt. */
+  /** null: not known yet, or invalidated. */
   view(group: LeaderGroup): LockView | null;
-  /** Consistent. Throws ConsulError, and leaves the view in doubt then, as it does where something else was learnt meanwhile. */
+  /** Consistent. Throws ConsulError, and leaves the view unknown then, as it does where something else was learnt meanwhile. */
   read(group: LeaderGroup, signal: AbortSignal): Promise<void>;
   /**
    * Consistent, of up to 64 keys that no watch covers. What is read is known then; a key of which something else was learnt meanwhile
@@ -25,10 +25,10 @@ export type Locks = {
   /** The answer to our own transaction: what it wrote is known before any watch tells, unless one has told of more. */
   applied(group: LeaderGroup, entries: readonly KvEntry[]): void;
   /** What is known of this group's lock is not to be believed until it has been read. */
-  doubt(group: LeaderGroup): void;
+  invalidate(group: LeaderGroup): void;
   /**
    * A watch's view of everything below a prefix. `asked`: what `now` said when the read was sent; without it an answer
-   * that lacks what we know is taken for a late one. Returns the keys that changed or are in doubt.
+   * that lacks what we know is taken for a late one. Returns the keys that changed or are invalidated.
    */
   snapshot(prefix: string, snapshot: KvSnapshot, rebuilt: boolean, asked?: number): readonly string[];
   /** Where we are in the order of what is learnt: to be taken before a read of a watch is sent, and given with its answer. */
@@ -46,7 +46,7 @@ export type Locks = {
   forget(prefix: string): void;
   /** Nobody looks at these any more. */
   forgetKeys(keys: readonly string[]): void;
-  /** The group is gone: what it had in doubt, and read of keys that nobody else reads, need not be kept. */
+  /** The group is gone: what it had invalidated, and read of keys that nobody else reads, need not be kept. */
   dropped(group: string): void;
 };
 
@@ -80,7 +80,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   function view(group: LeaderGroup): LockView | null {
     const keys = keysOf(group);
     const name = groupKey(group);
-    const entries = namesOf(keys).map((key) => ({ key, known: doubts.has(key, name) ? null : lookUp(key) }));
+    const entries = namesOf(keys).map((key) => ({ key, known: invalidated.has(key, name) ? null : lookUp(key) }));
     if (entries.some((entry) => entry.known === null)) return null;
     return viewOf(keys, new Map(entries.map((entry) => [entry.key, entry.known?.entry ?? null])));
   }
@@ -96,8 +96,8 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     }
   }
 
-  /** A group's doubts are its own: whoever shares the key would go blind for them, and nobody would wake it. */
-  const doubts = createPairs();
+  /** What a group has invalidated is its own: whoever shares the key would go blind for them, and nobody would wake it. */
+  const invalidated = createPairs();
   /** Keys that are covered by no watch, with the groups that have read them. */
   const readers = createPairs();
   /** Keys that are looked at until they are forgotten, whoever has read them: nobody would wake those that are told of them. */
@@ -106,7 +106,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   async function read(group: LeaderGroup, signal: AbortSignal): Promise<void> {
     const names = namesOf(keysOf(group));
-    for (const key of names) doubts.add(key, groupKey(group));
+    for (const key of names) invalidated.add(key, groupKey(group));
     for (const key of names) if (!inSight(key)) readers.add(key, groupKey(group));
     const { entries, overtaken } = await ask(names, signal);
     if (overtaken.size === 0) for (const [at, key] of names.entries()) found(key, entries[at] ?? null);
@@ -139,7 +139,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   }
 
   function learn(key: string, entry: KvEntry | null, writer = writerOf(key, entry)): void {
-    doubts.dropKey(key);
+    invalidated.dropKey(key);
     learnt += 1;
     put(key, { entry, index: entry?.modifyIndex ?? 0, learnt, writer });
   }
@@ -175,7 +175,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
    * not yet told of the entry cannot see by its index. Read consistently before anything is believed.
    */
   function lostBehind(key: string): boolean {
-    doubts.add(key, groupOfKey(space, key) ?? '');
+    invalidated.add(key, groupOfKey(space, key) ?? '');
     const before = known.get(key);
     // Whoever wrote it must be woken like anybody else: what it wrote is gone.
     if (before !== undefined) put(key, { ...before, writer: null });
@@ -204,9 +204,9 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       for (const entry of news) learn(entry.key, entry, groupKey(group));
       overtake((key) => names.has(key));
     },
-    doubt: (group) => {
+    invalidate: (group) => {
       const names = namesOf(keysOf(group));
-      for (const key of names) doubts.add(key, groupKey(group));
+      for (const key of names) invalidated.add(key, groupKey(group));
       overtake((key) => names.includes(key));
     },
     snapshot,
@@ -232,12 +232,12 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
       overtake((key) => keys.includes(key));
       for (const key of keys) {
         lookedAt.delete(key);
-        doubts.dropKey(key);
+        invalidated.dropKey(key);
         if (!inSight(key)) put(key, null);
       }
     },
     dropped: (group) => {
-      doubts.dropGroup(group);
+      invalidated.dropGroup(group);
       for (const key of readers.dropGroup(group)) if (!inSight(key) && !lookedAt.has(key)) put(key, null);
     },
   };

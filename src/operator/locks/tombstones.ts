@@ -56,7 +56,7 @@ export async function sweepOnce(options: TombstoneOptions, signal: AbortSignal):
   let failures = 0;
   for (const each of inTurn(options)) {
     try {
-      await settle(options, each, signal);
+      await cleanUp(options, each, signal);
       failures = 0;
     } catch (error) {
       failures += 1;
@@ -117,7 +117,7 @@ function changeByTime(key: string, record: LockRecord, now: number): TxnOp | nul
 }
 
 /** A cache may lag: only a read says that a group is gone. The transaction is void if anything has changed since. */
-async function settle(options: TombstoneOptions, left: Left, signal: AbortSignal): Promise<void> {
+async function cleanUp(options: TombstoneOptions, left: Left, signal: AbortSignal): Promise<void> {
   const { entry, group, successor } = left;
   const ownership = options.ownership(group);
   if (ownership.kind !== 'owned') return;

@@ -7,10 +7,10 @@ import { holderAmong } from '../../election/sessions.ts';
 import type { ObserverOptions, View } from './view.ts';
 
 /**
- * The holder's deadline. While the lock is in doubt, that of whoever carries the label, else the earliest of the group's.
+ * The holder's deadline. While the lock is unknown, that of whoever carries the label, else the earliest of the group's.
  * A labelled pod without any session of ours was last renewed by somebody who did so before this one was alone with it. With
  * nobody labelled there is nothing to be late for, and where another replica owns the bucket it may have renewed until
- * this one lost Consul: there the time of Consul's silence counts.
+ * this one lost Consul: there the time of the outage counts.
  */
 export function lockDeadlineMs(
   { aloneSinceMs, heldSinceMs, outageSinceMs, marginMs }: ObserverOptions,

@@ -33,7 +33,7 @@ export type Repairs = {
   readonly by: string | null;
 };
 
-/** `told`: people know of it. */
+/** `reported`: people know of it. */
 export type LeaderChange = {
   readonly cause: TransitionCause;
   readonly reason: string;
@@ -41,7 +41,7 @@ export type LeaderChange = {
   /** With which it led. */
   readonly token: number;
   readonly sinceMs: MonotonicMs;
-  readonly told: boolean;
+  readonly reported: boolean;
 };
 
 export type GroupMemory = {
@@ -91,7 +91,7 @@ export type GroupMemory = {
   readonly warned: ReadonlySet<string>;
   readonly followersRefused: WriteRefusal | null;
   readonly consulDenied: Refusal | null;
-  /** The status was told of Consul's silence; until it is over no other replica's word is overwritten. */
+  /** The status shows the Consul outage; until it is over no other replica's word is overwritten. */
   readonly outageReported: boolean;
   readonly demotedForOutage: boolean;
   readonly lockDelayedUntilMs: MonotonicMs | null;

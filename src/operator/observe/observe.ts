@@ -1,7 +1,6 @@
 /** Puts together everything that one decision about a group rests on. Reads memory only: no request is sent here. */
 import type { PodUid } from '../../api/ids.ts';
-import type { LeaderGroup } from '../../api/leadergroup.ts';
-import { FINALIZER } from '../../api/names.ts';
+import { foreignFinalizers, type LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type LabelView, promotedHere } from '../../election/candidates.ts';
 import type { GateView } from '../../election/gate.ts';
@@ -24,7 +23,7 @@ import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts'
 /** What an observation begins with. As an outcome it tells the memory what is void by now. */
 export type Sight = View & Shown & { readonly sessions: readonly MemberSession[] };
 
-/** `observed`: what the memory is to be told of it. */
+/** `observed`: what the memory is to learn of it. */
 export type Looked = { readonly observation: Observation; readonly observed: Observed };
 
 /** Nothing is written here: what an observation brings for the memory is handed back with it. */
@@ -173,8 +172,7 @@ const CONFIRMED_MS = 1000;
 
 /** Our own writes to the group are known before the watch tells of them. */
 function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
-  if (memory.finalizerOff)
-    return { ...cached, deleting: true, finalizers: cached.finalizers.filter((each) => each !== FINALIZER) };
+  if (memory.finalizerOff) return { ...cached, deleting: true, finalizers: foreignFinalizers(cached) };
   return stillNewer(memory, cached) ?? cached;
 }
 

@@ -21,7 +21,7 @@ export type PodOutcome =
   | { readonly kind: 'podFenced'; readonly uid: PodUid; readonly version: string | null }
   | { readonly kind: 'fencingMetConflict'; readonly uid: PodUid }
   | { readonly kind: 'fencingRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal }
-  /** All labels that Consul's silence asked for are off. */
+  /** All labels that the Consul outage asked for are off. */
   | { readonly kind: 'demotedForOutage' }
   | { readonly kind: 'promotionSent'; readonly uid: PodUid }
   /** `first`: no promotion of the pod was sent before, so none can be under way. */

@@ -17,7 +17,7 @@ export type ReportOutcome =
   | { readonly kind: 'warned'; readonly of: string }
   | { readonly kind: 'warningOver'; readonly of: string }
   | { readonly kind: 'reasonReported'; readonly reason: string }
-  /** `outage`: it tells of Consul's silence. `writesMs`: when it was written, as far as its pace asks for. */
+  /** `outage`: it shows the Consul outage. `writesMs`: when it was written, as far as its pace asks for. */
   | {
       readonly kind: 'statusWritten';
       readonly group: LeaderGroup | null;
@@ -32,7 +32,7 @@ export function ofReports(memory: GroupMemory, outcome: ReportOutcome): GroupMem
     case 'leaderBack':
       return { ...memory, change: null };
     case 'lossReported':
-      return memory.change === null ? memory : { ...memory, change: { ...memory.change, told: true } };
+      return memory.change === null ? memory : { ...memory, change: { ...memory.change, reported: true } };
     case 'transition':
       return { ...memory, transitions: [...memory.transitions, outcome.transition].slice(-TRANSITIONS_KEPT) };
     case 'warned':

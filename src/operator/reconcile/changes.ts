@@ -29,10 +29,10 @@ export function createChanges(clock?: Pick<Clock, 'after'>): Changes {
     if (listeners !== undefined) wakeFrom(listeners, [...listeners], 0);
   };
 
-  function wakeFrom(listeners: ReadonlySet<() => void>, told: readonly (() => void)[], first: number): void {
-    const end = clock === undefined ? told.length : first + AT_ONCE;
-    for (const wake of told.slice(first, end)) if (listeners.has(wake)) wake();
-    if (end < told.length) clock?.after(0, () => wakeFrom(listeners, told, end));
+  function wakeFrom(listeners: ReadonlySet<() => void>, woken: readonly (() => void)[], first: number): void {
+    const end = clock === undefined ? woken.length : first + AT_ONCE;
+    for (const wake of woken.slice(first, end)) if (listeners.has(wake)) wake();
+    if (end < woken.length) clock?.after(0, () => wakeFrom(listeners, woken, end));
   }
 
   return {

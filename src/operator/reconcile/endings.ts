@@ -1,7 +1,6 @@
 /** Groups that cannot be acted on and are being deleted: their finalizer goes, or their namespace would hang. */
 import type { MonotonicMs } from '../../api/clocks.ts';
-import type { InvalidLeaderGroup } from '../../api/leadergroup.ts';
-import { FINALIZER } from '../../api/names.ts';
+import { foreignFinalizers, type InvalidLeaderGroup } from '../../api/leadergroup.ts';
 import type { Ownership } from '../../election/observation.ts';
 import { LAST_MS } from '../../election/plan-deletion.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -29,8 +28,7 @@ export function createEndings({
 
   /** What it may have labelled cannot be known; that a namespace hangs would help nobody. */
   async function releaseFinalizer(group: InvalidLeaderGroup): Promise<Next> {
-    const others = group.finalizers.filter((finalizer) => finalizer !== FINALIZER);
-    const outcome = await kubernetes.setFinalizers(group, group.resourceVersion, others, signal);
+    const outcome = await kubernetes.setFinalizers(group, group.resourceVersion, foreignFinalizers(group), signal);
     return { kind: outcome.kind === 'done' || outcome.kind === 'gone' ? 'done' : 'retry' };
   }
 

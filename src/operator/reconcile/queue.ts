@@ -109,7 +109,7 @@ export function startQueue(options: {
       return { kind: 'retry' };
     });
     working.delete(key);
-    settle(key, next);
+    scheduleNext(key, next);
     if (stopped !== null && working.size === 0) stopped();
     for (const listener of listeners) listener();
     dispatch();
@@ -127,7 +127,7 @@ export function startQueue(options: {
     return promise;
   }
 
-  function settle(key: string, next: Next): void {
+  function scheduleNext(key: string, next: Next): void {
     const repeat = again.get(key);
     again.delete(key);
     const failed = next.kind === 'retry' ? (failures.get(key) ?? 0) + 1 : 0;

@@ -47,6 +47,12 @@ export type ReconcilerOptions = {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly wake: (key: string) => void;
+  /** All watches have delivered their first list; before that no pass begins, and each group comes again. */
+  readonly synced: () => boolean;
+  /** A pass begins. */
+  readonly began: (key: string) => void;
+  /** A pass is over and did not throw. */
+  readonly ended: (key: string) => void;
   /** The group is gone: nothing of it need be kept. */
   readonly dropped: (key: string) => void;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -65,12 +71,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
 
   async function reconcile(key: string, sinceMs: MonotonicMs): Promise<Next> {
+    if (!options.synced()) return { kind: 'done' };
+    options.began(key);
+    const next = await measured(options, () => pass(key, sinceMs));
+    options.ended(key);
+    return next;
+  }
+
+  async function pass(key: string, sinceMs: MonotonicMs): Promise<Next> {
     const parsed = store.group(key);
     if (parsed === null) return drop(key);
     if (parsed.kind === 'invalid') return await refuse(key, parsed.group);
     const memory = memoryOf(key, parsed.group);
     try {
-      return await settle(key, parsed.group, memory, sinceMs);
+      return await reconcileGroup(key, parsed.group, memory, sinceMs);
     } finally {
       memory.learn({ kind: 'passEnded' });
     }
@@ -131,7 +145,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
-  async function settle(key: string, group: LeaderGroup, memory: Memory, sinceMs: MonotonicMs): Promise<Next> {
+  async function reconcileGroup(key: string, group: LeaderGroup, memory: Memory, sinceMs: MonotonicMs): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
       if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
       const sight = observe.sight(group, memory.now);
@@ -139,7 +153,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const { observation: o, observed } = observe.all(sight, memory.now);
       memory.learn(observed);
       const planned = plan(o);
-      if (planned.kind === 'idle') return await rest(key, o, planned, memory);
+      if (planned.kind === 'idle') return await finishPass(key, o, planned, memory);
       const { step, run } = await carryOut(o, planned, memory);
       announcer.executed(o, planned, memory, { facts: run.facts, sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
@@ -155,15 +169,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function carryOut(o: Observation, planned: Plan, memory: Memory): Promise<{ step: Step; run: Run }> {
     const { group } = o;
-    const run: Run = {
-      ports: executor,
-      group,
-      observation: o,
-      memory,
-      signal,
-      facts: [],
-      answers: new Map(),
-    };
+    const run: Run = { ports: executor, group, observation: o, memory, signal, facts: [], answers: new Map() };
     log.debug(
       {
         group: `${group.namespace}/${group.name}`,
@@ -176,11 +182,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** Nothing to do: the state is as it should be, or must be waited for. */
-  async function rest(key: string, o: Observation, planned: Plan, memory: Memory): Promise<Next> {
+  async function finishPass(key: string, o: Observation, planned: Plan, memory: Memory): Promise<Next> {
     memory.learn({ kind: 'settled' });
     if (planned.verdict !== null) warnings.delete(key);
     noteState(key, planned, o);
-    const statusMs = await tell(o, planned, memory);
+    const statusMs = await report(o, planned, memory);
     const againMs = soonest([planned.againMs, statusMs]);
     return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
   }
@@ -198,16 +204,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
     noteState(key, { verdict }, o);
-    if (o.group.deleting || !o.consulUnreachable) await tell(o, { ...planned, verdict }, memory);
+    if (o.group.deleting || !o.consulUnreachable) await report(o, { ...planned, verdict }, memory);
     return { kind: 'retry' };
   }
 
-  async function tell(o: Observation, planned: Plan, memory: Memory): Promise<number | null> {
-    announcer.settled(o, planned, memory);
+  async function report(o: Observation, planned: Plan, memory: Memory): Promise<number | null> {
+    announcer.passEnded(o, planned, memory);
     return await writeStatus(o, planned, memory, signal);
   }
 
-  /** Once per complaint, not per attempt. */
+  /** Once per problem, not per attempt. */
   function warnOnce(key: string, reason: string): void {
     if (warnings.get(key) === reason) return;
     warnings.set(key, reason);
@@ -228,3 +234,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
 const finalizerRemoved = (planned: Plan, step: Step): boolean =>
   step.kind === 'ok' && planned.kind === 'look' && planned.after.at(-1)?.do === 'removeFinalizer';
+
+async function measured<T>(
+  { clock, metrics }: Pick<ReconcilerOptions, 'clock' | 'metrics'>,
+  pass: () => Promise<T>,
+): Promise<T> {
+  const startedMs = clock.nowMs();
+  let outcome: 'done' | 'failed' = 'failed';
+  try {
+    const result = await pass();
+    outcome = 'done';
+    return result;
+  } finally {
+    metrics.reconciled(outcome, clock.nowMs() - startedMs);
+  }
+}

@@ -22,11 +22,11 @@ import { labelWarnings } from './label-warnings.ts';
 
 export type Announcer = {
   /**
-   * Takes note of what an execution brought, also of a failed one: what was done was done. A promotion is told at once, a loss only when nobody has followed by the time of `settled`.
+   * Takes note of what an execution brought, also of a failed one: what was done was done. A promotion is reported at once, a loss only when nobody has followed by the time of `passEnded`.
    */
   executed(o: Observation, plan: Plan, memory: Memory, brought: Brought): void;
   /** The pass is over. Tells of a leader that was lost, and of a change of the Ready reason. */
-  settled(o: Observation, plan: Plan, memory: Memory): void;
+  passEnded(o: Observation, plan: Plan, memory: Memory): void;
   /** The finalizer has gone. Tells of pods that could not be cleaned. */
   deleted(o: Observation): void;
 };
@@ -56,7 +56,7 @@ export function createAnnouncer({
       const cause = causeOf(plan);
       memory.learn({
         kind: 'leaderFenced',
-        change: { cause, reason: plan.reason, from, token, sinceMs, told: false },
+        change: { cause, reason: plan.reason, from, token, sinceMs, reported: false },
       });
     }
   }
@@ -68,9 +68,9 @@ export function createAnnouncer({
       from: lastLeader(o, memory),
       token: 0,
       sinceMs,
-      told: false,
+      reported: false,
     };
-    const from = change.told ? '' : change.from;
+    const from = change.reported ? '' : change.from;
     const milliseconds = Math.round(atMs - change.sinceMs);
     memory.learn({ kind: 'leaderBack' });
     log.info(
@@ -88,10 +88,10 @@ export function createAnnouncer({
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
   }
 
-  function settled(o: Observation, plan: Plan, memory: Memory): void {
+  function passEnded(o: Observation, plan: Plan, memory: Memory): void {
     const { change } = memory.now;
     if (change !== null && labelledPods(o).length > 0) memory.learn({ kind: 'leaderBack' });
-    else if (change !== null && !change.told) lost(o, memory, change);
+    else if (change !== null && !change.reported) lost(o, memory, change);
     reportVerdict(o, plan, memory);
     reportLabels(o, memory);
     reportContests(o, memory);
@@ -111,11 +111,11 @@ export function createAnnouncer({
   /** Once for each fight over a label. */
   function reportContests(o: Observation, memory: Memory): void {
     for (const { pod, contest } of o.pods) {
-      const told = `contest ${pod.uid}`;
-      const warned = memory.now.warned.has(told);
-      if (warned && contest === null) memory.learn({ kind: 'warningOver', of: told });
+      const warning = `contest ${pod.uid}`;
+      const warned = memory.now.warned.has(warning);
+      if (warned && contest === null) memory.learn({ kind: 'warningOver', of: warning });
       if (contest?.by == null || warned) continue;
-      memory.learn({ kind: 'warned', of: told });
+      memory.learn({ kind: 'warned', of: warning });
       const { key } = o.group.spec.label;
       const message = `another client keeps changing the label ${key} or the annotations of pod ${pod.name} (${contest.by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;
       log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
@@ -133,7 +133,7 @@ export function createAnnouncer({
     }
   }
 
-  /** A change of the Ready reason that no promotion or loss has told of already. */
+  /** A change of the Ready reason that no promotion or loss has reported already. */
   function reportVerdict(o: Observation, { verdict }: Plan, memory: Memory): void {
     if (verdict === null) return;
     const { reason } = verdict.ready;
@@ -177,7 +177,7 @@ export function createAnnouncer({
     emitGroup(o.group, 'LabelsLeft', message);
   }
 
-  return { executed, settled, deleted };
+  return { executed, passEnded, deleted };
 }
 
 /** Reasons that other events tell better, or that are over before anyone reads of them. Any other one of Ready is an event, says the compiler. */
@@ -196,7 +196,7 @@ export const readyReason = (o: Observation): string =>
 /** Only of a deletion no cause is said: nobody is to lead after it. */
 const causeOf = ({ cause }: Plan): TransitionCause => cause ?? 'GroupDeleted';
 
-/** Pod name of who was last told to lead; empty for nobody. */
+/** Pod name of the last leader that was reported; empty for nobody. */
 function lastLeader(o: Observation, memory: Memory): string {
   const last = memory.now.transitions.at(-1) ?? o.group.status?.recentTransitions[0];
   return last === undefined ? (o.group.status?.leader ?? '') : last.to;

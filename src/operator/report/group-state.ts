@@ -22,7 +22,7 @@ export function stateOf(verdict: Verdict | null, o: Observation, before: GroupSt
   }
 }
 
-/** Nothing was learnt, as while Consul is silent and the deadline is yet to come: who leads still leads. */
+/** Nothing was learnt, as while Consul is unreachable and the deadline is yet to come: who leads still leads. */
 function stateWithoutVerdict(o: Observation, before: GroupState | undefined): GroupState {
   if (labelledPods(o).length > 0) return 'led';
   return before === undefined || before === 'led' ? 'notLed' : before;

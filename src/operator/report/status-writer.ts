@@ -15,7 +15,7 @@ import { readyReason, timeText } from './announce.ts';
 import { noteWrite, paceMs } from './status-pace.ts';
 
 const RETRY_MS = 5000;
-const SILENT: ReadyReason = 'ConsulUnreachable';
+const OUTAGE: ReadyReason = 'ConsulUnreachable';
 
 /** Says of a group that cannot be acted on what to change. False: to be tried again. */
 export async function writeInvalidStatus(
@@ -49,13 +49,13 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
     return waitMs > 0
       ? waitMs
-      : await send(o, memory, { status, silent: plan.verdict?.ready.reason === SILENT }, signal);
+      : await send(o, memory, { status, outage: plan.verdict?.ready.reason === OUTAGE }, signal);
   };
 
   async function send(
     o: Observation,
     memory: Memory,
-    { status, silent }: { readonly status: LeaderGroupStatus; readonly silent: boolean },
+    { status, outage }: { readonly status: LeaderGroupStatus; readonly outage: boolean },
     signal: AbortSignal,
   ): Promise<number | null> {
     const outcome = await kubernetes.replaceStatus(o.group, o.group.resourceVersion, status, signal);
@@ -64,7 +64,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
         memory.learn({
           kind: 'statusWritten',
           group: outcome.object.kind === 'valid' ? outcome.object.group : null,
-          outage: silent,
+          outage,
           writesMs: noteWrite(memory.now.statusWritesMs, clock.nowMs()),
         });
         return null;
@@ -88,8 +88,8 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
 }
 
 /**
- * This replica has said once that Consul is silent and the status says otherwise since: another one reaches Consul, and
+ * This replica has said once that Consul is unreachable and the status says otherwise since: another one reaches Consul, and
  * two must not write over each other.
  */
 const overruled = (o: Observation, { verdict }: Plan, memory: GroupMemory): boolean =>
-  memory.outageReported && verdict?.ready.reason === SILENT && readyReason(o) !== SILENT;
+  memory.outageReported && verdict?.ready.reason === OUTAGE && readyReason(o) !== OUTAGE;

@@ -23,7 +23,7 @@ export type SessionManager = {
   /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
   open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void>;
   /**
-   * Takes over a session of ours from an earlier life, after a first renewal of our own: nobody else's tells us until
+   * Takes over a session of ours from a previous incarnation, after a first renewal of our own: nobody else's tells us until
    * when it may be believed. False: it is not one of a group's member, or Consul says it is gone. Throws ConsulError.
    */
   adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean>;
@@ -78,7 +78,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   const byGroup = new Map<string, Set<string>>();
   /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
   const opening = new Map<string, Set<symbol>>();
-  const doubtful = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
+  const unconfirmed = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
   /** Renewals that go on for a while for whoever has the group now. */
   const lingering = new Set<() => void>();
   let opened = 0;
@@ -138,15 +138,15 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     const { sessionTtlMs: ttlMs, lockDelayMs } = group.spec;
     const name = sessionName(group.namespace, group.name, pod.uid);
     const key = groupKey(group);
-    if (doubtful.inDoubt(key, pod.uid)) {
-      await doubtful.settled(key, pod.uid, signal);
+    if (unconfirmed.isUnconfirmed(key, pod.uid)) {
+      await unconfirmed.confirmed(key, pod.uid, signal);
       if (has(key, pod, group)) return;
     }
     const sentMs = clock.nowMs();
     using attempt = beginOpening(key);
     const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal).catch((error: unknown) => {
       const unknown = error instanceof ConsulError && error.kind === 'unknown';
-      if (unknown && attempt.wanted()) doubtful.note(key, pod.uid, { ttlMs, lockDelayMs });
+      if (unknown && attempt.wanted()) unconfirmed.note(key, pod.uid, { ttlMs, lockDelayMs });
       throw error;
     });
     if (!attempt.wanted() || kept.has(id)) return;
@@ -178,7 +178,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   /** They are nobody's of ours any more, nor is what is being opened just now. */
   function release(key: string): readonly Renewal[] {
     opening.delete(key);
-    doubtful.drop(key);
+    unconfirmed.drop(key);
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
     byGroup.delete(key);

@@ -1,6 +1,6 @@
 /**
  * Openings of sessions whose outcome is not known. What one has left is taken, rather than another one made with each attempt: while
- * Consul is slow, sessions would pile up until their TTL is over, which may be a day. One look serves all that are in doubt.
+ * Consul is slow, sessions would pile up until their TTL is over, which may be a day. One look serves all that are unconfirmed.
  */
 import type { PodUid } from '../../api/ids.ts';
 import { parseSessionName } from '../../election/keys.ts';
@@ -13,12 +13,12 @@ export type Opening = { readonly ttlMs: number; readonly lockDelayMs: number };
 
 export type UnconfirmedOpenings = {
   note(group: string, podUid: PodUid, opening: Opening): void;
-  inDoubt(group: string, podUid: PodUid): boolean;
+  isUnconfirmed(group: string, podUid: PodUid): boolean;
   /**
-   * Resolves once what an opening in doubt left, if anything, has been adopted. Throws ConsulError: nothing more is to be opened then.
+   * Resolves once what an unconfirmed opening left, if anything, has been adopted. Throws ConsulError: nothing more is to be opened then.
    * A session that Consul makes later still is left to expire.
    */
-  settled(group: string, podUid: PodUid, signal: AbortSignal): Promise<void>;
+  confirmed(group: string, podUid: PodUid, signal: AbortSignal): Promise<void>;
   drop(group: string): void;
 };
 
@@ -32,7 +32,7 @@ export function createUnconfirmedOpenings(ports: {
   const byGroup = new Map<string, Map<PodUid, Opening>>();
   let looking: Promise<void> | null = null;
 
-  const inDoubt = (group: string, podUid: PodUid): boolean => byGroup.get(group)?.has(podUid) === true;
+  const isUnconfirmed = (group: string, podUid: PodUid): boolean => byGroup.get(group)?.has(podUid) === true;
 
   function forget(group: string, podUid: PodUid): void {
     const pods = byGroup.get(group);
@@ -40,7 +40,7 @@ export function createUnconfirmedOpenings(ports: {
     if (pods?.size === 0) byGroup.delete(group);
   }
 
-  /** Those that came into doubt before it was sent are settled by its answer. */
+  /** Those that became unconfirmed before it was sent are decided by its answer. */
   async function look(signal: AbortSignal): Promise<void> {
     const before = new Map([...byGroup].map(([group, pods]) => [group, new Map(pods)]));
     const left = newestOf((await ports.sessions(signal)).filter((session) => isLeft(session, before)));
@@ -54,9 +54,9 @@ export function createUnconfirmedOpenings(ports: {
   return {
     note: (group, podUid, opening) =>
       void byGroup.set(group, (byGroup.get(group) ?? new Map<PodUid, Opening>()).set(podUid, opening)),
-    inDoubt,
-    settled: async (group, podUid, signal) => {
-      while (inDoubt(group, podUid)) {
+    isUnconfirmed,
+    confirmed: async (group, podUid, signal) => {
+      while (isUnconfirmed(group, podUid)) {
         looking ??= look(signal).finally(() => {
           looking = null;
         });

@@ -31,7 +31,7 @@ export type Buckets = {
   lapse(): void;
 };
 
-/** `closed` is told of each bucket that is not this replica's any more. */
+/** `closed` is called for each bucket that is not this replica's any more. */
 export function createBuckets(clock: Clock, closed: (bucket: number) => void): Buckets {
   const states = new Map<number, BucketState>();
   const since = new Map<number, { readonly heldMs: number; readonly perhapsMs: number }>();

@@ -21,13 +21,13 @@ export const UNREAD = -1;
 
 /** Monotonic milliseconds at which it is worth trying to move something; null: everything is where it should be. */
 export function nextMoveMs(
-  life: Incarnation,
+  incarnation: Incarnation,
   owners: ReadonlyMap<number, LiveReplica>,
   nowMs: MonotonicMs,
 ): number | null {
-  const wanted = misplaced(life, owners);
+  const wanted = misplaced(incarnation, owners);
   if (wanted.length === 0) return null;
-  return Math.max(nowMs + PUT_OFF_MS, Math.min(...wanted.map((bucket) => settledAtMs(life, bucket))));
+  return Math.max(nowMs + PUT_OFF_MS, Math.min(...wanted.map((bucket) => settledAtMs(incarnation, bucket))));
 }
 
 const misplaced = ({ buckets, own }: Incarnation, owners: ReadonlyMap<number, LiveReplica>): readonly number[] =>
@@ -43,16 +43,16 @@ const settledAtMs = ({ registry, buckets }: Incarnation, bucket: number): number
 /** Moves what should be another's, as far as it has settled. */
 export async function moveAway(
   options: OwnershipOptions,
-  life: Incarnation,
+  incarnation: Incarnation,
   owners: ReadonlyMap<number, LiveReplica>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!life.own.proven()) return;
+  if (!incarnation.own.proven()) return;
   const nowMs = options.clock.nowMs();
-  const moving = misplaced(life, owners).filter((bucket) => settledAtMs(life, bucket) <= nowMs);
+  const moving = misplaced(incarnation, owners).filter((bucket) => settledAtMs(incarnation, bucket) <= nowMs);
   await inParallel(moving, MOVES_AT_ONCE, async (bucket) => {
     const to = owners.get(bucket);
-    if (to !== undefined) await move(options, life, { bucket, to }, signal);
+    if (to !== undefined) await move(options, incarnation, { bucket, to }, signal);
   });
 }
 

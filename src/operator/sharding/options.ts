@@ -22,7 +22,7 @@ export type OwnershipOptions = {
   readonly reachesApiServer: () => boolean;
   /** Why this replica had better be restarted; null while it works. It gives everything up first. */
   readonly stuck: () => string | null;
-  /** Just got, or got back: what was learnt before belongs to an earlier ownership. Not told again where adoption is begun again. */
+  /** Just got, or got back: what was learnt before belongs to an earlier ownership. Not called again where adoption is begun again. */
   readonly got: (bucket: number) => void;
   /** The bucket is this replica's: watch its locks. Resolves when they are known once. */
   readonly opened: (bucket: number) => Promise<void>;

@@ -1,5 +1,5 @@
 /**
- * Which buckets this replica owns, over all its lives in Consul. The replicas share the buckets (follow.ts); a bucket counts as
+ * Which buckets this replica owns, over all its incarnations in Consul. The replicas share the buckets (share-buckets.ts); a bucket counts as
  * owned only after its sessions have been adopted, and only while the replica's own session may be believed.
  */
 
@@ -16,11 +16,11 @@ import { RETRY_BACKOFF } from '../reconcile/queue.ts';
 import { keepRenewed } from '../sessions/renewal.ts';
 import { ALL_BUCKETS, createBucketLocks } from './bucket-locks.ts';
 import { createBuckets } from './buckets.ts';
-import { follow } from './follow.ts';
 import type { Incarnation } from './incarnation.ts';
 import { ForeignClusterError, join, REPLICA_TTL_MS } from './membership.ts';
 import type { OwnershipOptions } from './options.ts';
 import { createRegistry } from './registry.ts';
+import { shareBuckets } from './share-buckets.ts';
 
 const nobody = (buckets: readonly number[]): ReadonlyMap<number, null> =>
   new Map(buckets.map((bucket) => [bucket, null]));
@@ -34,7 +34,7 @@ export type BucketOwnership = {
   /** Monotonic milliseconds from which the bucket may have been this replica's, whenever it found that; null while it is not. */
   perhapsSinceMs(group: GroupName): MonotonicMs | null;
   /** A transaction failed its check of the bucket: what we believe is looked up before anything else is done. */
-  doubt(): void;
+  invalidate(): void;
   /** Whether the API server is reached is another now: the others are to know. */
   connectivityChanged(): void;
   owned(): readonly number[];
@@ -44,7 +44,7 @@ export type BucketOwnership = {
   overview(): ReplicasOverview;
   /** Who has the group's bucket, as this replica last saw it; null: nobody, or it does not know. */
   ownerOf(group: GroupName): LiveReplica | null;
-  /** The replicas that the last life was told of. */
+  /** The replicas that the last incarnation knew. */
   live(): readonly LiveReplica[];
   /**
    * Joins Consul and owns its share, until `signal` aborts. Rejects only with ForeignClusterError. What was owned then stays so
@@ -83,15 +83,15 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   const buckets = createBuckets(clock, options.closed);
   const locks = createBucketLocks(options, space, replica.id);
   const wakeSignal = createWakeSignal(clock);
-  let life: Incarnation | null = null;
+  let incarnation: Incarnation | null = null;
   let everJoined = false;
   let problem: string | null = 'this replica has not registered in Consul yet';
 
   function of({ namespace, name }: GroupName): Ownership {
     const bucket = bucketOf(namespace, name);
     const state = buckets.state(bucket);
-    if (state === 'owned' && life?.own.proven() === true) {
-      const { id, deadlineMs } = life.own;
+    if (state === 'owned' && incarnation?.own.proven() === true) {
+      const { id, deadlineMs } = incarnation.own;
       return { kind: 'owned', guard: { key: bucketKey(space, bucket), session: id }, untilMs: deadlineMs() };
     }
     if (state === 'leaving') return { kind: 'notOwned' };
@@ -111,7 +111,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       attempted: options.metrics.renewal,
     });
     const registry = createRegistry(clock, space);
-    life = {
+    incarnation = {
       own,
       membership,
       registry,
@@ -119,7 +119,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       buckets,
       wakeSignal,
       seen: new Map(),
-      told: null,
+      reported: null,
       freeSince: new Map(),
       shownElsewhere: new Map(),
     };
@@ -128,7 +128,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const both = AbortSignal.any([signal, ending.signal]);
     lookAfter(ending, both).catch(() => undefined);
     try {
-      await follow(options, life, noteProblem, both);
+      await shareBuckets(options, incarnation, noteProblem, both);
     } finally {
       own.stop();
       // When this replica ends, what it owns stays its own until `release` passes it on.
@@ -178,7 +178,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   }
 
   async function giveUp(signal: AbortSignal): Promise<void> {
-    const leaving = life;
+    const leaving = incarnation;
     if (leaving === null) return;
     const { own, registry } = leaving;
     const mine = buckets.all().filter((bucket) => buckets.state(bucket) !== 'lapsed');
@@ -186,7 +186,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     own.stop();
     const owners = desiredOwners(registry.live().filter(({ id }) => id !== replica.id));
     const moves = new Map(mine.map((bucket) => [bucket, owners.get(bucket) ?? null]));
-    life = null;
+    incarnation = null;
     // Whom the watch still shows may be gone, and then nothing of it was done; ending the session frees whatever is left.
     const passed = await locks.leave(own.id, replica.id, moves, signal).catch(() => false);
     if (!passed) await locks.leave(own.id, replica.id, nobody(mine), signal).catch(() => false);
@@ -195,9 +195,9 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   function overview(): ReplicasOverview {
     const held = (session: SessionId | null): readonly string[] =>
-      ALL_BUCKETS.filter((bucket) => (life?.seen.get(bucket)?.session ?? null) === session).map(bucketName);
+      ALL_BUCKETS.filter((bucket) => (incarnation?.seen.get(bucket)?.session ?? null) === session).map(bucketName);
     const own = buckets.all().map((bucket) => [bucketName(bucket), buckets.state(bucket) ?? '']);
-    const replicas = (life?.registry.live() ?? []).map(({ id, session, reachesApiServer }) => ({
+    const replicas = (incarnation?.registry.live() ?? []).map(({ id, session, reachesApiServer }) => ({
       id,
       session,
       reachesApiServer,
@@ -207,8 +207,8 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   }
 
   function ownerOf({ namespace, name }: GroupName): LiveReplica | null {
-    const session = life?.seen.get(bucketOf(namespace, name))?.session ?? null;
-    return life?.registry.live().find((replica) => replica.session === session) ?? null;
+    const session = incarnation?.seen.get(bucketOf(namespace, name))?.session ?? null;
+    return incarnation?.registry.live().find((replica) => replica.session === session) ?? null;
   }
 
   return {
@@ -216,12 +216,12 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     ownerOf,
     heldSinceMs: ({ namespace, name }) => buckets.heldSinceMs(bucketOf(namespace, name)),
     perhapsSinceMs: ({ namespace, name }) => buckets.perhapsSinceMs(bucketOf(namespace, name)),
-    doubt: wakeSignal.ring,
+    invalidate: wakeSignal.ring,
     connectivityChanged: wakeSignal.ring,
     owned: () => buckets.inState('owned'),
     problem: () => problem,
     overview,
-    live: () => life?.registry.live() ?? [],
+    live: () => incarnation?.registry.live() ?? [],
     run,
     release,
   };

@@ -136,6 +136,9 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const owners = createOwners(link.kubernetes, clock);
   const grants = createGrants(clock, () => gotBucketMs);
   const reconciler = createReconciler({
+    synced: () => true,
+    began: () => undefined,
+    ended: () => undefined,
     store,
     observe: createObserver({
       clock,

@@ -297,9 +297,17 @@ export function createWorldConsul(clock: Clock): WorldConsul {
 }
 
 /** What a read of a prefix answers in this state. */
-export function snapshotOf({ entries, removedAt }: KvState, prefix: string): KvSnapshot {
-  const found = [...entries.values()].filter(({ key }) => key.startsWith(prefix));
-  return { index: Math.max(1, removedAt, ...found.map(({ modifyIndex }) => modifyIndex)), entries: found };
+export const snapshotOf = (state: KvState, prefix: string): KvSnapshot => ({
+  index: indexBelow(state, prefix),
+  entries: [...state.entries.values()].filter(({ key }) => key.startsWith(prefix)),
+});
+
+/** Asked at every change by everybody who waits. */
+function indexBelow({ entries, removedAt }: KvState, prefix: string): number {
+  let index = Math.max(1, removedAt);
+  for (const { key, modifyIndex } of entries.values())
+    if (modifyIndex > index && key.startsWith(prefix)) index = modifyIndex;
+  return index;
 }
 
 /** What a read of one key answers in this state: where it does not exist, with the index of the newest change of any. */
@@ -332,8 +340,9 @@ export async function blockingPrefix(
   signal: AbortSignal,
 ): Promise<KvSnapshot> {
   const now = (): KvSnapshot => snapshotOf(world.now(), prefix);
-  const version = (state: KvState): number => snapshotOf(state, prefix).index;
-  if (block.index !== 0 && now().index === block.index) await world.untilChanged(version, block.waitMs, signal);
+  const version = (state: KvState): number => indexBelow(state, prefix);
+  if (block.index !== 0 && version(world.now()) === block.index)
+    await world.untilChanged(version, block.waitMs, signal);
   return now();
 }
 

@@ -27,6 +27,7 @@ function recordEverything(metrics: ReturnType<typeof createMetrics>): void {
   metrics.replicas({ live: 3, reaching: 2 });
   metrics.consulRequest({ operation: 'txn', outcome: 'rejected', milliseconds: 3 });
   metrics.consulRequest({ operation: 'watchPrefix', outcome: 'ok', milliseconds: 20_000 });
+  metrics.consulRequest({ operation: 'watchKey', outcome: 'ok', milliseconds: 20_000 });
   metrics.kubernetesRequest({ operation: 'patchPod', outcome: 'done', milliseconds: 4 });
   metrics.relisted('pods');
   metrics.queueDepth(2);
@@ -90,6 +91,15 @@ const labelsOf = (text: string, name: string): readonly (readonly [label: string
   );
 
 describe('metrics', () => {
+  it('measures no blocking read: its time is that in which nothing happened', async () => {
+    const metrics = createMetrics();
+    recordEverything(metrics);
+    const measured = [...(await samplesOf(metrics)).keys()].filter((name) =>
+      name.startsWith('leadergroup_consul_request_seconds_count'),
+    );
+    expect(measured).toEqual(['leadergroup_consul_request_seconds_count{operation="txn"}']);
+  });
+
   it('expose what was recorded', async () => {
     const metrics = createMetrics();
     recordEverything(metrics);
@@ -114,6 +124,7 @@ describe('metrics', () => {
       'leadergroup_replicas{state="reaching"}': 2,
       'leadergroup_consul_requests_total{operation="txn",outcome="rejected"}': 1,
       'leadergroup_consul_requests_total{operation="watchPrefix",outcome="ok"}': 1,
+      'leadergroup_consul_requests_total{operation="watchKey",outcome="ok"}': 1,
       'leadergroup_consul_request_seconds_count{operation="txn"}': 1,
       'leadergroup_kubernetes_requests_total{operation="patchPod",outcome="done"}': 1,
       'leadergroup_relists_total{kind="pods"}': 1,

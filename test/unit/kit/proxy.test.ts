@@ -11,16 +11,26 @@ import { type Proxy, startConsulProxy, startKubeProxy } from '../../kit/rig/prox
 import { kubeRest } from '../../kit/rig/rest.ts';
 import { waiting } from '../../kit/rig/waiting.ts';
 
-/** A server that counts: PUT commits a value, GET reads it, GET /stream?index=1 sends a chunk whenever it is told to. */
+/** A server that counts: PUT commits a value, GET reads it, GET /stream?index=1 sends a chunk whenever it is told to, GET /hang never answers. */
 async function startServer() {
   const wait = waiting();
   const commits: string[] = [];
   const streams: ServerResponse[] = [];
+  let hanging = 0;
   const server = createServer((incoming, response) => {
     if (incoming.url?.includes('index=') === true) {
       response.writeHead(200).flushHeaders();
       streams.push(response);
       wait.note('stream');
+      return;
+    }
+    if (incoming.url === '/hang') {
+      hanging += 1;
+      response.on('close', () => {
+        hanging -= 1;
+        wait.note('left');
+      });
+      wait.note('hangs');
       return;
     }
     let body = '';
@@ -36,7 +46,7 @@ async function startServer() {
     server.closeAllConnections();
     server.close();
   };
-  return { url: `http://127.0.0.1:${port}`, commits, streams, until: wait.until, close };
+  return { url: `http://127.0.0.1:${port}`, commits, streams, hanging: () => hanging, until: wait.until, close };
 }
 
 async function listen(server: Server): Promise<number> {
@@ -91,6 +101,15 @@ describe('the proxy', () => {
     await expect(answer).rejects.toThrow(/abort/);
     held.release();
     await server.until(() => server.commits.includes('late'), { timeoutMs: 5_000, what: 'the late request' });
+  });
+
+  it('gives a request up at the server when its client has, as a direct connection would', async () => {
+    const client = new AbortController();
+    const answer = fetch(`${proxy.url}/hang`, { signal: client.signal });
+    await server.until(() => server.hanging() === 1, { timeoutMs: 5_000, what: 'the request at the server' });
+    client.abort();
+    await expect(answer).rejects.toThrow(/abort/);
+    await server.until(() => server.hanging() === 0, { timeoutMs: 5_000, what: 'the end of the request' });
   });
 
   it('never delivers a held request that was dropped', async () => {

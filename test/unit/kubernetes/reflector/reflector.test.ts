@@ -461,7 +461,7 @@ describe('silence', () => {
     expect(watch.ended()).toBe(false);
     await clock.advance(1);
     expect(watch.ended()).toBe(true);
-    expect(reflector.counts().silences).toBe(1);
+    expect(reflector.counts().stalls).toBe(1);
     expect(server.log).toEqual(['list', 'watch 10', 'watch 10']);
   });
 

@@ -266,7 +266,7 @@ describe('a reflector over HTTP', () => {
     };
     await eventually(() => following.reflector.counts().watches === 3);
     world.server.respond = respond;
-    await eventually(() => following.reflector.counts().silences >= 1);
+    await eventually(() => following.reflector.counts().stalls >= 1);
     await eventually(() => watches.length >= 2);
   });
 

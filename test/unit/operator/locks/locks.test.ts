@@ -105,7 +105,7 @@ describe('a lock', () => {
         (locks) => locks.snapshot(BUCKET, seen(1000, entry(13, { session: null })), false),
       ],
       ['a watch shows that it was deleted', (locks) => locks.snapshot(BUCKET, seen(1000), false)],
-      ['an answer to a transaction is missing', (locks) => locks.doubt(group)],
+      ['an answer to a transaction is missing', (locks) => locks.invalidate(group)],
     ];
 
     it.each(stages)('is in doubt until it is read once more: %s', async (_, learnt) => {
@@ -210,7 +210,7 @@ describe('a lock', () => {
   it('in doubt is not known until it has been read, whatever a watch shows', async () => {
     const { consul, locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
-    locks.doubt(group);
+    locks.invalidate(group);
     expect(locks.view(group)).toBeNull();
     locks.snapshot(BUCKET, seen(8, entry(8)), false);
     expect(locks.view(group)).toBeNull();
@@ -224,8 +224,8 @@ describe('a lock', () => {
     const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
     locks.snapshot('shared/', seen(7, entry(7, { key: 'shared/cron/.lock' })), false);
     locks.snapshot('leadergroup/test/', seen(7), false);
-    locks.doubt(shared);
-    locks.doubt(other);
+    locks.invalidate(shared);
+    locks.invalidate(other);
     locks.dropped('default/other');
     expect(locks.view(shared)).toBeNull();
     locks.dropped('default/notifier');
@@ -290,7 +290,7 @@ describe('a lock under a shared key', () => {
     for (const each of [shared, other]) await locks.read(each, signal);
     link.decide(() => 'lost');
     await locks.read(other, signal).catch(() => undefined);
-    locks.doubt(other);
+    locks.invalidate(other);
     expect([locks.view(shared) === null, locks.view(other) === null]).toEqual([false, true]);
   });
 

@@ -172,7 +172,7 @@ describe('any number of shared keys', () => {
     link.decide(({ operation }) => (operation === 'readKeys' ? 'held' : 'arrives'));
     world.foreign.put('jobs/k0/.lock', 'x', true);
     await settle();
-    locks.doubt(group);
+    locks.invalidate(group);
     link.decide(() => 'arrives');
     for (const request of link.held()) request.deliver();
     await clock.advance(100);

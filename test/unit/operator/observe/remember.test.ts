@@ -19,7 +19,7 @@ const refusal: WriteRefusal = {
   resourceVersion: '10',
   generation: 1,
 };
-const change = { cause: 'LeaderLost', reason: '', from: 'a', token: 4, sinceMs: 1, told: false } as const;
+const change = { cause: 'LeaderLost', reason: '', from: 'a', token: 4, sinceMs: 1, reported: false } as const;
 const transition = { time: '', from: 'a', to: 'b', reason: '', token: 5, durationMilliseconds: 1 };
 
 /** Frozen at each step: whoever changed what is remembered would throw. */
@@ -208,7 +208,7 @@ describe('of what was said', () => {
     const other = { ...change, cause: 'LeaderGone' } as const;
     const memory = after({ kind: 'leaderFenced', change }, { kind: 'leaderFenced', change: other });
     expect(memory.change).toEqual(change);
-    expect(remember(memory, { kind: 'lossReported' }).change).toEqual({ ...change, told: true });
+    expect(remember(memory, { kind: 'lossReported' }).change).toEqual({ ...change, reported: true });
     expect(remember(memory, { kind: 'leaderBack' }).change).toBeNull();
     expect(after({ kind: 'lossReported' }).change).toBeNull();
   });

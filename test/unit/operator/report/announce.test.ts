@@ -55,7 +55,7 @@ function anAnnouncer() {
     /** The pass is over; `planned`: not what the world asks for. */
     rests: (world: World, planned?: Plan) => {
       const o = anObservation(world);
-      announcer.settled(o, planned ?? plan(o), memory);
+      announcer.passEnded(o, planned ?? plan(o), memory);
     },
     ends: (world: World) => announcer.deleted(anObservation(world)),
   };
@@ -220,7 +220,7 @@ describe('the loss of a leader', () => {
 
   it('at the deadline of the lock is counted as a demotion', () => {
     const { counted, does, rests } = anAnnouncer();
-    does(CHANGING.ConsulUnreachable, fenced('a', { because: 'silence' }));
+    does(CHANGING.ConsulUnreachable, fenced('a', { because: 'outage' }));
     rests({ ...CHANGING.ConsulUnreachable, ...unled });
     expect(counted).toEqual(['demotion']);
   });

@@ -17,6 +17,9 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
   const store = createStore(createFakeClock());
   store.groupChanged(null, parsed);
   const reconciler = createReconciler({
+    synced: () => true,
+    began: () => undefined,
+    ended: () => undefined,
     store,
     observe: {
       sight: (cached) => ({
@@ -34,7 +37,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
       holder: () => anObservation(seen),
     },
     executor: {} as ReconcilerOptions['executor'],
-    announcer: { executed: () => undefined, settled: () => undefined, deleted: () => undefined },
+    announcer: { executed: () => undefined, passEnded: () => undefined, deleted: () => undefined },
     writeStatus: () => Promise.resolve(null),
     writeInvalid: () => Promise.resolve(true),
     ownership: () => (owned ? 'owned' : 'notOwned'),

@@ -616,7 +616,7 @@ describe('a replica whose session Consul has lost', () => {
     const thief = world.consul.foreign.openSession({ node: 'n', name: 'thief', ttlMs: 0, lockDelayMs: 0 });
     world.consul.foreign.unlock(bucketKey(SPACE, BUCKET), ownSession(world.consul, 'r1'));
     world.consul.foreign.lock(bucketKey(SPACE, BUCKET), thief, null);
-    ownership.doubt();
+    ownership.invalidate();
     await settle();
     expect(ownership.of(GROUP)).toEqual({ kind: 'notOwned' });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLineReader } from '../../../../src/kubernetes/reflector/lines.ts';
+import { createLineReader } from '../../../../src/kubernetes/reflector/watch-decoder.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { transaction } from '../../../../src/election/transactions.ts';
-import { buryOps, lockOps } from '../../../../src/operator/execute/lock-txn.ts';
+import { buryOps, lockOps } from '../../../../src/operator/execute/execute-locks.ts';
 import { aPod } from '../../../kit/fakes/builders.ts';
 import {
   aFreeLock,

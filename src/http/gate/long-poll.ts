@@ -13,11 +13,11 @@ import type { GateBody } from './replies.ts';
  * bucket that was passed on is adopted as fast.
  */
 const UNKNOWN_MS = 1000;
-/** After a replica that did not answer; twice as long each time, for thousands may be waiting. A change is told of at once. */
+/** After a replica that did not answer; twice as long each time, for thousands may be waiting. A change wakes at once. */
 const AGAIN: Backoff = { firstMs: 100, lastMs: 2000 };
 
 /** Rejects only when `asking.signal` aborts. */
-export async function settle(clock: Clock, asking: Asking): Promise<Reply> {
+export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
   const { wait } = asking.question;
   const begunMs = clock.nowMs();
   const leftMs = (): number => Math.max(0, begunMs + (wait?.forMs ?? 0) - clock.nowMs());

@@ -1,5 +1,5 @@
 /**
- * One life of a replica: from its session's opening to its end it shares the buckets with the others. Watches and timers only
+ * One incarnation of a replica: from its session's opening to its end it shares the buckets with the others. Watches and timers only
  * ring; each round reads all bucket locks consistently and does what follows from them and from who is there.
  */
 
@@ -25,14 +25,14 @@ const FREE_MS = 2000;
 const WAIT_MS = 5000;
 const ADOPTIONS_AT_ONCE = 16;
 
-/** Until `signal` aborts. `problem` is told of what keeps a round from its end, and with null when one got there. */
-export async function follow(
+/** Until `signal` aborts. `problem` gets what keeps a round from its end, and with null when one got there. */
+export async function shareBuckets(
   options: OwnershipOptions,
-  life: Incarnation,
+  incarnation: Incarnation,
   problem: (error: unknown) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { wakeSignal, registry } = life;
+  const { wakeSignal, registry } = incarnation;
   const watches = [
     watchChanges(options, bucketsPrefix(options.space), { changed: wakeSignal.ring, problem }, signal),
     watchChanges(
@@ -54,7 +54,7 @@ export async function follow(
     await wakeSignal.rung(signal);
     if (aborted(signal)) break;
     try {
-      await round(options, life, signal);
+      await round(options, incarnation, signal);
       failures = 0;
       problem(null);
     } catch (error) {
@@ -87,27 +87,27 @@ function watchChanges(
   return watchPrefix(options, prefix, { onSnapshot, onError, waitMs: WAIT_MS }, signal);
 }
 
-async function round(options: OwnershipOptions, life: Incarnation, signal: AbortSignal): Promise<void> {
-  await tell(options, life, signal);
-  if (!life.registry.known()) return;
+async function round(options: OwnershipOptions, incarnation: Incarnation, signal: AbortSignal): Promise<void> {
+  await reportConnectivity(options, incarnation, signal);
+  if (!incarnation.registry.known()) return;
   const askedMs = options.clock.nowMs();
-  see(options, life, await life.locks.read(signal));
-  for (const bucket of ALL_BUCKETS) if (!holds(life, bucket)) life.shownElsewhere.set(bucket, askedMs);
-  const owners = desiredOwners(everyone(options, life));
-  const confirmed = await confirm(life, options, signal);
-  await takeFree(options, life, owners, signal);
-  const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
-  for (const bucket of life.buckets.all()) if (!mine.includes(bucket)) life.buckets.close(bucket);
-  await open(options, life, mine, signal);
-  if (confirmed === 'confirmed') life.wakeSignal.ring();
-  else await moveAway(options, life, owners, signal);
-  await forgetLeft(options, life, signal);
-  lookAgain(options, life, owners);
+  noteOwners(options, incarnation, await incarnation.locks.read(signal));
+  for (const bucket of ALL_BUCKETS) if (!holds(incarnation, bucket)) incarnation.shownElsewhere.set(bucket, askedMs);
+  const owners = desiredOwners(everyone(options, incarnation));
+  const confirmed = await confirm(incarnation, options, signal);
+  await takeFree(options, incarnation, owners, signal);
+  const mine = ALL_BUCKETS.filter((bucket) => holds(incarnation, bucket));
+  for (const bucket of incarnation.buckets.all()) if (!mine.includes(bucket)) incarnation.buckets.close(bucket);
+  await openBuckets(options, incarnation, mine, signal);
+  if (confirmed === 'confirmed') incarnation.wakeSignal.ring();
+  else await moveAway(options, incarnation, owners, signal);
+  await forgetLeft(options, incarnation, signal);
+  lookAgain(options, incarnation, owners);
 }
 
-function see({ ownersChanged }: OwnershipOptions, life: Incarnation, seen: Incarnation['seen']): void {
-  const before = life.seen;
-  life.seen = seen;
+function noteOwners({ ownersChanged }: OwnershipOptions, incarnation: Incarnation, seen: Incarnation['seen']): void {
+  const before = incarnation.seen;
+  incarnation.seen = seen;
   const other = ALL_BUCKETS.filter((bucket) => before.get(bucket)?.session !== seen.get(bucket)?.session);
   if (other.length > 0) ownersChanged(new Set(other));
 }
@@ -118,20 +118,24 @@ const holds = ({ seen, own }: Incarnation, bucket: number): boolean => seen.get(
  * The others know of this replica, and of whether it reaches the API server. What its entry says counts, not only what was sent: an
  * answer may have been lost, and the request have arrived late.
  */
-async function tell(options: OwnershipOptions, life: Incarnation, signal: AbortSignal): Promise<void> {
-  const { registry, own, membership } = life;
+async function reportConnectivity(
+  options: OwnershipOptions,
+  incarnation: Incarnation,
+  signal: AbortSignal,
+): Promise<void> {
+  const { registry, own, membership } = incarnation;
   const reaches = options.reachesApiServer();
   const shown = registry.live().find(({ session }) => session === own.id);
   const stands = !registry.known() || shown?.reachesApiServer === reaches;
-  if (life.told === reaches && stands) return;
+  if (incarnation.reported === reaches && stands) return;
   await register(options.consul, options, { ...membership, reachesApiServer: reaches }, signal);
-  life.told = reaches;
+  incarnation.reported = reaches;
 }
 
 /** Those that the watch has told of, and this one, of which it may not have told yet. */
 function everyone(
   { replica }: OwnershipOptions,
-  { registry, own, membership, told }: Incarnation,
+  { registry, own, membership, reported: told }: Incarnation,
 ): readonly LiveReplica[] {
   const others = registry.live().filter(({ id }) => id !== replica.id);
   const { sinceMs } = membership;
@@ -147,12 +151,12 @@ function everyone(
  * opened sessions, so it is closed here and opened anew.
  */
 async function confirm(
-  life: Incarnation,
+  incarnation: Incarnation,
   options: OwnershipOptions,
   signal: AbortSignal,
 ): Promise<'confirmed' | 'no need'> {
-  const { own, buckets, locks } = life;
-  const mine = ALL_BUCKETS.filter((bucket) => holds(life, bucket));
+  const { own, buckets, locks } = incarnation;
+  const mine = ALL_BUCKETS.filter((bucket) => holds(incarnation, bucket));
   const undecided = mine.filter((bucket) => buckets.state(bucket) === 'leaving');
   if (mine.length === 0 || (own.proven() && undecided.length === 0)) return 'no need';
   // It would prove nothing, and its own writes would ring for the next one; the renewal that ends this rings.
@@ -167,11 +171,11 @@ async function confirm(
 /** Past its deadline a replica is proven by `confirm` only, which looks at all that it has and wakes their groups; the round after this one does. */
 async function takeFree(
   options: OwnershipOptions,
-  life: Incarnation,
+  incarnation: Incarnation,
   owners: ReadonlyMap<number, LiveReplica>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { own, locks, freeSince, seen } = life;
+  const { own, locks, freeSince, seen } = incarnation;
   const nowMs = options.clock.nowMs();
   const free = ALL_BUCKETS.filter((bucket) => seen.get(bucket)?.session == null);
   for (const bucket of freeSince.keys()) if (!free.includes(bucket)) freeSince.delete(bucket);
@@ -183,11 +187,11 @@ async function takeFree(
   if (taken.size === 0) return;
   for (const bucket of taken) freeSince.delete(bucket);
   const got = [...taken].map((bucket) => [bucket, { session: own.id, index: UNREAD }] as const);
-  see(options, life, new Map([...seen, ...got]));
-  if (!own.proven()) life.wakeSignal.ring();
+  noteOwners(options, incarnation, new Map([...seen, ...got]));
+  if (!own.proven()) incarnation.wakeSignal.ring();
 }
 
-async function open(
+async function openBuckets(
   options: OwnershipOptions,
   { own, buckets, shownElsewhere }: Incarnation,
   mine: readonly number[],
@@ -239,9 +243,14 @@ async function forgetLeft(
 }
 
 /** No watch tells when a time is over. */
-function lookAgain({ clock }: OwnershipOptions, life: Incarnation, owners: ReadonlyMap<number, LiveReplica>): void {
+function lookAgain(
+  { clock }: OwnershipOptions,
+  incarnation: Incarnation,
+  owners: ReadonlyMap<number, LiveReplica>,
+): void {
   const nowMs = clock.nowMs();
-  for (const sinceMs of life.freeSince.values()) life.wakeSignal.notifyAfter(Math.max(1, sinceMs + FREE_MS - nowMs));
-  const moveMs = nextMoveMs(life, owners, nowMs);
-  if (moveMs !== null) life.wakeSignal.notifyAfter(moveMs - nowMs);
+  for (const sinceMs of incarnation.freeSince.values())
+    incarnation.wakeSignal.notifyAfter(Math.max(1, sinceMs + FREE_MS - nowMs));
+  const moveMs = nextMoveMs(incarnation, owners, nowMs);
+  if (moveMs !== null) incarnation.wakeSignal.notifyAfter(moveMs - nowMs);
 }

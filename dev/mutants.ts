@@ -1,6 +1,7 @@
 /**
- * `npm run test:mutants`: applies each weaker version of the code (test/mutants/list.ts) to a copy of the checkout and runs the
- * tests until one fails. Says which test killed which. Exit code 1 when one lives, or when the tests fail without any.
+ * `npm run test:mutants`: applies each weaker version of the code (test/mutants/patches) to a copy of the checkout and runs the
+ * tests until one fails. Says which test killed which. Exit code 1 when one lives or does not fit the code any more, or when the tests fail
+ * without any.
  *
  * The test file that killed a mutant in the run that was written down last is asked first, then all of them.
  */
@@ -10,7 +11,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { Option } from '@commander-js/extra-typings';
 import { execa } from 'execa';
-import { type Mutant, mutants } from '../test/mutants/list.ts';
+import { type Mutant, mutants } from '../test/mutants/patches.ts';
 import { script } from './command-line.ts';
 import { Interrupted, interruption } from './interruption.ts';
 import { table } from './markdown.ts';
@@ -41,6 +42,7 @@ const options = script('test:mutants', 'Which test notices when a rule is undone
   .option('--only <id...>', 'these mutants; all by default')
   .addOption(new Option('--killer <name...>', 'which tests, in this order').choices(KILLERS).default(KILLERS))
   .option('--list', 'run nothing, say what there is')
+  .option('--check', 'run nothing, say which do not fit the code any more')
   .option('--write <file>', 'put the table of what killed which between the marks in that file')
   .parse()
   .opts();
@@ -58,10 +60,34 @@ const killers = KILLERS.filter((killer) => options.killer.includes(killer));
 const { signal } = interruption();
 
 try {
-  process.exitCode = options.list === true ? list() : await runAll();
+  process.exitCode = await chosenWork();
 } catch (error) {
   if (!(error instanceof Interrupted)) throw error;
   process.exitCode = error.exitCode;
+}
+
+async function chosenWork(): Promise<number> {
+  if (options.list === true) return list();
+  return options.check === true ? await check() : await runAll();
+}
+
+/** Takes a second where a run takes half an hour. */
+async function check(): Promise<number> {
+  let unfit = 0;
+  for (const mutant of chosen) {
+    const problem = await misfit(mutant, process.cwd());
+    if (problem === null) continue;
+    unfit += 1;
+    console.error(`${mutant.id}: ${problem}`);
+  }
+  console.log(`${chosen.length - unfit} of ${chosen.length} mutants fit the code`);
+  return unfit === 0 ? 0 : 1;
+}
+
+/** null: it can be applied. */
+async function misfit({ patch }: Mutant, dir: string): Promise<string | null> {
+  const { exitCode, stderr } = await execa('git', ['apply', '--check', patch], { cwd: dir, reject: false });
+  return exitCode === 0 ? null : `the patch does not fit the code any more; make it anew (docs/mutants.md). ${stderr}`;
 }
 
 function list(): number {
@@ -84,7 +110,14 @@ async function runAll(): Promise<number> {
   }
   const alive: string[] = [];
   const rows: (readonly string[])[] = [];
+  const unfit: string[] = [];
   for (const mutant of chosen) {
+    const problem = await misfit(mutant, process.cwd());
+    if (problem !== null) {
+      unfit.push(mutant.id);
+      console.error(`${mutant.id}: ${problem}`);
+      continue;
+    }
     const verdict = await judge(mutant);
     rows.push(rowOf(mutant, verdict));
     const { id, promises } = mutant;
@@ -92,11 +125,12 @@ async function runAll(): Promise<number> {
     const fate = verdict === null ? 'LIVES' : `killed by ${verdict.by} (${verdict.seconds.toFixed(0)} s)`;
     console.log(`${id} [${promises.join(' ')}]: ${fate}`);
   }
-  console.log(
-    `${chosen.length - alive.length} of ${chosen.length} mutants killed${alive.length === 0 ? '' : `; alive: ${alive.join(', ')}`}`,
-  );
+  const named = (fate: string, ids: readonly string[]): string =>
+    ids.length === 0 ? '' : `; ${fate}: ${ids.join(', ')}`;
+  const killed = chosen.length - alive.length - unfit.length;
+  console.log(`${killed} of ${chosen.length} mutants killed${named('alive', alive)}${named('not fitting', unfit)}`);
   if (options.write !== undefined) await writeTable(options.write, rows);
-  return alive.length === 0 ? 0 : 1;
+  return killed === chosen.length ? 0 : 1;
 }
 
 function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): readonly string[] {
@@ -119,7 +153,7 @@ async function judge(mutant: Mutant | null): Promise<Verdict> {
   try {
     for (const path of COPIED) await cp(path, join(dir, path), { recursive: true });
     await symlink(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
-    if (mutant !== null) await apply(mutant, dir);
+    if (mutant !== null) await execa('git', ['apply', mutant.patch], { cwd: dir });
     await mustLoad(mutant, dir);
     const begun = performance.now();
     const by = (await askFirst(mutant, dir)) ?? (await askAll(dir));
@@ -143,20 +177,8 @@ async function askAll(dir: string): Promise<string | null> {
   return null;
 }
 
-async function apply({ id, edits }: Mutant, dir: string): Promise<void> {
-  for (const { file, find, replace } of edits) {
-    const path = join(dir, file);
-    const text = await readFile(path, 'utf8');
-    if (text.split(find).length !== 2) throw new Error(`mutant ${id}: its text does not stand exactly once in ${file}`);
-    await writeFile(
-      path,
-      text.replace(find, () => replace),
-    );
-  }
-}
-
 async function mustLoad(mutant: Mutant | null, dir: string): Promise<void> {
-  const files = new Set(['src/operator/operator.ts', ...(mutant?.edits ?? []).map(({ file }) => file)]);
+  const files = new Set(['src/operator/operator.ts', ...(mutant?.files ?? [])]);
   const script = [...files].map((file) => `await import('./${file}');`).join(' ');
   const { code, output } = await command(dir, process.execPath, ['--input-type=module', '-e', script]);
   if (code !== 0) throw new Error(`mutant ${mutant?.id ?? 'none'} cannot be loaded: ${output.slice(-500)}`);

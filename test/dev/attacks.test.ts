@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mutants } from '../mutants/list.ts';
+import { mutants } from '../mutants/patches.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const numbersIn = (text: string, pattern: RegExp): readonly number[] =>

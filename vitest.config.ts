@@ -28,6 +28,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/integration/**', 'test/e2e/**'],
+          // By default one core is left free: half of the machine where there are two.
+          maxWorkers: '100%',
           testTimeout: 30_000,
         },
       },

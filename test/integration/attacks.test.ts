@@ -518,7 +518,7 @@ async function newestOwner(s: Stage): Promise<object> {
   return { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: metadata.uid, controller: true };
 }
 
-/** As an operator of an earlier life would have left it: another session of the same member holds the lock, same record. */
+/** As a previous incarnation of an operator would have left it: another session of the same member holds the lock, same record. */
 async function moveLockToAnotherSession(s: Stage, pod: string): Promise<string> {
   await using consul = consulRest({ address: h.cluster.consulAddress });
   const [old] = await s.sessionsOf(pod);

@@ -76,14 +76,14 @@ describe('the gate says no', () => {
 describe('the gate does not know', () => {
   it.each<[string, Partial<Observation>]>([
     ['on a replica that does not own the bucket', { ownership: { kind: 'notOwned' } }],
-    ['on a replica whose bucket is in doubt', { ownership: { kind: 'lapsed' } }],
+    ['on a replica whose bucket is not proven', { ownership: { kind: 'lapsed' } }],
     ['past the deadline of the replica’s own session (attack 13)', owned(NOW_MS)],
-    ['while the lock is in doubt', { lock: null }],
+    ['while the lock is unknown', { lock: null }],
     ['before the lock has been verified', { verified: false }],
     ['past the deadline of the leader’s session', sessions({ deadlineMs: NOW_MS })],
     ['when only a renewal has been acknowledged since that deadline', sessions({ proven: false })],
     [
-      'while the record is of another life',
+      'while the record is of another incarnation',
       { lock: { ...heldBy('a'), record: aRecord('a', 4, { groupUid: 'other' }) } },
     ],
   ])('%s', (_what, o) => {

@@ -60,7 +60,7 @@ describe('a record that cannot be believed', () => {
     expect(steps(planned)).toEqual(['readLock', 'listPods']);
   });
 
-  it('of another life needs the API server’s word on the group before that', () => {
+  it('of another incarnation needs the API server’s word on the group before that', () => {
     const lock = aLock({ record: aRecord('a', 9, { generation: 2 }) });
     expect(steps(plan(anObservation({ lock })))).toEqual(['readGroup']);
   });

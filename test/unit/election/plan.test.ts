@@ -55,7 +55,7 @@ describe('a session that we do not know holds the lock', () => {
   const elsewhere = { lock: { ...heldBy('a'), session: sessionId('of-nobody') } };
   const external = { kind: 'external', name: 'consul lock', node: 'vm-1' } as const;
 
-  it('is asked for first: it may be ours from an earlier life', () => {
+  it('is asked for first: it may be ours from a previous incarnation', () => {
     expect(steps(plan(anObservation(elsewhere)))).toEqual(['readHolderSession']);
   });
 

@@ -50,11 +50,11 @@ describe('a container that has ended', () => {
   const since = (sinceMs: number) =>
     liveReplica('a', sessionId('s'), formatReplica({ ...RECORD, sinceMs: wallMs(sinceMs) }));
 
-  it('proves that the process which opened its session in that life is dead', () => {
+  it('proves that the process which opened its session in that run is dead', () => {
     expect(diedIn(since(1_700_000_005_250), ENDED)).toBe(true);
   });
 
-  it('proves nothing of a session that was opened in the next life, or in the very second', () => {
+  it('proves nothing of a session that was opened in the next run, or in the very second', () => {
     expect([1_700_000_060_000, 1_700_000_060_999, 1_700_000_061_000].map((ms) => diedIn(since(ms), ENDED))).toEqual([
       false,
       false,
@@ -62,7 +62,7 @@ describe('a container that has ended', () => {
     ]);
   });
 
-  it('proves nothing of a session that was opened before that life', () => {
+  it('proves nothing of a session that was opened before that run', () => {
     expect(diedIn(since(1_700_000_000_999), ENDED)).toBe(false);
   });
 

@@ -5,13 +5,13 @@ import { parseAllDocuments } from 'yaml';
 import { ensureImages, type Images } from '../../../../dev/images/index.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import type { Kubectl } from '../kubectl.ts';
-import { type Doubt, invalidateInTrouble } from '../observer/doubt.ts';
+import { createDelayedAnswers, type DelayedAnswers } from '../observer/delayed-answers.ts';
 
 export type Site = AsyncDisposable &
   Pick<Harness, 'cluster' | 'kubectl' | 'observer'> & {
     readonly images: Images;
     /** To be told of faults of Consul: what the observer hears then may be late. */
-    readonly consulTrouble: Doubt;
+    readonly consulTrouble: DelayedAnswers;
     /** The address of a Service; its pods need not exist. */
     clusterIp(namespace: string, service: string): Promise<string>;
   };
@@ -27,7 +27,7 @@ export type Manifest = Record<string, unknown> & { readonly kind: string; readon
 export async function openSite(): Promise<Site> {
   const images = await ensureImages();
   await using made = new AsyncDisposableStack();
-  const consulTrouble = invalidateInTrouble();
+  const consulTrouble = createDelayedAnswers();
   const { cluster, kubectl, observer } = made.use(
     await startHarness({ realNodes: 2, consulHeldBack: consulTrouble.heldBack }),
   );

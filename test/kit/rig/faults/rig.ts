@@ -9,7 +9,7 @@ import { replicaSessionName } from '../../../../src/election/keys.ts';
 import { installCrd } from '../crd.ts';
 import { readKubeconfig, writeKubeconfig } from '../kubeconfig.ts';
 import { kubectlOf } from '../kubectl.ts';
-import { invalidateInTrouble } from '../observer/doubt.ts';
+import { createDelayedAnswers } from '../observer/delayed-answers.ts';
 import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
 import { openWorld, type World } from '../world.ts';
@@ -87,12 +87,12 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
   const own = made.use(await startTcpProxy(anyConsul));
   const consul = { address: `127.0.0.1:${own.port}`, token: undefined };
   const world = made.use(await openWorld({ kubeconfig: cluster.kubeconfigPath, consul }));
-  const doubt = invalidateInTrouble();
+  const delayed = createDelayedAnswers();
   const observer = made.use(
     await startObserver({
       kubeconfig: cluster.kubeconfigPath,
       consul,
-      consulHeldBack: doubt.heldBack,
+      consulHeldBack: delayed.heldBack,
     }),
   );
   const namespace = await world.namespace('faults');
@@ -118,7 +118,7 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
     world,
     observer,
     replicas,
-    consulTrouble: doubt,
+    consulTrouble: delayed,
     consulServers: ['consul', 'consul-2', 'consul-3'],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

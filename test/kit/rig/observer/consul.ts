@@ -48,9 +48,9 @@ export async function watchKeys(
   // Consistent: a server that led until it was frozen answers with what it knew, and states would come out of order.
   await blocking<RawEntry>(consul, '/v1/kv/?recurse=true&consistent=true', signal, sink.trouble, (answer, sentMs) => {
     const atMs = performance.now();
-    const doubtful = heldBack(sentMs ?? lastMs);
+    const delayed = heldBack(sentMs ?? lastMs);
     // Held back, an answer may be as old as its question; what the next one adds may have happened any time since then.
-    const earliestMs = doubtful ? beforeMs : atMs - (sentMs ?? atMs) > WAITED_MS ? atMs : lastMs;
+    const earliestMs = delayed ? beforeMs : atMs - (sentMs ?? atMs) > WAITED_MS ? atMs : lastMs;
     const when = { atMs, earliestMs: Math.min(earliestMs, atMs) };
     if (
       answer.index < index ||

@@ -107,7 +107,7 @@ describe('writes', () => {
     expect(world.client.reports.at(-1)).toMatchObject({ verb: 'patch', resource: 'leadergroups/status', status: 200 });
   });
 
-  it('are a conflict when the status belongs to another life of the group', async () => {
+  it('are a conflict when the status belongs to another incarnation of the group', async () => {
     await using world = await setUp(always(422, aStatus(422, 'Invalid', { details: {} })));
     expect((await world.kubernetes.replaceStatus(group, '4', status, forever)).kind).toBe('conflict');
     expect((await world.kubernetes.setFinalizers(group, '4', [], forever)).kind).toBe('refused');

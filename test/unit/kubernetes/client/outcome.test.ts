@@ -36,7 +36,7 @@ describe('the outcome of a write', () => {
   it.each([
     ['done', 'the written object', answer(200, rawPod('a'))],
     ['unknown', 'an answer that is no object', answer(200, 'ok')],
-    ['unknown', 'an answer about another life of the name', answer(200, rawPod('a', { uid: 'other' }))],
+    ['unknown', 'an answer about another object of the name', answer(200, rawPod('a', { uid: 'other' }))],
     ['gone', 'a NotFound that names the pod', answer(404, notFound({ name: 'a', kind: 'pods' }))],
     ['unknown', 'a NotFound that names another', answer(404, notFound({ name: 'b', kind: 'pods' }))],
     ['unknown', 'a NotFound about another kind', answer(404, notFound({ name: 'a', kind: 'namespaces' }))],

@@ -187,7 +187,7 @@ describe('watch', () => {
     expect(told()).toEqual(['a/uid-a@10 -> -', '- -> a/new@11']);
   });
 
-  it('leaves the new life of a name alone when the old one is deleted late', async () => {
+  it('leaves the new object of a name alone when the old one is deleted late', async () => {
     const { told, watch } = await watching();
     await watch.send(event('DELETED', rawPod('a', { uid: 'older', resourceVersion: '11' })));
     expect(told()).toEqual([]);
@@ -413,7 +413,7 @@ describe('what cannot be read', () => {
     ['an object without a uid', event('MODIFIED', rawPod('a', { uid: null, resourceVersion: '11' }))],
     ['a deletion of nobody', event('DELETED', {})],
     [
-      'a deletion of no life of a name in particular',
+      'a deletion of no object in particular',
       event('DELETED', { metadata: { namespace: 'shop', name: 'a', resourceVersion: '12' } }),
     ],
     ['a bookmark without a version', event('BOOKMARK', { metadata: {} })],

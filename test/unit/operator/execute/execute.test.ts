@@ -53,7 +53,7 @@ async function aStage(...pods: readonly Pod[]) {
   consul.foreign.lock(FENCE.key, session, null);
   const guard = { key: FENCE.key, session };
   await locks.read(group, signal);
-  const doubts: string[] = [];
+  const invalidated: string[] = [];
   const progress: string[] = [];
   const grantUntilMs = 0;
   const run: Run = {
@@ -64,7 +64,7 @@ async function aStage(...pods: readonly Pod[]) {
       random,
       sessionManager,
       locks,
-      invalidateOwnership: () => doubts.push('bucket'),
+      invalidateOwnership: () => invalidated.push('bucket'),
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
       repaired: () => undefined,
@@ -115,7 +115,7 @@ async function aStage(...pods: readonly Pod[]) {
     taking,
     elect,
     lock,
-    doubts,
+    invalidated,
     progress,
     a,
     b,
@@ -385,18 +385,18 @@ describe('a transaction on the lock', () => {
     expect(run.ports.locks.view(run.group)).toMatchObject({ record: { token: 1, holder: { pod: 'a' } } });
   });
 
-  it('with an unknown outcome leaves the lock in doubt', async () => {
+  it('with an unknown outcome leaves the lock unknown', async () => {
     const { api, link, run, act, elect, a } = await aStage(aPod({ name: 'a' }));
     link.decide(() => 'answerLost');
     expect((await act(elect(a))).kind).toBe('failed');
     expect([run.ports.locks.view(run.group), api.pod('a')?.labels[ROLE]]).toEqual([null, undefined]);
   });
 
-  it('that was refused for the bucket makes its ownership doubtful, and nothing more is tried', async () => {
-    const { consul, session, act, lock, doubts, elect, a } = await aStage(aPod({ name: 'a' }));
+  it('that was refused for the bucket invalidates its ownership, and nothing more is tried', async () => {
+    const { consul, session, act, lock, invalidated, elect, a } = await aStage(aPod({ name: 'a' }));
     consul.foreign.unlock(FENCE.key, session);
     const step = await act(elect(a));
-    expect([step.kind, doubts, lock()]).toEqual(['later', ['bucket'], null]);
+    expect([step.kind, invalidated, lock()]).toEqual(['later', ['bucket'], null]);
   });
 
   it('that was refused for the member’s session makes that forgotten', async () => {
@@ -407,7 +407,7 @@ describe('a transaction on the lock', () => {
     expect(sessionManager.of('default/notifier')).toEqual([]);
   });
 
-  it('that was refused because the lock has changed leaves it in doubt', async () => {
+  it('that was refused because the lock has changed leaves it unknown', async () => {
     const { consul, run, act, taking, lock, a } = await aStage(aPod({ name: 'a' }));
     const planned = taking(a);
     consul.foreign.put(KEYS.lock, null, true);
@@ -483,7 +483,7 @@ describe('the finalizer', () => {
 describe('who holds the lock', () => {
   const holder = (session: string): Plan => looking({ do: 'readHolderSession', session: sessionId(session) });
 
-  it('is one of ours from an earlier life: adopted', async () => {
+  it('is one of ours from a previous incarnation: adopted', async () => {
     const { consul, sessionManager, run, act } = await aStage();
     const name = 'default/notifier/uid-of-a';
     const id = consul.foreign.openSession({ node: NODE, name, ttlMs: 30_000, lockDelayMs: 0 });

@@ -68,7 +68,7 @@ describe('a group', () => {
 });
 
 describe('a group whose own last write a restored Consul has lost', () => {
-  it('is woken, for what it knows is in doubt', async () => {
+  it('is woken, for what it knows is invalidated', async () => {
     const { locks, watches, woken, change } = aWatch();
     const group = aGroup();
     const bucket = bucketOf(group.namespace, group.name);

@@ -72,7 +72,7 @@ describe('a lock', () => {
     expect(locks.snapshot(BUCKET, seen(11), false)).toEqual([LOCK]);
   });
 
-  it('is in doubt when an answer asked for after it was learnt does not have it: Consul was restored to before it', () => {
+  it('is unknown when an answer asked for after it was learnt does not have it: Consul was restored to before it', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false, locks.now());
     locks.applied(group, [entry(12, { session: sessionId('session-of-b') })]);
@@ -108,7 +108,7 @@ describe('a lock', () => {
       ['an answer to a transaction is missing', (locks) => locks.invalidate(group)],
     ];
 
-    it.each(stages)('is in doubt until it is read once more: %s', async (_, learnt) => {
+    it.each(stages)('is unknown until it is read once more: %s', async (_, learnt) => {
       const { consul, link, locks } = someLocks();
       consul.foreign.put(LOCK, 'x', true);
       const index = consul.entry(LOCK)?.modifyIndex ?? 0;
@@ -135,7 +135,7 @@ describe('a lock', () => {
       expect(locks.view(group)?.versions).toEqual([{ key: LOCK, index: 0 }, NOTHING_EARLIER]);
     });
 
-    it('is in doubt where its watch begins to show anything at all', async () => {
+    it('is unknown where its watch begins to show anything at all', async () => {
       const { consul, link, locks } = someLocks();
       consul.foreign.put('shared/cron/.lock', 'x', true);
       locks.snapshot('leadergroup/test/', seen(7), false);
@@ -147,7 +147,7 @@ describe('a lock', () => {
       expect(locks.view(shared)).toBeNull();
     });
 
-    it('is in doubt for the group that was still reading it', async () => {
+    it('is unknown for the group that was still reading it', async () => {
       const { consul, link, locks } = someLocks();
       const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
       consul.foreign.put('shared/cron/.lock', 'x', true);
@@ -207,7 +207,7 @@ describe('a lock', () => {
     expect(locks.view(group)?.versions[0]?.index).toBe(0);
   });
 
-  it('in doubt is not known until it has been read, whatever a watch shows', async () => {
+  it('that is unknown stays so until it has been read, whatever a watch shows', async () => {
     const { consul, locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
     locks.invalidate(group);
@@ -219,7 +219,7 @@ describe('a lock', () => {
     expect(locks.view(group)).toMatchObject({ session: null, record: null });
   });
 
-  it('is in doubt for none but those groups that there are', () => {
+  it('is unknown for none but those groups that there are', () => {
     const { locks } = someLocks();
     const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
     locks.snapshot('shared/', seen(7, entry(7, { key: 'shared/cron/.lock' })), false);
@@ -232,7 +232,7 @@ describe('a lock', () => {
     expect(locks.view(shared)?.versions[0]).toEqual({ key: 'shared/cron/.lock', index: 7 });
   });
 
-  it('stays in doubt when the read fails', async () => {
+  it('stays unknown when the read fails', async () => {
     const { link, locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false);
     link.decide(() => 'lost');
@@ -284,7 +284,7 @@ describe('a lock under a shared key', () => {
     });
   });
 
-  it('is in doubt for the group alone whose read or transaction failed: nobody would wake the other', async () => {
+  it('is unknown for the group alone whose read or transaction failed: nobody would wake the other', async () => {
     const { link, locks } = someLocks();
     const other = aGroup({ name: 'other', spec: { lockKey: 'shared/cron' } });
     for (const each of [shared, other]) await locks.read(each, signal);

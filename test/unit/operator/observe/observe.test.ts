@@ -239,7 +239,7 @@ describe('the deadline of the lock', () => {
       expect(look(memory, aGroup({ spec: { sessionTtlMs } })).lockDeadlineMs).toBe(clock.nowMs() + 28_000);
   });
 
-  it('is that of the leader’s session while the lock is in doubt', async () => {
+  it('is that of the leader’s session while the lock is unknown', async () => {
     const { clock, sessionManager, see, look } = anObserver();
     see(led());
     await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);

@@ -279,7 +279,7 @@ describe('a contested label', () => {
 });
 
 describe('a warning about the label key', () => {
-  it('is given once for the life of the group', () => {
+  it('is given once for each incarnation of the group', () => {
     const { told, rests } = anAnnouncer();
     for (let pass = 0; pass < 3; pass += 1) rests(inTemplate);
     expect(told()).toEqual(['LabelInPodTemplate']);

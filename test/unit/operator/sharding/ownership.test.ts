@@ -725,7 +725,7 @@ describe('a list of sessions that lacks the replica’s own (attack 19)', () => 
 });
 
 describe('a container that was restarted', () => {
-  it('ends the session of its earlier life, whose buckets are free then', async () => {
+  it('ends the session of its previous incarnation, whose buckets are free then', async () => {
     const world = aWorld();
     const first = aReplica(world, 'r1', { podUid: 'uid-of-pod' });
     await settle();

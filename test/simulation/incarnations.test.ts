@@ -1,4 +1,4 @@
-/** A schedule across two lives of a group, with the real operator. */
+/** A schedule across two incarnations of a group, with the real operator. */
 import { expect, it } from 'vitest';
 import { scenarioOf } from '../kit/simulation/acts.ts';
 import { createChecks } from '../kit/simulation/checks.ts';
@@ -34,7 +34,7 @@ function freezeAtFirstLock({ consul, replicas, loop }: Stage): { readonly pod: P
   return { pod: promise };
 }
 
-it('a promotion of an earlier life, sent late for a pod that refused all writes meanwhile, meets no second leader', async () => {
+it('a promotion of a previous incarnation, sent late for a pod that refused all writes meanwhile, meets no second leader', async () => {
   const checks = createChecks(SCENARIO);
   const stage = openStage(SCENARIO, checks.patchSent);
   checks.begin(stage);
@@ -44,7 +44,7 @@ it('a promotion of an earlier life, sent late for a pod that refused all writes 
   await stage.loop.runUntil(60_000);
   stage.do({ act: 'remake', group: 0, atMs: 60_000, forMs: 1500 });
   await stage.loop.runUntil(120_000);
-  expect(stage.api.group('g0')?.uid, 'the earlier life is over').not.toBe('uid-of-g0');
+  expect(stage.api.group('g0')?.uid, 'the previous incarnation is over').not.toBe('uid-of-g0');
   await stage.loop.runUntil(190_000);
   expect(checks.breaches()).toEqual([]);
   expect(checks.unsettled('g0')).toBeNull();

@@ -7,7 +7,7 @@ const TROUBLE_LAG_MS = 5000;
  * A frozen server, or one that asks a frozen leader, keeps the observer's answers back; so does one that waits for the next leader, by a
  * second and more: by then the operator, whose transaction met the new leader first, has promoted.
  */
-export function invalidateInTrouble() {
+export function createDelayedAnswers() {
   let overMs = Number.NEGATIVE_INFINITY;
   return {
     begins: () => {
@@ -20,4 +20,4 @@ export function invalidateInTrouble() {
   };
 }
 
-export type Doubt = ReturnType<typeof invalidateInTrouble>;
+export type DelayedAnswers = ReturnType<typeof createDelayedAnswers>;

@@ -47,7 +47,7 @@ async function wait(place: Led, steps: readonly number[], check: () => void): Pr
 const steps = fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 8, maxLength: 16 });
 const before = fc.integer({ min: 0, max: 25_000 });
 
-/** Consul answers everything but what concerns this group, whose lock is in doubt. */
+/** Consul answers everything but what concerns this group, whose lock is unknown. */
 function silenceForOneGroup({ model, owner }: Awaited<ReturnType<typeof led>>): void {
   const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-a'));
   owner.link.decide(({ operation, about }) =>
@@ -158,7 +158,7 @@ describe('a Consul that does not answer', () => {
     expect(place.model.leaders()).toEqual([]);
   });
 
-  it('to one group alone takes its label off as well, also where its lock was in doubt by then', async () => {
+  it('to one group alone takes its label off as well, also where its lock was unknown by then', async () => {
     const place = await led('Demote');
     const { model, owner } = place;
     silenceForOneGroup(place);

@@ -17,4 +17,8 @@ if (import.meta.main) {
   const names = checks.map(({ name }) => name).join(', ');
   script('check', `Judges everything that can be judged without running the product: ${names}.`).parse();
   process.exitCode = await runSteps(checks);
+  if (process.exitCode !== 0)
+    console.error(
+      '── `npm run fix` mends the format and what the linter can mend; `npm run generate` makes the generated files',
+    );
 }

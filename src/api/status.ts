@@ -8,7 +8,8 @@ import { CONSUL_LOSS_POLICIES } from './spec.ts';
 import { isTime } from './time.ts';
 
 const EPOCH = '1970-01-01T00:00:00Z';
-const MAX_TRANSITIONS = 10;
+/** How long the history is. It remembers tokens: each promotion adds an entry with its own, so the highest is always among them. (Promise I5.) */
+export const MAX_TRANSITIONS = 10;
 const MAX_EXAMPLES = 3;
 
 const ATOMIC = { 'x-kubernetes-list-type': 'atomic' } as const;

@@ -1,4 +1,5 @@
 /** What `kubectl get` and `kubectl describe` say: built anew from each observation, written only when it differs. */
+
 import type { Says } from '../api/condition-reasons.ts';
 import type {
   Condition,
@@ -11,6 +12,7 @@ import type {
 } from '../api/leadergroup.ts';
 import { sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import { plainText } from '../api/plain-text.ts';
+import { MAX_TRANSITIONS } from '../api/status.ts';
 import { isTime } from '../api/time.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Verdict } from './actions.ts';
@@ -22,7 +24,6 @@ import { recordedToken } from './observed-tokens.ts';
 import { externalName } from './plan-elsewhere.ts';
 import { tokenOf } from './token.ts';
 
-const TRANSITIONS_KEPT = 10;
 /** The schema takes 32,768; nobody reads as much. */
 const MESSAGE_LENGTH = 4096;
 
@@ -39,7 +40,7 @@ export function buildStatus(
   const previous = o.group.status;
   const leaders = leadersOf(o, now);
   const history = [...news.toReversed(), ...(previous?.recentTransitions ?? [])];
-  const recentTransitions = [...vanished(previous, leaders, history, now), ...history].slice(0, TRANSITIONS_KEPT);
+  const recentTransitions = [...vanished(previous, leaders, history, now), ...history].slice(0, MAX_TRANSITIONS);
   return {
     leader: leaders.map(({ pod }) => pod).join(','),
     leaders,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import DOMPurify from 'dompurify';
 import mermaid from 'mermaid';
 import { describe, expect, it } from 'vitest';
+import { mutants } from '../mutants/patches.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
@@ -62,7 +63,7 @@ describe('a diagram', () => {
 /** docs/guarantees.md names tests from `test/` on, without their ending. */
 const testsIn = (text: string): readonly string[] => [
   ...new Set(
-    [...text.matchAll(/(?<![\w/])(?:unit|properties|integration|robustness|support)\/[\w/-]+/g)].map(([name]) => name),
+    [...text.matchAll(/(?<![\w/])(?:unit|properties|integration|robustness|kit)\/[\w/-]+/g)].map(([name]) => name),
   ),
 ];
 
@@ -75,6 +76,17 @@ describe('a test that the guarantees name', () => {
 
   it('is missed when it is not there', () => {
     expect(testsIn('_Tested by_ properties/walk, unit/gone.').map(isTest)).toEqual([true, false]);
+  });
+});
+
+describe('the number of mutants that the guarantees name', () => {
+  const sections = read('docs/guarantees.md')
+    .split(/^## (?=I\d+ )/m)
+    .slice(1);
+
+  it.each(sections.map((text) => [text.split(' ', 1)[0] ?? '', text]))('is that of %s', (promise, text) => {
+    const named = Number(/Mutants: (\d+)/.exec(text)?.[1]);
+    expect(named).toBe(mutants.filter(({ promises }) => promises.includes(promise)).length);
   });
 });
 

@@ -117,7 +117,7 @@ it('a Consul that lost its data moves no leader, and the next token is higher', 
   await h.cluster.component('consul').wipe();
   const locked = (name: string): boolean => {
     const lock = h.observer.lock(namespace, name);
-    return lock !== undefined && lock.life > 0 && lock.session !== null;
+    return lock !== undefined && lock.incarnation > 0 && lock.session !== null;
   };
   await h.observer.until(() => [...GROUPS, CANARY].every(locked), {
     timeoutMs: 60_000,

@@ -1,10 +1,10 @@
 /** What was said to people, so that each thing is said once. */
+
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
+import { MAX_TRANSITIONS } from '../../api/status.ts';
 import { minus, plus } from './collections.ts';
 import type { GroupMemory, LeaderChange } from './memory.ts';
-
-const TRANSITIONS_KEPT = 10;
 
 export type ReportOutcome =
   /** Nobody was reported to be gone before. */
@@ -34,7 +34,7 @@ export function ofReports(memory: GroupMemory, outcome: ReportOutcome): GroupMem
     case 'lossReported':
       return memory.change === null ? memory : { ...memory, change: { ...memory.change, reported: true } };
     case 'transition':
-      return { ...memory, transitions: [...memory.transitions, outcome.transition].slice(-TRANSITIONS_KEPT) };
+      return { ...memory, transitions: [...memory.transitions, outcome.transition].slice(-MAX_TRANSITIONS) };
     case 'warned':
       return { ...memory, warned: plus(memory.warned, outcome.of) };
     case 'warningOver':

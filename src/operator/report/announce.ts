@@ -22,10 +22,11 @@ import { labelWarnings } from './label-warnings.ts';
 
 export type Announcer = {
   /**
-   * Takes note of what an execution brought, also of a failed one: what was done was done. A promotion is reported at once, a loss only when nobody has followed by the time of `passEnded`.
+   * Takes note of what an execution brought, also of a failed one: what was done was done. A promotion is reported at once, a loss
+   * only when nobody has followed by the time of `passEnded`.
    */
   executed(o: Observation, plan: Plan, memory: Memory, brought: Brought): void;
-  /** The pass is over. Tells of a leader that was lost, and of a change of the Ready reason. */
+  /** After an idle plan or an action that failed, never between two plans. Reports a leader that was lost, and a change of the Ready reason. */
   passEnded(o: Observation, plan: Plan, memory: Memory): void;
   /** The finalizer has gone. Tells of pods that could not be cleaned. */
   deleted(o: Observation): void;

@@ -66,7 +66,7 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
   const events: PodEvent[] = [];
   const keys: KeyState[] = [];
   const sessions = new Map<string, SessionMember>();
-  let [nowMs, version, index, life, fences, writes] = [0, 0, 0, 0, 0, 0];
+  let [nowMs, version, index, incarnation, fences, writes] = [0, 0, 0, 0, 0, 0];
   const tick = (): number => (nowMs += 10);
 
   const emit = (kind: PodChange['kind'], next: Omit<WatchedPod, 'resourceVersion'>, marks: Marks = {}): void => {
@@ -88,7 +88,7 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
     emit('modified', { ...pod, labels, annotations, ready: change.ready ?? pod.ready }, marks);
   };
   const entry = (state: Partial<KeyState>): void => {
-    const base = { key: group.lockKey, exists: true, session: null, value: null, life };
+    const base = { key: group.lockKey, exists: true, session: null, value: null, incarnation };
     keys.push({ ...base, modifyIndex: ++index, atMs: tick(), ...state });
   };
 
@@ -132,7 +132,15 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
       sessions.set(session, { namespace: of.namespace, group: of.name, podUid });
       const value = JSON.stringify({ v: 1, groupUid: of.uid, holder: { uid: podUid }, token, writes: writes++ });
       if (of.recordKey !== of.lockKey) {
-        keys.push({ key: of.recordKey, exists: true, session: null, value, modifyIndex: index + 1, life, atMs: nowMs });
+        keys.push({
+          key: of.recordKey,
+          exists: true,
+          session: null,
+          value,
+          modifyIndex: index + 1,
+          incarnation,
+          atMs: nowMs,
+        });
       }
       entry({ key: of.lockKey, session, value, ...overrides });
     },
@@ -146,15 +154,15 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
     external: (of: WatchedGroup = group): void => entry({ key: of.lockKey, session: 'session-of-a-external' }),
     /** Consul comes back without its data: indexes begin anew. */
     wipe: (): void => {
-      [life, index] = [life + 1, 0];
+      [incarnation, index] = [incarnation + 1, 0];
       entry({ exists: false });
     },
     /** Consul comes back with an older state of the lock. */
     restore: (state: KeyState | undefined): void => {
       if (state === undefined) throw new Error('nothing to restore');
-      life += 1;
+      incarnation += 1;
       index = state.modifyIndex;
-      keys.push({ ...state, life, atMs: tick() });
+      keys.push({ ...state, incarnation, atMs: tick() });
     },
     states: (): readonly KeyState[] => [...keys],
     history: (overrides: Partial<History> = {}): History => ({ groups, pods: events, keys, sessions, ...overrides }),

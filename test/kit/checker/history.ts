@@ -50,8 +50,8 @@ export type KeyState = Moment & {
   readonly session: string | null;
   readonly value: string | null;
   readonly modifyIndex: number;
-  /** Counts the times Consul was rebuilt or restored: indexes compare within one life only. */
-  readonly life: number;
+  /** Counts the times Consul was rebuilt or restored: indexes compare within one incarnation only. */
+  readonly incarnation: number;
 };
 
 /** Whom a session stands for, by its name `<namespace>/<group>/<podUID>`. */

@@ -17,7 +17,7 @@ export type LockState = {
   readonly holder: string | null;
   /** The record that stood beside the lock at that index; null: none, or not seen. */
   readonly record: SeenRecord | null;
-  /** The first state seen of a new life of Consul: nobody's transaction made it, if its token is not a new one. */
+  /** The first state seen of a new incarnation of Consul: nobody's transaction made it, if its token is not a new one. */
   readonly firstOfIncarnation: boolean;
 };
 
@@ -51,13 +51,13 @@ function parsed(text: string | null): unknown {
 /** Every seen state of the group's lock, in order. */
 export function locksOf(history: History, group: WatchedGroup): readonly LockState[] {
   const records = history.keys.filter((state) => state.key === group.recordKey);
-  let life = -1;
+  let incarnation = -1;
   return history.keys
     .filter((state) => state.key === group.lockKey)
     .map((state) => {
       const record = readRecord(recordBeside(group, state, records));
-      const firstOfIncarnation = state.life !== life;
-      life = state.life;
+      const firstOfIncarnation = state.incarnation !== incarnation;
+      incarnation = state.incarnation;
       return { state, record, firstOfIncarnation, holder: holderOf(state, record, group, history.sessions) };
     })
     .filter((state) => belongsTo(group, state));
@@ -67,7 +67,8 @@ export function locksOf(history: History, group: WatchedGroup): readonly LockSta
 const recordBeside = (group: WatchedGroup, lock: KeyState, records: readonly KeyState[]): string | null =>
   group.recordKey === group.lockKey
     ? lock.value
-    : (records.find((state) => state.life === lock.life && state.modifyIndex === lock.modifyIndex)?.value ?? null);
+    : (records.find((state) => state.incarnation === lock.incarnation && state.modifyIndex === lock.modifyIndex)
+        ?.value ?? null);
 
 function holderOf(
   state: KeyState,

@@ -40,13 +40,13 @@ function floor(checked: Case, first: Step | undefined): Highest {
   return seen.reduce<Highest>((high, next) => (next.token > high.token ? next : high), NONE);
 }
 
-/** In index order over records, within one life of Consul. */
+/** In index order over records, within one incarnation of Consul. */
 function overRecords(checked: Case): readonly Breach[] {
-  let life = -1;
+  let incarnation = -1;
   let highest: Highest = NONE;
   return checked.locks.flatMap((lock): readonly Breach[] => {
-    if (lock.state.life !== life) highest = NONE;
-    life = lock.state.life;
+    if (lock.state.incarnation !== incarnation) highest = NONE;
+    incarnation = lock.state.incarnation;
     if (lock.record === null) return [];
     const next = { token: lock.record.token, uid: holderNamed(lock) };
     const message = wentDown(highest, next);

@@ -2,11 +2,22 @@
  * What one operator sent and when, as proxies in front of both servers saw it: one clock and every request, so the
  * order that the promises speak of can be checked itself and not only its traces.
  */
-import type { Exchange } from '../rig/proxy/exchange.ts';
 import { type Breach, type PromiseName, podName } from './breach.ts';
 import { fencedKey, tokenKey } from './groups.ts';
 import { groupKey, type WatchedGroup } from './history.ts';
 import { readRecord, type SeenRecord } from './locks.ts';
+
+/** One request and what was answered, as a proxy saw it. Times of one monotonic clock, in milliseconds; null: never. */
+export type Exchange = {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+  readonly receivedMs: number;
+  readonly forwardedMs: number | null;
+  readonly answeredMs: number | null;
+  readonly status: number | null;
+  readonly answer: string | null;
+};
 
 export type Wire = { readonly kubernetes: readonly Exchange[]; readonly consul: readonly Exchange[] };
 

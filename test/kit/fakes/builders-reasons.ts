@@ -15,7 +15,7 @@ const a = (pod: Partial<Pod> = {}, more: Partial<ObservedPod> = {}) =>
 const unlabelled = (more: Partial<ObservedPod> = {}) => observed(aPod({ name: 'a' }), more);
 const b = observed(aPod({ name: 'b' }));
 
-const silent = { consulUnreachable: true, lockDeadlineMs: NOW_MS } as const;
+const outage = { consulUnreachable: true, lockDeadlineMs: NOW_MS } as const;
 const external = {
   lock: { ...heldBy('x'), session: sessionId('theirs') },
   holderSession: { kind: 'external', name: 'cron', node: 'vm-1' },
@@ -30,7 +30,7 @@ export const SAYING: Readonly<Record<Exclude<ReadyReason, 'InvalidSpec'>, Partia
   ScaledToZero: { pods: [], lock: freeAfter('a') },
   NoMembers: { pods: [], sessions: [], lock: aLock() },
   NoCandidate: { pods: [observed(aPod({ name: 'a', ready: false }))], lock: freeAfter('a') },
-  ConsulUnreachable: silent,
+  ConsulUnreachable: outage,
   LabelContested: { pods: [unlabelled({ contest: { notBeforeMs: LATER_MS, overAtMs: LATER_MS, by: 'kubectl' } }), b] },
   Electing: { pods: [b], lock: freeAfter('a') },
   LockDelay: { pods: [b], lock: freeAfter('a'), lockDelayedUntilMs: LATER_MS },
@@ -72,7 +72,7 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
   },
   RecordLost: { lock: aLock(), freshList: true, groupConfirmed: true },
   LabelRestored: { pods: [unlabelled(), b] },
-  ConsulUnreachable: { ...silent, group: aGroup({ spec: { onConsulLoss: 'Demote' } }) },
+  ConsulUnreachable: { ...outage, group: aGroup({ spec: { onConsulLoss: 'Demote' } }) },
   LedElsewhere: { ...external, group: shared },
   SelectorOverlap: { overlapsWith: 'older' },
   LockKeyNotAllowed: { group: shared, lockKeyProblem: 'not for this namespace' },

@@ -1,4 +1,5 @@
 /** The promises that only a whole world can show while it runs: I3, I8, I10, and whether what is led is led by one. */
+
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { LABEL_STOP } from '../../../src/election/owners.ts';
@@ -9,6 +10,7 @@ import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
 import { SPACE } from '../model/replica.ts';
 import { hasReleasingController, type Scenario } from './acts.ts';
+import type { Process } from './process.ts';
 import { stream } from './random.ts';
 import type { Stage } from './stage.ts';
 
@@ -33,7 +35,7 @@ export type SimCounts = {
   conflicts: number;
 };
 
-type Yes = { readonly uid: string; readonly life: number; readonly untilMs: number };
+type Grant = { readonly uid: string; readonly incarnation: number; readonly untilMs: number };
 
 const ASK_MS = 400;
 const HASTE_MS = 2000;
@@ -156,7 +158,7 @@ function watchHaste({ consul, loop }: Stage, breach: (text: string) => void): vo
 function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
   const { loop, api } = stage;
   const random = stream(`gate ${scenario.seed}`);
-  const held = new Map<string, Yes[]>();
+  const held = new Map<string, Grant[]>();
 
   function ask(group: string, name: string): void {
     loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
@@ -165,24 +167,24 @@ function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, brea
     const replica = stage.replicas[at];
     if (pod === null || pod.stopped || replica === undefined) return;
     const sentMs = loop.nowMs();
-    const life = stage.incarnationOf(pod.uid);
+    const incarnation = stage.incarnationOf(pod.uid);
     loop.after(random.between(0.1, 2), () =>
       replica.process.run(() => {
         const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid);
         if (answer.kind !== 'grant' || missedWipe(scenario, at, loop.nowMs())) return;
         loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
-          hear(group, { uid: pod.uid, life, untilMs: sentMs + answer.validForMs }),
+          hear(group, { uid: pod.uid, incarnation, untilMs: sentMs + answer.validForMs }),
         );
       }),
     );
   }
 
-  function hear(group: string, grant: Yes): void {
+  function hear(group: string, grant: Grant): void {
     const nowMs = loop.nowMs();
-    if (grant.untilMs <= nowMs || stage.incarnationOf(grant.uid) !== grant.life) return;
+    if (grant.untilMs <= nowMs || stage.incarnationOf(grant.uid) !== grant.incarnation) return;
     counts.grants += 1;
     const alive = (held.get(group) ?? []).filter(
-      ({ uid, life, untilMs }) => untilMs > nowMs && stage.incarnationOf(uid) === life,
+      ({ uid, incarnation, untilMs }) => untilMs > nowMs && stage.incarnationOf(uid) === incarnation,
     );
     const other = alive.find(({ uid }) => uid !== grant.uid);
     if (other !== undefined && !stage.clocksStood())
@@ -224,6 +226,13 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
         ownedSince.set(bucket, { session, atMs: loop.nowMs() });
     }
   });
+  /** By group, when its spec was last changed: a watch that hangs may tell of it much later. */
+  const edited = new Map<string, number>();
+  api.onChange(({ before, after }) => {
+    if (after === null || !('generation' in after)) return;
+    const same = before !== null && 'generation' in before && before.generation === after.generation;
+    if (!same) edited.set(after.name, loop.nowMs());
+  });
   /** No label may be written: the status says so, or said so before the deletion, which leaves labels that may not be written as they are. */
   const labelsStay = (group: LeaderGroup): boolean =>
     labelsStopped(group) || (group.deleting && hasReleasingController(scenario, group.name));
@@ -237,12 +246,15 @@ function watchDeadlines(stage: Stage, scenario: Scenario, counts: SimCounts, bre
     return held && pod.labels[label.key] === label.leader;
   }
 
-  /** The owner has had the bucket for long enough (a new one relies on Consul's factor of two) and nothing was wrong with it. */
+  /**
+   * The owner has had the bucket for long enough (a new one relies on Consul's factor of two), and the group its spec, and nothing was wrong
+   * with it.
+   */
   function couldDemote({ ttlMs }: ConsulSession, group: string): boolean {
     const bucket = bucketKey(SPACE, bucketOf('default', group));
     const owner = ownedSince.get(bucket);
     const sinceMs = loop.nowMs() - ttlMs - PATCH_MS;
-    if (owner === undefined || owner.atMs > sinceMs) return false;
+    if (owner === undefined || owner.atMs > sinceMs || (edited.get(group) ?? 0) > sinceMs) return false;
     return well.owner(owner.session, sinceMs) && well.knew(owner.session, bucketName(bucketOf('default', group)));
   }
 
@@ -291,7 +303,8 @@ function knownAfter(
 
 /** Since when nothing has happened to a replica that could keep it from demoting: looked at twice a second. */
 function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas: count }: Scenario) {
-  const since = new Map<string, number>();
+  /** By replica; a process that takes the place of another one begins anew, however fast. */
+  const since = new Map<string, { readonly process: Process; readonly atMs: number }>();
   /** Since when it knows of a bucket that it is its own: news of that may take as long as Consul is hard to reach. */
   const known = new Map<string, KnownBuckets>();
   const replicaOf = (session: string): string => consul.nameOf(session).split('/')[1] ?? '';
@@ -313,14 +326,14 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
       const reaches = kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0 && apiServerWell();
       const fine = process.alive() && !process.frozen() && reaches;
       if (!fine) since.delete(identity.id);
-      else if (!since.has(identity.id)) since.set(identity.id, loop.nowMs());
+      else if (since.get(identity.id)?.process !== process) since.set(identity.id, { process, atMs: loop.nowMs() });
     }
     loop.after(LOOK_MS, look);
   };
   loop.after(0, look);
   return {
     owner: (session: string, fromMs: number): boolean =>
-      (since.get(replicaOf(session)) ?? Number.POSITIVE_INFINITY) <= fromMs,
+      (since.get(replicaOf(session))?.atMs ?? Number.POSITIVE_INFINITY) <= fromMs,
     /** It has known for long enough that the bucket is its own: news of that may take as long as Consul is hard to reach. */
     knew: (session: string, bucket: string): boolean => {
       const sinceMs = known.get(replicaOf(session))?.get(bucket)?.sinceMs ?? Number.POSITIVE_INFINITY;

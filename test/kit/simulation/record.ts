@@ -29,7 +29,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
   const wanted = new Set(groups.flatMap(({ lockKey, recordKey }) => [lockKey, recordKey]));
   const seen = new Map<string, string>();
   const sessions = new Map<string, { namespace: string; group: string; podUid: string }>();
-  let life = 0;
+  let incarnation = 0;
   let highest = 0;
   let hash = scenario.seed;
   const events = { pods: 0, keys: 0 };
@@ -91,12 +91,12 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     const member = session === null ? null : parseSessionName(consul.nameOf(session));
     if (session !== null && member !== null) sessions.set(session, member);
     const { value = null, modifyIndex = index } = entry ?? {};
-    keys.push({ key, exists: entry !== undefined, session, value, modifyIndex, life, atMs: loop.nowMs() });
+    keys.push({ key, exists: entry !== undefined, session, value, modifyIndex, incarnation, atMs: loop.nowMs() });
   }
 
   consul.onChange(({ entries }) => {
     const index = Math.max(0, ...[...entries.values()].map(({ modifyIndex }) => modifyIndex));
-    if (index < highest) life += 1;
+    if (index < highest) incarnation += 1;
     highest = index;
     for (const key of wanted) {
       const entry = entries.get(key);

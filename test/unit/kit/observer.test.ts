@@ -147,7 +147,8 @@ describe('the watch of keys', () => {
       record
         .history()
         .keys.map(
-          ({ key, modifyIndex, session, exists, life }) => `${key} ${modifyIndex} ${exists ? session : 'gone'} ${life}`,
+          ({ key, modifyIndex, session, exists, incarnation }) =>
+            `${key} ${modifyIndex} ${exists ? session : 'gone'} ${incarnation}`,
         );
     const seen = (count: number): Promise<unknown> =>
       wait.until(() => states().length >= count, { timeoutMs: 5_000, what: `${count} states` });
@@ -172,7 +173,7 @@ describe('the watch of keys', () => {
     ]);
   });
 
-  it('begins a new life, and asks without an index, when the index goes back', async () => {
+  it('begins a new incarnation, and asks without an index, when the index goes back', async () => {
     script.next(answer(40, entry('a', 40)), answer(3), answer(4, entry('a', 4)));
     const watch = watching();
     await watch.seen(3);
@@ -180,7 +181,7 @@ describe('the watch of keys', () => {
     expect(script.requests[2]).not.toContain('index=');
   });
 
-  it('begins a new life when a key goes back although the index does not', async () => {
+  it('begins a new incarnation when a key goes back although the index does not', async () => {
     script.next(answer(40, entry('a', 40)), json({}, 500), answer(41, entry('a', 12)));
     const watch = watching();
     await watch.seen(2);

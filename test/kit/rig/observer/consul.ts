@@ -1,6 +1,6 @@
 /**
  * Watches every key and every session of a Consul by blocking queries. A blocking query shows the newest state only: of two
- * writes in quick succession the first may never be seen. An index that goes back is a rebuilt Consul, a new life.
+ * writes in quick succession the first may never be seen. An index that goes back is a rebuilt Consul, a new incarnation.
  */
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -44,7 +44,7 @@ export async function watchKeys(
   heldBack: HeldBack = () => false,
 ): Promise<void> {
   const known = new Map<string, RawEntry>();
-  let [life, index, lastMs, beforeMs] = [0, 0, performance.now(), performance.now()];
+  let [incarnation, index, lastMs, beforeMs] = [0, 0, performance.now(), performance.now()];
   // Consistent: a server that led until it was frozen answers with what it knew, and states would come out of order.
   await blocking<RawEntry>(consul, '/v1/kv/?recurse=true&consistent=true', signal, sink.trouble, (answer, sentMs) => {
     const atMs = performance.now();
@@ -56,9 +56,9 @@ export async function watchKeys(
       answer.index < index ||
       answer.items.some((entry) => entry.ModifyIndex < (known.get(entry.Key)?.ModifyIndex ?? 0))
     ) {
-      life += 1;
+      incarnation += 1;
     }
-    for (const state of differences(known, answer, life)) sink.key({ ...state, ...when });
+    for (const state of differences(known, answer, incarnation)) sink.key({ ...state, ...when });
     [index, lastMs, beforeMs] = [answer.index, atMs, sentMs ?? lastMs];
     sink.answered(answer.index);
   });
@@ -67,7 +67,7 @@ export async function watchKeys(
 function differences(
   known: Map<string, RawEntry>,
   { index, items }: Snapshot<RawEntry>,
-  life: number,
+  incarnation: number,
 ): readonly Omit<KeyState, 'atMs'>[] {
   const changed = items.filter((entry) => JSON.stringify(known.get(entry.Key)) !== JSON.stringify(entry));
   const present = new Set(items.map((entry) => entry.Key));
@@ -83,9 +83,9 @@ function differences(
         session: entry.Session ?? null,
         value: entry.Value === null ? null : Buffer.from(entry.Value, 'base64').toString('utf8'),
         modifyIndex: entry.ModifyIndex,
-        life,
+        incarnation,
       })),
-    ...gone.map((key) => ({ key, exists: false, session: null, value: null, modifyIndex: index, life })),
+    ...gone.map((key) => ({ key, exists: false, session: null, value: null, modifyIndex: index, incarnation })),
   ];
 }
 

@@ -5,9 +5,7 @@ import lastLinesReporter from './test/kit/rig/last-lines.ts';
 const CLUSTERS_AT_ONCE = 2;
 
 /** They compare times with times, count what happens while nothing should, or look at the whole machine: nothing runs beside them. */
-const alone = ['failover', 'faults', 'real-node-remains', 'replicas', 'rest', 'storm'].map(
-  (name) => `test/integration/${name}.test.ts`,
-);
+const alone = ['failover', 'real-node-remains', 'rest'].map((name) => `test/integration/${name}.test.ts`);
 
 const onClusters = {
   setupFiles: ['test/kit/rig/keep-setup.ts'],

@@ -311,6 +311,18 @@ describe('a controller that may not be read', () => {
     await live(model, owner, idle, 10);
     expect(conditionOf(model, 'Stalled')?.status).toBe('False');
   });
+
+  it('makes one more pod for an edit, and no more, also while the status cannot be written', async () => {
+    const { model, owner } = await some({}, { [KEY]: 'standby' });
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { [KEY]: 'standby' });
+    await live(model, owner, controller);
+    expect(controller.made()).toBe(1);
+    owner.link.decide(({ operation }) => (operation === 'replaceStatus' ? 'lost' : 'arrives'));
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, failoverDelayMs: 1000 } }));
+    await live(model, owner, controller);
+    expect(controller.made()).toBe(2);
+  });
 });
 
 it('pods that were orphaned all together, with no controller left, stop nothing', async () => {

@@ -25,6 +25,9 @@ export type WriteRefusal = Refusal & {
   readonly generation: number;
 };
 
+/** `generation`: of the group; 0: none yet. */
+export type AcceptedReleases = { readonly generation: number; readonly uids: ReadonlySet<PodUid> };
+
 /** How often a pod was put right within a minute, since when, and who else writes it (null: not asked). */
 export type Repairs = {
   readonly count: number;
@@ -85,8 +88,8 @@ export type GroupMemory = {
   readonly trials: ReadonlyMap<string, { readonly podUid: PodUid; readonly atMs: MonotonicMs }>;
   /** By uid of a pod whose label we wrote, the uid of its controller before that. */
   readonly writtenUnder: ReadonlyMap<PodUid, string>;
-  /** Pods that had lost their controller before the group was edited. */
-  readonly acceptedReleases: ReadonlySet<PodUid>;
+  /** Pods that had lost their controller before the group was edited, and the last generation for which they were looked for. */
+  readonly acceptedReleases: AcceptedReleases;
   /** Warnings that were given once. */
   readonly warned: ReadonlySet<string>;
   readonly followersRefused: WriteRefusal | null;
@@ -141,7 +144,7 @@ export const freshMemory = (): GroupMemory => ({
   promoted: null,
   trials: new Map(),
   writtenUnder: new Map(),
-  acceptedReleases: new Set(),
+  acceptedReleases: { generation: 0, uids: new Set() },
   warned: new Set(),
   followersRefused: null,
   consulDenied: null,

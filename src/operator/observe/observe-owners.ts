@@ -6,7 +6,7 @@ import type { Pod } from '../../api/pod.ts';
 import { TRIAL_MS } from '../../election/label-trial.ts';
 import type { LabelStop, ObservedPod, OwnerView } from '../../election/observation.ts';
 import { LABEL_STOP, labelStopOf, released } from '../../election/owners.ts';
-import type { GroupMemory } from './memory.ts';
+import type { AcceptedReleases, GroupMemory } from './memory.ts';
 import type { OwnerReading, Owners } from './owners.ts';
 import type { View } from './view.ts';
 
@@ -69,22 +69,27 @@ export function labelStop(
   group: LeaderGroup,
   memory: GroupMemory,
   pods: readonly ObservedPod[],
-  accepted: ReadonlySet<PodUid>,
+  accepted: AcceptedReleases,
 ): LabelStop | null {
-  const fresh = releasesOf(group, memory, pods).filter(({ pod }) => !accepted.has(pod.uid));
+  const fresh = releasesOf(group, memory, pods).filter(({ pod }) => !accepted.uids.has(pod.uid));
   return labelStopOf(group, pods, fresh, saidBefore(group));
 }
 
-/** Uids of the pods that had lost their controller before the group was edited. */
+/**
+ * The pods that had lost their controller before the group was edited. Looked for once for each edit: until the status says that the stop is
+ * over, which may take long, whatever is released is released by what was written since.
+ */
 export function acceptedReleases(
   group: LeaderGroup,
   memory: GroupMemory,
   pods: readonly ObservedPod[],
-): ReadonlySet<PodUid> {
+): AcceptedReleases {
+  const { acceptedReleases } = memory;
   const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
   const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
-  if (!edited) return memory.acceptedReleases;
-  return new Set([...memory.acceptedReleases, ...releasesOf(group, memory, pods).map(({ pod }) => pod.uid)]);
+  if (!edited || acceptedReleases.generation === group.generation) return acceptedReleases;
+  const uids = releasesOf(group, memory, pods).map(({ pod }) => pod.uid);
+  return { generation: group.generation, uids: new Set([...acceptedReleases.uids, ...uids]) };
 }
 
 const releasesOf = (group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): readonly ObservedPod[] =>

@@ -1,5 +1,4 @@
 /** Puts together everything that one decision about a group rests on. Reads memory only: no request is sent here. */
-import type { PodUid } from '../../api/ids.ts';
 import { foreignFinalizers, type LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type LabelView, promotedHere } from '../../election/candidates.ts';
@@ -10,12 +9,13 @@ import { holderAmong } from '../../election/sessions.ts';
 import { fencingVersion, verificationOf, versionOf } from '../../election/trust.ts';
 import { groupKey, type Store } from '../cache/store.ts';
 import { lockDeadlineMs } from './lock-deadline.ts';
-import type { GroupMemory } from './memory.ts';
+import type { AcceptedReleases, GroupMemory } from './memory.ts';
 import { acceptedReleases, labelStop } from './observe-owners.ts';
 import { observePods, podsKnown } from './observe-pods.ts';
 import type { Owners } from './owners.ts';
 import { blockingRefusal } from './refusals.ts';
 import type { Observed } from './remember.ts';
+import { withAccepted } from './remember-pods.ts';
 import { isMember, type Rivals, rivalsOf } from './rivals.ts';
 import { type Shown, stillNewer } from './shown.ts';
 import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
@@ -51,8 +51,10 @@ export function createObserver(options: ObserverOptions): Observer {
     all: (sight, memory) => {
       const { group, sessions } = sight;
       const rivals = rivalsOf(store, group, memory.goneRivals);
-      const pods = observePods(options, sight, { memory, rivals }, sight.pods);
-      const accepted = acceptedReleases(group, memory, pods);
+      const before = observePods(options, sight, { memory, rivals }, sight.pods);
+      const accepted = acceptedReleases(group, memory, before);
+      const edited = withAccepted(memory, accepted);
+      const pods = edited === memory ? before : observePods(options, sight, { memory: edited, rivals }, sight.pods);
       const o = observation(options, sight, memory, { rivals, sessions, pods, accepted });
       const { highestObserved } = o;
       return { observation: o, observed: { kind: 'observed', highestObserved, acceptedReleases: accepted } };
@@ -107,7 +109,7 @@ type Members = {
   readonly sessions: readonly MemberSession[];
   readonly pods: readonly ObservedPod[];
   /** Uids of released pods that count no more. */
-  readonly accepted: ReadonlySet<PodUid>;
+  readonly accepted: AcceptedReleases;
 };
 
 function observation(

@@ -2,8 +2,8 @@
 import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
-import { minus, plus, put, removed } from './collections.ts';
-import { type GroupMemory, newer, type WriteRefusal } from './memory.ts';
+import { entriesThat, minus, plus, put, removed } from './collections.ts';
+import { type AcceptedReleases, type GroupMemory, newer, type WriteRefusal } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
 
 export type PodOutcome =
@@ -131,4 +131,11 @@ function fenced(memory: GroupMemory, uid: PodUid, version: string | null): Group
     conflicts: removed(memory.conflicts, uid),
     fencingRefusals: removed(memory.fencingRefusals, uid),
   };
+}
+
+/** A trial whose pod was released shows nothing but that: the controller is tried again with another pod. */
+export function withAccepted(memory: GroupMemory, acceptedReleases: AcceptedReleases): GroupMemory {
+  if (acceptedReleases === memory.acceptedReleases) return memory;
+  const trials = entriesThat(memory.trials, (_, { podUid }) => !acceptedReleases.uids.has(podUid));
+  return { ...memory, acceptedReleases, trials };
 }

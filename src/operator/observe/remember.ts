@@ -1,9 +1,8 @@
 /** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
-import type { PodUid } from '../../api/ids.ts';
-import { freshMemory, type GroupMemory } from './memory.ts';
+import { type AcceptedReleases, freshMemory, type GroupMemory } from './memory.ts';
 import { type GroupOutcome, ofGroup } from './remember-group.ts';
 import { type LockOutcome, ofLock } from './remember-lock.ts';
-import { ofPods, type PodOutcome } from './remember-pods.ts';
+import { ofPods, type PodOutcome, withAccepted } from './remember-pods.ts';
 import { ofReports, type ReportOutcome } from './remember-reports.ts';
 import { type Shown, sinceShown } from './shown.ts';
 
@@ -11,7 +10,7 @@ import { type Shown, sinceShown } from './shown.ts';
 export type Observed = {
   readonly kind: 'observed';
   readonly highestObserved: number;
-  readonly acceptedReleases: ReadonlySet<PodUid>;
+  readonly acceptedReleases: AcceptedReleases;
 };
 
 export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GroupOutcome | ReportOutcome;
@@ -23,7 +22,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
       return sinceShown(memory, outcome);
     case 'observed': {
       const { highestObserved, acceptedReleases } = outcome;
-      return { ...memory, highestObserved, acceptedReleases };
+      return { ...withAccepted(memory, acceptedReleases), highestObserved };
     }
     case 'locked':
     case 'unlocked':

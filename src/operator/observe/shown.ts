@@ -56,6 +56,7 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     group,
     new Map([...cached].map(([uid, pod]) => [uid, newerPods.get(uid) ?? pod])),
   );
+  const { acceptedReleases } = memory;
   return {
     ...memory,
     ...refusals,
@@ -64,7 +65,7 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     conflicts: entriesThat(memory.conflicts, known),
     repairs: entriesThat(memory.repairs, (uid, repairs) => known(uid) && isRecent(repairs, nowMs)),
     writtenUnder: entriesThat(memory.writtenUnder, known),
-    acceptedReleases: membersThat(memory.acceptedReleases, known),
+    acceptedReleases: { ...acceptedReleases, uids: membersThat(acceptedReleases.uids, known) },
     trials: entriesThat(memory.trials, (owner, { podUid }) => owners.has(owner) || known(podUid)),
   };
 }

@@ -228,6 +228,19 @@ describe('of what was said', () => {
   });
 });
 
+describe('an accepted release', () => {
+  const accepted: Outcome = {
+    kind: 'observed',
+    highestObserved: 0,
+    acceptedReleases: { generation: 2, uids: new Set([uid]) },
+  };
+
+  it('ends the trial by that pod: it shows nothing of the controller but that it may release', () => {
+    expect(after(written('owner')).trials.size).toBe(1);
+    expect(after(written('owner'), accepted).trials.size).toBe(0);
+  });
+});
+
 describe('what the caches show', () => {
   it('ends what was remembered of pods that are gone', () => {
     const of: readonly Outcome[] = [
@@ -237,15 +250,15 @@ describe('what the caches show', () => {
       { kind: 'fencingRefused', uid, refusal },
       { kind: 'promotionRefused', uid, refusal, first: true },
       repaired(0),
+      { kind: 'observed', highestObserved: 4, acceptedReleases: { generation: 2, uids: new Set([uid]) } },
       written('owner'),
-      { kind: 'observed', highestObserved: 4, acceptedReleases: new Set([uid]) },
     ];
     const parts = (memory: GroupMemory) =>
       [memory.newerPods, memory.goneUids, memory.conflicts, memory.fencingRefusals, memory.promotionRefusals].concat([
         memory.repairs,
         memory.trials,
         memory.writtenUnder,
-        memory.acceptedReleases,
+        memory.acceptedReleases.uids,
       ] as never[]);
     const kept = after(...of, shown([{ ...a, resourceVersion: '8' }]));
     expect(parts(kept).map(({ size }) => size)).toEqual(Array.from({ length: 9 }, () => 1));

@@ -32,7 +32,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
       }),
       all: () => ({
         observation: anObservation(seen),
-        observed: { kind: 'observed', highestObserved: 0, acceptedReleases: new Set() },
+        observed: { kind: 'observed', highestObserved: 0, acceptedReleases: { generation: 0, uids: new Set() } },
       }),
       holder: () => anObservation(seen),
     },

@@ -312,6 +312,25 @@ describe('a controller that may not be read', () => {
     expect(conditionOf(model, 'Stalled')?.status).toBe('False');
   });
 
+  it('makes one pod and no more, also while the status cannot be written and each released pod is removed at once', async () => {
+    const { model, owner } = await some({}, { [KEY]: 'standby' });
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { [KEY]: 'standby' });
+    const act = (): void => {
+      controller.act();
+      // It is seen as released, and then it is gone.
+      owner.see.all();
+      void owner.hear();
+    };
+    owner.link.decide(({ operation }) => (operation === 'replaceStatus' ? 'lost' : 'arrives'));
+    const removing = async (): Promise<void> => {
+      await live(model, owner, { act }, 2);
+      for (const pod of model.api.pods()) if (pod.owner === null) model.api.foreign.removePod(pod.name);
+    };
+    for (let at = 0; at < 20; at += 1) await removing();
+    expect(controller.made()).toBe(1);
+  });
+
   it('makes one more pod for an edit, and no more, also while the status cannot be written', async () => {
     const { model, owner } = await some({}, { [KEY]: 'standby' });
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');

@@ -28,6 +28,9 @@ export type WriteRefusal = Refusal & {
 /** `generation`: of the group; 0: none yet. */
 export type AcceptedReleases = { readonly generation: number; readonly uids: ReadonlySet<PodUid> };
 
+/** `generation`: of the group when it was stopped. */
+export type RememberedStop = { readonly generation: number; readonly message: string };
+
 /** How often a pod was put right within a minute, since when, and who else writes it (null: not asked). */
 export type Repairs = {
   readonly count: number;
@@ -90,6 +93,8 @@ export type GroupMemory = {
   readonly writtenUnder: ReadonlyMap<PodUid, string>;
   /** Pods that had lost their controller before the group was edited, and the last generation for which they were looked for. */
   readonly acceptedReleases: AcceptedReleases;
+  /** Why labels were not to be written when it was last looked at, also where no status could say so; null: they were. */
+  readonly labelStop: RememberedStop | null;
   /** Warnings that were given once. */
   readonly warned: ReadonlySet<string>;
   readonly followersRefused: WriteRefusal | null;
@@ -145,6 +150,7 @@ export const freshMemory = (): GroupMemory => ({
   trials: new Map(),
   writtenUnder: new Map(),
   acceptedReleases: { generation: 0, uids: new Set() },
+  labelStop: null,
   warned: new Set(),
   followersRefused: null,
   consulDenied: null,

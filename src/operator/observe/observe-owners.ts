@@ -6,7 +6,7 @@ import type { Pod } from '../../api/pod.ts';
 import { TRIAL_MS } from '../../election/label-trial.ts';
 import type { LabelStop, ObservedPod, OwnerView } from '../../election/observation.ts';
 import { LABEL_STOP, labelStopOf, released } from '../../election/owners.ts';
-import type { AcceptedReleases, GroupMemory } from './memory.ts';
+import type { AcceptedReleases, GroupMemory, RememberedStop } from './memory.ts';
 import type { OwnerReading, Owners } from './owners.ts';
 import type { View } from './view.ts';
 
@@ -23,7 +23,7 @@ export function ownerView(
 ): OwnerView {
   if (owner === null) return { kind: 'none' };
   const reading = owners.of(owner);
-  if (reading === null || outdated(group, reading, nowMs)) return { kind: 'unread' };
+  if (reading === null || outdated(saidBefore(group, memory), reading, nowMs)) return { kind: 'unread' };
   const { key } = group.spec.label;
   switch (reading.kind) {
     case 'read': {
@@ -40,8 +40,8 @@ export function ownerView(
   }
 }
 
-const outdated = (group: LeaderGroup, { kind, atMs }: OwnerReading, nowMs: MonotonicMs): boolean =>
-  kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : saidBefore(group) !== null && nowMs - atMs >= AGAIN_MS;
+const outdated = (stopped: string | null, { kind, atMs }: OwnerReading, nowMs: MonotonicMs): boolean =>
+  kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : stopped !== null && nowMs - atMs >= AGAIN_MS;
 
 /** The watch must have shown the pod after our write: until then nobody can know that it was kept. */
 function trialOf(memory: GroupMemory, owner: string, nowMs: MonotonicMs): { podUid: PodUid; leftMs: number } | null {
@@ -51,11 +51,18 @@ function trialOf(memory: GroupMemory, owner: string, nowMs: MonotonicMs): { podU
   return { podUid: trial.podUid, leftMs: Math.max(trial.atMs + TRIAL_MS - nowMs, seen ? 0 : TRIAL_MS / 4) };
 }
 
-/** What the status says of a stop of this very generation: it outlives the process, and ends with an edit. */
-function saidBefore({ status, generation }: LeaderGroup): string | null {
+/** The last stop: as the status has it, which outlives the process, or as this process remembers it, which needs no write. */
+function lastStop({ status }: LeaderGroup, { labelStop: remembered }: GroupMemory): RememberedStop | null {
   const said = status?.conditions.find(({ type }) => type === 'Stalled');
-  const stands = said?.status === 'True' && said.reason === LABEL_STOP && said.observedGeneration === generation;
-  return stands ? said.message : null;
+  const stands = said?.status === 'True' && said.reason === LABEL_STOP;
+  const written = stands ? { generation: said.observedGeneration, message: said.message } : null;
+  return (written?.generation ?? 0) > (remembered?.generation ?? 0) ? written : (remembered ?? written);
+}
+
+/** What was said of a stop of this very generation: it ends with an edit. */
+function saidBefore(group: LeaderGroup, memory: GroupMemory): string | null {
+  const stop = lastStop(group, memory);
+  return stop?.generation === group.generation ? stop.message : null;
 }
 
 /** Seen with our own eyes; of a controller that leaves no mark on its pods nothing else tells. */
@@ -72,7 +79,7 @@ export function labelStop(
   accepted: AcceptedReleases,
 ): LabelStop | null {
   const fresh = releasesOf(group, memory, pods).filter(({ pod }) => !accepted.uids.has(pod.uid));
-  return labelStopOf(group, pods, fresh, saidBefore(group));
+  return labelStopOf(group, pods, fresh, saidBefore(group, memory));
 }
 
 /**
@@ -85,8 +92,8 @@ export function acceptedReleases(
   pods: readonly ObservedPod[],
 ): AcceptedReleases {
   const { acceptedReleases } = memory;
-  const said = group.status?.conditions.find(({ type }) => type === 'Stalled');
-  const edited = said?.reason === LABEL_STOP && said.status === 'True' && said.observedGeneration < group.generation;
+  const stop = lastStop(group, memory);
+  const edited = stop !== null && stop.generation < group.generation;
   if (!edited || acceptedReleases.generation === group.generation) return acceptedReleases;
   const uids = releasesOf(group, memory, pods).map(({ pod }) => pod.uid);
   return { generation: group.generation, uids: new Set([...acceptedReleases.uids, ...uids]) };

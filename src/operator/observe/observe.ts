@@ -57,7 +57,8 @@ export function createObserver(options: ObserverOptions): Observer {
       const pods = edited === memory ? before : observePods(options, sight, { memory: edited, rivals }, sight.pods);
       const o = observation(options, sight, memory, { rivals, sessions, pods, accepted });
       const { highestObserved } = o;
-      return { observation: o, observed: { kind: 'observed', highestObserved, acceptedReleases: accepted } };
+      const labelStop = o.labelStop === null ? null : { ...o.labelStop, generation: group.generation };
+      return { observation: o, observed: { kind: 'observed', highestObserved, acceptedReleases: accepted, labelStop } };
     },
     holder: (cached, memory) => {
       const view = viewOf(options, cached, memory);

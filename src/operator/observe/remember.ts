@@ -1,5 +1,5 @@
 /** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
-import { type AcceptedReleases, freshMemory, type GroupMemory } from './memory.ts';
+import { type AcceptedReleases, freshMemory, type GroupMemory, type RememberedStop } from './memory.ts';
 import { type GroupOutcome, ofGroup } from './remember-group.ts';
 import { type LockOutcome, ofLock } from './remember-lock.ts';
 import { ofPods, type PodOutcome, withAccepted } from './remember-pods.ts';
@@ -11,6 +11,7 @@ export type Observed = {
   readonly kind: 'observed';
   readonly highestObserved: number;
   readonly acceptedReleases: AcceptedReleases;
+  readonly labelStop: RememberedStop | null;
 };
 
 export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GroupOutcome | ReportOutcome;
@@ -21,8 +22,8 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'shown':
       return sinceShown(memory, outcome);
     case 'observed': {
-      const { highestObserved, acceptedReleases } = outcome;
-      return { ...withAccepted(memory, acceptedReleases), highestObserved };
+      const { highestObserved, acceptedReleases, labelStop } = outcome;
+      return { ...withAccepted(memory, acceptedReleases), highestObserved, labelStop };
     }
     case 'locked':
     case 'unlocked':

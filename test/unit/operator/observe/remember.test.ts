@@ -233,6 +233,7 @@ describe('an accepted release', () => {
     kind: 'observed',
     highestObserved: 0,
     acceptedReleases: { generation: 2, uids: new Set([uid]) },
+    labelStop: null,
   };
 
   it('ends the trial by that pod: it shows nothing of the controller but that it may release', () => {
@@ -250,7 +251,12 @@ describe('what the caches show', () => {
       { kind: 'fencingRefused', uid, refusal },
       { kind: 'promotionRefused', uid, refusal, first: true },
       repaired(0),
-      { kind: 'observed', highestObserved: 4, acceptedReleases: { generation: 2, uids: new Set([uid]) } },
+      {
+        kind: 'observed',
+        highestObserved: 4,
+        acceptedReleases: { generation: 2, uids: new Set([uid]) },
+        labelStop: null,
+      },
       written('owner'),
     ];
     const parts = (memory: GroupMemory) =>

@@ -32,7 +32,12 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
       }),
       all: () => ({
         observation: anObservation(seen),
-        observed: { kind: 'observed', highestObserved: 0, acceptedReleases: { generation: 0, uids: new Set() } },
+        observed: {
+          kind: 'observed',
+          highestObserved: 0,
+          acceptedReleases: { generation: 0, uids: new Set() },
+          labelStop: null,
+        },
       }),
       holder: () => anObservation(seen),
     },

@@ -1,11 +1,12 @@
 import { defineConfig } from 'vitest/config';
 import lastLinesReporter from './test/kit/rig/last-lines.ts';
+import LongestFirst from './test/kit/rig/longest-first.ts';
 
 /** On machines of two cores: more clusters side by side would only take turns. */
 const CLUSTERS_AT_ONCE = 2;
 
-/** They compare times with times, count what happens while nothing should, or look at the whole machine: nothing runs beside them. */
-const alone = ['failover', 'real-node-remains', 'rest'].map((name) => `test/integration/${name}.test.ts`);
+/** They compare times with times, or look at the whole machine: nothing runs beside them. */
+const alone = ['failover', 'real-node-remains'].map((name) => `test/integration/${name}.test.ts`);
 
 const onClusters = {
   setupFiles: ['test/kit/rig/keep-setup.ts'],
@@ -20,6 +21,7 @@ const onClusters = {
 export default defineConfig({
   test: {
     reporters: ['default', lastLinesReporter],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -115,7 +115,7 @@ async function follow(
 ): Promise<void> {
   const options = { watch: 'true', allowWatchBookmarks: 'true', timeoutSeconds: '600' };
   const query = new URLSearchParams({ ...options, resourceVersion: cursor.version ?? '' });
-  const response = await open(access, `${path}?${query.toString()}`, signal);
+  const response = await open(access, asked(path, query), signal);
   if (response.statusCode === 410 || response.statusCode === 404) return forget(response, cursor);
   if (response.statusCode !== 200) throw new Error(`watch answered ${response.statusCode}`);
   clock.connected();
@@ -128,6 +128,10 @@ async function follow(
   }
   clock.cut();
 }
+
+/** `path` may have a query of its own, e.g. a selector. */
+const asked = (path: string, query: URLSearchParams): string =>
+  `${path}${path.includes('?') ? '&' : '?'}${query.toString()}`;
 
 function forget(response: IncomingMessage, cursor: Cursor): void {
   response.destroy();

@@ -1,0 +1,37 @@
+/** What a process has cost since it began, and what the operator says of itself. */
+import { readFile } from 'node:fs/promises';
+
+export type Cost = { readonly cpuMs: number; readonly megabytes: number };
+
+const TICK_MS = 10;
+const PAGE_BYTES = 4096;
+
+/** Of the process and none of its children. */
+export async function costOf(pid: number): Promise<Cost> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // The name, in parentheses, may hold anything. Behind it: utime, stime and rss are the fields 14, 15 and 24 of proc(5).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const at = (field: number): number => Number(fields[field - 3]);
+  return { cpuMs: (at(14) + at(15)) * TICK_MS, megabytes: (at(24) * PAGE_BYTES) / 1e6 };
+}
+
+export type Metrics = {
+  /** The sum over all series of a metric that have these labels; 0: there is none. */
+  readonly sum: (name: string, labels?: Readonly<Record<string, string>>) => number;
+};
+
+export async function metricsOf(url: string): Promise<Metrics> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const samples = [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels = '', value]) => ({
+    name,
+    labels,
+    value: Number(value),
+  }));
+  return {
+    sum: (wanted, labels = {}) =>
+      samples
+        .filter(({ name }) => name === wanted)
+        .filter((sample) => Object.entries(labels).every(([key, value]) => sample.labels.includes(`${key}="${value}"`)))
+        .reduce((sum, { value }) => sum + value, 0),
+  };
+}

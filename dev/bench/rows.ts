@@ -1,0 +1,182 @@
+/** What is measured, one after the other on one stage: each row is a figure with its unit, or several. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { openFloor } from '../../test/kit/rig/baseline.ts';
+import type { OperatorProcess } from '../../test/kit/rig/operator-process.ts';
+import { consulRest, MERGE_PATCH } from '../../test/kit/rig/rest.ts';
+import { costOf, metricsOf } from './cost.ts';
+import { each, type Group } from './population.ts';
+import type { Stage } from './stage.ts';
+
+export type Row = { readonly what: string; readonly figure: number; readonly unit: string };
+
+export type Lengths = {
+  readonly restMs: number;
+  /** One after the other. */
+  readonly failovers: number;
+  /** At the same moment, at most. */
+  readonly lostAtOnce: number;
+  /** Of any row. */
+  readonly limitMs: number;
+};
+
+const BUCKETS = 32;
+
+const row = (what: string, figure: number, unit: string): Row => ({ what, figure, unit });
+
+/** Milliseconds that it took. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now();
+  await work();
+  return performance.now() - startedMs;
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** Patches a second that the API server takes from this process, by the same number of requests at once as every other row uses. */
+export async function patchRate({ world, population }: Stage): Promise<Row> {
+  const some = population.groups.slice(0, 1000);
+  const ms = await timed(() =>
+    each(some, ({ namespace, name }) => {
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}-0?fieldManager=bench`;
+      return world.rest.must('PATCH', path, { metadata: { annotations: { 'example.com/bench': '1' } } }, MERGE_PATCH);
+    }),
+  );
+  return row('API server: patches of pods by this client', (some.length / ms) * 1000, '/s');
+}
+
+export async function coldElection(stage: Stage, lengths: Lengths) {
+  const { leads, population } = stage;
+  const count = population.groups.length;
+  const startedMs = performance.now();
+  const operator = await stage.start('a');
+  await leads.until(() => leads.count() === count, lengths.limitMs, `${count} leaders`);
+  const ms = performance.now() - startedMs;
+  const { megabytes } = await costOf(operator.pid);
+  const rows = [
+    row('cold election of all groups, from the start of the process', ms / 1000, 's'),
+    row('cold election', (count / ms) * 1000, 'groups/s'),
+    row('operator: memory after it', megabytes, 'MB'),
+  ];
+  return { operator, rows };
+}
+
+export async function atRest({ world, consulPid }: Stage, { restMs }: Lengths, { pid, url }: OperatorProcess) {
+  // Status and events may still be under way.
+  await delay(Math.min(restMs, 10_000));
+  const look = async () => ({
+    operator: await costOf(pid),
+    consul: await costOf(consulPid),
+    metrics: await metricsOf(url),
+    version: await versionOf(world),
+  });
+  const before = await look();
+  await delay(restMs);
+  const after = await look();
+  const perSecond = (name: string): number => ((after.metrics.sum(name) - before.metrics.sum(name)) / restMs) * 1000;
+  const share = (of: 'operator' | 'consul'): number => ((after[of].cpuMs - before[of].cpuMs) / restMs) * 100;
+  return [
+    row('at rest: operator', share('operator'), '% of a core'),
+    row('at rest: Consul', share('consul'), '% of a core'),
+    row('at rest: memory of the operator', after.operator.megabytes, 'MB'),
+    row('at rest: requests to Consul', perSecond('leadergroup_consul_requests_total'), '/s'),
+    row('at rest: requests to the API server', perSecond('leadergroup_kubernetes_requests_total'), '/s'),
+    row('at rest: writes to etcd by anybody', after.version - before.version, ''),
+  ];
+}
+
+/** The newest resourceVersion that the API server has given to a pod or group. */
+async function versionOf({ rest }: Stage['world']): Promise<number> {
+  type List = { readonly items: readonly { readonly metadata: { readonly resourceVersion: string } }[] };
+  const lists = await Promise.all([
+    rest.must<List>('GET', '/apis/leadergroup.dev/v1alpha1/leadergroups'),
+    rest.must<List>('GET', `/api/v1/pods?labelSelector=${encodeURIComponent('leadergroup.dev/role=leader')}`),
+  ]);
+  return Math.max(...lists.flatMap(({ items }) => items.map(({ metadata }) => Number(metadata.resourceVersion))));
+}
+
+/** One leader after the other is made not ready; and the three requests that no failover can do without, in between. */
+export async function singleFailovers(stage: Stage, { failovers, limitMs }: Lengths): Promise<readonly Row[]> {
+  const { world, leads, population, consulAddress } = stage;
+  await using consul = consulRest({ address: consulAddress });
+  const floor = await openFloor(world, consul, 'bench-0');
+  const [took, least]: [number[], number[]] = [[], []];
+  for (let at = 0; at < failovers; at += 1) {
+    const group = population.groups[at % population.groups.length] as Group;
+    const before = leads.of(group) ?? '';
+    took.push(
+      await timed(async () => {
+        await world.setReady(group.namespace, before, false);
+        await leads.until(() => ![before, null].includes(leads.of(group)), limitMs, `a next leader of ${group.name}`);
+      }),
+    );
+    await world.setReady(group.namespace, before, true);
+    least.push(await floor.handOver());
+  }
+  const base = quantile(least, 0.5);
+  return [
+    row('failover of one leader, median', quantile(took, 0.5), 'ms'),
+    row('failover of one leader, p99', quantile(took, 0.99), 'ms'),
+    row('baseline: fencing patch, transaction, promoting patch, median', base, 'ms'),
+    row('failover, median in baselines', quantile(took, 0.5) / base, ''),
+  ];
+}
+
+export async function manyLost({ world, leads, population }: Stage, { lostAtOnce, limitMs }: Lengths) {
+  const some = population.groups.slice(0, lostAtOnce).map((group) => ({ group, leader: leads.of(group) ?? '' }));
+  const ms = await timed(async () => {
+    const losing = each(some, ({ group, leader }) => world.setReady(group.namespace, leader, false));
+    const moved = (): boolean => some.every(({ group, leader }) => ![leader, null].includes(leads.of(group)));
+    await leads.until(moved, limitMs, 'the next leaders');
+    await losing;
+  });
+  await each(some, ({ group, leader }) => world.setReady(group.namespace, leader, true));
+  return [
+    row(`${some.length} leaders lost at once: all led again`, ms / 1000, 's'),
+    row('leaders lost at once', (some.length / ms) * 1000, 'groups/s'),
+  ];
+}
+
+export async function restart(stage: Stage, { limitMs }: Lengths, operator: OperatorProcess) {
+  const { leads } = stage;
+  const moves = leads.moves();
+  await operator.kill('SIGKILL');
+  const startedMs = performance.now();
+  const next = await stage.start('a');
+  await next.ready(limitMs);
+  const readyMs = performance.now() - startedMs;
+  // Each scrape begins the maximum anew.
+  let lag = 0;
+  const owned = async (): Promise<boolean> => {
+    const metrics = await metricsOf(next.url);
+    lag = Math.max(lag, metrics.sum('nodejs_eventloop_lag_max_seconds'));
+    return metrics.sum('leadergroup_buckets_owned') === BUCKETS;
+  };
+  while (!(await owned())) await delay(50);
+  const ms = performance.now() - startedMs;
+  const rows = [
+    row('restart after SIGKILL: ready', readyMs / 1000, 's'),
+    row('restart after SIGKILL: every bucket owned', ms / 1000, 's'),
+    row('restart: labels that moved', leads.moves() - moves, ''),
+    row('restart: event loop stopped for at most', lag * 1000, 'ms'),
+  ];
+  return { operator: next, rows };
+}
+
+export async function deletion({ world, population }: Stage, { limitMs }: Lengths): Promise<readonly Row[]> {
+  const untilMs = performance.now() + limitMs;
+  const count = population.groups.length;
+  const ms = await timed(async () => {
+    await each(population.groups, ({ namespace, name }) => world.deleteGroup(namespace, name));
+    const list = '/apis/leadergroup.dev/v1alpha1/leadergroups?limit=1';
+    for (;;) {
+      const { items } = await world.rest.must<{ readonly items: readonly unknown[] }>('GET', list);
+      if (items.length === 0) return;
+      if (performance.now() > untilMs) throw new Error(`groups are left ${limitMs} ms after their deletion`);
+      await delay(100);
+    }
+  });
+  return [row('all groups deleted', ms / 1000, 's'), row('deletion', (count / ms) * 1000, 'groups/s')];
+}

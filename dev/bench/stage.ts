@@ -1,0 +1,68 @@
+/** The servers of a benchmark, its pods and groups, and operators against them. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { installCrd } from '../../test/kit/rig/crd.ts';
+import { readKubeconfig } from '../../test/kit/rig/kubeconfig.ts';
+import { kubectlOf } from '../../test/kit/rig/kubectl.ts';
+import { type OperatorProcess, startOperator } from '../../test/kit/rig/operator-process.ts';
+import { openWorld, type World } from '../../test/kit/rig/world.ts';
+import { startCluster } from '../cluster/index.ts';
+import { type Leads, watchLeads } from './leads.ts';
+import { type Population, populate, type Size } from './population.ts';
+
+export type Stage = AsyncDisposable & {
+  readonly world: World;
+  readonly leads: Leads;
+  readonly population: Population;
+  /** Of Consul's only server. */
+  readonly consulPid: number;
+  readonly kubeconfig: string;
+  readonly consulAddress: string;
+  /** Does not wait until it is ready. Started again under the same name it is the same replica. */
+  readonly start: (replica: string) => Promise<OperatorProcess>;
+};
+
+const CONSUL_CONNECTIONS = 1000;
+
+export async function openStage(size: Size, signal: AbortSignal): Promise<Stage> {
+  await using made = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), 'leadergroup-bench-'));
+  made.defer(() => rm(dir, { recursive: true, force: true }));
+  // Operators that are killed leave connections that Consul counts until their reads have ended.
+  const cluster = made.use(
+    await startCluster({ dir: join(dir, 'cluster'), consulConnections: CONSUL_CONNECTIONS, signal }),
+  );
+  await installCrd(kubectlOf(cluster.env));
+  const { kubeconfigPath: kubeconfig, consulAddress } = cluster;
+  const world = made.use(await openWorld({ kubeconfig, consul: { address: consulAddress } }));
+  const population = await populate(world, size);
+  const leads = made.use(watchLeads(await readKubeconfig(kubeconfig)));
+  const record = JSON.parse(await readFile(join(cluster.dir, 'pids', 'consul.json'), 'utf8')) as {
+    readonly pid: number;
+  };
+  const operators = made.use(new AsyncDisposableStack());
+  const all = made.move();
+  return {
+    world,
+    leads,
+    population,
+    consulPid: record.pid,
+    kubeconfig,
+    consulAddress,
+    start: async (replica) =>
+      operators.use(
+        await startOperator({
+          env: {
+            KUBECONFIG: kubeconfig,
+            CONSUL_HTTP_ADDR: consulAddress,
+            POD_NAME: `operator-${replica}`,
+            POD_NAMESPACE: 'leadergroup-system',
+            POD_UID: `uid-of-operator-${replica}`,
+          },
+          logFile: join(dir, `operator-${replica}.log`),
+        }),
+      ),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}

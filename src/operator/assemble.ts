@@ -6,6 +6,7 @@ import { createStore, type Store } from './cache/store.ts';
 import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
 import { type ApiConnectivity, trackConnectivity } from './connectivity/api-connectivity.ts';
 import { trackContact } from './connectivity/consul-connectivity.ts';
+import { createNamespaceLists } from './execute/namespace-lists.ts';
 import { createAsk, createGate, gateSignature } from './gate/gate.ts';
 import { createGrants } from './gate/grants.ts';
 import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
@@ -122,7 +123,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     observe,
     executor: {
       consul,
-      kubernetes,
+      kubernetes: { ...kubernetes, listPods: createNamespaceLists(kubernetes, signal) },
       clock,
       random,
       sessionManager,

@@ -158,6 +158,11 @@ export type Observation = {
   readonly freshList: boolean;
   /** A GET made after `lock` was read confirmed uid and generation of `group`. */
   readonly groupConfirmed: boolean;
+  /**
+   * Whether nobody can have led by this group yet: the finalizer is our own write, it has no lockKey, and its lock does not exist. `unread`: the
+   * lock was not read again since the finalizer was acknowledged. (ADR 0020.)
+   */
+  readonly untouched: 'no' | 'unread' | 'read';
   /** The API server has shown or changed this very group since the bucket was got. */
   readonly groupKnown: boolean;
   /** Null: labels may be written. */

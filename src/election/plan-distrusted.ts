@@ -4,7 +4,7 @@
  */
 import type { Pass, Plan, Verify } from './actions.ts';
 import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
-import { fence, fencingTarget, promotion, refOf } from './fencing.ts';
+import { fence, fencingTarget, labelledPods, promotion, refOf } from './fencing.ts';
 import type { MemberSession, Observation, ObservedPod } from './observation.ts';
 import type { FreeLock, HeldLock } from './owned-lock.ts';
 import { lockDelayed, waitForCandidate } from './plan-free.ts';
@@ -19,10 +19,20 @@ export function planDistrusted(o: Observation, owned: FreeLock | HeldLock, trust
   if (trust === 'previousIncarnation' && !o.groupConfirmed)
     return look([{ do: 'readGroup' }], 'the record belongs to a previous incarnation of the group');
   if (membersOf(o).length === 0 && owned.kind === 'free') return waitForCandidate(o);
+  if (isNew(o)) return o.untouched === 'unread' ? readAgain : elected(o, owned, trust);
   if (!o.freshList)
     return look([{ do: 'readLock' }, { do: 'listPods' }], `the record of the lock is not trusted (${trust})`);
   // Its status may be all that still knows the last token, and a cache may lag.
   if (!o.groupConfirmed) return look([{ do: 'readGroup' }], `the record of the lock is not trusted (${trust})`);
+  return elected(o, owned, trust);
+}
+
+const readAgain = look([{ do: 'readLock' }], 'reading the lock after the finalizer was added');
+
+/** Nobody can have led by it, so nobody's promotion may be under way: neither a list nor fencing patches are needed. (ADR 0020.) */
+const isNew = (o: Observation): boolean => o.untouched !== 'no' && o.pods.every(({ neverPromoted }) => neverPromoted);
+
+function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trust, 'good'>): Plan {
   const nominee = nomineeWithoutRecord(o, owned.session);
   if (nominee === null) return waitForCandidate(o);
   const delayed = lockDelayed(o);
@@ -50,7 +60,8 @@ type Nominee = { readonly pod: ObservedPod; readonly session: MemberSession };
 
 function electAnew(o: Observation, owned: FreeLock | HeldLock, next: Nominee, trust: Trust): Plan {
   const nominee = next.pod;
-  const others = o.pods.filter(
+  const perhapsLed = isNew(o) ? labelledPods(o) : o.pods;
+  const others = perhapsLed.filter(
     (observed) => observed.pod.uid !== nominee.pod.uid && concerned(o, owned.session, observed),
   );
   const cause = trust === 'missing' && tokenOf(nominee.pod, o.group.name) === 0 ? 'FirstElection' : 'RecordLost';

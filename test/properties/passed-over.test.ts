@@ -42,7 +42,7 @@ describe('a fencing patch passed over (ADR 0013)', () => {
       const model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })), group: { finalizers: [] } });
       const o1 = model.replica('O1');
       await model.own(o1);
-      const list = await stall(o1, { operation: 'listPods' }, 'answerHeld');
+      const opening = await stall(o1, { operation: 'createSession' }, 'answerHeld');
       const o2 = model.replica('O2');
       await model.own(o2);
       const promotion = await stall(o2, { operation: 'patchPod', about: 'a' });
@@ -53,7 +53,7 @@ describe('a fencing patch passed over (ADR 0013)', () => {
       }
       model.api.refusePatches(({ name }) => name === 'a');
       await model.own(o1);
-      await arrive(list);
+      await arrive(opening);
       if (wiped) await live(model, o1, 4000);
       model.api.refusePatches(null);
       await arrive(promotion);

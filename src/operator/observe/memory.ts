@@ -81,6 +81,8 @@ export type GroupMemory = {
   readonly repairs: ReadonlyMap<PodUid, Repairs>;
   /** Our own request has put the first finalizer on the group, and the bucket has been ours ever since. */
   readonly wholeIncarnation: boolean;
+  /** The lock was read after that request had been answered. */
+  readonly lockReadSince: boolean;
   /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
   readonly perhapsPromoted: ReadonlySet<PodUid>;
   /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
@@ -144,6 +146,7 @@ export const freshMemory = (): GroupMemory => ({
   fencingRefusals: new Map(),
   repairs: new Map(),
   wholeIncarnation: false,
+  lockReadSince: false,
   perhapsPromoted: new Set(),
   recordedByUs: new Set(),
   promoted: null,

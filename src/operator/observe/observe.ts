@@ -138,6 +138,7 @@ function observation(
     lock,
     holderSession: (lock?.session && memory.externalHolders.get(lock.session)) || null,
     ...readSince(memory, lock),
+    untouched: untouched(memory, group, lock),
     groupKnown: memory.groupKnown,
     labelStop: labelStop(group, memory, pods, accepted),
     labelReaders: labelReaders(options.owners, group),
@@ -155,6 +156,13 @@ function observation(
     deletingSinceMs: memory.deletingSinceMs,
     deletionConfirmed: memory.deletionShown && nowMs - (memory.deletionConfirmedMs ?? nowMs) < CONFIRMED_MS,
   };
+}
+
+/** See Observation. Without a lockKey nobody but the owner of the bucket writes the lock. */
+function untouched(memory: GroupMemory, { spec }: LeaderGroup, lock: LockView | null): Observation['untouched'] {
+  const exists = lock === null || lock.versions.some(({ index }) => index > 0);
+  if (exists || spec.lockKey !== null || !memory.wholeIncarnation) return 'no';
+  return memory.lockReadSince ? 'read' : 'unread';
 }
 
 /** What was read since the lock had its present version. */

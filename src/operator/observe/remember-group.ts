@@ -36,7 +36,12 @@ export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory
     case 'groupChanged':
       return { ...memory, newerGroup: outcome.group };
     case 'finalizerAdded':
-      return { ...memory, ...changedByUs(memory, outcome.group), wholeIncarnation: outcome.whole };
+      return {
+        ...memory,
+        ...changedByUs(memory, outcome.group),
+        wholeIncarnation: outcome.whole,
+        lockReadSince: false,
+      };
     case 'finalizerRemoved':
       return { ...memory, ...changedByUs(memory, outcome.group), finalizerOff: true };
     case 'groupGone':

@@ -27,7 +27,11 @@ export function ofLock(memory: GroupMemory, outcome: LockOutcome): GroupMemory {
     case 'consulDenied':
       return { ...memory, consulDenied: outcome.refusal };
     case 'lockRead':
-      return { ...memory, externalHolders: entriesThat(memory.externalHolders, (_, { kind }) => kind !== 'gone') };
+      return {
+        ...memory,
+        lockReadSince: memory.wholeIncarnation,
+        externalHolders: entriesThat(memory.externalHolders, (_, { kind }) => kind !== 'gone'),
+      };
     case 'externalHolder':
       return { ...memory, externalHolders: put(memory.externalHolders, outcome.id, outcome.session) };
   }

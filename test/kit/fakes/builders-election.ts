@@ -117,6 +117,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     holderSession: null,
     freshList: false,
     groupConfirmed: false,
+    untouched: 'no',
     groupKnown: true,
     labelStop: null,
     labelReaders: [],

@@ -139,3 +139,28 @@ describe('a record that cannot be believed', () => {
     expect(theAction(plan(fresh({ lock })), 'take').transaction.view).toEqual(lock);
   });
 });
+
+describe('a group by which nobody can have led', () => {
+  const fresh = (name: string) => observed(aPod({ name }), { neverPromoted: true });
+  const nothing = aLock({ versions: [{ key: LOCK_KEY, index: 0 }] });
+  const untouched = (overrides: Partial<Observation> = {}): Observation =>
+    anObservation({ lock: nothing, pods: [fresh('a'), fresh('b')], untouched: 'read', ...overrides });
+
+  it('gets its first leader without a list and without a fencing patch', () => {
+    expect(steps(plan(untouched()))).toEqual(['take a', 'promote a']);
+  });
+
+  it('has its lock read after the finalizer first', () => {
+    expect(steps(plan(untouched({ untouched: 'unread' })))).toEqual(['readLock']);
+  });
+
+  it('has whoever carries the label fenced all the same', () => {
+    const labelled = observed(aLeader(0, { name: 'x', ready: false }), { neverPromoted: true });
+    expect(steps(plan(untouched({ pods: [fresh('a'), labelled] })))).toEqual(['fence x', 'take a', 'promote a']);
+  });
+
+  it('is none where a pod may have been promoted', () => {
+    const pods = [fresh('a'), observed(aPod({ name: 'b' }))];
+    expect(steps(plan(untouched({ pods })))).toEqual(['readLock', 'listPods']);
+  });
+});

@@ -91,6 +91,39 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
   };
 }
 
+describe('whether anybody can have led by a group', () => {
+  const added = { kind: 'finalizerAdded', group: null, whole: true } as const;
+  const lockKey = aGroup({ spec: { lockKey: 'shared/cron' } });
+
+  it('is known from our own first finalizer, and a read of the lock after it', () => {
+    const { locks, memory, look } = anObserver();
+    locks.snapshot(BUCKET, { index: 5, entries: [] }, false);
+    memory.learn({ kind: 'lockRead' });
+    const before = look().untouched;
+    memory.learn(added);
+    const acknowledged = look().untouched;
+    memory.learn({ kind: 'lockRead' });
+    expect([before, acknowledged, look().untouched]).toEqual(['no', 'unread', 'read']);
+  });
+
+  it('is not known with a lockKey, of a finalizer that was found, or once there is a lock', async () => {
+    const untouched = async (group: LeaderGroup, whole: boolean, exists: boolean): Promise<string> => {
+      const { locks, memory, look } = anObserver(group);
+      const { lock } = locks.keysOf(group);
+      const entry = { key: lock, isLock: true, createIndex: 4, modifyIndex: 4, session: null, value: null };
+      if (exists) locks.snapshot(BUCKET, { index: 5, entries: [entry] }, false);
+      else await locks.read(group, signal);
+      memory.learn({ ...added, whole });
+      memory.learn({ kind: 'lockRead' });
+      return look(memory, group).untouched;
+    };
+    expect(await untouched(aGroup(), true, false), 'but for these').toBe('read');
+    expect(await untouched(lockKey, true, false)).toBe('no');
+    expect(await untouched(aGroup(), false, false)).toBe('no');
+    expect(await untouched(aGroup(), true, true)).toBe('no');
+  });
+});
+
 describe('the pods of an observation', () => {
   it('are members where the selector matches, but for mirrors and finished ones', () => {
     const { see, look } = anObserver();

@@ -1,8 +1,8 @@
 /** One request with everything that goes with it: its timeout, its meaning when it fails, its measurement. */
 import { ConsulError, type ConsulErrorKind } from '../ports/consul.ts';
-import type { Pool } from './agents.ts';
 import { MalformedAnswer } from './decode.ts';
 import { type Attempt, fromFailure, fromRefusal, malformed } from './errors.ts';
+import type { PoolKind } from './pools.ts';
 import type { Answer, Request, Transport } from './transport.ts';
 
 /** For metrics. `lost` and `rejected` are answers, not failures. A `watchKey` or `watchPrefix` takes as long as nothing happens. */
@@ -64,7 +64,7 @@ const requestOf = <T>(call: Call<T>, requestTimeoutMs: number): Request => ({
   pool: poolOf(call),
 });
 
-function poolOf<T>({ operation, heldMs }: Call<T>): Pool {
+function poolOf<T>({ operation, heldMs }: Call<T>): PoolKind {
   if (heldMs !== undefined) return 'blocking';
   return operation === 'renewSession' ? 'renewals' : 'brief';
 }

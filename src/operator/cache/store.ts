@@ -42,6 +42,8 @@ export function createStore(clock: Clock): Store {
   const concerned = new Map<string, Set<string>>();
   const cordonedNodes = new Set<string>();
   const addressed = new Map<string, Map<string, Pod>>();
+  /** By what a new group can be told to concern a pod, names of pods: else each group would have to look at every pod of its namespace. */
+  const findable = new Map<string, Set<string>>();
 
   function podChanged(before: Pod | null, after: Pod | null): readonly string[] {
     const keys = new Set<string>();
@@ -56,6 +58,7 @@ export function createStore(clock: Clock): Store {
     const known = pods.get(pod.namespace)?.get(pod.name)?.pod;
     dropFrom(pods, pod.namespace, pod.name);
     for (const address of known?.addresses ?? []) dropFrom(addressed, address, nameOf(pod));
+    for (const mark of marksOf(known)) dropFrom(findable, mark, pod.name);
     const keys = concernedBy(pod);
     for (const key of keys) dropFrom(concerned, key, pod.name);
     return keys;
@@ -68,6 +71,7 @@ export function createStore(clock: Clock): Store {
     // The address of a pod that has ended may be another's already.
     if (!finished(pod))
       for (const address of pod.addresses) getOrPut(addressed, address, () => new Map()).set(nameOf(pod), pod);
+    for (const mark of marksOf(pod)) getOrPut(findable, mark, () => new Set()).add(pod.name);
     const keys = concernedBy(pod);
     for (const key of keys) setOf(key).add(pod.name);
     return keys;
@@ -108,9 +112,20 @@ export function createStore(clock: Clock): Store {
     const key = groupKey(parsed.group);
     groups.set(key, parsed);
     if (parsed.kind === 'valid') selectors.add(parsed.group);
-    for (const { pod } of pods.get(parsed.group.namespace)?.values() ?? []) {
-      if (concernedBy(pod).includes(key)) setOf(key).add(pod.name);
+    const here = pods.get(parsed.group.namespace);
+    for (const name of perhapsConcerned(parsed)) {
+      const stored = here?.get(name);
+      if (stored !== undefined && concernedBy(stored.pod).includes(key)) setOf(key).add(name);
     }
+  }
+
+  function perhapsConcerned(parsed: ParsedLeaderGroup): Iterable<string> {
+    const { namespace } = parsed.group;
+    const annotated = findable.get(groupKey(parsed.group)) ?? [];
+    if (parsed.kind === 'invalid') return annotated;
+    const pair = indexPair(parsed.group.spec.selector);
+    if (pair === null) return pods.get(namespace)?.keys() ?? [];
+    return [...annotated, ...(findable.get(`${namespace}/${pair}`) ?? [])];
   }
 
   /** The group itself and those that share a pod with it: whether they overlap may just have changed. */
@@ -154,6 +169,14 @@ function annotatedGroups(pod: Pod): readonly string[] {
     return name !== undefined && /^(token|since|fenced)\.leadergroup\.dev$/.test(domain ?? '') ? [name] : [];
   });
 }
+
+/** Each of its label pairs, and each group that its annotations name: a pair has a `=`, which no name can have. */
+const marksOf = (pod: Pod | undefined): readonly string[] =>
+  pod === undefined
+    ? []
+    : [...Object.entries(pod.labels).map(([key, value]) => `${key}=${value}`), ...annotatedGroups(pod)].map(
+        (mark) => `${pod.namespace}/${mark}`,
+      );
 
 type SelectorIndex = {
   add(group: LeaderGroup): void;

@@ -40,8 +40,8 @@ async function fenceOne(run: Run, target: FencingTarget, because: string): Promi
 }
 
 function refuseFencing(run: Run, { name, uid }: PodRef, outcome: Refused): void {
-  const { memory, ports, observation } = run;
-  const before = observation.pods.find(({ pod }) => pod.uid === uid) ?? null;
+  const { memory, ports } = run;
+  const before = run.podsByUid.get(uid) ?? null;
   const what =
     before !== null && labelled(run.group, before) ? `removing the label from pod ${name}` : `writing to pod ${name}`;
   const about = { what, pod: before?.pod ?? null, generation: run.group.generation };
@@ -67,7 +67,7 @@ function fencingPatch(run: Run, target: FencingTarget): MetadataPatch {
 }
 
 function noteFenced(run: Run, pod: Pod, because: string): Step {
-  const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid);
+  const before = run.podsByUid.get(pod.uid);
   // One that has the label from its template has never led.
   const promoted = before?.pod.annotations[tokenAnnotation(run.group.name)] !== undefined;
   const wasLeader = before !== undefined && promoted && labelled(run.group, before);

@@ -46,9 +46,9 @@ export async function promote(run: Run, proof: Proof, { resourceVersion }: Promo
 
 /** `first`: no other promotion of the pod was sent before. */
 function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused, first: boolean): void {
-  const { memory, ports, observation } = run;
+  const { memory, ports } = run;
   const { newerPods, promotionRefusals } = memory.now;
-  const pod = newerPods.get(uid) ?? observation.pods.find((observed) => observed.pod.uid === uid)?.pod ?? null;
+  const pod = newerPods.get(uid) ?? run.podsByUid.get(uid)?.pod ?? null;
   const what = `labelling pod ${name}`;
   const about = { what, pod, generation: run.group.generation };
   const refusal = writeRefusal(ports.clock, promotionRefusals.get(uid), outcome, about);
@@ -57,14 +57,15 @@ function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused, 
 }
 
 /** It led before this plan, and lacks what its promotion wrote although nothing of ours has fenced it. */
-function isRepair({ memory: { now: memory }, observation: { lock, group, pods } }: Run, { uid }: PodVersion): boolean {
+function isRepair({ memory, observation: { lock, group }, podsByUid }: Run, { uid }: PodVersion): boolean {
   if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
-  const before = pods.find(({ pod }) => pod.uid === uid);
+  const before = podsByUid.get(uid);
   if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
   const token = tokenOf(before.pod, group.name);
   if (token === lock.record.token) return !labelled(group, before);
   // As the last promotion left it, its lock is in another session since, after an edit of the TTL, say.
-  return memory.promoted?.uid === uid && memory.promoted.token !== token;
+  const { promoted } = memory.now;
+  return promoted?.uid === uid && promoted.token !== token;
 }
 
 function promotionPatch(run: Run, token: number): MetadataPatch {

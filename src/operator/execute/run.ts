@@ -3,7 +3,7 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
-import type { Observation } from '../../election/observation.ts';
+import type { Observation, ObservedPod } from '../../election/observation.ts';
 import { believable, tokenOf } from '../../election/token.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
@@ -59,12 +59,22 @@ export type Run = {
   readonly ports: ExecutorPorts;
   readonly group: LeaderGroup;
   readonly observation: Observation;
+  /** Those of the observation: a plan may write them all, so none may be looked for. */
+  readonly podsByUid: ReadonlyMap<PodUid, ObservedPod>;
   readonly memory: Memory;
   readonly signal: AbortSignal;
   readonly facts: Fact[];
   /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
   readonly answers: Map<PodUid, Pod>;
 };
+
+export const beginRun = (premises: Pick<Run, 'ports' | 'observation' | 'memory' | 'signal'>): Run => ({
+  ...premises,
+  group: premises.observation.group,
+  podsByUid: new Map(premises.observation.pods.map((observed) => [observed.pod.uid, observed])),
+  facts: [],
+  answers: new Map(),
+});
 
 /**
  * How an action ended. `again`: something was learnt, plan anew at once. `later`: a cache is behind, or somebody else
@@ -104,7 +114,7 @@ export function notePod(run: Run, pod: Pod): void {
 /** As notePod, after a write of ours that may have changed the label. */
 export function noteWritten(run: Run, pod: Pod): void {
   run.answers.set(pod.uid, pod);
-  const before = run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
+  const before = run.podsByUid.get(pod.uid)?.pod;
   const { key } = run.group.spec.label;
   const ownerBefore = before?.labels[key] === pod.labels[key] ? null : (before?.owner?.uid ?? null);
   run.memory.learn({ kind: 'podWritten', pod, ownerBefore, atMs: run.ports.clock.nowMs() });

@@ -12,7 +12,7 @@ import type { Log } from '../../ports/log.ts';
 import type { GroupState, Metrics } from '../../ports/metrics.ts';
 import { groupKey, type Store } from '../cache/store.ts';
 import { execute } from '../execute/execute.ts';
-import type { ExecutorPorts, Run, Step } from '../execute/run.ts';
+import { beginRun, type ExecutorPorts, type Run, type Step } from '../execute/run.ts';
 import { freshMemory } from '../observe/memory.ts';
 import type { Observer } from '../observe/observe.ts';
 import { createMemory, type Memory } from '../observe/remember.ts';
@@ -169,7 +169,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function carryOut(o: Observation, planned: Plan, memory: Memory): Promise<{ step: Step; run: Run }> {
     const { group } = o;
-    const run: Run = { ports: executor, group, observation: o, memory, signal, facts: [], answers: new Map() };
+    const run = beginRun({ ports: executor, observation: o, memory, signal });
     log.debug(
       {
         group: `${group.namespace}/${group.name}`,

@@ -1,5 +1,5 @@
 /**
- * The session sessionManager: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
+ * The sessions of members: one Consul session per member that has been a candidate, renewed until its pod is gone, its group
  * is, or the bucket is another replica's.
  */
 import type { MonotonicMs } from '../../api/clocks.ts';
@@ -231,8 +231,9 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     count: () => kept.size,
     keys,
     nearestDeadlineMs: () => {
-      const deadlines = [...kept.values()].map(({ renewal }) => renewal.deadlineMs());
-      return deadlines.length === 0 ? null : Math.min(...deadlines);
+      let nearest: MonotonicMs | null = null;
+      for (const { renewal } of kept.values()) nearest = Math.min(nearest ?? Infinity, renewal.deadlineMs());
+      return nearest;
     },
   };
 }

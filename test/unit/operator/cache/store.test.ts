@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LeaderGroup, ParsedLeaderGroup } from '../../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../../src/api/pod.ts';
+import { matches } from '../../../../src/api/selector.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
 import { aGroup, aPod, type PodOverrides } from '../../../kit/fakes/builders.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
@@ -172,6 +174,83 @@ describe('the store knows who has an address', () => {
     store.podChanged(job, { ...job, phase: 'Succeeded' });
     expect(names(store, '10.0.0.1')).toEqual(['next']);
   });
+});
+
+describe('what the store does for one more group', () => {
+  /** How often anybody has read the labels of `count` pods, each of a group of its own, while these groups are added. */
+  function looksFor(count: number): number {
+    const { store } = aStore();
+    let looks = 0;
+    for (let at = 0; at < count; at += 1) {
+      const labels = { app: `g${at}`, team: 'all' };
+      const pod = { ...aPod({ name: `p${at}` }) };
+      store.podChanged(null, Object.defineProperty(pod, 'labels', { get: () => ((looks += 1), labels) }));
+    }
+    looks = 0;
+    for (let at = 0; at < count; at += 1)
+      store.groupChanged(null, valid(aGroup({ name: `g${at}`, spec: { selector: select(`g${at}`) } })));
+    return looks;
+  }
+
+  it('is as much in a namespace of a thousand pods as in one of ten', () => {
+    expect(looksFor(10)).toBeGreaterThan(0);
+    expect(looksFor(1000) / 1000).toBe(looksFor(10) / 10);
+  });
+});
+
+describe('which pods concern a group', () => {
+  const values = fc.constantFrom('x', 'y');
+  const labels = fc.record({ app: values, tier: values }, { requiredKeys: [] });
+  const names = fc.constantFrom('a', 'b', 'c');
+  const group = fc
+    .record({ name: names, matchLabels: labels, notTier: fc.option(values) })
+    .map(({ name, matchLabels, notTier }) => {
+      const matchExpressions = notTier === null ? [] : [{ key: 'tier', operator: 'NotIn' as const, values: [notTier] }];
+      return aGroup({ name, uid: `uid of ${name}`, spec: { selector: { matchLabels, matchExpressions } } });
+    });
+  const pod = fc
+    .record({ name: names, labels, marked: fc.option(names) })
+    .map(({ name, labels: own, marked }) =>
+      aPod({ name, labels: own, annotations: marked === null ? {} : { [`token.leadergroup.dev/${marked}`]: '1' } }),
+    );
+  const event = fc.oneof(
+    group.map((after) => ({ kind: 'group', name: after.name, after }) as const),
+    pod.map((after) => ({ kind: 'pod', name: after.name, after }) as const),
+    names.map((name) => ({ kind: 'group', name, after: null }) as const),
+    names.map((name) => ({ kind: 'pod', name, after: null }) as const),
+  );
+
+  it('is what a look at every pod would show, whatever came and went before', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 30 }), (events) => {
+        const { store } = aStore();
+        const pods = new Map<string, Pod>();
+        const groups = new Map<string, LeaderGroup>();
+        for (const { kind, name, after } of events) {
+          if (kind === 'pod') store.podChanged(put(pods, name, after), after);
+          else store.groupChanged(parsed(put(groups, name, after)), parsed(after));
+        }
+        for (const [name, { spec }] of groups) {
+          const expected = [...pods.values()].filter(
+            (each) =>
+              matches(spec.selector, each.labels) || each.annotations[`token.leadergroup.dev/${name}`] !== undefined,
+          );
+          const known = store.podsConcerning(`default/${name}`).map((entry) => entry.pod.name);
+          expect(known.toSorted()).toEqual(expected.map((each) => each.name).toSorted());
+        }
+      }),
+    );
+  });
+
+  const parsed = (each: LeaderGroup | null): ParsedLeaderGroup | null => (each === null ? null : valid(each));
+
+  /** What was there before. */
+  function put<T>(all: Map<string, T>, name: string, after: T | null): T | null {
+    const before = all.get(name) ?? null;
+    if (after === null) all.delete(name);
+    else all.set(name, after);
+    return before;
+  }
 });
 
 function select(app: string) {

@@ -8,7 +8,7 @@ import { look, quietly, transition, withFirst } from '../../../../src/election/p
 import { transaction } from '../../../../src/election/transactions.ts';
 import { execute } from '../../../../src/operator/execute/execute.ts';
 import { changeLock } from '../../../../src/operator/execute/execute-locks.ts';
-import type { Run, Step } from '../../../../src/operator/execute/run.ts';
+import { beginRun, type Step } from '../../../../src/operator/execute/run.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
 import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
@@ -56,7 +56,7 @@ async function aStage(...pods: readonly Pod[]) {
   const invalidated: string[] = [];
   const progress: string[] = [];
   const grantUntilMs = 0;
-  const run: Run = {
+  const run = beginRun({
     ports: {
       consul: link.consul,
       kubernetes: link.kubernetes,
@@ -71,7 +71,6 @@ async function aStage(...pods: readonly Pod[]) {
       progress: (key) => progress.push(key),
       grants: { untilMs: () => grantUntilMs },
     },
-    group,
     observation: anObservation({
       group,
       keys: KEYS,
@@ -81,9 +80,7 @@ async function aStage(...pods: readonly Pod[]) {
     }),
     memory: createMemory(),
     signal,
-    facts: [],
-    answers: new Map(),
-  };
+  });
   const act = (plan: Plan): Promise<Step> => execute(plan, run);
 
   /** Takes the free lock for a pod. */

@@ -69,7 +69,7 @@ export type Preparation =
   | { readonly do: 'readHolderSession'; readonly session: SessionId }
   | { readonly do: 'readGroup' }
   | { readonly do: 'listPods' }
-  /** Opens a session for each pod that has none suiting the spec. */
+  /** Opens a session for each of these pods, which have none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
   /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
   | { readonly do: 'destroySessions'; readonly sessions: readonly SessionId[] }

@@ -38,7 +38,7 @@ function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trus
   const delayed = lockDelayed(o);
   if (delayed !== null) return delayed;
   const session = suitableSession(o, nominee);
-  if (session === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
+  if (session === null) return look([openingFor(nominee)], 'the nominee needs a session');
   return electAnew(o, owned, { pod: nominee, session }, trust);
 }
 

@@ -20,7 +20,7 @@ export function planFree(o: Observation, free: FreeLock): Plan {
     return withFirst(fence(due(o, targets), 'move'), delayed ?? waitForCandidate(o));
   const first = fence(targets, 'move');
   const session = suitableSession(o, nominee);
-  if (session === null) return withFirst(first, look([openingFor(o, nominee)], 'the nominee needs a session'));
+  if (session === null) return withFirst(first, look([openingFor(nominee)], 'the nominee needs a session'));
   const reason = `the lock is free; electing ${nominee.pod.name}`;
   return transition(electing(causeOf(o, lock, nominee), reason), {
     fence: [...first, ...previous(o, lock, nominee)],

@@ -75,7 +75,8 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   }
   if (!suits(o, session)) return changeSession(held, holder);
   const missing = unsuited(o);
-  if (missing.length > 0) return look([{ do: 'openSessions', pods: missing }], 'opening a session for each candidate');
+  if (missing.length > 0)
+    return look([{ do: 'openSessions', pods: missing }], 'opening sessions for whoever may lead next');
   const unread = unreadOwners(o);
   if (unread.length > 0)
     return look([{ do: 'readOwners', owners: unread }], 'reading controllers ahead of the next handover');
@@ -162,7 +163,7 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
   const { o } = held;
   const next = suitableSession(o, holder);
   if (next === null) {
-    return look([openingFor(o, holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
+    return look([openingFor(holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
   }
   const after: readonly Promote[] = labelled(o.group, holder) || holder.pod.ready ? [promotion(holder)] : [];
   return transition(electing('SessionChanged', 'sessionTTLSeconds or lockDelaySeconds has changed'), {
@@ -188,7 +189,7 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
 function handOverTo(held: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
   const { o, lock } = held;
   const next = suitableSession(o, nominee);
-  if (next === null) return look([openingFor(o, nominee)], 'the nominee needs a session');
+  if (next === null) return look([openingFor(nominee)], 'the nominee needs a session');
   return transition(electing(cause, `${cause}: handing over to ${nominee.pod.name}`), {
     fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
     lock: transaction.handOver(o, held, next, refOf(nominee)),

@@ -1,8 +1,8 @@
 /** Which of a member's sessions counts, and which are missing or left over. */
-import type { SessionId } from '../api/ids.ts';
+import type { PodUid, SessionId } from '../api/ids.ts';
 import type { PodRef } from '../api/pod.ts';
 import type { Preparation } from './actions.ts';
-import { rankedCandidates } from './candidates.ts';
+import { excluded, membersOf, neverAgain, rankedCandidates } from './candidates.ts';
 import { refOf } from './fencing.ts';
 import type { LockView, MemberSession, Observation, ObservedPod } from './observation.ts';
 
@@ -21,33 +21,48 @@ export const suits = (o: Observation, session: MemberSession): boolean =>
 export const suitableSession = (o: Observation, { pod }: ObservedPod): MemberSession | null =>
   o.sessions.findLast((session) => session.podUid === pod.uid && suits(o, session)) ?? null;
 
+/** The nominee's alone: the others can wait until it leads. */
+export const openingFor = (nominee: ObservedPod): Preparation => ({ do: 'openSessions', pods: [refOf(nominee)] });
+
+/** Besides the holder's: for the next leader, and for the one after it. More would be renewed for nothing (ADR 0022). */
+const SPARES = 2;
+
 /**
- * Opens what `first` lacks, which need not be a candidate (a recorded holder within minReadySeconds, say), and what the
- * candidates lack.
+ * For whom a session is to be opened ahead of the next handover: always for the best candidate, and for others while there are fewer spares
+ * than there may be. One whose pod is not ready just now counts, so that a pod that flaps opens nothing.
  */
-export const openingFor = (o: Observation, first: ObservedPod): Preparation => ({
-  do: 'openSessions',
-  pods: [refOf(first), ...unsuited(o).filter(({ uid }) => uid !== first.pod.uid)],
-});
+export function unsuited(o: Observation): readonly PodRef[] {
+  const candidates = rankedCandidates(o);
+  const others = candidates.filter(({ pod }) => pod.uid !== holderUid(o));
+  const without = others.filter((candidate) => suitableSession(o, candidate) === null);
+  const missing = SPARES - spares(o, candidates).length;
+  return without.slice(0, Math.max(missing, without[0] === others[0] ? 1 : 0)).map(refOf);
+}
 
-/** Candidates for whom a session must be opened; everyone at once, so that the next handover waits for none. */
-export const unsuited = (o: Observation): readonly PodRef[] =>
-  rankedCandidates(o)
-    .filter((candidate) => suitableSession(o, candidate) === null)
-    .map(refOf);
+const holderUid = (o: Observation): PodUid | null => holderAmong(o.sessions, o.lock)?.podUid ?? null;
+
+/** Who has a suitable session without the lock, and may lead: the best first, then those that cannot just now. */
+function spares(o: Observation, candidates: readonly ObservedPod[]): readonly ObservedPod[] {
+  const now = new Set(candidates);
+  const later = membersOf(o).filter((each) => !now.has(each) && !neverAgain(each.pod) && !excluded(each.pod));
+  const holder = holderUid(o);
+  return [...candidates, ...later].filter((each) => each.pod.uid !== holder && suitableSession(o, each) !== null);
+}
 
 /**
- * Sessions that no one needs any more: their pod is not known here any more, or a newer one of the same pod suits and
- * this one does not hold the lock.
+ * Sessions that are renewed for nothing: all but that which holds the lock, the holder's next one while the spec's timing is being changed, and
+ * the best spares; while nobody holds the lock, one more. Where there is room, a pod's session stays until the pod is gone.
  */
 export function leftOver(o: Observation): readonly SessionId[] {
-  const needed = new Set(o.pods.flatMap((observed) => suitableSession(o, observed)?.id ?? []));
-  const replaced = ({ podUid }: MemberSession) =>
-    o.sessions.some((other) => other.podUid === podUid && needed.has(other.id));
-  const gone = ({ podUid }: MemberSession) => !o.pods.some(({ pod }) => pod.uid === podUid);
-  return o.sessions
-    .filter(
-      (session) => session.id !== o.lock?.session && !needed.has(session.id) && (gone(session) || replaced(session)),
-    )
-    .map(({ id }) => id);
+  if (o.lock === null) return [];
+  const holder = o.pods.find(({ pod }) => pod.uid === holderUid(o));
+  const best = spares(o, rankedCandidates(o));
+  const known = new Set(holder === undefined ? best : [holder, ...best]);
+  const others = o.pods.filter((each) => !known.has(each) && suitableSession(o, each) !== null);
+  const room = holder === undefined ? SPARES + 1 : SPARES;
+  const stay = [...best, ...others].slice(0, room);
+  const needed = new Set(
+    [...stay, ...(holder === undefined ? [] : [holder])].map((each) => suitableSession(o, each)?.id),
+  );
+  return o.sessions.filter(({ id }) => id !== o.lock?.session && !needed.has(id)).map(({ id }) => id);
 }

@@ -131,7 +131,7 @@ describe('a record that cannot be believed', () => {
   });
 
   it('gets sessions opened first', () => {
-    expect(steps(plan(fresh({ lock: aLock(), sessions: [] })))).toEqual(['openSessions a,b,c']);
+    expect(steps(plan(fresh({ lock: aLock(), sessions: [] })))).toEqual(['openSessions a']);
   });
 
   it('is written anew under the version of the lock that was read', () => {

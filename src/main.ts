@@ -90,7 +90,7 @@ function untilToldToStop(log: Log): AbortSignal {
 async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal): Promise<void> {
   const metrics = createMetrics();
   const random = createRandom();
-  const connection = connectKubernetes({
+  const connection = await connectKubernetes({
     clock,
     random,
     log,

@@ -42,7 +42,7 @@ afterAll(() => made.disposeAsync());
 async function openApiServer(namespace: string): Promise<ContractApiServer> {
   const clock = createClock();
   process.env['KUBECONFIG'] = h.cluster.kubeconfigPath;
-  const credentials = createCredentials({ open: openKubeConfig, clock, log: noLog });
+  const credentials = createCredentials({ open: async () => openKubeConfig(), clock, log: noLog });
   const transport = createTransport({ credentials, pools: createPools(5000), clock });
   made.defer(() => transport.close());
   return {

@@ -8,9 +8,10 @@ import { createListWatch } from '../reflector/watch-transport.ts';
 import { createWatches } from '../watches.ts';
 import type { AccessReader } from './access.ts';
 import { createCredentials } from './credentials.ts';
-import { openKubeConfig } from './kubeconfig.ts';
+import { kubeconfigFiles } from './kubeconfig-files.ts';
 import { createKubernetes } from './kubernetes.ts';
 import { createPools } from './pools.ts';
+import { openServiceAccount } from './service-account.ts';
 import { createTransport, type RequestReport, type Transport } from './transport.ts';
 
 export type ConnectOptions = {
@@ -27,7 +28,7 @@ export type ConnectOptions = {
   /** After each list of a watch that was not the first. */
   readonly onRelist?: (kind: string) => void;
   /** By default KUBECONFIG, ~/.kube/config or the pod's service account, in this order. */
-  readonly openAccess?: () => AccessReader;
+  readonly openAccess?: () => Promise<AccessReader>;
 };
 
 export type ConnectedKubernetes = {
@@ -41,8 +42,8 @@ export type ConnectedKubernetes = {
 /** An address that does not answer is given up after this time, however long the request may take. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
-/** Throws KubernetesError `refused` when there is no usable configuration of how to reach the API server. */
-export function connectKubernetes(options: ConnectOptions): ConnectedKubernetes {
+/** Rejects with KubernetesError `refused` when there is no usable configuration of how to reach the API server. */
+export async function connectKubernetes(options: ConnectOptions): Promise<ConnectedKubernetes> {
   const {
     clock,
     random,
@@ -52,9 +53,9 @@ export function connectKubernetes(options: ConnectOptions): ConnectedKubernetes 
     requestTimeoutMs,
     onRequest,
     onRelist,
-    openAccess = openKubeConfig,
+    openAccess = openDefault,
   } = options;
-  openAccess();
+  await openAccess();
   const transport: Transport = createTransport({
     credentials: createCredentials({ open: openAccess, clock, log }),
     pools: createPools(CONNECT_TIMEOUT_MS),
@@ -75,4 +76,10 @@ export function connectKubernetes(options: ConnectOptions): ConnectedKubernetes 
     }),
     close: () => transport.close(),
   };
+}
+
+/** What reads kubeconfigs is loaded only where there is one, or where it knows best what is missing. */
+async function openDefault(): Promise<AccessReader> {
+  const ofPod = kubeconfigFiles().length === 0 ? openServiceAccount() : null;
+  return ofPod ?? (await import('./kubeconfig.ts')).openKubeConfig();
 }

@@ -24,7 +24,7 @@ export type Credentials = {
 
 export type CredentialOptions = {
   /** Opens the configuration from scratch: again after each 401, since the kubeconfig itself may have been replaced. */
-  readonly open: () => AccessReader;
+  readonly open: () => Promise<AccessReader>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -40,7 +40,7 @@ export function createCredentials({ open, clock, log }: CredentialOptions): Cred
 
   async function read(): Promise<Access> {
     try {
-      reader ??= open();
+      reader ??= await open();
       const access = await within(clock, READ_TIMEOUT_MS, reader());
       known = { access, readMs: clock.nowMs() };
       return access;

@@ -1,17 +1,18 @@
 /**
- * The only file that knows `@kubernetes/client-node`: it finds the kubeconfig (KUBECONFIG, ~/.kube/config, the pod's
- * service account), and reads certificates, tokens and exec plugins. What the library lacks is added here: the field
- * `tokenFile`, plain http, a context without a user, and words for a missing configuration.
+ * The only file that knows `@kubernetes/client-node`: it finds the kubeconfig (KUBECONFIG, ~/.kube/config), and reads certificates, tokens and
+ * exec plugins. What the library lacks is added here: the field `tokenFile`, plain http, a context without a user, and words for a
+ * missing configuration.
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
-import { delimiter, dirname, join, resolve } from 'node:path';
-import { type Cluster, findHomeDir, KubeConfig, type User } from '@kubernetes/client-node';
+import { dirname, resolve } from 'node:path';
+import { type Cluster, KubeConfig, type User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { asObject, field, listField, textField } from '../../api/raw.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { Access, AccessReader } from './access.ts';
+import { kubeconfigFiles } from './kubeconfig-files.ts';
 
 /**
  * Opens the configuration anew; the reader that is returned keeps what an exec plugin answered until it expires.
@@ -102,24 +103,6 @@ function tokenFileIn(file: string, userName: string): string | null {
   const user = asObject(field(entries.find((entry) => textField(entry, 'name') === userName) ?? {}, 'user'));
   const path = user === null ? '' : textField(user, 'tokenFile');
   return path === '' ? null : path;
-}
-
-/** The files that the library reads, in its order. */
-function kubeconfigFiles(): readonly string[] {
-  const named = (process.env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
-  if (named.length > 0) return named;
-  const home = findHomeDir();
-  const usual = home === null ? null : join(home, '.kube', 'config');
-  return usual !== null && isReadable(usual) ? [usual] : [];
-}
-
-function isReadable(file: string): boolean {
-  try {
-    readFileSync(file);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -31,7 +31,7 @@ export type TestClient = AsyncDisposable & {
 export function createClient(access: Access, clock = createClock()): TestClient {
   const reports: RequestReport[] = [];
   let opened = 0;
-  const open = () => {
+  const open = async () => {
     opened += 1;
     return async () => client.access;
   };

@@ -18,7 +18,7 @@ function setUp() {
   const clock = createFakeClock();
   const readings: PromiseWithResolvers<Access>[] = [];
   let opened = 0;
-  const open = (): AccessReader => {
+  const open = async (): Promise<AccessReader> => {
     opened += 1;
     return () => {
       const reading = Promise.withResolvers<Access>();

@@ -11,15 +11,25 @@ export type Next =
   | { readonly kind: 'done' }
   /** Look again after this long, unless something happens before. */
   | { readonly kind: 'after'; readonly delayMs: number }
+  /** Something is left that can wait for other keys: look again once none waits, or after this long (null: there is no such moment). */
+  | { readonly kind: 'whenQuiet'; readonly delayMs: number | null }
   /** Something failed that may succeed later: exponential backoff. */
   | { readonly kind: 'retry' };
+
+/** What a pass knows of its place in the queue. */
+export type Turn = {
+  /** When the oldest unserved `add` happened. */
+  readonly sinceMs: MonotonicMs;
+  /** Whether other keys wait, and what can wait is to be left to a later pass. False in the pass that was asked for by `whenQuiet`. */
+  readonly othersWait: () => boolean;
+};
 
 export type Queue = {
   /** Work on `key` as soon as a worker is free. */
   add(key: string): void;
   /** Work on `key` after `delayMs`; of several moments the earliest counts. */
   addAfter(key: string, delayMs: number): void;
-  /** Keys waiting for a worker now (not those waiting for their time). */
+  /** Keys waiting for a worker now, or until no other key does (not those waiting for their time). */
   depth(): number;
   /** The pass over `key` gets on: something that it asked for was done. */
   progress(key: string): void;
@@ -33,6 +43,9 @@ export type Queue = {
 
 type Pending = { readonly sinceMs: MonotonicMs };
 
+/** Of so many passes one goes to a key that waits for quiet, however many others wait: else it might wait for ever. */
+const QUIET_SHARE = 8;
+
 /** 50 ms, 100 ms, ... 5 s, each up to a quarter shorter: after whatever of ours failed and may succeed later. */
 export const RETRY_BACKOFF: Backoff = { firstMs: 50, lastMs: 5000, jitter: 1 / 4 };
 
@@ -40,19 +53,22 @@ export const RETRY_BACKOFF: Backoff = { firstMs: 50, lastMs: 5000, jitter: 1 / 4
 const TURN_MS = 10;
 
 /**
- * Starts `workers` concurrent workers at once. `handle` gets the key and when the oldest unserved `add` happened; it
- * must not throw (a throw counts as `retry` and is given to `onError`).
+ * Starts `workers` concurrent workers at once, of which at most half work on keys that waited for quiet. `handle` must not throw (a throw counts
+ * as `retry` and is given to `onError`).
  */
 export function startQueue(options: {
   readonly clock: Clock;
   readonly random: Random;
   readonly workers: number;
-  readonly handle: (key: string, sinceMs: MonotonicMs) => Promise<Next>;
+  readonly handle: (key: string, turn: Turn) => Promise<Next>;
   readonly onError: (key: string, error: unknown) => void;
 }): Queue {
   const { clock, random } = options;
   const waiting = new Map<string, Pending>();
   const again = new Map<string, Pending>();
+  /** Keys that wait until no other does. */
+  const quieter = new Map<string, Pending>();
+  const workingQuietly = new Set<string>();
   const working = new Map<string, number>();
   const timers = new Map<string, { atMs: MonotonicMs; cancel: () => void }>();
   const failures = new Map<string, number>();
@@ -60,11 +76,13 @@ export function startQueue(options: {
   let stopped: (() => void) | null = null;
   let turnMs = clock.nowMs();
   let breaking = false;
+  let passesSinceQuiet = 0;
 
   function add(key: string): void {
     if (stopped !== null) return;
     cancelTimer(key);
     if (working.size === 0 && waiting.size === 0) turnMs = clock.nowMs();
+    quieter.delete(key);
     const target = working.has(key) ? again : waiting;
     if (!target.has(key)) target.set(key, { sinceMs: clock.nowMs() });
     dispatch();
@@ -85,13 +103,31 @@ export function startQueue(options: {
   }
 
   function dispatch(): void {
-    for (const [key, pending] of waiting) {
-      if (working.size >= options.workers || stopped !== null || breaking) return;
+    while (working.size < options.workers && stopped === null && !breaking) {
+      const next = nextKey();
+      if (next === null) return;
       if (clock.nowMs() - turnMs >= TURN_MS) return takeBreak();
-      waiting.delete(key);
-      working.set(key, clock.nowMs());
-      void work(key, pending);
+      begin(next);
     }
+  }
+
+  /** The first that waits, and now and then one that waits for quiet. */
+  function nextKey(): { readonly key: string; readonly from: Map<string, Pending> } | null {
+    const [urgent] = waiting.keys();
+    const [quiet] = workingQuietly.size < options.workers / 2 ? quieter.keys() : [];
+    if (quiet !== undefined && (urgent === undefined || passesSinceQuiet >= QUIET_SHARE))
+      return { key: quiet, from: quieter };
+    return urgent === undefined ? null : { key: urgent, from: waiting };
+  }
+
+  function begin({ key, from }: { readonly key: string; readonly from: Map<string, Pending> }): void {
+    const pending = from.get(key) ?? { sinceMs: clock.nowMs() };
+    const quiet = from === quieter;
+    from.delete(key);
+    passesSinceQuiet = quiet ? 0 : passesSinceQuiet + 1;
+    working.set(key, clock.nowMs());
+    if (quiet) workingQuietly.add(key);
+    void work(key, { sinceMs: pending.sinceMs, othersWait: () => !quiet && waiting.size > 0 });
   }
 
   function takeBreak(): void {
@@ -103,12 +139,13 @@ export function startQueue(options: {
     });
   }
 
-  async function work(key: string, pending: Pending): Promise<void> {
-    const next = await options.handle(key, pending.sinceMs).catch((error: unknown): Next => {
+  async function work(key: string, turn: Turn): Promise<void> {
+    const next = await options.handle(key, turn).catch((error: unknown): Next => {
       options.onError(key, error);
       return { kind: 'retry' };
     });
     working.delete(key);
+    workingQuietly.delete(key);
     scheduleNext(key, next);
     if (stopped !== null && working.size === 0) stopped();
     for (const listener of listeners) listener();
@@ -135,13 +172,20 @@ export function startQueue(options: {
     else failures.set(key, failed);
     if (repeat !== undefined && stopped === null) waiting.set(key, repeat);
     else if (next.kind === 'after') addAfter(key, next.delayMs);
+    else if (next.kind === 'whenQuiet') addWhenQuiet(key, next.delayMs);
     else if (next.kind === 'retry') addAfter(key, backoffMs(failed, RETRY_BACKOFF, random.next()));
+  }
+
+  function addWhenQuiet(key: string, delayMs: number | null): void {
+    if (stopped !== null) return;
+    if (delayMs !== null) addAfter(key, delayMs);
+    if (!waiting.has(key)) quieter.set(key, { sinceMs: clock.nowMs() });
   }
 
   return {
     add,
     addAfter,
-    depth: () => waiting.size,
+    depth: () => waiting.size + quieter.size,
     progress: (key) => {
       if (working.has(key)) working.set(key, clock.nowMs());
     },
@@ -152,6 +196,7 @@ export function startQueue(options: {
         stopped = resolve;
         for (const key of timers.keys()) cancelTimer(key);
         waiting.clear();
+        quieter.clear();
         if (working.size === 0) resolve();
       }),
   };

@@ -1,5 +1,4 @@
 /** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
-import type { MonotonicMs } from '../../api/clocks.ts';
 import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
 import { actionsOf, type Plan } from '../../election/actions.ts';
@@ -20,14 +19,14 @@ import type { Announcer } from '../report/announce.ts';
 import { claimsLead, stateOf } from '../report/group-state.ts';
 import type { StatusWriter } from '../report/status-writer.ts';
 import { createEndings } from './endings.ts';
-import type { Next } from './queue.ts';
+import type { Next, Turn } from './queue.ts';
 
 /** Every plan that learns or changes something is followed by another; more than this in one pass is a loop. */
 const PLANS_PER_PASS = 16;
 
 export type Reconciler = {
-  /** One pass. `sinceMs`: when the oldest event it serves arrived. Throws only when aborted or on a defect. */
-  reconcile(key: string, sinceMs: MonotonicMs): Promise<Next>;
+  /** One pass. Throws only when aborted or on a defect. */
+  reconcile(key: string, turn: Turn): Promise<Next>;
   /** What an answer of the gate rests on now; noted as asked for, so that the lock is verified. null: no valid group. */
   asked(key: string): GateView | null;
   /** As `asked`, but nothing is noted. */
@@ -70,21 +69,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const warnings = new Map<string, string>();
   const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
 
-  async function reconcile(key: string, sinceMs: MonotonicMs): Promise<Next> {
+  async function reconcile(key: string, turn: Turn): Promise<Next> {
     if (!options.synced()) return { kind: 'done' };
     options.began(key);
-    const next = await measured(options, () => pass(key, sinceMs));
+    const next = await measured(options, () => pass(key, turn));
     options.ended(key);
     return next;
   }
 
-  async function pass(key: string, sinceMs: MonotonicMs): Promise<Next> {
+  async function pass(key: string, turn: Turn): Promise<Next> {
     const parsed = store.group(key);
     if (parsed === null) return drop(key);
     if (parsed.kind === 'invalid') return await refuse(key, parsed.group);
     const memory = memoryOf(key, parsed.group);
     try {
-      return await reconcileGroup(key, parsed.group, memory, sinceMs);
+      return await reconcileGroup(key, parsed.group, memory, turn);
     } finally {
       memory.learn({ kind: 'passEnded' });
     }
@@ -145,7 +144,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
-  async function reconcileGroup(key: string, group: LeaderGroup, memory: Memory, sinceMs: MonotonicMs): Promise<Next> {
+  async function reconcileGroup(key: string, group: LeaderGroup, memory: Memory, turn: Turn): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
       if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
       const sight = observe.sight(group, memory.now);
@@ -153,9 +152,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const { observation: o, observed } = observe.all(sight, memory.now);
       memory.learn(observed);
       const planned = plan(o);
-      if (planned.kind === 'idle') return await finishPass(key, o, planned, memory);
+      if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       const { step, run } = await carryOut(o, planned, memory);
-      announcer.executed(o, planned, memory, { facts: run.facts, sinceMs });
+      announcer.executed(o, planned, memory, { facts: run.facts, sinceMs: turn.sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
       if (step.kind === 'failed') return await onActionFailed(o, planned, memory, step.reason);
       if (finalizerRemoved(planned, step)) {
@@ -182,11 +181,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** Nothing to do: the state is as it should be, or must be waited for. */
-  async function finishPass(key: string, o: Observation, planned: Plan, memory: Memory): Promise<Next> {
+  async function finishPass(o: Observation, planned: Plan, memory: Memory, { othersWait }: Turn): Promise<Next> {
+    const key = groupKey(o.group);
     memory.learn({ kind: 'settled' });
     if (planned.verdict !== null) warnings.delete(key);
     noteState(key, planned, o);
-    const statusMs = await report(o, planned, memory);
+    const statusMs = await report(o, planned, memory, othersWait);
+    if (statusMs === 'putOff') return { kind: 'whenQuiet', delayMs: planned.againMs };
     const againMs = soonest([planned.againMs, statusMs]);
     return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
   }
@@ -204,13 +205,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
     noteState(key, { verdict }, o);
-    if (o.group.deleting || !o.consulUnreachable) await report(o, { ...planned, verdict }, memory);
+    if (o.group.deleting || !o.consulUnreachable) await report(o, { ...planned, verdict }, memory, () => false);
     return { kind: 'retry' };
   }
 
-  async function report(o: Observation, planned: Plan, memory: Memory): Promise<number | null> {
+  async function report(
+    o: Observation,
+    planned: Plan,
+    memory: Memory,
+    othersWait: () => boolean,
+  ): Promise<number | null | 'putOff'> {
     announcer.passEnded(o, planned, memory);
-    return await writeStatus(o, planned, memory, signal);
+    return await writeStatus(o, planned, memory, { othersWait, signal });
   }
 
   /** Once per problem, not per attempt. */

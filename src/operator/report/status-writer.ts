@@ -31,8 +31,16 @@ export async function writeInvalidStatus(
   return outcome.kind !== 'unknown';
 }
 
-/** Returns milliseconds after which the status should be tried again; null when it is as it should be. */
-export type StatusWriter = (o: Observation, plan: Plan, memory: Memory, signal: AbortSignal) => Promise<number | null>;
+/**
+ * Returns milliseconds after which the status should be tried again; null when it is as it should be; `putOff` where it is to be written once no
+ * other group waits: a status that is late harms nobody, a leader that is late does.
+ */
+export type StatusWriter = (
+  o: Observation,
+  plan: Plan,
+  memory: Memory,
+  how: { readonly othersWait: () => boolean; readonly signal: AbortSignal },
+) => Promise<number | null | 'putOff'>;
 
 export type StatusWriterOptions = {
   readonly clock: Clock;
@@ -41,15 +49,15 @@ export type StatusWriterOptions = {
 };
 
 export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions): StatusWriter {
-  return async (o, plan, memory, signal) => {
+  return async (o, plan, memory, { othersWait, signal }) => {
     const { transitions, statusWritesMs } = memory.now;
     if ((plan.verdict === null && transitions.length === 0) || overruled(o, plan, memory.now)) return null;
     const status = buildStatus(o, plan.verdict, transitions, timeText(clock));
     if (isDeepStrictEqual(status, o.group.status)) return null;
     const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
-    return waitMs > 0
-      ? waitMs
-      : await send(o, memory, { status, outage: plan.verdict?.ready.reason === OUTAGE }, signal);
+    if (waitMs > 0) return waitMs;
+    if (othersWait()) return 'putOff';
+    return await send(o, memory, { status, outage: plan.verdict?.ready.reason === OUTAGE }, signal);
   };
 
   async function send(

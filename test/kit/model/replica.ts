@@ -190,7 +190,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
 
   async function reconcile(key: string): Promise<void> {
     try {
-      next = await reconciler.reconcile(key, clock.nowMs());
+      next = await reconciler.reconcile(key, { sinceMs: clock.nowMs(), othersWait: () => false });
     } catch (error) {
       if (!dying.signal.aborted) failure = error;
     } finally {

@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../../../../src/common/backoff.ts';
-import { type Next, RETRY_BACKOFF, startQueue } from '../../../../src/operator/reconcile/queue.ts';
+import { type Next, RETRY_BACKOFF, startQueue, type Turn } from '../../../../src/operator/reconcile/queue.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
 
 /** A queue whose passes end when a test ends them. */
 function aQueue(workers = 2) {
   const clock = createFakeClock(0);
-  const begun: { key: string; sinceMs: number; atMs: number; end: (next: Next) => Promise<void> }[] = [];
+  const begun: (Turn & { key: string; atMs: number; end: (next: Next) => Promise<void> })[] = [];
   const errors: unknown[] = [];
   const atOnce = new Map<string, number>();
   const queue = startQueue({
     clock,
     random: createFakeRandom('queue', 0),
     workers,
-    handle: (key, sinceMs) => {
+    handle: (key, turn) => {
       atOnce.set(key, (atOnce.get(key) ?? 0) + 1);
       expect(atOnce.get(key), `passes over ${key} at once`).toBe(1);
       const { promise, resolve } = Promise.withResolvers<Next>();
@@ -22,7 +22,7 @@ function aQueue(workers = 2) {
         resolve(next);
         await settle();
       };
-      begun.push({ key, sinceMs, atMs: clock.nowMs(), end });
+      begun.push({ ...turn, key, atMs: clock.nowMs(), end });
       return promise;
     },
     onError: (_key, error) => errors.push(error),
@@ -162,6 +162,57 @@ describe('the queue', () => {
     expect(queue.busySinceMs()).toBe(0);
     await pass(0).end(DONE);
     expect(queue.busySinceMs()).toBe(5);
+  });
+});
+
+describe('what can wait', () => {
+  const LATER: Next = { kind: 'whenQuiet', delayMs: null };
+
+  it('is worked on once no other key waits, and is not told to wait again', async () => {
+    const { queue, pass, keys } = aQueue(1);
+    for (const key of ['a', 'b', 'c']) queue.add(key);
+    expect(pass(0).othersWait()).toBe(true);
+    await pass(0).end(LATER);
+    await pass(1).end(DONE);
+    expect(pass(2).othersWait()).toBe(false);
+    await pass(2).end(DONE);
+    queue.add('d');
+    expect(keys()).toEqual(['a', 'b', 'c', 'a']);
+    expect(pass(3).othersWait()).toBe(false);
+  });
+
+  it('gets a pass now and then while others never cease to wait', async () => {
+    const { queue, pass, keys } = aQueue(1);
+    queue.add('late');
+    queue.add('0');
+    await pass(0).end(LATER);
+    for (let at = 1; keys().filter((key) => key === 'late').length < 2; at += 1) {
+      queue.add(String(at));
+      await pass(at).end(DONE);
+      expect(at).toBeLessThan(20);
+    }
+  });
+
+  it('leaves half of the workers to what cannot wait', async () => {
+    const { queue, pass, keys } = aQueue(4);
+    for (const key of ['a', 'b', 'c', 'd', 'e']) queue.add(key);
+    for (let at = 0; at < 4; at += 1) await pass(at).end(LATER);
+    await pass(4).end(DONE);
+    expect(keys().slice(5)).toEqual(['a', 'b']);
+    queue.add('urgent');
+    expect(keys().slice(5)).toEqual(['a', 'b', 'urgent']);
+  });
+
+  it('is over when an event comes before, and looked at again at its moment', async () => {
+    const { clock, queue, pass, keys } = aQueue(1);
+    queue.add('a');
+    queue.add('b');
+    await pass(0).end({ kind: 'whenQuiet', delayMs: 100 });
+    queue.add('a');
+    await pass(1).end(DONE);
+    await pass(2).end(DONE);
+    await clock.advance(1000);
+    expect(keys()).toEqual(['a', 'b', 'a']);
   });
 });
 

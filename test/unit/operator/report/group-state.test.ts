@@ -56,7 +56,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
   });
   return async (world: Partial<Observation>) => {
     seen = world;
-    await reconciler.reconcile(KEY, 0);
+    await reconciler.reconcile(KEY, { sinceMs: 0, othersWait: () => false });
     return reconciler.states().get(KEY) ?? 'not counted';
   };
 }

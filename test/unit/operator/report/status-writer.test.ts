@@ -43,9 +43,9 @@ function aWriter(outcome: Outcome = DONE, newest: ParsedLeaderGroup | null = nul
     log,
     memory,
     /** Milliseconds until it is to be tried again. */
-    writes: (world: World, planned?: Plan) => {
+    writes: (world: World, planned?: Plan, othersWait = false) => {
       const o = anObservation(world);
-      return write(o, planned ?? plan(o), memory, signal);
+      return write(o, planned ?? plan(o), memory, { othersWait: () => othersWait, signal });
     },
     refuses: (group = INVALID) => writeInvalidStatus({ clock, kubernetes, log }, group, signal),
     /** The group, with the status that fits this world already. */
@@ -95,6 +95,13 @@ describe('the status of a group', () => {
   it('of a group that is gone is nobody’s business', async () => {
     const { log, writes } = aWriter({ kind: 'gone' });
     expect([await writes({}), log.lines]).toEqual([null, []]);
+  });
+
+  it('is put off while other groups wait, if there is anything to write', async () => {
+    const { written, writes, settled } = aWriter();
+    expect([await writes({}, undefined, true), written.length]).toEqual(['putOff', 0]);
+    expect(await writes({ group: settled({}) }, undefined, true)).toBeNull();
+    expect([await writes({}), written.length]).toEqual([null, 1]);
   });
 
   it('is tried again at once after a conflict, from the newest object, be it known or not', async () => {

@@ -142,6 +142,8 @@ export type Idle = Premises & { readonly kind: 'idle' };
 /** Labels come off, something is read or prepared; no lock moves, and nobody is promoted. */
 export type Look = Premises & {
   readonly kind: 'look';
+  /** It only makes the next handover shorter: other groups go first. */
+  readonly canWait: boolean;
   readonly fence: readonly Fence[];
   readonly after: readonly Preparation[];
 };

@@ -61,7 +61,7 @@ function causeOf(o: Observation, lock: LockView, nominee: ObservedPod): Transiti
 export function waitForCandidate(o: Observation): Idle | Look {
   const left = leftOver(o);
   if (left.length > 0)
-    return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
+    return look([{ do: 'destroySessions', sessions: left }], 'giving up sessions that are no longer needed');
   return idle(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)));
 }
 

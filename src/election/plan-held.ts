@@ -8,7 +8,7 @@ import { recordedToken } from './observed-tokens.ts';
 import type { HeldLock } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
 import { waitForCandidate } from './plan-free.ts';
-import { electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
+import { ahead, electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
@@ -76,13 +76,13 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
   if (!suits(o, session)) return changeSession(held, holder);
   const missing = unsuited(o);
   if (missing.length > 0)
-    return look([{ do: 'openSessions', pods: missing }], 'opening sessions for whoever may lead next');
+    return ahead([{ do: 'openSessions', pods: missing }], 'opening sessions for whoever may lead next', graceMs);
   const unread = unreadOwners(o);
   if (unread.length > 0)
-    return look([{ do: 'readOwners', owners: unread }], 'reading controllers ahead of the next handover');
+    return ahead([{ do: 'readOwners', owners: unread }], 'reading controllers ahead of the next handover', graceMs);
   const left = leftOver(o);
   if (left.length > 0)
-    return look([{ do: 'destroySessions', sessions: left }], 'destroying sessions that are no longer needed');
+    return ahead([{ do: 'destroySessions', sessions: left }], 'giving up sessions that are no longer needed', graceMs);
   if (!labelled(o.group, holder)) {
     if (onHold(o, holder)) return idle(notReady('LabelContested', sentences([contestMessage(o)])), graceMs);
     const wait = waitForCandidate(o);

@@ -20,9 +20,17 @@ export const idle = (verdict: Verdict, againMs: number | null = null): Idle => (
 /** Reads or preparations after which the group is looked at again at once. */
 export const look = (after: readonly Preparation[], reason: string): Look => ({
   kind: 'look',
+  canWait: false,
   fence: [],
   after,
   ...quietly(reason),
+});
+
+/** What makes the next handover shorter. `againMs`: as of Premises, for while it waits. */
+export const ahead = (after: readonly Preparation[], reason: string, againMs: number | null): Look => ({
+  ...look(after, reason),
+  canWait: true,
+  againMs,
 });
 
 /** `first`, if it is anything, before what the plan does; whatever the plan says of the group stays said. */
@@ -30,7 +38,7 @@ export function withFirst(first: readonly Fence[], plan: Idle | Look): Idle | Lo
   if (first.length === 0) return plan;
   const after = plan.kind === 'idle' ? [] : plan.after;
   const fence = plan.kind === 'idle' ? first : [...first, ...plan.fence];
-  return { ...plan, kind: 'look', fence, after };
+  return { ...plan, kind: 'look', canWait: false, fence, after };
 }
 
 export function transition(premises: Premises, moves: Moves): Transition {

@@ -153,6 +153,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       memory.learn(observed);
       const planned = plan(o);
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
+      if (planned.kind === 'look' && planned.canWait && turn.othersWait())
+        return { kind: 'whenQuiet', delayMs: planned.againMs };
       const { step, run } = await carryOut(o, planned, memory);
       announcer.executed(o, planned, memory, { facts: run.facts, sinceMs: turn.sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };

@@ -307,3 +307,29 @@ describe('a lock whose session and record disagree', () => {
 function withAnnotation(pod: ObservedPod, key: string, value: string): ObservedPod {
   return { ...pod, pod: { ...pod.pod, annotations: { ...pod.pod.annotations, [key]: value } } };
 }
+
+describe('what only makes the next handover shorter', () => {
+  const canWait = (overrides: Parameters<typeof anObservation>[0]): unknown => {
+    const planned = plan(anObservation(overrides));
+    return planned.kind === 'look' && planned.canWait;
+  };
+
+  it('can wait for other groups: sessions opened ahead, and given up', () => {
+    expect(canWait({ sessions: [aSession('a')] })).toBe(true);
+    expect(canWait({ sessions: ['a', 'b', 'c', 'gone'].map((name) => aSession(name)) })).toBe(true);
+  });
+
+  it('is looked at again when the time of a leader that is not ready is over', () => {
+    const pods = [leader({ ready: false }, { notReadyForMs: 1000 }), b];
+    const planned = plan(
+      anObservation({ group: aGroup({ spec: { failoverDelayMs: 5000 } }), pods, sessions: [aSession('a')] }),
+    );
+    expect([steps(planned), planned.againMs]).toEqual([['openSessions b'], 4000]);
+  });
+
+  it('is not the session of a nominee, nor of a leader whose timing was edited', () => {
+    const pods = [leader({ ready: false }), b];
+    expect(canWait({ pods, sessions: [aSession('a')] })).toBe(false);
+    expect(canWait({ group: aGroup({ spec: { sessionTtlMs: 60_000 } }) })).toBe(false);
+  });
+});

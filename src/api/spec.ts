@@ -88,13 +88,14 @@ export const spec = object(
     sessionTTLSeconds: seconds({
       min: 10,
       max: DAY,
-      default: 30,
+      default: 60,
       description:
-        "The TTL of each member's Consul session in seconds, from 10 (Consul's minimum) to 86400, 30 by default. The operator renews each " +
+        "The TTL of each member's Consul session in seconds, from 10 (Consul's minimum) to 86400, 60 by default. The operator renews each " +
         'session every third of the TTL. This is not the failover time: while the operator runs, it replaces a leader that fails at once. ' +
         'The TTL limits how long leadership survives without any operator or without Consul; after that Consul frees the lock, which may ' +
         'take up to twice the TTL. With onConsulLoss Demote it is also how long Consul may be unreachable before the leader loses its ' +
-        'label. After a change the leader stays, with a new session and a higher token.',
+        'label, and with a lockKey how long others wait for a lock whose operator is gone: choose 20 there, say. A longer TTL costs less: each ' +
+        'session is renewed less often. After a change the leader stays, with a new session and a higher token.',
     }),
     lockDelaySeconds: seconds({
       min: 0,

@@ -68,7 +68,7 @@ describe('the CRD', () => {
     }
     const ttl = (await kubectl.must(['explain', 'lg.spec.sessionTTLSeconds'])).replaceAll(/\s+/g, ' ');
     expect(ttl).toContain('in seconds, from 10');
-    expect(ttl).toContain('30 by default');
+    expect(ttl).toContain('60 by default');
     expect(ttl).toContain('not the failover time');
     const loss = await kubectl.must(['explain', 'lg.spec.onConsulLoss']);
     expect(loss).toMatch(/ENUM:\s+Hold\s+Demote/);
@@ -112,7 +112,7 @@ describe('a good group', () => {
     expect(spec).not.toHaveProperty('onConsulLoss');
     expect(spec).toMatchObject({
       selector,
-      sessionTTLSeconds: 30,
+      sessionTTLSeconds: 60,
       lockDelaySeconds: 0,
       label: { key: 'leadergroup.dev/role', leader: 'leader' },
       minReadySeconds: 0,

@@ -22,7 +22,7 @@ describe('a good group', () => {
   it('gets the defaults for all that it does not say', () => {
     expect(parseGood({ selector }).spec).toMatchObject({
       selector: { matchLabels: { app: 'notifier' }, matchExpressions: [] },
-      sessionTtlMs: 30_000,
+      sessionTtlMs: 60_000,
       lockDelayMs: 0,
       lockKey: null,
       label: { key: 'leadergroup.dev/role', leader: 'leader', follower: null },

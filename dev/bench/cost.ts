@@ -1,18 +1,28 @@
 /** What a process has cost since it began, and what the operator says of itself. */
 import { readFile } from 'node:fs/promises';
 
-export type Cost = { readonly cpuMs: number; readonly megabytes: number };
+export type Cost = {
+  readonly cpuMs: number;
+  readonly megabytes: number;
+  /** The most that it ever had. */
+  readonly peakMegabytes: number;
+};
 
 const TICK_MS = 10;
-const PAGE_BYTES = 4096;
 
 /** Of the process and none of its children. */
 export async function costOf(pid: number): Promise<Cost> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // The name, in parentheses, may hold anything. Behind it: utime, stime and rss are the fields 14, 15 and 24 of proc(5).
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]);
+  // The name, in parentheses, may hold anything. Behind it: utime and stime are the fields 14 and 15 of proc(5).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const at = (field: number): number => Number(fields[field - 3]);
-  return { cpuMs: (at(14) + at(15)) * TICK_MS, megabytes: (at(24) * PAGE_BYTES) / 1e6 };
+  return {
+    cpuMs: (at(14) + at(15)) * TICK_MS,
+    megabytes: kilobytes('VmRSS') / 1000,
+    peakMegabytes: kilobytes('VmHWM') / 1000,
+  };
 }
 
 export type Metrics = {

@@ -20,6 +20,9 @@ export type Lengths = {
 };
 
 const BUCKETS = 32;
+/** Of pods for each failover: ours that makes the leader not ready, the fencing patch, the promotion. */
+const PATCHES = 3;
+const ASK_AGAIN_MS = 50;
 
 const row = (what: string, figure: number, unit: string): Row => ({ what, figure, unit });
 
@@ -54,11 +57,11 @@ export async function coldElection(stage: Stage, lengths: Lengths) {
   const operator = await stage.start('a');
   await leads.until(() => leads.count() === count, lengths.limitMs, `${count} leaders`);
   const ms = performance.now() - startedMs;
-  const { megabytes } = await costOf(operator.pid);
+  const { peakMegabytes } = await costOf(operator.pid);
   const rows = [
     row('cold election of all groups, from the start of the process', ms / 1000, 's'),
     row('cold election', (count / ms) * 1000, 'groups/s'),
-    row('operator: memory after it', megabytes, 'MB'),
+    row('operator: most memory until then', peakMegabytes, 'MB'),
   ];
   return { operator, rows };
 }
@@ -81,6 +84,8 @@ export async function atRest({ world, consulPid }: Stage, { restMs }: Lengths, {
     row('at rest: operator', share('operator'), '% of a core'),
     row('at rest: Consul', share('consul'), '% of a core'),
     row('at rest: memory of the operator', after.operator.megabytes, 'MB'),
+    row('at rest: most memory of the operator until then', after.operator.peakMegabytes, 'MB'),
+    row('at rest: sessions', after.metrics.sum('leadergroup_sessions'), ''),
     row('at rest: requests to Consul', perSecond('leadergroup_consul_requests_total'), '/s'),
     row('at rest: requests to the API server', perSecond('leadergroup_kubernetes_requests_total'), '/s'),
     row('at rest: writes to etcd by anybody', after.version - before.version, ''),
@@ -124,7 +129,12 @@ export async function singleFailovers(stage: Stage, { failovers, limitMs }: Leng
   ];
 }
 
-export async function manyLost({ world, leads, population }: Stage, { lostAtOnce, limitMs }: Lengths) {
+/** `perSecond`: patches that the API server took from the same client. */
+export async function manyLost(
+  { world, leads, population }: Stage,
+  { lostAtOnce, limitMs }: Lengths,
+  perSecond: number,
+): Promise<readonly Row[]> {
   const some = population.groups.slice(0, lostAtOnce).map((group) => ({ group, leader: leads.of(group) ?? '' }));
   const ms = await timed(async () => {
     const losing = each(some, ({ group, leader }) => world.setReady(group.namespace, leader, false));
@@ -136,33 +146,77 @@ export async function manyLost({ world, leads, population }: Stage, { lostAtOnce
   return [
     row(`${some.length} leaders lost at once: all led again`, ms / 1000, 's'),
     row('leaders lost at once', (some.length / ms) * 1000, 'groups/s'),
+    row(
+      'leaders lost at once: patches (one of ours, two of the operator)',
+      (PATCHES * some.length * 1e5) / ms / perSecond,
+      '% of what the API server takes',
+    ),
   ];
 }
 
+/** Labels that moved, and for how long at most the event loop stood still, from now until it is asked. */
+function watching({ leads }: Stage) {
+  const before = leads.moves();
+  let lag = 0;
+  return {
+    /** Each scrape begins the maximum anew. */
+    owned: async ({ url }: OperatorProcess): Promise<number> => {
+      const metrics = await metricsOf(url);
+      lag = Math.max(lag, metrics.sum('nodejs_eventloop_lag_max_seconds'));
+      return metrics.sum('leadergroup_buckets_owned');
+    },
+    rows: (what: string): readonly Row[] => [
+      row(`${what}: labels that moved`, leads.moves() - before, ''),
+      row(`${what}: event loop stopped for at most`, lag * 1000, 'ms'),
+    ],
+  };
+}
+
+async function untilOwned(watch: ReturnType<typeof watching>, owner: OperatorProcess, count: number, limitMs: number) {
+  const untilMs = performance.now() + limitMs;
+  while ((await watch.owned(owner)) !== count) {
+    if (performance.now() > untilMs) throw new Error(`the replica does not own ${count} buckets after ${limitMs} ms`);
+    await delay(ASK_AGAIN_MS);
+  }
+}
+
 export async function restart(stage: Stage, { limitMs }: Lengths, operator: OperatorProcess) {
-  const { leads } = stage;
-  const moves = leads.moves();
+  const watch = watching(stage);
   await operator.kill('SIGKILL');
   const startedMs = performance.now();
   const next = await stage.start('a');
   await next.ready(limitMs);
   const readyMs = performance.now() - startedMs;
-  // Each scrape begins the maximum anew.
-  let lag = 0;
-  const owned = async (): Promise<boolean> => {
-    const metrics = await metricsOf(next.url);
-    lag = Math.max(lag, metrics.sum('nodejs_eventloop_lag_max_seconds'));
-    return metrics.sum('leadergroup_buckets_owned') === BUCKETS;
-  };
-  while (!(await owned())) await delay(50);
+  await untilOwned(watch, next, BUCKETS, limitMs);
   const ms = performance.now() - startedMs;
   const rows = [
     row('restart after SIGKILL: ready', readyMs / 1000, 's'),
     row('restart after SIGKILL: every bucket owned', ms / 1000, 's'),
-    row('restart: labels that moved', leads.moves() - moves, ''),
-    row('restart: event loop stopped for at most', lag * 1000, 'ms'),
+    ...watch.rows('restart after SIGKILL'),
   ];
   return { operator: next, rows };
+}
+
+/** Of two replicas one ends; the other has all buckets when its metric says so. The one that is left is handed back. */
+export async function takeOver(stage: Stage, { limitMs }: Lengths, operator: OperatorProcess) {
+  let [staying, rows]: [OperatorProcess, readonly Row[]] = [operator, []];
+  for (const [signal, name] of [
+    ['SIGTERM', 'b'],
+    ['SIGKILL', 'c'],
+  ] as const) {
+    const other = await stage.start(name);
+    await other.ready(limitMs);
+    await untilOwned(watching(stage), other, BUCKETS / 2, limitMs);
+    const watch = watching(stage);
+    const ms = await timed(async () => {
+      await staying.kill(signal, limitMs);
+      await untilOwned(watch, other, BUCKETS, limitMs);
+    });
+    const what = `take-over after ${signal}`;
+    rows = [...rows, row(`${what}: the other owns every bucket`, ms / 1000, 's'), ...watch.rows(what)];
+    staying = other;
+  }
+  return { operator: staying, rows };
 }
 
 export async function deletion({ world, population }: Stage, { limitMs }: Lengths): Promise<readonly Row[]> {

@@ -2,6 +2,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
+import { execa } from 'execa';
 import { installCrd } from '../../test/kit/rig/crd.ts';
 import { readKubeconfig } from '../../test/kit/rig/kubeconfig.ts';
 import { kubectlOf } from '../../test/kit/rig/kubectl.ts';
@@ -25,7 +27,9 @@ export type Stage = AsyncDisposable & {
 
 const CONSUL_CONNECTIONS = 1000;
 
-export async function openStage(size: Size, signal: AbortSignal): Promise<Stage> {
+/** `checkout`: whose operator is measured, as its image runs it; its packages must be installed. */
+export async function openStage(size: Size, checkout: string, signal: AbortSignal): Promise<Stage> {
+  const main = await built(checkout);
   await using made = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-bench-'));
   made.defer(() => rm(dir, { recursive: true, force: true }));
@@ -60,9 +64,17 @@ export async function openStage(size: Size, signal: AbortSignal): Promise<Stage>
             POD_NAMESPACE: 'leadergroup-system',
             POD_UID: `uid-of-operator-${replica}`,
           },
+          main,
           logFile: join(dir, `operator-${replica}.log`),
         }),
       ),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** The program, compiled as for the image. */
+async function built(checkout: string): Promise<string> {
+  const compiler = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
+  await execa(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: checkout });
+  return join(checkout, 'dist', 'main.js');
 }

@@ -92,7 +92,7 @@ async function measure(on: Stage): Promise<readonly Row[]> {
   note(elected);
   note(await atRest(on, lengths, operator));
   note(await singleFailovers(on, lengths));
-  note(await manyLost(on, lengths, rate.figure));
+  note(await manyLost(on, lengths, { perSecond: rate.figure, operator }));
   const restarted = await restart(on, lengths, operator);
   note(restarted.rows);
   const taken = await takeOver(on, lengths, restarted.operator);

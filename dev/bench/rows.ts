@@ -23,6 +23,7 @@ const BUCKETS = 32;
 /** Of pods for each failover: ours that makes the leader not ready, the fencing patch, the promotion. */
 const PATCHES = 3;
 const ASK_AGAIN_MS = 50;
+const QUIET_MS = 3000;
 
 const row = (what: string, figure: number, unit: string): Row => ({ what, figure, unit });
 
@@ -66,9 +67,24 @@ export async function coldElection(stage: Stage, lengths: Lengths) {
   return { operator, rows };
 }
 
-export async function atRest({ world, consulPid }: Stage, { restMs }: Lengths, { pid, url }: OperatorProcess) {
-  // Status and events may still be under way.
-  await delay(Math.min(restMs, 10_000));
+/** Until nothing has been written for a while; events have their own pace, and are not waited for. */
+async function untilQuiet({ url }: OperatorProcess, limitMs: number): Promise<void> {
+  const untilMs = performance.now() + limitMs;
+  const writes = async (): Promise<number> => {
+    const metrics = await metricsOf(url);
+    const of = (operation: string): number => metrics.sum('leadergroup_kubernetes_requests_total', { operation });
+    return ['patch pods', 'patch leadergroups', 'patch leadergroups/status'].map(of).reduce((a, b) => a + b);
+  };
+  for (let before = -1, now = await writes(); now !== before; ) {
+    if (performance.now() > untilMs) throw new Error(`the operator still writes after ${limitMs} ms`);
+    await delay(QUIET_MS);
+    [before, now] = [now, await writes()];
+  }
+}
+
+export async function atRest({ world, consulPid }: Stage, { restMs, limitMs }: Lengths, operator: OperatorProcess) {
+  const { pid, url } = operator;
+  const writingMs = await timed(() => untilQuiet(operator, limitMs));
   const look = async () => ({
     operator: await costOf(pid),
     consul: await costOf(consulPid),
@@ -81,6 +97,7 @@ export async function atRest({ world, consulPid }: Stage, { restMs }: Lengths, {
   const perSecond = (name: string): number => ((after.metrics.sum(name) - before.metrics.sum(name)) / restMs) * 1000;
   const share = (of: 'operator' | 'consul'): number => ((after[of].cpuMs - before[of].cpuMs) / restMs) * 100;
   return [
+    row('cold election: until every status is written as well', Math.max(0, writingMs - QUIET_MS) / 1000, 's more'),
     row('at rest: operator', share('operator'), '% of a core'),
     row('at rest: Consul', share('consul'), '% of a core'),
     row('at rest: memory of the operator', after.operator.megabytes, 'MB'),
@@ -133,8 +150,9 @@ export async function singleFailovers(stage: Stage, { failovers, limitMs }: Leng
 export async function manyLost(
   { world, leads, population }: Stage,
   { lostAtOnce, limitMs }: Lengths,
-  perSecond: number,
+  { perSecond, operator }: { readonly perSecond: number; readonly operator: OperatorProcess },
 ): Promise<readonly Row[]> {
+  await untilQuiet(operator, limitMs);
   const some = population.groups.slice(0, lostAtOnce).map((group) => ({ group, leader: leads.of(group) ?? '' }));
   const ms = await timed(async () => {
     const losing = each(some, ({ group, leader }) => world.setReady(group.namespace, leader, false));

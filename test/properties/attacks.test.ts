@@ -447,11 +447,11 @@ describe('an edit of the session’s TTL (attack 15)', () => {
   it('changes the session of the leader under a higher token, and leaves its label alone', async () => {
     const o1 = await ledByA();
     const before = model.consul.sessions();
-    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, sessionTtlMs: 60_000 } }));
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, sessionTtlMs: 120_000 } }));
     await model.rest(o1);
     expect([model.leaders(), model.promises.demotions, tokenOn(model, 'a')]).toEqual([['a'], [], 2]);
     const opened = model.consul.sessions().filter(({ id }) => !before.some((session) => session.id === id));
-    expect(opened.map(({ ttlMs }) => ttlMs)).toEqual([60_000, 60_000, 60_000]);
+    expect(opened.map(({ ttlMs }) => ttlMs)).toEqual([120_000, 120_000, 120_000]);
   });
 });
 

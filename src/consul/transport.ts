@@ -104,8 +104,8 @@ function exchange(
   pool.dispatch(options, {
     onRequestStart: (started) => {
       controller = started;
-      // Nobody waits for it any more. Aborted here, nothing of it is sent.
-      if (over) return started.abort(new Error('given up while waiting for a connection'));
+      // Nobody waits for it any more. Thrown here nothing of it is sent, and the connection stays; an abort would end that as well.
+      if (over) throw new Error('given up while waiting for a connection');
       timer.refresh();
     },
     onResponseStart: (_, status, headers) => {

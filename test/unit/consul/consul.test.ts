@@ -326,6 +326,30 @@ describe('no answer', () => {
     expect(new Set(await Promise.all(second ?? []))).toEqual(new Set(['renewed']));
   });
 
+  it('of requests that were given up while they waited costs no connection, and sends none of them', async () => {
+    const waiting: (() => void)[] = [];
+    const { address, seen, connections } = await serve(
+      (_request, response) => void waiting.push(() => say(response, 200, renewed)),
+    );
+    const consul = connect(address);
+    const first = Array.from({ length: 12 }, () => consul.renewSession(sessionId('s1'), forever));
+    await expect.poll(() => waiting.length).toBe(12);
+    const giveUp = new AbortController();
+    const given = Array.from({ length: 100 }, () =>
+      consul.renewSession(sessionId('s2'), giveUp.signal).catch(() => 'given up'),
+    );
+    giveUp.abort(new Error('given up'));
+    await Promise.all(given);
+    for (const answer of waiting.splice(0)) answer();
+    await Promise.all(first);
+    const last = consul.renewSession(sessionId('s1'), forever);
+    await expect.poll(() => waiting.length).toBe(1);
+    for (const answer of waiting.splice(0)) answer();
+    await last;
+    expect(seen.filter(({ url }) => url.endsWith('s2'))).toEqual([]);
+    expect(connections()).toBe(12);
+  });
+
   it('from a port where nobody listens means nothing was applied', async () => {
     const { address, sockets } = await serve(always(200, 'true'));
     await releases.pop()?.();

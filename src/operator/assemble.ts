@@ -77,6 +77,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     sessionManager,
     stuck,
     reachesApiServer: reach.reaches,
+    holders: () => new Set(locks.entries().flatMap(({ session }) => session ?? [])),
     // Also where the bucket only lapsed: another may have had it since.
     got: (bucket) => store.groupKeys().filter(inBucket(bucket)).forEach(reconciler.forget),
     opened: (bucket) => {

@@ -5,6 +5,7 @@ import { RENEWAL_RETRY_MS, renewalIntervalMs, sessionDeadlineMs } from '../../el
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
 import { aborted } from '../common/aborted.ts';
+import type { RenewalTurns } from './renewal-turns.ts';
 
 export type Renewal = {
   readonly id: SessionId;
@@ -35,11 +36,12 @@ export type RenewalPorts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly marginMs: number;
+  readonly turns: RenewalTurns;
 };
 
 /** Starts at once: the next renewal goes out a third of the TTL after `acknowledgedMs`, the time before its creation (or last renewal) was sent. */
 export function keepRenewed(
-  { consul, clock, random, marginMs }: RenewalPorts,
+  { consul, clock, random, marginMs, turns }: RenewalPorts,
   { id, ttlMs }: { readonly id: SessionId; readonly ttlMs: number },
   acknowledgedMs: number,
   events: RenewalEvents,
@@ -60,6 +62,13 @@ export function keepRenewed(
   }
 
   async function renew(): Promise<'renewed' | 'lost' | 'failed'> {
+    const turn = await turns.take({ ttlMs, deadlineMs: deadlineMs() }, stopping.signal);
+    const outcome = await send();
+    turn.end(outcome === 'failed' && !aborted(stopping.signal));
+    return outcome;
+  }
+
+  async function send(): Promise<'renewed' | 'lost' | 'failed'> {
     const beforeMs = clock.nowMs();
     const outcome = await consul.renewSession(id, stopping.signal).catch(() => 'failed' as const);
     if (stopping.signal.aborted) return outcome;

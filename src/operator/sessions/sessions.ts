@@ -13,6 +13,7 @@ import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
 import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
+import { createRenewalTurns } from './renewal-turns.ts';
 import { createUnconfirmedOpenings } from './unconfirmed-openings.ts';
 
 export type SessionManager = {
@@ -64,7 +65,7 @@ type Kept = {
 /** Longer than a replica takes to find out that a watch of its buckets hears nothing any more. */
 const LINGER_MS = 20_000;
 
-export type SessionManagerOptions = RenewalPorts & {
+export type SessionManagerOptions = Omit<RenewalPorts, 'turns'> & {
   readonly kubernetes: Pick<Kubernetes, 'getPod'>;
   readonly metrics: Metrics;
   readonly node: string;
@@ -75,6 +76,7 @@ export type SessionManagerOptions = RenewalPorts & {
 export function createSessionManager(options: SessionManagerOptions): SessionManager {
   const { consul, clock, node, wake } = options;
   const kept = new Map<string, Kept>();
+  const turns = createRenewalTurns(clock);
   const byGroup = new Map<string, Set<string>>();
   /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
   const opening = new Map<string, Set<symbol>>();
@@ -84,7 +86,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   let opened = 0;
 
   function keep(session: Omit<Kept, 'renewal'>, id: SessionId, ttlMs: number, acknowledgedMs: number): void {
-    const renewal = keepRenewed(options, { id, ttlMs }, acknowledgedMs, {
+    const renewal = keepRenewed({ ...options, turns }, { id, ttlMs }, acknowledgedMs, {
       lost: () => forget(id),
       deadline: () => wake(session.group),
       recovered: () => wake(session.group),

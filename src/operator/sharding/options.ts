@@ -26,6 +26,8 @@ export type OwnershipOptions = {
   readonly got: (bucket: number) => void;
   /** The bucket is this replica's: watch its locks. Resolves when they are known once. */
   readonly opened: (bucket: number) => Promise<void>;
+  /** Ids of the sessions that hold locks, as far as is known: those of the buckets that were opened. */
+  readonly holders: () => ReadonlySet<string>;
   /** Its groups may be worked on. */
   readonly adopted: (bucket: number) => void;
   readonly closed: (bucket: number) => void;

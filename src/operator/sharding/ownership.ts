@@ -14,6 +14,7 @@ import { aborted } from '../common/aborted.ts';
 import { createWakeSignal } from '../common/wake-signal.ts';
 import { RETRY_BACKOFF } from '../reconcile/queue.ts';
 import { keepRenewed } from '../sessions/renewal.ts';
+import { AT_ANY_TIME } from '../sessions/renewal-turns.ts';
 import { ALL_BUCKETS, createBucketLocks } from './bucket-locks.ts';
 import { createBuckets } from './buckets.ts';
 import type { Incarnation } from './incarnation.ts';
@@ -103,13 +104,18 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   async function live(signal: AbortSignal): Promise<void> {
     const membership = await join(options, options, signal);
     const ending = new AbortController();
-    const own = keepRenewed(options, { id: membership.session, ttlMs: REPLICA_TTL_MS }, membership.acknowledgedMs, {
-      lost: () => ending.abort(new Error('Consul has lost the session of this replica')),
-      deadline: () =>
-        log.warn({}, "Consul has not acknowledged this replica's session within its deadline; buckets are on hold"),
-      recovered: wakeSignal.ring,
-      attempted: options.metrics.renewal,
-    });
+    const own = keepRenewed(
+      { ...options, turns: AT_ANY_TIME },
+      { id: membership.session, ttlMs: REPLICA_TTL_MS },
+      membership.acknowledgedMs,
+      {
+        lost: () => ending.abort(new Error('Consul has lost the session of this replica')),
+        deadline: () =>
+          log.warn({}, "Consul has not acknowledged this replica's session within its deadline; buckets are on hold"),
+        recovered: wakeSignal.ring,
+        attempted: options.metrics.renewal,
+      },
+    );
     const registry = createRegistry(clock, space);
     incarnation = {
       own,

@@ -210,9 +210,12 @@ async function openBuckets(
   log.info({ buckets: fresh.length, sessions: sessionManager.count() }, 'acquired buckets and adopted their sessions');
 }
 
-/** Listed after the buckets are ours: whoever owned them before cannot open or lock with another one since. */
+/**
+ * Listed after the buckets are ours: whoever owned them before cannot open or lock with another one since. Those of leaders are renewed first: where
+ * there are tens of thousands, and the last owner died a while ago, it may matter which come last.
+ */
 async function adoptSessions(
-  { consul, space, sessionManager }: OwnershipOptions,
+  { consul, space, sessionManager, holders }: OwnershipOptions,
   own: Renewal,
   some: ReadonlySet<number>,
   signal: AbortSignal,
@@ -222,7 +225,9 @@ async function adoptSessions(
     const [namespace, group] = name.split('/');
     return group !== undefined && some.has(bucketOf(namespace ?? '', group));
   });
-  await inParallel(ours, ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));
+  const holding = holders();
+  const inOrder = [...ours.filter(({ id }) => holding.has(id)), ...ours.filter(({ id }) => !holding.has(id))];
+  await inParallel(inOrder, ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));
 }
 
 /** Entries of replicas that are gone are removed by the first of the living, so that they do not pile up. */

@@ -64,9 +64,13 @@ export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec' | 'createdMs'>> & 
   readonly spec?: Partial<LeaderGroupSpec>;
 };
 
-const defaults = fromWritten(specSchema.parse({ selector: { matchLabels: { app: 'notifier' } } }));
+/** The TTL is half the default: tests reckon with it. */
+const defaults = {
+  ...fromWritten(specSchema.parse({ selector: { matchLabels: { app: 'notifier' } } })),
+  sessionTtlMs: 30_000,
+};
 
-/** Selects app=notifier, with the defaults of the schema. onConsulLoss follows lockKey unless given. */
+/** Selects app=notifier, with the defaults of the schema but for the TTL. onConsulLoss follows lockKey unless given. */
 export function aGroup({ spec = {}, createdMs, ...overrides }: GroupOverrides = {}): LeaderGroup {
   const name = overrides.name ?? 'notifier';
   const lockKey = spec.lockKey ?? null;

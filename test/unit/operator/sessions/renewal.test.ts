@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { keepRenewed } from '../../../../src/operator/sessions/renewal.ts';
+import { AT_ANY_TIME } from '../../../../src/operator/sessions/renewal-turns.ts';
 import { type Consul, ConsulError } from '../../../../src/ports/consul.ts';
 import { createFakeClock, createFakeRandom, type FakeClock, settle } from '../../../kit/fakes/clock.ts';
 import { sessionId } from '../../../kit/fakes/ids.ts';
@@ -23,7 +24,7 @@ function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'los
     },
   } as Partial<Consul> as Consul;
   const renewal = keepRenewed(
-    { consul, clock, random: createFakeRandom('renewal', 0), marginMs: MARGIN_MS },
+    { consul, clock, random: createFakeRandom('renewal', 0), marginMs: MARGIN_MS, turns: AT_ANY_TIME },
     { id: sessionId('session'), ttlMs: TTL_MS },
     0,
     {

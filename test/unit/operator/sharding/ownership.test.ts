@@ -42,6 +42,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
   let reaching = true;
   let stuck: string | null = null;
   let quiet = Promise.resolve();
+  const holders = new Set<string>();
   const ports = { consul: link.consul, clock, random: createFakeRandom(id), marginMs: 2000, metrics: noMetrics };
   const sessionManager = createSessionManager({
     ...ports,
@@ -56,6 +57,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     space: SPACE,
     replica: { id, pod: podOf(options.podUid ?? null), url: `http://${id}:8080` },
     reachesApiServer: () => reaching,
+    holders: () => holders,
     stuck: () => stuck,
     quiet: () => quiet,
     clusterUid: options.clusterUid ?? 'uid-of-cluster',
@@ -85,6 +87,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     stop,
     ended,
     told,
+    holders,
     /** Whoever has the bucket, at each word that it is another. */
     owners,
     session: () => ownSession(consul, id),
@@ -160,6 +163,24 @@ describe('a replica that is alone', () => {
     const { told } = aReplica(world, 'r1');
     await settle();
     expect(told).toEqual(['got', 'opened', 'adopted with 1']);
+  });
+
+  it('renews the sessions that hold locks first', async () => {
+    const world = aWorld();
+    const open = (name: string) =>
+      world.consul.foreign.openSession({
+        node: NODE,
+        name: sessionName('default', 'notifier', uidOf(name)),
+        ttlMs: 30_000,
+        lockDelayMs: 0,
+      });
+    const ids = Array.from({ length: 40 }, (_, at) => open(`p${at}`));
+    const { holders, link } = aReplica(world, 'r1');
+    for (const id of ids.slice(-2)) holders.add(id);
+    await settle();
+    const renewed = link.sent.filter(({ operation }) => operation === 'renewSession');
+    expect(renewed.slice(0, 2).map(({ about }) => about)).toEqual(ids.slice(-2));
+    expect(renewed).toHaveLength(40);
   });
 
   it('has got the bucket once, however often adoption is begun: what has been learnt since is its own', async () => {

@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: what groups cost on the real components, and how soon the next leader is there. Everything in one run on one machine; prints
- * a table, and with --json FILE the figures. Asserts nothing but that no group ever had two leaders.
+ * a table for each size, and with --json and --svg the figures and charts. Asserts nothing but that no group ever had two leaders.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import process from 'node:process';
+import { type Chart, chart } from './bench/plot.ts';
 import type { Size } from './bench/population.ts';
 import {
   atRest,
@@ -25,48 +26,74 @@ import { interruption } from './interruption.ts';
 import { table } from './markdown.ts';
 
 const options = script('bench', 'What groups cost, and how soon the next leader is there; asserts nothing of times.')
-  .option('--groups <number>', 'how many', wholeNumber(1), 1000)
-  .option('--members <number>', 'of each group', wholeNumber(2), 3)
-  .option('--namespaces <number>', 'over which the groups are spread', wholeNumber(1), 20)
-  .option('--large', '10,000 groups')
+  .option('--groups <number>', 'one size instead of all: how many groups', wholeNumber(1))
+  .option('--members <number>', 'one size instead of all: members of each group', wholeNumber(2))
+  .option('--namespaces <number>', 'one size instead of all: over how many the groups are spread', wholeNumber(1))
+  .option('--large', 'also 10,000 groups, in 20 namespaces and in one: an hour')
   .option('--smoke', 'ten groups and short rows: shows that the benchmark works, and measures nothing')
   .option('--short', 'ten seconds of rest and twenty failovers, for comparing two states of the code')
-  .option('--beside <checkout>', 'another checkout, with its packages installed: measured first, by the same rows')
+  .option('--beside <checkout>', 'another checkout, with its packages installed: each size is measured with it first')
   .option('--json <file>', 'also write the figures to this file')
+  .option('--svg <folder>', 'also draw charts into this folder')
   .parse()
   .opts();
 
-type Result = { readonly checkout: string; readonly doubles: number; readonly rows: readonly Row[] };
+type Result = {
+  readonly size: Size;
+  readonly checkout: string;
+  readonly rows: readonly Row[];
+};
 
 const ROOT = join(import.meta.dirname, '..');
 const SMOKE: Lengths = { restMs: 2000, failovers: 3, lostAtOnce: 5, limitMs: 60_000 };
 const SHORT: Lengths = { restMs: 10_000, failovers: 20, lostAtOnce: 1000, limitMs: 900_000 };
 const FULL: Lengths = { restMs: 60_000, failovers: 100, lostAtOnce: 1000, limitMs: 900_000 };
 
-const lengths = lengthsOf();
+/** One thing changes at a time. */
+const SIZES: readonly Size[] = [
+  { groups: 1, members: 3, namespaces: 1 },
+  { groups: 100, members: 3, namespaces: 1 },
+  { groups: 1000, members: 3, namespaces: 20 },
+  { groups: 1000, members: 3, namespaces: 1 },
+  { groups: 100, members: 30, namespaces: 1 },
+  { groups: 10, members: 300, namespaces: 1 },
+];
+const LARGE: readonly Size[] = [
+  { groups: 10_000, members: 3, namespaces: 20 },
+  { groups: 10_000, members: 3, namespaces: 1 },
+];
+const TWO_LEADERS = 'moments at which a group had two leaders';
+
+/** Rows that are drawn, with the file that each is drawn to. */
+const DRAWN: Readonly<Record<string, string>> = {
+  'cold election': 'cold-election',
+  'failover of one leader, median': 'failover',
+  'at rest: operator': 'rest-cpu',
+  'at rest: memory of the operator': 'rest-memory',
+  'leaders lost at once': 'mass-loss',
+};
+
 const { signal } = interruption();
-const size = sizeOf();
+const lengths = lengthsOf();
 const checkouts = [...(options.beside === undefined ? [] : [resolve(options.beside)]), ROOT];
 const results: Result[] = [];
-for (const checkout of checkouts) results.push(await measured(checkout));
+for (const size of sizes()) {
+  for (const checkout of checkouts) results.push(await measured(size, checkout));
+  console.log(`\n### ${titleOf(size)}\n\n${comparison(results.filter((each) => each.size === size))}`);
+}
 
-console.log(comparison(results));
-console.log(
-  `${size.groups} groups of ${size.members} in ${size.namespaces} namespaces; ${availableParallelism()} cores for everything`,
-);
-if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ size, results }, null, 2)}\n`);
-if (results.some(({ doubles }) => doubles > 0)) process.exitCode = 1;
+console.log(`\n${availableParallelism()} cores for everything.`);
+if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
+if (options.svg !== undefined) await draw(options.svg);
+if (results.some(({ rows }) => rows.some(({ what, figure }) => what === TWO_LEADERS && figure > 0)))
+  process.exitCode = 1;
 
-async function measured(checkout: string): Promise<Result> {
-  console.error(`── ${checkout}: making ${size.groups} groups of ${size.members} in ${size.namespaces} namespaces`);
-  await using stage = await openStage(size, checkout, signal);
-  const rows = await measure(stage);
-  const doubles = stage.leads.doubles();
-  return {
-    checkout,
-    doubles,
-    rows: [...rows, { what: 'moments at which a group had two leaders', figure: doubles, unit: '' }],
-  };
+function sizes(): readonly Size[] {
+  const { groups, members, namespaces } = options;
+  if (options.smoke === true) return [{ groups: 10, members: 3, namespaces: 2 }];
+  if (groups !== undefined || members !== undefined || namespaces !== undefined)
+    return [{ groups: groups ?? 1000, members: members ?? 3, namespaces: namespaces ?? 20 }];
+  return options.large === true ? [...SIZES, ...LARGE] : SIZES;
 }
 
 function lengthsOf(): Lengths {
@@ -74,16 +101,17 @@ function lengthsOf(): Lengths {
   return options.short === true ? SHORT : FULL;
 }
 
-function sizeOf(): Size {
-  const { groups, members, namespaces } = options;
-  if (options.smoke === true) return { groups: 10, members: 3, namespaces: 2 };
-  return { groups: options.large === true ? 10_000 : groups, members, namespaces };
+async function measured(size: Size, checkout: string): Promise<Result> {
+  console.error(`── ${nameOf(checkout)}: ${titleOf(size)}`);
+  await using stage = await openStage(size, checkout, signal);
+  const rows = await measure(stage);
+  return { size, checkout, rows: [...rows, { what: TWO_LEADERS, figure: stage.leads.doubles(), unit: '' }] };
 }
 
 async function measure(on: Stage): Promise<readonly Row[]> {
   const done: Row[] = [];
   const note = (some: readonly Row[]): void => {
-    for (const row of some) console.error(`── ${cells(row).join(': ')}`);
+    for (const row of some) console.error(`── ${row.what}: ${figureOf(row)}`);
     done.push(...some);
   };
   const rate = await patchRate(on);
@@ -103,13 +131,13 @@ async function measure(on: Stage): Promise<readonly Row[]> {
 
 /** What each checkout has, side by side; of two, the ratio of the second to the first. */
 function comparison(all: readonly Result[]): string {
-  const names = all.map(({ checkout }) => (checkout === ROOT ? 'this checkout' : basename(checkout)));
   const lines = (all.at(-1)?.rows ?? []).map(({ what }) => {
     const found = all.map(({ rows }) => rows.find((each) => each.what === what));
     const [before, now] = found.map((each) => each?.figure ?? Number.NaN);
     const ratio = all.length < 2 ? [] : [ratioOf(before, now)];
     return [what, ...found.map((each) => (each === undefined ? '' : figureOf(each))), ...ratio];
   });
+  const names = all.map(({ checkout }) => nameOf(checkout));
   return table(['what', ...names, ...(all.length < 2 ? [] : ['ratio'])], lines);
 }
 
@@ -117,9 +145,34 @@ function ratioOf(before = Number.NaN, now = Number.NaN): string {
   return Number.isFinite(now / before) ? (now / before).toFixed(2) : '';
 }
 
-const cells = (row: Row): readonly string[] => [row.what, figureOf(row)];
-
 function figureOf({ figure, unit }: Row): string {
   const digits = Number.isInteger(figure) ? 0 : Math.abs(figure) < 10 ? 2 : Math.abs(figure) < 100 ? 1 : 0;
   return `${figure.toFixed(digits)} ${unit}`.trim();
+}
+
+function nameOf(checkout: string): string {
+  return checkout === ROOT ? 'this checkout' : basename(checkout);
+}
+
+function titleOf({ groups, members, namespaces }: Size): string {
+  const where = namespaces === 1 ? 'one namespace' : `${namespaces} namespaces`;
+  return `${groups.toLocaleString('en')} ${groups === 1 ? 'group' : 'groups'} of ${members} in ${where}`;
+}
+
+async function draw(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const [what, file] of Object.entries(DRAWN)) await writeFile(join(folder, `${file}.svg`), chart(chartOf(what)));
+}
+
+function chartOf(what: string): Chart {
+  const bySize = Map.groupBy(results, ({ size }) => size);
+  const figure = ({ rows }: Result): Row | undefined => rows.find((row) => row.what === what);
+  return {
+    title: what,
+    unit: results.map(figure).find((row) => row !== undefined)?.unit ?? '',
+    places: [...bySize].map(([size, of]) => ({
+      name: titleOf(size),
+      bars: of.map((result) => ({ name: nameOf(result.checkout), figure: figure(result)?.figure ?? 0 })),
+    })),
+  };
 }

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** Script and flags: none may be lost. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  bench: ['--groups', '--members', '--namespaces', '--large', '--smoke', '--short', '--beside', '--json'],
+  bench: ['--groups', '--members', '--namespaces', '--large', '--smoke', '--short', '--beside', '--json', '--svg'],
   'bench:gate': [],
   'bench:others': [],
   check: [],

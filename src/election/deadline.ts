@@ -15,5 +15,12 @@ export const sessionDeadlineMs = (renewalSentMs: MonotonicMs, ttlMs: number, mar
 /** A third of the TTL, up to a tenth earlier (`jitter` in [0, 1)) so that sessions opened together drift apart. */
 export const renewalIntervalMs = (ttlMs: number, jitter: number): number => (ttlMs / 3) * (1 - jitter / 10);
 
+/**
+ * Of a session that holds no lock: later, since its end would cost no leader, but early enough to be tried again before its deadline. `margin` as
+ * above.
+ */
+export const spareRenewalIntervalMs = (ttlMs: number, margin: number, jitter: number): number =>
+  Math.max(renewalIntervalMs(ttlMs, jitter), (((ttlMs - margin) * 2) / 3) * (1 - jitter / 10));
+
 /** One failed renewal must not cost the lead: asked again every second until the deadline. */
 export const RENEWAL_RETRY_MS = 1000;

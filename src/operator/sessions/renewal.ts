@@ -1,7 +1,12 @@
 /** Keeps one Consul session alive, and knows until when it may be believed. */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { SessionId } from '../../api/ids.ts';
-import { RENEWAL_RETRY_MS, renewalIntervalMs, sessionDeadlineMs } from '../../election/deadline.ts';
+import {
+  RENEWAL_RETRY_MS,
+  renewalIntervalMs,
+  sessionDeadlineMs,
+  spareRenewalIntervalMs,
+} from '../../election/deadline.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
 import { aborted } from '../common/aborted.ts';
@@ -16,6 +21,8 @@ export type Renewal = {
   proven(): boolean;
   /** A transaction that named the session was committed. Ignored past the deadline. */
   prove(): void;
+  /** Whether it holds a lock, as far as is known: whoever gets one is renewed soon, in case this replica dies. */
+  hold(holding: boolean): void;
   /** No more renewals; the session is left to itself. May be called twice. */
   stop(): void;
 };
@@ -39,17 +46,27 @@ export type RenewalPorts = {
   readonly turns: RenewalTurns;
 };
 
-/** Starts at once: the next renewal goes out a third of the TTL after `acknowledgedMs`, the time before its creation (or last renewal) was sent. */
+/**
+ * Starts at once: the next renewal goes out a third of the TTL after `acknowledgedMs`, the time before its creation (or last renewal) was sent; of one
+ * that is known to hold no lock, later.
+ */
 export function keepRenewed(
   { consul, clock, random, marginMs, turns }: RenewalPorts,
-  { id, ttlMs }: { readonly id: SessionId; readonly ttlMs: number },
+  {
+    id,
+    ttlMs,
+    spare: spareAtFirst = false,
+  }: { readonly id: SessionId; readonly ttlMs: number; readonly spare?: boolean },
   acknowledgedMs: number,
   events: RenewalEvents,
 ): Renewal {
   const stopping = new AbortController();
   let sentMs = acknowledgedMs;
   let proven = true;
+  let spare = spareAtFirst;
+  let nextMs = sentMs + intervalMs();
   let cancelDeadline: () => void = () => undefined;
+  let rouse: () => void = () => undefined;
   const deadlineMs = (): number => sessionDeadlineMs(sentMs, ttlMs, marginMs);
 
   function watchDeadline(): void {
@@ -87,16 +104,40 @@ export function keepRenewed(
     events.recovered();
   }
 
+  function intervalMs(): number {
+    return spare ? spareRenewalIntervalMs(ttlMs, marginMs, random.next()) : renewalIntervalMs(ttlMs, random.next());
+  }
+
+  /** Until the next renewal is due, or something about that has changed. */
+  function pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.after(Math.max(0, nextMs - clock.nowMs()), resolve);
+    rouse = () => {
+      cancel();
+      resolve();
+    };
+    return promise;
+  }
+
   async function loop(): Promise<void> {
-    let nextMs = sentMs + renewalIntervalMs(ttlMs, random.next());
-    while (!stopping.signal.aborted) {
-      await clock.sleep(Math.max(0, nextMs - clock.nowMs()), stopping.signal);
+    for (;;) {
+      do await pause();
+      while (clock.nowMs() < nextMs && !aborted(stopping.signal));
+      if (aborted(stopping.signal)) return;
       const startedMs = clock.nowMs();
       const outcome = await renew();
       if (aborted(stopping.signal)) return;
       if (outcome === 'lost') return lost();
-      nextMs = startedMs + (outcome === 'renewed' ? renewalIntervalMs(ttlMs, random.next()) : RENEWAL_RETRY_MS);
+      nextMs = startedMs + (outcome === 'renewed' ? intervalMs() : RENEWAL_RETRY_MS);
     }
+  }
+
+  function hold(holding: boolean): void {
+    spare = !holding;
+    const dueMs = sentMs + renewalIntervalMs(ttlMs, 0);
+    if (!holding || dueMs >= nextMs) return;
+    nextMs = dueMs;
+    rouse();
   }
 
   function lost(): void {
@@ -108,6 +149,7 @@ export function keepRenewed(
   function stop(): void {
     cancelDeadline();
     stopping.abort();
+    rouse();
   }
 
   watchDeadline();
@@ -120,6 +162,7 @@ export function keepRenewed(
     prove: () => {
       if (!stopping.signal.aborted && clock.nowMs() < deadlineMs()) proven = true;
     },
+    hold,
     stop,
   };
 }

@@ -25,9 +25,10 @@ export type SessionManager = {
   open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void>;
   /**
    * Takes over a session of ours from a previous incarnation, after a first renewal of our own: nobody else's tells us until
-   * when it may be believed. False: it is not one of a group's member, or Consul says it is gone. Throws ConsulError.
+   * when it may be believed. False: it is not one of a group's member, or Consul says it is gone. Throws ConsulError. `spare`: it is known to hold
+   * no lock.
    */
-  adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean>;
+  adopt(session: ConsulSession, signal: AbortSignal, how?: { readonly spare: boolean }): Promise<boolean>;
   /** A committed transaction named the session. */
   prove(id: SessionId): void;
   /** Consul refused to lock with it: it does not exist any more. */
@@ -85,8 +86,11 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   const lingering = new Set<() => void>();
   let opened = 0;
 
-  function keep(session: Omit<Kept, 'renewal'>, id: SessionId, ttlMs: number, acknowledgedMs: number): void {
-    const renewal = keepRenewed({ ...options, turns }, { id, ttlMs }, acknowledgedMs, {
+  type Known = { readonly id: SessionId; readonly ttlMs: number; readonly spare: boolean };
+
+  function keep(session: Omit<Kept, 'renewal'>, known: Known, acknowledgedMs: number): void {
+    const { id } = known;
+    const renewal = keepRenewed({ ...options, turns }, known, acknowledgedMs, {
       lost: () => forget(id),
       deadline: () => wake(session.group),
       recovered: () => wake(session.group),
@@ -154,7 +158,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     if (!attempt.wanted() || kept.has(id)) return;
     opened += 1;
     const order = Number.MAX_SAFE_INTEGER / 2 + opened;
-    keep({ group: key, podUid: pod.uid, pod, lockDelayMs, order }, id, ttlMs, sentMs);
+    keep({ group: key, podUid: pod.uid, pod, lockDelayMs, order }, { id, ttlMs, spare: true }, sentMs);
   }
 
   const has = (key: string, { uid }: PodRef, { spec }: LeaderGroup): boolean =>
@@ -163,7 +167,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
         podUid === uid && renewal.ttlMs === spec.sessionTtlMs && lockDelayMs === spec.lockDelayMs,
     );
 
-  async function adopt(session: ConsulSession, signal: AbortSignal): Promise<boolean> {
+  async function adopt(session: ConsulSession, signal: AbortSignal, { spare } = { spare: false }): Promise<boolean> {
     const named = parseSessionName(session.name);
     if (named === null || session.node !== node || session.ttlMs <= 0) return false;
     if (kept.has(session.id)) return true;
@@ -173,7 +177,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     if ((await consul.renewSession(session.id, signal)) === 'lost') return false;
     const { lockDelayMs, createIndex: order, ttlMs } = session;
     if (attempt.wanted() && !kept.has(session.id))
-      keep({ group, podUid: named.podUid, pod: null, lockDelayMs, order }, session.id, ttlMs, sentMs);
+      keep({ group, podUid: named.podUid, pod: null, lockDelayMs, order }, { id: session.id, ttlMs, spare }, sentMs);
     return true;
   }
 
@@ -197,6 +201,14 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     lingering.add(stop);
   }
 
+  /** It holds the lock of its group now, and none of the others does. */
+  function prove(id: SessionId): void {
+    const proven = kept.get(id);
+    if (proven === undefined) return;
+    proven.renewal.prove();
+    for (const each of byGroup.get(proven.group) ?? []) kept.get(each)?.renewal.hold(each === id);
+  }
+
   async function retire(id: SessionId, signal: AbortSignal): Promise<void> {
     const session = kept.get(id);
     if (session === undefined) return;
@@ -217,7 +229,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     },
     open,
     adopt,
-    prove: (id) => kept.get(id)?.renewal.prove(),
+    prove,
     lost: forget,
     retire,
     drop: (key) => {

@@ -227,7 +227,9 @@ async function adoptSessions(
   });
   const holding = holders();
   const inOrder = [...ours.filter(({ id }) => holding.has(id)), ...ours.filter(({ id }) => !holding.has(id))];
-  await inParallel(inOrder, ADOPTIONS_AT_ONCE, (session) => sessionManager.adopt(session, signal));
+  await inParallel(inOrder, ADOPTIONS_AT_ONCE, (session) =>
+    sessionManager.adopt(session, signal, { spare: !holding.has(session.id) }),
+  );
 }
 
 /** Entries of replicas that are gone are removed by the first of the living, so that they do not pile up. */

@@ -9,7 +9,7 @@ const TTL_MS = 30_000;
 const MARGIN_MS = 2000;
 
 /** A session opened at 0; each renewal takes `latencyMs` and ends as `answer` says. */
-function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'lost' } = {}) {
+function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'lost'; spare?: boolean } = {}) {
   const clock = createFakeClock(0);
   const told: string[] = [];
   const sentMs: number[] = [];
@@ -25,7 +25,7 @@ function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'los
   } as Partial<Consul> as Consul;
   const renewal = keepRenewed(
     { consul, clock, random: createFakeRandom('renewal', 0), marginMs: MARGIN_MS, turns: AT_ANY_TIME },
-    { id: sessionId('session'), ttlMs: TTL_MS },
+    { id: sessionId('session'), ttlMs: TTL_MS, spare: options.spare ?? false },
     0,
     {
       lost: () => told.push('lost'),
@@ -147,5 +147,47 @@ describe('the renewal of a session', () => {
     expect(await stopped(kept)).toBe(0);
     await kept.clock.advance(1000);
     expect(kept.told).toEqual([]);
+  });
+});
+
+describe('the renewal of a spare session', () => {
+  const SPARE_MS = ((TTL_MS - MARGIN_MS) * 2) / 3;
+
+  it('goes out later, and is repeated each second while it fails, up to its deadline', async () => {
+    const { clock, sentMs, told, answers } = aRenewal({ spare: true });
+    await clock.advance(SPARE_MS + 1);
+    expect(sentMs).toEqual([SPARE_MS]);
+    answers(silent);
+    await clock.advance(TTL_MS - MARGIN_MS - 1);
+    expect(sentMs.length).toBeGreaterThan(5);
+    expect(told).toEqual([]);
+  });
+
+  it('goes out at once when it gets a lock, if a third of its TTL has gone by, and as that of any holder from then on', async () => {
+    const { clock, sentMs, renewal } = aRenewal({ spare: true });
+    await clock.advance(15_000);
+    renewal.hold(true);
+    await settle();
+    await clock.advance(20_000);
+    expect(sentMs).toEqual([15_000, 25_000, 35_000]);
+  });
+
+  it('goes out after a third of its TTL when it gets a lock before', async () => {
+    const { clock, sentMs, renewal } = aRenewal({ spare: true });
+    await clock.advance(5000);
+    renewal.hold(true);
+    await clock.advance(5000);
+    expect(sentMs).toEqual([10_000]);
+  });
+
+  it('of a former holder goes out later from the next on', async () => {
+    const { clock, sentMs, renewal } = aRenewal();
+    renewal.hold(false);
+    await clock.advance(10_000 + SPARE_MS + 1);
+    expect(sentMs).toEqual([10_000, 10_000 + SPARE_MS]);
+  });
+
+  it('that is stopped leaves nothing behind', async () => {
+    expect(await stopped(aRenewal({ spare: true }))).toBe(0);
   });
 });

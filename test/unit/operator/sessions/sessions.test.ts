@@ -130,7 +130,7 @@ describe('the session sessionManager', () => {
     const { clock, consul, sessionManager, woken } = aSessionManager();
     await sessionManager.open(group, pod('a'), signal);
     consul.foreign.endSession(consul.sessions()[0]?.id ?? '');
-    await clock.advance(10_000);
+    await clock.advance(20_000);
     expect([sessionManager.count(), woken]).toEqual([0, [KEY]]);
   });
 

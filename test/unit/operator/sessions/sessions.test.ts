@@ -47,7 +47,7 @@ function aSessionManager() {
   };
 }
 
-describe('the session sessionManager', () => {
+describe('the sessions of members', () => {
   it('opens a session that names its pod, with the timing of the spec', async () => {
     const { consul, sessionManager } = aSessionManager();
     await sessionManager.open(aGroup({ spec: { sessionTtlMs: 12_000, lockDelayMs: 3000 } }), pod('a'), signal);

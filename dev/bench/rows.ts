@@ -24,6 +24,7 @@ const BUCKETS = 32;
 const PATCHES = 3;
 const ASK_AGAIN_MS = 50;
 const QUIET_MS = 3000;
+const SCRAPE_EACH = 10;
 
 const row = (what: string, figure: number, unit: string): Row => ({ what, figure, unit });
 
@@ -178,10 +179,8 @@ function watching({ leads }: Stage) {
   let lag = 0;
   return {
     /** Each scrape begins the maximum anew. */
-    owned: async ({ url }: OperatorProcess): Promise<number> => {
-      const metrics = await metricsOf(url);
-      lag = Math.max(lag, metrics.sum('nodejs_eventloop_lag_max_seconds'));
-      return metrics.sum('leadergroup_buckets_owned');
+    scrape: async ({ url }: OperatorProcess): Promise<void> => {
+      lag = Math.max(lag, (await metricsOf(url)).sum('nodejs_eventloop_lag_max_seconds'));
     },
     rows: (what: string): readonly Row[] => [
       row(`${what}: labels that moved`, leads.moves() - before, ''),
@@ -190,12 +189,21 @@ function watching({ leads }: Stage) {
   };
 }
 
+/** Buckets that it may act for, by what it says of them in its log. */
+const ownedBy = ({ log }: OperatorProcess): number =>
+  log.reduce((sum, { message, buckets }) => {
+    if (message === 'acquired buckets and adopted their sessions') return sum + Number(buckets);
+    return message === 'moved a bucket to its desired owner' ? sum - 1 : sum;
+  }, 0);
+
 async function untilOwned(watch: ReturnType<typeof watching>, owner: OperatorProcess, count: number, limitMs: number) {
   const untilMs = performance.now() + limitMs;
-  while ((await watch.owned(owner)) !== count) {
+  for (let at = 1; ownedBy(owner) !== count; at += 1) {
     if (performance.now() > untilMs) throw new Error(`the replica does not own ${count} buckets after ${limitMs} ms`);
+    if (at % SCRAPE_EACH === 0) await watch.scrape(owner);
     await delay(ASK_AGAIN_MS);
   }
+  await watch.scrape(owner);
 }
 
 export async function restart(stage: Stage, { limitMs }: Lengths, operator: OperatorProcess) {
@@ -203,6 +211,9 @@ export async function restart(stage: Stage, { limitMs }: Lengths, operator: Oper
   await operator.kill('SIGKILL');
   const startedMs = performance.now();
   const next = await stage.start('a');
+  while (!(await isReachable(next))) await delay(ASK_AGAIN_MS);
+  // Before anything listens programs are loaded, which counts for nobody.
+  await metricsOf(next.url);
   await next.ready(limitMs);
   const readyMs = performance.now() - startedMs;
   await untilOwned(watch, next, BUCKETS, limitMs);
@@ -215,7 +226,13 @@ export async function restart(stage: Stage, { limitMs }: Lengths, operator: Oper
   return { operator: next, rows };
 }
 
-/** Of two replicas one ends; the other has all buckets when its metric says so. The one that is left is handed back. */
+const isReachable = async ({ url }: OperatorProcess): Promise<boolean> =>
+  await fetch(`${url}/livez`).then(
+    () => true,
+    () => false,
+  );
+
+/** Of two replicas one ends; the other has all buckets when it says so. The one that is left is handed back. */
 export async function takeOver(stage: Stage, { limitMs }: Lengths, operator: OperatorProcess) {
   let [staying, rows]: [OperatorProcess, readonly Row[]] = [operator, []];
   for (const [signal, name] of [

@@ -1,0 +1,81 @@
+/** What groups cost, in requests and sessions, as a function of how many there are and how large they are: figures that no machine changes. */
+import { describe, expect, it } from 'vitest';
+import type { Scenario } from '../kit/simulation/acts.ts';
+import { openStage, type Stage } from '../kit/simulation/stage.ts';
+
+type Size = { readonly groups: number; readonly members: number };
+
+const scenario = ({ groups, members }: Size): Scenario => ({
+  seed: 1,
+  lengthMs: 120_000,
+  replicas: 1,
+  gate: false,
+  steady: true,
+  acts: [],
+  groups: Array.from({ length: groups }, (_, at) => ({
+    name: `group-${at}`,
+    ttlMs: 30_000,
+    lockDelayMs: 0,
+    lockKey: null,
+    onConsulLoss: 'Hold',
+    follower: null,
+    failoverDelayMs: 0,
+    pods: members,
+  })),
+});
+
+const LED_MS = 40_000;
+const REST_MS = 30_000;
+
+const leadersOf = ({ api }: Stage) => api.pods().filter(({ labels }) => labels['leadergroup.dev/role'] === 'leader');
+
+/** Everything is elected; then nothing happens for a while; then one leader is lost. */
+async function costs(size: Size) {
+  const patches: string[] = [];
+  const stage = openStage(scenario(size), ({ pod }) => void patches.push(pod.name));
+  await stage.loop.runUntil(LED_MS);
+  expect(leadersOf(stage)).toHaveLength(size.groups);
+  const elected = { requests: stage.counts.requests, patches: patches.length };
+  await stage.loop.runUntil(LED_MS + REST_MS);
+  const rest = { requests: stage.counts.requests - elected.requests, patches: patches.length - elected.patches };
+  const [lost] = leadersOf(stage);
+  stage.api.foreign.changePod(lost?.name ?? '', () => ({ ready: false }));
+  // A failover takes milliseconds; renewals go on meanwhile.
+  await stage.loop.runUntil(LED_MS + REST_MS + 500);
+  const failover = { patches: patches.length - elected.patches - rest.patches };
+  expect(leadersOf(stage)).toHaveLength(size.groups);
+  return { elected, rest, failover, sessions: stage.consul.sessions().length };
+}
+
+describe('what groups cost', () => {
+  const few = costs({ groups: 5, members: 3 });
+  const many = costs({ groups: 40, members: 3 });
+  const large = costs({ groups: 5, members: 30 });
+
+  it('to be elected grows as they do', async () => {
+    const [a, b] = [await few, await many];
+    expect(a.elected.patches).toBe(5);
+    expect(b.elected.patches).toBe(40);
+    expect(b.elected.requests / 40).toBeLessThan(a.elected.requests / 5);
+  });
+
+  it('to be elected does not grow with their members', async () => {
+    const [a, b] = [await few, await large];
+    expect(b.elected.patches).toBe(5);
+    // Ten times the members; while they come one after the other, the best of them may change.
+    expect(b.elected.requests).toBeLessThan(a.elected.requests * 1.5);
+  });
+
+  it('at rest is renewals of three sessions at most, whatever their size, and no write', async () => {
+    const [a, b, c] = [await few, await many, await large];
+    for (const each of [a, b, c]) expect(each.rest.patches).toBe(0);
+    // The replica's own session beside them.
+    expect([a.sessions, b.sessions, c.sessions].map((count) => count - 1)).toEqual([15, 120, 15]);
+    expect(c.rest.requests).toBeLessThan(a.rest.requests * 1.1);
+    expect(b.rest.requests / 40).toBeLessThanOrEqual(a.rest.requests / 5);
+  });
+
+  it('for one failover is two patches, however many others there are', async () => {
+    for (const each of [await few, await many, await large]) expect(each.failover.patches).toBe(2);
+  });
+});

@@ -30,6 +30,7 @@ const CONSUL_CONNECTIONS = 1000;
 /** `checkout`: whose operator is measured, as its image runs it; its packages must be installed. */
 export async function openStage(size: Size, checkout: string, signal: AbortSignal): Promise<Stage> {
   const main = await built(checkout);
+  const nodeOptions = await deployedOptions(checkout);
   await using made = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-bench-'));
   made.defer(() => rm(dir, { recursive: true, force: true }));
@@ -59,6 +60,7 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
         await startOperator({
           env: {
             KUBECONFIG: kubeconfig,
+            NODE_OPTIONS: nodeOptions,
             CONSUL_HTTP_ADDR: consulAddress,
             POD_NAME: `operator-${replica}`,
             POD_NAMESPACE: 'leadergroup-system',
@@ -77,4 +79,10 @@ async function built(checkout: string): Promise<string> {
   const compiler = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
   await execa(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: checkout });
   return join(checkout, 'dist', 'main.js');
+}
+
+/** As in its Deployment; empty where that sets none. */
+async function deployedOptions(checkout: string): Promise<string> {
+  const manifest = await readFile(join(checkout, 'deploy', '20-operator.yaml'), 'utf8');
+  return /name: NODE_OPTIONS, value: "([^"]*)"/.exec(manifest)?.[1] ?? '';
 }

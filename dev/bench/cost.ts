@@ -31,7 +31,7 @@ export type Metrics = {
 };
 
 export async function metricsOf(url: string): Promise<Metrics> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await textOf(`${url}/metrics`);
   const samples = [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels = '', value]) => ({
     name,
     labels,
@@ -44,4 +44,10 @@ export async function metricsOf(url: string): Promise<Metrics> {
         .filter((sample) => Object.entries(labels).every(([key, value]) => sample.labels.includes(`${key}="${value}"`)))
         .reduce((sum, { value }) => sum + value, 0),
   };
+}
+
+/** Once more where the connection, kept from an earlier request, was just being closed. */
+async function textOf(url: string): Promise<string> {
+  const read = async (): Promise<string> => await (await fetch(url)).text();
+  return await read().catch(read);
 }

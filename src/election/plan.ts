@@ -40,9 +40,12 @@ const withGroupKnown = (o: Observation, plan: Plan): Plan =>
 const labelsAnybody = (plan: Plan): boolean =>
   plan.kind === 'transition' && plan.after.some(({ do: what }) => what === 'promote' || what === 'labelFollowers');
 
-/** Whatever a plan that rests says of the group ends with time at the latest, be it only a counter in the status. */
+/** Whatever a plan that rests, or may be put off, says of the group ends with time at the latest, be it only a counter in the status. */
 const withTimers = (o: Observation, plan: Plan): Plan =>
-  plan.kind !== 'idle' || plan.verdict === null ? plan : { ...plan, againMs: soonest([plan.againMs, nextChangeMs(o)]) };
+  mayRest(plan) ? { ...plan, againMs: soonest([plan.againMs, nextChangeMs(o)]) } : plan;
+
+const mayRest = (plan: Plan): boolean =>
+  (plan.kind === 'idle' && plan.verdict !== null) || (plan.kind === 'look' && plan.canWait);
 
 function decide(o: Observation): Plan {
   const owned = ownedLockOf(o);

@@ -124,7 +124,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     observe,
     executor: {
       consul,
-      kubernetes: { ...kubernetes, listPods: createNamespaceLists(kubernetes, signal) },
+      kubernetes,
+      listPods: createNamespaceLists(kubernetes, signal),
       clock,
       random,
       sessionManager,

@@ -100,9 +100,10 @@ export async function readRival({ ports, group, observation, memory, signal }: R
 }
 
 /** Made after the lock was read, and noted with its version: once the lock moves, the list is void. */
-export async function listPods({ ports, group, memory, signal }: Run): Promise<Step> {
+export async function listPods(run: Run): Promise<Step> {
+  const { ports, group, memory, signal } = run;
   const version = versionOf(ports.locks.view(group));
-  memory.learn({ kind: 'podsListed', version, pods: await ports.kubernetes.listPods(group.namespace, signal) });
+  memory.learn({ kind: 'podsListed', version, pods: await ports.listPods(group.namespace, signal, progressOf(run)) });
   return OK;
 }
 

@@ -13,13 +13,18 @@ import type { Kubernetes } from '../../ports/kubernetes.ts';
 
 type Pods = readonly Pod[];
 
-/** `until`: of the requests, which outlive each single caller. A caller whose signal aborts is rejected; the list goes on for the others. */
-export function createNamespaceLists(
-  { listPods }: Pick<Kubernetes, 'listPods'>,
-  until: AbortSignal,
-): Kubernetes['listPods'] {
-  const underWay = new Map<string, Promise<unknown>>();
-  const next = new Map<string, Promise<Pods>>();
+/**
+ * `begins`: called when the list that serves the caller is sent, be it after another one has ended: the caller gets on. A caller whose signal aborts is
+ * rejected; the list goes on for the others.
+ */
+export type NamespaceLists = (namespace: string, signal: AbortSignal, begins: () => void) => Promise<Pods>;
+
+type Next = { readonly list: Promise<Pods>; readonly begun: Promise<void> };
+
+/** `until`: of the requests, which outlive each single caller. */
+export function createNamespaceLists({ listPods }: Pick<Kubernetes, 'listPods'>, until: AbortSignal): NamespaceLists {
+  const underWay = new Map<string, Promise<void>>();
+  const next = new Map<string, Next>();
 
   function begin(namespace: string): Promise<Pods> {
     next.delete(namespace);
@@ -35,22 +40,24 @@ export function createNamespaceLists(
     return list;
   }
 
-  function join(namespace: string): Promise<Pods> {
+  function join(namespace: string): Next {
     const waiting = next.get(namespace);
     if (waiting !== undefined) return waiting;
-    const running = underWay.get(namespace);
-    if (running === undefined) return begin(namespace);
-    const list = running.then(() => begin(namespace));
-    next.set(namespace, list);
-    return list;
+    const begun = underWay.get(namespace);
+    if (begun === undefined) return { list: begin(namespace), begun: Promise.resolve() };
+    const joined = { list: begun.then(() => begin(namespace)), begun };
+    next.set(namespace, joined);
+    return joined;
   }
 
-  return async (namespace, signal) => {
+  return async (namespace, signal, begins) => {
     signal.throwIfAborted();
     const { promise, reject } = Promise.withResolvers<never>();
     const listening = whenAborted(signal, () => reject(signal.reason));
+    const { list, begun } = join(namespace);
+    void begun.then(begins);
     try {
-      return await Promise.race([join(namespace), promise]);
+      return await Promise.race([list, promise]);
     } finally {
       listening[Symbol.dispose]();
     }

@@ -14,10 +14,12 @@ import type { Locks } from '../locks/locks.ts';
 import type { Owners } from '../observe/owners.ts';
 import type { Memory } from '../observe/remember.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
+import type { NamespaceLists } from './namespace-lists.ts';
 
 export type ExecutorPorts = {
   readonly consul: Consul;
   readonly kubernetes: Kubernetes;
+  readonly listPods: NamespaceLists;
   readonly clock: Clock;
   readonly random: Random;
   readonly sessionManager: SessionManager;

@@ -43,6 +43,9 @@ export type Queue = {
 
 type Pending = { readonly sinceMs: MonotonicMs };
 
+/** A key that is woken again and again is always urgent, and never quiet: after so long it is not told to wait any more. */
+const PUT_OFF_MS = 5000;
+
 /** Of so many passes one goes to a key that waits for quiet, however many others wait: else it might wait for ever. */
 const QUIET_SHARE = 8;
 
@@ -69,6 +72,8 @@ export function startQueue(options: {
   /** Keys that wait until no other does. */
   const quieter = new Map<string, Pending>();
   const workingQuietly = new Set<string>();
+  /** Since when something of a key has waited for quiet. */
+  const putOffSince = new Map<string, MonotonicMs>();
   const working = new Map<string, number>();
   const timers = new Map<string, { atMs: MonotonicMs; cancel: () => void }>();
   const failures = new Map<string, number>();
@@ -127,7 +132,8 @@ export function startQueue(options: {
     passesSinceQuiet = quiet ? 0 : passesSinceQuiet + 1;
     working.set(key, clock.nowMs());
     if (quiet) workingQuietly.add(key);
-    void work(key, { sinceMs: pending.sinceMs, othersWait: () => !quiet && waiting.size > 0 });
+    const isPatient = clock.nowMs() - (putOffSince.get(key) ?? clock.nowMs()) < PUT_OFF_MS;
+    void work(key, { sinceMs: pending.sinceMs, othersWait: () => !quiet && isPatient && waiting.size > 0 });
   }
 
   function takeBreak(): void {
@@ -167,6 +173,8 @@ export function startQueue(options: {
   function scheduleNext(key: string, next: Next): void {
     const repeat = again.get(key);
     again.delete(key);
+    if (next.kind !== 'whenQuiet') putOffSince.delete(key);
+    else if (!putOffSince.has(key)) putOffSince.set(key, clock.nowMs());
     const failed = next.kind === 'retry' ? (failures.get(key) ?? 0) + 1 : 0;
     if (failed === 0) failures.delete(key);
     else failures.set(key, failed);
@@ -178,8 +186,9 @@ export function startQueue(options: {
 
   function addWhenQuiet(key: string, delayMs: number | null): void {
     if (stopped !== null) return;
+    quieter.set(key, { sinceMs: clock.nowMs() });
+    // If its moment is now it is urgent, and may be in work when this returns.
     if (delayMs !== null) addAfter(key, delayMs);
-    if (!waiting.has(key)) quieter.set(key, { sinceMs: clock.nowMs() });
   }
 
   return {

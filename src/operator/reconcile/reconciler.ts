@@ -151,6 +151,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       memory.learn(sight);
       const { observation: o, observed } = observe.all(sight, memory.now);
       memory.learn(observed);
+      if (o.lock !== null) executor.sessionManager.holds(key, o.lock.session);
       const planned = plan(o);
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())

@@ -1,6 +1,6 @@
 /**
- * Which sessions are renewed next, where more are due than requests fit: the nearest deadline first. Without it tens of thousands would wait in
- * one row behind a Consul that is slow, time out there, and ask again each second, all of them.
+ * Which sessions are renewed next, where more are due than requests fit: of those that have waited longest in each row the one with the nearest deadline.
+ * Without it tens of thousands would wait in one row behind a Consul that is slow, time out there, and ask again each second, all of them.
  */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import { whenAborted } from '../../common/child-signal.ts';
@@ -11,7 +11,8 @@ export type RenewalTurns = {
   take(due: Due, signal: AbortSignal): Promise<Turn>;
 };
 
-export type Due = { readonly ttlMs: number; readonly deadlineMs: MonotonicMs };
+/** `row`: of sessions that are renewed alike. Of one row who asks first has the nearest deadline. */
+export type Due = { readonly row: string; readonly deadlineMs: MonotonicMs };
 
 /** To be ended once, whatever became of the renewal. */
 export type Turn = { end(failed: boolean): void };
@@ -27,8 +28,8 @@ export const AT_ANY_TIME: RenewalTurns = { take: async () => ({ end: () => undef
 type Waiting = Due & { readonly go: () => void };
 
 export function createRenewalTurns(clock: Pick<Clock, 'after'>): RenewalTurns {
-  /** By TTL: who asks later has the later deadline, so only the first of each are compared. */
-  const waiting = new Map<number, Set<Waiting>>();
+  /** By row: only the first of each are compared. */
+  const waiting = new Map<string, Set<Waiting>>();
   let running = 0;
 
   function nearest(): Waiting | null {
@@ -37,9 +38,9 @@ export function createRenewalTurns(clock: Pick<Clock, 'after'>): RenewalTurns {
   }
 
   function remove(due: Waiting): void {
-    const row = waiting.get(due.ttlMs);
+    const row = waiting.get(due.row);
     row?.delete(due);
-    if (row?.size === 0) waiting.delete(due.ttlMs);
+    if (row?.size === 0) waiting.delete(due.row);
   }
 
   function next(): void {
@@ -63,11 +64,11 @@ export function createRenewalTurns(clock: Pick<Clock, 'after'>): RenewalTurns {
   };
 
   return {
-    take: async ({ ttlMs, deadlineMs }, signal) => {
+    take: async ({ row, deadlineMs }, signal) => {
       signal.throwIfAborted();
       const { promise, resolve, reject } = Promise.withResolvers<Turn>();
-      const due: Waiting = { ttlMs, deadlineMs, go: () => resolve(turn) };
-      waiting.set(ttlMs, (waiting.get(ttlMs) ?? new Set()).add(due));
+      const due: Waiting = { row, deadlineMs, go: () => resolve(turn) };
+      waiting.set(row, (waiting.get(row) ?? new Set()).add(due));
       const listening = whenAborted(signal, () => {
         remove(due);
         reject(signal.reason);

@@ -64,6 +64,7 @@ export function keepRenewed(
   let sentMs = acknowledgedMs;
   let proven = true;
   let spare = spareAtFirst;
+  let failed = false;
   let nextMs = sentMs + intervalMs();
   let cancelDeadline: () => void = () => undefined;
   let rouse: () => void = () => undefined;
@@ -79,9 +80,10 @@ export function keepRenewed(
   }
 
   async function renew(): Promise<'renewed' | 'lost' | 'failed'> {
-    const turn = await turns.take({ ttlMs, deadlineMs: deadlineMs() }, stopping.signal);
+    const turn = await turns.take({ row: `${ttlMs} ${spare} ${failed}`, deadlineMs: deadlineMs() }, stopping.signal);
     const outcome = await send();
-    turn.end(outcome === 'failed' && !aborted(stopping.signal));
+    failed = outcome === 'failed';
+    turn.end(failed && !aborted(stopping.signal));
     return outcome;
   }
 

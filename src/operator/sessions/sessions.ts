@@ -31,6 +31,8 @@ export type SessionManager = {
   adopt(session: ConsulSession, signal: AbortSignal, how?: { readonly spare: boolean }): Promise<boolean>;
   /** A committed transaction named the session. */
   prove(id: SessionId): void;
+  /** The lock of the group is held by this session, or by none of ours. */
+  holds(key: string, id: SessionId | null): void;
   /** Consul refused to lock with it: it does not exist any more. */
   lost(id: SessionId): void;
   /** Nobody needs it any more: no more renewals; destroyed at once if its pod is known to be gone, else it expires. */
@@ -201,14 +203,6 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     lingering.add(stop);
   }
 
-  /** It holds the lock of its group now, and none of the others does. */
-  function prove(id: SessionId): void {
-    const proven = kept.get(id);
-    if (proven === undefined) return;
-    proven.renewal.prove();
-    for (const each of byGroup.get(proven.group) ?? []) kept.get(each)?.renewal.hold(each === id);
-  }
-
   async function retire(id: SessionId, signal: AbortSignal): Promise<void> {
     const session = kept.get(id);
     if (session === undefined) return;
@@ -229,7 +223,10 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     },
     open,
     adopt,
-    prove,
+    prove: (id) => kept.get(id)?.renewal.prove(),
+    holds: (key, id) => {
+      for (const each of byGroup.get(key) ?? []) kept.get(each)?.renewal.hold(each === id);
+    },
     lost: forget,
     retire,
     drop: (key) => {

@@ -156,6 +156,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     executor: {
       consul: contact.consul,
       kubernetes: link.kubernetes,
+      listPods: link.kubernetes.listPods,
       clock,
       random,
       sessionManager,

@@ -327,6 +327,18 @@ describe('what only makes the next handover shorter', () => {
     expect([steps(planned), planned.againMs]).toEqual([['openSessions b'], 4000]);
   });
 
+  it('is looked at again when a repair may be made, a refusal is over, or a member has been ready for long enough', () => {
+    const pods = [leader(), observed(aPod({ name: 'b' }), { readyForMs: 1000 })];
+    const planned = plan(
+      anObservation({
+        group: aGroup({ spec: { minReadyMs: 4000 } }),
+        pods,
+        sessions: ['a', 'gone'].map((name) => aSession(name)),
+      }),
+    );
+    expect([steps(planned), planned.againMs]).toEqual([['destroySessions session-of-gone'], 3000]);
+  });
+
   it('is not the session of a nominee, nor of a leader whose timing was edited', () => {
     const pods = [leader({ ready: false }), b];
     expect(canWait({ pods, sessions: [aSession('a')] })).toBe(false);

@@ -60,6 +60,7 @@ async function aStage(...pods: readonly Pod[]) {
     ports: {
       consul: link.consul,
       kubernetes: link.kubernetes,
+      listPods: link.kubernetes.listPods,
       clock,
       random,
       sessionManager,

@@ -14,6 +14,7 @@ type Sent = {
 /** An API server that answers when a test says so. */
 function aServer() {
   const sent: Sent[] = [];
+  const begun: string[] = [];
   const stopping = new AbortController();
   const list = createNamespaceLists(
     {
@@ -26,8 +27,8 @@ function aServer() {
     stopping.signal,
   );
   const asked = (namespace = 'default', signal = new AbortController().signal): Promise<readonly Pod[]> =>
-    list(namespace, signal);
-  return { sent, asked, stopping };
+    list(namespace, signal, () => begun.push(namespace));
+  return { sent, begun, asked, stopping };
 }
 
 const named = (name: string): readonly Pod[] => [aPod({ name })];
@@ -94,6 +95,17 @@ describe('lists of a namespace', () => {
     expect(sent[1]?.signal.aborted).toBe(false);
     sent[1]?.answer(named('a'));
     expect((await stays)[0]?.name).toBe('a');
+  });
+
+  it('tell who waits for another one to end when its own is sent: it gets on, and is not stuck', async () => {
+    const { sent, begun, asked } = aServer();
+    void asked();
+    void asked();
+    await settle();
+    expect(begun).toHaveLength(1);
+    sent[0]?.answer([]);
+    await settle();
+    expect(begun).toHaveLength(2);
   });
 
   it('of a thousand groups at the same moment are two', async () => {

@@ -193,6 +193,33 @@ describe('what can wait', () => {
     }
   });
 
+  it('is not put off again after five seconds, however often its key is woken', async () => {
+    const { clock, queue, pass } = aQueue(1);
+    let at = 0;
+    const told: boolean[] = [];
+    queue.add('x');
+    queue.add('other');
+    for (let ms = 0; ms < 6000; ms += 100) {
+      const { key, othersWait, end } = pass(at);
+      at += 1;
+      queue.add('other');
+      if (key === 'x') told.push(othersWait());
+      await end(key === 'x' ? LATER : DONE);
+      queue.add('x');
+      await clock.advance(100);
+    }
+    expect([told[0], told.at(-1)]).toEqual([true, false]);
+  });
+
+  it('is never worked on twice at a time, also when its moment is now', async () => {
+    const { queue, pass, keys } = aQueue(4);
+    queue.add('a');
+    await pass(0).end({ kind: 'whenQuiet', delayMs: 0 });
+    expect(keys()).toEqual(['a', 'a']);
+    await pass(1).end(DONE);
+    expect(keys()).toEqual(['a', 'a']);
+  });
+
   it('leaves half of the workers to what cannot wait', async () => {
     const { queue, pass, keys } = aQueue(4);
     for (const key of ['a', 'b', 'c', 'd', 'e']) queue.add(key);

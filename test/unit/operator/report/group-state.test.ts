@@ -41,7 +41,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
       }),
       holder: () => anObservation(seen),
     },
-    executor: {} as ReconcilerOptions['executor'],
+    executor: { sessionManager: { holds: () => undefined } } as unknown as ReconcilerOptions['executor'],
     announcer: { executed: () => undefined, passEnded: () => undefined, deleted: () => undefined },
     writeStatus: () => Promise.resolve(null),
     writeInvalid: () => Promise.resolve(true),

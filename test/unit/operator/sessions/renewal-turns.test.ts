@@ -8,8 +8,8 @@ function someTurns() {
   const clock = createFakeClock(0);
   const turns = createRenewalTurns(clock);
   const given: { readonly name: string; readonly turn: Turn }[] = [];
-  const asks = (name: string, deadlineMs: number, ttlMs = 60_000, signal = new AbortController().signal): void =>
-    void turns.take({ ttlMs, deadlineMs }, signal).then(
+  const asks = (name: string, deadlineMs: number, row = '60_000', signal = new AbortController().signal): void =>
+    void turns.take({ row, deadlineMs }, signal).then(
       (turn) => given.push({ name, turn }),
       () => undefined,
     );
@@ -17,7 +17,7 @@ function someTurns() {
   /** All that may go at once are on their way. */
   const full = (): Promise<readonly Turn[]> =>
     Promise.all(
-      Array.from({ length: AT_ONCE }, () => turns.take({ ttlMs: 1, deadlineMs: 0 }, new AbortController().signal)),
+      Array.from({ length: AT_ONCE }, () => turns.take({ row: '1', deadlineMs: 0 }, new AbortController().signal)),
     );
   return { clock, given, asks, names, full };
 }
@@ -36,16 +36,16 @@ describe('turns of renewals', () => {
     expect(names()).toEqual(['a', 'b']);
   });
 
-  it('go to the nearest deadline where many are due, whatever their TTL', async () => {
+  it('go to the nearest deadline where many are due, whatever is renewed alike', async () => {
     const { asks, names, given, full } = someTurns();
     const held = await full();
-    for (const [name, deadlineMs, ttlMs] of [
-      ['late', 50, 60],
-      ['soon', 10, 10],
-      ['later', 60, 60],
-      ['next', 20, 10],
+    for (const [name, deadlineMs, row] of [
+      ['late', 50, '60'],
+      ['soon', 10, '10'],
+      ['later', 60, '60'],
+      ['next', 20, '10'],
     ] as const)
-      asks(name, deadlineMs, ttlMs);
+      asks(name, deadlineMs, row);
     for (const turn of held.slice(0, 4)) await over(turn);
     expect(names()).toEqual(['soon', 'next', 'late', 'later']);
     expect(given).toHaveLength(4);
@@ -75,8 +75,8 @@ describe('turns of renewals', () => {
     const { asks, names, full } = someTurns();
     const held = await full();
     const gone = new AbortController();
-    asks('gone', 1, 60, gone.signal);
-    asks('stays', 2, 60);
+    asks('gone', 1, '60', gone.signal);
+    asks('stays', 2, '60');
     gone.abort();
     await over(held[0]);
     expect(names()).toEqual(['stays']);

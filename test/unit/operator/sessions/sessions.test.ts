@@ -226,6 +226,32 @@ describe('the sessions of members', () => {
   });
 });
 
+describe('the session that holds the lock', () => {
+  it('is renewed more often than the others, whichever it is by now, also one that was adopted as a spare', async () => {
+    const { sessionManager, consul, clock, link } = aSessionManager();
+    for (const name of ['a', 'b']) await sessionManager.open(group, pod(name), signal);
+    const [a, b] = sessionManager.of(KEY).map(({ id }) => id);
+    const renewals = (): Readonly<Record<string, number>> =>
+      Object.fromEntries(
+        [a, b].map((id) => [
+          id,
+          link.sent.filter(({ operation, about }) => operation === 'renewSession' && about === id).length,
+        ]),
+      );
+    sessionManager.holds(KEY, a ?? null);
+    await clock.advance(60_000);
+    const first = renewals();
+    sessionManager.holds(KEY, b ?? null);
+    await clock.advance(60_000);
+    const second = renewals();
+    expect(first[a ?? '']).toBeGreaterThan(first[b ?? ''] ?? 0);
+    expect((second[b ?? ''] ?? 0) - (first[b ?? ''] ?? 0)).toBeGreaterThan(
+      (second[a ?? ''] ?? 0) - (first[a ?? ''] ?? 0),
+    );
+    expect(consul.sessions()).toHaveLength(2);
+  });
+});
+
 describe('a session that nobody needs', () => {
   it('is destroyed when its pod is gone', async () => {
     const { consul, sessionManager } = aSessionManager();

@@ -104,17 +104,22 @@ export function planPaused(o: Observation, owned: OwnedLock): Plan {
 /** The controllers are read anew after that, so that a stop ends by itself when its cause is gone. */
 const LABEL_STOP_AGAIN_MS = 60_000;
 
-/** As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. */
+/**
+ * As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. Controllers that have not been read are read
+ * before anything is stopped, whoever owns the bucket: to a process that has just started every one of them is unread, and a stop that none of
+ * them justifies must not keep an outage from its demotion. (Promise I3.)
+ */
 export function planLabelStop(o: Observation, { message }: LabelStop, owned: OwnedLock | null): Plan {
-  // Whoever has lost its session while Consul is unreachable is the last to know the group.
-  if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
-    return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
+  if (o.ownership.kind === 'notOwned' && !isOutage(o)) return nothing('another replica owns the bucket');
   const unread = unreadOwners(o);
   if (unread.length > 0)
     return look(
       [{ do: 'readOwners', owners: unread }],
       'reading controllers: labels may be written if none selects by the key',
     );
+  // Whoever has lost its session while Consul is unreachable is the last to know the group.
+  if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
+    return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
   const unsure = o.asked && !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
   return unsure ?? { ...stalled(LABEL_STOP, message), againMs: LABEL_STOP_AGAIN_MS };

@@ -344,6 +344,39 @@ describe('a controller that may not be read', () => {
   });
 });
 
+describe('with Demote a Consul outage takes the label off, also where somebody orphaned a pod whose controllers select by another key', () => {
+  const orphaned = async () => {
+    const { model, owner } = await some({ spec: { onConsulLoss: 'Demote' } });
+    await live(model, owner, idle, 10);
+    model.api.foreign.changePod('c', () => ({ owner: null }));
+    await live(model, owner, idle, 10);
+    expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+    return { model, owner };
+  };
+  const cutOff = (replica: Replica): void => replica.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+
+  it('by a replica that starts while Consul is away', async () => {
+    const { model, owner } = await orphaned();
+    owner.kill();
+    const next = model.replica('next');
+    cutOff(next);
+    await live(model, next, idle, 30);
+    expect(model.leaders()).toEqual([]);
+  });
+
+  it('by a replica that never owned the bucket, and reads no controller before', async () => {
+    const { model, owner } = await orphaned();
+    const other = model.replica('other');
+    other.believe('notOwned');
+    await live(model, other, idle, 70);
+    expect(other.link.sent.filter(({ operation }) => operation === 'getWorkload')).toEqual([]);
+    owner.kill();
+    cutOff(other);
+    await live(model, other, idle, 30);
+    expect(model.leaders()).toEqual([]);
+  });
+});
+
 it('pods that were orphaned all together, with no controller left, stop nothing', async () => {
   const { model, owner } = await some();
   await model.rest(owner);

@@ -1,6 +1,6 @@
 /** Nothing that the operator writes may make another controller act without end: labels and the controllers of pods. */
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../../src/api/pod.ts';
+import type { OwnerRef, Pod } from '../../src/api/pod.ts';
 import type { Workload } from '../../src/ports/kubernetes.ts';
 import { aGroup, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../kit/fakes/builders.ts';
 import { settle } from '../kit/fakes/clock.ts';
@@ -37,6 +37,20 @@ function controllerOver(model: Model, template: Readonly<Record<string, string>>
   return { act, made: () => made };
 }
 
+/** A controller that wants the key to be absent: whoever gets a label is released, and another pod comes. */
+function refusingTheKey(model: Model, of: OwnerRef = OWNER): { act(): void; made(): number } {
+  let made = 0;
+  const act = (): void => {
+    for (const pod of model.api.pods()) {
+      if (pod.owner?.uid !== of.uid || pod.labels[KEY] === undefined) continue;
+      model.api.foreign.changePod(pod.name, () => ({ owner: null }));
+      made += 1;
+      model.api.foreign.addPod(owned(`made-${made}`, { owner: of }));
+    }
+  };
+  return { act, made: () => made };
+}
+
 async function some(group: GroupOverrides = {}, labels: Readonly<Record<string, string>> = {}) {
   const pods = ['a', 'b', 'c'].map((name) =>
     owned(name, { labels: { app: 'notifier', 'pod-template-hash': 'abc', ...labels } }),
@@ -58,6 +72,7 @@ async function live(model: Model, owner: Replica, controller: { act(): void }, s
   }
 }
 
+const FOLLOWING: GroupOverrides = { spec: { label: { key: KEY, leader: 'leader', follower: 'follower' } } };
 const idle = { act: () => undefined };
 
 const podWrites = (replica: Replica): number =>
@@ -247,8 +262,6 @@ describe('a controller that may not be read', () => {
     },
   );
 
-  const FOLLOWING: GroupOverrides = { spec: { label: { key: KEY, leader: 'leader', follower: 'follower' } } };
-
   it('does not keep followers from their label, nor a led group from Led, when the operator has just started', async () => {
     const { model, owner } = await some(FOLLOWING);
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
@@ -285,6 +298,43 @@ describe('a controller that may not be read', () => {
     const controller = controllerOver(model, { [KEY]: 'leader' });
     await live(model, owner, controller, 300);
     expect(controller.made()).toBe(1);
+  });
+
+  it('makes one pod and no more, although no answer to a patch arrives and it leaves no mark on its pods', async () => {
+    const bare = (name: string): Pod => owned(name, { labels: { app: 'notifier', [KEY]: 'leader' } });
+    const model = aModel({ pods: ['a', 'b', 'c'].map(bare) });
+    const owner = model.replica('owner');
+    await model.own(owner);
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { [KEY]: 'leader' });
+    owner.link.decide(({ operation }) => (operation === 'patchPod' ? 'answerLost' : 'arrives'));
+    await live(model, owner, controller, 100);
+    expect(controller.made()).toBe(1);
+  });
+
+  /** Beside a workload that is read: pods of another one that may not be, and that wants the key to be absent. */
+  async function withFollowersOf(other: OwnerRef) {
+    const { model, owner } = await some(FOLLOWING);
+    await live(model, owner, idle, 10);
+    model.api.foreign.setWorkload(other.uid, 'unreadable');
+    for (const name of ['x', 'y', 'z']) model.api.foreign.addPod(owned(name, { owner: other }));
+    return { model, owner, controller: refusingTheKey(model, other) };
+  }
+
+  it('makes one pod and no more of followers, of which a patch leaves no annotation, although no answer arrives', async () => {
+    const { model, owner, controller } = await withFollowersOf(aReplicaSet({ name: 'other-abc' }));
+    owner.link.decide(({ operation }) => (operation === 'patchPod' ? 'answerLost' : 'arrives'));
+    await live(model, owner, controller, 100);
+    expect(controller.made()).toBe(1);
+  });
+
+  it('stops nothing by a pod that was orphaned after its label was refused: nothing was written', async () => {
+    const { model, owner } = await withFollowersOf(aReplicaSet({ name: 'other-abc' }));
+    model.api.refusePatches((pod) => pod.name === 'x');
+    await live(model, owner, idle, 10);
+    model.api.foreign.changePod('x', () => ({ owner: null }));
+    await live(model, owner, idle, 10);
+    expect(conditionOf(model, 'Stalled')?.status).toBe('False');
   });
 
   it('is read again, and the stop ends by itself when it does not select by the key', async () => {

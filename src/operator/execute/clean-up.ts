@@ -3,7 +3,7 @@ import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/na
 import type { PodVersion } from '../../election/actions.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
-import { AT_ONCE, latestVersion, patched } from './patches.ts';
+import { AT_ONCE, latestVersion, patched, sendPatch } from './patches.ts';
 import { progressOf, type Run, type Step, worst } from './run.ts';
 
 /** For so long traces are taken off whatever fails. */
@@ -33,5 +33,5 @@ export async function cleanUp(
 
 async function patchOrReread(run: Run, pod: PodVersion, patch: MetadataPatch): Promise<Step> {
   const version = latestVersion(run, pod);
-  return await patched(run, pod, await run.ports.kubernetes.patchPod(pod, version, patch, run.signal));
+  return await patched(run, pod, await sendPatch(run, pod, version, patch));
 }

@@ -10,7 +10,7 @@ import { fencingVersion } from '../../election/trust.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
-import { AT_ONCE, noteRefused, repaired } from './patches.ts';
+import { AT_ONCE, noteRefused, repaired, sendPatch } from './patches.ts';
 import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 export async function fenceAll(run: Run, targets: readonly FencingTarget[], because: string): Promise<Step> {
@@ -23,7 +23,7 @@ export async function fenceAll(run: Run, targets: readonly FencingTarget[], beca
 async function fenceOne(run: Run, target: FencingTarget, because: string): Promise<Step> {
   if (target.precondition.kind === 'unknown') return confirmGone(run, target.pod, because);
   const version = target.precondition.kind === 'at' ? target.precondition.resourceVersion : null;
-  const outcome = await run.ports.kubernetes.patchPod(target.pod, version, fencingPatch(run, target), run.signal);
+  const outcome = await sendPatch(run, target.pod, version, fencingPatch(run, target));
   switch (outcome.kind) {
     case 'done':
       return noteFenced(run, outcome.object, because);

@@ -3,7 +3,7 @@ import type { LabelFollowers, PodVersion } from '../../election/actions.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
-import { AT_ONCE, latestVersion, noteRefused, patched } from './patches.ts';
+import { AT_ONCE, latestVersion, noteRefused, patched, sendPatch } from './patches.ts';
 import { OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 export async function labelFollowers(run: Run, { follower, pods }: LabelFollowers): Promise<Step> {
@@ -40,7 +40,7 @@ async function labelFollower(
   refuse: (pod: PodVersion, outcome: Refused) => void,
 ): Promise<Step> {
   const version = latestVersion(run, pod);
-  const outcome = await run.ports.kubernetes.patchPod(pod, version, patch, run.signal);
+  const outcome = await sendPatch(run, pod, version, patch);
   if (outcome.kind === 'refused') {
     refuse(pod, outcome);
     return OK;

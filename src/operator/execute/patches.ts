@@ -1,8 +1,9 @@
 /** What patches of pods have in common: which version they name, and what their answers mean. */
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { PodVersion } from '../../election/actions.ts';
-import type { WriteOutcome } from '../../ports/kubernetes.ts';
+import type { MetadataPatch, WriteOutcome } from '../../ports/kubernetes.ts';
 import { type Refused, refusalWords } from '../observe/refusals.ts';
+import { labelMemory } from '../observe/remember-pods.ts';
 import { again, failed, notePod, noteWritten, OK, type Run, type Step } from './run.ts';
 
 /** Fencing patches of one action do not depend on each other; so many go at a time. */
@@ -11,6 +12,38 @@ export const AT_ONCE = 8;
 /** As read by the observation, or as this run's own earlier write left it: never from a read after its transaction. */
 export const latestVersion = (run: Run, pod: PodVersion): string =>
   run.answers.get(pod.uid)?.resourceVersion ?? pod.resourceVersion;
+
+/**
+ * Sends a patch of a pod. Of one that changes the label the attempt is remembered before it is sent: its controller may act on a patch whose
+ * answer never comes. What was certainly not applied takes that back. The trial of a controller counts from the end of the attempt.
+ * `resourceVersion` null: by uid alone.
+ */
+export async function sendPatch(
+  run: Run,
+  pod: PodRef,
+  resourceVersion: string | null,
+  patch: MetadataPatch,
+): Promise<WriteOutcome<Pod>> {
+  const { kubernetes, clock } = run.ports;
+  const owner = ownerThatMayAct(run, pod, patch);
+  if (owner === null) return await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);
+  const { uid } = pod;
+  const before = labelMemory(run.memory.now, uid, owner);
+  run.memory.learn({ kind: 'labelSent', uid, owner, before, atMs: clock.nowMs() });
+  const outcome = await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);
+  const perhaps = outcome.kind === 'done' || outcome.kind === 'unknown';
+  if (perhaps) run.memory.learn({ kind: 'labelSent', uid, owner, before, atMs: clock.nowMs() });
+  else run.memory.learn({ kind: 'labelNotSent', uid, owner, before });
+  return outcome;
+}
+
+/** Uid of the controller of a pod whose label the patch changes; null: it has none, or the label stays. */
+function ownerThatMayAct(run: Run, { uid }: PodRef, patch: MetadataPatch): string | null {
+  const label = patch.labels[run.group.spec.label.key];
+  const before = run.answers.get(uid) ?? run.observation.pods.find(({ pod }) => pod.uid === uid)?.pod;
+  const stays = label === undefined || (before?.labels[run.group.spec.label.key] ?? null) === label;
+  return stays ? null : (before?.owner?.uid ?? null);
+}
 
 /** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */
 export async function reread(run: Run, pod: PodRef): Promise<Step> {

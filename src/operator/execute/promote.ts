@@ -5,7 +5,7 @@ import { labelled } from '../../election/candidates.ts';
 import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
-import { latestVersion, noteRefused, repaired, reread } from './patches.ts';
+import { latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
 import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function promote(run: Run, proof: Proof, { resourceVersion }: Promo
   const version = latestVersion(run, pod);
   const before = memory.now.perhapsPromoted.has(pod.uid);
   memory.learn({ kind: 'promotionSent', uid: pod.uid });
-  const outcome = await ports.kubernetes.patchPod(pod, version, promotionPatch(run, proof.token), run.signal);
+  const outcome = await sendPatch(run, pod, version, promotionPatch(run, proof.token));
   switch (outcome.kind) {
     case 'done':
       noteWritten(run, outcome.object);

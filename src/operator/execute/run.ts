@@ -113,13 +113,10 @@ export function notePod(run: Run, pod: Pod): void {
   run.memory.learn({ kind: 'podRead', pod });
 }
 
-/** As notePod, after a write of ours that may have changed the label. */
+/** As notePod, after a write of ours. */
 export function noteWritten(run: Run, pod: Pod): void {
   run.answers.set(pod.uid, pod);
-  const before = run.podsByUid.get(pod.uid)?.pod;
-  const { key } = run.group.spec.label;
-  const ownerBefore = before?.labels[key] === pod.labels[key] ? null : (before?.owner?.uid ?? null);
-  run.memory.learn({ kind: 'podWritten', pod, ownerBefore, atMs: run.ports.clock.nowMs() });
+  run.memory.learn({ kind: 'podWritten', pod });
 }
 
 /** Highest token on any pod that this run's writes have shown. */

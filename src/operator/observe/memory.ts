@@ -25,6 +25,9 @@ export type WriteRefusal = Refusal & {
   readonly generation: number;
 };
 
+/** The first pod of a controller that cannot be read whose label was written, and when. */
+export type Trial = { readonly podUid: PodUid; readonly atMs: MonotonicMs };
+
 /** `generation`: of the group; 0: none yet. */
 export type AcceptedReleases = { readonly generation: number; readonly uids: ReadonlySet<PodUid> };
 
@@ -89,9 +92,9 @@ export type GroupMemory = {
   readonly recordedByUs: ReadonlySet<PodUid>;
   /** Of which pod a promotion was acknowledged last, and with which token. */
   readonly promoted: { readonly uid: PodUid; readonly token: number } | null;
-  /** By uid of a controller that cannot be read, the first of its pods whose label was written, and when. */
-  readonly trials: ReadonlyMap<string, { readonly podUid: PodUid; readonly atMs: MonotonicMs }>;
-  /** By uid of a pod whose label we wrote, the uid of its controller before that. */
+  /** By uid of a controller. */
+  readonly trials: ReadonlyMap<string, Trial>;
+  /** By uid of a pod whose label we wrote, or may have written, the uid of its controller before that. */
   readonly writtenUnder: ReadonlyMap<PodUid, string>;
   /** Pods that had lost their controller before the group was edited, and the last generation for which they were looked for. */
   readonly acceptedReleases: AcceptedReleases;

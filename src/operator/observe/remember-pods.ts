@@ -3,14 +3,28 @@ import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
 import { entriesThat, minus, plus, put, removed } from './collections.ts';
-import { type AcceptedReleases, type GroupMemory, newer, type WriteRefusal } from './memory.ts';
+import { type AcceptedReleases, type GroupMemory, newer, type Trial, type WriteRefusal } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
+
+type LabelAttempt = { readonly uid: PodUid; readonly owner: string; readonly before: LabelMemory };
+
+/** What is remembered of the label of a pod: uid of the controller that it had when that was written, and the trial of its present one. */
+export type LabelMemory = { readonly under: string | null; readonly trial: Trial | null };
+
+export const labelMemory = ({ writtenUnder, trials }: GroupMemory, uid: PodUid, owner: string): LabelMemory => ({
+  under: writtenUnder.get(uid) ?? null,
+  trial: trials.get(owner) ?? null,
+});
 
 export type PodOutcome =
   /** An answer has shown it; the observation prefers it until the watch has caught up. */
   | { readonly kind: 'podRead'; readonly pod: Pod }
-  /** By us. `ownerBefore`: uid of the controller that it had when we changed its label; null: it had none, or the label stays. */
-  | { readonly kind: 'podWritten'; readonly pod: Pod; readonly ownerBefore: string | null; readonly atMs: MonotonicMs }
+  /** By us. */
+  | { readonly kind: 'podWritten'; readonly pod: Pod }
+  /** The label of a pod is about to be changed, or may have been. `owner`: uid of its controller. `before`: what was remembered before. */
+  | (LabelAttempt & { readonly kind: 'labelSent'; readonly atMs: MonotonicMs })
+  /** It certainly was not. */
+  | (LabelAttempt & { readonly kind: 'labelNotSent' })
   /** The API server says so. */
   | { readonly kind: 'podGone'; readonly uid: PodUid }
   /** Made while the lock had this version. */
@@ -40,7 +54,11 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
     case 'podRead':
       return { ...memory, newerPods: withPod(memory.newerPods, outcome.pod) };
     case 'podWritten':
-      return written(memory, outcome);
+      return written(memory, outcome.pod);
+    case 'labelSent':
+      return labelSent(memory, outcome);
+    case 'labelNotSent':
+      return labelNotSent(memory, outcome);
     case 'podGone':
       return { ...memory, goneUids: put(memory.goneUids, outcome.uid, true) };
     case 'podsListed': {
@@ -101,19 +119,32 @@ function withPods(pods: ReadonlyMap<PodUid, Pod>, more: readonly Pod[]): Readonl
   return all;
 }
 
-/** The first pod of a controller whose label was written is its trial. A refusal is about the pod as it was: our own write is no reason to try again. */
-function written(memory: GroupMemory, outcome: Extract<PodOutcome, { kind: 'podWritten' }>): GroupMemory {
-  const { pod, ownerBefore: owner, atMs } = outcome;
-  const next = {
-    ...memory,
-    newerPods: withPod(memory.newerPods, pod),
-    promotionRefusals: stillRefused(memory.promotionRefusals, pod),
-    fencingRefusals: stillRefused(memory.fencingRefusals, pod),
-  };
-  if (owner === null) return next;
-  const trials = memory.trials.has(owner) ? memory.trials : put(memory.trials, owner, { podUid: pod.uid, atMs });
-  return { ...next, writtenUnder: put(memory.writtenUnder, pod.uid, owner), trials };
+/** A refusal is about the pod as it was: our own write is no reason to try again. */
+const written = (memory: GroupMemory, pod: Pod): GroupMemory => ({
+  ...memory,
+  newerPods: withPod(memory.newerPods, pod),
+  promotionRefusals: stillRefused(memory.promotionRefusals, pod),
+  fencingRefusals: stillRefused(memory.fencingRefusals, pod),
+});
+
+/** The first pod of a controller whose label is written is its trial. */
+function labelSent(memory: GroupMemory, outcome: Extract<PodOutcome, { kind: 'labelSent' }>): GroupMemory {
+  const { uid, owner, before, atMs } = outcome;
+  const trials = before.trial === null ? put(memory.trials, owner, { podUid: uid, atMs }) : memory.trials;
+  return { ...memory, writtenUnder: put(memory.writtenUnder, uid, owner), trials };
 }
+
+function labelNotSent(memory: GroupMemory, { uid, owner, before }: LabelAttempt): GroupMemory {
+  const writtenUnder = restored(memory.writtenUnder, uid, before.under);
+  if (memory.trials.get(owner)?.podUid !== uid) return { ...memory, writtenUnder };
+  return { ...memory, writtenUnder, trials: restored(memory.trials, owner, before.trial) };
+}
+
+const restored = <Key extends string, Value>(
+  map: ReadonlyMap<Key, Value>,
+  key: Key,
+  value: Value | null,
+): ReadonlyMap<Key, Value> => (value === null ? removed(map, key) : put(map, key, value));
 
 function stillRefused(
   refusals: ReadonlyMap<PodUid, WriteRefusal>,

@@ -52,6 +52,8 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
       return ofReports(memory, outcome);
     case 'podRead':
     case 'podWritten':
+    case 'labelSent':
+    case 'labelNotSent':
     case 'podGone':
     case 'podsListed':
     case 'passEnded':

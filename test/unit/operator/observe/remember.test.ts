@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { freshMemory, type GroupMemory, type WriteRefusal } from '../../../../src/operator/observe/memory.ts';
 import { type Outcome, remember } from '../../../../src/operator/observe/remember.ts';
+import type { LabelMemory } from '../../../../src/operator/observe/remember-pods.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { heldBy } from '../../../kit/fakes/builders-election.ts';
 import { podUid, sessionId, wallMs } from '../../../kit/fakes/ids.ts';
@@ -26,10 +27,12 @@ const transition = { time: '', from: 'a', to: 'b', reason: '', token: 5, duratio
 const after = (...outcomes: readonly Outcome[]): GroupMemory =>
   outcomes.reduce((memory, outcome) => frozen(remember(memory, outcome)), frozen(freshMemory()));
 
-const written = (ownerBefore: string | null, resourceVersion = '11', atMs = 7): Outcome => ({
-  kind: 'podWritten',
-  pod: { ...a, resourceVersion },
-  ownerBefore,
+const written: Outcome = { kind: 'podWritten', pod: { ...a, resourceVersion: '11' } };
+const attempt = (of: string, before: LabelMemory = { under: null, trial: null }) =>
+  ({ uid: podUid(of), owner: 'owner', before }) as const;
+const sent = (of: string, before?: LabelMemory, atMs = 7): Outcome => ({
+  kind: 'labelSent',
+  ...attempt(of, before),
   atMs,
 });
 const repaired = (atMs: number): Outcome => ({ kind: 'podRepaired', uid, atMs, atWallMs: wallMs(1000 + atMs) });
@@ -55,18 +58,28 @@ describe('of a pod', () => {
   });
 
   it('our own write is no reason to try again what was refused of it', () => {
-    const memory = after({ kind: 'fencingRefused', uid, refusal }, written(null));
+    const memory = after({ kind: 'fencingRefused', uid, refusal }, written);
     expect(memory.fencingRefusals.get(uid)).toEqual({ ...refusal, resourceVersion: '11' });
-    expect([memory.trials.size, memory.writtenUnder.size]).toEqual([0, 0]);
   });
 
-  it('the first whose label was written is the trial of its controller', () => {
-    const memory = after(written('owner'), { ...written('owner', '12', 9), pod: aPod({ name: 'b' }) } as Outcome);
-    expect(memory.trials.get('owner')).toEqual({ podUid: uid, atMs: 7 });
+  it('the first whose label is sent is the trial of its controller, counted from the end of the attempt', () => {
+    const trial = { podUid: uid, atMs: 8 };
+    const memory = after(sent(uid), sent(uid, undefined, 8), sent('uid-of-b', { under: null, trial }, 9));
+    expect(memory.trials.get('owner')).toEqual(trial);
     expect([...memory.writtenUnder]).toEqual([
       [uid, 'owner'],
       ['uid-of-b', 'owner'],
     ]);
+  });
+
+  it('a label that was certainly not written leaves what was remembered before', () => {
+    const memory = after(sent(uid), { kind: 'labelNotSent', ...attempt(uid) });
+    expect([memory.trials.size, memory.writtenUnder.size]).toEqual([0, 0]);
+    const before: LabelMemory = { under: 'owner', trial: { podUid: uid, atMs: 7 } };
+    const again = after(sent(uid), sent(uid, before, 9), { kind: 'labelNotSent', ...attempt(uid, before) });
+    expect([again.trials.get('owner'), again.writtenUnder.get(uid)]).toEqual([before.trial, 'owner']);
+    const other = after(sent(uid), { kind: 'labelNotSent', ...attempt('uid-of-b') });
+    expect(other.trials.get('owner')).toEqual(before.trial);
   });
 
   it('a fencing patch ends its conflicts and refusals, and counts for one version of the lock', () => {
@@ -237,8 +250,8 @@ describe('an accepted release', () => {
   };
 
   it('ends the trial by that pod: it shows nothing of the controller but that it may release', () => {
-    expect(after(written('owner')).trials.size).toBe(1);
-    expect(after(written('owner'), accepted).trials.size).toBe(0);
+    expect(after(sent(uid)).trials.size).toBe(1);
+    expect(after(sent(uid), accepted).trials.size).toBe(0);
   });
 });
 
@@ -257,7 +270,7 @@ describe('what the caches show', () => {
         acceptedReleases: { generation: 2, uids: new Set([uid]) },
         labelStop: null,
       },
-      written('owner'),
+      sent(uid),
     ];
     const parts = (memory: GroupMemory) =>
       [memory.newerPods, memory.goneUids, memory.conflicts, memory.fencingRefusals, memory.promotionRefusals].concat([

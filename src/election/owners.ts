@@ -30,7 +30,8 @@ export const released = ({ name }: LeaderGroup, { owner, labels, annotations }: 
 const isConcerned = (group: LeaderGroup, observed: ObservedPod): boolean =>
   observed.member || labelled(group, observed);
 
-const uncertain = ({ owner }: ObservedPod): boolean => owner.kind === 'unread' || owner.kind === 'unreadable';
+/** Nobody knows what its controller selects by. */
+export const uncertain = ({ owner }: ObservedPod): boolean => owner.kind === 'unread' || owner.kind === 'unreadable';
 
 /**
  * Whether labels may be written. `releases`: members that count as released. What was said before (`stoppedBefore`, of this generation of
@@ -62,8 +63,11 @@ const releasedMessage = (pod: string, key: string): string =>
   '(deploy/10-rbac.yaml). If the pod was orphaned on purpose, edit the spec of the LeaderGroup to resume.';
 
 /** Controllers that have not been read, of all pods that a stop is decided by, each once. */
-export function unreadOwners(o: Observation): readonly OwnerRef[] {
-  const concerned = o.pods.filter((observed) => isConcerned(o.group, observed));
-  const owners = concerned.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
+export const unreadOwners = (o: Observation): readonly OwnerRef[] =>
+  unreadOwnersOf(o.pods.filter((observed) => isConcerned(o.group, observed)));
+
+/** Of these pods, each once. */
+export function unreadOwnersOf(pods: readonly ObservedPod[]): readonly OwnerRef[] {
+  const owners = pods.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
   return [...new Map(owners.map((owner) => [owner.uid, owner])).values()];
 }

@@ -2,13 +2,13 @@
 import type { StalledReason } from '../api/condition-reasons.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Idle, Plan, Verdict } from './actions.ts';
-import { labelled } from './candidates.ts';
+import { labelled, promotedHere } from './candidates.ts';
 import { due } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods } from './fencing.ts';
 import { promoted } from './gate.ts';
-import type { LabelStop, Observation } from './observation.ts';
+import type { LabelStop, Observation, ObservedPod } from './observation.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
-import { LABEL_STOP, unreadOwners } from './owners.ts';
+import { LABEL_STOP, uncertain, unreadOwners, unreadOwnersOf } from './owners.ts';
 import { idle, look, nothing, notReady, quietly, ready, stalled, transition, until, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
 import { transaction } from './transactions.ts';
@@ -40,16 +40,25 @@ function holderPastDeadline(o: Observation): boolean {
   return holder !== null && o.nowMs >= holder.deadlineMs;
 }
 
-/** Before the deadline nothing is written to pods or locks; at the deadline `onConsulLoss` decides, once. (Promise I3.) */
+/**
+ * Before the deadline nothing is written to pods or locks, and where labels are to come off then their controllers are read; at the deadline
+ * `onConsulLoss` decides, once. (Promise I3.)
+ */
 export function planOutage(o: Observation): Plan {
-  if (o.nowMs < o.lockDeadlineMs)
+  const { onConsulLoss, paused } = o.group.spec;
+  const hold = onConsulLoss === 'Hold' || paused;
+  const labels = hold || o.demotedForOutage ? [] : labelledPods(o);
+  const early = o.nowMs < o.lockDeadlineMs;
+  const targets = early ? [] : labels.filter((observed) => losesLabel(o, observed));
+  const owners = unreadOwnersOf(labels);
+  // Who must be demoted by now does not wait for a read.
+  if (owners.length > 0 && targets.length === 0)
+    return look([{ do: 'readOwners', owners }], 'reading the controllers of the pods that are to be demoted');
+  if (early)
     return {
       ...nothing('Consul is unreachable; the deadline has not passed yet', until(o, o.lockDeadlineMs)),
       verdict: bereft(o),
     };
-  const { onConsulLoss, paused } = o.group.spec;
-  const hold = onConsulLoss === 'Hold' || paused;
-  const targets = hold || o.demotedForOutage ? [] : labelledPods(o);
   const verdict = outageVerdict(o, hold);
   if (targets.length === 0) return verdict === null ? nothing('Consul is unreachable') : idle(verdict);
   const off = fence(
@@ -59,6 +68,13 @@ export function planOutage(o: Observation): Plan {
   const said = nothing('Consul was unreachable past the deadline, and onConsulLoss is Demote');
   return withFirst(off, { ...said, cause: 'ConsulUnreachable', verdict });
 }
+
+/**
+ * Where nobody could read the controller of a labelled pod it may select by the label, and make another pod. Two leaders are worse than one pod
+ * too many, so whoever was promoted loses the label all the same; one that has it from its template has never led.
+ */
+const losesLabel = ({ group }: Observation, observed: ObservedPod): boolean =>
+  !uncertain(observed) || promotedHere(group, observed.pod);
 
 /** The leader went while Consul is unreachable. Its label needs no deadline to be gone, and whoever waits for Ready should not think it there. */
 function bereft(o: Observation): Verdict | null {
@@ -77,13 +93,20 @@ const saysLed = ({ group }: Observation): boolean =>
 const outageVerdict = (o: Observation, hold: boolean): Verdict | null =>
   o.ownership.kind === 'notOwned'
     ? null
-    : notReady('ConsulUnreachable', outageMessage(hold, labelledPods(o).length > 0));
+    : notReady('ConsulUnreachable', hold ? holdMessage(labelledPods(o).length > 0) : demoteMessage(o));
 
-function outageMessage(hold: boolean, led: boolean): string {
-  const what = 'Consul has not confirmed the lock within its deadline';
-  if (hold)
-    return `${what}; onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing changes'}. Check Consul; the group recovers by itself.`;
-  return `${what}; onConsulLoss is Demote, so no pod carries the leader label. Check Consul; the group recovers by itself.`;
+const outageMessage = (sequel: string): string =>
+  `Consul has not confirmed the lock within its deadline; ${sequel}. Check Consul; the group recovers by itself.`;
+
+const holdMessage = (led: boolean): string =>
+  outageMessage(`onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing changes'}`);
+
+function demoteMessage(o: Observation): string {
+  const kept = labelledPods(o).find((observed) => !losesLabel(o, observed));
+  if (kept === undefined) return outageMessage('onConsulLoss is Demote, so no pod carries the leader label');
+  return outageMessage(
+    `onConsulLoss is Demote, but pod ${kept.pod.name}, which never led, keeps the leader label: its controller cannot be read, and may select by it`,
+  );
 }
 
 /**

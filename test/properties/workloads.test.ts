@@ -427,6 +427,68 @@ describe('with Demote a Consul outage takes the label off, also where somebody o
   });
 });
 
+describe('a Consul outage, of a replica that has just started', () => {
+  async function cutOff(template: Readonly<Record<string, string>>, workload: Workload | 'unreadable') {
+    const { model, owner } = await some({ spec: { onConsulLoss: 'Demote' } }, template);
+    owner.kill();
+    model.api.foreign.setWorkload(OWNER.uid, workload);
+    const controller = controllerOver(model, { [KEY]: 'leader' });
+    const next = model.replica('next');
+    next.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    await live(model, next, controller, 60);
+    return { next, made: controller.made() };
+  }
+
+  it.each([selecting, 'unreadable'] as const)(
+    'takes no label off pods that have it from their template and whose controller selects by it: %o',
+    async (workload) => {
+      const { next, made } = await cutOff({ [KEY]: 'leader' }, workload);
+      expect([podWrites(next), made]).toEqual([0, 0]);
+    },
+  );
+
+  it('takes it off them where their controller selects by another key', async () => {
+    const { next } = await cutOff({ [KEY]: 'leader' }, { ...selecting, selectorKeys: ['app'] });
+    expect(podWrites(next)).toBe(3);
+  });
+
+  it('takes it off whoever was promoted, although the controller may not be read: two leaders are worse than a pod too many', async () => {
+    const { model, owner } = await some({ spec: { onConsulLoss: 'Demote' } });
+    await model.rest(owner);
+    owner.kill();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const next = model.replica('next');
+    next.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    await live(model, next, idle, 30);
+    expect([model.leaders(), podWrites(next)]).toEqual([[], 1]);
+  });
+
+  it('reads controllers before the deadline, and not where labels stay', async () => {
+    for (const onConsulLoss of ['Demote', 'Hold'] as const) {
+      const { model, owner } = await some({ spec: { onConsulLoss } });
+      await model.rest(owner);
+      owner.kill();
+      const next = model.replica('next');
+      next.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+      await live(model, next, idle, 1);
+      const reads = next.link.sent.filter(({ operation }) => operation === 'getWorkload').length;
+      expect([onConsulLoss, reads, model.leaders()]).toEqual([onConsulLoss, onConsulLoss === 'Demote' ? 1 : 0, ['a']]);
+    }
+  });
+});
+
+it('pods of another workload that come with the label while Consul is away keep it where that selects by it', async () => {
+  const { model, owner } = await some({ spec: { onConsulLoss: 'Demote' } });
+  await live(model, owner, idle, 10);
+  owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+  const other = aReplicaSet({ name: 'other-abc' });
+  model.api.foreign.setWorkload(other.uid, { ...selecting, name: 'other' });
+  for (const name of ['x', 'y'])
+    model.api.foreign.addPod(owned(name, { owner: other, labels: { app: 'notifier', [KEY]: 'leader' } }));
+  await live(model, owner, idle, 60);
+  expect(labelsOf(model)).toMatchObject({ x: 'leader', y: 'leader' });
+});
+
 it('pods that were orphaned all together, with no controller left, stop nothing', async () => {
   const { model, owner } = await some();
   await model.rest(owner);

@@ -5,7 +5,7 @@ import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { ready } from '../../../src/election/plans.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { aGroup, aLeader, aPod, aReplicaSet } from '../../kit/fakes/builders.ts';
 import { anObservation, aSession, NOW_MS, observed, steps } from '../../kit/fakes/builders-election.ts';
 
 const leading = observed(aLeader(4, { name: 'a' }));
@@ -58,6 +58,22 @@ describe('while Consul is silent', () => {
   it('with Demote people are told that nobody carries the label', () => {
     const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForOutage: true, pods: [follower] });
     expect(demoted.verdict?.detail).toContain('no pod carries the leader label');
+  });
+
+  it('people are told of a pod that keeps the label because its controller cannot be read, and may select by it', () => {
+    const labels = { 'leadergroup.dev/role': 'leader' };
+    const owner = { kind: 'unreadable', workload: 'ReplicaSet web', trial: null } as const;
+    const pods = [leading, observed(aPod({ name: 'c', owner: aReplicaSet(), labels }), { owner })];
+    const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, pods });
+    expect(steps(demoted)).toEqual(['fence a']);
+    expect(demoted.verdict?.detail).toContain('pod c, which never led, keeps the leader label');
+  });
+
+  it('who must be demoted by now does not wait until its controller has been read', () => {
+    const pods = [{ ...leading, pod: { ...leading.pod, owner: aReplicaSet() }, owner: { kind: 'unread' } as const }];
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, pods }))).toEqual(['fence a']);
+    const early = steps(planned({ ...silent, lockDeadlineMs: NOW_MS + 700, pods }));
+    expect(early).toEqual([`readOwners ${aReplicaSet().name}`]);
   });
 
   it('a replica that never owned the bucket says nothing to people', () => {

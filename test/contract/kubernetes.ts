@@ -129,7 +129,7 @@ export function kubernetesContract(given: () => ContractApiServer): void {
     expect(await c.kubernetes.getTermination(c.namespace, name, 'operator', signal).catch(() => null)).toBeNull();
   });
 
-  test('finalizers are written under a version; a group with one is deleted only when it is off', async (c, name) => {
+  test('finalizers are written under a version; a group with one is deleted only when it is off, and of another generation from the deletion on', async (c, name) => {
     await c.createGroup(name);
     const before = await groupOf(c, name);
     const held = valid(
@@ -139,7 +139,7 @@ export function kubernetesContract(given: () => ContractApiServer): void {
     expect((await c.kubernetes.setFinalizers(before, before.resourceVersion, [], signal)).kind).toBe('conflict');
     await c.deleteGroup(name);
     const deleting = await groupOf(c, name);
-    expect(deleting.deleting).toBe(true);
+    expect([deleting.deleting, deleting.generation]).toEqual([true, before.generation + 1]);
     await c.kubernetes.setFinalizers(deleting, deleting.resourceVersion, [], signal);
     expect(await c.kubernetes.getGroup(c.namespace, name, signal)).toBeNull();
     expect((await c.kubernetes.setFinalizers(before, before.resourceVersion, [], signal)).kind).toBe('gone');

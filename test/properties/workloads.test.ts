@@ -1,5 +1,6 @@
 /** Nothing that the operator writes may make another controller act without end: labels and the controllers of pods. */
 import { describe, expect, it } from 'vitest';
+import { FINALIZER } from '../../src/api/names.ts';
 import type { OwnerRef, Pod } from '../../src/api/pod.ts';
 import type { Workload } from '../../src/ports/kubernetes.ts';
 import { aGroup, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../kit/fakes/builders.ts';
@@ -348,6 +349,30 @@ describe('a controller that may not be read', () => {
     model.api.foreign.setWorkload(OWNER.uid, { ...selecting, selectorKeys: ['app'], templateKeys: ['app'] });
     await live(model, owner, idle, 120);
     expect(conditionOf(model, 'Stalled')?.status).toBe('False');
+  });
+
+  it('makes no other pod when the stopped group is deleted: that raises its generation, and is no edit', async () => {
+    const { model, owner } = await some({}, { [KEY]: 'leader' });
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { [KEY]: 'leader' });
+    await live(model, owner, controller);
+    const before = model.api.group()?.generation ?? 0;
+    model.api.foreign.changeGroup('notifier', () => ({ finalizers: ['a.tool/keeps-it', FINALIZER] }));
+    model.api.foreign.deleteGroup('notifier');
+    expect(model.api.group()?.generation).toBe(before + 1);
+    await live(model, owner, controller);
+    expect([model.api.group()?.finalizers, controller.made()]).toEqual([['a.tool/keeps-it'], 1]);
+  });
+
+  it('makes no other pod when the stopped group is deleted, though every pod that it released is gone', async () => {
+    const { model, owner } = await some({}, { [KEY]: 'leader' });
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const controller = controllerOver(model, { [KEY]: 'leader' });
+    await live(model, owner, controller);
+    for (const pod of model.api.pods()) if (pod.owner === null) model.api.foreign.removePod(pod.name);
+    model.api.foreign.deleteGroup('notifier');
+    await live(model, owner, controller);
+    expect([model.api.group(), controller.made()]).toEqual([null, 1]);
   });
 
   it('does not stop a group any more that was edited since', async () => {

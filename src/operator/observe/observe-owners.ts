@@ -59,10 +59,11 @@ function lastStop({ status }: LeaderGroup, { labelStop: remembered }: GroupMemor
   return (written?.generation ?? 0) > (remembered?.generation ?? 0) ? written : (remembered ?? written);
 }
 
-/** What was said of a stop of this very generation: it ends with an edit. */
+/** What was said of a stop since the last edit, which ends it. A deletion raises the generation as well, by one. */
 function saidBefore(group: LeaderGroup, memory: GroupMemory): string | null {
   const stop = lastStop(group, memory);
-  return stop?.generation === group.generation ? stop.message : null;
+  const edited = group.deleting ? group.generation - 1 : group.generation;
+  return stop !== null && stop.generation >= edited ? stop.message : null;
 }
 
 /** Seen with our own eyes; of a controller that leaves no mark on its pods nothing else tells. */
@@ -93,7 +94,7 @@ export function acceptedReleases(
 ): AcceptedReleases {
   const { acceptedReleases } = memory;
   const stop = lastStop(group, memory);
-  const edited = stop !== null && stop.generation < group.generation;
+  const edited = stop !== null && stop.generation < group.generation && !group.deleting;
   if (!edited || acceptedReleases.generation === group.generation) return acceptedReleases;
   const uids = releasesOf(group, memory, pods).map(({ pod }) => pod.uid);
   return { generation: group.generation, uids: new Set([...acceptedReleases.uids, ...uids]) };

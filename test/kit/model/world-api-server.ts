@@ -55,7 +55,7 @@ export type WorldApiServer = {
     addGroup(group: LeaderGroup): LeaderGroup;
     /** An edit of the spec raises the generation. */
     changeGroup(name: string, change: (group: LeaderGroup) => Partial<LeaderGroup>): void;
-    /** With finalizers it is marked, without it goes at once. */
+    /** With finalizers it is marked, which raises the generation as an edit does; without it goes at once. */
     deleteGroup(name: string): void;
   };
   readonly requests: {
@@ -218,7 +218,8 @@ export function createWorldApiServer(): WorldApiServer {
       },
       deleteGroup: (name) => {
         const found = groups.get(inDefault(name));
-        if (found !== undefined && !found.deleting) storeGroup(found, { ...found, deleting: true });
+        if (found !== undefined && !found.deleting)
+          storeGroup(found, { ...found, deleting: true, generation: found.generation + 1 });
       },
     },
     requests: {

@@ -195,6 +195,43 @@ describe('a controller that selects by the label key', () => {
   });
 });
 
+describe('a controller whose selector can be edited', () => {
+  const clear = { ...selecting, selectorKeys: ['app'], templateKeys: ['app'] };
+
+  async function edited(workload: Workload | 'unreadable') {
+    const { model, owner } = await some({}, { [KEY]: 'leader' });
+    model.api.foreign.setWorkload(OWNER.uid, clear);
+    await live(model, owner, idle, 10);
+    model.api.foreign.setWorkload(OWNER.uid, workload);
+    const controller = controllerOver(model, { [KEY]: 'leader' });
+    await live(model, owner, controller, 100);
+    return { model, owner, made: controller.made() };
+  }
+
+  it.each([selecting, 'unreadable'] as const)(
+    'is read anew once it releases a pod that we wrote: nothing more is written, %o',
+    async (workload) => {
+      const { model, owner, made } = await edited(workload);
+      const written = podWrites(owner);
+      // By the edit itself: the two that had lost the label of the new selector.
+      expect(made).toBe(2);
+      expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+      await live(model, owner, idle, 100);
+      expect(podWrites(owner)).toBe(written);
+    },
+  );
+
+  it('is read once more for each pod that is orphaned on purpose, and the group goes on', async () => {
+    const { model, owner } = await some();
+    await live(model, owner, idle, 10);
+    const reads = (): number => owner.link.sent.filter(({ operation }) => operation === 'getWorkload').length;
+    const before = reads();
+    model.api.foreign.changePod('a', () => ({ owner: null }));
+    await live(model, owner, idle, 100);
+    expect([reads() - before, conditionOf(model, 'Stalled')?.status]).toEqual([1, 'False']);
+  });
+});
+
 describe('a controller that may not be read', () => {
   it.each([{ [KEY]: 'leader' }, { [KEY]: 'standby' }])('makes one pod and no more: %j', async (template) => {
     const { model, owner } = await some({}, template);

@@ -96,6 +96,10 @@ export type GroupMemory = {
   readonly trials: ReadonlyMap<string, Trial>;
   /** By uid of a pod whose label we wrote, or may have written, the uid of its controller before that. */
   readonly writtenUnder: ReadonlyMap<PodUid, string>;
+  /** By uid of a pod that has lost its controller since, the uid of that. */
+  readonly lostOwners: ReadonlyMap<PodUid, string>;
+  /** By uid of a controller, monotonic milliseconds at which the last such loss was seen: a reading made before shows nothing. */
+  readonly lossSeenMs: ReadonlyMap<string, MonotonicMs>;
   /** Pods that had lost their controller before the group was edited, and the last generation for which they were looked for. */
   readonly acceptedReleases: AcceptedReleases;
   /** Why labels were not to be written when it was last looked at, also where no status could say so; null: they were. */
@@ -155,6 +159,8 @@ export const freshMemory = (): GroupMemory => ({
   promoted: null,
   trials: new Map(),
   writtenUnder: new Map(),
+  lostOwners: new Map(),
+  lossSeenMs: new Map(),
   acceptedReleases: { generation: 0, uids: new Set() },
   labelStop: null,
   warned: new Set(),

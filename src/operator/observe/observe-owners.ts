@@ -2,7 +2,7 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import type { Pod } from '../../api/pod.ts';
+import type { OwnerRef, Pod } from '../../api/pod.ts';
 import { TRIAL_MS } from '../../election/label-trial.ts';
 import type { LabelStop, ObservedPod, OwnerView } from '../../election/observation.ts';
 import { LABEL_STOP, labelStopOf, released } from '../../election/owners.ts';
@@ -23,7 +23,8 @@ export function ownerView(
 ): OwnerView {
   if (owner === null) return { kind: 'none' };
   const reading = owners.of(owner);
-  if (reading === null || outdated(saidBefore(group, memory), reading, nowMs)) return { kind: 'unread' };
+  if (reading === null || isVoid(memory, owner, reading)) return { kind: 'unread' };
+  if (outdated(saidBefore(group, memory), reading, nowMs)) return { kind: 'unread' };
   const { key } = group.spec.label;
   switch (reading.kind) {
     case 'read': {
@@ -39,6 +40,10 @@ export function ownerView(
       return { kind: 'unreadable', workload: `${owner.kind} ${owner.name}`, trial: trialOf(memory, owner.uid, nowMs) };
   }
 }
+
+/** A pod of it was released after that: whatever was read, its selector may have been edited since. */
+const isVoid = ({ lossSeenMs }: GroupMemory, { uid }: OwnerRef, { atMs }: OwnerReading): boolean =>
+  atMs < (lossSeenMs.get(uid) ?? atMs);
 
 const outdated = (stopped: string | null, { kind, atMs }: OwnerReading, nowMs: MonotonicMs): boolean =>
   kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : stopped !== null && nowMs - atMs >= AGAIN_MS;
@@ -64,12 +69,6 @@ function saidBefore(group: LeaderGroup, memory: GroupMemory): string | null {
   const stop = lastStop(group, memory);
   const edited = group.deleting ? group.generation - 1 : group.generation;
   return stop !== null && stop.generation >= edited ? stop.message : null;
-}
-
-/** Seen with our own eyes; of a controller that leaves no mark on its pods nothing else tells. */
-function lostOwner({ writtenUnder }: GroupMemory, { uid, owner }: Pod): boolean {
-  const before = writtenUnder.get(uid);
-  return before !== undefined && before !== owner?.uid;
 }
 
 /** A group that was edited since it was stopped goes on: pods that had been released by then (`accepted`) do not count again. */
@@ -100,5 +99,6 @@ export function acceptedReleases(
   return { generation: group.generation, uids: new Set([...acceptedReleases.uids, ...uids]) };
 }
 
+/** Some were seen with our own eyes: of a controller that leaves no mark on its pods nothing else tells. */
 const releasesOf = (group: LeaderGroup, memory: GroupMemory, pods: readonly ObservedPod[]): readonly ObservedPod[] =>
-  pods.filter(({ member, pod }) => member && (released(group, pod) || lostOwner(memory, pod)));
+  pods.filter(({ member, pod }) => member && (released(group, pod) || memory.lostOwners.has(pod.uid)));

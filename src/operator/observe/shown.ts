@@ -2,6 +2,7 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { Pod } from '../../api/pod.ts';
 import type { LockView } from '../../election/observation.ts';
 import { versionOf } from '../../election/trust.ts';
 import type { StoredPod } from '../cache/store.ts';
@@ -51,11 +52,8 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     const shown = cached.get(uid);
     return shown !== undefined && newer(pod, shown);
   });
-  const refusals = refreshRefusals(
-    memory,
-    group,
-    new Map([...cached].map(([uid, pod]) => [uid, newerPods.get(uid) ?? pod])),
-  );
+  const newest = new Map([...cached].map(([uid, pod]) => [uid, newerPods.get(uid) ?? pod]));
+  const refusals = refreshRefusals(memory, group, newest);
   const { acceptedReleases } = memory;
   return {
     ...memory,
@@ -64,8 +62,29 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     goneUids: entriesThat(memory.goneUids, known),
     conflicts: entriesThat(memory.conflicts, known),
     repairs: entriesThat(memory.repairs, (uid, repairs) => known(uid) && isRecent(repairs, nowMs)),
-    writtenUnder: entriesThat(memory.writtenUnder, known),
+    ...withLosses(memory, newest, nowMs),
     acceptedReleases: { ...acceptedReleases, uids: membersThat(acceptedReleases.uids, known) },
     trials: entriesThat(memory.trials, (owner, { podUid }) => owners.has(owner) || known(podUid)),
+  };
+}
+
+/**
+ * Pods that lost their controller after we wrote their label. Most selectors cannot be edited, but some can, so what was read of that
+ * controller before is void.
+ */
+function withLosses(
+  { writtenUnder, lostOwners, lossSeenMs }: GroupMemory,
+  pods: ReadonlyMap<PodUid, Pod>,
+  nowMs: MonotonicMs,
+): Pick<GroupMemory, 'writtenUnder' | 'lostOwners' | 'lossSeenMs'> {
+  const has = (uid: PodUid, owner: string): boolean => pods.get(uid)?.owner?.uid === owner;
+  const lost = [...writtenUnder].filter(([uid, owner]) => pods.has(uid) && !has(uid, owner));
+  const owners = new Set([...pods.values()].map(({ owner }) => owner?.uid));
+  const still = entriesThat(lostOwners, (uid, owner) => pods.has(uid) && !has(uid, owner));
+  const seen = entriesThat(lossSeenMs, (owner) => owners.has(owner));
+  return {
+    writtenUnder: entriesThat(writtenUnder, has),
+    lostOwners: lost.length === 0 ? still : new Map([...still, ...lost]),
+    lossSeenMs: lost.length === 0 ? seen : new Map([...seen, ...lost.map(([, owner]) => [owner, nowMs] as const)]),
   };
 }

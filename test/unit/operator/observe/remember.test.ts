@@ -276,7 +276,7 @@ describe('what the caches show', () => {
       [memory.newerPods, memory.goneUids, memory.conflicts, memory.fencingRefusals, memory.promotionRefusals].concat([
         memory.repairs,
         memory.trials,
-        memory.writtenUnder,
+        memory.lostOwners,
         memory.acceptedReleases.uids,
       ] as never[]);
     const kept = after(...of, shown([{ ...a, resourceVersion: '8' }]));

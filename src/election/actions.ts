@@ -89,6 +89,8 @@ export type Preparation =
       readonly do: 'cleanUp';
       readonly pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[];
     }
+  /** Whether the pods by which controllers are tried still have them. `owner`: uid of the controller. */
+  | { readonly do: 'readTrials'; readonly trials: readonly { readonly pod: PodRef; readonly owner: string }[] }
   /** Reads the selectors of these controllers, so that no label is written that one of them selects by. */
   | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[] };
 

@@ -1,14 +1,16 @@
 /** Of a controller that cannot be read one pod is written first: the trial. */
 import type { PodUid } from '../api/ids.ts';
+import type { Pod } from '../api/pod.ts';
 import { type Action, type FollowUp, type Look, nextHolder, type Plan, type Transition } from './actions.ts';
 import { labelled } from './candidates.ts';
+import { refOf } from './fencing.ts';
 import { labelWrites, withoutPods, writesOf } from './label-writes.ts';
-import type { Observation, ObservedPod } from './observation.ts';
+import type { Observation, ObservedPod, TrialView } from './observation.ts';
 import { unreadOwners } from './owners.ts';
-import { idle, look, nothing, notReady, transition, withFirst } from './plans.ts';
+import { idle, look, nothing, notReady, soonest, transition, withFirst } from './plans.ts';
 import { tokenOf } from './token.ts';
 
-/** A controller that cannot be read must have kept a pod for so long after our write before more of its pods are written. */
+/** After so long a controller that cannot be read must still have the pod that we wrote before more of its pods are written. */
 export const TRIAL_MS = 2000;
 
 /**
@@ -39,6 +41,12 @@ function onTrial(o: Observation, plan: Plan): Plan {
   const refused = (action: Action): ReadonlySet<PodUid> =>
     new Set(labelWrites(o, action, nextHolder(plan)).flatMap((each) => (trial.may(each) ? [] : [each.pod.uid])));
   const left = plan.kind === 'look' ? allowedLook(plan, refused) : allowedTransition(plan, refused);
+  const due = trial.due(o);
+  if (due.length > 0)
+    return look(
+      [{ do: 'readTrials', trials: due }],
+      'reading whether the controllers have kept the pods that were written',
+    );
   return left ?? awaitTrial(o, trial.waitMs());
 }
 
@@ -82,25 +90,40 @@ function allowed<Some extends Action>(
 /** Who leads goes on meanwhile, and the group says of itself what it said. */
 function awaitTrial(o: Observation, waitMs: number): Plan {
   const led = o.pods.some((observed) => labelled(o.group, observed) && tokenOf(observed.pod, o.group.name) > 0);
-  return led ? nothing(ON_TRIAL, waitMs) : idle(notReady('Electing', ON_TRIAL), waitMs);
+  const what = waitMs > TRIAL_MS ? UNSEEN : ON_TRIAL;
+  return led ? nothing(what, waitMs) : idle(notReady('Electing', what), waitMs);
 }
 
 const ON_TRIAL =
   'the controllers of the pods cannot be read; one pod has been patched, and the operator waits to see that it keeps its controller';
+const UNSEEN =
+  'the controllers of the pods cannot be read, and each pod that was patched went before the operator saw whether it kept its controller; ' +
+  'it tries another one after a pause that grows. Let the operator read the controllers (deploy/10-rbac.yaml).';
+
+/** Whoever is being deleted is replaced anyway. */
+const needsNoTrial = ({ deleting }: Pod, trial: TrialView | null): boolean => deleting || trial?.kept === true;
 
 function beginTrial() {
   const firsts = new Map<string, PodUid>();
-  let waitMs = 0;
+  const dues = new Map<string, PodUid>();
+  const waits: number[] = [];
   return {
-    waitMs: () => waitMs,
+    waitMs: () => soonest(waits) ?? TRIAL_MS,
+    /** Pods by which a controller has been tried for long enough, and of which no read has shown yet that it kept them. */
+    due: ({ pods }: Observation) =>
+      [...dues].flatMap(([owner, uid]) =>
+        pods.flatMap((observed) => (observed.pod.uid === uid ? [{ pod: refOf(observed), owner }] : [])),
+      ),
     /** Of each controller that cannot be read one pod, and the others once that has kept it. */
     may: ({ pod, owner }: ObservedPod): boolean => {
-      if (owner.kind !== 'unreadable' || pod.owner === null) return true;
-      if (owner.trial !== null && owner.trial.leftMs <= 0) return true;
-      const first = owner.trial?.podUid ?? firsts.get(pod.owner.uid) ?? pod.uid;
+      if (owner.kind !== 'unreadable' || pod.owner === null || needsNoTrial(pod, owner.trial)) return true;
+      const { trial } = owner;
+      const first = trial?.podUid ?? firsts.get(pod.owner.uid) ?? pod.uid;
       firsts.set(pod.owner.uid, first);
-      if (first !== pod.uid) waitMs = Math.max(waitMs, owner.trial?.leftMs ?? TRIAL_MS);
-      return first === pod.uid;
+      if (first === pod.uid) return true;
+      if (trial?.leftMs === 0) dues.set(pod.owner.uid, first);
+      else waits.push(trial?.leftMs ?? TRIAL_MS);
+      return false;
     },
   };
 }

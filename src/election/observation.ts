@@ -34,14 +34,16 @@ export type OwnerView =
   /** It selects by the key: a pod whose label changes is released, and another is made in its place, without end. */
   | { readonly kind: 'selects'; readonly workload: string }
   /**
-   * Nobody lets us read it. `trialPod`: uid of the one pod of it whose label was written, `settled` once that has kept its owner for long
-   * enough; null: none yet.
+   * Nobody lets us read it. `trial`: by the one pod of it whose label was written; null: none yet, or it is to begin anew.
    */
   | {
       readonly kind: 'unreadable';
       readonly workload: string;
-      readonly trial: { readonly podUid: PodUid; readonly leftMs: number } | null;
+      readonly trial: TrialView | null;
     };
+
+/** `leftMs`: until the pod may be read, or another one tried if it is gone. `kept`: a read has shown it with its controller. */
+export type TrialView = { readonly podUid: PodUid; readonly leftMs: number; readonly kept: boolean };
 
 /** Why something is refused, in the refuser's own words, and when it is tried again, in monotonic milliseconds. */
 export type RefusedFor = { readonly message: string; readonly retryAtMs: MonotonicMs };

@@ -375,6 +375,107 @@ describe('a controller that may not be read', () => {
     expect(conditionOf(model, 'Stalled')?.status).toBe('False');
   });
 
+  describe('is tried by a pod that', () => {
+    /** Its leader is the trial, and has just been promoted; from now on followers are to have a label, too. */
+    async function promoted() {
+      const { model, owner } = await some();
+      for (const name of ['d', 'e']) model.api.foreign.addPod(owned(name));
+      model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+      for (let at = 0; at < 20 && model.leaders().length === 0; at += 1) {
+        owner.see.all();
+        await model.pass(owner);
+        if (model.leaders().length === 0) await model.clock.advance(300);
+      }
+      expect(model.leaders()).toEqual(['a']);
+      model.api.foreign.changeGroup('notifier', ({ spec }) => ({
+        spec: { ...spec, label: { ...spec.label, follower: 'follower' } },
+      }));
+      return { model, owner, controller: refusingTheKey(model) };
+    }
+
+    it('goes before its controller has acted: that shows nothing, and the next one is tried', async () => {
+      const { model, owner, controller } = await promoted();
+      model.api.foreign.removePod('a');
+      await live(model, owner, controller);
+      expect([controller.made(), conditionOf(model, 'Stalled')?.status]).toEqual([1, 'True']);
+    });
+
+    it('is about to go: that shows nothing either', async () => {
+      const { model, owner, controller } = await promoted();
+      model.api.foreign.changePod('a', () => ({ deleting: true, ready: false }));
+      await live(model, owner, idle, 2);
+      await live(model, owner, controller);
+      expect([controller.made(), conditionOf(model, 'Stalled')?.status]).toEqual([1, 'True']);
+    });
+
+    it('was released, which a watch that hangs does not show: a read of the pod does', async () => {
+      const { model, owner, controller } = await promoted();
+      owner.see.pods();
+      controller.act();
+      for (let at = 0; at < 10; at += 1) {
+        await model.clock.advance(1000);
+        await owner.hear();
+        await model.pass(owner);
+        controller.act();
+      }
+      expect(controller.made()).toBe(1);
+    });
+
+    it('was never written, for its patch was lost: that shows nothing', async () => {
+      const { model, owner } = await some();
+      model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+      const controller = refusingTheKey(model);
+      const lost: string[] = [];
+      owner.link.decide(({ operation, about, content }) => {
+        const loses = operation === 'patchPod' && lost.length === 0 && JSON.stringify(content).includes('"leader"');
+        if (loses) lost.push(about);
+        return loses ? 'lost' : 'arrives';
+      });
+      const sent = (): number => lost.length;
+      while (sent() === 0) {
+        owner.see.all();
+        await model.pass(owner);
+        if (sent() === 0) await model.clock.advance(300);
+      }
+      model.api.foreign.changePod('a', () => ({ ready: false }));
+      await live(model, owner, controller);
+      expect([lost, controller.made(), conditionOf(model, 'Stalled')?.status]).toEqual([['a'], 1, 'True']);
+    });
+
+    it('is read once: a controller that has kept it is tried no more', async () => {
+      const { model, owner } = await promoted();
+      await live(model, owner, idle, 10);
+      expect(labelsOf(model)).toEqual({ a: 'leader', b: 'follower', c: 'follower', d: 'follower', e: 'follower' });
+      const reads = (): number => owner.link.sent.filter(({ operation }) => operation === 'getPod').length;
+      expect(reads()).toBe(1);
+      model.api.foreign.addPod(owned('f'));
+      await live(model, owner, idle, 3);
+      expect([labelsOf(model)['f'], reads()]).toEqual(['follower', 1]);
+    });
+
+    it('goes each time unseen: the pauses grow, so that a day costs fifteen pods', async () => {
+      const { model, owner } = await some({}, { [KEY]: 'standby' });
+      model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+      const controller = controllerOver(model, { [KEY]: 'standby' });
+      const act = (): void => {
+        controller.act();
+        for (const pod of model.api.pods()) if (pod.owner === null) model.api.foreign.removePod(pod.name);
+      };
+      await live(model, owner, { act }, 50);
+      expect(controller.made()).toBe(4);
+      expect(conditionOf(model, 'Ready')?.message).toContain('a pause that grows');
+      await live(model, owner, { act }, 450);
+      expect(controller.made()).toBe(7);
+    });
+
+    it('went unseen before holds a group up for some seconds only, whose controllers do not select by the key', async () => {
+      const { model, owner } = await promoted();
+      model.api.foreign.removePod('a');
+      await live(model, owner, idle, 10);
+      expect(labelsOf(model)).toEqual({ b: 'leader', c: 'follower', d: 'follower', e: 'follower' });
+    });
+  });
+
   it('is read again, and the stop ends by itself when it does not select by the key', async () => {
     const { model, owner } = await some();
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');

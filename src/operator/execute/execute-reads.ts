@@ -10,7 +10,7 @@ import type { LabelManagers } from '../../ports/kubernetes.ts';
 import { groupKey } from '../cache/store.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { newer } from '../observe/memory.ts';
-import { later, OK, progressOf, type Run, type Step } from './run.ts';
+import { later, notePod, OK, progressOf, type Run, type Step } from './run.ts';
 
 const SESSIONS_AT_ONCE = 8;
 
@@ -111,6 +111,28 @@ export async function listPods(run: Run): Promise<Step> {
 export async function readOwners({ ports, group, signal }: Run, owners: readonly OwnerRef[]): Promise<Step> {
   await ports.owners.read(group.namespace, owners, signal);
   return OK;
+}
+
+const TRIALS_AT_ONCE = 8;
+
+/** A GET is newer than the write that it follows, whatever the watch has delivered. */
+export async function readTrials(
+  run: Run,
+  trials: readonly { readonly pod: PodRef; readonly owner: string }[],
+): Promise<Step> {
+  await inParallel(trials, TRIALS_AT_ONCE, ({ pod, owner }) => readTrial(run, pod, owner), progressOf(run));
+  return OK;
+}
+
+async function readTrial(run: Run, { namespace, name, uid }: PodRef, owner: string): Promise<void> {
+  const { ports, memory, group, signal } = run;
+  const found = await ports.kubernetes.getPod(namespace, name, signal);
+  const there = found?.uid === uid ? found : null;
+  if (there === null) memory.learn({ kind: 'podGone', uid });
+  else notePod(run, there);
+  const asWritten = (there?.labels[group.spec.label.key] ?? null) === memory.now.trials.get(owner)?.label;
+  const kept = there?.owner?.uid === owner && !there.deleting && asWritten;
+  memory.learn({ kind: 'trialRead', owner, kept });
 }
 
 export async function openSessions(run: Run, pods: readonly PodRef[]): Promise<Step> {

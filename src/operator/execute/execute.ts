@@ -18,6 +18,7 @@ import {
   readLock,
   readOwners,
   readRival,
+  readTrials,
 } from './execute-reads.ts';
 import { fenceAll } from './fence.ts';
 import { setFinalizer } from './finalizer.ts';
@@ -97,6 +98,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return readGroup(run);
     case 'listPods':
       return listPods(run);
+    case 'readTrials':
+      return readTrials(run, action.trials);
     case 'readOwners':
       return readOwners(run, action.owners);
     case 'openSessions':

@@ -25,24 +25,24 @@ export async function sendPatch(
   patch: MetadataPatch,
 ): Promise<WriteOutcome<Pod>> {
   const { kubernetes, clock } = run.ports;
-  const owner = ownerThatMayAct(run, pod, patch);
-  if (owner === null) return await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);
-  const { uid } = pod;
-  const before = labelMemory(run.memory.now, uid, owner);
-  run.memory.learn({ kind: 'labelSent', uid, owner, before, atMs: clock.nowMs() });
+  const change = labelChange(run, pod, patch);
+  if (change === null) return await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);
+  const attempt = { ...change, before: labelMemory(run.memory.now, pod.uid, change.owner) };
+  run.memory.learn({ kind: 'labelSent', ...attempt, atMs: clock.nowMs() });
   const outcome = await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);
   const perhaps = outcome.kind === 'done' || outcome.kind === 'unknown';
-  if (perhaps) run.memory.learn({ kind: 'labelSent', uid, owner, before, atMs: clock.nowMs() });
-  else run.memory.learn({ kind: 'labelNotSent', uid, owner, before });
+  if (perhaps) run.memory.learn({ kind: 'labelSent', ...attempt, atMs: clock.nowMs() });
+  else run.memory.learn({ kind: 'labelNotSent', ...attempt });
   return outcome;
 }
 
-/** Uid of the controller of a pod whose label the patch changes; null: it has none, or the label stays. */
-function ownerThatMayAct(run: Run, { uid }: PodRef, patch: MetadataPatch): string | null {
-  const label = patch.labels[run.group.spec.label.key];
+/** What the patch makes of the label, where that may make the controller of the pod act; null: it has none, or the label stays. */
+function labelChange(run: Run, { uid }: PodRef, patch: MetadataPatch) {
+  const { key } = run.group.spec.label;
+  const label = patch.labels[key];
   const before = run.answers.get(uid) ?? run.observation.pods.find(({ pod }) => pod.uid === uid)?.pod;
-  const stays = label === undefined || (before?.labels[run.group.spec.label.key] ?? null) === label;
-  return stays ? null : (before?.owner?.uid ?? null);
+  if (before == null || label === undefined || (before.labels[key] ?? null) === label) return null;
+  return before.owner === null ? null : { uid, owner: before.owner.uid, label, trial: !before.deleting };
 }
 
 /** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */

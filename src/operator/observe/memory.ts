@@ -25,8 +25,18 @@ export type WriteRefusal = Refusal & {
   readonly generation: number;
 };
 
-/** The first pod of a controller that cannot be read whose label was written, and when. */
-export type Trial = { readonly podUid: PodUid; readonly atMs: MonotonicMs };
+/** The one pod of a controller whose label was written before that of others, which shows whether the controller keeps such pods. */
+export type Trial = {
+  readonly podUid: PodUid;
+  /** What was written; null: the label was taken off. */
+  readonly label: string | null;
+  /** Monotonic milliseconds at which that was last tried. */
+  readonly atMs: MonotonicMs;
+  /** `kept`: a read has shown it with its controller. `gone`: it went, or something else came between, before one could. */
+  readonly state: 'waiting' | 'kept' | 'gone';
+  /** So many pods in a row were tried and showed nothing. */
+  readonly unseen: number;
+};
 
 /** `generation`: of the group; 0: none yet. */
 export type AcceptedReleases = { readonly generation: number; readonly uids: ReadonlySet<PodUid> };

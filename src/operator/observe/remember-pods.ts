@@ -6,6 +6,8 @@ import { entriesThat, minus, plus, put, removed } from './collections.ts';
 import { type AcceptedReleases, type GroupMemory, newer, type Trial, type WriteRefusal } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
 
+/** `trial`: it can show whether the controller keeps it. One that is being deleted is replaced whatever is written. */
+type LabelWrite = { readonly label: string | null; readonly trial: boolean; readonly atMs: MonotonicMs };
 type LabelAttempt = { readonly uid: PodUid; readonly owner: string; readonly before: LabelMemory };
 
 /** What is remembered of the label of a pod: uid of the controller that it had when that was written, and the trial of its present one. */
@@ -22,9 +24,11 @@ export type PodOutcome =
   /** By us. */
   | { readonly kind: 'podWritten'; readonly pod: Pod }
   /** The label of a pod is about to be changed, or may have been. `owner`: uid of its controller. `before`: what was remembered before. */
-  | (LabelAttempt & { readonly kind: 'labelSent'; readonly atMs: MonotonicMs })
+  | (LabelAttempt & LabelWrite & { readonly kind: 'labelSent' })
   /** It certainly was not. */
   | (LabelAttempt & { readonly kind: 'labelNotSent' })
+  /** A read of the pod by which a controller is tried. `kept`: it is as we wrote it, and that controller has it. */
+  | { readonly kind: 'trialRead'; readonly owner: string; readonly kept: boolean }
   /** The API server says so. */
   | { readonly kind: 'podGone'; readonly uid: PodUid }
   /** Made while the lock had this version. */
@@ -59,6 +63,8 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       return labelSent(memory, outcome);
     case 'labelNotSent':
       return labelNotSent(memory, outcome);
+    case 'trialRead':
+      return trialRead(memory, outcome.owner, outcome.kept);
     case 'podGone':
       return { ...memory, goneUids: put(memory.goneUids, outcome.uid, true) };
     case 'podsListed': {
@@ -127,12 +133,28 @@ const written = (memory: GroupMemory, pod: Pod): GroupMemory => ({
   fencingRefusals: stillRefused(memory.fencingRefusals, pod),
 });
 
-/** The first pod of a controller whose label is written is its trial. */
+/** The first pod of a controller whose label is written is its trial, which begins anew with each write to that pod. */
 function labelSent(memory: GroupMemory, outcome: Extract<PodOutcome, { kind: 'labelSent' }>): GroupMemory {
-  const { uid, owner, before, atMs } = outcome;
-  const trials = before.trial === null ? put(memory.trials, owner, { podUid: uid, atMs }) : memory.trials;
-  return { ...memory, writtenUnder: put(memory.writtenUnder, uid, owner), trials };
+  const { uid, owner, label, atMs } = outcome;
+  const next = { ...memory, writtenUnder: put(memory.writtenUnder, uid, owner) };
+  const known = memory.trials.get(owner);
+  const another = known?.state === 'kept' || (known?.state === 'waiting' && known.podUid !== uid);
+  if (!outcome.trial || another) return next;
+  const trial: Trial = { podUid: uid, label, atMs, state: 'waiting', unseen: known?.unseen ?? 0 };
+  return { ...next, trials: put(memory.trials, owner, trial) };
 }
+
+function trialRead(memory: GroupMemory, owner: string, kept: boolean): GroupMemory {
+  const trial = memory.trials.get(owner);
+  if (trial?.state !== 'waiting') return memory;
+  return {
+    ...memory,
+    trials: put(memory.trials, owner, kept ? { ...trial, state: 'kept', unseen: 0 } : unseen(trial)),
+  };
+}
+
+/** It shows nothing: the next pod waits for longer. */
+export const unseen = (trial: Trial): Trial => ({ ...trial, state: 'gone', unseen: trial.unseen + 1 });
 
 function labelNotSent(memory: GroupMemory, { uid, owner, before }: LabelAttempt): GroupMemory {
   const writtenUnder = restored(memory.writtenUnder, uid, before.under);

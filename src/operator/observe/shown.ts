@@ -9,6 +9,7 @@ import type { StoredPod } from '../cache/store.ts';
 import { entriesThat, membersThat } from './collections.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import { isRecent, refreshRefusals } from './refusals.ts';
+import { unseen } from './remember-pods.ts';
 
 export type Shown = {
   readonly kind: 'shown';
@@ -64,7 +65,7 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     repairs: entriesThat(memory.repairs, (uid, repairs) => known(uid) && isRecent(repairs, nowMs)),
     ...withLosses(memory, newest, nowMs),
     acceptedReleases: { ...acceptedReleases, uids: membersThat(acceptedReleases.uids, known) },
-    trials: entriesThat(memory.trials, (owner, { podUid }) => owners.has(owner) || known(podUid)),
+    trials: trialsLeft(memory, newest, owners),
   };
 }
 
@@ -87,4 +88,20 @@ function withLosses(
     lostOwners: lost.length === 0 ? still : new Map([...still, ...lost]),
     lossSeenMs: lost.length === 0 ? seen : new Map([...seen, ...lost.map(([, owner]) => [owner, nowMs] as const)]),
   };
+}
+
+/** A trial shows nothing any more once its pod is on its way out; it is forgotten with the last pod of its controller. */
+function trialsLeft(
+  { trials, goneUids }: GroupMemory,
+  pods: ReadonlyMap<PodUid, Pod>,
+  owners: ReadonlySet<string | undefined>,
+): GroupMemory['trials'] {
+  const left = entriesThat(trials, (owner, { podUid }) => owners.has(owner) || pods.has(podUid));
+  const ended = [...left].filter(
+    ([, { state, podUid }]) =>
+      state === 'waiting' && (goneUids.has(podUid) || !pods.has(podUid) || pods.get(podUid)?.deleting === true),
+  );
+  return ended.length === 0
+    ? left
+    : new Map([...left, ...ended.map(([owner, trial]) => [owner, unseen(trial)] as const)]);
 }

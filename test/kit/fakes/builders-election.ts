@@ -167,6 +167,8 @@ function inWords(action: Action, plan: Plan): string {
       return `cleanUp ${action.pods.map(({ pod }) => pod.name).join(',')}`;
     case 'destroySessions':
       return `destroySessions ${action.sessions.join(',')}`;
+    case 'readTrials':
+      return `readTrials ${action.trials.map(({ pod }) => pod.name).join(',')}`;
     case 'readOwners':
       return `readOwners ${action.owners.map(({ name }) => name).join(',')}`;
     case 'addFinalizer':

@@ -61,6 +61,7 @@ const ACTIONS = all<Action['do']>({
   readRival: true,
   cleanUp: true,
   readOwners: true,
+  readTrials: true,
   destroySessions: true,
 });
 

@@ -1,7 +1,12 @@
 /** The memory of a group is one pure function of what came before and of one outcome. */
 
 import { describe, expect, it } from 'vitest';
-import { freshMemory, type GroupMemory, type WriteRefusal } from '../../../../src/operator/observe/memory.ts';
+import {
+  freshMemory,
+  type GroupMemory,
+  type Trial,
+  type WriteRefusal,
+} from '../../../../src/operator/observe/memory.ts';
 import { type Outcome, remember } from '../../../../src/operator/observe/remember.ts';
 import type { LabelMemory } from '../../../../src/operator/observe/remember-pods.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
@@ -33,8 +38,11 @@ const attempt = (of: string, before: LabelMemory = { under: null, trial: null })
 const sent = (of: string, before?: LabelMemory, atMs = 7): Outcome => ({
   kind: 'labelSent',
   ...attempt(of, before),
+  label: 'leader',
+  trial: true,
   atMs,
 });
+const waiting = (atMs: number): Trial => ({ podUid: uid, label: 'leader', atMs, state: 'waiting', unseen: 0 });
 const repaired = (atMs: number): Outcome => ({ kind: 'podRepaired', uid, atMs, atWallMs: wallMs(1000 + atMs) });
 const fenced = (of: string, version: string): Outcome => ({ kind: 'podFenced', uid: podUid(of), version });
 
@@ -63,7 +71,7 @@ describe('of a pod', () => {
   });
 
   it('the first whose label is sent is the trial of its controller, counted from the end of the attempt', () => {
-    const trial = { podUid: uid, atMs: 8 };
+    const trial = waiting(8);
     const memory = after(sent(uid), sent(uid, undefined, 8), sent('uid-of-b', { under: null, trial }, 9));
     expect(memory.trials.get('owner')).toEqual(trial);
     expect([...memory.writtenUnder]).toEqual([
@@ -75,7 +83,7 @@ describe('of a pod', () => {
   it('a label that was certainly not written leaves what was remembered before', () => {
     const memory = after(sent(uid), { kind: 'labelNotSent', ...attempt(uid) });
     expect([memory.trials.size, memory.writtenUnder.size]).toEqual([0, 0]);
-    const before: LabelMemory = { under: 'owner', trial: { podUid: uid, atMs: 7 } };
+    const before: LabelMemory = { under: 'owner', trial: waiting(7) };
     const again = after(sent(uid), sent(uid, before, 9), { kind: 'labelNotSent', ...attempt(uid, before) });
     expect([again.trials.get('owner'), again.writtenUnder.get(uid)]).toEqual([before.trial, 'owner']);
     const other = after(sent(uid), { kind: 'labelNotSent', ...attempt('uid-of-b') });

@@ -35,7 +35,7 @@ export const uncertain = ({ owner }: ObservedPod): boolean => owner.kind === 'un
 
 /**
  * Whether labels may be written. `releases`: members that count as released. What was said before (`stoppedBefore`, of this generation of
- * the group) holds until every owner has been read.
+ * the group) holds until every owner that there is has been read, and there is one: a controller that was scaled to zero comes back.
  */
 export function labelStopOf(
   group: LeaderGroup,
@@ -47,9 +47,10 @@ export function labelStopOf(
   const concerned = pods.filter((observed) => isConcerned(group, observed));
   const selecting = concerned.find(({ owner }) => owner.kind === 'selects');
   if (selecting?.owner.kind === 'selects') return { message: selectsMessage(selecting.owner.workload, key) };
-  if (!concerned.some(uncertain)) return null;
+  const doubt = concerned.some(uncertain);
+  if (!doubt && concerned.some(({ owner }) => owner.kind === 'clear')) return null;
   const [pod] = releases;
-  if (pod !== undefined) return { message: releasedMessage(pod.pod.name, key) };
+  if (doubt && pod !== undefined) return { message: releasedMessage(pod.pod.name, key) };
   return stoppedBefore === null ? null : { message: stoppedBefore };
 }
 

@@ -145,8 +145,20 @@ export function planLabelStop(o: Observation, { message }: LabelStop, owned: Own
     return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
   const unsure = o.asked && !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
-  return unsure ?? { ...stalled(LABEL_STOP, message), againMs: LABEL_STOP_AGAIN_MS };
+  return unsure ?? idle(labelStopVerdict(o, message), LABEL_STOP_AGAIN_MS);
 }
+
+/** Without pods there is nothing to lead, which is no fault; that none would be labelled is still worth knowing, and outlives this process by it. */
+function labelStopVerdict({ pods }: Observation, message: string): Verdict {
+  const stop = { reason: LABEL_STOP, message } as const;
+  if (pods.some(({ member }) => member))
+    return { ready: { status: 'False', reason: LABEL_STOP }, detail: message, stalled: stop };
+  return { ...notReady('NoMembers', NO_MEMBERS), stalled: stop };
+}
+
+const NO_MEMBERS =
+  'the selector matches no pods. When some come, their labels are not written until their controllers have been read, or the spec is edited: ' +
+  'see the message of Stalled.';
 
 /** null: nobody leads by this lock, so there is nothing to be sure of. */
 function verifyPaused(o: Observation, owned: OwnedLock): Plan | null {

@@ -327,6 +327,44 @@ describe('a controller that may not be read', () => {
     expect([model.api.group(), labelsOf(model)]).toEqual([null, { a: undefined, b: undefined, c: undefined }]);
   });
 
+  it.each([false, true])(
+    'makes one pod and no more, however often it is scaled to zero and back (the operator restarts meanwhile: %s)',
+    async (restarts) => {
+      const { model, owner } = await some({}, { [KEY]: 'standby' });
+      model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+      const controller = controllerOver(model, { [KEY]: 'standby' });
+      await live(model, owner, controller, 20);
+      let working = owner;
+      for (let round = 0; round < 3; round += 1) {
+        for (const pod of model.api.pods()) model.api.foreign.removePod(pod.name);
+        await live(model, working, controller, 5);
+        expect(conditionOf(model, 'Ready')).toMatchObject({ status: 'False', reason: 'NoMembers' });
+        expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
+        if (restarts) {
+          working.kill();
+          working = model.replica(`next-${round}`);
+          await model.own(working);
+          await live(model, working, controller, 5);
+        }
+        const labels = { app: 'notifier', 'pod-template-hash': 'abc', [KEY]: 'standby' };
+        for (const name of ['a', 'b', 'c']) model.api.foreign.addPod(owned(`${name}${round}`, { labels }));
+        await live(model, working, controller, 20);
+      }
+      expect(controller.made()).toBe(1);
+    },
+  );
+
+  it('that is gone for good with its pods keeps no other from the group, once that has been read', async () => {
+    const { model, owner } = await some({}, { [KEY]: 'standby' });
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    await live(model, owner, controllerOver(model, { [KEY]: 'standby' }), 20);
+    for (const pod of model.api.pods()) model.api.foreign.removePod(pod.name);
+    await live(model, owner, idle, 5);
+    model.api.foreign.addPod(owned('x', { owner: aReplicaSet({ name: 'other-abc' }) }));
+    await live(model, owner, idle, 5);
+    expect([conditionOf(model, 'Stalled')?.status, model.leaders()]).toEqual(['False', ['x']]);
+  });
+
   it('makes one pod and no more, although it leaves no mark on its pods', async () => {
     const bare = (name: string): Pod => owned(name, { labels: { app: 'notifier', [KEY]: 'leader' } });
     const model = aModel({ pods: ['a', 'b', 'c'].map(bare) });

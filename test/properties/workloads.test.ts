@@ -582,6 +582,35 @@ describe('a controller that may not be read', () => {
     expect(controller.made()).toBe(1);
   });
 
+  it('makes one pod for each edit, and no more, although it adopts again what it has released', async () => {
+    const { model, owner } = await some();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    const refusing = refusingTheKey(model);
+    const act = (): void => {
+      for (const pod of model.api.pods())
+        if (pod.owner === null && pod.labels[KEY] === undefined)
+          model.api.foreign.changePod(pod.name, () => ({ owner: OWNER }));
+      refusing.act();
+    };
+    const fail = async (): Promise<void> => {
+      const [leader = ''] = model.leaders();
+      model.api.foreign.changePod(leader, () => ({ ready: false }));
+      await live(model, owner, { act }, 20);
+      model.api.foreign.changePod(leader, () => ({ ready: true }));
+      await live(model, owner, { act }, 20);
+    };
+    await live(model, owner, { act }, 20);
+    for (let edits = 1; edits <= 3; edits += 1) {
+      expect(refusing.made()).toBe(edits);
+      const failoverDelayMs = 1000 * edits;
+      model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, failoverDelayMs } }));
+      await live(model, owner, { act }, 20);
+      await fail();
+    }
+    for (let failure = 0; failure < 6; failure += 1) await fail();
+    expect([refusing.made(), conditionOf(model, 'Stalled')?.status]).toEqual([4, 'True']);
+  });
+
   it('makes one more pod for an edit, and no more, also while the status cannot be written', async () => {
     const { model, owner } = await some({}, { [KEY]: 'standby' });
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');

@@ -186,9 +186,13 @@ function fenced(memory: GroupMemory, uid: PodUid, version: string | null): Group
   };
 }
 
-/** A trial whose pod was released shows nothing but that: the controller is tried again with another pod. */
+/**
+ * A trial whose pod was released shows nothing but that: the controller is tried again with another pod. A loss that is accepted is forgotten,
+ * so that the next one of the same pod is another.
+ */
 export function withAccepted(memory: GroupMemory, acceptedReleases: AcceptedReleases): GroupMemory {
   if (acceptedReleases === memory.acceptedReleases) return memory;
-  const trials = entriesThat(memory.trials, (_, { podUid }) => !acceptedReleases.uids.has(podUid));
-  return { ...memory, acceptedReleases, trials };
+  const counts = (uid: PodUid): boolean => !acceptedReleases.uids.has(uid);
+  const trials = entriesThat(memory.trials, (_, { podUid }) => counts(podUid));
+  return { ...memory, acceptedReleases, trials, lostOwners: entriesThat(memory.lostOwners, counts) };
 }

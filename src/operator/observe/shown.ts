@@ -56,6 +56,8 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
   const newest = new Map([...cached].map(([uid, pod]) => [uid, newerPods.get(uid) ?? pod]));
   const refusals = refreshRefusals(memory, group, newest);
   const { acceptedReleases } = memory;
+  // Once a controller has it again it may be released once more.
+  const isAlone = (uid: PodUid): boolean => newest.get(uid)?.owner === null;
   return {
     ...memory,
     ...refusals,
@@ -64,7 +66,7 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     conflicts: entriesThat(memory.conflicts, known),
     repairs: entriesThat(memory.repairs, (uid, repairs) => known(uid) && isRecent(repairs, nowMs)),
     ...withLosses(memory, newest, nowMs),
-    acceptedReleases: { ...acceptedReleases, uids: membersThat(acceptedReleases.uids, known) },
+    acceptedReleases: { ...acceptedReleases, uids: membersThat(acceptedReleases.uids, isAlone) },
     trials: trialsLeft(memory, newest, owners),
   };
 }

@@ -266,7 +266,7 @@ describe('an accepted release', () => {
 describe('what the caches show', () => {
   it('ends what was remembered of pods that are gone', () => {
     const of: readonly Outcome[] = [
-      { kind: 'podRead', pod: a },
+      { kind: 'podRead', pod: { ...a, owner: null } },
       { kind: 'podGone', uid },
       { kind: 'fencingMetConflict', uid },
       { kind: 'fencingRefused', uid, refusal },

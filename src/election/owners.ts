@@ -20,11 +20,13 @@ const MADE_BY_A_CONTROLLER = [
   'statefulset.kubernetes.io/pod-name',
 ];
 
-/** It was made by a controller, has none now, and this group has written to it: nobody can tell any more whether that was the reason. */
-export const released = ({ name }: LeaderGroup, { owner, labels, annotations }: Pod): boolean =>
-  owner === null &&
-  MADE_BY_A_CONTROLLER.some((label) => labels[label] !== undefined) &&
-  [tokenAnnotation(name), fencedAnnotation(name)].some((key) => annotations[key] !== undefined);
+/** It was made by a controller, and has none now. */
+export const isOrphan = ({ owner, labels }: Pod): boolean =>
+  owner === null && MADE_BY_A_CONTROLLER.some((label) => labels[label] !== undefined);
+
+/** An orphan to which this group has written: nobody can tell any more whether that was the reason. */
+export const released = ({ name }: LeaderGroup, pod: Pod): boolean =>
+  isOrphan(pod) && [tokenAnnotation(name), fencedAnnotation(name)].some((key) => pod.annotations[key] !== undefined);
 
 /** A label may have to come off one that is no member any more. */
 const isConcerned = (group: LeaderGroup, observed: ObservedPod): boolean =>

@@ -611,6 +611,14 @@ describe('a controller that may not be read', () => {
     expect([refusing.made(), conditionOf(model, 'Stalled')?.status]).toEqual([4, 'True']);
   });
 
+  it('stops nothing by a pod that had no controller when it was written: fencing it was not why', async () => {
+    const { model, owner } = await some();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    model.api.foreign.addPod(owned('debugged', { owner: null }));
+    await live(model, owner, idle, 10);
+    expect([conditionOf(model, 'Stalled')?.status, model.leaders().length]).toEqual(['False', 1]);
+  });
+
   it('makes one more pod for an edit, and no more, also while the status cannot be written', async () => {
     const { model, owner } = await some({}, { [KEY]: 'standby' });
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');

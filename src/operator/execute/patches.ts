@@ -1,6 +1,7 @@
 /** What patches of pods have in common: which version they name, and what their answers mean. */
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { PodVersion } from '../../election/actions.ts';
+import { isOrphan } from '../../election/owners.ts';
 import type { MetadataPatch, WriteOutcome } from '../../ports/kubernetes.ts';
 import { type Refused, refusalWords } from '../observe/refusals.ts';
 import { labelMemory } from '../observe/remember-pods.ts';
@@ -25,7 +26,9 @@ export async function sendPatch(
   patch: MetadataPatch,
 ): Promise<WriteOutcome<Pod>> {
   const { kubernetes, clock } = run.ports;
-  const change = labelChange(run, pod, patch);
+  const known = run.answers.get(pod.uid) ?? run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
+  if (known !== undefined && isOrphan(known)) run.memory.learn({ kind: 'orphanWritten', uid: pod.uid });
+  const change = known === undefined ? null : labelChange(run, known, patch);
   if (change === null) return await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);
   const attempt = { ...change, before: labelMemory(run.memory.now, pod.uid, change.owner) };
   run.memory.learn({ kind: 'labelSent', ...attempt, atMs: clock.nowMs() });
@@ -37,12 +40,11 @@ export async function sendPatch(
 }
 
 /** What the patch makes of the label, where that may make the controller of the pod act; null: it has none, or the label stays. */
-function labelChange(run: Run, { uid }: PodRef, patch: MetadataPatch) {
+function labelChange(run: Run, { uid, owner, labels, deleting }: Pod, patch: MetadataPatch) {
   const { key } = run.group.spec.label;
   const label = patch.labels[key];
-  const before = run.answers.get(uid) ?? run.observation.pods.find(({ pod }) => pod.uid === uid)?.pod;
-  if (before == null || label === undefined || (before.labels[key] ?? null) === label) return null;
-  return before.owner === null ? null : { uid, owner: before.owner.uid, label, trial: !before.deleting };
+  if (owner === null || label === undefined || (labels[key] ?? null) === label) return null;
+  return { uid, owner: owner.uid, label, trial: !deleting };
 }
 
 /** After a conflict everything starts again at the read of the pod, with the index and token of a new transaction. */

@@ -110,7 +110,10 @@ export type GroupMemory = {
   readonly lostOwners: ReadonlyMap<PodUid, string>;
   /** By uid of a controller, monotonic milliseconds at which the last such loss was seen: a reading made before shows nothing. */
   readonly lossSeenMs: ReadonlyMap<string, MonotonicMs>;
-  /** Pods that had lost their controller before the group was edited, and the last generation for which they were looked for. */
+  /**
+   * Pods that had lost their controller before the group was edited, or before we wrote them, and the last generation for which they were looked
+   * for.
+   */
   readonly acceptedReleases: AcceptedReleases;
   /** Why labels were not to be written when it was last looked at, also where no status could say so; null: they were. */
   readonly labelStop: RememberedStop | null;

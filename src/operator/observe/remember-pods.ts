@@ -27,6 +27,8 @@ export type PodOutcome =
   | (LabelAttempt & LabelWrite & { readonly kind: 'labelSent' })
   /** It certainly was not. */
   | (LabelAttempt & { readonly kind: 'labelNotSent' })
+  /** A pod is about to be written that has lost its controller already: this write is not why. */
+  | { readonly kind: 'orphanWritten'; readonly uid: PodUid }
   /** A read of the pod by which a controller is tried. `kept`: it is as we wrote it, and that controller has it. */
   | { readonly kind: 'trialRead'; readonly owner: string; readonly kept: boolean }
   /** The API server says so. */
@@ -63,6 +65,10 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       return labelSent(memory, outcome);
     case 'labelNotSent':
       return labelNotSent(memory, outcome);
+    case 'orphanWritten': {
+      const { acceptedReleases } = memory;
+      return { ...memory, acceptedReleases: { ...acceptedReleases, uids: plus(acceptedReleases.uids, outcome.uid) } };
+    }
     case 'trialRead':
       return trialRead(memory, outcome.owner, outcome.kept);
     case 'podGone':

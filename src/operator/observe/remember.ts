@@ -54,6 +54,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'podWritten':
     case 'labelSent':
     case 'labelNotSent':
+    case 'orphanWritten':
     case 'trialRead':
     case 'podGone':
     case 'podsListed':

@@ -145,7 +145,9 @@ export function planLabelStop(o: Observation, { message }: LabelStop, owned: Own
     return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
   const unsure = o.asked && !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
-  return unsure ?? idle(labelStopVerdict(o, message), LABEL_STOP_AGAIN_MS);
+  const said = idle(labelStopVerdict(o, message), LABEL_STOP_AGAIN_MS);
+  // Said also where the verification fails.
+  return unsure === null ? said : { ...unsure, verdict: said.verdict };
 }
 
 /** Without pods there is nothing to lead, which is no fault; that none would be labelled is still worth knowing, and outlives this process by it. */

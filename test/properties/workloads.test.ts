@@ -611,6 +611,22 @@ describe('a controller that may not be read', () => {
     expect([refusing.made(), conditionOf(model, 'Stalled')?.status]).toEqual([4, 'True']);
   });
 
+  it('stops a group, which is said also where the verification for the gate fails', async () => {
+    const { model, owner } = await some();
+    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
+    await live(model, owner, idle, 10);
+    owner.kill();
+    model.api.foreign.changePod('c', () => ({ owner: null }));
+    const next = model.replica('next');
+    await model.own(next);
+    next.link.decide(({ operation }) => (operation === 'txn' ? 'lost' : 'arrives'));
+    next.see.all();
+    next.ask('uid-of-a');
+    await live(model, next, idle, 15);
+    expect(conditionOf(model, 'Ready')?.reason).toBe('LabelInWorkloadSelector');
+    expect(conditionOf(model, 'Stalled')?.status).toBe('True');
+  });
+
   it('stops nothing by a pod that had no controller when it was written: fencing it was not why', async () => {
     const { model, owner } = await some();
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');

@@ -58,7 +58,8 @@ export function labelStopOf(
 
 const selectsMessage = (workload: string, key: string): string =>
   `${workload} selects its pods by the label key ${key}. When that label changes, the controller releases the pod and creates another, so no ` +
-  `label is written. Remove ${key} from the selector and the pod template of ${workload}, or create a LeaderGroup with another label.key.`;
+  `label is written. Remove ${key} from the selector and the pod template of ${workload}, or create a LeaderGroup with another label.key. If ` +
+  `${workload} is gone and the group stays stalled, another controller cannot be read: edit the spec of the LeaderGroup to resume.`;
 
 const releasedMessage = (pod: string, key: string): string =>
   `pod ${pod} lost its controller after the operator wrote its label, and the operator cannot read the selector of a controller: it may ` +

@@ -136,6 +136,22 @@ describe('a controller that selects by the label key', () => {
     expect(conditionOf(model, 'Stalled')).toMatchObject({ status: 'True', reason: 'LabelInWorkloadSelector' });
   });
 
+  it('that is gone is not waited for by people: where another one cannot be read they are told to edit the spec', async () => {
+    const { model, owner } = await some();
+    const other = aReplicaSet({ name: 'other-abc' });
+    model.api.foreign.setWorkload(OWNER.uid, selecting);
+    model.api.foreign.setWorkload(other.uid, 'unreadable');
+    model.api.foreign.addPod(owned('x', { owner: other }));
+    await live(model, owner, idle, 10);
+    for (const name of ['a', 'b', 'c']) model.api.foreign.removePod(name);
+    model.api.foreign.setWorkload(OWNER.uid, 'gone');
+    await live(model, owner, idle, 120);
+    expect(conditionOf(model, 'Stalled')?.message).toContain('edit the spec of the LeaderGroup to resume');
+    model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, failoverDelayMs: 1000 } }));
+    await live(model, owner, idle, 10);
+    expect(model.leaders()).toEqual(['x']);
+  });
+
   it('does not hold up a deletion: labels stay, and the group goes', async () => {
     const { model, owner } = await some({}, templates[0]);
     model.api.foreign.setWorkload(OWNER.uid, selecting);

@@ -174,7 +174,7 @@ export function createAnnouncer({
     const message =
       o.labelStop === null
         ? `the LeaderGroup is deleted, but ${who} could not be patched and ${carry}. Remove it by hand: kubectl label pod NAME ${key}-`
-        : `the LeaderGroup is deleted, but ${who} ${carry}. ${o.labelStop.message}`;
+        : `the LeaderGroup is deleted, but ${who} ${carry}. A controller selects by ${key}, or may: without the label it releases the pod and creates another. Change its selector before you remove the label.`;
     emitGroup(o.group, 'LabelsLeft', message);
   }
 

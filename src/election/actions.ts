@@ -91,8 +91,11 @@ export type Preparation =
     }
   /** Whether the pods by which controllers are tried still have them. `owner`: uid of the controller. */
   | { readonly do: 'readTrials'; readonly trials: readonly { readonly pod: PodRef; readonly owner: string }[] }
-  /** Reads the selectors of these controllers, so that no label is written that one of them selects by. */
-  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[] };
+  /**
+   * Reads the selectors of these controllers, so that no label is written that one of them selects by. `hurry`: a deadline waits for it, so
+   * nothing else is read that people are only warned of.
+   */
+  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[]; readonly hurry: boolean };
 
 /** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
 export type AwaitGrantExpiry = { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly PodUid[] };

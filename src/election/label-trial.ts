@@ -25,7 +25,7 @@ export function withOwnersKnown(o: Observation, plan: Plan): Plan {
   const unread = written.flatMap(({ pod, owner }) => (owner.kind === 'unread' && pod.owner ? [pod.owner] : []));
   if (unread.length > 0) {
     const owners = [...new Map([...unread, ...unreadOwners(o)].map((owner) => [owner.uid, owner])).values()];
-    return look([{ do: 'readOwners', owners }], 'reading the selectors of the controllers of the pods');
+    return look([{ do: 'readOwners', owners, hurry: false }], 'reading the selectors of the controllers of the pods');
   }
   if (!written.some(({ owner }) => owner.kind === 'unreadable')) return plan;
   return onTrial(o, plan);

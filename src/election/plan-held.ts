@@ -79,7 +79,11 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
     return ahead([{ do: 'openSessions', pods: missing }], 'opening sessions for whoever may lead next', graceMs);
   const unread = unreadOwners(o);
   if (unread.length > 0)
-    return ahead([{ do: 'readOwners', owners: unread }], 'reading controllers ahead of the next handover', graceMs);
+    return ahead(
+      [{ do: 'readOwners', owners: unread, hurry: false }],
+      'reading controllers ahead of the next handover',
+      graceMs,
+    );
   const left = leftOver(o);
   if (left.length > 0)
     return ahead([{ do: 'destroySessions', sessions: left }], 'giving up sessions that are no longer needed', graceMs);

@@ -51,9 +51,13 @@ export function planOutage(o: Observation): Plan {
   const early = o.nowMs < o.lockDeadlineMs;
   const targets = early ? [] : labels.filter((observed) => losesLabel(o, observed));
   const owners = unreadOwnersOf(labels);
-  // Who must be demoted by now does not wait for a read.
-  if (owners.length > 0 && targets.length === 0)
-    return look([{ do: 'readOwners', owners }], 'reading the controllers of the pods that are to be demoted');
+  // Whoever must be demoted does not wait for a read, nor for one that may take until after the deadline.
+  const late = early && o.lockDeadlineMs - o.nowMs < READ_MS;
+  if (owners.length > 0 && targets.length === 0 && !late)
+    return look(
+      [{ do: 'readOwners', owners, hurry: true }],
+      'reading the controllers of the pods that are to be demoted',
+    );
   if (early)
     return {
       ...nothing('Consul is unreachable; the deadline has not passed yet', until(o, o.lockDeadlineMs)),
@@ -68,6 +72,9 @@ export function planOutage(o: Observation): Plan {
   const said = nothing('Consul was unreachable past the deadline, and onConsulLoss is Demote');
   return withFirst(off, { ...said, cause: 'ConsulUnreachable', verdict });
 }
+
+/** A read of a controller is given up after two seconds. */
+const READ_MS = 3000;
 
 /**
  * Where nobody could read the controller of a labelled pod it may select by the label, and make another pod. Two leaders are worse than one pod
@@ -137,7 +144,7 @@ export function planLabelStop(o: Observation, { message }: LabelStop, owned: Own
   const unread = unreadOwners(o);
   if (unread.length > 0)
     return look(
-      [{ do: 'readOwners', owners: unread }],
+      [{ do: 'readOwners', owners: unread, hurry: isOutage(o) }],
       'reading controllers: labels may be written if none selects by the key',
     );
   // Whoever has lost its session while Consul is unreachable is the last to know the group.

@@ -108,8 +108,12 @@ export async function listPods(run: Run): Promise<Step> {
 }
 
 /** What cannot be read is noted as such: a label is not held up for good by a right that is missing. */
-export async function readOwners({ ports, group, signal }: Run, owners: readonly OwnerRef[]): Promise<Step> {
-  await ports.owners.read(group.namespace, owners, signal);
+export async function readOwners(
+  { ports, group, signal }: Run,
+  owners: readonly OwnerRef[],
+  hurry: boolean,
+): Promise<Step> {
+  await ports.owners.read(group.namespace, owners, hurry, signal);
   return OK;
 }
 

@@ -101,7 +101,7 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
     case 'readTrials':
       return readTrials(run, action.trials);
     case 'readOwners':
-      return readOwners(run, action.owners);
+      return readOwners(run, action.owners, action.hurry);
     case 'openSessions':
       return openSessions(run, action.pods);
     case 'destroySessions':

@@ -15,8 +15,8 @@ export type Owners = {
   of(owner: OwnerRef): OwnerReading | null;
   /** Other objects of the namespace that select pods, as read beside its controllers. */
   selecting(namespace: string): readonly PodSelecting[];
-  /** Throws the abort reason only: what cannot be read is noted, and holds nothing up. */
-  read(namespace: string, owners: readonly OwnerRef[], signal: AbortSignal): Promise<void>;
+  /** Throws the abort reason only: what cannot be read is noted, and holds nothing up. `hurry`: the controllers and nothing else. */
+  read(namespace: string, owners: readonly OwnerRef[], hurry: boolean, signal: AbortSignal): Promise<void>;
 };
 
 const AT_ONCE = 8;
@@ -76,10 +76,10 @@ export function createOwners(kubernetes: Pick<Kubernetes, 'getWorkload' | 'listP
       return known.reading;
     },
     selecting: (namespace) => namespaces.get(namespace)?.selecting ?? [],
-    read: async (namespace, owners, signal) => {
+    read: async (namespace, owners, hurry, signal) => {
       sweep();
       await inParallel(owners, AT_ONCE, (owner) => readOwner(namespace, owner, signal));
-      await readNamespace(namespace, signal);
+      if (!hurry) await readNamespace(namespace, signal);
       dateFailures(owners);
     },
   };

@@ -72,8 +72,11 @@ describe('while Consul is silent', () => {
   it('who must be demoted by now does not wait until its controller has been read', () => {
     const pods = [{ ...leading, pod: { ...leading.pod, owner: aReplicaSet() }, owner: { kind: 'unread' } as const }];
     expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS, pods }))).toEqual(['fence a']);
-    const early = steps(planned({ ...silent, lockDeadlineMs: NOW_MS + 700, pods }));
-    expect(early).toEqual([`readOwners ${aReplicaSet().name}`]);
+    const early = planned({ ...silent, lockDeadlineMs: NOW_MS + 3000, pods });
+    expect(steps(early)).toEqual([`readOwners ${aReplicaSet().name}`]);
+    expect(early).toMatchObject({ after: [{ hurry: true }] });
+    // A read that hangs would be over after the deadline.
+    expect(steps(planned({ ...silent, lockDeadlineMs: NOW_MS + 2900, pods }))).toEqual([]);
   });
 
   it('a replica that never owned the bucket says nothing to people', () => {

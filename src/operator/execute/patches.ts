@@ -26,7 +26,7 @@ export async function sendPatch(
   patch: MetadataPatch,
 ): Promise<WriteOutcome<Pod>> {
   const { kubernetes, clock } = run.ports;
-  const known = run.answers.get(pod.uid) ?? run.observation.pods.find((observed) => observed.pod.uid === pod.uid)?.pod;
+  const known = run.answers.get(pod.uid) ?? run.podsByUid.get(pod.uid)?.pod;
   if (known !== undefined && isOrphan(known)) run.memory.learn({ kind: 'orphanWritten', uid: pod.uid });
   const change = known === undefined ? null : labelChange(run, known, patch);
   if (change === null) return await kubernetes.patchPod(pod, resourceVersion, patch, run.signal);

@@ -104,8 +104,15 @@ function lengthsOf(): Lengths {
 async function measured(size: Size, checkout: string): Promise<Result> {
   console.error(`── ${nameOf(checkout)}: ${titleOf(size)}`);
   await using stage = await openStage(size, checkout, signal);
-  const rows = await measure(stage);
+  // Interrupted, what was started is ended before the script is.
+  const rows = await Promise.race([measure(stage), interrupted()]);
   return { size, checkout, rows: [...rows, { what: TWO_LEADERS, figure: stage.leads.doubles(), unit: '' }] };
+}
+
+function interrupted(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  return promise;
 }
 
 async function measure(on: Stage): Promise<readonly Row[]> {

@@ -38,12 +38,12 @@ function controllerOver(model: Model, template: Readonly<Record<string, string>>
   return { act, made: () => made };
 }
 
-/** A controller that wants the key to be absent: whoever gets a label is released, and another pod comes. */
+/** A controller that wants the key to be absent: whoever gets a label is released, unless it is about to go, and another pod comes. */
 function refusingTheKey(model: Model, of: OwnerRef = OWNER): { act(): void; made(): number } {
   let made = 0;
   const act = (): void => {
     for (const pod of model.api.pods()) {
-      if (pod.owner?.uid !== of.uid || pod.labels[KEY] === undefined) continue;
+      if (pod.owner?.uid !== of.uid || pod.deleting || pod.labels[KEY] === undefined) continue;
       model.api.foreign.changePod(pod.name, () => ({ owner: null }));
       made += 1;
       model.api.foreign.addPod(owned(`made-${made}`, { owner: of }));
@@ -430,6 +430,11 @@ describe('a controller that may not be read', () => {
   });
 
   describe('is tried by a pod that', () => {
+    const withFollowers = (model: Model): void =>
+      model.api.foreign.changeGroup('notifier', ({ spec }) => ({
+        spec: { ...spec, label: { ...spec.label, follower: 'follower' } },
+      }));
+
     /** Its leader is the trial, and has just been promoted; from now on followers are to have a label, too. */
     async function promoted() {
       const { model, owner } = await some();
@@ -441,9 +446,7 @@ describe('a controller that may not be read', () => {
         if (model.leaders().length === 0) await model.clock.advance(300);
       }
       expect(model.leaders()).toEqual(['a']);
-      model.api.foreign.changeGroup('notifier', ({ spec }) => ({
-        spec: { ...spec, label: { ...spec.label, follower: 'follower' } },
-      }));
+      withFollowers(model);
       return { model, owner, controller: refusingTheKey(model) };
     }
 
@@ -462,9 +465,21 @@ describe('a controller that may not be read', () => {
       expect([controller.made(), conditionOf(model, 'Stalled')?.status]).toEqual([1, 'True']);
     });
 
+    it('is about to go, with the label that it was given: its controller does not look at it any more', async () => {
+      const { model, owner, controller } = await withFollowersOf(aReplicaSet({ name: 'other-abc' }));
+      const tried = (): readonly string[] => ['x', 'y', 'z'].filter((name) => labelsOf(model)[name] !== undefined);
+      await live(model, owner, idle, 1);
+      expect(tried()).toEqual(['x']);
+      model.api.foreign.changePod('x', () => ({ deleting: true, ready: false }));
+      await live(model, owner, idle, 3);
+      expect(tried()).toEqual(['x']);
+      await live(model, owner, controller);
+      expect([tried(), controller.made()]).toEqual([['x', 'y'], 1]);
+    });
+
     it('was released, which a watch that hangs does not show: a read of the pod does', async () => {
       const { model, owner, controller } = await promoted();
-      owner.see.pods();
+      owner.see.all();
       controller.act();
       for (let at = 0; at < 10; at += 1) {
         await model.clock.advance(1000);
@@ -478,7 +493,6 @@ describe('a controller that may not be read', () => {
     it('was never written, for its patch was lost: that shows nothing', async () => {
       const { model, owner } = await some();
       model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
-      const controller = refusingTheKey(model);
       const lost: string[] = [];
       owner.link.decide(({ operation, about, content }) => {
         const loses = operation === 'patchPod' && lost.length === 0 && JSON.stringify(content).includes('"leader"');
@@ -492,8 +506,10 @@ describe('a controller that may not be read', () => {
         if (sent() === 0) await model.clock.advance(300);
       }
       model.api.foreign.changePod('a', () => ({ ready: false }));
-      await live(model, owner, controller);
-      expect([lost, controller.made(), conditionOf(model, 'Stalled')?.status]).toEqual([['a'], 1, 'True']);
+      await live(model, owner, idle, 4);
+      expect([lost, model.leaders()]).toEqual([['a'], []]);
+      await live(model, owner, idle, 10);
+      expect(model.leaders()).toEqual(['b']);
     });
 
     it('is read once: a controller that has kept it is tried no more', async () => {

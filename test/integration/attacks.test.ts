@@ -51,13 +51,17 @@ describe('a promotion under way while the lock moves on', () => {
   it('is made void by the fencing patch of a pod that carries no label: its value was never used before (attack 2)', async () => {
     await using s = await openStage(h);
     const one = await s.replica('one');
-    // A trace of an earlier group of the name: without one nobody is fenced in a first election (ADR 20).
-    const fenced = `fenced.leadergroup.dev/${s.group}`;
-    await s.pod('a', { ready: false, annotations: { [fenced]: 'earlier' } });
+    await s.pod('a', { ready: false });
     await s.pod('b');
-    await s.applyGroup();
+    // With its finalizer on already it is not known to be new, and all its members are fenced first (ADR 20).
+    await h.world.create(`/apis/leadergroup.dev/v1alpha1/namespaces/${s.namespace}/leadergroups`, {
+      apiVersion: 'leadergroup.dev/v1alpha1',
+      kind: 'LeaderGroup',
+      metadata: { name: s.group, finalizers: ['leadergroup.dev/finalizer'] },
+      spec: { selector: { matchLabels: { app: s.group } } },
+    });
     await s.led();
-    expect(h.observer.pod(s.namespace, 'a')?.annotations[fenced]).not.toBe('earlier');
+    expect(h.observer.pod(s.namespace, 'a')?.annotations).toHaveProperty([`fenced.leadergroup.dev/${s.group}`]);
 
     const late = one.kube.hold(s.match.promotion('a'), HELD);
     await ready(s, 'a');

@@ -25,12 +25,12 @@ function ownerOf({ consul, replicas }: Stage): number {
   return replicas.findIndex(({ identity }) => consul.nameOf(session).includes(identity.id));
 }
 
-const renewedMs = ({ consul }: Stage): number => {
+function renewedMs({ consul }: Stage): number {
   const held = [...consul.now().entries.values()].find(({ session }) =>
     consul.nameOf(session ?? '').startsWith('default/g0/'),
   );
   return consul.renewedMs(held?.session ?? '') ?? 0;
-};
+}
 
 it.each([null, 'shared/cron'])(
   'the session of a leader is renewed every third of its TTL, also by the next owner of its bucket (lockKey: %s)',

@@ -108,9 +108,8 @@ export function startQueue(options: {
   }
 
   function dispatch(): void {
-    while (working.size < options.workers && stopped === null && !breaking) {
-      const next = nextKey();
-      if (next === null) return;
+    for (let next = nextKey(); next !== null; next = nextKey()) {
+      if (working.size >= options.workers || stopped !== null || breaking) return;
       if (clock.nowMs() - turnMs >= TURN_MS) return takeBreak();
       begin(next);
     }

@@ -156,7 +156,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };
-      const { step, run } = await carryOut(o, planned, memory);
+      const { step, run } = await carryOut(options, o, planned, memory);
       announcer.executed(o, planned, memory, { facts: run.facts, sinceMs: turn.sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
       if (step.kind === 'failed') return await onActionFailed(o, planned, memory, step.reason);
@@ -167,20 +167,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
     warnOnce(key, `the group did not settle within ${PLANS_PER_PASS} plans; retrying later`);
     return { kind: 'retry' };
-  }
-
-  async function carryOut(o: Observation, planned: Plan, memory: Memory): Promise<{ step: Step; run: Run }> {
-    const { group } = o;
-    const run = beginRun({ ports: executor, observation: o, memory, signal });
-    log.debug(
-      {
-        group: `${group.namespace}/${group.name}`,
-        actions: actionsOf(planned).map((action) => action.do),
-        reason: planned.reason,
-      },
-      'plan',
-    );
-    return { step: await execute(planned, run), run };
   }
 
   /** Nothing to do: the state is as it should be, or must be waited for. */
@@ -257,4 +243,23 @@ async function measured<T>(
   } finally {
     metrics.reconciled(outcome, clock.nowMs() - startedMs);
   }
+}
+
+async function carryOut(
+  { executor, log, signal }: Pick<ReconcilerOptions, 'executor' | 'log' | 'signal'>,
+  o: Observation,
+  planned: Plan,
+  memory: Memory,
+): Promise<{ step: Step; run: Run }> {
+  const { group } = o;
+  const run = beginRun({ ports: executor, observation: o, memory, signal });
+  log.debug(
+    {
+      group: `${group.namespace}/${group.name}`,
+      actions: actionsOf(planned).map((action) => action.do),
+      reason: planned.reason,
+    },
+    'plan',
+  );
+  return { step: await execute(planned, run), run };
 }

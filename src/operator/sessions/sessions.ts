@@ -81,8 +81,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   const kept = new Map<string, Kept>();
   const turns = createRenewalTurns(clock);
   const byGroup = new Map<string, Set<string>>();
-  /** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
-  const opening = new Map<string, Set<symbol>>();
+  const opening = createOpenings();
   const unconfirmed = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
   /** Renewals that go on for a while for whoever has the group now. */
   const lingering = new Set<() => void>();
@@ -116,18 +115,6 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     wake(session.group);
   }
 
-  function beginOpening(key: string): Disposable & { wanted(): boolean } {
-    const attempt = Symbol(key);
-    const attempts = opening.get(key) ?? new Set<symbol>();
-    opening.set(key, attempts.add(attempt));
-    return {
-      wanted: () => opening.get(key)?.has(attempt) === true,
-      [Symbol.dispose]: () => {
-        if (attempts.delete(attempt) && attempts.size === 0 && opening.get(key) === attempts) opening.delete(key);
-      },
-    };
-  }
-
   const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
 
   const shown = ({ renewal, podUid, lockDelayMs }: Kept): MemberSession => ({
@@ -151,7 +138,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
       if (has(key, pod, group)) return;
     }
     const sentMs = clock.nowMs();
-    using attempt = beginOpening(key);
+    using attempt = opening.begin(key);
     const id = await consul.createSession({ node, name, ttlMs, lockDelayMs }, signal).catch((error: unknown) => {
       const unknown = error instanceof ConsulError && error.kind === 'unknown';
       if (unknown && attempt.wanted()) unconfirmed.note(key, pod.uid, { ttlMs, lockDelayMs });
@@ -175,7 +162,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     if (kept.has(session.id)) return true;
     const group = groupKey({ namespace: named.namespace, name: named.group });
     const sentMs = clock.nowMs();
-    using attempt = beginOpening(group);
+    using attempt = opening.begin(group);
     if ((await consul.renewSession(session.id, signal)) === 'lost') return false;
     const { lockDelayMs, createIndex: order, ttlMs } = session;
     if (attempt.wanted() && !kept.has(session.id))
@@ -185,7 +172,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
 
   /** They are nobody's of ours any more, nor is what is being opened just now. */
   function release(key: string): readonly Renewal[] {
-    opening.delete(key);
+    opening.drop(key);
     unconfirmed.drop(key);
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
@@ -246,5 +233,25 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
       for (const { renewal } of kept.values()) nearest = Math.min(nearest ?? Infinity, renewal.deadlineMs());
       return nearest;
     },
+  };
+}
+
+/** By group, what is being opened or adopted: where the group is dropped meanwhile it is not this replica's. */
+function createOpenings() {
+  const opening = new Map<string, Set<symbol>>();
+  return {
+    begin: (key: string): Disposable & { wanted(): boolean } => {
+      const attempt = Symbol(key);
+      const attempts = opening.get(key) ?? new Set<symbol>();
+      opening.set(key, attempts.add(attempt));
+      return {
+        wanted: () => opening.get(key)?.has(attempt) === true,
+        [Symbol.dispose]: () => {
+          if (attempts.delete(attempt) && attempts.size === 0 && opening.get(key) === attempts) opening.delete(key);
+        },
+      };
+    },
+    drop: (key: string): void => void opening.delete(key),
+    keys: () => opening.keys(),
   };
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MemberSession, Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { leftOver, unsuited } from '../../../src/election/sessions.ts';

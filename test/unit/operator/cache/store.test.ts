@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LeaderGroup, ParsedLeaderGroup } from '../../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../../src/api/pod.ts';

@@ -22,10 +22,10 @@ function someTurns() {
   return { clock, given, asks, names, full };
 }
 
-const over = async (turn: Turn | undefined, failed = false): Promise<void> => {
+async function over(turn: Turn | undefined, failed = false): Promise<void> {
   turn?.end(failed);
   await settle();
-};
+}
 
 describe('turns of renewals', () => {
   it('are given at once while few are due', async () => {

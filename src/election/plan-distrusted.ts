@@ -81,8 +81,12 @@ function concerned(o: Observation, holder: MemberSession | null, observed: Obser
   if (labelled(o.group, observed)) return true;
   if (o.fenced.has(observed.pod.uid) || needsNoFencing(o, observed)) return false;
   // One that has led may be the last holder, whose record is lost, also when it is no member any more.
-  return observed.member || tokenOf(observed.pod, o.group.name) > 0 || observed.pod.uid === holder?.podUid;
+  return observed.member || tokenOf(observed.pod, o.group.name) > 0 || isHolder(o, holder, observed);
 }
+
+/** By the session that holds the lock, or by the record, be it an earlier group's: that may have taken all other traces off the pod. */
+const isHolder = ({ lock }: Observation, holder: MemberSession | null, { pod: { uid } }: ObservedPod): boolean =>
+  uid === holder?.podUid || uid === lock?.record?.holder.uid;
 
 function lockFor(o: Observation, owned: FreeLock | HeldLock, next: Nominee): Pass | Verify {
   const pod = refOf(next.pod);

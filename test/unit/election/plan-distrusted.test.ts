@@ -116,6 +116,13 @@ describe('a record that cannot be believed', () => {
     expect(steps(plan(fresh({ lock: aLock(), pods })))).toEqual(['fence b', 'take a', 'promote a']);
   });
 
+  it('fences whom the record of an earlier group names, also where nothing on that pod tells of it any more', () => {
+    const lock = aLock({ record: aRecord('b', 4, { groupUid: 'uid of an earlier group' }) });
+    const former = { ...observed(aPod({ name: 'b', phase: 'Succeeded' })), member: false };
+    const planned = plan(fresh({ lock, pods: [observed(aPod({ name: 'a' })), former] }));
+    expect(steps(planned)).toEqual(['fence b', 'take a', 'promote a']);
+  });
+
   it('waits where nobody can lead', () => {
     const pods = [observed(aPod({ name: 'a', ready: false }))];
     expect(plan(fresh({ lock: aLock(), pods })).verdict?.ready.reason).toBe('NoCandidate');

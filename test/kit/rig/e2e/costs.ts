@@ -6,6 +6,8 @@ export type Cost = {
   readonly kind: string;
   readonly freshGapMs: number;
   readonly keptGapMs: number;
+  /** The longest that the operator took from the event that showed a loss to the next promotion; null: the leader stayed. */
+  readonly handOverMs: number | null;
   readonly ticksMissed: number;
 };
 
@@ -20,11 +22,13 @@ export function tableOf(costs: readonly Cost[], tickMs: number): string {
     };
     const missed = own.map(({ ticksMissed }) => ticksMissed).join(', ');
     const [fresh, kept] = [own.map(({ freshGapMs }) => freshGapMs), own.map(({ keptGapMs }) => keptGapMs)];
-    return `| ${kind} | ${own.length} | ${gaps(fresh)} | ${gaps(kept)} | ${missed} |`;
+    const handOvers = own.flatMap(({ handOverMs }) => handOverMs ?? []);
+    const ours = handOvers.length === 0 ? '' : gaps(handOvers);
+    return `| ${kind} | ${own.length} | ${gaps(fresh)} | ${gaps(kept)} | ${ours} | ${missed} |`;
   });
   return [
-    `| fault | times | Service, new connections: longest gap | Service, kept connection | ticks of ${tickMs} ms missed |`,
-    '| --- | --- | --- | --- | --- |',
+    `| fault | times | Service, new connections: longest gap | Service, kept connection | of it the hand-over, from the event that showed the loss | ticks of ${tickMs} ms missed |`,
+    '| --- | --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
 }

@@ -18,6 +18,7 @@ export async function befall(story: Story, fault: Fault, deletePod: (pod: string
   const leader = await suitableLeader(story, fault, deletePod);
   await story.delivered(TICKS);
   const fromMs = performance.now();
+  const since = new Date();
   const firstTick = tickNow() + 1;
   const undo = await fault.cause(leader.name);
   await story.led(expected(fault, leader));
@@ -28,7 +29,8 @@ export async function befall(story: Story, fault: Fault, deletePod: (pod: string
   await story.routed();
   const lastTick = tickNow();
   await story.delivered(TICKS);
-  return await costOf(story, fault.kind, { fromMs, toMs: performance.now() }, [firstTick, lastTick]);
+  const cost = await costOf(story, fault.kind, { fromMs, toMs: performance.now() }, [firstTick, lastTick]);
+  return { ...cost, handOverMs: await story.handOverMs(since) };
 }
 
 function expected({ leads }: Fault, { name, token }: Leading): LedOptions {
@@ -70,7 +72,7 @@ async function costOf(
   kind: string,
   interval: Interval,
   [first, last]: readonly [number, number],
-): Promise<Cost> {
+): Promise<Omit<Cost, 'handOverMs'>> {
   const gapOf = (connections: 'fresh' | 'kept'): number =>
     longestGapMs(story.clients.find((client) => client.kind === connections)?.answers ?? [], interval);
   const ticksMissed = missedTicks(await story.deliveries(), first, last);

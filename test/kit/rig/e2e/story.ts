@@ -32,6 +32,8 @@ export type Story = AsyncDisposable & {
   /** See Harness.led. */
   led(options?: LedOptions): Promise<Leading>;
   nodeOf(pod: string): Promise<string>;
+  /** By the group's history: the longest hand-over since then, in milliseconds; null: there was none. */
+  handOverMs(since: Date): Promise<number | null>;
 };
 
 /** `elected` false: as the story begins, without a LeaderGroup, and nobody asks. */
@@ -85,9 +87,21 @@ export async function openStory(site: Site, namespace: string, elected: boolean)
     },
     led,
     nodeOf: (pod) => kubectl.must(['-n', namespace, 'get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}']),
+    handOverMs: async (since) => {
+      const group = ['get', 'leadergroup', GROUP, '-o', 'jsonpath={.status.recentTransitions}'];
+      const text = await kubectl.must(['-n', namespace, ...group]);
+      // The history has whole seconds.
+      const began = Math.floor(since.getTime() / 1000) * 1000;
+      const took = (JSON.parse(text || '[]') as readonly Transition[])
+        .filter(({ time, to }) => Date.parse(time) >= began && to !== '')
+        .map(({ durationMilliseconds }) => durationMilliseconds);
+      return took.length === 0 ? null : Math.max(...took);
+    },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
+
+type Transition = { readonly time: string; readonly to: string; readonly durationMilliseconds: number };
 
 function prepared(manifest: Manifest, image: string, elected: boolean): Manifest {
   if (manifest.kind !== 'Deployment') return manifest;

@@ -145,9 +145,13 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     }
   }
 
-  /** A replica that is stuck is not left to keep its buckets until somebody restarts it. */
+  /**
+   * A replica that is stuck is not left to keep its buckets until somebody restarts it. It is looked at twice: to a process that stood still for
+   * long everything under way seems stuck when it wakes up, until the answers that wait for it have been read.
+   */
   async function lookAfter(ending: AbortController, signal: AbortSignal): Promise<void> {
-    while (options.stuck() === null) await clock.sleep(LOOK_AFTER_MS, signal);
+    for (let looks = 0; looks < 2; looks = options.stuck() === null ? 0 : looks + 1)
+      await clock.sleep(LOOK_AFTER_MS, signal);
     log.error({ reason: options.stuck() }, 'this replica is stuck; releasing its buckets');
     ending.abort(new Error('this replica is stuck'));
   }

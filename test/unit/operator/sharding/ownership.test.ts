@@ -575,7 +575,7 @@ describe('a replica that is stuck', () => {
     const other = aReplica(world, OTHER);
     await world.clock.advance(SETTLED_MS);
     stuck.stick('a pass does not end');
-    await world.clock.advance(1100);
+    await world.clock.advance(2100);
     expect([stuck.ownership.owned(), stuck.session(), other.ownership.owned().length]).toEqual([[], '', 32]);
     await world.clock.advance(60_000);
     expect(other.ownership.owned()).toHaveLength(32);
@@ -583,6 +583,18 @@ describe('a replica that is stuck', () => {
     await world.clock.advance(10_000);
     expect([stuck.ownership.owned().length, other.ownership.owned().length]).toEqual([16, 16]);
   });
+});
+
+it('a replica that was frozen keeps its buckets: what seemed stuck when it woke up is not at the next look', async () => {
+  const world = aWorld();
+  const { ownership, session, stick } = aReplica(world, 'r1');
+  await world.clock.advance(SETTLED_MS);
+  const before = session();
+  stick('a pass does not end');
+  await world.clock.advance(1000);
+  stick(null);
+  await world.clock.advance(10_000);
+  expect([ownership.owned().length, session()]).toEqual([32, before]);
 });
 
 describe('what a replica tells people', () => {

@@ -145,5 +145,8 @@ it('the table has a line for each kind of fault', () => {
     tableOf([cost('x', 100), cost('x', 300), cost('x', 200), cost('y', 400)], 200)
       .split('\n')
       .slice(2),
-  ).toEqual(['| x | 3 | 0.20 s (0.30 s) | 0.40 s (0.60 s) | 0.02 s (0.03 s) | 1, 3, 2 |', '| y | 1 | 0.40 s | 0.80 s | 0.04 s | 4 |']);
+  ).toEqual([
+    '| x | 3 | 0.20 s (0.30 s) | 0.40 s (0.60 s) | 0.02 s (0.03 s) | 1, 3, 2 |',
+    '| y | 1 | 0.40 s | 0.80 s | 0.04 s | 4 |',
+  ]);
 });

@@ -19,8 +19,8 @@ export type ConsulPool = Pick<Pool, 'dispatch'> & {
 };
 
 export type PoolSource = {
-  /** Those for the given certificates. */
-  current(material: TlsMaterial): Readonly<Record<PoolKind, ConsulPool>>;
+  /** Those for the given certificates; null once all are closed. */
+  current(material: TlsMaterial): Readonly<Record<PoolKind, ConsulPool>> | null;
   /** Ends every connection; requests under way fail. */
   close(): void;
 };
@@ -68,7 +68,6 @@ export function createPoolSource(server: Server): PoolSource {
   function poolsFor(material: TlsMaterial): Readonly<Record<PoolKind, Connected>> {
     const before = made;
     if (before !== null && sameMaterial(before.material, material)) return before.all;
-    if (closed) throw new Error('the connections to Consul are closed');
     const make = (kind: PoolKind): Connected => open(server, material, CONNECTIONS[kind]);
     const all = { brief: make('brief'), renewals: make('renewals'), blocking: make('blocking') };
     made = { material, all };
@@ -78,6 +77,7 @@ export function createPoolSource(server: Server): PoolSource {
 
   return {
     current: (material) => {
+      if (closed) return null;
       const { brief, renewals, blocking } = poolsFor(material);
       return { brief: brief.shown, renewals: renewals.shown, blocking: blocking.shown };
     },

@@ -157,7 +157,8 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     const current = await credentials.current().catch(credentialsFailure);
     signal.throwIfAborted();
     if ('kind' in current) return current;
-    const pool = pools.current(current.tls)[request.pool];
+    const pool = pools.current(current.tls)?.[request.pool];
+    if (pool === undefined) return failure('the connections to Consul are closed');
     const outcome = await exchange(pool, dispatchOptions(request, current.token), Math.ceil(request.timeoutMs), signal);
     if (outcome.kind === 'answered' && outcome.status === 403) credentials.refused();
     return outcome;

@@ -384,6 +384,13 @@ describe('no answer', () => {
     await expect.poll(() => seen.length).toBe(1);
     consul.close();
     expect((await pending).kind).toBe('unknown');
+    expect((await failureOf(consul.txn(lock, forever))).kind).toBe('unreachable');
+  });
+
+  it('of a client that was closed before its first request is a failure as well', async () => {
+    const consul = connect('http://127.0.0.1:1');
+    consul.close();
+    expect((await failureOf(consul.txn(lock, forever))).message).toContain('closed');
   });
 });
 

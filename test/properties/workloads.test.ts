@@ -381,24 +381,25 @@ describe('a controller that may not be read', () => {
     expect([conditionOf(model, 'Stalled')?.status, model.leaders()]).toEqual(['False', ['x']]);
   });
 
-  it('makes one pod and no more, although it leaves no mark on its pods', async () => {
+  /** Its pods carry nothing that tells who made them. */
+  async function bareOnes() {
     const bare = (name: string): Pod => owned(name, { labels: { app: 'notifier', [KEY]: 'leader' } });
     const model = aModel({ pods: ['a', 'b', 'c'].map(bare) });
     const owner = model.replica('owner');
     await model.own(owner);
     model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
     const controller = controllerOver(model, { [KEY]: 'leader' });
+    return { model, owner, controller };
+  }
+
+  it('makes one pod and no more, although it leaves no mark on its pods', async () => {
+    const { model, owner, controller } = await bareOnes();
     await live(model, owner, controller, 300);
     expect(controller.made()).toBe(1);
   });
 
   it('makes one pod and no more, although no answer to a patch arrives and it leaves no mark on its pods', async () => {
-    const bare = (name: string): Pod => owned(name, { labels: { app: 'notifier', [KEY]: 'leader' } });
-    const model = aModel({ pods: ['a', 'b', 'c'].map(bare) });
-    const owner = model.replica('owner');
-    await model.own(owner);
-    model.api.foreign.setWorkload(OWNER.uid, 'unreadable');
-    const controller = controllerOver(model, { [KEY]: 'leader' });
+    const { model, owner, controller } = await bareOnes();
     owner.link.decide(({ operation }) => (operation === 'patchPod' ? 'answerLost' : 'arrives'));
     await live(model, owner, controller, 100);
     expect(controller.made()).toBe(1);

@@ -4,6 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { connectionReason } from '../common/connection-reason.ts';
 import { type ConsulTls, createCredentialSource } from './credentials.ts';
 import type { Failure } from './errors.ts';
 import { type ConsulPool, createPoolSource, type PoolKind } from './pools.ts';
@@ -46,13 +47,6 @@ export type TransportOptions = {
 
 const CUT = 'the connection ended in the middle of the answer';
 
-/** Connection errors often have no message: several addresses were tried, each with its own. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
-  if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
-}
-
 const failure = (reason: string, about: Partial<Failure> = {}): Failure => ({
   kind: 'failed',
   sent: false,
@@ -63,7 +57,7 @@ const failure = (reason: string, about: Partial<Failure> = {}): Failure => ({
 });
 
 const credentialsFailure = (cause: unknown): Failure =>
-  failure(`a file of Consul's credentials cannot be read: ${reasonOf(cause)}`, { cause });
+  failure(`a file of Consul's credentials cannot be read: ${connectionReason(cause)}`, { cause });
 
 /** One request over one pool, ended by its answer, its failure, its time limit or its signal, whichever comes first. */
 function exchange(
@@ -120,7 +114,7 @@ function exchange(
     },
     onResponseError: (_, cause) => {
       if (!end()) return;
-      const reason = response === null ? reasonOf(cause) : CUT;
+      const reason = response === null ? connectionReason(cause) : CUT;
       resolve(failure(reason, { sent: controller !== null, cause }));
     },
   });

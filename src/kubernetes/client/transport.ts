@@ -1,5 +1,6 @@
 /** Sends requests to the API server: credentials, connections, time limits, measurement. It knows no resource. */
 import type { Dispatcher } from 'undici';
+import { connectionReason } from '../../common/connection-reason.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Access } from './access.ts';
 import type { Answer, Failure } from './answer.ts';
@@ -147,13 +148,6 @@ function parsed(text: string): unknown {
 }
 
 function failureOf(cause: unknown, timeoutMs: number | null): Failure {
-  const reason = timeoutMs === null ? reasonOf(cause) : `no answer within ${timeoutMs} ms`;
+  const reason = timeoutMs === null ? connectionReason(cause) : `no answer within ${timeoutMs} ms`;
   return { kind: 'failed', reason, timedOut: timeoutMs !== null, cause };
-}
-
-/** Connection errors often have no message: several addresses were tried, each with its own. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
-  if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
 }

@@ -12,7 +12,7 @@ import { ConsulError, type ConsulSession } from '../../ports/consul.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
-import { keepRenewed, type Renewal, type RenewalPorts } from './renewal.ts';
+import { keepRenewed, type Renewal, type RenewalEvents, type RenewalPorts, type RenewedSession } from './renewal.ts';
 import { createRenewalTurns } from './renewal-turns.ts';
 import { createUnconfirmedOpenings } from './unconfirmed-openings.ts';
 
@@ -79,7 +79,13 @@ export type SessionManagerOptions = Omit<RenewalPorts, 'turns'> & {
 export function createSessionManager(options: SessionManagerOptions): SessionManager {
   const { consul, clock, node, wake } = options;
   const kept = new Map<string, Kept>();
-  const turns = createRenewalTurns(clock);
+  const ports: RenewalPorts = { ...options, turns: createRenewalTurns(clock) };
+  const events: RenewalEvents = {
+    lost: forget,
+    deadline: wakeGroupOf,
+    recovered: wakeGroupOf,
+    attempted: options.metrics.renewal,
+  };
   const byGroup = new Map<string, Set<string>>();
   const opening = createOpenings();
   const unconfirmed = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
@@ -87,16 +93,9 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   const lingering = new Set<() => void>();
   let opened = 0;
 
-  type Known = { readonly id: SessionId; readonly ttlMs: number; readonly spare: boolean };
-
-  function keep(session: Omit<Kept, 'renewal'>, known: Known, acknowledgedMs: number): void {
+  function keep(session: Omit<Kept, 'renewal'>, known: RenewedSession, acknowledgedMs: number): void {
     const { id } = known;
-    const renewal = keepRenewed({ ...options, turns }, known, acknowledgedMs, {
-      lost: () => forget(id),
-      deadline: () => wake(session.group),
-      recovered: () => wake(session.group),
-      attempted: options.metrics.renewal,
-    });
+    const renewal = keepRenewed(ports, known, acknowledgedMs, events);
     kept.set(id, { ...session, renewal });
     byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
   }
@@ -104,6 +103,11 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   function leaveGroup(group: string, id: SessionId): void {
     byGroup.get(group)?.delete(id);
     if (byGroup.get(group)?.size === 0) byGroup.delete(group);
+  }
+
+  function wakeGroupOf(id: SessionId): void {
+    const session = kept.get(id);
+    if (session !== undefined) wake(session.group);
   }
 
   function forget(id: SessionId): void {

@@ -92,8 +92,8 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const bucket = bucketOf(namespace, name);
     const state = buckets.state(bucket);
     if (state === 'owned' && incarnation?.own.proven() === true) {
-      const { id, deadlineMs } = incarnation.own;
-      return { kind: 'owned', guard: { key: bucketKey(space, bucket), session: id }, untilMs: deadlineMs() };
+      const { own } = incarnation;
+      return { kind: 'owned', guard: { key: bucketKey(space, bucket), session: own.id }, untilMs: own.deadlineMs() };
     }
     if (state === 'leaving') return { kind: 'notOwned' };
     if (state !== null) return { kind: 'lapsed' };

@@ -149,34 +149,38 @@ export type GroupMemory = {
   readonly reportedReason: string | null;
 };
 
-export const freshMemory = (): GroupMemory => ({
-  newerPods: new Map(),
-  goneUids: new Map(),
+const NONE: ReadonlyMap<never, never> = new Map<never, never>();
+const NOBODY: ReadonlySet<never> = new Set<never>();
+
+/** One for all groups: a quiet one remembers little, and nothing that is remembered is ever changed. */
+const FRESH: GroupMemory = {
+  newerPods: NONE,
+  goneUids: NONE,
   newerGroup: null,
   listed: null,
   groupConfirmedAt: null,
   groupKnown: false,
-  externalHolders: new Map(),
-  fenced: { version: null, uids: new Map() },
+  externalHolders: NONE,
+  fenced: { version: null, uids: NONE },
   verifiedAt: null,
   asked: false,
   highestObserved: 0,
-  conflicts: new Map(),
-  promotionRefusals: new Map(),
-  fencingRefusals: new Map(),
-  repairs: new Map(),
+  conflicts: NONE,
+  promotionRefusals: NONE,
+  fencingRefusals: NONE,
+  repairs: NONE,
   wholeIncarnation: false,
   lockReadSince: false,
-  perhapsPromoted: new Set(),
-  recordedByUs: new Set(),
+  perhapsPromoted: NOBODY,
+  recordedByUs: NOBODY,
   promoted: null,
-  trials: new Map(),
-  writtenUnder: new Map(),
-  lostOwners: new Map(),
-  lossSeenMs: new Map(),
-  acceptedReleases: { generation: 0, uids: new Set() },
+  trials: NONE,
+  writtenUnder: NONE,
+  lostOwners: NONE,
+  lossSeenMs: NONE,
+  acceptedReleases: { generation: 0, uids: NOBODY },
   labelStop: null,
-  warned: new Set(),
+  warned: NOBODY,
   followersRefused: null,
   consulDenied: null,
   outageReported: false,
@@ -188,12 +192,14 @@ export const freshMemory = (): GroupMemory => ({
   deletionShown: false,
   finalizerOff: false,
   rivalConfirmed: null,
-  goneRivals: new Set(),
+  goneRivals: NOBODY,
   change: null,
   transitions: [],
   statusWritesMs: [],
   reportedReason: null,
-});
+};
+
+export const freshMemory = (): GroupMemory => FRESH;
 
 /** Whatever refuses may be changed at any moment, and nothing tells of it. */
 const REFUSED: Backoff = { firstMs: 5000, lastMs: 30_000 };

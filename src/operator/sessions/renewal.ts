@@ -114,7 +114,8 @@ class SessionRenewal implements Renewal {
   hold(holding: boolean): void {
     this.#spare = !holding;
     const dueMs = this.#sentMs + renewalIntervalMs(this.ttlMs, 0);
-    if (!holding || dueMs >= this.#nextMs) return;
+    // One that has failed is tried again soon anyway, and this is told with each pass.
+    if (!holding || this.#failed || dueMs >= this.#nextMs) return;
     this.#nextMs = dueMs;
     this.#wait();
   }

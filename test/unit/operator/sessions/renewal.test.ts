@@ -74,6 +74,14 @@ describe('the renewal of a session', () => {
     expect(renewal.deadlineMs()).toBe(38_000);
   });
 
+  it('is repeated each second while it fails, also where each pass says that it holds a lock', async () => {
+    const { clock, sentMs, renewal } = aRenewal({ answer: silent });
+    await clock.advance(12_200);
+    renewal.hold(true);
+    await clock.advance(1300);
+    expect(sentMs).toEqual([10_000, 11_000, 12_000, 13_000]);
+  });
+
   it('is repeated each second while it fails', async () => {
     const { clock, sentMs } = aRenewal({ answer: silent });
     await clock.advance(13_500);

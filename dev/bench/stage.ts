@@ -10,6 +10,7 @@ import { kubectlOf } from '../../test/kit/rig/kubectl.ts';
 import { type OperatorProcess, startOperator } from '../../test/kit/rig/operator-process.ts';
 import { openWorld, type World } from '../../test/kit/rig/world.ts';
 import { startCluster } from '../cluster/index.ts';
+import { asAPod } from './as-a-pod.ts';
 import { type Leads, watchLeads } from './leads.ts';
 import { type Population, populate, type Size } from './population.ts';
 
@@ -38,8 +39,10 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
   const cluster = made.use(
     await startCluster({ dir: join(dir, 'cluster'), consulConnections: CONSUL_CONNECTIONS, signal }),
   );
-  await installCrd(kubectlOf(cluster.env));
+  const kubectl = kubectlOf(cluster.env);
+  await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig, consulAddress } = cluster;
+  const pod = await asAPod(kubectl, kubeconfig, { deploy: join(checkout, 'deploy'), dir });
   const world = made.use(await openWorld({ kubeconfig, consul: { address: consulAddress } }));
   const population = await populate(world, size);
   const leads = made.use(watchLeads(await readKubeconfig(kubeconfig)));
@@ -59,7 +62,7 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
       operators.use(
         await startOperator({
           env: {
-            KUBECONFIG: kubeconfig,
+            ...pod.env,
             NODE_OPTIONS: nodeOptions,
             CONSUL_HTTP_ADDR: consulAddress,
             POD_NAME: `operator-${replica}`,
@@ -67,6 +70,7 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
             POD_UID: `uid-of-operator-${replica}`,
           },
           main,
+          under: pod.under,
           logFile: join(dir, `operator-${replica}.log`),
         }),
       ),

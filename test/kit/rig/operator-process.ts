@@ -20,6 +20,8 @@ export type OperatorOptions = {
   readonly logFile?: string;
   /** For the tests of this file: another program than the operator. */
   readonly main?: string;
+  /** A program and its arguments that become the operator, as `exec` does: the pid stays. */
+  readonly under?: readonly string[];
 };
 
 export type OperatorProcess = {
@@ -49,7 +51,8 @@ const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 
 export async function startOperator(options: OperatorOptions): Promise<OperatorProcess> {
   const address = options.env['LEADERGROUP_HTTP_ADDRESS'] ?? `127.0.0.1:${await freePort()}`;
-  const child = spawn(process.execPath, [options.main ?? MAIN, ...(options.args ?? [])], {
+  const command = [...(options.under ?? []), process.execPath, options.main ?? MAIN, ...(options.args ?? [])];
+  const child = spawn(command[0] ?? '', command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env, LEADERGROUP_HTTP_ADDRESS: address },
   });

@@ -57,8 +57,8 @@ function decide(o: Observation): Plan {
   return planOwned(o, owned) ?? planByLock(o, owned);
 }
 
-/** Events wake a group whose bucket is taken again; this is for the one that is missed. */
-const LOOK_AGAIN_MS = 1000;
+/** Events wake a group whose bucket is taken again; this is for the one that is missed. Each second would be most of what a restart with ten thousand groups costs. */
+const LOOK_AGAIN_MS = 5000;
 
 /** What decides before the lock is looked at; null: nothing does. */
 function planOwned(o: Observation, owned: OwnedLock): Plan | null {

@@ -158,7 +158,9 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     return [...new Set([...seen.keys(), ...below])].filter((key) => {
       const before = known.get(key);
       if (!rebuilt && before !== undefined && before.index > index) return asked >= before.learnt && lostBehind(key);
-      return replace(key, before?.entry ?? null, seen.get(key) ?? null);
+      const now = seen.get(key) ?? null;
+      if (now !== null && below.has(key) && !differ(before?.entry ?? null, now)) return false;
+      return replace(key, before?.entry ?? null, now);
     });
   }
 

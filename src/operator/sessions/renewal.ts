@@ -52,6 +52,9 @@ export type RenewedSession = { readonly id: SessionId; readonly ttlMs: number; r
 
 type Outcome = 'renewed' | 'lost' | 'failed';
 
+/** Renewals go out together, up to so much early: a Consul that is awake already costs a third of one that each renewal has to wake. */
+const TOGETHER_MS = 250;
+
 /**
  * Starts at once: the next renewal goes out a third of the TTL after `acknowledgedMs`, the time before its creation (or last renewal) was sent; of one
  * that is known to hold no lock, later.
@@ -95,7 +98,7 @@ class SessionRenewal implements Renewal {
     this.#events = events;
     this.#spare = spare;
     this.#sentMs = sentMs;
-    this.#nextMs = sentMs + this.#intervalMs();
+    this.#nextMs = together(sentMs + this.#intervalMs());
     this.#wait();
   }
 
@@ -113,7 +116,7 @@ class SessionRenewal implements Renewal {
 
   hold(holding: boolean): void {
     this.#spare = !holding;
-    const dueMs = this.#sentMs + renewalIntervalMs(this.ttlMs, 0);
+    const dueMs = together(this.#sentMs + renewalIntervalMs(this.ttlMs, 0));
     // One that has failed is tried again soon anyway, and this is told with each pass.
     if (!holding || this.#failed || dueMs >= this.#nextMs) return;
     this.#nextMs = dueMs;
@@ -155,7 +158,7 @@ class SessionRenewal implements Renewal {
     this.#sending = null;
     if (this.#stopped) return;
     if (outcome === 'lost') return this.#lost();
-    this.#nextMs = startedMs + (outcome === 'renewed' ? this.#intervalMs() : RENEWAL_RETRY_MS);
+    this.#nextMs = outcome === 'renewed' ? together(startedMs + this.#intervalMs()) : startedMs + RENEWAL_RETRY_MS;
     this.#wait();
   }
 
@@ -200,3 +203,5 @@ class SessionRenewal implements Renewal {
       : renewalIntervalMs(this.ttlMs, random.next());
   }
 }
+
+const together = (atMs: MonotonicMs): MonotonicMs => Math.floor(atMs / TOGETHER_MS) * TOGETHER_MS;

@@ -48,6 +48,10 @@ function aRenewal(options: { latencyMs?: number; answer?: () => 'renewed' | 'los
   };
 }
 
+function fail(): never {
+  throw new Error('nothing is to be told');
+}
+
 function silent(): never {
   throw new ConsulError('unknown', 'no answer');
 }
@@ -158,8 +162,30 @@ describe('the renewal of a session', () => {
   });
 });
 
+describe('renewals of many sessions', () => {
+  it('go out together, each at most a quarter of a second early', async () => {
+    const clock = createFakeClock(0);
+    const sentMs: number[] = [];
+    const consul = { renewSession: async () => (sentMs.push(clock.nowMs()), 'renewed' as const) };
+    const ports = { consul: consul as Partial<Consul> as Consul, clock, marginMs: MARGIN_MS, turns: AT_ANY_TIME };
+    const told = { lost: fail, deadline: fail, recovered: fail, attempted: () => undefined };
+    for (let at = 0; at < 100; at += 1) {
+      const random = { ...createFakeRandom('renewal', at), next: () => at / 100 };
+      keepRenewed({ ...ports, random }, { id: sessionId(`session-${at}`), ttlMs: TTL_MS }, at, told);
+    }
+    await clock.advance(10_099);
+    const dueMs = Array.from({ length: 100 }, (_, at) => at + 10_000 * (1 - at / 1000));
+    expect(sentMs.length).toBe(100);
+    expect(sentMs.map((ms) => ms % 250)).toEqual(sentMs.map(() => 0));
+    expect(
+      dueMs.toSorted((a, b) => a - b).every((ms, at) => ms - (sentMs[at] ?? 0) >= 0 && ms - (sentMs[at] ?? 0) <= 250),
+    ).toBe(true);
+  });
+});
+
 describe('the renewal of a spare session', () => {
-  const SPARE_MS = ((TTL_MS - MARGIN_MS) * 2) / 3;
+  /** Two thirds of what is believed, 18,667 ms, and then with whatever is due in the same quarter of a second. */
+  const SPARE_MS = 18_500;
 
   it('goes out later, and is repeated each second while it fails, up to its deadline', async () => {
     const { clock, sentMs, told, answers } = aRenewal({ spare: true });

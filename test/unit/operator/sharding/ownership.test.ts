@@ -403,9 +403,9 @@ describe('two replicas', () => {
     const second = aReplica(world, OTHER);
     await world.clock.advance(SETTLED_MS);
     first.link.decide(() => 'lost');
-    await world.clock.advance(8000);
+    await world.clock.advance(7750);
     expect([first.ownership.of(GROUP).kind, second.ownership.of(GROUP).kind]).toEqual(['lapsed', 'notOwned']);
-    await world.clock.advance(4000);
+    await world.clock.advance(4250);
     expect([first.ownership.of(GROUP).kind, second.ownership.of(GROUP).kind]).toEqual(['lapsed', 'owned']);
   });
 

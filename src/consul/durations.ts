@@ -19,6 +19,8 @@ export const formatDuration = (ms: number): string => (ms % 1000 === 0 ? `${ms /
 /** Milliseconds of e.g. "1m30s"; 0 for the empty text and "0"; null for what is no duration. */
 export function parseDuration(text: string): number | null {
   if (text === '' || text === '0') return 0;
+  // What Consul says of tens of thousands of sessions in one answer.
+  if (/^\d+s$/.test(text)) return Number(text.slice(0, -1)) * 1000;
   const parts = [...text.matchAll(PART)];
   if (parts.map(([part]) => part).join('') !== text) return null;
   return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN), 0);

@@ -70,7 +70,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const sessionManager = createSessionManager({ ...options, consul, kubernetes, node, wake });
   const locks = createLocks(consul, space);
   const watches = createLockWatches({ consul, clock, random, log, locks, space, wake, signal });
-  const inBucket = (bucket: number) => (key: string) => bucketOfKey(key) === bucket;
+  const inBucket = (bucket: number) => inBuckets(new Set([bucket]));
+  const inBuckets = (buckets: ReadonlySet<number>) => (key: string) => buckets.has(bucketOfKey(key));
   const ownership = createOwnership({
     ...options,
     consul,
@@ -79,14 +80,14 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     reachesApiServer: reach.reaches,
     holders: () => new Set(locks.entries().flatMap(({ session }) => session ?? [])),
     // Also where the bucket only lapsed: another may have had it since.
-    got: (bucket) => store.groupKeys().filter(inBucket(bucket)).forEach(reconciler.forget),
-    opened: (bucket) => {
+    got: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(reconciler.forget),
+    opened: async (buckets) => {
       // Where adoption gets nowhere nothing else wakes it, and a lock that cannot be proven in time counts as unknown.
-      for (const key of store.groupKeys().filter(inBucket(bucket))) queue.addAfter(key, ADOPTION_MS);
-      return watches.openBucket(bucket);
+      for (const key of store.groupKeys().filter(inBuckets(buckets))) queue.addAfter(key, ADOPTION_MS);
+      await Promise.all([...buckets].map(watches.openBucket));
     },
     // Also of groups that are gone: their sessions were adopted with the bucket and must be dropped.
-    adopted: (bucket) => [...store.groupKeys(), ...sessionManager.keys()].filter(inBucket(bucket)).forEach(wake),
+    adopted: (buckets) => [...store.groupKeys(), ...sessionManager.keys()].filter(inBuckets(buckets)).forEach(wake),
     closed: (bucket) => {
       watches.closeBucket(bucket);
       for (const key of sessionManager.keys().filter(inBucket(bucket))) sessionManager.leave(key);
@@ -96,11 +97,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
         changes.tell(key);
       }
     },
-    ownersChanged: (buckets) =>
-      store
-        .groupKeys()
-        .filter((key) => buckets.has(bucketOfKey(key)))
-        .forEach(changes.tell),
+    ownersChanged: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
   const owners = createOwners(kubernetes, clock);

@@ -79,7 +79,7 @@ async function move(
   }
   if (result !== null && lost(result)) return wakeSignal.ring();
   buckets.set(bucket, 'owned');
-  options.adopted(bucket);
+  options.adopted(new Set([bucket]));
   wakeSignal.notifyAfter(PUT_OFF_MS);
 }
 

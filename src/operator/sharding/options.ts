@@ -23,13 +23,13 @@ export type OwnershipOptions = {
   /** Why this replica had better be restarted; null while it works. It gives everything up first. */
   readonly stuck: () => string | null;
   /** Just got, or got back: what was learnt before belongs to an earlier ownership. Not called again where adoption is begun again. */
-  readonly got: (bucket: number) => void;
-  /** The bucket is this replica's: watch its locks. Resolves when they are known once. */
-  readonly opened: (bucket: number) => Promise<void>;
+  readonly got: (buckets: ReadonlySet<number>) => void;
+  /** These are this replica's: watch their locks. Resolves when all are known once. */
+  readonly opened: (buckets: ReadonlySet<number>) => Promise<void>;
   /** Ids of the sessions that hold locks, as far as is known: those of the buckets that were opened. */
   readonly holders: () => ReadonlySet<string>;
-  /** Its groups may be worked on. */
-  readonly adopted: (bucket: number) => void;
+  /** Their groups may be worked on. */
+  readonly adopted: (buckets: ReadonlySet<number>) => void;
   readonly closed: (bucket: number) => void;
   /** Whose these buckets are is another now, as far as is seen: this replica, another one, or nobody. */
   readonly ownersChanged: (buckets: ReadonlySet<number>) => void;

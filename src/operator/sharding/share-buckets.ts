@@ -164,7 +164,7 @@ async function confirm(
   if (!(await locks.confirm(own.id, mine, signal))) throw new Error('a bucket was lost while it was confirmed');
   own.prove();
   for (const bucket of undecided) buckets.close(bucket);
-  for (const bucket of mine) if (buckets.state(bucket) === 'owned') options.adopted(bucket);
+  options.adopted(new Set(mine.filter((bucket) => buckets.state(bucket) === 'owned')));
   return 'confirmed';
 }
 
@@ -197,17 +197,17 @@ async function openBuckets(
   mine: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  const fresh = mine.filter((bucket) => ['adopting', 'lapsed', null].includes(buckets.state(bucket)));
-  if (fresh.length === 0) return;
-  for (const bucket of fresh) if (buckets.state(bucket) !== 'adopting') options.got(bucket);
+  const fresh = new Set(mine.filter((bucket) => ['adopting', 'lapsed', null].includes(buckets.state(bucket))));
+  if (fresh.size === 0) return;
+  options.got(new Set([...fresh].filter((bucket) => buckets.state(bucket) !== 'adopting')));
   for (const bucket of fresh) buckets.adopt(bucket, shownElsewhere.get(bucket) ?? options.clock.nowMs());
-  await Promise.all(fresh.map((bucket) => options.opened(bucket)));
-  await adoptSessions(options, own, new Set(fresh), signal);
+  await options.opened(fresh);
+  await adoptSessions(options, own, fresh, signal);
   for (const bucket of fresh) buckets.set(bucket, 'owned');
-  for (const bucket of fresh) options.adopted(bucket);
-  options.metrics.bucketsMoved('taken', fresh.length);
+  options.adopted(fresh);
+  options.metrics.bucketsMoved('taken', fresh.size);
   const { log, sessionManager } = options;
-  log.info({ buckets: fresh.length, sessions: sessionManager.count() }, 'acquired buckets and adopted their sessions');
+  log.info({ buckets: fresh.size, sessions: sessionManager.count() }, 'acquired buckets and adopted their sessions');
 }
 
 /**

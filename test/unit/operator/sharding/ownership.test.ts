@@ -61,15 +61,15 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     stuck: () => stuck,
     quiet: () => quiet,
     clusterUid: options.clusterUid ?? 'uid-of-cluster',
-    got: (bucket) => {
-      if (bucket === BUCKET) told.push('got');
+    got: (buckets) => {
+      if (buckets.has(BUCKET)) told.push('got');
     },
-    opened: (bucket) => {
-      if (bucket === BUCKET) told.push('opened');
+    opened: (buckets) => {
+      if (buckets.has(BUCKET)) told.push('opened');
       return Promise.resolve();
     },
-    adopted: (bucket) => {
-      if (bucket === BUCKET) told.push(`adopted with ${sessionManager.count()}`);
+    adopted: (buckets) => {
+      if (buckets.has(BUCKET)) told.push(`adopted with ${sessionManager.count()}`);
     },
     closed: (bucket) => {
       if (bucket === BUCKET) told.push('closed');

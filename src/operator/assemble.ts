@@ -58,9 +58,14 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     ask: ({ readKeys }) => readKeys([clusterIdentityKey(space)], signal),
   });
   const { consul } = contact;
+  /** Groups whose status waits for the API server. */
+  const owed = new Set<string>();
   const reach = trackConnectivity(options.kubernetes, clock, () => {
     log.warn({}, reach.reaches() ? 'the API server is reachable again' : 'the API server is unreachable');
     ownership.connectivityChanged();
+    if (!reach.reaches()) return;
+    owed.forEach(wake);
+    owed.clear();
   });
   const { kubernetes } = reach;
   const watchHealth = createWatchHealth(options.watch, clock, reach.watchProblem);
@@ -136,7 +141,10 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     },
     wake,
     announcer: createAnnouncer(options),
-    writeStatus: createStatusWriter({ ...options, kubernetes }),
+    writeStatus: createStatusWriter(
+      { ...options, kubernetes },
+      { reaches: reach.reaches, owe: (key) => owed.add(key) },
+    ),
     writeInvalid: (group, until) => writeInvalidStatus({ ...options, kubernetes }, group, until),
     ownership: (group) => ownership.of(group).kind,
     consulUnreachable: () => contact.outageSinceMs() !== null,

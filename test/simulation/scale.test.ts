@@ -75,6 +75,22 @@ describe('what groups cost', () => {
     expect(b.rest.requests / 40).toBeLessThanOrEqual(a.rest.requests / 5);
   });
 
+  it('while Consul and the API server are away is the same few questions to the API server, however many they are', async () => {
+    const asked = async (groups: number): Promise<number> => {
+      const stage = openStage(scenario({ groups, members: 3 }), () => undefined);
+      await stage.loop.runUntil(LED_MS);
+      for (const of of ['consul', 'kubernetes'] as const) stage.do({ atMs: LED_MS, act: 'outage', of, how: 'down', forMs: 60_000 });
+      // Until then each group's status may have been tried once.
+      await stage.loop.runUntil(LED_MS + 10_000);
+      const before = stage.replicas[0]?.kubernetes.sent() ?? 0;
+      await stage.loop.runUntil(LED_MS + 60_000);
+      return (stage.replicas[0]?.kubernetes.sent() ?? 0) - before;
+    };
+    const [few, many] = [await asked(5), await asked(40)];
+    expect(few).toBeGreaterThan(0);
+    expect(many).toBeLessThan(few * 1.5);
+  });
+
   it('for one failover is two patches, however many others there are', async () => {
     for (const each of [await few, await many, await large]) expect(each.failover.patches).toBe(2);
   });

@@ -48,7 +48,14 @@ export type StatusWriterOptions = {
   readonly log: Log;
 };
 
-export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions): StatusWriter {
+export type Reachability = {
+  readonly reaches: () => boolean;
+  /** A status is left unwritten until the API server answers again: then the group is to come once more, nothing else brings it. */
+  readonly owe: (key: string) => void;
+};
+
+/** While the API server is away no status is tried: ten thousand groups that each try again would take a core, and meet it all at once when it is back. */
+export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions, api: Reachability): StatusWriter {
   return async (o, plan, memory, { othersWait, signal }) => {
     const { transitions, statusWritesMs } = memory.now;
     if ((plan.verdict === null && transitions.length === 0) || overruled(o, plan, memory.now)) return null;
@@ -57,6 +64,10 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
     if (waitMs > 0) return waitMs;
     if (othersWait()) return 'putOff';
+    if (!api.reaches()) {
+      api.owe(groupKey(o.group));
+      return null;
+    }
     return await send(o, memory, { status, outage: plan.verdict?.ready.reason === OUTAGE }, signal);
   };
 

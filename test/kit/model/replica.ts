@@ -172,7 +172,10 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     },
     wake: () => undefined,
     announcer: createAnnouncer({ clock, events: checkedEvents, metrics: noMetrics, log: noLog }),
-    writeStatus: createStatusWriter({ clock, kubernetes: link.kubernetes, log: noLog }),
+    writeStatus: createStatusWriter(
+      { clock, kubernetes: link.kubernetes, log: noLog },
+      { reaches: () => true, owe: () => undefined },
+    ),
     writeInvalid: () => Promise.resolve(true),
     ownership: () => belief,
     consulUnreachable: () => contact.outageSinceMs() !== null,

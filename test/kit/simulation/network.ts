@@ -28,6 +28,8 @@ export type Words<T> = {
 
 export type Wire = {
   readonly state: LinkState;
+  /** Requests so far, whatever came of them. */
+  sent(): number;
   /** Sends a request; `apply` is what the server does when it arrives, at one moment or until it resolves. */
   call<T>(apply: () => T | Promise<T>, words: Words<T>, signal: AbortSignal, timeoutMs: number): Promise<T>;
   /** Whether a message sent now gets through, and after how long; null: never. */
@@ -38,6 +40,7 @@ export type WireCounts = { requests: number; lostRequests: number; lostAnswers: 
 
 export function createWire(loop: Loop, client: Process, server: Server, random: Stream, counts: WireCounts): Wire {
   const state: LinkState = { cut: 'no', trouble: 0 };
+  let sent = 0;
 
   /** Milliseconds until a message arrives; null: it never does. */
   function travelMs(): number | null {
@@ -57,6 +60,7 @@ export function createWire(loop: Loop, client: Process, server: Server, random: 
     timeoutMs: number,
   ): Promise<T> {
     counts.requests += 1;
+    sent += 1;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let over = false;
     const end = (make: () => T): void => {
@@ -95,7 +99,7 @@ export function createWire(loop: Loop, client: Process, server: Server, random: 
     return promise;
   }
 
-  return { state, call, travelMs };
+  return { state, sent: () => sent, call, travelMs };
 }
 
 function arrive<T>(

@@ -36,9 +36,18 @@ function aWriter(outcome: Outcome = DONE, newest: ParsedLeaderGroup | null = nul
     },
     getGroup: () => (newest === null ? Promise.reject(new Error('no answer')) : Promise.resolve(newest)),
   };
-  const write = createStatusWriter({ clock, kubernetes, log });
+  const owed: string[] = [];
+  let reaches = true;
+  const write = createStatusWriter(
+    { clock, kubernetes, log },
+    { reaches: () => reaches, owe: (key) => owed.push(key) },
+  );
   return {
     written,
+    owed,
+    away: (isAway: boolean) => {
+      reaches = !isAway;
+    },
     clock,
     log,
     memory,
@@ -73,6 +82,16 @@ describe('the status of a group', () => {
     memory.learn({ kind: 'transition', transition: { ...change, durationMilliseconds: 1 } });
     await writes({}, nothing('another replica owns the bucket'));
     expect(written).toMatchObject([{ recentTransitions: [change], conditions: [] }]);
+  });
+
+  it('waits for an API server that is away, without trying, and is owed', async () => {
+    const { written, owed, away, writes } = aWriter();
+    away(true);
+    expect(await writes({})).toBeNull();
+    expect([written, owed]).toEqual([[], ['default/notifier']]);
+    away(false);
+    await writes({});
+    expect(written).toHaveLength(1);
   });
 
   it('waits for its pace, and says how long', async () => {

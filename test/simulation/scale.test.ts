@@ -79,7 +79,8 @@ describe('what groups cost', () => {
     const asked = async (groups: number): Promise<number> => {
       const stage = openStage(scenario({ groups, members: 3 }), () => undefined);
       await stage.loop.runUntil(LED_MS);
-      for (const of of ['consul', 'kubernetes'] as const) stage.do({ atMs: LED_MS, act: 'outage', of, how: 'down', forMs: 60_000 });
+      for (const of of ['consul', 'kubernetes'] as const)
+        stage.do({ atMs: LED_MS, act: 'outage', of, how: 'down', forMs: 60_000 });
       // Until then each group's status may have been tried once.
       await stage.loop.runUntil(LED_MS + 10_000);
       const before = stage.replicas[0]?.kubernetes.sent() ?? 0;

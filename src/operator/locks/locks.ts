@@ -158,9 +158,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
     return [...new Set([...seen.keys(), ...below])].filter((key) => {
       const before = known.get(key);
       if (!rebuilt && before !== undefined && before.index > index) return asked >= before.learnt && lostBehind(key);
-      const now = seen.get(key) ?? null;
-      if (now !== null && below.has(key) && !differ(before?.entry ?? null, now)) return false;
-      return replace(key, before?.entry ?? null, now);
+      return replace(key, below.has(key), before?.entry ?? null, seen.get(key) ?? null);
     });
   }
 
@@ -186,7 +184,9 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   }
 
   /** Whether that changed anything. */
-  function replace(key: string, before: KvEntry | null, entry: KvEntry | null): boolean {
+  function replace(key: string, isKnown: boolean, before: KvEntry | null, entry: KvEntry | null): boolean {
+    // Most of a snapshot is as it was.
+    if (isKnown && entry !== null && !differ(before, entry)) return false;
     put(key, entry === null ? null : { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
     const changed = differ(before, entry);
     if (changed) overtake((other) => other === key);

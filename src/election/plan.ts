@@ -53,12 +53,18 @@ function decide(o: Observation): Plan {
   if (o.labelStop !== null) return planLabelStop(o, o.labelStop, owned);
   if (isOutage(o)) return planOutage(o);
   if (o.ownership.kind === 'notOwned') return nothing('another replica owns the bucket');
-  if (owned === null) return nothing('this replica may not act for the bucket yet', LOOK_AGAIN_MS);
+  if (owned === null) return nothing('this replica may not act for the bucket yet', lookAgainMs(o));
   return planOwned(o, owned) ?? planByLock(o, owned);
 }
 
 /** Events wake a group whose bucket is taken again; this is for the one that is missed. Each second would be most of what a restart with ten thousand groups costs. */
 const LOOK_AGAIN_MS = 5000;
+
+/** At the deadline at the latest: whoever is to be demoted then is woken by nothing else where no session is kept. (Promise I3.) */
+const lookAgainMs = (o: Observation): number =>
+  o.nowMs < o.lockDeadlineMs && labelledPods(o).length > 0
+    ? Math.min(LOOK_AGAIN_MS, o.lockDeadlineMs - o.nowMs)
+    : LOOK_AGAIN_MS;
 
 /** What decides before the lock is looked at; null: nothing does. */
 function planOwned(o: Observation, owned: OwnedLock): Plan | null {

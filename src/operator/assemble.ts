@@ -60,13 +60,16 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const { consul } = contact;
   /** Groups whose status waits for the API server. */
   const owed = new Set<string>();
-  const reach = trackConnectivity(options.kubernetes, clock, () => {
+  const writeOwed = (): void => {
+    const keys = [...owed];
+    owed.clear();
+    keys.forEach(wake);
+  };
+  const changedReach = (): void => {
     log.warn({}, reach.reaches() ? 'the API server is reachable again' : 'the API server is unreachable');
     ownership.connectivityChanged();
-    if (!reach.reaches()) return;
-    owed.forEach(wake);
-    owed.clear();
-  });
+  };
+  const reach = trackConnectivity(options.kubernetes, clock, changedReach, writeOwed);
   const { kubernetes } = reach;
   const watchHealth = createWatchHealth(options.watch, clock, reach.watchProblem);
   const stuck = (): string | null =>
@@ -143,7 +146,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     announcer: createAnnouncer(options),
     writeStatus: createStatusWriter(
       { ...options, kubernetes },
-      { reaches: reach.reaches, owe: (key) => owed.add(key) },
+      { answers: reach.answers, owe: (key) => owed.add(key) },
     ),
     writeInvalid: (group, until) => writeInvalidStatus({ ...options, kubernetes }, group, until),
     ownership: (group) => ownership.of(group).kind,

@@ -13,6 +13,8 @@ export type ApiConnectivity = {
   readonly kubernetes: Kubernetes;
   /** False once requests have got no answer, or a watch has not worked, for LOST_MS; true again with the first that does. */
   reaches(): boolean;
+  /** False once requests have got no answer for LOST_MS, until one does; a watch that does not work says nothing of requests. */
+  answers(): boolean;
   /** What a reflector says: a problem, or null when it works again. */
   watchProblem(kind: string, problem: string | null): void;
   /** Monotonic milliseconds of the last answer to a request; null before the first. */
@@ -25,8 +27,13 @@ export type ApiConnectivity = {
 const LOST_MS = 2000;
 const ASK_MS = 500;
 
-/** `changed` is called when the answer of `reaches` becomes another. */
-export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed: () => void): ApiConnectivity {
+/** `changed` is called when the answer of `reaches` becomes another, `answersAgain` with the first answer after a request without one. */
+export function trackConnectivity(
+  kubernetes: Kubernetes,
+  clock: Clock,
+  changed: () => void,
+  answersAgain: () => void = () => undefined,
+): ApiConnectivity {
   const wakeSignal = createWakeSignal(clock);
   const problems = new Set<string>();
   let outageSinceMs: MonotonicMs | null = null;
@@ -51,8 +58,10 @@ export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed:
 
   function answered(): void {
     answeredMs = clock.nowMs();
+    const again = outageSinceMs !== null;
     outageSinceMs = null;
     judge();
+    if (again) answersAgain();
   }
 
   const reading =
@@ -110,5 +119,7 @@ export function trackConnectivity(kubernetes: Kubernetes, clock: Clock, changed:
     else wakeSignal.ring();
   }
 
-  return { kubernetes: watched, reaches: () => !lost, watchProblem, answeredMs: () => answeredMs, run };
+  const answers = (): boolean => outageSinceMs === null || clock.nowMs() - outageSinceMs < LOST_MS;
+
+  return { kubernetes: watched, reaches: () => !lost, answers, watchProblem, answeredMs: () => answeredMs, run };
 }

@@ -185,8 +185,8 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   /** Whether that changed anything. */
   function replace(key: string, isKnown: boolean, before: KvEntry | null, entry: KvEntry | null): boolean {
-    // Most of a snapshot is as it was.
-    if (isKnown && entry !== null && !differ(before, entry)) return false;
+    // Most of a snapshot is as it was; a Consul that was restored may have used an index again for something else.
+    if (isKnown && entry !== null && !differ(before, entry) && before?.value === entry.value) return false;
     put(key, entry === null ? null : { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
     const changed = differ(before, entry);
     if (changed) overtake((other) => other === key);

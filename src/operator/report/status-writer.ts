@@ -49,7 +49,8 @@ export type StatusWriterOptions = {
 };
 
 export type Reachability = {
-  readonly reaches: () => boolean;
+  /** Requests are answered: a watch that does not work holds no status back. */
+  readonly answers: () => boolean;
   /** A status is left unwritten until the API server answers again: then the group is to come once more, nothing else brings it. */
   readonly owe: (key: string) => void;
 };
@@ -64,7 +65,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
     const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
     if (waitMs > 0) return waitMs;
     if (othersWait()) return 'putOff';
-    if (!api.reaches()) {
+    if (!api.answers()) {
       api.owe(groupKey(o.group));
       return null;
     }

@@ -174,7 +174,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     announcer: createAnnouncer({ clock, events: checkedEvents, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter(
       { clock, kubernetes: link.kubernetes, log: noLog },
-      { reaches: () => true, owe: () => undefined },
+      { answers: () => true, owe: () => undefined },
     ),
     writeInvalid: () => Promise.resolve(true),
     ownership: () => belief,

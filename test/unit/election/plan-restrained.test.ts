@@ -103,6 +103,12 @@ describe('a replica whose bucket has lapsed', () => {
     expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS + 1 }))).toEqual([]);
     expect(steps(planned({ ...lapsed, lockDeadlineMs: NOW_MS, pods: [follower] }))).toEqual([]);
   });
+
+  it('looks again at the deadline of whoever carries the label, and else not as often', () => {
+    expect(planned({ ...lapsed, lockDeadlineMs: NOW_MS + 700 })).toMatchObject({ againMs: 700 });
+    expect(planned({ ...lapsed, lockDeadlineMs: NOW_MS + 60_000 })).toMatchObject({ againMs: 5000 });
+    expect(planned({ ...lapsed, lockDeadlineMs: NOW_MS + 700, pods: [follower] })).toMatchObject({ againMs: 5000 });
+  });
 });
 
 describe('past the deadline of the holder’s session', () => {

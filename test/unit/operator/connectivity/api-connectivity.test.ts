@@ -11,10 +11,16 @@ function aReplica() {
   const link = createLink('a', createWorldApiServer(), createWorldConsul(clock), () => undefined);
   const told: boolean[] = [];
   const stop = new AbortController();
-  const reach = trackConnectivity(link.kubernetes, clock, () => told.push(reach.reaches()));
+  const answered: number[] = [];
+  const reach = trackConnectivity(
+    link.kubernetes,
+    clock,
+    () => told.push(reach.reaches()),
+    () => answered.push(clock.nowMs()),
+  );
   const ended = reach.run(stop.signal);
   const ask = () => reach.kubernetes.getPod('default', 'a', stop.signal).catch(() => undefined);
-  return { clock, link, reach, told, ask, stop, ended };
+  return { clock, link, reach, told, answered, ask, stop, ended };
 }
 
 describe('the API server', () => {
@@ -37,6 +43,21 @@ describe('the API server', () => {
     link.decide(() => 'arrives');
     await clock.advance(1000);
     expect(told).toEqual([false, true]);
+  });
+
+  it('answers requests also while a watch does not work, and says so when it does again', async () => {
+    const { clock, link, reach, answered, ask } = aReplica();
+    reach.watchProblem('nodes', 'the watch of nodes is forbidden');
+    await clock.advance(10_000);
+    expect([reach.reaches(), reach.answers()]).toEqual([false, true]);
+    link.decide(() => 'lost');
+    await ask();
+    await clock.advance(3000);
+    expect(reach.answers()).toBe(false);
+    link.decide(() => 'arrives');
+    const before = answered.length;
+    await clock.advance(1000);
+    expect([reach.reaches(), reach.answers(), answered.length]).toEqual([false, true, before + 1]);
   });
 
   it('is not lost by a blip: the next question is answered', async () => {

@@ -37,6 +37,13 @@ const entry = (modifyIndex: number, overrides: Partial<KvEntry> = {}): KvEntry =
 const seen = (index: number, ...entries: readonly KvEntry[]): KvSnapshot => ({ index, entries });
 
 describe('a lock', () => {
+  it('is what a rebuilt Consul shows, also where that uses the same index for another record', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7, { session: null })), false);
+    locks.snapshot(BUCKET, seen(7, entry(7, { session: null, value: formatRecord(aRecord('b', 9)) })), true);
+    expect(locks.view(group)?.record).toMatchObject({ holder: { pod: 'b' }, token: 9 });
+  });
+
   it('is not known before anything told of it', () => {
     expect(someLocks().locks.view(group)).toBeNull();
   });

@@ -37,16 +37,16 @@ function aWriter(outcome: Outcome = DONE, newest: ParsedLeaderGroup | null = nul
     getGroup: () => (newest === null ? Promise.reject(new Error('no answer')) : Promise.resolve(newest)),
   };
   const owed: string[] = [];
-  let reaches = true;
+  let answers = true;
   const write = createStatusWriter(
     { clock, kubernetes, log },
-    { reaches: () => reaches, owe: (key) => owed.push(key) },
+    { answers: () => answers, owe: (key) => owed.push(key) },
   );
   return {
     written,
     owed,
     away: (isAway: boolean) => {
-      reaches = !isAway;
+      answers = !isAway;
     },
     clock,
     log,

@@ -7,7 +7,8 @@ import { holderAmong } from '../../election/sessions.ts';
 import type { ObserverOptions, View } from './view.ts';
 
 /**
- * The holder's deadline. While the lock is unknown, that of whoever carries the label, else the earliest of the group's.
+ * The holder's deadline. While the lock is unknown, that of whoever carries the label, and with nobody labelled the earliest of the group's: where
+ * adoption has got to others only, their sessions say nothing of the leader's.
  * A labelled pod without any session of ours was last renewed by somebody who did so before this one was alone with it. With
  * nobody labelled there is nothing to be late for, and where another replica owns the bucket it may have renewed until
  * this one lost Consul: there the time of the outage counts.
@@ -21,8 +22,8 @@ export function lockDeadlineMs(
   const holder = holderAmong(sessions, lock);
   if (holder !== null) return holder.deadlineMs;
   const leaders = pods.filter((pod) => labelled(group, pod)).map(({ pod }) => pod.uid);
-  const theirs = sessions.filter(({ podUid }) => leaders.includes(podUid));
-  const deadlines = (theirs.length > 0 ? theirs : sessions).map(({ deadlineMs }) => deadlineMs);
+  const theirs = leaders.length > 0 ? sessions.filter(({ podUid }) => leaders.includes(podUid)) : sessions;
+  const deadlines = theirs.map(({ deadlineMs }) => deadlineMs);
   if (deadlines.length > 0) return Math.min(...deadlines);
   const mine = leaders.length > 0 && ownership.kind !== 'notOwned';
   const sinceMs = mine ? aloneSinceMs(group) : Math.max(aloneSinceMs(group), outageSinceMs() ?? 0);

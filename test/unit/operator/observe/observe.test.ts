@@ -282,6 +282,16 @@ describe('the deadline of the lock', () => {
     expect(look().lockDeadlineMs).toBe(openedMs + 28_000);
   });
 
+  it('of a leader whose session is not adopted is not put off by those of others that are', async () => {
+    const { clock, sessionManager, see, look, become } = anObserver();
+    see(led());
+    become('lapsed');
+    const startedMs = clock.nowMs();
+    await clock.advance(5000);
+    await sessionManager.open(aGroup(), aPod({ name: 'b' }), signal);
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
   it('of a fresh process counts from its start', async () => {
     const { clock, see, look, loseContact, become } = anObserver();
     see(led());

@@ -2,6 +2,10 @@
 import type { Explained } from './explained.ts';
 
 export const INELIGIBLE_REASONS = {
+  NodeLost: {
+    meaning: 'The node of the pod is deleted, or has the taint `node.kubernetes.io/out-of-service` and is not Ready.',
+    action: 'Nothing: the pod goes with its node. If the node comes back the pod can lead again.',
+  },
   NotReady: {
     meaning: 'The pod is not ready: its condition Ready is not True.',
     action:

@@ -52,10 +52,12 @@ export type OwnerRef = {
 /** Names one pod for good: a name is used again, a uid never. */
 export type PodRef = Pick<Pod, 'namespace' | 'name' | 'uid'>;
 
-/** What the ranking needs of a node. */
+/** What an election needs of a node. */
 export type ClusterNode = {
   readonly name: string;
   readonly resourceVersion: string;
   /** spec.unschedulable: the node is cordoned. */
   readonly cordoned: boolean;
+  /** It has the taint node.kubernetes.io/out-of-service and is not Ready: somebody says that nothing runs on it any more. */
+  readonly outOfService: boolean;
 };

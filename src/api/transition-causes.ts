@@ -11,6 +11,10 @@ export const TRANSITION_CAUSES = {
     action:
       'If it comes again and again, the readiness probe fails now and then: mend it, or let the group wait with `spec.failoverDelaySeconds`.',
   },
+  LeaderNodeLost: {
+    meaning:
+      "The node of the leader's pod was deleted, or has the taint `node.kubernetes.io/out-of-service` and is not Ready.",
+  },
   LeaderTerminating: { meaning: "The leader's pod is being deleted." },
   LeaderGone: { meaning: "The leader's pod is gone." },
   LeaderFinished: { meaning: "The leader's pod has succeeded or failed." },

@@ -27,6 +27,7 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   if (unaskedJob(o.group, pod)) return { kind: 'ineligible', reason: 'JobPod' };
   if (refused(o, observed)) return { kind: 'ineligible', reason: 'PromotionRefused' };
   if (fencingRefused(o, observed)) return { kind: 'ineligible', reason: 'WriteRefused' };
+  if (observed.nodeLost) return { kind: 'ineligible', reason: 'NodeLost' };
   if (!pod.ready) return { kind: 'ineligible', reason: 'NotReady' };
   const inMs = o.group.spec.minReadyMs - observed.readyForMs;
   return inMs > 0 ? { kind: 'waiting', reason: 'MinReadySeconds', inMs } : { kind: 'candidate' };

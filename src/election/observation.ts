@@ -69,6 +69,8 @@ export type ObservedPod = {
   /** Another group that may act selects it under the same label key: its label is that group's business. */
   readonly claimedByOther: boolean;
   readonly cordoned: boolean;
+  /** Its node is deleted, or out of service: whatever the pod is said to be, nobody hears from it any more. */
+  readonly nodeLost: boolean;
   readonly owner: OwnerView;
   /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
   readonly readyForMs: number;

@@ -39,6 +39,7 @@ function nomineeFor(o: Observation, lock: LockView): ObservedPod | null {
 
 const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   observed.pod.ready &&
+  !observed.nodeLost &&
   !observed.pod.deleting &&
   !excluded(observed.pod) &&
   !refused(o, observed) &&

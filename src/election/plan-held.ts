@@ -26,6 +26,7 @@ export type IneligibleCause =
   | 'LeaderExcluded'
   | 'LeaderFinished'
   | 'LeaderNoLongerMember'
+  | 'LeaderNodeLost'
   | 'LeaderNotReady'
   | 'PromotionRefused';
 
@@ -53,6 +54,7 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
   if (excluded(pod)) return { kind: 'ineligible', cause: 'LeaderExcluded', replaceable: false };
   if (pod.deleting) return { kind: 'ineligible', cause: 'LeaderTerminating', replaceable: true };
   if (refused(o, holder)) return { kind: 'ineligible', cause: 'PromotionRefused', replaceable: true };
+  if (holder.nodeLost) return { kind: 'ineligible', cause: 'LeaderNodeLost', replaceable: true };
   if (pod.ready) return { kind: 'fit' };
   const graceMs = o.group.spec.failoverDelayMs - holder.notReadyForMs;
   return graceMs > 0

@@ -1,6 +1,6 @@
 /** A node at the border. */
 import type { ClusterNode } from '../../api/pod.ts';
-import { asObject, field, textField } from '../../api/raw.ts';
+import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 
 /** null when it lacks name or resourceVersion. Never throws. */
 export function projectNode(raw: unknown): ClusterNode | null {
@@ -10,5 +10,22 @@ export function projectNode(raw: unknown): ClusterNode | null {
   const resourceVersion = textField(metadata, 'resourceVersion');
   if (name === '' || resourceVersion === '') return null;
   const spec = asObject(field(object, 'spec')) ?? {};
-  return { name, resourceVersion, cordoned: field(spec, 'unschedulable') === true };
+  const status = asObject(field(object, 'status')) ?? {};
+  return {
+    name,
+    resourceVersion,
+    cordoned: field(spec, 'unschedulable') === true,
+    outOfService: isTainted(spec) && !isReady(status),
+  };
 }
+
+/** Set by hand where a machine is known to be off; one that is Ready is not, whatever somebody has set. */
+const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
+
+const isTainted = (spec: RawObject): boolean =>
+  listField(spec, 'taints', asObject).some((taint) => field(taint, 'key') === OUT_OF_SERVICE);
+
+const isReady = (status: RawObject): boolean =>
+  listField(status, 'conditions', asObject).some(
+    (condition) => field(condition, 'type') === 'Ready' && field(condition, 'status') === 'True',
+  );

@@ -8,6 +8,7 @@ import type { ClusterNode, Pod } from '../../api/pod.ts';
 import { indexPair, matches } from '../../api/selector.ts';
 import { finished } from '../../election/candidates.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { createNodes } from './nodes.ts';
 
 /** A pod with when it became ready or not, by own observation (node clocks are not trusted with delays). */
 export type StoredPod = { readonly pod: Pod; readonly readyChangedMs: MonotonicMs };
@@ -29,6 +30,8 @@ export type Store = {
   /** Valid groups of the pod's namespace that select it. */
   groupsSelecting(pod: Pod): readonly LeaderGroup[];
   cordoned(node: string | null): boolean;
+  /** The node is deleted, or out of service. */
+  nodeLost(node: string | null): boolean;
 };
 
 const nameOf = (pod: Pod): string => `${pod.namespace}/${pod.name}`;
@@ -40,7 +43,7 @@ export function createStore(clock: Clock): Store {
   const groups = new Map<string, ParsedLeaderGroup>();
   const selectors = createSelectorIndex();
   const concerned = new Map<string, Set<string>>();
-  const cordonedNodes = new Set<string>();
+  const nodes = createNodes();
   /** One, but for a moment; a list takes a fifth of the memory that a map would. */
   const addressed = new Map<string, readonly Pod[]>();
   /** By what a new group can be told to concern a pod, names of pods: else each group would have to look at every pod of its namespace. */
@@ -50,6 +53,7 @@ export function createStore(clock: Clock): Store {
     const keys = new Set<string>();
     const name = after ?? before;
     const previous = name === null ? null : (pods.get(name.namespace)?.get(name.name) ?? null);
+    nodes.podChanged(before === null ? null : (previous?.pod ?? null), after);
     if (before !== null) for (const key of forget(before)) keys.add(key);
     if (after !== null) for (const key of remember(previous, after)) keys.add(key);
     return [...keys].filter((key) => groups.has(key));
@@ -147,10 +151,17 @@ export function createStore(clock: Clock): Store {
     return [...new Set([key, ...sharing])];
   }
 
+  function podNamed(name: string): StoredPod | null {
+    const slash = name.indexOf('/');
+    return pods.get(name.slice(0, slash))?.get(name.slice(slash + 1)) ?? null;
+  }
+
   function nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
-    if (before?.cordoned === true) cordonedNodes.delete(before.name);
-    if (after?.cordoned === true) cordonedNodes.add(after.name);
-    return [];
+    const keys = nodes.changed(before, after).flatMap((name) => {
+      const stored = podNamed(name);
+      return stored === null ? [] : concernedBy(stored.pod);
+    });
+    return [...new Set(keys)].filter((key) => groups.has(key));
   }
 
   return {
@@ -167,7 +178,8 @@ export function createStore(clock: Clock): Store {
     pod: (namespace, name) => pods.get(namespace)?.get(name) ?? null,
     podsAt: (address) => addressed.get(address) ?? [],
     groupsSelecting: (pod) => selectors.selecting(pod),
-    cordoned: (node) => node !== null && cordonedNodes.has(node),
+    cordoned: nodes.cordoned,
+    nodeLost: nodes.lost,
   };
 }
 

@@ -79,6 +79,7 @@ function observePod(
     member,
     claimedByOther: claimants.length > 0,
     cordoned: store.cordoned(pod.node),
+    nodeLost: store.nodeLost(pod.node),
     owner: ownerView(owners, view, memory, pod),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,

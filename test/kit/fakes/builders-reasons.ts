@@ -55,6 +55,7 @@ export const INVALID: InvalidLeaderGroup = { ...aGroup(), problems: ['selector i
 export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>, Partial<Observation>>> = {
   FirstElection: { pods: [b], sessions: [aSession('b')], lock: aLock(), freshList: true, groupConfirmed: true },
   LeaderNotReady: { pods: [a({ ready: false }), b] },
+  LeaderNodeLost: { pods: [a({}, { nodeLost: true }), b] },
   LeaderTerminating: { pods: [a({ deleting: true }), b] },
   LeaderGone: { pods: [b] },
   LeaderFinished: { pods: [a({ phase: 'Failed', ready: false }, { member: false }), b] },
@@ -80,6 +81,7 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
 
 /** By reason, a member that cannot lead for it, in a group with minReadySeconds. */
 export const UNABLE: Readonly<Record<IneligibleReason, ObservedPod>> = {
+  NodeLost: observed(aPod(), { nodeLost: true }),
   NotReady: observed(aPod({ ready: false })),
   MinReadySeconds: observed(aPod(), { readyForMs: 1 }),
   Terminating: observed(aPod({ deleting: true })),

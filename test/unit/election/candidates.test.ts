@@ -19,6 +19,11 @@ describe('who may lead', () => {
       { kind: 'ineligible', reason: 'Terminating' },
     ],
     [
+      'one on a node that is lost may not, however ready it looks',
+      observed(aPod(), { nodeLost: true }),
+      { kind: 'ineligible', reason: 'NodeLost' },
+    ],
+    [
       'one annotated with false may not',
       observed(aPod({ annotations: EXCLUDED })),
       { kind: 'ineligible', reason: 'Excluded' },

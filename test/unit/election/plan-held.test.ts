@@ -104,6 +104,7 @@ describe('the lock is ours and the leader cannot stay', () => {
     ['LeaderFinished', 'it has finished', [leader({ phase: 'Succeeded' }, { member: false })]],
     ['LeaderNoLongerMember', 'it is no member any more', [leader({}, { member: false })]],
     ['LeaderNotReady', 'it is not ready', [leader({ ready: false })]],
+    ['LeaderNodeLost', 'its node is lost, however ready it looks', [leader({}, { nodeLost: true })]],
     [
       'PromotionRefused',
       'its promotion is refused',
@@ -122,7 +123,7 @@ describe('the lock is ours and the leader cannot stay', () => {
     });
   });
 
-  it.each(['LeaderTerminating', 'LeaderNotReady', 'PromotionRefused'])(
+  it.each(['LeaderTerminating', 'LeaderNotReady', 'LeaderNodeLost', 'PromotionRefused'])(
     '%s and nobody else can lead: it is kept, label and all',
     (cause) => {
       const before = cases.find(([name]) => name === cause)?.[2] ?? [];
@@ -194,6 +195,11 @@ describe('the lock is ours and the leader cannot stay', () => {
 
 describe('failoverDelaySeconds', () => {
   const group = aGroup({ spec: { failoverDelayMs: 10_000 } });
+
+  it('is not waited for where the node of the leader is lost: it cannot come back', () => {
+    const pods = [leader({ ready: false }, { notReadyForMs: 1, nodeLost: true }), b];
+    expect(plan(anObservation({ group, pods })).cause).toBe('LeaderNodeLost');
+  });
   const degraded = (notReadyForMs: number) => [leader({ ready: false }, { notReadyForMs }), b];
 
   it('waits for a leader that is not ready, and looks again when it has passed', () => {

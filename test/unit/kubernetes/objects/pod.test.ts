@@ -160,7 +160,26 @@ describe('projectNode', () => {
     ],
     ['without a spec', { metadata: { name: 'n', resourceVersion: '1' } }, false],
   ])('reads a node: %s', (_, raw, cordoned) => {
-    expect(projectNode(raw)).toEqual({ name: 'n', resourceVersion: '1', cordoned });
+    expect(projectNode(raw)).toEqual({ name: 'n', resourceVersion: '1', cordoned, outOfService: false });
+  });
+
+  const taints = [{ key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' }];
+  const ready = (status: string) => ({ conditions: [{ type: 'Ready', status }] });
+  it.each([
+    ['tainted, and not heard of', { taints }, ready('Unknown'), true],
+    ['tainted, and not Ready', { taints }, ready('False'), true],
+    ['tainted, without conditions', { taints }, {}, true],
+    ['tainted, but Ready', { taints }, ready('True'), false],
+    [
+      'not heard of, with another taint',
+      { taints: [{ key: 'node.kubernetes.io/unreachable' }] },
+      ready('Unknown'),
+      false,
+    ],
+    ['not heard of, without taints', {}, ready('Unknown'), false],
+  ])('is out of service: %s', (_, spec, status, outOfService) => {
+    const raw = { metadata: { name: 'n', resourceVersion: '1' }, spec, status };
+    expect(projectNode(raw)).toMatchObject({ outOfService });
   });
 
   it.each([null, 'node', {}, { metadata: { name: 'n' } }])('is null for what is no node: %j', (raw) => {

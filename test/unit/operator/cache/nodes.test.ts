@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import type { ClusterNode } from '../../../../src/api/pod.ts';
+import { createStore } from '../../../../src/operator/cache/store.ts';
+import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+
+const NODE: ClusterNode = { name: 'n', resourceVersion: '1', cordoned: false, outOfService: false };
+const POD = aPod({ name: 'a', node: 'n' });
+
+function aStore(shown: ClusterNode | null = NODE) {
+  const store = createStore(createFakeClock());
+  store.groupChanged(null, { kind: 'valid', group: aGroup() });
+  if (shown !== null) store.nodeChanged(null, shown);
+  store.podChanged(null, POD);
+  return store;
+}
+
+describe('a node', () => {
+  it('that no watch has shown is not lost: the watch may be behind, or a right missing', () => {
+    expect(aStore(null).nodeLost('n')).toBe(false);
+  });
+
+  it('that is shown is not lost, and a pod without one has none to lose', () => {
+    expect([aStore().nodeLost('n'), aStore().nodeLost(null)]).toEqual([false, false]);
+  });
+
+  it('is lost once its deletion is seen, and wakes the groups of its pods', () => {
+    const store = aStore();
+    expect(store.nodeChanged(NODE, null)).toEqual(['default/notifier']);
+    expect(store.nodeLost('n')).toBe(true);
+  });
+
+  it('stays lost while its pods change, and is there again when it is made anew', () => {
+    const store = aStore();
+    store.nodeChanged(NODE, null);
+    store.podChanged(POD, { ...POD, resourceVersion: '101' });
+    expect(store.nodeLost('n')).toBe(true);
+    expect(store.nodeChanged(null, { ...NODE, resourceVersion: '2' })).toEqual(['default/notifier']);
+    expect(store.nodeLost('n')).toBe(false);
+  });
+
+  it('of which nothing is left is not remembered: clusters make new nodes for ever', () => {
+    const store = aStore();
+    store.nodeChanged(NODE, null);
+    store.podChanged(POD, null);
+    expect(store.nodeLost('n')).toBe(false);
+  });
+
+  it('that is out of service is lost until it is not', () => {
+    const store = aStore();
+    const off = { ...NODE, outOfService: true };
+    expect(store.nodeChanged(NODE, off)).toEqual(['default/notifier']);
+    expect(store.nodeLost('n')).toBe(true);
+    expect(store.nodeChanged(off, NODE)).toEqual(['default/notifier']);
+    expect(store.nodeLost('n')).toBe(false);
+  });
+
+  it('that changes otherwise wakes nobody: each node reports itself all the time', () => {
+    expect(aStore().nodeChanged(NODE, { ...NODE, resourceVersion: '2', cordoned: true })).toEqual([]);
+  });
+});

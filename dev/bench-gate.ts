@@ -2,13 +2,14 @@
  * `npm run bench:gate`: the gate on the real components. Questions per second and how long they take, what failovers cost meanwhile,
  * and what a thousand waiting clients cost. Prints; asserts nothing.
  */
-import { readFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { memberUrl } from '../test/kit/rig/asking.ts';
 import { type Harness, startHarness } from '../test/kit/rig/harness.ts';
 import type { OperatorProcess } from '../test/kit/rig/operator-process.ts';
+import { costOf } from './bench/cost.ts';
+import { quantile } from './bench/row.ts';
 import { script } from './command-line.ts';
 
 const GROUPS = 40;
@@ -18,6 +19,8 @@ const SECONDS = 10;
 const AIMED_PER_SECOND = 5000;
 const FAILOVERS = 30;
 const WAITING = 1000;
+/** Of one group, all of which wait for a change. */
+const CROWD = 1000;
 
 script('bench:gate', 'How fast the gate answers, and what that costs; asserts nothing.').parse();
 await using h = await startHarness();
@@ -52,6 +55,7 @@ console.log(
   `failover of groups that nobody asks about: median ${quiet.toFixed(1)} ms alone, ${busy.toFixed(1)} ms beside ${AIMED_PER_SECOND} questions a second, ratio ${(busy / quiet).toFixed(2)}`,
 );
 await waiting(operator);
+await crowd(h, operator);
 
 type Load = {
   readonly perSecond: number;
@@ -95,14 +99,9 @@ async function load(seconds: number, perSecond: number | null, signal?: AbortSig
 }
 
 function report(what: string, { perSecond, milliseconds, statuses }: Load): void {
-  const at = (share: number): string => (quantile(milliseconds, share) ?? 0).toFixed(2);
+  const at = (share: number): string => quantile(milliseconds, share).toFixed(2);
   const answers = [...statuses].map(([status, count]) => `${count} x ${status}`).join(', ');
   console.log(`${what}: ${perSecond.toFixed(0)} a second, median ${at(0.5)} ms, p99 ${at(0.99)} ms (${answers})`);
-}
-
-function quantile(values: readonly number[], share: number): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
 /** Median milliseconds from a leader's being made not ready to the next one's label. */
@@ -117,42 +116,79 @@ async function failovers({ world, led }: Harness, groups: readonly string[]): Pr
     times.push(performance.now() - startedMs);
     await world.setReady(namespace, name, true);
   }
-  return quantile(times, 0.5) ?? 0;
+  return quantile(times, 0.5);
 }
 
-/** What they cost while nothing happens, from many addresses: the number of one client's is limited. */
-async function waiting({ pid }: OperatorProcess): Promise<void> {
+/** What they cost while nothing happens. */
+async function waiting({ pid, url }: OperatorProcess): Promise<void> {
   const before = await costOf(pid);
   await delay(SECONDS * 1000);
   const alone = await costOf(pid);
-  const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true }));
-  const requests = Array.from({ length: WAITING }, (_, at) => {
-    const url = new URL(`${paths[at % paths.length]}?wait=60s`, operator.url);
-    return get({
-      host: url.hostname,
-      port: url.port,
-      path: `${url.pathname}${url.search}`,
-      agent: agents[at % agents.length] as Agent,
-      localAddress: `127.0.9.${(at % agents.length) + 1}`,
-    }).on('error', () => undefined);
-  });
+  using waits = waitAt(
+    url,
+    Array.from({ length: WAITING }, (_, at) => paths[at % paths.length] ?? ''),
+  );
   await delay(3000);
   const begun = await costOf(pid);
   await delay(SECONDS * 1000);
   const together = await costOf(pid);
-  const metrics = await fetch(`${operator.url}/metrics`);
-  const count = /leadergroup_gate_waiting (\d+)/.exec(await metrics.text())?.[1];
   console.log(
-    `${count} waiting clients: CPU ${((together.cpuMs - begun.cpuMs) / SECONDS).toFixed(1)} ms a second, ${((alone.cpuMs - before.cpuMs) / SECONDS).toFixed(1)} without; memory ${together.megabytes.toFixed(0)} MB, ${alone.megabytes.toFixed(0)} without`,
+    `${await metricOf(url, 'leadergroup_gate_waiting')} of ${waits.count} clients wait: CPU ${((together.cpuMs - begun.cpuMs) / SECONDS).toFixed(1)} ms a second, ${((alone.cpuMs - before.cpuMs) / SECONDS).toFixed(1)} without; memory ${together.megabytes.toFixed(0)} MB, ${alone.megabytes.toFixed(0)} without`,
   );
-  for (const request of requests) request.destroy();
-  for (const agent of agents) agent.destroy();
 }
 
-async function costOf(pid: number): Promise<{ readonly cpuMs: number; readonly megabytes: number }> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // Ticks of a hundredth of a second: utime and stime, fields 14 and 15.
-  const cpuMs = (Number(fields[11]) + Number(fields[12])) * 10;
-  return { cpuMs, megabytes: (Number(fields[21]) * 4096) / 1e6 };
+/** Every member of one large group waits for a change, and the leader changes. */
+async function crowd({ group, led, world }: Harness, { url }: OperatorProcess): Promise<void> {
+  await group(namespace, 'crowd', { pods: CROWD });
+  const { name, token } = await led(namespace, 'crowd', { timeoutMs: 60_000 });
+  const members = Array.from({ length: CROWD }, (_, at) => `crowd-${at}`).filter((member) => member !== name);
+  const pathOf = (member: string): string => new URL(memberUrl(url, namespace, 'crowd', member)).pathname;
+  using waits = waitAt(
+    url,
+    members.map((member) => `${pathOf(member)}?token=${token}`),
+  );
+  await delay(3000);
+  const waitingNow = await metricOf(url, 'leadergroup_gate_waiting');
+  await metricOf(url, 'nodejs_eventloop_lag_max_seconds');
+  const startedMs = performance.now();
+  await world.setReady(namespace, name, false);
+  await led(namespace, 'crowd', { not: name, minToken: token + 1 });
+  const movedMs = performance.now() - startedMs;
+  await waits.answered;
+  const answeredMs = performance.now() - startedMs;
+  const lagMs = Number(await metricOf(url, 'nodejs_eventloop_lag_max_seconds')) * 1000;
+  console.log(
+    `a group of ${CROWD} of which ${waitingNow} wait: the next leader after ${movedMs.toFixed(0)} ms, all told after ${answeredMs.toFixed(0)} ms; event loop stopped for at most ${lagMs.toFixed(0)} ms`,
+  );
+}
+
+/** From many addresses: the number of one client's is limited. */
+function waitAt(url: string, asked: readonly string[]) {
+  const { hostname, port } = new URL(url);
+  const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true }));
+  const answers: Promise<void>[] = [];
+  const requests = asked.map((path, at) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answers.push(promise);
+    const wait = `${path}${path.includes('?') ? '&' : '?'}wait=60s`;
+    const agent = agents[at % agents.length] as Agent;
+    const localAddress = `127.0.9.${(at % agents.length) + 1}`;
+    return get({ host: hostname, port, path: wait, agent, localAddress }, (answer) => {
+      answer.resume();
+      resolve();
+    }).on('error', () => resolve());
+  });
+  return {
+    count: requests.length,
+    answered: Promise.all(answers),
+    [Symbol.dispose]: () => {
+      for (const request of requests) request.destroy();
+      for (const agent of agents) agent.destroy();
+    },
+  };
+}
+
+async function metricOf(url: string, name: string): Promise<string> {
+  const metrics = await fetch(`${url}/metrics`);
+  return new RegExp(`^${name} (\\S+)$`, 'm').exec(await metrics.text())?.[1] ?? '';
 }

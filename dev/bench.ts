@@ -6,29 +6,27 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import process from 'node:process';
+import { askingMembers, type Questions } from './bench/asking.ts';
+import { deletion } from './bench/deletion.ts';
+import { atRest, coldElection, patchRate } from './bench/election.ts';
+import { oneEvent } from './bench/events.ts';
+import { manyLost, singleFailovers } from './bench/failovers.ts';
 import { type Chart, chart } from './bench/plot.ts';
 import type { Size } from './bench/population.ts';
-import {
-  atRest,
-  coldElection,
-  deletion,
-  type Lengths,
-  manyLost,
-  patchRate,
-  type Row,
-  restart,
-  singleFailovers,
-  takeOver,
-} from './bench/rows.ts';
+import { type Lengths, type Row, shown } from './bench/row.ts';
 import { openStage, type Stage } from './bench/stage.ts';
+import { restart, takeOver } from './bench/take-over.ts';
 import { script, wholeNumber } from './command-line.ts';
 import { interruption } from './interruption.ts';
 import { table } from './markdown.ts';
+import { compareOthers } from './others/compare.ts';
 
 const options = script('bench', 'What groups cost, and how soon the next leader is there; asserts nothing of times.')
   .option('--groups <number>', 'one size instead of all: how many groups', wholeNumber(1))
   .option('--members <number>', 'one size instead of all: members of each group', wholeNumber(2))
   .option('--namespaces <number>', 'one size instead of all: over how many the groups are spread', wholeNumber(1))
+  .option('--replicas <number>', 'one size instead of all: replicas of the operator', wholeNumber(1))
+  .option('--gate', 'one size instead of all: with every member asking the gate meanwhile')
   .option('--large', 'also 10,000 groups, in 20 namespaces and in one: an hour')
   .option('--smoke', 'ten groups and short rows: shows that the benchmark works, and measures nothing')
   .option('--short', 'ten seconds of rest and twenty failovers, for comparing two states of the code')
@@ -49,27 +47,31 @@ const SMOKE: Lengths = { restMs: 2000, failovers: 3, lostAtOnce: 5, limitMs: 60_
 const SHORT: Lengths = { restMs: 10_000, failovers: 20, lostAtOnce: 1000, limitMs: 900_000 };
 const FULL: Lengths = { restMs: 60_000, failovers: 100, lostAtOnce: 1000, limitMs: 900_000 };
 
+const USUAL: Size = { groups: 1000, members: 3, namespaces: 20, replicas: 1, gate: false };
 /** One thing changes at a time. */
 const SIZES: readonly Size[] = [
-  { groups: 1, members: 3, namespaces: 1 },
-  { groups: 100, members: 3, namespaces: 1 },
-  { groups: 1000, members: 3, namespaces: 20 },
-  { groups: 1000, members: 3, namespaces: 1 },
-  { groups: 100, members: 30, namespaces: 1 },
-  { groups: 10, members: 300, namespaces: 1 },
+  { ...USUAL, groups: 1, namespaces: 1 },
+  { ...USUAL, groups: 100 },
+  USUAL,
+  { ...USUAL, namespaces: 1 },
+  { ...USUAL, replicas: 3 },
+  { ...USUAL, gate: true },
+  { ...USUAL, groups: 100, members: 30 },
+  { ...USUAL, groups: 10, members: 300, namespaces: 1 },
 ];
 const LARGE: readonly Size[] = [
-  { groups: 10_000, members: 3, namespaces: 20 },
-  { groups: 10_000, members: 3, namespaces: 1 },
+  { ...USUAL, groups: 10_000 },
+  { ...USUAL, groups: 10_000, namespaces: 1 },
 ];
+const SMALLEST: Size = { groups: 10, members: 3, namespaces: 2, replicas: 1, gate: true };
 const TWO_LEADERS = 'moments at which a group had two leaders';
 
 /** Rows that are drawn, with the file that each is drawn to. */
 const DRAWN: Readonly<Record<string, string>> = {
   'cold election': 'cold-election',
   'failover of one leader, median': 'failover',
-  'at rest: operator': 'rest-cpu',
-  'at rest: memory of the operator': 'rest-memory',
+  'at rest: operator, all replicas': 'rest-cpu',
+  'at rest: memory of a replica, the largest': 'rest-memory',
   'leaders lost at once': 'mass-loss',
 };
 
@@ -83,17 +85,22 @@ for (const size of sizes()) {
 }
 
 console.log(`\n${availableParallelism()} cores for everything.`);
+if (options.smoke !== true && !oneSize())
+  console.log(`\n### What people use otherwise\n\n${await compareOthers(signal)}`);
 if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
 if (options.svg !== undefined) await draw(options.svg);
 if (results.some(({ rows }) => rows.some(({ what, figure }) => what === TWO_LEADERS && figure > 0)))
   process.exitCode = 1;
 
 function sizes(): readonly Size[] {
-  const { groups, members, namespaces } = options;
-  if (options.smoke === true) return [{ groups: 10, members: 3, namespaces: 2 }];
-  if (groups !== undefined || members !== undefined || namespaces !== undefined)
-    return [{ groups: groups ?? 1000, members: members ?? 3, namespaces: namespaces ?? 20 }];
+  if (options.smoke === true) return [SMALLEST];
+  if (oneSize()) return [{ ...USUAL, ...options }];
   return options.large === true ? [...SIZES, ...LARGE] : SIZES;
+}
+
+function oneSize(): boolean {
+  const { groups, members, namespaces, replicas, gate } = options;
+  return [groups, members, namespaces, replicas, gate].some((each) => each !== undefined);
 }
 
 function lengthsOf(): Lengths {
@@ -118,22 +125,32 @@ function interrupted(): Promise<never> {
 async function measure(on: Stage): Promise<readonly Row[]> {
   const done: Row[] = [];
   const note = (some: readonly Row[]): void => {
-    for (const row of some) console.error(`── ${row.what}: ${figureOf(row)}`);
+    for (const row of some) console.error(`── ${row.what}: ${shown(row)}`);
     done.push(...some);
   };
   const rate = await patchRate(on);
   note([rate]);
-  const { operator, rows: elected } = await coldElection(on, lengths);
-  note(elected);
-  note(await atRest(on, lengths, operator));
-  note(await singleFailovers(on, lengths));
-  note(await manyLost(on, lengths, { perSecond: rate.figure, operator }));
-  const restarted = await restart(on, lengths, operator);
+  const elected = await coldElection(on, lengths);
+  note(elected.rows);
+  {
+    await using questions = on.population.size.gate ? askingMembers(on, elected.replicas) : null;
+    note(await atRest(on, lengths, elected.replicas));
+    note(await singleFailovers(on, lengths));
+    note(answered(questions));
+    note(await manyLost(on, lengths, { perSecond: rate.figure, replicas: elected.replicas }));
+  }
+  note(await oneEvent(on, elected.replicas));
+  const restarted = await restart(on, lengths, elected.replicas);
   note(restarted.rows);
-  const taken = await takeOver(on, lengths, restarted.operator);
+  const taken = await takeOver(on, lengths, restarted.replicas);
   note(taken.rows);
   note(await deletion(on, lengths));
   return done;
+}
+
+/** While nothing happens but one failover after the other. */
+function answered(questions: Questions | null): readonly Row[] {
+  return questions?.rows() ?? [];
 }
 
 /** What each checkout has, side by side; of two, the ratio of the second to the first. */
@@ -142,7 +159,7 @@ function comparison(all: readonly Result[]): string {
     const found = all.map(({ rows }) => rows.find((each) => each.what === what));
     const [before, now] = found.map((each) => each?.figure ?? Number.NaN);
     const ratio = all.length < 2 ? [] : [ratioOf(before, now)];
-    return [what, ...found.map((each) => (each === undefined ? '' : figureOf(each))), ...ratio];
+    return [what, ...found.map((each) => (each === undefined ? '' : shown(each))), ...ratio];
   });
   const names = all.map(({ checkout }) => nameOf(checkout));
   return table(['what', ...names, ...(all.length < 2 ? [] : ['ratio'])], lines);
@@ -152,18 +169,15 @@ function ratioOf(before = Number.NaN, now = Number.NaN): string {
   return Number.isFinite(now / before) ? (now / before).toFixed(2) : '';
 }
 
-function figureOf({ figure, unit }: Row): string {
-  const digits = Number.isInteger(figure) ? 0 : Math.abs(figure) < 10 ? 2 : Math.abs(figure) < 100 ? 1 : 0;
-  return `${figure.toFixed(digits)} ${unit}`.trim();
-}
-
 function nameOf(checkout: string): string {
   return checkout === ROOT ? 'this checkout' : basename(checkout);
 }
 
-function titleOf({ groups, members, namespaces }: Size): string {
+function titleOf({ groups, members, namespaces, replicas, gate }: Size): string {
   const where = namespaces === 1 ? 'one namespace' : `${namespaces} namespaces`;
-  return `${groups.toLocaleString('en')} ${groups === 1 ? 'group' : 'groups'} of ${members} in ${where}`;
+  const by = replicas === 1 ? '' : `, ${replicas} replicas`;
+  const used = gate ? ', the gate in use' : '';
+  return `${groups.toLocaleString('en')} ${groups === 1 ? 'group' : 'groups'} of ${members} in ${where}${by}${used}`;
 }
 
 async function draw(folder: string): Promise<void> {

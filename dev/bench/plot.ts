@@ -1,5 +1,7 @@
 /** Bar charts as SVG, for docs: one figure of several sizes, of each checkout a bar. Readable on light and dark pages. */
 
+import { shown } from './row.ts';
+
 export type Bar = { readonly name: string; readonly figure: number };
 export type Chart = {
   readonly title: string;
@@ -19,8 +21,6 @@ const COLOURS = ['#9aa5b1', '#2f6fde', '#3aa675'];
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-const shown = (figure: number): string => figure.toFixed(figure < 10 ? 2 : figure < 100 ? 1 : 0);
-
 /** All bars to one scale, from zero. */
 export function chart({ title, unit, places }: Chart): string {
   const most = Math.max(...places.flatMap(({ bars }) => bars.map(({ figure }) => figure)), Number.MIN_VALUE);
@@ -32,7 +32,7 @@ export function chart({ title, unit, places }: Chart): string {
       const width = Math.max(1, ((WIDTH - LEFT - RIGHT) * bar.figure) / most);
       lines.push(
         `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR - 3}" fill="${COLOURS[at % COLOURS.length]}"><title>${escaped(bar.name)}</title></rect>`,
-        text(LEFT + width + 6, y + BAR - 6, `${shown(bar.figure)} ${unit}`, 'start'),
+        text(LEFT + width + 6, y + BAR - 6, shown({ figure: bar.figure, unit }), 'start'),
       );
       y += BAR;
     }

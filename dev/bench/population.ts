@@ -7,6 +7,10 @@ export type Size = {
   readonly members: number;
   /** The groups are spread evenly over so many. */
   readonly namespaces: number;
+  /** Of the operator. */
+  readonly replicas: number;
+  /** Whether every member asks the gate meanwhile. */
+  readonly gate: boolean;
 };
 
 export type Group = { readonly namespace: string; readonly name: string };

@@ -14,6 +14,8 @@ export type Fault = {
 export type Outcome = { readonly gapMs: number; readonly overlapMs: number };
 
 export interface Group extends AsyncDisposable {
+  /** Resolves when one leads and the others wait. */
+  readonly settled: () => Promise<void>;
   /**
    * Lets the leader suffer the fault, waits for the next one and for the end of the old one, which a new one replaces.
    *
@@ -46,8 +48,9 @@ export async function startGroup(command: (identity: string) => Command, signal:
       await Promise.race([changed.promise, over]);
     }
   };
+  const settled = async () => await until('a leader and two that wait', () => settledLeader(candidates));
   const suffer = async (fault: Fault, restMs: number) => {
-    const leader = await until('a leader and two that wait', () => settledLeader(candidates));
+    const leader = await settled();
     await delay(restMs, undefined, { signal });
     const outcome = await strike(leader, fault, (what, look) => until(what, () => look(candidates)));
     candidates.delete(leader);
@@ -61,7 +64,7 @@ export async function startGroup(command: (identity: string) => Command, signal:
     await end();
     throw error;
   }
-  return { suffer, [Symbol.asyncDispose]: end };
+  return { settled: async () => void (await settled()), suffer, [Symbol.asyncDispose]: end };
 }
 
 type Until = <T>(what: string, look: (candidates: ReadonlySet<Candidate>) => T | undefined) => Promise<T>;

@@ -19,9 +19,15 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
+// release: whether a candidate that is told to end gives its Lease up (ReleaseOnCancel).
+type candidacy struct {
+	kubeconfig, name, identity string
+	release                    bool
+}
+
 // elect competes for a Lease and leads at most once: like the components of Kubernetes, it ends when it has lost the Lease.
-func elect(ctx context.Context, kubeconfig, name, identity string) error {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+func elect(ctx context.Context, as candidacy) error {
+	config, err := clientcmd.BuildConfigFromFlags("", as.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -32,19 +38,19 @@ func elect(ctx context.Context, kubeconfig, name, identity string) error {
 	var working sync.WaitGroup
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name},
+			LeaseMeta:  metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: as.name},
 			Client:     client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+			LockConfig: resourcelock.ResourceLockConfig{Identity: as.identity},
 		},
 		LeaseDuration:   leaseDuration,
 		RenewDeadline:   renewDeadline,
 		RetryPeriod:     retryPeriod,
-		ReleaseOnCancel: true,
+		ReleaseOnCancel: as.release,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leading context.Context) { working.Go(func() { work(leading) }) },
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(leader string) {
-				if leader != identity {
+				if leader != as.identity {
 					say("waits")
 				}
 			},

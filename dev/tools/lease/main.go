@@ -22,7 +22,7 @@ import (
 
 const workInterval = 10 * time.Millisecond
 
-const usage = "usage: lease-candidate lease NAME IDENTITY (with KUBECONFIG) | lease-candidate work"
+const usage = "usage: lease-candidate lease|lease-kept NAME IDENTITY (with KUBECONFIG) | lease-candidate work"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,7 +36,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "lease":
-		return elect(ctx, os.Getenv("KUBECONFIG"), args[1], args[2])
+		return elect(ctx, candidacy{os.Getenv("KUBECONFIG"), args[1], args[2], true})
+	case len(args) == 3 && args[0] == "lease-kept":
+		return elect(ctx, candidacy{os.Getenv("KUBECONFIG"), args[1], args[2], false})
 	case len(args) == 1 && args[0] == "work":
 		work(ctx)
 		return nil

@@ -181,6 +181,30 @@ describe('a replica whose watch of groups hangs', () => {
     },
   );
 
+  it('does nothing more for a group once its watch shows another of the name', async () => {
+    const group = { spec: { onConsulLoss: 'Demote' } } as const;
+    const model = aModel({ pods: members.map((name) => aPod({ name })), group });
+    const [late, owner] = [model.replica('late'), model.replica('owner')];
+    await model.own(late);
+    await model.rest(late);
+    await model.own(owner);
+    await model.rest(owner);
+    model.api.foreign.deleteGroup('notifier');
+    await model.rest(owner);
+    model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], ...group }));
+    await model.rest(owner);
+    model.api.foreign.changePod('a', () => ({ ready: false, phase: 'Failed' }));
+    await model.clock.advance(60_000);
+    late.believe('lapsed');
+    late.link.decide(({ operation }) => {
+      if (operation === 'getPod') late.see.all();
+      return 'arrives';
+    });
+    await model.pass(late);
+    const about = late.link.sent.filter(({ operation }) => operation === 'getPod');
+    expect([about.length, model.api.pod('a')?.annotations['fenced.leadergroup.dev/notifier']]).toEqual([1, undefined]);
+  });
+
   it('does not stand down for an older group that is gone', async () => {
     const model = aModel({ pods: members.map((name) => aPod({ name })) });
     const older = model.api.foreign.addGroup(aGroup({ name: 'older', createdMs: 1, finalizers: [] }));

@@ -144,9 +144,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
+  /** A pass ends with its group: of an earlier one of the name the next would be a rival, and a fencing patch would leave it the label. */
   async function reconcileGroup(key: string, group: LeaderGroup, memory: Memory, turn: Turn): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
-      if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile, or it is another group.
+      if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile.
+      if (store.group(key)?.group.uid !== group.uid) return { kind: 'retry' };
       const sight = observe.sight(group, memory.now);
       memory.learn(sight);
       const { observation: o, observed } = observe.all(sight, memory.now);

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { Socket } from 'node:net';
 import { childSignal } from '../common/child-signal.ts';
 import type { Log } from '../ports/log.ts';
+import { readBody } from './body.ts';
 import { type Connection, createConnections, type Limits, type Refused, type Taken } from './connections.ts';
 import { type Health, type HealthCheck, healthReport } from './health.ts';
 import { type Asked, findRoute, type Reply, type Route, textReply } from './router.ts';
@@ -79,6 +80,8 @@ const askedBy = ({ method = '', url = '', socket, headers }: IncomingMessage): A
   },
 });
 
+const NO_BODY = { ok: true, json: null } as const;
+
 async function answer(
   { routes, log }: { readonly routes: readonly Route[]; readonly log: Log },
   request: IncomingMessage,
@@ -86,13 +89,24 @@ async function answer(
 ): Promise<Reply> {
   const found = findRoute(routes, askedBy(request));
   if (found.route === null) return found.reply;
+  const { route, query } = found;
+  const body = query.method === 'POST' ? await readBody(request) : NO_BODY;
+  if (!body.ok) return body.reply;
   try {
-    return await found.route.handle(found.query, signal);
+    return await route.handle({ ...query, body: body.json }, signal);
   } catch (error) {
-    if (!signal.aborted) log.error({ error, path: found.query.path }, 'answering a request failed');
+    if (!signal.aborted) log.error({ error, path: query.path }, 'answering a request failed');
     return textReply(500, 'The request failed; see the log of the operator.\n');
   }
 }
+
+const MALFORMED: Readonly<Record<string, readonly [status: string, why: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    `URL and headers may have ${MAX_HEADER_BYTES} bytes at most.`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', `The request has not arrived within ${REQUEST_MS / 1000} seconds.`],
+};
 
 /** What is no HTTP at all, or too long, or too slow. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -100,11 +114,9 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const status =
-    { HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' }[
-      error.code ?? ''
-    ] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+  const [status, why] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'This is no request of HTTP/1.1.'];
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: ${why.length + 1}`;
+  socket.end(`${head}\r\n\r\n${why}\n`, () => socket.destroy());
 }
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {

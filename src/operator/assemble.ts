@@ -9,6 +9,7 @@ import { trackContact } from './connectivity/consul-connectivity.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
 import { createAsk, createGate, gateSignature } from './gate/gate.ts';
 import { createGrants } from './gate/grants.ts';
+import { createHeard, type Heard } from './gate/heard.ts';
 import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
 import { createLocks } from './locks/locks.ts';
 import { sweepTombstones } from './locks/tombstones.ts';
@@ -35,6 +36,7 @@ export type Parts = {
   readonly reach: ApiConnectivity;
   readonly watchHealth: WatchHealth;
   readonly gate: Gate;
+  readonly heard: Heard;
   readonly stuck: () => string | null;
   /** Ends what deleted groups left in Consul, until the signal aborts. */
   readonly sweep: (signal: AbortSignal) => Promise<void>;
@@ -102,6 +104,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       for (const key of store.groupKeys().filter(inBucket(bucket))) {
         watches.unfollow(key);
         reconciler.forget(key);
+        heard.dropped(key);
         changes.tell(key);
       }
     },
@@ -163,6 +166,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       watches.unfollow(key);
       locks.dropped(key);
       grants.dropped(key);
+      heard.dropped(key);
       changes.forget(key);
     },
   });
@@ -186,17 +190,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   });
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
-  const ask = createAsk(reconciler, grants, options.gateValidityMs);
-  const gate = createGate({
-    ask,
-    store,
-    ownership,
-    changes,
-    synced,
-    getPod: kubernetes.getPod,
-    self: options.replica.id,
-  });
-  return { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth, gate, stuck, sweep };
+  // Nobody judges by it yet.
+  const heard = createHeard(() => null);
+  const known = { store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self: options.replica.id };
+  const gate = createGate({ ...known, ask: createAsk(reconciler, grants, options.gateValidityMs) });
+  return { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth, gate, heard, stuck, sweep };
 }
 
 const stuckPass = (oldestMs: number): string | null =>

@@ -35,7 +35,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const allSynced = Promise.withResolvers<void>();
   const stopping = new AbortController();
   const parts = assemble(options, stopping.signal, () => unsynced.size === 0);
-  const { store, ownership, queue, peers, reach, watchHealth } = parts;
+  const { store, ownership, queue, peers, heard, reach, watchHealth } = parts;
 
   function runWatch<T>(
     kind: string,
@@ -60,8 +60,12 @@ export function createOperator(options: OperatorOptions): Operator {
   function podChanged(before: Pod | null, after: Pod | null): readonly string[] {
     const keys = store.podChanged(before, after);
     peers.podChanged(after);
+    if (before !== null) for (const key of keys) if (isGone(key, before, after)) heard.gone(key, before.uid);
     return keys;
   }
+
+  const isGone = (key: string, before: Pod, after: Pod | null): boolean =>
+    before.uid !== after?.uid || !store.concerns(key, before.name);
 
   function startWatches(signal: AbortSignal): readonly Promise<void>[] {
     const { pods, groups, nodes } = options.watch;

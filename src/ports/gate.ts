@@ -1,5 +1,6 @@
 /** What the HTTP API needs of the operator to answer applications. */
 
+import type { MonotonicMs } from '../api/clocks.ts';
 import type { GateAnswer } from '../api/gate.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
@@ -19,6 +20,11 @@ export type Gate = {
    * answer is never a grant, but tells who leads.
    */
   ask(group: GroupName, podUid: PodUid | null): GateAnswer;
+  /**
+   * A question that is verified as this member's own has arrived, at this replica or at the one that passed it on: the process of the pod is alive.
+   * `arrivedMs`: by this replica's clock, when it arrived, also where it has been waiting since. The same arrival may be told again.
+   */
+  heard(group: GroupName, podUid: PodUid, arrivedMs: MonotonicMs): void;
   /** As the watches show it; null: there is no such LeaderGroup, or it cannot be acted on. */
   group(group: GroupName): LeaderGroup | null;
   /** Whether the caches are full; before that nothing is known to be missing. */

@@ -53,6 +53,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
     ask: (_group, uid) => owner.ask(uid ?? ''),
     store: owner.store,
     changes,
+    heard: { note: () => undefined },
     synced: () => true,
     getPod: () => Promise.resolve(null),
     self: 'owner',

@@ -2,15 +2,19 @@
 import { Agent, request } from 'undici';
 import { childSignal } from '../../common/child-signal.ts';
 import type { Reply } from '../router.ts';
+import { NOTHING_HERE } from './replies.ts';
 
 /** Who is to answer, and where it listens. */
 export type Addressee = { readonly id: string; readonly url: string };
 
+/** What is passed on. `path` with its query; `body`: JSON, null for none. */
+export type Passed = { readonly method: 'GET' | 'POST'; readonly path: string; readonly body: string | null };
+
 /**
  * null: the replica did not answer, or somebody else did: an address is used again, and a grant may only come from the one that waits for
- * it before a handover. Rejects only when `signal` aborts.
+ * it before a handover; or it is of an older version, which does not know what is asked. Rejects only when `signal` aborts.
  */
-export type Forward = (to: Addressee, path: string, timeoutMs: number, signal: AbortSignal) => Promise<Reply | null>;
+export type Forward = (to: Addressee, passed: Passed, timeoutMs: number, signal: AbortSignal) => Promise<Reply | null>;
 
 export type Forwarding = { readonly forward: Forward; close(): Promise<void> };
 
@@ -25,23 +29,31 @@ const CONNECT_MS = 500;
 const SLACK_MS = 1000;
 const KEEP_ALIVE_MS = 10_000;
 
+/** This replica has understood the question before it passed it on: one that does not is of another version. */
+const isOlder = (status: number, said: unknown): boolean =>
+  status === 400 ||
+  status === 405 ||
+  (status === 404 && (said as { readonly reason?: unknown } | null)?.reason === NOTHING_HERE);
+
 export function createForwarding(self: string): Forwarding {
   const dispatcher = new Agent({ connect: { timeout: CONNECT_MS }, keepAliveTimeout: KEEP_ALIVE_MS, pipelining: 1 });
-  const forward: Forward = async ({ id, url }, path, timeoutMs, signal) => {
+  const forward: Forward = async ({ id, url }, { method, path, body: sent }, timeoutMs, signal) => {
     using limit = childSignal(signal);
     const timer = setTimeout(() => limit.abort(new Error('the other replica did not answer')), timeoutMs + SLACK_MS);
     try {
       const { statusCode, headers, body } = await request(`${url}${path}`, {
         dispatcher,
+        method,
+        body: sent,
         signal: limit.signal,
-        headers: { [FORWARDED]: self },
+        headers: { [FORWARDED]: self, ...(sent === null ? {} : { 'content-type': 'application/json' }) },
       });
       if (headers[REPLICA] !== id) {
         body.once('error', () => undefined).destroy();
         return null;
       }
       const text = await body.text();
-      JSON.parse(text);
+      if (isOlder(statusCode, JSON.parse(text))) return null;
       return { status: statusCode, contentType: 'application/json', body: text };
     } catch {
       signal.throwIfAborted();

@@ -20,15 +20,20 @@ export type Reason =
   | 'GroupUnknown'
   | 'MemberUnknown'
   | 'CallerUnknown'
+  | 'CallerNotMember'
   | 'NothingHere'
   | 'NotKnown'
   | 'TooManyWaiting';
+
+/** To a path that is not known. */
+export const NOTHING_HERE = 'NothingHere' satisfies Reason;
 
 const STATUS: Readonly<Record<Reason, number>> = {
   BadQuery: 400,
   GroupUnknown: 404,
   MemberUnknown: 404,
   CallerUnknown: 404,
+  CallerNotMember: 403,
   NothingHere: 404,
   NotKnown: 503,
   TooManyWaiting: 429,

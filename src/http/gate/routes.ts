@@ -8,6 +8,7 @@ import type { Gate } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
+import { type Caller, callerAt } from './caller.ts';
 import { FORWARDED, type Forward, REPLICA } from './forward.ts';
 import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
@@ -44,7 +45,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
     const forwarded = query.header(FORWARDED) !== null;
-    const asking = { gate, forward, forwarded, signal };
+    const caller = callerOf(gate, query.client, forwarded);
+    const asking = { gate, forward, forwarded, caller, arrivedMs: clock.nowMs(), signal };
     if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, query.client);
     const end = underWay.begin(query.client);
     if (end === null)
@@ -86,6 +88,10 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     },
   ];
 }
+
+/** Where a question was passed on, the address is that of the replica that did it. */
+const callerOf = (gate: Gate, client: string, forwarded: boolean): Caller =>
+  forwarded ? { kind: 'unverified', address: client } : callerAt(gate, client);
 
 /** Aborted: this replica ends, or nobody listens any more. */
 function stopping(error: unknown, signal: AbortSignal): Reply {

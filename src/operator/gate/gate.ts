@@ -13,6 +13,7 @@ import type { Changes } from '../reconcile/changes.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { BucketOwnership } from '../sharding/ownership.ts';
 import type { Grants } from './grants.ts';
+import type { Heard } from './heard.ts';
 
 /** Reads of pods for /v1/self that go at a time: whoever asks the gate must not become a load on the API server. */
 const CONFIRMED_AT_ONCE = 16;
@@ -22,6 +23,7 @@ export type GateParts = {
   readonly store: Store;
   readonly ownership: Pick<BucketOwnership, 'of' | 'ownerOf' | 'live'>;
   readonly changes: Changes;
+  readonly heard: Pick<Heard, 'note'>;
   readonly synced: () => boolean;
   readonly getPod: Kubernetes['getPod'];
   /** Id of this replica. */
@@ -55,7 +57,7 @@ export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: strin
   return view === null ? null : signatureOf(answerGate(view, null, MAX_GRANT_MS));
 }
 
-export function createGate({ ask, store, ownership, changes, synced, getPod, self }: GateParts): Gate {
+export function createGate({ ask, store, ownership, changes, heard, synced, getPod, self }: GateParts): Gate {
   let confirming = 0;
 
   async function confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean> {
@@ -97,6 +99,7 @@ export function createGate({ ask, store, ownership, changes, synced, getPod, sel
 
   return {
     ask: askAndTell,
+    heard: (group, podUid, arrivedMs) => heard.note(groupKey(group), podUid, arrivedMs),
     synced,
     group: groupNamed,
     member: (group, pod, uid) => {

@@ -1,7 +1,7 @@
 /** A gate that says what a test tells it, and questions to it without sockets. */
 
 import type { GateAnswer } from '../../../src/api/gate.ts';
-import { type Addressee, FORWARDED, type Forward } from '../../../src/http/gate/forward.ts';
+import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../src/operator/reconcile/changes.ts';
@@ -36,8 +36,9 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
   const state = { answer: grant(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
-  const forwards: { readonly to: Addressee; readonly path: string }[] = [];
+  const forwards: { readonly to: Addressee; readonly passed: Passed }[] = [];
   const waiting: number[] = [];
+  const heard: { readonly uid: string; readonly arrivedMs: number }[] = [];
   let asked = 0;
   const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
   const gate: Gate = {
@@ -45,6 +46,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
       asked += 1;
       return uid === null && state.answer.kind === 'grant' ? { kind: 'no', leader: state.answer.leader } : state.answer;
     },
+    heard: (_group, uid, arrivedMs) => heard.push({ uid, arrivedMs }),
     synced: () => state.synced,
     group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
     member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
@@ -59,9 +61,9 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     gate: () => (state.begun ? gate : null),
     self: 'this-replica',
     clock,
-    forward: async (to, path, timeoutMs, signal) => {
-      forwards.push({ to, path });
-      return (await options.forward?.(to, path, timeoutMs, signal)) ?? null;
+    forward: async (to, passed, timeoutMs, signal) => {
+      forwards.push({ to, passed });
+      return (await options.forward?.(to, passed, timeoutMs, signal)) ?? null;
     },
     metrics: { gateAnswered: () => undefined, gateWaiting: (count) => waiting.push(count) },
   });
@@ -77,6 +79,8 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     routes,
     clock,
     forwards,
+    /** Of whom a verified question has arrived, and when. */
+    heard,
     waiting,
     /** How often the answer was looked up. */
     asked: () => asked,

@@ -1,8 +1,15 @@
 /** Between two replicas, over real sockets. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, expect, it } from 'vitest';
-import { createForwarding, FORWARDED, type Forwarding, REPLICA } from '../../../../src/http/gate/forward.ts';
+import {
+  createForwarding,
+  FORWARDED,
+  type Forwarding,
+  type Passed,
+  REPLICA,
+} from '../../../../src/http/gate/forward.ts';
 
 const releases: (() => unknown)[] = [];
 
@@ -26,6 +33,7 @@ async function aReplica(handle: (request: IncomingMessage, response: ServerRespo
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+const getting = (path: string): Passed => ({ method: 'GET', path, body: null });
 const never = new AbortController().signal;
 
 it('gives the answer as it came, and says who asks', async () => {
@@ -33,7 +41,7 @@ it('gives the answer as it came, and says who asks', async () => {
     response.writeHead(409, { 'content-type': 'application/json', [REPLICA]: 'replica-b' });
     response.end(JSON.stringify({ asked: request.url, by: request.headers[FORWARDED] }));
   });
-  const reply = await forwarding().forward({ id: 'replica-b', url }, '/v1/a?wait=3s', 2999.5, never);
+  const reply = await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a?wait=3s'), 2999.5, never);
   expect(reply).toEqual({
     status: 409,
     contentType: 'application/json',
@@ -64,12 +72,46 @@ it.each([
     () => aReplica((_, response) => void response.writeHead(200, { [REPLICA]: 'replica-b' }).end('hello')),
   ],
 ])('gives nothing when %s', async (_, open) => {
-  expect(await forwarding().forward({ id: 'replica-b', url: await open() }, '/v1/a', 0, never)).toBeNull();
+  expect(await forwarding().forward({ id: 'replica-b', url: await open() }, getting('/v1/a'), 0, never)).toBeNull();
+});
+
+it('sends the body of a POST as JSON', async () => {
+  const url = await aReplica((request, response) => {
+    void text(request).then((sent) => {
+      response.writeHead(200, { [REPLICA]: 'replica-b' });
+      response.end(JSON.stringify([request.method, request.url, request.headers['content-type'], sent]));
+    });
+  });
+  const passed = { method: 'POST', path: '/v1/a/release', body: '{"a":1}' } as const;
+  const reply = await forwarding().forward({ id: 'replica-b', url }, passed, 0, never);
+  expect(JSON.parse(reply?.body ?? '')).toEqual(['POST', '/v1/a/release', 'application/json', '{"a":1}']);
+});
+
+it.each([
+  [405, 'This path allows GET only.\n'],
+  [405, '{}'],
+  [404, '{"reason":"NothingHere"}'],
+  [400, '{"reason":"BadQuery"}'],
+])(
+  'gives nothing when the other is of an older version, which does not understand what is asked: %i %s',
+  async (status, body) => {
+    const url = await aReplica((_, response) => void response.writeHead(status, { [REPLICA]: 'replica-b' }).end(body));
+    expect(await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a'), 0, never)).toBeNull();
+  },
+);
+
+it('gives the answer that there is no such group or member', async () => {
+  const body = '{"reason":"MemberUnknown"}';
+  const url = await aReplica((_, response) => void response.writeHead(404, { [REPLICA]: 'replica-b' }).end(body));
+  expect(await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a'), 0, never)).toMatchObject({
+    status: 404,
+    body,
+  });
 });
 
 it('gives nothing when no answer comes in the time for which the question may wait, and a second', async () => {
   const url = await aReplica(() => undefined);
-  expect(await forwarding().forward({ id: 'replica-b', url }, '/v1/a', 0, never)).toBeNull();
+  expect(await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a'), 0, never)).toBeNull();
 });
 
 it('ends the question when whoever asked has gone', async () => {
@@ -79,6 +121,8 @@ it('ends the question when whoever asked has gone', async () => {
     request.once('close', ended.resolve);
     gone.abort(new Error('gone'));
   });
-  await expect(forwarding().forward({ id: 'replica-b', url }, '/v1/a', 30_000, gone.signal)).rejects.toThrow('gone');
+  await expect(forwarding().forward({ id: 'replica-b', url }, getting('/v1/a'), 30_000, gone.signal)).rejects.toThrow(
+    'gone',
+  );
   await ended.promise;
 });

@@ -265,14 +265,16 @@ describe('a replica that does not own the group', () => {
     const gate = aGate({ forward: async () => jsonReply(409, bodyOf(false, 8, 'c')) });
     gate.becomes({ answerer: OTHER });
     expect(said(await gate.ask(MEMBER))).toEqual([409, bodyOf(false, 8, 'c')]);
-    expect(gate.forwards).toEqual([{ to: { id: 'b', url: OTHER.url }, path: MEMBER }]);
+    expect(gate.forwards).toEqual([
+      { to: { id: 'b', url: OTHER.url }, passed: { method: 'GET', path: MEMBER, body: null } },
+    ]);
   });
 
   it('passes a wait on for the time that is left, with what the client knows', async () => {
     const gate = aGate({ forward: async () => jsonReply(200, bodyOf(true, 9, 'a', 1000)) });
     gate.becomes({ answerer: OTHER });
     await gate.ask(`${MEMBER}?wait=30s&token=4&uid=u%20%26`);
-    expect(gate.forwards.map(({ path }) => path)).toEqual([`${MEMBER}?uid=u+%26&wait=30000ms&token=4`]);
+    expect(gate.forwards.map(({ passed }) => passed.path)).toEqual([`${MEMBER}?uid=u+%26&wait=30000ms&token=4`]);
   });
 
   it('passes no question on that another replica has passed on', async () => {

@@ -37,6 +37,7 @@ function aGate(
       live: () => owner.live ?? [],
     },
     changes: createChanges(),
+    heard: { note: () => undefined },
     synced: () => true,
     getPod: (_namespace, name) => Promise.resolve(api.pods.get(name) ?? null),
     self: 'a',

@@ -31,7 +31,7 @@ const CONSUL_CONNECTIONS = 1000;
 /** `checkout`: whose operator is measured, as its image runs it; its packages must be installed. */
 export async function openStage(size: Size, checkout: string, signal: AbortSignal): Promise<Stage> {
   const main = await built(checkout);
-  const nodeOptions = await deployedOptions(checkout);
+  const deployed = await deployedOptions(checkout);
   await using made = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-bench-'));
   made.defer(() => rm(dir, { recursive: true, force: true }));
@@ -63,7 +63,7 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
         await startOperator({
           env: {
             ...pod.env,
-            NODE_OPTIONS: nodeOptions,
+            ...deployed,
             CONSUL_HTTP_ADDR: consulAddress,
             POD_NAME: `operator-${replica}`,
             POD_NAMESPACE: 'leadergroup-system',
@@ -85,8 +85,9 @@ async function built(checkout: string): Promise<string> {
   return join(checkout, 'dist', 'main.js');
 }
 
-/** As in its Deployment; empty where that sets none. */
-async function deployedOptions(checkout: string): Promise<string> {
+/** What decides how much memory it takes, as its Deployment sets it; nothing where that sets none. */
+async function deployedOptions(checkout: string): Promise<Readonly<Record<string, string>>> {
   const manifest = await readFile(join(checkout, 'deploy', '20-operator.yaml'), 'utf8');
-  return /name: NODE_OPTIONS, value: "([^"]*)"/.exec(manifest)?.[1] ?? '';
+  const set = [...manifest.matchAll(/name: (NODE_OPTIONS|MALLOC_ARENA_MAX), value: "([^"]*)"/g)];
+  return Object.fromEntries(set.map(([, name = '', value = '']) => [name, value]));
 }

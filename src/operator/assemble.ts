@@ -125,6 +125,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     lockKeyProblem: (group) => problemOf(options, group),
     aloneSinceMs: (group) => Math.max(startedMs, ownership.perhapsSinceMs(group) ?? 0),
     heldSinceMs: ownership.heldSinceMs,
+    unproven: ownership.unproven,
   });
   const grants = createGrants(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler: Reconciler = createReconciler({

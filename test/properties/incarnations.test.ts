@@ -194,8 +194,8 @@ describe('a replica whose watch of groups hangs', () => {
     model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], ...group }));
     await model.rest(owner);
     model.api.foreign.changePod('a', () => ({ ready: false, phase: 'Failed' }));
-    await model.clock.advance(60_000);
     late.believe('lapsed');
+    await model.clock.advance(60_000);
     late.link.decide(({ operation }) => {
       if (operation === 'getPod') late.see.all();
       return 'arrives';

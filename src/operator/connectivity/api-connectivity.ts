@@ -72,7 +72,8 @@ export function trackConnectivity(
         answered();
         return answer;
       } catch (error) {
-        if (error instanceof KubernetesError && error.kind === 'unreachable') unanswered();
+        // A refusal is an answer.
+        if (error instanceof KubernetesError) (error.kind === 'unreachable' ? unanswered : answered)();
         throw error;
       }
     };

@@ -147,9 +147,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   /** Still the one who wrote it, if this is what was written. */
   function writerOf(key: string, entry: KvEntry | null): string | null {
     const before = known.get(key);
-    const same =
-      entry !== null && before?.entry?.modifyIndex === entry.modifyIndex && before.entry.session === entry.session;
-    return same ? before.writer : null;
+    return before === undefined || entry === null || differ(before.entry, entry) ? null : before.writer;
   }
 
   function snapshot(prefix: string, { index, entries }: KvSnapshot, rebuilt: boolean, asked = 0): readonly string[] {
@@ -185,8 +183,8 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 
   /** Whether that changed anything. */
   function replace(key: string, isKnown: boolean, before: KvEntry | null, entry: KvEntry | null): boolean {
-    // Most of a snapshot is as it was; a Consul that was restored may have used an index again for something else.
-    if (isKnown && entry !== null && !differ(before, entry) && before?.value === entry.value) return false;
+    // Most of a snapshot is as it was.
+    if (isKnown && entry !== null && !differ(before, entry)) return false;
     put(key, entry === null ? null : { entry, index: entry.modifyIndex, learnt, writer: writerOf(key, entry) });
     const changed = differ(before, entry);
     if (changed) overtake((other) => other === key);
@@ -246,8 +244,9 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
 }
 
 /** A rebuilt Consul may use an index again, hence the session. */
+/** A Consul that was restored may have used an index again for something else. */
 const differ = (a: KvEntry | null, b: KvEntry | null): boolean =>
-  a?.modifyIndex !== b?.modifyIndex || a?.session !== b?.session;
+  a?.modifyIndex !== b?.modifyIndex || a?.session !== b?.session || a?.value !== b?.value;
 
 const namesOf = (keys: GroupKeys): readonly string[] =>
   [keys.lock, keys.record, keys.token, keys.earlier].filter((key) => key !== null);

@@ -2,34 +2,75 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import { labelled } from '../../election/candidates.ts';
 import { sessionDeadlineMs } from '../../election/deadline.ts';
-import type { MemberSession, ObservedPod } from '../../election/observation.ts';
+import type { LockView, MemberSession, ObservedPod } from '../../election/observation.ts';
 import { holderAmong } from '../../election/sessions.ts';
+import { groupKey } from '../cache/store.ts';
 import type { ObserverOptions, View } from './view.ts';
 
+type Known = Pick<View, 'group' | 'ownership' | 'lock'>;
+
 /**
- * The holder's deadline. While the lock is unknown, that of whoever carries the label, and with nobody labelled the earliest of the group's: where
- * adoption has got to others only, their sessions say nothing of the leader's.
- * A labelled pod without any session of ours was last renewed by somebody who did so before this one was alone with it. With
- * nobody labelled there is nothing to be late for, and where another replica owns the bucket it may have renewed until
- * this one lost Consul: there the time of the outage counts.
+ * The holder's deadline. While it is unknown who that is, the earliest of those who carry the label, each by a session of its own: where adoption has
+ * got to others only, their sessions say nothing of the leader's. With nobody labelled there is nothing to be late for: the
+ * earliest of the group's.
  */
 export function lockDeadlineMs(
-  { aloneSinceMs, heldSinceMs, outageSinceMs, marginMs }: ObserverOptions,
-  { group, ownership, lock }: Pick<View, 'group' | 'ownership' | 'lock'>,
+  options: ObserverOptions,
+  known: Known,
   sessions: readonly MemberSession[],
   pods: readonly ObservedPod[],
 ): MonotonicMs {
-  const holder = holderAmong(sessions, lock);
+  const holder = holderAmong(sessions, known.lock);
   if (holder !== null) return holder.deadlineMs;
-  const leaders = pods.filter((pod) => labelled(group, pod)).map(({ pod }) => pod.uid);
-  const theirs = leaders.length > 0 ? sessions.filter(({ podUid }) => leaders.includes(podUid)) : sessions;
-  const deadlines = theirs.map(({ deadlineMs }) => deadlineMs);
-  if (deadlines.length > 0) return Math.min(...deadlines);
-  const mine = leaders.length > 0 && ownership.kind !== 'notOwned';
-  const sinceMs = mine ? aloneSinceMs(group) : Math.max(aloneSinceMs(group), outageSinceMs() ?? 0);
-  const deadlineMs = sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
-  return mine ? Math.max(deadlineMs, (heldSinceMs(group) ?? 0) + ADOPTION_MS) : deadlineMs;
+  const leaders = pods.filter((pod) => labelled(known.group, pod));
+  if (leaders.length > 0)
+    return Math.min(...leaders.map((leader) => leaderDeadlineMs(options, known, sessions, leader)));
+  return earliest(sessions) ?? deadlineSince(options, known, othersSinceMs(options, known));
 }
 
-/** Whoever hears late that it got a bucket is given so long to adopt its sessions, before it counts a healthy leader as lost. */
+/** A session of the pod's own that is not the one that holds the lock says nothing either. */
+function leaderDeadlineMs(
+  options: ObserverOptions,
+  known: Known,
+  sessions: readonly MemberSession[],
+  { pod }: ObservedPod,
+): MonotonicMs {
+  const own = earliest(sessions.filter(({ podUid }) => podUid === pod.uid));
+  if (own !== null && !heldByAnotherOf(known.lock, pod)) return own;
+  return known.ownership.kind === 'notOwned'
+    ? deadlineSince(options, known, othersSinceMs(options, known))
+    : unkeptDeadlineMs(options, known, pod);
+}
+
+/** No session of ours holds it, and it is this pod's all the same. */
+const heldByAnotherOf = (lock: LockView | null, { uid }: ObservedPod['pod']): boolean =>
+  lock !== null && lock.session !== null && lock.record?.holder.uid === uid;
+
+/**
+ * Of a leader whose session we do not keep. Alone with the bucket, whoever renewed it did so before we were. Where another may have had the bucket
+ * since, that one may have renewed it, until this replica could prove no more that it has it: else a replica that wakes up would demote the
+ * leader of the one that took over meanwhile. One that Consul has ended is over when it could be believed no more.
+ */
+function unkeptDeadlineMs(options: ObserverOptions, known: Known, { uid }: ObservedPod['pod']): MonotonicMs {
+  const { aloneSinceMs, heldSinceMs, sessionManager } = options;
+  const unproven = options.unproven(known.group);
+  const learntMs = unproven?.noticedMs ?? heldSinceMs(known.group) ?? 0;
+  const endedMs = sessionManager.ended(groupKey(known.group)).get(uid);
+  const sinceMs =
+    unproven === null ? aloneSinceMs(known.group) : Math.max(othersSinceMs(options, known), unproven.sinceMs);
+  const deadlineMs = Math.min(deadlineSince(options, known, sinceMs), endedMs ?? Infinity);
+  return Math.max(deadlineMs, learntMs + ADOPTION_MS);
+}
+
+/** Where another replica has the bucket it may have renewed until this one lost Consul. */
+const othersSinceMs = ({ aloneSinceMs, outageSinceMs }: ObserverOptions, { group }: Known): MonotonicMs =>
+  Math.max(aloneSinceMs(group), outageSinceMs() ?? 0);
+
+const deadlineSince = ({ marginMs }: ObserverOptions, { group }: Known, sinceMs: MonotonicMs): MonotonicMs =>
+  sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);
+
+const earliest = (sessions: readonly MemberSession[]): MonotonicMs | null =>
+  sessions.length === 0 ? null : Math.min(...sessions.map(({ deadlineMs }) => deadlineMs));
+
+/** Whoever hears late that it got a bucket, or has it no more, is given so long to learn more, before it counts a healthy leader as lost. */
 export const ADOPTION_MS = 1000;

@@ -27,6 +27,8 @@ export type ObserverOptions = {
   readonly aloneSinceMs: (group: LeaderGroup) => MonotonicMs;
   /** Monotonic milliseconds at which this replica found that it has the bucket; null while it has not. */
   readonly heldSinceMs: (group: LeaderGroup) => MonotonicMs | null;
+  /** Since when this replica cannot prove that it still has the bucket, and when it noticed; null: it can, or it has not got it. */
+  readonly unproven: (group: LeaderGroup) => { readonly sinceMs: MonotonicMs; readonly noticedMs: MonotonicMs } | null;
   readonly marginMs: number;
   readonly owners: Pick<Owners, 'of' | 'selecting'>;
 };

@@ -19,6 +19,11 @@ export type Renewal = {
   deadlineMs(): MonotonicMs;
   /** False from the deadline on, whatever is acknowledged later, until `prove`. */
   proven(): boolean;
+  /**
+   * The deadline that has passed, or of a lost one the time of its last acknowledgement where that is earlier; null while it is proven. It does not move
+   * until it is proven again.
+   */
+  unprovenSinceMs(): MonotonicMs | null;
   /** A transaction that named the session was committed. Ignored past the deadline. */
   prove(): void;
   /** Whether it holds a lock, as far as is known: whoever gets one is renewed soon, in case this replica dies. */
@@ -76,7 +81,8 @@ class SessionRenewal implements Renewal {
   readonly #events: RenewalEvents;
   #sentMs: MonotonicMs;
   #nextMs: MonotonicMs;
-  #proven = true;
+  /** As `unprovenSinceMs`, once it has been noticed. */
+  #unprovenMs: MonotonicMs | null = null;
   /** The deadline has passed, and been told, since the last acknowledgement. */
   #passed = false;
   #spare: boolean;
@@ -107,11 +113,15 @@ class SessionRenewal implements Renewal {
   }
 
   proven(): boolean {
-    return this.#proven && this.#ports.clock.nowMs() < this.deadlineMs();
+    return this.#unprovenMs === null && this.#ports.clock.nowMs() < this.deadlineMs();
+  }
+
+  unprovenSinceMs(): MonotonicMs | null {
+    return this.proven() ? null : (this.#unprovenMs ?? this.deadlineMs());
   }
 
   prove(): void {
-    if (!this.#stopped && this.#ports.clock.nowMs() < this.deadlineMs()) this.#proven = true;
+    if (!this.#stopped && this.#ports.clock.nowMs() < this.deadlineMs()) this.#unprovenMs = null;
   }
 
   hold(holding: boolean): void {
@@ -144,7 +154,7 @@ class SessionRenewal implements Renewal {
     const nowMs = this.#ports.clock.nowMs();
     if (!this.#passed && nowMs >= this.deadlineMs()) {
       this.#passed = true;
-      this.#proven = false;
+      this.#unprovenMs ??= this.deadlineMs();
       this.#events.deadline(this.id);
     }
     if (this.#sending === null && nowMs >= this.#nextMs) this.#renew().catch(() => undefined);
@@ -183,15 +193,16 @@ class SessionRenewal implements Renewal {
 
   #acknowledged(beforeMs: MonotonicMs): void {
     const late = this.#ports.clock.nowMs() >= this.deadlineMs();
+    if (late) this.#unprovenMs ??= this.deadlineMs();
     this.#sentMs = beforeMs;
     if (!late) return;
-    this.#proven = false;
     this.#passed = false;
     this.#events.recovered(this.id);
   }
 
   #lost(): void {
-    this.#proven = false;
+    const passed = this.#ports.clock.nowMs() >= this.deadlineMs();
+    this.#unprovenMs ??= passed ? this.deadlineMs() : this.#sentMs;
     this.stop();
     this.#events.lost(this.id);
   }

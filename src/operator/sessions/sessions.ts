@@ -21,6 +21,8 @@ export type SessionManager = {
   session(key: string, id: SessionId): MemberSession | null;
   /** Sessions of one group's members, oldest first. */
   of(key: string): readonly MemberSession[];
+  /** Until when those could be believed that Consul has ended, and that no other of the pod has followed. */
+  ended(key: string): ReadonlyMap<PodUid, MonotonicMs>;
   /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
   open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void>;
   /**
@@ -65,6 +67,10 @@ type Kept = {
   readonly order: number;
 };
 
+const NONE: ReadonlyMap<PodUid, MonotonicMs> = new Map();
+/** Of a group's ended sessions those of the last pods are remembered. */
+const ENDED_KEPT = 8;
+
 /** Longer than a replica takes to find out that a watch of its buckets hears nothing any more. */
 const LINGER_MS = 20_000;
 
@@ -87,6 +93,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     attempted: options.metrics.renewal,
   };
   const byGroup = new Map<string, Set<string>>();
+  const ended = new Map<string, Map<PodUid, MonotonicMs>>();
   const opening = createOpenings();
   const unconfirmed = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
   /** Renewals that go on for a while for whoever has the group now. */
@@ -98,6 +105,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     const renewal = keepRenewed(ports, known, acknowledgedMs, events);
     kept.set(id, { ...session, renewal });
     byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
+    ended.get(session.group)?.delete(session.podUid);
   }
 
   function leaveGroup(group: string, id: SessionId): void {
@@ -116,7 +124,15 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     session.renewal.stop();
     kept.delete(id);
     leaveGroup(session.group, id);
+    noteEnded(session);
     wake(session.group);
+  }
+
+  function noteEnded({ group, podUid, renewal }: Kept): void {
+    const of = ended.get(group) ?? new Map<PodUid, MonotonicMs>();
+    of.delete(podUid);
+    ended.set(group, of.set(podUid, renewal.deadlineMs()));
+    for (const uid of of.keys()) if (of.size > ENDED_KEPT) of.delete(uid);
   }
 
   const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
@@ -181,6 +197,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
     byGroup.delete(key);
+    ended.delete(key);
     return renewals;
   }
 
@@ -212,6 +229,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
       const session = kept.get(id);
       return session?.group === key ? shown(session) : null;
     },
+    ended: (key) => ended.get(key) ?? NONE,
     open,
     adopt,
     prove: (id) => kept.get(id)?.renewal.prove(),

@@ -14,6 +14,14 @@ import type { Clock } from '../../ports/clock.ts';
 
 export type BucketState = 'adopting' | 'owned' | 'leaving' | 'lapsed';
 
+/** A replica cannot prove any more that a bucket is its own: another may have had it since. */
+export type Unproven = {
+  /** Until then it was this replica's. */
+  readonly sinceMs: MonotonicMs;
+  /** Later where this replica stood still. */
+  readonly noticedMs: MonotonicMs;
+};
+
 export type Buckets = {
   state(bucket: number): BucketState | null;
   /** Monotonic milliseconds at which this replica found that it had got the bucket; null while it has not. */
@@ -27,18 +35,22 @@ export type Buckets = {
   set(bucket: number, state: 'owned' | 'leaving'): void;
   /** Not this replica's any more. */
   close(bucket: number): void;
+  /** Of one that has lapsed; null: it has not. */
+  lapsed(bucket: number): Unproven | null;
   /** The session is over: what was owned may be got back, with its sessions still kept alive; the rest was not finished. */
-  lapse(): void;
+  lapse(unproven: Unproven): void;
 };
 
 /** `closed` is called for each bucket that is not this replica's any more. */
 export function createBuckets(clock: Clock, closed: (bucket: number) => void): Buckets {
   const states = new Map<number, BucketState>();
   const since = new Map<number, { readonly heldMs: number; readonly perhapsMs: number }>();
+  const lapsed = new Map<number, Unproven>();
 
   function close(bucket: number): void {
     if (!states.delete(bucket)) return;
     since.delete(bucket);
+    lapsed.delete(bucket);
     closed(bucket);
   }
 
@@ -52,13 +64,21 @@ export function createBuckets(clock: Clock, closed: (bucket: number) => void): B
       // A failed adoption is begun again; the bucket has been ours all the while.
       if (states.get(bucket) !== 'adopting') since.set(bucket, { heldMs: clock.nowMs(), perhapsMs });
       states.set(bucket, 'adopting');
+      lapsed.delete(bucket);
     },
     set: (bucket, state) => void states.set(bucket, state),
     close,
-    lapse: () => {
+    lapsed: (bucket) => lapsed.get(bucket) ?? null,
+    lapse: (unproven) => {
       for (const [bucket, state] of states) {
-        if (state === 'owned' || state === 'lapsed') states.set(bucket, 'lapsed');
-        else close(bucket);
+        // One that has lapsed before has been another's to have since then.
+        if (state === 'lapsed') continue;
+        if (state !== 'owned') {
+          close(bucket);
+          continue;
+        }
+        states.set(bucket, 'lapsed');
+        lapsed.set(bucket, unproven);
       }
     },
   };

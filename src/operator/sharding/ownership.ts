@@ -16,7 +16,7 @@ import { RETRY_BACKOFF } from '../reconcile/queue.ts';
 import { keepRenewed } from '../sessions/renewal.ts';
 import { AT_ANY_TIME } from '../sessions/renewal-turns.ts';
 import { ALL_BUCKETS, createBucketLocks } from './bucket-locks.ts';
-import { createBuckets } from './buckets.ts';
+import { createBuckets, type Unproven } from './buckets.ts';
 import type { Incarnation } from './incarnation.ts';
 import { ForeignClusterError, join, REPLICA_TTL_MS } from './membership.ts';
 import type { OwnershipOptions } from './options.ts';
@@ -34,6 +34,8 @@ export type BucketOwnership = {
   heldSinceMs(group: GroupName): MonotonicMs | null;
   /** Monotonic milliseconds from which the bucket may have been this replica's, whenever it found that; null while it is not. */
   perhapsSinceMs(group: GroupName): MonotonicMs | null;
+  /** Since when this replica cannot prove that it still has the bucket; null: it can, or it has not got it. */
+  unproven(group: GroupName): Unproven | null;
   /** A transaction failed its check of the bucket: what we believe is looked up before anything else is done. */
   invalidate(): void;
   /** Whether the API server is reached is another now: the others are to know. */
@@ -86,6 +88,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   const wakeSignal = createWakeSignal(clock);
   let incarnation: Incarnation | null = null;
   let everJoined = false;
+  let noticed: Unproven | null = null;
   let problem: string | null = 'this replica has not registered in Consul yet';
 
   function of({ namespace, name }: GroupName): Ownership {
@@ -98,6 +101,18 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     if (state === 'leaving') return { kind: 'notOwned' };
     if (state !== null) return { kind: 'lapsed' };
     return everJoined ? { kind: 'notOwned' } : { kind: 'neverKnown' };
+  }
+
+  function unproven({ namespace, name }: GroupName): Unproven | null {
+    const bucket = bucketOf(namespace, name);
+    const sinceMs = incarnation?.own.unprovenSinceMs() ?? null;
+    if (buckets.state(bucket) === 'lapsed') return buckets.lapsed(bucket);
+    return sinceMs === null || buckets.state(bucket) === null ? null : notice(sinceMs);
+  }
+
+  function notice(sinceMs: MonotonicMs): Unproven {
+    if (noticed?.sinceMs !== sinceMs) noticed = { sinceMs, noticedMs: clock.nowMs() };
+    return noticed;
   }
 
   /** From join to the loss of the session. */
@@ -140,7 +155,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       // When this replica ends, what it owns stays its own until `release` passes it on.
       if (!signal.aborted) {
         if (options.stuck() !== null) await release();
-        buckets.lapse();
+        buckets.lapse(notice(own.unprovenSinceMs() ?? clock.nowMs()));
       }
     }
   }
@@ -226,6 +241,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     ownerOf,
     heldSinceMs: ({ namespace, name }) => buckets.heldSinceMs(bucketOf(namespace, name)),
     perhapsSinceMs: ({ namespace, name }) => buckets.perhapsSinceMs(bucketOf(namespace, name)),
+    unproven,
     invalidate: wakeSignal.ring,
     connectivityChanged: wakeSignal.ring,
     owned: () => buckets.inState('owned'),

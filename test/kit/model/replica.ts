@@ -116,6 +116,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const locks = createLocks(contact.consul, SPACE);
   let belief: Ownership['kind'] = 'neverKnown';
   let aloneSinceMs = clock.nowMs();
+  let lapsedMs: number | null = null;
   let session: SessionId | null = null;
   let running: Promise<void> | null = null;
   let next: Next | null = null;
@@ -151,6 +152,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       lockKeyProblem: () => null,
       aloneSinceMs: () => aloneSinceMs,
       heldSinceMs: () => null,
+      unproven: () => (lapsedMs === null ? null : { sinceMs: lapsedMs, noticedMs: lapsedMs }),
       owners,
     }),
     executor: {
@@ -267,6 +269,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     },
     believe: (kind) => {
       if (kind === 'owned' && belief !== 'owned' && belief !== 'lapsed') aloneSinceMs = clock.nowMs();
+      lapsedMs = kind === 'lapsed' ? (lapsedMs ?? clock.nowMs()) : null;
       belief = kind;
     },
     believes: () => belief,

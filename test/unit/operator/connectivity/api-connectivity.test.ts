@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { trackConnectivity } from '../../../../src/operator/connectivity/api-connectivity.ts';
+import { type Kubernetes, KubernetesError, type KubernetesErrorKind } from '../../../../src/ports/kubernetes.ts';
 import { createFakeClock, settle } from '../../../kit/fakes/clock.ts';
 import { uidOf } from '../../../kit/fakes/ids.ts';
 import { createLink } from '../../../kit/model/link.ts';
 import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
 import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 
-function aReplica() {
+function aReplica(instead: Partial<Kubernetes> = {}) {
   const clock = createFakeClock();
   const link = createLink('a', createWorldApiServer(), createWorldConsul(clock), () => undefined);
   const told: boolean[] = [];
   const stop = new AbortController();
   const answered: number[] = [];
   const reach = trackConnectivity(
-    link.kubernetes,
+    { ...link.kubernetes, ...instead },
     clock,
     () => told.push(reach.reaches()),
     () => answered.push(clock.nowMs()),
@@ -92,6 +93,19 @@ describe('the API server', () => {
     await reach.kubernetes.patchPod(pod, '1', patch, stop.signal);
     await clock.advance(3000);
     expect(told).toEqual([false]);
+  });
+
+  it('answers also by refusing: it is reached again though what it is asked may not be read', async () => {
+    let kind: KubernetesErrorKind = 'unreachable';
+    const clusterUid = () => Promise.reject(new KubernetesError(kind, 'no'));
+    const { clock, link, reach, ask } = aReplica({ clusterUid });
+    link.decide(() => 'lost');
+    await ask();
+    await clock.advance(3000);
+    expect([reach.reaches(), reach.answers()]).toEqual([false, false]);
+    kind = 'denied';
+    await clock.advance(1000);
+    expect([reach.reaches(), reach.answers()]).toEqual([true, true]);
   });
 
   it('is forgotten when the replica ends', async () => {

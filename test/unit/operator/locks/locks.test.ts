@@ -79,6 +79,12 @@ describe('a lock', () => {
     expect(locks.snapshot(BUCKET, seen(11), false)).toEqual([LOCK]);
   });
 
+  it('has changed where a restored Consul uses its index again for another record', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    expect(locks.snapshot(BUCKET, seen(7, entry(7, { value: '{}' })), true)).toEqual([LOCK]);
+  });
+
   it('is unknown when an answer asked for after it was learnt does not have it: Consul was restored to before it', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7, entry(7)), false, locks.now());

@@ -43,6 +43,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
   });
   const startedMs = clock.nowMs();
   let heldSinceMs: number | null = null;
+  let unproven: { readonly sinceMs: number; readonly noticedMs: number } | null = null;
   let outageSinceMs: number | null = null;
   let ownership: Ownership = { kind: 'owned', guard: FENCE, untilMs: Number.MAX_SAFE_INTEGER };
   const observe = createObserver({
@@ -55,6 +56,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     lockKeyProblem: () => null,
     aloneSinceMs: () => startedMs,
     heldSinceMs: () => heldSinceMs,
+    unproven: () => unproven,
     marginMs: MARGIN_MS,
     owners: { of: () => null, selecting: () => [] },
   });
@@ -84,6 +86,11 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     },
     foundItsBucket: () => {
       heldSinceMs = clock.nowMs();
+    },
+    /** Its own session has been over for so long when it hears of that. */
+    lapse: ({ forMs }: { readonly forMs: number }) => {
+      ownership = { kind: 'lapsed' };
+      unproven = { sinceMs: clock.nowMs() - forMs, noticedMs: clock.nowMs() };
     },
     become: (kind: Exclude<Ownership['kind'], 'owned'>) => {
       ownership = { kind };
@@ -290,6 +297,58 @@ describe('the deadline of the lock', () => {
     await clock.advance(5000);
     await sessionManager.open(aGroup(), aPod({ name: 'b' }), signal);
     expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of a leader that holds the lock by a session which is not adopted is not put off by another session of its pod', async () => {
+    const { clock, consul, locks, sessionManager, see, look, become } = anObserver();
+    see(led());
+    become('lapsed');
+    const startedMs = clock.nowMs();
+    const held = consul.foreign.openSession({ node: 'node', name: 'not-adopted', ttlMs: 30_000, lockDelayMs: 0 });
+    consul.foreign.lock(LOCK_KEY, held, formatRecord(aRecord('a', 3)));
+    await locks.read(aGroup(), signal);
+    await clock.advance(5000);
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of several labelled pods is the earliest, whosever session is adopted', async () => {
+    const { clock, sessionManager, see, look, become } = anObserver();
+    for (const name of ['a', 'b']) see(led({ name }));
+    become('lapsed');
+    const startedMs = clock.nowMs();
+    await clock.advance(5000);
+    await sessionManager.open(aGroup(), aPod({ name: 'b' }), signal);
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of a leader that another replica may have made since counts from when this one could not prove its bucket any more', async () => {
+    const { clock, see, look, lapse } = anObserver();
+    see(led());
+    await clock.advance(3_600_000);
+    lapse({ forMs: 12_000 });
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() - 12_000 + 28_000);
+  });
+
+  it('of such a leader leaves a replica that stood still for long a moment to hear who has the bucket', async () => {
+    const { clock, see, look, lapse } = anObserver();
+    see(led());
+    await clock.advance(3_600_000);
+    lapse({ forMs: 100_000 });
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() + 1000);
+  });
+
+  it('of a leader whose session Consul has ended is over when that could be believed no more', async () => {
+    const { clock, consul, sessionManager, see, look, lapse } = anObserver();
+    see(led());
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    const openedMs = clock.nowMs();
+    await clock.advance(9000);
+    const [session] = sessionManager.of('default/notifier');
+    consul.foreign.endSession(session?.id ?? '');
+    lapse({ forMs: 0 });
+    await clock.advance(12_000);
+    expect([sessionManager.of('default/notifier'), look().lockDeadlineMs]).toEqual([[], openedMs + 28_000]);
   });
 
   it('of a fresh process counts from its start', async () => {

@@ -741,6 +741,58 @@ describe('a replica past its own deadline', () => {
   });
 });
 
+describe('since when a replica cannot prove that a bucket is its own', () => {
+  it('is the deadline of its own session, until it is proven again', async () => {
+    const world = aWorld();
+    world.consul.expireAfter(2);
+    const { link, ownership } = aReplica(world, 'r1');
+    await settle();
+    expect(ownership.unproven(GROUP)).toBeNull();
+    link.decide(() => 'lost');
+    await world.clock.advance(8500);
+    const first = ownership.unproven(GROUP);
+    expect(first?.sinceMs).toBeLessThanOrEqual(world.clock.nowMs());
+    link.decide(({ operation }) => (operation === 'renewSession' ? 'arrives' : 'lost'));
+    await world.clock.advance(2000);
+    expect(ownership.unproven(GROUP)).toEqual(first);
+    link.decide(() => 'arrives');
+    await world.clock.advance(6000);
+    expect(ownership.unproven(GROUP)).toBeNull();
+  });
+
+  it('does not move while it joins again and again, and gets the bucket back each time too late', async () => {
+    const world = aWorld();
+    const { link, ownership, session } = aReplica(world, 'r1');
+    await settle();
+    link.decide(({ operation }) => (['readPrefix', 'watchPrefix'].includes(operation) ? 'lost' : 'arrives'));
+    world.consul.foreign.endSession(session());
+    await world.clock.advance(5000);
+    const first = ownership.unproven(GROUP);
+    expect([ownership.of(GROUP).kind, first?.sinceMs]).toEqual(['lapsed', expect.any(Number)]);
+    world.consul.foreign.endSession(session());
+    await world.clock.advance(10_000);
+    expect(ownership.unproven(GROUP)).toEqual(first);
+  });
+
+  it('is noticed when it wakes up, where it stood still', async () => {
+    const world = aWorld();
+    const { link, ownership } = aReplica(world, 'r1');
+    await settle();
+    link.decide(() => 'held');
+    await world.clock.advance(60_000);
+    const found = ownership.unproven(GROUP);
+    expect(found?.sinceMs).toBeLessThan(found?.noticedMs ?? 0);
+  });
+
+  it('is nothing for a bucket that it has not got', async () => {
+    const world = aWorld();
+    const { link, ownership } = aReplica(world, 'r1', { ready: (each) => each.decide(() => 'lost') });
+    await world.clock.advance(60_000);
+    link.decide(() => 'lost');
+    expect(ownership.unproven(GROUP)).toBeNull();
+  });
+});
+
 describe('a list of sessions that lacks the replica’s own (attack 19)', () => {
   it('is not believed: the token lacks a right, nothing is adopted and nothing owned', async () => {
     const world = aWorld();

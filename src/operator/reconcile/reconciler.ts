@@ -144,16 +144,24 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { kind: (await options.writeInvalid(group, signal)) ? 'done' : 'retry' };
   }
 
-  /** A pass ends with its group: of an earlier one of the name the next would be a rival, and a fencing patch would leave it the label. */
+  /** The bucket was another's meanwhile, or the group is gone: the next of its name would be a rival, and a fencing patch would leave it the label. */
+  const isOver = (key: string, { uid }: LeaderGroup, memory: Memory): boolean =>
+    memories.get(key)?.memory !== memory || store.group(key)?.group.uid !== uid;
+
+  function observed(key: string, group: LeaderGroup, memory: Memory): Observation {
+    const sight = observe.sight(group, memory.now);
+    memory.learn(sight);
+    const all = observe.all(sight, memory.now);
+    memory.learn(all.observed);
+    const { lock } = all.observation;
+    if (lock !== null) executor.sessionManager.holds(key, lock.session);
+    return all.observation;
+  }
+
   async function reconcileGroup(key: string, group: LeaderGroup, memory: Memory, turn: Turn): Promise<Next> {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
-      if (memories.get(key)?.memory !== memory) return { kind: 'retry' }; // The bucket was another's meanwhile.
-      if (store.group(key)?.group.uid !== group.uid) return { kind: 'retry' };
-      const sight = observe.sight(group, memory.now);
-      memory.learn(sight);
-      const { observation: o, observed } = observe.all(sight, memory.now);
-      memory.learn(observed);
-      if (o.lock !== null) executor.sessionManager.holds(key, o.lock.session);
+      if (isOver(key, group, memory)) return { kind: 'retry' };
+      const o = observed(key, group, memory);
       const planned = plan(o);
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())

@@ -12,6 +12,7 @@ import { ConsulError, type ConsulSession } from '../../ports/consul.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
+import { createEndedSessions } from './ended-sessions.ts';
 import { keepRenewed, type Renewal, type RenewalEvents, type RenewalPorts, type RenewedSession } from './renewal.ts';
 import { createRenewalTurns } from './renewal-turns.ts';
 import { createUnconfirmedOpenings } from './unconfirmed-openings.ts';
@@ -67,10 +68,6 @@ type Kept = {
   readonly order: number;
 };
 
-const NONE: ReadonlyMap<PodUid, MonotonicMs> = new Map();
-/** Of a group's ended sessions those of the last pods are remembered. */
-const ENDED_KEPT = 8;
-
 /** Longer than a replica takes to find out that a watch of its buckets hears nothing any more. */
 const LINGER_MS = 20_000;
 
@@ -93,7 +90,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     attempted: options.metrics.renewal,
   };
   const byGroup = new Map<string, Set<string>>();
-  const ended = new Map<string, Map<PodUid, MonotonicMs>>();
+  const ended = createEndedSessions();
   const opening = createOpenings();
   const unconfirmed = createUnconfirmedOpenings({ sessions: (signal) => consul.listSessions(node, signal), adopt });
   /** Renewals that go on for a while for whoever has the group now. */
@@ -105,7 +102,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     const renewal = keepRenewed(ports, known, acknowledgedMs, events);
     kept.set(id, { ...session, renewal });
     byGroup.set(session.group, (byGroup.get(session.group) ?? new Set()).add(id));
-    ended.get(session.group)?.delete(session.podUid);
+    ended.followed(session.group, session.podUid);
   }
 
   function leaveGroup(group: string, id: SessionId): void {
@@ -124,15 +121,8 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     session.renewal.stop();
     kept.delete(id);
     leaveGroup(session.group, id);
-    noteEnded(session);
+    ended.note(session.group, session.podUid, session.renewal.deadlineMs());
     wake(session.group);
-  }
-
-  function noteEnded({ group, podUid, renewal }: Kept): void {
-    const of = ended.get(group) ?? new Map<PodUid, MonotonicMs>();
-    of.delete(podUid);
-    ended.set(group, of.set(podUid, renewal.deadlineMs()));
-    for (const uid of of.keys()) if (of.size > ENDED_KEPT) of.delete(uid);
   }
 
   const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
@@ -197,7 +187,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     const renewals = sessionsOf(key).map(({ renewal }) => renewal);
     for (const { id } of renewals) kept.delete(id);
     byGroup.delete(key);
-    ended.delete(key);
+    ended.drop(key);
     return renewals;
   }
 
@@ -229,7 +219,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
       const session = kept.get(id);
       return session?.group === key ? shown(session) : null;
     },
-    ended: (key) => ended.get(key) ?? NONE,
+    ended: ended.of,
     open,
     adopt,
     prove: (id) => kept.get(id)?.renewal.prove(),

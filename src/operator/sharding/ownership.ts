@@ -88,7 +88,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
   const wakeSignal = createWakeSignal(clock);
   let incarnation: Incarnation | null = null;
   let everJoined = false;
-  let noticed: Unproven | null = null;
+  const notice = createNotice(clock);
   let problem: string | null = 'this replica has not registered in Consul yet';
 
   function of({ namespace, name }: GroupName): Ownership {
@@ -108,11 +108,6 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     const sinceMs = incarnation?.own.unprovenSinceMs() ?? null;
     if (buckets.state(bucket) === 'lapsed') return buckets.lapsed(bucket);
     return sinceMs === null || buckets.state(bucket) === null ? null : notice(sinceMs);
-  }
-
-  function notice(sinceMs: MonotonicMs): Unproven {
-    if (noticed?.sinceMs !== sinceMs) noticed = { sinceMs, noticedMs: clock.nowMs() };
-    return noticed;
   }
 
   /** From join to the loss of the session. */
@@ -250,5 +245,14 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     live: () => incarnation?.registry.live() ?? [],
     run,
     release,
+  };
+}
+
+/** When this replica first looked at what it could not prove since then. */
+function createNotice({ nowMs }: Clock): (sinceMs: MonotonicMs) => Unproven {
+  let noticed: Unproven | null = null;
+  return (sinceMs) => {
+    if (noticed?.sinceMs !== sinceMs) noticed = { sinceMs, noticedMs: nowMs() };
+    return noticed;
   };
 }

@@ -228,12 +228,8 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     },
     lost: forget,
     retire,
-    drop: (key) => {
-      for (const renewal of release(key)) renewal.stop();
-    },
-    leave: (key) => {
-      for (const renewal of release(key)) linger(renewal);
-    },
+    drop: (key) => release(key).forEach((renewal) => renewal.stop()),
+    leave: (key) => release(key).forEach(linger),
     end: () => {
       for (const key of keys()) for (const renewal of release(key)) renewal.stop();
       for (const stop of lingering) stop();

@@ -10,6 +10,7 @@ import { bucketKey, bucketName, bucketOf } from '../../election/keys.ts';
 import type { Ownership } from '../../election/observation.ts';
 import { desiredOwners } from '../../election/placement.ts';
 import type { LiveReplica } from '../../election/replicas.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { aborted } from '../common/aborted.ts';
 import { createWakeSignal } from '../common/wake-signal.ts';
 import { RETRY_BACKOFF } from '../reconcile/queue.ts';

@@ -139,7 +139,7 @@ async function measure(on: Stage): Promise<readonly Row[]> {
     note(answered(questions));
     note(await manyLost(on, lengths, { perSecond: rate.figure, replicas: elected.replicas }));
   }
-  note(await oneEvent(on, elected.replicas));
+  note(await oneEvent(on, lengths, elected.replicas));
   const restarted = await restart(on, lengths, elected.replicas);
   note(restarted.rows);
   const taken = await takeOver(on, lengths, restarted.replicas);

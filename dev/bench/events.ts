@@ -6,7 +6,7 @@ import { anObservation, aSession, heldBy, observed } from '../../test/kit/fakes/
 import { MERGE_PATCH } from '../../test/kit/rig/rest.ts';
 import { costOf } from './cost.ts';
 import { each, type Group } from './population.ts';
-import { QUIET_MS, type Replicas, type Row, row, sum } from './row.ts';
+import { type Lengths, QUIET_MS, type Replicas, type Row, row, sum, untilQuiet } from './row.ts';
 import type { Stage } from './stage.ts';
 
 const EVENTS = 1000;
@@ -14,7 +14,12 @@ const PLANS = 2000;
 const MARK = 'example.com/bench-event';
 
 /** An annotation of a pod changes, of one group after the other: what the operator takes for it, above what it takes while nothing happens. */
-export async function oneEvent({ world, population }: Stage, replicas: Replicas): Promise<readonly Row[]> {
+export async function oneEvent(
+  { world, population }: Stage,
+  { limitMs }: Lengths,
+  replicas: Replicas,
+): Promise<readonly Row[]> {
+  await untilQuiet(replicas, limitMs);
   const { groups } = population;
   const some = Array.from({ length: EVENTS }, (_, at) => groups[at % groups.length] as Group);
   const cpuMs = async (): Promise<number> =>

@@ -11,6 +11,7 @@ import { type Config, loadConfig } from './config.ts';
 import { createConsul } from './consul/consul.ts';
 import { createForwarding } from './http/gate/forward.ts';
 import { gateRoutes } from './http/gate/routes.ts';
+import { createSigner } from './http/gate/statement.ts';
 import type { Health } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
@@ -102,7 +103,8 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       metrics.kubernetesRequest({ operation: `${verb} ${resource}`, outcome: String(status ?? 'none'), milliseconds }),
   });
   const consul = createConsul({ ...config.consul, prefix: config.prefix, onRequest: metrics.consulRequest });
-  const forwarding = createForwarding(config.identity.id);
+  const signer = createSigner();
+  const forwarding = createForwarding(config.identity.id, signer, clock);
   let operator: Operator | null = null;
   const running = (): Operator | null => operator;
   const http = createServer({
@@ -139,7 +141,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       random,
       space: { prefix: config.prefix, cluster },
       clusterUid,
-      replica: replicaOf(config.identity, port),
+      replica: { ...replicaOf(config.identity, port), publicKey: signer.publicKey },
       workers: config.workers,
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,
@@ -159,7 +161,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
 }
 
 /** Outside Kubernetes, or without the downward API's word, no identity outlives the process. `port`: where it really listens. */
-function replicaOf(identity: Config['identity'], port: number): ReplicaIdentity {
+function replicaOf(identity: Config['identity'], port: number): Omit<ReplicaIdentity, 'publicKey'> {
   const { id, podNamespace, podName, podUid, podIp, container } = identity;
   const host = podIp?.includes(':') === true ? `[${podIp}]` : podIp;
   const url = host === null ? null : `http://${host}:${port}`;

@@ -20,6 +20,8 @@ export type ReplicaRecord = {
   readonly pod: ReplicaPod | null;
   /** Where the other replicas reach its HTTP port, without a trailing slash; null: they do not. */
   readonly url: string | null;
+  /** Ed25519, 32 bytes in base64url: by it the others know what this process passes on to them. null: an older version, which does not sign. */
+  readonly publicKey: string | null;
 };
 
 /** A replica whose session is alive, as far as Consul has found out. */
@@ -30,6 +32,7 @@ export type LiveReplica = {
   readonly sinceMs: WallMs;
   readonly pod: ReplicaPod | null;
   readonly url: string | null;
+  readonly publicKey: string | null;
 };
 
 export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(record);
@@ -44,11 +47,12 @@ const UNREADABLE: ReplicaRecord = {
   sinceMs: wallMs(Number.MAX_SAFE_INTEGER),
   pod: null,
   url: null,
+  publicKey: null,
 };
 
 export function liveReplica(id: string, session: SessionId, value: string | null): LiveReplica {
-  const { reachesApiServer, sinceMs, pod, url } = parse(value) ?? UNREADABLE;
-  return { id, session, reachesApiServer, sinceMs, pod, url };
+  const { reachesApiServer, sinceMs, pod, url, publicKey } = parse(value) ?? UNREADABLE;
+  return { id, session, reachesApiServer, sinceMs, pod, url, publicKey };
 }
 
 function parse(text: string | null): ReplicaRecord | null {
@@ -56,8 +60,11 @@ function parse(text: string | null): ReplicaRecord | null {
   if (!isObject(raw) || raw.v !== 1 || typeof raw.reachesApiServer !== 'boolean') return null;
   const { reachesApiServer, sinceMs } = raw;
   if (typeof sinceMs !== 'number' || !Number.isSafeInteger(sinceMs)) return null;
-  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod: podOf(raw.pod), url: urlOf(raw.url) };
+  const [pod, url, publicKey] = [podOf(raw.pod), urlOf(raw.url), keyOf(raw.publicKey)];
+  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey };
 }
+
+const keyOf = (raw: unknown): string | null => (isText(raw) && /^[\w-]{43}$/.test(raw) ? raw : null);
 
 /** Requests are sent there, so nothing but an origin will do. */
 const urlOf = (raw: unknown): string | null =>

@@ -2,6 +2,8 @@
 
 export type Query = {
   readonly method: string;
+  /** As it was sent: path and query. */
+  readonly url: string;
   readonly path: string;
   readonly search: URLSearchParams;
   /** The address that the question came from; one of IPv4 is written so, also where it came over IPv6. */
@@ -47,7 +49,7 @@ function parse({ method, url, client, header }: Asked): Query | null {
   // Only the origin form: what a proxy would be asked (http://…) or CONNECT is none of ours.
   if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(url, 'http://localhost')) return null;
   const { pathname, searchParams } = new URL(url, 'http://localhost');
-  return { method, path: pathname, search: searchParams, client, body: null, header };
+  return { method, url, path: pathname, search: searchParams, client, body: null, header };
 }
 
 /** The route that serves the request, or the reply that says why there is none. */

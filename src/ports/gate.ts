@@ -14,6 +14,13 @@ export type Answerer =
   | { readonly kind: 'other'; readonly id: string; readonly url: string | null }
   | { readonly kind: 'nobody' };
 
+export type SignatureOf =
+  | { readonly kind: 'key'; readonly publicKey: string }
+  /** An older version, which does not sign. */
+  | { readonly kind: 'none' }
+  /** No such replica, as far as this one knows. */
+  | { readonly kind: 'unknown' };
+
 export type Gate = {
   /**
    * May this pod act as the leader of the group now? A grant is noted: no handover begins before it has run out. Without a pod the
@@ -44,6 +51,8 @@ export type Gate = {
   /** The groups that select the pod. */
   groupsOf(pod: Pod): readonly LeaderGroup[];
   answerer(group: GroupName): Answerer;
+  /** How to know what this replica has passed on. */
+  signatureOf(replica: string): SignatureOf;
   /** Whether the address is another replica's. */
   isReplica(address: string): boolean;
   /** Tells when an answer about the group may be another. */

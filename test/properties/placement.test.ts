@@ -65,6 +65,7 @@ describe('desired owners', () => {
     sinceMs: wallMs(0),
     pod: null,
     url: null,
+    publicKey: null,
   });
 
   it('are replicas that reach the API server, or all where none does', () => {

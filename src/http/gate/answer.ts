@@ -1,24 +1,23 @@
 /** One answer to one question, as it is now: by this replica, or by the one that owns the group's bucket. */
 
-import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type ChildSignal, childSignal } from '../../common/child-signal.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Answerer, Gate } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
-import { type Caller, isCaller } from './caller.ts';
+import type { Arrival } from './arrival.ts';
+import { isCaller } from './caller.ts';
 import type { Forward, Passed } from './forward.ts';
 import type { GroupQuestion } from './question.ts';
 import { groupReply, memberReply, refusal } from './replies.ts';
+import type { Statement } from './statement.ts';
 
 /** What does not change while one question is being answered. */
 export type Asking = {
   readonly gate: Gate;
   readonly forward: Forward;
-  /** Another replica has passed the question on: it is not passed on once more. */
-  readonly forwarded: boolean;
-  readonly caller: Caller;
-  /** When the question reached the first replica that was asked, however often it has been passed on or looked at since. */
-  readonly arrivedMs: MonotonicMs;
+  readonly clock: Clock;
+  readonly arrival: Arrival;
   readonly question: GroupQuestion;
   readonly signal: AbortSignal;
 };
@@ -33,10 +32,12 @@ const definite = (reply: Reply): Said => ({ reply, final: true });
 
 /** `leftMs`, `token`: for how long the question may still wait, and which token the client knows; for another replica. */
 export async function answerOnce(asking: Asking, leftMs: number, token: number | null): Promise<Said> {
-  const { gate, forwarded, question } = asking;
+  const { gate, arrival, question } = asking;
   const answerer = gate.answerer(question);
-  if (answerer.kind === 'other' && !forwarded)
-    return provisional(await askOwner(asking, answerer, ofQuestion(question, leftMs, token), leftMs));
+  if (answerer.kind === 'other' && !arrival.forwarded) {
+    const request = { method: 'GET', path: pathOf(question, leftMs, token), body: null } as const;
+    return provisional(await askOwner(asking, answerer, request, leftMs));
+  }
   const member = question.pod === null ? null : gate.member(question, question.pod, question.uid);
   const missing = missingIn(gate, question, member);
   if (missing !== null) return definite(missing);
@@ -45,7 +46,7 @@ export async function answerOnce(asking: Asking, leftMs: number, token: number |
     return definite(refusal('NotKnown', `replica ${answerer.id} owns this group now; ask again`));
   if (answerer.kind === 'nobody')
     return provisional(refusal('NotKnown', 'no replica owns this group at the moment; ask again'));
-  if (member !== null && isCaller(asking.caller, member)) gate.heard(question, member.uid, asking.arrivedMs);
+  if (member !== null && isCaller(arrival.caller, member)) gate.heard(question, member.uid, arrival.arrivedMs);
   const answer = gate.ask(question, member?.uid ?? null);
   return provisional(member === null ? groupReply(answer) : memberReply(answer));
 }
@@ -62,12 +63,15 @@ function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Rep
   return refusal('MemberUnknown', `LeaderGroup ${name} has no member ${who} in namespace ${namespace}; ${hint}`);
 }
 
+type Request = Omit<Passed, 'statement'>;
+
 /** Passes it on to the replica that owns the group. `leftMs`: for how long that one may let it wait. */
-async function askOwner(asking: Asking, owner: Other, passed: Passed, leftMs: number): Promise<Reply> {
+async function askOwner(asking: Asking, owner: Other, request: Request, leftMs: number): Promise<Reply> {
   if (owner.url === null) {
     const hint = 'but it publishes no address (is its POD_IP set?)';
     return refusal('NotKnown', `replica ${owner.id} owns this group, ${hint}`);
   }
+  const passed = { ...request, statement: statementOf(asking) };
   using child = childSignal(asking.signal);
   const reply = await Promise.race([
     asking.forward({ id: owner.id, url: owner.url }, passed, leftMs, child.signal),
@@ -75,6 +79,11 @@ async function askOwner(asking: Asking, owner: Other, passed: Passed, leftMs: nu
   ]);
   child.abort();
   return reply ?? refusal('NotKnown', `replica ${owner.id}, which owns this group, is unreachable; ask again`);
+}
+
+function statementOf({ arrival: { caller, arrivedMs, termSecret }, clock }: Asking): Statement {
+  const known = caller.kind === 'pod' ? { uid: caller.uid, by: caller.by } : null;
+  return { caller: known, ageMs: clock.nowMs() - arrivedMs, termSecret };
 }
 
 /** Resolves, with nothing, when somebody else than `owner` answers for the group; at the first change after an abort too. */
@@ -89,12 +98,6 @@ async function untilAnotherOwns({ gate, question }: Asking, owner: Other, { sign
 
 const abortOf = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-
-const ofQuestion = (question: GroupQuestion, leftMs: number, token: number | null): Passed => ({
-  method: 'GET',
-  path: pathOf(question, leftMs, token),
-  body: null,
-});
 
 function pathOf({ namespace, name, pod, uid, wait }: GroupQuestion, leftMs: number, token: number | null): string {
   const group = `/v1/namespaces/${encodeURIComponent(namespace)}/leadergroups/${encodeURIComponent(name)}`;

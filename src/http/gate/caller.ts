@@ -7,16 +7,17 @@ import type { Pod } from '../../api/pod.ts';
 import type { Gate } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import { refusal } from './replies.ts';
+import type { KnownBy } from './statement.ts';
 
 export type Caller =
-  | { readonly kind: 'pod'; readonly uid: PodUid }
+  | { readonly kind: 'pod'; readonly uid: PodUid; readonly by: KnownBy }
   /** `address`: where the question came from, for messages. */
   | { readonly kind: 'unverified'; readonly address: string };
 
 /** The pod whose own address it is, as the watch shows it; a pod on the network of its node has none. */
 export function callerAt(gate: Pick<Gate, 'podAt'>, address: string): Caller {
   const pod = gate.podAt(address);
-  return pod === null ? { kind: 'unverified', address } : { kind: 'pod', uid: pod.uid };
+  return pod === null ? { kind: 'unverified', address } : { kind: 'pod', uid: pod.uid, by: 'Address' };
 }
 
 export const isCaller = (caller: Caller, { uid }: Pod): boolean => caller.kind === 'pod' && caller.uid === uid;

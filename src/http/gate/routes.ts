@@ -8,12 +8,13 @@ import type { Gate } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
-import { type Caller, callerAt } from './caller.ts';
-import { FORWARDED, type Forward, REPLICA } from './forward.ts';
+import { arrivalOf } from './arrival.ts';
+import { type Forward, REPLICA } from './forward.ts';
 import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
+import { createStatementReader } from './statement.ts';
 import { createWaits } from './waits.ts';
 
 export type GateRoutesOptions = {
@@ -36,6 +37,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   const { clock, forward, metrics } = options;
   const exempt = (client: string): boolean => options.gate()?.isReplica(client) ?? false;
   const waits = createWaits(exempt);
+  const readStatement = createStatementReader();
   const underWay = createWaits(exempt, UNDER_WAY);
 
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
@@ -44,9 +46,9 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const asked = readQuestion(query);
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
-    const forwarded = query.header(FORWARDED) !== null;
-    const caller = callerOf(gate, query.client, forwarded);
-    const asking = { gate, forward, forwarded, caller, arrivedMs: clock.nowMs(), signal };
+    const arrival = arrivalOf({ gate, clock, self: options.self, readStatement }, query);
+    if ('refused' in arrival) return arrival.refused;
+    const asking = { gate, forward, clock, arrival, signal };
     if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, query.client);
     const end = underWay.begin(query.client);
     if (end === null)
@@ -88,10 +90,6 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     },
   ];
 }
-
-/** Where a question was passed on, the address is that of the replica that did it. */
-const callerOf = (gate: Gate, client: string, forwarded: boolean): Caller =>
-  forwarded ? { kind: 'unverified', address: client } : callerAt(gate, client);
 
 /** Aborted: this replica ends, or nobody listens any more. */
 function stopping(error: unknown, signal: AbortSignal): Reply {

@@ -114,6 +114,11 @@ export function createGate({ ask, store, ownership, changes, heard, synced, getP
     confirmAddress,
     groupsOf: store.groupsSelecting,
     answerer,
+    signatureOf: (replica) => {
+      const found = ownership.live().find(({ id }) => id === replica);
+      if (found === undefined) return { kind: 'unknown' };
+      return found.publicKey === null ? { kind: 'none' } : { kind: 'key', publicKey: found.publicKey };
+    },
     isReplica: (address) => ownership.live().some(({ url }) => url !== null && hostOf(url) === address),
     watch: (group) => changes.watch(groupKey(group)),
   };

@@ -25,6 +25,8 @@ export type ReplicaIdentity = {
   readonly pod: ReplicaPod | null;
   /** Where the others reach its HTTP port; null: they do not. */
   readonly url: string | null;
+  /** Of the key by which this process signs what it passes on to the others; null: it signs nothing. */
+  readonly publicKey: string | null;
 };
 
 /** Another cluster's identity stands under our prefix: two clusters would share locks that must not be shared. */
@@ -111,7 +113,8 @@ export async function register(
   signal: AbortSignal,
 ): Promise<void> {
   const key = replicaKey(space, replica.id);
-  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod: replica.pod, url: replica.url });
+  const { pod, url, publicKey } = replica;
+  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod, url, publicKey });
   const result = await consul.txn([{ verb: 'lock', key, session, value }], signal);
   if (result.kind === 'rejected') throw txnError(`registering ${key}`, result.rejections[0]?.text ?? 'no reason given');
 }

@@ -138,11 +138,7 @@ function everyone(
   { registry, own, membership, reported: told }: Incarnation,
 ): readonly LiveReplica[] {
   const others = registry.live().filter(({ id }) => id !== replica.id);
-  const { sinceMs } = membership;
-  return [
-    ...others,
-    { id: replica.id, session: own.id, reachesApiServer: told ?? true, sinceMs, pod: replica.pod, url: replica.url },
-  ];
+  return [...others, { ...replica, session: own.id, reachesApiServer: told ?? true, sinceMs: membership.sinceMs }];
 }
 
 /**

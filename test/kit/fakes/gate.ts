@@ -5,7 +5,7 @@ import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../s
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../src/operator/reconcile/changes.ts';
-import type { Answerer, Gate } from '../../../src/ports/gate.ts';
+import type { Answerer, Gate, SignatureOf } from '../../../src/ports/gate.ts';
 import { aGroup, aPod } from './builders.ts';
 import { createFakeClock } from './clock.ts';
 import { uidOf } from './ids.ts';
@@ -30,12 +30,19 @@ export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
 });
 export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock has not been read yet' };
 
-export type Asking = { readonly client?: string; readonly forwarded?: boolean; readonly signal?: AbortSignal };
+export type Asking = {
+  readonly client?: string;
+  /** By replica b, which is of an older version: it does not sign. */
+  readonly forwarded?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+};
 
 export function aGate(options: { readonly forward?: Forward } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
   const state = { answer: grant(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
+  const signatures = new Map<string, SignatureOf>([['b', { kind: 'none' }]]);
   const forwards: { readonly to: Addressee; readonly passed: Passed }[] = [];
   const waiting: number[] = [];
   const heard: { readonly uid: string; readonly arrivedMs: number }[] = [];
@@ -54,6 +61,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     confirmAddress: () => Promise.resolve(state.confirmed),
     groupsOf: () => [aGroup({})],
     answerer: () => state.answerer,
+    signatureOf: (replica) => signatures.get(replica) ?? { kind: 'unknown' },
     isReplica: (address) => address === '10.0.0.9',
     watch: ({ name }) => changes.watch(name),
   };
@@ -68,8 +76,12 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     metrics: { gateAnswered: () => undefined, gateWaiting: (count) => waiting.push(count) },
   });
 
-  async function ask(url: string, { client = '10.0.0.1', forwarded = false, signal }: Asking = {}): Promise<Reply> {
-    const header = (name: string): string | null => (name === FORWARDED && forwarded ? 'b' : null);
+  async function ask(
+    url: string,
+    { client = '10.0.0.1', forwarded = false, headers = {}, signal }: Asking = {},
+  ): Promise<Reply> {
+    const all: Readonly<Record<string, string>> = { ...(forwarded ? { [FORWARDED]: 'b' } : {}), ...headers };
+    const header = (name: string): string | null => all[name] ?? null;
     const found = findRoute(routes, { method: 'GET', url, client, header });
     if (found.route === null) return found.reply;
     return await found.route.handle(found.query, signal ?? new AbortController().signal);
@@ -79,6 +91,8 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     routes,
     clock,
     forwards,
+    /** How each replica is known to sign. */
+    signatures,
     /** Of whom a verified question has arrived, and when. */
     heard,
     waiting,

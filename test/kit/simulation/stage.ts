@@ -133,6 +133,7 @@ export function openStage(
       id: `${name}_${made}`,
       pod: { namespace: 'default', name, uid: podUid(uid), container: 'operator' },
       url: null,
+      publicKey: null,
     };
   }
 

@@ -9,6 +9,7 @@ const RECORD: ReplicaRecord = {
   sinceMs: wallMs(1_700_000_005_250),
   pod: POD,
   url: 'http://10.0.0.1:8080',
+  publicKey: 'A'.repeat(43),
 };
 const ENDED = { podUid: uidOf('a'), startedMs: wallMs(1_700_000_001_000), finishedMs: wallMs(1_700_000_060_000) };
 
@@ -35,6 +36,13 @@ describe('a replica’s record', () => {
     'with a url that is no plain origin names none: %j',
     (url) => {
       expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, url })).url).toBeNull();
+    },
+  );
+
+  it.each([null, 7, '', 'A'.repeat(42), `${'A'.repeat(42)}=`])(
+    'with a key that is none names none: %j',
+    (publicKey) => {
+      expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, publicKey })).publicKey).toBeNull();
     },
   );
 

@@ -9,10 +9,10 @@ import { podUid } from '../../../kit/fakes/ids.ts';
 describe('what only the pod itself may ask', () => {
   it('is refused to whoever else asks, with what hides a pod', () => {
     const pod = aPod({ name: 'a' });
-    const own: Caller = { kind: 'pod', uid: pod.uid };
+    const own: Caller = { kind: 'pod', uid: pod.uid, by: 'Address' };
     expect(verifyCaller(own, pod)).toBeNull();
     for (const caller of [
-      { kind: 'pod', uid: podUid('uid-of-b') },
+      { kind: 'pod', uid: podUid('uid-of-b'), by: 'Token' },
       { kind: 'unverified', address: '10.0.0.7' },
     ] satisfies readonly Caller[]) {
       const refused = verifyCaller(caller, pod);

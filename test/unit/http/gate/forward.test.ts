@@ -9,7 +9,12 @@ import {
   type Forwarding,
   type Passed,
   REPLICA,
+  STATEMENT,
 } from '../../../../src/http/gate/forward.ts';
+
+import { createSigner, createStatementReader, type Statement } from '../../../../src/http/gate/statement.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { podUid } from '../../../kit/fakes/ids.ts';
 
 const releases: (() => unknown)[] = [];
 
@@ -18,7 +23,7 @@ afterEach(async () => {
 });
 
 function forwarding(): Forwarding {
-  const made = createForwarding('replica-a');
+  const made = createForwarding('replica-a', signer, createFakeClock());
   releases.push(made.close);
   return made;
 }
@@ -33,7 +38,9 @@ async function aReplica(handle: (request: IncomingMessage, response: ServerRespo
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const getting = (path: string): Passed => ({ method: 'GET', path, body: null });
+const signer = createSigner();
+const statement: Statement = { caller: { uid: podUid('uid-of-a'), by: 'Address' }, ageMs: 7, termSecret: null };
+const getting = (path: string): Passed => ({ method: 'GET', path, body: null, statement });
 const never = new AbortController().signal;
 
 it('gives the answer as it came, and says who asks', async () => {
@@ -75,6 +82,19 @@ it.each([
   expect(await forwarding().forward({ id: 'replica-b', url: await open() }, getting('/v1/a'), 0, never)).toBeNull();
 });
 
+it('says who asked, signed for this question to this replica alone', async () => {
+  const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
+  const url = await aReplica((request, response) => {
+    resolve(request);
+    response.writeHead(200, { [REPLICA]: 'replica-b' }).end('{}');
+  });
+  await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a?uid=x%20y'), 0, never);
+  const { headers, method = '', url: path = '' } = await promise;
+  const about = { from: 'replica-a', to: 'replica-b', method, path, body: null };
+  const said = createStatementReader()(String(headers[STATEMENT]), about, signer.publicKey, createFakeClock().wallMs());
+  expect(said).toEqual(statement);
+});
+
 it('sends the body of a POST as JSON', async () => {
   const url = await aReplica((request, response) => {
     void text(request).then((sent) => {
@@ -82,7 +102,7 @@ it('sends the body of a POST as JSON', async () => {
       response.end(JSON.stringify([request.method, request.url, request.headers['content-type'], sent]));
     });
   });
-  const passed = { method: 'POST', path: '/v1/a/release', body: '{"a":1}' } as const;
+  const passed = { method: 'POST', path: '/v1/a/release', body: '{"a":1}', statement } as const;
   const reply = await forwarding().forward({ id: 'replica-b', url }, passed, 0, never);
   expect(JSON.parse(reply?.body ?? '')).toEqual(['POST', '/v1/a/release', 'application/json', '{"a":1}']);
 });

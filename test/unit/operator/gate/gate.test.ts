@@ -20,6 +20,7 @@ const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveRep
   sinceMs: wallMs(0),
   pod: null,
   url,
+  publicKey: null,
 });
 
 function aGate(

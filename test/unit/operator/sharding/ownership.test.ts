@@ -55,7 +55,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     log: noLog,
     sessionManager,
     space: SPACE,
-    replica: { id, pod: podOf(options.podUid ?? null), url: `http://${id}:8080` },
+    replica: { id, pod: podOf(options.podUid ?? null), url: `http://${id}:8080`, publicKey: null },
     reachesApiServer: () => reaching,
     holders: () => holders,
     stuck: () => stuck,

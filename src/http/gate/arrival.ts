@@ -1,0 +1,72 @@
+/**
+ * A question as it reached the first replica that was asked: who asks, and when it came. Of one that was passed on its statement says so, signed
+ * by the replica that did it.
+ */
+import { createHash } from 'node:crypto';
+import type { MonotonicMs } from '../../api/clocks.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Gate } from '../../ports/gate.ts';
+import type { Query, Reply } from '../router.ts';
+import { type Caller, callerAt } from './caller.ts';
+import { FORWARDED, STATEMENT } from './forward.ts';
+import { refusal } from './replies.ts';
+import type { ReadStatement } from './statement.ts';
+
+export type Arrival = {
+  readonly caller: Caller;
+  /** By this replica's clock, however often the question has been passed on or looked at since. */
+  readonly arrivedMs: MonotonicMs;
+  /** Another replica has passed the question on: it is not passed on once more. */
+  readonly forwarded: boolean;
+  /** Hash of the secret that the client drew for its term; null: it sent none. */
+  readonly termSecret: string | null;
+};
+
+export type ArrivalOptions = {
+  readonly gate: Gate;
+  readonly clock: Clock;
+  /** Id of this replica. */
+  readonly self: string;
+  readonly readStatement: ReadStatement;
+};
+
+/** The secret of a client's term. */
+const CLIENT = 'leadergroup-client';
+
+export function arrivalOf(options: ArrivalOptions, query: Query): Arrival | { readonly refused: Reply } {
+  const from = query.header(FORWARDED);
+  if (from !== null) return passedOn(options, query, from);
+  const secret = query.header(CLIENT);
+  if (secret !== null && !/^[\w-]{22,64}$/.test(secret))
+    return {
+      refused: refusal('BadQuery', 'LeaderGroup-Client must be 22 to 64 of A-Z, a-z, 0-9, - and _: 128 random bits'),
+    };
+  const termSecret = secret === null ? null : createHash('sha256').update(secret).digest('base64url');
+  const caller = callerAt(options.gate, query.client);
+  return { caller, arrivedMs: options.clock.nowMs(), forwarded: false, termSecret };
+}
+
+/** An older version does not sign: what it passes on is answered, and nobody is known to have asked. */
+function passedOn(options: ArrivalOptions, query: Query, from: string): Arrival | { readonly refused: Reply } {
+  const { gate, clock, self, readStatement } = options;
+  const nowMs = clock.nowMs();
+  const nobody: Caller = { kind: 'unverified', address: query.client };
+  const signature = gate.signatureOf(from);
+  if (signature.kind === 'none') return { caller: nobody, arrivedMs: nowMs, forwarded: true, termSecret: null };
+  if (signature.kind === 'unknown')
+    return { refused: refusal('NotKnown', `replica ${from} is not known here; ask again`) };
+  const { method, url, body } = query;
+  const about = { from, to: self, method, path: url, body: body === null ? null : JSON.stringify(body) };
+  const said = readStatement(query.header(STATEMENT) ?? '', about, signature.publicKey, clock.wallMs());
+  if (said === null) {
+    const why = 'its signature is not for this request, or the clocks of the two replicas differ by more than a minute';
+    return { refused: refusal('NotKnown', `the request does not come from replica ${from}: ${why}; ask again`) };
+  }
+  const { caller, ageMs, termSecret } = said;
+  return {
+    caller: caller === null ? nobody : { kind: 'pod', ...caller },
+    arrivedMs: nowMs - ageMs,
+    forwarded: true,
+    termSecret,
+  };
+}

@@ -44,7 +44,20 @@ async function costs(size: Size) {
   await stage.loop.runUntil(LED_MS + REST_MS + 500);
   const failover = { patches: patches.length - elected.patches - rest.patches };
   expect(leadersOf(stage)).toHaveLength(size.groups);
-  return { elected, rest, failover, sessions: stage.consul.sessions().length };
+  return { elected, rest, failover, passes: await passesOfOneEvent(stage), sessions: stage.consul.sessions().length };
+}
+
+/** A pod that does not lead gets an annotation that means nothing to us. */
+async function passesOfOneEvent({ loop, api, replicas }: Stage): Promise<number> {
+  const passes = (): number => replicas.reduce((sum, replica) => sum + replica.passes(), 0);
+  const idle = api.pods().find(({ labels }) => labels['leadergroup.dev/role'] === undefined);
+  await loop.runUntil(loop.nowMs() + 10_000);
+  const before = passes();
+  api.foreign.changePod(idle?.name ?? '', ({ annotations }) => ({
+    annotations: { ...annotations, 'example.com/a': '1' },
+  }));
+  await loop.runUntil(loop.nowMs() + 500);
+  return passes() - before;
 }
 
 describe('what groups cost', () => {
@@ -73,6 +86,10 @@ describe('what groups cost', () => {
     expect([a.sessions, b.sessions, c.sessions].map((count) => count - 1)).toEqual([15, 120, 15]);
     expect(c.rest.requests).toBeLessThan(a.rest.requests * 1.1);
     expect(b.rest.requests / 40).toBeLessThanOrEqual(a.rest.requests / 5);
+  });
+
+  it('for one change of a pod is one pass over its group, however many groups and members there are', async () => {
+    for (const each of [await few, await many, await large]) expect(each.passes).toBe(1);
   });
 
   it('while Consul and the API server are away is the same few questions to the API server, however many they are', async () => {

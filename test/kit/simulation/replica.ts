@@ -27,6 +27,8 @@ export type SimReplica = {
   /** SIGTERM; `ended` follows. */
   stop(): void;
   readonly ended: Promise<void>;
+  /** How many passes over a group have ended. */
+  passes(): number;
   /** When the process began, epoch milliseconds by its node's clock. */
   readonly bornMs: number;
 };
@@ -62,12 +64,13 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     },
   };
   const stopping = new AbortController();
+  let passes = 0;
 
   const operator = createOperator({
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
     events: registeredEvents(parts.refuseEvent, (reason) => parts.meetings.met('event', reason)),
-    metrics: noMetrics,
+    metrics: { ...noMetrics, reconciled: () => void (passes += 1) },
     log: noting(parts),
     clock: process.clock,
     random,
@@ -107,6 +110,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     watches,
     stop: () => stopping.abort(new Error('SIGTERM')),
     ended,
+    passes: () => passes,
     bornMs,
   };
 }

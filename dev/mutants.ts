@@ -29,6 +29,7 @@ const UNIT = [
   'test/unit/http/gate/routes.test.ts',
   'test/unit/http/server.test.ts',
   'test/unit/kubernetes/client/kubernetes.test.ts',
+  'test/unit/kubernetes/objects/pod.test.ts',
   'test/properties',
   'test/simulation/world.test.ts',
 ];

@@ -17,7 +17,8 @@ export type Pod = {
   readonly phase: string;
   /**
    * The phase is final and every container is reported as ended, so that no process of it is left. The phase alone does not say so: the
-   * garbage collector of pods sets it for pods of a node that is gone from the API, and an eviction before the containers end.
+   * garbage collector of pods sets it for pods of a node that is gone from the API, and an eviction before the containers end. A report with
+   * the reason ContainerStatusUnknown, which is inferred, is none.
    */
   readonly stopped: boolean;
   readonly ready: boolean;

@@ -3,7 +3,7 @@
  * for. The names in the environment and the help text follow from it.
  */
 import type { LockKeyRule } from '../api/lockkey.ts';
-import { MAX_GRANT_MS } from '../election/gate.ts';
+import { GRANT_MS, MAX_GRANT_MS } from '../election/gate.ts';
 import { readLockKeys } from './lock-keys.ts';
 import { type Address, type Reader, readAddress, readDnsLabel, readInteger, readKeyPath, readOneOf } from './values.ts';
 
@@ -42,7 +42,7 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
     help: 'address of /livez, /readyz, /metrics, /replicas and /v1',
   },
   'gate.validityMilliseconds': {
-    default: MAX_GRANT_MS,
+    default: GRANT_MS,
     read: readInteger(100, MAX_GRANT_MS),
     help: 'maximum validity of a grant of the gate; a handover waits up to this long for the last grant',
   },

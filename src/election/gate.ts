@@ -15,8 +15,11 @@ import { holderAmong } from './sessions.ts';
 import { tokenOf } from './token.ts';
 import { trustOf } from './trust.ts';
 
-/** No grant is good for longer: it is how long a handover may have to wait, and how long a frozen client may go on. */
+/** No grant is good for longer, whatever is set: a new owner of a bucket, which cannot know what was set for the one before, waits so long. */
 export const MAX_GRANT_MS = 2000;
+
+/** Unless set otherwise: how long a handover may have to wait, and how long a frozen client may go on. */
+export const GRANT_MS = 1000;
 
 /** What an answer rests on; of the pods only the holder matters. */
 export type GateView = Pick<

@@ -32,7 +32,7 @@ describe('without anything', () => {
       cluster: null,
       prefix: 'leadergroup',
       http: { host: '0.0.0.0', port: 8080 },
-      gate: { validityMs: 2000 },
+      gate: { validityMs: 1000 },
       log: { level: 'info' },
       lockKeys: [],
       workers: 16,

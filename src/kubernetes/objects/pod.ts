@@ -64,9 +64,18 @@ function projectStatus(status: RawObject, spec: RawObject): Status {
   };
 }
 
+/** Of a container whose end nobody saw, the kubelet reports this: an inference, and no end of its process. */
+const INFERRED = 'ContainerStatusUnknown';
+
+/** null: it has not ended, as far as anybody has seen. */
+function endOf(container: RawObject | null): RawObject | null {
+  const ended = asObject(field(section(container, 'state'), 'terminated'));
+  return ended === null || textField(ended, 'reason') === INFERRED ? null : ended;
+}
+
 /** A container without a status is no proof: an eviction may leave none, and some are reported before others. */
 function allEnded(status: RawObject, spec: RawObject): boolean {
-  const ended = (container: RawObject): boolean => asObject(field(section(container, 'state'), 'terminated')) !== null;
+  const ended = (container: RawObject): boolean => endOf(container) !== null;
   return ['containers', 'initContainers', 'ephemeralContainers'].every((list) => {
     const statuses = listField(status, `${list.slice(0, -1)}Statuses`, asObject);
     const expected = Math.max(listField(spec, list, asObject).length, list === 'containers' ? 1 : 0);
@@ -127,7 +136,7 @@ export const terminationOf =
     const status = listField(section(object, 'status'), 'containerStatuses', asObject).find(
       (each) => field(each, 'name') === container,
     );
-    const ended = section(section(status ?? null, 'state'), 'terminated');
+    const ended = endOf(status ?? null) ?? {};
     const [startedMs, finishedMs] = [timeField(ended, 'startedAt'), timeField(ended, 'finishedAt')];
     const complete = startedMs !== null && finishedMs !== null;
     return { termination: complete ? { podUid: identity.uid, startedMs, finishedMs } : null };

@@ -10,6 +10,7 @@ const condition = (type: unknown, status: unknown, lastTransitionTime?: unknown)
 });
 
 const ended = { name: 'app', state: { terminated: { exitCode: 0 } } };
+const inferred = { name: 'app', state: { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown' } } };
 const running = { name: 'app', state: { running: {} } };
 const ran = (first: object, app: object) => ({ initContainerStatuses: [first], containerStatuses: [app] });
 
@@ -82,6 +83,13 @@ describe('projectPod', () => {
     ['not stopped while it may be started again', { phase: 'Running', containerStatuses: [ended] }, { stopped: false }],
     ['not stopped while one runs', { phase: 'Failed', containerStatuses: [ended, running] }, { stopped: false }],
     ['not stopped while a sidecar runs', { phase: 'Failed', ...ran(running, ended) }, { stopped: false }],
+    ['not stopped where an end is inferred', { phase: 'Failed', containerStatuses: [inferred] }, { stopped: false }],
+    ['not stopped where that of a sidecar is', { phase: 'Failed', ...ran(inferred, ended) }, { stopped: false }],
+    [
+      'not stopped where that of an ephemeral container is',
+      { phase: 'Failed', containerStatuses: [ended], ephemeralContainerStatuses: [inferred] },
+      { stopped: false },
+    ],
     ['not stopped where nothing is told of containers', { phase: 'Failed', containerStatuses: [] }, { stopped: false }],
     ['of an unknown phase', { phase: 'Dancing' }, { phase: 'Unknown' }],
     ['of no phase', { phase: 3 }, { phase: 'Unknown' }],

@@ -7,6 +7,7 @@ import { helpText, readFlags } from './config/flags.ts';
 import { type Identity, readIdentity } from './config/identity.ts';
 import {
   environmentName,
+  type GateAuthentication,
   isServiceLink,
   type LogLevel,
   type RawSetting,
@@ -24,7 +25,7 @@ export type Config = {
   readonly prefix: string;
   readonly http: Address;
   /** At most so long a grant of the gate is good for. */
-  readonly gate: { readonly validityMs: number };
+  readonly gate: { readonly validityMs: number; readonly authentication: GateAuthentication };
   readonly log: { readonly level: LogLevel };
   readonly lockKeys: readonly LockKeyRule[];
   /** Groups reconciled at the same time. */
@@ -106,7 +107,7 @@ const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity)
   cluster: settings.cluster,
   prefix: settings.prefix,
   http: { ...settings['http.address'] },
-  gate: { validityMs: settings['gate.validityMilliseconds'] },
+  gate: { validityMs: settings['gate.validityMilliseconds'], authentication: settings['gate.authentication'] },
   log: { level: settings['log.level'] },
   lockKeys: [...settings.lockKeys],
   workers: settings.workers,

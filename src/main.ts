@@ -9,9 +9,11 @@ import { parseLeaderGroup } from './api/parse.ts';
 import { createClock, createRandom } from './clock.ts';
 import { type Config, loadConfig } from './config.ts';
 import { createConsul } from './consul/consul.ts';
+import { byAddress, byToken, type Identify } from './http/gate/caller.ts';
 import { createForwarding } from './http/gate/forward.ts';
 import { gateRoutes } from './http/gate/routes.ts';
 import { createSigner } from './http/gate/statement.ts';
+import { createTokenVerifier } from './http/gate/tokens.ts';
 import type { Health } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
@@ -23,6 +25,7 @@ import { ForeignClusterError, type ReplicaIdentity } from './operator/sharding/m
 import type { Clock } from './ports/clock.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
+import type { TokenIssuer } from './ports/tokens.ts';
 
 /** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
 const EXIT_FAILED = 1;
@@ -119,6 +122,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
         gate: () => running()?.gate ?? null,
         self: config.identity.id,
         clock,
+        identify: identifyBy(config, connection.tokens, clock, log),
         forward: forwarding.forward,
         metrics,
       }),
@@ -159,6 +163,9 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     await connection.close();
   }
 }
+
+const identifyBy = ({ gate }: Config, issuer: TokenIssuer, clock: Clock, log: Log): Identify =>
+  gate.authentication === 'Address' ? byAddress : byToken(createTokenVerifier({ issuer, clock, log }));
 
 /** Outside Kubernetes, or without the downward API's word, no identity outlives the process. `port`: where it really listens. */
 function replicaOf(identity: Config['identity'], port: number): Omit<ReplicaIdentity, 'publicKey'> {

@@ -9,11 +9,15 @@ import { type Address, type Reader, readAddress, readDnsLabel, readInteger, read
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
+/** How the gate knows which pod asks. */
+export type GateAuthentication = 'Address' | 'Token';
+
 export type Settings = {
   readonly cluster: string | null;
   readonly prefix: string;
   readonly 'http.address': Address;
   readonly 'gate.validityMilliseconds': number;
+  readonly 'gate.authentication': GateAuthentication;
   readonly 'log.level': LogLevel;
   readonly lockKeys: readonly LockKeyRule[];
   readonly workers: number;
@@ -45,6 +49,11 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
     default: GRANT_MS,
     read: readInteger(100, MAX_GRANT_MS),
     help: 'maximum validity of a grant of the gate; a handover waits up to this long for the last grant',
+  },
+  'gate.authentication': {
+    default: 'Address',
+    read: readOneOf('Address', 'Token'),
+    help: 'how the gate knows which pod asks: Address, by where a request comes from; Token, by a ServiceAccount token of audience leadergroup, without which there is no grant',
   },
   'log.level': {
     default: 'info',

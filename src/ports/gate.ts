@@ -4,7 +4,7 @@ import type { MonotonicMs } from '../api/clocks.ts';
 import type { GateAnswer } from '../api/gate.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import type { Pod } from '../api/pod.ts';
+import type { Pod, PodRef } from '../api/pod.ts';
 
 export type GroupName = { readonly namespace: string; readonly name: string };
 
@@ -41,6 +41,8 @@ export type Gate = {
    * null) does not tell the old process of a StatefulSet's pod, on a node that is cut off, from the new pod.
    */
   member(group: GroupName, pod: string, uid: string | null): Pod | null;
+  /** As the watch shows it; null: none of this name and uid. */
+  pod(ref: PodRef): Pod | null;
   /** The pod that has this address for itself; null: none, or several. A watch may lag behind its being used again. */
   podAt(address: string): Pod | null;
   /**

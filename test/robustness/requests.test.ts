@@ -3,7 +3,9 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { byAddress, byToken } from '../../src/http/gate/caller.ts';
 import { replicasRoute } from '../../src/http/replicas.ts';
+import type { Route } from '../../src/http/router.ts';
 import { createServer } from '../../src/http/server.ts';
 import { aGate, GROUP, MEMBER } from '../kit/fakes/gate.ts';
 import { trying } from '../kit/model/seed.ts';
@@ -18,7 +20,7 @@ const paths = fc.oneof(
   fc.webPath(),
   fc
     .tuple(
-      fc.constantFrom('/v1/', '/v1/self', GROUP, MEMBER, `${GROUP}/members/`, `${GROUP}//members/a`),
+      fc.constantFrom('/v1/', '/v1/self', '/v1/release', GROUP, MEMBER, `${GROUP}/members/`, `${GROUP}//members/a`),
       fc.oneof(
         fc.constantFrom('', '?wait=1ms', '?wait=1ms&token=4', '?wait=9999999s', '?token=', '?wait=1s&wait=2s'),
         fc.webQueryParameters().map((query) => `?${query}`),
@@ -51,6 +53,13 @@ const headers = fc.array(
       'Expect: 100-continue',
       'Expect: the unexpected',
       'Connection: close',
+      'Authorization: Bearer eyJhbGciOiJub25lIn0.e30.',
+      'Authorization: Bearer',
+      'LeaderGroup-Forwarded: b',
+      'LeaderGroup-Forwarded: c\r\nLeaderGroup-Statement: W10.AAAA',
+      `LeaderGroup-Statement: ${'A'.repeat(900)}.${'A'.repeat(86)}`,
+      'LeaderGroup-Client: short',
+      'Content-Type: application/json\r\nContent-Length: 2',
       `X-Long: ${'y'.repeat(9000)}`,
       ' folded: line',
       'no colon',
@@ -87,36 +96,52 @@ async function answerTo(port: number, bytes: string): Promise<string> {
   return all;
 }
 
-it('a request is answered in HTTP or not at all, never fails inside, and hurts no other', {
-  timeout: 120_000,
-}, async () => {
-  const failures: string[] = [];
-  const log = {
-    debug: () => {},
-    info: () => {},
-    warn: () => {},
-    error: (_: unknown, what: string) => failures.push(what),
-  };
-  const server = createServer({
-    address: { host: '127.0.0.1', port: 0 },
-    health: { live: [], ready: [] },
-    metrics: { contentType: 'text/plain', render: async () => 'up 1\n' },
-    routes: [replicasRoute(() => ({ self: 'a' })), ...aGate().routes],
-    log,
-  });
-  const { port } = await server.listen();
-  try {
-    await fc.assert(
-      fc.asyncProperty(requests, async (request) => {
-        const answer = await answerTo(port, request);
-        if (answer !== '') expect(answer).toMatch(/^HTTP\/1\.1 (100|200|400|404|405|408|409|417|429|431|501|503|505) /);
-        const after = await fetch(`http://127.0.0.1:${port}/livez`);
-        expect([after.status, await after.text()]).toEqual([200, 'live\n']);
-        expect(failures).toEqual([]);
-      }),
-      RUNS,
-    );
-  } finally {
-    await server.close();
-  }
-});
+const TAKES_BODIES: Route = {
+  path: '/v1/release',
+  methods: ['POST'],
+  handle: ({ body }) => ({ status: 200, contentType: 'application/json', body: JSON.stringify({ body }) }),
+};
+
+it.each([
+  ['address', byAddress],
+  ['token', byToken(() => ({ kind: 'bad', why: 'it is no token' }))],
+])(
+  'where pods are known by %s: a request is answered in HTTP or not at all, never fails inside, and hurts no other',
+  {
+    timeout: 120_000,
+  },
+  async (_, identify) => {
+    const failures: string[] = [];
+    const log = {
+      debug: () => {},
+      info: () => {},
+      warn: () => {},
+      error: (_: unknown, what: string) => failures.push(what),
+    };
+    const server = createServer({
+      address: { host: '127.0.0.1', port: 0 },
+      health: { live: [], ready: [] },
+      metrics: { contentType: 'text/plain', render: async () => 'up 1\n' },
+      routes: [replicasRoute(() => ({ self: 'a' })), TAKES_BODIES, ...aGate({ identify }).routes],
+      log,
+    });
+    const { port } = await server.listen();
+    try {
+      await fc.assert(
+        fc.asyncProperty(requests, async (request) => {
+          const answer = await answerTo(port, request);
+          if (answer !== '')
+            expect(answer).toMatch(
+              /^HTTP\/1\.1 (100|200|400|401|403|404|405|408|413|415|409|417|429|431|501|503|505) /,
+            );
+          const after = await fetch(`http://127.0.0.1:${port}/livez`);
+          expect([after.status, await after.text()]).toEqual([200, 'live\n']);
+          expect(failures).toEqual([]);
+        }),
+        RUNS,
+      );
+    } finally {
+      await server.close();
+    }
+  },
+);

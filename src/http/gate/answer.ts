@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Answerer, Gate } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import type { Arrival } from './arrival.ts';
-import { isCaller } from './caller.ts';
+import { isCaller, verifyCaller } from './caller.ts';
 import type { Forward, Passed } from './forward.ts';
 import type { GroupQuestion } from './question.ts';
 import { groupReply, memberReply, refusal } from './replies.ts';
@@ -46,9 +46,15 @@ export async function answerOnce(asking: Asking, leftMs: number, token: number |
     return definite(refusal('NotKnown', `replica ${answerer.id} owns this group now; ask again`));
   if (answerer.kind === 'nobody')
     return provisional(refusal('NotKnown', 'no replica owns this group at the moment; ask again'));
-  if (member !== null && isCaller(arrival.caller, member)) gate.heard(question, member.uid, arrival.arrivedMs);
-  const answer = gate.ask(question, member?.uid ?? null);
-  return provisional(member === null ? groupReply(answer) : memberReply(answer));
+  return member === null ? provisional(groupReply(gate.ask(question, null))) : answerMember(asking, member);
+}
+
+function answerMember({ gate, question, arrival: { caller, arrivedMs } }: Asking, member: Pod): Said {
+  // A token is asked for so that nobody gets another's grant; by address anybody may look.
+  const another = caller.kind === 'pod' && caller.by === 'Token' ? verifyCaller(caller, member) : null;
+  if (another !== null) return definite(another);
+  if (isCaller(caller, member)) gate.heard(question, member.uid, arrivedMs);
+  return provisional(memberReply(gate.ask(question, member.uid)));
 }
 
 function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {

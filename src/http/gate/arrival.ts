@@ -7,7 +7,7 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gate } from '../../ports/gate.ts';
 import type { Query, Reply } from '../router.ts';
-import { type Caller, callerAt } from './caller.ts';
+import type { Caller, Identify } from './caller.ts';
 import { FORWARDED, STATEMENT } from './forward.ts';
 import { refusal } from './replies.ts';
 import type { ReadStatement } from './statement.ts';
@@ -27,30 +27,52 @@ export type ArrivalOptions = {
   readonly clock: Clock;
   /** Id of this replica. */
   readonly self: string;
+  readonly identify: Identify;
   readonly readStatement: ReadStatement;
 };
+
+type Refused = { readonly refused: Reply };
 
 /** The secret of a client's term. */
 const CLIENT = 'leadergroup-client';
 
-export function arrivalOf(options: ArrivalOptions, query: Query): Arrival | { readonly refused: Reply } {
+/** `anybody`: nothing depends on who asks. Rejects only when `signal` aborts. */
+export async function arrivalOf(
+  options: ArrivalOptions,
+  query: Query,
+  { anybody, signal }: { readonly anybody: boolean; readonly signal: AbortSignal },
+): Promise<Arrival | Refused> {
+  const arrivedMs = options.clock.nowMs();
   const from = query.header(FORWARDED);
-  if (from !== null) return passedOn(options, query, from);
+  if (from !== null) {
+    const arrival = passedOn(options, query, from);
+    return 'refused' in arrival || anybody ? arrival : (unverifiedBy(options.identify, arrival, from) ?? arrival);
+  }
   const secret = query.header(CLIENT);
   if (secret !== null && !/^[\w-]{22,64}$/.test(secret))
     return {
       refused: refusal('BadQuery', 'LeaderGroup-Client must be 22 to 64 of A-Z, a-z, 0-9, - and _: 128 random bits'),
     };
   const termSecret = secret === null ? null : createHash('sha256').update(secret).digest('base64url');
-  const caller = callerAt(options.gate, query.client);
-  return { caller, arrivedMs: options.clock.nowMs(), forwarded: false, termSecret };
+  if (anybody) return { caller: nobodyAt(query), arrivedMs, forwarded: false, termSecret };
+  const identified = await options.identify.of(options.gate, query, signal);
+  return 'refused' in identified ? identified : { ...identified, arrivedMs, forwarded: false, termSecret };
+}
+
+const nobodyAt = ({ client }: Query): Caller => ({ kind: 'unverified', address: client });
+
+/** While the setting is changed, or an older version is there: the other replica has not asked for a token. */
+function unverifiedBy({ by }: Identify, { caller }: Arrival, from: string): Refused | null {
+  if (by === 'Address' || (caller.kind === 'pod' && caller.by === 'Token')) return null;
+  const why = 'its gate.authentication is not Token, or it is of an older version';
+  return { refused: refusal('NotKnown', `replica ${from} has not verified a token: ${why}; ask again`) };
 }
 
 /** An older version does not sign: what it passes on is answered, and nobody is known to have asked. */
-function passedOn(options: ArrivalOptions, query: Query, from: string): Arrival | { readonly refused: Reply } {
+function passedOn(options: ArrivalOptions, query: Query, from: string): Arrival | Refused {
   const { gate, clock, self, readStatement } = options;
   const nowMs = clock.nowMs();
-  const nobody: Caller = { kind: 'unverified', address: query.client };
+  const nobody = nobodyAt(query);
   const signature = gate.signatureOf(from);
   if (signature.kind === 'none') return { caller: nobody, arrivedMs: nowMs, forwarded: true, termSecret: null };
   if (signature.kind === 'unknown')

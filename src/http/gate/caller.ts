@@ -3,21 +3,61 @@
  * counts only from the pod itself.
  */
 import type { PodUid } from '../../api/ids.ts';
-import type { Pod } from '../../api/pod.ts';
+import type { Pod, PodRef } from '../../api/pod.ts';
 import type { Gate } from '../../ports/gate.ts';
-import type { Reply } from '../router.ts';
+import type { Query, Reply } from '../router.ts';
+import { AUDIENCE } from './audience.ts';
 import { refusal } from './replies.ts';
 import type { KnownBy } from './statement.ts';
+import type { VerifyToken } from './tokens.ts';
 
 export type Caller =
-  | { readonly kind: 'pod'; readonly uid: PodUid; readonly by: KnownBy }
+  /** `ref`: where this replica itself has found out who asks. */
+  | { readonly kind: 'pod'; readonly uid: PodUid; readonly by: KnownBy; readonly ref?: PodRef }
   /** `address`: where the question came from, for messages. */
   | { readonly kind: 'unverified'; readonly address: string };
 
+/** Known, or what to answer instead. */
+type Identified = { readonly caller: Caller } | { readonly refused: Reply };
+
+/** How this replica finds out who sends it a question. */
+export type Identify = {
+  readonly by: KnownBy;
+  /** Rejects only when `signal` aborts. */
+  readonly of: (gate: Gate, query: Query, signal: AbortSignal) => Identified | Promise<Identified>;
+};
+
+export const byAddress: Identify = { by: 'Address', of: (gate, { client }) => ({ caller: callerAt(gate, client) }) };
+
+export function byToken(verify: VerifyToken): Identify {
+  async function of(_gate: Gate, query: Query, signal: AbortSignal): Promise<Identified> {
+    const [, token] = /^Bearer +([\w.-]+)$/i.exec(query.header('authorization') ?? '') ?? [];
+    if (token === undefined) return { refused: tokenRequired('it sends none') };
+    const verdict = await verify(token, signal);
+    switch (verdict.kind) {
+      case 'pod':
+        return { caller: { kind: 'pod', uid: verdict.pod.uid, by: 'Token', ref: verdict.pod } };
+      case 'bad':
+        return { refused: tokenRequired(verdict.why) };
+      case 'unknown':
+        return {
+          refused: refusal('NotKnown', `the token cannot be verified at the moment: ${verdict.why}; ask again`),
+        };
+    }
+  }
+  return { by: 'Token', of };
+}
+
+const tokenRequired = (why: string): Reply =>
+  refusal(
+    'TokenRequired',
+    `the gate is set to gate.authentication Token: send Authorization: Bearer with a projected ServiceAccount token of audience ${AUDIENCE} (${why})`,
+  );
+
 /** The pod whose own address it is, as the watch shows it; a pod on the network of its node has none. */
-export function callerAt(gate: Pick<Gate, 'podAt'>, address: string): Caller {
+function callerAt(gate: Pick<Gate, 'podAt'>, address: string): Caller {
   const pod = gate.podAt(address);
-  return pod === null ? { kind: 'unverified', address } : { kind: 'pod', uid: pod.uid, by: 'Address' };
+  return pod === null ? { kind: 'unverified', address } : { kind: 'pod', uid: pod.uid, by: 'Address', ref: pod };
 }
 
 export const isCaller = (caller: Caller, { uid }: Pod): boolean => caller.kind === 'pod' && caller.uid === uid;
@@ -29,6 +69,6 @@ export function verifyCaller(caller: Caller, member: Pod): Reply | null {
   const why = 'source NAT, a mesh and the network of the node hide the address of a pod';
   return refusal(
     'CallerNotMember',
-    `the request must come from pod ${member.name} itself, from an address of its own, and it came from the ${from} (${why})`,
+    `the request must come from pod ${member.name} itself, and it came from the ${from}: ${why}; set gate.authentication to Token there`,
   );
 }

@@ -21,6 +21,7 @@ export type Reason =
   | 'MemberUnknown'
   | 'CallerUnknown'
   | 'CallerNotMember'
+  | 'TokenRequired'
   | 'NothingHere'
   | 'NotKnown'
   | 'TooManyWaiting';
@@ -34,6 +35,7 @@ const STATUS: Readonly<Record<Reason, number>> = {
   MemberUnknown: 404,
   CallerUnknown: 404,
   CallerNotMember: 403,
+  TokenRequired: 401,
   NothingHere: 404,
   NotKnown: 503,
   TooManyWaiting: 429,
@@ -46,9 +48,14 @@ export const jsonReply = (status: number, body: object, headers: Readonly<Record
   headers,
 });
 
+const HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  401: { 'www-authenticate': 'Bearer' },
+  429: { 'retry-after': '1' },
+};
+
 /** For programs the reason, for people the message. */
 export const refusal = (reason: Reason, message: string): Reply =>
-  jsonReply(STATUS[reason], { reason, message }, STATUS[reason] === 429 ? { 'retry-after': '1' } : {});
+  jsonReply(STATUS[reason], { reason, message }, HEADERS[STATUS[reason]] ?? {});
 
 /** Empty: nobody. */
 type SaidLeader = Omit<GateLeader, 'uid'> & { readonly uid: string };

@@ -8,7 +8,8 @@ import type { Gate } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
-import { arrivalOf } from './arrival.ts';
+import { type Arrival, arrivalOf } from './arrival.ts';
+import type { Identify } from './caller.ts';
 import { type Forward, REPLICA } from './forward.ts';
 import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
@@ -23,6 +24,7 @@ export type GateRoutesOptions = {
   /** Id of this replica. */
   readonly self: string;
   readonly clock: Clock;
+  readonly identify: Identify;
   readonly forward: Forward;
   readonly metrics: Pick<Metrics, 'gateAnswered' | 'gateWaiting'>;
 };
@@ -34,7 +36,7 @@ export type GateRoutesOptions = {
 const UNDER_WAY = { perClient: 1000, all: 4000 } as const;
 
 export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
-  const { clock, forward, metrics } = options;
+  const { clock, forward, identify, metrics } = options;
   const exempt = (client: string): boolean => options.gate()?.isReplica(client) ?? false;
   const waits = createWaits(exempt);
   const readStatement = createStatementReader();
@@ -46,11 +48,13 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const asked = readQuestion(query);
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
-    const arrival = arrivalOf({ gate, clock, self: options.self, readStatement }, query);
+    const asker = { anybody: question.kind === 'group', signal };
+    const arrival = await arrivalOf({ gate, clock, self: options.self, identify, readStatement }, query, asker);
     if ('refused' in arrival) return arrival.refused;
+    const client = clientOf(arrival, query);
     const asking = { gate, forward, clock, arrival, signal };
-    if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, query.client);
-    const end = underWay.begin(query.client);
+    if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, client);
+    const end = underWay.begin(client);
     if (end === null)
       return refusal('TooManyWaiting', 'too many requests of this client are being answered; retry later');
     try {
@@ -90,6 +94,10 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     },
   ];
 }
+
+/** Whose waits are counted together: a pod's own, also where many stand behind one address; another replica's by its address. */
+const clientOf = ({ caller, forwarded }: Arrival, { client }: Query): string =>
+  caller.kind === 'pod' && !forwarded ? caller.uid : client;
 
 /** Aborted: this replica ends, or nobody listens any more. */
 function stopping(error: unknown, signal: AbortSignal): Reply {

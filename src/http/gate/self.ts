@@ -6,6 +6,7 @@ import type { Pod } from '../../api/pod.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Reply } from '../router.ts';
 import type { Asking } from './answer.ts';
+import type { Caller } from './caller.ts';
 import { longPoll } from './long-poll.ts';
 import { MEMBER_URL } from './question.ts';
 import { jsonReply, refusal } from './replies.ts';
@@ -19,17 +20,29 @@ export async function answerSelf(
   { client, uid }: { readonly client: string; readonly uid: string | null },
 ): Promise<Reply> {
   const { gate, signal } = asking;
-  const pod = gate.podAt(client);
-  if (pod === null || (uid !== null && pod.uid !== uid)) return callerUnknown(client, uid);
+  const { caller } = asking.arrival;
+  const pod = caller.kind === 'pod' && caller.ref !== undefined ? gate.pod(caller.ref) : null;
+  if (pod === null || (uid !== null && pod.uid !== uid)) return callerUnknown(caller, client, uid);
   const groups = await answersFor(clock, asking, pod);
-  const sure = uid !== null || !groups.some(isGranted) || (await gate.confirmAddress(pod, client, signal));
+  const sure =
+    uid !== null ||
+    (caller.kind === 'pod' && caller.by === 'Token') ||
+    !groups.some(isGranted) ||
+    (await gate.confirmAddress(pod, client, signal));
   const said = sure ? groups : groups.map((group) => (isGranted(group) ? unconfirmed(group, pod, client) : group));
   return jsonReply(200, { namespace: pod.namespace, pod: pod.name, uid: pod.uid, groups: said });
 }
 
 const isGranted = ({ status }: GroupAnswer): boolean => status === 200;
 
-function callerUnknown(client: string, uid: string | null): Reply {
+function callerUnknown(caller: Caller, client: string, uid: string | null): Reply {
+  if (caller.kind === 'pod' && caller.by === 'Token') {
+    const asked = uid === null || uid === caller.uid ? '' : `, which is not the uid ${uid} that it asks for`;
+    return refusal(
+      'CallerUnknown',
+      `the token is of a pod with uid ${caller.uid}${asked}; a new pod may not be known yet`,
+    );
+  }
   const who = uid === null ? 'no pod' : `no pod with uid ${uid}`;
   const why = "a pod on its node's network has none, and a new pod may not be known yet";
   return refusal('CallerUnknown', `${who} has the address ${client} of its own (${why}); ask ${MEMBER_URL}`);

@@ -3,6 +3,7 @@ import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Kubernetes, Watches } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
+import type { TokenIssuer } from '../../ports/tokens.ts';
 import { createEventRecorder, type EventRecorder } from '../events/events.ts';
 import { createListWatch } from '../reflector/watch-transport.ts';
 import { createWatches } from '../watches.ts';
@@ -12,6 +13,7 @@ import { kubeconfigFiles } from './kubeconfig-files.ts';
 import { createKubernetes } from './kubernetes.ts';
 import { createPools } from './pools.ts';
 import { openServiceAccount } from './service-account.ts';
+import { createTokenIssuer } from './tokens.ts';
 import { createTransport, type RequestReport, type Transport } from './transport.ts';
 
 export type ConnectOptions = {
@@ -34,6 +36,7 @@ export type ConnectOptions = {
 export type ConnectedKubernetes = {
   readonly kubernetes: Kubernetes;
   readonly events: EventRecorder;
+  readonly tokens: TokenIssuer;
   readonly watches: Watches;
   /** Cuts every connection: end the watches and close the events first. */
   close(): Promise<void>;
@@ -65,6 +68,7 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
 
   return {
     kubernetes: createKubernetes({ transport, parseGroup, requestTimeoutMs }),
+    tokens: createTokenIssuer(transport, clock, requestTimeoutMs),
     events: createEventRecorder({ transport, clock, random, log, instance }),
     watches: createWatches({
       source: (resource) => createListWatch(transport, resource),

@@ -107,6 +107,10 @@ export function createGate({ ask, store, ownership, changes, heard, synced, getP
       const found = store.concerns(groupKey(group), pod) ? (store.pod(group.namespace, pod)?.pod ?? null) : null;
       return uid === null || found?.uid === uid ? found : null;
     },
+    pod: ({ namespace, name, uid }) => {
+      const found = store.pod(namespace, name)?.pod ?? null;
+      return found?.uid === uid ? found : null;
+    },
     podAt: (address) => {
       const [pod, another] = store.podsAt(address);
       return pod === undefined || another !== undefined ? null : pod;

@@ -1,6 +1,7 @@
 /** A gate that says what a test tells it, and questions to it without sockets. */
 
 import type { GateAnswer } from '../../../src/api/gate.ts';
+import { byAddress, type Identify } from '../../../src/http/gate/caller.ts';
 import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../src/http/router.ts';
@@ -38,7 +39,7 @@ export type Asking = {
   readonly signal?: AbortSignal;
 };
 
-export function aGate(options: { readonly forward?: Forward } = {}) {
+export function aGate(options: { readonly forward?: Forward; readonly identify?: Identify } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
   const state = { answer: grant(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
@@ -57,6 +58,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
     synced: () => state.synced,
     group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
     member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
+    pod: ({ uid }) => (uid === pod.uid ? pod : null),
     podAt: (address) => (address === '10.0.0.1' ? pod : null),
     confirmAddress: () => Promise.resolve(state.confirmed),
     groupsOf: () => [aGroup({})],
@@ -68,6 +70,7 @@ export function aGate(options: { readonly forward?: Forward } = {}) {
   const routes = gateRoutes({
     gate: () => (state.begun ? gate : null),
     self: 'this-replica',
+    identify: options.identify ?? byAddress,
     clock,
     forward: async (to, passed, timeoutMs, signal) => {
       forwards.push({ to, passed });

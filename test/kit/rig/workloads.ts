@@ -52,10 +52,10 @@ const OPTIONAL = new Set(['apps', 'batch', 'policy', 'networking.k8s.io']);
 /** Without those that deploy/10-rbac.yaml says may be left out. */
 export async function takeOptionalRights({ kubectl }: Harness): Promise<void> {
   const role = JSON.parse(await kubectl.must(['get', 'clusterrole', 'leadergroup', '-o', 'json'])) as {
-    readonly rules: readonly { readonly apiGroups: readonly string[]; readonly resources: readonly string[] }[];
+    readonly rules: readonly { readonly apiGroups?: readonly string[]; readonly resources?: readonly string[] }[];
   };
   const rules = role.rules.filter(
-    ({ apiGroups, resources }) =>
+    ({ apiGroups = [], resources = [] }) =>
       !apiGroups.some((group) => OPTIONAL.has(group)) && !resources.includes('replicationcontrollers'),
   );
   await kubectl.must(['patch', 'clusterrole', 'leadergroup', '--type=merge', '-p', JSON.stringify({ rules })]);

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { byToken } from '../../../../src/http/gate/caller.ts';
 import { refusal } from '../../../../src/http/gate/replies.ts';
 import { aGate, GROUP, grant, MEMBER, no, unknown } from '../../../kit/fakes/gate.ts';
+import { podUid } from '../../../kit/fakes/ids.ts';
 
 type Operation = {
   readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: unknown }>>;
@@ -74,6 +76,20 @@ describe('the documented answer is given', () => {
     await Promise.all(many);
     const external = await gate.ask('/v1/self', { client: '1.2.3.4' });
     expect([external.status, problem('self', external.status, external.body)]).toEqual([404, null]);
+  });
+
+  it.each([
+    ['member', MEMBER, {}, 401],
+    ['member', MEMBER, { authorization: 'Bearer of-b' }, 403],
+    ['self', '/v1/self', {}, 401],
+    ['self', '/v1/self', { authorization: 'Bearer of-b' }, 404],
+  ] as const)('where a token is asked for: %s %s %o', async (path, url, headers, expected) => {
+    const uid = podUid('uid-of-b');
+    const gate = aGate({
+      identify: byToken(() => ({ kind: 'pod', pod: { namespace: 'default', name: 'b', uid }, untilMs: 0 })),
+    });
+    const { status, body } = await gate.ask(url, { headers });
+    expect([status, problem(path, status, body)]).toEqual([expected, null]);
   });
 
   it('when another replica owns the group and cannot be reached', async () => {

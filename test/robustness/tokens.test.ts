@@ -1,0 +1,76 @@
+/** Tokens and statements that somebody made up: they are refused, nothing is thrown, and nobody is taken for a pod. */
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { createSigner, createStatementReader } from '../../src/http/gate/statement.ts';
+import { createTokenVerifier } from '../../src/http/gate/tokens.ts';
+import { createFakeClock } from '../kit/fakes/clock.ts';
+import { podUid } from '../kit/fakes/ids.ts';
+import { createFakeLog } from '../kit/fakes/log.ts';
+import { aTokenCluster } from '../kit/fakes/tokens.ts';
+import { trying } from '../kit/model/seed.ts';
+
+const RUNS = trying(300);
+const never = new AbortController().signal;
+
+/** Some characters of it are others, left out, or twice there. */
+const bent = (good: string): fc.Arbitrary<string> =>
+  fc
+    .tuple(fc.nat(good.length), fc.nat(8), fc.string({ maxLength: 8 }))
+    .map(([at, count, put]) => good.slice(0, at) + put + good.slice(at + count))
+    .filter((text) => text !== good);
+
+const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+it('a token that the cluster has not issued is of no pod', async () => {
+  const clock = createFakeClock();
+  const { issuer, issue } = await aTokenCluster(clock.wallMs);
+  const verify = createTokenVerifier({ issuer, clock, log: createFakeLog() });
+  const good = await issue();
+  expect((await verify(good, never)).kind).toBe('pod');
+  const [header = '', payload = '', signature = ''] = good.split('.');
+  const made = fc.oneof(
+    fc.string(),
+    bent(good),
+    fc.json().map((json) => `${header}.${Buffer.from(json).toString('base64url')}.${signature}`),
+    fc.json().map((json) => `${Buffer.from(json).toString('base64url')}.${payload}.${signature}`),
+    fc.constantFrom('none', 'HS256', 'RS256').map((alg) => `${encoded({ alg, kid: 'first' })}.${payload}.${signature}`),
+  );
+  await fc.assert(
+    fc.asyncProperty(made, async (token) => {
+      const verdict = await verify(token, never);
+      // The last character of a signature has bits that count for nothing: it is the same signature then.
+      if (verdict.kind === 'pod')
+        expect(Buffer.from(token.split('.')[2] ?? '', 'base64url')).toEqual(Buffer.from(signature, 'base64url'));
+    }),
+    RUNS,
+  );
+});
+
+it('a statement that the replica has not signed is none', () => {
+  const clock = createFakeClock();
+  const signer = createSigner();
+  const about = { from: 'a', to: 'b', method: 'GET', path: '/v1/x', body: null };
+  const caller = { uid: podUid('uid-of-a'), by: 'Address' } as const;
+  const good = signer.sign(about, { caller, ageMs: 0, termSecret: null }, clock.wallMs());
+  const [said = '', signature = ''] = good.split('.');
+  const made = fc.oneof(
+    fc.string(),
+    bent(said).map((text) => `${text}.${signature}`),
+    fc.json().map((json) => `${Buffer.from(json).toString('base64url')}.${signature}`),
+    bent(signature)
+      .map((text) => `${said}.${text}`)
+      .filter(
+        (text) => Buffer.from(text.split('.')[1] ?? '', 'base64url').compare(Buffer.from(signature, 'base64url')) !== 0,
+      ),
+  );
+  const read = createStatementReader();
+  fc.assert(
+    fc.property(made, (header) => {
+      const statement = read(header, about, signer.publicKey, clock.wallMs());
+      // Base64 has spare bits: the same bytes are the same statement.
+      if (statement !== null)
+        expect(Buffer.from(header.split('.')[0] ?? '', 'base64url')).toEqual(Buffer.from(said, 'base64url'));
+    }),
+    RUNS,
+  );
+});

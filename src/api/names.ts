@@ -25,3 +25,15 @@ export const sinceAnnotation = (group: string): string => `since.leadergroup.dev
  */
 export const fencedAnnotation = (group: string): string => `fenced.leadergroup.dev/${group}`;
 export const LABEL_KEPT = 'label-kept ';
+
+/** Service annotation, of its owner: the LeaderGroup that may lead its traffic. */
+export const ROUTE_ANNOTATION = 'leadergroup.dev/route';
+/** EndpointSlice annotations of the operator: whose it is, and what it showed last. */
+export const SLICE_GROUP_UID = 'leadergroup.dev/group-uid';
+export const SLICE_TOKEN = 'leadergroup.dev/token';
+export const SLICE_FENCED = 'leadergroup.dev/fenced';
+
+/** EndpointSlice labels that Kubernetes defines: which Service it is for, who writes it, and whether DNS alone uses it. */
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+export const MANAGED_BY_LABEL = 'endpointslice.kubernetes.io/managed-by';
+export const HEADLESS_LABEL = 'service.kubernetes.io/headless';

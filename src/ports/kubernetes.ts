@@ -4,6 +4,7 @@ import type { EventReason, EventType } from '../api/event-reasons.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroupStatus, ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { ClusterNode, OwnerRef, Pod, PodRef } from '../api/pod.ts';
+import type { AddressFamily, Service, Slice, SliceContent } from '../api/route.ts';
 
 /** A merge patch of metadata: null removes a key. Touches nothing else. */
 export type MetadataPatch = {
@@ -118,6 +119,41 @@ export type Kubernetes = {
   /** Uid of the kube-system namespace: the cluster's identity. Throws KubernetesError. */
   clusterUid(signal: AbortSignal): Promise<string>;
 };
+
+/** What a slice is made with: it cannot name a pod, since a creation that arrives late has no version to fail by. */
+export type EmptySlice = Omit<SliceContent, 'token' | 'fenced' | 'endpoint'>;
+
+/** An EndpointSlice by name, with the family of its addresses, which never changes. */
+export type SliceName = { readonly namespace: string; readonly name: string; readonly family: AddressFamily };
+
+/** Services and EndpointSlices, for groups with a route only: without its rights everything else works. */
+export type Routing = {
+  /** From etcd. null: a Status NotFound that names it. Throws KubernetesError. */
+  getService(namespace: string, name: string, signal: AbortSignal): Promise<Service | null>;
+  /** From etcd. null: a Status NotFound that names it. `foreign`: it is not this operator's. Throws KubernetesError. */
+  getSlice(namespace: string, name: string, signal: AbortSignal): Promise<Slice | 'foreign' | null>;
+  /**
+   * What leads traffic of a Service elsewhere: names of its slices that are not this operator's, and whether there is an Endpoints object of
+   * its name, of which a controller makes slices. Throws KubernetesError.
+   */
+  foreignEndpoints(namespace: string, service: string, signal: AbortSignal): Promise<ForeignEndpoints>;
+  /** `conflict`: there is one of this name. */
+  createSlice(slice: SliceName, content: EmptySlice, signal: AbortSignal): Promise<WriteOutcome<Slice>>;
+  /** Replaces all of it, under uid and resourceVersion. Never makes one. */
+  replaceSlice(slice: SliceVersion, content: SliceContent, signal: AbortSignal): Promise<WriteOutcome<Slice>>;
+  /** Under uid and resourceVersion. */
+  deleteSlice(slice: SliceVersion, signal: AbortSignal): Promise<WriteOutcome<'accepted'>>;
+  /**
+   * Asks for a pod's eviction under uid and resourceVersion, so that a delayed one does not hit what the pod has become since. A disruption
+   * budget that does not allow it just now is `unknown`.
+   */
+  evict(pod: PodRef, resourceVersion: string, signal: AbortSignal): Promise<WriteOutcome<'accepted'>>;
+};
+
+export type ForeignEndpoints = { readonly slices: readonly string[]; readonly endpoints: boolean };
+
+/** One version of one slice. */
+export type SliceVersion = SliceName & { readonly uid: string; readonly resourceVersion: string };
 
 /** Where events go. Never blocks, never throws: events are for people and are dropped rather than waited for. */
 export type EventSink = { emit(event: KubernetesEvent): void };

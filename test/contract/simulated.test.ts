@@ -1,6 +1,6 @@
 /** The simulated servers keep the contract that the real ones keep (test/integration/contract.test.ts). */
 import { afterAll, describe } from 'vitest';
-import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { aGroup, aPod, aService } from '../kit/fakes/builders.ts';
 import { createFakeClock } from '../kit/fakes/clock.ts';
 import { createLink } from '../kit/model/link.ts';
 import { createWorldApiServer } from '../kit/model/world-api-server.ts';
@@ -12,6 +12,7 @@ import { stream } from '../kit/simulation/random.ts';
 import { createListWatch } from '../kit/simulation/watches.ts';
 import { type ContractConsul, consulContract } from './consul.ts';
 import { type ContractApiServer, kubernetesContract } from './kubernetes.ts';
+import { type ContractRouting, routingContract } from './routing.ts';
 
 describe('the simulated Consul', () => {
   // Each case has a Consul of its own, since one's time is not another's.
@@ -28,7 +29,7 @@ describe('the simulated Consul', () => {
 
 describe('the simulated API server', () => {
   const api = createWorldApiServer();
-  const { kubernetes } = createLink('contract', api, createWorldConsul(createFakeClock()), () => undefined);
+  const { kubernetes, routing } = createLink('contract', api, createWorldConsul(createFakeClock()), () => undefined);
   const loop = createLoop();
   const server = { process: createProcess('server', loop), isDown: () => false };
   const client = createProcess('client', loop);
@@ -78,4 +79,14 @@ describe('the simulated API server', () => {
     },
   };
   kubernetesContract(() => simulated);
+
+  const { foreign } = api.routing;
+  const routes: ContractRouting = {
+    ...simulated,
+    routing,
+    createService: (name, group) => nothing(foreign.putService(aService({ name, group }))),
+    createForeignSlice: (name, service) => nothing(foreign.addSlice(name, service)),
+    createEndpoints: (service) => nothing(foreign.addEndpoints(service)),
+  };
+  routingContract(() => routes);
 });

@@ -1,15 +1,8 @@
 /** The Kubernetes port over the API server. Each method is one request (a list: one for each page). */
 import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
-import { FIELD_MANAGER } from '../../api/names.ts';
 import type { OwnerRef, Pod } from '../../api/pod.ts';
 import { asObject, field, textField } from '../../api/raw.ts';
-import {
-  type Kubernetes,
-  KubernetesError,
-  type ObjectRef,
-  type Workload,
-  type WriteOutcome,
-} from '../../ports/kubernetes.ts';
+import { type Kubernetes, KubernetesError, type ObjectRef, type Workload } from '../../ports/kubernetes.ts';
 import { projectPod, terminationOf } from '../objects/pod.ts';
 import {
   LEADER_GROUPS,
@@ -25,11 +18,12 @@ import {
 } from '../objects/resources.ts';
 import { projectPodSelecting, projectWorkload, sourceOf } from '../objects/workload.ts';
 import { pageOf } from '../reflector/watch-transport.ts';
-import { type Answer, type Failure, saysNotFound } from './answer.ts';
+import type { Answer, Failure } from './answer.ts';
+import { type Calls, createCalls, getObject, isSuccess, REQUEST_TIMEOUT_MS } from './calls.ts';
 import { labelManagersOf } from './label-manager.ts';
-import { outcomeOf, type Written } from './outcome.ts';
-import { type Attempt, readFailure, unreadable } from './read-failure.ts';
-import type { Request, Transport } from './transport.ts';
+import type { Written } from './outcome.ts';
+import type { Attempt } from './read-failure.ts';
+import type { Transport } from './transport.ts';
 
 export type KubernetesOptions = {
   readonly transport: Transport;
@@ -38,8 +32,6 @@ export type KubernetesOptions = {
   readonly requestTimeoutMs?: number;
 };
 
-const DEFAULT_TIMEOUT_MS = 2_000;
-const PAGE_TIMEOUT_MS = 10_000;
 const PAGE_SIZE = 250;
 /** How often a list begins anew because its pages expired before the last one. */
 const LIST_TRIES = 3;
@@ -47,19 +39,10 @@ const LIST_TRIES = 3;
 const MERGE = 'application/merge-patch+json';
 const JSON_PATCH = 'application/json-patch+json';
 
-type Calls = {
-  read(attempt: Omit<Attempt, 'server'>, path: string, signal: AbortSignal): Promise<Answer | Failure>;
-  patch<T>(written: Written<T>, patch: PatchRequest, signal: AbortSignal): Promise<WriteOutcome<T>>;
-  /** The error of a read whose answer was no success; without an answer, of one that could not be read. */
-  failure(attempt: Omit<Attempt, 'server'>, answer: Answer | Failure | null): KubernetesError;
-};
-
-type PatchRequest = { readonly place: Place; readonly type: string; readonly content: unknown };
-
 export function createKubernetes({
   transport,
   parseGroup,
-  requestTimeoutMs = DEFAULT_TIMEOUT_MS,
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
 }: KubernetesOptions): Kubernetes {
   const calls = createCalls(transport, requestTimeoutMs);
   const group = (ref: ObjectRef): Written<ParsedLeaderGroup> => ({
@@ -80,7 +63,11 @@ export function createKubernetes({
         project: projectPod,
         uidOf: (pod: Pod) => pod.uid,
       };
-      return await calls.patch(written, { place: placeOf(pod), type: MERGE, content: { metadata } }, signal);
+      return await calls.write(
+        written,
+        { place: placeOf(pod), method: 'PATCH', type: MERGE, content: { metadata } },
+        signal,
+      );
     },
     getPod: async (namespace, name, signal) =>
       await getObject(calls, { resource: PODS, namespace, name }, projectPod, signal),
@@ -105,13 +92,17 @@ export function createKubernetes({
     setFinalizers: async (ref, resourceVersion, finalizers, signal) => {
       if (ref.uid === '' || resourceVersion === '') return NO_PRECONDITION;
       const content = { metadata: { uid: ref.uid, resourceVersion, finalizers } };
-      return await calls.patch(group(ref), { place: placeOf(ref), type: MERGE, content }, signal);
+      return await calls.write(group(ref), { place: placeOf(ref), method: 'PATCH', type: MERGE, content }, signal);
     },
     replaceStatus: async (ref, resourceVersion, status, signal) => {
       if (ref.uid === '' || resourceVersion === '') return NO_PRECONDITION;
       const place = { ...placeOf(ref), subresource: 'status' } as const;
       const content = statusPatch(ref.uid, resourceVersion, status);
-      return await calls.patch({ ...group(ref), tested: true }, { place, type: JSON_PATCH, content }, signal);
+      return await calls.write(
+        { ...group(ref), tested: true },
+        { place, method: 'PATCH', type: JSON_PATCH, content },
+        signal,
+      );
     },
     clusterUid: async (signal) => await clusterUid(calls, signal),
   };
@@ -137,62 +128,6 @@ const statusPatch = (uid: string, resourceVersion: string, status: unknown): rea
   { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
   { op: 'add', path: '/status', value: status },
 ];
-
-function createCalls(transport: Transport, timeoutMs: number): Calls {
-  const named = (attempt: Omit<Attempt, 'server'>): Attempt => ({ ...attempt, server: transport.server() });
-
-  /** A get that met a connection which was just being closed is sent again, once. */
-  const read: Calls['read'] = async ({ verb, resource }, path, signal) => {
-    const limits =
-      verb === 'get'
-        ? ({ timeoutMs, pool: 'brief' } as const)
-        : ({ timeoutMs: Math.max(timeoutMs, PAGE_TIMEOUT_MS), pool: 'long' } as const);
-    const request: Request = { method: 'GET', path, ...limits, verb, resource: resource.plural };
-    const answer = await transport.send(request, signal);
-    return answer.kind === 'failed' && !answer.timedOut ? await transport.send(request, signal) : answer;
-  };
-
-  const patch: Calls['patch'] = async (written, { place, type, content }, signal) => {
-    const { resource } = written;
-    const path = pathOf(resource, place, { fieldManager: FIELD_MANAGER });
-    const measured = place.subresource === undefined ? resource.plural : `${resource.plural}/${place.subresource}`;
-    const sent = { method: 'PATCH', path, body: { type, content }, timeoutMs, pool: 'brief', verb: 'patch' } as const;
-    return outcomeOf(written, await transport.send({ ...sent, resource: measured }, signal));
-  };
-
-  return {
-    read,
-    patch,
-    failure: (attempt, answer) => (answer === null ? unreadable(named(attempt)) : readFailure(named(attempt), answer)),
-  };
-}
-
-const isSuccess = (answer: Answer | Failure): answer is Answer => answer.kind === 'answered' && answer.status === 200;
-
-async function getObject<T>(
-  calls: Calls,
-  place: {
-    readonly resource: Resource;
-    readonly namespace: string;
-    readonly name: string;
-    readonly subresource?: 'scale';
-  },
-  project: (body: unknown) => T | null,
-  signal: AbortSignal,
-): Promise<T | null> {
-  const { resource } = place;
-  const attempt = {
-    what: `read ${qualified(resource)} ${place.namespace}/${place.name}`,
-    verb: 'get',
-    resource,
-  } as const;
-  const answer = await calls.read(attempt, pathOf(resource, place), signal);
-  if (answer.kind === 'answered' && saysNotFound(answer, resource, place.name)) return null;
-  if (!isSuccess(answer)) throw calls.failure(attempt, answer);
-  const object = project(answer.body);
-  if (object === null) throw calls.failure(attempt, null);
-  return object;
-}
 
 async function getWorkload(
   calls: Calls,

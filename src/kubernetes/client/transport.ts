@@ -9,7 +9,7 @@ import type { PoolKind, Pools } from './pools.ts';
 import { createTimeLimit } from './time-limit.ts';
 
 export type Request = {
-  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With the query, as pathOf makes it. */
   readonly path: string;
   readonly body?: { readonly type: string; readonly content: unknown };

@@ -11,6 +11,9 @@ export type Resource = {
 export const PODS: Resource = { group: '', version: 'v1', plural: 'pods' };
 export const NODES: Resource = { group: '', version: 'v1', plural: 'nodes' };
 export const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces' };
+export const SERVICES: Resource = { group: '', version: 'v1', plural: 'services' };
+export const ENDPOINTS: Resource = { group: '', version: 'v1', plural: 'endpoints' };
+export const ENDPOINT_SLICES: Resource = { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices' };
 export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events' };
 export const POD_DISRUPTION_BUDGETS: Resource = { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets' };
 export const NETWORK_POLICIES: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'networkpolicies' };
@@ -21,7 +24,7 @@ export type Place = {
   readonly namespace: string | null;
   /** null: the collection. */
   readonly name: string | null;
-  readonly subresource?: 'status' | 'scale';
+  readonly subresource?: 'status' | 'scale' | 'eviction';
 };
 
 export type Query = Readonly<Record<string, string | null>>;

@@ -1,6 +1,7 @@
 /** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
 import type { LeaderGroup, LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
 import type { OwnerRef, Pod } from '../../../src/api/pod.ts';
+import type { Service, Slice } from '../../../src/api/route.ts';
 import { fromWritten, spec as specSchema } from '../../../src/api/spec.ts';
 import { podUid, uidOf, wallMs } from './ids.ts';
 
@@ -44,6 +45,39 @@ export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...override
     ...overrides,
   };
 }
+
+/** A Service without a selector, whose owner lets `aGroup()` lead its traffic. */
+export const aService = (overrides: Partial<Service> = {}): Service => ({
+  namespace: 'default',
+  name: 'notifier-leader',
+  uid: `uid-of-${overrides.name ?? 'notifier-leader'}`,
+  resourceVersion: '100',
+  group: 'notifier',
+  hasSelector: false,
+  headless: false,
+  publishNotReadyAddresses: false,
+  families: ['IPv4'],
+  ports: [{ name: 'http', protocol: 'TCP', appProtocol: null, target: 'web' }],
+  ...overrides,
+});
+
+/** The empty slice that `aGroup()` has made for `aService()`. */
+export const aSlice = (overrides: Partial<Slice> = {}): Slice => ({
+  namespace: 'default',
+  name: 'notifier-leader-leadergroup-ipv4',
+  uid: 'uid-of-slice',
+  resourceVersion: '100',
+  family: 'IPv4',
+  service: 'notifier-leader',
+  headless: false,
+  group: { name: 'notifier', uid: 'uid-of-notifier' },
+  ports: [{ name: 'http', protocol: 'TCP', appProtocol: null, port: 8080 }],
+  token: 0,
+  fenced: '',
+  endpoint: null,
+  altered: false,
+  ...overrides,
+});
 
 /** The same pod with the leader label, a token and no guard: promoted in `group`. */
 export function aLeader(token: number, overrides: PodOverrides = {}, group = 'notifier'): Pod {

@@ -9,6 +9,7 @@ import {
   type Kubernetes,
   KubernetesError,
   type MetadataPatch,
+  type Routing,
   type WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
 import { managersOf } from './managers.ts';
@@ -17,7 +18,7 @@ import { blockingKey, blockingPrefix, keyOf, snapshotOf, type WorldConsul } from
 
 export type Request = {
   readonly to: 'consul' | 'kubernetes';
-  readonly operation: keyof Consul | keyof Kubernetes;
+  readonly operation: keyof Consul | keyof Kubernetes | keyof Routing;
   /** Pod, key or session it is about, for whoever chooses its fate. */
   readonly about: string;
   /** All that it says, for whoever compares requests. */
@@ -43,6 +44,7 @@ export type HeldRequest = {
 export type Link = {
   readonly consul: Consul;
   readonly kubernetes: Kubernetes;
+  readonly routing: Routing;
   /** From now on; the default is that everything arrives. */
   decide(fate: (request: Request) => Fate): void;
   /** Oldest first. */
@@ -145,13 +147,13 @@ export function createLink(
   const asConsul = <T>(operation: keyof Consul, about: string, apply: () => T, content: unknown = about): Promise<T> =>
     send({ to: 'consul', operation, about, content }, apply, noAnswer(operation));
 
-  const read = <T>(operation: keyof Kubernetes, about: string, apply: () => T): Promise<T> =>
+  const read = <T>(operation: keyof Kubernetes | keyof Routing, about: string, apply: () => T): Promise<T> =>
     send({ to: 'kubernetes', operation, about, content: about }, apply, () => {
       throw new KubernetesError('unreachable', `${operation}: no answer from the API server`);
     });
 
   const write = <T>(
-    operation: keyof Kubernetes,
+    operation: keyof Kubernetes | keyof Routing,
     about: string,
     apply: () => WriteOutcome<T>,
     content: unknown = about,
@@ -209,9 +211,24 @@ export function createLink(
     clusterUid: () => read('clusterUid', '', () => api.requests.clusterUid()),
   };
 
+  const { requests: route } = api.routing;
+  const routing: Routing = {
+    getService: (namespace, name) => read('getService', name, () => route.getService(namespace, name)),
+    getSlice: (namespace, name) => read('getSlice', name, () => route.getSlice(namespace, name)),
+    foreignEndpoints: (namespace, service) =>
+      read('foreignEndpoints', service, () => route.foreignEndpoints(namespace, service)),
+    createSlice: (slice, content) =>
+      write('createSlice', slice.name, () => route.createSlice(replica, slice, content), { slice, content }),
+    replaceSlice: (slice, content) =>
+      write('replaceSlice', slice.name, () => route.replaceSlice(replica, slice, content), { slice, content }),
+    deleteSlice: (slice) => write('deleteSlice', slice.name, () => route.deleteSlice(replica, slice), slice),
+    evict: (pod, version) => write('evict', pod.name, () => route.evict(replica, pod, version), { pod, version }),
+  };
+
   return {
     consul,
     kubernetes,
+    routing,
     decide: (fate) => {
       decide = fate;
     },

@@ -14,6 +14,7 @@ import type {
   Workload,
   WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
+import { createWorldRouting, type WorldRouting } from './world-routing.ts';
 
 /** A change of one object; what a watch of its kind delivers. */
 export type Change<T> = {
@@ -38,6 +39,8 @@ export type WorldApiServer = {
   pod(name: string): Pod | null;
   group(name?: string): LeaderGroup | null;
   groups(): readonly LeaderGroup[];
+  /** Services and EndpointSlices. */
+  readonly routing: WorldRouting;
   /** Everything that ever happened to pods (groups), in resourceVersion order. A watch is a place in it. */
   readonly podLog: readonly Change<Pod>[];
   readonly groupLog: readonly Change<LeaderGroup>[];
@@ -141,6 +144,11 @@ export function createWorldApiServer(): WorldApiServer {
     return written;
   }
 
+  const routing = createWorldRouting({
+    nextVersion,
+    pod: (namespace, name) => pods.get(id({ namespace, name })) ?? null,
+    evicted: (pod) => void storePod(pod, { ...pod, deleting: true }),
+  });
   const inDefault = (name: string): string => `default/${name}`;
 
   function patchPod(by: string, ref: PodRef, resourceVersion: string | null, patch: MetadataPatch): WriteOutcome<Pod> {
@@ -187,6 +195,7 @@ export function createWorldApiServer(): WorldApiServer {
     pod: (name) => pods.get(inDefault(name)) ?? null,
     group: (name = 'notifier') => groups.get(inDefault(name)) ?? null,
     groups: () => [...groups.values()],
+    routing,
     podLog,
     groupLog,
     foreign: {

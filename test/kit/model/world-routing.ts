@@ -1,0 +1,180 @@
+/** Services and EndpointSlices of the API server in memory, as far as the operator can tell them from real ones. */
+import type { Pod, PodRef } from '../../../src/api/pod.ts';
+import type { Service, Slice, SliceContent } from '../../../src/api/route.ts';
+import type {
+  EmptySlice,
+  ForeignEndpoints,
+  SliceName,
+  SliceVersion,
+  WriteOutcome,
+} from '../../../src/ports/kubernetes.ts';
+import type { Change } from './world-api-server.ts';
+
+export type WorldRouting = {
+  services(): readonly Service[];
+  slice(name: string): Slice | null;
+  slices(): readonly Slice[];
+  /** Everything that ever happened to services (slices), in resourceVersion order. */
+  readonly serviceLog: readonly Change<Service>[];
+  readonly sliceLog: readonly Change<Slice>[];
+  /** What others do: owners of Services, people with kubectl, other controllers. */
+  readonly foreign: {
+    putService(service: Service): void;
+    removeService(name: string): void;
+    /** A slice for a Service that is another manager's. */
+    addSlice(name: string, service: string): void;
+    removeSlice(name: string): void;
+    addEndpoints(service: string): void;
+    /** An edit of one of ours. */
+    editSlice(name: string, change: (slice: Slice) => Partial<Slice>): void;
+  };
+  readonly requests: {
+    getService(namespace: string, name: string): Service | null;
+    getSlice(namespace: string, name: string): Slice | 'foreign' | null;
+    foreignEndpoints(namespace: string, service: string): ForeignEndpoints;
+    createSlice(by: string, slice: SliceName, content: EmptySlice): WriteOutcome<Slice>;
+    replaceSlice(by: string, slice: SliceVersion, content: SliceContent): WriteOutcome<Slice>;
+    deleteSlice(by: string, slice: SliceVersion): WriteOutcome<'accepted'>;
+    evict(by: string, pod: PodRef, resourceVersion: string): WriteOutcome<'accepted'>;
+  };
+  /** Refuses every request for good (403) from now on, or no more. */
+  forbid(forbidden: boolean): void;
+  /** Slices written by operators so far. */
+  writes(): number;
+};
+
+type Shared = {
+  readonly nextVersion: () => string;
+  readonly pod: (namespace: string, name: string) => Pod | null;
+  readonly evicted: (pod: Pod) => void;
+};
+
+const id = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string =>
+  `${namespace}/${name}`;
+const inDefault = (name: string): string => `default/${name}`;
+
+const FORBIDDEN = { kind: 'refused', status: 403, message: 'endpointslices is forbidden' } as const;
+const MODIFIED = { kind: 'conflict', message: 'the object has been modified' } as const;
+
+export function createWorldRouting({ nextVersion, pod, evicted }: Shared): WorldRouting {
+  const services = new Map<string, Service>();
+  const slices = new Map<string, Slice>();
+  const others = new Map<string, string>();
+  const endpoints = new Set<string>();
+  const serviceLog: Change<Service>[] = [];
+  const sliceLog: Change<Slice>[] = [];
+  let forbidden = false;
+  let made = 0;
+  let writes = 0;
+
+  function put(before: Slice | null, slice: Slice): Slice {
+    const after = { ...slice, resourceVersion: nextVersion() };
+    slices.set(id(after), after);
+    sliceLog.push({ before, after, version: Number(after.resourceVersion) });
+    return after;
+  }
+
+  function drop(slice: Slice): void {
+    slices.delete(id(slice));
+    sliceLog.push({ before: slice, after: null, version: Number(nextVersion()) });
+  }
+
+  function createSlice(_by: string, slice: SliceName, content: EmptySlice): WriteOutcome<Slice> {
+    if (forbidden) return FORBIDDEN;
+    if (slices.has(id(slice)) || others.has(id(slice))) return { kind: 'conflict', message: 'it already exists' };
+    made += 1;
+    writes += 1;
+    const written = { ...content, token: 0, fenced: '', endpoint: null, altered: false };
+    return { kind: 'done', object: put(null, { ...slice, ...written, uid: `slice-${made}`, resourceVersion: '' }) };
+  }
+
+  /** The slice that a request names, or why it is not done. */
+  function found(slice: SliceVersion): Slice | Exclude<WriteOutcome<never>, { readonly kind: 'done' }> {
+    if (forbidden) return FORBIDDEN;
+    const present = slices.get(id(slice));
+    if (present === undefined) return { kind: 'gone' };
+    return present.uid === slice.uid && present.resourceVersion === slice.resourceVersion ? present : MODIFIED;
+  }
+
+  function replaceSlice(_by: string, slice: SliceVersion, content: SliceContent): WriteOutcome<Slice> {
+    const before = found(slice);
+    if ('kind' in before) return before;
+    writes += 1;
+    const { namespace, name, uid, resourceVersion, family } = before;
+    const after = { namespace, name, uid, resourceVersion, family, ...content, altered: false };
+    if (JSON.stringify(sorted(after)) === JSON.stringify(sorted(before))) return { kind: 'done', object: before };
+    return { kind: 'done', object: put(before, after) };
+  }
+
+  function deleteSlice(_by: string, slice: SliceVersion): WriteOutcome<'accepted'> {
+    const before = found(slice);
+    if ('kind' in before) return before;
+    writes += 1;
+    drop(before);
+    return { kind: 'done', object: 'accepted' };
+  }
+
+  function evict(_by: string, ref: PodRef, resourceVersion: string): WriteOutcome<'accepted'> {
+    if (forbidden) return FORBIDDEN;
+    const present = pod(ref.namespace, ref.name);
+    if (present === null) return { kind: 'gone' };
+    if (present.uid !== ref.uid || present.resourceVersion !== resourceVersion) return MODIFIED;
+    evicted(present);
+    return { kind: 'done', object: 'accepted' };
+  }
+
+  return {
+    services: () => [...services.values()],
+    slice: (name) => slices.get(inDefault(name)) ?? null,
+    slices: () => [...slices.values()],
+    serviceLog,
+    sliceLog,
+    foreign: {
+      putService: (service) => {
+        const before = services.get(id(service)) ?? null;
+        const after = { ...service, resourceVersion: nextVersion() };
+        services.set(id(service), after);
+        serviceLog.push({ before, after, version: Number(after.resourceVersion) });
+      },
+      removeService: (name) => {
+        const before = services.get(inDefault(name));
+        if (before === undefined) return;
+        services.delete(inDefault(name));
+        serviceLog.push({ before, after: null, version: Number(nextVersion()) });
+      },
+      addSlice: (name, service) => void others.set(inDefault(name), service),
+      removeSlice: (name) => {
+        others.delete(inDefault(name));
+        const slice = slices.get(inDefault(name));
+        if (slice !== undefined) drop(slice);
+      },
+      addEndpoints: (service) => void endpoints.add(inDefault(service)),
+      editSlice: (name, change) => {
+        const slice = slices.get(inDefault(name));
+        if (slice !== undefined) put(slice, { ...slice, altered: true, ...change(slice) });
+      },
+    },
+    requests: {
+      getService: (namespace, name) => services.get(id({ namespace, name })) ?? null,
+      getSlice: (namespace, name) =>
+        slices.get(id({ namespace, name })) ?? (others.has(id({ namespace, name })) ? 'foreign' : null),
+      foreignEndpoints: (namespace, service) => ({
+        slices: [...others].flatMap(([key, of]) =>
+          of === service && key.startsWith(`${namespace}/`) ? [key.slice(namespace.length + 1)] : [],
+        ),
+        endpoints: endpoints.has(id({ namespace, name: service })),
+      }),
+      createSlice,
+      replaceSlice,
+      deleteSlice,
+      evict,
+    },
+    forbid: (whether) => {
+      forbidden = whether;
+    },
+    writes: () => writes,
+  };
+}
+
+const sorted = (slice: Slice): readonly unknown[] =>
+  Object.entries(slice).toSorted(([one], [other]) => (one < other ? -1 : 1));

@@ -14,5 +14,7 @@ export type GateAnswer =
   | { readonly kind: 'grant'; readonly leader: GateLeader; readonly validForMs: number }
   /** Somebody else leads, or nobody. */
   | { readonly kind: 'no'; readonly leader: GateLeader | null }
+  /** The lock is about to leave the pod that asks: it gets no more grants, and should end what it does and say so. */
+  | { readonly kind: 'revoking'; readonly leader: GateLeader }
   /** This replica does not know: ask again, or another one. Never to be taken for a grant. */
   | { readonly kind: 'unknown'; readonly reason: string };

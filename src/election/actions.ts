@@ -1,6 +1,6 @@
 /**
  * What a plan is made of. The executor runs it in its order and stops at the first action that does not succeed, so the order IS the
- * protocol: fence, let every grant expire, move the lock by one transaction, promote. No other order can be written down: whom a promotion
+ * protocol: revoke, fence, let every grant expire, move the lock by one transaction, promote. No other order can be written down: whom a promotion
  * is for, and that it may be, is said by the transaction before it and by nothing else.
  */
 import type { Says, StalledReason } from '../api/condition-reasons.ts';
@@ -100,12 +100,24 @@ export type Preparation =
 /** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
 export type AwaitGrantExpiry = { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly PodUid[] };
 
+/**
+ * Gives no more grants to a leader that is alive, and waits until it cannot believe any: so that it keeps its label for that long, and the moment in which
+ * nobody is labelled is that of the fencing patch, the transaction and the promotion alone. Whatever comes after it does not rest on it.
+ */
+export type Revoke = { readonly do: 'revoke'; readonly holder: PodUid };
+
 /** The holder locks again: proves that it still does, and moves the index so that everything planned earlier fails. */
 export type Verify = { readonly do: 'verify'; readonly transaction: Locking };
 /** The lock leaves its holder, for which every grant must have expired: a free one is taken, a held one handed over. */
 export type Pass = Take | HandOver;
 export type Take = { readonly do: 'take'; readonly wait: AwaitGrantExpiry; readonly transaction: Locking };
-export type HandOver = { readonly do: 'handOver'; readonly wait: AwaitGrantExpiry; readonly transaction: Locking };
+/** `revoke`: null where the leader does not lead any more, or may not be waited for. It is done before the fencing patch. */
+export type HandOver = {
+  readonly do: 'handOver';
+  readonly revoke: Revoke | null;
+  readonly wait: AwaitGrantExpiry;
+  readonly transaction: Locking;
+};
 export type Unlock = { readonly do: 'unlock'; readonly wait: AwaitGrantExpiry; readonly transaction: Unlocking };
 
 /** Of the pod that the transaction of this plan has given the lock to, with its token. The version is the one read before the transaction. */
@@ -119,7 +131,7 @@ export type LabelFollowers = {
 /** What the transaction of a plan must have proven. `fence`: of pods that carry the label beside the holder. */
 export type FollowUp = Fence | Promote | LabelFollowers;
 
-export type Action = Fence | Preparation | AwaitGrantExpiry | Verify | Pass | Unlock | FollowUp;
+export type Action = Revoke | Fence | Preparation | AwaitGrantExpiry | Verify | Pass | Unlock | FollowUp;
 
 /** What the group's conditions say while things are as observed. */
 export type Verdict = {
@@ -171,8 +183,23 @@ export function actionsOf(plan: Plan): readonly Action[] {
     case 'look':
       return [...plan.fence, ...plan.after];
     case 'transition':
-      return [...plan.fence, ...(plan.lock.do === 'verify' ? [] : [plan.lock.wait]), plan.lock, ...plan.after];
+      return [
+        ...revocationOf(plan),
+        ...plan.fence,
+        ...(plan.lock.do === 'verify' ? [] : [plan.lock.wait]),
+        plan.lock,
+        ...plan.after,
+      ];
   }
+}
+
+const revocationOf = ({ lock }: Transition): readonly Revoke[] =>
+  lock.do === 'handOver' && lock.revoke !== null ? [lock.revoke] : [];
+
+/** `pod`, if the plan would give the lock to another, or to nobody; else null. */
+export function takesFrom(plan: Plan, pod: PodUid | null): PodUid | null {
+  if (plan.kind !== 'transition' || plan.lock.do === 'verify') return null;
+  return nextHolder(plan) === pod ? null : pod;
 }
 
 /** Uid of the pod that has the lock after the plan's transaction; null: there is none, or nobody. */

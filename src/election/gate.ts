@@ -24,7 +24,7 @@ export const GRANT_MS = 1000;
 /** What an answer rests on; of the pods only the holder matters. */
 export type GateView = Pick<
   Observation,
-  'nowMs' | 'group' | 'ownership' | 'lock' | 'sessions' | 'verified' | 'highestObserved'
+  'nowMs' | 'group' | 'ownership' | 'lock' | 'sessions' | 'verified' | 'highestObserved' | 'revoked'
 > & { readonly pods: readonly LabelView[] };
 
 /**
@@ -46,6 +46,7 @@ export function answerGate(o: GateView, podUid: PodUid | null, maxMs: number): G
   const acquireTime = isTime(since) ? since : '';
   const leader = { pod: pod.name, uid: pod.uid, token: recordedToken(lock), acquireTime };
   if (pod.uid !== podUid) return { kind: 'no', leader };
+  if (o.revoked === podUid) return { kind: 'revoking', leader };
   const validForMs = Math.min(maxMs, ownership.untilMs - nowMs, holder.deadlineMs - nowMs);
   return { kind: 'grant', leader, validForMs };
 }

@@ -191,6 +191,8 @@ export type Observation = {
   readonly verified: boolean;
   /** Somebody has asked the gate about this group. */
   readonly asked: boolean;
+  /** Who is given no grant, because the lock is to leave it; null: nobody. Known to the replica that plans it alone. */
+  readonly revoked: PodUid | null;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: MonotonicMs | null;
   /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */

@@ -3,6 +3,7 @@ import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
+import { promoted } from './gate.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
 import type { HeldLock } from './owned-lock.ts';
@@ -183,7 +184,7 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
 function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause, replaceable: boolean): Plan {
   const { o, lock, session } = held;
   const nominee = rankedCandidates(o).find(({ pod }) => pod.uid !== session.podUid) ?? null;
-  if (nominee !== null) return handOverTo(held, nominee, cause);
+  if (nominee !== null) return handOverTo(held, nominee, cause, isAlive(held, holder));
   if (replaceable && holder !== null) return keepIneligible(held, holder);
   return transition(electing(cause, 'the leader can no longer lead, and there is no other candidate'), {
     fence: fence(fencingForMove(o, lock, null), 'move'),
@@ -192,13 +193,21 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
   });
 }
 
-function handOverTo(held: Held, nominee: ObservedPod, cause: IneligibleCause): Plan {
+/** It leads, and as far as anybody sees its process goes on: it can be told to stop. Who has gone, or is not ready, is fenced at once. */
+const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null): boolean =>
+  holder !== null &&
+  holder.pod.ready &&
+  !holder.nodeLost &&
+  !finished(holder.pod) &&
+  promoted(o, lock, session) !== null;
+
+function handOverTo(held: Held, nominee: ObservedPod, cause: IneligibleCause, alive: boolean): Plan {
   const { o, lock } = held;
   const next = suitableSession(o, nominee);
   if (next === null) return look([openingFor(nominee)], 'the nominee needs a session');
   return transition(electing(cause, `${cause}: handing over to ${nominee.pod.name}`), {
     fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
-    lock: transaction.handOver(o, held, next, refOf(nominee)),
+    lock: (alive ? transaction.revokeAndHandOver : transaction.handOver)(o, held, next, refOf(nominee)),
     after: [promotion(nominee)],
   });
 }

@@ -52,6 +52,7 @@ const verify = (o: Observation, held: HeldLock, pod: PodRef, raise: boolean): Ve
 
 const handOver = (o: Observation, held: HeldLock, session: MemberSession, pod: PodRef): HandOver => ({
   do: 'handOver',
+  revoke: null,
   wait: awaitGrantExpiry(o, pod),
   transaction: { ...locking(o, held, session, pod), from: held.session.id },
 });
@@ -83,7 +84,13 @@ function awaitGrantExpiry(o: Observation, next: PodRef | null): AwaitGrantExpiry
   return { do: 'awaitGrantExpiry', exempt: next === null ? over : [...over, next.uid] };
 }
 
-export const transaction = { take, verify, handOver, unlock } as const;
+/** From a leader that is alive, and may be acting on a grant. */
+const revokeAndHandOver = (o: Observation, held: HeldLock, session: MemberSession, pod: PodRef): HandOver => ({
+  ...handOver(o, held, session, pod),
+  revoke: { do: 'revoke', holder: held.session.podUid },
+});
+
+export const transaction = { take, verify, handOver, revokeAndHandOver, unlock } as const;
 
 const recordAfter = (o: Observation, lock: LockView, pod: PodRef): Omit<LockRecord, 'token'> => ({
   v: 1,

@@ -142,6 +142,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       invalidateOwnership: ownership.invalidate,
       syntheticNode: node,
       grants,
+      revoked: changes.tell,
       owners,
       repaired: metrics.labelRepaired,
       progress: (key) => queue.progress(key),

@@ -64,7 +64,8 @@ function newsFor(wait: Wait | null) {
     known: () => known,
     in: (reply: Reply): boolean => {
       const body = wait === null ? null : bodyOf(reply);
-      if (wait === null || body === null) return true;
+      // Whoever waits for the next leader is to hear that it is the one to go.
+      if (wait === null || body === null || body.reason !== undefined) return true;
       const what = `${body.leader} ${body.token}`;
       const begun = first ?? what;
       first ??= what;

@@ -13,7 +13,12 @@ export type GateBody = {
   readonly validForMilliseconds: number;
   /** RFC 3339, since when the leader leads; empty: not known. */
   readonly acquireTime: string;
+  /** Of a 409, where there is more to say than that another leads. */
+  readonly reason?: NoMore;
 };
+
+/** Why a leader gets no grant: the lock is about to leave it. */
+export type NoMore = 'Revoking';
 
 export type Reason =
   | 'BadQuery'
@@ -25,6 +30,8 @@ export type Reason =
   | 'NothingHere'
   | 'NotKnown'
   | 'TooManyWaiting';
+
+const REVOKING = 'Revoking' satisfies NoMore;
 
 /** To a path that is not known. */
 export const NOTHING_HERE = 'NothingHere' satisfies Reason;
@@ -75,6 +82,7 @@ const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: SaidLeader, v
 export function memberReply(answer: GateAnswer): Reply {
   if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
   if (answer.kind === 'no') return jsonReply(409, bodyOf(false, answer.leader ?? NOBODY, 0));
+  if (answer.kind === 'revoking') return jsonReply(409, { ...bodyOf(false, answer.leader, 0), reason: REVOKING });
   if (answer.validForMs < 1)
     return refusal('NotKnown', 'a grant would be valid for less than a millisecond; ask again');
   return jsonReply(200, bodyOf(true, answer.leader, answer.validForMs));

@@ -1,10 +1,9 @@
 /** Transactions on a lock, and what their refusals mean. Rule (c): guards first, for every key the plan saw. */
-import type { AwaitGrantExpiry, Locking, LockTransaction, TokenRule, Unlocking } from '../../election/actions.ts';
+import type { Locking, LockTransaction, TokenRule, Unlocking } from '../../election/actions.ts';
 import type { BucketGuard, GroupKeys, LockView } from '../../election/observation.ts';
 import { formatRecord, type LockRecord } from '../../election/record.ts';
 import { fencingVersion, verificationOf } from '../../election/trust.ts';
 import { ConsulError, type TxnOp, type TxnRejection, type TxnResult } from '../../ports/consul.ts';
-import { groupKey } from '../cache/store.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { again, answeredToken, failed, type Locked, later, type NotOk, OK, type Run, type Step } from './run.ts';
 
@@ -19,6 +18,7 @@ const LOCK_DELAY_RETRY_MS = 1000;
 export async function changeLock(run: Run, change: Locking): Promise<Locked> {
   const { sessionManager, locks } = run.ports;
   const token = tokenFor(run, change.token);
+  if (change.from !== null && isNewReign(change)) run.memory.learn({ kind: 'moveSent' });
   const result = await send(run, lockOps(change, run.observation.keys, token));
   if (result.kind === 'rejected') return refusal(run, change, result.rejections);
   locks.applied(run.group, result.entries);
@@ -26,33 +26,26 @@ export async function changeLock(run: Run, change: Locking): Promise<Locked> {
   run.memory.learn({
     kind: 'locked',
     uid,
-    newReign: change.view.record?.holder.uid !== uid,
+    newReign: isNewReign(change),
     verifiedAt: verificationOf(run.observation.ownership, locks.view(run.group)),
   });
   sessionManager.prove(change.to.session);
   return { kind: 'ok', proof: { pod: change.to.pod, token } };
 }
 
+const isNewReign = ({ view, to }: Locking): boolean => view.record?.holder.uid !== to.pod.uid;
+
 /** Sends the transaction after which nobody has the lock: it proves nothing. */
 export async function unlock(run: Run, change: Unlocking): Promise<Step> {
   const { keys, lock } = run.observation;
   const { locks } = run.ports;
+  run.memory.learn({ kind: 'moveSent' });
   const result = await send(run, lockOps(change, keys, tokenFor(run, change.token)));
   if (result.kind === 'rejected') return refusal(run, change, result.rejections);
   locks.applied(run.group, result.entries);
   const version = fencingVersion(keys, locks.view(run.group));
   run.memory.learn({ kind: 'unlocked', version, before: fencingVersion(keys, lock) });
   return OK;
-}
-
-/**
- * After the fencing patch, which has ended every further grant to the old leader: the label is known to be off. The pass ends where
- * there is something to wait for, so that what happens meanwhile is seen.
- */
-export function awaitGrantExpiry({ ports, group, observation }: Run, { exempt }: AwaitGrantExpiry): Step {
-  const holder = observation.lock?.record?.holder.uid ?? null;
-  const leftMs = ports.grants.untilMs(groupKey(group), holder, exempt) - ports.clock.nowMs();
-  return leftMs > 0 ? later('a grant of the gate has not expired', Math.ceil(leftMs)) : OK;
 }
 
 /** Fixed when the transaction is sent: above whatever this plan's fencing patches have shown. */
@@ -75,6 +68,7 @@ async function send(run: Run, ops: readonly TxnOp[]): Promise<TxnResult> {
 function refusal(run: Run, change: LockTransaction, rejections: readonly TxnRejection[]): NotOk {
   const { clock, random, sessionManager, locks, invalidateOwnership } = run.ports;
   locks.invalidate(run.group);
+  run.memory.learn({ kind: 'moveRefused' });
   const first = rejections[0];
   switch (first?.reason) {
     case 'session-check':

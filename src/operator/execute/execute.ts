@@ -7,7 +7,7 @@ import { ConsulError } from '../../ports/consul.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { cleanUp } from './clean-up.ts';
-import { awaitGrantExpiry, bury, changeLock, unlock } from './execute-locks.ts';
+import { bury, changeLock, unlock } from './execute-locks.ts';
 import {
   destroySessions,
   listPods,
@@ -24,6 +24,7 @@ import { fenceAll } from './fence.ts';
 import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
+import { awaitGrantExpiry, revoke } from './revoke.ts';
 import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
@@ -40,6 +41,10 @@ export async function execute(plan: Plan, run: Run): Promise<Step> {
 
 /** What follows the transaction is done under the proof that it leaves, and without one not at all (promise I2). */
 async function move(run: Run, { fence, lock, after }: Transition): Promise<Step> {
+  if (lock.do === 'handOver') {
+    const revoked = await attempt(run, () => Promise.resolve(revoke(run, lock)));
+    if (revoked.kind !== 'ok') return revoked;
+  }
   const fenced = await inOrder(run, fence, (action) => prepare(run, action));
   if (fenced.kind !== 'ok') return fenced;
   if (lock.do !== 'verify') {

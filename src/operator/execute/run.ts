@@ -28,6 +28,8 @@ export type ExecutorPorts = {
   readonly invalidateOwnership: () => void;
   readonly syntheticNode: string;
   readonly grants: Pick<Grants, 'untilMs'>;
+  /** The leader of this group is given no more grants, and is to hear of it. */
+  readonly revoked: (group: string) => void;
   readonly owners: Pick<Owners, 'read'>;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;

@@ -83,6 +83,11 @@ export type GroupMemory = {
   readonly verifiedAt: string | null;
   /** Somebody has asked the gate. */
   readonly asked: boolean;
+  /**
+   * Who is given no grant, because the lock is to leave it. `sent`: by a transaction of which nobody knows yet what became of it; until that
+   * is void the lock may be another's at any moment, whatever is planned meanwhile.
+   */
+  readonly revoked: { readonly uid: PodUid; readonly sent: boolean } | null;
   /** Highest token on the pods and in the status, as the last pass saw them. */
   readonly highestObserved: number;
   /** By uid. */
@@ -164,6 +169,7 @@ const FRESH: GroupMemory = {
   fenced: { version: null, uids: NONE },
   verifiedAt: null,
   asked: false,
+  revoked: null,
   highestObserved: 0,
   conflicts: NONE,
   promotionRefusals: NONE,

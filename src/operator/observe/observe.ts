@@ -73,6 +73,7 @@ export function createObserver(options: ObserverOptions): Observer {
         sessions: session === null ? [] : [session],
         verified: memory.verifiedAt === verificationOf(ownership, lock),
         highestObserved: memory.highestObserved,
+        revoked: memory.revoked?.uid ?? null,
         pods: pod === null ? [] : [labelView(store, group, memory, pod)],
       };
     },
@@ -148,6 +149,7 @@ function observation(
     fenced: memory.fenced.version === fencingVersion(keys, lock) ? memory.fenced.uids : new Set(),
     verified: memory.verifiedAt === verificationOf(ownership, lock),
     asked: memory.asked,
+    revoked: memory.revoked?.uid ?? null,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
     fencingRefused: blockingRefusal(memory, group, pods, nowMs),
     followersRefused: memory.followersRefused,

@@ -19,9 +19,15 @@ export type LockOutcome =
 export function ofLock(memory: GroupMemory, outcome: LockOutcome): GroupMemory {
   switch (outcome.kind) {
     case 'locked':
-      return locked({ ...memory, consulDenied: null, lockDelayedUntilMs: null }, outcome);
+      return locked({ ...memory, consulDenied: null, lockDelayedUntilMs: null, revoked: null }, outcome);
     case 'unlocked':
-      return { ...memory, consulDenied: null, lockDelayedUntilMs: null, fenced: stillFenced(memory, outcome) };
+      return {
+        ...memory,
+        consulDenied: null,
+        lockDelayedUntilMs: null,
+        revoked: null,
+        fenced: stillFenced(memory, outcome),
+      };
     case 'lockDelayed':
       return { ...memory, lockDelayedUntilMs: outcome.untilMs };
     case 'consulDenied':

@@ -1,5 +1,6 @@
 /** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
 import { type AcceptedReleases, freshMemory, type GroupMemory, type RememberedStop } from './memory.ts';
+import { type GrantOutcome, ofGrants } from './remember-grants.ts';
 import { type GroupOutcome, ofGroup } from './remember-group.ts';
 import { type LockOutcome, ofLock } from './remember-lock.ts';
 import { ofPods, type PodOutcome, withAccepted } from './remember-pods.ts';
@@ -14,7 +15,7 @@ export type Observed = {
   readonly labelStop: RememberedStop | null;
 };
 
-export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GroupOutcome | ReportOutcome;
+export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GrantOutcome | GroupOutcome | ReportOutcome;
 
 /** Pure: what is remembered after the outcome. */
 export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
@@ -32,6 +33,12 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'lockRead':
     case 'externalHolder':
       return ofLock(memory, outcome);
+    case 'planned':
+    case 'revoked':
+    case 'moveSent':
+    case 'moveRefused':
+    case 'moveFailed':
+      return ofGrants(memory, outcome);
     case 'groupShown':
     case 'groupConfirmed':
     case 'groupChanged':

@@ -1,7 +1,7 @@
 /** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
 import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
-import { actionsOf, type Plan } from '../../election/actions.ts';
+import { actionsOf, type Plan, takesFrom } from '../../election/actions.ts';
 import type { GateView } from '../../election/gate.ts';
 import type { Observation, Ownership } from '../../election/observation.ts';
 import { plan } from '../../election/plan.ts';
@@ -163,12 +163,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (isOver(key, group, memory)) return { kind: 'retry' };
       const o = observed(key, group, memory);
       const planned = plan(o);
+      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked) });
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };
       const { step, run } = await carryOut(options, o, planned, memory);
       announcer.executed(o, planned, memory, { facts: run.facts, sinceMs: turn.sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
+      if (step.kind === 'failed') memory.learn({ kind: 'moveFailed' });
       if (step.kind === 'failed') return await onActionFailed(o, planned, memory, step.reason);
       if (finalizerRemoved(planned, step)) {
         announcer.deleted(o);

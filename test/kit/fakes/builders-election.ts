@@ -130,6 +130,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     fenced: new Set(),
     verified: true,
     asked: false,
+    revoked: null,
     lockDelayedUntilMs: null,
     fencingRefused: null,
     followersRefused: null,
@@ -153,6 +154,8 @@ export const kinds = (plan: Plan): readonly Action['do'][] => actionsOf(plan).ma
 
 function inWords(action: Action, plan: Plan): string {
   switch (action.do) {
+    case 'revoke':
+      return `revoke ${String(action.holder).replace('uid-of-', '')}`;
     case 'fence':
       return `fence ${action.targets.map(({ pod }) => pod.name).join(',')}`;
     case 'take':

@@ -168,6 +168,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       },
       syntheticNode: node,
       grants,
+      revoked: () => undefined,
       owners,
       repaired: () => undefined,
       progress: () => undefined,

@@ -50,6 +50,7 @@ const ACTIONS = all<Action['do']>({
   openSessions: true,
   fence: true,
   awaitGrantExpiry: true,
+  revoke: true,
   take: true,
   verify: true,
   handOver: true,

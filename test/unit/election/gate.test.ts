@@ -56,6 +56,19 @@ describe('the gate says grant', () => {
   });
 });
 
+describe('the gate says that it revokes', () => {
+  it('to the leader that the lock is to leave, and to others who leads still', () => {
+    const o = { revoked: uidOf('a') };
+    expect(ask(o)).toMatchObject({ kind: 'revoking', leader: { pod: 'a', token: 4 } });
+    expect(ask(o, 'b')).toMatchObject({ kind: 'no', leader: { pod: 'a', token: 4 } });
+  });
+
+  it('not to the next leader, whatever became of the one before', () => {
+    const pods = [observed(aPod({ name: 'a' })), observed(aLeader(5, { name: 'b' }))];
+    expect(ask({ revoked: uidOf('a'), pods, lock: heldBy('b', 5) }, 'b').kind).toBe('grant');
+  });
+});
+
 describe('the gate says no', () => {
   it('to a follower, and tells who leads', () => {
     expect(ask({}, 'b')).toMatchObject({ kind: 'no', leader: { pod: 'a', uid: 'uid-of-a', token: 4 } });

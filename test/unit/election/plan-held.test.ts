@@ -112,15 +112,28 @@ describe('the lock is ours and the leader cannot stay', () => {
     ],
   ];
 
+  /** It may be acting on a grant, and can be told to stop. */
+  const ALIVE = ['LeaderTerminating', 'LeaderExcluded', 'LeaderNoLongerMember', 'PromotionRefused'];
+
   it.each(cases)('%s: %s; it is fenced, then the lock passes, then the next is promoted', (cause, _, before) => {
     const planned = plan(anObservation({ pods: [...before, b] }));
-    expect(steps(planned)).toEqual(['fence a', 'handOver b', 'promote b']);
+    const first = ALIVE.includes(cause) ? ['revoke a'] : [];
+    expect(steps(planned)).toEqual([...first, 'fence a', 'handOver b', 'promote b']);
     expect(planned.cause).toBe(cause);
     expect(theAction(planned, 'handOver').transaction).toMatchObject({
       from: 'session-of-a',
       to: { session: 'session-of-b', pod: { name: 'b' } },
       token: { kind: 'above', token: 4 },
     });
+  });
+
+  it.each<[string, ObservedPod]>([
+    ['is not ready any more', leader({ deleting: true, ready: false })],
+    ['is on a node that is lost', leader({ deleting: true }, { nodeLost: true })],
+    ['has no label', observed(aPod({ name: 'a', deleting: true }))],
+    ['has the label of an earlier token', observed(aLeader(3, { name: 'a', deleting: true }))],
+  ])('a leader that terminates and %s is fenced at once', (_, before) => {
+    expect(steps(plan(anObservation({ pods: [before, b] })))).toEqual(['fence a', 'handOver b', 'promote b']);
   });
 
   it.each(['LeaderTerminating', 'LeaderNotReady', 'LeaderNodeLost', 'PromotionRefused'])(

@@ -24,6 +24,15 @@ describe('a member is told', () => {
     expect(said(await gate.ask(MEMBER))).toMatchObject([409, { leader: false, pod: '', token: 0 }]);
   });
 
+  it('409 with the reason when the lock is about to leave it, also while it waits for the next leader', async () => {
+    const gate = aGate();
+    const waiting = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await settle();
+    gate.becomes({ answer: { kind: 'revoking', leader: leader(4) } });
+    const told = [409, { ...bodyOf(false, 4, 'a'), reason: 'Revoking' }];
+    expect([said(await waiting), said(await gate.ask(MEMBER))]).toEqual([told, told]);
+  });
+
   it.each([
     [GROUP.replace('notifier', 'other'), 'GroupUnknown'],
     [`${GROUP}/members/z`, 'MemberUnknown'],

@@ -71,6 +71,7 @@ async function aStage(...pods: readonly Pod[]) {
       repaired: () => undefined,
       progress: (key) => progress.push(key),
       grants: { untilMs: () => grantUntilMs },
+      revoked: () => undefined,
     },
     observation: anObservation({
       group,

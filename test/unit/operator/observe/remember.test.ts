@@ -337,3 +337,37 @@ describe('what the caches show', () => {
     expect(over).toMatchObject({ deletionSeenMs: 5, demotedForOutage: false, outageReported: false });
   });
 });
+
+describe('what is remembered of a revocation', () => {
+  const revoked = { kind: 'revoked', uid } as const;
+  const planned = (from: typeof uid | null) => ({ kind: 'planned', from }) as const;
+  const locked = { kind: 'locked', uid, newReign: false, verifiedAt: 'now' } as const;
+
+  it.each<[string, readonly Outcome[]]>([
+    ['while the plan stands', [planned(uid)]],
+    ['while its transaction is on its way', [planned(uid), { kind: 'moveSent' }]],
+    [
+      'while nobody knows what became of its transaction, whatever is planned',
+      [{ kind: 'moveSent' }, { kind: 'moveFailed' }, planned(null)],
+    ],
+    ['when it is begun again after that', [{ kind: 'moveSent' }, planned(null), revoked, planned(null)]],
+  ])('it stands %s', (_, outcomes) => {
+    expect(after(revoked, ...outcomes).revoked?.uid).toBe(uid);
+  });
+
+  it.each<[string, readonly Outcome[]]>([
+    ['the plan is dropped', [planned(null)]],
+    ['a write before its transaction fails', [planned(uid), { kind: 'moveFailed' }]],
+    [
+      'Consul has refused the transaction, and the plan is dropped',
+      [{ kind: 'moveSent' }, { kind: 'moveRefused' }, planned(null)],
+    ],
+    ['a later transaction of ours has made it void', [{ kind: 'moveSent' }, planned(null), locked]],
+  ])('it is over when %s', (_, outcomes) => {
+    expect(after(revoked, ...outcomes).revoked).toBeNull();
+  });
+
+  it('a lock that a transaction on its way may move is not verified any more', () => {
+    expect(after(locked, { kind: 'moveSent' }).verifiedAt).toBeNull();
+  });
+});

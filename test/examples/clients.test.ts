@@ -1,6 +1,6 @@
 /** examples/clients, each as its own process, against a gate that says what the test wants. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -94,7 +94,41 @@ describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the cli
   });
 });
 
+describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the client in %s', (name, command) => {
+  it('sends the token of its file, and none that it cannot read', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    const file = join(dir, `token-of-${name}`);
+    for (const token of [null, 'a.b-c.d_e']) {
+      if (token !== null) writeFileSync(file, `${token}\n`);
+      await using client = start(command(), gate, { ...POD, LEADERGROUP_TOKEN_FILE: file });
+      await vi.waitFor(() => expect(client.lines.length).toBeGreaterThan(0), SOON);
+      expect(gate.authorization()).toBe(token === null ? undefined : `Bearer ${token}`);
+    }
+  });
+});
+
 describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
+  it('says once that the gate does not know it, and works all the same', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    gate.know(raw(404, '{"reason":"CallerUnknown"}'));
+    await using client = start(command(), gate);
+    const { errors, lines } = client;
+    await vi.waitFor(() => expect(errors.join('\n')).toContain('404 {"reason":"CallerUnknown"}'), SOON);
+    const before = lines.length;
+    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(before + 12), SOON);
+    expect([errors.length, gate.selves()]).toEqual([1, 10]);
+  });
+
+  it('is known at once in most cases, and asks no more', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(client.lines.length).toBeGreaterThan(20), SOON);
+    expect([client.errors, gate.selves()]).toEqual([[], 1]);
+  });
+
   it('works while it leads, with its token, and by the member URL of its pod with its uid', LONG, async () => {
     await using gate = await startFakeGate();
     gate.say(no(6));
@@ -212,6 +246,17 @@ describe.concurrent('the client for a shell', () => {
     await using client = start([script, 'sh', '-c', 'exit 3'], gate);
     expect(await client.ended).toBe(3);
     expect(gate.asked).toEqual([PATH]);
+  });
+
+  it('says by --self whether the gate knows the pod, and runs nothing', LONG, async () => {
+    await using gate = await startFakeGate();
+    const [script] = SHELL;
+    await using known = start([script, '--self'], gate);
+    expect(await known.ended).toBe(0);
+    gate.know(raw(401, '{"reason":"TokenRequired"}'));
+    await using unknown = start([script, '--self'], gate);
+    expect([await unknown.ended, unknown.lines.join('')]).toEqual([75, '{"reason":"TokenRequired"}']);
+    expect(gate.asked).toEqual([]);
   });
 
   it('kills the command and its children when the grant is over', LONG, async () => {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,12 +23,14 @@ const (
 
 // Gate is the member URL of this pod.
 type Gate struct {
-	url, uid string
-	client   *http.Client
+	url, self, uid string
+	// Of a ServiceAccount token of audience leadergroup, for an operator that asks for one.
+	tokenFile string
+	client    *http.Client
 }
 
 // GateFromEnvironment reads LEADERGROUP_GATE (default: the operator's Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
-// (a pod that is made again has the name of the old one, which may still run).
+// (a pod that is made again has the name of the old one, which may still run), and LEADERGROUP_TOKEN_FILE, if there is one.
 func GateFromEnvironment() (Gate, error) {
 	values := []any{}
 	for _, name := range []string{"POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME", "POD_UID"} {
@@ -41,7 +44,44 @@ func GateFromEnvironment() (Gate, error) {
 		base = "http://leadergroup.leadergroup-system.svc:8080"
 	}
 	at := base + fmt.Sprintf("/v1/namespaces/%s/leadergroups/%s/members/%s?uid=%s", values...)
-	return Gate{url: at, uid: os.Getenv("POD_UID"), client: &http.Client{Timeout: time.Second}}, nil
+	return Gate{
+		url:       at,
+		self:      base + "/v1/self?uid=" + url.QueryEscape(os.Getenv("POD_UID")),
+		uid:       os.Getenv("POD_UID"),
+		tokenFile: os.Getenv("LEADERGROUP_TOKEN_FILE"),
+		client:    &http.Client{Timeout: time.Second},
+	}, nil
+}
+
+// get sends the token along, read each time: the kubelet renews the file. One that cannot be read is no reason not to ask.
+func (g Gate) get(ctx context.Context, url string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if token, unread := os.ReadFile(g.tokenFile); err == nil && unread == nil {
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
+	return request, err
+}
+
+// Introduce says once, on stderr, if the gate does not know that it is this pod that asks; a new pod may be known after some seconds.
+func (g Gate) Introduce(ctx context.Context) {
+	said := ""
+	for range 10 {
+		said = ""
+		if request, err := g.get(ctx, g.self); err == nil {
+			if response, err := g.client.Do(request); err == nil {
+				text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
+				response.Body.Close()
+				if response.StatusCode == http.StatusOK {
+					return
+				}
+				said = fmt.Sprintf("%d %s", response.StatusCode, strings.TrimSpace(string(text)))
+			}
+		}
+		sleep(ctx, time.Second)
+	}
+	if said != "" && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, "the gate does not know that it is this pod that asks: "+said)
+	}
 }
 
 // Leadership is a grant: what is not done by Until must not be done.
@@ -54,12 +94,12 @@ type Leadership struct {
 
 // Ask returns false when this pod does not lead, or when nobody can say so: do not act.
 func (g Gate) Ask(ctx context.Context) (Leadership, bool) {
-	// Before the question: the answer may have been on its way for as long as it took.
-	asked := time.Now()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url, nil)
+	request, err := g.get(ctx, g.url)
 	if err != nil {
 		return Leadership{}, false
 	}
+	// Before the question: the answer may have been on its way for as long as it took.
+	asked := time.Now()
 	response, err := g.client.Do(request)
 	if err != nil {
 		return Leadership{}, false

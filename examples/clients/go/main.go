@@ -18,6 +18,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	go gate.Introduce(ctx)
 	gate.RunWhileLeader(ctx, func(ctx context.Context, term *Term) {
 		for term.Holds() {
 			fmt.Printf("work %d\n", term.Token)

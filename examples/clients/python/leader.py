@@ -9,7 +9,10 @@
 
 import json
 import os
+import sys
+import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from typing import NamedTuple, Optional
@@ -50,13 +53,40 @@ class Gate:
         namespace, group, pod, uid = (urllib.parse.quote(environment[name], safe="") for name in names)
         self.url = f"{base}/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}?uid={uid}"
         self.uid = environment["POD_UID"]
+        self.self_url = f"{base}/v1/self?uid={uid}"
+        # Of a ServiceAccount token of audience leadergroup, for an operator that asks for one.
+        self.token_file = environment.get("LEADERGROUP_TOKEN_FILE", "")
+
+    def request(self, url: str) -> urllib.request.Request:
+        """With the token, read each time: the kubelet renews the file. One that cannot be read is no reason not to ask."""
+        try:
+            with open(self.token_file, encoding="ascii") as file:
+                return urllib.request.Request(url, headers={"Authorization": f"Bearer {file.read().strip()}"})
+        except (OSError, ValueError):
+            return urllib.request.Request(url)
+
+    def introduce(self, times: int = 10) -> None:
+        """Says once, on stderr, if the gate does not know that it is this pod that asks; a new pod may be known after some seconds."""
+        said = ""
+        for _ in range(times):
+            try:
+                with urllib.request.urlopen(self.request(self.self_url), timeout=1):
+                    return
+            except urllib.error.HTTPError as error:
+                said = f"{error.code} {error.read().decode(errors='replace').strip()}"
+            except Exception:  # no answer says nothing
+                said = ""
+            time.sleep(1)
+        if said:
+            print(f"the gate does not know that it is this pod that asks: {said}", file=sys.stderr, flush=True)
 
     def ask(self) -> Optional[Leadership]:
         """None: this pod does not lead, or nobody can say so: do not act."""
+        request = self.request(self.url)
         # Before the question: the answer may have been on its way for as long as it took.
         asked = now()
         try:
-            with urllib.request.urlopen(self.url, timeout=1) as response:
+            with urllib.request.urlopen(request, timeout=1) as response:
                 body = json.load(response) if response.status == 200 else {}
             mine = body["leader"] is True and body["uid"] == self.uid
             token, valid_ms = body["token"], body["validForMilliseconds"]
@@ -76,6 +106,7 @@ def whole(value: object, most: int) -> bool:
 if __name__ == "__main__":
     # Says a word ten times a second while this pod leads.
     gate, leadership = Gate(), None
+    threading.Thread(target=gate.introduce, daemon=True).start()
     while True:
         # Asked again when half of it has passed: the next answer may take a while.
         if leadership is None or leadership.until - now() < 1:

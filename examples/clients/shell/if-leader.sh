@@ -6,7 +6,8 @@
 # what is sent late because the machine stood still. For work that takes longer use a client that asks again.
 #
 # Needs Linux, curl and timeout, and LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID (LEADERGROUP_GATE: default the operator's
-# Service). GNU's timeout ends the command's children with it; that of busybox does not, and counts whole seconds: the rest of a grant
+# Service; LEADERGROUP_TOKEN_FILE: a ServiceAccount token of audience leadergroup, for an operator that asks for one; with `if-leader.sh --self` in place of a
+# command it says whether the gate knows that it is this pod that asks). GNU's timeout ends the command's children with it; that of busybox does not, and counts whole seconds: the rest of a grant
 # is rounded down to them, so that one of less than a second runs nothing.
 #
 # Exit status: that of the command; 0 without having run it if the pod does not lead; 75 if nobody can say so, or the grant ran out before
@@ -34,10 +35,16 @@ if timeout --version >/dev/null 2>&1; then step_ms=10; else step_ms=1000; fi
 
 base=${LEADERGROUP_GATE:-http://leadergroup.leadergroup-system.svc:8080}
 url="$base/v1/namespaces/$POD_NAMESPACE/leadergroups/$LEADERGROUP_NAME/members/$POD_NAME?uid=$POD_UID"
+# The token, if there is one, in a form that no list of processes shows.
+token() { [ -r "${LEADERGROUP_TOKEN_FILE:-}" ] && printf 'header = "Authorization: Bearer %s"\n' "$(cat "$LEADERGROUP_TOKEN_FILE")" || :; }
+if [ "$1" = --self ]; then
+  token | curl --config - --silent --show-error --max-time 1 --fail-with-body "$base/v1/self?uid=$POD_UID" || end 75 'the gate does not know that it is this pod that asks'
+  exit 0
+fi
 # Before the question: the answer may have been on its way for as long as it took.
 asked_ms=$(uptime_ms)
 # The body, then the status. No answer within a second is no grant.
-answer=$(curl --silent --max-time 1 --write-out '=%{http_code}' "$url") || answer=
+answer=$(token | curl --config - --silent --max-time 1 --write-out '=%{http_code}' "$url") || answer=
 answer=$(printf %s "$answer" | tr -d ' \t\r\n')
 case $answer in
 *'"leader":true'*"\"uid\":\"$POD_UID\""*=200) ;;

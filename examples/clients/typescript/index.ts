@@ -8,6 +8,7 @@
  * }, stop.signal);
  * ```
  */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export type GateOptions = {
@@ -21,6 +22,10 @@ export type GateOptions = {
   readonly pod?: string;
   /** A pod that is made again has the name of the old one, which may still run. Default: POD_UID, from the downward API. */
   readonly uid?: string;
+  /** Of a ServiceAccount token of audience leadergroup, for an operator that asks for one. Default: LEADERGROUP_TOKEN_FILE; empty: none is sent. */
+  readonly tokenFile?: string;
+  /** Told once, if the gate does not know that it is this pod that asks. Default: console.warn. */
+  readonly warn?: (message: string) => void;
 };
 
 export type Leadership = {
@@ -50,13 +55,17 @@ export type Gate = {
 
 const ANSWER_MS = 1000;
 const AGAIN_MS = 500;
+/** So often the gate is asked at the start whether it knows this pod, once a second: the address of a new pod is known after a while. */
+const SELF_TIMES = 10;
 /** The gate promises no more at a time; an answer that does is none of its. */
 const MAX_VALID_MS = 2000;
 /** A grant is asked for again when a third of it has passed, so that one lost answer does no harm. */
 const SHARE = 3;
 
 export function createGate(options: GateOptions = {}): Gate {
-  const { url, uid } = target(options);
+  const { url, self, uid } = target(options);
+  const headers = headersFrom(options.tokenFile ?? process.env['LEADERGROUP_TOKEN_FILE'] ?? '');
+  const { warn = console.warn } = options;
 
   async function ask(signal?: AbortSignal): Promise<Leadership | null> {
     // Not AbortSignal.any: a signal that lives long would collect one for each question.
@@ -65,10 +74,11 @@ export function createGate(options: GateOptions = {}): Gate {
     const limit = setTimeout(give, ANSWER_MS);
     signal?.addEventListener('abort', give);
     if (signal?.aborted === true) give();
-    // Before the question: the answer may have been on its way for as long as it took.
-    const askedMs = performance.now();
     try {
-      const response = await fetch(url, { signal: end.signal });
+      const sent = await headers();
+      // Before the question: the answer may have been on its way for as long as it took.
+      const askedMs = performance.now();
+      const response = await fetch(url, { headers: sent, signal: end.signal });
       const grant = grantIn(await response.json(), uid);
       if (response.status !== 200 || grant === null) return null;
       const untilMs = askedMs + grant.validMs;
@@ -82,7 +92,22 @@ export function createGate(options: GateOptions = {}): Gate {
     }
   }
 
+  /** Whether the gate knows this pod, of which people should hear: what counts only from the pod itself would not count. */
+  async function introduce(signal: AbortSignal): Promise<void> {
+    let said = '';
+    for (let times = 0; times < SELF_TIMES && !signal.aborted; times += 1) {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+      const response = await fetch(self, { headers: await headers(), signal: limit }).catch(() => null);
+      const text = (await response?.text().catch(() => '')) ?? '';
+      if (response?.status === 200) return;
+      said = response === null ? '' : `${response.status} ${text.trim()}`;
+      await pause(1000, signal);
+    }
+    if (said !== '' && !signal.aborted) warn(`the gate does not know that it is this pod that asks: ${said}`);
+  }
+
   async function runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
+    void introduce(signal);
     while (!signal.aborted) {
       const leadership = await ask(signal);
       if (leadership !== null) await lead(leadership, fn, signal);
@@ -130,7 +155,13 @@ export function createGate(options: GateOptions = {}): Gate {
   return { ask, runWhileLeader };
 }
 
-function target(options: GateOptions): { readonly url: string; readonly uid: string } {
+/** Read for each question: the kubelet renews the file. One that cannot be read is no reason not to ask. */
+const headersFrom = (tokenFile: string) => async (): Promise<Record<string, string>> => {
+  const token = tokenFile === '' ? '' : await readFile(tokenFile, 'utf8').catch(() => '');
+  return token === '' ? {} : { authorization: `Bearer ${token.trim()}` };
+};
+
+function target(options: GateOptions): { readonly url: string; readonly self: string; readonly uid: string } {
   const { env } = process;
   const given = (value: string | undefined, name: string, from: string): string => {
     const known = value ?? env[name] ?? '';
@@ -144,7 +175,8 @@ function target(options: GateOptions): { readonly url: string; readonly uid: str
   const base = options.url ?? env['LEADERGROUP_GATE'] ?? 'http://leadergroup.leadergroup-system.svc:8080';
   const [inNamespace, inGroup, ofPod] = [namespace, group, pod].map(encodeURIComponent);
   const path = `/v1/namespaces/${inNamespace}/leadergroups/${inGroup}/members/${ofPod}`;
-  return { url: `${base}${path}?uid=${encodeURIComponent(uid)}`, uid };
+  const query = `?uid=${encodeURIComponent(uid)}`;
+  return { url: `${base}${path}${query}`, self: `${base}/v1/self${query}`, uid };
 }
 
 /** null: it is no grant for the pod with this uid, whatever else it is. Throws TypeError for null. */

@@ -56,15 +56,30 @@ export function inTurn(first: Says, ...others: readonly Says[]): Says {
 
 export type FakeGate = AsyncDisposable & {
   readonly url: string;
-  /** The paths that were asked for. */
+  /** The paths that were asked for, but /v1/self. */
   readonly asked: readonly string[];
+  /** How often /v1/self was asked for. */
+  selves(): number;
+  /** The last Authorization that came. */
+  authorization(): string | undefined;
   say(says: Says): void;
+  /** What /v1/self is answered with; 200 by default. */
+  know(says: Says): void;
 };
 
 export async function startFakeGate(): Promise<FakeGate> {
   let says: Says = nothing;
+  let knows: Says = raw(200, '{}');
   const asked: string[] = [];
+  let selves = 0;
+  let authorization: string | undefined;
   const server = createServer((request, response) => {
+    authorization = request.headers.authorization;
+    if (request.url?.startsWith('/v1/self?') === true) {
+      selves += 1;
+      knows(response);
+      return;
+    }
     asked.push(request.url ?? '');
     says(response);
   });
@@ -73,6 +88,11 @@ export async function startFakeGate(): Promise<FakeGate> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
+    selves: () => selves,
+    authorization: () => authorization,
+    know: (next) => {
+      knows = next;
+    },
     say: (next) => {
       says = next;
     },

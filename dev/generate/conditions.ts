@@ -5,7 +5,7 @@ import { INELIGIBLE_REASONS } from '../../src/api/ineligible-reasons.ts';
 import { code, table } from '../markdown.ts';
 import { wordTable } from './reasons.ts';
 
-const { Ready, Reconciling, Stalled, Paused } = CONDITION_REASONS;
+const { Ready, Reconciling, Stalled, Paused, LeaderProbe } = CONDITION_REASONS;
 
 /** Of Ready that is False, without those of Stalled, which have a table of their own. */
 const unsettled = Object.fromEntries(Object.entries(Ready.False).filter(([reason]) => !(reason in Stalled.True)));
@@ -30,6 +30,7 @@ ${table(
     inShort('Reconciling', Reconciling),
     ['`Stalled`', '[below](#stalled-is-true), which Ready has too', Object.keys(Stalled.False).map(code).join(', ')],
     inShort('Paused', Paused),
+    ['`LeaderProbe`', Object.keys(LeaderProbe.True).map(code).join(', '), '[below](#leaderprobe)'],
   ],
 )}
 
@@ -63,6 +64,12 @@ ${wordTable('reason', Reconciling.False)}
 ## Paused
 
 ${wordTable('reason', { ...Paused.True, ...Paused.False })}
+
+## LeaderProbe
+
+Only in groups with \`spec.leaderProbe\`. It never changes Ready.
+
+${wordTable('reason', { ...LeaderProbe.True, ...LeaderProbe.False })}
 
 ## Why a pod cannot lead
 

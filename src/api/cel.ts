@@ -132,6 +132,12 @@ export const isALockKey: readonly Rule[] = [
   ),
 ];
 
+export const probesBySomething: Rule = {
+  rule: 'has(self.gate)',
+  reason: 'FieldValueRequired',
+  message: 'leaderProbe needs a way to probe: set gate: {}',
+};
+
 export const followerDiffersFromLeader: Rule = of(
   '.follower',
   invalid(

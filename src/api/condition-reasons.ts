@@ -130,6 +130,34 @@ export const CONDITION_REASONS = {
     },
     False: { NotPaused: { meaning: 'The group is not paused.' } },
   },
+  LeaderProbe: {
+    True: {
+      Passing: { meaning: 'The leader passes `spec.leaderProbe`.' },
+    },
+    False: {
+      NotJudged: {
+        meaning:
+          'Nobody leads, or the leader has not led for long enough to be judged: it is judged once it has led, under this replica, for as long as it may fail.',
+        action: 'Nothing.',
+      },
+      NoRhythm: {
+        meaning:
+          'The leader did not ask the gate in every period before its last question, so its silence would prove nothing. Its readiness decides.',
+        action:
+          'Let the application ask within `askWithinMilliseconds` of the answers, from the address of its own pod and with its uid, or raise `spec.leaderProbe.periodMilliseconds` (docs/leader-probe.md).',
+      },
+      ProbeBlind: {
+        meaning:
+          'The leader cannot be probed: its pod has no address of its own (host network), or the operator does not see what becomes of the pods. Its readiness decides.',
+        action: 'The message says which. Take `leaderProbe` out of groups on the host network.',
+      },
+      NoPassingCandidate: {
+        meaning: 'The leader fails the probe, and is kept: no candidate has passed it meanwhile.',
+        action:
+          'Look at the pods and at the network: where all fail it is an overload, the way to the operator, or the probe itself (docs/leader-probe.md).',
+      },
+    },
+  },
 } as const satisfies Readonly<
   Record<ConditionType, Readonly<Record<'True' | 'False', Readonly<Record<string, Explained>>>>>
 >;

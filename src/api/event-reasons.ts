@@ -26,6 +26,11 @@ export const OWN_EVENTS = {
     meaning: 'The leader does not lead any more, and nobody has followed.',
     action: 'Look at Ready and its reason.',
   },
+  LeaderUnresponsive: {
+    type: 'Warning',
+    meaning: 'The leader fails `spec.leaderProbe`, and another member takes over. Given on the group and on the pod.',
+    action: 'Look at the process and at the node: it was ready, and did not respond.',
+  },
   LabelContested: {
     type: 'Warning',
     meaning: 'Somebody else changes the label or the annotations of a pod again and again.',

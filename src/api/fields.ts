@@ -83,14 +83,25 @@ export function list<Element extends z.ZodType>(element: Element, max: number): 
 type Limits = { readonly min: number; readonly max: number; readonly default: number; readonly description: string };
 
 /** A whole number of seconds. */
-export function seconds({ min, max, default: fallback, description }: Limits): z.ZodDefault<z.ZodNumber> {
-  const remedy = but(`must be a whole number of seconds from ${min} to ${max}`);
-  const fits = (value: number): boolean => Number.isInteger(value) && value >= min && value <= max;
-  return z
-    .number(remedy)
-    .refine(fits, remedy)
+export const seconds = ({ min, max, default: fallback, description }: Limits): z.ZodDefault<z.ZodNumber> =>
+  wholeNumber({ min, max }, 'of seconds ')
     .default(fallback)
-    .meta({ type: 'integer', format: 'int32', minimum: min, maximum: max, description });
+    .meta({ ...numberMeta(min, max), description });
+
+/** A whole number of milliseconds. */
+export const milliseconds = ({ min, max, default: fallback, description }: Limits): z.ZodDefault<z.ZodNumber> =>
+  wholeNumber({ min, max }, 'of milliseconds ')
+    .default(fallback)
+    .meta({ ...numberMeta(min, max), description });
+
+const numberMeta = (minimum: number, maximum: number) =>
+  ({ type: 'integer', format: 'int32', minimum, maximum }) as const;
+
+/** `unit`: e.g. `of seconds `. */
+export function wholeNumber({ min, max }: Pick<Limits, 'min' | 'max'>, unit = ''): z.ZodNumber {
+  const remedy = but(`must be a whole number ${unit}from ${min} to ${max}`);
+  const fits = (value: number): boolean => Number.isInteger(value) && value >= min && value <= max;
+  return z.number(remedy).refine(fits, remedy).meta(numberMeta(min, max));
 }
 
 /** The same, read only all the way down. */

@@ -17,6 +17,7 @@ import {
   selectorNeverChanges,
 } from './cel.ts';
 import { but, type Immutable, issue, object, type Readable, seconds, text, together } from './fields.ts';
+import { leaderProbe, probeAsWritten, probeFromWritten } from './leader-probe.ts';
 import { lockKeyProblems, MAX_LOCK_KEY } from './lockkey.ts';
 import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
 import { asObject, show } from './raw.ts';
@@ -124,6 +125,7 @@ export const spec = object(
         'change of leader after a short failure. During that time the leader-only Service may have no endpoint. The operator replaces a ' +
         'leader that is deleted or evicted at once.',
     }),
+    leaderProbe,
     onConsulLoss: z
       .enum(CONSUL_LOSS_POLICIES, but('must be Hold or Demote'))
       .optional()
@@ -197,6 +199,8 @@ export function fromWritten(written: WrittenSpec) {
     },
     minReadyMs: written.minReadySeconds * 1000,
     failoverDelayMs: written.failoverDelaySeconds * 1000,
+    /** null: only the readiness of its pod says whether the leader can stay. */
+    leaderProbe: written.leaderProbe === undefined ? null : probeFromWritten(written.leaderProbe),
     /** The effective policy: the spec's, else Hold without a lockKey and Demote with one. */
     onConsulLoss: written.onConsulLoss ?? (written.lockKey === undefined ? 'Hold' : 'Demote'),
     paused: written.paused,
@@ -216,6 +220,7 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   },
   minReadySeconds: spec.minReadyMs / 1000,
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
+  ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),
   onConsulLoss: spec.onConsulLoss,
   paused: spec.paused,
 });

@@ -11,3 +11,6 @@ export function isTime(text: string): boolean {
   if (local === undefined || Number.isNaN(Date.parse(text))) return false;
   return new Date(`${local}Z`).toISOString().startsWith(local);
 }
+
+/** Seconds since 1970; NaN for what is no time. */
+export const secondsOf = (text: string): number => Date.parse(text) / 1000;

@@ -11,6 +11,11 @@ export const TRANSITION_CAUSES = {
     action:
       'If it comes again and again, the readiness probe fails now and then: mend it, or let the group wait with `spec.failoverDelaySeconds`.',
   },
+  LeaderUnresponsive: {
+    meaning: 'The leader failed `spec.leaderProbe`, and another member passed it all the while.',
+    action:
+      'Look at the process and the node of the former leader. If it comes again and again, the application is slower than the probe: raise `spec.leaderProbe.periodMilliseconds` or `failureThreshold`.',
+  },
   LeaderNodeLost: {
     meaning:
       "The node of the leader's pod was deleted, or has the taint `node.kubernetes.io/out-of-service` and is not Ready.",

@@ -6,6 +6,7 @@ import type { MonotonicMs } from '../api/clocks.ts';
 import type { PodUid, SessionId } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
+import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
 
 /** A session that this operator keeps alive for one member. Gone from the observation once Consul says it is lost. */
@@ -207,4 +208,6 @@ export type Observation = {
   readonly deletionSeenMs: MonotonicMs | null;
   /** A GET has shown that it is this very group that is being deleted, not an earlier one of its name. */
   readonly deletionConfirmed: boolean;
+  /** null: the group has no leader probe. */
+  readonly probe: ProbeView | null;
 };

@@ -5,9 +5,10 @@
 import type { Pass, Plan, Verify } from './actions.ts';
 import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
 import { fence, fencingTarget, labelledPods, promotion, refOf } from './fencing.ts';
+import { type Nominees, nominees } from './judgement.ts';
 import type { MemberSession, Observation, ObservedPod } from './observation.ts';
 import type { FreeLock, HeldLock } from './owned-lock.ts';
-import { lockDelayed, waitForCandidate } from './plan-free.ts';
+import { lockDelayed, waitForCandidate, waitForPass } from './plan-free.ts';
 import { fitnessOf } from './plan-held.ts';
 import { electing, look, transition } from './plans.ts';
 import { openingFor, suitableSession } from './sessions.ts';
@@ -33,8 +34,10 @@ const readAgain = look([{ do: 'readLock' }], 'reading the lock after the finaliz
 const isNew = (o: Observation): boolean => o.untouched !== 'no' && o.pods.every(({ neverPromoted }) => neverPromoted);
 
 function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trust, 'good'>): Plan {
-  const nominee = nomineeWithoutRecord(o, owned.session);
-  if (nominee === null) return waitForCandidate(o);
+  const next = nomineesWithoutRecord(o, owned.session);
+  if (next.kind === 'waiting') return waitForPass(next);
+  const [nominee] = next.ranked;
+  if (nominee === undefined) return waitForCandidate(o);
   const delayed = lockDelayed(o);
   if (delayed !== null) return delayed;
   const session = suitableSession(o, nominee);
@@ -46,13 +49,14 @@ function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trus
  * Who carries the label under the highest token is the last leader that anyone saw; else the holder of the lock, if it
  * is fit; else the best.
  */
-function nomineeWithoutRecord(o: Observation, holder: MemberSession | null): ObservedPod | null {
+function nomineesWithoutRecord(o: Observation, holder: MemberSession | null): Nominees {
   const ranked = rankedCandidates(o);
   const byToken = (a: ObservedPod, b: ObservedPod) => tokenOf(b.pod, o.group.name) - tokenOf(a.pod, o.group.name);
   const lastSeen = ranked.filter((pod) => labelled(o.group, pod)).toSorted(byToken)[0];
-  if (lastSeen !== undefined) return lastSeen;
+  if (lastSeen !== undefined) return { kind: 'known', ranked: [lastSeen] };
   const holding = o.pods.find(({ pod }) => pod.uid === holder?.podUid) ?? null;
-  return holding !== null && fitnessOf(o, holding).kind === 'fit' ? holding : (ranked[0] ?? null);
+  if (holding !== null && fitnessOf(o, holding).kind === 'fit') return { kind: 'known', ranked: [holding] };
+  return nominees(o);
 }
 
 /** Who gets the lock, and the session to lock it with. */

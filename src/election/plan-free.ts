@@ -5,15 +5,18 @@ import { excluded, fencingRefused, labelled, membersOf, rankedCandidates, refuse
 import { due } from './contests.ts';
 import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
 import { noCandidateMessage } from './ineligible.ts';
+import { type Nominees, nominees } from './judgement.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import type { FreeLock } from './owned-lock.ts';
-import { electing, idle, look, notReady, ready, transition, until, withFirst } from './plans.ts';
+import { electing, idle, look, nothing, notReady, ready, transition, until, withFirst } from './plans.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 
 export function planFree(o: Observation, free: FreeLock): Plan {
   const { lock } = free;
-  const nominee = nomineeFor(o, lock);
+  const next = nomineesFor(o, lock);
+  if (next.kind === 'waiting') return withFirst(fence(due(o, exposed(o, lock)), 'move'), waitForPass(next));
+  const nominee = next.ranked[0] ?? null;
   const targets = exposed(o, lock);
   const delayed = nominee === null ? null : lockDelayed(o);
   if (nominee === null || delayed !== null)
@@ -29,13 +32,20 @@ export function planFree(o: Observation, free: FreeLock): Plan {
   });
 }
 
-/** The recorded holder may stay (minReadySeconds is for newcomers), else who carries the label, else the best. */
-function nomineeFor(o: Observation, lock: LockView): ObservedPod | null {
+/**
+ * The recorded holder may stay (minReadySeconds is for newcomers), else who carries the label, else the best. Whoever leads already is judged by
+ * the leader probe as a leader is: that one question of another member came later proves nothing.
+ */
+function nomineesFor(o: Observation, lock: LockView): Nominees {
   const recorded = membersOf(o).find(({ pod }) => pod.uid === lock.record?.holder.uid);
-  if (recorded !== undefined && mayStay(o, recorded)) return recorded;
-  const ranked = rankedCandidates(o);
-  return ranked.find((pod) => labelled(o.group, pod)) ?? ranked[0] ?? null;
+  if (recorded !== undefined && mayStay(o, recorded)) return { kind: 'known', ranked: [recorded] };
+  const leading = rankedCandidates(o).find((pod) => labelled(o.group, pod));
+  return leading === undefined ? nominees(o) : { kind: 'known', ranked: [leading] };
 }
+
+/** Conditions stay as they are: it is over within a period of the probe. */
+export const waitForPass = ({ forMs }: Extract<Nominees, { kind: 'waiting' }>): Idle =>
+  nothing('waiting for a candidate that passes the leader probe', forMs);
 
 const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   observed.pod.ready &&

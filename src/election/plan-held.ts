@@ -1,14 +1,16 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
-import { excluded, finished, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
+import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
 import { promoted } from './gate.ts';
+import { failingDetail, judgementOf, nominees } from './judgement.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
 import type { HeldLock } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
-import { waitForCandidate } from './plan-free.ts';
+
+import { waitForCandidate, waitForPass } from './plan-free.ts';
 import { ahead, electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { tokenOf } from './token.ts';
@@ -29,6 +31,7 @@ export type IneligibleCause =
   | 'LeaderNoLongerMember'
   | 'LeaderNodeLost'
   | 'LeaderNotReady'
+  | 'LeaderUnresponsive'
   | 'PromotionRefused';
 
 type Held = HeldLock & { readonly o: Observation };
@@ -38,6 +41,8 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
   const holder = o.pods.find(({ pod }) => pod.uid === held.session.podUid) ?? null;
   if (holder === null) return replace(held, null, 'LeaderGone', false);
   const fitness = fitnessOf(o, holder);
+  const probed = fitness.kind === 'ineligible' ? null : planUnresponsive(held);
+  if (probed !== null) return probed;
   switch (fitness.kind) {
     case 'fit':
       return keep(held, holder, null);
@@ -46,6 +51,17 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
     case 'ineligible':
       return replace(held, holder, fitness.cause, fitness.replaceable);
   }
+}
+
+/** The leader does not respond, and somebody else does; null: it stays. */
+function planUnresponsive(held: Held): Plan | null {
+  const judgement = judgementOf(held.o);
+  if (judgement?.kind !== 'failing') return null;
+  const [uid] = judgement.successors;
+  const nominee = held.o.pods.find(({ pod }) => pod.uid === uid) ?? null;
+  return nominee === null
+    ? null
+    : handOverTo(held, nominee, 'LeaderUnresponsive', { alive: false, why: ` (${judgement.failure})` });
 }
 
 export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
@@ -95,7 +111,12 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
     const wait = waitForCandidate(o);
     return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
-  const details = [holder.pod.ready ? null : notReadyDetail(lock), contestMessage(o), followersRefused(o)];
+  const details = [
+    holder.pod.ready ? null : notReadyDetail(lock),
+    probeDetail(o),
+    contestMessage(o),
+    followersRefused(o),
+  ];
   return idle(ready('Led', sentences(details)), graceMs);
 }
 
@@ -111,6 +132,11 @@ function contesterOf({ o, lock }: Held, holder: ObservedPod): Look | null {
 /** Reported while it is waited for; what has been tried again since is over, or refused anew. */
 const followersRefused = ({ nowMs, followersRefused: refusal }: Observation): string | null =>
   refusal !== null && nowMs < refusal.retryAtMs ? refusal.message : null;
+
+function probeDetail(o: Observation): string | null {
+  const judgement = judgementOf(o);
+  return judgement?.kind === 'failing' ? failingDetail(judgement) : null;
+}
 
 const notReadyDetail = (lock: LockView): string =>
   `${lock.record?.holder.pod ?? 'the leader'} is not ready; failoverDelaySeconds has not passed yet`;
@@ -183,8 +209,10 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */
 function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause, replaceable: boolean): Plan {
   const { o, lock, session } = held;
-  const nominee = rankedCandidates(o).find(({ pod }) => pod.uid !== session.podUid) ?? null;
-  if (nominee !== null) return handOverTo(held, nominee, cause, isAlive(held, holder));
+  const next = nominees(o, session.podUid);
+  if (next.kind === 'waiting') return waitForPass(next);
+  const [nominee] = next.ranked;
+  if (nominee !== undefined) return handOverTo(held, nominee, cause, { alive: isAlive(held, holder) });
   if (replaceable && holder !== null) return keepIneligible(held, holder);
   return transition(electing(cause, 'the leader can no longer lead, and there is no other candidate'), {
     fence: fence(fencingForMove(o, lock, null), 'move'),
@@ -201,11 +229,17 @@ const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null): boolea
   !finished(holder.pod) &&
   promoted(o, lock, session) !== null;
 
-function handOverTo(held: Held, nominee: ObservedPod, cause: IneligibleCause, alive: boolean): Plan {
+/** `why`: more of the cause, in brackets. */
+function handOverTo(
+  held: Held,
+  nominee: ObservedPod,
+  cause: IneligibleCause,
+  { alive, why = '' }: { readonly alive: boolean; readonly why?: string },
+): Plan {
   const { o, lock } = held;
   const next = suitableSession(o, nominee);
   if (next === null) return look([openingFor(nominee)], 'the nominee needs a session');
-  return transition(electing(cause, `${cause}: handing over to ${nominee.pod.name}`), {
+  return transition(electing(cause, `${cause}${why}: handing over to ${nominee.pod.name}`), {
     fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
     lock: (alive ? transaction.revokeAndHandOver : transaction.handOver)(o, held, next, refOf(nominee)),
     after: [promotion(nominee)],

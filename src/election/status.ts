@@ -19,9 +19,11 @@ import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
 import { labelledPods } from './fencing.ts';
 import { ineligibleOf } from './ineligible.ts';
+import { failingDetail, judgementOf } from './judgement.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
 import { externalName } from './plan-elsewhere.ts';
+import type { Judgement } from './probe.ts';
 import { tokenOf } from './token.ts';
 
 /** The schema takes 32,768; nobody reads as much. */
@@ -148,7 +150,35 @@ function conditionsOf(
     make({ type: 'Reconciling', ...working }, working.status === 'True' ? verdict.detail : ''),
     make({ type: 'Stalled', ...stalledOf(verdict) }, verdict.stalled?.message ?? ''),
     make({ type: 'Paused', ...pausedOf(o.group) }, ''),
+    ...probeCondition(o, make),
   ];
+}
+
+/** Only where there is a probe. That there is nothing to judge yet is no news where something was found before. */
+function probeCondition(o: Observation, make: (said: Said, message: string) => Condition): readonly Condition[] {
+  if (o.group.spec.leaderProbe === null) return [];
+  const found = judgementOf(o);
+  const before = o.group.status?.conditions.find(({ type }) => type === 'LeaderProbe');
+  if (before !== undefined && (found === null || (found.kind === 'notJudged' && found.why === 'NotJudged')))
+    return [{ ...before, observedGeneration: o.group.generation }];
+  const { said, message } = probeSaid(found);
+  return [make({ type: 'LeaderProbe', ...said }, message)];
+}
+
+function probeSaid(found: Judgement | null): { readonly said: Says<'LeaderProbe'>; readonly message: string } {
+  switch (found?.kind) {
+    case undefined:
+      return { said: { status: 'False', reason: 'NotJudged' }, message: 'nobody leads' };
+    case 'passing':
+      return { said: { status: 'True', reason: 'Passing' }, message: '' };
+    case 'notJudged':
+      return { said: { status: 'False', reason: found.why }, message: `the leader is not judged: ${found.detail}` };
+    case 'failing':
+      return {
+        said: { status: 'False', reason: 'NoPassingCandidate' },
+        message: `the leader: ${failingDetail(found)}`,
+      };
+  }
 }
 
 /** Whether the operator is at work on the group; if not, whether there is nothing to do or others must do something first. */

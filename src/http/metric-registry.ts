@@ -3,7 +3,7 @@
  * and docs/reference/metrics.md is made from it (`npm run generate`). It stands here and not in src/api because nothing but the adapter uses
  * the names: the operator measures through the port.
  */
-import type { GroupState } from '../ports/metrics.ts';
+import type { GroupState, ProbeState } from '../ports/metrics.ts';
 
 type Metric = {
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -26,6 +26,8 @@ const GROUP_STATES = [
   'stalled',
 ] as const satisfies readonly GroupState[];
 
+const PROBE_STATES = ['passing', 'failing', 'noRhythm', 'blind', 'notJudged'] as const satisfies readonly ProbeState[];
+
 /** A failover takes milliseconds when a pod goes, and twice the session's TTL when everything goes. */
 const FAILOVER_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
 
@@ -40,6 +42,15 @@ export const METRICS = {
     alarm: {
       series: '`leadergroup_groups{state="notLed"}`, `{state="stalled"}`',
       when: 'above 0 for longer than your failover may take; sum over the replicas, each counts its own',
+    },
+  },
+  leadergroup_leader_probes: {
+    type: 'gauge',
+    help: 'LeaderGroups with a leaderProbe whose bucket this replica owns, by what is found of the leader',
+    labels: { state: PROBE_STATES },
+    alarm: {
+      series: '`leadergroup_leader_probes{state="failing"}`, `{state="noRhythm"}`, `{state="blind"}`',
+      when: 'above 0 for longer than a minute: a leader that fails is kept because no candidate passes, or leaders cannot be judged',
     },
   },
   leadergroup_elections_won_total: {

@@ -37,6 +37,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const failover = histogram('leadergroup_failover_seconds');
   const repairs = counter('leadergroup_label_repairs_total');
   const groups = gauge('leadergroup_groups');
+  const probes = gauge('leadergroup_leader_probes');
   return {
     electionWon: () => elections.inc(),
     handover: (reason) => handovers.inc({ reason }),
@@ -45,6 +46,9 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
     failoverSeconds: (seconds) => failover.observe(seconds),
     groups: (counts) => {
       for (const state of METRICS.leadergroup_groups.labels.state) groups.set({ state }, counts[state] ?? 0);
+    },
+    leaderProbes: (counts) => {
+      for (const state of METRICS.leadergroup_leader_probes.labels.state) probes.set({ state }, counts[state] ?? 0);
     },
   } satisfies Partial<Metrics>;
 }
@@ -145,6 +149,7 @@ export function createMetrics(): PrometheusMetrics {
     ...gateMetrics(made),
   };
   metrics.groups({});
+  metrics.leaderProbes({});
   metrics.deadlineMilliseconds(null);
   return { ...metrics, contentType: registry.contentType, render: () => registry.metrics() };
 }

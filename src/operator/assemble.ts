@@ -9,7 +9,7 @@ import { trackContact } from './connectivity/consul-connectivity.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
 import { createAsk, createGate, gateSignature } from './gate/gate.ts';
 import { createGrants } from './gate/grants.ts';
-import { createHeard, type Heard } from './gate/heard.ts';
+import type { Heard } from './gate/heard.ts';
 import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
 import { createLocks } from './locks/locks.ts';
 import { sweepTombstones } from './locks/tombstones.ts';
@@ -17,6 +17,8 @@ import { ADOPTION_MS } from './observe/lock-deadline.ts';
 import { createObserver } from './observe/observe.ts';
 import { createOwners } from './observe/owners.ts';
 import type { OperatorOptions } from './options.ts';
+import type { Prober } from './probe/prober.ts';
+import { createProbing } from './probe/probing.ts';
 import { createChanges } from './reconcile/changes.ts';
 import { type Queue, startQueue } from './reconcile/queue.ts';
 import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
@@ -37,6 +39,7 @@ export type Parts = {
   readonly watchHealth: WatchHealth;
   readonly gate: Gate;
   readonly heard: Heard;
+  readonly prober: Prober;
   readonly stuck: () => string | null;
   /** Ends what deleted groups left in Consul, until the signal aborts. */
   readonly sweep: (signal: AbortSignal) => Promise<void>;
@@ -90,7 +93,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     reachesApiServer: reach.reaches,
     holders: () => new Set(locks.entries().flatMap(({ session }) => session ?? [])),
     // Also where the bucket only lapsed: another may have had it since.
-    got: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(reconciler.forget),
+    got: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(forget),
     opened: async (buckets) => {
       // Where adoption gets nowhere nothing else wakes it, and a lock that cannot be proven in time counts as unknown.
       for (const key of store.groupKeys().filter(inBuckets(buckets))) queue.addAfter(key, ADOPTION_MS);
@@ -103,14 +106,19 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       for (const key of sessionManager.keys().filter(inBucket(bucket))) sessionManager.leave(key);
       for (const key of store.groupKeys().filter(inBucket(bucket))) {
         watches.unfollow(key);
-        reconciler.forget(key);
-        heard.dropped(key);
+        forget(key);
         changes.tell(key);
       }
     },
     ownersChanged: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
+  const probing = createProbing(clock, wake, reach.reaches);
+  const { heard, prober } = probing;
+  const forget = (key: string): void => {
+    reconciler.forget(key);
+    probing.forget(key);
+  };
   const owners = createOwners(kubernetes, clock);
   const startedMs = clock.nowMs();
   const observe = createObserver({
@@ -126,6 +134,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     aloneSinceMs: (group) => Math.max(startedMs, ownership.perhapsSinceMs(group) ?? 0),
     heldSinceMs: ownership.heldSinceMs,
     unproven: ownership.unproven,
+    prober,
   });
   const grants = createGrants(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler: Reconciler = createReconciler({
@@ -161,6 +170,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     log,
     signal,
     synced,
+    observed: prober.seen,
     began: (key) => followSharedKey(options, { store, ownership, watches }, key),
     ended: (key) => changes.notifyNews(key, () => gateSignature(reconciler, key)),
     dropped: (key) => {
@@ -168,7 +178,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       watches.unfollow(key);
       locks.dropped(key);
       grants.dropped(key);
-      heard.dropped(key);
+      probing.forget(key);
       changes.forget(key);
     },
   });
@@ -181,22 +191,14 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
     },
   });
-  const peers = createPeers({
-    consul,
-    kubernetes,
-    clock,
-    log,
-    signal,
-    self: options.replica.id,
-    replicas: ownership.live,
-  });
+  const self = options.replica.id;
+  const peers = createPeers({ consul, kubernetes, clock, log, signal, self, replicas: ownership.live });
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
-  // Nobody judges by it yet.
-  const heard = createHeard(() => null);
-  const known = { store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self: options.replica.id };
+  const known = { store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
   const gate = createGate({ ...known, ask: createAsk(reconciler, grants, options.gateValidityMs) });
-  return { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth, gate, heard, stuck, sweep };
+  const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
+  return { ...parts, gate, heard, prober, stuck, sweep };
 }
 
 const stuckPass = (oldestMs: number): string | null =>

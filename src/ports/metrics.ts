@@ -4,6 +4,9 @@ import type { TransitionCause } from '../api/transition-causes.ts';
 /** Where a group stands; each group is in exactly one. */
 export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'paused' | 'stalled';
 
+/** How the leader of a group with a leader probe is judged. */
+export type ProbeState = 'passing' | 'failing' | 'noRhythm' | 'blind' | 'notJudged';
+
 export type Metrics = {
   /** A member got a lock that no member of ours held before. */
   electionWon(): void;
@@ -17,6 +20,8 @@ export type Metrics = {
   labelRepaired(): void;
   /** How many groups are in each state; a state that is left out has none. */
   groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
+  /** Of groups with a leader probe, how many leaders are judged how; a state that is left out has none. */
+  leaderProbes(counts: Readonly<Partial<Record<ProbeState, number>>>): void;
   /** Consul sessions of members kept alive by this replica. */
   sessions(count: number): void;
   /** `lost`: Consul ended the session. `failed`: Consul did not acknowledge the renewal. */

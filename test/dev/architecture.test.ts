@@ -28,6 +28,7 @@ const SCENARIO: Scenario = {
   lengthMs: 60_000,
   replicas: 1,
   gate: false,
+  probed: [],
   steady: true,
   acts: [],
   groups: [

@@ -155,6 +155,12 @@ describe('a good group', () => {
     ['the longest lock key', { selector, lockKey: x(256) }],
     ['each policy', { selector, onConsulLoss: 'Demote' }],
     ['a pause', { selector, paused: true }],
+    ['a leader probe that listens', { selector, leaderProbe: { gate: {} } }],
+    ['the fastest leader probe', { selector, leaderProbe: { periodMilliseconds: 100, failureThreshold: 1, gate: {} } }],
+    [
+      'the slowest leader probe',
+      { selector, leaderProbe: { periodMilliseconds: 60_000, failureThreshold: 10, gate: {} } },
+    ],
   ])('may have %s', async (_what, spec) => {
     const { code, stdout, stderr } = await dryRun(spec);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -372,6 +378,17 @@ describe('a bad group', () => {
       /spec\.lockKey: Forbidden: .*another prefix/,
     ],
     ['an unknown policy', { selector, onConsulLoss: 'hold' }, /spec\.onConsulLoss: Unsupported .* "Hold", "Demote"/],
+    ['a leader probe by nothing', { selector, leaderProbe: {} }, /spec\.leaderProbe: Required value: .*gate/],
+    [
+      'a leader probe that is too fast',
+      { selector, leaderProbe: { periodMilliseconds: 99, gate: {} } },
+      /spec\.leaderProbe\.periodMilliseconds: .*equal to 100/,
+    ],
+    [
+      'a leader probe that may never fail',
+      { selector, leaderProbe: { failureThreshold: 0, gate: {} } },
+      /spec\.leaderProbe\.failureThreshold: .*equal to 1/,
+    ],
     ['a text for paused', { selector, paused: 'yes' }, /spec\.paused: .*must be of type boolean/],
   ])('with %s is refused and told so, and the operator refuses it too', async (_what, spec, expected) => {
     const { code, stderr } = await dryRun(spec);
@@ -605,7 +622,8 @@ describe('the examples', () => {
       'nightly',
       'notifier',
       'notifier',
+      'notifier',
     ]);
-    expect(groups.map(({ spec }) => operatorsView(spec))).toEqual(Array(4).fill('valid'));
+    expect(groups.map(({ spec }) => operatorsView(spec))).toEqual(Array(5).fill('valid'));
   });
 });

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type Gate struct {
 	// Of a ServiceAccount token of audience leadergroup, for an operator that asks for one.
 	tokenFile string
 	client    *http.Client
+	// In milliseconds: with a leader probe the pod must be heard so often, whatever it is told.
+	within *atomic.Int64
 }
 
 // GateFromEnvironment reads LEADERGROUP_GATE (default: the operator's Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
@@ -50,6 +53,7 @@ func GateFromEnvironment() (Gate, error) {
 		uid:       os.Getenv("POD_UID"),
 		tokenFile: os.Getenv("LEADERGROUP_TOKEN_FILE"),
 		client:    &http.Client{Timeout: time.Second},
+		within:    &atomic.Int64{},
 	}, nil
 }
 
@@ -111,8 +115,15 @@ func (g Gate) Ask(ctx context.Context) (Leadership, bool) {
 		UID                  string `json:"uid"`
 		Token                uint64 `json:"token"`
 		ValidForMilliseconds uint64 `json:"validForMilliseconds"`
+		AskWithin            int64  `json:"askWithinMilliseconds"`
 	}
-	if err != nil || response.StatusCode != http.StatusOK || json.Unmarshal(text, &body) != nil {
+	if err != nil || json.Unmarshal(text, &body) != nil {
+		return Leadership{}, false
+	}
+	if body.AskWithin >= 10 {
+		g.within.Store(body.AskWithin)
+	}
+	if response.StatusCode != http.StatusOK {
 		return Leadership{}, false
 	}
 	until := asked.Add(time.Duration(min(body.ValidForMilliseconds, maxValidMilliseconds)) * time.Millisecond)
@@ -164,7 +175,7 @@ func (g Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, t
 		if first, ok := g.Ask(ctx); ok {
 			g.lead(ctx, first, fn)
 		}
-		sleep(ctx, 500*time.Millisecond)
+		sleep(ctx, g.again())
 	}
 }
 
@@ -192,11 +203,19 @@ func (g Gate) lead(ctx context.Context, first Leadership, fn func(ctx context.Co
 	}
 }
 
+// again is after how long the next question is due.
+func (g Gate) again() time.Duration {
+	if within := time.Duration(g.within.Load()) * time.Millisecond; within > 0 {
+		return min(within, 500*time.Millisecond)
+	}
+	return 500 * time.Millisecond
+}
+
 // renew returns when the term is over.
 func (g Gate) renew(office context.Context, term *Term) {
 	for term.Holds() {
 		// A third of the time that is left, so that one lost answer does no harm.
-		sleep(office, max(time.Until(term.Until())/3, 10*time.Millisecond))
+		sleep(office, max(min(time.Until(term.Until())/3, g.again()), 10*time.Millisecond))
 		if next, ok := g.Ask(office); ok && !term.extend(next) {
 			return
 		}

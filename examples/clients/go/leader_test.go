@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,7 +19,7 @@ func gateThatSays(t *testing.T, valid int, tokens ...int) Gate {
 		fmt.Fprintf(w, `{"leader":true,"uid":"u","token":%d,"validForMilliseconds":%d}`, token, valid)
 	}))
 	t.Cleanup(server.Close)
-	return Gate{url: server.URL, uid: "u", client: &http.Client{Timeout: time.Second}}
+	return Gate{url: server.URL, uid: "u", client: &http.Client{Timeout: time.Second}, within: &atomic.Int64{}}
 }
 
 func TestATermHoldsAsLongAsYesFollowsYes(t *testing.T) {

@@ -7,6 +7,7 @@
             send_next(leadership)   # looks at leadership.holds() right before what cannot be undone, and gives leadership.token along
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -53,6 +54,8 @@ class Gate:
         namespace, group, pod, uid = (urllib.parse.quote(environment[name], safe="") for name in names)
         self.url = f"{base}/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}?uid={uid}"
         self.uid = environment["POD_UID"]
+        # Seconds: with a leader probe the pod must be heard so often, whatever it is told.
+        self.within = 0.5
         self.self_url = f"{base}/v1/self?uid={uid}"
         # Of a ServiceAccount token of audience leadergroup, for an operator that asks for one.
         self.token_file = environment.get("LEADERGROUP_TOKEN_FILE", "")
@@ -88,14 +91,24 @@ class Gate:
         try:
             with urllib.request.urlopen(request, timeout=1) as response:
                 body = json.load(response) if response.status == 200 else {}
+            self.note_rhythm(body)
             mine = body["leader"] is True and body["uid"] == self.uid
             token, valid_ms = body["token"], body["validForMilliseconds"]
+        except urllib.error.HTTPError as refusal:
+            with contextlib.suppress(Exception):
+                self.note_rhythm(json.load(refusal))
+            return None
         except Exception:  # whatever went wrong, on the way or in the body, is no grant
             return None
         if not mine or not whole(token, MAX_TOKEN) or not whole(valid_ms, MAX_VALID_MS):
             return None
         leadership = Leadership(token, asked + valid_ms / 1000)
         return leadership if leadership.holds() else None
+
+    def note_rhythm(self, body: dict) -> None:
+        within_ms = body.get("askWithinMilliseconds")
+        if whole(within_ms, 60_000):
+            self.within = min(within_ms / 1000, 0.5)
 
 
 def whole(value: object, most: int) -> bool:
@@ -105,11 +118,12 @@ def whole(value: object, most: int) -> bool:
 
 if __name__ == "__main__":
     # Says a word ten times a second while this pod leads.
-    gate, leadership = Gate(), None
+    gate, leadership, asked = Gate(), None, 0.0
     threading.Thread(target=gate.introduce, daemon=True).start()
     while True:
-        # Asked again when half of it has passed: the next answer may take a while.
-        if leadership is None or leadership.until - now() < 1:
+        # Asked again when half of it has passed, since the next answer may take a while, and as often as the gate wants to hear of this pod.
+        if leadership is None or leadership.until - now() < 1 or now() - asked >= gate.within:
+            asked = now()
             # The higher token, then the later end.
             leadership = max(filter(None, (leadership, gate.ask())), default=None)
             if leadership and not leadership.holds():
@@ -117,4 +131,4 @@ if __name__ == "__main__":
                 print("stopped", flush=True)
         if leadership and leadership.holds():
             print(f"work {leadership.token}", flush=True)
-        time.sleep(0.1)
+        time.sleep(min(0.1, gate.within / 2))

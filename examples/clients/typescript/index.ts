@@ -66,6 +66,8 @@ export function createGate(options: GateOptions = {}): Gate {
   const { url, self, uid } = target(options);
   const headers = headersFrom(options.tokenFile ?? process.env['LEADERGROUP_TOKEN_FILE'] ?? '');
   const { warn = console.warn } = options;
+  /** With a leader probe the pod must be heard so often, whatever it is told. */
+  let withinMs = AGAIN_MS;
 
   async function ask(signal?: AbortSignal): Promise<Leadership | null> {
     // Not AbortSignal.any: a signal that lives long would collect one for each question.
@@ -79,7 +81,9 @@ export function createGate(options: GateOptions = {}): Gate {
       // Before the question: the answer may have been on its way for as long as it took.
       const askedMs = performance.now();
       const response = await fetch(url, { headers: sent, signal: end.signal });
-      const grant = grantIn(await response.json(), uid);
+      const body: unknown = await response.json();
+      withinMs = Math.min(AGAIN_MS, withinIn(body) ?? withinMs);
+      const grant = grantIn(body, uid);
       if (response.status !== 200 || grant === null) return null;
       const untilMs = askedMs + grant.validMs;
       const holds = (): boolean => performance.now() < untilMs;
@@ -111,7 +115,7 @@ export function createGate(options: GateOptions = {}): Gate {
     while (!signal.aborted) {
       const leadership = await ask(signal);
       if (leadership !== null) await lead(leadership, fn, signal);
-      await pause(AGAIN_MS, signal);
+      await pause(withinMs, signal);
     }
   }
 
@@ -129,7 +133,7 @@ export function createGate(options: GateOptions = {}): Gate {
     }
     async function renew(): Promise<void> {
       while (holds()) {
-        await pause(Math.max(10, leftMs() / SHARE), signal);
+        await pause(Math.max(10, Math.min(leftMs() / SHARE, withinMs)), signal);
         const next = await ask(signal);
         // An answer that comes when the time is over begins a new term, not this one once more.
         if (next !== null && (next.token !== token || !holds())) break;
@@ -186,6 +190,12 @@ function grantIn(body: unknown, own: string): { readonly token: number; readonly
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
   const good = leader === true && uid === own && whole(token, Number.MAX_SAFE_INTEGER) && whole(validMs, MAX_VALID_MS);
   return good ? { token, validMs } : null;
+}
+
+/** null: the answer does not say how soon to ask again. Throws TypeError for null. */
+function withinIn(body: unknown): number | null {
+  const { askWithinMilliseconds: ms } = body as Readonly<Record<string, unknown>>;
+  return Number.isInteger(ms) && (ms as number) >= 10 ? (ms as number) : null;
 }
 
 /** Resolves as well when `signal` aborts. */

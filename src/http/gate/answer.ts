@@ -1,5 +1,6 @@
 /** One answer to one question, as it is now: by this replica, or by the one that owns the group's bucket. */
 
+import { askWithinMs } from '../../api/leader-probe.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type ChildSignal, childSignal } from '../../common/child-signal.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -49,12 +50,16 @@ export async function answerOnce(asking: Asking, leftMs: number, token: number |
   return member === null ? provisional(groupReply(gate.ask(question, null))) : answerMember(asking, member);
 }
 
+/** How often a member is to ask; null: as often as it likes. */
+export const askWithinOf = (gate: Gate, question: GroupQuestion): number | null =>
+  question.pod === null ? null : askWithinMs(gate.group(question)?.spec.leaderProbe ?? null);
+
 function answerMember({ gate, question, arrival: { caller, arrivedMs } }: Asking, member: Pod): Said {
   // A token is asked for so that nobody gets another's grant; by address anybody may look.
   const another = caller.kind === 'pod' && caller.by === 'Token' ? verifyCaller(caller, member) : null;
   if (another !== null) return definite(another);
   if (isCaller(caller, member)) gate.heard(question, member.uid, arrivedMs);
-  return provisional(memberReply(gate.ask(question, member.uid)));
+  return provisional(memberReply(gate.ask(question, member.uid), askWithinOf(gate, question)));
 }
 
 function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {

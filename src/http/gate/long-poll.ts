@@ -4,7 +4,7 @@ import { whenAborted } from '../../common/child-signal.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ChangeWatch } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
-import { type Asking, answerOnce } from './answer.ts';
+import { type Asking, answerOnce, askWithinOf } from './answer.ts';
 import type { Wait } from './question.ts';
 import type { GateBody } from './replies.ts';
 
@@ -20,7 +20,8 @@ const AGAIN: Backoff = { firstMs: 100, lastMs: 2000 };
 export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
   const { wait } = asking.question;
   const begunMs = clock.nowMs();
-  const leftMs = (): number => Math.max(0, begunMs + (wait?.forMs ?? 0) - clock.nowMs());
+  const { waitMs, unknownMs } = limitsOf(asking);
+  const leftMs = (): number => Math.max(0, begunMs + waitMs - clock.nowMs());
   const news = newsFor(wait);
   let unanswered = 1;
   for (;;) {
@@ -29,7 +30,7 @@ export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
     using watch = asking.gate.watch(asking.question);
     const { reply, final } = await answerOnce(asking, leftMs(), news.known());
     const unknown = reply.status === 503 && !final;
-    const limitMs = unknown ? Math.max(leftMs(), begunMs + UNKNOWN_MS - clock.nowMs()) : leftMs();
+    const limitMs = unknown ? Math.max(leftMs(), begunMs + unknownMs - clock.nowMs()) : leftMs();
     if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
     const changed = await changedWithin(
       clock,
@@ -39,6 +40,13 @@ export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
     );
     unanswered = unknown && !changed ? unanswered + 1 : 1;
   }
+}
+
+/** Whoever waits is not heard meanwhile: where it must be it is answered in time to ask again. */
+function limitsOf({ gate, question }: Asking): { readonly waitMs: number; readonly unknownMs: number } {
+  const longestMs = askWithinOf(gate, question) ?? Number.POSITIVE_INFINITY;
+  const waitMs = Math.min(question.wait?.forMs ?? 0, longestMs);
+  return { waitMs, unknownMs: Math.min(UNKNOWN_MS, longestMs) };
 }
 
 /** False when the time is over or `signal` aborts. Thousands do this at the same moment, so it is done with as little as possible. */

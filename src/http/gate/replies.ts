@@ -15,6 +15,8 @@ export type GateBody = {
   readonly acquireTime: string;
   /** Of a 409, where there is more to say than that another leads. */
   readonly reason?: NoMore;
+  /** Of a member whose group has a leader probe that listens: it must ask again within so long, whatever it is told. */
+  readonly askWithinMilliseconds?: number;
 };
 
 /** Why a leader gets no grant: the lock is about to leave it. */
@@ -79,13 +81,15 @@ const bodyOf = (leader: boolean, { pod, uid, token, acquireTime }: SaidLeader, v
 });
 
 /** To a member: 200 it may act, 409 it may not, 503 ask again. A grant of less than a millisecond is none. */
-export function memberReply(answer: GateAnswer): Reply {
+export function memberReply(answer: GateAnswer, askWithinMs: number | null): Reply {
+  const rhythm = askWithinMs === null ? {} : { askWithinMilliseconds: askWithinMs };
   if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
-  if (answer.kind === 'no') return jsonReply(409, bodyOf(false, answer.leader ?? NOBODY, 0));
-  if (answer.kind === 'revoking') return jsonReply(409, { ...bodyOf(false, answer.leader, 0), reason: REVOKING });
+  if (answer.kind === 'no') return jsonReply(409, { ...bodyOf(false, answer.leader ?? NOBODY, 0), ...rhythm });
+  if (answer.kind === 'revoking')
+    return jsonReply(409, { ...bodyOf(false, answer.leader, 0), reason: REVOKING, ...rhythm });
   if (answer.validForMs < 1)
     return refusal('NotKnown', 'a grant would be valid for less than a millisecond; ask again');
-  return jsonReply(200, bodyOf(true, answer.leader, answer.validForMs));
+  return jsonReply(200, { ...bodyOf(true, answer.leader, answer.validForMs), ...rhythm });
 }
 
 /** To anybody: 200 somebody leads, 409 nobody does. Nothing to act on, so no time is promised and no handover waits for it. */

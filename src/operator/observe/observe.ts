@@ -157,6 +157,7 @@ function observation(
     deletionSeenMs: memory.deletionSeenMs,
     deletingSinceMs: memory.deletingSinceMs,
     deletionConfirmed: memory.deletionShown && nowMs - (memory.deletionConfirmedMs ?? nowMs) < CONFIRMED_MS,
+    probe: probeView(options, { group, nowMs, pods }, memory),
   };
 }
 
@@ -192,6 +193,19 @@ function preferNewer(cached: LeaderGroup, memory: GroupMemory): LeaderGroup {
 function outageOver({ lock, outageSinceMs, ownership, nowMs }: View, sessions: readonly MemberSession[]): boolean {
   const holder = holderAmong(sessions, lock);
   return holder === null ? outageSinceMs === null && knowsOwner(ownership, lock) : nowMs < holder.deadlineMs;
+}
+
+/** What the status does not show yet counts as well. */
+function probeView(
+  { prober }: ObserverOptions,
+  { group, nowMs, pods }: Pick<Observation, 'group' | 'nowMs' | 'pods'>,
+  { transitions }: GroupMemory,
+): Observation['probe'] {
+  const { leaderProbe } = group.spec;
+  if (leaderProbe === null) return null;
+  const history = [...transitions.toReversed(), ...(group.status?.recentTransitions ?? [])];
+  const uids = pods.map(({ pod }) => pod.uid);
+  return prober.view(groupKey(group), leaderProbe, history, { nowMs, uids });
 }
 
 const labelReaders = (owners: Pick<Owners, 'selecting'>, { namespace, spec }: LeaderGroup): readonly string[] =>

@@ -6,6 +6,7 @@ import type { LockView, Ownership } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Store } from '../cache/store.ts';
 import type { Locks } from '../locks/locks.ts';
+import type { Prober } from '../probe/prober.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import type { Owners } from './owners.ts';
@@ -31,6 +32,7 @@ export type ObserverOptions = {
   readonly unproven: (group: LeaderGroup) => { readonly sinceMs: MonotonicMs; readonly noticedMs: MonotonicMs } | null;
   readonly marginMs: number;
   readonly owners: Pick<Owners, 'of' | 'selecting'>;
+  readonly prober: Pick<Prober, 'view'>;
 };
 
 /** What is known without looking at the members. */

@@ -48,6 +48,8 @@ export type ReconcilerOptions = {
   readonly wake: (key: string) => void;
   /** All watches have delivered their first list; before that no pass begins, and each group comes again. */
   readonly synced: () => boolean;
+  /** A plan is about to be made from this. */
+  readonly observed: (o: Observation) => void;
   /** A pass begins. */
   readonly began: (key: string) => void;
   /** A pass is over and did not throw. */
@@ -162,6 +164,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (let plans = 0; plans < PLANS_PER_PASS; plans += 1) {
       if (isOver(key, group, memory)) return { kind: 'retry' };
       const o = observed(key, group, memory);
+      options.observed(o);
       const planned = plan(o);
       memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked) });
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);

@@ -53,6 +53,7 @@ export function createAnnouncer({
       if (fact.kind === 'promoted') promoted(o, plan, memory, { ...fact, sinceMs });
       if (fact.kind === 'refused') emitGroup(o.group, 'WriteRefused', fact.message);
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
+      if (plan.cause === 'LeaderUnresponsive') unresponsive(o, plan, fact.pod);
       const { pod: from, token } = fact;
       const cause = causeOf(plan);
       memory.learn({
@@ -87,6 +88,13 @@ export function createAnnouncer({
     const message = `${pod.name} leads with token ${token} (${change.cause}${before}; took ${milliseconds} ms)`;
     emitGroup(o.group, from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
+  }
+
+  function unresponsive(o: Observation, { reason }: Plan, name: string): void {
+    emitGroup(o.group, 'LeaderUnresponsive', `${name} was ready and failed the leader probe. ${reason}`);
+    const found = o.pods.find(({ pod }) => pod.name === name);
+    if (found !== undefined)
+      emitPod(found.pod, 'LeaderUnresponsive', `failed the leader probe of LeaderGroup ${o.group.name}`);
   }
 
   function passEnded(o: Observation, plan: Plan, memory: Memory): void {

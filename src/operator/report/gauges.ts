@@ -6,11 +6,12 @@ import type { OperatorOptions } from '../options.ts';
 
 export function recordGauges(
   { metrics, clock }: Pick<OperatorOptions, 'metrics' | 'clock'>,
-  { reconciler, sessionManager, ownership, queue }: Parts,
+  { reconciler, sessionManager, ownership, queue, prober }: Parts,
 ): void {
   const counts: Partial<Record<GroupState, number>> = {};
   for (const state of reconciler.states().values()) counts[state] = (counts[state] ?? 0) + 1;
   metrics.groups(counts);
+  metrics.leaderProbes(prober.counts());
   metrics.sessions(sessionManager.count());
   metrics.bucketsOwned(ownership.owned().map(bucketName));
   const replicas = ownership.overview().replicas;

@@ -6,6 +6,7 @@ import { type Action, actionsOf, type Plan } from '../../../src/election/actions
 import type { LockView, MemberSession, Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { highestObservedToken } from '../../../src/election/observed-tokens.ts';
 import type { FreeLock, HeldLock } from '../../../src/election/owned-lock.ts';
+import type { ProbeView } from '../../../src/election/probe.ts';
 import type { LockRecord } from '../../../src/election/record.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
 import { sessionId, sessionOf, uidOf } from './ids.ts';
@@ -138,9 +139,36 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     deletionSeenMs: null,
     deletingSinceMs: null,
     deletionConfirmed: true,
+    probe: null,
     ...overrides,
   };
 }
+
+/** When questions of each member arrived, in milliseconds before now. It has listened, and a has led, for a minute. */
+export const aProbeView = (
+  heardMsAgo: Readonly<Record<string, readonly number[]>> = {},
+  overrides: Partial<ProbeView> = {},
+): ProbeView => ({
+  sinceMs: NOW_MS - 60_000,
+  leader: { uid: uidOf('a'), sinceMs: NOW_MS - 60_000 },
+  blind: null,
+  stalledMs: null,
+  level: 0,
+  heardMs: new Map(
+    Object.entries(heardMsAgo).map(([name, ago]) => [
+      uidOf(name),
+      ago.map((ms) => NOW_MS - ms).toSorted((x, y) => x - y),
+    ]),
+  ),
+  ...overrides,
+});
+
+/** Each half period from so long ago until so long ago. */
+export const eachHalfPeriod = (fromMsAgo: number, toMsAgo: number, periodMs = 1000): readonly number[] =>
+  Array.from(
+    { length: Math.floor((fromMsAgo - toMsAgo) / (periodMs / 2)) + 1 },
+    (_, at) => toMsAgo + (at * periodMs) / 2,
+  );
 
 /** A plan's actions as short words, in order: `fence a`, `take b`, `promote b`. */
 export const steps = (plan: Plan): readonly string[] =>

@@ -1,12 +1,23 @@
 /** For each word that a group can show, a group that shows it. The compiler asks for a row when a registry of src/api gets a new word. */
-import type { ReadyReason } from '../../../src/api/condition-reasons.ts';
+import type { ReadyReason, Says } from '../../../src/api/condition-reasons.ts';
 import type { IneligibleReason } from '../../../src/api/ineligible-reasons.ts';
 import type { InvalidLeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import type { TransitionCause } from '../../../src/api/transition-causes.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
-import { aGroup, aLeader, aPod, aReplicaSet } from './builders.ts';
-import { aLock, anObservation, aSession, freeAfter, heldBy, NOW_MS, observed } from './builders-election.ts';
+import type { ProbeView } from '../../../src/election/probe.ts';
+import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet } from './builders.ts';
+import {
+  aLock,
+  anObservation,
+  aProbeView,
+  aSession,
+  eachHalfPeriod,
+  freeAfter,
+  heldBy,
+  NOW_MS,
+  observed,
+} from './builders-election.ts';
 import { sessionId } from './ids.ts';
 
 const LATER_MS = NOW_MS + 30_000;
@@ -49,12 +60,32 @@ export const SAYING: Readonly<Record<Exclude<ReadyReason, 'InvalidSpec'>, Partia
   WriteRefused: { fencingRefused: { ...refusal, status: 422 } },
 };
 
+const probed = (probe: ProbeView, pod: Partial<Pod> = { addresses: ['10.0.0.1'] }): Partial<Observation> => ({
+  group: aGroup({ spec: { leaderProbe: A_GATE_PROBE } }),
+  pods: [a(pod), b],
+  probe,
+});
+
+/** By reason of the condition LeaderProbe. */
+export const PROBED: Readonly<Record<Says<'LeaderProbe'>['reason'], Partial<Observation>>> = {
+  Passing: probed(aProbeView({ a: eachHalfPeriod(5000, 0) })),
+  NotJudged: probed(aProbeView({}, { leader: null })),
+  NoRhythm: probed(aProbeView()),
+  ProbeBlind: probed(aProbeView(), { addresses: [] }),
+  NoPassingCandidate: probed(aProbeView({ a: eachHalfPeriod(5000, 2000) })),
+};
+
 export const INVALID: InvalidLeaderGroup = { ...aGroup(), problems: ['selector is missing'] };
 
 /** By cause, a group whose leader changes for it, or is about to. A deletion has no plan with a cause: whoever was fenced in it led. */
 export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>, Partial<Observation>>> = {
   FirstElection: { pods: [b], sessions: [aSession('b')], lock: aLock(), freshList: true, groupConfirmed: true },
   LeaderNotReady: { pods: [a({ ready: false }), b] },
+  LeaderUnresponsive: {
+    group: aGroup({ spec: { leaderProbe: A_GATE_PROBE } }),
+    pods: [a(), b],
+    probe: aProbeView({ a: eachHalfPeriod(5000, 2000), b: eachHalfPeriod(5000, 0) }),
+  },
   LeaderNodeLost: { pods: [a({}, { nodeLost: true }), b] },
   LeaderTerminating: { pods: [a({ deleting: true }), b] },
   LeaderGone: { pods: [b] },

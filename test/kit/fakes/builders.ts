@@ -1,4 +1,5 @@
 /** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
+import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
 import type { LeaderGroup, LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
 import type { OwnerRef, Pod } from '../../../src/api/pod.ts';
 import type { Service, Slice } from '../../../src/api/route.ts';
@@ -92,6 +93,9 @@ export function aLeader(token: number, overrides: PodOverrides = {}, group = 'no
     },
   };
 }
+
+/** Members are heard when they ask the gate: each second, twice in a row. */
+export const A_GATE_PROBE: LeaderProbe = { periodMs: 1000, failureThreshold: 2, by: { kind: 'gate' } };
 
 export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec' | 'createdMs'>> & {
   readonly createdMs?: number;

@@ -1,6 +1,7 @@
 /** A gate that says what a test tells it, and questions to it without sockets. */
 
 import type { GateAnswer } from '../../../src/api/gate.ts';
+import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
 import { byAddress, type Identify } from '../../../src/http/gate/caller.ts';
 import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
@@ -42,7 +43,14 @@ export type Asking = {
 export function aGate(options: { readonly forward?: Forward; readonly identify?: Identify } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
-  const state = { answer: grant(), answerer: { kind: 'self' } as Answerer, begun: true, synced: true, confirmed: true };
+  const state = {
+    probe: null as LeaderProbe | null,
+    answer: grant(),
+    answerer: { kind: 'self' } as Answerer,
+    begun: true,
+    synced: true,
+    confirmed: true,
+  };
   const signatures = new Map<string, SignatureOf>([['b', { kind: 'none' }]]);
   const forwards: { readonly to: Addressee; readonly passed: Passed }[] = [];
   const waiting: number[] = [];
@@ -56,7 +64,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     },
     heard: (_group, uid, arrivedMs) => heard.push({ uid, arrivedMs }),
     synced: () => state.synced,
-    group: ({ name }) => (name === 'notifier' ? aGroup({}) : null),
+    group: ({ name }) => (name === 'notifier' ? aGroup({ spec: { leaderProbe: state.probe } }) : null),
     member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
     pod: ({ uid }) => (uid === pod.uid ? pod : null),
     podAt: (address) => (address === '10.0.0.1' ? pod : null),

@@ -24,6 +24,7 @@ import { createGrants } from '../../../src/operator/gate/grants.ts';
 import { createLocks, type Locks } from '../../../src/operator/locks/locks.ts';
 import { createObserver } from '../../../src/operator/observe/observe.ts';
 import { createOwners } from '../../../src/operator/observe/owners.ts';
+import { createProber } from '../../../src/operator/probe/prober.ts';
 import type { Next } from '../../../src/operator/reconcile/queue.ts';
 import { createReconciler, type Reconciler } from '../../../src/operator/reconcile/reconciler.ts';
 import { createAnnouncer } from '../../../src/operator/report/announce.ts';
@@ -136,8 +137,10 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   let gotBucketMs: number | null = null;
   const owners = createOwners(link.kubernetes, clock);
   const grants = createGrants(clock, () => gotBucketMs);
+  const prober = createProber({ clock, blind: () => null, wake: () => undefined, arrivals: () => [] });
   const reconciler = createReconciler({
     synced: () => true,
+    observed: prober.seen,
     began: () => undefined,
     ended: () => undefined,
     store,
@@ -154,6 +157,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       heldSinceMs: () => null,
       unproven: () => (lapsedMs === null ? null : { sinceMs: lapsedMs, noticedMs: lapsedMs }),
       owners,
+      prober,
     }),
     executor: {
       consul: contact.consul,

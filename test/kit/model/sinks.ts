@@ -16,6 +16,7 @@ export const noMetrics: Metrics = {
   connectionRefused: nothing,
   failoverSeconds: nothing,
   groups: nothing,
+  leaderProbes: nothing,
   sessions: nothing,
   renewal: nothing,
   deadlineMilliseconds: nothing,

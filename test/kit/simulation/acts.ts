@@ -4,7 +4,8 @@ import { stream } from './random.ts';
 /** `forMs`: after this time it is undone. Replicas, groups and pods by number. */
 export type Act = { readonly atMs: number } & (
   | {
-      readonly act: 'unready' | 'crash' | 'exclude';
+      /** `hang`: it asks nothing any more, and stays ready. */
+      readonly act: 'unready' | 'crash' | 'exclude' | 'hang';
       readonly group: number;
       readonly pod: number;
       readonly forMs: number;
@@ -72,6 +73,8 @@ export type Scenario = {
   readonly replicas: number;
   /** Applications ask the gate. */
   readonly gate: boolean;
+  /** Names of the groups that have a leader probe, where applications ask the gate. */
+  readonly probed: readonly string[];
   /** Only operators and the API server suffer: no healthy leader may lose its label. */
   readonly steady: boolean;
   readonly acts: readonly Act[];
@@ -94,12 +97,14 @@ export function scenarioOf(seed: number): Scenario {
     groups,
     replicas,
     gate: random.chance(0.4),
+    probed: probedOf(seed, groups),
     steady,
     acts: withHabits(seed, { lengthMs, replicas, groups, steady }, [
       ...acts,
       ...dances,
       ...blackout(seed, { lengthMs, replicas, groups, steady }),
       ...releaser(seed, { lengthMs, replicas, groups, steady }),
+      ...hangs(seed, { lengthMs, replicas, groups, steady }),
     ]).toSorted((a, b) => a.atMs - b.atMs),
   };
 }
@@ -268,6 +273,23 @@ function blackout(seed: number, frame: Frame): readonly Act[] {
 /** Whether some of the group's pods get a controller that selects by the label key. */
 export function hasReleasingController({ acts, groups }: Scenario, name: string): boolean {
   return acts.some((act) => act.act === 'release' && groups[act.group % groups.length]?.name === name);
+}
+
+const probedOf = (seed: number, groups: readonly GroupPlan[]): readonly string[] =>
+  groups.map(({ name }) => name).filter((name) => stream(`probe ${seed} ${name}`).chance(0.6));
+
+/** Of the groups with a leader probe: processes stop for longer than it lets them. */
+function hangs(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`hangs ${seed}`);
+  const [first, ...others] = probedOf(seed, frame.groups);
+  if (frame.steady || first === undefined) return [];
+  return Array.from({ length: random.pick([0, 2, 4]) }, () => {
+    const chosen = random.pick([first, ...others]);
+    const group = frame.groups.findIndex(({ name }) => name === chosen);
+    const pod = random.below(frame.groups[group]?.pods ?? 1);
+    const atMs = Math.round(random.between(8000, frame.lengthMs));
+    return { act: 'hang', atMs, group, pod, forMs: Math.round(random.between(3000, 20_000)) } as const;
+  });
 }
 
 /** In every tenth history. */

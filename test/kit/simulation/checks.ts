@@ -10,6 +10,7 @@ import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
 import { SPACE } from '../model/replica.ts';
 import { hasReleasingController, type Scenario } from './acts.ts';
+import { beHeard, takingTurns, watchReplaced } from './probes.ts';
 import type { Process } from './process.ts';
 import { stream } from './random.ts';
 import type { Stage } from './stage.ts';
@@ -68,6 +69,7 @@ export function createChecks(scenario: Scenario): Checks {
     countMoves(opened, counts);
     watchHaste(opened, (text) => breaches.push(text));
     if (scenario.gate) askAllTheTime(opened, scenario, counts, (text) => breaches.push(text));
+    watchReplaced(opened, (text) => breaches.push(text));
     watchDeadlines(opened, scenario, counts, (text) => breaches.push(text));
   }
 
@@ -158,14 +160,17 @@ function watchHaste({ consul, loop }: Stage, breach: (text: string) => void): vo
 function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
   const { loop, api } = stage;
   const random = stream(`gate ${scenario.seed}`);
+  const turn = takingTurns(stage);
   const held = new Map<string, Grant[]>();
 
   function ask(group: string, name: string): void {
     loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
+    const asked = turn(name);
+    if (asked !== undefined) beHeard(stage, asked, group, name);
     const pod = api.pod(name);
     const at = random.below(scenario.replicas);
     const replica = stage.replicas[at];
-    if (pod === null || pod.stopped || replica === undefined) return;
+    if (pod === null || pod.stopped || replica === undefined || stage.hangs(name)) return;
     const sentMs = loop.nowMs();
     const incarnation = stage.incarnationOf(pod.uid);
     loop.after(random.between(0.1, 2), () =>

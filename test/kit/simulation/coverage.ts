@@ -13,6 +13,7 @@ const all = <Name extends string>(names: Readonly<Record<Name, true>>): readonly
 const LASTS: Readonly<Record<Act['act'], boolean>> = {
   unready: true,
   crash: true,
+  hang: true,
   exclude: true,
   finish: true,
   orphan: true,

@@ -6,7 +6,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
-import { aGroup, aPod } from '../fakes/builders.ts';
+import { A_GATE_PROBE, aGroup, aPod } from '../fakes/builders.ts';
 import { podUid, wallMs } from '../fakes/ids.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
@@ -35,6 +35,8 @@ export type Stage = {
   clocksStood(): boolean;
   /** The API server answers. */
   apiServerWell(): boolean;
+  /** Its process does not run just now, though nobody says so; `withinMs`: or has not within so long. */
+  hangs(pod: string, withinMs?: number): boolean;
   /** When the pod's present process began (its containers may have ended since and begun again). */
   incarnationOf(uid: string): number;
   do(act: Act): void;
@@ -94,6 +96,8 @@ export function openStage(
   /** Faults that go on, by name; of one name the one that began last is in force. */
   const faults = createFaults(loop);
   const refusing = new Set<(pod: string) => boolean>();
+  /** By pod, until when it hung last. */
+  const hung = new Map<string, number>();
   let started = 0;
   let made = 0;
   let stood = false;
@@ -101,6 +105,8 @@ export function openStage(
   api.onChange((change, kind) => {
     if (kind === 'leadergroups' && change.after !== null) meetGroup(change.after as LeaderGroup, meetings);
   });
+  const groupOf = (plan: GroupPlan): LeaderGroup =>
+    specified(plan, scenario.gate && scenario.probed.includes(plan.name));
   for (const plan of scenario.groups) addGroup(plan);
   for (let at = 0; at < scenario.replicas; at += 1)
     loop.after(at * 900 + random.between(1, 800), () => start(at, identity(at)));
@@ -202,6 +208,15 @@ export function openStage(
           given.forMs,
           () => setReady(name, false),
           () => setReady(name, true),
+        );
+      }
+      case 'hang': {
+        const name = nameOf(given.group, given.pod);
+        return during(
+          `hang ${name}`,
+          given.forMs,
+          () => void hung.set(name, Number.POSITIVE_INFINITY),
+          () => void hung.set(name, loop.nowMs()),
         );
       }
       case 'exclude': {
@@ -475,6 +490,8 @@ export function openStage(
     defects,
     clocksStood: () => stood,
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
+    hangs: (pod, withinMs = 0) =>
+      (hung.get(pod) ?? Number.NEGATIVE_INFINITY) > loop.nowMs() - withinMs - 1e-6 && hung.has(pod),
     incarnationOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,
@@ -483,7 +500,7 @@ export function openStage(
 
 const seconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
-const groupOf = (plan: GroupPlan): LeaderGroup =>
+const specified = (plan: GroupPlan, probed: boolean): LeaderGroup =>
   aGroup({
     name: plan.name,
     finalizers: [],
@@ -493,6 +510,7 @@ const groupOf = (plan: GroupPlan): LeaderGroup =>
       lockDelayMs: plan.lockDelayMs,
       lockKey: plan.lockKey,
       onConsulLoss: plan.onConsulLoss,
+      leaderProbe: probed ? { ...A_GATE_PROBE, periodMs: 2000 } : null,
       failoverDelayMs: plan.failoverDelayMs,
       label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },

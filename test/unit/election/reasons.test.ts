@@ -9,7 +9,7 @@ import { plan } from '../../../src/election/plan.ts';
 import { buildStatus, statusOfInvalid } from '../../../src/election/status.ts';
 import { aGroup } from '../../kit/fakes/builders.ts';
 import { anObservation, steps } from '../../kit/fakes/builders-election.ts';
-import { CHANGING, INVALID, SAYING, UNABLE, unable } from '../../kit/fakes/builders-reasons.ts';
+import { CHANGING, INVALID, PROBED, SAYING, UNABLE, unable } from '../../kit/fakes/builders-reasons.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
 
@@ -35,7 +35,9 @@ const registered = Object.entries(CONDITION_REASONS).flatMap(([type, byStatus]) 
   ),
 );
 
-const seen = [...shown.values(), paused].flat().map(words);
+const probed = Object.values(PROBED).map(conditionsOf);
+
+const seen = [...shown.values(), paused, ...probed].flat().map(words);
 
 describe('a reason of a condition', () => {
   it.each(registered)('is shown by a group: %s', (reason) => {

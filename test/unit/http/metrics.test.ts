@@ -42,6 +42,7 @@ const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void
   leadergroup_failover_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
   leadergroup_label_repairs_total: [(metrics) => metrics.labelRepaired(), '', 1],
   leadergroup_groups: [(metrics) => metrics.groups({ stalled: 2 }), '{state="stalled"}', 2],
+  leadergroup_leader_probes: [(metrics) => metrics.leaderProbes({ noRhythm: 2 }), '{state="noRhythm"}', 2],
   leadergroup_sessions: [(metrics) => metrics.sessions(4), '', 4],
   leadergroup_session_renewals_total: [(metrics) => metrics.renewal('lost'), '{outcome="lost"}', 1],
   leadergroup_deadline_seconds: [(metrics) => metrics.deadlineMilliseconds(12_500), '', 12.5],

@@ -1,6 +1,7 @@
 /** What applications are told, whoever is asked and whoever knows. */
 import { describe, expect, it } from 'vitest';
 import { jsonReply } from '../../../../src/http/gate/replies.ts';
+import { A_GATE_PROBE } from '../../../kit/fakes/builders.ts';
 import { settle } from '../../../kit/fakes/clock.ts';
 import { aGate, GROUP, grant, leader, MEMBER, no, said, unknown } from '../../../kit/fakes/gate.ts';
 
@@ -250,6 +251,36 @@ describe('a question that does not wait', () => {
       expect((await gate.ask(url)).status).toBe(200);
     },
   );
+});
+
+describe('a member of a group with a leader probe that listens', () => {
+  it('is told how soon to ask again, whether it leads or not', async () => {
+    const gate = aGate();
+    gate.becomes({ probe: A_GATE_PROBE });
+    expect(said(await gate.ask(MEMBER))).toMatchObject([200, { askWithinMilliseconds: 500 }]);
+    gate.becomes({ answer: no() });
+    expect(said(await gate.ask(MEMBER))).toMatchObject([409, { askWithinMilliseconds: 500 }]);
+  });
+
+  it('is answered within this time where it waits: whoever waits is not heard', async () => {
+    const gate = aGate();
+    gate.becomes({ probe: A_GATE_PROBE, answer: no() });
+    const waiting = gate.ask(`${MEMBER}?wait=30s&token=4`);
+    await gate.clock.advance(501);
+    expect((await waiting).status).toBe(409);
+    const unknowing = gate.ask(MEMBER);
+    gate.becomes({ answer: unknown });
+    await gate.clock.advance(501);
+    expect([409, 503]).toContain((await unknowing).status);
+  });
+
+  it('is the only one who is told so', async () => {
+    const gate = aGate();
+    gate.becomes({ probe: A_GATE_PROBE });
+    expect(said(await gate.ask(GROUP))[1]).not.toHaveProperty('askWithinMilliseconds');
+    gate.becomes({ probe: null });
+    expect(said(await gate.ask(MEMBER))[1]).not.toHaveProperty('askWithinMilliseconds');
+  });
 });
 
 describe('a parameter that is unknown, or said twice,', () => {

@@ -7,6 +7,7 @@ import { createStore } from '../../../../src/operator/cache/store.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
 import { createObserver } from '../../../../src/operator/observe/observe.ts';
 import { createMemory, type Memory, remember } from '../../../../src/operator/observe/remember.ts';
+import { createProber } from '../../../../src/operator/probe/prober.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { aRecord, FENCE, LOCK_KEY } from '../../../kit/fakes/builders-election.ts';
@@ -59,6 +60,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     unproven: () => unproven,
     marginMs: MARGIN_MS,
     owners: { of: () => null, selecting: () => [] },
+    prober: createProber({ clock, blind: () => null, wake: () => undefined, arrivals: () => [] }),
   });
   const memory = createMemory();
 

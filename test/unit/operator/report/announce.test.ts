@@ -102,6 +102,7 @@ const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
     does(CHANGING.LeaderNotReady, fenced('a'));
     rests(unled);
   },
+  LeaderUnresponsive: ({ does }) => does(CHANGING.LeaderUnresponsive, fenced('a'), promoted('b')),
   LabelContested: ({ rests }) => rests(contested('kubectl')),
   LabelInPodTemplate: ({ rests }) => rests(inTemplate),
   LabelSelectedByOthers: ({ rests }) => rests({ labelReaders: ['NetworkPolicy web'] }),

@@ -18,6 +18,7 @@ function measured({ states = [], deadlineMs = null, reach = [true] }: World) {
   const metrics: Metrics = {
     ...noMetrics,
     groups: note('groups'),
+    leaderProbes: note('leaderProbes'),
     sessions: note('sessions'),
     bucketsOwned: note('bucketsOwned'),
     replicas: note('replicas'),
@@ -32,6 +33,7 @@ function measured({ states = [], deadlineMs = null, reach = [true] }: World) {
       overview: () => ({ replicas: reach.map((reachesApiServer) => ({ reachesApiServer })) }),
     },
     queue: { depth: () => 2 },
+    prober: { counts: () => ({ passing: 3 }) },
   };
   recordGauges({ metrics, clock: createFakeClock(50_000) }, parts as unknown as Parts);
   return said;
@@ -41,6 +43,7 @@ describe('the gauges of a replica', () => {
   it('count its groups by state, its sessions, buckets and queue', () => {
     expect(measured({ states: ['led', 'led', 'stalled'] })).toMatchObject({
       groups: { led: 2, stalled: 1 },
+      leaderProbes: { passing: 3 },
       sessions: 4,
       bucketsOwned: ['00', '1f'],
       queueDepth: 2,

@@ -1,0 +1,55 @@
+/** The leader probe in a decision: whether the leader passes, and who may follow it. */
+import type { PodUid } from '../api/ids.ts';
+import { labelled, rankedCandidates } from './candidates.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+import { type Judged, type Judgement, judge, passesNow } from './probe.ts';
+import { holderAmong } from './sessions.ts';
+
+/** Uid of whom the probe judges: the holder of the lock, while it carries the label; null: nobody. */
+export function probedLeader(o: Observation): ObservedPod | null {
+  const holder = holderAmong(o.sessions, o.lock);
+  const found = holder === null ? undefined : o.pods.find(({ pod }) => pod.uid === holder.podUid);
+  return found !== undefined && labelled(o.group, found) ? found : null;
+}
+
+/** What there is to judge; null: nobody leads. */
+export function judgedOf(o: Observation): Judged | null {
+  const found = probedLeader(o);
+  if (found === null) return null;
+  const { uid, addresses } = found.pod;
+  const others = rankedCandidates(o).flatMap(({ pod }) => (pod.uid === uid ? [] : [pod.uid]));
+  return { nowMs: o.nowMs, leader: { uid, addressed: addresses.length > 0 }, others };
+}
+
+/** null: there is no probe, or nobody leads. */
+export function judgementOf(o: Observation): Judgement | null {
+  const { leaderProbe } = o.group.spec;
+  const judged = o.probe === null || leaderProbe === null ? null : judgedOf(o);
+  return judged === null || o.probe === null || leaderProbe === null ? null : judge(leaderProbe, o.probe, judged);
+}
+
+/** Of a leader that is kept. */
+export const failingDetail = ({ failure }: Extract<Judgement, { kind: 'failing' }>): string =>
+  `it fails the leader probe (${failure}), and is kept because no candidate has passed meanwhile`;
+
+/** Who may lead next. */
+export type Nominees =
+  | { readonly kind: 'known'; readonly ranked: readonly ObservedPod[] }
+  /** Nobody has passed yet, and this replica has not listened for long enough to know that nobody will. */
+  | { readonly kind: 'waiting'; readonly forMs: number };
+
+/** An answer is looked for that often while it is waited for. */
+const LOOK_MS = 50;
+
+/** Candidates but for `except`, the best first. With a leader probe those who pass; where nobody does, all. */
+export function nominees(o: Observation, except: PodUid | null = null): Nominees {
+  const ranked = rankedCandidates(o).filter(({ pod }) => pod.uid !== except);
+  const { probe, nowMs } = o;
+  const { leaderProbe } = o.group.spec;
+  if (probe === null || leaderProbe === null) return { kind: 'known', ranked };
+  const passing = ranked.filter(({ pod }) => passesNow(leaderProbe, probe, pod.uid, nowMs));
+  if (passing.length > 0) return { kind: 'known', ranked: passing };
+  const leftMs = probe.sinceMs + leaderProbe.periodMs - nowMs;
+  if (ranked.length < 2 || leftMs <= 0 || probe.blind !== null) return { kind: 'known', ranked };
+  return { kind: 'waiting', forMs: Math.min(leftMs, LOOK_MS) };
+}

@@ -1,0 +1,100 @@
+/** What a leader probe has brought, and whether the leader is to be replaced for it. Pure; src/operator/probe asks and listens. */
+import type { MonotonicMs } from '../api/clocks.ts';
+import type { PodUid } from '../api/ids.ts';
+import type { LeaderProbe } from '../api/leader-probe.ts';
+
+/** What one replica has learnt of a group since it got its bucket. All times are monotonic milliseconds. */
+export type ProbeView = {
+  /** Since when it listens. What came before it had the bucket another one has heard. */
+  readonly sinceMs: MonotonicMs;
+  /** Whom it has seen lead last, and since when; null: nobody. */
+  readonly leader: { readonly uid: PodUid; readonly sinceMs: MonotonicMs } | null;
+  /** Why nothing that it learns can be trusted now; null: it can. */
+  readonly blind: string | null;
+  /** When this process last went on after it had stood still for half a period; null: it has not. */
+  readonly stalledMs: MonotonicMs | null;
+  /** How often the threshold has doubled. */
+  readonly level: number;
+  /** By uid, when questions of the member arrived, oldest first. */
+  readonly heardMs: ReadonlyMap<PodUid, readonly MonotonicMs[]>;
+};
+
+/** How a probe fails: nothing else is told of a pod. */
+export type ProbeFailure = 'Silent';
+
+export type Judgement =
+  | { readonly kind: 'passing' }
+  /** Its readiness decides. */
+  | { readonly kind: 'notJudged'; readonly why: 'NotJudged' | 'NoRhythm' | 'ProbeBlind'; readonly detail: string }
+  /** `successors`: those who passed all the while, in the order given; empty: it is kept. */
+  | { readonly kind: 'failing'; readonly failure: ProbeFailure; readonly successors: readonly PodUid[] };
+
+/** Who is judged, and who else may lead. `addressed`: the pod has an address of its own. */
+export type Judged = {
+  readonly nowMs: MonotonicMs;
+  readonly leader: { readonly uid: PodUid; readonly addressed: boolean };
+  readonly others: readonly PodUid[];
+};
+
+/** Doubles no further. */
+export const MAX_LEVEL = 6;
+
+/** For so long must a leader fail. */
+export const limitMs = (probe: LeaderProbe, level: number): number =>
+  probe.periodMs * probe.failureThreshold * 2 ** Math.min(level, MAX_LEVEL);
+
+const NEVER: readonly MonotonicMs[] = [];
+
+/** Silence is the time since the last question arrived; a question that waits counts when it arrives. */
+export function judge(probe: LeaderProbe, view: ProbeView, { nowMs, leader, others }: Judged): Judgement {
+  const silenceMs = limitMs(probe, view.level);
+  const heardMs = view.heardMs.get(leader.uid) ?? NEVER;
+  const lastMs = heardMs.at(-1);
+  if (!hasLedFor(view, leader.uid, silenceMs, nowMs)) return early;
+  if (lastMs === undefined)
+    return leader.addressed ? noRhythm('it has not asked the gate') : blind('its pod has no address of its own');
+  if (!heardInEach(heardMs, lastMs, probe.failureThreshold, probe.periodMs))
+    return noRhythm(`it did not ask in each of the ${probe.failureThreshold} periods before its last question`);
+  if (nowMs - lastMs < silenceMs) return { kind: 'passing' };
+  if (view.blind !== null) return blind(view.blind);
+  if (view.stalledMs !== null && nowMs - view.stalledMs < silenceMs) return early;
+  const passed = (uid: PodUid) => heardThroughout(view.heardMs.get(uid) ?? NEVER, nowMs - silenceMs, nowMs, probe);
+  return { kind: 'failing', failure: 'Silent', successors: others.filter(passed) };
+}
+
+const early: Judgement = {
+  kind: 'notJudged',
+  why: 'NotJudged',
+  detail: 'it is judged once it has led for as long as it may fail',
+};
+const noRhythm = (detail: string): Judgement => ({ kind: 'notJudged', why: 'NoRhythm', detail });
+const blind = (detail: string): Judgement => ({ kind: 'notJudged', why: 'ProbeBlind', detail });
+
+/** Under this replica: what it did not hear itself it cannot miss. */
+function hasLedFor({ sinceMs, leader }: ProbeView, uid: PodUid, forMs: number, nowMs: MonotonicMs): boolean {
+  return leader?.uid === uid && nowMs - Math.max(sinceMs, leader.sinceMs) >= forMs;
+}
+
+/** In each of `periods` periods before `endMs`, which itself does not count. */
+function heardInEach(heardMs: readonly MonotonicMs[], endMs: MonotonicMs, periods: number, periodMs: number): boolean {
+  const found = new Set(heardMs.filter((atMs) => atMs < endMs).map((atMs) => Math.ceil((endMs - atMs) / periodMs)));
+  return Array.from({ length: periods }, (_, at) => at + 1).every((period) => found.has(period));
+}
+
+/**
+ * In every period between the two moments, wherever it begins: where all were cut off for a while, one may have been heard right before and right
+ * after, in two periods that meet in between.
+ */
+function heardThroughout(
+  heardMs: readonly MonotonicMs[],
+  fromMs: MonotonicMs,
+  toMs: MonotonicMs,
+  { periodMs }: LeaderProbe,
+): boolean {
+  const moments = [fromMs, ...heardMs.filter((atMs) => atMs > fromMs && atMs < toMs), toMs];
+  return moments.every((atMs, at) => atMs - (moments[at - 1] ?? atMs) <= periodMs);
+}
+
+/** Whether a member was heard in the period that ends now: whoever is alive asks twice in it. */
+export const passesNow = (probe: LeaderProbe, { heardMs }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
+  nowMs - (heardMs.get(uid)?.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs;

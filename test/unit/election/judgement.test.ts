@@ -1,0 +1,117 @@
+/** The leader probe in plans: who is replaced, who follows, what is said. */
+import { describe, expect, it } from 'vitest';
+import type { Observation } from '../../../src/election/observation.ts';
+import { plan } from '../../../src/election/plan.ts';
+import { buildStatus } from '../../../src/election/status.ts';
+import { A_GATE_PROBE, aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import {
+  anObservation,
+  aProbeView,
+  eachHalfPeriod,
+  freeAfter,
+  NOW_MS,
+  observed,
+  steps,
+} from '../../kit/fakes/builders-election.ts';
+import { uidOf } from '../../kit/fakes/ids.ts';
+
+const group = aGroup({ spec: { leaderProbe: A_GATE_PROBE } });
+const STEADY = eachHalfPeriod(5000, 0);
+const PAST = eachHalfPeriod(5000, 2000);
+const probed = (probe: Observation['probe'], overrides: Partial<Observation> = {}): Observation =>
+  anObservation({ group, probe, ...overrides });
+
+const leader = observed(aLeader(4, { name: 'a' }));
+const b = observed(aPod({ name: 'b' }));
+const c = observed(aPod({ name: 'c' }));
+
+describe('a leader that fails its probe', () => {
+  it('is fenced, and whoever passed takes over, though another would rank first', () => {
+    const planned = plan(probed(aProbeView({ a: PAST, c: STEADY })));
+    expect(steps(planned)).toEqual(['fence a', 'handOver c', 'promote c']);
+    expect(planned).toMatchObject({
+      cause: 'LeaderUnresponsive',
+      reason: expect.stringContaining('(Silent)') as string,
+    });
+  });
+
+  it('is replaced within failoverDelaySeconds as well', () => {
+    const patient = aGroup({ spec: { leaderProbe: A_GATE_PROBE, failoverDelayMs: 60_000 } });
+    const pods = [observed(aLeader(4, { name: 'a', ready: false }), { notReadyForMs: 1000 }), b];
+    expect(plan(probed(aProbeView({ a: PAST, b: STEADY }), { group: patient, pods })).cause).toBe('LeaderUnresponsive');
+  });
+
+  it('is not replaced by one that cannot lead, however well it is heard', () => {
+    const pods = [leader, observed(aPod({ name: 'b', ready: false }))];
+    expect(plan(probed(aProbeView({ a: PAST, b: STEADY }), { pods })).kind).toBe('idle');
+  });
+
+  it('is kept where no candidate passes, and Ready says so', () => {
+    const planned = plan(probed(aProbeView({ a: PAST })));
+    expect(planned).toMatchObject({ kind: 'idle', verdict: { ready: { reason: 'Led' } } });
+    expect(planned.verdict?.detail).toContain('no candidate has passed');
+  });
+
+  it('is none without a leader probe', () => {
+    expect(plan(anObservation({ probe: null })).kind).toBe('idle');
+  });
+});
+
+describe('a nominee', () => {
+  const gone = { pods: [b, c] };
+
+  it('is the best of those who were heard within the last period', () => {
+    expect(steps(plan(probed(aProbeView({ b: [1000], c: [999] }), gone)))).toContain('handOver c');
+  });
+
+  it('is the best of all where nobody was', () => {
+    expect(steps(plan(probed(aProbeView(), gone)))).toContain('handOver b');
+  });
+
+  it('is waited for while this replica has not listened for a period', () => {
+    const fresh = aProbeView({}, { sinceMs: NOW_MS - 400 });
+    expect(plan(probed(fresh, gone))).toMatchObject({ kind: 'idle', verdict: null, againMs: 50 });
+    expect(plan(probed(fresh, { ...gone, lock: freeAfter('a') }))).toMatchObject({ kind: 'idle', verdict: null });
+  });
+
+  it('is not waited for where there is no choice, nor where nobody can be heard', () => {
+    const fresh = aProbeView({}, { sinceMs: NOW_MS - 400 });
+    expect(steps(plan(probed(fresh, { pods: [b] })))).toContain('handOver b');
+    expect(steps(plan(probed({ ...fresh, blind: 'cut off' }, gone)))).toContain('handOver b');
+  });
+
+  it('is the recorded holder where only its session was lost: a leader is judged as a leader', () => {
+    const o = probed(aProbeView({ b: STEADY }), { lock: freeAfter('a') });
+    expect(steps(plan(o))).toEqual(['take a', 'promote a']);
+  });
+});
+
+describe('the condition LeaderProbe', () => {
+  const conditionOf = (o: Observation) =>
+    buildStatus(o, plan(o).verdict, [], '2026-01-01T00:00:00Z').conditions.find(({ type }) => type === 'LeaderProbe');
+  const withStatus = (probe: Observation['probe'], before: Observation): Observation => {
+    const status = buildStatus(before, plan(before).verdict, [], '2026-01-01T00:00:00Z');
+    return probed(probe, { group: { ...group, status } });
+  };
+
+  it.each([
+    ['True', 'Passing', aProbeView({ a: STEADY })],
+    ['False', 'NoRhythm', aProbeView({ b: STEADY })],
+    ['False', 'ProbeBlind', aProbeView({ a: PAST }, { blind: 'the watch is behind' })],
+    ['False', 'NoPassingCandidate', aProbeView({ a: PAST })],
+    ['False', 'NotJudged', aProbeView({}, { leader: { uid: uidOf('a'), sinceMs: NOW_MS } })],
+  ])('is %s for %s', (status, reason, view) => {
+    const shown = probed(view, { pods: [observed(aLeader(4, { name: 'a', addresses: ['10.0.0.1'] })), b, c] });
+    expect(conditionOf(shown)).toMatchObject({ status, reason });
+  });
+
+  it('stays as it was while the next leader, or the next owner, has nothing to judge by', () => {
+    const before = probed(aProbeView({ a: STEADY }));
+    const early = aProbeView({}, { sinceMs: NOW_MS });
+    expect(conditionOf(withStatus(early, before))).toMatchObject({ status: 'True', reason: 'Passing' });
+  });
+
+  it('is there for groups with a leader probe alone', () => {
+    expect(conditionOf(anObservation())).toBeUndefined();
+  });
+});

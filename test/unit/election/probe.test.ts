@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { type Judgement, judge, type ProbeView } from '../../../src/election/probe.ts';
+import { probeLevel } from '../../../src/election/probe-level.ts';
+import { A_GATE_PROBE } from '../../kit/fakes/builders.ts';
+import { aProbeView, eachHalfPeriod, NOW_MS } from '../../kit/fakes/builders-election.ts';
+import { uidOf } from '../../kit/fakes/ids.ts';
+
+const PAST = eachHalfPeriod(6000, 2000);
+const STEADY = eachHalfPeriod(6000, 0);
+
+const judged = (view: ProbeView, addressed = true): Judgement =>
+  judge(A_GATE_PROBE, view, {
+    nowMs: NOW_MS,
+    leader: { uid: uidOf('a'), addressed },
+    others: [uidOf('b'), uidOf('c')],
+  });
+
+/** In short: how it is judged, why, and who may follow. */
+function found(view: ProbeView, addressed = true): string {
+  const judgement = judged(view, addressed);
+  switch (judgement.kind) {
+    case 'passing':
+      return 'passing';
+    case 'notJudged':
+      return judgement.why;
+    case 'failing':
+      return `${judgement.failure}: ${judgement.successors.join(' ')}`;
+  }
+}
+
+const SILENT = { a: PAST, b: STEADY } as const;
+const BY_B = `Silent: ${uidOf('b')}`;
+
+describe('a leader that is listened to, each second, two of which it may be silent', () => {
+  const cases: readonly (readonly [rule: string, view: ProbeView, expected: string])[] = [
+    ['passes while it asks', aProbeView({ a: STEADY }), 'passing'],
+    ['passes until it has been silent for two periods', aProbeView({ a: eachHalfPeriod(6000, 1999) }), 'passing'],
+    ['fails once it has, where another was heard all the while', aProbeView(SILENT), BY_B],
+    ['fails for whoever was heard in both periods, and for nobody else', aProbeView({ ...SILENT, c: [500] }), BY_B],
+    ['is kept where nobody was heard', aProbeView({ a: PAST }), 'Silent: '],
+    [
+      'is kept where each of the others was heard in one of the periods',
+      aProbeView({ a: PAST, b: [500], c: [1500] }),
+      'Silent: ',
+    ],
+    [
+      'is kept where another was heard in both, but not in the period between: all may have been cut off then',
+      aProbeView({ a: PAST, b: [...eachHalfPeriod(6000, 2000), 1800, 200] }),
+      'Silent: ',
+    ],
+    ['is not judged where it has never asked', aProbeView({ b: STEADY }), 'NoRhythm'],
+    ['is not judged where it asked once', aProbeView({ a: [3000], b: STEADY }), 'NoRhythm'],
+    [
+      'is not judged where it asked in one of the two periods before its last question',
+      aProbeView({ a: [2500, 3200], b: STEADY }),
+      'NoRhythm',
+    ],
+    [
+      'is judged where it asked once in each of them, at their far ends',
+      aProbeView({ a: [2000, 3000, 4000], b: STEADY }),
+      BY_B,
+    ],
+    [
+      'is not judged before it has led for two periods',
+      aProbeView(SILENT, { leader: { uid: uidOf('a'), sinceMs: NOW_MS - 1999 } }),
+      'NotJudged',
+    ],
+    [
+      'is not judged before this replica has listened for two',
+      aProbeView(SILENT, { sinceMs: NOW_MS - 1999 }),
+      'NotJudged',
+    ],
+    ['is not judged where another one was seen to lead', aProbeView(SILENT, { leader: null }), 'NotJudged'],
+    [
+      'is not judged where this process stood still meanwhile',
+      aProbeView(SILENT, { stalledMs: NOW_MS - 1999 }),
+      'NotJudged',
+    ],
+    ['is judged where it stood still before', aProbeView(SILENT, { stalledMs: NOW_MS - 2000 }), BY_B],
+    ['is not judged by what a blind replica hears', aProbeView(SILENT, { blind: 'cut off' }), 'ProbeBlind'],
+    ['passes by what a blind one hears all the same', aProbeView({ a: STEADY }, { blind: 'cut off' }), 'passing'],
+    ['has twice as long after a change of leader for its silence', aProbeView(SILENT, { level: 1 }), 'passing'],
+    [
+      'fails then as well, in the end, and for one that was heard in each of four periods',
+      aProbeView({ a: eachHalfPeriod(8000, 4000), b: STEADY, c: eachHalfPeriod(2500, 0) }, { level: 1 }),
+      BY_B,
+    ],
+  ];
+
+  it.each(cases)('%s', (_, view, expected) => {
+    expect(found(view)).toBe(expected);
+  });
+
+  it('is blind to one without an address of its own, unless it is heard', () => {
+    expect(found(aProbeView({ b: STEADY }), false)).toBe('ProbeBlind');
+    expect(found(aProbeView({ a: STEADY, b: STEADY }), false)).toBe('passing');
+  });
+});
+
+describe('the threshold', () => {
+  const NOW_SECONDS = 1_700_000_000;
+  const changed = (secondsAgo: number, reason = 'LeaderUnresponsive') => ({
+    time: new Date((NOW_SECONDS - secondsAgo) * 1000).toISOString(),
+    from: 'a',
+    to: 'b',
+    reason,
+    token: 4,
+    durationMilliseconds: 1,
+  });
+
+  it.each<[string, readonly ReturnType<typeof changed>[], number]>([
+    ['is single where nothing has happened', [], 0],
+    ['is single after other changes of leader', [changed(5, 'LeaderNotReady')], 0],
+    ['doubles with a change for silence', [changed(5)], 1],
+    ['doubles with each, whatever lies between', [changed(5), changed(60, 'LeaderNotReady'), changed(300)], 2],
+    ['is single again after ten quiet minutes', [changed(600), changed(700)], 0],
+    ['does not count what lies before ten quiet minutes', [changed(5), changed(606)], 1],
+    ['doubles six times at most', Array.from({ length: 9 }, (_, at) => changed(at * 10)), 6],
+    ['counts a change that somebody’s clock has put into the future', [changed(-30)], 1],
+  ])('%s', (_, history, level) => {
+    expect(probeLevel(history, NOW_SECONDS)).toBe(level);
+  });
+});

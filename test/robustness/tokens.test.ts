@@ -46,12 +46,12 @@ it('a token that the cluster has not issued is of no pod', async () => {
   );
 });
 
-it('a statement that the replica has not signed is none', () => {
+it('a statement that the replica has not signed is none', async () => {
   const clock = createFakeClock();
   const signer = createSigner();
   const about = { from: 'a', to: 'b', method: 'GET', path: '/v1/x', body: null };
   const caller = { uid: podUid('uid-of-a'), by: 'Address' } as const;
-  const good = signer.sign(about, { caller, ageMs: 0, termSecret: null }, clock.wallMs());
+  const good = await signer.sign(about, { caller, ageMs: 0, termSecret: null }, clock.wallMs());
   const [said = '', signature = ''] = good.split('.');
   const made = fc.oneof(
     fc.string(),
@@ -64,9 +64,9 @@ it('a statement that the replica has not signed is none', () => {
       ),
   );
   const read = createStatementReader();
-  fc.assert(
-    fc.property(made, (header) => {
-      const statement = read(header, about, signer.publicKey, clock.wallMs());
+  await fc.assert(
+    fc.asyncProperty(made, async (header) => {
+      const statement = await read(header, about, signer.publicKey, clock.wallMs());
       // Base64 has spare bits: the same bytes are the same statement.
       if (statement !== null)
         expect(Buffer.from(header.split('.')[0] ?? '', 'base64url')).toEqual(Buffer.from(said, 'base64url'));

@@ -45,7 +45,7 @@ export async function arrivalOf(
   const arrivedMs = options.clock.nowMs();
   const from = query.header(FORWARDED);
   if (from !== null) {
-    const arrival = passedOn(options, query, from);
+    const arrival = await passedOn(options, query, from);
     return 'refused' in arrival || anybody ? arrival : (unverifiedBy(options.identify, arrival, from) ?? arrival);
   }
   const secret = query.header(CLIENT);
@@ -69,7 +69,7 @@ function unverifiedBy({ by }: Identify, { caller }: Arrival, from: string): Refu
 }
 
 /** An older version does not sign: what it passes on is answered, and nobody is known to have asked. */
-function passedOn(options: ArrivalOptions, query: Query, from: string): Arrival | Refused {
+async function passedOn(options: ArrivalOptions, query: Query, from: string): Promise<Arrival | Refused> {
   const { gate, clock, self, readStatement } = options;
   const nowMs = clock.nowMs();
   const nobody = nobodyAt(query);
@@ -79,7 +79,7 @@ function passedOn(options: ArrivalOptions, query: Query, from: string): Arrival 
     return { refused: refusal('NotKnown', `replica ${from} is not known here; ask again`) };
   const { method, url, body } = query;
   const about = { from, to: self, method, path: url, body: body === null ? null : JSON.stringify(body) };
-  const said = readStatement(query.header(STATEMENT) ?? '', about, signature.publicKey, clock.wallMs());
+  const said = await readStatement(query.header(STATEMENT) ?? '', about, signature.publicKey, clock.wallMs());
   if (said === null) {
     const why = 'its signature is not for this request, or the clocks of the two replicas differ by more than a minute';
     return { refused: refusal('NotKnown', `the request does not come from replica ${from}: ${why}; ask again`) };

@@ -9,7 +9,7 @@ import type { Query, Reply } from '../router.ts';
 import { AUDIENCE } from './audience.ts';
 import { refusal } from './replies.ts';
 import type { KnownBy } from './statement.ts';
-import type { VerifyToken } from './tokens.ts';
+import type { TokenVerdict, VerifyToken } from './tokens.ts';
 
 export type Caller =
   /** `ref`: where this replica itself has found out who asks. */
@@ -30,10 +30,13 @@ export type Identify = {
 export const byAddress: Identify = { by: 'Address', of: (gate, { client }) => ({ caller: callerAt(gate, client) }) };
 
 export function byToken(verify: VerifyToken): Identify {
-  async function of(_gate: Gate, query: Query, signal: AbortSignal): Promise<Identified> {
-    const [, token] = /^Bearer +([\w.-]+)$/i.exec(query.header('authorization') ?? '') ?? [];
-    if (token === undefined) return { refused: tokenRequired('it sends none') };
-    const verdict = await verify(token, signal);
+  function of(_gate: Gate, query: Query, signal: AbortSignal): Identified | Promise<Identified> {
+    const header = query.header('authorization') ?? '';
+    if (!/^Bearer /i.test(header)) return { refused: tokenRequired('it sends none') };
+    const verdict = verify(header.slice('Bearer '.length).trim(), signal);
+    return 'then' in verdict ? verdict.then(identified) : identified(verdict);
+  }
+  function identified(verdict: TokenVerdict): Identified {
     switch (verdict.kind) {
       case 'pod':
         return { caller: { kind: 'pod', uid: verdict.pod.uid, by: 'Token', ref: verdict.pod } };

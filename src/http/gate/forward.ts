@@ -59,7 +59,7 @@ export function createForwarding(self: string, signer: Signer, clock: Pick<Clock
         signal: limit.signal,
         headers: {
           [FORWARDED]: self,
-          [STATEMENT]: signer.sign({ from: self, to: id, ...passed }, statement, clock.wallMs()),
+          [STATEMENT]: await signer.sign({ from: self, to: id, ...passed }, statement, clock.wallMs()),
           ...(sent === null ? {} : { 'content-type': 'application/json' }),
         },
       });

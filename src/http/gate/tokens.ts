@@ -2,7 +2,7 @@
  * Which pod a ServiceAccount token belongs to. Verified here, by keys that are kept until better ones come, so that it goes on while the API server is
  * away; only where its keys may not be read is the API server asked, once for each token.
  */
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import type { PodRef } from '../../api/pod.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
@@ -95,7 +95,7 @@ export function createTokenVerifier({ issuer, clock, log }: TokenOptions): Verif
   }
 
   return (token, signal) => {
-    const hash = createHash('sha256').update(token).digest('base64');
+    const hash = hashOf('sha256', token, 'base64');
     const found = known(hash);
     if (found !== null) return found;
     signal.throwIfAborted();

@@ -91,7 +91,12 @@ it('says who asked, signed for this question to this replica alone', async () =>
   await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a?uid=x%20y'), 0, never);
   const { headers, method = '', url: path = '' } = await promise;
   const about = { from: 'replica-a', to: 'replica-b', method, path, body: null };
-  const said = createStatementReader()(String(headers[STATEMENT]), about, signer.publicKey, createFakeClock().wallMs());
+  const said = await createStatementReader()(
+    String(headers[STATEMENT]),
+    about,
+    signer.publicKey,
+    createFakeClock().wallMs(),
+  );
   expect(said).toEqual(statement);
 });
 

@@ -20,8 +20,8 @@ const read = createStatementReader();
 describe('a statement', () => {
   it.each([OWN, { caller: null, ageMs: 0, termSecret: null }] satisfies readonly Statement[])(
     'is read as it was said: %j',
-    (statement) => {
-      expect(read(signer.sign(ABOUT, statement, NOW), ABOUT, signer.publicKey, NOW)).toEqual(statement);
+    async (statement) => {
+      expect(await read(await signer.sign(ABOUT, statement, NOW), ABOUT, signer.publicKey, NOW)).toEqual(statement);
     },
   );
 
@@ -31,44 +31,47 @@ describe('a statement', () => {
     { method: 'POST' },
     { path: `${MEMBER}?uid=uid-of-b` },
     { body: '{}' },
-  ])('counts for what it was signed for alone: not with %j', (other) => {
-    expect(read(signer.sign(ABOUT, OWN, NOW), { ...ABOUT, ...other }, signer.publicKey, NOW)).toBeNull();
+  ])('counts for what it was signed for alone: not with %j', async (other) => {
+    expect(await read(await signer.sign(ABOUT, OWN, NOW), { ...ABOUT, ...other }, signer.publicKey, NOW)).toBeNull();
   });
 
-  it('counts only if the key of the replica has signed it', () => {
-    expect(read(createSigner().sign(ABOUT, OWN, NOW), ABOUT, signer.publicKey, NOW)).toBeNull();
-    const [, signature] = signer.sign(ABOUT, OWN, NOW).split('.');
+  it('counts only if the key of the replica has signed it', async () => {
+    expect(await read(await createSigner().sign(ABOUT, OWN, NOW), ABOUT, signer.publicKey, NOW)).toBeNull();
+    const [, signature] = (await signer.sign(ABOUT, OWN, NOW)).split('.');
     const other = Buffer.from(JSON.stringify([NOW, 0, 'uid-of-b', 'Address', ''])).toString('base64url');
-    expect(read(`${other}.${signature}`, ABOUT, signer.publicKey, NOW)).toBeNull();
+    expect(await read(`${other}.${signature}`, ABOUT, signer.publicKey, NOW)).toBeNull();
   });
 
-  it.each(['', '.', 'a.b', 'é', `${'a'.repeat(2000)}.${'b'.repeat(86)}`])('that is none is none: %j', (header) => {
-    expect(read(header, ABOUT, signer.publicKey, NOW)).toBeNull();
-  });
+  it.each(['', '.', 'a.b', 'é', `${'a'.repeat(2000)}.${'b'.repeat(86)}`])(
+    'that is none is none: %j',
+    async (header) => {
+      expect(await read(header, ABOUT, signer.publicKey, NOW)).toBeNull();
+    },
+  );
 
-  it.each([-60_001, 60_001])('of another time is none: %i ms from now', (offMs) => {
-    expect(read(signer.sign(ABOUT, OWN, NOW), ABOUT, signer.publicKey, wallMs(NOW + offMs))).toBeNull();
+  it.each([-60_001, 60_001])('of another time is none: %i ms from now', async (offMs) => {
+    expect(await read(await signer.sign(ABOUT, OWN, NOW), ABOUT, signer.publicKey, wallMs(NOW + offMs))).toBeNull();
   });
 });
 
 describe('a question that was passed on', () => {
-  function passedOn(statement: Statement, about: Partial<About> = {}) {
+  async function passedOn(statement: Statement, about: Partial<About> = {}) {
     const gate = aGate();
     gate.becomes({ answer: no(7) });
     gate.signatures.set('c', { kind: 'key', publicKey: signer.publicKey });
-    const header = signer.sign({ ...ABOUT, ...about }, statement, gate.clock.wallMs());
+    const header = await signer.sign({ ...ABOUT, ...about }, statement, gate.clock.wallMs());
     return { gate, headers: { [FORWARDED]: 'c', [STATEMENT]: header } };
   }
 
   it('is heard from the pod that asked, at the time when it reached the first replica', async () => {
-    const { gate, headers } = passedOn(OWN);
+    const { gate, headers } = await passedOn(OWN);
     const nowMs = gate.clock.nowMs();
     expect((await gate.ask(MEMBER, { client: '10.0.0.9', headers })).status).toBe(409);
     expect(gate.heard).toEqual([{ uid: 'uid-of-a', arrivedMs: nowMs - 250 }]);
   });
 
   it('is of nobody where nobody was known to ask, whatever address it comes from', async () => {
-    const { gate, headers } = passedOn({ ...OWN, caller: null });
+    const { gate, headers } = await passedOn({ ...OWN, caller: null });
     expect((await gate.ask(MEMBER, { headers })).status).toBe(409);
     expect(gate.heard).toEqual([]);
   });
@@ -77,14 +80,14 @@ describe('a question that was passed on', () => {
     ['is not signed', (headers: object) => ({ ...headers, [STATEMENT]: '' })],
     ['is from a replica that nobody knows', (headers: object) => ({ ...headers, [FORWARDED]: 'd' })],
   ])('and %s gets no answer, and does not count', async (_, change) => {
-    const { gate, headers } = passedOn(OWN);
+    const { gate, headers } = await passedOn(OWN);
     const { status, body } = await gate.ask(MEMBER, { headers: change(headers) });
     expect([status, body]).toEqual([503, expect.stringContaining('NotKnown')]);
     expect(gate.heard).toEqual([]);
   });
 
   it('and was signed for another question gets no answer', async () => {
-    const { gate, headers } = passedOn(OWN, { path: `${MEMBER}?uid=uid-of-a` });
+    const { gate, headers } = await passedOn(OWN, { path: `${MEMBER}?uid=uid-of-a` });
     expect(said(await gate.ask(MEMBER, { headers }))).toMatchObject([503, { reason: 'NotKnown' }]);
   });
 

@@ -68,10 +68,14 @@ export const isCaller = (caller: Caller, { uid }: Pod): boolean => caller.kind =
 /** null: the question comes from this very pod. Else what to answer to one that only the pod itself may ask. */
 export function verifyCaller(caller: Caller, member: Pod): Reply | null {
   if (isCaller(caller, member)) return null;
-  const from = caller.kind === 'pod' ? `pod with uid ${caller.uid}` : `address ${caller.address}`;
-  const why = 'source NAT, a mesh and the network of the node hide the address of a pod';
-  return refusal(
-    'CallerNotMember',
-    `the request must come from pod ${member.name} itself, and it came from the ${from}: ${why}; set gate.authentication to Token there`,
-  );
+  return refusal('CallerNotMember', `the request must come from pod ${member.name} itself, but ${whoAsks(caller)}`);
+}
+
+const HIDDEN =
+  'where source NAT, a mesh or the host network hides the address of a pod, set gate.authentication to Token and send a ServiceAccount token';
+
+function whoAsks(caller: Caller): string {
+  if (caller.kind === 'unverified') return `${caller.address} is no address of its own; ${HIDDEN}`;
+  if (caller.by === 'Token') return `its token is that of the pod with uid ${caller.uid}; send the pod's own`;
+  return `it came from the address of the pod with uid ${caller.uid}; ${HIDDEN}`;
 }

@@ -41,8 +41,8 @@ export function createIssuerKeys({ issuer, clock, log, changed }: Options): Cach
   function take(said: IssuerKeys): void {
     const now = JSON.stringify(said);
     if (now === text) return;
-    text = now;
     last = { kind: 'keys', keys: keySetOf(said) };
+    text = now;
     changed();
   }
 

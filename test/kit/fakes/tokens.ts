@@ -69,6 +69,8 @@ export async function aTokenCluster(wallMs: () => number) {
     issuer,
     issue,
     state,
+    /** What is served as keys from now on. */
+    serve: (keys: readonly unknown[]) => void (served = keys),
     /** Signs with another key from now on, which it serves at once or later. */
     async rotate(): Promise<{ serve(): void }> {
       key = await makeKey('second');

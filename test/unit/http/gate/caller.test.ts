@@ -9,20 +9,25 @@ import { aGate, GROUP, MEMBER, no, said } from '../../../kit/fakes/gate.ts';
 import { podUid } from '../../../kit/fakes/ids.ts';
 
 describe('what only the pod itself may ask', () => {
-  it('is refused to whoever else asks, with what hides a pod', () => {
-    const pod = aPod({ name: 'a' });
-    const own: Caller = { kind: 'pod', uid: pod.uid, by: 'Address' };
-    expect(verifyCaller(own, pod)).toBeNull();
-    for (const caller of [
-      { kind: 'pod', uid: podUid('uid-of-b'), by: 'Token' },
+  const pod = aPod({ name: 'a' });
+
+  it('is answered to the pod', () => {
+    expect(verifyCaller({ kind: 'pod', uid: pod.uid, by: 'Address' }, pod)).toBeNull();
+  });
+
+  it.each<[Caller, RegExp]>([
+    [
       { kind: 'unverified', address: '10.0.0.7' },
-    ] satisfies readonly Caller[]) {
-      const refused = verifyCaller(caller, pod);
-      expect(refused === null ? null : said(refused)).toMatchObject([
-        403,
-        { reason: 'CallerNotMember', message: expect.stringMatching(/pod a itself.*(uid-of-b|10\.0\.0\.7).*NAT/) },
-      ]);
-    }
+      /pod a itself.*10\.0\.0\.7.*source NAT.*gate\.authentication to Token/,
+    ],
+    [{ kind: 'pod', uid: podUid('uid-of-b'), by: 'Address' }, /pod a itself.*uid-of-b.*source NAT/],
+    [{ kind: 'pod', uid: podUid('uid-of-b'), by: 'Token' }, /pod a itself.*token is that of the pod with uid uid-of-b/],
+  ])('is refused to whoever else asks, with what to do: %j', (caller, message) => {
+    const refused = verifyCaller(caller, pod);
+    expect(refused === null ? null : said(refused)).toMatchObject([
+      403,
+      { reason: 'CallerNotMember', message: expect.stringMatching(message) },
+    ]);
   });
 });
 

@@ -121,6 +121,19 @@ describe('the keys', () => {
     expect(await verify(newer)).toMatchObject(OF_A);
   });
 
+  it('that are none verify nothing, however often they are read, until there are some', async () => {
+    const { clock, issue, verify, serve, issuer } = await aVerifier();
+    const { jwks } = await issuer.keys(never);
+    serve(['no key']);
+    const token = await issue();
+    for (let times = 0; times < 2; times += 1) {
+      expect((await verify(token)).kind).toBe('unknown');
+      await clock.advance(10_000);
+    }
+    serve(jwks.keys);
+    expect(await verify(token)).toMatchObject(OF_A);
+  });
+
   it('are not read for each of many tokens that fit none', async () => {
     const { issue, verify, rotate, state } = await aVerifier();
     await verify(await issue());

@@ -26,6 +26,7 @@ const UNIT = [
   'test/unit/election',
   'test/unit/operator',
   'test/unit/http/gate/forward.test.ts',
+  'test/unit/http/gate/release.test.ts',
   'test/unit/http/gate/routes.test.ts',
   'test/unit/http/server.test.ts',
   'test/unit/kubernetes/client/kubernetes.test.ts',

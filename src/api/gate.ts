@@ -16,5 +16,7 @@ export type GateAnswer =
   | { readonly kind: 'no'; readonly leader: GateLeader | null }
   /** The lock is about to leave the pod that asks: it gets no more grants, and should end what it does and say so. */
   | { readonly kind: 'revoking'; readonly leader: GateLeader }
+  /** The client has ended the term with whose secret it asks. */
+  | { readonly kind: 'released'; readonly leader: GateLeader }
   /** This replica does not know: ask again, or another one. Never to be taken for a grant. */
   | { readonly kind: 'unknown'; readonly reason: string };

@@ -69,6 +69,8 @@ export type ObservedPod = {
   readonly member: boolean;
   /** Another group that may act selects it under the same label key: its label is that group's business. */
   readonly claimedByOther: boolean;
+  /** It has resigned lately: it leads only if nobody else can. */
+  readonly yields: boolean;
   readonly cordoned: boolean;
   /** Its node is deleted, or out of service: whatever the pod is said to be, nobody hears from it any more. */
   readonly nodeLost: boolean;
@@ -194,6 +196,8 @@ export type Observation = {
   readonly asked: boolean;
   /** Who is given no grant, because the lock is to leave it; null: nobody. Known to the replica that plans it alone. */
   readonly revoked: PodUid | null;
+  /** The leader with this token has asked that another may lead; null: it has not, or nobody else could. */
+  readonly resigned: { readonly uid: PodUid; readonly token: number } | null;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: MonotonicMs | null;
   /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */

@@ -45,7 +45,7 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
   if (probed !== null) return probed;
   switch (fitness.kind) {
     case 'fit':
-      return keep(held, holder, null);
+      return resign(held, holder) ?? keep(held, holder, null);
     case 'degraded':
       return keep(held, holder, fitness.graceMs);
     case 'ineligible':
@@ -206,6 +206,15 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
   });
 }
 
+/** null: the leader has not resigned, or nobody else can lead. */
+function resign(held: Held, { pod }: ObservedPod): Plan | null {
+  const { o, lock } = held;
+  if (o.resigned === null || o.resigned.uid !== pod.uid || o.resigned.token !== recordedToken(lock)) return null;
+  const next = nominees(o, pod.uid);
+  const [nominee] = next.kind === 'known' ? next.ranked : [];
+  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: true });
+}
+
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */
 function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause, replaceable: boolean): Plan {
   const { o, lock, session } = held;
@@ -233,7 +242,7 @@ const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null): boolea
 function handOverTo(
   held: Held,
   nominee: ObservedPod,
-  cause: IneligibleCause,
+  cause: IneligibleCause | 'LeaderResigned',
   { alive, why = '' }: { readonly alive: boolean; readonly why?: string },
 ): Plan {
   const { o, lock } = held;

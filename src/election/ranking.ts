@@ -4,7 +4,7 @@ import type { ObservedPod } from './observation.ts';
 type Rank = readonly (number | string)[];
 
 /**
- * The best first. Not on a cordoned node and not about to be evicted; then pods that a controller keeps running, before those without one
+ * The best first. One that has not resigned just now; not on a cordoned node and not about to be evicted; then pods that a controller keeps running, before those without one
  * and those that are made to end; then the workload with more pods of the group, so that a canary does not take the lead; then the newest
  * revision of that workload, so that a rolling update moves the leader once; then the longest ready; then the name.
  */
@@ -18,6 +18,7 @@ function rank(candidate: ObservedPod, workloads: ReadonlyMap<string, Workload>):
   const { pod, cordoned } = candidate;
   const workload = workloads.get(workloadOf(candidate));
   return [
+    candidate.yields ? 1 : 0,
     cordoned || pod.disrupted ? 1 : 0,
     pod.owner === null || pod.runsToCompletion ? 1 : 0,
     -(workload?.size ?? 0),

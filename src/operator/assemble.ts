@@ -7,7 +7,8 @@ import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
 import { type ApiConnectivity, trackConnectivity } from './connectivity/api-connectivity.ts';
 import { trackContact } from './connectivity/consul-connectivity.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
-import { createAsk, createGate, gateSignature } from './gate/gate.ts';
+import { createAnswers } from './gate/answers.ts';
+import { createGate, gateSignature } from './gate/gate.ts';
 import { createGrants } from './gate/grants.ts';
 import type { Heard } from './gate/heard.ts';
 import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
@@ -196,7 +197,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
   const known = { store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
-  const gate = createGate({ ...known, ask: createAsk(reconciler, grants, options.gateValidityMs) });
+  const gate = createGate({ ...known, ...createAnswers(reconciler, grants, wake, options.gateValidityMs) });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, gate, heard, prober, stuck, sweep };
 }

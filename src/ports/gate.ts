@@ -21,12 +21,21 @@ export type SignatureOf =
   /** No such replica, as far as this one knows. */
   | { readonly kind: 'unknown' };
 
+export type Released =
+  /** `resigned`: another is to lead, if one can. */
+  | { readonly kind: 'released'; readonly resigned: boolean }
+  /** The pod has released so many terms lately that no more can be remembered; its grants run out. */
+  | { readonly kind: 'tooMany' }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
 export type Gate = {
   /**
-   * May this pod act as the leader of the group now? A grant is noted: no handover begins before it has run out. Without a pod the
-   * answer is never a grant, but tells who leads.
+   * May this pod act as the leader of the group now? A grant is noted: no handover begins before it has run out, or is released. Without a pod the
+   * answer is never a grant, but tells who leads. `secret`: hash of that of the client's term, where the question is verified as the pod's own.
    */
-  ask(group: GroupName, podUid: PodUid | null): GateAnswer;
+  ask(group: GroupName, podUid: PodUid | null, secret?: string | null): GateAnswer;
+  /** The pod's own client ends a term. `resign`: and asks that another may lead. */
+  release(group: GroupName, podUid: PodUid, term: { readonly secret: string; readonly resign: boolean }): Released;
   /**
    * A question that is verified as this member's own has arrived, at this replica or at the one that passed it on: the process of the pod is alive.
    * `arrivedMs`: by this replica's clock, when it arrived, also where it has been waiting since. The same arrival may be told again.

@@ -51,6 +51,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
   const changes = createChanges();
   const gate = createGate({
     ask: (_group, uid) => owner.ask(uid ?? ''),
+    release: () => ({ kind: 'tooMany' }),
     store: owner.store,
     changes,
     heard: { note: () => undefined },

@@ -20,7 +20,16 @@ const paths = fc.oneof(
   fc.webPath(),
   fc
     .tuple(
-      fc.constantFrom('/v1/', '/v1/self', '/v1/release', GROUP, MEMBER, `${GROUP}/members/`, `${GROUP}//members/a`),
+      fc.constantFrom(
+        '/v1/',
+        '/v1/self',
+        `${MEMBER}/release`,
+        `${MEMBER}/release?uid=uid-of-a`,
+        GROUP,
+        MEMBER,
+        `${GROUP}/members/`,
+        `${GROUP}//members/a`,
+      ),
       fc.oneof(
         fc.constantFrom('', '?wait=1ms', '?wait=1ms&token=4', '?wait=9999999s', '?token=', '?wait=1s&wait=2s'),
         fc.webQueryParameters().map((query) => `?${query}`),
@@ -59,6 +68,7 @@ const headers = fc.array(
       'LeaderGroup-Forwarded: c\r\nLeaderGroup-Statement: W10.AAAA',
       `LeaderGroup-Statement: ${'A'.repeat(900)}.${'A'.repeat(86)}`,
       'LeaderGroup-Client: short',
+      `LeaderGroup-Client: ${'A'.repeat(22)}`,
       'Content-Type: application/json\r\nContent-Length: 2',
       `X-Long: ${'y'.repeat(9000)}`,
       ' folded: line',

@@ -54,15 +54,18 @@ export async function answerOnce(asking: Asking, leftMs: number, token: number |
 export const askWithinOf = (gate: Gate, question: GroupQuestion): number | null =>
   question.pod === null ? null : askWithinMs(gate.group(question)?.spec.leaderProbe ?? null);
 
-function answerMember({ gate, question, arrival: { caller, arrivedMs } }: Asking, member: Pod): Said {
+function answerMember({ gate, question, arrival }: Asking, member: Pod): Said {
+  const { caller, arrivedMs, termSecret } = arrival;
   // A token is asked for so that nobody gets another's grant; by address anybody may look.
   const another = caller.kind === 'pod' && caller.by === 'Token' ? verifyCaller(caller, member) : null;
   if (another !== null) return definite(another);
-  if (isCaller(caller, member)) gate.heard(question, member.uid, arrivedMs);
-  return provisional(memberReply(gate.ask(question, member.uid), askWithinOf(gate, question)));
+  const own = isCaller(caller, member);
+  if (own) gate.heard(question, member.uid, arrivedMs);
+  // Whoever else draws secrets in its name would take the place of those of its own terms.
+  return provisional(memberReply(gate.ask(question, member.uid, own ? termSecret : null), askWithinOf(gate, question)));
 }
 
-function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {
+export function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {
   const { namespace, name, pod, uid } = question;
   if (gate.group(question) === null) {
     const look = `see kubectl -n ${namespace} get leadergroups`;
@@ -77,7 +80,7 @@ function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Rep
 type Request = Omit<Passed, 'statement'>;
 
 /** Passes it on to the replica that owns the group. `leftMs`: for how long that one may let it wait. */
-async function askOwner(asking: Asking, owner: Other, request: Request, leftMs: number): Promise<Reply> {
+export async function askOwner(asking: Asking, owner: Other, request: Request, leftMs: number): Promise<Reply> {
   if (owner.url === null) {
     const hint = 'but it publishes no address (is its POD_IP set?)';
     return refusal('NotKnown', `replica ${owner.id} owns this group, ${hint}`);

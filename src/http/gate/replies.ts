@@ -19,8 +19,8 @@ export type GateBody = {
   readonly askWithinMilliseconds?: number;
 };
 
-/** Why a leader gets no grant: the lock is about to leave it. */
-export type NoMore = 'Revoking';
+/** Why a leader gets no grant: the lock is about to leave it, or its client has ended the term with whose secret it asks. */
+export type NoMore = 'Revoking' | 'Released';
 
 export type Reason =
   | 'BadQuery'
@@ -31,9 +31,10 @@ export type Reason =
   | 'TokenRequired'
   | 'NothingHere'
   | 'NotKnown'
-  | 'TooManyWaiting';
+  | 'TooManyWaiting'
+  | 'TooManyReleases';
 
-const REVOKING = 'Revoking' satisfies NoMore;
+const NO_MORE = { revoking: 'Revoking', released: 'Released' } as const satisfies Readonly<Record<string, NoMore>>;
 
 /** To a path that is not known. */
 export const NOTHING_HERE = 'NothingHere' satisfies Reason;
@@ -48,6 +49,7 @@ const STATUS: Readonly<Record<Reason, number>> = {
   NothingHere: 404,
   NotKnown: 503,
   TooManyWaiting: 429,
+  TooManyReleases: 429,
 };
 
 export const jsonReply = (status: number, body: object, headers: Readonly<Record<string, string>> = {}): Reply => ({
@@ -85,8 +87,8 @@ export function memberReply(answer: GateAnswer, askWithinMs: number | null): Rep
   const rhythm = askWithinMs === null ? {} : { askWithinMilliseconds: askWithinMs };
   if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
   if (answer.kind === 'no') return jsonReply(409, { ...bodyOf(false, answer.leader ?? NOBODY, 0), ...rhythm });
-  if (answer.kind === 'revoking')
-    return jsonReply(409, { ...bodyOf(false, answer.leader, 0), reason: REVOKING, ...rhythm });
+  if (answer.kind !== 'grant')
+    return jsonReply(409, { ...bodyOf(false, answer.leader, 0), reason: NO_MORE[answer.kind], ...rhythm });
   if (answer.validForMs < 1)
     return refusal('NotKnown', 'a grant would be valid for less than a millisecond; ask again');
   return jsonReply(200, { ...bodyOf(true, answer.leader, answer.validForMs), ...rhythm });

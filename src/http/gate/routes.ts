@@ -13,6 +13,7 @@ import type { Identify } from './caller.ts';
 import { type Forward, REPLICA } from './forward.ts';
 import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
+import { readRelease, release } from './release.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
 import { createStatementReader } from './statement.ts';
@@ -45,6 +46,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
     const gate = options.gate();
     if (gate === null || !gate.synced()) return refusal('NotKnown', 'this replica is still starting; ask again');
+    if (query.method === 'POST') return await answerRelease(gate, query, signal);
     const asked = readQuestion(query);
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
@@ -54,11 +56,26 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const client = clientOf(arrival, query);
     const asking = { gate, forward, clock, arrival, signal };
     if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, client);
+    return await limited(client, () => atOnce(asking, question, query.client));
+  }
+
+  async function answerRelease(gate: Gate, query: Query, signal: AbortSignal): Promise<Reply> {
+    const asked = readRelease(query);
+    if (!asked.ok) return asked.reply;
+    const { question, resign } = asked;
+    const known = { gate, clock, self: options.self, identify, readStatement };
+    const arrival = await arrivalOf(known, query, { anybody: false, signal });
+    if ('refused' in arrival) return arrival.refused;
+    const asking = { gate, forward, clock, arrival, signal, question };
+    return await limited(clientOf(arrival, query), () => release(asking, resign, query.url));
+  }
+
+  async function limited(client: string, reply: () => Promise<Reply>): Promise<Reply> {
     const end = underWay.begin(client);
     if (end === null)
       return refusal('TooManyWaiting', 'too many requests of this client are being answered; retry later');
     try {
-      return await atOnce(asking, question, query.client);
+      return await reply();
     } finally {
       end();
     }
@@ -85,7 +102,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   return [
     {
       path: '/v1/',
-      methods: ['GET'],
+      methods: ['GET', 'POST'],
       handle: async (query, signal) => {
         const reply = await answer(query, signal).catch((error: unknown) => stopping(error, signal));
         if (!signal.aborted) metrics.gateAnswered(reply.status);

@@ -20,6 +20,7 @@ const CONFIRMED_AT_ONCE = 16;
 
 export type GateParts = {
   readonly ask: Gate['ask'];
+  readonly release: Gate['release'];
   readonly store: Store;
   readonly ownership: Pick<BucketOwnership, 'of' | 'ownerOf' | 'live'>;
   readonly changes: Changes;
@@ -33,13 +34,17 @@ export type GateParts = {
 /** `validityMs`: a grant is good for so long at most; never longer than MAX_GRANT_MS. */
 export function createAsk(reconciler: Reconciler, grants: Grants, validityMs: number): Gate['ask'] {
   const maxMs = Math.min(validityMs, MAX_GRANT_MS);
-  return (group, podUid) => {
+  return (group, podUid, secret = null) => {
     const key = groupKey(group);
     const observation = reconciler.asked(key);
     if (observation === null)
       return { kind: 'unknown', reason: 'there is no such LeaderGroup, or it cannot be acted on' };
     const answer = answerGate(observation, podUid, maxMs);
-    if (answer.kind === 'grant') grants.give(key, answer.leader.uid, observation.nowMs + answer.validForMs);
+    if (answer.kind !== 'grant') return answer;
+    const { leader, validForMs } = answer;
+    if (secret !== null && grants.isReleased(key, leader.uid, secret)) return { kind: 'released', leader };
+    const term = secret === null ? null : { secret, token: leader.token };
+    grants.give(key, leader.uid, observation.nowMs + validForMs, term);
     return answer;
   };
 }
@@ -57,7 +62,7 @@ export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: strin
   return view === null ? null : signatureOf(answerGate(view, null, MAX_GRANT_MS));
 }
 
-export function createGate({ ask, store, ownership, changes, heard, synced, getPod, self }: GateParts): Gate {
+export function createGate({ ask, release, store, ownership, changes, heard, synced, getPod, self }: GateParts): Gate {
   let confirming = 0;
 
   async function confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean> {
@@ -91,14 +96,15 @@ export function createGate({ ask, store, ownership, changes, heard, synced, getP
    * Whoever waits is woken when somebody is answered otherwise than all were told last. So a state that comes and goes between two passes
    * is told as well: else whoever had seen it would not be woken when all is as before.
    */
-  function askAndTell(group: GroupName, podUid: PodUid | null): GateAnswer {
-    const answer = ask(group, podUid);
+  function askAndTell(group: GroupName, podUid: PodUid | null, secret: string | null = null): GateAnswer {
+    const answer = ask(group, podUid, secret);
     changes.notifyNews(groupKey(group), () => signatureOf(answer));
     return answer;
   }
 
   return {
     ask: askAndTell,
+    release,
     heard: (group, podUid, arrivedMs) => heard.note(groupKey(group), podUid, arrivedMs),
     synced,
     group: groupNamed,

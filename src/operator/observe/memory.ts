@@ -88,6 +88,10 @@ export type GroupMemory = {
    * is void the lock may be another's at any moment, whatever is planned meanwhile.
    */
   readonly revoked: { readonly uid: PodUid; readonly sent: boolean } | null;
+  /** The leader with this token has resigned, and whether another can lead has not been looked at yet; null: none has. */
+  readonly resignation: { readonly uid: PodUid; readonly token: number } | null;
+  /** By uid, who has resigned lately, how often in a row, and until when it leads only if nobody else can. */
+  readonly resigned: ReadonlyMap<PodUid, { readonly count: number; readonly untilMs: MonotonicMs }>;
   /** Highest token on the pods and in the status, as the last pass saw them. */
   readonly highestObserved: number;
   /** By uid. */
@@ -170,6 +174,8 @@ const FRESH: GroupMemory = {
   verifiedAt: null,
   asked: false,
   revoked: null,
+  resignation: null,
+  resigned: NONE,
   highestObserved: 0,
   conflicts: NONE,
   promotionRefusals: NONE,

@@ -78,6 +78,7 @@ function observePod(
     pod,
     member,
     claimedByOther: claimants.length > 0,
+    yields: nowMs < (memory.resigned.get(pod.uid)?.untilMs ?? 0),
     cordoned: store.cordoned(pod.node),
     nodeLost: store.nodeLost(pod.node),
     owner: ownerView(owners, view, memory, pod),

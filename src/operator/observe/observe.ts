@@ -150,6 +150,7 @@ function observation(
     verified: memory.verifiedAt === verificationOf(ownership, lock),
     asked: memory.asked,
     revoked: memory.revoked?.uid ?? null,
+    resigned: memory.resignation,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
     fencingRefused: blockingRefusal(memory, group, pods, nowMs),
     followersRefused: memory.followersRefused,

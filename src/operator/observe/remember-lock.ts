@@ -53,7 +53,12 @@ function locked(memory: GroupMemory, outcome: Extract<LockOutcome, { kind: 'lock
     verifiedAt,
   };
   if (!newReign) return next;
-  return { ...next, recordedByUs: plus(memory.recordedByUs, uid), repairs: removed(memory.repairs, uid) };
+  return {
+    ...next,
+    resignation: null,
+    recordedByUs: plus(memory.recordedByUs, uid),
+    repairs: removed(memory.repairs, uid),
+  };
 }
 
 /** Fencing patches made before an unlock still count after it: nobody can be promoted without moving the lock first. */

@@ -38,6 +38,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'moveSent':
     case 'moveRefused':
     case 'moveFailed':
+    case 'resigned':
       return ofGrants(memory, outcome);
     case 'groupShown':
     case 'groupConfirmed':

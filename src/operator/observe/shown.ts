@@ -64,6 +64,7 @@ function forPods(memory: GroupMemory, { nowMs, group, pods }: Shown): GroupMemor
     newerPods,
     goneUids: entriesThat(memory.goneUids, known),
     conflicts: entriesThat(memory.conflicts, known),
+    resigned: entriesThat(memory.resigned, known),
     repairs: entriesThat(memory.repairs, (uid, repairs) => known(uid) && isRecent(repairs, nowMs)),
     ...withLosses(memory, newest, nowMs),
     acceptedReleases: { ...acceptedReleases, uids: membersThat(acceptedReleases.uids, isAlone) },

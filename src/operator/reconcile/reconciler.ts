@@ -1,4 +1,5 @@
 /** One pass over one group: observe, plan, execute, until there is nothing to do; then tell people. */
+import type { PodUid } from '../../api/ids.ts';
 import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
 import { actionsOf, type Plan, takesFrom } from '../../election/actions.ts';
@@ -20,6 +21,7 @@ import { claimsLead, stateOf } from '../report/group-state.ts';
 import type { StatusWriter } from '../report/status-writer.ts';
 import { createEndings } from './endings.ts';
 import type { Next, Turn } from './queue.ts';
+import { createWarnOnce } from './warn-once.ts';
 
 /** Every plan that learns or changes something is followed by another; more than this in one pass is a loop. */
 const PLANS_PER_PASS = 16;
@@ -31,6 +33,8 @@ export type Reconciler = {
   asked(key: string): GateView | null;
   /** As `asked`, but nothing is noted. */
   glance(key: string): GateView | null;
+  /** The leader asks that another may lead. */
+  resigned(key: string, uid: PodUid, token: number): void;
   /** The bucket is another replica's: what was learnt of the group may be out of date when it comes back. */
   forget(key: string): void;
   /** Where each group stands, as of its last pass. */
@@ -68,7 +72,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { store, observe, executor, announcer, writeStatus, log, signal } = options;
   const memories = new Map<string, { readonly uid: string; readonly memory: Memory }>();
   const states = new Map<string, GroupState>();
-  const warnings = new Map<string, string>();
+  const { warnOnce, over: warningOver } = createWarnOnce(log);
   const endings = createEndings({ ...options, kubernetes: executor.kubernetes });
 
   async function reconcile(key: string, turn: Turn): Promise<Next> {
@@ -123,10 +127,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return observation;
   }
 
+  function resigned(key: string, uid: PodUid, token: number): void {
+    const view = glance(key);
+    if (view !== null) memoryOf(key, view.group).learn({ kind: 'resigned', uid, token, atMs: view.nowMs });
+  }
+
   function drop(key: string): Next {
     memories.delete(key);
     states.delete(key);
-    warnings.delete(key);
+    warningOver(key);
     endings.forget(key);
     options.dropped(key);
     return { kind: 'done' };
@@ -166,14 +175,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const o = observed(key, group, memory);
       options.observed(o);
       const planned = plan(o);
-      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked) });
+      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked), rests: planned.kind === 'idle' });
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };
       const { step, run } = await carryOut(options, o, planned, memory);
       announcer.executed(o, planned, memory, { facts: run.facts, sinceMs: turn.sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
-      if (step.kind === 'failed') memory.learn({ kind: 'moveFailed' });
       if (step.kind === 'failed') return await onActionFailed(o, planned, memory, step.reason);
       if (finalizerRemoved(planned, step)) {
         announcer.deleted(o);
@@ -188,7 +196,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function finishPass(o: Observation, planned: Plan, memory: Memory, { othersWait }: Turn): Promise<Next> {
     const key = groupKey(o.group);
     memory.learn({ kind: 'settled' });
-    if (planned.verdict !== null) warnings.delete(key);
+    if (planned.verdict !== null) warningOver(key);
     noteState(key, planned, o);
     const statusMs = await report(o, planned, memory, othersWait);
     if (statusMs === 'putOff') return { kind: 'whenQuiet', delayMs: planned.againMs };
@@ -205,6 +213,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** An action failed: people see that the group is not settled, and why. */
   async function onActionFailed(o: Observation, planned: Plan, memory: Memory, reason: string): Promise<Next> {
     const key = groupKey(o.group);
+    memory.learn({ kind: 'moveFailed' });
     warnOnce(key, reason);
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
@@ -223,17 +232,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return await writeStatus(o, planned, memory, { othersWait, signal });
   }
 
-  /** Once per problem, not per attempt. */
-  function warnOnce(key: string, reason: string): void {
-    if (warnings.get(key) === reason) return;
-    warnings.set(key, reason);
-    log.warn({ group: key, reason }, 'the group is not settled yet; retrying');
-  }
-
   return {
     reconcile,
     asked,
     glance,
+    resigned,
     forget: (key) => {
       memories.delete(key);
       states.delete(key);

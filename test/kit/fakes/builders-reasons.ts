@@ -18,7 +18,7 @@ import {
   NOW_MS,
   observed,
 } from './builders-election.ts';
-import { sessionId } from './ids.ts';
+import { sessionId, uidOf } from './ids.ts';
 
 const LATER_MS = NOW_MS + 30_000;
 const a = (pod: Partial<Pod> = {}, more: Partial<ObservedPod> = {}) =>
@@ -93,6 +93,7 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
   LeaderExcluded: {
     pods: [observed({ ...aLeader(4, { name: 'a' }), annotations: { 'leadergroup.dev/candidate': 'false' } }), b],
   },
+  LeaderResigned: { resigned: { uid: uidOf('a'), token: 4 }, pods: [a(), b] },
   LeaderNoLongerMember: { pods: [a({}, { member: false }), b] },
   PromotionRefused: { pods: [unlabelled({ promotionRefused: refusal }), b] },
   LeaderLost: { pods: [b], lock: freeAfter('a') },

@@ -7,7 +7,7 @@ import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../s
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../src/operator/reconcile/changes.ts';
-import type { Answerer, Gate, SignatureOf } from '../../../src/ports/gate.ts';
+import type { Answerer, Gate, Released, SignatureOf } from '../../../src/ports/gate.ts';
 import { aGroup, aPod } from './builders.ts';
 import { createFakeClock } from './clock.ts';
 import { uidOf } from './ids.ts';
@@ -33,6 +33,7 @@ export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
 export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock has not been read yet' };
 
 export type Asking = {
+  readonly method?: 'GET' | 'POST';
   readonly client?: string;
   /** By replica b, which is of an older version: it does not sign. */
   readonly forwarded?: boolean;
@@ -50,17 +51,25 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     begun: true,
     synced: true,
     confirmed: true,
+    released: { kind: 'released', resigned: false } as Released,
   };
   const signatures = new Map<string, SignatureOf>([['b', { kind: 'none' }]]);
   const forwards: { readonly to: Addressee; readonly passed: Passed }[] = [];
   const waiting: number[] = [];
+  const released: { readonly uid: string; readonly secret: string; readonly resign: boolean }[] = [];
   const heard: { readonly uid: string; readonly arrivedMs: number }[] = [];
+  const secrets: (string | null)[] = [];
   let asked = 0;
   const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
   const gate: Gate = {
-    ask: (_group, uid) => {
+    ask: (_group, uid, secret = null) => {
       asked += 1;
+      secrets.push(secret);
       return uid === null && state.answer.kind === 'grant' ? { kind: 'no', leader: state.answer.leader } : state.answer;
+    },
+    release: (_group, uid, term) => {
+      released.push({ uid, ...term });
+      return state.released;
     },
     heard: (_group, uid, arrivedMs) => heard.push({ uid, arrivedMs }),
     synced: () => state.synced,
@@ -89,11 +98,11 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
 
   async function ask(
     url: string,
-    { client = '10.0.0.1', forwarded = false, headers = {}, signal }: Asking = {},
+    { method = 'GET', client = '10.0.0.1', forwarded = false, headers = {}, signal }: Asking = {},
   ): Promise<Reply> {
     const all: Readonly<Record<string, string>> = { ...(forwarded ? { [FORWARDED]: 'b' } : {}), ...headers };
     const header = (name: string): string | null => all[name] ?? null;
-    const found = findRoute(routes, { method: 'GET', url, client, header });
+    const found = findRoute(routes, { method, url, client, header });
     if (found.route === null) return found.reply;
     return await found.route.handle(found.query, signal ?? new AbortController().signal);
   }
@@ -106,6 +115,10 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     signatures,
     /** Of whom a verified question has arrived, and when. */
     heard,
+    /** The terms that were ended. */
+    released,
+    /** Of each question that was answered here, the secret of its term. */
+    secrets,
     waiting,
     /** How often the answer was looked up. */
     asked: () => asked,

@@ -21,6 +21,7 @@ import { createStore, type Store } from '../../../src/operator/cache/store.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
 import { createAsk } from '../../../src/operator/gate/gate.ts';
 import { createGrants } from '../../../src/operator/gate/grants.ts';
+import { createRelease } from '../../../src/operator/gate/release.ts';
 import { createLocks, type Locks } from '../../../src/operator/locks/locks.ts';
 import { createObserver } from '../../../src/operator/observe/observe.ts';
 import { createOwners } from '../../../src/operator/observe/owners.ts';
@@ -30,6 +31,7 @@ import { createReconciler, type Reconciler } from '../../../src/operator/reconci
 import { createAnnouncer } from '../../../src/operator/report/announce.ts';
 import { createStatusWriter } from '../../../src/operator/report/status-writer.ts';
 import { createSessionManager, type SessionManager } from '../../../src/operator/sessions/sessions.ts';
+import type { Released } from '../../../src/ports/gate.ts';
 import { createFakeRandom, type FakeClock } from '../fakes/clock.ts';
 import { podUid } from '../fakes/ids.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
@@ -38,6 +40,7 @@ import type { WorldApiServer } from './world-api-server.ts';
 import { snapshotOf, type WorldConsul } from './world-consul.ts';
 
 export const SPACE: KeySpace = { prefix: 'leadergroup', cluster: 'test' };
+const GROUP = { namespace: 'default', name: 'notifier' };
 const GROUP_KEY = 'default/notifier';
 export const MARGIN_MS = 2000;
 
@@ -72,8 +75,9 @@ export type Replica = {
   /** Starts a pass over a group, `default/notifier` unless named; nothing happens while one is under way. */
   pass(key?: string): void;
   busy(): boolean;
-  /** The gate, asked by a pod about `default/notifier`. */
-  ask(uid: string): GateAnswer;
+  /** The gate, asked by a pod about `default/notifier`; `secret`: of the term of its client. */
+  ask(uid: string, secret?: string | null): GateAnswer;
+  release(uid: string, secret: string, resign?: boolean): Released;
   glance: Reconciler['glance'];
   /** It has just got the bucket: whoever had it before may have said a grant until now. Without this nobody has. */
   gotBucket(): void;
@@ -198,6 +202,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   });
 
   const ask = createAsk(reconciler, grants, MAX_GRANT_MS);
+  const release = createRelease(reconciler, grants, () => undefined);
 
   async function reconcile(key: string): Promise<void> {
     try {
@@ -293,7 +298,8 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       if (running === null && !dying.signal.aborted) running = reconcile(key);
     },
     glance: reconciler.glance,
-    ask: (uid) => ask({ namespace: 'default', name: 'notifier' }, podUid(uid)),
+    ask: (uid, secret = null) => ask(GROUP, podUid(uid), secret),
+    release: (uid, secret, resign = false) => release(GROUP, podUid(uid), { secret, resign }),
     gotBucket: () => {
       gotBucketMs = clock.nowMs();
     },

@@ -4,15 +4,14 @@ import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { LABEL_STOP } from '../../../src/election/owners.ts';
 import { ADOPTION_MS } from '../../../src/operator/observe/lock-deadline.ts';
-import { REPLICA_TTL_MS } from '../../../src/operator/sharding/membership.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
 import { SPACE } from '../model/replica.ts';
 import { hasReleasingController, type Scenario } from './acts.ts';
-import { beHeard, takingTurns, watchReplaced } from './probes.ts';
+import { askAllTheTime } from './clients.ts';
+import { watchReplaced } from './probes.ts';
 import type { Process } from './process.ts';
-import { stream } from './random.ts';
 import type { Stage } from './stage.ts';
 
 export type Checks = {
@@ -33,12 +32,10 @@ export type SimCounts = {
   bucketMoves: number;
   memberExpiries: number;
   grants: number;
+  releases: number;
   conflicts: number;
 };
 
-type Grant = { readonly uid: string; readonly incarnation: number; readonly untilMs: number };
-
-const ASK_MS = 400;
 const HASTE_MS = 2000;
 const HASTE_WRITES = 14;
 const LOOK_MS = 500;
@@ -55,6 +52,7 @@ export function createChecks(scenario: Scenario): Checks {
     bucketMoves: 0,
     memberExpiries: 0,
     grants: 0,
+    releases: 0,
     conflicts: 0,
   };
   let stage: Stage | null = null;
@@ -151,67 +149,6 @@ function watchHaste({ consul, loop }: Stage, breach: (text: string) => void): vo
     if (recent.length === HASTE_WRITES)
       breach(`haste: ${by} has written ${key} ${HASTE_WRITES} times within ${HASTE_MS} ms`);
   });
-}
-
-/**
- * Every member asks any replica about itself, again and again. It counts a grant from before it sent the question; no two members
- * of a group may hold one at a time. (I10. Says nothing while clocks have stood still, nor of a replica that a wipe of Consul did not reach.)
- */
-function askAllTheTime(stage: Stage, scenario: Scenario, counts: SimCounts, breach: (text: string) => void): void {
-  const { loop, api } = stage;
-  const random = stream(`gate ${scenario.seed}`);
-  const turn = takingTurns(stage);
-  const held = new Map<string, Grant[]>();
-
-  function ask(group: string, name: string): void {
-    loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
-    const asked = turn(name);
-    if (asked !== undefined) beHeard(stage, asked, group, name);
-    const pod = api.pod(name);
-    const at = random.below(scenario.replicas);
-    const replica = stage.replicas[at];
-    if (pod === null || pod.stopped || replica === undefined || stage.hangs(name)) return;
-    const sentMs = loop.nowMs();
-    const incarnation = stage.incarnationOf(pod.uid);
-    loop.after(random.between(0.1, 2), () =>
-      replica.process.run(() => {
-        const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid);
-        if (answer.kind !== 'grant' || missedWipe(scenario, at, loop.nowMs())) return;
-        loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
-          hear(group, { uid: pod.uid, incarnation, untilMs: sentMs + answer.validForMs }),
-        );
-      }),
-    );
-  }
-
-  function hear(group: string, grant: Grant): void {
-    const nowMs = loop.nowMs();
-    if (grant.untilMs <= nowMs || stage.incarnationOf(grant.uid) !== grant.incarnation) return;
-    counts.grants += 1;
-    const alive = (held.get(group) ?? []).filter(
-      ({ uid, incarnation, untilMs }) => untilMs > nowMs && stage.incarnationOf(uid) === incarnation,
-    );
-    const other = alive.find(({ uid }) => uid !== grant.uid);
-    if (other !== undefined && !stage.clocksStood())
-      breach(
-        `I10: at ${nowMs.toFixed(1)} ms ${grant.uid} has a grant of ${group} while ${other.uid} has one until ${other.untilMs.toFixed(1)} ms`,
-      );
-    held.set(group, [...alive.filter(({ uid }) => uid !== grant.uid), grant]);
-  }
-
-  for (const { name, pods } of scenario.groups)
-    for (let at = 0; at < pods; at += 1) loop.after(2000, () => ask(name, `${name}-${at}`));
-}
-
-/** It has been cut off from Consul since before a wipe: nobody has to wait for a session that Consul has forgotten. (Not guaranteed.) */
-function missedWipe({ acts, replicas }: Scenario, at: number, nowMs: number): boolean {
-  const cuts = acts
-    .filter((act) => act.act === 'cut')
-    .filter(({ from, replica }) => from === 'consul' && replica % replicas === at);
-  const cutOffAt = (timeMs: number): boolean =>
-    cuts.some(({ atMs, forMs }) => atMs <= timeMs && timeMs <= atMs + forMs);
-  const wipes = acts.filter(({ act, atMs }) => act === 'wipe' && atMs <= nowMs && nowMs < atMs + REPLICA_TTL_MS);
-  return cutOffAt(nowMs) && wipes.some(({ atMs }) => cutOffAt(atMs));
 }
 
 /**

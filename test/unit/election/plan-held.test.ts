@@ -13,7 +13,7 @@ import {
   steps,
   theAction,
 } from '../../kit/fakes/builders-election.ts';
-import { sessionId } from '../../kit/fakes/ids.ts';
+import { sessionId, uidOf } from '../../kit/fakes/ids.ts';
 
 const b = observed(aPod({ name: 'b' }));
 const notReady = (name: string) => observed(aPod({ name, ready: false }));
@@ -88,6 +88,21 @@ describe('the lock is ours and the leader is fine', () => {
   it('minReadySeconds is for nominees, not for the holder', () => {
     const group = aGroup({ spec: { minReadyMs: 120_000 } });
     expect(plan(anObservation({ group })).verdict?.ready.reason).toBe('Led');
+  });
+
+  it('it hands over when it has resigned, and stays where nobody else can lead', () => {
+    const resigned = { uid: uidOf('a'), token: 4 };
+    const planned = plan(anObservation({ resigned }));
+    expect([steps(planned), planned.cause]).toEqual([
+      ['revoke a', 'fence a', 'handOver b', 'promote b'],
+      'LeaderResigned',
+    ]);
+    const alone = anObservation({ resigned, pods: [leader(), notReady('b')] });
+    expect(plan(alone)).toMatchObject({ kind: 'idle', verdict: { ready: { reason: 'Led' } } });
+  });
+
+  it('it stays when it was an earlier token that it resigned', () => {
+    expect(plan(anObservation({ resigned: { uid: uidOf('a'), token: 3 } })).kind).toBe('idle');
   });
 
   it('a better candidate does not take the lead from it', () => {

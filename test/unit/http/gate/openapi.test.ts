@@ -5,14 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { byToken } from '../../../../src/http/gate/caller.ts';
 import { refusal } from '../../../../src/http/gate/replies.ts';
-import { aGate, GROUP, grant, MEMBER, no, unknown } from '../../../kit/fakes/gate.ts';
+import { aGate, GROUP, grant, leader, MEMBER, no, unknown } from '../../../kit/fakes/gate.ts';
 import { podUid } from '../../../kit/fakes/ids.ts';
 
 type Operation = {
   readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: unknown }>>;
 };
 type Document = {
-  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
+  readonly paths: Readonly<Record<string, { readonly get?: Operation; readonly post?: Operation }>>;
   readonly components: object;
 };
 
@@ -24,15 +24,17 @@ const PATHS = {
   member: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}',
   group: '/v1/namespaces/{namespace}/leadergroups/{name}',
   self: '/v1/self',
+  release: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}/release',
 } as const;
 
 /** What is wrong with the body for this path and status; null: it is as documented. */
 function problem(path: keyof typeof PATHS, status: number, body: string): string | null {
-  const response = document.paths[PATHS[path]]?.get.responses[String(status)];
+  const method = path === 'release' ? 'post' : 'get';
+  const response = document.paths[PATHS[path]]?.[method]?.responses[String(status)];
   if (response === undefined) return `${PATHS[path]} documents no ${status}`;
   const at =
     response.$ref ??
-    `#/paths/${PATHS[path].replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/get/responses/${status}`;
+    `#/paths/${PATHS[path].replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/${method}/responses/${status}`;
   const schema = `openapi${at}/content/application~1json/schema`;
   return ajv.validate({ $ref: schema }, JSON.parse(body)) ? null : ajv.errorsText();
 }
@@ -46,6 +48,8 @@ describe('the documented answer is given', () => {
     ['member', `${GROUP}/members/z`, grant(4)],
     ['member', `${MEMBER}?wait=x`, grant(4)],
     ['member', `${MEMBER}?uid=another`, grant(4)],
+    ['member', MEMBER, { kind: 'revoking', leader: leader(4) }],
+    ['member', MEMBER, { kind: 'released', leader: leader(4) }],
     ['group', GROUP, grant(4)],
     ['group', GROUP, no(7)],
     ['group', GROUP, no(null)],
@@ -62,6 +66,17 @@ describe('the documented answer is given', () => {
     await gate.clock.advance(1100);
     const { status, body } = await asked;
     expect(problem(path, status, body)).toBeNull();
+  });
+
+  it.each([
+    ['', '10.0.0.1', 200],
+    ['?uid=uid-of-a&resign=perhaps', '10.0.0.1', 400],
+    ['?uid=uid-of-a', '10.0.0.7', 403],
+    ['?uid=another', '10.0.0.1', 404],
+  ])('to a release: %s from %s', async (query, client, expected) => {
+    const asking = { method: 'POST', client, headers: { 'leadergroup-client': 'A'.repeat(22) } } as const;
+    const { status, body } = await aGate().ask(`${MEMBER}/release${query === '' ? '?uid=uid-of-a' : query}`, asking);
+    expect([status, problem('release', status, body)]).toEqual([expected, null]);
   });
 
   it('when too many wait, and when the caller is unknown', async () => {

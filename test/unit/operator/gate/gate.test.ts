@@ -31,6 +31,7 @@ function aGate(
   store.groupChanged(null, { kind: 'valid', group: aGroup() });
   const gate = createGate({
     ask: () => ({ kind: 'unknown', reason: 'not asked here' }),
+    release: () => ({ kind: 'tooMany' }),
     store,
     ownership: {
       of: () => owner.of ?? { kind: 'notOwned' },

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PodUid } from '../../../../src/api/ids.ts';
 import { MAX_GRANT_MS } from '../../../../src/election/gate.ts';
 import { createGrants } from '../../../../src/operator/gate/grants.ts';
@@ -62,4 +62,64 @@ it('a group that is gone is waited for as long as a grant may be believed, and n
   expect(inMs(KEY, null)).toBe(900);
   await clock.advance(MAX_GRANT_MS);
   expect([inMs(KEY, null) <= 0, clock.pending()]).toEqual([true, 0]);
+});
+
+const term = (secret: string, token = 4) => ({ secret, token });
+
+describe('a release', () => {
+  it('voids the grants of its own term, and nobody else’s', () => {
+    const { clock, grants, inMs } = some();
+    grants.give(KEY, podUid('a'), clock.nowMs() + 900, term('s1'));
+    grants.give(KEY, podUid('a'), clock.nowMs() + 700, term('s2'));
+    grants.give(KEY, podUid('a'), clock.nowMs() + 500);
+    grants.give(KEY, podUid('b'), clock.nowMs() + 300, term('s1'));
+    expect([inMs(KEY, null), grants.release(KEY, podUid('a'), 's1'), inMs(KEY, null)]).toEqual([900, 4, 700]);
+    expect([grants.release(KEY, podUid('a'), 's2'), inMs(KEY, null)]).toEqual([4, 500]);
+    expect([grants.release(KEY, podUid('a'), 'never given'), inMs(KEY, null)]).toEqual([null, 500]);
+  });
+
+  it('tells the token of the last grant of the term, and none when that was over', async () => {
+    const { clock, grants } = some();
+    grants.give(KEY, podUid('a'), clock.nowMs() + 900, term('s1', 4));
+    grants.give(KEY, podUid('a'), clock.nowMs() + 100, term('s1', 5));
+    grants.give(KEY, podUid('a'), clock.nowMs() + 100, term('s2', 5));
+    await clock.advance(100);
+    expect([grants.release(KEY, podUid('a'), 's1'), grants.release(KEY, podUid('a'), 's2')]).toEqual([5, null]);
+  });
+
+  it('does not shorten what the replica that had the bucket before may have said', () => {
+    const { clock, grants, inMs } = some(createFakeClock().nowMs());
+    grants.give(KEY, podUid('a'), clock.nowMs() + 500, term('s1'));
+    expect([grants.release(KEY, podUid('a'), 's1'), inMs(KEY, podUid('a'))]).toEqual([4, MAX_GRANT_MS]);
+  });
+
+  it('is remembered for five minutes, also when there was nothing to void', async () => {
+    const { clock, grants } = some();
+    grants.release(KEY, podUid('a'), 's1');
+    expect([grants.isReleased(KEY, podUid('a'), 's1'), grants.isReleased(KEY, podUid('b'), 's1')]).toEqual([
+      true,
+      false,
+    ]);
+    await clock.advance(299_999);
+    expect(grants.isReleased(KEY, podUid('a'), 's1')).toBe(true);
+    await clock.advance(1);
+    expect(grants.isReleased(KEY, podUid('a'), 's1')).toBe(false);
+  });
+
+  it('does nothing when the pod has released too many to remember, until some are forgotten', async () => {
+    const { clock, grants, inMs } = some();
+    for (let at = 0; at < 64; at += 1) expect(grants.release(KEY, podUid('a'), `s${at}`)).toBeNull();
+    grants.give(KEY, podUid('a'), clock.nowMs() + 900, term('more'));
+    expect([grants.release(KEY, podUid('a'), 'more'), inMs(KEY, null)]).toEqual(['tooMany', 900]);
+    expect([grants.release(KEY, podUid('a'), 's1'), grants.release(KEY, podUid('b'), 'more')]).toEqual([null, null]);
+    await clock.advance(300_000);
+    expect(grants.release(KEY, podUid('a'), 'more')).toBeNull();
+  });
+
+  it('cannot void grants of more than sixteen terms of a pod at a time: those run out', () => {
+    const { clock, grants, inMs } = some();
+    for (let at = 0; at < 17; at += 1) grants.give(KEY, podUid('a'), clock.nowMs() + 500 + at, term(`s${at}`));
+    for (let at = 0; at < 17; at += 1) grants.release(KEY, podUid('a'), `s${at}`);
+    expect(inMs(KEY, null)).toBe(516);
+  });
 });

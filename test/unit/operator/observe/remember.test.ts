@@ -340,7 +340,7 @@ describe('what the caches show', () => {
 
 describe('what is remembered of a revocation', () => {
   const revoked = { kind: 'revoked', uid } as const;
-  const planned = (from: typeof uid | null) => ({ kind: 'planned', from }) as const;
+  const planned = (from: typeof uid | null, rests = false) => ({ kind: 'planned', from, rests }) as const;
   const locked = { kind: 'locked', uid, newReign: false, verifiedAt: 'now' } as const;
 
   it.each<[string, readonly Outcome[]]>([
@@ -369,5 +369,25 @@ describe('what is remembered of a revocation', () => {
 
   it('a lock that a transaction on its way may move is not verified any more', () => {
     expect(after(locked, { kind: 'moveSent' }).verifiedAt).toBeNull();
+  });
+});
+
+describe('what is remembered of a resignation', () => {
+  const resigned = (atMs: number) => ({ kind: 'resigned', uid, token: 4, atMs }) as const;
+  const planned = (rests: boolean) => ({ kind: 'planned', from: null, rests }) as const;
+
+  it('it stands until a plan finds nothing to do, or another leads', () => {
+    expect(after(resigned(0), planned(false)).resignation).toEqual({ uid, token: 4 });
+    expect(after(resigned(0), planned(true)).resignation).toBeNull();
+    const locked = { kind: 'locked', uid: podUid('b'), newReign: true, verifiedAt: null } as const;
+    expect(after(resigned(0), locked).resignation).toBeNull();
+  });
+
+  it('the pod leads only if nobody else can for a time that grows, and is as any other after a quiet while', () => {
+    const untilMs = (...atMs: readonly number[]) => after(...atMs.map(resigned)).resigned.get(uid)?.untilMs ?? 0;
+    expect([untilMs(0), untilMs(0, 1000), untilMs(0, 1000, 2000)]).toEqual([10_000, 21_000, 42_000]);
+    const often = Array.from({ length: 20 }, () => 1000);
+    expect(untilMs(...often)).toBe(641_000);
+    expect(untilMs(0, 610_000)).toBe(620_000);
   });
 });

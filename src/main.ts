@@ -26,6 +26,7 @@ import type { Clock } from './ports/clock.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
 import type { TokenIssuer } from './ports/tokens.ts';
+import { createHttpProber } from './prober/http.ts';
 
 /** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
 const EXIT_FAILED = 1;
@@ -138,6 +139,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       kubernetes: connection.kubernetes,
       events: connection.events,
       watch: connection.watches,
+      httpProber: createHttpProber(),
       consul,
       metrics,
       log,

@@ -133,10 +133,23 @@ export const isALockKey: readonly Rule[] = [
 ];
 
 export const probesBySomething: Rule = {
-  rule: 'has(self.gate)',
+  rule: 'has(self.gate) != has(self.httpGet)',
   reason: 'FieldValueRequired',
-  message: 'leaderProbe needs a way to probe: set gate: {}',
+  message: 'leaderProbe needs exactly one way to probe: set gate: {} or httpGet',
 };
+
+export const timeoutFitsThreshold: Rule = of(
+  '.timeoutMilliseconds',
+  invalid(
+    '!has(self.timeoutMilliseconds) || self.timeoutMilliseconds <= self.periodMilliseconds * (has(self.failureThreshold) ? self.failureThreshold : has(self.httpGet) ? 3 : 2)',
+    'must be at most periodMilliseconds times failureThreshold; lower it, or raise one of these',
+  ),
+);
+
+export const isAProbePath: Rule = invalid(
+  "self.matches('^/[!-~]*$') && !self.contains('//')",
+  "must begin with one '/', without '//', of printable ASCII characters without spaces",
+);
 
 export const followerDiffersFromLeader: Rule = of(
   '.follower',

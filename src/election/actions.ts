@@ -69,6 +69,8 @@ export type Preparation =
   | { readonly do: 'readHolderSession'; readonly session: SessionId }
   | { readonly do: 'readGroup' }
   | { readonly do: 'listPods' }
+  /** Asks each of these over HTTP whether it responds, as the leader probe says. */
+  | { readonly do: 'askCandidates'; readonly pods: readonly PodRef[] }
   /** Opens a session for each of these pods, which have none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
   /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */

@@ -35,7 +35,7 @@ const isNew = (o: Observation): boolean => o.untouched !== 'no' && o.pods.every(
 
 function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trust, 'good'>): Plan {
   const next = nomineesWithoutRecord(o, owned.session);
-  if (next.kind === 'waiting') return waitForPass(next);
+  if (next.kind !== 'known') return waitForPass(next);
   const [nominee] = next.ranked;
   if (nominee === undefined) return waitForCandidate(o);
   const delayed = lockDelayed(o);

@@ -15,7 +15,7 @@ import { transaction } from './transactions.ts';
 export function planFree(o: Observation, free: FreeLock): Plan {
   const { lock } = free;
   const next = nomineesFor(o, lock);
-  if (next.kind === 'waiting') return withFirst(fence(due(o, exposed(o, lock)), 'move'), waitForPass(next));
+  if (next.kind !== 'known') return withFirst(fence(due(o, exposed(o, lock)), 'move'), waitForPass(next));
   const nominee = next.ranked[0] ?? null;
   const targets = exposed(o, lock);
   const delayed = nominee === null ? null : lockDelayed(o);
@@ -43,9 +43,14 @@ function nomineesFor(o: Observation, lock: LockView): Nominees {
   return leading === undefined ? nominees(o) : { kind: 'known', ranked: [leading] };
 }
 
-/** Conditions stay as they are: it is over within a period of the probe. */
-export const waitForPass = ({ forMs }: Extract<Nominees, { kind: 'waiting' }>): Idle =>
-  nothing('waiting for a candidate that passes the leader probe', forMs);
+/** Conditions stay as they are: it is over within a period of the probe, or its timeout. */
+export const waitForPass = (next: Exclude<Nominees, { kind: 'known' }>): Idle | Look =>
+  next.kind === 'waiting'
+    ? nothing('waiting for a candidate that passes the leader probe', next.forMs)
+    : look(
+        [{ do: 'askCandidates', pods: next.pods.map(refOf) }],
+        'asking the candidates before one of them is elected',
+      );
 
 const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   observed.pod.ready &&

@@ -219,7 +219,7 @@ function resign(held: Held, { pod }: ObservedPod): Plan | null {
 function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause, replaceable: boolean): Plan {
   const { o, lock, session } = held;
   const next = nominees(o, session.podUid);
-  if (next.kind === 'waiting') return waitForPass(next);
+  if (next.kind !== 'known') return waitForPass(next);
   const [nominee] = next.ranked;
   if (nominee !== undefined) return handOverTo(held, nominee, cause, { alive: isAlive(held, holder) });
   if (replaceable && holder !== null) return keepIneligible(held, holder);

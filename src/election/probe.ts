@@ -17,10 +17,21 @@ export type ProbeView = {
   readonly level: number;
   /** By uid, when questions of the member arrived, oldest first. */
   readonly heardMs: ReadonlyMap<PodUid, readonly MonotonicMs[]>;
+  /** By uid, what the member answered when it was asked. */
+  readonly answers: ReadonlyMap<PodUid, Answers>;
+};
+
+/** `failures`: in a row, the first of them asked for at `sinceMs`; 0: it passed. */
+export type Answers = {
+  readonly failures: number;
+  readonly sinceMs: MonotonicMs;
+  /** When it was asked last, and what that came to. */
+  readonly lastMs: MonotonicMs;
+  readonly failure: ProbeFailure | null;
 };
 
 /** How a probe fails: nothing else is told of a pod. */
-export type ProbeFailure = 'Silent';
+export type ProbeFailure = 'Silent' | 'Timeout' | 'Refused' | 'Reset' | 'Status4xx' | 'Status5xx';
 
 export type Judgement =
   | { readonly kind: 'passing' }
@@ -39,14 +50,32 @@ export type Judged = {
 /** Doubles no further. */
 export const MAX_LEVEL = 6;
 
+/** So often must a leader fail. */
+export const thresholdAt = ({ failureThreshold }: LeaderProbe, level: number): number =>
+  failureThreshold * 2 ** Math.min(level, MAX_LEVEL);
+
 /** For so long must a leader fail. */
-export const limitMs = (probe: LeaderProbe, level: number): number =>
-  probe.periodMs * probe.failureThreshold * 2 ** Math.min(level, MAX_LEVEL);
+export const limitMs = (probe: LeaderProbe, level: number): number => probe.periodMs * thresholdAt(probe, level);
 
 const NEVER: readonly MonotonicMs[] = [];
 
+export const judge = (probe: LeaderProbe, view: ProbeView, judged: Judged): Judgement =>
+  probe.by.kind === 'gate' ? judgeSilence(probe, view, judged) : judgeAnswers(probe, view, judged);
+
+/** An address may be another pod's by now, so a replica that is blind neither asks nor judges. What failed while this process stood still began anew. */
+function judgeAnswers(probe: LeaderProbe, view: ProbeView, { nowMs, leader, others }: Judged): Judgement {
+  if (!leader.addressed) return blind('its pod has no address of its own');
+  if (view.blind !== null) return blind(view.blind);
+  const answers = view.answers.get(leader.uid);
+  if (answers === undefined || !hasLedFor(view, leader.uid, limitMs(probe, view.level), nowMs)) return early;
+  if (answers.failure === null || answers.failures < thresholdAt(probe, view.level)) return { kind: 'passing' };
+  if (view.stalledMs !== null && view.stalledMs >= answers.sinceMs) return early;
+  const successors = others.filter((uid) => passesNow(probe, view, uid, nowMs));
+  return { kind: 'failing', failure: answers.failure, successors };
+}
+
 /** Silence is the time since the last question arrived; a question that waits counts when it arrives. */
-export function judge(probe: LeaderProbe, view: ProbeView, { nowMs, leader, others }: Judged): Judgement {
+function judgeSilence(probe: LeaderProbe, view: ProbeView, { nowMs, leader, others }: Judged): Judgement {
   const silenceMs = limitMs(probe, view.level);
   const heardMs = view.heardMs.get(leader.uid) ?? NEVER;
   const lastMs = heardMs.at(-1);
@@ -95,6 +124,15 @@ function heardThroughout(
   return moments.every((atMs, at) => atMs - (moments[at - 1] ?? atMs) <= periodMs);
 }
 
-/** Whether a member was heard in the period that ends now: whoever is alive asks twice in it. */
-export const passesNow = (probe: LeaderProbe, { heardMs }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
-  nowMs - (heardMs.get(uid)?.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs;
+/** Whoever asks the gate is heard twice in each period; who is asked has answered just now. */
+export const passesNow = (probe: LeaderProbe, view: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
+  probe.by.kind === 'gate'
+    ? nowMs - (view.heardMs.get(uid)?.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs
+    : wasAsked(probe, view, uid, nowMs) && view.answers.get(uid)?.failure === null;
+
+/** An answer counts for as long as the others may take that were asked with it, and a second. */
+const JUST_NOW_MS = 1000;
+
+export const wasAsked = ({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
+  nowMs - (answers.get(uid)?.lastMs ?? Number.NEGATIVE_INFINITY) <=
+  JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);

@@ -20,6 +20,7 @@ import { createOwners } from './observe/owners.ts';
 import type { OperatorOptions } from './options.ts';
 import type { Prober } from './probe/prober.ts';
 import { createProbing } from './probe/probing.ts';
+import { createSight, type Sight } from './probe/sight.ts';
 import { createChanges } from './reconcile/changes.ts';
 import { type Queue, startQueue } from './reconcile/queue.ts';
 import { createReconciler, type Reconciler } from './reconcile/reconciler.ts';
@@ -114,7 +115,13 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     ownersChanged: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
-  const probing = createProbing(clock, wake, reach.reaches);
+  const probing = createProbing({
+    clock,
+    random,
+    http: options.httpProber,
+    wake,
+    sight: sightOf(options, reach, signal),
+  });
   const { heard, prober } = probing;
   const forget = (key: string): void => {
     reconciler.forget(key);
@@ -154,6 +161,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       grants,
       revoked: changes.tell,
       owners,
+      prober,
       repaired: metrics.labelRepaired,
       progress: (key) => queue.progress(key),
     },
@@ -183,15 +191,10 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       changes.forget(key);
     },
   });
-  const queue = startQueue({
-    clock,
-    random,
-    workers: options.workers,
-    handle: reconciler.reconcile,
-    onError: (key, error) => {
-      if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
-    },
-  });
+  const onError = (key: string, error: unknown): void => {
+    if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
+  };
+  const queue = startQueue({ clock, random, workers: options.workers, handle: reconciler.reconcile, onError });
   const self = options.replica.id;
   const peers = createPeers({ consul, kubernetes, clock, log, signal, self, replicas: ownership.live });
   const sweep = (until: AbortSignal): Promise<void> =>
@@ -201,6 +204,15 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, gate, heard, prober, stuck, sweep };
 }
+
+/** The watch of pods says something each minute at least, and much more often where anything happens. */
+const sightOf = ({ clock, watch }: OperatorOptions, reach: ApiConnectivity, signal: AbortSignal): Sight =>
+  createSight(
+    clock,
+    reach.reaches,
+    () => Math.max(watch.pods.lastContactMs() ?? 0, reach.answeredMs() ?? 0),
+    () => reach.kubernetes.clusterUid(signal),
+  );
 
 const stuckPass = (oldestMs: number): string | null =>
   oldestMs < STUCK_MS ? null : `a reconcile has made no progress for ${Math.round(oldestMs)} ms`;

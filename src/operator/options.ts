@@ -5,6 +5,7 @@ import type { Consul } from '../ports/consul.ts';
 import type { EventSink, Kubernetes, Watches } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { HttpProber } from '../ports/prober.ts';
 import type { ReplicaIdentity } from './sharding/membership.ts';
 
 export type OperatorOptions = {
@@ -16,6 +17,7 @@ export type OperatorOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly watch: Watches;
+  readonly httpProber: HttpProber;
   readonly space: KeySpace;
   readonly clusterUid: string;
   readonly replica: ReplicaIdentity;

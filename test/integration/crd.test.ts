@@ -155,6 +155,13 @@ describe('a good group', () => {
     ['the longest lock key', { selector, lockKey: x(256) }],
     ['each policy', { selector, onConsulLoss: 'Demote' }],
     ['a pause', { selector, paused: true }],
+    [
+      'a leader probe that asks',
+      {
+        selector,
+        leaderProbe: { httpGet: { path: '/healthz?x=1', port: 8443, scheme: 'HTTPS' }, timeoutMilliseconds: 3000 },
+      },
+    ],
     ['a leader probe that listens', { selector, leaderProbe: { gate: {} } }],
     ['the fastest leader probe', { selector, leaderProbe: { periodMilliseconds: 100, failureThreshold: 1, gate: {} } }],
     [
@@ -378,6 +385,33 @@ describe('a bad group', () => {
       /spec\.lockKey: Forbidden: .*another prefix/,
     ],
     ['an unknown policy', { selector, onConsulLoss: 'hold' }, /spec\.onConsulLoss: Unsupported .* "Hold", "Demote"/],
+    [
+      'a leader probe that listens and asks',
+      { selector, leaderProbe: { gate: {}, httpGet: { port: 80 } } },
+      /spec\.leaderProbe: Required value: .*exactly one/,
+    ],
+    [
+      'a leader probe without a port',
+      { selector, leaderProbe: { httpGet: {} } },
+      /spec\.leaderProbe\.httpGet\.port: Required/,
+    ],
+    [
+      'a leader probe at a port that is none',
+      { selector, leaderProbe: { httpGet: { port: 65_536 } } },
+      /spec\.leaderProbe\.httpGet\.port: .*equal to 65535/,
+    ],
+    ...['healthz', '//elsewhere/', '/a//b', '/a b', '/a\u0000', 'http://elsewhere/'].map(
+      (path): [string, Spec, RegExp] => [
+        `a leader probe at the path ${JSON.stringify(path)}`,
+        { selector, leaderProbe: { httpGet: { port: 80, path } } },
+        /spec\.leaderProbe\.httpGet\.path: .*must begin with one '\/'/,
+      ],
+    ),
+    [
+      'a leader probe that waits for longer than it may fail',
+      { selector, leaderProbe: { timeoutMilliseconds: 3001, httpGet: { port: 80 } } },
+      /spec\.leaderProbe\.timeoutMilliseconds: .*periodMilliseconds times failureThreshold/,
+    ],
     ['a leader probe by nothing', { selector, leaderProbe: {} }, /spec\.leaderProbe: Required value: .*gate/],
     [
       'a leader probe that is too fast',

@@ -139,6 +139,12 @@ async function readTrial(run: Run, { namespace, name, uid }: PodRef, owner: stri
   memory.learn({ kind: 'trialRead', owner, kept });
 }
 
+/** Whoever does not answer fails; what comes of it is the next plan's. */
+export async function askCandidates({ ports, group, signal }: Run, pods: readonly PodRef[]): Promise<Step> {
+  const uids = pods.map(({ uid }) => uid);
+  return (await ports.prober.ask(groupKey(group), uids, signal)) ? OK : later('the candidates cannot be asked now');
+}
+
 export async function openSessions(run: Run, pods: readonly PodRef[]): Promise<Step> {
   const { ports, group, signal } = run;
   await inParallel(pods, SESSIONS_AT_ONCE, (pod) => ports.sessionManager.open(group, pod, signal), progressOf(run));

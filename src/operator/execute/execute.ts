@@ -9,6 +9,7 @@ import { refusedAgain } from '../observe/memory.ts';
 import { cleanUp } from './clean-up.ts';
 import { bury, changeLock, unlock } from './execute-locks.ts';
 import {
+  askCandidates,
   destroySessions,
   listPods,
   openSessions,
@@ -107,6 +108,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return readTrials(run, action.trials);
     case 'readOwners':
       return readOwners(run, action.owners, action.hurry);
+    case 'askCandidates':
+      return askCandidates(run, action.pods);
     case 'openSessions':
       return openSessions(run, action.pods);
     case 'destroySessions':

@@ -13,6 +13,7 @@ import type { Grants } from '../gate/grants.ts';
 import type { Locks } from '../locks/locks.ts';
 import type { Owners } from '../observe/owners.ts';
 import type { Memory } from '../observe/remember.ts';
+import type { Prober } from '../probe/prober.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
 import type { NamespaceLists } from './namespace-lists.ts';
 
@@ -31,6 +32,7 @@ export type ExecutorPorts = {
   /** The leader of this group is given no more grants, and is to hear of it. */
   readonly revoked: (group: string) => void;
   readonly owners: Pick<Owners, 'read'>;
+  readonly prober: Pick<Prober, 'ask'>;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;
   /** A pass over this group gets on: a large group may take minutes, and is not stuck. */

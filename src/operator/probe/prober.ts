@@ -8,12 +8,15 @@ import type { LeaderProbe } from '../../api/leader-probe.ts';
 import type { TransitionStatus } from '../../api/leadergroup.ts';
 import { judgedOf, judgementOf, probedLeader } from '../../election/judgement.ts';
 import type { Observation } from '../../election/observation.ts';
-import { type Judged, type Judgement, judge, limitMs, type ProbeView } from '../../election/probe.ts';
+import { type Judged, type Judgement, judge, limitMs, type ProbeView, thresholdAt } from '../../election/probe.ts';
 import { probeLevel } from '../../election/probe-level.ts';
-import type { Clock } from '../../ports/clock.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
 import type { ProbeState } from '../../ports/metrics.ts';
+import type { HttpProber } from '../../ports/prober.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Heard, Window } from '../gate/heard.ts';
+import { type Asker, createAsker } from './asker.ts';
+import type { Sight } from './sight.ts';
 import { createStalls } from './stalls.ts';
 
 export type Prober = {
@@ -21,6 +24,8 @@ export type Prober = {
   window(key: string): Window | null;
   /** What is known of the group now. `history`: its changes of leader, newest first. */
   view(key: string, probe: LeaderProbe, history: readonly TransitionStatus[], now: Now): ProbeView;
+  /** Asks these members now. False: they cannot be asked. */
+  ask(key: string, uids: readonly PodUid[], signal: AbortSignal): Promise<boolean>;
   /** A pass has seen the group like this. */
   seen(o: Observation): void;
   /** The group is not this replica's, or gone. */
@@ -36,6 +41,8 @@ type Listening = {
   readonly probe: LeaderProbe;
   readonly sinceMs: MonotonicMs;
   readonly stalls: Disposable;
+  /** null: it listens. */
+  readonly asker: Asker | null;
   leader: ProbeView['leader'];
   /** Its changes of leader, newest first. */
   history: readonly TransitionStatus[];
@@ -47,13 +54,16 @@ type Listening = {
 
 export function createProber({
   clock,
-  blind,
+  random,
+  sight,
   wake,
   arrivals,
+  http,
 }: {
   readonly clock: Pick<Clock, 'nowMs' | 'wallMs' | 'after'>;
-  /** Why what is learnt of pods cannot be trusted now; null: it can. */
-  readonly blind: () => string | null;
+  readonly random: Pick<Random, 'next'>;
+  readonly sight: Sight;
+  readonly http: HttpProber;
   readonly wake: (key: string) => void;
   readonly arrivals: Heard['arrivals'];
 }): Prober {
@@ -64,7 +74,11 @@ export function createProber({
     const known = groups.get(key);
     if (known !== undefined && sameProbe(known.probe, probe)) return known;
     drop(key);
+    const { by } = probe;
+    const stalledMs = () => stalls.lastMs(probe.periodMs / 2);
+    const asker = by.kind === 'gate' ? null : createAsker(by, { clock, http }, stalledMs);
     const listening: Listening = {
+      asker,
       probe,
       sinceMs: clock.nowMs(),
       stalls: stalls.watch(probe.periodMs),
@@ -75,6 +89,9 @@ export function createProber({
       cancel: () => undefined,
     };
     groups.set(key, listening);
+    // Spread over the period: else all groups of a replica that starts were asked in one moment, for ever.
+    if (asker !== null)
+      listening.cancel = clock.after(random.next() * probe.periodMs, () => void round(key, listening));
     return listening;
   }
 
@@ -83,6 +100,7 @@ export function createProber({
     if (known === undefined) return;
     known.cancel();
     known.stalls[Symbol.dispose]();
+    known.asker?.end();
     groups.delete(key);
   }
 
@@ -91,11 +109,22 @@ export function createProber({
     const { leaderProbe } = o.group.spec;
     if (leaderProbe === null || o.group.deleting || o.ownership.kind !== 'owned') return drop(key);
     const listening = follow(key, leaderProbe, o.group.status?.recentTransitions ?? []);
-    const uid = probedLeader(o)?.pod.uid ?? null;
-    if (listening.leader?.uid !== uid) listening.leader = uid === null ? null : { uid, sinceMs: o.nowMs };
+    noteMembers(listening, o);
     listening.judged = judgedOf(o);
     listening.judgement = judgementOf(o);
-    lookAgain(key, listening);
+    if (listening.asker === null) lookAgain(key, listening);
+  }
+
+  /** One at a time for each group; a round that takes longer than a period is followed by the next at once. */
+  async function round(key: string, listening: Listening): Promise<void> {
+    const startedMs = clock.nowMs();
+    if (listening.judged !== null && sight.blindToAddresses() === null)
+      await listening.asker?.ask(askedIn(listening, levelOf(listening)));
+    if (groups.get(key) !== listening) return;
+    if (listening.judged !== null && isNews(listening.judgement, judgedNow(key, listening, listening.judged)))
+      wake(key);
+    const leftMs = Math.max(1, startedMs + listening.probe.periodMs - clock.nowMs());
+    listening.cancel = clock.after(leftMs, () => void round(key, listening));
   }
 
   const levelOf = ({ history }: Pick<Listening, 'history'>): number => probeLevel(history, clock.wallMs() / 1000);
@@ -103,10 +132,11 @@ export function createProber({
   const viewOf = (key: string, listening: Listening, uids: readonly PodUid[]): ProbeView => ({
     sinceMs: listening.sinceMs,
     leader: listening.leader,
-    blind: blind(),
+    blind: listening.asker === null ? sight.blind() : sight.blindToAddresses(),
     stalledMs: stalls.lastMs(listening.probe.periodMs / 2),
     level: levelOf(listening),
-    heardMs: new Map(uids.map((uid) => [uid, arrivals(key, uid)])),
+    heardMs: new Map(listening.asker === null ? uids.map((uid) => [uid, arrivals(key, uid)]) : []),
+    answers: new Map(listening.asker?.answers),
   });
 
   function lookAgain(key: string, listening: Listening): void {
@@ -136,7 +166,7 @@ export function createProber({
   return {
     window: (key) => {
       const listening = groups.get(key);
-      if (listening === undefined) return null;
+      if (listening === undefined || listening.asker !== null) return null;
       const { probe } = listening;
       const level = levelOf(listening);
       return {
@@ -151,6 +181,13 @@ export function createProber({
       known.history = history;
       return viewOf(key, known, uids);
     },
+    ask: async (key, uids, signal) => {
+      const asker = groups.get(key)?.asker ?? null;
+      if (asker === null || sight.blindToAddresses() !== null) return false;
+      await asker.ask(uids);
+      signal.throwIfAborted();
+      return true;
+    },
     seen,
     drop,
     counts: () => {
@@ -164,15 +201,39 @@ export function createProber({
   };
 }
 
+function noteMembers(listening: Listening, o: Observation): void {
+  const { asker } = listening;
+  const leader = probedLeader(o)?.pod.uid ?? null;
+  if (listening.leader?.uid !== leader) {
+    listening.leader = leader === null ? null : { uid: leader, sinceMs: o.nowMs };
+    asker?.forgetAnswers();
+  }
+  if (asker === null) return;
+  const addresses = new Map<PodUid, string>();
+  for (const { pod } of o.pods) for (const address of pod.addresses.slice(0, 1)) addresses.set(pod.uid, address);
+  asker.show(addresses);
+}
+
+/** So many candidates are asked at most, the best of them. */
+const CANDIDATES = 8;
+
 const NOTHING: Omit<ProbeView, 'sinceMs' | 'level'> = {
   leader: null,
   blind: null,
   stalledMs: null,
   heardMs: new Map(),
+  answers: new Map(),
 };
 
-const sameProbe = (a: LeaderProbe, b: LeaderProbe): boolean =>
-  a.periodMs === b.periodMs && a.failureThreshold === b.failureThreshold;
+const sameProbe = (a: LeaderProbe, b: LeaderProbe): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+/** The leader; from the last but one failure on those who may follow it too. */
+function askedIn({ probe, judged, asker }: Listening, level: number): readonly PodUid[] {
+  if (judged === null) return [];
+  const failures = asker?.answers.get(judged.leader.uid)?.failures ?? 0;
+  const urgent = failures >= thresholdAt(probe, level) - 1;
+  return [judged.leader.uid, ...(urgent ? judged.others.slice(0, CANDIDATES) : [])];
+}
 
 /** A leader that passes cannot fail before it has been silent for long enough; anything else may change with each period. */
 function dueIn({ probe, judgement }: Listening, lastMs: MonotonicMs | undefined, nowMs: MonotonicMs): number {

@@ -1,7 +1,9 @@
 /** What is heard of members, and who judges by it: each rests on the other. */
-import type { Clock } from '../../ports/clock.ts';
+import type { Clock, Random } from '../../ports/clock.ts';
+import type { HttpProber } from '../../ports/prober.ts';
 import { createHeard, type Heard } from '../gate/heard.ts';
 import { createProber, type Prober } from './prober.ts';
+import type { Sight } from './sight.ts';
 
 export type Probing = {
   readonly heard: Heard;
@@ -10,19 +12,17 @@ export type Probing = {
   forget(key: string): void;
 };
 
-/** `reaches`: whether this replica hears from the API server what becomes of pods. */
-export function createProbing(
-  clock: Pick<Clock, 'nowMs' | 'wallMs' | 'after'>,
-  wake: (key: string) => void,
-  reaches: () => boolean,
-): Probing {
+export type ProbingOptions = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly http: HttpProber;
+  readonly wake: (key: string) => void;
+  readonly sight: Sight;
+};
+
+export function createProbing(options: ProbingOptions): Probing {
   const heard = createHeard((key) => prober.window(key));
-  const prober: Prober = createProber({
-    clock,
-    wake,
-    arrivals: heard.arrivals,
-    blind: () => (reaches() ? null : 'the operator does not hear from the API server what becomes of the pods'),
-  });
+  const prober: Prober = createProber({ ...options, arrivals: heard.arrivals });
   return {
     heard,
     prober,

@@ -162,6 +162,7 @@ export const aProbeView = (
       ago.map((ms) => NOW_MS - ms).toSorted((x, y) => x - y),
     ]),
   ),
+  answers: new Map(),
   ...overrides,
 });
 
@@ -195,6 +196,7 @@ function inWords(action: Action, plan: Plan): string {
     case 'promote':
       return `promote ${plan.kind === 'transition' ? (plan.lock.transaction.to?.pod.name ?? '') : ''}`;
     case 'openSessions':
+    case 'askCandidates':
     case 'labelFollowers':
       return `${action.do} ${action.pods.map(({ name }) => name).join(',')}`;
     case 'cleanUp':

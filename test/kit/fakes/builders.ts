@@ -97,6 +97,13 @@ export function aLeader(token: number, overrides: PodOverrides = {}, group = 'no
 /** Members are heard when they ask the gate: each second, twice in a row. */
 export const A_GATE_PROBE: LeaderProbe = { periodMs: 1000, failureThreshold: 2, by: { kind: 'gate' } };
 
+/** Members are asked each second; three failures in a row are too many. */
+export const AN_HTTP_PROBE: LeaderProbe = {
+  periodMs: 1000,
+  failureThreshold: 3,
+  by: { kind: 'httpGet', path: '/healthz', port: 8080, scheme: 'HTTP', timeoutMs: 500 },
+};
+
 export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec' | 'createdMs'>> & {
   readonly createdMs?: number;
   readonly spec?: Partial<LeaderGroupSpec>;

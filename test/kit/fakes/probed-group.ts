@@ -52,7 +52,9 @@ export function aProbedGroup({
   const heard: Heard = createHeard((key) => prober.window(key));
   const prober: Prober = createProber({
     clock,
-    blind: () => state.blind,
+    random: { next: () => 0 },
+    sight: { blind: () => state.blind, blindToAddresses: () => state.blind },
+    http: { get: () => Promise.resolve(null) },
     wake: () => pass(),
     arrivals: heard.arrivals,
   });

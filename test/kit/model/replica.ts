@@ -35,7 +35,7 @@ import type { Released } from '../../../src/ports/gate.ts';
 import { createFakeRandom, type FakeClock } from '../fakes/clock.ts';
 import { podUid } from '../fakes/ids.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
-import { checkedEvents, noLog, noMetrics } from './sinks.ts';
+import { checkedEvents, noLog, noMetrics, quietProbing } from './sinks.ts';
 import type { WorldApiServer } from './world-api-server.ts';
 import { snapshotOf, type WorldConsul } from './world-consul.ts';
 
@@ -141,7 +141,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   let gotBucketMs: number | null = null;
   const owners = createOwners(link.kubernetes, clock);
   const grants = createGrants(clock, () => gotBucketMs);
-  const prober = createProber({ clock, blind: () => null, wake: () => undefined, arrivals: () => [] });
+  const prober = createProber(quietProbing(clock));
   const reconciler = createReconciler({
     synced: () => true,
     observed: prober.seen,
@@ -178,6 +178,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       grants,
       revoked: () => undefined,
       owners,
+      prober,
       repaired: () => undefined,
       progress: () => undefined,
     },

@@ -1,5 +1,6 @@
 /** Where logs and measurements go that no test looks at, and events, which nobody may give without the registry. */
 import { EVENT_REASONS } from '../../../src/api/event-reasons.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import type { EventSink } from '../../../src/ports/kubernetes.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import type { Metrics } from '../../../src/ports/metrics.ts';
@@ -48,3 +49,13 @@ export const checkedEvents = registeredEvents(
   },
   () => undefined,
 );
+
+/** Of a prober that hears nobody, and whose every request passes. */
+export const quietProbing = (clock: Clock) => ({
+  clock,
+  random: { next: () => 0 },
+  sight: { blind: () => null, blindToAddresses: () => null },
+  http: { get: () => Promise.resolve(null) },
+  wake: nothing,
+  arrivals: () => [],
+});

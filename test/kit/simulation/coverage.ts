@@ -49,6 +49,7 @@ const ACTIONS = all<Action['do']>({
   readGroup: true,
   listPods: true,
   openSessions: true,
+  askCandidates: true,
   fence: true,
   awaitGrantExpiry: true,
   revoke: true,

@@ -1,5 +1,8 @@
 /** Members of groups with a leader probe ask the gate all the time, and a leader that does is not replaced for its silence (I8). */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import type { HttpProber } from '../../../src/ports/prober.ts';
+import type { Loop } from './loop.ts';
+import type { Process } from './process.ts';
 import type { SimReplica } from './replica.ts';
 import type { Stage } from './stage.ts';
 
@@ -43,3 +46,18 @@ export function watchReplaced(stage: Stage, breach: (text: string) => void): voi
         );
   });
 }
+
+/** A process asks pods over the network of the world. What comes back waits while it is frozen. */
+export const asking = (
+  loop: Loop,
+  process: Process,
+  answersAt: (address: string) => 'answers' | 'hangs' | 'nobody',
+): HttpProber => ({
+  get: ({ address, timeoutMs }) =>
+    new Promise((resolve) => {
+      const found = answersAt(address);
+      const delayMs = found === 'hangs' ? timeoutMs : 1;
+      const failure = { answers: null, hangs: 'Timeout', nobody: 'Refused' } as const;
+      loop.after(delayMs, () => process.run(() => resolve(failure[found])));
+    }),
+});

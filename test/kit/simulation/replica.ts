@@ -5,6 +5,7 @@ import { createOperator, type Operator } from '../../../src/operator/operator.ts
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Random } from '../../../src/ports/clock.ts';
 import type { Log } from '../../../src/ports/log.ts';
+import type { HttpProber } from '../../../src/ports/prober.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { MARGIN_MS, SPACE } from '../model/replica.ts';
 import { noMetrics, registeredEvents } from '../model/sinks.ts';
@@ -45,6 +46,7 @@ export type SimParts = {
   /** An event that the registry does not have. */
   readonly refuseEvent: (why: string) => void;
   readonly meetings: Meetings;
+  readonly httpProberOf: (process: Process) => HttpProber;
 };
 
 /** `life`: counts the processes of the history, so that each has chance and unique values of its own. */
@@ -91,6 +93,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
       random,
       log: parts.log,
     }),
+    httpProber: parts.httpProberOf(process),
     space: SPACE,
     clusterUid: 'uid-of-kube-system',
     replica: identity,

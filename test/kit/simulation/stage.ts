@@ -1,12 +1,13 @@
 /** The world of one history: servers, groups, pods and replicas, and what the acts do to them. */
 
+import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
-import { A_GATE_PROBE, aGroup, aPod } from '../fakes/builders.ts';
+import { A_GATE_PROBE, AN_HTTP_PROBE, aGroup, aPod } from '../fakes/builders.ts';
 import { podUid, wallMs } from '../fakes/ids.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
@@ -17,7 +18,8 @@ import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
-import { createProcess, WALL_OFFSET_MS } from './process.ts';
+import { asking } from './probes.ts';
+import { createProcess, type Process, WALL_OFFSET_MS } from './process.ts';
 import { stream } from './random.ts';
 import { releasing } from './releasing.ts';
 import { createSimReplica, type SimReplica } from './replica.ts';
@@ -90,6 +92,7 @@ export function openStage(
     log,
     refuseEvent,
     meetings,
+    httpProberOf: (process: Process) => asking(loop, process, (address) => answersAt(address)),
   };
   const replicas: SimReplica[] = [];
   const lives = new Map<string, number>();
@@ -98,6 +101,8 @@ export function openStage(
   const refusing = new Set<(pod: string) => boolean>();
   /** By pod, until when it hung last. */
   const hung = new Map<string, number>();
+  const isHung = (pod: string, withinMs = 0): boolean =>
+    (hung.get(pod) ?? Number.NEGATIVE_INFINITY) > loop.nowMs() - withinMs - 1e-6;
   let started = 0;
   let made = 0;
   let stood = false;
@@ -105,8 +110,15 @@ export function openStage(
   api.onChange((change, kind) => {
     if (kind === 'leadergroups' && change.after !== null) meetGroup(change.after as LeaderGroup, meetings);
   });
-  const groupOf = (plan: GroupPlan): LeaderGroup =>
-    specified(plan, scenario.gate && scenario.probed.includes(plan.name));
+  /** Those who ask are heard, the others are asked. */
+  const probe = scenario.gate ? { ...A_GATE_PROBE, periodMs: 2000 } : AN_HTTP_PROBE;
+  const groupOf = (plan: GroupPlan): LeaderGroup => specified(plan, scenario.probed.includes(plan.name) ? probe : null);
+
+  function answersAt(address: string): 'answers' | 'hangs' | 'nobody' {
+    const pod = api.pods().find(({ addresses }) => addresses.includes(address));
+    if (pod === undefined || pod.stopped) return 'nobody';
+    return isHung(pod.name) ? 'hangs' : 'answers';
+  }
   for (const plan of scenario.groups) addGroup(plan);
   for (let at = 0; at < scenario.replicas; at += 1)
     loop.after(at * 900 + random.between(1, 800), () => start(at, identity(at)));
@@ -125,6 +137,7 @@ export function openStage(
       name,
       uid,
       labels: { app: plan.name },
+      addresses: [uid],
       readyTransitionMs: null,
       createdMs: WALL_OFFSET_MS + made,
     });
@@ -490,8 +503,7 @@ export function openStage(
     defects,
     clocksStood: () => stood,
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
-    hangs: (pod, withinMs = 0) =>
-      (hung.get(pod) ?? Number.NEGATIVE_INFINITY) > loop.nowMs() - withinMs - 1e-6 && hung.has(pod),
+    hangs: isHung,
     incarnationOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,
@@ -500,7 +512,7 @@ export function openStage(
 
 const seconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
-const specified = (plan: GroupPlan, probed: boolean): LeaderGroup =>
+const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGroup =>
   aGroup({
     name: plan.name,
     finalizers: [],
@@ -510,7 +522,7 @@ const specified = (plan: GroupPlan, probed: boolean): LeaderGroup =>
       lockDelayMs: plan.lockDelayMs,
       lockKey: plan.lockKey,
       onConsulLoss: plan.onConsulLoss,
-      leaderProbe: probed ? { ...A_GATE_PROBE, periodMs: 2000 } : null,
+      leaderProbe,
       failoverDelayMs: plan.failoverDelayMs,
       label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },

@@ -77,6 +77,21 @@ describe('a spec', () => {
         ),
         onConsulLoss: fc.constantFrom('Hold', 'Demote'),
         paused: fc.boolean(),
+        leaderProbe: fc.oneof(
+          fc.record({ gate: fc.constant({}), periodMilliseconds: fc.integer({ min: 100, max: 60_000 }) }),
+          fc.record(
+            {
+              httpGet: fc.record({
+                port: fc.integer({ min: 1, max: 65_535 }),
+                scheme: fc.constantFrom('HTTP', 'HTTPS'),
+              }),
+              periodMilliseconds: fc.integer({ min: 100, max: 60_000 }),
+              timeoutMilliseconds: fc.integer({ min: 1, max: 100 }),
+              failureThreshold: fc.integer({ min: 1, max: 10 }),
+            },
+            { requiredKeys: ['httpGet'] },
+          ),
+        ),
       },
       { requiredKeys: ['selector'] },
     );
@@ -85,5 +100,47 @@ describe('a spec', () => {
         expect(read(written(spec)).spec).toEqual(read(spec).spec);
       }),
     );
+  });
+});
+
+describe('spec.leaderProbe', () => {
+  const probe = (leaderProbe: object) => read({ selector, leaderProbe });
+
+  it('listens to two failures, and asks for three, unless it says otherwise', () => {
+    expect(probe({ gate: {} }).spec?.leaderProbe).toEqual({
+      periodMs: 1000,
+      failureThreshold: 2,
+      by: { kind: 'gate' },
+    });
+    expect(probe({ httpGet: { port: 80 } }).spec?.leaderProbe).toEqual({
+      periodMs: 1000,
+      failureThreshold: 3,
+      by: { kind: 'httpGet', path: '/', port: 80, scheme: 'HTTP', timeoutMs: 1000 },
+    });
+  });
+
+  it('waits for no answer for longer than the leader may fail', () => {
+    const { spec } = probe({ httpGet: { port: 80 }, periodMilliseconds: 100 });
+    expect(spec?.leaderProbe?.by).toMatchObject({ timeoutMs: 300 });
+  });
+
+  it.each([
+    [{}, 'exactly one way'],
+    [{ gate: {}, httpGet: { port: 80 } }, 'exactly one way'],
+    [{ gate: 'yes' }, 'must be an empty object'],
+    [{ httpGet: {} }, 'from 1 to 65535'],
+    [{ httpGet: { port: 80, path: '//elsewhere' } }, "must begin with one '/'"],
+    [{ httpGet: { port: 80, path: 'http://elsewhere/' } }, "must begin with one '/'"],
+    [{ httpGet: { port: 80, path: '/a b' } }, "must begin with one '/'"],
+    [{ httpGet: { port: 80, path: `/${'x'.repeat(1024)}` } }, '1024'],
+    [{ httpGet: { port: 80, scheme: 'http' } }, 'must be HTTP or HTTPS'],
+    [{ httpGet: { port: 80 }, timeoutMilliseconds: 3001 }, 'at most periodMilliseconds times failureThreshold'],
+    [{ gate: {}, periodMilliseconds: 99 }, 'from 100 to 60000'],
+    [{ gate: {}, failureThreshold: 11 }, 'from 1 to 10'],
+  ])('refuses %j, and says why', (leaderProbe, why) => {
+    const { spec, problems } = probe(leaderProbe);
+    expect([spec, problems.length > 0]).toEqual([null, true]);
+    expect(problems.join(' ')).toContain(why);
+    for (const problem of problems) expect(problem).toMatch(/^spec\.leaderProbe/);
   });
 });

@@ -1,9 +1,11 @@
 /** The leader probe in plans: who is replaced, who follows, what is said. */
 import { describe, expect, it } from 'vitest';
+import type { PodUid } from '../../../src/api/ids.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
+import type { Answers } from '../../../src/election/probe.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { A_GATE_PROBE, aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { A_GATE_PROBE, AN_HTTP_PROBE, aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
 import {
   anObservation,
   aProbeView,
@@ -83,6 +85,39 @@ describe('a nominee', () => {
   it('is the recorded holder where only its session was lost: a leader is judged as a leader', () => {
     const o = probed(aProbeView({ b: STEADY }), { lock: freeAfter('a') });
     expect(steps(plan(o))).toEqual(['take a', 'promote a']);
+  });
+});
+
+describe('a nominee that can be asked', () => {
+  const asking = aGroup({ spec: { leaderProbe: AN_HTTP_PROBE } });
+  const at = (name: string) => observed(aPod({ name, addresses: [`10.0.0.${name === 'b' ? 2 : 3}`] }));
+  const gone = (answers: ReadonlyMap<PodUid, Answers>, pods = [at('b'), at('c')]): Observation =>
+    anObservation({ group: asking, probe: aProbeView({}, { answers }), pods });
+  const answered = (name: string, failure: Answers['failure'], msAgo = 100): readonly [PodUid, Answers] => [
+    uidOf(name),
+    { failures: failure === null ? 0 : 1, sinceMs: NOW_MS - msAgo, lastMs: NOW_MS - msAgo, failure },
+  ];
+
+  it('is asked before it is elected, with the others', () => {
+    expect(steps(plan(gone(new Map())))).toEqual(['askCandidates b,c']);
+  });
+
+  it('is the best of those who pass', () => {
+    expect(steps(plan(gone(new Map([answered('b', 'Timeout'), answered('c', null)]))))).toContain('handOver c');
+  });
+
+  it('is the best of all where nobody passes', () => {
+    expect(steps(plan(gone(new Map([answered('b', 'Timeout'), answered('c', 'Reset')]))))).toContain('handOver b');
+  });
+
+  it('is asked anew where that was some time ago', () => {
+    expect(steps(plan(gone(new Map([answered('b', null, 1501), answered('c', null)]))))).toEqual(['askCandidates b']);
+  });
+
+  it('is not asked where there is no choice, and is not one without an address where another passes', () => {
+    expect(steps(plan(gone(new Map(), [at('b')])))).toContain('handOver b');
+    const pods = [observed(aPod({ name: 'b' })), at('c')];
+    expect(steps(plan(gone(new Map([answered('c', null)]), pods)))).toContain('handOver c');
   });
 });
 

@@ -1,23 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { type Judgement, judge, type ProbeView } from '../../../src/election/probe.ts';
+import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
+import { type Answers, type Judgement, judge, type ProbeView } from '../../../src/election/probe.ts';
 import { probeLevel } from '../../../src/election/probe-level.ts';
-import { A_GATE_PROBE } from '../../kit/fakes/builders.ts';
+import { A_GATE_PROBE, AN_HTTP_PROBE } from '../../kit/fakes/builders.ts';
 import { aProbeView, eachHalfPeriod, NOW_MS } from '../../kit/fakes/builders-election.ts';
 import { uidOf } from '../../kit/fakes/ids.ts';
 
 const PAST = eachHalfPeriod(6000, 2000);
 const STEADY = eachHalfPeriod(6000, 0);
 
-const judged = (view: ProbeView, addressed = true): Judgement =>
-  judge(A_GATE_PROBE, view, {
+const judged = (view: ProbeView, addressed: boolean, probe: LeaderProbe): Judgement =>
+  judge(probe, view, {
     nowMs: NOW_MS,
     leader: { uid: uidOf('a'), addressed },
     others: [uidOf('b'), uidOf('c')],
   });
 
 /** In short: how it is judged, why, and who may follow. */
-function found(view: ProbeView, addressed = true): string {
-  const judgement = judged(view, addressed);
+function found(view: ProbeView, addressed = true, probe = A_GATE_PROBE): string {
+  const judgement = judged(view, addressed, probe);
   switch (judgement.kind) {
     case 'passing':
       return 'passing';
@@ -94,6 +95,51 @@ describe('a leader that is listened to, each second, two of which it may be sile
   it('is blind to one without an address of its own, unless it is heard', () => {
     expect(found(aProbeView({ b: STEADY }), false)).toBe('ProbeBlind');
     expect(found(aProbeView({ a: STEADY, b: STEADY }), false)).toBe('passing');
+  });
+});
+
+describe('a leader that is asked, each second, and may fail three times in a row', () => {
+  const answer = (failures: number, more: Partial<Answers> = {}): Answers => ({
+    failures,
+    sinceMs: NOW_MS - failures * 1000,
+    lastMs: NOW_MS - 100,
+    failure: failures === 0 ? null : 'Timeout',
+    ...more,
+  });
+  const view = (answers: Readonly<Record<string, Answers>>, more: Partial<ProbeView> = {}): ProbeView =>
+    aProbeView({}, { answers: new Map(Object.entries(answers).map(([name, each]) => [uidOf(name), each])), ...more });
+  const fails = { a: answer(3), b: answer(0) } as const;
+
+  it.each<[rule: string, view: ProbeView, expected: string]>([
+    ['passes while it answers', view({ a: answer(0) }), 'passing'],
+    ['passes until it has failed three times', view({ a: answer(2), b: answer(0) }), 'passing'],
+    ['fails then, where another passes now', view(fails), `Timeout: ${uidOf('b')}`],
+    [
+      'is told to have failed as it did last',
+      view({ ...fails, a: answer(3, { failure: 'Status5xx' }) }),
+      `Status5xx: ${uidOf('b')}`,
+    ],
+    ['is kept where all fail', view({ a: answer(3), b: answer(1), c: answer(5) }), 'Timeout: '],
+    [
+      'is kept where another passed some time ago',
+      view({ ...fails, b: answer(0, { lastMs: NOW_MS - 1501 }) }),
+      'Timeout: ',
+    ],
+    ['is not judged where it has not been asked', view({ b: answer(0) }), 'NotJudged'],
+    ['is not judged before it has led for three periods', view(fails, { sinceMs: NOW_MS - 2999 }), 'NotJudged'],
+    [
+      'is not judged where this process stood still since the first failure',
+      view(fails, { stalledMs: NOW_MS - 3000 }),
+      'NotJudged',
+    ],
+    ['is not judged by a replica that is blind', view(fails, { blind: 'cut off' }), 'ProbeBlind'],
+    ['may fail twice as often after a change for that', view(fails, { level: 1 }), 'passing'],
+  ])('%s', (_, given, expected) => {
+    expect(found(given, true, AN_HTTP_PROBE)).toBe(expected);
+  });
+
+  it('is not judged without an address of its own', () => {
+    expect(found(view(fails), false, AN_HTTP_PROBE)).toBe('ProbeBlind');
   });
 });
 

@@ -15,7 +15,7 @@ import { createFakeClock, createFakeRandom } from '../../../kit/fakes/clock.ts';
 import { uidOf, wallMs } from '../../../kit/fakes/ids.ts';
 import { createLink } from '../../../kit/model/link.ts';
 import { SPACE } from '../../../kit/model/replica.ts';
-import { noMetrics } from '../../../kit/model/sinks.ts';
+import { noMetrics, quietProbing } from '../../../kit/model/sinks.ts';
 import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
 import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 import { frozen } from '../../../kit/rig/frozen.ts';
@@ -60,7 +60,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     unproven: () => unproven,
     marginMs: MARGIN_MS,
     owners: { of: () => null, selecting: () => [] },
-    prober: createProber({ clock, blind: () => null, wake: () => undefined, arrivals: () => [] }),
+    prober: createProber(quietProbing(clock)),
   });
   const memory = createMemory();
 

@@ -1,0 +1,68 @@
+/** Asks the pods of one group over HTTP, and keeps what came of it: the last answer of each, and how many failed in a row. */
+import type { MonotonicMs } from '../../api/clocks.ts';
+import type { PodUid } from '../../api/ids.ts';
+import type { HttpGet } from '../../api/leader-probe.ts';
+import type { Answers } from '../../election/probe.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { HttpProber } from '../../ports/prober.ts';
+import { aborted } from '../common/aborted.ts';
+
+export type Asker = {
+  /** Asks these at the same time. Where the group is let go meanwhile, or a pod has another address by then, nothing is kept. */
+  ask(uids: readonly PodUid[]): Promise<void>;
+  readonly answers: ReadonlyMap<PodUid, Answers>;
+  /** Whom the watch shows, and at which address. What is known of others is forgotten. */
+  show(addresses: ReadonlyMap<PodUid, string>): void;
+  /** A leader is judged by what it answered since it leads. */
+  forgetAnswers(): void;
+  end(): void;
+};
+
+/** `stalledMs`: when this process last went on after it had stood still; what it asked before that shows nothing. */
+export function createAsker(
+  by: HttpGet,
+  { clock, http }: { readonly clock: Pick<Clock, 'nowMs'>; readonly http: HttpProber },
+  stalledMs: () => MonotonicMs | null,
+): Asker {
+  const answers = new Map<PodUid, Answers>();
+  const ending = new AbortController();
+  let addresses: ReadonlyMap<PodUid, string> = new Map();
+  /** Of the answers that count. */
+  let since = 0;
+
+  async function askOne(uid: PodUid): Promise<void> {
+    const address = addresses.get(uid);
+    if (address === undefined) return;
+    const [askedMs, era] = [clock.nowMs(), since];
+    const failure = await http.get({ ...by, address }, ending.signal).catch(() => null);
+    if (aborted(ending.signal) || addresses.get(uid) !== address || era !== since) return;
+    answers.set(uid, after(answers.get(uid), askedMs, failure));
+  }
+
+  /** What came before a stall, or was under way in it, begins anew. */
+  function after(known: Answers | undefined, askedMs: MonotonicMs, failure: Answers['failure']): Answers {
+    if (failure === null) return { failures: 0, sinceMs: askedMs, lastMs: askedMs, failure };
+    const stalled = stalledMs() ?? Number.NEGATIVE_INFINITY;
+    if (stalled >= askedMs) return { failures: 0, sinceMs: askedMs, lastMs: askedMs, failure };
+    const inRow = known !== undefined && known.failures > 0 && stalled < known.sinceMs;
+    return inRow
+      ? { ...known, failures: known.failures + 1, lastMs: askedMs, failure }
+      : { failures: 1, sinceMs: askedMs, lastMs: askedMs, failure };
+  }
+
+  return {
+    answers,
+    ask: async (uids) => {
+      await Promise.all(uids.map(askOne));
+    },
+    show: (shown) => {
+      addresses = shown;
+      for (const uid of answers.keys()) if (!shown.has(uid)) answers.delete(uid);
+    },
+    forgetAnswers: () => {
+      since += 1;
+      answers.clear();
+    },
+    end: () => ending.abort(new Error('the group is not probed any more')),
+  };
+}

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { createProber } from '../../../../src/operator/probe/prober.ts';
+import type { HttpProbeFailure } from '../../../../src/ports/prober.ts';
+import { AN_HTTP_PROBE, aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { anObservation, heldBy, observed } from '../../../kit/fakes/builders-election.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { uidOf } from '../../../kit/fakes/ids.ts';
+
+const KEY = 'default/notifier';
+const GROUP = aGroup({ spec: { leaderProbe: AN_HTTP_PROBE } });
+const ADDRESS: Readonly<Record<string, string>> = { a: '10.0.0.1', b: '10.0.0.2', c: '10.0.0.3' };
+
+/** A replica that asks; `fails`: by address, how. `hangs`: it is never answered. */
+function aProber() {
+  const clock = createFakeClock();
+  const state = {
+    blind: null as string | null,
+    fails: new Map<string, HttpProbeFailure>(),
+    hangs: new Set<string>(),
+    addresses: { ...ADDRESS } as Record<string, string>,
+  };
+  const asked: string[] = [];
+  const woken: string[] = [];
+  const answering: (() => void)[] = [];
+  const prober = createProber({
+    clock,
+    random: { next: () => 0.5 },
+    sight: { blind: () => null, blindToAddresses: () => state.blind },
+    http: {
+      get: async ({ address }) => {
+        asked.push(address);
+        if (state.hangs.has(address)) await new Promise<void>((resolve) => answering.push(resolve));
+        return state.fails.get(address) ?? null;
+      },
+    },
+    wake: (key) => void woken.push(key),
+    arrivals: () => [],
+  });
+  const observe = (leader = 'a') => {
+    const nowMs = clock.nowMs();
+    const addresses = (name: string) => ({
+      name,
+      addresses: [state.addresses[name] ?? ''].filter((each) => each !== ''),
+    });
+    const pods = ['a', 'b', 'c'].map((name) =>
+      observed(name === leader ? aLeader(4, addresses(name)) : aPod(addresses(name))),
+    );
+    const view = prober.view(KEY, AN_HTTP_PROBE, [], { nowMs, uids: pods.map(({ pod }) => pod.uid) });
+    return anObservation({
+      nowMs,
+      group: GROUP,
+      pods,
+      lock: heldBy(leader),
+      probe: view,
+      lockDeadlineMs: nowMs + 9000,
+    });
+  };
+  const look = (leader?: string): void => prober.seen(observe(leader));
+  look();
+  return { clock, state, asked, woken, prober, look, answering, view: () => observe().probe };
+}
+
+describe('a group whose members are asked', () => {
+  it('has its leader asked once in each period, the first time after a part of one', async () => {
+    const { clock, asked } = aProber();
+    await clock.advance(499);
+    expect(asked).toEqual([]);
+    await clock.advance(3002);
+    expect(asked).toEqual(Array(4).fill(ADDRESS['a']));
+  });
+
+  it('has its candidates asked too from the last but one failure on, and is looked at when the last is there', async () => {
+    const { clock, state, asked, woken, look } = aProber();
+    state.fails.set('10.0.0.1', 'Refused');
+    await clock.advance(1501);
+    look();
+    expect(asked).toEqual(Array(2).fill(ADDRESS['a']));
+    await clock.advance(1000);
+    expect(asked.slice(2).toSorted()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    await clock.advance(1000);
+    expect(woken).toContain(KEY);
+  });
+
+  it('has one question under way, however long its answer takes', async () => {
+    const { clock, state, asked, answering } = aProber();
+    state.hangs.add('10.0.0.1');
+    await clock.advance(10_000);
+    expect(asked).toHaveLength(1);
+    state.hangs.clear();
+    for (const answer of answering) answer();
+    await clock.advance(1);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is not asked by a replica that does not know whose an address is by now', async () => {
+    const { clock, state, asked } = aProber();
+    state.blind = 'cut off';
+    await clock.advance(10_000);
+    expect(asked).toEqual([]);
+  });
+
+  it('is not judged by an answer of an address that is not the pod’s any more', async () => {
+    const { clock, state, answering, look, view } = aProber();
+    state.hangs.add('10.0.0.1');
+    state.fails.set('10.0.0.1', 'Reset');
+    await clock.advance(600);
+    state.addresses['a'] = '10.0.0.9';
+    look();
+    for (const answer of answering) answer();
+    await clock.advance(1);
+    expect(view()?.answers.get(uidOf('a'))).toBeUndefined();
+  });
+
+  it('is judged by what its leader answered since it leads', async () => {
+    const { clock, state, look, view } = aProber();
+    state.fails.set('10.0.0.2', 'Timeout');
+    state.fails.set('10.0.0.1', 'Timeout');
+    await clock.advance(3600);
+    look('b');
+    expect(view()?.answers.size).toBe(0);
+  });
+
+  it('is not asked any more once it is another replica’s', async () => {
+    const { clock, asked, prober } = aProber();
+    prober.drop(KEY);
+    await clock.advance(5000);
+    expect([asked, clock.pending()]).toEqual([[], 0]);
+  });
+});

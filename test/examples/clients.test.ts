@@ -246,6 +246,9 @@ describe.concurrent('the client for a shell', () => {
     await using client = start([script, 'sh', '-c', 'exit 3'], gate);
     expect(await client.ended).toBe(3);
     expect(gate.asked).toEqual([PATH]);
+    const [secret] = gate.secrets;
+    expect(secret).toMatch(/^[0-9a-f]{32}$/);
+    expect(gate.released).toEqual([{ url: PATH.replace('?', '/release?'), secret }]);
   });
 
   it('says by --self whether the gate knows the pod, and runs nothing', LONG, async () => {
@@ -267,6 +270,6 @@ describe.concurrent('the client for a shell', () => {
     await using client = start([script, 'sh', '-c', 'echo begun; sleep 30; echo sent'], gate);
     const { lines, ended } = client;
     expect(await ended).toBe(137);
-    expect(lines).toEqual(['begun']);
+    expect([lines, gate.released]).toEqual([['begun'], []]);
   });
 });

@@ -3,7 +3,7 @@ import { getEventListeners, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createGate, type Term } from '../../examples/clients/typescript/index.ts';
-import { type FakeGate, grant, inTurn, late, no, startFakeGate, UID } from '../kit/fakes/gate-server.ts';
+import { type FakeGate, grant, inTurn, late, no, nothing, raw, startFakeGate, UID } from '../kit/fakes/gate-server.ts';
 
 const POD = { group: 'notifier', namespace: 'shop', pod: 'notifier-0', uid: UID };
 
@@ -142,4 +142,48 @@ describe('runWhileLeader of the TypeScript client', () => {
     for (let turn = 0; turn < 30; turn += 1) expect(await ask(signal)).toBeNull();
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
+});
+
+describe('a term of the TypeScript client that ends', () => {
+  it('is released once its work has ended, with the secret that it asked with, and the next has another', async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    const stop = new AbortController();
+    let runs = 0;
+    await client(gate).runWhileLeader(async () => {
+      runs += 1;
+      await delay(50);
+      expect(gate.released).toHaveLength(runs - 1);
+      if (runs === 2) stop.abort();
+    }, stop.signal);
+    const [first, second] = gate.released.map(({ secret }) => secret);
+    expect([gate.released.length, gate.secrets[0], gate.secrets.at(-1)]).toEqual([2, first, second]);
+    expect(first).not.toBe(second);
+    expect([first, gate.released[0]?.url]).toEqual([
+      expect.stringMatching(/^[\w-]{22}$/),
+      `/v1/namespaces/shop/leadergroups/notifier/members/notifier-0/release?uid=${UID}`,
+    ]);
+  });
+
+  it('ends at once when the gate says that it revokes', async () => {
+    await using gate = await startFakeGate();
+    gate.say(
+      inTurn(grant(7, 2000), raw(409, JSON.stringify({ leader: false, uid: UID, token: 7, reason: 'Revoking' }))),
+    );
+    const stop = new AbortController();
+    await client(gate).runWhileLeader(async ({ holds, signal, untilMs }) => {
+      await once(signal, 'abort');
+      expect([holds(), performance.now() < untilMs(), gate.released]).toEqual([false, true, []]);
+      stop.abort();
+    }, stop.signal);
+    expect(gate.released).toHaveLength(1);
+  });
+});
+
+it('the TypeScript client asks again by another connection when there is no answer within 150 ms', async () => {
+  await using gate = await startFakeGate();
+  gate.say(inTurn(nothing, grant(7, 2000)));
+  const askedMs = performance.now();
+  expect((await client(gate).ask())?.token).toBe(7);
+  expect([gate.asked.length, performance.now() - askedMs < 900]).toEqual([2, true]);
 });

@@ -41,10 +41,12 @@ if [ "$1" = --self ]; then
   token | curl --config - --silent --show-error --max-time 1 --fail-with-body "$base/v1/self?uid=$POD_UID" || end 75 'the gate does not know that it is this pod that asks'
   exit 0
 fi
+# Of this term, so that nobody waits for its grant once the command has ended.
+secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 # Before the question: the answer may have been on its way for as long as it took.
 asked_ms=$(uptime_ms)
 # The body, then the status. No answer within a second is no grant.
-answer=$(token | curl --config - --silent --max-time 1 --write-out '=%{http_code}' "$url") || answer=
+answer=$(token | curl --config - --silent --max-time 1 --write-out '=%{http_code}' --header "LeaderGroup-Client: $secret" "$url") || answer=
 answer=$(printf %s "$answer" | tr -d ' \t\r\n')
 case $answer in
 *'"leader":true'*"\"uid\":\"$POD_UID\""*=200) ;;
@@ -61,4 +63,9 @@ export LEADER_TOKEN
 limit=$((left_ms / 1000))
 [ "$step_ms" -eq 1000 ] || limit=$(printf '%d.%03d' "$limit" $((left_ms % 1000)))
 # Not by exec: as process 1 of a container the command could not be killed from inside.
-timeout -s KILL "$limit" "$@"
+status=0
+timeout -s KILL "$limit" "$@" || status=$?
+# One that was killed had no time left, and what it has begun may go on.
+[ "$status" -ge 124 ] || token | curl --config - --silent --max-time 1 --output /dev/null --request POST \
+  --header "LeaderGroup-Client: $secret" "${url%%\?*}/release?uid=$POD_UID" || :
+exit "$status"

@@ -8,6 +8,7 @@
  * }, stop.signal);
  * ```
  */
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -53,7 +54,13 @@ export type Gate = {
   runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void>;
 };
 
+/** What a question brought: a grant, that this pod does not lead, that it is about to lose the lead; null: nobody knows. */
+type Said = Leadership | 'no' | 'revoking' | null;
+
+const CLIENT = 'leadergroup-client';
 const ANSWER_MS = 1000;
+/** After so long without an answer another replica is asked as well, by a connection of its own. */
+const SECOND_MS = 150;
 const AGAIN_MS = 500;
 /** So often the gate is asked at the start whether it knows this pod, once a second: the address of a new pod is known after a while. */
 const SELF_TIMES = 10;
@@ -63,13 +70,14 @@ const MAX_VALID_MS = 2000;
 const SHARE = 3;
 
 export function createGate(options: GateOptions = {}): Gate {
-  const { url, self, uid } = target(options);
+  const { url, releaseUrl, self, uid } = target(options);
   const headers = headersFrom(options.tokenFile ?? process.env['LEADERGROUP_TOKEN_FILE'] ?? '');
   const { warn = console.warn } = options;
   /** With a leader probe the pod must be heard so often, whatever it is told. */
   let withinMs = AGAIN_MS;
 
-  async function ask(signal?: AbortSignal): Promise<Leadership | null> {
+  /** One question, to one replica. `secret`: of the term, null for a grant that is not to be released. */
+  async function question(secret: string | null, signal?: AbortSignal): Promise<Said> {
     // Not AbortSignal.any: a signal that lives long would collect one for each question.
     const end = new AbortController();
     const give = (): void => end.abort();
@@ -77,22 +85,44 @@ export function createGate(options: GateOptions = {}): Gate {
     signal?.addEventListener('abort', give);
     if (signal?.aborted === true) give();
     try {
-      const sent = await headers();
+      const sent = { ...(await headers()), ...(secret === null ? {} : { [CLIENT]: secret }) };
       // Before the question: the answer may have been on its way for as long as it took.
       const askedMs = performance.now();
       const response = await fetch(url, { headers: sent, signal: end.signal });
       const body: unknown = await response.json();
       withinMs = Math.min(AGAIN_MS, withinIn(body) ?? withinMs);
-      const grant = grantIn(body, uid);
-      if (response.status !== 200 || grant === null) return null;
-      const untilMs = askedMs + grant.validMs;
-      const holds = (): boolean => performance.now() < untilMs;
-      return holds() ? { token: grant.token, holds, untilMs: () => untilMs } : null;
+      if (response.status === 409) return isRevoking(body) ? 'revoking' : 'no';
+      return response.status === 200 ? leadershipIn(body, uid, askedMs) : null;
     } catch {
       return null;
     } finally {
       clearTimeout(limit);
       signal?.removeEventListener('abort', give);
+    }
+  }
+
+  /** What the first replica says that knows; where none does within 150 ms, a second one is asked. */
+  async function hear(secret: string | null, signal?: AbortSignal): Promise<Said> {
+    const over = new AbortController();
+    const first = question(secret, signal).finally(() => over.abort());
+    const second = pause(SECOND_MS, over.signal).then(() => (over.signal.aborted ? null : question(secret, signal)));
+    const known = [first, second].map(async (said) => (await said) ?? Promise.reject(new Error('nobody knows')));
+    return await Promise.any(known).catch(() => null);
+  }
+
+  async function ask(signal?: AbortSignal): Promise<Leadership | null> {
+    const said = await hear(null, signal);
+    return typeof said === 'object' ? said : null;
+  }
+
+  /** Nobody needs to wait for the grants of this term any more. If nobody hears it, they run out. */
+  async function release(secret: string): Promise<void> {
+    const sent = { ...(await headers()), [CLIENT]: secret };
+    for (let times = 0; times < 2; times += 1) {
+      const asked = { method: 'POST', headers: sent, signal: AbortSignal.timeout(ANSWER_MS) };
+      const response = await fetch(releaseUrl, asked).catch(() => null);
+      await response?.body?.cancel().catch(() => undefined);
+      if (response !== null && response.status < 500) return;
     }
   }
 
@@ -113,13 +143,20 @@ export function createGate(options: GateOptions = {}): Gate {
   async function runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
     void introduce(signal);
     while (!signal.aborted) {
-      const leadership = await ask(signal);
-      if (leadership !== null) await lead(leadership, fn, signal);
+      // For each term, and after any fork: a late copy of a release must not end the next term.
+      const secret = randomBytes(16).toString('base64url');
+      const said = await hear(secret, signal);
+      if (said !== null && typeof said === 'object') await lead({ first: said, secret }, fn, signal);
       await pause(withinMs, signal);
     }
   }
 
-  async function lead(first: Leadership, fn: (term: Term) => Promise<void>, stop: AbortSignal): Promise<void> {
+  /** The term is released when `fn` has ended, not before. */
+  async function lead(
+    { first, secret }: { first: Leadership; secret: string },
+    fn: (term: Term) => Promise<void>,
+    stop: AbortSignal,
+  ): Promise<void> {
     const office = new AbortController();
     const { signal } = office;
     const resign = (): void => office.abort();
@@ -134,11 +171,13 @@ export function createGate(options: GateOptions = {}): Gate {
     async function renew(): Promise<void> {
       while (holds()) {
         await pause(Math.max(10, Math.min(leftMs() / SHARE, withinMs)), signal);
-        const next = await ask(signal);
+        const next = await hear(secret, signal);
+        if (next === 'revoking') break;
+        if (next === null || next === 'no') continue;
         // An answer that comes when the time is over begins a new term, not this one once more.
-        if (next !== null && (next.token !== token || !holds())) break;
+        if (next.token !== token || !holds()) break;
         // A shorter grant takes nothing back of the one before it.
-        if (next !== null) untilMs = Math.max(untilMs, next.untilMs());
+        untilMs = Math.max(untilMs, next.untilMs());
       }
       resign();
     }
@@ -153,6 +192,7 @@ export function createGate(options: GateOptions = {}): Gate {
       await Promise.all([work().finally(resign), renew(), expire()]);
     } finally {
       stop.removeEventListener('abort', resign);
+      await release(secret);
     }
   }
 
@@ -165,7 +205,12 @@ const headersFrom = (tokenFile: string) => async (): Promise<Record<string, stri
   return token === '' ? {} : { authorization: `Bearer ${token.trim()}` };
 };
 
-function target(options: GateOptions): { readonly url: string; readonly self: string; readonly uid: string } {
+function target(options: GateOptions): {
+  readonly url: string;
+  readonly releaseUrl: string;
+  readonly self: string;
+  readonly uid: string;
+} {
   const { env } = process;
   const given = (value: string | undefined, name: string, from: string): string => {
     const known = value ?? env[name] ?? '';
@@ -180,7 +225,12 @@ function target(options: GateOptions): { readonly url: string; readonly self: st
   const [inNamespace, inGroup, ofPod] = [namespace, group, pod].map(encodeURIComponent);
   const path = `/v1/namespaces/${inNamespace}/leadergroups/${inGroup}/members/${ofPod}`;
   const query = `?uid=${encodeURIComponent(uid)}`;
-  return { url: `${base}${path}${query}`, self: `${base}/v1/self${query}`, uid };
+  return {
+    url: `${base}${path}${query}`,
+    releaseUrl: `${base}${path}/release${query}`,
+    self: `${base}/v1/self${query}`,
+    uid,
+  };
 }
 
 /** null: it is no grant for the pod with this uid, whatever else it is. Throws TypeError for null. */
@@ -191,6 +241,18 @@ function grantIn(body: unknown, own: string): { readonly token: number; readonly
   const good = leader === true && uid === own && whole(token, Number.MAX_SAFE_INTEGER) && whole(validMs, MAX_VALID_MS);
   return good ? { token, validMs } : null;
 }
+
+/** null: it is no grant for the pod with this uid, or it is over. */
+function leadershipIn(body: unknown, own: string, askedMs: number): Leadership | null {
+  const grant = grantIn(body, own);
+  if (grant === null) return null;
+  const untilMs = askedMs + grant.validMs;
+  const holds = (): boolean => performance.now() < untilMs;
+  return holds() ? { token: grant.token, holds, untilMs: () => untilMs } : null;
+}
+
+/** This pod leads, but gets no more grants. Throws TypeError for null. */
+const isRevoking = (body: unknown): boolean => (body as Readonly<Record<string, unknown>>)['reason'] === 'Revoking';
 
 /** null: the answer does not say how soon to ask again. Throws TypeError for null. */
 function withinIn(body: unknown): number | null {

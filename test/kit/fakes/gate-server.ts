@@ -58,6 +58,10 @@ export type FakeGate = AsyncDisposable & {
   readonly url: string;
   /** The paths that were asked for, but /v1/self. */
   readonly asked: readonly string[];
+  /** Of each of those questions, the secret of its term. */
+  readonly secrets: readonly string[];
+  /** The terms that were released. */
+  readonly released: readonly { readonly url: string; readonly secret: string }[];
   /** How often /v1/self was asked for. */
   selves(): number;
   /** The last Authorization that came. */
@@ -71,6 +75,8 @@ export async function startFakeGate(): Promise<FakeGate> {
   let says: Says = nothing;
   let knows: Says = raw(200, '{}');
   const asked: string[] = [];
+  const secrets: string[] = [];
+  const released: { readonly url: string; readonly secret: string }[] = [];
   let selves = 0;
   let authorization: string | undefined;
   const server = createServer((request, response) => {
@@ -80,7 +86,13 @@ export async function startFakeGate(): Promise<FakeGate> {
       knows(response);
       return;
     }
+    if (request.method === 'POST') {
+      released.push({ url: request.url ?? '', secret: String(request.headers['leadergroup-client'] ?? '') });
+      raw(200, '{"released":true,"resigned":false}')(response);
+      return;
+    }
     asked.push(request.url ?? '');
+    secrets.push(String(request.headers['leadergroup-client'] ?? ''));
     says(response);
   });
   server.listen(0, '127.0.0.1');
@@ -88,6 +100,8 @@ export async function startFakeGate(): Promise<FakeGate> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
+    secrets,
+    released,
     selves: () => selves,
     authorization: () => authorization,
     know: (next) => {

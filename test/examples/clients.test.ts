@@ -201,6 +201,18 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     expect(performance.now() - askedMs).toBeGreaterThan(1200);
   });
 
+  it('releases its term on SIGTERM, with the secret that it asked with', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    client.signal('SIGTERM');
+    await client.ended;
+    const secret = gate.secrets.at(-1);
+    expect(secret).toMatch(/^[\w-]{22,64}$/);
+    expect(gate.released).toEqual([{ url: PATH.replace('?', '/release?'), secret }]);
+  });
+
   it('does not act when it wakes up and its grant is over', LONG, async () => {
     await using gate = await startFakeGate();
     gate.say(grant(7));

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,6 +31,10 @@ type Gate struct {
 	client    *http.Client
 	// In milliseconds: with a leader probe the pod must be heard so often, whatever it is told.
 	within *atomic.Int64
+	// Of one term: drawn for it alone, so that a late copy of its release cannot end the next one. Empty: its grants run out.
+	secret string
+	// The lock is about to leave this pod. nil outside of a term.
+	revoking *atomic.Bool
 }
 
 // GateFromEnvironment reads LEADERGROUP_GATE (default: the operator's Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
@@ -63,7 +68,27 @@ func (g Gate) get(ctx context.Context, url string) (*http.Request, error) {
 	if token, unread := os.ReadFile(g.tokenFile); err == nil && unread == nil {
 		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	}
+	if err == nil && g.secret != "" {
+		request.Header.Set("LeaderGroup-Client", g.secret)
+	}
 	return request, err
+}
+
+// release says that nobody needs to wait for the grants of this term any more. If nobody hears it, they run out.
+func (g Gate) release() {
+	for range 2 {
+		request, err := g.get(context.Background(), strings.Replace(g.url, "?uid=", "/release?uid=", 1))
+		if err != nil {
+			return
+		}
+		request.Method = http.MethodPost
+		if response, err := g.client.Do(request); err == nil {
+			response.Body.Close()
+			if response.StatusCode < http.StatusInternalServerError {
+				return
+			}
+		}
+	}
 }
 
 // Introduce says once, on stderr, if the gate does not know that it is this pod that asks; a new pod may be known after some seconds.
@@ -116,12 +141,16 @@ func (g Gate) Ask(ctx context.Context) (Leadership, bool) {
 		Token                uint64 `json:"token"`
 		ValidForMilliseconds uint64 `json:"validForMilliseconds"`
 		AskWithin            int64  `json:"askWithinMilliseconds"`
+		Reason               string `json:"reason"`
 	}
 	if err != nil || json.Unmarshal(text, &body) != nil {
 		return Leadership{}, false
 	}
 	if body.AskWithin >= 10 {
 		g.within.Store(body.AskWithin)
+	}
+	if response.StatusCode == http.StatusConflict && body.Reason == "Revoking" && g.revoking != nil {
+		g.revoking.Store(true)
 	}
 	if response.StatusCode != http.StatusOK {
 		return Leadership{}, false
@@ -172,6 +201,7 @@ func (t *Term) extend(next Leadership) bool {
 // second later, if it returns while the pod leads. It runs in the caller's goroutine, where a panic of it can be recovered.
 func (g Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, term *Term)) {
 	for ctx.Err() == nil {
+		g.secret, g.revoking = rand.Text(), &atomic.Bool{}
 		if first, ok := g.Ask(ctx); ok {
 			g.lead(ctx, first, fn)
 		}
@@ -184,6 +214,8 @@ func (g Gate) lead(ctx context.Context, first Leadership, fn func(ctx context.Co
 	term := &Term{Token: first.Token, office: office, until: first.Until}
 	var others sync.WaitGroup
 	others.Add(2)
+	// The last of all: fn has returned.
+	defer g.release()
 	defer others.Wait()
 	defer resign()
 	go func() {
@@ -216,7 +248,7 @@ func (g Gate) renew(office context.Context, term *Term) {
 	for term.Holds() {
 		// A third of the time that is left, so that one lost answer does no harm.
 		sleep(office, max(min(time.Until(term.Until())/3, g.again()), 10*time.Millisecond))
-		if next, ok := g.Ask(office); ok && !term.extend(next) {
+		if next, ok := g.Ask(office); (ok && !term.extend(next)) || g.revoking.Load() {
 			return
 		}
 	}

@@ -67,3 +67,33 @@ func TestAPanicOfTheWorkReachesTheCaller(t *testing.T) {
 	}()
 	gateThatSays(t, 1500, 7).RunWhileLeader(t.Context(), func(context.Context, *Term) { panic("no paper") })
 }
+
+func TestATermIsReleasedWhenTheGateRevokes(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	asked, secret, released := 0, "", ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			released = r.URL.String() + " " + r.Header.Get("LeaderGroup-Client")
+			return
+		}
+		if asked++; asked == 1 {
+			secret = r.Header.Get("LeaderGroup-Client")
+			fmt.Fprint(w, `{"leader":true,"uid":"u","token":7,"validForMilliseconds":1500}`)
+			return
+		}
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, `{"leader":false,"uid":"u","token":7,"validForMilliseconds":0,"reason":"Revoking"}`)
+	}))
+	t.Cleanup(server.Close)
+	gate := Gate{url: server.URL + "/m?uid=u", uid: "u", client: &http.Client{Timeout: time.Second}, within: &atomic.Int64{}}
+	gate.RunWhileLeader(ctx, func(ctx context.Context, term *Term) {
+		<-ctx.Done()
+		if term.Holds() || released != "" {
+			t.Errorf("holds %v, released %q before the work has ended", term.Holds(), released)
+		}
+		stop()
+	})
+	if len(secret) < 22 || released != "/m/release?uid=u "+secret {
+		t.Errorf("released %q, asked with %q", released, secret)
+	}
+}

@@ -7,9 +7,12 @@
             send_next(leadership)   # looks at leadership.holds() right before what cannot be undone, and gives leadership.token along
 """
 
+import atexit
 import contextlib
 import json
 import os
+import secrets
+import signal
 import sys
 import threading
 import time
@@ -54,6 +57,8 @@ class Gate:
         namespace, group, pod, uid = (urllib.parse.quote(environment[name], safe="") for name in names)
         self.url = f"{base}/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}?uid={uid}"
         self.uid = environment["POD_UID"]
+        # Of one term, so that a late copy of its release cannot end the next one.
+        self.secret = secrets.token_urlsafe(16)
         # Seconds: with a leader probe the pod must be heard so often, whatever it is told.
         self.within = 0.5
         self.self_url = f"{base}/v1/self?uid={uid}"
@@ -62,11 +67,21 @@ class Gate:
 
     def request(self, url: str) -> urllib.request.Request:
         """With the token, read each time: the kubelet renews the file. One that cannot be read is no reason not to ask."""
+        headers = {"LeaderGroup-Client": self.secret}
         try:
             with open(self.token_file, encoding="ascii") as file:
-                return urllib.request.Request(url, headers={"Authorization": f"Bearer {file.read().strip()}"})
+                return urllib.request.Request(url, headers={**headers, "Authorization": f"Bearer {file.read().strip()}"})
         except (OSError, ValueError):
-            return urllib.request.Request(url)
+            return urllib.request.Request(url, headers=headers)
+
+    def release(self) -> None:
+        """Ends the term: nobody needs to wait for its grants any more, so nothing may be done on them. On SIGTERM too. The next has a secret of
+        its own; a process that forks calls this, or makes a Gate, after the fork."""
+        released = self.request(self.url.replace("?uid=", "/release?uid=", 1))
+        released.method = "POST"
+        self.secret = secrets.token_urlsafe(16)
+        with contextlib.suppress(Exception):  # if nobody hears it, they run out
+            urllib.request.urlopen(released, timeout=1).close()
 
     def introduce(self, times: int = 10) -> None:
         """Says once, on stderr, if the gate does not know that it is this pod that asks; a new pod may be known after some seconds."""
@@ -119,6 +134,8 @@ def whole(value: object, most: int) -> bool:
 if __name__ == "__main__":
     # Says a word ten times a second while this pod leads.
     gate, leadership, asked = Gate(), None, 0.0
+    atexit.register(gate.release)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Thread(target=gate.introduce, daemon=True).start()
     while True:
         # Asked again when half of it has passed, since the next answer may take a while, and as often as the gate wants to hear of this pod.

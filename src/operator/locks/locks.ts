@@ -243,8 +243,7 @@ export function createLocks(consul: Consul, space: KeySpace): Locks {
   };
 }
 
-/** A rebuilt Consul may use an index again, hence the session. */
-/** A Consul that was restored may have used an index again for something else. */
+/** A Consul that was rebuilt or restored may use an index again, hence session and value. */
 const differ = (a: KvEntry | null, b: KvEntry | null): boolean =>
   a?.modifyIndex !== b?.modifyIndex || a?.session !== b?.session || a?.value !== b?.value;
 

@@ -22,10 +22,27 @@ export function lockDeadlineMs(
 ): MonotonicMs {
   const holder = holderAmong(sessions, known.lock);
   if (holder !== null) return holder.deadlineMs;
-  const leaders = pods.filter((pod) => labelled(known.group, pod));
+  const leaders = judged(options, known, sessions, pods);
   if (leaders.length > 0)
     return Math.min(...leaders.map((leader) => leaderDeadlineMs(options, known, sessions, leader)));
   return earliest(sessions) ?? deadlineSince(options, known, othersSinceMs(options, known));
+}
+
+/**
+ * Whoever carries the label. Where the sessions are adopted, one that has none was labelled by somebody else: it is a stray beside one that has, and
+ * says nothing of how long the lock is known.
+ */
+function judged(
+  { sessionManager, unproven }: ObserverOptions,
+  { group, ownership }: Known,
+  sessions: readonly MemberSession[],
+  pods: readonly ObservedPod[],
+): readonly ObservedPod[] {
+  const leaders = pods.filter((pod) => labelled(group, pod));
+  if (ownership.kind !== 'owned' || unproven(group) !== null) return leaders;
+  const ended = sessionManager.ended(groupKey(group));
+  const had = leaders.filter(({ pod: { uid } }) => ended.has(uid) || sessions.some(({ podUid }) => podUid === uid));
+  return had.length > 0 ? had : leaders;
 }
 
 /** A session of the pod's own that is not the one that holds the lock says nothing either. */
@@ -49,17 +66,18 @@ const heldByAnotherOf = (lock: LockView | null, { uid }: ObservedPod['pod']): bo
 /**
  * Of a leader whose session we do not keep. Alone with the bucket, whoever renewed it did so before we were. Where another may have had the bucket
  * since, that one may have renewed it, until this replica could prove no more that it has it: else a replica that wakes up would demote the
- * leader of the one that took over meanwhile. One that Consul has ended is over when it could be believed no more.
+ * leader of the one that took over meanwhile. One that Consul has ended is over when it could be believed no more, unless the lock is held by another.
  */
 function unkeptDeadlineMs(options: ObserverOptions, known: Known, { uid }: ObservedPod['pod']): MonotonicMs {
   const { aloneSinceMs, heldSinceMs, sessionManager } = options;
-  const unproven = options.unproven(known.group);
-  const learntMs = unproven?.noticedMs ?? heldSinceMs(known.group) ?? 0;
-  const endedMs = sessionManager.ended(groupKey(known.group)).get(uid);
-  const sinceMs =
-    unproven === null ? aloneSinceMs(known.group) : Math.max(othersSinceMs(options, known), unproven.sinceMs);
-  const deadlineMs = Math.min(deadlineSince(options, known, sinceMs), endedMs ?? Infinity);
-  return Math.max(deadlineMs, learntMs + ADOPTION_MS);
+  const { group, lock } = known;
+  const unproven = options.unproven(group);
+  const ended = sessionManager.ended(groupKey(group)).get(uid);
+  const endedMs = ended !== undefined && [null, ended.id].includes(lock?.session ?? null) ? ended.deadlineMs : Infinity;
+  const ownSinceMs = unproven?.sinceMs ?? null;
+  const sinceMs = ownSinceMs === null ? aloneSinceMs(group) : Math.max(othersSinceMs(options, known), ownSinceMs);
+  const learntMs = Math.max(unproven?.noticedMs ?? 0, heldSinceMs(group) ?? 0);
+  return Math.max(Math.min(deadlineSince(options, known, sinceMs), endedMs), learntMs + ADOPTION_MS);
 }
 
 /** Where another replica has the bucket it may have renewed until this one lost Consul. */

@@ -8,6 +8,7 @@ import type { Store } from '../cache/store.ts';
 import type { Locks } from '../locks/locks.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
+import type { Unproven } from '../sharding/buckets.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import type { Owners } from './owners.ts';
 import type { Rivals } from './rivals.ts';
@@ -29,7 +30,7 @@ export type ObserverOptions = {
   /** Monotonic milliseconds at which this replica found that it has the bucket; null while it has not. */
   readonly heldSinceMs: (group: LeaderGroup) => MonotonicMs | null;
   /** Since when this replica cannot prove that it still has the bucket, and when it noticed; null: it can, or it has not got it. */
-  readonly unproven: (group: LeaderGroup) => { readonly sinceMs: MonotonicMs; readonly noticedMs: MonotonicMs } | null;
+  readonly unproven: (group: LeaderGroup) => Unproven | null;
   readonly marginMs: number;
   readonly owners: Pick<Owners, 'of' | 'selecting'>;
   readonly prober: Pick<Prober, 'view'>;

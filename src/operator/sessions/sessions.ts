@@ -12,7 +12,7 @@ import { ConsulError, type ConsulSession } from '../../ports/consul.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
-import { createEndedSessions } from './ended-sessions.ts';
+import { createEndedSessions, type EndedSession } from './ended-sessions.ts';
 import { keepRenewed, type Renewal, type RenewalEvents, type RenewalPorts, type RenewedSession } from './renewal.ts';
 import { createRenewalTurns } from './renewal-turns.ts';
 import { createUnconfirmedOpenings } from './unconfirmed-openings.ts';
@@ -23,7 +23,7 @@ export type SessionManager = {
   /** Sessions of one group's members, oldest first. */
   of(key: string): readonly MemberSession[];
   /** Until when those could be believed that Consul has ended, and that no other of the pod has followed. */
-  ended(key: string): ReadonlyMap<PodUid, MonotonicMs>;
+  ended(key: string): ReadonlyMap<PodUid, EndedSession>;
   /** Opens a session for a member. Throws ConsulError; after an unknown outcome a session may be left that expires by itself. */
   open(group: LeaderGroup, pod: PodRef, signal: AbortSignal): Promise<void>;
   /**
@@ -51,7 +51,7 @@ export type SessionManager = {
   end(): void;
   /** How many are kept. */
   count(): number;
-  /** Keys of the groups that have any, or of which one is being opened or adopted. */
+  /** Keys of the groups that have any, of which one is being opened or adopted, or of which one is remembered that has ended. */
   keys(): readonly string[];
   /** Monotonic milliseconds of the nearest deadline; null without a session. */
   nearestDeadlineMs(): MonotonicMs | null;
@@ -105,9 +105,11 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     ended.followed(session.group, session.podUid);
   }
 
-  function leaveGroup(group: string, id: SessionId): void {
-    byGroup.get(group)?.delete(id);
-    if (byGroup.get(group)?.size === 0) byGroup.delete(group);
+  function prove(id: SessionId): void {
+    const session = kept.get(id);
+    if (session === undefined) return;
+    session.renewal.prove();
+    ended.followed(session.group, session.podUid);
   }
 
   function wakeGroupOf(id: SessionId): void {
@@ -120,12 +122,12 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     if (session === undefined) return;
     session.renewal.stop();
     kept.delete(id);
-    leaveGroup(session.group, id);
-    ended.note(session.group, session.podUid, session.renewal.deadlineMs());
+    leaveIn(byGroup, session.group, id);
+    ended.note(session.group, session.podUid, { id, deadlineMs: session.renewal.deadlineMs() });
     wake(session.group);
   }
 
-  const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys()])];
+  const keys = (): readonly string[] => [...new Set([...byGroup.keys(), ...opening.keys(), ...ended.keys()])];
 
   const shown = ({ renewal, podUid, lockDelayMs }: Kept): MemberSession => ({
     id: renewal.id,
@@ -206,7 +208,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     if (session === undefined) return;
     session.renewal.stop();
     kept.delete(id);
-    leaveGroup(session.group, id);
+    leaveIn(byGroup, session.group, id);
     if (session.pod === null) return;
     const { namespace, name, uid } = session.pod;
     const now = await options.kubernetes.getPod(namespace, name, signal);
@@ -222,7 +224,7 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
     ended: ended.of,
     open,
     adopt,
-    prove: (id) => kept.get(id)?.renewal.prove(),
+    prove,
     holds: (key, id) => {
       for (const each of byGroup.get(key) ?? []) kept.get(each)?.renewal.hold(each === id);
     },
@@ -262,4 +264,9 @@ function createOpenings() {
     drop: (key: string): void => void opening.delete(key),
     keys: () => opening.keys(),
   };
+}
+
+function leaveIn(byGroup: Map<string, Set<string>>, group: string, id: SessionId): void {
+  byGroup.get(group)?.delete(id);
+  if (byGroup.get(group)?.size === 0) byGroup.delete(group);
 }

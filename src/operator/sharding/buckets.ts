@@ -16,8 +16,8 @@ export type BucketState = 'adopting' | 'owned' | 'leaving' | 'lapsed';
 
 /** A replica cannot prove any more that a bucket is its own: another may have had it since. */
 export type Unproven = {
-  /** Until then it was this replica's. */
-  readonly sinceMs: MonotonicMs;
+  /** Until then it was this replica's, which renewed all sessions; null: it had not come to renewing them. */
+  readonly sinceMs: MonotonicMs | null;
   /** Later where this replica stood still. */
   readonly noticedMs: MonotonicMs;
 };

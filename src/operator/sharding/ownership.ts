@@ -106,9 +106,11 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
 
   function unproven({ namespace, name }: GroupName): Unproven | null {
     const bucket = bucketOf(namespace, name);
+    const state = buckets.state(bucket);
+    if (state === 'lapsed') return buckets.lapsed(bucket);
     const sinceMs = incarnation?.own.unprovenSinceMs() ?? null;
-    if (buckets.state(bucket) === 'lapsed') return buckets.lapsed(bucket);
-    return sinceMs === null || buckets.state(bucket) === null ? null : notice(sinceMs);
+    if (sinceMs === null || state === null) return null;
+    return state === 'adopting' ? { ...notice(sinceMs), sinceMs: null } : notice(sinceMs);
   }
 
   /** From join to the loss of the session. */

@@ -9,10 +9,11 @@ import { createObserver } from '../../../../src/operator/observe/observe.ts';
 import { createMemory, type Memory, remember } from '../../../../src/operator/observe/remember.ts';
 import { createProber } from '../../../../src/operator/probe/prober.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
+import type { Unproven } from '../../../../src/operator/sharding/buckets.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { aRecord, FENCE, LOCK_KEY } from '../../../kit/fakes/builders-election.ts';
 import { createFakeClock, createFakeRandom } from '../../../kit/fakes/clock.ts';
-import { uidOf, wallMs } from '../../../kit/fakes/ids.ts';
+import { sessionId, uidOf, wallMs } from '../../../kit/fakes/ids.ts';
 import { createLink } from '../../../kit/model/link.ts';
 import { SPACE } from '../../../kit/model/replica.ts';
 import { noMetrics, quietProbing } from '../../../kit/model/sinks.ts';
@@ -44,7 +45,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
   });
   const startedMs = clock.nowMs();
   let heldSinceMs: number | null = null;
-  let unproven: { readonly sinceMs: number; readonly noticedMs: number } | null = null;
+  let unproven: Unproven | null = null;
   let outageSinceMs: number | null = null;
   let ownership: Ownership = { kind: 'owned', guard: FENCE, untilMs: Number.MAX_SAFE_INTEGER };
   const observe = createObserver({
@@ -93,6 +94,11 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     lapse: ({ forMs }: { readonly forMs: number }) => {
       ownership = { kind: 'lapsed' };
       unproven = { sinceMs: clock.nowMs() - forMs, noticedMs: clock.nowMs() };
+    },
+    /** As `lapse`, where the bucket's sessions had not been adopted. */
+    doubt: () => {
+      ownership = { kind: 'lapsed' };
+      unproven = { sinceMs: null, noticedMs: clock.nowMs() };
     },
     become: (kind: Exclude<Ownership['kind'], 'owned'>) => {
       ownership = { kind };
@@ -351,6 +357,37 @@ describe('the deadline of the lock', () => {
     lapse({ forMs: 0 });
     await clock.advance(12_000);
     expect([sessionManager.of('default/notifier'), look().lockDeadlineMs]).toEqual([[], openedMs + 28_000]);
+  });
+
+  it('is not that of a pod that somebody has labelled, where the leader’s session is adopted', async () => {
+    const { clock, sessionManager, see, look } = anObserver();
+    for (const name of ['a', 'b']) see(led({ name }));
+    await clock.advance(3_600_000);
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    expect(look()).toMatchObject({ lock: null, lockDeadlineMs: clock.nowMs() + 28_000 });
+  });
+
+  it('of a leader that was never adopted is not put off when the replica’s own session is over', async () => {
+    const { clock, see, look, doubt } = anObserver();
+    see(led());
+    const startedMs = clock.nowMs();
+    await clock.advance(8000);
+    doubt();
+    expect(look().lockDeadlineMs).toBe(startedMs + 28_000);
+  });
+
+  it('of a leader that has got another session from the next owner is not that of the one that Consul has ended', async () => {
+    const { clock, consul, locks, sessionManager, see, look, lapse } = anObserver();
+    see(led());
+    await sessionManager.open(aGroup(), aPod({ name: 'a' }), signal);
+    const [session] = sessionManager.of('default/notifier');
+    sessionManager.lost(session?.id ?? sessionId('none'));
+    await clock.advance(60_000);
+    const held = consul.foreign.openSession({ node: 'node', name: 'of-the-next-owner', ttlMs: 30_000, lockDelayMs: 0 });
+    consul.foreign.lock(LOCK_KEY, held, formatRecord(aRecord('a', 4)));
+    await locks.read(aGroup(), signal);
+    lapse({ forMs: 0 });
+    expect(look().lockDeadlineMs).toBe(clock.nowMs() + 28_000);
   });
 
   it('of a fresh process counts from its start', async () => {

@@ -774,6 +774,18 @@ describe('since when a replica cannot prove that a bucket is its own', () => {
     expect(ownership.unproven(GROUP)).toEqual(first);
   });
 
+  it('is not told of a bucket whose sessions it never came to adopting', async () => {
+    const world = aWorld();
+    world.consul.expireAfter(2);
+    const ready = (of: Link): void => of.decide(({ operation }) => (operation === 'listSessions' ? 'lost' : 'arrives'));
+    const { link, ownership } = aReplica(world, 'r1', { ready });
+    await world.clock.advance(1000);
+    expect([ownership.of(GROUP).kind, ownership.unproven(GROUP)]).toEqual(['lapsed', null]);
+    link.decide(() => 'lost');
+    await world.clock.advance(8500);
+    expect(ownership.unproven(GROUP)).toEqual({ sinceMs: null, noticedMs: expect.any(Number) });
+  });
+
   it('is noticed when it wakes up, where it stood still', async () => {
     const world = aWorld();
     const { link, ownership } = aReplica(world, 'r1');

@@ -34,13 +34,21 @@ export function beHeard(stage: Stage, asked: SimReplica, group: string, pod: str
 /** For so long after a process has gone on may its leader be replaced all the same: the operator had begun. */
 const LATE_MS = 20_000;
 
-/** Leaders that were replaced for their silence, and had never been silent. Says nothing once clocks have stood still. */
+/**
+ * Leaders that were replaced for their silence, and had never been silent. One that is gone asks nothing, whatever an owner is told whose watch hangs.
+ * Says nothing once clocks have stood still.
+ */
 export function watchReplaced(stage: Stage, breach: (text: string) => void): void {
+  const lives = (status: LeaderGroup['status'], name: string): boolean => {
+    const now = stage.api.pod(name);
+    return now?.deleting === false && status?.leaders.some(({ pod, uid }) => pod === name && uid === now.uid) === true;
+  };
   stage.api.onChange(({ before, after }, kind) => {
     if (kind !== 'leadergroups' || before === null || after === null || stage.clocksStood()) return;
-    const known = new Set((before as LeaderGroup).status?.recentTransitions.map(({ token }) => token));
+    const { status } = before as LeaderGroup;
+    const known = new Set(status?.recentTransitions.map(({ token }) => token));
     for (const { reason, from, token } of (after as LeaderGroup).status?.recentTransitions ?? [])
-      if (reason === 'LeaderUnresponsive' && !known.has(token) && !stage.hangs(from, LATE_MS))
+      if (reason === 'LeaderUnresponsive' && !known.has(token) && lives(status, from) && !stage.hangs(from, LATE_MS))
         breach(
           `I8: at ${stage.loop.nowMs().toFixed(1)} ms ${from} is replaced for its silence (token ${token}), and it asked all the time`,
         );

@@ -25,7 +25,7 @@ const SOURCES = filesOf('src/{api,election,operator,http,ports}/**/*.ts');
 /** Literals of the same look: types of conditions and events, policies, and words of the Kubernetes API and of errors. */
 const NO_REASONS: ReadonlySet<string> = new Set(
   [
-    'Ready Reconciling Stalled Paused True False Unknown Normal Warning Hold Demote',
+    'Ready Reconciling Stalled Paused True False Unknown Normal Warning Hold Demote Address Token Bearer',
     'LeaderGroup Pod Job ReplicaSet PodDisruptionBudget NetworkPolicy',
     'Pending Running Succeeded Failed In NotIn Exists DoesNotExist',
     'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError',

@@ -43,15 +43,20 @@ export function watchReplaced(stage: Stage, breach: (text: string) => void): voi
     const now = stage.api.pod(name);
     return now?.deleting === false && status?.leaders.some(({ pod, uid }) => pod === name && uid === now.uid) === true;
   };
-  stage.api.onChange(({ before, after }, kind) => {
-    if (kind !== 'leadergroups' || before === null || after === null || stage.clocksStood()) return;
-    const { status } = before as LeaderGroup;
-    const known = new Set(status?.recentTransitions.map(({ token }) => token));
-    for (const { reason, from, token } of (after as LeaderGroup).status?.recentTransitions ?? [])
-      if (reason === 'LeaderUnresponsive' && !known.has(token) && lives(status, from) && !stage.hangs(from, LATE_MS))
+  const judge = (before: LeaderGroup, after: LeaderGroup): void => {
+    const known = new Set(before.status?.recentTransitions.map(({ token }) => token));
+    const replaced = (after.status?.recentTransitions ?? []).filter(
+      ({ reason, token }) => reason === 'LeaderUnresponsive' && !known.has(token),
+    );
+    for (const { from, token } of replaced)
+      if (lives(before.status, from) && !stage.hangs(from, LATE_MS))
         breach(
           `I8: at ${stage.loop.nowMs().toFixed(1)} ms ${from} is replaced for its silence (token ${token}), and it asked all the time`,
         );
+  };
+  stage.api.onChange(({ before, after }, kind) => {
+    if (kind !== 'leadergroups' || before === null || after === null || stage.clocksStood()) return;
+    judge(before as LeaderGroup, after as LeaderGroup);
   });
 }
 

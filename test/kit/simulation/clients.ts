@@ -37,7 +37,8 @@ export function askAllTheTime(
       group,
       (held.get(group) ?? []).filter((grant) => grant.secret !== secret),
     );
-    const resign = !scenario.steady && random.chance(0.2);
+    // In the end the world is to come to rest.
+    const resign = !scenario.steady && random.chance(0.2) && loop.nowMs() < scenario.lengthMs;
     for (let sent = random.pick([0, 1, 1, 2]); sent > 0; sent -= 1)
       loop.after(random.chance(0.3) ? random.between(1, 4000) : random.between(0.1, 2), () => {
         const replica = stage.replicas[random.below(scenario.replicas)];

@@ -198,8 +198,9 @@ export function actionsOf(plan: Plan): readonly Action[] {
 const revocationOf = ({ lock }: Transition): readonly Revoke[] =>
   lock.do === 'handOver' && lock.revoke !== null ? [lock.revoke] : [];
 
-/** `pod`, if the plan would give the lock to another, or to nobody; else null. */
+/** `pod`, if the plan would give the lock to another, or to nobody, or looks first at what it cannot be decided without; else null. */
 export function takesFrom(plan: Plan, pod: PodUid | null): PodUid | null {
+  if (plan.kind === 'look' && !plan.canWait) return pod;
   if (plan.kind !== 'transition' || plan.lock.do === 'verify') return null;
   return nextHolder(plan) === pod ? null : pod;
 }

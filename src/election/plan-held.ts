@@ -211,7 +211,8 @@ function resign(held: Held, { pod }: ObservedPod): Plan | null {
   const { o, lock } = held;
   if (o.resigned === null || o.resigned.uid !== pod.uid || o.resigned.token !== recordedToken(lock)) return null;
   const next = nominees(o, pod.uid);
-  const [nominee] = next.kind === 'known' ? next.ranked : [];
+  if (next.kind !== 'known') return waitForPass(next);
+  const [nominee] = next.ranked;
   return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: true });
 }
 

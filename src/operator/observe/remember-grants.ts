@@ -5,7 +5,7 @@ import { put } from './collections.ts';
 import type { GroupMemory } from './memory.ts';
 
 export type GrantOutcome =
-  /** `from`: who would still lose the lock by the plan; null: it has been dropped. `rests`: there is nothing to do. */
+  /** `from`: who would still lose the lock by the plan; null: it has been dropped. `rests`: there is nothing to do, nor to wait for. */
   | { readonly kind: 'planned'; readonly from: PodUid | null; readonly rests: boolean }
   /** The leader with this token asks that another may lead. */
   | { readonly kind: 'resigned'; readonly uid: PodUid; readonly token: number; readonly atMs: MonotonicMs }

@@ -8,7 +8,10 @@ import type { HttpProber } from '../../ports/prober.ts';
 import { aborted } from '../common/aborted.ts';
 
 export type Asker = {
-  /** Asks these at the same time. Where the group is let go meanwhile, or a pod has another address by then, nothing is kept. */
+  /**
+   * Asks these at the same time, and keeps all answers when the last has come: of two that were cut off together one answers first. Where the group is
+   * let go meanwhile, or a pod has another address by then, nothing is kept.
+   */
   ask(uids: readonly PodUid[]): Promise<void>;
   readonly answers: ReadonlyMap<PodUid, Answers>;
   /** Whom the watch shows, and at which address. What is known of others is forgotten. */
@@ -30,13 +33,16 @@ export function createAsker(
   /** Of the answers that count. */
   let since = 0;
 
-  async function askOne(uid: PodUid): Promise<void> {
+  /** What keeps its answer. */
+  async function askOne(uid: PodUid): Promise<() => void> {
     const address = addresses.get(uid);
-    if (address === undefined) return;
+    if (address === undefined) return () => undefined;
     const [askedMs, era] = [clock.nowMs(), since];
     const failure = await http.get({ ...by, address }, ending.signal).catch(() => null);
-    if (aborted(ending.signal) || addresses.get(uid) !== address || era !== since) return;
-    answers.set(uid, after(answers.get(uid), askedMs, failure));
+    return () => {
+      if (aborted(ending.signal) || addresses.get(uid) !== address || era !== since) return;
+      answers.set(uid, after(answers.get(uid), askedMs, failure));
+    };
   }
 
   /** What came before a stall, or was under way in it, begins anew. */
@@ -53,7 +59,7 @@ export function createAsker(
   return {
     answers,
     ask: async (uids) => {
-      await Promise.all(uids.map(askOne));
+      for (const keep of await Promise.all(uids.map(askOne))) keep();
     },
     show: (shown) => {
       addresses = shown;

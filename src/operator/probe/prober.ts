@@ -118,8 +118,10 @@ export function createProber({
   /** One at a time for each group; a round that takes longer than a period is followed by the next at once. */
   async function round(key: string, listening: Listening): Promise<void> {
     const startedMs = clock.nowMs();
-    if (listening.judged !== null && sight.blindToAddresses() === null)
-      await listening.asker?.ask(askedIn(listening, levelOf(listening)));
+    const isBlind = sight.blindToAddresses() !== null;
+    // What failed before may have failed for what blinds it now.
+    if (isBlind) listening.asker?.forgetAnswers();
+    if (listening.judged !== null && !isBlind) await listening.asker?.ask(askedIn(listening, levelOf(listening)));
     if (groups.get(key) !== listening) return;
     if (listening.judged !== null && isNews(listening.judgement, judgedNow(key, listening, listening.judged)))
       wake(key);

@@ -24,6 +24,7 @@ export function createStalls(clock: Pick<Clock, 'nowMs' | 'after'>): Stalls {
   const everyMs = (): number => Math.min(...watched.keys()) / LOOKS_PER_PERIOD;
 
   function look(): void {
+    cancel?.();
     const nowMs = clock.nowMs();
     const lastedMs = nowMs - lookedMs;
     if (lastedMs >= 2 * everyMs())

@@ -175,7 +175,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const o = observed(key, group, memory);
       options.observed(o);
       const planned = plan(o);
-      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked), rests: planned.kind === 'idle' });
+      const rests = planned.kind === 'idle' && planned.verdict !== null;
+      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked), rests });
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };

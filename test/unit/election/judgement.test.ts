@@ -102,6 +102,13 @@ describe('a nominee that can be asked', () => {
     expect(steps(plan(gone(new Map())))).toEqual(['askCandidates b,c']);
   });
 
+  it('is asked also when the leader has resigned, which is not forgotten for that', () => {
+    const pods = [observed(aLeader(4, { name: 'a' })), at('b'), at('c')];
+    const probe = aProbeView({}, { answers: new Map() });
+    const planned = plan(anObservation({ group: asking, probe, pods, resigned: { uid: uidOf('a'), token: 4 } }));
+    expect(steps(planned)).toEqual(['askCandidates b,c']);
+  });
+
   it('is the best of those who pass', () => {
     expect(steps(plan(gone(new Map([answered('b', 'Timeout'), answered('c', null)]))))).toContain('handOver c');
   });

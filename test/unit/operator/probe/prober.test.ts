@@ -99,6 +99,30 @@ describe('a group whose members are asked', () => {
     expect(asked).toEqual([]);
   });
 
+  it('keeps no answer of a round before the last one has come: of two that were cut off together one answers first', async () => {
+    const { clock, state, answering, look, view } = aProber();
+    for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) state.fails.set(address, 'Timeout');
+    await clock.advance(3501);
+    look();
+    state.fails.clear();
+    state.hangs.add('10.0.0.1');
+    await clock.advance(1000);
+    const failed = view()?.answers.get(uidOf('b'))?.failure;
+    for (const answer of answering) answer();
+    await clock.advance(1);
+    expect([failed, view()?.answers.get(uidOf('b'))?.failure]).toEqual(['Timeout', null]);
+  });
+
+  it('is not judged by what failed before the replica was blind', async () => {
+    const { clock, state, view } = aProber();
+    state.fails.set('10.0.0.1', 'Timeout');
+    await clock.advance(2501);
+    expect(view()?.answers.get(uidOf('a'))?.failures).toBeGreaterThan(0);
+    state.blind = 'cut off';
+    await clock.advance(1000);
+    expect(view()?.answers.size).toBe(0);
+  });
+
   it('is not judged by an answer of an address that is not the pod’s any more', async () => {
     const { clock, state, answering, look, view } = aProber();
     state.hangs.add('10.0.0.1');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createStalls } from '../../../../src/operator/probe/stalls.ts';
+import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
 /** A clock whose timers run late on demand. */
 function aProcess() {
@@ -76,6 +77,15 @@ describe('a process', () => {
     standsStill(60);
     runs(5);
     expect(stalls.lastMs(50)).not.toBeNull();
+  });
+
+  it('has one timer, however many watch it, and none when nobody does', () => {
+    const clock = createFakeClock();
+    const stalls = createStalls(clock);
+    const watches = Array.from({ length: 100 }, () => stalls.watch(1000));
+    expect(clock.pending()).toBe(1);
+    for (const watch of watches) watch[Symbol.dispose]();
+    expect(clock.pending()).toBe(0);
   });
 
   it('is not watched where nobody needs it', () => {

@@ -101,6 +101,7 @@ describe("the operator's rights in Kubernetes", () => {
       'replicasets.apps [] [get]',
       'replicationcontrollers [] [get]',
       'statefulsets.apps [] [get]',
+      'tokenreviews.authentication.k8s.io [] [create]',
     ]);
   });
 

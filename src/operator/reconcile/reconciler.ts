@@ -175,8 +175,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const o = observed(key, group, memory);
       options.observed(o);
       const planned = plan(o);
-      const rests = planned.kind === 'idle' && planned.verdict !== null;
-      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked), rests });
+      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked), rests: rests(planned) });
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };
@@ -245,6 +244,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     states: () => states,
   };
 }
+
+/** There is nothing to do, nor to wait for. */
+const rests = (planned: Plan): boolean => planned.kind === 'idle' && planned.verdict !== null;
 
 const finalizerRemoved = (planned: Plan, step: Step): boolean =>
   step.kind === 'ok' && planned.kind === 'look' && planned.after.at(-1)?.do === 'removeFinalizer';

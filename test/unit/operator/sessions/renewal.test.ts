@@ -69,6 +69,12 @@ describe('the renewal of a session', () => {
     expect(sentMs).toEqual([10_000, 20_000, 30_000]);
   });
 
+  it('tells of the deadline also while it is under way itself', async () => {
+    const { clock, told } = aRenewal({ latencyMs: 60_000 });
+    await clock.advance(28_000);
+    expect(told).toEqual(['deadline']);
+  });
+
   it('moves the deadline to the time BEFORE it was sent + TTL - margin', async () => {
     const { clock, renewal } = aRenewal({ latencyMs: 700 });
     expect(renewal.deadlineMs()).toBe(28_000);

@@ -82,17 +82,17 @@ export function list<Element extends z.ZodType>(element: Element, max: number): 
 
 type Limits = { readonly min: number; readonly max: number; readonly default: number; readonly description: string };
 
-/** A whole number of seconds. */
-export const seconds = ({ min, max, default: fallback, description }: Limits): z.ZodDefault<z.ZodNumber> =>
-  wholeNumber({ min, max }, 'of seconds ')
-    .default(fallback)
-    .meta({ ...numberMeta(min, max), description });
+const timeIn =
+  (unit: string) =>
+  ({ min, max, default: fallback, description }: Limits): z.ZodDefault<z.ZodNumber> =>
+    wholeNumber({ min, max }, `of ${unit} `)
+      .default(fallback)
+      .meta({ ...numberMeta(min, max), description });
 
+/** A whole number of seconds. */
+export const seconds = timeIn('seconds');
 /** A whole number of milliseconds. */
-export const milliseconds = ({ min, max, default: fallback, description }: Limits): z.ZodDefault<z.ZodNumber> =>
-  wholeNumber({ min, max }, 'of milliseconds ')
-    .default(fallback)
-    .meta({ ...numberMeta(min, max), description });
+export const milliseconds = timeIn('milliseconds');
 
 const numberMeta = (minimum: number, maximum: number) =>
   ({ type: 'integer', format: 'int32', minimum, maximum }) as const;

@@ -9,7 +9,7 @@ import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import type { TokenIssuer } from '../../ports/tokens.ts';
 import { AUDIENCE } from './audience.ts';
-import { createIssuerKeys } from './issuer-keys.ts';
+import { type CurrentKeys, createIssuerKeys } from './issuer-keys.ts';
 import { type Claims, readUnverified, verifyToken } from './token-claims.ts';
 
 export type TokenVerdict =
@@ -56,16 +56,15 @@ export function createTokenVerifier({ issuer, clock, log }: TokenOptions): Verif
   }
 
   async function verify(token: string, hash: string): Promise<TokenVerdict> {
-    await keys.current();
+    const current = await keys.current();
     const before = generation;
-    const verdict = await decide(token);
+    const verdict = await decide(token, current);
     if (verdict.kind === 'pod' && generation === before) put(good, hash, verdict, MOST_GOOD);
     if (verdict.kind === 'bad') put(bad, hash, { verdict, untilMs: clock.nowMs() + BAD_MS }, MOST_BAD);
     return verdict;
   }
 
-  async function decide(token: string): Promise<TokenVerdict> {
-    const now = await keys.current();
+  async function decide(token: string, now: CurrentKeys): Promise<TokenVerdict> {
     if (now.kind === 'unread')
       return now.denied ? await review(token) : unknown('the keys of the cluster are not known yet');
     const first = await verifyToken(token, now.keys, clock.wallMs());

@@ -4,7 +4,7 @@ import { aPod } from '../kit/fakes/builders.ts';
 import { settle } from '../kit/fakes/clock.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
-import { arrive, endLeadersSession, lockedFor, stall } from '../kit/model/stage.ts';
+import { arrive, endLeadersSession, lockedFor, ownedAtRest, stall } from '../kit/model/stage.ts';
 
 let model: Model;
 
@@ -17,10 +17,7 @@ const OVER_MS = 2001;
 /** O1 owns, a leads; no grant has been given. */
 async function ledByA(): Promise<Replica> {
   model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })) });
-  const o1 = model.replica('O1');
-  await model.own(o1);
-  await model.rest(o1);
-  return o1;
+  return await ownedAtRest(model);
 }
 
 /** The replica takes over from whoever had the bucket, and may be asked about the lock. */

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { aPod } from '../kit/fakes/builders.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
-import { lockedFor } from '../kit/model/stage.ts';
+import { lockedFor, ownedAtRest, seeAndPass } from '../kit/model/stage.ts';
 
 let model: Model;
 
@@ -17,15 +17,7 @@ const where = (): readonly [readonly string[], string | undefined] => [model.lea
 
 async function ledByA(): Promise<Replica> {
   model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })) });
-  const o1 = model.replica('O1');
-  await model.own(o1);
-  await model.rest(o1);
-  return o1;
-}
-
-async function seeAndPass(replica: Replica): Promise<void> {
-  replica.see.all();
-  await model.pass(replica);
+  return await ownedAtRest(model);
 }
 
 afterEach(() => {
@@ -40,11 +32,11 @@ describe('a term that is released', () => {
     const o1 = await ledByA();
     asks(o1, 'a', 's1');
     how('a');
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(where()).toEqual([labelled, 'a']);
     expect(ends(o1, 'a', 's1')).toEqual({ kind: 'released', resigned: false });
     const beforeMs = model.clock.nowMs();
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect([...where(), model.clock.nowMs()]).toEqual([['b'], 'b', beforeMs]);
   });
 
@@ -58,10 +50,10 @@ describe('a term that is released', () => {
     terminates('a');
     ends(o1, 'a', 's1');
     await model.clock.advance(1700);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(where()).toEqual([['a'], 'a']);
     await model.clock.advance(300);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(where()).toEqual([['b'], 'b']);
   });
 
@@ -79,7 +71,7 @@ describe('a term that is released', () => {
     ends(o1, 'a', 's1', true);
     terminates('a');
     await model.clock.advance(1999);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(where()).toEqual([['a'], 'a']);
   });
 
@@ -88,7 +80,7 @@ describe('a term that is released', () => {
     asks(o1, 'a', 's1');
     expect(o1.release('uid-of-an-earlier-a', 's1')).toEqual({ kind: 'released', resigned: false });
     unready('a');
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(where()).toEqual([[], 'a']);
   });
 
@@ -102,7 +94,7 @@ describe('a term that is released', () => {
     asks(o2, 'a', 's1');
     expect(ends(o2, 'a', 's1')).toEqual({ kind: 'released', resigned: false });
     terminates('a');
-    await seeAndPass(o2);
+    await seeAndPass(model, o2);
     expect(where()).toEqual([['a'], 'a']);
     await model.clock.advance(2001);
     await model.rest(o2);

@@ -5,7 +5,16 @@ import { aPod } from '../kit/fakes/builders.ts';
 import { settle } from '../kit/fakes/clock.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
-import { arrive, endLeadersSession, lockedFor, stall, timeOut, tokenOn } from '../kit/model/stage.ts';
+import {
+  arrive,
+  endLeadersSession,
+  lockedFor,
+  ownedAtRest,
+  seeAndPass,
+  stall,
+  timeOut,
+  tokenOn,
+} from '../kit/model/stage.ts';
 
 let model: Model;
 
@@ -21,18 +30,11 @@ const where = (): readonly [readonly string[], string | undefined] => [model.lea
 /** O1 owns, a leads; it has a grant for two seconds, and is to lose the lock. */
 async function revoked(how: (name: string) => void = terminates): Promise<Replica> {
   model = aModel({ pods: ['a', 'b'].map((name) => aPod({ name })) });
-  const o1 = model.replica('O1');
-  await model.own(o1);
-  await model.rest(o1);
+  const o1 = await ownedAtRest(model);
   expect(asks(o1, 'a')).toBe('grant');
   how('a');
-  await seeAndPass(o1);
+  await seeAndPass(model, o1);
   return o1;
-}
-
-async function seeAndPass(replica: Replica): Promise<void> {
-  replica.see.all();
-  await model.pass(replica);
 }
 
 /** A pass in which whatever is written to a pod is lost, or the answer to it. */
@@ -58,11 +60,11 @@ describe('a leader that is alive and is to go', () => {
     const o1 = await revoked(how);
     expect([...where(), asks(o1, 'a'), asks(o1, 'b')]).toEqual([['a'], 'a', 'revoking', 'no']);
     await model.clock.advance(1999);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect([...where(), asks(o1, 'a')]).toEqual([['a'], 'a', 'revoking']);
     await model.clock.advance(1);
     const beforeMs = model.clock.nowMs();
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect([...where(), asks(o1, 'a'), asks(o1, 'b')]).toEqual([['b'], 'b', 'no', 'grant']);
     expect(model.clock.nowMs()).toBe(beforeMs);
   });
@@ -73,7 +75,7 @@ describe('a leader that is alive and is to go', () => {
     await model.own(o1);
     await model.rest(o1);
     terminates('a');
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(where()).toEqual([['b'], 'b']);
   });
 
@@ -83,7 +85,7 @@ describe('a leader that is alive and is to go', () => {
   ])('is fenced at once when it %s meanwhile, and the lock passes when its grant is over', async (_, how) => {
     const o1 = await revoked();
     how('a');
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect([...where(), asks(o1, 'a')]).toEqual([[], model.api.pod('a') === null ? undefined : 'a', 'no']);
     await model.clock.advance(2001);
     await model.rest(o1);
@@ -97,7 +99,7 @@ describe('a leader that is alive and is to go', () => {
     const o1 = await revoked(first);
     const token = tokenOn(model, 'a');
     then();
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect([...where(), asks(o1, 'a'), tokenOn(model, 'a')]).toEqual([['a'], 'a', 'grant', token]);
   });
 
@@ -106,7 +108,7 @@ describe('a leader that is alive and is to go', () => {
     await model.clock.advance(2001);
     await patchMeets(o1, 'lost');
     expect([...where(), asks(o1, 'a')]).toEqual([['a'], 'a', 'grant']);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect([...where(), asks(o1, 'a')]).toEqual([['a'], 'a', 'revoking']);
     await model.clock.advance(2001);
     await model.rest(o1);
@@ -118,7 +120,7 @@ describe('a leader that is alive and is to go', () => {
     await model.clock.advance(2001);
     await patchMeets(o1, 'answerLost');
     expect([model.leaders(), asks(o1, 'a')]).toEqual([[], 'grant']);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     expect(lockedFor(model)?.name).toBe('a');
     await model.clock.advance(2001);
     await model.rest(o1);
@@ -159,13 +161,13 @@ describe('a new owner', () => {
     const o2 = model.replica('O2');
     await model.own(o2);
     o2.gotBucket();
-    await seeAndPass(o2);
+    await seeAndPass(model, o2);
     expect([...where(), asks(o2, 'a')]).toEqual([['a'], 'a', 'unknown']);
     await model.clock.advance(1999);
-    await seeAndPass(o2);
+    await seeAndPass(model, o2);
     expect(where()).toEqual([['a'], 'a']);
     await model.clock.advance(1);
-    await seeAndPass(o2);
+    await seeAndPass(model, o2);
     expect(where()).toEqual([['b'], 'b']);
   });
 
@@ -175,7 +177,7 @@ describe('a new owner', () => {
     await model.own(o2, { unnoticed: true });
     o2.gotBucket();
     await model.clock.advance(2001);
-    await seeAndPass(o1);
+    await seeAndPass(model, o1);
     await model.rest(o2);
     expect(where()).toEqual([['b'], 'b']);
   });

@@ -9,6 +9,19 @@ import type { Fate, HeldRequest, Request } from './link.ts';
 import type { Model } from './model.ts';
 import { type Replica, SPACE } from './replica.ts';
 
+/** O1 owns every bucket, and has done whatever was to be done. */
+export async function ownedAtRest(model: Model): Promise<Replica> {
+  const o1 = model.replica('O1');
+  await model.own(o1);
+  await model.rest(o1);
+  return o1;
+}
+
+export async function seeAndPass(model: Model, replica: Replica): Promise<void> {
+  replica.see.all();
+  await model.pass(replica);
+}
+
 export type Which = Pick<Request, 'operation'> & { readonly about?: string };
 
 /** The first such request from now on meets the fate, all others arrive. */

@@ -45,7 +45,7 @@ export function machineNow(): Machine {
     links: (JSON.parse(printed('ip', '-json', 'link', 'show')) as readonly { ifname: string }[]).map(
       (link) => link.ifname,
     ),
-    routes: printed('ip', 'route', 'show', 'table', 'all').split('\n'),
+    routes: routes(),
     firewall: printed('nft', 'list', 'ruleset').split('\n'),
     settings: SETTINGS.map((name) => `${name} = ${textOf(join('/proc/sys', name))}`),
     folders: FOLDERS.flatMap((folder) =>
@@ -54,6 +54,15 @@ export function machineNow(): Machine {
     cgroups: containerCgroups(),
     processes: runtimeProcesses(),
   };
+}
+
+/**
+ * Without those that the kernel makes for the link-local address of a pod's interface: they come by themselves when
+ * duplicate address detection is over, a second or two after the interface, which is told under `links`.
+ */
+function routes(): readonly string[] {
+  const lines = printed('ip', 'route', 'show', 'table', 'all').split('\n');
+  return lines.filter((line) => !/^(local|anycast) fe80::\S* dev veth/.test(line));
 }
 
 /** Without those of images that are being built meanwhile. */

@@ -29,6 +29,17 @@ export type Rest = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+/** A server's refusal, in its own words. */
+export class RestError extends Error {
+  override readonly name = 'RestError';
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
 export const MERGE_PATCH = 'application/merge-patch+json';
 
 export function kubeRest(access: KubeAccess): Rest {
@@ -89,7 +100,10 @@ function rest(origin: string, dispatcher: Agent, credentials: Readonly<Record<st
     must: async <T>(...args: Parameters<Rest['send']>) => {
       const { status, body } = await sendUntilRoom<T>(...args);
       if (status >= 200 && status < 300) return body;
-      throw new Error(`${args[0]} ${args[1]}: ${status} ${typeof body === 'string' ? body : JSON.stringify(body)}`);
+      throw new RestError(
+        status,
+        `${args[0]} ${args[1]}: ${status} ${typeof body === 'string' ? body : JSON.stringify(body)}`,
+      );
     },
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readKubeconfig } from './kubeconfig.ts';
 import type { RawObject } from './observer/raw.ts';
-import { type ConsulAccess, kubeRest, MERGE_PATCH, type Rest } from './rest.ts';
+import { type ConsulAccess, kubeRest, MERGE_PATCH, type Rest, RestError } from './rest.ts';
 import { type ConsulWorld, openConsul } from './world/consul.ts';
 import {
   bindingManifest,
@@ -73,6 +73,8 @@ export type WorldOptions = {
 };
 
 const GROUPS = '/apis/leadergroup.dev/v1alpha1';
+/** How often kwok, which sees each of our deletions once, may hit a pod made under the name. */
+const KWOK_DELETIONS = 2;
 const STRANGER = 'fieldManager=external';
 
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -126,7 +128,14 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       rest.must('DELETE', podPath(namespace, name), { gracePeriodSeconds: graceSeconds }),
     recreatePod: async (wish) => {
       await world.deletePod(wish.namespace, wish.name);
-      return await world.pod(wish);
+      // kwok sees the deletion too and deletes by name, which may hit the pod that has just been made.
+      for (let left = KWOK_DELETIONS; ; left -= 1) {
+        try {
+          return await world.pod(wish);
+        } catch (error) {
+          if (left === 0 || !(error instanceof RestError && error.status === 404)) throw error;
+        }
+      }
     },
     patchPod: (namespace, name, patch) =>
       rest.must('PATCH', `${podPath(namespace, name)}?${STRANGER}`, patch, MERGE_PATCH),

@@ -69,7 +69,7 @@ export type Preparation =
   | { readonly do: 'readHolderSession'; readonly session: SessionId }
   | { readonly do: 'readGroup' }
   | { readonly do: 'listPods' }
-  /** Asks each of these over HTTP whether it responds, as the leader probe says. */
+  /** Begins to ask each of these over HTTP whether it responds, as the leader probe says; the plan ends there. */
   | { readonly do: 'askCandidates'; readonly pods: readonly PodRef[] }
   /** Opens a session for each of these pods, which have none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }

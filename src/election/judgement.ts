@@ -1,9 +1,8 @@
 /** The leader probe in a decision: whether the leader passes, and who may follow it. */
 import type { PodUid } from '../api/ids.ts';
-import type { LeaderProbe } from '../api/leader-probe.ts';
 import { labelled, rankedCandidates } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
-import { type Judged, type Judgement, judge, type ProbeView, passesNow, wasAsked } from './probe.ts';
+import { type Judged, type Judgement, judge, type ProbeView, passesNow, wasSearched } from './probe.ts';
 import { holderAmong } from './sessions.ts';
 
 /** Uid of whom the probe judges: the holder of the lock, while it carries the label; null: nobody. */
@@ -41,8 +40,9 @@ export type Nominees =
   /** These are to be asked first. */
   | { readonly kind: 'unasked'; readonly pods: readonly ObservedPod[] };
 
-/** So many candidates are asked at most, the best of them. */
-const ASKED = 8;
+/** So many candidates are asked at a time, the best first; then as many as before, while none passes, up to the most. */
+export const ASKED_FIRST = 8;
+const ASKED_MOST = 64;
 
 /** An answer is looked for that often while it is waited for. */
 const LOOK_MS = 50;
@@ -53,25 +53,19 @@ export function nominees(o: Observation, except: PodUid | null = null): Nominees
   const { probe, nowMs } = o;
   const { leaderProbe } = o.group.spec;
   if (probe === null || leaderProbe === null) return { kind: 'known', ranked };
-  const unasked = leaderProbe.by.kind === 'httpGet' ? unaskedOf(o, probe, leaderProbe, ranked) : [];
-  if (unasked.length > 0) return { kind: 'unasked', pods: unasked };
   const passing = ranked.filter(({ pod }) => passesNow(leaderProbe, probe, pod.uid, nowMs));
   if (passing.length > 0) return { kind: 'known', ranked: passing };
+  const unasked = leaderProbe.by.kind === 'httpGet' ? unaskedOf(probe, ranked) : [];
+  if (unasked.length > 0) return { kind: 'unasked', pods: unasked };
   const leftMs = leaderProbe.by.kind === 'gate' ? probe.sinceMs + leaderProbe.periodMs - nowMs : 0;
   if (ranked.length < 2 || leftMs <= 0 || probe.blind !== null) return { kind: 'known', ranked };
   return { kind: 'waiting', forMs: Math.min(leftMs, LOOK_MS) };
 }
 
 /** Where there is no choice nobody is asked; who has no address of its own cannot be, and does not pass. */
-function unaskedOf(
-  { nowMs }: Observation,
-  view: ProbeView,
-  probe: LeaderProbe,
-  ranked: readonly ObservedPod[],
-): readonly ObservedPod[] {
+function unaskedOf(view: ProbeView, ranked: readonly ObservedPod[]): readonly ObservedPod[] {
   if (ranked.length < 2 || view.blind !== null) return [];
-  return ranked
-    .filter(({ pod }) => pod.addresses.length > 0)
-    .slice(0, ASKED)
-    .filter(({ pod }) => !wasAsked(probe, view, pod.uid, nowMs));
+  const addressed = ranked.filter(({ pod }) => pod.addresses.length > 0);
+  const left = addressed.filter(({ pod }) => !wasSearched(view, pod.uid));
+  return left.slice(0, Math.min(Math.max(ASKED_FIRST, addressed.length - left.length), ASKED_MOST));
 }

@@ -19,6 +19,8 @@ export type ProbeView = {
   readonly heardMs: ReadonlyMap<PodUid, readonly MonotonicMs[]>;
   /** By uid, what the member answered when it was asked. */
   readonly answers: ReadonlyMap<PodUid, Answers>;
+  /** Since when it asks who may lead next: what is answered since then counts for that, and nothing else does. null: it does not. */
+  readonly searchSinceMs: MonotonicMs | null;
 };
 
 /** `failures`: in a row, the first of them asked for at `sinceMs`; 0: it passed. */
@@ -70,7 +72,7 @@ function judgeAnswers(probe: LeaderProbe, view: ProbeView, { nowMs, leader, othe
   if (answers === undefined || !hasLedFor(view, leader.uid, limitMs(probe, view.level), nowMs)) return early;
   if (answers.failure === null || answers.failures < thresholdAt(probe, view.level)) return { kind: 'passing' };
   if (view.stalledMs !== null && view.stalledMs >= answers.sinceMs) return early;
-  const successors = others.filter((uid) => passesNow(probe, view, uid, nowMs));
+  const successors = others.filter((uid) => answeredWell(probe, view, uid, nowMs));
   return { kind: 'failing', failure: answers.failure, successors };
 }
 
@@ -124,15 +126,23 @@ function heardThroughout(
   return moments.every((atMs, at) => atMs - (moments[at - 1] ?? atMs) <= periodMs);
 }
 
-/** Whoever asks the gate is heard twice in each period; who is asked has answered just now. */
+/** Whoever asks the gate is heard twice in each period; who is asked has answered in the search for whoever may lead next. */
 export const passesNow = (probe: LeaderProbe, view: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
   probe.by.kind === 'gate'
     ? nowMs - (view.heardMs.get(uid)?.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs
-    : wasAsked(probe, view, uid, nowMs) && view.answers.get(uid)?.failure === null;
+    : wasSearched(view, uid) && view.answers.get(uid)?.failure === null;
 
-/** An answer counts for as long as the others may take that were asked with it, and a second. */
-const JUST_NOW_MS = 1000;
+/** Asked since somebody is looked for who may lead next. */
+export const wasSearched = ({ answers, searchSinceMs }: ProbeView, uid: PodUid): boolean =>
+  searchSinceMs !== null && (answers.get(uid)?.lastMs ?? Number.NEGATIVE_INFINITY) >= searchSinceMs;
 
-export const wasAsked = ({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
-  nowMs - (answers.get(uid)?.lastMs ?? Number.NEGATIVE_INFINITY) <=
-  JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
+/** What came out of asking counts for so long after the last answer to it. */
+export const JUST_NOW_MS = 1000;
+
+/** Asked with the leader, or as lately. An answer counts for as long as the others may take that were asked with it, too. */
+function answeredWell({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean {
+  const { failure, lastMs } = answers.get(uid) ?? NO_ANSWER;
+  return failure === null && nowMs - lastMs <= JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
+}
+
+const NO_ANSWER = { failure: null, lastMs: Number.NEGATIVE_INFINITY };

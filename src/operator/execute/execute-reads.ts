@@ -139,10 +139,15 @@ async function readTrial(run: Run, { namespace, name, uid }: PodRef, owner: stri
   memory.learn({ kind: 'trialRead', owner, kept });
 }
 
-/** Whoever does not answer fails; what comes of it is the next plan's. */
-export async function askCandidates({ ports, group, signal }: Run, pods: readonly PodRef[]): Promise<Step> {
-  const uids = pods.map(({ uid }) => uid);
-  return (await ports.prober.ask(groupKey(group), uids, signal)) ? OK : later('the candidates cannot be asked now');
+/** The pass is over meanwhile, so that groups whose candidates hang hold no other up. The answers wake the group; this is for what nobody thought of. */
+const ANSWERS_MS = 1000;
+
+export function askCandidates({ ports, group }: Run, pods: readonly PodRef[]): Step {
+  const begun = ports.prober.search(
+    groupKey(group),
+    pods.map(({ uid }) => uid),
+  );
+  return begun ? later('the candidates are being asked', ANSWERS_MS) : later('the candidates cannot be asked now');
 }
 
 export async function openSessions(run: Run, pods: readonly PodRef[]): Promise<Step> {

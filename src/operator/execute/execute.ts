@@ -109,7 +109,7 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
     case 'readOwners':
       return readOwners(run, action.owners, action.hurry);
     case 'askCandidates':
-      return askCandidates(run, action.pods);
+      return Promise.resolve(askCandidates(run, action.pods));
     case 'openSessions':
       return openSessions(run, action.pods);
     case 'destroySessions':

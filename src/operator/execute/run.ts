@@ -32,7 +32,7 @@ export type ExecutorPorts = {
   /** The leader of this group is given no more grants, and is to hear of it. */
   readonly revoked: (group: string) => void;
   readonly owners: Pick<Owners, 'read'>;
-  readonly prober: Pick<Prober, 'ask'>;
+  readonly prober: Pick<Prober, 'search'>;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;
   /** A pass over this group gets on: a large group may take minutes, and is not stuck. */

@@ -2,7 +2,7 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { HttpGet } from '../../api/leader-probe.ts';
-import type { Answers } from '../../election/probe.ts';
+import { type Answers, JUST_NOW_MS } from '../../election/probe.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { HttpProber } from '../../ports/prober.ts';
 import { aborted } from '../common/aborted.ts';
@@ -13,6 +13,13 @@ export type Asker = {
    * let go meanwhile, or a pod has another address by then, nothing is kept.
    */
   ask(uids: readonly PodUid[]): Promise<void>;
+  /**
+   * Asks these because one of them is to lead. What all of them have answered counts until a second after the last one did, or until it is forgotten.
+   * null: others are being asked for it.
+   */
+  search(uids: readonly PodUid[]): Promise<void> | null;
+  /** Since when somebody is looked for who may lead; null: nobody is, or that is over. */
+  searchSinceMs(): MonotonicMs | null;
   readonly answers: ReadonlyMap<PodUid, Answers>;
   /** Whom the watch shows, and at which address. What is known of others is forgotten. */
   show(addresses: ReadonlyMap<PodUid, string>): void;
@@ -32,6 +39,24 @@ export function createAsker(
   let addresses: ReadonlyMap<PodUid, string> = new Map();
   /** Of the answers that count. */
   let since = 0;
+  /** `endedMs`: null while answers are waited for. */
+  let searching: { readonly sinceMs: MonotonicMs; endedMs: MonotonicMs | null } | null = null;
+
+  function searchSinceMs(): MonotonicMs | null {
+    const endedMs = searching?.endedMs ?? clock.nowMs();
+    return searching === null || clock.nowMs() - endedMs > JUST_NOW_MS ? null : searching.sinceMs;
+  }
+
+  async function searchAmong(uids: readonly PodUid[]): Promise<void> {
+    const own = { sinceMs: searchSinceMs() ?? clock.nowMs(), endedMs: null as MonotonicMs | null };
+    searching = own;
+    await ask(uids);
+    own.endedMs = clock.nowMs();
+  }
+
+  async function ask(uids: readonly PodUid[]): Promise<void> {
+    for (const keep of await Promise.all(uids.map(askOne))) keep();
+  }
 
   /** What keeps its answer. */
   async function askOne(uid: PodUid): Promise<() => void> {
@@ -58,15 +83,16 @@ export function createAsker(
 
   return {
     answers,
-    ask: async (uids) => {
-      for (const keep of await Promise.all(uids.map(askOne))) keep();
-    },
+    ask,
+    search: (uids) => (searching?.endedMs === null ? null : searchAmong(uids)),
+    searchSinceMs,
     show: (shown) => {
       addresses = shown;
       for (const uid of answers.keys()) if (!shown.has(uid)) answers.delete(uid);
     },
     forgetAnswers: () => {
       since += 1;
+      searching = null;
       answers.clear();
     },
     end: () => ending.abort(new Error('the group is not probed any more')),

@@ -6,7 +6,7 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderProbe } from '../../api/leader-probe.ts';
 import type { TransitionStatus } from '../../api/leadergroup.ts';
-import { judgedOf, judgementOf, probedLeader } from '../../election/judgement.ts';
+import { ASKED_FIRST, judgedOf, judgementOf, probedLeader } from '../../election/judgement.ts';
 import type { Observation } from '../../election/observation.ts';
 import { type Judged, type Judgement, judge, limitMs, type ProbeView, thresholdAt } from '../../election/probe.ts';
 import { probeLevel } from '../../election/probe-level.ts';
@@ -24,8 +24,8 @@ export type Prober = {
   window(key: string): Window | null;
   /** What is known of the group now. `history`: its changes of leader, newest first. */
   view(key: string, probe: LeaderProbe, history: readonly TransitionStatus[], now: Now): ProbeView;
-  /** Asks these members now. False: they cannot be asked. */
-  ask(key: string, uids: readonly PodUid[], signal: AbortSignal): Promise<boolean>;
+  /** Begins to ask these members, of which one is to lead; the group is looked at when they have answered. False: they cannot be asked. */
+  search(key: string, uids: readonly PodUid[]): boolean;
   /** A pass has seen the group like this. */
   seen(o: Observation): void;
   /** The group is not this replica's, or gone. */
@@ -47,6 +47,8 @@ type Listening = {
   /** Its changes of leader, newest first. */
   history: readonly TransitionStatus[];
   judged: Omit<Judged, 'nowMs'> | null;
+  /** In how many rounds candidates were asked since the leader passed last. */
+  turn: number;
   /** As the last pass saw it. */
   judgement: Judgement | null;
   cancel: () => void;
@@ -85,6 +87,7 @@ export function createProber({
       leader: null,
       history,
       judged: null,
+      turn: 0,
       judgement: null,
       cancel: () => undefined,
     };
@@ -139,6 +142,7 @@ export function createProber({
     level: levelOf(listening),
     heardMs: new Map(listening.asker === null ? uids.map((uid) => [uid, arrivals(key, uid)]) : []),
     answers: new Map(listening.asker?.answers),
+    searchSinceMs: listening.asker?.searchSinceMs() ?? null,
   });
 
   function lookAgain(key: string, listening: Listening): void {
@@ -183,11 +187,12 @@ export function createProber({
       known.history = history;
       return viewOf(key, known, uids);
     },
-    ask: async (key, uids, signal) => {
-      const asker = groups.get(key)?.asker ?? null;
-      if (asker === null || sight.blindToAddresses() !== null) return false;
-      await asker.ask(uids);
-      signal.throwIfAborted();
+    search: (key, uids) => {
+      const listening = groups.get(key);
+      if (listening === undefined || listening.asker === null || sight.blindToAddresses() !== null) return false;
+      void listening.asker.search(uids)?.then(() => {
+        if (groups.get(key) === listening) wake(key);
+      });
       return true;
     },
     seen,
@@ -206,7 +211,7 @@ export function createProber({
 function noteMembers(listening: Listening, o: Observation): void {
   const { asker } = listening;
   const leader = probedLeader(o)?.pod.uid ?? null;
-  if (listening.leader?.uid !== leader) {
+  if ((listening.leader?.uid ?? null) !== leader) {
     listening.leader = leader === null ? null : { uid: leader, sinceMs: o.nowMs };
     asker?.forgetAnswers();
   }
@@ -216,25 +221,33 @@ function noteMembers(listening: Listening, o: Observation): void {
   asker.show(addresses);
 }
 
-/** So many candidates are asked at most, the best of them. */
-const CANDIDATES = 8;
-
 const NOTHING: Omit<ProbeView, 'sinceMs' | 'level'> = {
   leader: null,
   blind: null,
   stalledMs: null,
   heardMs: new Map(),
   answers: new Map(),
+  searchSinceMs: null,
 };
 
 const sameProbe = (a: LeaderProbe, b: LeaderProbe): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
 
-/** The leader; from the last but one failure on those who may follow it too. */
-function askedIn({ probe, judged, asker }: Listening, level: number): readonly PodUid[] {
+/** The leader; from the last but one failure on those who may follow it too: the best of them, in the next round others, and so on. */
+function askedIn(listening: Listening, level: number): readonly PodUid[] {
+  const { probe, judged, asker } = listening;
   if (judged === null) return [];
   const failures = asker?.answers.get(judged.leader.uid)?.failures ?? 0;
   const urgent = failures >= thresholdAt(probe, level) - 1;
-  return [judged.leader.uid, ...(urgent ? judged.others.slice(0, CANDIDATES) : [])];
+  if (!urgent) listening.turn = 0;
+  const others = urgent ? taken(judged.others, listening.turn * ASKED_FIRST, ASKED_FIRST) : [];
+  if (urgent) listening.turn += 1;
+  return [judged.leader.uid, ...others];
+}
+
+/** Of a ring, so many from this place on, each once. */
+function taken<T>(ring: readonly T[], from: number, count: number): readonly T[] {
+  const first = from % Math.max(1, ring.length);
+  return [...ring.slice(first), ...ring.slice(0, first)].slice(0, count);
 }
 
 /** A leader that passes cannot fail before it has been silent for long enough; anything else may change with each period. */

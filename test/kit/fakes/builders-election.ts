@@ -163,6 +163,7 @@ export const aProbeView = (
     ]),
   ),
   answers: new Map(),
+  searchSinceMs: null,
   ...overrides,
 });
 

@@ -91,15 +91,19 @@ describe('a nominee', () => {
 describe('a nominee that can be asked', () => {
   const asking = aGroup({ spec: { leaderProbe: AN_HTTP_PROBE } });
   const at = (name: string) => observed(aPod({ name, addresses: [`10.0.0.${name === 'b' ? 2 : 3}`] }));
-  const gone = (answers: ReadonlyMap<PodUid, Answers>, pods = [at('b'), at('c')]): Observation =>
-    anObservation({ group: asking, probe: aProbeView({}, { answers }), pods });
+  const SINCE_MS = NOW_MS - 1000;
+  const gone = (
+    answers: ReadonlyMap<PodUid, Answers>,
+    pods = [at('b'), at('c')],
+    searchSinceMs: number | null = SINCE_MS,
+  ): Observation => anObservation({ group: asking, probe: aProbeView({}, { answers, searchSinceMs }), pods });
   const answered = (name: string, failure: Answers['failure'], msAgo = 100): readonly [PodUid, Answers] => [
     uidOf(name),
     { failures: failure === null ? 0 : 1, sinceMs: NOW_MS - msAgo, lastMs: NOW_MS - msAgo, failure },
   ];
 
   it('is asked before it is elected, with the others', () => {
-    expect(steps(plan(gone(new Map())))).toEqual(['askCandidates b,c']);
+    expect(steps(plan(gone(new Map(), undefined, null)))).toEqual(['askCandidates b,c']);
   });
 
   it('is asked also when the leader has resigned, which is not forgotten for that', () => {
@@ -117,8 +121,23 @@ describe('a nominee that can be asked', () => {
     expect(steps(plan(gone(new Map([answered('b', 'Timeout'), answered('c', 'Reset')]))))).toContain('handOver b');
   });
 
-  it('is asked anew where that was some time ago', () => {
-    expect(steps(plan(gone(new Map([answered('b', null, 1501), answered('c', null)]))))).toEqual(['askCandidates b']);
+  it('is asked though it passed before anybody thought of it', () => {
+    const before = new Map([answered('b', null), answered('c', null)]);
+    expect(steps(plan(gone(before, undefined, null)))).toEqual(['askCandidates b,c']);
+    const both = new Map([answered('b', null, 1001), answered('c', 'Timeout')]);
+    expect(steps(plan(gone(both)))).toEqual(['askCandidates b']);
+  });
+
+  it('is looked for among all, the best eight first, until one passes', () => {
+    const names = Array.from({ length: 40 }, (_, at) => `p${10 + at}`);
+    const pods = names.map((name) => observed(aPod({ name, addresses: [`10.0.1.${name.slice(1)}`] })));
+    const failing = (count: number) => names.slice(0, count).map((name) => answered(name, 'Timeout'));
+    const asked = (count: number): number =>
+      steps(plan(gone(new Map(failing(count)), pods))).flatMap((step) => step.split(',')).length;
+    expect([asked(0), asked(8), asked(16), asked(32)]).toEqual([8, 8, 16, 8]);
+    const ninth = new Map([...failing(8), answered('p18', null)]);
+    expect(steps(plan(gone(ninth, pods)))).toContain('handOver p18');
+    expect(steps(plan(gone(new Map(failing(40)), pods)))).toContain('handOver p10');
   });
 
   it('is not asked where there is no choice, and is not one without an address where another passes', () => {

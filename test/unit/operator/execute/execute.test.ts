@@ -68,7 +68,7 @@ async function aStage(...pods: readonly Pod[]) {
       invalidateOwnership: () => invalidated.push('bucket'),
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
-      prober: { ask: () => Promise.resolve(true) },
+      prober: { search: () => true },
       repaired: () => undefined,
       progress: (key) => progress.push(key),
       grants: { untilMs: () => grantUntilMs },

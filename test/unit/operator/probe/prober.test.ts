@@ -11,13 +11,16 @@ const GROUP = aGroup({ spec: { leaderProbe: AN_HTTP_PROBE } });
 const ADDRESS: Readonly<Record<string, string>> = { a: '10.0.0.1', b: '10.0.0.2', c: '10.0.0.3' };
 
 /** A replica that asks; `fails`: by address, how. `hangs`: it is never answered. */
-function aProber() {
+function aProber(others: readonly string[] = ['b', 'c']) {
   const clock = createFakeClock();
   const state = {
     blind: null as string | null,
     fails: new Map<string, HttpProbeFailure>(),
     hangs: new Set<string>(),
-    addresses: { ...ADDRESS } as Record<string, string>,
+    addresses: {
+      ...ADDRESS,
+      ...Object.fromEntries(others.map((name, at) => [name, ADDRESS[name] ?? `10.0.1.${at}`])),
+    } as Record<string, string>,
   };
   const asked: string[] = [];
   const woken: string[] = [];
@@ -42,7 +45,7 @@ function aProber() {
       name,
       addresses: [state.addresses[name] ?? ''].filter((each) => each !== ''),
     });
-    const pods = ['a', 'b', 'c'].map((name) =>
+    const pods = ['a', ...others].map((name) =>
       observed(name === leader ? aLeader(4, addresses(name)) : aPod(addresses(name))),
     );
     const view = prober.view(KEY, AN_HTTP_PROBE, [], { nowMs, uids: pods.map(({ pod }) => pod.uid) });
@@ -79,6 +82,22 @@ describe('a group whose members are asked', () => {
     expect(asked.slice(2).toSorted()).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
     await clock.advance(1000);
     expect(woken).toContain(KEY);
+  });
+
+  it('has other candidates asked in each round, while none passes', async () => {
+    const many = aProber(Array.from({ length: 19 }, (_, at) => `p${10 + at}`));
+    for (const address of Object.values(many.state.addresses)) many.state.fails.set(address, 'Timeout');
+    await many.clock.advance(1501);
+    const rounds: number[] = [];
+    const met = new Set<string>();
+    for (let at = 0; at < 3; at += 1) {
+      const before = many.asked.length;
+      many.look();
+      await many.clock.advance(1000);
+      for (const address of many.asked.slice(before)) met.add(address);
+      rounds.push(many.asked.length - before);
+    }
+    expect([rounds, met.size]).toEqual([[9, 9, 9], 20]);
   });
 
   it('has one question under way, however long its answer takes', async () => {
@@ -142,6 +161,66 @@ describe('a group whose members are asked', () => {
     await clock.advance(3600);
     look('b');
     expect(view()?.answers.size).toBe(0);
+  });
+
+  describe('when somebody is to lead next', () => {
+    const [B, C] = [uidOf('b'), uidOf('c')];
+
+    it('is looked at when all of those who are asked have answered, and their answers count together', async () => {
+      const { clock, state, woken, prober, answering, view } = aProber();
+      state.hangs.add('10.0.0.3');
+      expect(prober.search(KEY, [B, C])).toBe(true);
+      await clock.advance(10);
+      expect([woken, view()?.answers.size]).toEqual([[], 0]);
+      for (const answer of answering) answer();
+      await clock.advance(1);
+      expect([woken, view()?.answers.size]).toEqual([[KEY], 2]);
+      expect(view()?.searchSinceMs).toBeLessThanOrEqual(view()?.answers.get(B)?.lastMs ?? 0);
+    });
+
+    it('has each candidate asked once, however often that is thought of meanwhile', async () => {
+      const { clock, state, asked, prober } = aProber();
+      state.hangs.add('10.0.0.2');
+      for (let at = 0; at < 3; at += 1) prober.search(KEY, [B, C]);
+      await clock.advance(10);
+      expect(asked.toSorted()).toEqual(['10.0.0.2', '10.0.0.3']);
+    });
+
+    it('goes on where it was, and is over a second after the last answer', async () => {
+      const { clock, prober, view } = aProber();
+      prober.search(KEY, [B]);
+      await clock.advance(400);
+      const since = view()?.searchSinceMs;
+      prober.search(KEY, [C]);
+      await clock.advance(1000);
+      expect([since, view()?.searchSinceMs]).toEqual([expect.any(Number), since]);
+      await clock.advance(2);
+      expect(view()?.searchSinceMs).toBeNull();
+    });
+
+    it('is over once somebody else leads', async () => {
+      const { clock, prober, look, view } = aProber();
+      prober.search(KEY, [B]);
+      await clock.advance(10);
+      look('b');
+      expect(view()?.searchSinceMs).toBeNull();
+    });
+
+    it('goes on over passes that see nobody lead', async () => {
+      const { clock, prober, look, view } = aProber();
+      look('nobody');
+      prober.search(KEY, [B, C]);
+      look('nobody');
+      await clock.advance(10);
+      look('nobody');
+      expect(view()?.searchSinceMs).not.toBeNull();
+    });
+
+    it('cannot ask while it does not know whose an address is', () => {
+      const { state, prober } = aProber();
+      state.blind = 'cut off';
+      expect(prober.search(KEY, [B, C])).toBe(false);
+    });
   });
 
   it('is not asked any more once it is another replica’s', async () => {

@@ -1,4 +1,4 @@
-export type PromiseName = 'I1' | 'I2' | 'I4' | 'I5' | 'I6' | 'I8';
+export type PromiseName = 'I1' | 'I2' | 'I4' | 'I5' | 'I6' | 'I8' | 'I11';
 
 export type Breach = {
   readonly promise: PromiseName;
@@ -23,6 +23,8 @@ export type CheckOptions = {
   readonly leaderless?: readonly string[];
   /** Writes were refused: a member that never carried the label may be passed over (ADR 0013). Default false. */
   readonly refusals?: boolean;
+  /** Writes of slices were refused for good: one may be left as it is then. Default false. */
+  readonly sliceRefusals?: boolean;
 };
 
 export const DEFAULT_TOLERANCE_MS = 1000;

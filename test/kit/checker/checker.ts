@@ -9,6 +9,8 @@ import { groupKey, type History } from './history.ts';
 import { onlyOwnKeys } from './keys.ts';
 import { locksOf } from './locks.ts';
 import { backedByLock, fencedFirst, oneLabel } from './promises.ts';
+import { sliceStepsOf } from './slice-steps.ts';
+import { oneEndpoint } from './slices.ts';
 import { stepsOf } from './steps.ts';
 import { tokensOutliveGroups, tokensRise } from './tokens.ts';
 import { traceOf } from './trace.ts';
@@ -21,7 +23,7 @@ export { checkWire, type Wire } from './wire.ts';
 
 export type Report = { readonly breaches: readonly Breach[]; readonly counts: Counts };
 
-/** Checks I1, I2, I4, I5 and I6. Throws when the history is empty, out of order, or shows a group that never had a leader. */
+/** Checks I1, I2, I4, I5, I6 and, where routes were watched, I11. Throws when the history is empty, out of order, or shows a group that never had a leader. */
 export function check(history: History, options: CheckOptions = {}): Report {
   if (history.groups.length === 0) throw new Error('the history has no groups');
   if (history.pods.length === 0) throw new Error('the history has no pods');
@@ -44,11 +46,13 @@ export function check(history: History, options: CheckOptions = {}): Report {
     if (!trace.led) throw new Error(`the history never shows a leader of ${name}: nothing was checked`);
     if (locks.length === 0) throw new Error(`the history has no state of ${trace.group.lockKey}, the lock of ${name}`);
   }
+  const routed = { pods: steps, slices: sliceStepsOf(history), ...routesOf(history) };
   const breaches = cases.flatMap((checked) => [
     ...oneLabel(checked),
     ...backedByLock(checked),
     ...fencedFirst(checked),
     ...tokensRise(checked, first),
+    ...oneEndpoint(checked, routed),
   ]);
   const counts = total(
     history,
@@ -56,6 +60,8 @@ export function check(history: History, options: CheckOptions = {}): Report {
   );
   return { breaches: [...breaches, ...tokensOutliveGroups(cases), ...onlyOwnKeys(steps, history.groups)], counts };
 }
+
+const routesOf = ({ routes = [] }: History) => ({ routes });
 
 /** Throws a readable list of all breaches, else returns the counts: assert with them that the history holds what was meant. */
 export function assertKept(history: History, options: CheckOptions = {}): Counts {

@@ -2,6 +2,8 @@
 import { groupKey, type History, type Interval, type ObjectEvent, OPERATOR, type PodChange } from './history.ts';
 import type { LockState } from './locks.ts';
 import { passings } from './promises.ts';
+import { sliceStepsOf } from './slice-steps.ts';
+import { type SliceCounts, sliceCounts } from './slices.ts';
 import { stepsOf } from './steps.ts';
 import type { Trace } from './trace.ts';
 
@@ -21,6 +23,7 @@ export type GroupCounts = {
 
 export type Counts = Omit<GroupCounts, 'group' | 'lastToken'> & {
   readonly podEvents: number;
+  readonly slices: SliceCounts;
   readonly groups: readonly GroupCounts[];
 };
 
@@ -48,6 +51,7 @@ export function total(history: History, groups: readonly GroupCounts[]): Counts 
     passings: sum((one) => one.passings),
     lockStates: sum((one) => one.lockStates),
     podEvents: history.pods.length,
+    slices: sliceCounts(sliceStepsOf(history)),
     groups,
   };
 }

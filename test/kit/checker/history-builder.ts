@@ -7,9 +7,14 @@ import {
   type KeyState,
   type PodChange,
   type PodEvent,
+  type RouteChange,
   type SessionMember,
+  type SliceAddress,
+  type SliceChange,
+  type SliceEvent,
   type WatchedGroup,
   type WatchedPod,
+  type WatchedSlice,
 } from './history.ts';
 
 export function aWatchedGroup(overrides: Partial<WatchedGroup> = {}): WatchedGroup {
@@ -42,6 +47,29 @@ export const aWatchedPod = (overrides: Partial<WatchedPod> & { readonly name: st
   ...overrides,
 });
 
+const SLICE = 'web-leadergroup-ipv4';
+
+export const aWatchedSlice = (overrides: Partial<WatchedSlice> = {}): WatchedSlice => ({
+  namespace: 'default',
+  name: SLICE,
+  uid: 'uid-of-slice',
+  resourceVersion: '1',
+  family: 'IPv4',
+  service: 'web',
+  groupUid: 'uid-of-notifier',
+  token: 0,
+  fenced: '',
+  endpoints: [],
+  ...overrides,
+});
+
+/** Of a pod of the story, by its name there. */
+export const anAddress = (uid: string): SliceAddress => ({
+  address: `address-of-${uid}`,
+  podUid: uid.startsWith('uid-') ? uid : `uid-${uid}`,
+  podName: uid,
+});
+
 type Change = {
   readonly labels?: Readonly<Record<string, string | null>>;
   readonly annotations?: Readonly<Record<string, string | null>>;
@@ -66,6 +94,9 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
   const events: PodEvent[] = [];
   const keys: KeyState[] = [];
   const sessions = new Map<string, SessionMember>();
+  const slices: SliceEvent[] = [];
+  const routes: RouteChange[] = [];
+  const standing = new Map<string, WatchedSlice>();
   let [nowMs, version, index, incarnation, fences, writes] = [0, 0, 0, 0, 0, 0];
   const tick = (): number => (nowMs += 10);
 
@@ -90,6 +121,19 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
   const entry = (state: Partial<KeyState>): void => {
     const base = { key: group.lockKey, exists: true, session: null, value: null, incarnation };
     keys.push({ ...base, modifyIndex: ++index, atMs: tick(), ...state });
+  };
+
+  const emitSlice = (kind: SliceChange['kind'], next: WatchedSlice, foreign: boolean): void => {
+    const slice = { ...next, resourceVersion: String(++version) };
+    if (kind === 'deleted') standing.delete(slice.name);
+    else standing.set(slice.name, slice);
+    slices.push({ kind, resourceVersion: slice.resourceVersion, slice, foreign, atMs: tick() });
+  };
+  /** Made when it is not there; of the first group, for its Service `web`. */
+  const writeSlice = (change: Partial<WatchedSlice>, foreign: boolean): void => {
+    const present = standing.get(change.name ?? SLICE);
+    const made = { ...aWatchedSlice({ groupUid: group.uid }), uid: `uid-of-slice-${version}` };
+    emitSlice(present === undefined ? 'added' : 'modified', { ...(present ?? made), ...change }, foreign);
   };
 
   return {
@@ -124,6 +168,26 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
         annotations: { [`fenced.leadergroup.dev/${of.name}`]: fenced },
       }),
     remove: (uid: string): void => emit('deleted', current(uid)),
+    /** The operator writes the slice. */
+    slice: (change: Partial<WatchedSlice> = {}): void => writeSlice(change, false),
+    show: (uid: string, token: number, change: Partial<WatchedSlice> = {}): void =>
+      writeSlice({ token, endpoints: [anAddress(uid)], ...change }, false),
+    empty: (fenced: string = `slice-guard-${++fences}`, change: Partial<WatchedSlice> = {}): void =>
+      writeSlice({ endpoints: [], fenced, ...change }, false),
+    editSlice: (change: Partial<WatchedSlice>): void => writeSlice(change, true),
+    removeSlice: (foreign = false, name: string = SLICE): void => {
+      const present = standing.get(name);
+      if (present === undefined) throw new Error(`the story has no slice ${name}`);
+      emitSlice('deleted', present, foreign);
+    },
+    listSlices: (...listed: readonly WatchedSlice[]): void => {
+      standing.clear();
+      for (const each of listed) standing.set(each.name, each);
+      slices.push({ kind: 'list', resourceVersion: String(++version), slices: listed, atMs: tick() });
+    },
+    /** Somebody changes the Service. */
+    service: (service = 'web'): void =>
+      void routes.push({ namespace: group.namespace, service, resourceVersion: String(++version), atMs: tick() }),
     ready: (uid: string, ready: boolean): void => write(uid, { ready }),
     /** The member's session holds the lock, with this token in the record. */
     lock: (uid: string, token: number, of: WatchedGroup = group, overrides: Partial<KeyState> = {}): void => {
@@ -165,7 +229,15 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
       keys.push({ ...state, incarnation, atMs: tick() });
     },
     states: (): readonly KeyState[] => [...keys],
-    history: (overrides: Partial<History> = {}): History => ({ groups, pods: events, keys, sessions, ...overrides }),
+    history: (overrides: Partial<History> = {}): History => ({
+      groups,
+      pods: events,
+      keys,
+      sessions,
+      slices,
+      routes,
+      ...overrides,
+    }),
     names: (): readonly string[] => groups.map(groupKey),
   };
 }

@@ -75,6 +75,56 @@ export type WatchedGroup = {
   readonly goneAt?: string;
   /** A controller selects its pods by the label key: no label may be taken off, also where the group lets go of a pod. Default false. */
   readonly labelsStay?: boolean;
+  /** The leader may be demoted while it is well (onConsulLoss Demote): its slice may be emptied then. Default false. */
+  readonly mayDemote?: boolean;
+};
+
+/** An EndpointSlice that names the operator as its manager. */
+export type WatchedSlice = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** IPv4 or IPv6. */
+  readonly family: string;
+  readonly service: string;
+  /** The LeaderGroup that it says it is of; empty: it says nothing. */
+  readonly groupUid: string;
+  /** 0: none, or nothing that is a token. */
+  readonly token: number;
+  readonly fenced: string;
+  /** Each address, with the pod that it is said to be. */
+  readonly endpoints: readonly SliceAddress[];
+};
+
+export type SliceAddress = { readonly address: string; readonly podUid: string; readonly podName: string };
+
+export type SliceList = Moment & {
+  readonly kind: 'list';
+  readonly resourceVersion: string;
+  readonly slices: readonly WatchedSlice[];
+};
+
+export type SliceChange = Moment & {
+  readonly kind: 'added' | 'modified' | 'deleted';
+  /** Of the event; for a deletion the resourceVersion of the deletion. */
+  readonly resourceVersion: string;
+  readonly slice: WatchedSlice;
+  /** Somebody else than the operator wrote this. */
+  readonly foreign: boolean;
+};
+
+/** Like those of pods. */
+export type SliceEvent = SliceList | SliceChange;
+
+/**
+ * Something about where a route leads that is not the operator's doing: its Service appeared, changed or went, what else leads to it, or
+ * the group names another one. The operator may have to empty the slice for it.
+ */
+export type RouteChange = Moment & {
+  readonly namespace: string;
+  readonly service: string;
+  readonly resourceVersion: string;
 };
 
 /** A write to something else than a pod, for counting. */
@@ -97,6 +147,9 @@ export type History = {
   readonly pods: readonly PodEvent[];
   readonly keys: readonly KeyState[];
   readonly sessions: ReadonlyMap<string, SessionMember>;
+  /** Absent: no route was watched. */
+  readonly slices?: readonly SliceEvent[];
+  readonly routes?: readonly RouteChange[];
   readonly others?: readonly ObjectEvent[];
   readonly markers?: readonly Marker[];
 };

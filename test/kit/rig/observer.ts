@@ -3,18 +3,27 @@
  * the checker, and lets a test wait for what it expects by event instead of by sleeping.
  */
 import { isLabelled, isMember } from '../checker/groups.ts';
-import { type History, type KeyState, type Marker, sessionMember, type WatchedPod } from '../checker/history.ts';
+import {
+  type History,
+  type KeyState,
+  type Marker,
+  sessionMember,
+  type WatchedPod,
+  type WatchedSlice,
+} from '../checker/history.ts';
 import { readKubeconfig } from './kubeconfig.ts';
 import { type HeldBack, watchKeys, watchSessions } from './observer/consul.ts';
 import { inNamespaces } from './observer/filter.ts';
 import { isOwnKey, toWatchedGroup } from './observer/groups.ts';
-import { type RawObject, toWatchedPod } from './observer/raw.ts';
+import { type RawObject, toWatchedPod, toWatchedSlice } from './observer/raw.ts';
 import { type Recorder, recorder } from './observer/recorder.ts';
 import { watchResource } from './observer/watch.ts';
 import { type ConsulAccess, consulRest, kubeRest } from './rest.ts';
 import { type Limit, type Waiting, waiting } from './waiting.ts';
 
 const PODS = '/api/v1/pods';
+const SERVICES = '/api/v1/services';
+const SLICES = `/apis/discovery.k8s.io/v1/endpointslices?labelSelector=${encodeURIComponent('endpointslice.kubernetes.io/managed-by=leadergroup.dev')}`;
 const RESOURCES = {
   leadergroups: '/apis/leadergroup.dev/v1alpha1/leadergroups',
   events: '/apis/events.k8s.io/v1/events',
@@ -35,6 +44,8 @@ export type View = {
   pod(namespace: string, name: string): WatchedPod | undefined;
   /** Labelled members of a group, whoever labelled them. */
   leaders(namespace: string, group: string): readonly WatchedPod[];
+  /** Slices that name the operator as their manager. */
+  slices(namespace: string): readonly WatchedSlice[];
   group(namespace: string, name: string): RawObject | undefined;
   /** Events of a namespace. */
   events(namespace: string): readonly RawObject[];
@@ -70,6 +81,8 @@ export async function startObserver(options: ObserverOptions): Promise<Observer>
   const running = [
     ...watches,
     watchResource(access, PODS, record.podSink, abort.signal),
+    watchResource(access, SLICES, record.sliceSink, abort.signal),
+    watchResource(access, SERVICES, record.serviceSink, abort.signal),
     watchKeys(options.consul, record.consulSink, abort.signal, options.consulHeldBack),
     watchSessions(options.consul, record.consulSink, abort.signal),
   ];
@@ -77,7 +90,7 @@ export async function startObserver(options: ObserverOptions): Promise<Observer>
     abort.abort();
     await Promise.all(running);
   };
-  const wanted = ['pods', 'keys', ...Object.keys(RESOURCES)];
+  const wanted = ['pods', 'slices', 'services', 'keys', ...Object.keys(RESOURCES)];
   try {
     const what = `the first lists of ${wanted.join(', ')}`;
     await wait.until(() => wanted.every((name) => record.started.has(name)), { timeoutMs: START_TIMEOUT_MS, what });
@@ -112,6 +125,8 @@ function viewOf(record: Recorder): View {
       const group = toWatchedGroup(raw, record.keys.keys());
       return view.pods(namespace).filter((pod) => isLabelled(group, pod) && isMember(group, pod));
     },
+    slices: (namespace) =>
+      [...record.slices.values()].filter(({ metadata }) => metadata.namespace === namespace).map(toWatchedSlice),
     group: (namespace, name) =>
       objects('leadergroups').find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
     events: (namespace) => objects('events').filter(({ metadata }) => metadata.namespace === namespace),
@@ -121,13 +136,31 @@ function viewOf(record: Recorder): View {
   return view;
 }
 
-type PodListAnswer = { readonly metadata: { readonly resourceVersion: string }; readonly items: readonly RawObject[] };
+type ListAnswer = { readonly metadata: { readonly resourceVersion: string }; readonly items: readonly RawObject[] };
+
+/** Whether everything of a list has been seen, and the deletion of what is not in it. */
+function seen(
+  { items, metadata }: ListAnswer,
+  known: ReadonlyMap<string, RawObject>,
+  versions: ReadonlyMap<string, string>,
+): boolean {
+  const listed = new Set(items.map((raw) => raw.metadata.uid));
+  const reached = (version: string | undefined, wanted: string): boolean =>
+    version !== undefined && BigInt(version) >= BigInt(wanted);
+  return (
+    items.every((raw) => reached(versions.get(raw.metadata.uid), raw.metadata.resourceVersion)) &&
+    [...known.values()].every(
+      (raw) => listed.has(raw.metadata.uid) || reached(raw.metadata.resourceVersion, metadata.resourceVersion),
+    )
+  );
+}
 
 /** Reads what the servers hold, then waits until the watches have shown at least that. */
 async function caughtUp(options: ObserverOptions, record: Recorder, wait: Waiting, timeoutMs: number): Promise<void> {
   await using kube = kubeRest(await readKubeconfig(options.kubeconfig));
   await using consul = consulRest(options.consul);
-  const { items, metadata } = await kube.must<PodListAnswer>('GET', PODS);
+  const pods = await kube.must<ListAnswer>('GET', PODS);
+  const slices = await kube.must<ListAnswer>('GET', SLICES);
   const { headers } = await consul.send('GET', '/v1/kv/?recurse=true');
   const index = Number(headers['x-consul-index']);
   const sessions = await consul.must<readonly { readonly ID: string; readonly Name: string }[]>(
@@ -138,16 +171,9 @@ async function caughtUp(options: ObserverOptions, record: Recorder, wait: Waitin
     const member = sessionMember(Name);
     if (member !== null) record.consulSink.session(ID, member);
   }
-  const listed = new Set(items.map((raw) => raw.metadata.uid));
-  const reached = (version: string | undefined, wanted: string): boolean =>
-    version !== undefined && BigInt(version) >= BigInt(wanted);
-  const podsSeen = (): boolean =>
-    items.every((raw) => reached(record.podVersions.get(raw.metadata.uid), raw.metadata.resourceVersion)) &&
-    [...record.pods.values()].every(
-      (raw) => listed.has(raw.metadata.uid) || reached(raw.metadata.resourceVersion, metadata.resourceVersion),
-    );
-  await wait.until(() => podsSeen() && record.keysIndex() >= index, {
-    timeoutMs,
-    what: 'everything that the servers hold',
-  });
+  const arrived = (): boolean =>
+    seen(pods, record.pods, record.podVersions) &&
+    seen(slices, record.slices, record.sliceVersions) &&
+    record.keysIndex() >= index;
+  await wait.until(arrived, { timeoutMs, what: 'everything that the servers hold' });
 }

@@ -265,3 +265,75 @@ describe('what the observer reads in an object', () => {
     expect(toWatchedGroup(raw, keys)).toMatchObject({ lockKey: 'jobs/nightly/.lock', recordKey: keys[0] });
   });
 });
+
+describe('what the observer records of routes', () => {
+  const when = { atMs: 1, earliestMs: 1 };
+  const aRawSlice = (resourceVersion: string, manager: string, pods: readonly string[]): RawObject => ({
+    metadata: {
+      ...aRaw().metadata,
+      name: 'web-leadergroup-ipv4',
+      uid: 'uid-of-slice',
+      resourceVersion,
+      labels: { 'kubernetes.io/service-name': 'web' },
+      annotations: {
+        'leadergroup.dev/group-uid': 'uid-of-g',
+        'leadergroup.dev/token': '7',
+        'leadergroup.dev/fenced': 'f',
+      },
+      managedFields: [{ manager, operation: 'Update', time: resourceVersion }],
+    },
+    addressType: 'IPv4',
+    endpoints: pods.map((name) => ({ addresses: [`address-of-${name}`], targetRef: { name, uid: `uid-${name}` } })),
+  });
+
+  it('is every version of a slice, with whether the operator wrote it', () => {
+    const record = recorder(() => undefined);
+    record.sliceSink.list([], '10', when);
+    record.sliceSink.event('ADDED', aRawSlice('11', 'leadergroup', []), when);
+    record.sliceSink.event('MODIFIED', aRawSlice('12', 'leadergroup', ['a']), when);
+    record.sliceSink.event('MODIFIED', aRawSlice('13', 'kubectl-edit', ['a', 'b']), when);
+    record.sliceSink.event('DELETED', aRawSlice('14', 'kubectl-edit', ['a', 'b']), when);
+    const { slices = [] } = record.history();
+    expect(slices.map((event) => (event.kind === 'list' ? 'list' : `${event.kind} ${event.foreign}`))).toEqual([
+      'list',
+      'added false',
+      'modified false',
+      'modified true',
+      'deleted true',
+    ]);
+    expect(slices[2]).toMatchObject({
+      resourceVersion: '12',
+      slice: {
+        namespace: 'default',
+        family: 'IPv4',
+        service: 'web',
+        groupUid: 'uid-of-g',
+        token: 7,
+        fenced: 'f',
+        endpoints: [{ address: 'address-of-a', podUid: 'uid-a', podName: 'a' }],
+      },
+    });
+  });
+
+  it('is each change of a Service, and of what a group routes to', () => {
+    const record = recorder(() => undefined);
+    const groups = record.objectSink('leadergroups');
+    const group = (resourceVersion: string, serviceName: string | null): RawObject => ({
+      ...aRaw({ name: 'g', resourceVersion }),
+      spec: serviceName === null ? {} : { route: { serviceName } },
+    });
+    record.serviceSink.event('MODIFIED', aRaw({ name: 'web' }), when);
+    groups.event('ADDED', group('6', 'web'), when);
+    groups.event('MODIFIED', group('7', 'web'), when);
+    groups.event('MODIFIED', group('8', 'api'), when);
+    groups.event('MODIFIED', group('9', null), when);
+    const routes = record.history().routes ?? [];
+    expect(routes.map(({ service, resourceVersion }) => `${service} ${resourceVersion}`)).toEqual([
+      'web 5',
+      'web 6',
+      'web 8',
+      'api 8',
+      'api 9',
+    ]);
+  });
+});

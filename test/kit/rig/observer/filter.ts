@@ -1,4 +1,4 @@
-import type { History, PodEvent } from '../../checker/history.ts';
+import type { History, PodEvent, SliceEvent } from '../../checker/history.ts';
 
 /** The part of a history that concerns some namespaces. Keys and sessions stay whole: groups name theirs. */
 export function inNamespaces(whole: History, namespaces: readonly string[]): History {
@@ -7,6 +7,11 @@ export function inNamespaces(whole: History, namespaces: readonly string[]): His
     ...whole,
     groups: whole.groups.filter(inside),
     others: (whole.others ?? []).filter(inside),
+    routes: (whole.routes ?? []).filter(inside),
+    slices: (whole.slices ?? []).flatMap((event): readonly SliceEvent[] => {
+      if (event.kind === 'list') return [{ ...event, slices: event.slices.filter(inside) }];
+      return inside(event.slice) ? [event] : [];
+    }),
     pods: whole.pods.flatMap((event): readonly PodEvent[] => {
       if (event.kind === 'list') return [{ ...event, pods: event.pods.filter(inside) }];
       return inside(event.pod) ? [event] : [];

@@ -9,7 +9,12 @@ type RawSpec = {
   };
   readonly label?: { readonly key?: string; readonly leader?: string; readonly follower?: string };
   readonly lockKey?: string;
+  readonly onConsulLoss?: string;
+  readonly route?: { readonly serviceName?: string };
 };
+
+/** The Service that a LeaderGroup routes to; null: none. */
+export const routeOf = ({ spec }: RawObject): string | null => ((spec ?? {}) as RawSpec).route?.serviceName ?? null;
 
 /** Whether a Consul key is the group's under the operator's own prefix, whatever bucket the group is in. */
 export const isOwnKey = (key: string, namespace: string, group: string, leaf: '.lock' | '.record'): boolean =>
@@ -18,7 +23,7 @@ export const isOwnKey = (key: string, namespace: string, group: string, leaf: '.
 /** A LeaderGroup as the checker needs it. Our own keys are found among those seen: only the operator knows the bucket. */
 export function toWatchedGroup(raw: RawObject, keys: Iterable<string>): WatchedGroup {
   const { name, namespace = '', uid } = raw.metadata;
-  const { selector = {}, label = {}, lockKey } = (raw.spec ?? {}) as RawSpec;
+  const { selector = {}, label = {}, lockKey, onConsulLoss } = (raw.spec ?? {}) as RawSpec;
   const seen = [...keys];
   const own = (leaf: '.lock' | '.record'): string =>
     seen.find((key) => isOwnKey(key, namespace, name, leaf)) ?? `unseen/groups/${namespace}/${name}/0/${leaf}`;
@@ -35,5 +40,6 @@ export function toWatchedGroup(raw: RawObject, keys: Iterable<string>): WatchedG
     followerValue: label.follower ?? null,
     lockKey: lockKey === undefined ? own('.lock') : `${lockKey}/.lock`,
     recordKey: lockKey === undefined ? own('.lock') : own('.record'),
+    mayDemote: onConsulLoss === 'Demote',
   };
 }

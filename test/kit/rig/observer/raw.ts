@@ -1,7 +1,7 @@
 /** Objects as the API server sends them, and what the observer reads in them. */
 
 import { changedKeys } from '../../checker/groups.ts';
-import { OPERATOR, type WatchedPod } from '../../checker/history.ts';
+import { OPERATOR, type WatchedPod, type WatchedSlice } from '../../checker/history.ts';
 import { podUid } from '../../fakes/ids.ts';
 
 export type ManagedFields = {
@@ -31,6 +31,14 @@ export type RawObject = {
   readonly reason?: string;
   readonly note?: string;
   readonly reportingController?: string;
+  /** Of an EndpointSlice. */
+  readonly addressType?: string;
+  readonly endpoints?: readonly RawEndpoint[];
+};
+
+type RawEndpoint = {
+  readonly addresses?: readonly string[];
+  readonly targetRef?: { readonly name?: string; readonly uid?: string };
 };
 
 type Condition = { readonly type: string; readonly status: string };
@@ -49,6 +57,27 @@ export const toWatchedPod = (raw: RawObject): WatchedPod => ({
   deleting: raw.metadata.deletionTimestamp !== undefined,
   ...(raw.metadata.managedFields && { operatorOwns: ownedBy(raw, OPERATOR) }),
 });
+
+/** Keys of labels and annotations, spelled out a second time on purpose. */
+export function toWatchedSlice({ metadata, addressType = '', endpoints = [] }: RawObject): WatchedSlice {
+  const written = { ...metadata.labels, ...metadata.annotations };
+  const text = (key: string): string => written[key] ?? '';
+  const { namespace = '', name, uid, resourceVersion } = metadata;
+  return {
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    family: addressType,
+    service: text('kubernetes.io/service-name'),
+    groupUid: text('leadergroup.dev/group-uid'),
+    token: Number(text('leadergroup.dev/token')) || 0,
+    fenced: text('leadergroup.dev/fenced'),
+    endpoints: endpoints.flatMap(({ addresses = [], targetRef }) =>
+      addresses.map((address) => ({ address, podUid: targetRef?.uid ?? '', podName: targetRef?.name ?? '' })),
+    ),
+  };
+}
 
 function phaseOf(raw: RawObject): string {
   const phase = raw.status?.['phase'];

@@ -1,24 +1,39 @@
 /** Keeps everything the watches deliver, in the order of arrival, and what is known now. */
-import type { History, KeyState, Marker, ObjectEvent, PodEvent, SessionMember } from '../../checker/history.ts';
+import {
+  type History,
+  type KeyState,
+  type Marker,
+  type ObjectEvent,
+  OPERATOR,
+  type PodEvent,
+  type RouteChange,
+  type SessionMember,
+  type SliceEvent,
+} from '../../checker/history.ts';
 import type { ConsulSink } from './consul.ts';
-import { toWatchedGroup } from './groups.ts';
-import { type RawObject, toWatchedPod, writerOf, writersOf } from './raw.ts';
+import { routeOf, toWatchedGroup } from './groups.ts';
+import { type RawObject, toWatchedPod, toWatchedSlice, writerOf, writersOf } from './raw.ts';
 import type { WatchSink, When } from './watch.ts';
 
 export type Recorder = {
   readonly podSink: WatchSink;
+  /** Of slices that name the operator as their manager. */
+  readonly sliceSink: WatchSink;
+  readonly serviceSink: WatchSink;
   readonly consulSink: ConsulSink;
   readonly objectSink: (resource: string) => WatchSink;
-  /** Names of the sinks that have had their first list: 'pods', 'keys' and each resource. */
+  /** Names of the sinks that have had their first list: 'pods', 'slices', 'services', 'keys' and each resource. */
   readonly started: ReadonlySet<string>;
   /** By uid. */
   readonly pods: ReadonlyMap<string, RawObject>;
+  readonly slices: ReadonlyMap<string, RawObject>;
   /** By resource, then by uid. */
   readonly objects: ReadonlyMap<string, ReadonlyMap<string, RawObject>>;
   readonly keys: ReadonlyMap<string, KeyState>;
   /** Consul's index of the newest answer about keys. */
   readonly keysIndex: () => number;
-  /** Newest resourceVersion seen of each pod's uid, deletions included. */
+  /** Newest resourceVersion seen of each pod's (slice's) uid, deletions included. */
+  readonly sliceVersions: ReadonlyMap<string, string>;
   readonly podVersions: ReadonlyMap<string, string>;
   readonly mark: (name: string) => Marker;
   readonly history: () => History;
@@ -29,7 +44,9 @@ type Lifetime = { readonly raw: RawObject; readonly bornAt?: string; readonly go
 /** `note` is called after each entry with one line that describes it. */
 export function recorder(note: (line: string) => void): Recorder {
   const pods = podRecorder(note);
-  const objects = objectRecorder(note);
+  const routes: RouteChange[] = [];
+  const slices = sliceRecorder(note);
+  const objects = objectRecorder(note, (change) => void routes.push(change));
   const keys = keyRecorder(note);
   const markers: Marker[] = [];
   const started = new Set<string>();
@@ -43,6 +60,11 @@ export function recorder(note: (line: string) => void): Recorder {
   });
   return {
     podSink: starting('pods', pods.sink),
+    sliceSink: starting('slices', slices.sink),
+    serviceSink: starting(
+      'services',
+      serviceSink(note, (change) => void routes.push(change)),
+    ),
     objectSink: (resource) => starting(resource, objects.sink(resource)),
     consulSink: {
       ...keys.sink,
@@ -55,6 +77,8 @@ export function recorder(note: (line: string) => void): Recorder {
     started,
     pods: pods.known,
     podVersions: pods.versions,
+    slices: slices.known,
+    sliceVersions: slices.versions,
     objects: objects.known,
     keys: keys.known,
     keysIndex: () => keysIndex,
@@ -71,6 +95,8 @@ export function recorder(note: (line: string) => void): Recorder {
         pods: [...pods.events],
         keys: [...keys.states],
         sessions: new Map(keys.sessions),
+        slices: [...slices.events],
+        routes: [...routes],
         others: [...objects.events],
         markers: [...markers],
       };
@@ -106,6 +132,54 @@ function podRecorder(note: (line: string) => void) {
   return { events, known, versions, sink };
 }
 
+/** Of a deletion nothing tells who did it: it counts as somebody else's. */
+function sliceRecorder(note: (line: string) => void) {
+  const events: SliceEvent[] = [];
+  const known = new Map<string, RawObject>();
+  const versions = new Map<string, string>();
+  const sink: WatchSink = {
+    trouble: note,
+    list: (items, resourceVersion, when) => {
+      known.clear();
+      for (const raw of items) known.set(raw.metadata.uid, raw);
+      for (const raw of items) versions.set(raw.metadata.uid, raw.metadata.resourceVersion);
+      events.push({ kind: 'list', resourceVersion, slices: items.map(toWatchedSlice), ...when });
+      note(`listed ${items.length} slices`);
+    },
+    event: (type, raw, when) => {
+      const { uid, resourceVersion } = raw.metadata;
+      const writers = writersOf(known.get(uid), raw);
+      if (type === 'DELETED') known.delete(uid);
+      else known.set(uid, raw);
+      versions.set(uid, resourceVersion);
+      const kind = type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified';
+      const foreign = kind === 'deleted' || writers.some((writer) => writer !== OPERATOR);
+      const slice = toWatchedSlice(raw);
+      events.push({ kind, resourceVersion, slice, foreign, ...when });
+      const shown = slice.endpoints.map(({ podName }) => podName).join(', ') || 'nobody';
+      const by = writers.join(', ') || '?';
+      note(`${kind} slice ${slice.namespace}/${slice.name} rv ${resourceVersion} by ${by}: ${shown} ${slice.token}`);
+    },
+  };
+  return { events, known, versions, sink };
+}
+
+function serviceSink(note: (line: string) => void, changed: (change: RouteChange) => void): WatchSink {
+  const tell = (raw: RawObject, resourceVersion: string, when: When): void => {
+    const { namespace = '', name } = raw.metadata;
+    changed({ namespace, service: name, resourceVersion, ...when });
+    note(`service ${namespace}/${name} rv ${resourceVersion}`);
+  };
+  return {
+    trouble: note,
+    // After a gap any of them may have changed.
+    list: (items, resourceVersion, when) => {
+      for (const raw of items) tell(raw, resourceVersion, when);
+    },
+    event: (_type, raw, when) => tell(raw, raw.metadata.resourceVersion, when),
+  };
+}
+
 function describePod(kind: string, raw: RawObject, writer: string | null): string {
   const { namespace, name, uid, resourceVersion, labels, annotations } = raw.metadata;
   const ours = Object.entries({ ...labels, ...annotations }).filter(([key]) => key.includes('leadergroup.dev/'));
@@ -115,7 +189,7 @@ function describePod(kind: string, raw: RawObject, writer: string | null): strin
   return `${kind} pod ${namespace}/${name} ${uid.slice(0, 8)} rv ${resourceVersion} by ${writer ?? '?'}: ${state} ${shown}`;
 }
 
-function objectRecorder(note: (line: string) => void) {
+function objectRecorder(note: (line: string) => void, rerouted: (change: RouteChange) => void) {
   const events: ObjectEvent[] = [];
   const known = new Map<string, Map<string, RawObject>>();
   const lifetimes = new Map<string, Lifetime>();
@@ -131,7 +205,11 @@ function objectRecorder(note: (line: string) => void) {
     const push = (kind: ObjectEvent['kind'], raw: RawObject, when: When): void => {
       const { name, namespace = '', uid, resourceVersion } = raw.metadata;
       const writers = kind === 'deleted' ? [] : writersOf(here.get(uid), raw);
-      if (resource === 'leadergroups') live(kind, raw);
+      if (resource === 'leadergroups') {
+        live(kind, raw);
+        for (const service of routesChanged(here.get(uid), raw))
+          rerouted({ namespace, service, resourceVersion, ...when });
+      }
       if (kind === 'deleted') here.delete(uid);
       else here.set(uid, raw);
       events.push({ resource, kind, namespace, name, uid, resourceVersion, writers, ...when });
@@ -153,6 +231,12 @@ function objectRecorder(note: (line: string) => void) {
     };
   };
   return { events, known, lifetimes, sink };
+}
+
+/** Services that a group begins or ceases to route to. */
+function routesChanged(before: RawObject | undefined, after: RawObject): readonly string[] {
+  const [was, is] = [before === undefined ? null : routeOf(before), routeOf(after)];
+  return was === is ? [] : [was, is].filter((service) => service !== null);
 }
 
 function keyRecorder(note: (line: string) => void) {

@@ -52,8 +52,8 @@ export type Gate = {
   member(group: GroupName, pod: string, uid: string | null): Pod | null;
   /** As the watch shows it; null: none of this name and uid. */
   pod(ref: PodRef): Pod | null;
-  /** The pod that has this address for itself; null: none, or several. A watch may lag behind its being used again. */
-  podAt(address: string): Pod | null;
+  /** The pods that have this address for themselves: one, unless a watch lags behind its being used again. */
+  podsAt(address: string): readonly Pod[];
   /**
    * Whether the API server says now that it is this very pod that has the address. Not for one that is being deleted: its address is free
    * before the API server hears that it has ended. False where the API server does not answer. Rejects when `signal` aborts.

@@ -95,9 +95,9 @@ export async function askOwner(asking: Asking, owner: Other, request: Request, l
   return reply ?? refusal('NotKnown', `replica ${owner.id}, which owns this group, is unreachable; ask again`);
 }
 
-function statementOf({ arrival: { caller, arrivedMs, termSecret }, clock }: Asking): Statement {
+function statementOf({ arrival: { caller, address, arrivedMs, termSecret }, clock }: Asking): Statement {
   const known = caller.kind === 'pod' ? { uid: caller.uid, by: caller.by } : null;
-  return { caller: known, ageMs: clock.nowMs() - arrivedMs, termSecret };
+  return { caller: known, address, ageMs: clock.nowMs() - arrivedMs, termSecret };
 }
 
 /** Resolves, with nothing, when somebody else than `owner` answers for the group; at the first change after an abort too. */

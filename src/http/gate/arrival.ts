@@ -7,13 +7,15 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Gate } from '../../ports/gate.ts';
 import type { Query, Reply } from '../router.ts';
-import type { Caller, Identify } from './caller.ts';
-import { FORWARDED, STATEMENT } from './forward.ts';
+import { type Caller, callerPassedOn, type Identify } from './caller.ts';
+import { FORWARDED, OUTDATED, STATEMENT } from './forward.ts';
 import { refusal } from './replies.ts';
-import type { ReadStatement } from './statement.ts';
+import type { Challenges, ReadStatement } from './statement.ts';
 
 export type Arrival = {
   readonly caller: Caller;
+  /** From where the question came to the first replica. */
+  readonly address: string;
   /** By this replica's clock, however often the question has been passed on or looked at since. */
   readonly arrivedMs: MonotonicMs;
   /** Another replica has passed the question on: it is not passed on once more. */
@@ -29,6 +31,7 @@ export type ArrivalOptions = {
   readonly self: string;
   readonly identify: Identify;
   readonly readStatement: ReadStatement;
+  readonly challenges: Challenges;
 };
 
 type Refused = { readonly refused: Reply };
@@ -54,9 +57,10 @@ export async function arrivalOf(
       refused: refusal('BadQuery', 'LeaderGroup-Client must be 22 to 64 of A-Z, a-z, 0-9, - and _: 128 random bits'),
     };
   const termSecret = secret === null ? null : createHash('sha256').update(secret).digest('base64url');
-  if (anybody) return { caller: nobodyAt(query), arrivedMs, forwarded: false, termSecret };
+  const arrival = { address: query.client, arrivedMs, forwarded: false, termSecret };
+  if (anybody) return { caller: nobodyAt(query), ...arrival };
   const identified = await options.identify.of(options.gate, query, signal);
-  return 'refused' in identified ? identified : { ...identified, arrivedMs, forwarded: false, termSecret };
+  return 'refused' in identified ? identified : { ...identified, ...arrival };
 }
 
 const nobodyAt = ({ client }: Query): Caller => ({ kind: 'unverified', address: client });
@@ -70,25 +74,27 @@ function unverifiedBy({ by }: Identify, { caller }: Arrival, from: string): Refu
 
 /** An older version does not sign: what it passes on is answered, and nobody is known to have asked. */
 async function passedOn(options: ArrivalOptions, query: Query, from: string): Promise<Arrival | Refused> {
-  const { gate, clock, self, readStatement } = options;
+  const { gate, clock, self, readStatement, challenges } = options;
   const nowMs = clock.nowMs();
   const nobody = nobodyAt(query);
   const signature = gate.signatureOf(from);
-  if (signature.kind === 'none') return { caller: nobody, arrivedMs: nowMs, forwarded: true, termSecret: null };
+  const address = query.client;
+  if (signature.kind === 'none')
+    return { caller: nobody, address, arrivedMs: nowMs, forwarded: true, termSecret: null };
   if (signature.kind === 'unknown')
     return { refused: refusal('NotKnown', `replica ${from} is not known here; ask again`) };
   const { method, url, body } = query;
   const about = { from, to: self, method, path: url, body: body === null ? null : JSON.stringify(body) };
-  const said = await readStatement(query.header(STATEMENT) ?? '', about, signature.publicKey, clock.wallMs());
-  if (said === null) {
-    const why = 'its signature is not for this request, or the clocks of the two replicas differ by more than a minute';
-    return { refused: refusal('NotKnown', `the request does not come from replica ${from}: ${why}; ask again`) };
+  const said = await readStatement(query.header(STATEMENT) ?? '', about, signature.publicKey, challenges);
+  if (said === 'outdated') {
+    const why = `what replica ${from} says of the request was signed too long ago`;
+    return { refused: { ...refusal('NotKnown', `${why}; ask again`), headers: { [STATEMENT]: OUTDATED } } };
   }
-  const { caller, ageMs, termSecret } = said;
-  return {
-    caller: caller === null ? nobody : { kind: 'pod', ...caller },
-    arrivedMs: nowMs - ageMs,
-    forwarded: true,
-    termSecret,
-  };
+  if (said === null) {
+    const why = `the request does not come from replica ${from}: its signature is not for this request`;
+    return { refused: refusal('NotKnown', `${why}; ask again`) };
+  }
+  const { ageMs, termSecret } = said;
+  const caller = callerPassedOn(gate, said);
+  return { caller, address: said.address, arrivedMs: nowMs - ageMs, forwarded: true, termSecret };
 }

@@ -8,15 +8,15 @@ import type { Gate } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
-import { type Arrival, arrivalOf } from './arrival.ts';
+import { type Arrival, type ArrivalOptions, arrivalOf } from './arrival.ts';
 import type { Identify } from './caller.ts';
-import { type Forward, REPLICA } from './forward.ts';
+import { CHALLENGE, FORWARDED, type Forward, REPLICA } from './forward.ts';
 import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
 import { readRelease, release } from './release.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
-import { createStatementReader } from './statement.ts';
+import { createChallenges, createStatementReader } from './statement.ts';
 import { createWaits } from './waits.ts';
 
 export type GateRoutesOptions = {
@@ -40,8 +40,17 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   const { clock, forward, identify, metrics } = options;
   const exempt = (client: string): boolean => options.gate()?.isReplica(client) ?? false;
   const waits = createWaits(exempt);
+  const challenges = createChallenges(clock);
   const readStatement = createStatementReader();
   const underWay = createWaits(exempt, UNDER_WAY);
+  const arrivals = (gate: Gate): ArrivalOptions => ({
+    gate,
+    clock,
+    self: options.self,
+    identify,
+    readStatement,
+    challenges,
+  });
 
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
     const gate = options.gate();
@@ -51,7 +60,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     if (!asked.ok) return refusal(asked.reason, asked.message);
     const { question } = asked;
     const asker = { anybody: question.kind === 'group', signal };
-    const arrival = await arrivalOf({ gate, clock, self: options.self, identify, readStatement }, query, asker);
+    const arrival = await arrivalOf(arrivals(gate), query, asker);
     if ('refused' in arrival) return arrival.refused;
     const client = clientOf(arrival, query);
     const asking = { gate, forward, clock, arrival, signal };
@@ -63,8 +72,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const asked = readRelease(query);
     if (!asked.ok) return asked.reply;
     const { question, resign } = asked;
-    const known = { gate, clock, self: options.self, identify, readStatement };
-    const arrival = await arrivalOf(known, query, { anybody: false, signal });
+    const arrival = await arrivalOf(arrivals(gate), query, { anybody: false, signal });
     if ('refused' in arrival) return arrival.refused;
     const asking = { gate, forward, clock, arrival, signal, question };
     return await limited(clientOf(arrival, query), () => release(asking, resign, query.url));
@@ -106,7 +114,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
       handle: async (query, signal) => {
         const reply = await answer(query, signal).catch((error: unknown) => stopping(error, signal));
         if (!signal.aborted) metrics.gateAnswered(reply.status);
-        return { ...reply, headers: { ...reply.headers, [REPLICA]: options.self } };
+        const told = query.header(FORWARDED) === null ? {} : { [CHALLENGE]: challenges.current() };
+        return { ...reply, headers: { ...reply.headers, ...told, [REPLICA]: options.self } };
       },
     },
   ];

@@ -117,10 +117,7 @@ export function createGate({ ask, release, store, ownership, changes, heard, syn
       const found = store.pod(namespace, name)?.pod ?? null;
       return found?.uid === uid ? found : null;
     },
-    podAt: (address) => {
-      const [pod, another] = store.podsAt(address);
-      return pod === undefined || another !== undefined ? null : pod;
-    },
+    podsAt: store.podsAt,
     confirmAddress,
     groupsOf: store.groupsSelecting,
     answerer,

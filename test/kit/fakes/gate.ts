@@ -2,6 +2,7 @@
 
 import type { GateAnswer } from '../../../src/api/gate.ts';
 import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
+import type { Pod } from '../../../src/api/pod.ts';
 import { byAddress, type Identify } from '../../../src/http/gate/caller.ts';
 import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../src/http/gate/forward.ts';
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
@@ -44,14 +45,18 @@ export type Asking = {
 export function aGate(options: { readonly forward?: Forward; readonly identify?: Identify } = {}) {
   const clock = createFakeClock();
   const changes: Changes = createChanges();
+  const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
   const state = {
     probe: null as LeaderProbe | null,
     answer: grant(),
     answerer: { kind: 'self' } as Answerer,
+    member: pod,
     begun: true,
     synced: true,
     confirmed: true,
     released: { kind: 'released', resigned: false } as Released,
+    /** By address: who has it, as the watch shows it. */
+    at: new Map<string, readonly Pod[]>(),
   };
   const signatures = new Map<string, SignatureOf>([['b', { kind: 'none' }]]);
   const forwards: { readonly to: Addressee; readonly passed: Passed }[] = [];
@@ -60,7 +65,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
   const heard: { readonly uid: string; readonly arrivedMs: number }[] = [];
   const secrets: (string | null)[] = [];
   let asked = 0;
-  const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
+  state.at.set('10.0.0.1', [pod]);
   const gate: Gate = {
     ask: (_group, uid, secret = null) => {
       asked += 1;
@@ -74,9 +79,9 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     heard: (_group, uid, arrivedMs) => heard.push({ uid, arrivedMs }),
     synced: () => state.synced,
     group: ({ name }) => (name === 'notifier' ? aGroup({ spec: { leaderProbe: state.probe } }) : null),
-    member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? pod : null),
+    member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? state.member : null),
     pod: ({ uid }) => (uid === pod.uid ? pod : null),
-    podAt: (address) => (address === '10.0.0.1' ? pod : null),
+    podsAt: (address) => state.at.get(address) ?? [],
     confirmAddress: () => Promise.resolve(state.confirmed),
     groupsOf: () => [aGroup({})],
     answerer: () => state.answerer,

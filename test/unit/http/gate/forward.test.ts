@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, it } from 'vitest';
 import {
+  CHALLENGE,
   createForwarding,
   FORWARDED,
   type Forwarding,
+  OUTDATED,
   type Passed,
   REPLICA,
   STATEMENT,
@@ -23,7 +25,7 @@ afterEach(async () => {
 });
 
 function forwarding(): Forwarding {
-  const made = createForwarding('replica-a', signer, createFakeClock());
+  const made = createForwarding('replica-a', signer, clock);
   releases.push(made.close);
   return made;
 }
@@ -38,8 +40,14 @@ async function aReplica(handle: (request: IncomingMessage, response: ServerRespo
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+const clock = createFakeClock();
 const signer = createSigner();
-const statement: Statement = { caller: { uid: podUid('uid-of-a'), by: 'Address' }, ageMs: 7, termSecret: null };
+const statement: Statement = {
+  caller: { uid: podUid('uid-of-a'), by: 'Address' },
+  address: '10.0.0.1',
+  ageMs: 7,
+  termSecret: null,
+};
 const getting = (path: string): Passed => ({ method: 'GET', path, body: null, statement });
 const never = new AbortController().signal;
 
@@ -91,13 +99,42 @@ it('says who asked, signed for this question to this replica alone', async () =>
   await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a?uid=x%20y'), 0, never);
   const { headers, method = '', url: path = '' } = await promise;
   const about = { from: 'replica-a', to: 'replica-b', method, path, body: null };
-  const said = await createStatementReader()(
-    String(headers[STATEMENT]),
-    about,
-    signer.publicKey,
-    createFakeClock().wallMs(),
-  );
+  const said = await createStatementReader()(String(headers[STATEMENT]), about, signer.publicKey, {
+    isOfNow: () => true,
+  });
   expect(said).toEqual(statement);
+});
+
+/** As the gate does it: what is signed with another challenge is not looked at. */
+async function aStrictReplica(challenge: () => string) {
+  const asked: string[] = [];
+  const url = await aReplica((request, response) => {
+    const [said = ''] = String(request.headers[STATEMENT]).split('.');
+    const [signedWith] = JSON.parse(Buffer.from(said, 'base64url').toString()) as readonly string[];
+    asked.push(signedWith ?? '');
+    const outdated = signedWith === challenge() ? {} : { [STATEMENT]: OUTDATED };
+    const headers = { [REPLICA]: 'replica-b', [CHALLENGE]: challenge(), ...outdated };
+    response.writeHead(signedWith === challenge() ? 200 : 503, headers).end('{}');
+  });
+  return { asked, to: { id: 'replica-b', url } };
+}
+
+it('signs again, once, with the challenge that it is told, and from then on with the last one', async () => {
+  let challenge = 'first';
+  const { asked, to } = await aStrictReplica(() => challenge);
+  const { forward } = forwarding();
+  const ask = async () => (await forward(to, getting('/v1/a'), 0, never))?.status;
+  expect([await ask(), await ask()]).toEqual([200, 200]);
+  challenge = 'second';
+  expect(await ask()).toBe(200);
+  expect(asked).toEqual(['', 'first', 'first', 'first', 'second']);
+});
+
+it('gives nothing where it is told another challenge each time, and does not go on', async () => {
+  let drawn = 0;
+  const { asked, to } = await aStrictReplica(() => String((drawn += 1)));
+  expect(await forwarding().forward(to, getting('/v1/a'), 0, never)).toBeNull();
+  expect(asked.length).toBe(2);
 });
 
 it('sends the body of a POST as JSON', async () => {
@@ -135,8 +172,12 @@ it('gives the answer that there is no such group or member', async () => {
 });
 
 it('gives nothing when no answer comes in the time for which the question may wait, and a second', async () => {
-  const url = await aReplica(() => undefined);
-  expect(await forwarding().forward({ id: 'replica-b', url }, getting('/v1/a'), 0, never)).toBeNull();
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const url = await aReplica(() => resolve());
+  const reply = forwarding().forward({ id: 'replica-b', url }, getting('/v1/a'), 500, never);
+  await asked;
+  await clock.advance(1500);
+  expect(await reply).toBeNull();
 });
 
 it('ends the question when whoever asked has gone', async () => {

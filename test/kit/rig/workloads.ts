@@ -61,10 +61,14 @@ export async function takeOptionalRights({ kubectl }: Harness): Promise<void> {
   await kubectl.must(['patch', 'clusterrole', 'leadergroup', '--type=merge', '-p', JSON.stringify({ rules })]);
 }
 
-export async function startWithRights(h: Harness): Promise<OperatorProcess> {
+/** A kubeconfig of the operator's own account, as deploy/10-rbac.yaml makes it. Returns its path. */
+export async function accountKubeconfig(h: Harness): Promise<string> {
   const path = join(h.dir, 'operator.kubeconfig');
   const { server, ca } = await readKubeconfig(h.cluster.kubeconfigPath);
   const token = (await h.kubectl.must(['-n', SYSTEM, 'create', 'token', ACCOUNT])).trim();
   await writeKubeconfig(path, { server: server.href, ca, cert: undefined, key: undefined, token });
-  return await h.startOperator({ env: { KUBECONFIG: path } });
+  return path;
 }
+
+export const startWithRights = async (h: Harness): Promise<OperatorProcess> =>
+  await h.startOperator({ env: { KUBECONFIG: await accountKubeconfig(h) } });

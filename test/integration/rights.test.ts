@@ -1,5 +1,6 @@
 /** An operator that may not read the controllers of pods, on the real ones. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { memberUrl } from '../kit/rig/asking.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 import {
@@ -78,5 +79,19 @@ describe('an operator that may not read controllers', () => {
       timeoutMs: 20_000,
       what: 'one leader and two followers',
     });
+  });
+});
+
+describe('an operator that knows pods by their tokens', () => {
+  it("reads the cluster's keys with the rights of its manifests, and gives a pod its grant by the token that the API server made for it", async () => {
+    await using operator = await startWithRights(h, { LEADERGROUP_GATE_AUTHENTICATION: 'Token' });
+    await h.group(namespace, 'web');
+    const { name, uid } = await h.led(namespace, 'web');
+    const bound = ['--bound-object-kind', 'Pod', '--bound-object-name', name, '--audience', 'leadergroup'];
+    const token = (await h.kubectl.must(['-n', namespace, 'create', 'token', 'default', ...bound])).trim();
+    const url = `${memberUrl(operator.url, namespace, 'web', name)}?uid=${uid}`;
+    const asked = async (headers: Record<string, string>): Promise<number> => (await fetch(url, { headers })).status;
+    expect(await asked({ authorization: `Bearer ${token}` })).toBe(200);
+    expect(await asked({})).toBe(401);
   });
 });

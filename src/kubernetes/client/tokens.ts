@@ -9,6 +9,8 @@ import type { Request, Transport } from './transport.ts';
 
 const DISCOVERY = '/.well-known/openid-configuration';
 const KEYS = '/openid/v1/jwks';
+/** It gives them as nothing else, and to whoever wants only application/json not at all (406). */
+const AS_KEYS = 'application/jwk-set+json, application/json';
 const REVIEWS = '/apis/authentication.k8s.io/v1/tokenreviews';
 const POD_UID = 'authentication.kubernetes.io/pod-uid';
 
@@ -27,13 +29,13 @@ export function createTokenIssuer(transport: Transport, clock: Clock, timeoutMs:
     if (body === null) throw failure(`${request.verb} ${request.path}`, answer);
     return body;
   }
-  const read = (path: string, signal: AbortSignal): Promise<RawObject> =>
-    send({ method: 'GET', path, verb: 'get', resource: 'tokenkeys' }, signal);
+  const read = (path: string, accept: string, signal: AbortSignal): Promise<RawObject> =>
+    send({ method: 'GET', path, accept, verb: 'get', resource: 'tokenkeys' }, signal);
 
   return {
     keys: async (signal) => {
-      const issuer = textField(await read(DISCOVERY, signal), 'issuer');
-      const keys = field(await read(KEYS, signal), 'keys');
+      const issuer = textField(await read(DISCOVERY, 'application/json', signal), 'issuer');
+      const keys = field(await read(KEYS, AS_KEYS, signal), 'keys');
       if (issuer === '' || !Array.isArray(keys)) throw unexpected(DISCOVERY);
       return { issuer, jwks: { keys } };
     },

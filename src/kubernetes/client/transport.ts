@@ -13,6 +13,8 @@ export type Request = {
   /** With the query, as pathOf makes it. */
   readonly path: string;
   readonly body?: { readonly type: string; readonly content: unknown };
+  /** Media types of JSON; default: application/json. */
+  readonly accept?: string;
   /** For the whole exchange: credentials, waiting for a connection, the answer's body. */
   readonly timeoutMs: number;
   readonly pool: PoolKind;
@@ -122,12 +124,12 @@ type Attempt<T> = {
   readonly read: (raw: Raw) => Promise<T>;
 };
 
-type Exchange = Pick<Request, 'method' | 'path' | 'body' | 'pool'>;
+type Exchange = Pick<Request, 'method' | 'path' | 'body' | 'accept' | 'pool'>;
 
-function optionsOf({ method, path, body }: Exchange, { server, headers }: Access): Dispatcher.RequestOptions {
+function optionsOf({ method, path, body, accept }: Exchange, { server, headers }: Access): Dispatcher.RequestOptions {
   const prefix = server.pathname.replace(/\/+$/, '');
   const common = { origin: server.origin, path: `${prefix}${path}`, method };
-  const all = { ...COMMON_HEADERS, ...headers };
+  const all = { ...COMMON_HEADERS, ...headers, ...(accept === undefined ? {} : { accept }) };
   if (body === undefined) return { ...common, headers: all };
   return { ...common, headers: { ...all, 'content-type': body.type }, body: JSON.stringify(body.content) };
 }

@@ -70,5 +70,7 @@ export async function accountKubeconfig(h: Harness): Promise<string> {
   return path;
 }
 
-export const startWithRights = async (h: Harness): Promise<OperatorProcess> =>
-  await h.startOperator({ env: { KUBECONFIG: await accountKubeconfig(h) } });
+export const startWithRights = async (
+  h: Harness,
+  env: Readonly<Record<string, string>> = {},
+): Promise<OperatorProcess> => await h.startOperator({ env: { ...env, KUBECONFIG: await accountKubeconfig(h) } });

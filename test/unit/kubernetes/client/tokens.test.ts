@@ -19,8 +19,12 @@ async function setUp(respond: Respond) {
 }
 
 const ISSUER = 'https://kubernetes.default.svc';
-const discovery: Respond = ({ url }, response) =>
-  json(response, 200, url.pathname === '/openid/v1/jwks' ? { keys: [{ kid: 'a' }] } : { issuer: ISSUER });
+/** As the API server does, which gives keys only to those who accept them as such. */
+const discovery: Respond = ({ url, headers }, response) => {
+  if (url.pathname !== '/openid/v1/jwks') json(response, 200, { issuer: ISSUER });
+  else if (headers.accept?.includes('application/jwk-set+json') !== true) json(response, 406, aStatus(406, 'x'));
+  else json(response, 200, { keys: [{ kid: 'a' }] });
+};
 
 describe('the keys', () => {
   it('are read with the name of the issuer', async () => {

@@ -13,7 +13,7 @@ import { byAddress, byToken, type Identify } from './http/gate/caller.ts';
 import { createForwarding } from './http/gate/forward.ts';
 import { gateRoutes } from './http/gate/routes.ts';
 import { createSigner } from './http/gate/statement.ts';
-import { createTokenVerifier } from './http/gate/tokens.ts';
+import { createTokenVerifier, type TokenOptions } from './http/gate/tokens.ts';
 import type { Health } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
@@ -25,7 +25,6 @@ import { ForeignClusterError, type ReplicaIdentity } from './operator/sharding/m
 import type { Clock } from './ports/clock.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
-import type { TokenIssuer } from './ports/tokens.ts';
 import { createHttpProber } from './prober/http.ts';
 
 /** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
@@ -123,7 +122,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
         gate: () => running()?.gate ?? null,
         self: config.identity.id,
         clock,
-        identify: identifyBy(config, connection.tokens, clock, log),
+        identify: identifyBy(config, { issuer: connection.tokens, clock, log, signal }),
         forward: forwarding.forward,
         metrics,
       }),
@@ -166,8 +165,8 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   }
 }
 
-const identifyBy = ({ gate }: Config, issuer: TokenIssuer, clock: Clock, log: Log): Identify =>
-  gate.authentication === 'Address' ? byAddress : byToken(createTokenVerifier({ issuer, clock, log }));
+const identifyBy = ({ gate }: Config, options: TokenOptions): Identify =>
+  gate.authentication === 'Address' ? byAddress : byToken(createTokenVerifier(options));
 
 /** Outside Kubernetes, or without the downward API's word, no identity outlives the process. `port`: where it really listens. */
 function replicaOf(identity: Config['identity'], port: number): Omit<ReplicaIdentity, 'publicKey'> {

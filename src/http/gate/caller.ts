@@ -41,7 +41,7 @@ export function byToken(verify: VerifyToken): Identify {
   function of(_gate: Gate, query: Query, signal: AbortSignal): Identified | Promise<Identified> {
     const header = query.header('authorization') ?? '';
     if (!/^Bearer /i.test(header)) return { refused: tokenRequired('it sends none') };
-    const verdict = verify(header.slice('Bearer '.length).trim(), signal);
+    const verdict = verify(header.slice('Bearer '.length).trim(), query.client, signal);
     return 'then' in verdict ? verdict.then(identified) : identified(verdict);
   }
   function identified(verdict: TokenVerdict): Identified {

@@ -1,4 +1,5 @@
-/** The keys that verify tokens: read when they are first needed, again once in a while, and kept for as long as no better ones can be read. */
+/** The keys that verify tokens: read when they are first needed, again every few minutes, and kept for as long as no better ones can be read. */
+import { whenAborted } from '../../common/child-signal.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
@@ -13,12 +14,15 @@ export type CurrentKeys =
 export type CachedKeys = {
   /** Those that were read last; the first read is waited for. Never rejects. */
   current(): Promise<CurrentKeys>;
+  /** Those that were read last, without waiting. */
+  now(): CurrentKeys;
   /** Others than `these`, for a token that none of them fits; null: there are none, by the API server's word of now. */
   newer(these: KeySet): Promise<KeySet | null | 'unread'>;
 };
 
-/** A key may have been withdrawn. */
-const AGAIN_MS = 600_000;
+/** A key may have been withdrawn: read again, whether or not a token comes that none fits. */
+export const AGAIN_MS = 300_000;
+const AFTER_FAILURE_MS = 30_000;
 /** Between two reads, however many tokens fit no key. */
 const PAUSE_MS = 10_000;
 
@@ -26,24 +30,30 @@ type Options = {
   readonly issuer: TokenIssuer;
   readonly clock: Clock;
   readonly log: Log;
-  /** They are others than before. */
-  readonly changed: () => void;
+  /** They are others than before. `earlier`: the issuer that was told before; null: none. */
+  readonly changed: (keys: KeySet, earlier: string | null) => void;
+  /** Nothing is read any more. */
+  readonly signal: AbortSignal;
 };
 
-export function createIssuerKeys({ issuer, clock, log, changed }: Options): CachedKeys {
+export function createIssuerKeys({ issuer, clock, log, changed, signal }: Options): CachedKeys {
   let last: CurrentKeys = { kind: 'unread', denied: false };
   let text = '';
   let reported = '';
   let readMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | null = null;
+  let cancel: () => void = () => undefined;
   const never = new AbortController().signal;
+  whenAborted(signal, () => cancel());
 
   function take(said: IssuerKeys): void {
     const now = JSON.stringify(said);
     if (now === text) return;
-    last = { kind: 'keys', keys: keySetOf(said) };
+    const keys = keySetOf(said);
+    const earlier = last.kind === 'keys' ? last.keys.issuer : null;
+    last = { kind: 'keys', keys };
     text = now;
-    changed();
+    changed(keys, earlier);
   }
 
   async function read(): Promise<void> {
@@ -61,17 +71,21 @@ export function createIssuerKeys({ issuer, clock, log, changed }: Options): Cach
     }
   }
 
-  const readOnce = (): Promise<void> => (reading ??= read().finally(() => (reading = null)));
+  /** The next read follows by itself: else a key that is withdrawn would be good for as long as every token is known. */
+  function ended(): void {
+    reading = null;
+    cancel();
+    if (!signal.aborted) cancel = clock.after(reported === '' ? AGAIN_MS : AFTER_FAILURE_MS, () => void readOnce());
+  }
+
+  const readOnce = (): Promise<void> => (reading ??= read().finally(ended));
 
   return {
     current: async () => {
-      const isOld = clock.nowMs() - readMs >= (last.kind === 'unread' ? PAUSE_MS : AGAIN_MS);
-      if (isOld || reading !== null) {
-        const done = readOnce();
-        if (last.kind === 'unread') await done;
-      }
+      if (last.kind === 'unread' && (reading !== null || clock.nowMs() - readMs >= PAUSE_MS)) await readOnce();
       return last;
     },
+    now: () => last,
     newer: async (these) => {
       const others = (): KeySet | null => (last.kind === 'unread' || last.keys === these ? null : last.keys);
       if (others() !== null) return others();

@@ -1,83 +1,110 @@
 /** What a ServiceAccount token says, and whether a key of the cluster has signed it. */
-import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import {
+  compactVerify,
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+} from 'jose';
 import { podUid } from '../../api/ids.ts';
 import type { PodRef } from '../../api/pod.ts';
 import { asObject, field, textField } from '../../api/raw.ts';
 import type { IssuerKeys } from '../../ports/tokens.ts';
 import { AUDIENCE } from './audience.ts';
 
-export type Claims =
-  /** `expiresMs`: epoch milliseconds. */
-  | { readonly kind: 'good'; readonly pod: PodRef; readonly expiresMs: number }
-  /** `why`: the end of a sentence about the token. */
-  | { readonly kind: 'bad'; readonly why: string }
-  /** By a key or an issuer that is not known: newer keys may help. */
-  | { readonly kind: 'otherKey'; readonly why: string };
+export type Claims = {
+  readonly pod: PodRef;
+  /** Epoch milliseconds. */
+  readonly expiresMs: number;
+  readonly issuer: string;
+  /** The id of the key that is said to have signed it. */
+  readonly keyId: string;
+};
 
-export type KeySet = { readonly issuer: string; readonly find: ReturnType<typeof createLocalJWKSet> };
+export type Read =
+  | ({ readonly kind: 'good' } & Claims)
+  /** `why`: the end of a sentence about the token. */
+  | { readonly kind: 'bad'; readonly why: string };
+
+export type KeySet = {
+  /** The one that is told now; the API server may accept earlier ones as well. */
+  readonly issuer: string;
+  readonly find: ReturnType<typeof createLocalJWKSet>;
+  /** All that is said of the key; null: there is none of this id. */
+  readonly textOf: (keyId: string) => string | null;
+};
 
 /** What API servers sign with. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'];
 /** Between the clocks of the API server's node and of this one. */
-const SKEW_S = 10;
+const SKEW_MS = 10_000;
+/** One of a ServiceAccount has about a thousand characters. */
+const MAX_LENGTH = 8192;
 
 /** Throws for what is no key set. */
-export const keySetOf = ({ issuer, jwks }: IssuerKeys): KeySet => ({
-  issuer,
-  find: createLocalJWKSet(jwks as JSONWebKeySet),
-});
-
-/** Never rejects: whatever is wrong with the token is a value. */
-export async function verifyToken(token: string, keys: KeySet, wallMs: number): Promise<Claims> {
-  try {
-    const { payload } = await jwtVerify(token, keys.find, {
-      issuer: keys.issuer,
-      audience: AUDIENCE,
-      algorithms: ALGORITHMS,
-      clockTolerance: SKEW_S,
-      currentDate: new Date(wallMs),
-      requiredClaims: ['exp'],
-    });
-    return claimsOf(payload);
-  } catch (error) {
-    return whyBad(error);
+export function keySetOf({ issuer, jwks }: IssuerKeys): KeySet {
+  const texts = new Map<string, string>();
+  for (const key of jwks.keys) {
+    const id = textField(asObject(key) ?? {}, 'kid');
+    texts.set(id, (texts.get(id) ?? '') + JSON.stringify(key));
   }
+  return { issuer, find: createLocalJWKSet(jwks as JSONWebKeySet), textOf: (keyId) => texts.get(keyId) ?? null };
 }
 
-/** For a token that the API server itself is about to judge: what it says, of which only the expiry is looked at here. */
-export function readUnverified(token: string, wallMs: number): Claims {
+/** What the token says of itself. Costs next to nothing, and refuses whatever could not be good by any key. */
+export function readUnverified(token: string, wallMs: number): Read {
+  if (token.length > MAX_LENGTH || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) return NO_TOKEN;
   try {
-    const claims = claimsOf(decodeJwt(token));
-    return claims.kind === 'good' && claims.expiresMs <= wallMs ? { kind: 'bad', why: 'it has expired' } : claims;
+    const { alg, kid } = decodeProtectedHeader(token);
+    if (alg === undefined || !ALGORITHMS.includes(alg)) return NO_TOKEN;
+    return claimsOf(decodeJwt(token), kid ?? '', wallMs);
   } catch {
-    return { kind: 'bad', why: 'it is no token of a ServiceAccount' };
+    return NO_TOKEN;
   }
 }
+
+const NO_TOKEN: Read = { kind: 'bad', why: 'it is no token of a ServiceAccount' };
+
+function claimsOf(payload: JWTPayload, keyId: string, wallMs: number): Read {
+  if (!audiencesOf(payload).includes(AUDIENCE))
+    return { kind: 'bad', why: `it is not made for the audience ${AUDIENCE}` };
+  const pod = podOf(payload);
+  const { exp, iss = '', nbf = 0 } = payload;
+  if (pod === null || typeof exp !== 'number')
+    return { kind: 'bad', why: 'it belongs to no pod: use a projected ServiceAccount token' };
+  const expiresMs = exp * 1000;
+  if (expiresMs + SKEW_MS <= wallMs) return { kind: 'bad', why: 'it has expired' };
+  if (nbf * 1000 - SKEW_MS > wallMs) return { kind: 'bad', why: 'it is not valid yet' };
+  return { kind: 'good', pod, expiresMs, issuer: iss, keyId };
+}
+
+const audiencesOf = ({ aud }: JWTPayload): readonly unknown[] => (Array.isArray(aud) ? aud : [aud]);
 
 /** Only a token that is bound to a pod says who asks: one made by hand, or of a Secret, is not. */
-function claimsOf(payload: JWTPayload): Claims {
+function podOf(payload: JWTPayload): PodRef | null {
   const claims = asObject(field(payload, 'kubernetes.io')) ?? {};
   const pod = asObject(field(claims, 'pod')) ?? {};
   const [namespace, name, uid] = [textField(claims, 'namespace'), textField(pod, 'name'), textField(pod, 'uid')];
-  const { sub, exp } = payload;
-  const isOfAccount = namespace !== '' && sub?.startsWith(`system:serviceaccount:${namespace}:`) === true;
-  if (!isOfAccount || uid === '' || typeof exp !== 'number')
-    return { kind: 'bad', why: 'it belongs to no pod: use a projected ServiceAccount token' };
-  return { kind: 'good', pod: { namespace, name, uid: podUid(uid) }, expiresMs: exp * 1000 };
+  const isOfAccount = namespace !== '' && payload.sub?.startsWith(`system:serviceaccount:${namespace}:`) === true;
+  return isOfAccount && uid !== '' ? { namespace, name, uid: podUid(uid) } : null;
 }
 
-function whyBad(error: unknown): Claims {
-  if (error instanceof errors.JWTExpired) return { kind: 'bad', why: 'it has expired' };
-  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
-    return { kind: 'otherKey', why: 'no key of this cluster has signed it' };
-  if (error instanceof errors.JWTClaimValidationFailed) return ofClaim(error.claim);
-  if (error instanceof errors.JWSSignatureVerificationFailed)
-    return { kind: 'bad', why: 'no key of this cluster has signed it' };
-  return { kind: 'bad', why: 'it is no token of a ServiceAccount' };
+/** Whether one of the keys has signed it; null if so, else why it is none of a pod. What it says is not looked at. Never rejects. */
+export async function whyNotSigned(token: string, { find }: KeySet): Promise<string | null> {
+  try {
+    await compactVerify(token, find, { algorithms: ALGORITHMS });
+    return null;
+  } catch (error) {
+    return SIGNED_BY_NONE.some((kind) => error instanceof kind) ? NO_KEY : 'it is no token of a ServiceAccount';
+  }
 }
 
-function ofClaim(claim: string): Claims {
-  if (claim === 'iss') return { kind: 'otherKey', why: 'another cluster has issued it' };
-  if (claim === 'aud') return { kind: 'bad', why: `it is not made for the audience ${AUDIENCE}` };
-  return { kind: 'bad', why: `its claim ${claim} is not as it should be` };
-}
+export const NO_KEY = 'no key of this cluster has signed it';
+
+const SIGNED_BY_NONE = [
+  errors.JWKSNoMatchingKey,
+  errors.JWKSMultipleMatchingKeys,
+  errors.JWSSignatureVerificationFailed,
+] as const;

@@ -12,9 +12,12 @@ type Issued = {
   readonly audience?: string | readonly string[];
   readonly subject?: string;
   readonly expiresInS?: number;
+  readonly beginsInS?: number;
   /** The whole claim of Kubernetes. */
   readonly claim?: unknown;
 };
+
+const forEver = (): Promise<never> => Promise.withResolvers<never>().promise;
 
 export async function aTokenCluster(wallMs: () => number) {
   const makeKey = async (kid: string) => {
@@ -23,12 +26,16 @@ export async function aTokenCluster(wallMs: () => number) {
   };
   let key = await makeKey('first');
   const state: {
-    keys: KubernetesErrorKind | null;
-    review: ReviewedToken | null | KubernetesErrorKind;
+    /** null: they are given away. */
+    keys: KubernetesErrorKind | null | 'hangs';
+    review: ReviewedToken | null | KubernetesErrorKind | 'hangs';
+    /** The one that is told. */
+    issuer: string;
     reads: number;
     reviews: number;
   } = {
     keys: null,
+    issuer: ISSUER,
     review: 'unreachable',
     reads: 0,
     reviews: 0,
@@ -38,12 +45,14 @@ export async function aTokenCluster(wallMs: () => number) {
   const issuer: TokenIssuer = {
     keys: () => {
       state.reads += 1;
+      if (state.keys === 'hangs') return forEver();
       return state.keys === null
-        ? Promise.resolve({ issuer: ISSUER, jwks: { keys: served } })
+        ? Promise.resolve({ issuer: state.issuer, jwks: { keys: served } })
         : Promise.reject(new KubernetesError(state.keys, 'Cannot read the keys'));
     },
     review: () => {
       state.reviews += 1;
+      if (state.review === 'hangs') return forEver();
       return typeof state.review === 'string'
         ? Promise.reject(new KubernetesError(state.review, 'Cannot review'))
         : Promise.resolve(state.review);
@@ -61,6 +70,7 @@ export async function aTokenCluster(wallMs: () => number) {
       .setSubject(issued.subject ?? 'system:serviceaccount:default:notifier')
       .setAudience(typeof audience === 'string' ? audience : [...audience])
       .setIssuedAt(nowS)
+      .setNotBefore(nowS + (issued.beginsInS ?? 0))
       .setExpirationTime(nowS + expiresInS)
       .sign(key.privateKey);
   }
@@ -72,9 +82,10 @@ export async function aTokenCluster(wallMs: () => number) {
     /** What is served as keys from now on. */
     serve: (keys: readonly unknown[]) => void (served = keys),
     /** Signs with another key from now on, which it serves at once or later. */
-    async rotate(): Promise<{ serve(): void }> {
+    async rotate(): Promise<{ serve(): void; serveBoth(): void }> {
+      const before = key.jwk;
       key = await makeKey('second');
-      return { serve: () => void (served = [key.jwk]) };
+      return { serve: () => void (served = [key.jwk]), serveBoth: () => void (served = [before, key.jwk]) };
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Every path of the small world up to a depth, each state once. */
 import { createHash } from 'node:crypto';
-import { type Budget, type Explored, openWorld, type Start, type Step } from './world.ts';
+import type { Explored, Step } from './explored.ts';
 
 export type Exploration = {
   readonly states: number;
@@ -11,14 +11,14 @@ export type Exploration = {
   readonly settled: number;
   /** The first path that broke something; null: none did. */
   readonly broken: { readonly path: readonly Step[]; readonly breaches: readonly string[] } | null;
-  /** What was met on the way, so that one sees that it was not nothing. */
-  readonly met: Readonly<Record<'elections' | 'handovers' | 'takeOvers' | 'demotions', number>>;
+  /** On how many paths each was met, so that one sees that it was not nothing. */
+  readonly met: Readonly<Record<string, number>>;
 };
 
 export type Bounds = {
-  readonly start: Start;
+  /** The world at its beginning, always the same. */
+  readonly open: () => Promise<Explored>;
   readonly depth: number;
-  readonly budget: Budget;
   /** Of so many leaves one is watched until the world has come to rest. */
   readonly settleEvery: number;
   /** Default true; false: every path is walked to its end. */
@@ -26,10 +26,10 @@ export type Bounds = {
 };
 
 /** Depth first: only where a state has several next steps is the path to it walked again. Stops at the first breach. */
-export async function explore({ start, depth, budget, settleEvery, prune = true }: Bounds): Promise<Exploration> {
+export async function explore({ open, depth, settleEvery, prune = true }: Bounds): Promise<Exploration> {
   /** By fingerprint: how many steps may still be taken from there, as far as that has been explored. */
   const seen = new Map<string, number>();
-  const met = { elections: 0, handovers: 0, takeOvers: 0, demotions: 0 };
+  const met: Record<string, number> = {};
   let transitions = 0;
   let leaves = 0;
   let deepest = 0;
@@ -37,7 +37,7 @@ export async function explore({ start, depth, budget, settleEvery, prune = true 
   let broken: Exploration['broken'] = null;
 
   async function walk(path: readonly Step[]): Promise<Explored> {
-    const world = await openWorld(budget, start);
+    const world = await open();
     for (const step of path) await world.take(step);
     return world;
   }
@@ -72,12 +72,8 @@ export async function explore({ start, depth, budget, settleEvery, prune = true 
     }
   }
 
-  function note({ model }: Explored, path: readonly Step[]): void {
-    const { promotions, demotions } = model.promises;
-    met.elections += promotions.length > 0 ? 1 : 0;
-    met.handovers += new Set(promotions.map(({ uid }) => uid)).size > 1 ? 1 : 0;
-    met.demotions += demotions.length > 0 ? 1 : 0;
-    met.takeOvers += path.includes('takeOver') ? 1 : 0;
+  function note(world: Explored, path: readonly Step[]): void {
+    for (const [what, is] of Object.entries(world.met(path))) met[what] = (met[what] ?? 0) + (is ? 1 : 0);
   }
 
   async function mustSettle(world: Explored, path: readonly Step[]): Promise<void> {

@@ -5,28 +5,14 @@
 import { aPod } from '../../fakes/builders.ts';
 import { settle } from '../../fakes/clock.ts';
 import type { HeldRequest, Request } from '../link.ts';
-import { aModel, type Model } from '../model.ts';
+import { aModel } from '../model.ts';
 import type { Replica } from '../replica.ts';
 import { endLeadersSession, lockedFor } from '../stage.ts';
-
-export type Step = string;
+import { canonical, type Explored, type Step, told } from './explored.ts';
 
 /** How often each kind of trouble may happen on one path, and how many troubles (a blink is none) in all. */
 export type Budget = Readonly<Record<Trouble, number>> & { readonly inAll: number };
 export type Trouble = 'blink' | 'recreate' | 'expire' | 'takeOver' | 'lostReply' | 'late' | 'crash';
-
-export type Explored = {
-  readonly model: Model;
-  /** Everything that may happen now, within the budget. */
-  steps(): readonly Step[];
-  take(step: Step): Promise<void>;
-  /** Equal for two paths only if whatever follows the one follows the other. */
-  fingerprint(): string;
-  /** In words, what was broken so far. */
-  breaches(): readonly string[];
-  /** From here on nothing goes wrong any more: null if one member comes to lead, else what happens instead. */
-  converges(): Promise<string | null>;
-};
 
 const MEMBERS = ['a', 'b'] as const;
 /** What these bring is known to nobody else and changes nothing that a promise is about: they are answered at once. */
@@ -295,37 +281,20 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
       : `leaders: ${leaders.join(', ') || 'none'}`;
   }
 
-  return { model, steps, take, fingerprint, breaches: () => [...model.promises.breaches, ...failures()], converges };
-
-  function failures(): readonly string[] {
-    return names.flatMap((name) => {
-      const failure = replicaOf(name).failure();
-      const text = failure instanceof Error ? failure.message : JSON.stringify(failure);
-      return failure === null ? [] : [`a pass of ${name} threw ${text}`];
-    });
+  function met(path: readonly Step[]): Readonly<Record<string, boolean>> {
+    const { promotions, demotions } = model.promises;
+    return {
+      elections: promotions.length > 0,
+      handovers: new Set(promotions.map(({ uid }) => uid)).size > 1,
+      demotions: demotions.length > 0,
+      takeOvers: path.includes('takeOver'),
+    };
   }
-}
 
-/**
- * resourceVersions and Consul's indexes become their ranks among all that occur, sessions their order of appearance: the operator
- * compares the first two only with one another, and the third only for equality.
- */
-function canonical(text: string): string {
-  const versions = ranks(text, /"resourceVersion":"(\d+)"/g);
-  const indexes = ranks(text, /"(?:modifyIndex|createIndex|index)":(\d+)/g);
-  const sessions = new Map<string, number>();
-  return text
-    .replaceAll(/"resourceVersion":"(\d+)"/g, (_, version: string) => `"rv":${versions.get(Number(version))}`)
-    .replaceAll(
-      /"(modifyIndex|createIndex|index)":(\d+)/g,
-      (_, name: string, index: string) => `"${name}":${indexes.get(Number(index))}`,
-    )
-    .replaceAll(/current modify index \d+ != \d+/g, 'another index')
-    .replaceAll(/session-\d+/g, (id) => `s${sessions.get(id) ?? sessions.set(id, sessions.size).size - 1}`)
-    .replaceAll(/"version":\d+/g, '');
-}
+  const breaches = (): readonly string[] => [
+    ...model.promises.breaches,
+    ...names.flatMap((name) => told(name, replicaOf(name))),
+  ];
 
-function ranks(text: string, pattern: RegExp): ReadonlyMap<number, number> {
-  const values = new Set([...text.matchAll(pattern)].map(([, value]) => Number(value)));
-  return new Map([...values].toSorted((a, b) => a - b).map((value, rank) => [value, rank]));
+  return { model, steps, take, fingerprint, breaches, converges, met };
 }

@@ -77,7 +77,12 @@ export type WatchedGroup = {
   readonly labelsStay?: boolean;
   /** The leader may be demoted while it is well (onConsulLoss Demote): its slice may be emptied then. Default false. */
   readonly mayDemote?: boolean;
+  /** It has a leader probe: a leader is healthy only while it passes that too. Default false. */
+  readonly probed?: boolean;
 };
+
+/** From then until then (monotonic milliseconds) a member did not pass a leader probe, as whoever stopped its process knows. */
+export type Silence = { readonly podUid: string; readonly fromMs: number; readonly toMs: number };
 
 /** An EndpointSlice that names the operator as its manager. */
 export type WatchedSlice = {
@@ -152,6 +157,7 @@ export type History = {
   readonly routes?: readonly RouteChange[];
   readonly others?: readonly ObjectEvent[];
   readonly markers?: readonly Marker[];
+  readonly silences?: readonly Silence[];
 };
 
 export type Interval = { readonly fromMs: number; readonly toMs: number };

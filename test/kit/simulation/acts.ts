@@ -75,7 +75,7 @@ export type Scenario = {
   readonly gate: boolean;
   /** Names of the groups that have a leader probe, where applications ask the gate. */
   readonly probed: readonly string[];
-  /** Only operators and the API server suffer: no healthy leader may lose its label. */
+  /** Only operators and the API server suffer, and processes that hang: no healthy leader may lose its label. */
   readonly steady: boolean;
   readonly acts: readonly Act[];
 };
@@ -282,7 +282,7 @@ const probedOf = (seed: number, groups: readonly GroupPlan[]): readonly string[]
 function hangs(seed: number, frame: Frame): readonly Act[] {
   const random = stream(`hangs ${seed}`);
   const [first, ...others] = probedOf(seed, frame.groups);
-  if (frame.steady || first === undefined) return [];
+  if (first === undefined) return [];
   return Array.from({ length: random.pick([0, 2, 4]) }, () => {
     const chosen = random.pick([first, ...others]);
     const group = frame.groups.findIndex(({ name }) => name === chosen);

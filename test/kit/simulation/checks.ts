@@ -71,14 +71,7 @@ export function createChecks(scenario: Scenario): Checks {
     watchDeadlines(opened, scenario, counts, (text) => breaches.push(text));
   }
 
-  const of = (name: string): readonly string[] => {
-    const found = promises.get(name);
-    const steadily = scenario.steady && (found?.demotions.length ?? 0) > 0;
-    const moved = steadily
-      ? [`I8: ${found?.demotions.join(', ')} lost the label although no leader of ${name} was unwell`]
-      : [];
-    return [...(found?.breaches ?? []), ...moved];
-  };
+  const of = (name: string): readonly string[] => promises.get(name)?.breaches ?? [];
 
   function unsettled(name: string): string | null {
     if (stage === null) return 'nothing has begun';

@@ -17,7 +17,7 @@ export type Record = {
   readonly events: { pods: number; keys: number };
 };
 
-export function record({ api, consul, loop }: Stage, scenario: Scenario): Record {
+export function record({ api, consul, loop, silences }: Stage, scenario: Scenario): Record {
   const pods: PodEvent[] = [
     { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
   ];
@@ -107,7 +107,7 @@ export function record({ api, consul, loop }: Stage, scenario: Scenario): Record
     }
   });
 
-  return { history: () => ({ groups, pods, keys, sessions }), hash: () => hash, events };
+  return { history: () => ({ groups, pods, keys, sessions, silences: silences() }), hash: () => hash, events };
 }
 
 const watched = (pod: Pod): WatchedPod => ({
@@ -140,5 +140,6 @@ function watchedGroup(
     lockKey: keys.lock,
     recordKey: keys.record ?? keys.lock,
     labelsStay,
+    probed: group.spec.leaderProbe !== null,
   };
 }

@@ -1,5 +1,7 @@
 /** Runs one history: the acts, then everything is healed, then the world must come to rest with one leader for each group. */
-import { check, sentence } from '../checker/checker.ts';
+
+import { podName } from '../checker/breach.ts';
+import { type Breach, check, type History, noLeaderMoved, sentence } from '../checker/checker.ts';
 import { type Act, type Scenario, scenarioOf } from './acts.ts';
 import { createChecks, type SimCounts } from './checks.ts';
 import { createMeetings, meetActs } from './coverage.ts';
@@ -21,6 +23,7 @@ export type Outcome = {
   readonly met: readonly string[];
 };
 
+const ROLE = 'leadergroup.dev/role';
 /** For expired sessions (twice 40 s), the longest backoff and what follows from both. */
 const HEALED_MS = 120_000;
 const LOOK_MS = 5000;
@@ -82,14 +85,31 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     const history = written.history();
     const everLed = new Set(
       history.pods.flatMap((event) =>
-        event.kind !== 'list' && event.pod.labels['leadergroup.dev/role'] === 'leader'
-          ? [event.pod.labels['app'] ?? '']
-          : [],
+        event.kind !== 'list' && event.pod.labels[ROLE] === 'leader' ? [event.pod.labels['app'] ?? ''] : [],
       ),
     );
     const leaderless = history.groups.filter(({ name }) => !everLed.has(name)).map(({ name }) => `default/${name}`);
     const refusals = scenario.acts.some(({ act }) => act === 'refuse');
     const { breaches: found } = check(history, { toleranceMs: 0, everyKeyState: true, leaderless, refusals });
-    return found.map((each) => `checker: ${sentence(each)}`);
+    const moved = scenario.steady ? healthyMoved(history, loop.nowMs()) : [];
+    return [...found, ...moved].map((each) => `checker: ${sentence(each)}`);
   }
+}
+
+/** I8 from each time on at which somebody came to lead: only operators and the API server suffer, and processes that hang. */
+function healthyMoved(history: History, toMs: number): readonly Breach[] {
+  const leading = new Set<string>();
+  return history.pods.flatMap((event) => {
+    if (event.kind === 'list') return [];
+    const { uid, labels } = event.pod;
+    const leads = labels[ROLE] === 'leader' && event.kind !== 'deleted';
+    const began = leads && !leading.has(uid);
+    if (leads) leading.add(uid);
+    else leading.delete(uid);
+    const silent = history.silences?.some(
+      (silence) => silence.podUid === uid && silence.fromMs <= event.atMs && event.atMs <= silence.toMs,
+    );
+    if (!began || silent === true) return [];
+    return noLeaderMoved(history, { fromMs: event.atMs, toMs }).filter(({ pods }) => pods[0] === podName(event.pod));
+  });
 }

@@ -7,6 +7,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
+import type { Silence } from '../checker/checker.ts';
 import { A_GATE_PROBE, AN_HTTP_PROBE, aGroup, aPod } from '../fakes/builders.ts';
 import { podUid, wallMs } from '../fakes/ids.ts';
 import type { PatchRequest } from '../model/link.ts';
@@ -39,6 +40,8 @@ export type Stage = {
   apiServerWell(): boolean;
   /** Its process does not run just now, though nobody says so; `withinMs`: or has not within so long. */
   hangs(pod: string, withinMs?: number): boolean;
+  /** When processes did not run, though nobody said so. */
+  silences(): readonly Silence[];
   /** When the pod's present process began (its containers may have ended since and begun again). */
   incarnationOf(uid: string): number;
   do(act: Act): void;
@@ -101,6 +104,7 @@ export function openStage(
   const refusing = new Set<(pod: string) => boolean>();
   /** By pod, until when it hung last. */
   const hung = new Map<string, number>();
+  const silences: Silence[] = [];
   const isHung = (pod: string, withinMs = 0): boolean =>
     (hung.get(pod) ?? Number.NEGATIVE_INFINITY) > loop.nowMs() - withinMs - 1e-6;
   let started = 0;
@@ -228,7 +232,10 @@ export function openStage(
         return during(
           `hang ${name}`,
           given.forMs,
-          () => void hung.set(name, Number.POSITIVE_INFINITY),
+          () => {
+            hung.set(name, Number.POSITIVE_INFINITY);
+            silences.push({ podUid: api.pod(name)?.uid ?? '', fromMs: loop.nowMs(), toMs: loop.nowMs() + given.forMs });
+          },
           () => void hung.set(name, loop.nowMs()),
         );
       }
@@ -504,6 +511,7 @@ export function openStage(
     clocksStood: () => stood,
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
     hangs: isHung,
+    silences: () => silences,
     incarnationOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,

@@ -603,6 +603,31 @@ describe('noLeaderMoved', () => {
     }
   });
 
+  it.each([
+    ['reports', 'passes all the while', { probed: true, podUid: 'uid-b', fromMs: 0, untilMs: 5, moved: ['I8'] }],
+    ['reports', 'passes again since before', { probed: true, podUid: 'uid-a', fromMs: -9, untilMs: -1, moved: ['I8'] }],
+    ['takes no notice of', 'did not pass', { probed: true, podUid: 'uid-a', fromMs: -1, untilMs: 1, moved: [] }],
+    ['takes no notice of', 'fell silent then', { probed: true, podUid: 'uid-a', fromMs: 1, untilMs: 99, moved: [] }],
+    [
+      'reports',
+      'is silent where nobody asks',
+      { probed: false, podUid: 'uid-a', fromMs: 1, untilMs: 99, moved: ['I8'] },
+    ],
+  ])('%s a leader that is ready and %s', (_, _how, { probed, podUid: uid, fromMs, untilMs, moved }) => {
+    // Another group's leader is well all the while, so that there is something to see.
+    const other = aWatchedGroup({ name: 'other' });
+    const story = aStory([aWatchedGroup({ probed }), other]);
+    for (const name of ['a', 'b']) story.pod(name);
+    story.pod('o', { labels: { app: 'other' } });
+    story.promote('a', 1);
+    story.promote('o', 1, other);
+    const sinceMs = story.now();
+    handOver(story, 'a', 'b', 2);
+    const silences = [{ podUid: uid, fromMs: sinceMs + fromMs, toMs: sinceMs + untilMs }];
+    const found = noLeaderMoved(story.history({ silences }), { fromMs: sinceMs, toMs: story.now() });
+    expect(found.map(({ promise }) => promise)).toEqual(moved);
+  });
+
   it('reports a leader that a gap hides the demotion of', () => {
     const story = electedStory();
     const fromMs = story.now();

@@ -1,5 +1,6 @@
 /** The leader probe in a decision: whether the leader passes, and who may follow it. */
 import type { PodUid } from '../api/ids.ts';
+import type { LeaderGroup } from '../api/leadergroup.ts';
 import { labelled, rankedCandidates } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { type Judged, type Judgement, judge, type ProbeView, passesNow, wasSearched } from './probe.ts';
@@ -26,6 +27,16 @@ export function judgementOf(o: Observation): Judgement | null {
   const { leaderProbe } = o.group.spec;
   const judged = o.probe === null || leaderProbe === null ? null : judgedOf(o);
   return judged === null || o.probe === null || leaderProbe === null ? null : judge(leaderProbe, o.probe, judged);
+}
+
+/**
+ * Uid of the leader whom the status shows as judged, by the present spec: whoever owned the group then heard it ask in its rhythm. So this outlives the replica,
+ * and nothing is written for it. null: nobody.
+ */
+export function judgedBefore({ status, generation }: LeaderGroup): string | null {
+  const found = status?.conditions.find(({ type }) => type === 'LeaderProbe');
+  const judged = found?.reason === 'Passing' || found?.reason === 'NoPassingCandidate';
+  return judged && found.observedGeneration === generation ? (status?.leaders[0]?.uid ?? null) : null;
 }
 
 /** Of a leader that is kept. */

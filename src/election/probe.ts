@@ -15,12 +15,22 @@ export type ProbeView = {
   readonly stalledMs: MonotonicMs | null;
   /** How often the threshold has doubled. */
   readonly level: number;
-  /** By uid, when questions of the member arrived, oldest first. */
-  readonly heardMs: ReadonlyMap<PodUid, readonly MonotonicMs[]>;
+  /** By uid, when questions of the member arrived. */
+  readonly heard: ReadonlyMap<PodUid, Arrivals>;
+  /** Uid of the leader whom a replica had judged before this one had the bucket, as the status says: it asked in its rhythm. null: nobody. */
+  readonly judgedBefore: string | null;
   /** By uid, what the member answered when it was asked. */
   readonly answers: ReadonlyMap<PodUid, Answers>;
   /** Since when it asks who may lead next: what is answered since then counts for that, and nothing else does. null: it does not. */
   readonly searchSinceMs: MonotonicMs | null;
+};
+
+/** When the questions of a member arrived: as little as judging takes, whatever the threshold. */
+export type Arrivals = {
+  /** Rising; those of the `failureThreshold` periods before the last one. Empty: none. */
+  readonly recentMs: readonly MonotonicMs[];
+  /** Since when, until the last one, it was never silent for longer than a period. */
+  readonly steadySinceMs: MonotonicMs;
 };
 
 /** `failures`: in a row, the first of them asked for at `sinceMs`; 0: it passed. */
@@ -59,7 +69,10 @@ export const thresholdAt = ({ failureThreshold }: LeaderProbe, level: number): n
 /** For so long must a leader fail. */
 export const limitMs = (probe: LeaderProbe, level: number): number => probe.periodMs * thresholdAt(probe, level);
 
-const NEVER: readonly MonotonicMs[] = [];
+const NEVER: Arrivals = { recentMs: [], steadySinceMs: Number.POSITIVE_INFINITY };
+
+/** Clients that could reach no replica for a while ask no more often than each half minute, some of them. */
+const UNHEARD_MS = 30_000;
 
 export const judge = (probe: LeaderProbe, view: ProbeView, judged: Judged): Judgement =>
   probe.by.kind === 'gate' ? judgeSilence(probe, view, judged) : judgeAnswers(probe, view, judged);
@@ -77,19 +90,36 @@ function judgeAnswers(probe: LeaderProbe, view: ProbeView, { nowMs, leader, othe
 }
 
 /** Silence is the time since the last question arrived; a question that waits counts when it arrives. */
-function judgeSilence(probe: LeaderProbe, view: ProbeView, { nowMs, leader, others }: Judged): Judgement {
+function judgeSilence(probe: LeaderProbe, view: ProbeView, judged: Judged): Judgement {
+  const { nowMs, leader } = judged;
   const silenceMs = limitMs(probe, view.level);
-  const heardMs = view.heardMs.get(leader.uid) ?? NEVER;
-  const lastMs = heardMs.at(-1);
+  const { recentMs } = view.heard.get(leader.uid) ?? NEVER;
+  const lastMs = recentMs.at(-1);
   if (!hasLedFor(view, leader.uid, silenceMs, nowMs)) return early;
-  if (lastMs === undefined)
-    return leader.addressed ? noRhythm('it has not asked the gate') : blind('its pod has no address of its own');
-  if (!heardInEach(heardMs, lastMs, probe.failureThreshold, probe.periodMs))
+  if (lastMs === undefined) return judgeUnheard(probe, view, judged);
+  if (!heardInEach(recentMs, lastMs, probe.failureThreshold, probe.periodMs))
     return noRhythm(`it did not ask in each of the ${probe.failureThreshold} periods before its last question`);
   if (nowMs - lastMs < silenceMs) return { kind: 'passing' };
+  return judgeSilent(probe, view, judged, silenceMs);
+}
+
+/**
+ * One that this replica has not heard once, and another had judged, may have fallen silent while its group got another owner. It may also be a client
+ * that could reach nobody then, and waits for a while before it asks again: so the silence must be longer.
+ */
+function judgeUnheard(probe: LeaderProbe, view: ProbeView, judged: Judged): Judgement {
+  const { nowMs, leader } = judged;
+  if (!leader.addressed) return blind('its pod has no address of its own');
+  if (view.judgedBefore !== leader.uid) return noRhythm('it has not asked the gate');
+  const silenceMs = Math.max(limitMs(probe, view.level), UNHEARD_MS);
+  return hasLedFor(view, leader.uid, silenceMs, nowMs) ? judgeSilent(probe, view, judged, silenceMs) : early;
+}
+
+/** By whom it can be replaced that has been silent for so long. */
+function judgeSilent(probe: LeaderProbe, view: ProbeView, { nowMs, others }: Judged, silenceMs: number): Judgement {
   if (view.blind !== null) return blind(view.blind);
   if (view.stalledMs !== null && nowMs - view.stalledMs < silenceMs) return early;
-  const passed = (uid: PodUid) => heardThroughout(view.heardMs.get(uid) ?? NEVER, nowMs - silenceMs, nowMs, probe);
+  const passed = (uid: PodUid) => heardThroughout(view.heard.get(uid) ?? NEVER, nowMs - silenceMs, nowMs, probe);
   return { kind: 'failing', failure: 'Silent', successors: others.filter(passed) };
 }
 
@@ -117,19 +147,19 @@ function heardInEach(heardMs: readonly MonotonicMs[], endMs: MonotonicMs, period
  * after, in two periods that meet in between.
  */
 function heardThroughout(
-  heardMs: readonly MonotonicMs[],
+  { recentMs, steadySinceMs }: Arrivals,
   fromMs: MonotonicMs,
   toMs: MonotonicMs,
   { periodMs }: LeaderProbe,
 ): boolean {
-  const moments = [fromMs, ...heardMs.filter((atMs) => atMs > fromMs && atMs < toMs), toMs];
-  return moments.every((atMs, at) => atMs - (moments[at - 1] ?? atMs) <= periodMs);
+  const lastMs = recentMs.at(-1) ?? Number.NEGATIVE_INFINITY;
+  return steadySinceMs - fromMs <= periodMs && toMs - lastMs <= periodMs;
 }
 
 /** Whoever asks the gate is heard twice in each period; who is asked has answered in the search for whoever may lead next. */
 export const passesNow = (probe: LeaderProbe, view: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
   probe.by.kind === 'gate'
-    ? nowMs - (view.heardMs.get(uid)?.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs
+    ? nowMs - (view.heard.get(uid)?.recentMs.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs
     : wasSearched(view, uid) && view.answers.get(uid)?.failure === null;
 
 /** Asked since somebody is looked for who may lead next. */

@@ -150,20 +150,31 @@ function conditionsOf(
     make({ type: 'Reconciling', ...working }, working.status === 'True' ? verdict.detail : ''),
     make({ type: 'Stalled', ...stalledOf(verdict) }, verdict.stalled?.message ?? ''),
     make({ type: 'Paused', ...pausedOf(o.group) }, ''),
-    ...probeCondition(o, make),
+    ...probeCondition(o, leaders, make),
   ];
 }
 
-/** Only where there is a probe. That there is nothing to judge yet is no news where something was found before. */
-function probeCondition(o: Observation, make: (said: Said, message: string) => Condition): readonly Condition[] {
-  if (o.group.spec.leaderProbe === null) return [];
+/**
+ * Only where there is a probe. That there is nothing to judge yet is no news where something was found before of the same leader by the same spec: what is
+ * said is whom the next owner may take for one that asks in its rhythm (judgedBefore).
+ */
+function probeCondition(
+  o: Observation,
+  leaders: readonly LeaderStatus[],
+  make: (said: Said, message: string) => Condition,
+): readonly Condition[] {
+  const { status, spec, generation } = o.group;
+  if (spec.leaderProbe === null) return [];
   const found = judgementOf(o);
-  const before = o.group.status?.conditions.find(({ type }) => type === 'LeaderProbe');
-  if (before !== undefined && (found === null || (found.kind === 'notJudged' && found.why === 'NotJudged')))
-    return [{ ...before, observedGeneration: o.group.generation }];
+  const before = status?.conditions.find(({ type }) => type === 'LeaderProbe');
+  const same = before?.observedGeneration === generation && status?.leaders[0]?.uid === leaders[0]?.uid;
+  if (before !== undefined && same && nothingFound(found)) return [before];
   const { said, message } = probeSaid(found);
   return [make({ type: 'LeaderProbe', ...said }, message)];
 }
+
+const nothingFound = (found: Judgement | null): boolean =>
+  found === null || (found.kind === 'notJudged' && found.why === 'NotJudged');
 
 function probeSaid(found: Judgement | null): { readonly said: Says<'LeaderProbe'>; readonly message: string } {
   switch (found?.kind) {

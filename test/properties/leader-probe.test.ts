@@ -58,11 +58,73 @@ describe('a leader that hangs while others ask', () => {
   });
 });
 
+describe('a leader that hangs while its group gets another owner', () => {
+  it('is replaced after half a minute, once, however often the bucket moved before', () => {
+    fc.assert(
+      fc.property(seeds, (random) => {
+        const group = aProbedGroup();
+        const hangsMs = 10_000 + between(random, 0, 1000);
+        rhythmic(group, random, ['b', 'c']);
+        group.asks('a', () => (group.nowMs() >= hangsMs ? null : between(random, 300, 600)));
+        const movedMs = hangsMs + between(random, 0, 1900);
+        group.at(movedMs - 5000, group.moved);
+        group.at(movedMs, group.moved);
+        group.run(MINUTE);
+        expect(group.replaced.map(({ from }) => from)).toEqual(['a']);
+        expect(group.replaced[0]?.atMs).toBeLessThanOrEqual(movedMs + 31_500);
+      }),
+      RUNS,
+    );
+  });
+});
+
 describe('no leader is replaced', () => {
   it('where cron pods ask each minute, for an hour', () =>
     whatever((group, random) => {
       for (const name of ['a', 'b', 'c']) group.asks(name, () => MINUTE, between(random, 0, MINUTE));
       group.run(HOUR);
+    }));
+
+  it('where cron pods ask each minute, for an hour, and all replicas are rolled again and again', () =>
+    whatever((group, random) => {
+      for (const name of ['a', 'b', 'c']) group.asks(name, () => MINUTE, between(random, 0, MINUTE));
+      for (let atMs = MINUTE; atMs < HOUR; atMs += between(random, 10_000, 200_000)) group.at(atMs, group.moved);
+      group.run(HOUR);
+    }));
+
+  it('where it does not ask, and another does, though the one that led before did, and the bucket moves', () =>
+    whatever((group, random) => {
+      rhythmic(group, random, ['b']);
+      group.asks('a', () => (group.nowMs() < MINUTE ? 450 : null));
+      group.at(MINUTE - 10, () => {
+        group.state.leader = 'c';
+        group.pass();
+      });
+      for (let at = 0; at < 3; at += 1) group.at(MINUTE + between(random, 0, 1900), group.moved);
+      group.run(5 * MINUTE);
+    }));
+
+  it('where it was asked before, and need not ask since the spec was edited, and the bucket moves', () =>
+    whatever((group, random) => {
+      rhythmic(group, random, ['b', 'c']);
+      group.asks('a', () => (group.nowMs() < MINUTE ? 450 : null));
+      group.at(MINUTE, () => {
+        group.moved();
+        group.edited();
+      });
+      group.at(MINUTE + between(random, 0, 1900), group.moved);
+      group.run(5 * MINUTE);
+    }));
+
+  it('where all replicas were away for a while, and each client asks again when its pause of up to half a minute is over', () =>
+    whatever((group, random) => {
+      const [awayMs, backMs] = [10_000, 10_000 + between(random, 5000, MINUTE)];
+      for (const name of ['a', 'b', 'c']) {
+        group.asks(name, () => (group.nowMs() >= awayMs ? null : between(random, 300, 600)), between(random, 0, 500));
+        group.at(backMs + between(random, 0, 30_000), () => group.asks(name, rhythm(random)));
+      }
+      group.at(backMs, group.moved);
+      group.run(3 * MINUTE);
     }));
 
   it('where nobody asks', () => whatever((group) => group.run(10 * MINUTE)));

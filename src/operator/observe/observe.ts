@@ -3,6 +3,7 @@ import { foreignFinalizers, type LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type LabelView, promotedHere } from '../../election/candidates.ts';
 import type { GateView } from '../../election/gate.ts';
+import { judgedBefore } from '../../election/judgement.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../../election/observation.ts';
 import { highestObservedToken } from '../../election/observed-tokens.ts';
 import { holderAmong } from '../../election/sessions.ts';
@@ -206,7 +207,7 @@ function probeView(
   if (leaderProbe === null) return null;
   const history = [...transitions.toReversed(), ...(group.status?.recentTransitions ?? [])];
   const uids = pods.map(({ pod }) => pod.uid);
-  return prober.view(groupKey(group), leaderProbe, history, { nowMs, uids });
+  return prober.view(groupKey(group), leaderProbe, history, { nowMs, uids, judgedBefore: judgedBefore(group) });
 }
 
 const labelReaders = (owners: Pick<Owners, 'selecting'>, { namespace, spec }: LeaderGroup): readonly string[] =>

@@ -8,7 +8,15 @@ import type { LeaderProbe } from '../../api/leader-probe.ts';
 import type { TransitionStatus } from '../../api/leadergroup.ts';
 import { ASKED_FIRST, judgedOf, judgementOf, probedLeader } from '../../election/judgement.ts';
 import type { Observation } from '../../election/observation.ts';
-import { type Judged, type Judgement, judge, limitMs, type ProbeView, thresholdAt } from '../../election/probe.ts';
+import {
+  type Arrivals,
+  type Judged,
+  type Judgement,
+  judge,
+  limitMs,
+  type ProbeView,
+  thresholdAt,
+} from '../../election/probe.ts';
 import { probeLevel } from '../../election/probe-level.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { ProbeState } from '../../ports/metrics.ts';
@@ -34,8 +42,12 @@ export type Prober = {
   counts(): Readonly<Partial<Record<ProbeState, number>>>;
 };
 
-/** `uids`: of the members. */
-type Now = { readonly nowMs: MonotonicMs; readonly uids: readonly PodUid[] };
+/** `uids`: of the members. `judgedBefore`: see ProbeView. */
+type Now = {
+  readonly nowMs: MonotonicMs;
+  readonly uids: readonly PodUid[];
+  readonly judgedBefore: string | null;
+};
 
 type Listening = {
   readonly probe: LeaderProbe;
@@ -46,6 +58,7 @@ type Listening = {
   leader: ProbeView['leader'];
   /** Its changes of leader, newest first. */
   history: readonly TransitionStatus[];
+  judgedBefore: string | null;
   judged: Omit<Judged, 'nowMs'> | null;
   /** In how many rounds candidates were asked since the leader passed last. */
   turn: number;
@@ -86,6 +99,7 @@ export function createProber({
       stalls: stalls.watch(probe.periodMs),
       leader: null,
       history,
+      judgedBefore: null,
       judged: null,
       turn: 0,
       judgement: null,
@@ -140,7 +154,8 @@ export function createProber({
     blind: listening.asker === null ? sight.blind() : sight.blindToAddresses(),
     stalledMs: stalls.lastMs(listening.probe.periodMs / 2),
     level: levelOf(listening),
-    heardMs: new Map(listening.asker === null ? uids.map((uid) => [uid, arrivals(key, uid)]) : []),
+    judgedBefore: listening.judgedBefore,
+    heard: new Map(listening.asker === null ? uids.flatMap((uid) => pairOf(uid, arrivals(key, uid))) : []),
     answers: new Map(listening.asker?.answers),
     searchSinceMs: listening.asker?.searchSinceMs() ?? null,
   });
@@ -149,7 +164,10 @@ export function createProber({
     listening.cancel();
     listening.cancel = () => undefined;
     if (listening.judged === null) return;
-    const dueMs = Math.max(1, dueIn(listening, arrivals(key, listening.judged.leader.uid).at(-1), clock.nowMs()));
+    const dueMs = Math.max(
+      1,
+      dueIn(listening, arrivals(key, listening.judged.leader.uid)?.recentMs.at(-1), clock.nowMs()),
+    );
     listening.cancel = clock.after(dueMs, () => tick(key, listening));
   }
 
@@ -173,18 +191,15 @@ export function createProber({
     window: (key) => {
       const listening = groups.get(key);
       if (listening === undefined || listening.asker !== null) return null;
-      const { probe } = listening;
-      const level = levelOf(listening);
-      return {
-        grainMs: probe.periodMs / 2,
-        keepMs: limitMs(probe, level) + (probe.failureThreshold + 1) * probe.periodMs,
-      };
+      const { periodMs, failureThreshold } = listening.probe;
+      return { grainMs: periodMs / 2, keepMs: (failureThreshold + 1) * periodMs, steadyMs: periodMs };
     },
-    view: (key, probe, history, { nowMs, uids }) => {
+    view: (key, probe, history, { nowMs, uids, judgedBefore }) => {
       const known = groups.get(key);
       if (known === undefined || !sameProbe(known.probe, probe))
         return { ...NOTHING, sinceMs: nowMs, level: levelOf({ history }) };
       known.history = history;
+      known.judgedBefore = judgedBefore;
       return viewOf(key, known, uids);
     },
     search: (key, uids) => {
@@ -225,10 +240,14 @@ const NOTHING: Omit<ProbeView, 'sinceMs' | 'level'> = {
   leader: null,
   blind: null,
   stalledMs: null,
-  heardMs: new Map(),
+  judgedBefore: null,
+  heard: new Map(),
   answers: new Map(),
   searchSinceMs: null,
 };
+
+const pairOf = (uid: PodUid, heard: Arrivals | null): readonly (readonly [PodUid, Arrivals])[] =>
+  heard === null ? [] : [[uid, heard]];
 
 const sameProbe = (a: LeaderProbe, b: LeaderProbe): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
 

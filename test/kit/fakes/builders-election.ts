@@ -6,7 +6,7 @@ import { type Action, actionsOf, type Plan } from '../../../src/election/actions
 import type { LockView, MemberSession, Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { highestObservedToken } from '../../../src/election/observed-tokens.ts';
 import type { FreeLock, HeldLock } from '../../../src/election/owned-lock.ts';
-import type { ProbeView } from '../../../src/election/probe.ts';
+import type { Arrivals, ProbeView } from '../../../src/election/probe.ts';
 import type { LockRecord } from '../../../src/election/record.ts';
 import { aGroup, aLeader, aPod } from './builders.ts';
 import { sessionId, sessionOf, uidOf } from './ids.ts';
@@ -156,16 +156,19 @@ export const aProbeView = (
   blind: null,
   stalledMs: null,
   level: 0,
-  heardMs: new Map(
-    Object.entries(heardMsAgo).map(([name, ago]) => [
-      uidOf(name),
-      ago.map((ms) => NOW_MS - ms).toSorted((x, y) => x - y),
-    ]),
-  ),
+  heard: new Map(Object.entries(heardMsAgo).map(([name, ago]) => [uidOf(name), arrivalsOf(ago)])),
+  judgedBefore: null,
   answers: new Map(),
   searchSinceMs: null,
   ...overrides,
 });
+
+/** As one with a period of a second keeps them. */
+function arrivalsOf(ago: readonly number[]): Arrivals {
+  const recentMs = ago.map((ms) => NOW_MS - ms).toSorted((x, y) => x - y);
+  const after = recentMs.findLastIndex((ms, at) => ms - (recentMs[at - 1] ?? Number.NEGATIVE_INFINITY) > 1000);
+  return { recentMs, steadySinceMs: recentMs[after] ?? Number.POSITIVE_INFINITY };
+}
 
 /** Each half period from so long ago until so long ago. */
 export const eachHalfPeriod = (fromMsAgo: number, toMsAgo: number, periodMs = 1000): readonly number[] =>

@@ -4,9 +4,10 @@
  */
 import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
 import type { TransitionStatus } from '../../../src/api/leadergroup.ts';
-import { judgementOf } from '../../../src/election/judgement.ts';
+import { judgedBefore, judgementOf } from '../../../src/election/judgement.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
+import { buildStatus } from '../../../src/election/status.ts';
 import { createHeard, type Heard } from '../../../src/operator/gate/heard.ts';
 import { createProber, type Prober } from '../../../src/operator/probe/prober.ts';
 import { A_GATE_PROBE, aGroup, aLeader, aPod } from './builders.ts';
@@ -30,7 +31,7 @@ export function aProbedGroup({
   const events = new Set<Event>();
   const history: TransitionStatus[] = [];
   const replaced: { readonly atMs: number; readonly from: string; readonly to: string }[] = [];
-  const group = aGroup({ spec: { leaderProbe: probe } });
+  let group = aGroup({ spec: { leaderProbe: probe } });
   const state = { blind: null as string | null, leader: members[0] ?? 'a', ready: new Set(members) };
   let nowMs = 1_000_000;
   let stalledUntilMs = 0;
@@ -67,7 +68,11 @@ export function aProbedGroup({
     const wallSeconds = WALL_SECONDS + (nowMs - startMs) / 1000;
     const sessions = members.map((name) => aSession(name, { deadlineMs: nowMs + 20_000 }));
     const now = { nowMs, wallSeconds, lockDeadlineMs: nowMs + 20_000 };
-    const view = prober.view(KEY, probe, history, { nowMs, uids: members.map(uidOf) });
+    const view = prober.view(KEY, probe, history, {
+      nowMs,
+      uids: members.map(uidOf),
+      judgedBefore: judgedBefore(group),
+    });
     return anObservation({
       ...now,
       group,
@@ -82,11 +87,13 @@ export function aProbedGroup({
     const o = observe();
     prober.seen(o);
     const planned = plan(o);
+    const now = new Date(o.wallSeconds * 1000).toISOString();
+    const status = { ...buildStatus(o, planned.verdict, [], now), recentTransitions: history };
+    group = { ...group, status };
     if (planned.cause !== 'LeaderUnresponsive' || planned.kind !== 'transition') return;
     const to = planned.lock.transaction.to?.pod.name ?? '';
     replaced.push({ atMs: nowMs - startMs, from: state.leader, to });
-    const time = new Date(o.wallSeconds * 1000).toISOString();
-    history.unshift({ time, from: state.leader, to, reason: planned.cause, token: 5, durationMilliseconds: 1 });
+    history.unshift({ time: now, from: state.leader, to, reason: planned.cause, token: 5, durationMilliseconds: 1 });
     state.leader = to;
     pass();
   }
@@ -136,6 +143,11 @@ export function aProbedGroup({
     moved: () => {
       prober.drop(KEY);
       heard.dropped(KEY);
+      pass();
+    },
+    /** The spec was edited. */
+    edited: () => {
+      group = { ...group, generation: group.generation + 1 };
       pass();
     },
     judgement: () => judgementOf(observe()),

@@ -57,5 +57,5 @@ export const quietProbing = (clock: Clock) => ({
   sight: { blind: () => null, blindToAddresses: () => null },
   http: { get: () => Promise.resolve(null) },
   wake: nothing,
-  arrivals: () => [],
+  arrivals: () => null,
 });

@@ -1,6 +1,7 @@
 /** The leader probe in plans: who is replaced, who follows, what is said. */
 import { describe, expect, it } from 'vitest';
 import type { PodUid } from '../../../src/api/ids.ts';
+import { judgedBefore } from '../../../src/election/judgement.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import type { Answers } from '../../../src/election/probe.ts';
@@ -11,6 +12,7 @@ import {
   aProbeView,
   eachHalfPeriod,
   freeAfter,
+  heldBy,
   NOW_MS,
   observed,
   steps,
@@ -148,6 +150,7 @@ describe('a nominee that can be asked', () => {
 });
 
 describe('the condition LeaderProbe', () => {
+  const NOW = '2026-01-01T00:00:00Z';
   const conditionOf = (o: Observation) =>
     buildStatus(o, plan(o).verdict, [], '2026-01-01T00:00:00Z').conditions.find(({ type }) => type === 'LeaderProbe');
   const withStatus = (probe: Observation['probe'], before: Observation): Observation => {
@@ -166,10 +169,32 @@ describe('the condition LeaderProbe', () => {
     expect(conditionOf(shown)).toMatchObject({ status, reason });
   });
 
-  it('stays as it was while the next leader, or the next owner, has nothing to judge by', () => {
-    const before = probed(aProbeView({ a: STEADY }));
-    const early = aProbeView({}, { sinceMs: NOW_MS });
-    expect(conditionOf(withStatus(early, before))).toMatchObject({ status: 'True', reason: 'Passing' });
+  const before = probed(aProbeView({ a: STEADY }));
+  const early = aProbeView({}, { sinceMs: NOW_MS });
+
+  it('stays as it was while the next owner has nothing to judge by', () => {
+    const shown = withStatus(early, before);
+    expect(conditionOf(shown)).toMatchObject({ status: 'True', reason: 'Passing' });
+    expect(judgedBefore(shown.group)).toBe(uidOf('a'));
+  });
+
+  it('says nothing of the next leader that was found of the last one, nor by another spec', () => {
+    const pods = [observed(aPod({ name: 'a' })), observed(aLeader(5, { name: 'b' })), c];
+    const next = { ...withStatus(early, before), pods, lock: heldBy('b', 5) };
+    const { group: shown } = withStatus(early, before);
+    const edited = probed(early, { group: { ...shown, generation: shown.generation + 1 } });
+    for (const o of [next, edited]) {
+      expect(conditionOf(o)).toMatchObject({ status: 'False', reason: 'NotJudged' });
+      expect(judgedBefore({ ...o.group, status: buildStatus(o, plan(o).verdict, [], NOW) })).toBeNull();
+    }
+    expect(judgedBefore(edited.group)).toBeNull();
+  });
+
+  it('shows nobody as one that asks in its rhythm who was found not to', () => {
+    for (const view of [aProbeView({ b: STEADY }), aProbeView({ a: PAST }, { blind: 'the watch is behind' })]) {
+      const o = probed(view);
+      expect(judgedBefore({ ...group, status: buildStatus(o, plan(o).verdict, [], NOW) })).toBeNull();
+    }
   });
 
   it('is there for groups with a leader probe alone', () => {

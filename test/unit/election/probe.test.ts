@@ -92,6 +92,47 @@ describe('a leader that is listened to, each second, two of which it may be sile
     expect(found(view)).toBe(expected);
   });
 
+  describe('and that this replica has not heard once', () => {
+    const a = uidOf('a');
+    const since = (ms: number) => ({ judgedBefore: a, sinceMs: NOW_MS - ms });
+    const B = { b: eachHalfPeriod(40_000, 0) };
+
+    it.each<[rule: string, view: ProbeView, expected: string]>([
+      ['fails after half a minute where another replica had judged it', aProbeView(B, since(30_000)), BY_B],
+      ['is not judged before', aProbeView(B, since(29_999)), 'NotJudged'],
+      ['is not judged where none had', aProbeView(B, { ...since(30_000), judgedBefore: null }), 'NoRhythm'],
+      [
+        'is not judged where another leader was',
+        aProbeView(B, { ...since(30_000), judgedBefore: uidOf('b') }),
+        'NoRhythm',
+      ],
+      [
+        'is not judged before this replica has seen it lead for so long',
+        aProbeView(B, { ...since(60_000), leader: { uid: a, sinceMs: NOW_MS - 29_999 } }),
+        'NotJudged',
+      ],
+      ['is kept where nobody was heard all the while', aProbeView({ b: STEADY }, since(30_000)), 'Silent: '],
+      [
+        'is judged as ever once it has been heard: who comes back after a while asks less often',
+        aProbeView({ ...B, a: [15_000] }, since(30_000)),
+        'NoRhythm',
+      ],
+      ['is not judged by a blind replica', aProbeView(B, { ...since(30_000), blind: 'cut off' }), 'ProbeBlind'],
+      [
+        'is not judged where this process stood still meanwhile',
+        aProbeView(B, { ...since(30_000), stalledMs: NOW_MS - 29_999 }),
+        'NotJudged',
+      ],
+      [
+        'has longer where the threshold has doubled',
+        aProbeView({ b: eachHalfPeriod(70_000, 0) }, { ...since(63_999), level: 5 }),
+        'NotJudged',
+      ],
+    ])('%s', (_, view, expected) => {
+      expect(found(view)).toBe(expected);
+    });
+  });
+
   it('is blind to one without an address of its own, unless it is heard', () => {
     expect(found(aProbeView({ b: STEADY }), false)).toBe('ProbeBlind');
     expect(found(aProbeView({ a: STEADY, b: STEADY }), false)).toBe('passing');

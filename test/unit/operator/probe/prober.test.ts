@@ -37,7 +37,7 @@ function aProber(others: readonly string[] = ['b', 'c']) {
       },
     },
     wake: (key) => void woken.push(key),
-    arrivals: () => [],
+    arrivals: () => null,
   });
   const observe = (leader = 'a') => {
     const nowMs = clock.nowMs();
@@ -48,7 +48,11 @@ function aProber(others: readonly string[] = ['b', 'c']) {
     const pods = ['a', ...others].map((name) =>
       observed(name === leader ? aLeader(4, addresses(name)) : aPod(addresses(name))),
     );
-    const view = prober.view(KEY, AN_HTTP_PROBE, [], { nowMs, uids: pods.map(({ pod }) => pod.uid) });
+    const view = prober.view(KEY, AN_HTTP_PROBE, [], {
+      nowMs,
+      uids: pods.map(({ pod }) => pod.uid),
+      judgedBefore: null,
+    });
     return anObservation({
       nowMs,
       group: GROUP,

@@ -47,7 +47,7 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
     case 'fit':
       return resign(held, holder) ?? keep(held, holder, null);
     case 'degraded':
-      return keep(held, holder, fitness.graceMs);
+      return resign(held, holder) ?? keep(held, holder, fitness.graceMs);
     case 'ineligible':
       return replace(held, holder, fitness.cause, fitness.replaceable);
   }
@@ -213,7 +213,7 @@ function resign(held: Held, { pod }: ObservedPod): Plan | null {
   const next = nominees(o, pod.uid);
   if (next.kind !== 'known') return waitForPass(next);
   const [nominee] = next.ranked;
-  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: true });
+  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: pod.ready });
 }
 
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */

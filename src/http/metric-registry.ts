@@ -170,6 +170,34 @@ export const METRICS = {
     labels: { status: 'the HTTP status (docs/troubleshooting.md#answers-of-the-gate)' },
     alarm: { series: '`leadergroup_gate_answers_total{status="503"}`', when: 'is a large part of all answers' },
   },
+  leadergroup_gate_revocations_total: {
+    type: 'counter',
+    help: 'Leaders told to stop before a handover (begun), and those of them that lead on with the same token (resumed)',
+    labels: { outcome: ['begun', 'resumed'] },
+    alarm: {
+      series: '`leadergroup_gate_revocations_total{outcome="resumed"}`',
+      when: 'rises with begun: handovers are dropped or fail before their transaction',
+    },
+  },
+  leadergroup_gate_releases_total: {
+    type: 'counter',
+    help: 'Terms that clients have ended: with grants that are void now (voided), with none left (nothing), or of too many to remember (tooMany)',
+    labels: { outcome: ['voided', 'nothing', 'tooMany'] },
+    alarm: {
+      series: '`leadergroup_gate_releases_total{outcome="tooMany"}`',
+      when: 'rises: a client begins and ends terms all the time',
+    },
+  },
+  leadergroup_gate_released_seconds_total: {
+    type: 'counter',
+    help: 'Time by which releases have shortened what a handover would have waited for',
+    labels: {},
+  },
+  leadergroup_gate_resignations_total: {
+    type: 'counter',
+    help: 'Releases that ask for another leader: noted (heeded), or without an unexpired grant of the present token (notHeeded); the handovers are leadergroup_handovers_total{reason="LeaderResigned"}',
+    labels: { outcome: ['heeded', 'notHeeded'] },
+  },
   leadergroup_gate_waiting: { type: 'gauge', help: 'Requests that wait for their answer to change', labels: {} },
   leadergroup_http_connections_refused_total: {
     type: 'counter',

@@ -124,7 +124,17 @@ function gateMetrics({ counter, gauge }: Instruments) {
   const answers = counter('leadergroup_gate_answers_total');
   const refused = counter('leadergroup_http_connections_refused_total');
   const waiting = gauge('leadergroup_gate_waiting');
+  const revocations = counter('leadergroup_gate_revocations_total');
+  const releases = counter('leadergroup_gate_releases_total');
+  const saved = counter('leadergroup_gate_released_seconds_total');
+  const resignations = counter('leadergroup_gate_resignations_total');
   return {
+    gateRevocation: (outcome) => revocations.inc({ outcome }),
+    gateRelease: (outcome, savedMs) => {
+      releases.inc({ outcome });
+      saved.inc(savedMs / 1000);
+    },
+    gateResignation: (outcome) => resignations.inc({ outcome }),
     gateAnswered: (status) => answers.inc({ status }),
     connectionRefused: (what) => refused.inc({ what }),
     gateWaiting: (count) => waiting.set(count),

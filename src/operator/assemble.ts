@@ -160,6 +160,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       syntheticNode: node,
       grants,
       revoked: changes.tell,
+      revoking: metrics.gateRevocation,
       owners,
       prober,
       repaired: metrics.labelRepaired,
@@ -200,7 +201,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
   const known = { store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
-  const gate = createGate({ ...known, ...createAnswers(reconciler, grants, wake, options.gateValidityMs) });
+  const gate = createGate({ ...known, ...createAnswers(reconciler, grants, options, wake) });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, gate, heard, prober, stuck, sweep };
 }

@@ -48,6 +48,12 @@ export type Metrics = {
   gateAnswered(status: number): void;
   /** A connection to the HTTP port was ended for want of room: an idle one for a new one, or the new one itself; or for requests sent far ahead. */
   connectionRefused(what: 'evicted' | 'refused'): void;
+  /** `begun`: a leader is given no more grants, for it is to hand over. `resumed`: it leads on, with the same token. */
+  gateRevocation(outcome: 'begun' | 'resumed'): void;
+  /** A client has ended a term. `nothing`: no grant was left. `tooMany`: nothing was done. `savedMs`: so much earlier a handover may go on. */
+  gateRelease(outcome: 'voided' | 'nothing' | 'tooMany', savedMs: number): void;
+  /** A client has asked that another pod may lead. */
+  gateResignation(outcome: 'heeded' | 'notHeeded'): void;
   /** Questions that wait for their answer to change. */
   gateWaiting(count: number): void;
   /** Keys that wait for a worker. */

@@ -38,6 +38,16 @@ describe('a term that is released', () => {
     const beforeMs = model.clock.nowMs();
     await seeAndPass(model, o1);
     expect([...where(), model.clock.nowMs()]).toEqual([['b'], 'b', beforeMs]);
+    expect(o1.counted).toContain('release voided 2000');
+  });
+
+  it('is counted with the time by which it shortens the wait: none while another grant of the pod lasts as long', async () => {
+    const o1 = await ledByA();
+    asks(o1, 'a', 's1');
+    asks(o1, 'a', 's2');
+    await model.clock.advance(500);
+    for (const secret of ['s1', 's2', 's2']) ends(o1, 'a', secret);
+    expect(o1.counted).toEqual(['release voided 0', 'release voided 1500', 'release nothing 0']);
   });
 
   it('leaves the grants of another process of the pod, and those without a secret, as they are', async () => {
@@ -116,6 +126,7 @@ describe('a leader that resigns', () => {
     expect(ends(o1, 'a', 's1', true)).toEqual({ kind: 'released', resigned: true });
     await model.rest(o1);
     expect(where()).toEqual([['b'], 'b']);
+    expect(o1.counted).toEqual(['release voided 2000', 'resignation heeded', 'revocation begun']);
     model.api.foreign.addPod(aPod({ name: 'c' }));
     await model.rest(o1);
     unready('b');
@@ -145,6 +156,7 @@ describe('a leader that resigns', () => {
     const o1 = await ledByA();
     first(o1);
     expect(ends(o1, 'a', 's1', true)).toEqual({ kind: 'released', resigned: false });
+    expect(o1.counted).toEqual(['release nothing 0', 'resignation notHeeded']);
     await model.rest(o1);
     expect(where()).toEqual([['a'], 'a']);
   });

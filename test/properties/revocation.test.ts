@@ -101,6 +101,7 @@ describe('a leader that is alive and is to go', () => {
     then();
     await seeAndPass(model, o1);
     expect([...where(), asks(o1, 'a'), tokenOn(model, 'a')]).toEqual([['a'], 'a', 'grant', token]);
+    expect(o1.counted).toEqual(['revocation begun', 'revocation resumed']);
   });
 
   it('gets grants again while the API server refuses to take its label off, and is waited for anew', async () => {

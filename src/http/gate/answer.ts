@@ -12,6 +12,7 @@ import type { Forward, Passed } from './forward.ts';
 import type { GroupQuestion } from './question.ts';
 import { groupReply, memberReply, refusal } from './replies.ts';
 import type { Statement } from './statement.ts';
+import type { Told } from './told.ts';
 
 /** What does not change while one question is being answered. */
 export type Asking = {
@@ -19,6 +20,7 @@ export type Asking = {
   readonly forward: Forward;
   readonly clock: Clock;
   readonly arrival: Arrival;
+  readonly told: Told;
   readonly question: GroupQuestion;
   readonly signal: AbortSignal;
 };

@@ -5,7 +5,6 @@ import type { Clock } from '../../ports/clock.ts';
 import type { ChangeWatch } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import { type Asking, answerOnce, askWithinOf } from './answer.ts';
-import type { Wait } from './question.ts';
 import type { GateBody } from './replies.ts';
 
 /**
@@ -18,11 +17,10 @@ const AGAIN: Backoff = { firstMs: 100, lastMs: 2000 };
 
 /** Rejects only when `asking.signal` aborts. */
 export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
-  const { wait } = asking.question;
   const begunMs = clock.nowMs();
   const { waitMs, unknownMs } = limitsOf(asking);
   const leftMs = (): number => Math.max(0, begunMs + waitMs - clock.nowMs());
-  const news = newsFor(wait);
+  const news = newsFor(asking);
   let unanswered = 1;
   for (;;) {
     asking.signal.throwIfAborted();
@@ -31,13 +29,9 @@ export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
     const { reply, final } = await answerOnce(asking, leftMs(), news.known());
     const unknown = reply.status === 503 && !final;
     const limitMs = unknown ? Math.max(leftMs(), begunMs + unknownMs - clock.nowMs()) : leftMs();
-    if (limitMs <= 0 || final || (!unknown && news.in(reply))) return reply;
-    const changed = await changedWithin(
-      clock,
-      watch,
-      unknown ? Math.min(limitMs, backoffMs(unanswered, AGAIN)) : limitMs,
-      asking.signal,
-    );
+    if (limitMs <= 0 || final || (!unknown && news.in(reply))) return news.said(reply);
+    const pauseMs = unknown ? backoffMs(unanswered, AGAIN) : news.heldMs(reply) || limitMs;
+    const changed = await changedWithin(clock, watch, Math.min(limitMs, pauseMs), asking.signal);
     unanswered = unknown && !changed ? unanswered + 1 : 1;
   }
 }
@@ -64,16 +58,43 @@ async function changedWithin(clock: Clock, watch: ChangeWatch, ms: number, signa
 }
 
 /** Whether a reply says something that the client does not know yet. Without a wait every reply does. */
-function newsFor(wait: Wait | null) {
+function newsFor({ question, arrival, told }: Asking) {
+  const { wait } = question;
   let known = wait?.token ?? null;
   let first: string | null = null;
+  let held = false;
+  /** Why it gets no grant, by pod and term; null: the answer is another. */
+  function noMore(reply: Reply): string | null {
+    const body = wait === null ? null : bodyOf(reply);
+    if (body?.reason === undefined) return null;
+    const { namespace, name, pod, uid } = question;
+    const { caller, address, termSecret } = arrival;
+    // Whoever else asks in the pod's name does not put off what the pod is told.
+    const who = caller.kind === 'pod' ? caller.uid : address;
+    return JSON.stringify([namespace, name, pod, uid, body.reason, body.token, who, termSecret]);
+  }
+  function heldMs(reply: Reply): number {
+    const what = noMore(reply);
+    return what === null ? 0 : told.leftMs(what);
+  }
   return {
+    /** For how long it is not said, because it was said a moment ago; 0: it was not. */
+    heldMs,
+    said: (reply: Reply): Reply => {
+      const what = noMore(reply);
+      if (what !== null) told.note(what);
+      return reply;
+    },
     /** The token that the client knows, or that was seen first; null: none yet. */
     known: () => known,
     in: (reply: Reply): boolean => {
       const body = wait === null ? null : bodyOf(reply);
-      // Whoever waits for the next leader is to hear that it is the one to go.
-      if (wait === null || body === null || body.reason !== undefined) return true;
+      if (heldMs(reply) > 0) {
+        held = true;
+        return false;
+      }
+      // Whoever waits for the next leader is to hear that it is the one to go, and whoever has heard that, that it may stay.
+      if (wait === null || body === null || body.reason !== undefined || held) return true;
       const what = `${body.leader} ${body.token}`;
       const begun = first ?? what;
       first ??= what;

@@ -1,6 +1,7 @@
 /** The gate's answers as HTTP: the status says whether to act, the body says who leads and for how long that may be believed. */
 import type { GateAnswer, GateLeader } from '../../api/gate.ts';
 import type { Reply } from '../router.ts';
+import { RETELL_MS } from './told.ts';
 
 export type GateBody = {
   /** Of a member: whether it may act as the leader now. Of a group: whether it has a leader. */
@@ -15,6 +16,8 @@ export type GateBody = {
   readonly acquireTime: string;
   /** Of a 409, where there is more to say than that another leads. */
   readonly reason?: NoMore;
+  /** With a reason: asking again sooner brings nothing. */
+  readonly retryAfterMilliseconds?: number;
   /** Of a member whose group has a leader probe that listens: it must ask again within so long, whatever it is told. */
   readonly askWithinMilliseconds?: number;
 };
@@ -61,12 +64,14 @@ export const jsonReply = (status: number, body: object, headers: Readonly<Record
 
 const HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   401: { 'www-authenticate': 'Bearer' },
-  429: { 'retry-after': '1' },
+  429: { 'retry-after': String(RETELL_MS / 1000) },
 };
 
 /** For programs the reason, for people the message. */
-export const refusal = (reason: Reason, message: string): Reply =>
-  jsonReply(STATUS[reason], { reason, message }, HEADERS[STATUS[reason]] ?? {});
+export function refusal(reason: Reason, message: string): Reply {
+  const again = STATUS[reason] === 429 ? { retryAfterMilliseconds: RETELL_MS } : {};
+  return jsonReply(STATUS[reason], { reason, message, ...again }, HEADERS[STATUS[reason]] ?? {});
+}
 
 /** Empty: nobody. */
 type SaidLeader = Omit<GateLeader, 'uid'> & { readonly uid: string };
@@ -88,11 +93,14 @@ export function memberReply(answer: GateAnswer, askWithinMs: number | null): Rep
   if (answer.kind === 'unknown') return refusal('NotKnown', `${answer.reason}; ask again`);
   if (answer.kind === 'no') return jsonReply(409, { ...bodyOf(false, answer.leader ?? NOBODY, 0), ...rhythm });
   if (answer.kind !== 'grant')
-    return jsonReply(409, { ...bodyOf(false, answer.leader, 0), reason: NO_MORE[answer.kind], ...rhythm });
+    return noMore({ ...bodyOf(false, answer.leader, 0), reason: NO_MORE[answer.kind], ...rhythm });
   if (answer.validForMs < 1)
     return refusal('NotKnown', 'a grant would be valid for less than a millisecond; ask again');
   return jsonReply(200, { ...bodyOf(true, answer.leader, answer.validForMs), ...rhythm });
 }
+
+const noMore = (body: GateBody): Reply =>
+  jsonReply(409, { ...body, retryAfterMilliseconds: RETELL_MS }, { 'retry-after': String(RETELL_MS / 1000) });
 
 /** To anybody: 200 somebody leads, 409 nobody does. Nothing to act on, so no time is promised and no handover waits for it. */
 export function groupReply(answer: GateAnswer): Reply {

@@ -17,6 +17,7 @@ import { readRelease, release } from './release.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
 import { createChallenges, createStatementReader } from './statement.ts';
+import { createTold } from './told.ts';
 import { createWaits } from './waits.ts';
 
 export type GateRoutesOptions = {
@@ -41,6 +42,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   const exempt = (client: string): boolean => options.gate()?.isReplica(client) ?? false;
   const waits = createWaits(exempt);
   const challenges = createChallenges(clock);
+  const told = createTold(clock);
   const readStatement = createStatementReader();
   const underWay = createWaits(exempt, UNDER_WAY);
   const arrivals = (gate: Gate): ArrivalOptions => ({
@@ -63,7 +65,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const arrival = await arrivalOf(arrivals(gate), query, asker);
     if ('refused' in arrival) return arrival.refused;
     const client = clientOf(arrival, query);
-    const asking = { gate, forward, clock, arrival, signal };
+    const asking = { gate, forward, clock, arrival, told, signal };
     if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, client);
     return await limited(client, () => atOnce(asking, question, query.client));
   }
@@ -74,7 +76,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     const { question, resign } = asked;
     const arrival = await arrivalOf(arrivals(gate), query, { anybody: false, signal });
     if ('refused' in arrival) return arrival.refused;
-    const asking = { gate, forward, clock, arrival, signal, question };
+    const asking = { gate, forward, clock, arrival, told, signal, question };
     return await limited(clientOf(arrival, query), () => release(asking, resign, query.url));
   }
 
@@ -121,9 +123,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   ];
 }
 
-/** Whose waits are counted together: a pod's own, also where many stand behind one address; another replica's by its address. */
-const clientOf = ({ caller, forwarded }: Arrival, { client }: Query): string =>
-  caller.kind === 'pod' && !forwarded ? caller.uid : client;
+/** Whose waits are counted together: a pod's own, whichever replicas it asks, and where many stand behind one address. */
+const clientOf = ({ caller }: Arrival, { client }: Query): string => (caller.kind === 'pod' ? caller.uid : client);
 
 /** Aborted: this replica ends, or nobody listens any more. */
 function stopping(error: unknown, signal: AbortSignal): Reply {

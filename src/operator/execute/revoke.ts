@@ -12,6 +12,7 @@ export function revoke(run: Run, { revoke: revocation, wait }: HandOver): Step {
   const { ports, group, memory } = run;
   const isNew = memory.now.revoked?.uid !== revocation.holder;
   memory.learn({ kind: 'revoked', uid: revocation.holder });
+  if (isNew) ports.revoking('begun');
   const leftMs = grantsLeftMs(run, wait);
   if (leftMs <= 0) return OK;
   if (isNew) ports.revoked(groupKey(group));

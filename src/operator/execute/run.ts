@@ -31,6 +31,8 @@ export type ExecutorPorts = {
   readonly grants: Pick<Grants, 'untilMs'>;
   /** The leader of this group is given no more grants, and is to hear of it. */
   readonly revoked: (group: string) => void;
+  /** The leader of a group is given no more grants, for metrics. */
+  readonly revoking: (outcome: 'begun') => void;
   readonly owners: Pick<Owners, 'read'>;
   readonly prober: Pick<Prober, 'search'>;
   /** A label was put right that somebody else had written, for metrics. */

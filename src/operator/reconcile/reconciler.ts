@@ -16,6 +16,7 @@ import { beginRun, type ExecutorPorts, type Run, type Step } from '../execute/ru
 import { freshMemory } from '../observe/memory.ts';
 import type { Observer } from '../observe/observe.ts';
 import { createMemory, type Memory } from '../observe/remember.ts';
+import type { GrantOutcome } from '../observe/remember-grants.ts';
 import type { Announcer } from '../report/announce.ts';
 import { claimsLead, stateOf } from '../report/group-state.ts';
 import type { StatusWriter } from '../report/status-writer.ts';
@@ -175,7 +176,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const o = observed(key, group, memory);
       options.observed(o);
       const planned = plan(o);
-      memory.learn({ kind: 'planned', from: takesFrom(planned, o.revoked), rests: rests(planned) });
+      learnOfMove(memory, { kind: 'planned', from: takesFrom(planned, o.revoked), rests: rests(planned) }, options);
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };
@@ -213,7 +214,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** An action failed: people see that the group is not settled, and why. */
   async function onActionFailed(o: Observation, planned: Plan, memory: Memory, reason: string): Promise<Next> {
     const key = groupKey(o.group);
-    memory.learn({ kind: 'moveFailed' });
+    learnOfMove(memory, { kind: 'moveFailed' }, options);
     warnOnce(key, reason);
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
@@ -243,6 +244,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     },
     states: () => states,
   };
+}
+
+/** The leader may be given grants again. */
+function learnOfMove(memory: Memory, outcome: GrantOutcome, { metrics }: Pick<ReconcilerOptions, 'metrics'>): void {
+  const { revoked } = memory.now;
+  memory.learn(outcome);
+  if (revoked !== null && memory.now.revoked === null) metrics.gateRevocation('resumed');
 }
 
 /** There is nothing to do, nor to wait for. */

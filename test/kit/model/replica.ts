@@ -32,6 +32,7 @@ import { createAnnouncer } from '../../../src/operator/report/announce.ts';
 import { createStatusWriter } from '../../../src/operator/report/status-writer.ts';
 import { createSessionManager, type SessionManager } from '../../../src/operator/sessions/sessions.ts';
 import type { Released } from '../../../src/ports/gate.ts';
+import type { Metrics } from '../../../src/ports/metrics.ts';
 import { createFakeRandom, type FakeClock } from '../fakes/clock.ts';
 import { podUid } from '../fakes/ids.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
@@ -51,6 +52,8 @@ export type Replica = {
   readonly locks: Locks;
   readonly store: Store;
   readonly contact: ConsulContact;
+  /** What the gate has counted, in order. */
+  readonly counted: readonly string[];
   /** What its watches have delivered so far is all it knows; `all` catches up. */
   readonly see: {
     pods(events?: number): void;
@@ -128,6 +131,13 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   let failure: unknown = null;
   const cursors = { pods: 0, groups: 0, locks: 0 };
   const highest = new Map<string, number>();
+  const counted: string[] = [];
+  const metrics: Metrics = {
+    ...noMetrics,
+    gateRevocation: (outcome) => counted.push(`revocation ${outcome}`),
+    gateRelease: (outcome, savedMs) => counted.push(`release ${outcome} ${savedMs}`),
+    gateResignation: (outcome) => counted.push(`resignation ${outcome}`),
+  };
 
   const ownership = ({ namespace, name: group }: LeaderGroup): Ownership =>
     belief === 'owned' && session !== null
@@ -177,6 +187,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       syntheticNode: node,
       grants,
       revoked: () => undefined,
+      revoking: metrics.gateRevocation,
       owners,
       prober,
       repaired: () => undefined,
@@ -192,7 +203,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     ownership: () => belief,
     consulUnreachable: () => contact.outageSinceMs() !== null,
     clock,
-    metrics: noMetrics,
+    metrics,
     log: noLog,
     dropped: (key) => {
       sessionManager.drop(key);
@@ -203,7 +214,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   });
 
   const ask = createAsk(reconciler, grants, MAX_GRANT_MS);
-  const release = createRelease(reconciler, grants, () => undefined);
+  const release = createRelease(reconciler, grants, { wake: () => undefined, metrics });
 
   async function reconcile(key: string): Promise<void> {
     try {
@@ -255,6 +266,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     locks,
     store,
     contact,
+    counted,
     see: {
       pods: seePods,
       groups: seeGroups,

@@ -101,6 +101,16 @@ describe('the lock is ours and the leader is fine', () => {
     expect(plan(alone)).toMatchObject({ kind: 'idle', verdict: { ready: { reason: 'Led' } } });
   });
 
+  it('it hands over when it has resigned while it is not ready, and failoverDelaySeconds has not passed: at once, for it cannot be told to stop', () => {
+    const group = aGroup({ spec: { failoverDelayMs: 10_000 } });
+    const pods = [leader({ ready: false }, { notReadyForMs: 4000 }), observed(aPod({ name: 'b' }))];
+    const resigned = { uid: uidOf('a'), token: 4 };
+    const planned = plan(anObservation({ group, pods, resigned, sessions: [aSession('a'), aSession('b')] }));
+    expect(steps(planned)).toEqual(['fence a', 'handOver b', 'promote b']);
+    const alone = anObservation({ group, pods: [pods[0] ?? leader()], resigned });
+    expect(steps(plan(alone))).toEqual([]);
+  });
+
   it('it stays when it was an earlier token that it resigned', () => {
     expect(plan(anObservation({ resigned: { uid: uidOf('a'), token: 3 } })).kind).toBe('idle');
   });

@@ -75,6 +75,10 @@ const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void
   leadergroup_reconciles_total: [(metrics) => metrics.reconciled('failed', 8), '{outcome="failed"}', 1],
   leadergroup_reconcile_seconds: [(metrics) => metrics.reconciled('done', 8), '_sum', 0.008],
   leadergroup_gate_answers_total: [(metrics) => metrics.gateAnswered(409), '{status="409"}', 1],
+  leadergroup_gate_revocations_total: [(metrics) => metrics.gateRevocation('resumed'), '{outcome="resumed"}', 1],
+  leadergroup_gate_releases_total: [(metrics) => metrics.gateRelease('voided', 700), '{outcome="voided"}', 1],
+  leadergroup_gate_released_seconds_total: [(metrics) => metrics.gateRelease('voided', 700), '', 0.7],
+  leadergroup_gate_resignations_total: [(metrics) => metrics.gateResignation('heeded'), '{outcome="heeded"}', 1],
   leadergroup_gate_waiting: [(metrics) => metrics.gateWaiting(5), '', 5],
   leadergroup_http_connections_refused_total: [
     (metrics) => metrics.connectionRefused('evicted'),

@@ -1,6 +1,9 @@
 /** What applications are told, whoever is asked and whoever knows. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { CHALLENGE, FORWARDED, STATEMENT } from '../../../../src/http/gate/forward.ts';
 import { jsonReply } from '../../../../src/http/gate/replies.ts';
+import { createSigner } from '../../../../src/http/gate/statement.ts';
+import type { Reply } from '../../../../src/http/router.ts';
 import { A_GATE_PROBE } from '../../../kit/fakes/builders.ts';
 import { settle } from '../../../kit/fakes/clock.ts';
 import { aGate, GROUP, grant, leader, MEMBER, no, said, unknown } from '../../../kit/fakes/gate.ts';
@@ -30,7 +33,7 @@ describe('a member is told', () => {
     const waiting = gate.ask(`${MEMBER}?wait=30s&token=4`);
     await settle();
     gate.becomes({ answer: { kind: 'revoking', leader: leader(4) } });
-    const told = [409, { ...bodyOf(false, 4, 'a'), reason: 'Revoking' }];
+    const told = [409, { ...bodyOf(false, 4, 'a'), reason: 'Revoking', retryAfterMilliseconds: 1000 }];
     expect([said(await waiting), said(await gate.ask(MEMBER))]).toEqual([told, told]);
   });
 
@@ -395,5 +398,81 @@ describe('who am I', () => {
     expect(said(await aGate().ask('/v1/self?wait=3s'))).toMatchObject([400, { reason: 'BadQuery' }]);
     expect(said(await aGate().ask('/v1/self?uid='))).toMatchObject([400, { reason: 'BadQuery' }]);
     expect(said(await aGate().ask(`${GROUP}?uid=u`))).toMatchObject([400, { reason: 'BadQuery' }]);
+  });
+});
+
+describe('a client that waits and is told to stop', () => {
+  const WAITING = `${MEMBER}?uid=uid-of-a&wait=30s&token=4`;
+  const revoking = { answer: { kind: 'revoking', leader: leader(4) } as const };
+
+  async function isAnswered(asked: Promise<Reply>): Promise<boolean> {
+    let answered = false;
+    void asked.then(() => (answered = true));
+    await settle();
+    return answered;
+  }
+
+  it.each([
+    ['Revoking', revoking],
+    ['Released', { answer: { kind: 'released', leader: leader(4) } as const }],
+  ])('is told %s at once, and when to ask again; if it asks sooner it waits', async (reason, change) => {
+    const gate = aGate();
+    gate.becomes(change);
+    expect(await gate.ask(WAITING)).toMatchObject({
+      status: 409,
+      body: expect.stringContaining(`"reason":"${reason}","retryAfterMilliseconds":1000`),
+      headers: { 'retry-after': '1' },
+    });
+    const again = gate.ask(WAITING);
+    await gate.clock.advance(999);
+    expect(await isAnswered(again)).toBe(false);
+    await gate.clock.advance(1);
+    expect((await again).status).toBe(409);
+  });
+
+  it('is told at once when it may lead on after all, with the token that it knows', async () => {
+    const gate = aGate();
+    gate.becomes(revoking);
+    await gate.ask(WAITING);
+    const again = gate.ask(WAITING);
+    await settle();
+    gate.becomes({ answer: grant(4) });
+    expect((await again).status).toBe(200);
+  });
+
+  it('is told at once though another has asked in its name, or another term of its pod', async () => {
+    const gate = aGate();
+    gate.becomes(revoking);
+    await gate.ask(WAITING, { client: '10.0.0.7' });
+    await gate.ask(WAITING, { headers: { 'leadergroup-client': 'A'.repeat(22) } });
+    expect(await isAnswered(gate.ask(WAITING))).toBe(true);
+  });
+
+  it('is told the next reason at once', async () => {
+    const gate = aGate();
+    gate.becomes(revoking);
+    await gate.ask(WAITING);
+    const again = gate.ask(WAITING);
+    await settle();
+    gate.becomes({ answer: no(5) });
+    expect(said(await again)).toMatchObject([409, { token: 5 }]);
+  });
+
+  it('has as many waits as one client, whichever replicas it asks', async () => {
+    const gate = aGate();
+    gate.becomes({ answer: no(4) });
+    const signer = createSigner();
+    gate.signatures.set('c', { kind: 'key', publicKey: signer.publicKey });
+    const told = await gate.ask(MEMBER, { headers: { [FORWARDED]: 'c' } });
+    const about = { from: 'c', to: 'this-replica', method: 'GET', path: WAITING, body: null };
+    const statement = { caller: null, address: '10.0.0.1', ageMs: 0, termSecret: null };
+    const header = await signer.sign(about, statement, told.headers?.[CHALLENGE] ?? '');
+    const asking = { client: '10.0.0.9', headers: { [FORWARDED]: 'c', [STATEMENT]: header } };
+    const gone = new AbortController();
+    const many = Array.from({ length: 64 }, () => gate.ask(WAITING, { ...asking, signal: gone.signal }));
+    await vi.waitFor(() => expect(gate.waiting.at(-1)).toBe(64));
+    expect(said(await gate.ask(WAITING, asking))).toMatchObject([429, { retryAfterMilliseconds: 1000 }]);
+    gone.abort();
+    await Promise.all(many);
   });
 });

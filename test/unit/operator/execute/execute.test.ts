@@ -73,6 +73,7 @@ async function aStage(...pods: readonly Pod[]) {
       progress: (key) => progress.push(key),
       grants: { untilMs: () => grantUntilMs },
       revoked: () => undefined,
+      revoking: () => undefined,
     },
     observation: anObservation({
       group,

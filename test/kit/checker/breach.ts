@@ -25,6 +25,8 @@ export type CheckOptions = {
   readonly refusals?: boolean;
   /** Writes of slices were refused for good: one may be left as it is then. Default false. */
   readonly sliceRefusals?: boolean;
+  /** The API server was hard to reach: a lock may be given up after a while though nothing is known of its slice. Default false. */
+  readonly sliceSilence?: boolean;
 };
 
 export const DEFAULT_TOLERANCE_MS = 1000;

@@ -5,7 +5,7 @@
  * - At every resourceVersion at most one pod; and a slice is made empty.
  * - A pod is shown with a token under which its own session held the lock. These tokens never fall, and no two pods share one; nor does the
  *   token that stands in one slice ever fall.
- * - A slice is emptied with a `fenced` value never used before. Once the operator has unlocked, whom it has unlocked is not shown again
+ * - A slice is emptied with a `fenced` value never used before, and before the operator unlocks whom it shows. Once the operator has unlocked, whom it has unlocked is not shown again
  *   with that token: a plan that leaves the lock with nobody writes the slice first, also one that is empty.
  * - A slice of another group's uid is not taken over.
  * - A handover shows nobody at no resourceVersion. That is judged where the lock passes from one member to another in one transaction, and
@@ -44,6 +44,7 @@ export function oneEndpoint(checked: Case, routed: Routed): readonly Breach[] {
       ...tokensFall(checked, steps),
       ...views.flatMap((view, at) => unbacked(checked, view, views[at - 1])),
       ...fences(checked, steps),
+      ...leftBehind(checked, views),
       ...gaps(checked, views, routed),
     ];
   });
@@ -100,12 +101,14 @@ function tokensFall(checked: Case, steps: readonly SliceStep[]): readonly Breach
   const written = new Map<string, number>();
   let highest: Shown = { uid: '', name: '', token: 0 };
   return steps.flatMap((step): readonly Breach[] => {
-    const { after, by } = step;
+    const { before, after, by } = step;
     if (by === 'foreign' || after === null || after.groupUid !== checked.trace.group.uid) return [];
-    const before = written.get(after.uid) ?? 0;
-    written.set(after.uid, Math.max(before, after.token));
+    const own = written.get(after.uid) ?? 0;
+    written.set(after.uid, Math.max(own, after.token));
     const shown = shownBy(after)[0] ?? null;
-    const message = after.token < before ? `its token fell from ${before} to ${after.token}` : misfit(highest, shown);
+    // Of what somebody else has written neither more nor less is expected.
+    const floor = Math.min(own, before?.token ?? 0);
+    const message = after.token < floor ? `its token fell from ${floor} to ${after.token}` : misfit(highest, shown);
     if (shown !== null && shown.token >= highest.token) highest = shown;
     return message === null ? [] : [breach(checked, step, message)];
   });
@@ -146,20 +149,19 @@ function shownAgain({ locks, options }: Case, view: View, now: Shown, before: re
   return late ? `again with token ${now.token} after it was unlocked` : null;
 }
 
-/** The state in which the operator has unlocked this one: unlike a session that ends it writes the record. */
-function unlocked(locks: readonly LockState[], { uid, token }: Shown): LockState | undefined {
-  return locks.find(({ state, record }, at) => {
+/** The state in which the operator has unlocked this one. */
+const unlocked = (locks: readonly LockState[], { uid, token }: Shown): LockState | undefined =>
+  locks.find((next, at) => {
     const held = locks[at - 1];
-    return (
-      held?.holder === uid &&
-      held.record?.token === token &&
-      state.session === null &&
-      held.state.incarnation === state.incarnation &&
-      record?.token === token &&
-      (record.writes ?? 0) > (held.record.writes ?? 0)
-    );
+    return held?.holder === uid && held.record?.token === token && unlocks(held, next);
   });
-}
+
+/** Unlike a session that ends it writes the record. */
+const unlocks = (held: LockState, next: LockState): boolean =>
+  next.state.session === null &&
+  held.state.incarnation === next.state.incarnation &&
+  next.record?.token === held.record?.token &&
+  (next.record?.writes ?? 0) > (held.record?.writes ?? 0);
 
 function fences(checked: Case, steps: readonly SliceStep[]): readonly Breach[] {
   const used = new Set<string>();
@@ -172,6 +174,27 @@ function fences(checked: Case, steps: readonly SliceStep[]): readonly Breach[] {
     return fresh
       ? []
       : [breach(checked, step, `it was emptied with the fenced value '${after.fenced}', which is not new`)];
+  });
+}
+
+/** Whoever has the lock taken from it, so that nobody has it, is taken out of the slice before. */
+function leftBehind({ trace, locks, options }: Case, views: readonly View[]): readonly Breach[] {
+  if (options.sliceRefusals === true || options.sliceSilence === true || views.length === 0) return [];
+  const toleranceMs = options.toleranceMs ?? DEFAULT_TOLERANCE_MS;
+  return locks.flatMap((held, at): readonly Breach[] => {
+    const next = locks[at + 1];
+    if (next === undefined || held.holder === null || !unlocks(held, next)) return [];
+    const last = views.findLastIndex(({ step }) => !surelyAfter(step, next.state, 0));
+    const [view, after] = [views[last], views[last + 1]];
+    const shown = view?.shown.find(({ uid, token }) => uid === held.holder && token === held.record?.token);
+    if (view === undefined || shown === undefined || view.step.by !== 'operator') return [];
+    const stood =
+      surelyAfter(next.state, view.step, toleranceMs) &&
+      (after === undefined || surelyAfter(after.step, next.state, toleranceMs));
+    if (!stood) return [];
+    const message = `slice ${slice(view.step)?.name}: ${nameOf(shown)} was unlocked while it was shown`;
+    const where = { resourceVersion: view.step.resourceVersion, index: next.state.modifyIndex, pods: [nameOf(shown)] };
+    return [{ promise: 'I11', group: groupKey(trace.group), ...where, message }];
   });
 }
 

@@ -132,6 +132,14 @@ describe('slices that pass', () => {
       },
     ],
     [
+      'emptied with the token that somebody else has lowered it to',
+      (story) => {
+        story.editSlice({ token: 0 });
+        story.fence('a');
+        story.empty();
+      },
+    ],
+    [
       'a second family that has only the second one',
       (story) => {
         const six = { name: 'web-leadergroup-ipv6', family: 'IPv6', uid: 'uid-of-six' };
@@ -173,6 +181,14 @@ describe('slices that pass', () => {
     const groups = [{ ...aWatchedGroup(), mayDemote: true }];
     expect(found(gap(routedStory()), exact, { groups })).toEqual([]);
     expect(found(gap(routedStory()), { ...exact, sliceRefusals: true })).toEqual([]);
+  });
+
+  it('may still show whom the operator has unlocked where the API server was hard to reach', () => {
+    const story = routedStory();
+    story.fence('a');
+    unlock(story, 1);
+    story.empty();
+    expect(found(story, { ...exact, sliceSilence: true })).toEqual([]);
   });
 });
 
@@ -256,6 +272,15 @@ describe('slices that are caught', () => {
         story.fence('a');
         unlock(story, 1);
         story.show('a', 1);
+      },
+    ],
+    [
+      'still shown when it was unlocked',
+      'was unlocked while it was shown',
+      (story) => {
+        story.fence('a');
+        unlock(story, 1);
+        story.empty();
       },
     ],
     [

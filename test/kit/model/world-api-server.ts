@@ -60,6 +60,8 @@ export type WorldApiServer = {
     changeGroup(name: string, change: (group: LeaderGroup) => Partial<LeaderGroup>): void;
     /** With finalizers it is marked, which raises the generation as an edit does; without it goes at once. */
     deleteGroup(name: string): void;
+    /** Something of another kind is written: the resourceVersion of that. */
+    nextVersion(): number;
   };
   readonly requests: {
     patchPod(by: string, pod: PodRef, resourceVersion: string | null, patch: MetadataPatch): WriteOutcome<Pod>;
@@ -199,6 +201,7 @@ export function createWorldApiServer(): WorldApiServer {
     podLog,
     groupLog,
     foreign: {
+      nextVersion: () => Number(nextVersion()),
       setWorkload: (owner, workload) => void workloads.set(owner, workload),
       addSelecting: (object) => void selecting.push(object),
       addPod: (pod) => storePod(null, pod) ?? pod,

@@ -1,4 +1,5 @@
 /** What happens to the world in a history: a list of acts with their times, made from a seed, which may be shortened. */
+import type { NodeAct } from './nodes.ts';
 import { stream } from './random.ts';
 
 /** `forMs`: after this time it is undone. Replicas, groups and pods by number. */
@@ -22,7 +23,8 @@ export type Act = { readonly atMs: number } & (
   | {
       readonly act: 'cut';
       readonly replica: number;
-      readonly from: 'consul' | 'kubernetes';
+      /** `pods`: none of them reaches it, and it none; `peers`: no other replica. */
+      readonly from: 'consul' | 'kubernetes' | 'pods' | 'peers';
       readonly how: 'refused' | 'swallowed';
       readonly forMs: number;
     }
@@ -33,6 +35,9 @@ export type Act = { readonly atMs: number } & (
       readonly share: number;
       readonly forMs: number;
     }
+  | NodeAct
+  /** It may not read nodes for a while. */
+  | { readonly act: 'denyNodes'; readonly replica: number; readonly forMs: number }
   | { readonly act: 'stallWatches'; readonly replica: number; readonly forMs: number }
   | { readonly act: 'cutWatches'; readonly replica: number }
   | { readonly act: 'compact' | 'consulLeader' | 'wipe' }
@@ -81,6 +86,8 @@ export type Scenario = {
 };
 
 const CHAOS_MS = 15_000;
+/** As many as a group has pods at most: the first pod of each group is on the first, and the first replica. */
+export const NODES = 3;
 
 export function scenarioOf(seed: number): Scenario {
   const random = stream(`scenario ${seed}`);
@@ -105,6 +112,8 @@ export function scenarioOf(seed: number): Scenario {
       ...blackout(seed, { lengthMs, replicas, groups, steady }),
       ...releaser(seed, { lengthMs, replicas, groups, steady }),
       ...hangs(seed, { lengthMs, replicas, groups, steady }),
+      ...nodeActs(seed, { lengthMs, replicas, groups, steady }),
+      ...cutsOfReplicas(seed, { lengthMs, replicas, groups, steady }),
     ]).toSorted((a, b) => a.atMs - b.atMs),
   };
 }
@@ -289,6 +298,40 @@ function hangs(seed: number, frame: Frame): readonly Act[] {
     const pod = random.below(frame.groups[group]?.pods ?? 1);
     const atMs = Math.round(random.between(8000, frame.lengthMs));
     return { act: 'hang', atMs, group, pod, forMs: Math.round(random.between(3000, 20_000)) } as const;
+  });
+}
+
+/** In a third of the histories machines are lost, or seem to be. */
+function nodeActs(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`nodes ${seed}`);
+  if (frame.steady || !random.chance(0.35)) return [];
+  const lost = Array.from({ length: random.pick([1, 2, 3]) }, (): Act => {
+    const act = random.pick(['cutNode', 'cutNode', 'deleteNode', 'stopNode', 'taintNode'] as const);
+    const atMs = Math.round(random.between(6000, frame.lengthMs));
+    return { act, atMs, node: random.below(NODES), forMs: Math.round(random.between(1000, 25_000)) };
+  });
+  const denied: readonly Act[] = random.chance(0.3)
+    ? [
+        {
+          act: 'denyNodes',
+          atMs: Math.round(random.between(4000, frame.lengthMs)),
+          replica: random.below(frame.replicas),
+          forMs: Math.round(random.between(5000, 20_000)),
+        },
+      ]
+    : [];
+  return [...lost, ...denied];
+}
+
+/** Replicas that reach the servers, and not the pods, or not each other. */
+function cutsOfReplicas(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`cuts ${seed}`);
+  if (!random.chance(0.4)) return [];
+  return Array.from({ length: random.pick([1, 1, 2, 3]) }, (): Act => {
+    const from = random.pick(['pods', 'peers'] as const);
+    const atMs = Math.round(random.between(4000, frame.lengthMs));
+    const forMs = Math.round(random.between(200, 15_000));
+    return { act: 'cut', atMs, replica: random.below(frame.replicas), from, how: 'swallowed', forMs };
   });
 }
 

@@ -31,7 +31,7 @@ export function askAllTheTime(
   const terms = createTerms();
 
   /** From here on the client believes nothing that it is told under this secret. */
-  function release(group: string, uid: PodUid): void {
+  function release(group: string, pod: string, uid: PodUid): void {
     const secret = terms.end(uid);
     held.set(
       group,
@@ -41,7 +41,9 @@ export function askAllTheTime(
     const resign = !scenario.steady && random.chance(0.2) && loop.nowMs() < scenario.lengthMs;
     for (let sent = random.pick([0, 1, 1, 2]); sent > 0; sent -= 1)
       loop.after(random.chance(0.3) ? random.between(1, 4000) : random.between(0.1, 2), () => {
-        const replica = stage.replicas[random.below(scenario.replicas)];
+        const at = random.below(scenario.replicas);
+        const replica = stage.replicas[at];
+        if (!stage.reaches(pod, at)) return;
         replica?.process.run(() => {
           const told = replica.operator.gate.release({ namespace: 'default', name: group }, uid, { secret, resign });
           if (told.kind === 'released') counts.releases += 1;
@@ -51,16 +53,16 @@ export function askAllTheTime(
 
   function ask(group: string, name: string): void {
     loop.after(random.between(ASK_MS / 2, ASK_MS * 1.5), () => ask(group, name));
-    const asked = turn(name);
-    if (asked !== undefined) beHeard(stage, asked, group, name);
+    beHeard(stage, turn(name), group, name);
     const pod = api.pod(name);
     const at = random.below(scenario.replicas);
     const replica = stage.replicas[at];
     if (pod === null || pod.stopped || replica === undefined || stage.hangs(name)) return;
+    if (!stage.reaches(name, at)) return;
     const sentMs = loop.nowMs();
     const incarnation = stage.incarnationOf(pod.uid);
     const secret = terms.secretOf(pod.uid, incarnation);
-    if (random.chance(LAST_QUESTION)) loop.after(random.between(0.1, 20), () => release(group, pod.uid));
+    if (random.chance(LAST_QUESTION)) loop.after(random.between(0.1, 20), () => release(group, name, pod.uid));
     loop.after(random.between(0.1, 2), () =>
       replica.process.run(() => {
         const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid, secret);

@@ -46,7 +46,7 @@ export type SimParts = {
   /** An event that the registry does not have. */
   readonly refuseEvent: (why: string) => void;
   readonly meetings: Meetings;
-  readonly httpProberOf: (process: Process) => HttpProber;
+  readonly httpProberOf: (process: Process, identity: ReplicaIdentity) => HttpProber;
 };
 
 /** `life`: counts the processes of the history, so that each has chance and unique values of its own. */
@@ -93,7 +93,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
       random,
       log: parts.log,
     }),
-    httpProber: parts.httpProberOf(process),
+    httpProber: parts.httpProberOf(process, identity),
     space: SPACE,
     clusterUid: 'uid-of-kube-system',
     replica: identity,

@@ -14,11 +14,12 @@ import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
 import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
-import type { Act, GroupPlan, Scenario } from './acts.ts';
+import { type Act, type GroupPlan, NODES, type Scenario } from './acts.ts';
 import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
+import { createNodes, type Nodes, nodeName } from './nodes.ts';
 import { asking } from './probes.ts';
 import { createProcess, type Process, WALL_OFFSET_MS } from './process.ts';
 import { stream } from './random.ts';
@@ -40,6 +41,11 @@ export type Stage = {
   apiServerWell(): boolean;
   /** Its process does not run just now, though nobody says so; `withinMs`: or has not within so long. */
   hangs(pod: string, withinMs?: number): boolean;
+  readonly nodes: Nodes;
+  /** Whether the pod and the replica of this number reach each other. */
+  reaches(pod: string, replica: number): boolean;
+  /** Whether the replicas of these numbers reach each other. */
+  peers(one: number, other: number): boolean;
   /** When processes did not run, though nobody said so. */
   silences(): readonly Silence[];
   /** When the pod's present process began (its containers may have ended since and begun again). */
@@ -95,12 +101,31 @@ export function openStage(
     log,
     refuseEvent,
     meetings,
-    httpProberOf: (process: Process) => asking(loop, process, (address) => answersAt(address)),
+    httpProberOf: (process: Process, as: ReplicaIdentity) =>
+      asking(loop, process, (address) => answersAt(address, seatOf(as))),
   };
   const replicas: SimReplica[] = [];
   const lives = new Map<string, number>();
   /** Faults that go on, by name; of one name the one that began last is in force. */
   const faults = createFaults(loop);
+  const nodes = createNodes({
+    api,
+    loop,
+    faults,
+    count: NODES,
+    silence: (pods, dead, forMs) => {
+      for (const pod of pods) silence(pod, dead, forMs);
+    },
+    unready: ({ name }, forMs) => unready(name, forMs),
+    replace: (pod) => replaced(pod),
+    cutOff: (at, forMs) => {
+      for (const from of ['consul', 'kubernetes'] as const)
+        if (at < scenario.replicas) replicaAct({ act: 'cut', atMs: 0, replica: at, from, how: 'swallowed', forMs });
+    },
+  });
+  watchServer.nodes = nodes;
+  /** By what they are cut off from, numbers of replicas. */
+  const cutFrom = { pods: new Set<number>(), peers: new Set<number>() };
   const refusing = new Set<(pod: string) => boolean>();
   /** By pod, until when it hung last. */
   const hung = new Map<string, number>();
@@ -118,9 +143,10 @@ export function openStage(
   const probe = scenario.gate ? { ...A_GATE_PROBE, periodMs: 2000 } : AN_HTTP_PROBE;
   const groupOf = (plan: GroupPlan): LeaderGroup => specified(plan, scenario.probed.includes(plan.name) ? probe : null);
 
-  function answersAt(address: string): 'answers' | 'hangs' | 'nobody' {
+  function answersAt(address: string, replica: number): 'answers' | 'hangs' | 'nobody' {
     const pod = api.pods().find(({ addresses }) => addresses.includes(address));
     if (pod === undefined || pod.stopped) return 'nobody';
+    if (!reaches(pod.name, replica)) return 'hangs';
     return isHung(pod.name) ? 'hangs' : 'answers';
   }
   for (const plan of scenario.groups) addGroup(plan);
@@ -142,6 +168,7 @@ export function openStage(
       uid,
       labels: { app: plan.name },
       addresses: [uid],
+      node: nodes.placeFor(at),
       readyTransitionMs: null,
       createdMs: WALL_OFFSET_MS + made,
     });
@@ -205,27 +232,51 @@ export function openStage(
   const wire = (at: number, to: 'consul' | 'kubernetes') => replicas[at]?.[to];
   const setReady = (name: string, ready: boolean): void => api.foreign.changePod(name, () => ({ ready }));
 
+  function unready(name: string, forMs: number): void {
+    during(
+      `ready ${name}`,
+      forMs,
+      () => setReady(name, false),
+      () => setReady(name, true),
+    );
+  }
+
+  function silence({ name, uid }: Pod, dead: boolean, forMs: number): void {
+    silences.push({ podUid: uid, fromMs: loop.nowMs(), toMs: loop.nowMs() + forMs });
+    if (!dead) return;
+    lives.set(uid, (made += 1));
+    hung.set(name, Number.POSITIVE_INFINITY);
+    later(forMs, () => void (api.pod(name)?.uid === uid && hung.set(name, loop.nowMs())));
+  }
+
+  function replaced({ name, uid }: Pod): void {
+    const of = scenario.groups.find((each) => name.startsWith(`${each.name}-`));
+    const at = Number(name.slice(name.lastIndexOf('-') + 1));
+    if (api.pod(name)?.uid !== uid) return;
+    api.foreign.removePod(name);
+    // What was made in the place of a pod that a controller had released is nobody's to replace.
+    if (of === undefined || !Number.isInteger(at)) return;
+    if ((hung.get(name) ?? 0) === Number.POSITIVE_INFINITY && !faults.has(`hang ${name}`)) hung.set(name, loop.nowMs());
+    api.foreign.addPod(freshPod(of, at));
+  }
+
+  function seatOf({ id }: ReplicaIdentity): number {
+    return Number(id.slice('operator-'.length, id.indexOf('_')));
+  }
+
+  function reaches(name: string, at: number): boolean {
+    return !cutFrom.pods.has(at) && nodes.connected(api.pod(name)?.node ?? '', nodeName(at));
+  }
+
   function act(given: Act): void {
     switch (given.act) {
-      case 'unready': {
-        const name = nameOf(given.group, given.pod);
-        return during(
-          `ready ${name}`,
-          given.forMs,
-          () => setReady(name, false),
-          () => setReady(name, true),
-        );
-      }
+      case 'unready':
+        return unready(nameOf(given.group, given.pod), given.forMs);
       case 'crash': {
         const name = nameOf(given.group, given.pod);
         const uid = api.pod(name)?.uid;
         if (uid !== undefined) lives.set(uid, (made += 1));
-        return during(
-          `ready ${name}`,
-          given.forMs,
-          () => setReady(name, false),
-          () => setReady(name, true),
-        );
+        return unready(name, given.forMs);
       }
       case 'hang': {
         const name = nameOf(given.group, given.pod);
@@ -252,6 +303,11 @@ export function openStage(
           () => annotate('true'),
         );
       }
+      case 'cutNode':
+      case 'deleteNode':
+      case 'stopNode':
+      case 'taintNode':
+        return nodes.do(given);
       case 'finish':
       case 'orphan':
         return endPod(given);
@@ -292,6 +348,7 @@ export function openStage(
       case 'trouble':
       case 'stallWatches':
       case 'cutWatches':
+      case 'denyNodes':
         return replicaAct(given);
     }
   }
@@ -456,17 +513,27 @@ export function openStage(
       case 'replace':
         return ending(at, given.act, given.forMs);
       case 'cut': {
-        const link = replica[given.from].state;
+        if (given.from === 'pods' || given.from === 'peers') {
+          const those = cutFrom[given.from];
+          return during(
+            `cut ${at} ${given.from}`,
+            given.forMs,
+            () => void those.add(at),
+            () => void those.delete(at),
+          );
+        }
+        const { from } = given;
+        const link = replica[from].state;
         return during(
-          `cut ${life} ${given.from}`,
+          `cut ${life} ${from}`,
           given.forMs,
           () => {
             link.cut = given.how;
-            if (given.from === 'kubernetes' && given.how === 'refused') replica.watches.cut();
+            if (from === 'kubernetes' && given.how === 'refused') replica.watches.cut();
           },
           () => {
             link.cut = 'no';
-            if (given.from === 'kubernetes') replica.watches.cut();
+            if (from === 'kubernetes') replica.watches.cut();
           },
         );
       }
@@ -487,6 +554,18 @@ export function openStage(
       case 'stallWatches':
         replica.watches.stalledUntilMs = Math.max(replica.watches.stalledUntilMs, loop.nowMs() + given.forMs);
         return;
+      case 'denyNodes':
+        return during(
+          `nodes ${life}`,
+          given.forMs,
+          () => {
+            replica.watches.nodesDenied = true;
+            replica.watches.cut();
+          },
+          () => {
+            replica.watches.nodesDenied = false;
+          },
+        );
       case 'cutWatches':
         return replica.watches.cut();
     }
@@ -510,6 +589,11 @@ export function openStage(
     defects,
     clocksStood: () => stood,
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
+    nodes,
+    reaches,
+    peers: (one, other) =>
+      one === other ||
+      (!cutFrom.peers.has(one) && !cutFrom.peers.has(other) && nodes.connected(nodeName(one), nodeName(other))),
     hangs: isHung,
     silences: () => silences,
     incarnationOf: (uid) => lives.get(uid) ?? 0,

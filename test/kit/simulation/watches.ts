@@ -11,6 +11,7 @@ import {
 import type { Change, WorldApiServer } from '../model/world-api-server.ts';
 import type { Loop } from './loop.ts';
 import type { Server, Wire } from './network.ts';
+import { type Nodes, rawNode, type WorldNode } from './nodes.ts';
 import type { Process } from './process.ts';
 import { rawGroup, rawPod } from './render.ts';
 
@@ -20,6 +21,8 @@ export type Kind = 'pods' | 'leadergroups' | 'nodes';
 export type WatchTrouble = {
   /** Monotonic milliseconds until which nothing is delivered; what happens meanwhile comes afterwards, in order. */
   stalledUntilMs: number;
+  /** It may not read nodes. */
+  nodesDenied?: boolean;
   /** Cuts every watch that stands. */
   cut(): void;
 };
@@ -29,6 +32,8 @@ export type WatchServer = {
   readonly api: WorldApiServer;
   /** Versions up to this are no longer served. */
   compactedAt: number;
+  /** Without them there are none. */
+  nodes?: Pick<Nodes, 'all' | 'log' | 'onChange'>;
 };
 
 const PAGE_MS = 10_000;
@@ -38,21 +43,24 @@ const PAGE_SIZE = 3;
 
 /** Raw events of a kind after a version, oldest first. */
 function eventsAfter(
-  api: WorldApiServer,
+  { api, nodes }: WatchServer,
   kind: Kind,
   version: number,
 ): readonly { readonly version: number; readonly event: unknown }[] {
-  if (kind === 'nodes') return [];
-  const log: readonly (Change<Pod> | Change<LeaderGroup>)[] = kind === 'pods' ? api.podLog : api.groupLog;
+  const log: readonly AnyChange[] = { pods: api.podLog, leadergroups: api.groupLog, nodes: nodes?.log ?? [] }[kind];
   let from = log.length;
   while (from > 0 && (log[from - 1]?.version ?? 0) > version) from -= 1;
   return log.slice(from).map((change) => ({ version: change.version, event: eventOf(kind, change) }));
 }
 
-const render = (kind: Kind, object: Pod | LeaderGroup): unknown =>
-  kind === 'pods' ? rawPod(object as Pod) : rawGroup(object as LeaderGroup);
+type AnyChange = Change<Pod> | Change<LeaderGroup> | Change<WorldNode>;
 
-function eventOf(kind: Kind, { before, after, version }: Change<Pod> | Change<LeaderGroup>): unknown {
+function render(kind: Kind, object: Pod | LeaderGroup | WorldNode): unknown {
+  if (kind === 'nodes') return rawNode(object as WorldNode);
+  return kind === 'pods' ? rawPod(object as Pod) : rawGroup(object as LeaderGroup);
+}
+
+function eventOf(kind: Kind, { before, after, version }: AnyChange): unknown {
   if (after !== null) return { type: before === null ? 'ADDED' : 'MODIFIED', object: render(kind, after) };
   if (before === null) throw new Error('a change from nothing to nothing');
   return { type: 'DELETED', object: render(kind, { ...before, resourceVersion: String(version) }) };
@@ -62,12 +70,13 @@ export function createListWatch(
   loop: Loop,
   client: Process,
   wire: Wire,
-  { server, api }: WatchServer,
+  watchServer: WatchServer,
   kind: Kind,
   compactedAt: () => number,
   trouble: WatchTrouble,
   cuts: Set<() => void>,
 ): ListWatch {
+  const { server, api } = watchServer;
   /** Lists that are being read page by page, as of one version. */
   const snapshots = new Map<string, readonly unknown[]>();
   let lists = 0;
@@ -76,12 +85,18 @@ export function createListWatch(
     throw new ListWatchError('unreachable', `no answer to a list of ${kind}`);
   };
 
+  /** Asked when a request arrives; what goes on already does. */
+  function allowed(): void {
+    if (kind === 'nodes' && trouble.nodesDenied === true) throw new ListWatchError('denied', 'nodes is forbidden');
+  }
+
   function page(after: string | null, limit: number): ListPage {
+    allowed();
     const size = Math.min(limit, PAGE_SIZE);
     const [id, from, version] = (after ?? `${(lists += 1)}:0:${api.version()}`).split(':') as [string, string, string];
     if (after !== null && Number(version) < compactedAt())
       throw new ListWatchError('expired', 'the page token has expired');
-    const objects = kind === 'pods' ? api.pods() : kind === 'leadergroups' ? api.groups() : [];
+    const objects = { pods: api.pods, leadergroups: api.groups, nodes: watchServer.nodes?.all ?? (() => []) }[kind]();
     const items = snapshots.get(id) ?? objects.map((object) => render(kind, object));
     snapshots.set(id, items);
     const to = Number(from) + size;
@@ -100,6 +115,7 @@ export function createListWatch(
   ): AsyncIterable<readonly unknown[]> {
     let sent = await wire.call(
       () => {
+        allowed();
         if (Number(resourceVersion) < compactedAt()) throw new ListWatchError('expired', 'too old resource version');
         return Number(resourceVersion);
       },
@@ -133,13 +149,13 @@ export function createListWatch(
     const more = (): void => {
       if (state.over || server.isDown()) return;
       if (server.process.frozen()) return void loop.after(FROZEN_MS, more);
-      const events = eventsAfter(api, kind, sent);
+      const events = eventsAfter(watchServer, kind, sent);
       sent = events.at(-1)?.version ?? sent;
       if (events.length > 0) give(events.map(({ event }) => event));
     };
     const cut = (): void =>
       void loop.after(0.2, () => client.run(() => end(new ListWatchError('unreachable', 'the watch was cut'))));
-    const followers = followersOf(api);
+    const followers = followersOf(watchServer);
     followers.add(more);
     cuts.add(cut);
     const cancelEnd = loop.after(timeoutSeconds * 1000, () => deliver(() => end('closed')));
@@ -187,15 +203,17 @@ export function createListWatch(
 }
 
 /** Watches that are told of every change. */
-const registered = new WeakMap<WorldApiServer, Set<() => void>>();
+const registered = new WeakMap<WatchServer, Set<() => void>>();
 
-function followersOf(api: WorldApiServer): Set<() => void> {
-  const known = registered.get(api);
+function followersOf(watchServer: WatchServer): Set<() => void> {
+  const known = registered.get(watchServer);
   if (known !== undefined) return known;
   const followers = new Set<() => void>();
-  registered.set(api, followers);
-  api.onChange(() => {
+  registered.set(watchServer, followers);
+  const tell = (): void => {
     for (const follower of Array.from(followers)) follower();
-  });
+  };
+  watchServer.api.onChange(tell);
+  watchServer.nodes?.onChange(tell);
   return followers;
 }

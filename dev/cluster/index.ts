@@ -15,6 +15,7 @@ import { ClusterError } from './errors.ts';
 import { apiServerUrl } from './kubeconfig.ts';
 import { layoutOf } from './layout.ts';
 import { down, downAtOnce, siteOf, up } from './lifecycle.ts';
+import { type Cut, cutPodOff } from './real/cut.ts';
 import { type ImageArchive, podImage } from './real/image.ts';
 import { importImage, type RealNode, realNodes, signalContainer } from './real/node.ts';
 import type { RealNodeCount } from './real/plan.ts';
@@ -91,6 +92,8 @@ export interface Cluster extends AsyncDisposable {
   readonly importImage: (archive: string) => Promise<void>;
   /** Signals all processes of a pod's container (of all its containers by default); returns them, throws if there are none. */
   readonly signalContainer: (wish: ContainerWish, signal: NodeJS.Signals) => readonly KnownProcess[];
+  /** Drops what a pod sends and is sent, as far as it is matched, until the returned function is called. Throws if none of its containers runs. */
+  readonly cutPodOff: (wish: ContainerWish, cut: Cut) => () => void;
   readonly component: (name: ComponentName) => Component;
   /** Ends everything and removes the folder. */
   readonly down: () => Promise<void>;
@@ -168,6 +171,7 @@ function clusterAt(site: Site): Cluster {
     podImage,
     importImage: (archive) => importImage(site, archive),
     signalContainer: (wish, signal) => signalContainer(site, wish, signal),
+    cutPodOff: (wish, cut) => cutPodOff(site, wish, cut),
     component: (name) => componentOf(site, specNamed(site, name)),
     down: async () => void (await down(layout)),
     [Symbol.asyncDispose]: async () => {},

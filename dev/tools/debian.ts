@@ -20,6 +20,7 @@ export const debianPrograms = {
   ip: { path: '/usr/sbin/ip', packageName: 'iproute2' },
   umount: { path: '/usr/bin/umount', packageName: 'mount' },
   openssl: { path: '/usr/bin/openssl', packageName: 'openssl' },
+  nsenter: { path: '/usr/bin/nsenter', packageName: 'util-linux' },
   unshare: { path: '/usr/bin/unshare', packageName: 'util-linux' },
   buildah: { path: '/usr/bin/buildah', packageName: 'buildah' },
 } as const satisfies Readonly<Record<string, DebianProgram>>;

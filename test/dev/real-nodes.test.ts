@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { componentSpecs } from '../../dev/cluster/components.ts';
 import { layoutOf } from '../../dev/cluster/layout.ts';
 import { containerdConfig, networkConfig } from '../../dev/cluster/real/containerd.ts';
+import { rulesFor } from '../../dev/cluster/real/cut.ts';
 import { mountsUnder } from '../../dev/cluster/real/host.ts';
 import { prepareMachine } from '../../dev/cluster/real/index.ts';
 import { kubeProxyConfig } from '../../dev/cluster/real/kube-proxy.ts';
@@ -125,6 +126,18 @@ test('kube-proxy follows changes as soon as the cluster was made for it', () => 
   const slow: Site = { ...site, state: { ...site.state, real } };
   expect(kubeProxyConfig(site, node)).toMatchObject({ nftables: { minSyncPeriod: '100ms' } });
   expect(kubeProxyConfig(slow, node)).toMatchObject({ nftables: { minSyncPeriod: '1000ms' } });
+});
+
+test('a pod that is cut off drops what it is sent and what it sends, each as it is matched', () => {
+  const cut = { input: ['ip saddr 192.0.2.1'], output: ['ip daddr 192.0.2.1', 'tcp dport 80'] };
+  expect(rulesFor(cut).split('\n')).toEqual([
+    'add table inet cut-off',
+    'add chain inet cut-off input { type filter hook input priority 0 ; }',
+    'add rule inet cut-off input ip saddr 192.0.2.1 drop',
+    'add chain inet cut-off output { type filter hook output priority 0 ; }',
+    'add rule inet cut-off output ip daddr 192.0.2.1 drop',
+    'add rule inet cut-off output tcp dport 80 drop',
+  ]);
 });
 
 describe('clearing up', () => {

@@ -25,6 +25,7 @@ const realNodePrograms = [
   'nft',
   'conntrack',
   'ip',
+  'nsenter',
   'umount',
   'openssl',
 ] as const;

@@ -42,6 +42,8 @@ export type HarnessOptions = {
    * such nodes: give the hook MACHINE_TIMEOUT_MS.
    */
   readonly realNodes?: 0 | 1 | 2;
+  /** kube-proxy's minSyncPeriod, in milliseconds, where there are real nodes. Default: 100; users have 1000. */
+  readonly proxyPeriodMs?: number;
 };
 
 export type StartOptions = {
@@ -94,10 +96,13 @@ const REST_TIMEOUT_MS = 60_000;
 
 export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
   await using made = new AsyncDisposableStack();
-  const { consulAcl = false, consulConnections, realNodes = 0, consulHeldBack } = options;
+  const { consulAcl = false, consulConnections, realNodes = 0, proxyPeriodMs, consulHeldBack } = options;
   const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
+  const period = proxyPeriodMs === undefined ? {} : { proxyPeriodMs };
   if (realNodes > 0) made.defer((await takeMachine()).release);
-  const { dir, cluster, observedBy } = made.use(await startKeptCluster({ consulAcl, consulConnections, realNodes }));
+  const { dir, cluster, observedBy } = made.use(
+    await startKeptCluster({ consulAcl, consulConnections, realNodes, ...period }),
+  );
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig } = cluster;

@@ -1,8 +1,16 @@
 /** The judges of the end-to-end test can say no. */
 import { describe, expect, it } from 'vitest';
 import { aStory } from '../../kit/checker/history-builder.ts';
-import { type Cost, tableOf } from '../../kit/rig/e2e/costs.ts';
+import { type Cost, tableOf, withoutReason } from '../../kit/rig/e2e/costs.ts';
 import { acceptedOfNonLeaders, missedTicks, monotonic } from '../../kit/rig/e2e/deliveries.ts';
+import {
+  type Handover,
+  handoverAfter,
+  handoverTable,
+  seenAnnotatedMs,
+  seenDeletingMs,
+} from '../../kit/rig/e2e/handover.ts';
+import { type RouteCost, routeTable } from '../../kit/rig/e2e/route-table.ts';
 import {
   longestGapMs,
   longestLateMs,
@@ -133,20 +141,112 @@ describe('a delivery', () => {
   });
 });
 
+const cost = (kind: string, handover: Handover | null): Cost => ({
+  kind,
+  setting: 'gate',
+  freshGapMs: 0,
+  keptGapMs: 0,
+  handOverMs: null,
+  ticksMissed: 0,
+  handover,
+  during: { fromMs: 0, toMs: 0 },
+});
+
+describe('a handover', () => {
+  const reigns = [reign('a', 1, 0, 130), reign('b', 2, 140)];
+  const slice = (atMs: number, ...pods: readonly string[]) => ({ atMs, namespace: 'shop', service: 'leader', pods });
+
+  it('is told in steps, each since its cause', () => {
+    const shown = [slice(10, 'a'), slice(132), slice(150, 'b')];
+    const answers = [answer(110, 'a'), answer(145, 'a'), answer(160, null), answer(171, 'b'), answer(190, 'b')];
+    expect(handoverAfter(100, { reigns, shown, answers })).toEqual({
+      labelOffMs: 30,
+      labelOnMs: 40,
+      slicedMs: 50,
+      answeredMs: 71,
+      staleAnswers: 0,
+    });
+  });
+
+  it('counts the answers of the last leader that were asked for after the first of the next', () => {
+    const answers = [answer(150, 'a'), answer(160, 'b'), answer(170, 'a'), answer(180, 'b')];
+    expect(handoverAfter(100, { reigns, shown: [], answers })).toMatchObject({ answeredMs: 60, staleAnswers: 1 });
+  });
+
+  it('to the pod that had led before begins once its label was off', () => {
+    const again = [reign('a', 1, 0, 130), reign('a', 2, 140)];
+    const answers = [answer(120, 'a'), answer(165, 'a')];
+    expect(handoverAfter(100, { reigns: again, shown: [slice(110, 'a'), slice(150, 'a')], answers })).toMatchObject({
+      slicedMs: 50,
+      answeredMs: 65,
+    });
+  });
+
+  it('is none where nobody has begun to lead since', () => {
+    expect(handoverAfter(141, { reigns, shown: [], answers: [] })).toBeNull();
+  });
+
+  it('stands in the table with its parts, beside what is wanted', () => {
+    const found = { labelOffMs: 10, labelOnMs: 50, slicedMs: 70, answeredMs: 100, staleAnswers: 0 };
+    const costs = [cost('x', found), cost('x', { ...found, slicedMs: undefined, answeredMs: 200 }), cost('y', null)];
+    const [, , ...rows] = handoverTable(costs, [{ kind: 'x', goal: '0.1 s', lease: '15 s' }]).split('\n');
+    expect(rows).toEqual([
+      '| x | gate | 2 | 0.20 s (0.20 s) | 0.01 s (0.01 s) | 0.04 s (0.04 s) | 0.02 s (0.02 s) | 0.03 s (0.03 s) | 0.1 s | 15 s |',
+    ]);
+  });
+});
+
+it('labels and a route stand side by side, each handover in one row', () => {
+  const handover = { labelOffMs: 20, labelOnMs: 30, slicedMs: 31, answeredMs: 1080, staleAnswers: 0 };
+  const by = (way: 'label' | 'route', answeredMs: number, staleAnswers = 0): RouteCost => ({
+    ...cost('resigned', { ...handover, answeredMs, staleAnswers }),
+    freshGapMs: answeredMs - 30,
+    by: way,
+    others: 'never',
+  });
+  const [, , ...rows] = routeTable([by('label', 1080), by('label', 1090), by('route', 50, 2)]).split('\n');
+  expect(rows).toEqual([
+    '| resigned | never | 2 | 20 ms (20 ms) | 1090 ms (1090 ms) | 1060 ms (1060 ms) | 0 | 1 | 20 ms (20 ms) | 50 ms (50 ms) | 20 ms (20 ms) | 2 |',
+  ]);
+});
+
+it('a reign without a reason begins in no fault, and is not the first', () => {
+  const reigns = [reign('a', 1, 10), reign('b', 2, 120), reign('c', 3, 250)];
+  const during = { fromMs: 100, toMs: 200 };
+  expect(withoutReason(reigns, [{ ...cost('x', null), during }])).toEqual([reigns[2]]);
+});
+
+it('what happened to a pod counts from when it was first seen', () => {
+  const story = aStory();
+  story.list();
+  story.pod('a');
+  story.pod('a', { deleting: true });
+  const deletingMs = story.now();
+  story.write('a', { annotations: { k: 'v' } });
+  const annotatedMs = story.now();
+  story.write('a', { annotations: { other: 'v' } });
+  const history = story.history();
+  expect([seenDeletingMs(history, 'uid-a', 0), seenAnnotatedMs(history, 'uid-a', ['k', 'v'], 0)]).toEqual([
+    deletingMs,
+    annotatedMs,
+  ]);
+  expect(seenDeletingMs(history, 'uid-b', 0)).toBeUndefined();
+});
+
 it('the table has a line for each kind of fault', () => {
-  const cost = (kind: string, ms: number): Cost => ({
-    kind,
+  const costs = (kind: string, ms: number): Cost => ({
+    ...cost(kind, null),
     freshGapMs: ms,
     keptGapMs: ms * 2,
     handOverMs: ms / 10,
     ticksMissed: ms / 100,
   });
   expect(
-    tableOf([cost('x', 100), cost('x', 300), cost('x', 200), cost('y', 400)], 200)
+    tableOf([costs('x', 100), costs('x', 300), costs('x', 200), costs('y', 400)], 200)
       .split('\n')
       .slice(2),
   ).toEqual([
-    '| x | 3 | 0.20 s (0.30 s) | 0.40 s (0.60 s) | 0.02 s (0.03 s) | 1, 3, 2 |',
-    '| y | 1 | 0.40 s | 0.80 s | 0.04 s | 4 |',
+    '| x | gate | 3 | 0.20 s (0.30 s) | 0.40 s (0.60 s) | 0.02 s (0.03 s) | 1, 3, 2 |',
+    '| y | gate | 1 | 0.40 s | 0.80 s | 0.04 s | 4 |',
   ]);
 });

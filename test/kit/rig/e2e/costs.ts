@@ -1,21 +1,34 @@
 /** What faults cost the users of a leader-only Service and of a schedule, in a table. Pure. */
+import type { Interval } from '../../checker/history.ts';
 import { median } from '../faults/samples.ts';
+import type { Handover } from './handover.ts';
+import type { Reign } from './routing.ts';
 
 /** What one fault cost: the Service's longest silence by kind of connection, and the schedule's ticks. */
 export type Cost = {
   readonly kind: string;
+  /** How the leader is probed. */
+  readonly setting: string;
   readonly freshGapMs: number;
   readonly keptGapMs: number;
   /** The longest that the operator took from the event that showed a loss to the next promotion; null: the leader stayed. */
   readonly handOverMs: number | null;
   readonly ticksMissed: number;
+  /** null: nobody has begun to lead since. */
+  readonly handover: Handover | null;
+  /** From the choice of a leader for it until it was undone: whoever is moved in it is moved for it. */
+  readonly during: Interval;
 };
+
+/** Reigns that began without any reason: not the first, and in no fault's time. */
+export const withoutReason = (reigns: readonly Reign[], costs: readonly Cost[]): readonly Reign[] =>
+  reigns.slice(1).filter(({ fromMs }) => !costs.some(({ during }) => during.fromMs <= fromMs && fromMs <= during.toMs));
 
 /** A table in Markdown: for each kind of fault the longest gaps, each the median and the longest, and the ticks missed by each. */
 export function tableOf(costs: readonly Cost[], tickMs: number): string {
-  const kinds = [...new Set(costs.map(({ kind }) => kind))];
-  const rows = kinds.map((kind) => {
-    const own = costs.filter((cost) => cost.kind === kind);
+  const row = ({ kind, setting }: Cost): string => `${kind} | ${setting}`;
+  const rows = [...new Set(costs.map(row))].map((kind) => {
+    const own = costs.filter((cost) => row(cost) === kind);
     const gaps = (some: readonly number[]): string => {
       const words = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
       return some.length === 1 ? words(median(some)) : `${words(median(some))} (${words(Math.max(...some))})`;
@@ -27,8 +40,8 @@ export function tableOf(costs: readonly Cost[], tickMs: number): string {
     return `| ${kind} | ${own.length} | ${gaps(fresh)} | ${gaps(kept)} | ${ours} | ${missed} |`;
   });
   return [
-    `| fault | times | Service, new connections: longest gap | Service, kept connection | of it the hand-over, from the event that showed the loss | ticks of ${tickMs} ms missed |`,
-    '| --- | --- | --- | --- | --- | --- |',
+    `| fault | leader probe | times | Service, new connections: longest gap | Service, kept connection | of it the hand-over, from the event that showed the loss | ticks of ${tickMs} ms missed |`,
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
 }

@@ -1,10 +1,16 @@
-/** What befalls a notifier and its operator in the end-to-end test, one kind after the other. */
+/** What befalls the leader of one notifier in the end-to-end test, one kind after the other. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { vi } from 'vitest';
-import { bucketName, bucketOf } from '../../../../src/election/keys.ts';
-import { readJson, readOnce } from './read.ts';
-import { type Site, SYSTEM } from './site.ts';
-import { DEPART_MS, GROUP, PREPARE_MS, SAFE_NODE, type Story, TICK_MS } from './story.ts';
+import type { History } from '../../checker/history.ts';
+import type { Leading } from '../harness.ts';
+import { monotonic } from './deliveries.ts';
+import { seenAnnotatedMs, seenDeletingMs } from './handover.ts';
+import { GROUP } from './names.ts';
+import type { Site } from './site.ts';
+import { CANDIDATE, DEPART_MS, PREPARE_MS, type Story, TICK_MS } from './story.ts';
+
+/** `atMs`: when exactly it happened, by the monotonic clock; default: when it was asked for. */
+export type Caused = { readonly undo: () => Promise<void>; readonly atMs?: number };
 
 export type Fault = {
   readonly kind: string;
@@ -16,10 +22,14 @@ export type Fault = {
    * the operator or of what it stands on moves nobody (promise I8).
    */
   readonly leads: 'another' | 'a new reign' | 'the same' | 'somebody';
-  /** Resolves when it has happened, with what undoes it. */
-  cause(leader: string): Promise<() => Promise<void>>;
-  /** Where it is to befall a leader that fulfils something; default: any. */
-  readonly suits?: (leader: string) => Promise<boolean>;
+  /** Whether a leader probe may notice it, which takes twice as long each time: the group is made anew before it. Default false. */
+  readonly probed?: boolean;
+  /** Where its leaders have to run; default: anywhere. */
+  readonly from?: string;
+  /** Resolves when it has happened to the leaders of the stories that it befalls. */
+  cause(leaders: readonly Leading[]): Promise<Caused>;
+  /** When the observer saw it happen to a leader, where that is later than it was asked for. Default: see Caused. */
+  readonly seenMs?: (history: History, leader: Leading, sinceMs: number) => number | undefined;
 };
 
 const MOST_TIMES = 12;
@@ -29,153 +39,194 @@ export const isWanted = async ({ times, shown }: Fault, happened: number): Promi
   happened < times || (happened < MOST_TIMES && shown !== undefined && !(await shown()));
 
 const nothing = async (): Promise<void> => undefined;
-const CONSUL_FROZEN_MS = 10_000;
-const API_SERVER_GONE_MS = 5000;
 const ROLLOUT = '--timeout=180s';
+const seenDeleted = (history: History, { uid }: Leading, sinceMs: number): number | undefined =>
+  seenDeletingMs(history, uid, sinceMs);
 
-export function faultsOf(site: Site, story: Story): readonly Fault[] {
-  const { cluster, kubectl } = site;
+type Hands = {
+  readonly site: Site;
+  readonly story: Story;
+  readonly ours: (...args: readonly string[]) => Promise<string>;
+  readonly rolledOut: () => Promise<void>;
+  readonly toContainer: (pod: string, signal: NodeJS.Signals) => void;
+};
+
+function handsOn(site: Site, story: Story): Hands {
   const { namespace } = story;
-  const ours = (...args: readonly string[]): Promise<string> => kubectl.must(['-n', namespace, ...args]);
-  const operators = (...args: readonly string[]): Promise<string> => kubectl.must(['-n', SYSTEM, ...args]);
-  const rolledOut = async (): Promise<void> => void (await ours('rollout', 'status', `deployment/${GROUP}`, ROLLOUT));
-  const toContainer = (pod: string, signal: NodeJS.Signals): void => {
-    cluster.signalContainer({ namespace, pod, container: 'notifier' }, signal);
+  const ours: Hands['ours'] = (...args) => site.kubectl.must(['-n', namespace, ...args]);
+  return {
+    site,
+    story,
+    ours,
+    rolledOut: async () => void (await ours('rollout', 'status', `deployment/${GROUP}`, ROLLOUT)),
+    toContainer: (pod, signal) => {
+      site.cluster.signalContainer({ namespace, pod, container: 'notifier' }, signal);
+    },
   };
-  let round = 0;
+}
 
+/** It fails by itself. */
+export function failures(site: Site, story: Story, times: number): readonly Fault[] {
+  const { rolledOut, toContainer } = handsOn(site, story);
   return [
     {
       kind: "leader's container killed with -9",
-      times: 3,
+      times,
       leads: 'a new reign',
-      cause: async (leader) => {
-        toContainer(leader, 'SIGKILL');
-        return rolledOut;
+      cause: async ([leader]) => {
+        toContainer(nameOf(leader), 'SIGKILL');
+        return { undo: rolledOut };
       },
     },
     {
       // Between its last look and its delivery, which is under way when it is woken: only the token can tell.
       // On a busy machine the signal may come too late for that, so it is sent until it has come in time.
       kind: "leader's process hung, woken afterwards",
-      times: 3,
+      times,
+      probed: true,
       shown: async () => (await story.deliveries()).some(({ verdict }) => verdict === 'refused-by-token'),
       leads: 'another',
-      cause: async (leader) => {
+      cause: async ([leader]) => {
+        const pod = nameOf(leader);
         await delay(TICK_MS - (Date.now() % TICK_MS) + PREPARE_MS + DEPART_MS / 2);
-        toContainer(leader, 'SIGSTOP');
-        return async () => {
-          toContainer(leader, 'SIGCONT');
+        const atMs = performance.now();
+        toContainer(pod, 'SIGSTOP');
+        const undo = async (): Promise<void> => {
+          toContainer(pod, 'SIGCONT');
           await rolledOut();
         };
-      },
-    },
-    {
-      kind: "leader's pod deleted",
-      times: 3,
-      leads: 'another',
-      cause: async (leader) => {
-        await ours('delete', 'pod', leader, '--wait=false');
-        return rolledOut;
-      },
-    },
-    {
-      kind: "leader's pod evicted under a PodDisruptionBudget",
-      times: 2,
-      leads: 'another',
-      cause: async (leader) => {
-        await evict(site, namespace, leader);
-        return rolledOut;
-      },
-    },
-    {
-      kind: 'rolling update',
-      times: 2,
-      leads: 'another',
-      cause: async () => {
-        round += 1;
-        await ours('set', 'env', `deployment/${GROUP}`, `ROUND=${round}`);
-        await rolledOut();
-        return nothing;
-      },
-    },
-    {
-      kind: 'scaled 3-1-3',
-      times: 2,
-      leads: 'somebody',
-      cause: async () => {
-        await ours('scale', `deployment/${GROUP}`, '--replicas=1');
-        await untilPods(site, namespace, 1);
-        return async () => {
-          await ours('scale', `deployment/${GROUP}`, '--replicas=3');
-          await rolledOut();
-        };
-      },
-    },
-    {
-      kind: 'operator killed with -9',
-      times: 2,
-      leads: 'the same',
-      cause: async () => {
-        const pod = await operatorOf(site, story);
-        cluster.signalContainer({ namespace: SYSTEM, pod, container: 'operator' }, 'SIGKILL');
-        return async () => {
-          await operators('rollout', 'status', 'deployment/leadergroup', ROLLOUT);
-        };
-      },
-    },
-    {
-      kind: 'operator rolled',
-      times: 1,
-      leads: 'the same',
-      cause: async () => {
-        await operators('rollout', 'restart', 'deployment/leadergroup');
-        await operators('rollout', 'status', 'deployment/leadergroup', ROLLOUT);
-        return nothing;
-      },
-    },
-    {
-      kind: 'Consul frozen for 10 s',
-      times: 1,
-      leads: 'the same',
-      cause: async () => {
-        site.consulTrouble.begins();
-        await cluster.component('consul').freeze();
-        await delay(CONSUL_FROZEN_MS);
-        await cluster.component('consul').thaw();
-        site.consulTrouble.ends();
-        return nothing;
-      },
-    },
-    {
-      kind: 'API server killed',
-      times: 1,
-      leads: 'the same',
-      cause: async () => {
-        await cluster.component('kube-apiserver').kill();
-        await delay(API_SERVER_GONE_MS);
-        await cluster.component('kube-apiserver').start();
-        return () => untilRouted(site, namespace);
-      },
-    },
-    {
-      kind: "leader's node cut off",
-      times: 1,
-      leads: 'another',
-      suits: async (leader) => (await story.nodeOf(leader)) !== SAFE_NODE,
-      cause: async (leader) => {
-        const name = await story.nodeOf(leader);
-        const node = cluster.realNodes.find((each) => each.name === name);
-        if (node === undefined) throw new Error(`${leader} runs on ${name}, which is no real node`);
-        await node.freeze();
-        return async () => {
-          node.thaw();
-          await kubectl.must(['wait', `node/${name}`, '--for=condition=Ready', '--timeout=120s']);
-          await rolledOut();
-        };
+        return { undo, atMs };
       },
     },
   ];
+}
+
+export function deletion(site: Site, story: Story, times: number): Fault {
+  const { ours, rolledOut } = handsOn(site, story);
+  return {
+    kind: "leader's pod deleted",
+    times,
+    leads: 'another',
+    seenMs: seenDeleted,
+    cause: async ([leader]) => {
+      await ours('delete', 'pod', nameOf(leader), '--wait=false');
+      return { undo: rolledOut };
+    },
+  };
+}
+
+/** It is asked to go, by whom it may be. */
+export function departures(site: Site, story: Story, times: number): readonly Fault[] {
+  const { rolledOut } = handsOn(site, story);
+  return [
+    deletion(site, story, times),
+    {
+      kind: "leader's pod evicted under a PodDisruptionBudget",
+      times,
+      leads: 'another',
+      seenMs: seenDeleted,
+      cause: async ([leader]) => {
+        await evict(site, story.namespace, nameOf(leader));
+        return { undo: rolledOut };
+      },
+    },
+    rollingUpdate(site, story, times),
+  ];
+}
+
+let rounds = 0;
+
+export function rollingUpdate(site: Site, story: Story, times: number): Fault {
+  const { ours, rolledOut } = handsOn(site, story);
+  return {
+    kind: 'rolling update',
+    times,
+    leads: 'another',
+    seenMs: seenDeleted,
+    cause: async () => {
+      rounds += 1;
+      await ours('set', 'env', `deployment/${GROUP}`, `ROUND=${rounds}`);
+      await rolledOut();
+      return { undo: nothing };
+    },
+  };
+}
+
+/** From now on a pod goes on for so long before it is told to stop, as docs/routing.md advises. */
+export async function stopLater(site: Site, story: Story, ms: number): Promise<void> {
+  const { ours, rolledOut } = handsOn(site, story);
+  const lifecycle = { preStop: { sleep: { seconds: Math.ceil(ms / 1000) } } };
+  const template = { spec: { containers: [{ name: 'notifier', lifecycle }] } };
+  await ours('patch', `deployment/${GROUP}`, '-p', JSON.stringify({ spec: { template } }));
+  await rolledOut();
+}
+
+/** It stays, and another one is to lead. */
+export function handovers(site: Site, story: Story, times: number): readonly Fault[] {
+  const { ours } = handsOn(site, story);
+  return [
+    {
+      kind: 'switched over by annotation',
+      times,
+      leads: 'another',
+      seenMs: (history, { uid }, sinceMs) => seenAnnotatedMs(history, uid, [CANDIDATE, 'false'], sinceMs),
+      cause: async ([leader]) => {
+        const pod = nameOf(leader);
+        await ours('annotate', 'pod', pod, `${CANDIDATE}=false`);
+        return { undo: async () => void (await ours('annotate', 'pod', pod, `${CANDIDATE}-`)) };
+      },
+    },
+    {
+      kind: 'leader resigned',
+      times,
+      leads: 'another',
+      cause: async ([leader]) => {
+        const said = await ours('exec', nameOf(leader), '--', 'node', '--input-type=module', '-e', RESIGN);
+        const { wallMs, resigned } = JSON.parse(said) as { readonly wallMs: number; readonly resigned: boolean };
+        if (!resigned) throw new Error(`the gate did not take the resignation: ${said}`);
+        return { undo: nothing, atMs: monotonic(wallMs) };
+      },
+    },
+  ];
+}
+
+/** By hand what a client does that resigns: a question with a secret, and its release. */
+const RESIGN = `
+import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+const { env } = process;
+const gate = env.LEADERGROUP_GATE ?? 'http://leadergroup.leadergroup-system.svc:8080';
+const url = gate + '/v1/namespaces/' + env.POD_NAMESPACE + '/leadergroups/' + env.LEADERGROUP_NAME + '/members/' + env.POD_NAME;
+const token = readFileSync(env.LEADERGROUP_TOKEN_FILE, 'utf8').trim();
+const headers = { authorization: 'Bearer ' + token, 'leadergroup-client': randomBytes(16).toString('base64url') };
+const query = '?uid=' + env.POD_UID;
+await (await fetch(url + query, { headers })).text();
+const wallMs = Date.now();
+const answer = await fetch(url + '/release' + query + '&resign=true', { method: 'POST', headers });
+console.log(JSON.stringify({ wallMs, status: answer.status, ...(await answer.json()) }));
+`;
+
+export function scaling(site: Site, story: Story, times: number): Fault {
+  const { ours, rolledOut } = handsOn(site, story);
+  return {
+    kind: 'scaled 3-1-3',
+    times,
+    leads: 'somebody',
+    cause: async () => {
+      await ours('scale', `deployment/${GROUP}`, '--replicas=1');
+      await untilPods(site, story.namespace, 1);
+      const undo = async (): Promise<void> => {
+        await ours('scale', `deployment/${GROUP}`, '--replicas=3');
+        await rolledOut();
+      };
+      return { undo };
+    },
+  };
+}
+
+function nameOf(leader: Leading | undefined): string {
+  if (leader === undefined) throw new Error('it befalls nobody');
+  return leader.name;
 }
 
 /** As a drain does: asked again while the budget does not allow it. */
@@ -188,35 +239,9 @@ async function evict({ kubectl }: Site, namespace: string, pod: string): Promise
   });
 }
 
-/** The endpoint controller and kube-proxy have found the API server again, which takes them seconds: until then nothing new is routed. */
-async function untilRouted({ kubectl, clusterIp }: Site, namespace: string): Promise<void> {
-  const ours = ['-n', namespace];
-  await kubectl.must([...ours, 'expose', 'deployment', 'notifier-sink', '--name=probe', '--port=8080']);
-  const url = `http://${await clusterIp(namespace, 'probe')}:8080/deliveries`;
-  await vi.waitFor(() => readOnce(url, 1000), { timeout: 120_000, interval: 100 });
-  await kubectl.must([...ours, 'delete', 'service', 'probe']);
-}
-
 async function untilPods({ observer }: Site, namespace: string, count: number): Promise<void> {
   await observer.until(
     (view) => view.pods(namespace).filter(({ labels }) => labels['app'] === GROUP).length === count,
     { timeoutMs: 60_000, what: `${count} pods of ${namespace}` },
   );
-}
-
-type Overview = { readonly replicas: readonly { readonly id: string; readonly buckets: readonly string[] }[] };
-
-/** The pod of the replica that decides for the group, once there is one: after a fault of the operator a bucket may be on its way. */
-async function operatorOf({ clusterIp }: Site, story: Story): Promise<string> {
-  const url = `http://${await clusterIp(SYSTEM, 'leadergroup')}:8080/replicas`;
-  const find = async () => podOfOwner((await readJson(url)) as Overview, story);
-  return await vi.waitFor(find, { timeout: 60_000, interval: 200 });
-}
-
-/** A replica's id is its pod's name, an underscore, and the pod's uid. */
-function podOfOwner({ replicas }: Overview, { namespace }: Story): string {
-  const bucket = bucketName(bucketOf(namespace, GROUP));
-  const owner = replicas.find(({ buckets }) => buckets.includes(bucket));
-  if (owner === undefined) throw new Error(`no replica has the bucket ${bucket} of ${namespace}/${GROUP}`);
-  return owner.id.slice(0, owner.id.indexOf('_'));
 }

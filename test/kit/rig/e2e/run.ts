@@ -1,36 +1,103 @@
-/** Lets one fault after the other befall a story, and measures what its users lost by each. */
+/** Lets one fault after the other befall stories, and measures what their users lost by each. */
 import { sentence } from '../../checker/breach.ts';
-import type { Interval } from '../../checker/history.ts';
+import type { History, Interval, WatchedGroup } from '../../checker/history.ts';
 import { noLeaderMoved } from '../../checker/no-failover.ts';
 import type { Leading, LedOptions } from '../harness.ts';
 import type { Cost } from './costs.ts';
 import { missedTicks } from './deliveries.ts';
-import type { Fault } from './faults.ts';
-import { longestGapMs } from './routing.ts';
+import { type Caused, type Fault, isWanted } from './faults.ts';
+import { handoverAfter } from './handover.ts';
+import { GROUP } from './names.ts';
+import { longestGapMs, reignsOf } from './routing.ts';
 import { type Story, TICK_MS } from './story.ts';
 
 /** How many ticks must have been delivered before a fault, while it lasts, and after it is undone. */
 const TICKS = 5;
-/** A leader where the fault wants one is got by deleting others. */
-const TRIES = 10;
 
-export async function befall(story: Story, fault: Fault, deletePod: (pod: string) => Promise<void>): Promise<Cost> {
-  const leader = await suitableLeader(story, fault, deletePod);
-  await story.delivered(TICKS);
-  const fromMs = performance.now();
+/** All of these, as often as they are wanted. Resolves with what each cost. */
+export async function befallAll(stories: readonly Story[], faults: readonly Fault[]): Promise<readonly Cost[]> {
+  const costs: Cost[] = [];
+  for (const fault of faults) {
+    for (let time = 0; await isWanted(fault, time); time += 1) {
+      const found = await befall(stories, fault);
+      costs.push(...found);
+      for (const cost of found) console.log(`e2e: ${cost.setting}: ${cost.kind}: ${inWords(cost)}`);
+    }
+  }
+  return costs;
+}
+
+function inWords({ freshGapMs, keptGapMs, ticksMissed, handover }: Cost): string {
+  const gaps = `longest gap ${Math.round(freshGapMs)} ms, kept ${Math.round(keptGapMs)} ms; ${ticksMissed} ticks missed`;
+  if (handover === null) return gaps;
+  const { labelOffMs, labelOnMs, slicedMs, answeredMs } = handover;
+  const steps = [labelOffMs, labelOnMs, slicedMs, answeredMs].map((ms) => (ms === undefined ? '?' : Math.round(ms)));
+  return `${gaps}; label off, on, sliced, answered after ${steps.join(', ')} ms`;
+}
+
+/** One fault that befalls all of these at the same time. */
+async function befall(stories: readonly Story[], fault: Fault): Promise<readonly Cost[]> {
+  const watched = await Promise.all(stories.map((story) => begin(story, fault)));
+  const askedMs = performance.now();
   const since = new Date();
-  const firstTick = tickNow() + 1;
-  const undo = await fault.cause(leader.name);
-  await story.led(expected(fault, leader));
+  const caused = await fault.cause(watched.map(({ leader }) => leader));
+  await Promise.all(
+    watched.map(async ({ story, leader }) => {
+      await story.led(expected(fault, leader));
+      await story.delivered(TICKS);
+    }),
+  );
+  await caused.undo();
+  return await Promise.all(watched.map((each) => end(each, fault, { askedMs, since, caused })));
+}
+
+type Begun = {
+  readonly story: Story;
+  readonly leader: Leading;
+  /** The leader may have been chosen for the fault since. */
+  readonly fromMs: number;
+  readonly firstTick: number;
+};
+
+async function begin(story: Story, { probed = false, from }: Fault): Promise<Begun> {
+  const fromMs = performance.now();
+  if (probed && story.setting !== 'none') await story.renew();
+  const leader = from === undefined ? await story.led() : await story.leadFrom(from);
+  await story.routed();
   await story.delivered(TICKS);
-  await undo();
+  return { story, leader, fromMs, firstTick: tickNow() + 1 };
+}
+
+type During = { readonly askedMs: number; readonly since: Date; readonly caused: Caused };
+
+async function end({ story, leader, fromMs, firstTick }: Begun, fault: Fault, during: During): Promise<Cost> {
+  const { askedMs, since, caused } = during;
   await story.led();
-  if (fault.leads === 'the same') await checkStayed(story, fault, { fromMs, toMs: performance.now() });
+  if (fault.leads === 'the same') await checkStayed(story, fault, { fromMs: askedMs, toMs: performance.now() });
   await story.routed();
   const lastTick = tickNow();
   await story.delivered(TICKS);
-  const cost = await costOf(story, fault.kind, { fromMs, toMs: performance.now() }, [firstTick, lastTick]);
-  return { ...cost, handOverMs: await story.handOverMs(since) };
+  const history = await story.history();
+  const interval = { fromMs: askedMs, toMs: performance.now() };
+  const gapOf = (client: 'fresh' | 'kept'): number => longestGapMs(story.answers(client), interval);
+  const causeMs = fault.seenMs?.(history, leader, askedMs) ?? caused.atMs ?? askedMs;
+  const reigns = reignsOf(history, groupOf(history));
+  return {
+    kind: fault.kind,
+    setting: story.setting,
+    freshGapMs: gapOf('fresh'),
+    keptGapMs: gapOf('kept'),
+    ticksMissed: missedTicks(await story.deliveries(), firstTick, lastTick),
+    handOverMs: await story.handOverMs(since),
+    handover: handoverAfter(causeMs, { reigns, shown: story.shown(), answers: story.answers('fresh') }),
+    during: { fromMs, toMs: interval.toMs },
+  };
+}
+
+export function groupOf({ groups }: History): WatchedGroup {
+  const group = groups.find(({ name }) => name === GROUP);
+  if (group === undefined) throw new Error('the observer has not seen the group');
+  return group;
 }
 
 function expected({ leads }: Fault, { name, token }: Leading): LedOptions {
@@ -52,29 +119,3 @@ async function checkStayed(story: Story, { kind }: Fault, interval: Interval): P
 }
 
 const tickNow = (): number => Math.round(Date.now() / TICK_MS);
-
-async function suitableLeader(
-  story: Story,
-  { kind, suits }: Fault,
-  deletePod: (pod: string) => Promise<void>,
-): Promise<Leading> {
-  for (let tries = 0; tries < TRIES; tries += 1) {
-    const leader = await story.led();
-    if (suits === undefined || (await suits(leader.name))) return leader;
-    await deletePod(leader.name);
-    await story.led({ not: leader.name });
-  }
-  throw new Error(`no leader suited "${kind}" in ${TRIES} tries`);
-}
-
-async function costOf(
-  story: Story,
-  kind: string,
-  interval: Interval,
-  [first, last]: readonly [number, number],
-): Promise<Omit<Cost, 'handOverMs'>> {
-  const gapOf = (connections: 'fresh' | 'kept'): number =>
-    longestGapMs(story.clients.find((client) => client.kind === connections)?.answers ?? [], interval);
-  const ticksMissed = missedTicks(await story.deliveries(), first, last);
-  return { kind, freshGapMs: gapOf('fresh'), keptGapMs: gapOf('kept'), ticksMissed };
-}

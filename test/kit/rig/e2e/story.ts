@@ -3,9 +3,21 @@ import { vi } from 'vitest';
 import type { History } from '../../checker/checker.ts';
 import { type Leading, type LedOptions, untilLed } from '../harness.ts';
 import { acceptedPerTick, type Delivery } from '../notifiers.ts';
+import { GROUP, SERVICE, TO_ALL } from './names.ts';
 import { readJson } from './read.ts';
-import { callAllTheTime, type ServiceClient } from './service-client.ts';
-import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage } from './site.ts';
+import { routeByHand } from './route-by-hand.ts';
+import { type Answer, callAllTheTime, type ServiceClient } from './service-client.ts';
+import {
+  apply,
+  type Manifest,
+  manifestsOf,
+  onRealNodes,
+  type Site,
+  withEnv,
+  withGateToken,
+  withImage,
+} from './site.ts';
+import type { ShownEndpoints } from './slices.ts';
 
 export const TICK_MS = 200;
 /** The notifier looks at its grant between the two. */
@@ -13,15 +25,33 @@ export const PREPARE_MS = 20;
 export const DEPART_MS = 80;
 /** The sink lives there, so no fault befalls it. */
 export const SAFE_NODE = 'real-1';
-export const GROUP = 'notifier';
+export const OTHER_NODE = 'real-2';
+/** Of a pod: `false` keeps it from leading. */
+export const CANDIDATE = 'leadergroup.dev/candidate';
 /** As long as it takes Kubernetes to notice that a node is gone, and some. */
 const LED_TIMEOUT_MS = 150_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
 
+export type StoryOptions = {
+  readonly namespace: string;
+  /** False: as the story begins, without a LeaderGroup, and nobody asks. Default true. */
+  readonly elected?: boolean;
+  /** Default: none. */
+  readonly leaderProbe?: object;
+  /** How its Service leads to the leader: it selects the label, or has no selector and an EndpointSlice is written for it. Default label. */
+  readonly by?: 'label' | 'route';
+  /** Has another Service lead to all notifiers. Default false. */
+  readonly ordinary?: boolean;
+  /** Two of its pods stand beside the sink, where no fault befalls them, and nobody calls its Service. Default false. */
+  readonly bystander?: boolean;
+};
+
 export type Story = AsyncDisposable & {
   readonly namespace: string;
-  /** None where nobody leads. */
-  readonly clients: readonly ServiceClient[];
+  /** For tables: how the leader is probed. */
+  readonly setting: string;
+  /** Of that client, so far. */
+  answers(client: ServiceClient['kind']): readonly Answer[];
   /** What the observer has seen of it, once it has seen everything that the servers hold. */
   history(): Promise<History>;
   deliveries(): Promise<readonly Delivery[]>;
@@ -32,37 +62,50 @@ export type Story = AsyncDisposable & {
   /** See Harness.led. */
   led(options?: LedOptions): Promise<Leading>;
   nodeOf(pod: string): Promise<string>;
+  /** Makes the group anew: what the operator has learnt of it is forgotten, such as how often its leader has failed its probe. */
+  renew(): Promise<void>;
+  /** Has one of the pods on this node lead, by keeping the others from it for a moment. */
+  leadFrom(node: string): Promise<Leading>;
+  /** What the EndpointSlices of its Service have shown. */
+  shown(): readonly ShownEndpoints[];
   /** By the group's history: the longest hand-over since then, in milliseconds; null: there was none. */
   handOverMs(since: Date): Promise<number | null>;
 };
 
-/** `elected` false: as the story begins, without a LeaderGroup, and nobody asks. */
-export async function openStory(site: Site, namespace: string, elected: boolean): Promise<Story> {
+export async function openStory(site: Site, options: StoryOptions): Promise<Story> {
   await using made = new AsyncDisposableStack();
+  const { namespace, elected = true, leaderProbe, bystander = false, by = 'label' } = options;
   const { kubectl, observer } = site;
   await kubectl.must(['create', 'namespace', namespace]);
   const manifests = await manifestsOf('examples/notifier.yaml');
   const wanted = manifests.filter(({ kind }) => elected || kind !== 'LeaderGroup');
-  await apply(
-    kubectl,
-    wanted.map((manifest) => prepared(manifest, site.images.notifier.name, elected)),
-    namespace,
-  );
+  const set = (manifest: Manifest): Manifest => {
+    if (by === 'route' && manifest.metadata.name === SERVICE) return byRoute(manifest);
+    return manifest.kind === 'LeaderGroup' && leaderProbe !== undefined
+      ? { ...manifest, spec: { ...(manifest['spec'] as object), leaderProbe } }
+      : prepared(manifest, site.images.notifier.name, { elected, bystander });
+  };
+  const all = [...wanted.map(set), ...(options.ordinary === true ? [ordinaryService] : [])];
+  await apply(kubectl, all, namespace);
   for (const name of ['notifier-sink', 'notifier'])
     await kubectl.must(['-n', namespace, 'rollout', 'status', `deployment/${name}`, '--timeout=120s']);
   const sink = `http://${await site.clusterIp(namespace, 'notifier-sink')}:8080/deliveries`;
-  const leaderUrl = `http://${await site.clusterIp(namespace, 'notifier-leader')}`;
+  const leaderUrl = `http://${await site.clusterIp(namespace, SERVICE)}`;
   const led: Story['led'] = (options) =>
     untilLed(observer, namespace, GROUP, { timeoutMs: LED_TIMEOUT_MS, ...options });
   if (elected) await led();
-  const clients = elected ? (['fresh', 'kept'] as const).map((kind) => made.use(callAllTheTime(leaderUrl, kind))) : [];
+  if (by === 'route') made.use(await routeByHand(site, namespace));
+  const kinds = elected && !bystander ? (['fresh', 'kept'] as const) : [];
+  const clients = kinds.map((kind) => made.use(callAllTheTime(leaderUrl, kind)));
+  const answersOf: Story['answers'] = (client) => clients.find(({ kind }) => kind === client)?.answers ?? [];
   const deliveries = async (): Promise<readonly Delivery[]> => (await readJson(sink)) as readonly Delivery[];
   const acceptedTicks = async (): Promise<number> =>
     [...acceptedPerTick(await deliveries()).values()].filter((count) => count > 0).length;
-  const all = made.move();
+  const rest = made.move();
   return {
     namespace,
-    clients,
+    setting: Object.keys(leaderProbe ?? {}).find((key) => key === 'gate' || key === 'httpGet') ?? 'none',
+    answers: answersOf,
     history: async () => {
       await observer.caughtUp();
       return observer.history({ namespaces: [namespace] });
@@ -76,17 +119,27 @@ export async function openStory(site: Site, namespace: string, elected: boolean)
       await vi.waitFor(until, PATIENCE);
     },
     routed: async () => {
-      const fresh = clients.find(({ kind }) => kind === 'fresh');
       const begunMs = performance.now();
       const reached = async () => {
         const { name } = await led();
-        const last = fresh?.answers.findLast(({ sentMs }) => sentMs > begunMs);
+        const last = answersOf('fresh').findLast(({ sentMs }) => sentMs > begunMs);
         if (last?.pod !== name) throw new Error(`${name} leads, and a new connection reached ${last?.pod ?? 'nobody'}`);
       };
       await vi.waitFor(reached, PATIENCE);
     },
     led,
     nodeOf: (pod) => kubectl.must(['-n', namespace, 'get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}']),
+    renew: async () => {
+      await kubectl.must(['-n', namespace, 'delete', 'leadergroup', GROUP]);
+      await apply(
+        kubectl,
+        all.filter(({ kind }) => kind === 'LeaderGroup'),
+        namespace,
+      );
+      await led();
+    },
+    leadFrom: (node) => leadFrom(site, namespace, node, led),
+    shown: () => site.shown.filter((each) => each.namespace === namespace && each.service === SERVICE),
     handOverMs: async (since) => {
       const group = ['get', 'leadergroup', GROUP, '-o', 'jsonpath={.status.recentTransitions}'];
       const text = await kubectl.must(['-n', namespace, ...group]);
@@ -97,16 +150,72 @@ export async function openStory(site: Site, namespace: string, elected: boolean)
         .map(({ durationMilliseconds }) => durationMilliseconds);
       return took.length === 0 ? null : Math.max(...took);
     },
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
+}
+
+const ordinaryService: Manifest = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: TO_ALL },
+  spec: { selector: { app: GROUP }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+};
+
+/** Without a selector, and with its owner's consent to the route. */
+function byRoute(service: Manifest): Manifest {
+  const { selector: _, ...spec } = service['spec'] as { readonly selector: object };
+  return { ...service, metadata: { ...service.metadata, annotations: { 'leadergroup.dev/route': GROUP } }, spec };
 }
 
 type Transition = { readonly time: string; readonly to: string; readonly durationMilliseconds: number };
 
-function prepared(manifest: Manifest, image: string, elected: boolean): Manifest {
+type PodOnNode = {
+  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  readonly spec: { readonly nodeName?: string };
+};
+
+const PLACING = { timeout: 120_000, interval: 200 };
+
+async function leadFrom(site: Site, namespace: string, node: string, led: Story['led']): Promise<Leading> {
+  const ours = (...args: readonly string[]): Promise<string> => site.kubectl.must(['-n', namespace, ...args]);
+  const podsNow = async (): Promise<readonly PodOnNode[]> =>
+    (JSON.parse(await ours('get', 'pods', '-l', `app=${GROUP}`, '-o', 'json')) as { items: readonly PodOnNode[] })
+      .items;
+  const isHere = ({ spec }: PodOnNode): boolean => spec.nodeName === node;
+  const leaderHere = async (): Promise<Leading> => {
+    const [leader, pods] = [await led(), await podsNow()];
+    const here = pods.filter(isHere).map(({ metadata }) => metadata.name);
+    if (here.includes(leader.name)) return leader;
+    const others = pods.filter((pod) => !isHere(pod) && pod.metadata.deletionTimestamp === undefined);
+    if (here.length > 0)
+      await ours(
+        'annotate',
+        '--overwrite',
+        'pods',
+        ...others.map(({ metadata }) => metadata.name),
+        `${CANDIDATE}=false`,
+      );
+    // The scheduler prefers the node that has none of them.
+    else {
+      const spare = others.find(({ metadata }) => metadata.name !== leader.name);
+      if (spare !== undefined) await ours('delete', 'pod', spare.metadata.name);
+      await ours('rollout', 'status', `deployment/${GROUP}`, '--timeout=120s');
+    }
+    throw new Error(`${leader.name} leads in ${namespace}, which is not on ${node}`);
+  };
+  await vi.waitFor(leaderHere, PLACING);
+  await ours('annotate', 'pods', '-l', `app=${GROUP}`, `${CANDIDATE}-`);
+  return await led();
+}
+
+type Wish = Required<Pick<StoryOptions, 'elected' | 'bystander'>>;
+
+function prepared(manifest: Manifest, image: string, { elected, bystander }: Wish): Manifest {
   if (manifest.kind !== 'Deployment') return manifest;
-  const safe = manifest.metadata.name === 'notifier-sink';
-  const placed = onRealNodes(withImage(manifest, image), safe ? SAFE_NODE : undefined);
+  const isSink = manifest.metadata.name === 'notifier-sink';
+  const placed = onRealNodes(withImage(manifest, image), isSink || bystander ? SAFE_NODE : undefined);
+  if (isSink) return placed;
   const env = { TICK_MS: String(TICK_MS), PREPARE_MS: String(PREPARE_MS), DEPART_MS: String(DEPART_MS) };
-  return safe ? placed : withEnv(placed, elected ? env : { ...env, ASK: 'no' });
+  const set = withEnv(withGateToken(placed), elected ? env : { ...env, ASK: 'no' });
+  return bystander ? { ...set, spec: { ...(set['spec'] as object), replicas: 2 } } : set;
 }

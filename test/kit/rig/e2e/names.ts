@@ -1,0 +1,6 @@
+/** What the objects of examples/notifier.yaml are called, and those beside them. */
+export const GROUP = 'notifier';
+/** To the leader: by its label, or by an EndpointSlice that is written for it. */
+export const SERVICE = 'notifier-leader';
+/** To all notifiers, as most applications have one. */
+export const TO_ALL = 'notifier-all';

@@ -136,6 +136,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     const cluster = config.cluster ?? clusterUid.slice(0, 8);
     operator = createOperator({
       kubernetes: connection.kubernetes,
+      routing: connection.routing,
       events: connection.events,
       watch: connection.watches,
       httpProber: createHttpProber(),

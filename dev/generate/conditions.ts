@@ -5,7 +5,7 @@ import { INELIGIBLE_REASONS } from '../../src/api/ineligible-reasons.ts';
 import { code, table } from '../markdown.ts';
 import { wordTable } from './reasons.ts';
 
-const { Ready, Reconciling, Stalled, Paused, LeaderProbe } = CONDITION_REASONS;
+const { Ready, Reconciling, Stalled, Paused, LeaderProbe, Routed } = CONDITION_REASONS;
 
 /** Of Ready that is False, without those of Stalled, which have a table of their own. */
 const unsettled = Object.fromEntries(Object.entries(Ready.False).filter(([reason]) => !(reason in Stalled.True)));
@@ -31,6 +31,7 @@ ${table(
     ['`Stalled`', '[below](#stalled-is-true), which Ready has too', Object.keys(Stalled.False).map(code).join(', ')],
     inShort('Paused', Paused),
     ['`LeaderProbe`', Object.keys(LeaderProbe.True).map(code).join(', '), '[below](#leaderprobe)'],
+    ['`Routed`', Object.keys(Routed.True).map(code).join(', '), '[below](#routed)'],
   ],
 )}
 
@@ -70,6 +71,16 @@ ${wordTable('reason', { ...Paused.True, ...Paused.False })}
 Only in groups with \`spec.leaderProbe\`. It never changes Ready.
 
 ${wordTable('reason', { ...LeaderProbe.True, ...LeaderProbe.False })}
+
+## Routed
+
+Only in groups with \`spec.route\`. It never changes Ready. [routing.md](../routing.md) says more.
+
+${wordTable('reason', { ...Routed.True, ...Routed.False })}
+
+While Routed is Unknown, its reason is:
+
+${wordTable('reason', Routed.Unknown)}
 
 ## Why a pod cannot lead
 

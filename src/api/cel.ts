@@ -72,6 +72,21 @@ export const lockKeyNeverChanges: Rule = of(
   ),
 );
 
+/** Whoever has forgotten where the slices are cannot empty them: another Service would keep the last leader for good. */
+export const routeNeverMoves: Rule = of(
+  '.route',
+  invalid(
+    '!has(oldSelf.route) || (has(self.route) && self.route.serviceName == oldSelf.route.serviceName)',
+    'route can be added, but neither changed nor removed: delete the LeaderGroup and create it anew; a Service that is to be led by label again ' +
+      'needs only its selector, and the annotation leadergroup.dev/route taken off',
+  ),
+);
+
+export const isAServiceName: Rule = invalid(
+  "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+  "must be the name of a Service: at most 63 characters out of lower-case letters, digits and '-', beginning and ending with a letter or digit",
+);
+
 const notInSelector = (part: string, rule: string): Rule =>
   of(
     '.label.key',

@@ -158,19 +158,87 @@ export const CONDITION_REASONS = {
       },
     },
   },
-} as const satisfies Readonly<
-  Record<ConditionType, Readonly<Record<'True' | 'False', Readonly<Record<string, Explained>>>>>
->;
+  Routed: {
+    True: {
+      LeaderShown: { meaning: 'The traffic of the Service goes to the leader, and to nobody else.' },
+    },
+    False: {
+      NoLeader: {
+        meaning: 'Nobody leads, so the Service has no endpoint.',
+        action: 'Look at Ready and its reason.',
+      },
+      NoAddress: {
+        meaning:
+          'The leader has no address of its own in a family of the Service: it is on the host network, or has no address yet.',
+        action: 'Take `hostNetwork` out of the pod template, or lead the Service by label.',
+      },
+      ServiceNotFound: {
+        meaning: 'There is no Service of this name in the namespace of the group.',
+        action: 'Create it (docs/routing.md); it is found within a minute.',
+      },
+      ServiceNotAnnotated: {
+        meaning: 'The owner of the Service has not let this group lead its traffic.',
+        action:
+          '`kubectl -n mail annotate service notifier-leader leadergroup.dev/route=notifier`, by whoever owns the Service.',
+      },
+      ServiceHasSelector: {
+        meaning:
+          'The Service has a selector and no annotation: Kubernetes fills its endpoints, and the operator leaves it alone.',
+        action: 'docs/routing.md says how to move it without a gap.',
+      },
+      ForeignEndpoints: {
+        meaning:
+          'The slices show the leader, but the Service has other EndpointSlices too, or an Endpoints object of its name: traffic goes to those as well.',
+        action: 'Delete what the message names, the Endpoints object first: Kubernetes makes slices of it for ever.',
+      },
+      PortNotFound: {
+        meaning: 'A port of the Service has a name that no container port of the leader has.',
+        action: 'Name the container port so, or let the `targetPort` of the Service be a number.',
+      },
+      RouteConflict: {
+        meaning: 'An older group names the same Service. Only the older one acts.',
+        action: 'Delete one of the two groups, or create one anew with another Service.',
+      },
+      SliceConflict: {
+        meaning: 'An EndpointSlice of the name that the operator needs is not its own, or is that of another group.',
+        action: 'Delete it, if nobody needs it: the message names it.',
+      },
+      PermissionDenied: {
+        meaning: 'The operator has no right to read the Service, or to write EndpointSlices.',
+        action: '`kubectl apply -k deploy/overlays/route` gives it.',
+      },
+      WriteRefused: {
+        meaning:
+          'The API server refuses to write an EndpointSlice, or does not answer such a write: a policy, or a webhook.',
+        action: 'The message has its words. The label is written all the same. Tried again every 30 s at least.',
+      },
+    },
+    Unknown: {
+      NotChecked: {
+        meaning: 'The API server has not said yet what is in the Service, or whether it has other endpoints.',
+        action: 'Wait for a minute. If it stays, the message says what failed.',
+      },
+      OlderReplica: {
+        meaning: 'A replica of the operator runs that knows no routes: the lead could change hands without the slices.',
+        action: 'Bring all replicas to one version. Slices that exist are kept right meanwhile, none is made.',
+      },
+    },
+  },
+} as const satisfies Readonly<Record<ConditionType, ByStatus>>;
+
+/** Most are never Unknown. */
+type ByStatus = Readonly<Record<'True' | 'False', Words>> & { readonly Unknown?: Words };
+type Words = Readonly<Record<string, Explained>>;
 
 type Reasons = typeof CONDITION_REASONS;
 
 /** What a condition can say: its status, and a reason that it has with that status. */
 export type Says<Type extends ConditionType> = {
-  [Status in 'True' | 'False']: {
+  [Status in keyof Reasons[Type]]: {
     readonly status: Status;
     readonly reason: keyof Reasons[Type][Status];
   };
-}['True' | 'False'];
+}[keyof Reasons[Type]];
 
 export type ReadyReason = Says<'Ready'>['reason'];
 export type StalledReason = keyof typeof STALLED;

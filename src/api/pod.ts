@@ -33,6 +33,8 @@ export type Pod = {
   readonly node: string | null;
   /** Its own addresses; empty for a pod in the network of its node, whose address is not its own. */
   readonly addresses: readonly string[];
+  /** Ports of its containers that have a name, by which a Service may mean them. */
+  readonly namedPorts: readonly NamedPort[];
   /** The controlling owner (ReplicaSet, StatefulSet, Job, ...); null without one. */
   readonly owner: OwnerRef | null;
   /** spec.restartPolicy is not Always: it is made to end, as a backup or a migration is. */
@@ -40,6 +42,8 @@ export type Pod = {
   /** metadata.creationTimestamp in epoch milliseconds. */
   readonly createdMs: WallMs;
 };
+
+export type NamedPort = { readonly name: string; readonly protocol: string; readonly port: number };
 
 /** The controller of a pod, as ownerReferences name it. */
 export type OwnerRef = {

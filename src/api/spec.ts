@@ -9,11 +9,13 @@ import {
   isALabelKey,
   isALabelValue,
   isALockKey,
+  isAServiceName,
   isNotKubernetesOwn,
   labelIsNotInExpressions,
   labelIsNotInMatchLabels,
   labelNeverChanges,
   lockKeyNeverChanges,
+  routeNeverMoves,
   selectorNeverChanges,
 } from './cel.ts';
 import { but, type Immutable, issue, object, type Readable, seconds, text, together } from './fields.ts';
@@ -22,7 +24,15 @@ import { lockKeyProblems, MAX_LOCK_KEY } from './lockkey.ts';
 import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
 import { asObject, show } from './raw.ts';
 import { readableKeys, selector } from './selector-schema.ts';
-import { groupLabelKeyProblem, LABEL_KEY_RULE, labelValueProblem, MAX_LABEL_KEY, MAX_LABEL_VALUE } from './validate.ts';
+import {
+  groupLabelKeyProblem,
+  LABEL_KEY_RULE,
+  labelValueProblem,
+  MAX_LABEL_KEY,
+  MAX_LABEL_VALUE,
+  MAX_SERVICE_NAME,
+  serviceNameProblem,
+} from './validate.ts';
 
 const lockKey = text('must be text', lockKeyProblems, { minLength: 1, maxLength: MAX_LOCK_KEY })
   .optional()
@@ -78,6 +88,26 @@ const label = object(
     ...cel(followerDiffersFromLeader),
   });
 
+const route = object(
+  {
+    serviceName: text('must be text', serviceNameProblem, { minLength: 1, maxLength: MAX_SERVICE_NAME }).meta({
+      description: 'The Service, in the namespace of the group. It cannot be changed later.',
+      ...cel(isAServiceName),
+    }),
+  },
+  'must be an object with serviceName',
+  together(() => undefined),
+)
+  .optional()
+  .meta({
+    description:
+      'Leads the traffic of a Service to the leader by EndpointSlices of the operator, so that it passes from one leader to the next in one write. The ' +
+      'Service has no selector, and its owner lets the group lead its traffic by the annotation leadergroup.dev/route with the name of the ' +
+      'group. Of several groups that name one Service only the oldest acts. The operator needs rights for it (deploy/overlays/route). The condition ' +
+      'Routed shows whether the traffic goes to the leader. A route can be added later, but neither changed nor removed.',
+    required: ['serviceName'],
+  });
+
 export const CONSUL_LOSS_POLICIES = ['Hold', 'Demote'] as const;
 
 const DAY = 86_400;
@@ -126,6 +156,7 @@ export const spec = object(
         'leader that is deleted or evicted at once.',
     }),
     leaderProbe,
+    route,
     onConsulLoss: z
       .enum(CONSUL_LOSS_POLICIES, but('must be Hold or Demote'))
       .optional()
@@ -153,6 +184,7 @@ export const spec = object(
     selectorNeverChanges,
     labelNeverChanges,
     lockKeyNeverChanges,
+    routeNeverMoves,
     labelIsNotInMatchLabels,
     labelIsNotInExpressions,
   ),
@@ -201,6 +233,8 @@ export function fromWritten(written: WrittenSpec) {
     failoverDelayMs: written.failoverDelaySeconds * 1000,
     /** null: only the readiness of its pod says whether the leader can stay. */
     leaderProbe: written.leaderProbe === undefined ? null : probeFromWritten(written.leaderProbe),
+    /** The Service whose traffic is led to the leader; null: whoever selects by the label finds it. */
+    route: written.route ?? null,
     /** The effective policy: the spec's, else Hold without a lockKey and Demote with one. */
     onConsulLoss: written.onConsulLoss ?? (written.lockKey === undefined ? 'Hold' : 'Demote'),
     paused: written.paused,
@@ -221,6 +255,7 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   minReadySeconds: spec.minReadyMs / 1000,
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
   ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),
+  ...(spec.route === null ? {} : { route: spec.route }),
   onConsulLoss: spec.onConsulLoss,
   paused: spec.paused,
 });

@@ -90,7 +90,7 @@ const transition = z
   })
   .meta({ description: 'One change of leader.' });
 
-const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused', 'LeaderProbe'] as const;
+const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused', 'LeaderProbe', 'Routed'] as const;
 
 /** metav1.Condition. lastTransitionTime changes only with status. */
 const condition = z
@@ -154,7 +154,8 @@ export const status = z
         description:
           'The state of the group. Ready: a pod leads, an external holder has the lock, or the group had a leader and has no members now. ' +
           'Reconciling: the operator is working on the group. Stalled: the group cannot continue until somebody acts; the message says how. ' +
-          'Paused: spec.paused is in effect. LeaderProbe, with spec.leaderProbe: the leader passes it.',
+          'Paused: spec.paused is in effect. LeaderProbe, with spec.leaderProbe: the leader passes it. ' +
+          'Routed, with spec.route: the traffic of the Service goes to the leader, and to nobody else.',
         maxItems: 8,
         ...mapBy('type'),
       },

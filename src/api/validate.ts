@@ -7,6 +7,8 @@
 const LABEL_KEY =
   /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
+/** A Service is found by a DNS label. */
+const SERVICE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const KUBERNETES_DOMAIN = /^([^/]*\.)?(kubernetes|k8s)\.io\//;
 
@@ -63,4 +65,15 @@ export function groupLabelKeyProblem(key: string): string | null {
 export function groupNameProblem(name: string): string | null {
   if (name.length <= MAX_NAME && OBJECT_NAME.test(name)) return null;
   return "may have at most 63 characters out of lower-case letters, digits, '-' and '.'; choose another name";
+}
+
+export const MAX_SERVICE_NAME = 63;
+
+/** Whether Kubernetes takes the text as the name of a Service. */
+export function serviceNameProblem(name: string): string | null {
+  if (name.length <= MAX_SERVICE_NAME && SERVICE_NAME.test(name)) return null;
+  return (
+    "must be the name of a Service: at most 63 characters out of lower-case letters, digits and '-', beginning and ending with a letter " +
+    'or digit'
+  );
 }

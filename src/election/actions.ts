@@ -6,9 +6,11 @@
 import type { Says, StalledReason } from '../api/condition-reasons.ts';
 import type { PodUid, SessionId } from '../api/ids.ts';
 import type { OwnerRef, PodRef } from '../api/pod.ts';
+import type { AddressFamily, Slice, SliceContent } from '../api/route.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { BucketGuard, LockView } from './observation.ts';
 import type { LockRecord } from './record.ts';
+import type { Showing } from './route.ts';
 
 /** A pod as it was read before any transaction of this plan. */
 export type PodVersion = PodRef & { readonly resourceVersion: string };
@@ -97,7 +99,30 @@ export type Preparation =
    * Reads the selectors of these controllers, so that no label is written that one of them selects by. `hurry`: a deadline waits for it, so
    * nothing else is read that people are only warned of.
    */
-  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[]; readonly hurry: boolean };
+  | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[]; readonly hurry: boolean }
+  /** The Service of the route, the slices, and what else leads traffic of it. Whatever fails is remembered, and holds nothing up. */
+  | { readonly do: 'readRoute'; readonly serviceName: string }
+  /** Makes empty slices: a creation that arrives late must show nobody. */
+  | { readonly do: 'makeSlices'; readonly slices: readonly NewSlice[] }
+  | Withdraw;
+
+export type NewSlice = {
+  readonly name: string;
+  readonly family: AddressFamily;
+  readonly content: Omit<SliceContent, 'token' | 'fenced' | 'endpoint'>;
+};
+
+/**
+ * Nobody is shown any more, and whatever write of an earlier plan is under way becomes void: each slice gets a value never used before, also one
+ * that shows nobody. `remove`: it is deleted then. At the version that was read.
+ */
+export type Withdraw = { readonly do: 'withdraw'; readonly slices: readonly Slice[]; readonly remove: boolean };
+
+/**
+ * The slices show the pod of this plan's transaction, with its token, in one write each. The versions were read before the transaction, as that of a
+ * promotion: a slice that somebody else has written since is left alone.
+ */
+export type Show = { readonly do: 'show'; readonly slices: readonly Showing[] };
 
 /** Waits until no grant of the gate can be believed any more but those of the exempt pods (uids). Promise I10. */
 export type AwaitGrantExpiry = { readonly do: 'awaitGrantExpiry'; readonly exempt: readonly PodUid[] };
@@ -120,10 +145,21 @@ export type HandOver = {
   readonly wait: AwaitGrantExpiry;
   readonly transaction: Locking;
 };
-export type Unlock = { readonly do: 'unlock'; readonly wait: AwaitGrantExpiry; readonly transaction: Unlocking };
+export type Unlock = {
+  readonly do: 'unlock';
+  /** Before the lock is given up: whoever takes it next may be no member. Absent without a route. */
+  readonly withdraw?: Withdraw;
+  readonly wait: AwaitGrantExpiry;
+  readonly transaction: Unlocking;
+};
 
 /** Of the pod that the transaction of this plan has given the lock to, with its token. The version is the one read before the transaction. */
-export type Promote = { readonly do: 'promote'; readonly resourceVersion: string };
+export type Promote = {
+  readonly do: 'promote';
+  readonly resourceVersion: string;
+  /** Sent together with the label. Absent without a route. */
+  readonly show?: Show;
+};
 export type LabelFollowers = {
   readonly do: 'labelFollowers';
   readonly follower: string;
@@ -131,7 +167,7 @@ export type LabelFollowers = {
 };
 
 /** What the transaction of a plan must have proven. `fence`: of pods that carry the label beside the holder. */
-export type FollowUp = Fence | Promote | LabelFollowers;
+export type FollowUp = Fence | Promote | Show | LabelFollowers;
 
 export type Action = Revoke | Fence | Preparation | AwaitGrantExpiry | Verify | Pass | Unlock | FollowUp;
 
@@ -188,6 +224,7 @@ export function actionsOf(plan: Plan): readonly Action[] {
       return [
         ...revocationOf(plan),
         ...plan.fence,
+        ...(plan.lock.do === 'unlock' && plan.lock.withdraw !== undefined ? [plan.lock.withdraw] : []),
         ...(plan.lock.do === 'verify' ? [] : [plan.lock.wait]),
         plan.lock,
         ...plan.after,

@@ -8,6 +8,7 @@ import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
+import type { RouteView } from './route.ts';
 
 /** A session that this operator keeps alive for one member. Gone from the observation once Consul says it is lost. */
 export type MemberSession = {
@@ -214,4 +215,6 @@ export type Observation = {
   readonly deletionConfirmed: boolean;
   /** null: the group has no leader probe. */
   readonly probe: ProbeView | null;
+  /** null: the group has no route. */
+  readonly route: RouteView | null;
 };

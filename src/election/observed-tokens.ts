@@ -11,10 +11,10 @@ export const recordedToken = (lock: LockView): number =>
 /** As `recordedToken`, with that of an earlier group of this name, whose record stood elsewhere. */
 export const rememberedToken = (lock: LockView): number => Math.max(recordedToken(lock), lock.earlierToken ?? 0);
 
-/** Highest token on the pods and in the status. */
-export function highestObservedToken(group: LeaderGroup, pods: readonly Pod[]): number {
+/** Highest token on the pods, in the status, and in the slices of a route (`shown`; 0: none). */
+export function highestObservedToken(group: LeaderGroup, pods: readonly Pod[], shown = 0): number {
   const onPods = pods.map((pod) => tokenOf(pod, group.name));
   const inStatus = group.status?.leaders.map((leader) => leader.token) ?? [];
   const inHistory = group.status?.recentTransitions.map((transition) => transition.token) ?? [];
-  return [...onPods, ...inStatus, ...inHistory].filter(believable).reduce((a, b) => Math.max(a, b), 0);
+  return [...onPods, ...inStatus, ...inHistory, shown].filter(believable).reduce((a, b) => Math.max(a, b), 0);
 }

@@ -12,10 +12,11 @@ import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from '
 import type { Observation, ObservedPod } from './observation.ts';
 import { rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
-import { idle, look, nothing, notReady, quietly, transition, withFirst } from './plans.ts';
+import { idle, look, nothing, notReady, quietly, transition, until, withFirst } from './plans.ts';
+import { isHeldUp, ownSlices } from './route.ts';
 import { transaction } from './transactions.ts';
 
-/** How long an unreachable Consul may hold up a deletion. */
+/** How long an unreachable Consul may hold up a deletion, or EndpointSlices that cannot be removed. */
 const PATIENCE_MS = 10_000;
 /** How long anything else may, a policy that forbids to take a label off, say. */
 const LIMIT_MS = 25_000;
@@ -37,7 +38,27 @@ export function planDeletion(o: Observation, owned: OwnedLock | null): Plan {
   if (refusal !== null && o.nowMs < refusal.retryAtMs) {
     return waiting(refusal.message, Math.min(refusal.retryAtMs - o.nowMs, LIMIT_MS - waitedMs));
   }
-  return owned === null || withoutConsul(o) ? deleteWithoutConsul(o, waitedMs) : deleteWithConsul(o, owned);
+  return owned === null || withoutConsul(o) ? deleteWithoutConsul(o, waitedMs) : deleteWithConsul(o, owned, waitedMs);
+}
+
+/**
+ * The slices of the route go before the lock does, unless the API server refuses that, or does not answer for so long: they have the group for their
+ * owner, and go with it. null: there is none, or nothing can be done about them.
+ */
+function planSlices(o: Observation, waitedMs: number): Idle | Look | null {
+  const { route } = o;
+  const serviceName = o.group.spec.route?.serviceName;
+  if (route === null || serviceName === undefined || waitedMs >= PATIENCE_MS) return null;
+  const { problem, reading } = route;
+  if (problem !== null && problem.kind !== 'silent') return null;
+  if (problem !== null && isHeldUp(o, route))
+    return waiting(problem.message, Math.min(until(o, problem.retryAtMs), PATIENCE_MS - waitedMs));
+  if (reading === null)
+    return deletion([{ do: 'readRoute', serviceName }], 'the group is deleted; reading its EndpointSlices');
+  const slices = ownSlices(o);
+  return slices.length === 0
+    ? null
+    : deletion([{ do: 'withdraw', slices, remove: true }], 'the group is deleted; removing its EndpointSlices');
 }
 
 /**
@@ -88,6 +109,8 @@ function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
   );
   if (off.length > 0)
     return withFirst(off, deletion([], 'the group is deleted while Consul is unreachable; removing labels first'));
+  const slices = planSlices(o, waitedMs);
+  if (slices !== null) return slices;
   if (waitedMs < PATIENCE_MS) return waiting('Consul is unreachable', Math.min(AGAIN_MS, PATIENCE_MS - waitedMs));
   return deletion(
     [...cleanUp(o), { do: 'removeFinalizer' }],
@@ -95,13 +118,15 @@ function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
   );
 }
 
-function deleteWithConsul(o: Observation, owned: OwnedLock): Plan {
+function deleteWithConsul(o: Observation, owned: OwnedLock, waitedMs: number): Plan {
   if (owned.kind === 'unread') return deletion([{ do: 'readLock' }], 'the lock has not been read yet');
   if (owned.kind === 'elsewhere' && o.holderSession === null) {
     return deletion([{ do: 'readHolderSession', session: owned.by }], 'an unknown session holds the lock');
   }
   const off = fence(fencingForMove(o, owned.lock, null), 'deletion');
   const releasing = 'the group is deleted; releasing its label and lock';
+  const slices = planSlices(o, waitedMs);
+  if (slices !== null) return withFirst(off, slices);
   if (owned.kind === 'held')
     return transition(deleting(releasing), { fence: off, lock: transaction.unlock(o, owned), after: [] });
   if (off.length > 0) return withFirst(off, deletion([], releasing));

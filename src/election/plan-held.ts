@@ -13,6 +13,7 @@ import { unreadOwners } from './owners.ts';
 import { waitForCandidate, waitForPass } from './plan-free.ts';
 import { ahead, electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
+import { shownAnew } from './show.ts';
 import { tokenOf } from './token.ts';
 import { transaction } from './transactions.ts';
 
@@ -148,7 +149,7 @@ function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly FollowUp[] 
       strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     ),
-    ...(promotable(o, lock, holder) && !onHold(o, holder) ? [promotion(holder)] : []),
+    ...(promotable(o, lock, holder) && !onHold(o, holder) ? [promotion(holder)] : shownAnew(o, lock, holder)),
     ...followerLabels(o, holder),
   ];
 }
@@ -263,13 +264,15 @@ function keepIneligible(held: Held, holder: ObservedPod): Plan {
   const unknown = askFor(unknownContester(o, others));
   if (unknown !== null) return unknown;
   const strays = straysBeside(o, holder);
-  if (strays.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
+  const anew = shownAnew(o, held.lock, holder);
+  if (strays.length + anew.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
     const clean = fence(
       strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     );
     const what = strays.length > 0 ? 'removing the leader label from other pods' : 'verifying the lock';
-    return transition(electing('LabelRestored', what), { fence: [], lock: verifyOf(held, holder), after: clean });
+    const after = [...clean, ...anew];
+    return transition(electing('LabelRestored', what), { fence: [], lock: verifyOf(held, holder), after });
   }
   return waitForCandidate(o);
 }

@@ -1,16 +1,18 @@
 /** What is done when the election itself must not be: Consul is unreachable, the group is paused, or an older group acts. */
 import type { StalledReason } from '../api/condition-reasons.ts';
+import type { PodRef } from '../api/pod.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
-import type { Idle, Plan, Verdict } from './actions.ts';
+import type { Idle, Plan, Show, Verdict } from './actions.ts';
 import { labelled, promotedHere } from './candidates.ts';
 import { due } from './contests.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods } from './fencing.ts';
 import { promoted } from './gate.ts';
-import type { LabelStop, Observation, ObservedPod } from './observation.ts';
+import type { LabelStop, MemberSession, Observation, ObservedPod } from './observation.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { LABEL_STOP, uncertain, unreadOwners, unreadOwnersOf } from './owners.ts';
 import { idle, look, nothing, notReady, quietly, ready, stalled, transition, until, withFirst } from './plans.ts';
 import { holderAmong } from './sessions.ts';
+import { shownAnew } from './show.ts';
 import { transaction } from './transactions.ts';
 import { trustOf } from './trust.ts';
 
@@ -122,7 +124,7 @@ function demoteMessage(o: Observation): string {
  */
 export function planPaused(o: Observation, owned: OwnedLock): Plan {
   const deniedMs = o.consulDenied === null ? 0 : o.consulDenied.retryAtMs - o.nowMs;
-  const unsure = o.asked ? verifyPaused(o, owned) : null;
+  const unsure = verifyPaused(o, owned);
   if (unsure !== null && deniedMs <= 0) return unsure;
   const leads = labelledPods(o).length > 0;
   const verdict = leads
@@ -151,7 +153,7 @@ export function planLabelStop(o: Observation, { message }: LabelStop, owned: Own
   if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
     return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
-  const unsure = o.asked && !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
+  const unsure = !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
   const said = idle(labelStopVerdict(o, message), LABEL_STOP_AGAIN_MS);
   // Said also where the verification fails.
   return unsure === null ? said : { ...unsure, verdict: said.verdict };
@@ -169,21 +171,31 @@ const NO_MEMBERS =
   'the selector matches no pods. When some come, their labels are not written until their controllers have been read, or the spec is edited: ' +
   'see the message of Stalled.';
 
-/** null: nobody leads by this lock, so there is nothing to be sure of. */
+/** null: nobody leads by this lock, so there is nothing to be sure of, or nobody asks. The slices of a route follow the readiness of the leader. */
 function verifyPaused(o: Observation, owned: OwnedLock): Plan | null {
+  if (!o.asked && o.route === null) return null;
   if (owned.kind === 'unread') return look([{ do: 'readLock' }], 'reading the lock to answer the gate');
   if (owned.kind !== 'held' || owned.lock.foreignEntry) return null;
   const { lock, session } = owned;
   const leader = promoted(o, lock, session);
   if (leader === null || trustOf(o, lock, session) !== 'good') return null;
-  if (o.verified && session.proven) return null;
+  const anew = shownOf(o, owned, leader);
+  if (!isUnsure(o, session) && anew.length === 0) return null;
   // No transaction proves a session past its deadline; a renewal must be acknowledged first, and that wakes the group.
   if (o.nowMs >= session.deadlineMs) return null;
-  return transition(quietly('verifying the lock to answer the gate'), {
+  return transition(quietly('verifying the lock to answer the gate, or to show the leader as it is'), {
     fence: [],
     lock: transaction.verify(o, owned, leader, false),
-    after: [],
+    after: anew,
   });
+}
+
+const isUnsure = ({ asked, verified }: Observation, { proven }: MemberSession): boolean =>
+  asked && !(verified && proven);
+
+function shownOf(o: Observation, { lock }: KnownLock, leader: PodRef): readonly Show[] {
+  const holder = o.pods.find(({ pod }) => pod.uid === leader.uid);
+  return holder === undefined ? [] : shownAnew(o, lock, holder);
 }
 
 /** The younger of two groups over the same pods stands down: it fences its leader, unlocks, and waits. */

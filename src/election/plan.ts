@@ -16,6 +16,7 @@ import { planElsewhere } from './plan-elsewhere.ts';
 import { planFree } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
 import { isOutage, planLabelStop, planOutage, planOverlap, planPaused, standDown } from './plan-restrained.ts';
+import { withRoute } from './plan-route.ts';
 import { look, nothing, soonest, stalled, withFirst } from './plans.ts';
 import { trustOf } from './trust.ts';
 
@@ -26,7 +27,8 @@ import { trustOf } from './trust.ts';
  * transaction under the plan's own bucket session; at rest the plan is empty.
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
-export const plan = (o: Observation): Plan => withGroupKnown(o, withOwnersKnown(o, withTimers(o, decide(o))));
+export const plan = (o: Observation): Plan =>
+  withGroupKnown(o, withOwnersKnown(o, withRoute(o, withTimers(o, decide(o)))));
 
 /**
  * A cache may show a group that another owner of the bucket has deleted: nobody is given a label for one that the API server has not shown
@@ -38,7 +40,8 @@ const withGroupKnown = (o: Observation, plan: Plan): Plan =>
     : look([{ do: 'readGroup' }], 'reading the group from the API server before the first label is written');
 
 const labelsAnybody = (plan: Plan): boolean =>
-  plan.kind === 'transition' && plan.after.some(({ do: what }) => what === 'promote' || what === 'labelFollowers');
+  plan.kind === 'transition' &&
+  plan.after.some(({ do: what }) => what === 'promote' || what === 'show' || what === 'labelFollowers');
 
 /** Whatever a plan that rests, or may be put off, says of the group ends with time at the latest, be it only a counter in the status. */
 const withTimers = (o: Observation, plan: Plan): Plan =>

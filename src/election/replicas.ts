@@ -22,6 +22,8 @@ export type ReplicaRecord = {
   readonly url: string | null;
   /** Ed25519, 32 bytes in base64url: by it the others know what this process passes on to them. null: an older version, which does not sign. */
   readonly publicKey: string | null;
+  /** It keeps the EndpointSlices of a group with a route. false: an older version, which would leave a former leader in them. */
+  readonly routes: boolean;
 };
 
 /** A replica whose session is alive, as far as Consul has found out. */
@@ -33,6 +35,7 @@ export type LiveReplica = {
   readonly pod: ReplicaPod | null;
   readonly url: string | null;
   readonly publicKey: string | null;
+  readonly routes: boolean;
 };
 
 export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(record);
@@ -48,11 +51,12 @@ const UNREADABLE: ReplicaRecord = {
   pod: null,
   url: null,
   publicKey: null,
+  routes: false,
 };
 
 export function liveReplica(id: string, session: SessionId, value: string | null): LiveReplica {
-  const { reachesApiServer, sinceMs, pod, url, publicKey } = parse(value) ?? UNREADABLE;
-  return { id, session, reachesApiServer, sinceMs, pod, url, publicKey };
+  const { reachesApiServer, sinceMs, pod, url, publicKey, routes } = parse(value) ?? UNREADABLE;
+  return { id, session, reachesApiServer, sinceMs, pod, url, publicKey, routes };
 }
 
 function parse(text: string | null): ReplicaRecord | null {
@@ -61,7 +65,8 @@ function parse(text: string | null): ReplicaRecord | null {
   const { reachesApiServer, sinceMs } = raw;
   if (typeof sinceMs !== 'number' || !Number.isSafeInteger(sinceMs)) return null;
   const [pod, url, publicKey] = [podOf(raw.pod), urlOf(raw.url), keyOf(raw.publicKey)];
-  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey };
+  const routes = raw['routes'] === true;
+  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey, routes };
 }
 
 const keyOf = (raw: unknown): string | null => (isText(raw) && /^[\w-]{43}$/.test(raw) ? raw : null);

@@ -24,6 +24,7 @@ import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
 import { externalName } from './plan-elsewhere.ts';
 import type { Judgement } from './probe.ts';
+import { routedOf } from './route.ts';
 import { tokenOf } from './token.ts';
 
 /** The schema takes 32,768; nobody reads as much. */
@@ -151,6 +152,7 @@ function conditionsOf(
     make({ type: 'Stalled', ...stalledOf(verdict) }, verdict.stalled?.message ?? ''),
     make({ type: 'Paused', ...pausedOf(o.group) }, ''),
     ...probeCondition(o, leaders, make),
+    ...routeCondition(o, make),
   ];
 }
 
@@ -175,6 +177,12 @@ function probeCondition(
 
 const nothingFound = (found: Judgement | null): boolean =>
   found === null || (found.kind === 'notJudged' && found.why === 'NotJudged');
+
+/** Only where there is a route. */
+function routeCondition(o: Observation, make: (said: Said, message: string) => Condition): readonly Condition[] {
+  const routed = routedOf(o);
+  return routed === null ? [] : [make({ type: 'Routed', ...routed.said }, routed.message)];
+}
 
 function probeSaid(found: Judgement | null): { readonly said: Says<'LeaderProbe'>; readonly message: string } {
   switch (found?.kind) {

@@ -80,6 +80,15 @@ export const METRICS = {
     labels: {},
     alarm: { when: 'rises: somebody else changes labels' },
   },
+  leadergroup_slice_writes_total: {
+    type: 'counter',
+    help: 'Writes to EndpointSlices of groups with a route, by what became of them',
+    labels: { outcome: ['done', 'gone', 'conflict', 'refused', 'unknown'] },
+    alarm: {
+      series: '`leadergroup_slice_writes_total{outcome="refused"}`, `{outcome="unknown"}`',
+      when: 'rises: a right is missing, or a policy or webhook is in the way; the traffic stays with a former leader',
+    },
+  },
   leadergroup_sessions: {
     type: 'gauge',
     help: 'Consul sessions of members that this replica renews',

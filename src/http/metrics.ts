@@ -36,6 +36,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const demotions = counter('leadergroup_deadline_demotions_total');
   const failover = histogram('leadergroup_failover_seconds');
   const repairs = counter('leadergroup_label_repairs_total');
+  const slices = counter('leadergroup_slice_writes_total');
   const groups = gauge('leadergroup_groups');
   const probes = gauge('leadergroup_leader_probes');
   return {
@@ -43,6 +44,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
     handover: (reason) => handovers.inc({ reason }),
     demotedByDeadline: () => demotions.inc(),
     labelRepaired: () => repairs.inc(),
+    sliceWritten: (outcome) => slices.inc({ outcome }),
     failoverSeconds: (seconds) => failover.observe(seconds),
     groups: (counts) => {
       for (const state of METRICS.leadergroup_groups.labels.state) groups.set({ state }, counts[state] ?? 0);

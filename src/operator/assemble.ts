@@ -1,6 +1,7 @@
 /** Makes the parts of a replica and ties their knots: everything that wakes a group goes through the one queue. */
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts';
+import type { LiveReplica } from '../election/replicas.ts';
 import type { Gate } from '../ports/gate.ts';
 import { createStore, type Store } from './cache/store.ts';
 import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
@@ -143,6 +144,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     heldSinceMs: ownership.heldSinceMs,
     unproven: ownership.unproven,
     prober,
+    olderReplicas: () => withoutRoutes(ownership.live()),
   });
   const grants = createGrants(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler: Reconciler = createReconciler({
@@ -152,8 +154,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       consul,
       kubernetes,
       listPods: createNamespaceLists(kubernetes, signal),
-      clock,
-      random,
+      ...givenToExecutor(options),
       sessionManager,
       locks,
       invalidateOwnership: ownership.invalidate,
@@ -163,7 +164,6 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       revoking: metrics.gateRevocation,
       owners,
       prober,
-      repaired: metrics.labelRepaired,
       progress: (key) => queue.progress(key),
     },
     wake,
@@ -205,6 +205,17 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, gate, heard, prober, stuck, sweep };
 }
+
+const givenToExecutor = ({ clock, random, routing, metrics }: OperatorOptions) => ({
+  clock,
+  random,
+  routing,
+  repaired: metrics.labelRepaired,
+  sliceWritten: metrics.sliceWritten,
+});
+
+const withoutRoutes = (replicas: readonly LiveReplica[]): readonly string[] =>
+  replicas.flatMap(({ id, routes }) => (routes ? [] : [id]));
 
 /** The watch of pods says something each minute at least, and much more often where anything happens. */
 const sightOf = ({ clock, watch }: OperatorOptions, reach: ApiConnectivity, signal: AbortSignal): Sight =>

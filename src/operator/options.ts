@@ -2,7 +2,7 @@
 import type { KeySpace } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
-import type { EventSink, Kubernetes, Watches } from '../ports/kubernetes.ts';
+import type { EventSink, Kubernetes, Routing, Watches } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { HttpProber } from '../ports/prober.ts';
@@ -11,6 +11,8 @@ import type { ReplicaIdentity } from './sharding/membership.ts';
 export type OperatorOptions = {
   readonly consul: Consul;
   readonly kubernetes: Kubernetes;
+  /** Not counted among what says whether the API server is in reach: a webhook for slices may hang. */
+  readonly routing: Routing;
   readonly events: EventSink;
   readonly metrics: Metrics;
   readonly log: Log;

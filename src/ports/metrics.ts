@@ -18,6 +18,8 @@ export type Metrics = {
   failoverSeconds(seconds: number): void;
   /** A leader label that another client had removed or set was repaired. */
   labelRepaired(): void;
+  /** What became of a write to an EndpointSlice of a route. */
+  sliceWritten(outcome: 'done' | 'gone' | 'conflict' | 'refused' | 'unknown'): void;
   /** How many groups are in each state; a state that is left out has none. */
   groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
   /** Of groups with a leader probe, how many leaders are judged how; a state that is left out has none. */

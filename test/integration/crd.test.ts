@@ -155,6 +155,8 @@ describe('a good group', () => {
     ['the longest lock key', { selector, lockKey: x(256) }],
     ['each policy', { selector, onConsulLoss: 'Demote' }],
     ['a pause', { selector, paused: true }],
+    ['a route', { selector, route: { serviceName: 'web-0' } }],
+    ['the longest Service name', { selector, route: { serviceName: x(63) } }],
     [
       'a leader probe that asks',
       {
@@ -358,6 +360,18 @@ describe('a bad group', () => {
       { selector, label: { follower: 'leader' } },
       /spec\.label\.follower: .*change one/,
     ],
+    ['a route without a Service', { selector, route: {} }, /spec\.route\.serviceName: Required value/],
+    [
+      'no name of a Service',
+      { selector, route: { serviceName: 'Web' } },
+      /spec\.route\.serviceName: .*must be the name of a Service/,
+    ],
+    [
+      'a Service of another namespace',
+      { selector, route: { serviceName: 'mail/web' } },
+      /spec\.route\.serviceName: .*must be the name of a Service/,
+    ],
+    ['a Service name too long', { selector, route: { serviceName: x(64) } }, /spec\.route\.serviceName: Too long/],
     [
       'a space in its lock key',
       { selector, lockKey: 'a b' },
@@ -514,6 +528,13 @@ describe('a change', () => {
       { ...shared, lockKey: 'jobs/y' },
       /spec\.lockKey: .*immutable .*neither added nor removed/,
     ],
+    ['a route removed', { ...own, route: { serviceName: 'a' } }, own, /spec\.route: .*neither changed nor removed/],
+    [
+      'another Service',
+      { ...own, route: { serviceName: 'a' } },
+      { ...own, route: { serviceName: 'b' } },
+      /spec\.route: .*neither changed nor removed: delete the LeaderGroup/,
+    ],
     ['a lock key removed', shared, own, /spec\.lockKey: .*immutable and can be neither added nor removed; delete/],
     ['a lock key added', own, shared, /spec\.lockKey: .*immutable and can be neither added nor removed; delete/],
   ])('of %s is refused', async (_what, before, after, expected) => {
@@ -654,6 +675,7 @@ describe('the examples', () => {
     expect(groups.map(({ metadata }) => metadata.name).toSorted()).toEqual([
       'cache',
       'nightly',
+      'notifier',
       'notifier',
       'notifier',
       'notifier',

@@ -66,6 +66,7 @@ describe('desired owners', () => {
     pod: null,
     url: null,
     publicKey: null,
+    routes: true,
   });
 
   it('are replicas that reach the API server, or all where none does', () => {

@@ -1,7 +1,7 @@
 /** All of the Kubernetes side, put together for main.ts. Nothing is connected before the first request. */
 import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
-import type { Kubernetes, Watches } from '../../ports/kubernetes.ts';
+import type { Kubernetes, Routing, Watches } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import type { TokenIssuer } from '../../ports/tokens.ts';
 import { createEventRecorder, type EventRecorder } from '../events/events.ts';
@@ -12,6 +12,7 @@ import { createCredentials } from './credentials.ts';
 import { kubeconfigFiles } from './kubeconfig-files.ts';
 import { createKubernetes } from './kubernetes.ts';
 import { createPools } from './pools.ts';
+import { createRouting } from './routing.ts';
 import { openServiceAccount } from './service-account.ts';
 import { createTokenIssuer } from './tokens.ts';
 import { createTransport, type RequestReport, type Transport } from './transport.ts';
@@ -35,6 +36,7 @@ export type ConnectOptions = {
 
 export type ConnectedKubernetes = {
   readonly kubernetes: Kubernetes;
+  readonly routing: Routing;
   readonly events: EventRecorder;
   readonly tokens: TokenIssuer;
   readonly watches: Watches;
@@ -68,6 +70,7 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
 
   return {
     kubernetes: createKubernetes({ transport, parseGroup, requestTimeoutMs }),
+    routing: createRouting({ transport, requestTimeoutMs }),
     tokens: createTokenIssuer(transport, clock, requestTimeoutMs),
     events: createEventRecorder({ transport, clock, random, log, instance }),
     watches: createWatches({

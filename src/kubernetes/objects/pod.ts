@@ -2,9 +2,10 @@
 import { type WallMs, wallMs } from '../../api/clocks.ts';
 import { podUid } from '../../api/ids.ts';
 import { API_GROUP } from '../../api/names.ts';
-import type { OwnerRef, Pod } from '../../api/pod.ts';
+import type { NamedPort, OwnerRef, Pod } from '../../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 import type { ContainerTermination } from '../../ports/kubernetes.ts';
+import { isPort, namedPort } from './service.ts';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const PHASES: readonly string[] = ['Pending', 'Running', 'Succeeded', 'Failed'];
@@ -34,6 +35,7 @@ export function projectPod(raw: unknown): Pod | null {
     mirror: Object.hasOwn(annotations, MIRROR_ANNOTATION),
     node: node === '' ? null : node,
     addresses: field(spec, 'hostNetwork') === true ? [] : addressesOf(section(object, 'status')),
+    namedPorts: namedPortsOf(spec),
     owner: controllerOf(metadata),
     runsToCompletion: ['Never', 'OnFailure'].includes(textField(spec, 'restartPolicy')),
     createdMs: timeField(metadata, 'creationTimestamp') ?? wallMs(0),
@@ -87,6 +89,27 @@ function allEnded(status: RawObject, spec: RawObject): boolean {
 function addressesOf(status: RawObject): readonly string[] {
   const all = listField(status, 'podIPs', asObject).map((each) => textField(each, 'ip'));
   return [...new Set([...all, textField(status, 'podIP')])].filter((address) => address !== '');
+}
+
+/** Most pods have none: one list for all of them. */
+const NO_PORTS: readonly NamedPort[] = [];
+
+/** Of the containers that run with it, sidecars included. */
+function namedPortsOf(spec: RawObject): readonly NamedPort[] {
+  const sidecars = listField(spec, 'initContainers', asObject).filter(
+    (container) => textField(container, 'restartPolicy') === 'Always',
+  );
+  const found = [...listField(spec, 'containers', asObject), ...sidecars].flatMap((container) =>
+    listField(container, 'ports', namedPortOf),
+  );
+  return found.length === 0 ? NO_PORTS : found;
+}
+
+function namedPortOf(raw: unknown): NamedPort | null {
+  const object = asObject(raw) ?? {};
+  const { name, protocol } = namedPort(object);
+  const port = field(object, 'containerPort');
+  return name === '' || !isPort(port) ? null : { name, protocol, port };
 }
 
 const section = (object: RawObject | null, name: string): RawObject =>

@@ -3,7 +3,7 @@
  * (memory.ts): this store holds only what the watches said, so nothing deleted is ever brought back.
  */
 import type { MonotonicMs } from '../../api/clocks.ts';
-import type { InvalidLeaderGroup, LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
+import type { LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { ClusterNode, Pod } from '../../api/pod.ts';
 import { indexPair, matches } from '../../api/selector.ts';
 import { finished } from '../../election/candidates.ts';
@@ -29,6 +29,8 @@ export type Store = {
   podsAt(address: string): readonly Pod[];
   /** Valid groups of the pod's namespace that select it. */
   groupsSelecting(pod: Pod): readonly LeaderGroup[];
+  /** Valid groups whose route names this Service. */
+  groupsRouting(namespace: string, service: string): readonly LeaderGroup[];
   cordoned(node: string | null): boolean;
   /** The node is deleted, or out of service. */
   nodeLost(node: string | null): boolean;
@@ -38,11 +40,16 @@ const nameOf = (pod: Pod): string => `${pod.namespace}/${pod.name}`;
 
 export const groupKey = (group: { namespace: string; name: string }): string => `${group.namespace}/${group.name}`;
 
+const routeOf = ({ namespace, spec: { route } }: LeaderGroup): string | null =>
+  route === null ? null : `${namespace}/${route.serviceName}`;
+
 export function createStore(clock: Clock): Store {
   const pods = new Map<string, Map<string, StoredPod>>();
   const groups = new Map<string, ParsedLeaderGroup>();
   const selectors = createSelectorIndex();
   const concerned = new Map<string, Set<string>>();
+  /** By namespace and Service, groups whose route names it, by name. */
+  const routes = new Map<string, Map<string, LeaderGroup>>();
   const nodes = createNodes();
   /** One, but for a moment; a list takes a fifth of the memory that a map would. */
   const addressed = new Map<string, readonly Pod[]>();
@@ -118,18 +125,27 @@ export function createStore(clock: Clock): Store {
   function dropGroup({ kind, group }: ParsedLeaderGroup): void {
     groups.delete(groupKey(group));
     concerned.delete(groupKey(group));
-    if (kind === 'valid') selectors.remove(group);
+    if (kind !== 'valid') return;
+    selectors.remove(group);
+    const route = routeOf(group);
+    if (route !== null) dropFrom(routes, route, group.name);
   }
 
   function addGroup(parsed: ParsedLeaderGroup): void {
     const key = groupKey(parsed.group);
     groups.set(key, parsed);
-    if (parsed.kind === 'valid') selectors.add(parsed.group);
+    if (parsed.kind === 'valid') addValid(parsed.group);
     const here = pods.get(parsed.group.namespace);
     for (const name of perhapsConcerned(parsed)) {
       const stored = here?.get(name);
       if (stored !== undefined && concernedBy(stored.pod).includes(key)) setOf(key).add(name);
     }
+  }
+
+  function addValid(group: LeaderGroup): void {
+    selectors.add(group);
+    const route = routeOf(group);
+    if (route !== null) getOrPut(routes, route, () => new Map()).set(group.name, group);
   }
 
   function perhapsConcerned(parsed: ParsedLeaderGroup): Iterable<string> {
@@ -141,14 +157,17 @@ export function createStore(clock: Clock): Store {
     return [...annotated, ...(findable.get(`${namespace}/${pair}`) ?? [])];
   }
 
-  /** The group itself and those that share a pod with it: whether they overlap may just have changed. */
-  function rivals({ group }: { group: LeaderGroup | InvalidLeaderGroup }): readonly string[] {
+  /** The group itself and those that share a pod or a Service with it: whether they overlap may just have changed. */
+  function rivals(parsed: ParsedLeaderGroup): readonly string[] {
+    const { group } = parsed;
     const key = groupKey(group);
+    const route = parsed.kind === 'valid' ? routeOf(parsed.group) : null;
+    const routing = [...((route === null ? undefined : routes.get(route)?.values()) ?? [])].map(groupKey);
     const sharing = [...(concerned.get(key) ?? [])].flatMap((name) => {
       const stored = pods.get(group.namespace)?.get(name);
       return stored === undefined ? [] : selectors.selecting(stored.pod).map(groupKey);
     });
-    return [...new Set([key, ...sharing])];
+    return [...new Set([key, ...sharing, ...routing])];
   }
 
   function podNamed(name: string): StoredPod | null {
@@ -178,6 +197,7 @@ export function createStore(clock: Clock): Store {
     pod: (namespace, name) => pods.get(namespace)?.get(name) ?? null,
     podsAt: (address) => addressed.get(address) ?? [],
     groupsSelecting: (pod) => selectors.selecting(pod),
+    groupsRouting: (namespace, service) => [...(routes.get(`${namespace}/${service}`)?.values() ?? [])],
     cordoned: nodes.cordoned,
     nodeLost: nodes.lost,
   };

@@ -26,6 +26,7 @@ import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
+import { makeSlices, readRoute, show, withdraw } from './route.ts';
 import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
@@ -46,7 +47,8 @@ async function move(run: Run, { fence, lock, after }: Transition): Promise<Step>
     const revoked = await attempt(run, () => Promise.resolve(revoke(run, lock)));
     if (revoked.kind !== 'ok') return revoked;
   }
-  const fenced = await inOrder(run, fence, (action) => prepare(run, action));
+  const withdrawal = lock.do === 'unlock' && lock.withdraw !== undefined ? [lock.withdraw] : [];
+  const fenced = await inOrder(run, [...fence, ...withdrawal], (action) => prepare(run, action));
   if (fenced.kind !== 'ok') return fenced;
   if (lock.do !== 'verify') {
     const over = await attempt(run, () => Promise.resolve(awaitGrantExpiry(run, lock.wait)));
@@ -86,6 +88,8 @@ function followUp(run: Run, proof: Proof, action: FollowUp): Promise<Step> {
       return fenceAll(run, action.targets, action.because);
     case 'promote':
       return promote(run, proof, action);
+    case 'show':
+      return show(run, proof, action);
     case 'labelFollowers':
       return labelFollowers(run, action);
   }
@@ -124,6 +128,12 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return readRival(run, action.name);
     case 'cleanUp':
       return cleanUp(run, action.pods);
+    case 'readRoute':
+      return readRoute(run, action.serviceName);
+    case 'makeSlices':
+      return makeSlices(run, action.slices);
+    case 'withdraw':
+      return withdraw(run, action);
   }
 }
 

@@ -6,13 +6,22 @@ import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
 import { latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
-import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
+import { show } from './route.ts';
+import { again, failed, noteWritten, OK, type Proof, type Run, type Step, worst } from './run.ts';
 
 /**
  * Sets the label of the pod that this run's own transaction has proven to hold the lock, with its token (promise I2). The resourceVersion
  * is the one read before that transaction: by the observation, or by this run's fencing patch of the same pod.
  */
-export async function promote(run: Run, proof: Proof, { resourceVersion }: Promote): Promise<Step> {
+export async function promote(run: Run, proof: Proof, { resourceVersion, show: shown }: Promote): Promise<Step> {
+  const label = setLabel(run, proof, resourceVersion);
+  if (shown === undefined) return await label;
+  // Together, so that neither waits for the other. What becomes of the slices is remembered.
+  const steps = await Promise.all([label, show(run, proof, shown)]);
+  return worst(steps);
+}
+
+async function setLabel(run: Run, proof: Proof, resourceVersion: string): Promise<Step> {
   const { memory, ports } = run;
   const pod: PodVersion = { ...proof.pod, resourceVersion };
   const version = latestVersion(run, pod);

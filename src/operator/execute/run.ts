@@ -7,7 +7,7 @@ import type { Observation, ObservedPod } from '../../election/observation.ts';
 import { believable, tokenOf } from '../../election/token.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
-import type { Kubernetes } from '../../ports/kubernetes.ts';
+import type { Kubernetes, Routing, WriteOutcome } from '../../ports/kubernetes.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Grants } from '../gate/grants.ts';
 import type { Locks } from '../locks/locks.ts';
@@ -20,6 +20,7 @@ import type { NamespaceLists } from './namespace-lists.ts';
 export type ExecutorPorts = {
   readonly consul: Consul;
   readonly kubernetes: Kubernetes;
+  readonly routing: Routing;
   readonly listPods: NamespaceLists;
   readonly clock: Clock;
   readonly random: Random;
@@ -37,6 +38,8 @@ export type ExecutorPorts = {
   readonly prober: Pick<Prober, 'search'>;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;
+  /** A slice was written, or was not, for metrics. */
+  readonly sliceWritten: (outcome: WriteOutcome<never>['kind']) => void;
   /** A pass over this group gets on: a large group may take minutes, and is not stuck. */
   readonly progress: (group: string) => void;
 };

@@ -8,9 +8,11 @@ import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
+import type { AddressFamily } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession } from '../../election/observation.ts';
+import type { RouteProblem, RouteReading } from '../../election/route.ts';
 import type { Uids } from './collections.ts';
 
 export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: MonotonicMs };
@@ -156,6 +158,13 @@ export type GroupMemory = {
   readonly statusWritesMs: readonly MonotonicMs[];
   /** Ready reason that events and logs were last given. */
   readonly reportedReason: string | null;
+  /** What was read of the route, and what our own writes have made of it; null: nothing, or nothing that still holds. */
+  readonly route: RouteReading | null;
+  readonly routeProblem: RouteProblem | null;
+  /** Slices emptied while the lock had this version (see fencingVersion). */
+  readonly slicesFenced: { readonly version: string | null; readonly families: readonly AddressFamily[] };
+  /** Reason of Routed that events and logs were last given. */
+  readonly reportedRoute: string | null;
 };
 
 const NONE: ReadonlyMap<never, never> = new Map<never, never>();
@@ -209,6 +218,10 @@ const FRESH: GroupMemory = {
   transitions: [],
   statusWritesMs: [],
   reportedReason: null,
+  route: null,
+  routeProblem: null,
+  slicesFenced: { version: null, families: [] },
+  reportedRoute: null,
 };
 
 export const freshMemory = (): GroupMemory => FRESH;

@@ -6,6 +6,7 @@ import type { GateView } from '../../election/gate.ts';
 import { judgedBefore } from '../../election/judgement.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../../election/observation.ts';
 import { highestObservedToken } from '../../election/observed-tokens.ts';
+import { type RouteReading, type RouteView, shownToken } from '../../election/route.ts';
 import { holderAmong } from '../../election/sessions.ts';
 import { fencingVersion, verificationOf, versionOf } from '../../election/trust.ts';
 import { groupKey, type Store } from '../cache/store.ts';
@@ -17,7 +18,7 @@ import type { Owners } from './owners.ts';
 import { blockingRefusal } from './refusals.ts';
 import type { Observed } from './remember.ts';
 import { withAccepted } from './remember-pods.ts';
-import { isMember, type Rivals, rivalsOf } from './rivals.ts';
+import { isMember, older, type Rivals, rivalsOf } from './rivals.ts';
 import { type Shown, stillNewer } from './shown.ts';
 import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
 
@@ -133,6 +134,7 @@ function observation(
     highestObserved: highestObservedToken(
       group,
       pods.map(({ pod }) => pod),
+      shownToken(group, readingOf(group, memory)),
     ),
     ownership,
     consulUnreachable: outageSinceMs !== null,
@@ -160,8 +162,35 @@ function observation(
     deletingSinceMs: memory.deletingSinceMs,
     deletionConfirmed: memory.deletionShown && nowMs - (memory.deletionConfirmedMs ?? nowMs) < CONFIRMED_MS,
     probe: probeView(options, { group, nowMs, pods }, memory),
+    route: routeView(options, view, memory),
   };
 }
+
+/** A reading of another Service than the spec names is none. */
+function routeView(
+  { store, locks, olderReplicas }: ObserverOptions,
+  { group, lock }: View,
+  memory: GroupMemory,
+): RouteView | null {
+  const { route } = group.spec;
+  if (route === null) return null;
+  const elder = store
+    .groupsRouting(group.namespace, route.serviceName)
+    .filter((other) => other.uid !== group.uid && older(other, group))
+    .toSorted((a, b) => (older(a, b) ? -1 : 1))[0];
+  const { slicesFenced } = memory;
+  const fenced = slicesFenced.version === fencingVersion(locks.keysOf(group), lock) ? slicesFenced.families : [];
+  return {
+    reading: readingOf(group, memory),
+    problem: memory.routeProblem,
+    elder: elder?.name ?? null,
+    olderReplicas: olderReplicas(),
+    fenced: new Set(fenced),
+  };
+}
+
+const readingOf = ({ spec }: LeaderGroup, { route }: GroupMemory): RouteReading | null =>
+  route?.serviceName === spec.route?.serviceName ? route : null;
 
 /** See Observation. Without a lockKey nobody but the owner of the bucket writes the lock. */
 function untouched(memory: GroupMemory, { spec }: LeaderGroup, lock: LockView | null): Observation['untouched'] {

@@ -27,6 +27,7 @@ export function ofLock(memory: GroupMemory, outcome: LockOutcome): GroupMemory {
         lockDelayedUntilMs: null,
         revoked: null,
         fenced: stillFenced(memory, outcome),
+        slicesFenced: slicesStillFenced(memory, outcome),
       };
     case 'lockDelayed':
       return { ...memory, lockDelayedUntilMs: outcome.untilMs };
@@ -49,6 +50,7 @@ function locked(memory: GroupMemory, outcome: Extract<LockOutcome, { kind: 'lock
   const next = {
     ...memory,
     fenced: { version: null, uids: new Map<PodUid, true>() },
+    slicesFenced: { version: null, families: [] },
     groupConfirmedAt: null,
     verifiedAt,
   };
@@ -66,3 +68,11 @@ const stillFenced = (
   { fenced }: GroupMemory,
   { version, before }: Extract<LockOutcome, { kind: 'unlocked' }>,
 ): GroupMemory['fenced'] => ({ version, uids: fenced.version === before ? fenced.uids : new Map() });
+
+const slicesStillFenced = (
+  { slicesFenced }: GroupMemory,
+  { version, before }: Extract<LockOutcome, { kind: 'unlocked' }>,
+): GroupMemory['slicesFenced'] => ({
+  version,
+  families: slicesFenced.version === before ? slicesFenced.families : [],
+});

@@ -5,6 +5,7 @@ import { type GroupOutcome, ofGroup } from './remember-group.ts';
 import { type LockOutcome, ofLock } from './remember-lock.ts';
 import { ofPods, type PodOutcome, withAccepted } from './remember-pods.ts';
 import { ofReports, type ReportOutcome } from './remember-reports.ts';
+import { ofRoute, type RouteOutcome } from './remember-route.ts';
 import { type Shown, sinceShown } from './shown.ts';
 
 /** What a pass keeps of its observation for the answers of the gate, and for the next one. */
@@ -15,7 +16,15 @@ export type Observed = {
   readonly labelStop: RememberedStop | null;
 };
 
-export type Outcome = Shown | Observed | PodOutcome | LockOutcome | GrantOutcome | GroupOutcome | ReportOutcome;
+export type Outcome =
+  | Shown
+  | Observed
+  | PodOutcome
+  | LockOutcome
+  | GrantOutcome
+  | GroupOutcome
+  | ReportOutcome
+  | RouteOutcome;
 
 /** Pure: what is remembered after the outcome. */
 export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
@@ -58,6 +67,13 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'reasonReported':
     case 'statusWritten':
       return ofReports(memory, outcome);
+    case 'routeRead':
+    case 'sliceWritten':
+    case 'sliceFenced':
+    case 'routeVoid':
+    case 'routeFailed':
+    case 'routeReported':
+      return ofRoute(memory, outcome);
     case 'podRead':
     case 'podWritten':
     case 'labelSent':

@@ -48,5 +48,6 @@ export function rivalsOf(store: Store, group: LeaderGroup, gone: ReadonlySet<str
 export const isMember = ({ spec }: LeaderGroup, pod: Pod): boolean =>
   matches(spec.selector, pod.labels) && !pod.mirror && !finished(pod);
 
-const older = (a: LeaderGroup, b: LeaderGroup): boolean =>
+/** Of two groups that want the same the older acts. */
+export const older = (a: LeaderGroup, b: LeaderGroup): boolean =>
   a.createdMs === b.createdMs ? a.uid < b.uid : a.createdMs < b.createdMs;

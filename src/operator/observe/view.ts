@@ -34,6 +34,8 @@ export type ObserverOptions = {
   readonly marginMs: number;
   readonly owners: Pick<Owners, 'of' | 'selecting'>;
   readonly prober: Pick<Prober, 'view'>;
+  /** Ids of live replicas that know no routes. */
+  readonly olderReplicas: () => readonly string[];
 };
 
 /** What is known without looking at the members. */

@@ -114,7 +114,7 @@ export async function register(
 ): Promise<void> {
   const key = replicaKey(space, replica.id);
   const { pod, url, publicKey } = replica;
-  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod, url, publicKey });
+  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod, url, publicKey, routes: true });
   const result = await consul.txn([{ verb: 'lock', key, session, value }], signal);
   if (result.kind === 'rejected') throw txnError(`registering ${key}`, result.rejections[0]?.text ?? 'no reason given');
 }

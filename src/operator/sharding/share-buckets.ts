@@ -138,7 +138,8 @@ function everyone(
   { registry, own, membership, reported: told }: Incarnation,
 ): readonly LiveReplica[] {
   const others = registry.live().filter(({ id }) => id !== replica.id);
-  return [...others, { ...replica, session: own.id, reachesApiServer: told ?? true, sinceMs: membership.sinceMs }];
+  const itself = { session: own.id, reachesApiServer: told ?? true, sinceMs: membership.sinceMs, routes: true };
+  return [...others, { ...replica, ...itself }];
 }
 
 /**

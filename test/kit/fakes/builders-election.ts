@@ -142,6 +142,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     deletingSinceMs: null,
     deletionConfirmed: true,
     probe: null,
+    route: null,
     ...overrides,
   };
 }
@@ -211,6 +212,13 @@ function inWords(action: Action, plan: Plan): string {
       return `readTrials ${action.trials.map(({ pod }) => pod.name).join(',')}`;
     case 'readOwners':
       return `readOwners ${action.owners.map(({ name }) => name).join(',')}`;
+    case 'show':
+      return `show ${action.slices.map(({ content }) => content.endpoint?.pod.name ?? 'nobody').join(',')}`;
+    case 'makeSlices':
+      return `makeSlices ${action.slices.map(({ family }) => family).join(',')}`;
+    case 'withdraw':
+      return `${action.remove ? 'remove' : 'withdraw'} ${action.slices.map(({ family }) => family).join(',')}`;
+    case 'readRoute':
     case 'addFinalizer':
     case 'removeFinalizer':
     case 'readLock':

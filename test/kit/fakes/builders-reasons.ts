@@ -6,7 +6,8 @@ import type { Pod } from '../../../src/api/pod.ts';
 import type { TransitionCause } from '../../../src/api/transition-causes.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import type { ProbeView } from '../../../src/election/probe.ts';
-import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet } from './builders.ts';
+import type { RouteReading, RouteView } from '../../../src/election/route.ts';
+import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet, aService } from './builders.ts';
 import {
   aLock,
   anObservation,
@@ -18,6 +19,7 @@ import {
   NOW_MS,
   observed,
 } from './builders-election.ts';
+import { anEndpoint, aReading, aRouteView, WEB_PORT } from './builders-route.ts';
 import { sessionId, uidOf } from './ids.ts';
 
 const LATER_MS = NOW_MS + 30_000;
@@ -73,6 +75,36 @@ export const PROBED: Readonly<Record<Says<'LeaderProbe'>['reason'], Partial<Obse
   NoRhythm: probed(aProbeView()),
   ProbeBlind: probed(aProbeView(), { addresses: [] }),
   NoPassingCandidate: probed(aProbeView({ a: eachHalfPeriod(5000, 2000) })),
+};
+
+const routed = (route: Partial<RouteView>, more: Partial<Observation> = {}): Partial<Observation> => ({
+  group: aGroup({ spec: { route: { serviceName: 'notifier-leader' } } }),
+  pods: [a({ addresses: ['10.0.0.1'], namedPorts: [WEB_PORT] }), b],
+  route: aRouteView(route),
+  ...more,
+});
+
+const inService = (service: RouteReading['service']): Partial<RouteView> => ({ reading: aReading({ service }) });
+const problem = { of: 'write', count: 1, message: 'the webhook says no', retryAtMs: LATER_MS } as const;
+
+/** By status and reason of the condition Routed. */
+export const ROUTED: Readonly<Record<Says<'Routed'>['reason'], Partial<Observation>>> = {
+  LeaderShown: routed({ reading: aReading({}, { token: 4, endpoint: anEndpoint('a') }) }),
+  NoLeader: routed({ fenced: new Set(['IPv4'] as const) }, { pods: [], lock: freeAfter('a') }),
+  NoAddress: routed({}, { pods: [a({ namedPorts: [WEB_PORT] })] }),
+  ServiceNotFound: routed(inService(null)),
+  ServiceNotAnnotated: routed(inService(aService({ group: null }))),
+  ServiceHasSelector: routed(inService(aService({ group: null, hasSelector: true }))),
+  ForeignEndpoints: routed({
+    reading: aReading({ foreign: { slices: ['old'], endpoints: true } }, { token: 4, endpoint: anEndpoint('a') }),
+  }),
+  PortNotFound: routed({}, { pods: [a({ addresses: ['10.0.0.1'] })] }),
+  RouteConflict: routed({ elder: 'older', reading: aReading({ slices: { IPv4: null, IPv6: null } }) }),
+  SliceConflict: routed({ reading: aReading({ slices: { IPv4: 'foreign', IPv6: null } }) }),
+  PermissionDenied: routed({ problem: { ...problem, kind: 'denied' } }),
+  WriteRefused: routed({ problem: { ...problem, kind: 'refused' } }),
+  NotChecked: routed({ reading: null, problem: { ...problem, of: 'read', kind: 'silent' } }),
+  OlderReplica: routed({ olderReplicas: ['operator-b'] }),
 };
 
 export const INVALID: InvalidLeaderGroup = { ...aGroup(), problems: ['selector is missing'] };

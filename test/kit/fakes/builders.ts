@@ -34,6 +34,7 @@ export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...override
     phase: 'Running',
     stopped: false,
     addresses: [],
+    namedPorts: [],
     ready: true,
     readyTransitionMs: readyTransitionMs === null ? null : wallMs(readyTransitionMs),
     disrupted: false,

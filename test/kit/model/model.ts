@@ -75,7 +75,7 @@ export function aModel(options: { readonly group?: GroupOverrides; readonly pods
     if (working.busy()) throw new Error(`the pass of ${working.name} waits for a request that is held`);
   }
 
-  const written = (): number => api.writes() + consul.writes();
+  const written = (): number => api.writes() + api.routing.writes() + consul.writes();
 
   async function rest(working: Replica, limit = 12): Promise<number> {
     for (let passes = 1; passes <= limit; passes += 1) {

@@ -14,6 +14,7 @@ export const noMetrics: Metrics = {
   handover: nothing,
   demotedByDeadline: nothing,
   labelRepaired: nothing,
+  sliceWritten: nothing,
   connectionRefused: nothing,
   failoverSeconds: nothing,
   groups: nothing,

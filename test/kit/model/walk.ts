@@ -8,6 +8,7 @@ import { CANDIDATE_ANNOTATION } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import { aPod, type GroupOverrides } from '../fakes/builders.ts';
+import { WEB_PORT } from '../fakes/builders-route.ts';
 import { settle } from '../fakes/clock.ts';
 import type { Fate, Request } from './link.ts';
 import { aModel, type Model } from './model.ts';
@@ -144,11 +145,25 @@ export const groupOn = (terrain: Terrain): fc.Arbitrary<GroupOverrides> =>
     }),
   });
 
+/** Its address is used again by the next pod of its name. */
+const aWalkingPod = (name: string, life = 1): Pod =>
+  aPod({
+    name,
+    ...(life === 1 ? {} : { uid: `uid-of-${name}-${life}` }),
+    addresses: [`10.0.0.${name.charCodeAt(0)}`],
+    namedPorts: [WEB_PORT],
+  });
+
 export type Walk = { readonly model: Model; readonly story: readonly string[] };
 
 /** Runs the acts in a world whose group already has a leader. Acts that make no sense where they stand do nothing. */
-export async function walk(group: GroupOverrides, acts: readonly Act[]): Promise<Walk> {
-  const model = aModel({ group, pods: PODS.map((name) => aPod({ name })) });
+export async function walk(
+  group: GroupOverrides,
+  acts: readonly Act[],
+  prepare: (model: Model) => void = () => undefined,
+): Promise<Walk> {
+  const model = aModel({ group, pods: PODS.map((name) => aWalkingPod(name)) });
+  prepare(model);
   const walker = createWalker(model);
   await model.own(walker.replica(0));
   await model.rest(walker.replica(0));
@@ -238,7 +253,7 @@ function createWalker(model: Model): Walker {
     api.foreign.removePod(name);
     const life = (lives.get(name) ?? 1) + 1;
     lives.set(name, life);
-    api.foreign.addPod(aPod({ name, uid: `uid-of-${name}-${life}` }));
+    api.foreign.addPod(aWalkingPod(name, life));
   }
 
   function endSession(name: string): void {

@@ -71,6 +71,10 @@ const ACTIONS = all<Action['do']>({
   readOwners: true,
   readTrials: true,
   destroySessions: true,
+  readRoute: true,
+  makeSlices: true,
+  show: true,
+  withdraw: true,
 });
 
 const STALLED = CONDITION_REASONS.Stalled.True;

@@ -1,6 +1,6 @@
 /** The operator's ports over the simulated network: each method is a message to a server that knows nothing of the network. */
 import { type Consul, ConsulError } from '../../../src/ports/consul.ts';
-import { type Kubernetes, KubernetesError, type WriteOutcome } from '../../../src/ports/kubernetes.ts';
+import { type Kubernetes, KubernetesError, type Routing, type WriteOutcome } from '../../../src/ports/kubernetes.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { managersOf } from '../model/managers.ts';
 import type { WorldApiServer } from '../model/world-api-server.ts';
@@ -58,20 +58,7 @@ export function kubernetesOver(
 ): Kubernetes {
   const { requests } = world;
 
-  const read = <T>(operation: string, apply: () => T, signal: AbortSignal, timeoutMs = REQUEST_MS): Promise<T> => {
-    const unreachable = (): never => {
-      throw new KubernetesError('unreachable', `${operation}: no answer from the API server`);
-    };
-    return wire.call(apply, { noAnswer: unreachable, refused: unreachable }, signal, timeoutMs);
-  };
-
-  const write = <T>(operation: string, apply: () => WriteOutcome<T>, signal: AbortSignal): Promise<WriteOutcome<T>> => {
-    const unknown = (): WriteOutcome<T> => ({
-      kind: 'unknown',
-      message: `${operation}: no answer from the API server`,
-    });
-    return wire.call(apply, { noAnswer: unknown, refused: unknown }, signal, REQUEST_MS);
-  };
+  const { read, write } = toApiServer(wire);
 
   return {
     patchPod: (pod, version, patch, signal) => {
@@ -95,4 +82,41 @@ export function kubernetesOver(
       write('replaceStatus', () => requests.replaceStatus(replica, group, version, status), signal),
     clusterUid: (signal) => read('clusterUid', () => requests.clusterUid(), signal),
   };
+}
+
+export function routingOver(wire: Wire, world: WorldApiServer, replica: string): Routing {
+  const { requests } = world.routing;
+  const { read, write } = toApiServer(wire);
+  return {
+    getService: (namespace, name, signal) => read('getService', () => requests.getService(namespace, name), signal),
+    getSlice: (namespace, name, signal) => read('getSlice', () => requests.getSlice(namespace, name), signal),
+    foreignEndpoints: (namespace, service, signal) =>
+      read('foreignEndpoints', () => requests.foreignEndpoints(namespace, service), signal),
+    createSlice: (slice, content, signal) =>
+      write('createSlice', () => requests.createSlice(replica, slice, content), signal),
+    replaceSlice: (slice, content, signal) =>
+      write('replaceSlice', () => requests.replaceSlice(replica, slice, content), signal),
+    deleteSlice: (slice, signal) => write('deleteSlice', () => requests.deleteSlice(replica, slice), signal),
+    evict: (pod, version, signal) => write('evict', () => requests.evict(replica, pod, version), signal),
+  };
+}
+
+/** Requests to it, and what a replica makes of silence. */
+function toApiServer(wire: Wire) {
+  const read = <T>(operation: string, apply: () => T, signal: AbortSignal, timeoutMs = REQUEST_MS): Promise<T> => {
+    const unreachable = (): never => {
+      throw new KubernetesError('unreachable', `${operation}: no answer from the API server`);
+    };
+    return wire.call(apply, { noAnswer: unreachable, refused: unreachable }, signal, timeoutMs);
+  };
+
+  const write = <T>(operation: string, apply: () => WriteOutcome<T>, signal: AbortSignal): Promise<WriteOutcome<T>> => {
+    const unknown = (): WriteOutcome<T> => ({
+      kind: 'unknown',
+      message: `${operation}: no answer from the API server`,
+    });
+    return wire.call(apply, { noAnswer: unknown, refused: unknown }, signal, REQUEST_MS);
+  };
+
+  return { read, write };
 }

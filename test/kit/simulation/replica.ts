@@ -13,7 +13,7 @@ import type { WorldConsul } from '../model/world-consul.ts';
 import type { Meetings } from './coverage.ts';
 import type { Loop } from './loop.ts';
 import { createWire, type Server, type Wire, type WireCounts } from './network.ts';
-import { consulOver, kubernetesOver } from './ports.ts';
+import { consulOver, kubernetesOver, routingOver } from './ports.ts';
 import { createProcess, type Process } from './process.ts';
 import { stream } from './random.ts';
 import { createListWatch, type Kind, type WatchServer, type WatchTrouble } from './watches.ts';
@@ -71,6 +71,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
   const operator = createOperator({
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
+    routing: routingOver(kubernetes, watchServer.api, identity.id),
     events: registeredEvents(parts.refuseEvent, (reason) => parts.meetings.met('event', reason)),
     metrics: { ...noMetrics, reconciled: () => void (passes += 1) },
     log: noting(parts),

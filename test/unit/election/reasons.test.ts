@@ -9,7 +9,7 @@ import { plan } from '../../../src/election/plan.ts';
 import { buildStatus, statusOfInvalid } from '../../../src/election/status.ts';
 import { aGroup } from '../../kit/fakes/builders.ts';
 import { anObservation, steps } from '../../kit/fakes/builders-election.ts';
-import { CHANGING, INVALID, PROBED, SAYING, UNABLE, unable } from '../../kit/fakes/builders-reasons.ts';
+import { CHANGING, INVALID, PROBED, ROUTED, SAYING, UNABLE, unable } from '../../kit/fakes/builders-reasons.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
 
@@ -37,7 +37,9 @@ const registered = Object.entries(CONDITION_REASONS).flatMap(([type, byStatus]) 
 
 const probed = Object.values(PROBED).map(conditionsOf);
 
-const seen = [...shown.values(), paused, ...probed].flat().map(words);
+const routed = Object.values(ROUTED).map(conditionsOf);
+
+const seen = [...shown.values(), paused, ...probed, ...routed].flat().map(words);
 
 describe('a reason of a condition', () => {
   it.each(registered)('is shown by a group: %s', (reason) => {
@@ -60,6 +62,17 @@ describe('a reason of a condition', () => {
     expect(of('Reconciling')).toMatchObject(working ? { status: 'True', reason } : { status: 'False' });
     expect(of('Ready')?.status).toBe(reason in CONDITION_REASONS.Ready.True ? 'True' : 'False');
   });
+});
+
+describe('a reason of Routed', () => {
+  it.each(Object.entries(ROUTED))(
+    'is the one that the world asks for, in a sentence with what to do: %s',
+    (reason, given) => {
+      const routed = conditionsOf(given).find(({ type }) => type === 'Routed');
+      expect(routed?.reason).toBe(reason);
+      expect(routed?.message === '').toBe(reason === 'LeaderShown');
+    },
+  );
 });
 
 describe('a cause of a change of leader', () => {

@@ -10,6 +10,7 @@ const RECORD: ReplicaRecord = {
   pod: POD,
   url: 'http://10.0.0.1:8080',
   publicKey: 'A'.repeat(43),
+  routes: true,
 };
 const ENDED = { podUid: uidOf('a'), startedMs: wallMs(1_700_000_001_000), finishedMs: wallMs(1_700_000_060_000) };
 
@@ -45,6 +46,10 @@ describe('a replica’s record', () => {
       expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, publicKey })).publicKey).toBeNull();
     },
   );
+
+  it.each([undefined, null, 'true', 1])('that does not say so knows no routes: %j', (routes) => {
+    expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, routes })).routes).toBe(false);
+  });
 
   it.each([null, {}, { ...POD, uid: '' }, { ...POD, name: 7 }, 'pod'])(
     'with a pod that cannot be read names none: %j',

@@ -41,6 +41,7 @@ const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void
   leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],
   leadergroup_failover_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
   leadergroup_label_repairs_total: [(metrics) => metrics.labelRepaired(), '', 1],
+  leadergroup_slice_writes_total: [(metrics) => metrics.sliceWritten('refused'), '{outcome="refused"}', 1],
   leadergroup_groups: [(metrics) => metrics.groups({ stalled: 2 }), '{state="stalled"}', 2],
   leadergroup_leader_probes: [(metrics) => metrics.leaderProbes({ noRhythm: 2 }), '{state="noRhythm"}', 2],
   leadergroup_sessions: [(metrics) => metrics.sessions(4), '', 4],

@@ -50,6 +50,7 @@ describe('projectPod', () => {
       mirror: false,
       node: 'node-1',
       addresses: [],
+      namedPorts: [],
       owner: { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'replicaset' },
       runsToCompletion: false,
       createdMs: Date.UTC(2026, 0, 1),

@@ -60,6 +60,7 @@ async function aStage(...pods: readonly Pod[]) {
     ports: {
       consul: link.consul,
       kubernetes: link.kubernetes,
+      routing: link.routing,
       listPods: link.kubernetes.listPods,
       clock,
       random,
@@ -70,6 +71,7 @@ async function aStage(...pods: readonly Pod[]) {
       owners: { read: () => Promise.resolve() },
       prober: { search: () => true },
       repaired: () => undefined,
+      sliceWritten: () => undefined,
       progress: (key) => progress.push(key),
       grants: { untilMs: () => grantUntilMs },
       revoked: () => undefined,

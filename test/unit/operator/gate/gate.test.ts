@@ -21,6 +21,7 @@ const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveRep
   pod: null,
   url,
   publicKey: null,
+  routes: true,
 });
 
 function aGate(

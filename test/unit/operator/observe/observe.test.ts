@@ -62,6 +62,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     marginMs: MARGIN_MS,
     owners: { of: () => null, selecting: () => [] },
     prober: createProber(quietProbing(clock)),
+    olderReplicas: () => [],
   });
   const memory = createMemory();
 

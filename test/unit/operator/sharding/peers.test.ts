@@ -21,7 +21,16 @@ function aPeer(options: { readonly pod?: LiveReplica['pod']; readonly sinceMs?: 
   const session = consul.foreign.openSession({ node: 'n', name: 'replica/b', ttlMs: 0, lockDelayMs: 0 });
   const { pod = POD, sinceMs = 5000 } = options;
   let replicas: readonly LiveReplica[] = [
-    { id: 'b', session, reachesApiServer: true, sinceMs: wallMs(sinceMs), pod, url: null, publicKey: null },
+    {
+      id: 'b',
+      session,
+      reachesApiServer: true,
+      sinceMs: wallMs(sinceMs),
+      pod,
+      url: null,
+      publicKey: null,
+      routes: true,
+    },
   ];
   let answer: ContainerTermination | null = null;
   const asked: string[] = [];

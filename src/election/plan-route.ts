@@ -1,0 +1,193 @@
+/**
+ * What a plan means for the slices of the group's route. Whoever is promoted is shown, in one write that is sent with the label; where nobody leads they
+ * are emptied, and every write that may be under way is made void; where the leader stays they are put right after a verification. What keeps the
+ * operator from them is reported, and holds neither label nor lock up. (Promise I11.)
+ */
+import type { AddressFamily, Service, Slice, SliceEndpoint } from '../api/route.ts';
+import type { FollowUp, Idle, NewSlice, Plan, Promote, Show, Transition, Withdraw } from './actions.ts';
+import { labelled } from './candidates.ts';
+import { labelledPods } from './fencing.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+import { rememberedToken } from './observed-tokens.ts';
+import { type OwnedLock, ownedLockOf } from './owned-lock.ts';
+import { isOutage } from './plan-restrained.ts';
+import { look, nothing, soonest, until } from './plans.ts';
+import {
+  basicsOf,
+  FAMILIES,
+  isHeldUp,
+  isOwn,
+  isSlice,
+  numberedPorts,
+  ownSlices,
+  type RouteView,
+  routedService,
+  type Showing,
+  showingOf,
+  sliceName,
+} from './route.ts';
+
+/** What `plan` becomes for a group with a route. A deletion removes the slices by itself. */
+export function withRoute(o: Observation, plan: Plan): Plan {
+  if (o.route === null || o.group.deleting) return plan;
+  switch (plan.kind) {
+    case 'idle':
+      return atRest(o, o.route, plan);
+    case 'look':
+      return plan;
+    case 'transition':
+      return routed(o, o.route, plan);
+  }
+}
+
+function routed(o: Observation, route: RouteView, plan: Transition): Plan {
+  const { lock, after } = plan;
+  const promotes = after.some(({ do: what }) => what === 'promote');
+  if (lock.do !== 'unlock' && !promotes) return plan;
+  if (!isHeldUp(o, route) && route.reading === null) return reading(o);
+  return lock.do === 'unlock' ? unlocking(o, route, plan) : (prepared(o, route) ?? showing(o, plan));
+}
+
+/** So often a write that nobody answers is tried before the lock is given up without it. */
+const TRIES = 3;
+
+function unlocking(o: Observation, route: RouteView, plan: Transition): Plan {
+  if (plan.lock.do !== 'unlock') return plan;
+  if (isHeldUp(o, route)) {
+    const { problem } = route;
+    const goesOn = problem === null || problem.kind !== 'silent' || problem.count >= TRIES;
+    return goesOn ? plan : { ...nothing('an EndpointSlice is to be emptied first', until(o, problem.retryAtMs)) };
+  }
+  const slices = ownSlices(o).filter(({ family, endpoint }) => endpoint !== null || !route.fenced.has(family));
+  if (slices.length === 0) return plan;
+  return { ...plan, lock: { ...plan.lock, withdraw: withdrawal(slices) }, after: [] };
+}
+
+const withdrawal = (slices: readonly Slice[], remove = false): Withdraw => ({ do: 'withdraw', slices, remove });
+
+/** Slices are there, and empty, before the first election that they show. null: they are, or cannot be. */
+function prepared(o: Observation, route: RouteView): Plan | null {
+  if (isHeldUp(o, route)) return null;
+  const service = routedService(o);
+  const slices = route.reading?.slices;
+  if (service === null || slices === undefined) return null;
+  const earlier = FAMILIES.map((family) => slices[family]).filter(
+    (found): found is Slice => isSlice(found) && !isOwn(o.group, found),
+  );
+  if (earlier.length > 0)
+    return look([withdrawal(earlier, true)], 'removing the EndpointSlices of a group that is gone');
+  if (route.olderReplicas.length > 0) return null;
+  const missing = service.families.filter((family) => slices[family] === null);
+  return missing.length === 0
+    ? null
+    : look(
+        [{ do: 'makeSlices', slices: missing.map((family) => newSlice(o, service, family)) }],
+        `making EndpointSlices for Service ${service.name}`,
+      );
+}
+
+const newSlice = ({ group }: Observation, service: Service, family: AddressFamily): NewSlice => ({
+  name: sliceName(service.name, family),
+  family,
+  content: { ...basicsOf(group, service), ports: numberedPorts(service) },
+});
+
+/** From the former leader to the next one in one write: a slice that is emptied before costs kube-proxy's second. */
+function showing(o: Observation, plan: Transition): Transition {
+  const { lock } = plan;
+  const next = o.pods.find(({ pod }) => pod.uid === lock.transaction.to?.pod.uid);
+  if (next === undefined || lock.do === 'unlock' || o.route === null || isHeldUp(o, o.route)) return plan;
+  const slices = showingOf(o, next).filter(changes);
+  if (slices.length === 0) return plan;
+  const show: Show = { do: 'show', slices };
+  const after: readonly FollowUp[] = plan.after;
+  if (lock.do === 'verify') return { ...plan, lock, after: after.map((action) => withShow(show, action)) };
+  const promotions = after.filter((action): action is Promote => action.do === 'promote');
+  return { ...plan, lock, after: promotions.map((promote) => ({ ...promote, show })) };
+}
+
+const withShow = (show: Show, action: FollowUp): FollowUp => (action.do === 'promote' ? { ...action, show } : action);
+
+/** Of a pod that cannot be shown nothing is written where nobody is. */
+const changes = ({ slice, content }: Showing): boolean =>
+  content.endpoint !== null || slice.endpoint !== null || slice.altered;
+
+function reading(o: Observation): Plan {
+  const serviceName = o.group.spec.route?.serviceName ?? '';
+  return look([{ do: 'readRoute', serviceName }], `reading Service ${serviceName} and its EndpointSlices`);
+}
+
+/** The election has nothing to do: the slices are looked at now and then, made, and emptied where nobody leads. */
+function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
+  if (!mayWithdraw(o, plan)) return plan;
+  if (isHeldUp(o, route)) return { ...plan, againMs: soonest([plan.againMs, until(o, route.problem?.retryAtMs ?? 0)]) };
+  const { reading: known } = route;
+  if (known === null || o.nowMs >= known.againAtMs) return reading(o);
+  const owned = ownedLockOf(o);
+  const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route));
+  return set ?? emptying(o, route, owned) ?? { ...plan, againMs: soonest([plan.againMs, until(o, known.againAtMs)]) };
+}
+
+/** The older group is to make its own. */
+function yielding(o: Observation, { elder }: RouteView): Plan | null {
+  const own = elder === null ? [] : ownSlices(o);
+  return own.length === 0
+    ? null
+    : look([withdrawal(own, true)], `LeaderGroup ${elder} is older, and names the same Service`);
+}
+
+function emptying(o: Observation, route: RouteView, owned: OwnedLock | null): Plan | null {
+  const slices = ownSlices(o).filter((slice) => mustGo(o, owned, slice) || mustBeFenced(o, route, owned, slice));
+  if (slices.length === 0) return null;
+  return confirmed(o, owned, slices) ?? look([withdrawal(slices)], 'nobody is to be shown by the EndpointSlices');
+}
+
+/** Nothing is written to pods either. */
+const restrained = ({ group, labelStop }: Observation): boolean => group.spec.paused || labelStop !== null;
+
+/** The bucket is this replica's, or the labels have come off because Consul is silent. */
+const mayWithdraw = (o: Observation, { verdict }: Idle): boolean =>
+  (verdict !== null && (o.ownership.kind === 'owned' || o.ownership.kind === 'lapsed')) || demoted(o);
+
+/** Past the deadline nobody leads, whatever a lock says that was seen before. */
+function demoted(o: Observation): boolean {
+  const { onConsulLoss, paused } = o.group.spec;
+  const demotes = onConsulLoss === 'Demote' && !paused && o.labelStop === null && o.nowMs >= o.lockDeadlineMs;
+  return demotes && isOutage(o) && labelledPods(o).length === 0;
+}
+
+/** It shows a pod that does not lead, or that the Service may not be led to. */
+function mustGo(o: Observation, owned: OwnedLock | null, { endpoint, family }: Slice): boolean {
+  if (endpoint === null) return false;
+  const service = routedService(o);
+  if (service === null || !service.families.includes(family)) return true;
+  const shown = o.pods.find(({ pod }) => pod.uid === endpoint.pod.uid);
+  if (shown === undefined || !shown.pod.addresses.includes(endpoint.address)) return true;
+  if (restrained(o) || (holds(owned, shown) && !demoted(o))) return false;
+  return !labelled(o.group, shown) || !isAsShown(shown, endpoint);
+}
+
+/** Who does is shown as it is, also where a cache does not show its label yet. */
+const holds = (owned: OwnedLock | null, { pod }: ObservedPod): boolean =>
+  owned?.kind === 'held' && owned.session.podUid === pod.uid;
+
+/** Else nothing could put it right: without a lock there is no verification. */
+const isAsShown = ({ pod }: ObservedPod, { serving, terminating }: SliceEndpoint): boolean =>
+  serving === pod.ready && terminating === pod.deleting;
+
+/** Once for each version of the lock: a write of an earlier plan would find the slice as it was read. */
+function mustBeFenced(o: Observation, { fenced }: RouteView, owned: OwnedLock | null, slice: Slice): boolean {
+  if (slice.endpoint !== null || fenced.has(slice.family) || restrained(o) || labelledPods(o).length > 0) return false;
+  if (demoted(o)) return true;
+  const known = owned !== null && owned.kind !== 'unread' && owned.kind !== 'held';
+  return known && owned.lock.versions.some(({ index }) => index > 0);
+}
+
+/** A slice that shows a later lead than the lock does has been written since that was read. null: it is not. */
+function confirmed(o: Observation, owned: OwnedLock | null, slices: readonly Slice[]): Plan | null {
+  if (owned === null || owned.kind === 'unread' || o.freshList) return null;
+  const remembered = rememberedToken(owned.lock);
+  return slices.some(({ token }) => token > remembered)
+    ? look([{ do: 'readLock' }, { do: 'listPods' }], 'an EndpointSlice shows a later lead than the lock does')
+    : null;
+}

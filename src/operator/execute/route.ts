@@ -1,0 +1,164 @@
+/**
+ * Reads and writes of a group's route. What fails is remembered, with when it is tried again, and holds nothing else up: the label is the truth that
+ * everything else reads.
+ */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
+import type { NewSlice, Show, Withdraw } from '../../election/actions.ts';
+import { basicsOf, isOwn, isSlice, type RouteReading, type SliceFound, sliceName } from '../../election/route.ts';
+import { fencingVersion } from '../../election/trust.ts';
+import { KubernetesError, type WriteOutcome } from '../../ports/kubernetes.ts';
+import { refusalWords } from '../observe/refusals.ts';
+import { again, OK, type Proof, type Run, type Step } from './run.ts';
+
+/** What others do to a Service is found so soon. Groups that were read together are not for ever: chance takes up to a quarter off. */
+const AGAIN_MS = 60_000;
+
+export async function readRoute(run: Run, serviceName: string): Promise<Step> {
+  try {
+    const reading = await readAll(run, serviceName);
+    run.memory.learn({ kind: 'routeRead', reading });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (!(error instanceof KubernetesError)) throw error;
+    noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
+  }
+  return OK;
+}
+
+async function readAll(run: Run, serviceName: string): Promise<RouteReading> {
+  const { ports, group, signal } = run;
+  const { routing, clock, random } = ports;
+  const [service, ipv4, ipv6, foreign] = await Promise.all([
+    routing.getService(group.namespace, serviceName, signal),
+    readSlice(run, serviceName, 'IPv4'),
+    readSlice(run, serviceName, 'IPv6'),
+    foreignEndpoints(run, serviceName),
+  ]);
+  const againAtMs = clock.nowMs() + AGAIN_MS * (1 - random.next() / 4);
+  return { serviceName, service, slices: { IPv4: ipv4, IPv6: ipv6 }, foreign, againAtMs };
+}
+
+/** That it failed is not that there are none. */
+async function foreignEndpoints({ ports, group, signal }: Run, service: string): Promise<RouteReading['foreign']> {
+  try {
+    return await ports.routing.foreignEndpoints(group.namespace, service, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof KubernetesError) return error.message;
+    throw error;
+  }
+}
+
+async function readSlice(run: Run, service: string, family: AddressFamily): Promise<SliceFound> {
+  const { ports, group, signal } = run;
+  const found = await ports.routing.getSlice(group.namespace, sliceName(service, family), signal);
+  if (found === null || found === 'foreign') return found;
+  if (found.family !== family || found.service !== service) return 'foreign';
+  return isOwn(group, found) || !(await isThere(run, found)) ? found : 'rival';
+}
+
+/** The group that a slice names, by name and uid. */
+async function isThere({ ports, group, signal }: Run, { group: { name, uid } }: Slice): Promise<boolean> {
+  if (name === '') return false;
+  const found = await ports.kubernetes.getGroup(group.namespace, name, signal);
+  return found?.group.uid === uid;
+}
+
+export async function makeSlices(run: Run, slices: readonly NewSlice[]): Promise<Step> {
+  const { ports, group, signal } = run;
+  const { namespace } = group;
+  const make = async ({ name, family, content }: NewSlice): Promise<void> => {
+    const outcome = await ports.routing.createSlice({ namespace, name, family }, content, signal);
+    noteWrite(run, { name, family }, `making EndpointSlice ${name}`, outcome);
+  };
+  await Promise.all(slices.map(make));
+  return OK;
+}
+
+/** With the token of the transaction, at the versions that were read before it. Only what has changed since is planned anew at once. */
+export async function show(run: Run, { token }: Proof, { slices }: Show): Promise<Step> {
+  const steps = await Promise.all(
+    slices.map(({ slice, content }) => {
+      const fenced = content.endpoint === null ? run.ports.random.unique() : '';
+      return replace(run, slice, { ...content, token, fenced });
+    }),
+  );
+  return steps.find(({ kind }) => kind !== 'ok') ?? OK;
+}
+
+/** Step `again` where it is not known to be done, and may be tried once more. */
+export async function withdraw(run: Run, { slices, remove }: Withdraw): Promise<Step> {
+  const steps = await Promise.all(slices.map((slice) => (remove ? removeSlice(run, slice) : empty(run, slice))));
+  return steps.find(({ kind }) => kind !== 'ok') ?? OK;
+}
+
+async function empty(run: Run, slice: Slice): Promise<Step> {
+  const step = await replace(run, slice, emptied(run, slice));
+  if (step.kind !== 'ok') return step;
+  const version = fencingVersion(run.observation.keys, run.observation.lock);
+  run.memory.learn({ kind: 'sliceFenced', family: slice.family, version });
+  return OK;
+}
+
+/** The value is never used before, so that the slice changes whatever it shows. */
+const emptied = (run: Run, slice: Slice): SliceContent => ({
+  ...basics(run.group, slice),
+  ports: slice.ports,
+  token: slice.token,
+  fenced: run.ports.random.unique(),
+  endpoint: null,
+});
+
+/** Of another group what it says stays. */
+const basics = (group: LeaderGroup, slice: Slice): Pick<SliceContent, 'service' | 'headless' | 'group'> =>
+  isOwn(group, slice) ? basicsOf(group, { name: slice.service, headless: slice.headless }) : slice;
+
+async function removeSlice(run: Run, slice: Slice): Promise<Step> {
+  const { routing } = run.ports;
+  let version = slice;
+  if (slice.endpoint !== null) {
+    const step = await replace(run, slice, emptied(run, slice));
+    const left = run.memory.now.route?.slices[slice.family] ?? null;
+    if (step.kind !== 'ok' || !isSlice(left)) return step;
+    version = left;
+  }
+  const outcome = await routing.deleteSlice(version, run.signal);
+  const written: WriteOutcome<Slice | null> = outcome.kind === 'done' ? { kind: 'done', object: null } : outcome;
+  return noteWrite(run, slice, `deleting EndpointSlice ${slice.name}`, written);
+}
+
+async function replace(run: Run, slice: Slice, content: SliceContent): Promise<Step> {
+  const what = `writing EndpointSlice ${slice.name}`;
+  return noteWrite(run, slice, what, await run.ports.routing.replaceSlice(slice, content, run.signal));
+}
+
+function noteWrite(
+  run: Run,
+  { name, family }: Pick<Slice, 'name' | 'family'>,
+  what: string,
+  outcome: WriteOutcome<Slice | null>,
+): Step {
+  run.ports.sliceWritten(outcome.kind);
+  switch (outcome.kind) {
+    case 'done':
+      run.memory.learn({ kind: 'sliceWritten', family, slice: outcome.object });
+      return OK;
+    case 'gone':
+      run.memory.learn({ kind: 'sliceWritten', family, slice: null });
+      return OK;
+    case 'conflict':
+      run.memory.learn({ kind: 'routeVoid' });
+      return again(`EndpointSlice ${name} has changed since it was read`);
+    case 'refused':
+      noteFailure(run, 'write', outcome.status === 403 ? 'denied' : 'refused', refusalWords(what, outcome));
+      return OK;
+    case 'unknown':
+      run.memory.learn({ kind: 'routeVoid' });
+      noteFailure(run, 'write', 'silent', `${what}: ${outcome.message}`);
+      return again(outcome.message);
+  }
+}
+
+const noteFailure = (run: Run, of: 'read' | 'write', how: 'denied' | 'refused' | 'silent', message: string): void =>
+  run.memory.learn({ kind: 'routeFailed', of, how, message, atMs: run.ports.clock.nowMs() });

@@ -1,0 +1,441 @@
+/** The slices of a route follow the lead in one write, whatever is late, lost or in the way. (Promise I11.) */
+import * as fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Pod } from '../../src/api/pod.ts';
+import type { Slice } from '../../src/api/route.ts';
+import { groupKeys } from '../../src/election/keys.ts';
+import { aGroup, aPod, aService, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { WEB_PORT } from '../kit/fakes/builders-route.ts';
+import { settle } from '../kit/fakes/clock.ts';
+import type { Fate } from '../kit/model/link.ts';
+import { aModel, type Model } from '../kit/model/model.ts';
+import { type Replica, SPACE } from '../kit/model/replica.ts';
+import { trying } from '../kit/model/seed.ts';
+import { shownIn, sliceBreaches } from '../kit/model/slices.ts';
+import { arrive, ownedAtRest, seeAndPass, stall, timeOut, tokenOn } from '../kit/model/stage.ts';
+import { actsOn, calm, groupOn, walk } from '../kit/model/walk.ts';
+
+const SLICE = 'notifier-leader-leadergroup-ipv4';
+const ROUTE = { serviceName: 'notifier-leader' };
+const MINUTE_MS = 60_000;
+
+let model: Model;
+
+const member = (name: string, more: Partial<Pod> = {}): Pod =>
+  aPod({ name, addresses: [`10.0.0.${name.charCodeAt(0)}`], namedPorts: [WEB_PORT], ...more });
+
+const slice = (): Slice | null => model.api.routing.slice(SLICE);
+const shown = (): string | null => slice()?.endpoint?.pod.name ?? null;
+const versions = (): number => model.api.routing.sliceLog.length;
+const condition = (): string =>
+  model.api.group()?.status?.conditions.find(({ type }) => type === 'Routed')?.reason ?? '';
+
+/** A group whose route is to `notifier-leader`, with these pods. */
+function aRoutedModel(names: readonly string[] = ['a', 'b'], spec: GroupOverrides['spec'] = {}): void {
+  model = aModel({ group: { spec: { route: ROUTE, ...spec } }, pods: names.map((name) => member(name)) });
+  model.api.routing.foreign.putService(aService());
+}
+
+async function led(names: readonly string[] = ['a', 'b'], spec: GroupOverrides['spec'] = {}): Promise<Replica> {
+  aRoutedModel(names, spec);
+  const owner = await ownedAtRest(model);
+  expect([model.leaders(), shown(), condition()]).toEqual([['a'], 'a', 'LeaderShown']);
+  return owner;
+}
+
+const terminates = (name: string): void => model.api.foreign.changePod(name, () => ({ deleting: true, ready: false }));
+const ready = (name: string, is: boolean): void => model.api.foreign.changePod(name, () => ({ ready: is }));
+
+const lockSession = () => model.consul.entry(groupKeys(SPACE, aGroup(), null).lock)?.session ?? null;
+
+async function minuteLater(owner: Replica): Promise<void> {
+  await model.clock.advance(MINUTE_MS);
+  await model.rest(owner);
+}
+
+/** Everything that is on its way arrives, the latest owner sees all of it, and the slice shows who leads, with its token. */
+async function comesRight(): Promise<void> {
+  for (const { link } of model.replicas) for (const held of link.held()) held.deliver();
+  await settle();
+  const last = model.replica('last');
+  await model.own(last);
+  await model.rest(last, 20);
+  await minuteLater(last);
+  const [leader] = model.leaders();
+  expect([shown(), slice()?.token]).toEqual([leader, tokenOn(model, leader ?? '')]);
+}
+
+afterEach(() => {
+  expect([model.promises.breaches, sliceBreaches(model.api.routing.sliceLog)]).toEqual([[], []]);
+});
+
+describe('an election', () => {
+  it('finds the slice made before it, and empty', async () => {
+    aRoutedModel();
+    const owner = model.replica('O1');
+    await model.own(owner);
+    const promotion = await stall(owner, { operation: 'patchPod', about: 'a' });
+    expect([slice()?.token, shown()]).toEqual([tokenOn(model, 'a') + 1, 'a']);
+    expect(model.api.routing.sliceLog[0]?.after).toMatchObject({ endpoint: null, token: 0 });
+    await arrive(promotion);
+    await model.rest(owner);
+    expect([model.leaders(), shown(), versions()]).toEqual([['a'], 'a', 2]);
+  });
+
+  it('goes on where the API server refuses slices, and says so', async () => {
+    aRoutedModel();
+    model.api.routing.forbid(true);
+    const owner = await ownedAtRest(model);
+    expect([model.leaders(), slice(), condition()]).toEqual([['a'], null, 'PermissionDenied']);
+    model.api.routing.forbid(false);
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['a', 'LeaderShown']);
+  });
+
+  it('has a token above the one that the slice alone still knows', async () => {
+    const owner = await led();
+    const token = slice()?.token ?? 0;
+    owner.kill();
+    model.consul.foreign.wipe();
+    for (const name of ['a', 'b']) model.api.foreign.removePod(name);
+    model.api.foreign.addPod(member('c'));
+    model.api.foreign.changeGroup('notifier', () => ({ status: null }));
+    const next = model.replica('O2');
+    await model.own(next);
+    await model.rest(next);
+    expect(shown()).toBe('c');
+    expect(slice()?.token).toBeGreaterThan(token);
+  });
+});
+
+describe('a handover', () => {
+  it.each([
+    ['it terminates', terminates],
+    ['it is not ready', (name: string) => ready(name, false)],
+    ['it has gone', (name: string) => model.api.foreign.removePod(name)],
+  ])('is one write, from the former leader to the next: %s', async (_, how) => {
+    const owner = await led();
+    const before = versions();
+    how('a');
+    await model.rest(owner);
+    expect([shown(), versions() - before, slice()?.token]).toEqual(['b', 1, tokenOn(model, 'b')]);
+  });
+
+  it('sends slice and label together: neither waits for the other', async () => {
+    const owner = await led();
+    terminates('a');
+    owner.see.all();
+    await stall(owner, { operation: 'patchPod', about: 'b' });
+    expect(shown()).toBe('b');
+    const [held] = owner.link.held();
+    if (held !== undefined) await arrive(held);
+  });
+
+  it('comes to its end whatever becomes of each request', async () => {
+    for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+      for (let at = 0, met = true; met; at += 1) {
+        const owner = await led();
+        terminates('a');
+        owner.see.all();
+        let sent = -1;
+        owner.link.decide(() => {
+          sent += 1;
+          return sent === at ? fate : 'arrives';
+        });
+        owner.pass();
+        await settle();
+        met = sent >= at;
+        for (const held of owner.link.held()) held.giveUp();
+        await settle();
+        owner.link.decide(() => 'arrives');
+        await model.rest(owner, 20);
+        await comesRight();
+        expect(sliceBreaches(model.api.routing.sliceLog), `${fate} at ${at}`).toEqual([]);
+      }
+    }
+  });
+});
+
+describe('a write that is late', () => {
+  it('of an owner that is none any more changes nothing once the next one has shown its leader', async () => {
+    const o1 = await led();
+    terminates('a');
+    o1.see.all();
+    const late = await stall(o1, { operation: 'replaceSlice' });
+    const o2 = model.replica('O2');
+    await model.own(o2, { unnoticed: true });
+    model.api.foreign.changePod('b', () => ({ deleting: true, ready: false }));
+    model.api.foreign.addPod(member('c'));
+    await model.rest(o2);
+    expect(shown()).toBe('c');
+    await arrive(late);
+    expect(shown()).toBe('c');
+  });
+
+  it('finds a slice that was empty already fenced once the lock was given up', async () => {
+    aRoutedModel(['a']);
+    const o1 = model.replica('O1');
+    await model.own(o1);
+    const late = await stall(o1, { operation: 'replaceSlice' });
+    const o2 = model.replica('O2');
+    await model.own(o2, { unnoticed: true });
+    model.api.foreign.removePod('a');
+    await model.rest(o2);
+    expect([model.leaders(), shown()]).toEqual([[], null]);
+    await arrive(late);
+    expect(shown()).toBeNull();
+  });
+
+  it('of a creation shows nobody, and is used', async () => {
+    aRoutedModel();
+    const o1 = model.replica('O1');
+    await model.own(o1);
+    const late = await stall(o1, { operation: 'createSlice' });
+    await timeOut(late);
+    await arrive(late);
+    expect(shown()).toBeNull();
+    await minuteLater(o1);
+    expect(shown()).toBe('a');
+  });
+});
+
+describe('a slice', () => {
+  it('is emptied where nobody can lead, before the lock is given up, and again for no version of the lock', async () => {
+    const owner = await led(['a']);
+    model.api.foreign.removePod('a');
+    owner.see.all();
+    const emptying = await stall(owner, { operation: 'replaceSlice' });
+    expect(lockSession()).not.toBeNull();
+    await arrive(emptying);
+    await model.rest(owner);
+    expect(lockSession()).toBeNull();
+    const written = versions();
+    await minuteLater(owner);
+    expect([shown(), slice()?.fenced === '', versions()]).toEqual([null, false, written]);
+  });
+
+  it('follows the readiness of a leader that stays, and nothing is written at rest', async () => {
+    const owner = await led(['a']);
+    ready('a', false);
+    await model.rest(owner);
+    expect(slice()?.endpoint).toMatchObject({ ready: false, serving: false });
+    ready('a', true);
+    await model.rest(owner);
+    expect(slice()?.endpoint).toMatchObject({ ready: true, serving: true });
+    const written = versions();
+    await minuteLater(owner);
+    expect(versions()).toBe(written);
+  });
+
+  it('of a leader that terminates while nobody else can lead says so', async () => {
+    const owner = await led(['a']);
+    model.api.foreign.changePod('a', () => ({ deleting: true }));
+    await model.rest(owner);
+    expect(slice()?.endpoint).toMatchObject({ ready: false, serving: true, terminating: true });
+  });
+
+  it('follows the address of the leader, with the same token', async () => {
+    const owner = await led();
+    const token = slice()?.token;
+    model.api.foreign.changePod('a', () => ({ addresses: ['10.9.9.9'] }));
+    await model.rest(owner);
+    expect([slice()?.endpoint?.address, slice()?.token]).toEqual(['10.9.9.9', token]);
+  });
+
+  it('is put right when somebody has edited or deleted it', async () => {
+    const owner = await led();
+    model.api.routing.foreign.editSlice(SLICE, () => ({ endpoint: null }));
+    await minuteLater(owner);
+    expect(shown()).toBe('a');
+    model.api.routing.foreign.removeSlice(SLICE);
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['a', 'LeaderShown']);
+  });
+
+  it('of a group that is gone is emptied and deleted before one is made', async () => {
+    aRoutedModel();
+    const { routing } = model.api;
+    const stale = { ...aService(), service: 'notifier-leader' };
+    const made = routing.requests.createSlice(
+      'earlier',
+      { namespace: 'default', name: SLICE, family: 'IPv4' },
+      {
+        service: stale.service,
+        headless: false,
+        group: { name: 'notifier', uid: 'uid-of-an-earlier-one' },
+        ports: [],
+      },
+    );
+    if (made.kind !== 'done') throw new Error(made.kind);
+    await ownedAtRest(model);
+    expect(slice()?.uid).not.toBe(made.object.uid);
+    expect([shown(), slice()?.group.uid]).toEqual(['a', 'uid-of-notifier']);
+  });
+
+  it('that is another manager’s is left alone, and named', async () => {
+    aRoutedModel();
+    model.api.routing.foreign.addSlice(SLICE, 'notifier-leader');
+    await ownedAtRest(model);
+    expect([model.leaders(), slice(), condition()]).toEqual([['a'], null, 'SliceConflict']);
+  });
+
+  it('is emptied with Demote when Consul is silent past the deadline', async () => {
+    const owner = await led(['a', 'b'], { onConsulLoss: 'Demote' });
+    owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    await model.clock.advance(MINUTE_MS);
+    for (let passes = 0; passes < 4; passes += 1) await seeAndPass(model, owner);
+    expect([model.leaders(), shown()]).toEqual([[], null]);
+    owner.link.decide(() => 'arrives');
+    await model.rest(owner);
+    await comesRight();
+  });
+});
+
+describe('a Service', () => {
+  it.each([
+    ['is deleted', () => model.api.routing.foreign.removeService('notifier-leader'), 'ServiceNotFound'],
+    [
+      'loses its annotation',
+      () => model.api.routing.foreign.putService(aService({ group: null })),
+      'ServiceNotAnnotated',
+    ],
+    [
+      'gets a selector and loses its annotation',
+      () => model.api.routing.foreign.putService(aService({ group: null, hasSelector: true })),
+      'ServiceHasSelector',
+    ],
+  ])('that %s within a minute has no endpoint of ours', async (_, how, reason) => {
+    const owner = await led();
+    how();
+    await minuteLater(owner);
+    expect([model.leaders(), shown(), condition()]).toEqual([['a'], null, reason]);
+    model.api.routing.foreign.putService(aService());
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['a', 'LeaderShown']);
+  });
+
+  it('that two groups name is the older one’s, whatever its annotation says', async () => {
+    aRoutedModel();
+    const { createdMs } = aGroup();
+    const selector = { matchLabels: { app: 'other' }, matchExpressions: [] };
+    const older = { name: 'older', createdMs: createdMs - 1000, spec: { selector, route: ROUTE } };
+    model.api.foreign.addGroup(aGroup(older));
+    await ownedAtRest(model);
+    expect([model.leaders(), shown(), condition()]).toEqual([['a'], null, 'RouteConflict']);
+  });
+
+  it('that has other endpoints too shows the leader, and says what else it has', async () => {
+    const owner = await led();
+    model.api.routing.foreign.addSlice('left-over', 'notifier-leader');
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['a', 'ForeignEndpoints']);
+  });
+
+  it('of which nobody can say whether it has other endpoints is not said to have none', async () => {
+    const owner = await led();
+    owner.link.decide(({ operation }) => (operation === 'foreignEndpoints' ? 'lost' : 'arrives'));
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['a', 'NotChecked']);
+  });
+});
+
+describe('a deleted group', () => {
+  async function untilGone(owner: Replica, limit = 30): Promise<void> {
+    for (let passes = 0; passes < limit && model.api.group() !== null; passes += 1) {
+      owner.see.all();
+      await owner.hear();
+      await model.pass(owner);
+      const next = owner.next();
+      if (next?.kind === 'after') await model.clock.advance(Math.min(next.delayMs, 1000));
+      if (next?.kind === 'retry') await model.clock.advance(200);
+    }
+    expect(model.api.group(), 'the group hangs').toBeNull();
+  }
+
+  it('removes its slices before the lock is given up', async () => {
+    const owner = await led();
+    model.api.foreign.deleteGroup('notifier');
+    owner.see.all();
+    const removal = await stall(owner, { operation: 'deleteSlice' });
+    expect(shown()).toBeNull();
+    await arrive(removal);
+    await untilGone(owner);
+    expect(slice()).toBeNull();
+  });
+
+  it('is gone all the same where slices may not be written', async () => {
+    const owner = await led();
+    model.api.routing.forbid(true);
+    const startMs = model.clock.nowMs();
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(owner);
+    expect(model.clock.nowMs() - startMs).toBeLessThan(5000);
+  });
+
+  it('is gone all the same where nobody answers a write to a slice', async () => {
+    const owner = await led();
+    owner.link.decide(({ operation }) => (operation === 'replaceSlice' ? 'lost' : 'arrives'));
+    const startMs = model.clock.nowMs();
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(owner);
+    expect(model.clock.nowMs() - startMs).toBeLessThan(15_000);
+  });
+
+  it('is gone whatever becomes of each request, and so are its slices', async () => {
+    for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+      for (let at = 0, met = true; met; at += 1) {
+        const owner = await led();
+        model.api.foreign.deleteGroup('notifier');
+        owner.see.all();
+        let sent = -1;
+        owner.link.decide(() => {
+          sent += 1;
+          return sent === at ? fate : 'arrives';
+        });
+        owner.pass();
+        await settle();
+        met = sent >= at;
+        for (const held of owner.link.held()) held.giveUp();
+        await settle();
+        owner.link.decide(() => 'arrives');
+        await untilGone(owner);
+        for (const held of owner.link.held()) held.deliver();
+        await settle();
+        expect(slice(), `${fate} at ${at}`).toBeNull();
+      }
+    }
+  });
+});
+
+describe('whatever happens', () => {
+  it.each(['own lock', 'shared lock', 'outages', 'outages of a shared lock'] as const)(
+    'the slice shows one pod at most, tokens never fall, and in the end it shows who leads: %s',
+    async (terrain) => {
+      await fc.assert(
+        fc.asyncProperty(groupOn(terrain), actsOn(terrain), async (group, acts) => {
+          const walked = await walk({ ...group, spec: { ...group.spec, route: ROUTE } }, acts, (world) =>
+            world.api.routing.foreign.putService(aService()),
+          );
+          ({ model } = walked);
+          const last = await calm(walked);
+          await minuteLater(last);
+          const story = walked.story.join('\n');
+          const { breaches } = model.promises;
+          expect([breaches, sliceBreaches(model.api.routing.sliceLog)], story).toEqual([[], []]);
+          const [leader = null] = model.leaders();
+          const pod = leader === null ? null : model.api.pod(leader);
+          // Of a lock that is free nothing can be verified: whoever still has the label and is not ready is not shown.
+          expect(pod?.ready === true && !pod.deleting ? [leader] : [leader, null], story).toContain(shown());
+        }),
+        trying(150),
+      );
+    },
+  );
+
+  it('is told of by the log of the slice: who was shown in turn', async () => {
+    const owner = await led();
+    terminates('a');
+    await model.rest(owner);
+    expect(shownIn(model.api.routing.sliceLog)).toEqual(['-', 'a', 'b']);
+  });
+});

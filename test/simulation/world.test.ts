@@ -222,3 +222,9 @@ describe('an event', () => {
     expect(met.filter((name) => name.startsWith('event '))).toContain('event LeaderElected');
   });
 });
+
+it('replicas pass questions on to each other, signed, and nobody is answered for one that somebody has forged or kept', async () => {
+  const { breaches, counts } = await runHistory(10);
+  expect(breaches).toEqual([]);
+  expect([counts.passedOn > 10, counts.forged > 5]).toEqual([true, true]);
+});

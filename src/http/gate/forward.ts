@@ -24,7 +24,7 @@ export type Passed = {
 export type Forward = (to: Addressee, passed: Passed, timeoutMs: number, signal: AbortSignal) => Promise<Reply | null>;
 
 /** One request to another replica, and its answer. Rejects where there is none, and when `signal` aborts. */
-type Send = (
+export type Send = (
   url: string,
   request: Omit<Passed, 'statement'> & { readonly headers: Readonly<Record<string, string>> },
   signal: AbortSignal,
@@ -78,7 +78,7 @@ type ForwardOptions = {
 /** Never more replicas than these. */
 const MAX_REPLICAS = 256;
 
-function createForward({ self, signer, clock, send }: ForwardOptions): Forward {
+export function createForward({ self, signer, clock, send }: ForwardOptions): Forward {
   /** The last that each replica has told. */
   const challenges = new Map<string, string>();
 

@@ -16,7 +16,7 @@ import { type Question, readQuestion } from './question.ts';
 import { readRelease, release } from './release.ts';
 import { refusal } from './replies.ts';
 import { answerSelf } from './self.ts';
-import { createChallenges, createStatementReader } from './statement.ts';
+import { createChallenges, createStatementReader, type Signatures } from './statement.ts';
 import { createTold } from './told.ts';
 import { createWaits } from './waits.ts';
 
@@ -29,6 +29,8 @@ export type GateRoutesOptions = {
   readonly identify: Identify;
   readonly forward: Forward;
   readonly metrics: Pick<Metrics, 'gateAnswered' | 'gateWaiting'>;
+  /** How those of other replicas are verified; for tests. */
+  readonly signatures?: Signatures;
 };
 
 /**
@@ -43,7 +45,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   const waits = createWaits(exempt);
   const challenges = createChallenges(clock);
   const told = createTold(clock);
-  const readStatement = createStatementReader();
+  const readStatement = createStatementReader(options.signatures);
   const underWay = createWaits(exempt, UNDER_WAY);
   const arrivals = (gate: Gate): ArrivalOptions => ({
     gate,

@@ -42,7 +42,7 @@ export type Signer = {
 const [signed, verified] = [promisify(sign), promisify(verify)];
 
 /** How to sign and to verify with an Ed25519 key. */
-type Signatures = {
+export type Signatures = {
   sign(data: Buffer, key: KeyObject): Promise<Buffer>;
   verify(data: Buffer, key: KeyObject, signature: Buffer): Promise<boolean>;
 };

@@ -1,8 +1,10 @@
 /** Applications that ask the gate all the time, end their terms, and resign: what they believe is what I10 promises of. */
 import type { PodUid } from '../../../src/api/ids.ts';
+import type { GateBody } from '../../../src/http/gate/replies.ts';
 import { REPLICA_TTL_MS } from '../../../src/operator/sharding/membership.ts';
 import type { Scenario } from './acts.ts';
 import type { SimCounts } from './checks.ts';
+import { type Asker, hashOf } from './passing.ts';
 import { beHeard, takingTurns } from './probes.ts';
 import { stream } from './random.ts';
 import type { Stage } from './stage.ts';
@@ -13,6 +15,9 @@ type Grant = { readonly uid: string; readonly incarnation: number; readonly secr
 const LAST_QUESTION = 0.15;
 
 const ASK_MS = 400;
+
+/** Of so many questions and releases one goes over the HTTP API, and is passed on where another replica owns the group; signatures take their time. */
+const OVER_HTTP = 0.1;
 
 /**
  * Every member asks any replica about itself, again and again. It counts a grant from before it sent the question; no two members
@@ -44,11 +49,23 @@ export function askAllTheTime(
         const at = random.below(scenario.replicas);
         const replica = stage.replicas[at];
         if (!stage.reaches(pod, at)) return;
+        const asker = askerOf(group, uid, secret);
+        if (asker !== null && random.chance(OVER_HTTP))
+          return stage.passing.release(at, asker, resign, ({ status }) => {
+            if (status === 200) counts.releases += 1;
+          });
         replica?.process.run(() => {
-          const told = replica.operator.gate.release({ namespace: 'default', name: group }, uid, { secret, resign });
+          const term = { secret: hashOf(secret), resign };
+          const told = replica.operator.gate.release({ namespace: 'default', name: group }, uid, term);
           if (told.kind === 'released') counts.releases += 1;
         });
       });
+  }
+
+  /** null: the pod has gone. */
+  function askerOf(group: string, uid: PodUid, secret: string): Asker | null {
+    const pod = api.pods().find((each) => each.uid === uid);
+    return pod === undefined ? null : { group, name: pod.name, uid, address: pod.addresses[0] ?? '', secret };
   }
 
   function ask(group: string, name: string): void {
@@ -63,15 +80,25 @@ export function askAllTheTime(
     const incarnation = stage.incarnationOf(pod.uid);
     const secret = terms.secretOf(pod.uid, incarnation);
     if (random.chance(LAST_QUESTION)) loop.after(random.between(0.1, 20), () => release(group, name, pod.uid));
-    loop.after(random.between(0.1, 2), () =>
+    const granted = (validForMs: number, from: number): void => {
+      if (missedWipe(scenario, from, loop.nowMs())) return;
+      loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
+        hear(group, { uid: pod.uid, incarnation, secret, untilMs: sentMs + validForMs }),
+      );
+    };
+    const asker = random.chance(OVER_HTTP) ? askerOf(group, pod.uid, secret) : null;
+    loop.after(random.between(0.1, 2), () => {
+      if (asker !== null)
+        return stage.passing.ask(at, asker, ({ status, body }) => {
+          // Whoever of all may have said it, if it was passed on.
+          if (status === 200 && !stage.replicas.some((_, from) => missedWipe(scenario, from, loop.nowMs())))
+            granted((JSON.parse(body) as GateBody).validForMilliseconds, at);
+        });
       replica.process.run(() => {
-        const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid, secret);
-        if (answer.kind !== 'grant' || missedWipe(scenario, at, loop.nowMs())) return;
-        loop.after(random.chance(0.1) ? random.between(1, 1500) : random.between(0.1, 2), () =>
-          hear(group, { uid: pod.uid, incarnation, secret, untilMs: sentMs + answer.validForMs }),
-        );
-      }),
-    );
+        const answer = replica.operator.gate.ask({ namespace: 'default', name: group }, pod.uid, hashOf(secret));
+        if (answer.kind === 'grant') granted(answer.validForMs, at);
+      });
+    });
   }
 
   function hear(group: string, grant: Grant): void {
@@ -103,8 +130,9 @@ function createTerms() {
     const known = secrets.get(uid);
     if (known?.incarnation === incarnation) return known.secret;
     drawn += 1;
-    secrets.set(uid, { secret: `secret ${drawn}`, incarnation });
-    return `secret ${drawn}`;
+    const secret = `secret-of-term-number-${drawn}`;
+    secrets.set(uid, { secret, incarnation });
+    return secret;
   }
   return {
     secretOf,

@@ -6,6 +6,7 @@ import { type Act, type Scenario, scenarioOf } from './acts.ts';
 import { createChecks, type SimCounts } from './checks.ts';
 import { createMeetings, meetActs } from './coverage.ts';
 import type { WireCounts } from './network.ts';
+import type { PassingCounts } from './passing.ts';
 import { record } from './record.ts';
 import { openStage } from './stage.ts';
 
@@ -18,7 +19,7 @@ export type Outcome = {
   readonly steps: number;
   readonly virtualMs: number;
   readonly acts: number;
-  readonly counts: SimCounts & WireCounts;
+  readonly counts: SimCounts & WireCounts & PassingCounts;
   /** What it met, each once (coverage.ts). */
   readonly met: readonly string[];
 };
@@ -50,7 +51,7 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     steps: loop.steps(),
     virtualMs: loop.nowMs(),
     acts: scenario.acts.length,
-    counts: { ...checks.counts, ...stage.counts },
+    counts: { ...checks.counts, ...stage.counts, ...stage.passingCounts },
     met: meetings.all(),
   };
 

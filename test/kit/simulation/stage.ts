@@ -20,6 +20,7 @@ import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
 import { createNodes, type Nodes, nodeName } from './nodes.ts';
+import { addressOf, createPassing, type Passing, type PassingCounts, signerOf } from './passing.ts';
 import { asking } from './probes.ts';
 import { createProcess, type Process, WALL_OFFSET_MS } from './process.ts';
 import { stream } from './random.ts';
@@ -32,6 +33,9 @@ export type Stage = {
   readonly api: WorldApiServer;
   readonly consul: WorldConsul;
   readonly replicas: readonly SimReplica[];
+  /** Their HTTP API. */
+  readonly passing: Passing;
+  readonly passingCounts: PassingCounts;
   readonly counts: WireCounts;
   /** Errors that the operator logged, events without the registry, and what it made others do without end: each is a defect. */
   readonly defects: readonly string[];
@@ -189,13 +193,28 @@ export function openStage(
 
   function start(at: number, as: ReplicaIdentity): void {
     started += 1;
-    const replica = createSimReplica(parts, as, started);
+    const signer = signerOf(`${scenario.seed} ${as.id} ${started}`);
+    const replica = createSimReplica(parts, { ...as, url: addressOf(at), publicKey: signer.publicKey }, started);
+    passing.begin(at, replica, signer);
     replica.ended.then(
       () => replica.process.kill(),
       (error: unknown) => defects.push(`the operator ended: ${String(error)}`),
     );
     replicas[at] = replica;
   }
+
+  const peers = (one: number, other: number): boolean =>
+    one === other ||
+    (!cutFrom.peers.has(one) && !cutFrom.peers.has(other) && nodes.connected(nodeName(one), nodeName(other)));
+  const passingCounts: PassingCounts = { passedOn: 0, forged: 0 };
+  const passing = createPassing({
+    loop,
+    random: stream(`passing ${scenario.seed}`),
+    peers,
+    clocksStood: () => stood,
+    counts: passingCounts,
+    breach: (text) => void defects.push(text),
+  });
 
   const { during, later } = faults;
 
@@ -591,9 +610,9 @@ export function openStage(
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,
     nodes,
     reaches,
-    peers: (one, other) =>
-      one === other ||
-      (!cutFrom.peers.has(one) && !cutFrom.peers.has(other) && nodes.connected(nodeName(one), nodeName(other))),
+    peers,
+    passing,
+    passingCounts,
     hangs: isHung,
     silences: () => silences,
     incarnationOf: (uid) => lives.get(uid) ?? 0,

@@ -68,12 +68,13 @@ describe('the manifests', () => {
     expect(kustomized).toContain('image: registry.example.com/leadergroup:1\n');
   });
 
-  it('say the same selector in Deployment, Service and PodDisruptionBudget', async () => {
-    const spec = async (kind: string, path: string): Promise<unknown> =>
-      JSON.parse(await kubectl.must(['-n', NAMESPACE, 'get', kind, 'leadergroup', '-o', `jsonpath={${path}}`]));
+  it('say the same selector in Deployment, Services and PodDisruptionBudget', async () => {
+    const spec = async (kind: string, path: string, name = 'leadergroup'): Promise<unknown> =>
+      JSON.parse(await kubectl.must(['-n', NAMESPACE, 'get', kind, name, '-o', `jsonpath={${path}}`]));
     const expected = await spec('deployment', '.spec.template.metadata.labels');
     expect(await spec('deployment', '.spec.selector.matchLabels')).toEqual(expected);
     expect(await spec('service', '.spec.selector')).toEqual(expected);
+    expect(await spec('service', '.spec.selector', 'leadergroup-replicas')).toEqual(expected);
     expect(await spec('pdb', '.spec.selector.matchLabels')).toEqual(expected);
   });
 });

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
+  type Asked,
   cutShort,
   endAll,
   type FakeGate,
@@ -15,6 +16,7 @@ import {
   late,
   no,
   nobodyKnows,
+  noMore,
   nothing,
   type Running,
   raw,
@@ -45,8 +47,11 @@ const POD = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: 'no
 
 type Command = readonly [string, ...string[]];
 
-const start = (command: Command, gate: FakeGate, env: Readonly<Record<string, string>> = POD): Running =>
-  run({ ...env, LEADERGROUP_GATE: gate.url }, ...command);
+const start = (
+  command: Command,
+  gate: { readonly url: string },
+  env: Readonly<Record<string, string>> = POD,
+): Running => run({ ...env, LEADERGROUP_GATE: gate.url }, ...command);
 
 /** What has status 200 and is no grant to this pod, whatever made it. */
 const NO_YES: ReadonlyMap<string, Says> = new Map([
@@ -76,14 +81,19 @@ const NO_YES: ReadonlyMap<string, Says> = new Map([
   ['as much time as there is', grant(5, Number.MAX_SAFE_INTEGER)],
 ]);
 
+const NO_WITH_PROBE = JSON.stringify({ leader: false, token: 8, askWithinMilliseconds: 150 });
+
+const WORK_IN_SHELL = 'trap "echo stopped; exit" TERM; while :; do echo "work $LEADER_TOKEN"; sleep 0.1; done';
+
 const RUNNING: readonly (readonly [string, () => Command])[] = [
   ['TypeScript', () => [process.execPath, join(CLIENTS, 'typescript/example.ts')]],
   ['Go', () => [join(dir, 'go-client')]],
   ['Python', () => ['python3', join(CLIENTS, 'python/leader.py')]],
+  ['shell', () => [join(CLIENTS, 'shell/while-leader.sh'), 'sh', '-c', WORK_IN_SHELL]],
 ];
 const SHELL: Command = [join(CLIENTS, 'shell/if-leader.sh'), 'sh', '-c', 'echo "sent with $LEADER_TOKEN"'];
 
-describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the client in %s', (_, command) => {
+describe.concurrent.each([...RUNNING, ['shell, once', () => SHELL] as const])('the client in %s', (_, command) => {
   it.each(Object.keys(POD))('says so when %s is not set, and does nothing', LONG, async (missing) => {
     await using gate = await startFakeGate();
     await using client = start(command(), gate, { ...POD, [missing]: '' });
@@ -94,7 +104,7 @@ describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the cli
   });
 });
 
-describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the client in %s', (name, command) => {
+describe.concurrent.each([...RUNNING, ['shell, once', () => SHELL] as const])('the client in %s', (name, command) => {
   it('sends the token of its file, and none that it cannot read', LONG, async () => {
     await using gate = await startFakeGate();
     gate.say(grant(7));
@@ -108,7 +118,7 @@ describe.concurrent.each([...RUNNING, ['shell', () => SHELL] as const])('the cli
   });
 });
 
-describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
+describe.concurrent.each(RUNNING)('the client in %s', (name, command) => {
   it('says once that the gate does not know it, and works all the same', LONG, async () => {
     await using gate = await startFakeGate();
     gate.say(grant(7));
@@ -118,7 +128,8 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     await vi.waitFor(() => expect(errors.join('\n')).toContain('404 {"reason":"CallerUnknown"}'), SOON);
     const before = lines.length;
     await vi.waitFor(() => expect(lines.length).toBeGreaterThan(before + 12), SOON);
-    expect([errors.length, gate.selves()]).toEqual([1, 10]);
+    // On a machine with much to do one may be put again.
+    expect([errors.length, gate.selves() >= 10 && gate.selves() < 20]).toEqual([1, true]);
   });
 
   it('is known at once in most cases, and asks no more', LONG, async () => {
@@ -134,8 +145,9 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     gate.say(no(6));
     await using client = start(command(), gate);
     const { lines } = client;
-    await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), SOON);
+    await vi.waitFor(() => expect(gate.waits.length).toBeGreaterThan(1), SOON);
     expect([lines, new Set(gate.asked)]).toEqual([[], new Set([PATH])]);
+    expect(gate.waits[0]?.url).toMatch(/^\/v1\/namespaces\/shop\/.*\?uid=uid-0&wait=\d+ms&token=6$/);
     gate.say(grant(7));
     // For longer than one grant is good for.
     await vi.waitFor(() => expect(lines.length).toBeGreaterThan(25), SOON);
@@ -153,11 +165,12 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     const { lines } = client;
     await vi.waitFor(() => expect(lines).toContain('work 7'), SOON);
     gate.say(then);
-    await vi.waitFor(() => expect(lines).toContain('stopped'), SOON);
+    // A command that was told too late, on a machine with much to do, was killed.
+    await vi.waitFor(() => expect([...lines, ...client.errors].join('\n')).toMatch(/^stopped$|Killed/m), SOON);
     const worked = lines.length;
-    const before = gate.asked.length;
+    const before = gate.waits.length;
     gate.say(no(8));
-    await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(before + 2), SOON);
+    await vi.waitFor(() => expect(gate.waits.length).toBeGreaterThan(before + 1), SOON);
     expect(lines).toHaveLength(worked);
     gate.say(grant(9));
     await vi.waitFor(() => expect(lines).toContain('work 9'), SOON);
@@ -190,8 +203,8 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     ['a later grant is shorter', inTurn(grant(7, 100), nobodyKnows)],
   ])('works as long as its grant is good, no less and no longer, when %s', LONG, async (_why, then) => {
     await using gate = await startFakeGate();
-    // Its first question takes longer than others.
-    gate.say(inTurn(no(6), no(6), grant(7, 2000), then));
+    // Its first questions take longer than others.
+    gate.say(inTurn(nobodyKnows, nobodyKnows, grant(7, 2000), then));
     await using client = start(command(), gate);
     const { lines } = client;
     await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), { ...SOON, interval: 5 });
@@ -224,8 +237,184 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     await delay(1600);
     const before = running.lines.length;
     running.signal('SIGCONT');
-    await vi.waitFor(() => expect(running.lines).toContain('stopped'), SOON);
-    expect(running.lines.slice(before)).toEqual(['stopped']);
+    await vi.waitFor(() => expect(gate.waits.length).toBeGreaterThan(0), SOON);
+    // Of the shell the command is a process of its own, which its watchdog has killed.
+    expect(running.lines.slice(before)).toEqual(name === 'shell' ? [] : ['stopped']);
+  });
+});
+
+/** The questions that came within a time, waiting ones too, in the order in which they came. */
+const allOf = ({ questions, waits }: FakeGate): readonly Asked[] =>
+  [...questions, ...waits].toSorted((one, other) => one.atMs - other.atMs);
+
+describe.concurrent.each(RUNNING)('the client in %s, with two replicas,', (name, command) => {
+  /** A shell on a machine with much to do takes its time. */
+  const allWork = (lines: readonly string[]): void =>
+    expect(new Set(lines)).toEqual(
+      new Set(['work 7', ...(name === 'shell' && lines.includes('stopped') ? ['stopped'] : [])]),
+    );
+
+  it('asks another one that is silent, takes the first good answer, and asks none twice at once', LONG, async () => {
+    await using silent = await startFakeGate();
+    await using good = await startFakeGate();
+    good.say(grant(7));
+    await using client = start(command(), { url: `${silent.url}, ${good.url}` });
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    await vi.waitFor(() => expect(client.lines.length).toBeGreaterThan(15), SOON);
+    // The one that answers falls silent, and the other one begins to answer.
+    silent.say(grant(7));
+    good.say(nothing);
+    const before = client.lines.length;
+    await vi.waitFor(() => expect(client.lines.length).toBeGreaterThan(before + 25), SOON);
+    allWork(client.lines);
+    expect([silent.mostAtOnce(), good.mostAtOnce()]).toEqual([1, 1]);
+  });
+
+  it('asks the other one after a bad answer, also to a release, which an older one does not know', LONG, async () => {
+    await using older = await startFakeGate();
+    await using newer = await startFakeGate();
+    for (const gate of [older, newer]) gate.say(grant(7));
+    await using client = start(command(), { url: `${older.url},${newer.url}` });
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    const asked = older.questions.length === 0 ? newer : older;
+    const other = asked === older ? newer : older;
+    for (const status of [404, 405, 503]) {
+      asked.say(raw(status, '{"reason":"NothingHere"}'));
+      const before = client.lines.length;
+      await vi.waitFor(() => expect(client.lines.length).toBeGreaterThan(before + 5), SOON);
+    }
+    allWork(client.lines);
+    // Now the other one is asked first.
+    other.sayToRelease(raw(405, ''));
+    client.signal('SIGTERM');
+    await client.ended;
+    expect(other.released.length).toBeGreaterThan(0);
+    expect(asked.released).toHaveLength(1);
+  });
+});
+
+it.concurrent.each(RUNNING)(
+  'the client in %s gives up a question that has no answer within 150 ms, and asks again',
+  LONG,
+  async (_, command) => {
+    await using gate = await startFakeGate();
+    gate.say(inTurn(nothing, grant(7)));
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    const [first, second] = gate.questions;
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(100);
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeLessThan(900);
+  },
+);
+
+describe.concurrent.each(RUNNING)('the client in %s, at a gate that answers at once for a long time,', (_, command) => {
+  const bounded = async (gate: FakeGate): Promise<readonly Asked[]> => {
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(allOf(gate).length).toBeGreaterThan(0), SOON);
+    await delay(4000);
+    expect(client.lines).toEqual([]);
+    const asked = allOf(gate);
+    // Not every millisecond, and not as if it had gone.
+    expect([asked.length > 4, asked.length < 40]).toEqual([true, true]);
+    return asked;
+  };
+
+  it('asks with pauses while its pod is revoked', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(noMore('Revoking'));
+    await bounded(gate);
+  });
+
+  it('asks with pauses, and with a new secret each time, while its term is released', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(noMore('Released'));
+    const asked = await bounded(gate);
+    // A question that has no answer in time is put again with its secret.
+    expect(new Set(asked.map(({ secret }) => secret)).size).toBeGreaterThan(asked.length / 2);
+  });
+
+  it.each<[string, Says]>([
+    ['revoked', noMore('Revoking')],
+    ['released', noMore('Released')],
+    ['told no', no(8)],
+    ['told that too many wait', raw(429, '{"reason":"TooManyWaiting"}')],
+    ['told of a grant that is none', grant(8)],
+  ])('waits with pauses where it is %s', LONG, async (_what, says) => {
+    await using gate = await startFakeGate();
+    gate.say(no(7));
+    gate.sayToWaiting(says);
+    await bounded(gate);
+  });
+});
+
+describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
+  it('stops when it is revoked, releases its term, and asks with another secret from then on', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7, 2000));
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    const secret = gate.secrets.at(-1);
+    gate.say(noMore('Revoking'));
+    await vi.waitFor(() => expect(gate.released).toEqual([{ url: PATH.replace('?', '/release?'), secret }]), SOON);
+    expect(client.lines.at(-1)).toBe('stopped');
+    const before = gate.questions.length;
+    await vi.waitFor(() => expect(gate.questions.length).toBeGreaterThan(before + 1), SOON);
+    expect(gate.secrets.slice(before)).not.toContain(secret);
+    expect(gate.secrets.at(-1)).toMatch(/^[\w-]{22,64}$/);
+  });
+
+  it('resigns when it is told to, with the release of its term', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    client.signal('SIGUSR2');
+    await vi.waitFor(() => expect(gate.released.length).toBeGreaterThan(0), SOON);
+    expect(gate.released[0]?.url).toBe(`${PATH.replace('?', '/release?')}&resign=true`);
+    expect(client.lines).toContain('stopped');
+  });
+
+  it('says once why its releases are refused', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    gate.sayToRelease(raw(403, '{"reason":"CallerNotMember","message":"set gate.authentication to Token"}'));
+    await using client = start(command(), gate);
+    for (let times = 1; times < 3; times += 1) {
+      await vi.waitFor(() => expect(client.lines.at(-1)).toBe('work 7'), SOON);
+      client.signal('SIGUSR2');
+      await vi.waitFor(() => expect(gate.released).toHaveLength(times), SOON);
+    }
+    expect(client.errors.filter((line) => line.includes('set gate.authentication to Token'))).toHaveLength(1);
+  });
+
+  it.each<[string, Says]>([
+    ['that it leads', grant(7, 1500, { askWithinMilliseconds: 150 })],
+    ['that another leads', raw(409, NO_WITH_PROBE)],
+    ['that nobody knows', inTurn(grant(7, 100, { askWithinMilliseconds: 150 }), nobodyKnows)],
+  ])('asks as often as it must be heard when it is told %s', LONG, async (_what, says) => {
+    await using gate = await startFakeGate();
+    gate.say(says);
+    gate.sayToWaiting(late(110, raw(409, NO_WITH_PROBE)));
+    await using client = start(command(), gate);
+    await vi.waitFor(() => expect(allOf(gate).length).toBeGreaterThan(15), SOON);
+    client.signal('SIGTERM');
+    const times = allOf(gate).map(({ atMs }) => atMs);
+    const gaps = times.slice(1).map((atMs, at) => atMs - (times[at] ?? 0));
+    // Half of them: this machine may stand still now and then. Without a leader probe a third of a grant, or half a second.
+    expect(gaps.toSorted((one, other) => one - other)[Math.floor(gaps.length / 2)]).toBeLessThan(400);
+  });
+
+  it('reads its token anew for each question', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    const file = join(dir, `rotated-${command().join('-').replaceAll(/\W/g, '').slice(0, 60)}`);
+    writeFileSync(file, 'first\n');
+    await using client = start(command(), gate, { ...POD, LEADERGROUP_TOKEN_FILE: file });
+    await vi.waitFor(() => expect(client.lines).toContain('work 7'), SOON);
+    writeFileSync(file, 'second\n');
+    await vi.waitFor(() => expect(gate.questions.at(-1)?.authorization).toBe('Bearer second'), SOON);
+    expect(gate.questions[0]?.authorization).toBe('Bearer first');
+    expect(new Set(client.lines)).toEqual(new Set(['work 7']));
   });
 });
 
@@ -272,6 +461,41 @@ describe.concurrent('the client for a shell', () => {
     await using unknown = start([script, '--self'], gate);
     expect([await unknown.ended, unknown.lines.join('')]).toEqual([75, '{"reason":"TokenRequired"}']);
     expect(gate.asked).toEqual([]);
+  });
+
+  describe('for longer than a grant, once,', () => {
+    const once = (command: string): Command => [join(CLIENTS, 'shell/while-leader.sh'), '--once', 'sh', '-c', command];
+
+    it('does not wait to lead', LONG, async () => {
+      await using gate = await startFakeGate();
+      gate.say(no(8));
+      await using client = start(once('echo run'), gate);
+      expect([await client.ended, client.lines, gate.waits]).toEqual([0, [], []]);
+    });
+
+    it('renews the grant, ends with the status of the command, and releases before', LONG, async () => {
+      await using gate = await startFakeGate();
+      gate.say(grant(7, 2000));
+      await using client = start(once('sleep 3; echo "sent with $LEADER_TOKEN"; exit 3'), gate);
+      expect([await client.ended, client.lines, gate.released.length]).toEqual([3, ['sent with 7'], 1]);
+    });
+
+    it('ends when its term does', LONG, async () => {
+      await using gate = await startFakeGate();
+      gate.say(inTurn(grant(7), noMore('Revoking')));
+      await using client = start(once('echo begun; sleep 30; echo sent'), gate);
+      expect([await client.ended, client.lines]).toEqual([137, ['begun']]);
+    });
+
+    it('has its command killed when its grant is over, although it was killed itself', LONG, async () => {
+      await using gate = await startFakeGate();
+      gate.say(grant(7));
+      await using client = start(once('trap "" TERM; while :; do echo working; sleep 0.05; done'), gate);
+      await vi.waitFor(() => expect(client.lines).toContain('working'), SOON);
+      client.signal('SIGKILL');
+      // Its output is open until the command has gone.
+      await client.ended;
+    });
   });
 
   it('kills the command and its children when the grant is over', LONG, async () => {

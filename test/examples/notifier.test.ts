@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { grant, inTurn, no, run, type Says, startFakeGate, UID } from '../kit/fakes/gate-server.ts';
+import { grant, no, run, type Says, startFakeGate, UID } from '../kit/fakes/gate-server.ts';
 import { freePort } from '../kit/rig/ports.ts';
 
 const NOTIFIER = join(import.meta.dirname, '../../examples/notifier/notifier.ts');
@@ -44,7 +44,10 @@ it('sends what its grant is still good for, and asks by the uid of its pod', asy
 });
 
 it('drops what took longer to prepare than it led', async () => {
-  const { sent, program } = await notify(inTurn(grant(7, 1000), no(8)), { TICK_MS: '100', PREPARE_MS: '1500' });
+  const { gate, sent, program } = await notify(grant(7, 1000), { TICK_MS: '100', PREPARE_MS: '3000' });
+  // Its term has begun.
+  await vi.waitFor(() => expect(gate.asked.length).toBeGreaterThan(2), SOON);
+  gate.say(no(8));
   await vi.waitFor(() => expect(program.lines.length).toBeGreaterThan(0), SOON);
   expect(program.lines.filter((line) => !line.endsWith('dropped, its grant is over'))).toEqual([]);
   expect(sent).toEqual([]);

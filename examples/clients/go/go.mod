@@ -1,3 +1,3 @@
 module leadergroup.dev/examples/clients/go
 
-go 1.24
+go 1.25

@@ -5,21 +5,38 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
 
+func gateAt(urls ...string) *Gate {
+	return &Gate{
+		path: "/m?uid=u", release: "/m/release?uid=u", self: "/v1/self?uid=u", uid: "u",
+		replicas: &replicas{urls: urls}, client: &http.Client{}, told: map[string]bool{},
+	}
+}
+
+// serve answers questions and releases, and knows who asks.
+func serve(t *testing.T, answer http.HandlerFunc) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/self" {
+			answer(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // gateThatSays a grant with these tokens, one after the other; the last one from then on.
-func gateThatSays(t *testing.T, valid int, tokens ...int) Gate {
+func gateThatSays(t *testing.T, valid int, tokens ...int) *Gate {
 	asked := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return gateAt(serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		token := tokens[min(asked, len(tokens)-1)]
 		asked++
 		fmt.Fprintf(w, `{"leader":true,"uid":"u","token":%d,"validForMilliseconds":%d}`, token, valid)
 	}))
-	t.Cleanup(server.Close)
-	return Gate{url: server.URL, uid: "u", client: &http.Client{Timeout: time.Second}, within: &atomic.Int64{}}
 }
 
 func TestATermHoldsAsLongAsYesFollowsYes(t *testing.T) {
@@ -71,7 +88,7 @@ func TestAPanicOfTheWorkReachesTheCaller(t *testing.T) {
 func TestATermIsReleasedWhenTheGateRevokes(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	asked, secret, released := 0, "", ""
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	gate := gateAt(serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			released = r.URL.String() + " " + r.Header.Get("LeaderGroup-Client")
 			return
@@ -84,8 +101,6 @@ func TestATermIsReleasedWhenTheGateRevokes(t *testing.T) {
 		w.WriteHeader(http.StatusConflict)
 		fmt.Fprint(w, `{"leader":false,"uid":"u","token":7,"validForMilliseconds":0,"reason":"Revoking"}`)
 	}))
-	t.Cleanup(server.Close)
-	gate := Gate{url: server.URL + "/m?uid=u", uid: "u", client: &http.Client{Timeout: time.Second}, within: &atomic.Int64{}}
 	gate.RunWhileLeader(ctx, func(ctx context.Context, term *Term) {
 		<-ctx.Done()
 		if term.Holds() || released != "" {
@@ -95,5 +110,40 @@ func TestATermIsReleasedWhenTheGateRevokes(t *testing.T) {
 	})
 	if len(secret) < 22 || released != "/m/release?uid=u "+secret {
 		t.Errorf("released %q, asked with %q", released, secret)
+	}
+}
+
+func TestATermIsReleasedWhenTheWorkPanics(t *testing.T) {
+	released := ""
+	gate := gateAt(serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			released = r.URL.String()
+		}
+		fmt.Fprint(w, `{"leader":true,"uid":"u","token":7,"validForMilliseconds":1500}`)
+	}))
+	func() {
+		defer func() { _ = recover() }()
+		gate.RunWhileLeader(t.Context(), func(_ context.Context, term *Term) {
+			term.Resign()
+			panic("no paper")
+		})
+	}()
+	if released != "/m/release?uid=u&resign=true" {
+		t.Errorf("released %q", released)
+	}
+}
+
+func TestEachAddressBehindANameIsAReplica(t *testing.T) {
+	addresses := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.1")}
+	gate := gateAt("http://replicas:8080/prefix", "http://10.0.0.9", "https://gate")
+	gate.replicas.lookup = func(_ context.Context, _, name string) ([]netip.Addr, error) {
+		if name != "replicas" {
+			t.Errorf("looked up %q", name)
+		}
+		return addresses, nil
+	}
+	found := strings.Join(gate.replicas.inOrder(t.Context()), " ")
+	if found != "http://10.0.0.1:8080/prefix http://10.0.0.2:8080/prefix http://10.0.0.9 https://gate" {
+		t.Error(found)
 	}
 }

@@ -1,30 +1,49 @@
 """Ask before you act: the gate of the LeaderGroup operator. Copy this file; it needs nothing but the standard library.
 
-    gate = Gate()
-    while True:
-        leadership = gate.ask()
-        if leadership:
-            send_next(leadership)   # looks at leadership.holds() right before what cannot be undone, and gives leadership.token along
+    def work(term):                     # in a thread of its own; with process=True in a process of its own
+        while term.holds():             # looked at once more right before what cannot be undone
+            send_next(term.token)
+            term.wait(10)               # instead of time.sleep: returns at once when the term is over
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    Gate().run_while_leader(work)
+
+For what is short, in a cron job say: `leadership = Gate().ask()`.
 """
 
-import atexit
 import contextlib
+import http.client
+import ipaddress
 import json
+import multiprocessing
 import os
+import queue
+import random
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 # The gate promises no more at a time; an answer that does is none of its.
 MAX_VALID_MS = 2000
 # Beyond it JavaScript, which the gate is written in, takes neighbours for the same number.
 MAX_TOKEN = 2**53 - 1
+# Seconds, as everything below.
+ANSWER = 1.0
+# After so long without an answer another replica is asked as well.
+SECOND = 0.15
+AGAIN = 0.5
+# So long a pod that does not lead waits for news. Not longer: the replica that it waits for may have died with the leader.
+NEWS = 2.0
+# Who is answered within this time without a grant pauses before it asks again, twice as long each time.
+QUICK = 0.3
+FIRST_PAUSE = 0.05
+MAX_PAUSE = 1.0
+NEVER = float("inf")
 
 
 def now() -> float:
@@ -43,87 +62,440 @@ class Leadership(NamedTuple):
         return now() < self.until
 
 
-class Gate:
-    """The member URL of this pod, from LEADERGROUP_GATE, LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID
-    (a pod that is made again has the name of the old one, which may still run)."""
+class Term:
+    """From the first grant to the end of the last one."""
 
-    def __init__(self, environment=os.environ):
+    # In `shared`, which two processes may look at: until when, whether it was ended before, whether the work resigns.
+    def __init__(self, token: int, shared, sleep: Callable[[float], object]):
+        self.token, self._shared, self._sleep = token, shared, sleep
+
+    @property
+    def until(self) -> float:
+        """By now(); it moves on with each answer."""
+        return self._shared[0]
+
+    def holds(self) -> bool:
+        """Whether the pod may still act. Look right before each irreversible step. Once false, false for good."""
+        return not self._shared[1] and now() < self._shared[0]
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps for so long, or until the term is over; whether it still holds."""
+        end = now() + seconds
+        while self.holds() and now() < end:
+            self._sleep(max(0.0, min(end, self.until) - now()))
+        return self.holds()
+
+    def resign(self) -> None:
+        """Has another pod lead, if one can, once the work has returned; it should do so now."""
+        self._shared[2] = 1
+
+    def resigns(self) -> bool:
+        return bool(self._shared[2])
+
+
+class Reply(NamedTuple):
+    base: str
+    status: int
+    body: dict
+    text: str
+    # Before the question: the answer may have been on its way for as long as it took.
+    asked: float
+
+
+class Said(NamedTuple):
+    """kind: grant; no: another pod leads, or none; revoking: this one, but it gets no more grants; released: the secret is that of a term which
+    was released; unknown: nobody can say."""
+
+    kind: str
+    token: int = 0
+    leadership: Optional[Leadership] = None
+
+
+class Replicas:
+    """The addresses of all, looked up again after five seconds."""
+
+    def __init__(self, urls: str, lookup: Callable):
+        self.urls, self.lookup = [url.strip().rstrip("/") for url in urls.split(",")], lookup
+        self.known, self.since, self.looking = [], -NEVER, None
+        # Where to ask first.
+        self.first = random.randrange(1000)
+
+    def in_order(self, limit: float) -> list:
+        """Where to ask, one after the other. Waits only for the first addresses of all."""
+        if now() - self.since > 5 and (self.looking is None or not self.looking.is_alive()):
+            self.looking = threading.Thread(target=self.look, daemon=True)
+            self.looking.start()
+        if not self.known and self.looking:
+            self.looking.join(limit)
+        known, first = self.known, self.first
+        return [known[(first + at) % len(known)] for at in range(len(known))]
+
+    def look(self) -> None:
+        found = sorted({origin for url in self.urls for origin in self.origins(url)})
+        # One that cannot be found now may still be there.
+        self.known, self.since = found or self.known, now()
+
+    def origins(self, url: str) -> list:
+        """All behind a name, of one family: a replica may have an address of each. By https it is the name that is verified, and asked."""
+        at = urllib.parse.urlsplit(url)
+        if at.scheme == "https" or is_address(at.hostname):
+            return [url]
+        try:
+            found = self.lookup(at.hostname, at.port or 80, type=socket.SOCK_STREAM)
+        except OSError:
+            return []
+        addresses = [address[0] for family, _, _, _, address in found if family == found[0][0]]
+        return [f"http://{f'[{address}]' if ':' in address else address}:{at.port or 80}{at.path}" for address in addresses]
+
+    def prefer(self, base: Optional[str]) -> None:
+        """Asks this one first from now on; None: another than so far."""
+        self.first = self.known.index(base) if base in self.known else self.first + 1
+
+
+class Gate:
+    """Where this pod asks for itself, from LEADERGROUP_GATE (URLs of the operator's replicas, with commas between them; each address behind the
+    name of an http URL is a replica; default: the operator's headless Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID (a pod that
+    is made again has the name of the old one, which may still run), and LEADERGROUP_TOKEN_FILE, if there is one."""
+
+    def __init__(self, environment=os.environ, lookup=socket.getaddrinfo):
         names = ("POD_NAMESPACE", "LEADERGROUP_NAME", "POD_NAME", "POD_UID")
         for name in names:
             if not environment.get(name):
                 downward = "POD_* by the downward API: metadata.namespace, .name, .uid"
                 raise RuntimeError(f"{name} is not set: give it in the pod's manifest ({downward})")
-        base = environment.get("LEADERGROUP_GATE", "http://leadergroup.leadergroup-system.svc:8080")
         namespace, group, pod, uid = (urllib.parse.quote(environment[name], safe="") for name in names)
-        self.url = f"{base}/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}?uid={uid}"
+        member = f"/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}"
+        self.path, self.release_path, self.self_path = f"{member}?uid={uid}", f"{member}/release?uid={uid}", f"/v1/self?uid={uid}"
         self.uid = environment["POD_UID"]
-        # Of one term, so that a late copy of its release cannot end the next one.
-        self.secret = secrets.token_urlsafe(16)
-        # Seconds: with a leader probe the pod must be heard so often, whatever it is told.
-        self.within = 0.5
-        self.self_url = f"{base}/v1/self?uid={uid}"
         # Of a ServiceAccount token of audience leadergroup, for an operator that asks for one.
         self.token_file = environment.get("LEADERGROUP_TOKEN_FILE", "")
-
-    def request(self, url: str) -> urllib.request.Request:
-        """With the token, read each time: the kubelet renews the file. One that cannot be read is no reason not to ask."""
-        headers = {"LeaderGroup-Client": self.secret}
-        try:
-            with open(self.token_file, encoding="ascii") as file:
-                return urllib.request.Request(url, headers={**headers, "Authorization": f"Bearer {file.read().strip()}"})
-        except (OSError, ValueError):
-            return urllib.request.Request(url, headers=headers)
-
-    def release(self) -> None:
-        """Ends the term: nobody needs to wait for its grants any more, so nothing may be done on them. On SIGTERM too. The next has a secret of
-        its own; a process that forks calls this, or makes a Gate, after the fork."""
-        released = self.request(self.url.replace("?uid=", "/release?uid=", 1))
-        released.method = "POST"
-        self.secret = secrets.token_urlsafe(16)
-        with contextlib.suppress(Exception):  # if nobody hears it, they run out
-            urllib.request.urlopen(released, timeout=1).close()
-
-    def introduce(self, times: int = 10) -> None:
-        """Says once, on stderr, if the gate does not know that it is this pod that asks; a new pod may be known after some seconds."""
-        said = ""
-        for _ in range(times):
-            try:
-                with urllib.request.urlopen(self.request(self.self_url), timeout=1):
-                    return
-            except urllib.error.HTTPError as error:
-                said = f"{error.code} {error.read().decode(errors='replace').strip()}"
-            except Exception:  # no answer says nothing
-                said = ""
-            time.sleep(1)
-        if said:
-            print(f"the gate does not know that it is this pod that asks: {said}", file=sys.stderr, flush=True)
+        urls = environment.get("LEADERGROUP_GATE") or "http://leadergroup-replicas.leadergroup-system.svc:8080"
+        self.replicas = Replicas(urls, lookup)
+        self.told = set()
+        # With a leader probe the pod must be heard so often, whatever it is told.
+        self.within, self.asked = NEVER, 0.0
 
     def ask(self) -> Optional[Leadership]:
         """None: this pod does not lead, or nobody can say so: do not act."""
-        request = self.request(self.url)
-        # Before the question: the answer may have been on its way for as long as it took.
-        asked = now()
+        return self.question("").leadership
+
+    def run_while_leader(
+        self,
+        work: Callable[[Term], None],
+        stop: Optional[threading.Event] = None,
+        process: bool = False,
+        patience: float = 10.0,
+        overrun: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        """Runs work(term) whenever this pod leads, until `stop` is set, an exception is raised here (SystemExit, by a handler of SIGTERM) or by the
+        work. The work has to end when its term does, and is waited for before it is run again; it is also run again, half a second later, if it ends
+        while the pod leads. The term is released once the work has ended, before this returns.
+
+        By default the work runs in a thread. A thread cannot be ended from outside: where it goes on for `patience` seconds after its term,
+        overrun(message) is called, which by default says so and ends this whole process with status 70, as nothing else is sure to stop it.
+        An overrun that returns is called again after as long; nothing is asked meanwhile.
+
+        With process=True the work runs in a process of its own (`spawn`: it has to be a function of a module), which gets SIGTERM when its term is
+        over and SIGKILL after `patience`; stderr says so. It ends by itself if this process is killed."""
+        threading.Thread(target=self.introduce, daemon=True).start()
+        stop = stop or threading.Event()
+        # Of a term, drawn for it alone, and after any fork: a late copy of its release must not end the next one.
+        secret, failures = secrets.token_urlsafe(16), 0
+        while not stop.is_set():
+            begun = now()
+            said = self.question(secret)
+            if said.kind == "grant":
+                running = (_Process if process else _Thread)(work, said.leadership, patience, overrun or end_process)
+                self.lead(running, secret, stop)
+                secret, failures = secrets.token_urlsafe(16), 0
+                stop.wait(max(0.01, min(AGAIN, self.due())))
+                continue
+            if said.kind == "no":
+                self.news(said.token, secret, stop)
+            if said.kind == "released":
+                secret = secrets.token_urlsafe(16)
+            failures += 1
+            if said.kind == "no" and now() - begun >= QUICK:
+                failures = 0
+                continue
+            # Half of it by chance: many may pause at the same moment.
+            pause = min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
+            stop.wait(max(0.01, min(pause, self.due())))
+
+    def lead(self, running: "_Thread", secret: str, stop: threading.Event) -> None:
+        term = running.term
+        renewing = threading.Thread(target=self.renew, args=(running, secret), daemon=True)
         try:
-            with urllib.request.urlopen(request, timeout=1) as response:
-                body = json.load(response) if response.status == 200 else {}
-            self.note_rhythm(body)
-            mine = body["leader"] is True and body["uid"] == self.uid
-            token, valid_ms = body["token"], body["validForMilliseconds"]
-        except urllib.error.HTTPError as refusal:
-            with contextlib.suppress(Exception):
-                self.note_rhythm(json.load(refusal))
+            renewing.start()
+            running.start()
+            # So often it looks whether the term is over, or `stop` is set.
+            while term.holds() and not stop.is_set() and not running.ended(0.05):
+                pass
+        finally:
+            running.end()
+            renewing.join(ANSWER + 1)
+            self.release(secret, term.resigns())
+        running.raise_again()
+
+    def renew(self, running: "_Thread", secret: str) -> None:
+        """Returns when the term is over."""
+        term = running.term
+        while term.holds():
+            # A third of the time that is left, so that one lost answer does no harm.
+            term.wait(max(0.01, min((term.until - now()) / 3, AGAIN, self.due())))
+            if not term.holds():
+                break
+            said = self.question(secret)
+            if said.kind in ("unknown", "no"):
+                continue
+            # An answer that comes when the time is over begins a new term, not this one once more.
+            if said.kind != "grant" or said.token != term.token or not term.holds():
+                break
+            # A shorter grant takes nothing back of the one before it.
+            term._shared[0] = max(term.until, said.leadership.until)
+        running.over()
+
+    def news(self, token: int, secret: str, stop: threading.Event) -> None:
+        """Returns when there may be some for whoever knows this token, or something went wrong."""
+        while not stop.is_set():
+            self.asked = begun = now()
+            wait = min(NEWS, self.within)
+            # The answer has to come before the pod must be heard again. A grant that was waited for is over: it says that it is worth asking.
+            path = f"{self.path}&wait={int(wait * 800)}ms&token={token}"
+            said = self.hear("GET", path, secret, lambda reply: self.read(reply._replace(asked=now())), wait)
+            if said is None or said.kind != "no" or now() - begun < QUICK:
+                return
+            token = said.token
+
+    def release(self, secret: str, resign: bool = False) -> None:
+        """Nobody needs to wait for the grants of this term any more. If nobody hears it, they run out."""
+        path = f"{self.release_path}&resign=true" if resign else self.release_path
+
+        def heard(reply: Reply) -> Optional[bool]:
+            if reply.status == 403:
+                self.warn("the gate takes no release of this pod", reply)
+            # 404 and 405: of an older replica, which does not know releases.
+            return True if reply.status < 500 and reply.status not in (404, 405) else None
+
+        self.hear("POST", path, secret, heard) or self.hear("POST", path, secret, heard)
+
+    def introduce(self) -> None:
+        """Says once if the gate does not know that it is this pod that asks; a new pod may be known after some seconds."""
+        for _ in range(10):
+            last = []
+            if self.hear("GET", self.self_path, "", lambda reply: last.append(reply) or (reply.status == 200 or None)):
+                return
+            time.sleep(1)
+        if last:
+            self.warn("the gate does not know that it is this pod that asks", last[-1])
+
+    def due(self) -> float:
+        """In how many seconds the next question has to be asked."""
+        return self.asked + self.within - now()
+
+    def question(self, secret: str) -> Said:
+        self.asked = now()
+        return self.hear("GET", self.path, secret, self.read) or Said("unknown")
+
+    def read(self, reply: Reply) -> Optional[Said]:
+        """None: the next replica may know better."""
+        status, body = reply.status, reply.body
+        if status in (401, 403):
+            self.warn("the gate refuses", reply)
+        if status not in (200, 409) or not body:
             return None
-        except Exception:  # whatever went wrong, on the way or in the body, is no grant
-            return None
+        within_ms, token, valid_ms = (body.get(name) for name in ("askWithinMilliseconds", "token", "validForMilliseconds"))
+        self.within = within_ms / 1000 if whole(within_ms, 60_000) else NEVER
+        if status == 409:
+            kind = {"Revoking": "revoking", "Released": "released"}.get(body.get("reason"), "no")
+            return Said(kind, token if whole(token, MAX_TOKEN) else 0)
+        mine = body.get("leader") is True and body.get("uid") == self.uid
         if not mine or not whole(token, MAX_TOKEN) or not whole(valid_ms, MAX_VALID_MS):
             return None
-        leadership = Leadership(token, asked + valid_ms / 1000)
-        return leadership if leadership.holds() else None
+        leadership = Leadership(token, reply.asked + valid_ms / 1000)
+        return Said("grant", token, leadership) if leadership.holds() else None
 
-    def note_rhythm(self, body: dict) -> None:
-        within_ms = body.get("askWithinMilliseconds")
-        if whole(within_ms, 60_000):
-            self.within = min(within_ms / 1000, 0.5)
+    def hear(self, method: str, path: str, secret: str, read: Callable, wait: float = 0):
+        """The first good answer, `read` says which one is; None: there was none. A replica has 150 ms, then another one is asked at the same time;
+        after a bad answer the next one is, too. None is asked twice at once: where only one address is known its question is given up before
+        it is put again, by a new connection, for behind the address of a Service another replica may answer."""
+        begun, limit = now(), wait or ANSWER
+        left = self.replicas.in_order(limit)
+        alone = len(left) == 1 and not wait
+        left = left * 2 if alone else left
+        replies: queue.Queue = queue.Queue()
+        pending, over, connections = 0, threading.Event(), []
+
+        def next_one(seconds: float) -> int:
+            if not left:
+                return 0
+            connection, base = connect_to(left.pop(0), seconds)
+            connections.append(connection)
+            asked = (connection, base, method, path, secret, over)
+            threading.Thread(target=lambda: replies.put(self.exchange(*asked)), daemon=True).start()
+            return 1
+
+        try:
+            pending += next_one(SECOND if alone else limit)
+            second = NEVER if alone or wait else begun + SECOND
+            while pending and now() - begun < limit:
+                try:
+                    reply = replies.get(timeout=max(0.0, min(second, begun + limit) - now()))
+                except queue.Empty:
+                    if now() >= second:
+                        second = NEVER
+                        pending += next_one(limit)
+                    continue
+                pending -= 1
+                said = read(reply) if reply else None
+                if said is not None:
+                    self.replicas.prefer(reply.base)
+                    return said
+                if not alone or reply is None:
+                    pending += next_one(limit)
+            self.replicas.prefer(None)
+            return None
+        finally:
+            over.set()
+            for connection in connections:
+                # Wakes the thread that reads from it.
+                with contextlib.suppress(Exception):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def exchange(self, connection, base: str, method: str, path: str, secret: str, over: threading.Event) -> Optional[Reply]:
+        """To one replica. None: no answer."""
+        try:
+            headers = {"LeaderGroup-Client": secret} if secret else {}
+            # Read each time: the kubelet renews the file. One that cannot be read is no reason not to ask.
+            with contextlib.suppress(OSError, ValueError), open(self.token_file, encoding="ascii") as file:
+                headers["Authorization"] = f"Bearer {file.read().strip()}"
+            asked = now()
+            connection.connect()
+            # One that could not be sent before, of a term that may have been released, is not sent any more.
+            if over.is_set():
+                return None
+            connection.request(method, urllib.parse.urlsplit(base).path + path, headers=headers)
+            response = connection.getresponse()
+            text = response.read().decode(errors="replace")
+            body = None
+            with contextlib.suppress(ValueError):
+                body = json.loads(text)
+            return Reply(base, response.status, body if isinstance(body, dict) else {}, text, asked)
+        except Exception:  # whatever went wrong, on the way or in the answer, is no answer
+            return None
+        finally:
+            connection.close()
+
+    def warn(self, what: str, reply: Reply) -> None:
+        """Says each thing once, with the first reply that it is said of."""
+        if what not in self.told:
+            print(f"{what}: {reply.status} {reply.text.strip()}", file=sys.stderr, flush=True)
+        self.told.add(what)
+
+
+class _Thread:
+    """The work of a term, in a thread."""
+
+    def __init__(self, work: Callable, first: Leadership, patience: float, overrun: Callable):
+        self.work, self.patience, self.overrun = work, patience, overrun
+        self.woken = threading.Event()
+        self.term = Term(first.token, [first.until, 0, 0], self.woken.wait)
+        self.error: Optional[BaseException] = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self) -> None:
+        try:
+            if self.term.holds():
+                self.work(self.term)
+        except BaseException as error:  # raised again where the work was asked for
+            self.error = error
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def ended(self, seconds: float) -> bool:
+        self.thread.join(seconds)
+        return not self.thread.is_alive()
+
+    def over(self) -> None:
+        self.term._shared[1] = 1
+        self.woken.set()
+
+    def end(self) -> None:
+        self.over()
+        while self.thread.ident and not self.ended(self.patience):
+            self.overrun(f"the work of token {self.term.token} goes on {self.patience} s after its term")
+
+    def raise_again(self) -> None:
+        if self.error:
+            raise self.error
+
+
+class _Process:
+    """The work of a term, in a process. What is shared has no lock: whoever is killed cannot keep it."""
+
+    def __init__(self, work: Callable, first: Leadership, patience: float, _overrun: Callable):
+        context = multiprocessing.get_context("spawn")
+        self.term = Term(first.token, context.RawArray("d", [first.until, 0, 0]), nap)
+        self.patience = patience
+        self.process = context.Process(target=_run_in_process, args=(work, self.term, patience), daemon=True)
+        self.told = False
+
+    def start(self) -> None:
+        self.process.start()
+
+    def ended(self, seconds: float) -> bool:
+        self.process.join(seconds)
+        return self.process.exitcode is not None
+
+    def over(self) -> None:
+        self.term._shared[1] = 1
+
+    def end(self) -> None:
+        self.over()
+        if self.process.pid is None or self.ended(0):
+            return
+        self.told = True
+        self.process.terminate()
+        if not self.ended(self.patience):
+            print(f"the work of token {self.term.token} goes on {self.patience} s after its term: killed", file=sys.stderr, flush=True)
+            self.process.kill()
+            self.process.join()
+
+    def raise_again(self) -> None:
+        if self.process.exitcode and not self.told:
+            raise RuntimeError(f"the work of token {self.term.token} ended with status {self.process.exitcode}")
+
+
+def _run_in_process(work: Callable, term: Term, patience: float) -> None:
+    """Ends this process soon after its term, if the one that began it was killed and cannot."""
+
+    def watch() -> None:
+        while term.wait(1):
+            pass
+        time.sleep(patience + 1)
+        os._exit(70)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if term.holds():
+        work(term)
+
+
+def nap(seconds: float) -> None:
+    """Until it is time to look again."""
+    time.sleep(min(seconds, 0.05))
+
+
+def end_process(message: str) -> None:
+    print(f"{message}: this process ends", file=sys.stderr, flush=True)
+    os._exit(70)
+
+
+def connect_to(base: str, seconds: float):
+    """A connection that is not open yet, and to whom."""
+    at = urllib.parse.urlsplit(base)
+    kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
+    return kind(at.hostname, at.port, timeout=seconds), base
 
 
 def whole(value: object, most: int) -> bool:
@@ -131,21 +503,26 @@ def whole(value: object, most: int) -> bool:
     return type(value) is int and 1 <= value <= most
 
 
+def is_address(name: Optional[str]) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name or ""))
+    return False
+
+
 if __name__ == "__main__":
-    # Says a word ten times a second while this pod leads.
-    gate, leadership, asked = Gate(), None, 0.0
-    atexit.register(gate.release)
+    # Says a word ten times a second while this pod leads; has another lead on SIGUSR2.
+    resign = threading.Event()
+
+    def say_words(term: Term) -> None:
+        while term.holds():
+            print(f"work {term.token}", flush=True)
+            term.wait(0.1)
+            if resign.is_set():
+                resign.clear()
+                term.resign()
+                break
+        print("stopped", flush=True)
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    threading.Thread(target=gate.introduce, daemon=True).start()
-    while True:
-        # Asked again when half of it has passed, since the next answer may take a while, and as often as the gate wants to hear of this pod.
-        if leadership is None or leadership.until - now() < 1 or now() - asked >= gate.within:
-            asked = now()
-            # The higher token, then the later end.
-            leadership = max(filter(None, (leadership, gate.ask())), default=None)
-            if leadership and not leadership.holds():
-                leadership = None
-                print("stopped", flush=True)
-        if leadership and leadership.holds():
-            print(f"work {leadership.token}", flush=True)
-        time.sleep(min(0.1, gate.within / 2))
+    signal.signal(signal.SIGUSR2, lambda *_: resign.set())
+    Gate().run_while_leader(say_words)

@@ -9,11 +9,16 @@
  * ```
  */
 import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export type GateOptions = {
-  /** Default: LEADERGROUP_GATE, else the operator's Service. */
+  /**
+   * Where the replicas of the operator are: URLs with commas between them. Each address behind the name of an http URL is a replica. Default:
+   * LEADERGROUP_GATE, else the headless Service of the operator.
+   */
   readonly url?: string;
   /** Of the LeaderGroup. Default: LEADERGROUP_NAME. */
   readonly group?: string;
@@ -25,8 +30,10 @@ export type GateOptions = {
   readonly uid?: string;
   /** Of a ServiceAccount token of audience leadergroup, for an operator that asks for one. Default: LEADERGROUP_TOKEN_FILE; empty: none is sent. */
   readonly tokenFile?: string;
-  /** Told once, if the gate does not know that it is this pod that asks. Default: console.warn. */
+  /** Told what people should hear: once each, if the gate does not know that it is this pod that asks, or refuses what only the pod itself may do. Default: console.warn. */
   readonly warn?: (message: string) => void;
+  /** The addresses behind a name. Default: those that the system knows. */
+  readonly lookup?: (name: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
 };
 
 export type Leadership = {
@@ -41,174 +48,342 @@ export type Leadership = {
   untilMs(): number;
 };
 
-/** From the first grant to the end of the last one. `signal` aborts then: to end what waits, not to decide whether to act. */
-export type Term = Leadership & { readonly signal: AbortSignal };
+/** From the first grant to the end of the last one. */
+export type Term = Leadership & {
+  /** Aborts when the term is over: to end what waits, not to decide whether to act. */
+  readonly signal: AbortSignal;
+  /** Has another pod lead, if one can, once `fn` has returned; it should do so now. */
+  resign(): void;
+};
 
 export type Gate = {
   /** null: this pod does not lead, or nobody can say so: do not act. */
   ask(signal?: AbortSignal): Promise<Leadership | null>;
   /**
-   * Runs `fn` whenever this pod leads, until `signal` aborts or `fn` throws, which rejects. `fn` has to end when its term does, and is
-   * waited for before it is run again; it is also run again, half a second later, if it ends while the pod leads.
+   * Runs `fn` whenever this pod leads, until `signal` aborts (on SIGTERM) or `fn` throws, which rejects. `fn` has to end when its term does,
+   * and is waited for before it is run again; it is also run again, half a second later, if it ends while the pod leads. The term is
+   * released once `fn` has ended, before this resolves. Nothing is asked while `fn` goes on after its term, and `warn` is told every ten seconds.
    */
   runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void>;
 };
 
-/** What a question brought: a grant, that this pod does not lead, that it is about to lose the lead; null: nobody knows. */
-type Said = Leadership | 'no' | 'revoking' | null;
+/** What a question brought. */
+type Said =
+  | { readonly kind: 'grant'; readonly leadership: Leadership }
+  /** `token`: of the pod that leads; 0: none does. */
+  | { readonly kind: 'no'; readonly token: number }
+  /** This pod leads, but gets no more grants. */
+  | { readonly kind: 'revoking' }
+  /** The secret is that of a term which was released. */
+  | { readonly kind: 'released' }
+  | { readonly kind: 'unknown' };
 
-const CLIENT = 'leadergroup-client';
+type Sent = {
+  readonly method?: 'POST';
+  /** From the origin on, with its query. */
+  readonly path: string;
+  /** Of the term; null: for a grant that is not to be released. */
+  readonly secret: string | null;
+  /** The gate may take its time for it, so long: it is asked of one replica alone. */
+  readonly waitMs?: number;
+};
+
+/** `askedMs`: before the question, for the answer may have been on its way for as long as it took. */
+type Reply = { readonly status: number; readonly text: string; readonly askedMs: number };
+
 const ANSWER_MS = 1000;
-/** After so long without an answer another replica is asked as well, by a connection of its own. */
+/** After so long without an answer another replica is asked as well. */
 const SECOND_MS = 150;
 const AGAIN_MS = 500;
+/** So long a pod that does not lead waits for news. Not longer: the replica that it waits for may have died with the leader. */
+const WAIT_MS = 2000;
+/** Who is answered within this time without a grant pauses before it asks again, twice as long each time. */
+const QUICK_MS = 300;
+const FIRST_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 1000;
 /** So often the gate is asked at the start whether it knows this pod, once a second: the address of a new pod is known after a while. */
 const SELF_TIMES = 10;
 /** The gate promises no more at a time; an answer that does is none of its. */
 const MAX_VALID_MS = 2000;
 /** A grant is asked for again when a third of it has passed, so that one lost answer does no harm. */
 const SHARE = 3;
+/** Of work that goes on after its term people are told so often. */
+const OVERRUN_MS = 10_000;
 
 export function createGate(options: GateOptions = {}): Gate {
-  const { url, releaseUrl, self, uid } = target(options);
-  const headers = headersFrom(options.tokenFile ?? process.env['LEADERGROUP_TOKEN_FILE'] ?? '');
-  const { warn = console.warn } = options;
+  const { path, releasePath, selfPath, uid, ...at } = target(options);
+  const hear = createHearing({ ...at, find: options.lookup ?? ((name) => lookup(name, { all: true })) });
+  const say = options.warn ?? console.warn;
+  const warn = onceEach(say);
   /** With a leader probe the pod must be heard so often, whatever it is told. */
-  let withinMs = AGAIN_MS;
+  let withinMs = Number.POSITIVE_INFINITY;
+  let askedMs = 0;
+  /** In how long the next question is due at the latest. */
+  const dueMs = (): number => askedMs + withinMs - performance.now();
 
-  /** One question, to one replica. `secret`: of the term, null for a grant that is not to be released. */
-  async function question(secret: string | null, signal?: AbortSignal): Promise<Said> {
-    // Not AbortSignal.any: a signal that lives long would collect one for each question.
-    const end = new AbortController();
-    const give = (): void => end.abort();
-    const limit = setTimeout(give, ANSWER_MS);
-    signal?.addEventListener('abort', give);
-    if (signal?.aborted === true) give();
-    try {
-      const sent = { ...(await headers()), ...(secret === null ? {} : { [CLIENT]: secret }) };
-      // Before the question: the answer may have been on its way for as long as it took.
-      const askedMs = performance.now();
-      const response = await fetch(url, { headers: sent, signal: end.signal });
-      const body: unknown = await response.json();
-      withinMs = Math.min(AGAIN_MS, withinIn(body) ?? withinMs);
-      if (response.status === 409) return isRevoking(body) ? 'revoking' : 'no';
-      return response.status === 200 ? leadershipIn(body, uid, askedMs) : null;
-    } catch {
-      return null;
-    } finally {
-      clearTimeout(limit);
-      signal?.removeEventListener('abort', give);
+  /** null: the next replica may know better. */
+  function read(reply: Reply): Said | null {
+    if (reply.status === 401 || reply.status === 403) warn('the gate refuses', reply);
+    const body = reply.status === 200 || reply.status === 409 ? bodyOf(reply.text) : null;
+    if (body === null) return null;
+    withinMs = withinIn(body);
+    if (reply.status === 200) return leadershipIn(body, uid, reply.askedMs);
+    if (body['reason'] === 'Revoking') return { kind: 'revoking' };
+    if (body['reason'] === 'Released') return { kind: 'released' };
+    return { kind: 'no', token: isWhole(body['token'], Number.MAX_SAFE_INTEGER) ? body['token'] : 0 };
+  }
+
+  async function question(secret: string | null, stop?: AbortSignal): Promise<Said> {
+    askedMs = performance.now();
+    return (await hear({ path, secret }, read, stop)) ?? { kind: 'unknown' };
+  }
+
+  async function ask(stop?: AbortSignal): Promise<Leadership | null> {
+    const said = await question(null, stop);
+    return said.kind === 'grant' ? said.leadership : null;
+  }
+
+  /** Resolves when there may be news for whoever knows this token, or something went wrong. */
+  async function news(known: number, secret: string, stop: AbortSignal): Promise<void> {
+    for (let token = known; !stop.aborted; ) {
+      askedMs = performance.now();
+      const waitMs = Math.min(WAIT_MS, withinMs);
+      // The answer has to come before the pod must be heard again.
+      const sent = { path: `${path}&wait=${Math.ceil(waitMs * 0.8)}ms&token=${token}`, secret, waitMs };
+      // A grant that was waited for is over when it comes: it says that it is worth asking.
+      const said = await hear(sent, (reply) => read({ ...reply, askedMs: performance.now() }), stop);
+      if (said?.kind !== 'no' || performance.now() - askedMs < QUICK_MS) return;
+      token = said.token;
     }
-  }
-
-  /** What the first replica says that knows; where none does within 150 ms, a second one is asked. */
-  async function hear(secret: string | null, signal?: AbortSignal): Promise<Said> {
-    const over = new AbortController();
-    const first = question(secret, signal).finally(() => over.abort());
-    const second = pause(SECOND_MS, over.signal).then(() => (over.signal.aborted ? null : question(secret, signal)));
-    const known = [first, second].map(async (said) => (await said) ?? Promise.reject(new Error('nobody knows')));
-    return await Promise.any(known).catch(() => null);
-  }
-
-  async function ask(signal?: AbortSignal): Promise<Leadership | null> {
-    const said = await hear(null, signal);
-    return typeof said === 'object' ? said : null;
   }
 
   /** Nobody needs to wait for the grants of this term any more. If nobody hears it, they run out. */
-  async function release(secret: string): Promise<void> {
-    const sent = { ...(await headers()), [CLIENT]: secret };
-    for (let times = 0; times < 2; times += 1) {
-      const asked = { method: 'POST', headers: sent, signal: AbortSignal.timeout(ANSWER_MS) };
-      const response = await fetch(releaseUrl, asked).catch(() => null);
-      await response?.body?.cancel().catch(() => undefined);
-      if (response !== null && response.status < 500) return;
-    }
+  async function release(secret: string, resigns: boolean): Promise<void> {
+    const sent = { method: 'POST', path: resigns ? `${releasePath}&resign=true` : releasePath, secret } as const;
+    const heard = (reply: Reply): true | null => {
+      if (reply.status === 403) warn('the gate takes no release of this pod', reply);
+      // 404 and 405: of an older replica, which does not know releases.
+      return reply.status < 500 && reply.status !== 404 && reply.status !== 405 ? true : null;
+    };
+    if ((await hear(sent, heard)) === null) await hear(sent, heard);
   }
 
   /** Whether the gate knows this pod, of which people should hear: what counts only from the pod itself would not count. */
-  async function introduce(signal: AbortSignal): Promise<void> {
-    let said = '';
-    for (let times = 0; times < SELF_TIMES && !signal.aborted; times += 1) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-      const response = await fetch(self, { headers: await headers(), signal: limit }).catch(() => null);
-      const text = (await response?.text().catch(() => '')) ?? '';
-      if (response?.status === 200) return;
-      said = response === null ? '' : `${response.status} ${text.trim()}`;
-      await pause(1000, signal);
+  async function introduce(stop: AbortSignal): Promise<void> {
+    let last = null as Reply | null;
+    const known = (reply: Reply): true | null => {
+      last = reply;
+      return reply.status === 200 ? true : null;
+    };
+    for (let times = 0; times < SELF_TIMES && !stop.aborted; times += 1) {
+      last = null;
+      if ((await hear({ path: selfPath, secret: null }, known, stop)) !== null) return;
+      await pause(1000, stop);
     }
-    if (said !== '' && !signal.aborted) warn(`the gate does not know that it is this pod that asks: ${said}`);
+    if (last !== null && !stop.aborted) warn('the gate does not know that it is this pod that asks', last);
   }
 
-  async function runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
-    void introduce(signal);
-    while (!signal.aborted) {
-      // For each term, and after any fork: a late copy of a release must not end the next term.
-      const secret = randomBytes(16).toString('base64url');
-      const said = await hear(secret, signal);
-      if (said !== null && typeof said === 'object') await lead({ first: said, secret }, fn, signal);
-      await pause(withinMs, signal);
+  async function runWhileLeader(fn: (term: Term) => Promise<void>, stop: AbortSignal): Promise<void> {
+    void introduce(stop);
+    let secret = newSecret();
+    let quick = 0;
+    while (!stop.aborted) {
+      const begunMs = performance.now();
+      const said = await question(secret, stop);
+      if (said.kind === 'grant') await lead({ first: said.leadership, secret }, fn, stop);
+      if (said.kind === 'no') await news(said.token, secret, stop);
+      if (said.kind === 'grant' || said.kind === 'released') secret = newSecret();
+      const learned = said.kind === 'no' && performance.now() - begunMs >= QUICK_MS;
+      quick = learned || said.kind === 'grant' ? 0 : quick + 1;
+      const pauseMs = said.kind === 'grant' ? AGAIN_MS : backoffMs(quick);
+      if (!learned) await pause(Math.min(pauseMs, dueMs()), stop);
     }
   }
 
   /** The term is released when `fn` has ended, not before. */
   async function lead(
-    { first, secret }: { first: Leadership; secret: string },
+    { first, secret }: { readonly first: Leadership; readonly secret: string },
     fn: (term: Term) => Promise<void>,
     stop: AbortSignal,
   ): Promise<void> {
     const office = new AbortController();
     const { signal } = office;
-    const resign = (): void => office.abort();
+    const end = (): void => office.abort();
     const { token } = first;
+    let resigns = false;
     let untilMs = first.untilMs();
     const leftMs = (): number => untilMs - performance.now();
     const holds = (): boolean => !signal.aborted && leftMs() > 0;
+    const resign = (): void => {
+      resigns = true;
+    };
 
     async function work(): Promise<void> {
-      if (holds()) await fn({ token, signal, holds, untilMs: () => untilMs });
+      if (holds()) await fn({ token, signal, holds, untilMs: () => untilMs, resign });
     }
     async function renew(): Promise<void> {
       while (holds()) {
-        await pause(Math.max(10, Math.min(leftMs() / SHARE, withinMs)), signal);
-        const next = await hear(secret, signal);
-        if (next === 'revoking') break;
-        if (next === null || next === 'no') continue;
+        await pause(Math.min(leftMs() / SHARE, AGAIN_MS, dueMs()), signal);
+        const next = await question(secret, signal);
+        if (next.kind === 'unknown' || next.kind === 'no') continue;
         // An answer that comes when the time is over begins a new term, not this one once more.
-        if (next.token !== token || !holds()) break;
+        if (next.kind !== 'grant' || next.leadership.token !== token || !holds()) break;
         // A shorter grant takes nothing back of the one before it.
-        untilMs = Math.max(untilMs, next.untilMs());
+        untilMs = Math.max(untilMs, next.leadership.untilMs());
       }
-      resign();
+      end();
     }
     async function expire(): Promise<void> {
       while (holds()) await pause(leftMs(), signal);
-      resign();
+      end();
     }
 
-    stop.addEventListener('abort', resign);
-    if (stop.aborted) resign();
+    const untie = onAbort(stop, end);
+    let overrun: NodeJS.Timeout | undefined;
+    onAbort(signal, () => {
+      overrun = setInterval(() => say(`the work of token ${token} goes on although its term is over`), OVERRUN_MS);
+    });
     try {
-      await Promise.all([work().finally(resign), renew(), expire()]);
+      await Promise.all([work().finally(end), renew(), expire()]);
     } finally {
-      stop.removeEventListener('abort', resign);
-      await release(secret);
+      clearInterval(overrun);
+      untie();
+      await release(secret, resigns);
     }
   }
 
   return { ask, runWhileLeader };
 }
 
+type Asked = { readonly bases: readonly URL[]; readonly find: Lookup; readonly tokenFile: string };
+
+function createHearing({ bases, find, tokenFile }: Asked) {
+  const replicas = createReplicas(bases, find);
+
+  /** To one replica. null: no answer. */
+  async function exchange(base: string, sent: Sent, over: AbortSignal, limitMs: number): Promise<Reply | null> {
+    const end = new AbortController();
+    const { signal } = end;
+    const untie = onAbort(over, () => end.abort());
+    let limit: NodeJS.Timeout | undefined;
+    try {
+      const secret = sent.secret === null ? {} : { 'leadergroup-client': sent.secret };
+      const headers = { ...(await authorizationIn(tokenFile)), ...secret };
+      signal.throwIfAborted();
+      const askedMs = performance.now();
+      const { method = 'GET', path } = sent;
+      const asked = fetch(base + path, { method, headers, signal, redirect: 'manual' });
+      // From here: the first fetch of a process takes a while to begin.
+      limit = setTimeout(() => end.abort(), limitMs);
+      const response = await asked;
+      return { status: response.status, text: await response.text(), askedMs };
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(limit);
+      untie();
+    }
+  }
+
+  /**
+   * The first good answer, `read` says which is one; null: there was none. A replica has 150 ms, then another one is asked at the same time; after a
+   * bad answer the next one is, too. None is asked twice at once: where only one address is known its question is given up before it is put again,
+   * by a new connection, for behind the address of a Service another replica may answer.
+   */
+  return async <T>(sent: Sent, read: (reply: Reply) => T | null, stop?: AbortSignal): Promise<T | null> => {
+    // Not AbortSignal.any: a signal that lives long would collect one for each question.
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    const untie = onAbort(stop, end);
+    const limitMs = sent.waitMs ?? ANSWER_MS;
+    const limit = setTimeout(end, limitMs);
+    try {
+      const order = await replicas.inOrder(over.signal);
+      const alone = order.length === 1 && sent.waitMs === undefined;
+      const left = alone ? [...order, ...order] : [...order];
+      const line = async (): Promise<T> => {
+        for (let base = left.shift(); base !== undefined && !over.signal.aborted; base = left.shift()) {
+          const reply = await exchange(base, sent, over.signal, alone && left.length > 0 ? SECOND_MS : limitMs);
+          const good = reply === null ? null : read(reply);
+          if (good !== null) return replicas.prefer(base, good);
+          if (reply !== null && alone) break;
+        }
+        throw new Error('nobody knows');
+      };
+      const other = alone || sent.waitMs !== undefined ? [] : [pause(SECOND_MS, over.signal).then(line)];
+      return await Promise.any([line(), ...other]);
+    } catch {
+      if (stop?.aborted !== true) replicas.preferNext();
+      return null;
+    } finally {
+      clearTimeout(limit);
+      untie();
+      end();
+    }
+  };
+}
+
+type Lookup = NonNullable<GateOptions['lookup']>;
+
+/** The addresses of all replicas, looked up again after five seconds, and where none has answered well. */
+function createReplicas(bases: readonly URL[], find: Lookup) {
+  let known: readonly string[] = [];
+  let knownMs = Number.NEGATIVE_INFINITY;
+  let looking: Promise<void> | null = null;
+  let first = Math.floor(Math.random() * 1000);
+
+  async function look(): Promise<void> {
+    const found = await Promise.all(bases.map((base) => originsOf(base, find).catch(() => [])));
+    const all = [...new Set(found.flat())].toSorted();
+    // One that cannot be found now may still be there.
+    if (all.length > 0) known = all;
+    knownMs = performance.now();
+    looking = null;
+  }
+
+  return {
+    /** Where to ask, one after the other. Waits only for the first addresses of all. */
+    inOrder: async (signal: AbortSignal): Promise<readonly string[]> => {
+      if (performance.now() - knownMs > 5000) looking ??= look();
+      if (known.length === 0) await Promise.race([looking, new Promise<void>((go) => onAbort(signal, go))]);
+      return known.map((_, at) => known[(first + at) % known.length] ?? '');
+    },
+    /** Whoever has answered well is asked first. */
+    prefer: <T>(base: string, answer: T): T => {
+      first = known.indexOf(base);
+      return answer;
+    },
+    preferNext: (): void => {
+      first += 1;
+    },
+  };
+}
+
+/** All behind a name, of one family: a replica may have an address of each. By https it is the name that is verified, and asked. */
+async function originsOf({ protocol, hostname, port, host, pathname }: URL, find: Lookup): Promise<readonly string[]> {
+  const prefix = pathname.replace(/\/$/, '');
+  if (protocol === 'https:' || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return [`${protocol}//${host}${prefix}`];
+  const found = await find(hostname);
+  return found
+    .filter(({ family }) => family === found[0]?.family)
+    .map(({ address, family }) => `http://${family === 6 ? `[${address}]` : address}:${port || 80}${prefix}`);
+}
+
 /** Read for each question: the kubelet renews the file. One that cannot be read is no reason not to ask. */
-const headersFrom = (tokenFile: string) => async (): Promise<Record<string, string>> => {
+async function authorizationIn(tokenFile: string): Promise<Readonly<Record<string, string>>> {
   const token = tokenFile === '' ? '' : await readFile(tokenFile, 'utf8').catch(() => '');
   return token === '' ? {} : { authorization: `Bearer ${token.trim()}` };
-};
+}
+
+/** Of a term, drawn for it alone, and after any fork: a late copy of its release must not end the next one. */
+const newSecret = (): string => randomBytes(16).toString('base64url');
 
 function target(options: GateOptions): {
-  readonly url: string;
-  readonly releaseUrl: string;
-  readonly self: string;
+  readonly bases: readonly URL[];
+  readonly tokenFile: string;
+  readonly path: string;
+  readonly releasePath: string;
+  readonly selfPath: string;
   readonly uid: string;
 } {
   const { env } = process;
@@ -221,45 +396,67 @@ function target(options: GateOptions): {
   const group = given(options.group, 'LEADERGROUP_NAME', 'the name of the LeaderGroup');
   const pod = given(options.pod, 'POD_NAME', 'fieldPath metadata.name');
   const uid = given(options.uid, 'POD_UID', 'fieldPath metadata.uid');
-  const base = options.url ?? env['LEADERGROUP_GATE'] ?? 'http://leadergroup.leadergroup-system.svc:8080';
+  const urls = options.url ?? env['LEADERGROUP_GATE'] ?? 'http://leadergroup-replicas.leadergroup-system.svc:8080';
   const [inNamespace, inGroup, ofPod] = [namespace, group, pod].map(encodeURIComponent);
   const path = `/v1/namespaces/${inNamespace}/leadergroups/${inGroup}/members/${ofPod}`;
   const query = `?uid=${encodeURIComponent(uid)}`;
   return {
-    url: `${base}${path}${query}`,
-    releaseUrl: `${base}${path}/release${query}`,
-    self: `${base}/v1/self${query}`,
+    bases: urls.split(',').map((url) => new URL(url.trim())),
+    tokenFile: options.tokenFile ?? env['LEADERGROUP_TOKEN_FILE'] ?? '',
+    path: path + query,
+    releasePath: `${path}/release${query}`,
+    selfPath: `/v1/self${query}`,
     uid,
   };
 }
 
-/** null: it is no grant for the pod with this uid, whatever else it is. Throws TypeError for null. */
-function grantIn(body: unknown, own: string): { readonly token: number; readonly validMs: number } | null {
-  const { leader, uid, token, validForMilliseconds: validMs } = body as Readonly<Record<string, unknown>>;
-  const whole = (value: unknown, max: number): value is number =>
-    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
-  const good = leader === true && uid === own && whole(token, Number.MAX_SAFE_INTEGER) && whole(validMs, MAX_VALID_MS);
-  return good ? { token, validMs } : null;
+/** null: it is none. */
+function bodyOf(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === 'object' ? (body as Readonly<Record<string, unknown>> | null) : null;
+  } catch {
+    return null;
+  }
 }
+
+const isWhole = (value: unknown, max: number): value is number =>
+  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
 
 /** null: it is no grant for the pod with this uid, or it is over. */
-function leadershipIn(body: unknown, own: string, askedMs: number): Leadership | null {
-  const grant = grantIn(body, own);
-  if (grant === null) return null;
-  const untilMs = askedMs + grant.validMs;
+function leadershipIn(body: Readonly<Record<string, unknown>>, own: string, askedMs: number): Said | null {
+  const { leader, uid, token, validForMilliseconds: validMs } = body;
+  if (leader !== true || uid !== own) return null;
+  if (!isWhole(token, Number.MAX_SAFE_INTEGER) || !isWhole(validMs, MAX_VALID_MS)) return null;
+  const untilMs = askedMs + validMs;
   const holds = (): boolean => performance.now() < untilMs;
-  return holds() ? { token: grant.token, holds, untilMs: () => untilMs } : null;
+  return holds() ? { kind: 'grant', leadership: { token, holds, untilMs: () => untilMs } } : null;
 }
 
-/** This pod leads, but gets no more grants. Throws TypeError for null. */
-const isRevoking = (body: unknown): boolean => (body as Readonly<Record<string, unknown>>)['reason'] === 'Revoking';
+/** Infinity: there is no leader probe. */
+const withinIn = ({ askWithinMilliseconds: ms }: Readonly<Record<string, unknown>>): number =>
+  isWhole(ms, 60_000) ? ms : Number.POSITIVE_INFINITY;
 
-/** null: the answer does not say how soon to ask again. Throws TypeError for null. */
-function withinIn(body: unknown): number | null {
-  const { askWithinMilliseconds: ms } = body as Readonly<Record<string, unknown>>;
-  return Number.isInteger(ms) && (ms as number) >= 10 ? (ms as number) : null;
-}
+/** Half of it by chance: many may pause at the same moment. */
+const backoffMs = (times: number): number =>
+  Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(times, 10)) * (0.5 + Math.random() / 2);
 
 /** Resolves as well when `signal` aborts. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  delay(Math.max(1, ms), undefined, { signal }).catch(() => undefined);
+  delay(Math.max(10, ms), undefined, { signal }).catch(() => undefined);
+
+/** Calls `then` when `signal` aborts, at once if it has. Returns how to take that back. */
+function onAbort(signal: AbortSignal | undefined, then: () => void): () => void {
+  signal?.addEventListener('abort', then, { once: true });
+  if (signal?.aborted === true) then();
+  return () => signal?.removeEventListener('abort', then);
+}
+
+/** Says each thing once, with the first reply that it was said of. */
+function onceEach(say: (message: string) => void): (what: string, reply: Reply) => void {
+  const told = new Set<string>();
+  return (what, { status, text }) => {
+    if (!told.has(what)) say(`${what}: ${status} ${text.trim()}`);
+    told.add(what);
+  };
+}

@@ -30,6 +30,9 @@ export const grant = (token: number, validMs = 1500, other: Readonly<Record<stri
 export const no = (token: number): Says => raw(409, JSON.stringify(body(false, token, 0)));
 export const nobodyKnows: Says = raw(503, JSON.stringify({ reason: 'NotKnown', message: 'ask again' }));
 export const nothing: Says = () => undefined;
+/** This pod leads, but gets no more grants; or: the secret is that of a term which was released. */
+export const noMore = (reason: 'Revoking' | 'Released', token = 7): Says =>
+  raw(409, JSON.stringify({ ...body(false, token, 0), reason }));
 
 /** On its way for so long. */
 export const late =
@@ -54,61 +57,124 @@ export function inTurn(first: Says, ...others: readonly Says[]): Says {
   };
 }
 
+export type Asked = {
+  /** Path and query. */
+  readonly url: string;
+  /** Of its term; empty: none. */
+  readonly secret: string;
+  readonly authorization: string | undefined;
+  readonly atMs: number;
+};
+
 export type FakeGate = AsyncDisposable & {
   readonly url: string;
-  /** The paths that were asked for, but /v1/self. */
+  /** The questions that were to be answered at once, but those to /v1/self. */
+  readonly questions: readonly Asked[];
+  /** Their paths. */
   readonly asked: readonly string[];
-  /** Of each of those questions, the secret of its term. */
+  /** Of each of them, the secret of its term. */
   readonly secrets: readonly string[];
+  /** The questions that wait for news. */
+  readonly waits: readonly Asked[];
   /** The terms that were released. */
   readonly released: readonly { readonly url: string; readonly secret: string }[];
   /** How often /v1/self was asked for. */
   selves(): number;
   /** The last Authorization that came. */
   authorization(): string | undefined;
+  /** How many questions about the member, waiting or not, were unanswered at the same time. */
+  mostAtOnce(): number;
+  /** Whoever waits is told that it is worth asking. */
   say(says: Says): void;
+  /** What whoever waits is answered with at once. By default they wait for `say`, or until their time is over. */
+  sayToWaiting(says: Says): void;
   /** What /v1/self is answered with; 200 by default. */
   know(says: Says): void;
+  /** What a release is answered with; 200 by default. */
+  sayToRelease(says: Says): void;
 };
 
 export async function startFakeGate(): Promise<FakeGate> {
   let says: Says = nothing;
   let knows: Says = raw(200, '{}');
-  const asked: string[] = [];
-  const secrets: string[] = [];
+  let saysToRelease: Says = raw(200, '{"released":true,"resigned":false}');
+  let saysToWaiting: Says | null = null;
+  const questions: Asked[] = [];
+  const waits: Asked[] = [];
+  const held = new Set<() => void>();
   const released: { readonly url: string; readonly secret: string }[] = [];
-  let selves = 0;
+  let [selves, open, mostAtOnce] = [0, 0, 0];
   let authorization: string | undefined;
+
+  function hold(response: ServerResponse, search: URLSearchParams): void {
+    const ms = Number(/^(\d+)ms$/.exec(search.get('wait') ?? '')?.[1] ?? 0);
+    const wake = (): void => grant(1, 2000)(response);
+    const over = setTimeout(() => no(Number(search.get('token')))(response), ms);
+    held.add(wake);
+    response.once('close', () => {
+      clearTimeout(over);
+      held.delete(wake);
+    });
+  }
+
   const server = createServer((request, response) => {
-    authorization = request.headers.authorization;
-    if (request.url?.startsWith('/v1/self?') === true) {
+    const { url = '' } = request;
+    ({ authorization } = request.headers);
+    const secret = String(request.headers['leadergroup-client'] ?? '');
+    if (url.startsWith('/v1/self?')) {
       selves += 1;
       knows(response);
       return;
     }
     if (request.method === 'POST') {
-      released.push({ url: request.url ?? '', secret: String(request.headers['leadergroup-client'] ?? '') });
-      raw(200, '{"released":true,"resigned":false}')(response);
+      released.push({ url, secret });
+      saysToRelease(response);
       return;
     }
-    asked.push(request.url ?? '');
-    secrets.push(String(request.headers['leadergroup-client'] ?? ''));
-    says(response);
+    open += 1;
+    mostAtOnce = Math.max(mostAtOnce, open);
+    response.once('close', () => {
+      open -= 1;
+    });
+    const { searchParams: search } = new URL(url, 'http://gate');
+    const asked = { url, secret, authorization, atMs: performance.now() };
+    if (!search.has('wait')) {
+      questions.push(asked);
+      says(response);
+      return;
+    }
+    waits.push(asked);
+    if (saysToWaiting === null) hold(response, search);
+    else saysToWaiting(response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    secrets,
+    questions,
+    get asked() {
+      return questions.map(({ url }) => url);
+    },
+    get secrets() {
+      return questions.map(({ secret }) => secret);
+    },
+    waits,
     released,
     selves: () => selves,
     authorization: () => authorization,
+    mostAtOnce: () => mostAtOnce,
     know: (next) => {
       knows = next;
     },
     say: (next) => {
       says = next;
+      for (const wake of held) wake();
+    },
+    sayToWaiting: (next) => {
+      saysToWaiting = next;
+    },
+    sayToRelease: (next) => {
+      saysToRelease = next;
     },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();

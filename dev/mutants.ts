@@ -31,6 +31,7 @@ const UNIT = [
   'test/unit/http/server.test.ts',
   'test/unit/kubernetes/client/kubernetes.test.ts',
   'test/unit/kubernetes/objects/pod.test.ts',
+  'test/unit/prober/http.test.ts',
   'test/properties',
   'test/simulation/world.test.ts',
 ];

@@ -37,9 +37,11 @@ export type Arrivals = {
 export type Answers = {
   readonly failures: number;
   readonly sinceMs: MonotonicMs;
-  /** When it was asked last, and what that came to. */
+  /** When it was last asked, or was to be, and what it answered when it was. */
   readonly lastMs: MonotonicMs;
   readonly failure: ProbeFailure | null;
+  /** Since when and why this replica could not ask it, for something of its own; null: it could, the last time. */
+  readonly notAsked: { readonly why: string; readonly sinceMs: MonotonicMs } | null;
 };
 
 /** How a probe fails: nothing else is told of a pod. */
@@ -83,10 +85,14 @@ function judgeAnswers(probe: LeaderProbe, view: ProbeView, { nowMs, leader, othe
   if (view.blind !== null) return blind(view.blind);
   const answers = view.answers.get(leader.uid);
   if (answers === undefined || !hasLedFor(view, leader.uid, limitMs(probe, view.level), nowMs)) return early;
-  if (answers.failure === null || answers.failures < thresholdAt(probe, view.level)) return { kind: 'passing' };
-  if (view.stalledMs !== null && view.stalledMs >= answers.sinceMs) return early;
+  const { failure, failures, notAsked, sinceMs } = answers;
+  const fails = failures >= thresholdAt(probe, view.level);
+  if (notAsked !== null && (fails || nowMs - notAsked.sinceMs >= limitMs(probe, view.level)))
+    return blind(notAsked.why);
+  if (failure === null || !fails) return { kind: 'passing' };
+  if (view.stalledMs !== null && view.stalledMs >= sinceMs) return early;
   const successors = others.filter((uid) => answeredWell(probe, view, uid, nowMs));
-  return { kind: 'failing', failure: answers.failure, successors };
+  return { kind: 'failing', failure, successors };
 }
 
 /** Silence is the time since the last question arrived; a question that waits counts when it arrives. */
@@ -160,19 +166,20 @@ function heardThroughout(
 export const passesNow = (probe: LeaderProbe, view: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean =>
   probe.by.kind === 'gate'
     ? nowMs - (view.heard.get(uid)?.recentMs.at(-1) ?? Number.NEGATIVE_INFINITY) < probe.periodMs
-    : wasSearched(view, uid) && view.answers.get(uid)?.failure === null;
+    : wasSearched(view, uid) && passed(view.answers.get(uid));
 
 /** Asked since somebody is looked for who may lead next. */
 export const wasSearched = ({ answers, searchSinceMs }: ProbeView, uid: PodUid): boolean =>
   searchSinceMs !== null && (answers.get(uid)?.lastMs ?? Number.NEGATIVE_INFINITY) >= searchSinceMs;
+
+const passed = (answers: Answers | undefined): boolean => answers?.failure === null && answers.notAsked === null;
 
 /** What came out of asking counts for so long after the last answer to it. */
 export const JUST_NOW_MS = 1000;
 
 /** Asked with the leader, or as lately. An answer counts for as long as the others may take that were asked with it, too. */
 function answeredWell({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean {
-  const { failure, lastMs } = answers.get(uid) ?? NO_ANSWER;
-  return failure === null && nowMs - lastMs <= JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
+  const found = answers.get(uid);
+  const lastMs = found?.lastMs ?? Number.NEGATIVE_INFINITY;
+  return passed(found) && nowMs - lastMs <= JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
 }
-
-const NO_ANSWER = { failure: null, lastMs: Number.NEGATIVE_INFINITY };

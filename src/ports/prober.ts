@@ -10,10 +10,15 @@ export type HttpProbe = {
   readonly timeoutMs: number;
 };
 
-/** null: it passed. */
 export type HttpProbeFailure = 'Timeout' | 'Refused' | 'Reset' | 'Status4xx' | 'Status5xx';
+
+/**
+ * null: it passed. `notAsked`: nothing shows of the pod, for something of this process or its host stood in the way; what did. `before`: others, asked
+ * before, may have failed for the same.
+ */
+export type HttpProbeResult = HttpProbeFailure | { readonly notAsked: string; readonly before: boolean } | null;
 
 export type HttpProber = {
   /** Rejects only when `signal` aborts. */
-  get(probe: HttpProbe, signal: AbortSignal): Promise<HttpProbeFailure | null>;
+  get(probe: HttpProbe, signal: AbortSignal): Promise<HttpProbeResult>;
 };

@@ -4,7 +4,7 @@ import type { PodUid } from '../../api/ids.ts';
 import type { HttpGet } from '../../api/leader-probe.ts';
 import { type Answers, JUST_NOW_MS } from '../../election/probe.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { HttpProber } from '../../ports/prober.ts';
+import type { HttpProbeResult, HttpProber } from '../../ports/prober.ts';
 import { aborted } from '../common/aborted.ts';
 
 export type Asker = {
@@ -28,12 +28,21 @@ export type Asker = {
   end(): void;
 };
 
-/** `stalledMs`: when this process last went on after it had stood still; what it asked before that shows nothing. */
-export function createAsker(
-  by: HttpGet,
-  { clock, http }: { readonly clock: Pick<Clock, 'nowMs'>; readonly http: HttpProber },
-  stalledMs: () => MonotonicMs | null,
-): Asker {
+export type AskerParts = {
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly http: HttpProber;
+  /** null: this replica has too many probes under way. */
+  readonly turn: () => Promise<(() => void) | null>;
+  /** When this process last went on after it had stood still for so long; null: it has not. */
+  readonly stalledMs: (forMs: number) => MonotonicMs | null;
+};
+
+const TOO_MANY = 'this replica of the operator has more probes to send than it can have under way';
+const STOOD_STILL = 'the process of this replica of the operator stood still while the pod was asked';
+const passedOver = (notAsked: string): HttpProbeResult => ({ notAsked, before: false });
+
+/** `periodMs`: what was asked before it stood still for half of it shows nothing. */
+export function createAsker(by: HttpGet, periodMs: number, { clock, http, turn, stalledMs }: AskerParts): Asker {
   const answers = new Map<PodUid, Answers>();
   const ending = new AbortController();
   let addresses: ReadonlyMap<PodUid, string> = new Map();
@@ -62,23 +71,43 @@ export function createAsker(
   async function askOne(uid: PodUid): Promise<() => void> {
     const address = addresses.get(uid);
     if (address === undefined) return () => undefined;
-    const [askedMs, era] = [clock.nowMs(), since];
-    const failure = await http.get({ ...by, address }, ending.signal).catch(() => null);
+    const era = since;
+    const release = await turn();
+    const askedMs = clock.nowMs();
+    const result = release === null ? passedOver(TOO_MANY) : await resultOf(address, askedMs);
+    release?.();
     return () => {
       if (aborted(ending.signal) || addresses.get(uid) !== address || era !== since) return;
-      answers.set(uid, after(answers.get(uid), askedMs, failure));
+      answers.set(uid, after(answers.get(uid), askedMs, result));
     };
   }
 
+  /** Where an adapter throws nobody was asked either. */
+  async function resultOf(address: string, askedMs: MonotonicMs): Promise<HttpProbeResult> {
+    try {
+      const result = await http.get({ ...by, address }, ending.signal);
+      return typeof result === 'string' && wentOnMs(by.timeoutMs / 2) >= askedMs ? passedOver(STOOD_STILL) : result;
+    } catch (error) {
+      return { notAsked: error instanceof Error ? error.message : String(error), before: true };
+    }
+  }
+
+  const wentOnMs = (afterMs: number): MonotonicMs => stalledMs(afterMs) ?? Number.NEGATIVE_INFINITY;
+
   /** What came before a stall, or was under way in it, begins anew. */
-  function after(known: Answers | undefined, askedMs: MonotonicMs, failure: Answers['failure']): Answers {
-    if (failure === null) return { failures: 0, sinceMs: askedMs, lastMs: askedMs, failure };
-    const stalled = stalledMs() ?? Number.NEGATIVE_INFINITY;
-    if (stalled >= askedMs) return { failures: 0, sinceMs: askedMs, lastMs: askedMs, failure };
-    const inRow = known !== undefined && known.failures > 0 && stalled < known.sinceMs;
-    return inRow
-      ? { ...known, failures: known.failures + 1, lastMs: askedMs, failure }
-      : { failures: 1, sinceMs: askedMs, lastMs: askedMs, failure };
+  function after(known: Answers | undefined, askedMs: MonotonicMs, result: HttpProbeResult): Answers {
+    const fresh = { failures: 0, sinceMs: askedMs, lastMs: askedMs, failure: null, notAsked: null };
+    const stalled = wentOnMs(periodMs / 2);
+    const before = known === undefined || stalled >= known.sinceMs ? fresh : known;
+    if (result === null) return fresh;
+    if (typeof result !== 'string') {
+      const notAsked = { why: result.notAsked, sinceMs: known?.notAsked?.sinceMs ?? askedMs };
+      return { ...(result.before ? fresh : before), lastMs: askedMs, notAsked };
+    }
+    if (stalled >= askedMs) return { ...fresh, failure: result };
+    return before.failures > 0
+      ? { ...before, failures: before.failures + 1, lastMs: askedMs, failure: result, notAsked: null }
+      : { ...fresh, failures: 1, failure: result };
   }
 
   return {

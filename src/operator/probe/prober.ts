@@ -26,6 +26,7 @@ import type { Heard, Window } from '../gate/heard.ts';
 import { type Asker, createAsker } from './asker.ts';
 import type { Sight } from './sight.ts';
 import { createStalls } from './stalls.ts';
+import { createTurns } from './turns.ts';
 
 export type Prober = {
   /** What is to be kept of the arrivals of its members' questions; null: nothing. */
@@ -67,6 +68,15 @@ type Listening = {
   cancel: () => void;
 };
 
+/** As many leaders as one replica is meant for may hang at the same time. */
+const PROBES_AT_ONCE = 1024;
+
+/** Shorter stalls than half of this are not looked for: a timer that is a little late is none. The adapter finds those in which a probe ends. */
+const SHORTEST_MS = 100;
+
+const shortestOf = ({ periodMs, by }: LeaderProbe): number =>
+  by.kind === 'gate' ? periodMs : Math.min(periodMs, Math.max(by.timeoutMs, SHORTEST_MS));
+
 export function createProber({
   clock,
   random,
@@ -74,6 +84,7 @@ export function createProber({
   wake,
   arrivals,
   http,
+  atOnce = PROBES_AT_ONCE,
 }: {
   readonly clock: Pick<Clock, 'nowMs' | 'wallMs' | 'after'>;
   readonly random: Pick<Random, 'next'>;
@@ -81,22 +92,25 @@ export function createProber({
   readonly http: HttpProber;
   readonly wake: (key: string) => void;
   readonly arrivals: Heard['arrivals'];
+  /** So many probes are under way at most. */
+  readonly atOnce?: number;
 }): Prober {
   const groups = new Map<string, Listening>();
   const stalls = createStalls(clock);
+  const turns = createTurns(clock, atOnce);
 
   function follow(key: string, probe: LeaderProbe, history: readonly TransitionStatus[]): Listening {
     const known = groups.get(key);
     if (known !== undefined && sameProbe(known.probe, probe)) return known;
     drop(key);
-    const { by } = probe;
-    const stalledMs = () => stalls.lastMs(probe.periodMs / 2);
-    const asker = by.kind === 'gate' ? null : createAsker(by, { clock, http }, stalledMs);
+    const { by, periodMs } = probe;
+    const parts = { clock, http, turn: () => turns.take(key, periodMs), stalledMs: stalls.lastMs };
+    const asker = by.kind === 'gate' ? null : createAsker(by, periodMs, parts);
     const listening: Listening = {
       asker,
       probe,
       sinceMs: clock.nowMs(),
-      stalls: stalls.watch(probe.periodMs),
+      stalls: stalls.watch(shortestOf(probe)),
       leader: null,
       history,
       judgedBefore: null,

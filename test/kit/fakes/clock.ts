@@ -7,6 +7,8 @@ import { wallMs } from './ids.ts';
 export type FakeClock = Clock & {
   /** Lets everything happen that is due within `ms`, in its order; whatever a timer sets off is done before the next. */
   advance(ms: number): Promise<void>;
+  /** The process stands still: time passes, and nothing happens before it goes on. */
+  stall(ms: number): void;
   /** Timers that wait; a stopped part leaves none behind. */
   pending(): number;
 };
@@ -49,6 +51,9 @@ export function createFakeClock(startMs = 1_000_000): FakeClock {
         await settle();
       }
       nowMs = untilMs;
+    },
+    stall: (ms) => {
+      nowMs += ms;
     },
     pending: () => timers.size,
   };

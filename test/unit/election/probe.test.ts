@@ -145,6 +145,7 @@ describe('a leader that is asked, each second, and may fail three times in a row
     sinceMs: NOW_MS - failures * 1000,
     lastMs: NOW_MS - 100,
     failure: failures === 0 ? null : 'Timeout',
+    notAsked: null,
     ...more,
   });
   const view = (answers: Readonly<Record<string, Answers>>, more: Partial<ProbeView> = {}): ProbeView =>

@@ -78,6 +78,22 @@ describe('a probe over HTTP', () => {
     );
   });
 
+  it('that cannot leave this host shows nothing of the pod', async () => {
+    // No connection can be made to it; Linux says so without sending anything.
+    const result = await createHttpProber().get(
+      { address: '255.255.255.255', port: 9, scheme: 'HTTP', path: '/', timeoutMs: 2000 },
+      never,
+    );
+    expect(result).toMatchObject({ notAsked: expect.stringMatching(/cannot open a connection \(E/) as string });
+  });
+
+  it('shows nothing of the pod where this process stood still for half of its time', async () => {
+    const asked = ask(await aPod(() => undefined), { timeoutMs: 60 });
+    const fromMs = performance.now();
+    while (performance.now() - fromMs < 200);
+    expect(await asked).toMatchObject({ notAsked: expect.stringContaining('stood still') as string });
+  });
+
   it('ends when nobody needs it any more', async () => {
     const end = new AbortController();
     const asked = ask(await aPod(() => end.abort(new Error('over'))), {}, end.signal);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { judge } from '../../../../src/election/probe.ts';
 import { createProber } from '../../../../src/operator/probe/prober.ts';
-import type { HttpProbeFailure } from '../../../../src/ports/prober.ts';
+import type { HttpProbeResult } from '../../../../src/ports/prober.ts';
 import { AN_HTTP_PROBE, aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { anObservation, heldBy, observed } from '../../../kit/fakes/builders-election.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
@@ -11,11 +12,12 @@ const GROUP = aGroup({ spec: { leaderProbe: AN_HTTP_PROBE } });
 const ADDRESS: Readonly<Record<string, string>> = { a: '10.0.0.1', b: '10.0.0.2', c: '10.0.0.3' };
 
 /** A replica that asks; `fails`: by address, how. `hangs`: it is never answered. */
-function aProber(others: readonly string[] = ['b', 'c']) {
+function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
   const clock = createFakeClock();
   const state = {
     blind: null as string | null,
-    fails: new Map<string, HttpProbeFailure>(),
+    fails: new Map<string, HttpProbeResult>(),
+    throws: null as Error | null,
     hangs: new Set<string>(),
     addresses: {
       ...ADDRESS,
@@ -30,15 +32,20 @@ function aProber(others: readonly string[] = ['b', 'c']) {
     random: { next: () => 0.5 },
     sight: { blind: () => null, blindToAddresses: () => state.blind },
     http: {
-      get: async ({ address }) => {
+      get: ({ address }) => {
         asked.push(address);
-        if (state.hangs.has(address)) await new Promise<void>((resolve) => answering.push(resolve));
-        return state.fails.get(address) ?? null;
+        if (state.throws !== null) throw state.throws;
+        return answer(address);
       },
     },
     wake: (key) => void woken.push(key),
     arrivals: () => null,
+    atOnce,
   });
+  async function answer(address: string): Promise<HttpProbeResult> {
+    if (state.hangs.has(address)) await new Promise<void>((resolve) => answering.push(resolve));
+    return state.fails.get(address) ?? null;
+  }
   const observe = (leader = 'a') => {
     const nowMs = clock.nowMs();
     const addresses = (name: string) => ({
@@ -165,6 +172,69 @@ describe('a group whose members are asked', () => {
     await clock.advance(3600);
     look('b');
     expect(view()?.answers.size).toBe(0);
+  });
+
+  describe('that this replica cannot ask', () => {
+    const A = uidOf('a');
+    const REFUSED_HERE = { notAsked: 'this host has no sockets (EMFILE)', before: true } as const;
+    const judgement = (view: ReturnType<ReturnType<typeof aProber>['view']>, nowMs: number) =>
+      view === null
+        ? null
+        : judge(AN_HTTP_PROBE, view, { nowMs, leader: { uid: A, addressed: true }, others: [uidOf('b')] });
+
+    it('for something of its host is not judged, and has not failed', async () => {
+      const { clock, state, view } = aProber();
+      state.fails.set('10.0.0.1', REFUSED_HERE);
+      await clock.advance(6000);
+      expect(view()?.answers.get(A)).toMatchObject({ failures: 0, failure: null });
+      expect(judgement(view(), clock.nowMs())).toMatchObject({ why: 'ProbeBlind', detail: REFUSED_HERE.notAsked });
+    });
+
+    it('begins anew when it can be asked again: what failed before may have failed for the same', async () => {
+      const { clock, state, view } = aProber();
+      state.fails.set('10.0.0.1', 'Timeout');
+      await clock.advance(2600);
+      state.fails.set('10.0.0.1', REFUSED_HERE);
+      await clock.advance(1000);
+      state.fails.set('10.0.0.1', 'Timeout');
+      await clock.advance(1000);
+      expect(view()?.answers.get(A)?.failures).toBe(1);
+    });
+
+    it('for a throw has not passed', async () => {
+      const { clock, state, view } = aProber();
+      state.throws = new Error('a defect');
+      await clock.advance(6000);
+      expect(judgement(view(), clock.nowMs())).toMatchObject({ why: 'ProbeBlind', detail: 'a defect' });
+      expect(view()?.answers.get(A)?.failures).toBe(0);
+    });
+
+    it('for want of a turn is passed over, and goes on to fail when it has one', async () => {
+      const { clock, state, prober, answering, look, view } = aProber(['b', 'c'], 1);
+      state.fails.set('10.0.0.1', 'Timeout');
+      await clock.advance(2600);
+      state.hangs.add('10.0.0.2');
+      prober.search(KEY, [uidOf('b')]);
+      await clock.advance(3100);
+      expect(view()?.answers.get(A)).toMatchObject({ failures: 3, notAsked: { why: expect.any(String) as string } });
+      expect(judgement(view(), clock.nowMs())).toMatchObject({ why: 'ProbeBlind' });
+      state.hangs.clear();
+      for (const answer of answering) answer();
+      look();
+      await clock.advance(1100);
+      expect(view()?.answers.get(A)).toMatchObject({ failures: 5, notAsked: null });
+    });
+
+    it('while it stands still for half the timeout is passed over', async () => {
+      const { clock, state, answering, view } = aProber();
+      state.fails.set('10.0.0.1', 'Timeout');
+      state.hangs.add('10.0.0.1');
+      await clock.advance(600);
+      clock.stall(260);
+      for (const answer of answering) answer();
+      await clock.advance(10);
+      expect(view()?.answers.get(A)).toMatchObject({ failures: 0, notAsked: { why: expect.any(String) as string } });
+    });
   });
 
   describe('when somebody is to lead next', () => {

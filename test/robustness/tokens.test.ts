@@ -1,6 +1,7 @@
 /** Tokens and statements that somebody made up: they are refused, nothing is thrown, and nobody is taken for a pod. */
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { CHALLENGE, createForward, REPLICA, type Send, STATEMENT } from '../../src/http/gate/forward.ts';
 import { createSigner, createStatementReader } from '../../src/http/gate/statement.ts';
 import { createTokenVerifier } from '../../src/http/gate/tokens.ts';
 import { createFakeClock } from '../kit/fakes/clock.ts';
@@ -69,6 +70,34 @@ it('a statement that the replica has not signed is none', async () => {
       // Base64 has spare bits: the same bytes are the same statement.
       if (statement !== null && statement !== 'outdated')
         expect(Buffer.from(header.split('.')[0] ?? '', 'base64url')).toEqual(Buffer.from(said, 'base64url'));
+    }),
+    RUNS,
+  );
+});
+
+it('whatever another replica answers, what is passed on is asked twice at most, and gives its answer or nothing', async () => {
+  const clock = createFakeClock();
+  const header = fc.oneof(fc.string(), fc.constantFrom('outdated', 'b', 'x'.repeat(65)), fc.constant(undefined));
+  const answers = fc.record({
+    status: fc.oneof(fc.constantFrom(200, 400, 404, 405, 409, 503), fc.integer()),
+    headers: fc.record({ [REPLICA]: fc.oneof(fc.constant('b'), header), [CHALLENGE]: header, [STATEMENT]: header }),
+    body: fc.oneof(fc.json(), fc.string()),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(answers, { minLength: 1, maxLength: 5 }), async (said) => {
+      let sent = 0;
+      const send: Send = async () => {
+        const { status, headers, body } = said[sent % said.length] as (typeof said)[number];
+        sent += 1;
+        return { status, headers, body: () => Promise.resolve(body), drop: () => undefined };
+      };
+      const forward = createForward({ self: 'a', signer: createSigner(), clock, send });
+      const statement = { caller: null, address: '10.0.0.1', ageMs: 0, termSecret: null };
+      const passed = { method: 'GET', path: '/v1/x', body: null, statement } as const;
+      const reply = await forward({ id: 'b', url: 'http://b' }, passed, 0, never);
+      expect(sent).toBeLessThanOrEqual(2);
+      const last = said[(sent - 1) % said.length];
+      if (reply !== null) expect([last?.headers[REPLICA], reply.body]).toEqual(['b', last?.body]);
     }),
     RUNS,
   );

@@ -95,23 +95,18 @@ export function createChallenges(
   clock: Pick<Clock, 'nowMs'>,
   draw = (): string => randomBytes(16).toString('base64url'),
 ): Challenges {
-  let drawnMs = Number.NEGATIVE_INFINITY;
-  let [current, before] = ['', ''];
-  function redraw(): void {
-    const ageMs = clock.nowMs() - drawnMs;
-    if (ageMs < DRAWN_AGAIN_MS) return;
-    [current, before] = [draw(), ageMs < 2 * DRAWN_AGAIN_MS ? current : ''];
-    drawnMs = clock.nowMs();
-  }
+  /** The last two; each with when it was drawn. */
+  let drawn: readonly { readonly text: string; readonly atMs: number }[] = [];
   return {
     current: () => {
-      redraw();
-      return current;
+      const [last] = drawn;
+      if (last !== undefined && clock.nowMs() - last.atMs < DRAWN_AGAIN_MS) return last.text;
+      const text = draw();
+      drawn = [{ text, atMs: clock.nowMs() }, ...drawn.slice(0, 1)];
+      return text;
     },
-    isOfNow: (challenge) => {
-      redraw();
-      return challenge !== '' && (challenge === current || challenge === before);
-    },
+    isOfNow: (challenge) =>
+      drawn.some(({ text, atMs }) => text === challenge && clock.nowMs() - atMs < 2 * DRAWN_AGAIN_MS),
   };
 }
 

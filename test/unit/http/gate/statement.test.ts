@@ -87,6 +87,16 @@ describe('a challenge', () => {
     expect(challenges.isOfNow(first)).toBe(false);
   });
 
+  it('is not of now for longer because the next one was drawn late', async () => {
+    const clock = createFakeClock();
+    const challenges = createChallenges(clock);
+    const first = challenges.current();
+    await clock.advance(9900);
+    challenges.current();
+    await clock.advance(100);
+    expect(challenges.isOfNow(first)).toBe(false);
+  });
+
   it('cannot be told before it is drawn, nor is none a challenge', () => {
     const clock = createFakeClock();
     expect(createChallenges(clock).current()).not.toBe(createChallenges(clock).current());

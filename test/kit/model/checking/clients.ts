@@ -7,10 +7,8 @@ export type Clients = {
   ask(owner: Replica, member: string): string;
   /** Ends the term, believing nothing of it from here on; a copy of what it sends stays under way. */
   release(owner: Replica, member: string, resign: boolean): string;
-  /** Its process ends, and the next one begins, before anybody hears of it. */
+  /** Another process of the pod begins, with a term of its own; the one before may go on, and its grants with it. */
   restarts(member: string): void;
-  /** It has asked in a term that it has not ended. */
-  hasTerm(member: string): boolean;
   copies(): number;
   /** The oldest copy of a release arrives. */
   copyArrives(owner: Replica): string;
@@ -23,7 +21,7 @@ export type Clients = {
 };
 
 /** `uid`: of the pod in which its process runs. */
-type Client = { readonly uid: string; term: number; asked: boolean; untilMs: number };
+type Client = { readonly uid: string; term: number; readonly untilMs: Map<string, number> };
 type Copy = { readonly uid: string; readonly secret: string; readonly resign: boolean };
 
 export function createClients({ clock, api }: Model): Clients {
@@ -35,7 +33,7 @@ export function createClients({ clock, api }: Model): Clients {
 
   function of(member: string): Client {
     const uid = api.pod(member)?.uid ?? '';
-    const known = clients.get(uid) ?? { uid, term: 1, asked: false, untilMs: 0 };
+    const known = clients.get(uid) ?? { uid, term: 1, untilMs: new Map() };
     clients.set(uid, known);
     return known;
   }
@@ -44,27 +42,24 @@ export function createClients({ clock, api }: Model): Clients {
 
   function next(client: Client): void {
     client.term += 1;
-    client.asked = false;
-    client.untilMs = 0;
   }
 
   function ask(owner: Replica, member: string): string {
     const client = of(member);
     const answer = owner.ask(client.uid, secretOf(client));
-    client.asked = true;
     if (answer.kind === 'released') breaches.push(`a term of ${member} that it has not ended counts as released`);
     if (answer.kind === 'grant') believe(client, clock.nowMs() + answer.validForMs);
     return `${secretOf(client)}: ${answer.kind}`;
   }
 
+  const leftMs = ({ untilMs }: Client): number => Math.max(0, ...untilMs.values()) - clock.nowMs();
+
   function believe(client: Client, untilMs: number): void {
-    client.untilMs = Math.max(client.untilMs, untilMs);
+    client.untilMs.set(secretOf(client), untilMs);
     given.push(client.uid);
     for (const other of clients.values())
-      if (other !== client && other.untilMs > clock.nowMs())
-        breaches.push(
-          `I10: ${client.uid} has a grant while ${other.uid} has one for ${other.untilMs - clock.nowMs()} ms more`,
-        );
+      if (other !== client && leftMs(other) > 0)
+        breaches.push(`I10: ${client.uid} has a grant while ${other.uid} has one for ${leftMs(other)} ms more`);
   }
 
   return {
@@ -72,12 +67,12 @@ export function createClients({ clock, api }: Model): Clients {
     release: (owner, member, resign) => {
       const client = of(member);
       const copy = { uid: client.uid, secret: secretOf(client), resign };
+      client.untilMs.delete(copy.secret);
       next(client);
       copies.push(copy);
       return `${copy.secret}: ${JSON.stringify(owner.release(copy.uid, copy.secret, resign))}`;
     },
     restarts: (member) => next(of(member)),
-    hasTerm: (member) => of(member).asked,
     copies: () => copies.length,
     copyArrives: (owner) => {
       const copy = copies.shift();
@@ -90,7 +85,10 @@ export function createClients({ clock, api }: Model): Clients {
     state: () => ({
       copies,
       clients: [...clients.values()]
-        .map(({ untilMs, ...client }) => ({ ...client, leftMs: Math.max(0, untilMs - clock.nowMs()) }))
+        .map(({ untilMs, ...client }) => ({
+          ...client,
+          leftMs: [...untilMs].map(([secret, until]) => [secret, Math.max(0, until - clock.nowMs())]),
+        }))
         .toSorted((x, y) => (x.uid < y.uid ? -1 : 1)),
     }),
   };

@@ -154,7 +154,7 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
     if (ownerName() === undefined) return [];
     return [
       ...(left.ask > 0 ? MEMBERS.map((name) => `${name} asks`) : []),
-      ...(may('release') && clients.hasTerm('a') ? ['a releases', 'a resigns'] : []),
+      ...(may('release') ? ['a releases', 'a resigns'] : []),
       ...(may('copy') && clients.copies() > 0 ? ['copy'] : []),
     ];
   }

@@ -162,8 +162,8 @@ export const timeoutFitsThreshold: Rule = of(
 );
 
 export const isAProbePath: Rule = invalid(
-  "self.matches('^/[!-~]*$') && !self.contains('//')",
-  "must begin with one '/', without '//', of printable ASCII characters without spaces",
+  "self.matches('^/[!-~]*$') && !self.contains('//') && !self.contains('\\\\')",
+  "must begin with one '/', without '//' or a backslash, of printable ASCII characters without spaces",
 );
 
 export const followerDiffersFromLeader: Rule = of(

@@ -7,11 +7,11 @@ const MAX_PATH = 1024;
 const EXACTLY_ONE = 'needs exactly one way to probe: set gate: {} or httpGet';
 const TIMEOUT_FITS = 'must be at most periodMilliseconds times failureThreshold';
 
-/** One that began with two slashes, or held a whole URL, could send the probe elsewhere. */
+/** One that began with two slashes, or held a whole URL, could send the probe elsewhere; to some readers a backslash is a slash. */
 const pathProblem = (path: string): string | null =>
-  path.length <= MAX_PATH && /^\/[!-~]*$/.test(path) && !path.includes('//')
+  path.length <= MAX_PATH && /^\/[!-~]*$/.test(path) && !path.includes('//') && !path.includes('\\')
     ? null
-    : "must begin with one '/', without '//', of at most 1024 printable ASCII characters without spaces";
+    : "must begin with one '/', without '//' or a backslash, of at most 1024 printable ASCII characters without spaces";
 
 const gate = object(
   {},
@@ -33,7 +33,7 @@ const httpGet = object(
       .default('/')
       .meta({
         description:
-          "What is asked for, / by default. It begins with one slash, has no '//', and is of printable ASCII characters without spaces, at most 1024.",
+          "What is asked for, / by default. It begins with one slash, has no '//' and no backslash, and is of printable ASCII characters without spaces, at most 1024.",
         ...cel(isAProbePath),
       }),
     port: wholeNumber({ min: 1, max: 65_535 }).meta({ description: 'The port of the pod, from 1 to 65535.' }),

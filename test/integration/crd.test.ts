@@ -414,7 +414,7 @@ describe('a bad group', () => {
       { selector, leaderProbe: { httpGet: { port: 65_536 } } },
       /spec\.leaderProbe\.httpGet\.port: .*equal to 65535/,
     ],
-    ...['healthz', '//elsewhere/', '/a//b', '/a b', '/a\u0000', 'http://elsewhere/'].map(
+    ...['healthz', '//elsewhere/', '/a//b', '/\\elsewhere/', '/a b', '/a\u0000', 'http://elsewhere/'].map(
       (path): [string, Spec, RegExp] => [
         `a leader probe at the path ${JSON.stringify(path)}`,
         { selector, leaderProbe: { httpGet: { port: 80, path } } },

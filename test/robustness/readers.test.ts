@@ -240,6 +240,8 @@ describe('a configuration', () => {
     'LEADERGROUP_LOCK_KEYS',
     'LEADERGROUP_WORKERS',
     'LEADERGROUP_LOG_LEVEL',
+    'LEADERGROUP_GATE_AUTHENTICATION',
+    'LEADERGROUP_GATE_VALIDITY_MILLISECONDS',
     'CONSUL_HTTP_ADDR',
     'CONSUL_HTTP_SSL',
     'POD_NAME',
@@ -247,7 +249,22 @@ describe('a configuration', () => {
   );
   const words = fc.oneof(
     fc.string(),
-    fc.constantFrom('', '-1', '1e9', 'true', '[]', '[{"prefix":""}]', ':', '[::1]:99999', '\u0000'),
+    fc.constantFrom(
+      'Address',
+      'Token',
+      'token',
+      'Address,Token',
+      '2001',
+      '',
+      '-1',
+      '1e9',
+      'true',
+      '[]',
+      '[{"prefix":""}]',
+      ':',
+      '[::1]:99999',
+      '\u0000',
+    ),
   );
 
   it('is taken, or refused in sentences', () => {

@@ -130,6 +130,7 @@ describe('spec.leaderProbe', () => {
     [{ gate: 'yes' }, 'must be an empty object'],
     [{ httpGet: {} }, 'from 1 to 65535'],
     [{ httpGet: { port: 80, path: '//elsewhere' } }, "must begin with one '/'"],
+    [{ httpGet: { port: 80, path: '/\\elsewhere' } }, "must begin with one '/'"],
     [{ httpGet: { port: 80, path: 'http://elsewhere/' } }, "must begin with one '/'"],
     [{ httpGet: { port: 80, path: '/a b' } }, "must begin with one '/'"],
     [{ httpGet: { port: 80, path: `/${'x'.repeat(1024)}` } }, '1024'],

@@ -4,7 +4,7 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stream } from '../../simulation/random.ts';
 import { persistently } from './persistently.ts';
-import { type FaultRig, lockKeyOf } from './rig.ts';
+import { addressOf, type FaultRig, lockKeyOf } from './rig.ts';
 
 export type Fault = {
   readonly kind: Kind;
@@ -19,6 +19,9 @@ const KINDS = [
   'pod unready',
   'pod recreated',
   'pod deleted',
+  'member hung',
+  'member resigns',
+  'releases lost',
   'operator killed',
   'operator ended',
   'operator replaced',
@@ -58,7 +61,8 @@ export function scheduleOf(seed: number, lengthMs: number): readonly Fault[] {
 const rank = (seed: number, turn: number, kind: Kind): number => stream(`order ${seed} ${turn} ${kind}`).next();
 
 function lengthOf(kind: Kind, chance: number): number {
-  if (kind.startsWith('pod') || kind === 'connections cut') return 300 + chance * 5000;
+  if (kind === 'member hung') return 6000 + chance * 8000;
+  if (kind.startsWith('pod') || kind === 'connections cut' || kind === 'member resigns') return 300 + chance * 5000;
   // Nobody knows of it until its session expires, after twice its TTL or more: that is a part of the fault.
   if (kind === 'operator lost with its node') return 20_000;
   if (kind === 'operator frozen') return 2000 + chance * chance * 38_000;
@@ -66,20 +70,22 @@ function lengthOf(kind: Kind, chance: number): number {
   return 1000 + chance * 20_000;
 }
 
+const OF_A_PROCESS: readonly Kind[] = [
+  'operator killed',
+  'operator ended',
+  'operator replaced',
+  'operator lost with its node',
+  'operator frozen',
+];
+
 /** What cannot happen twice at a time, or would end the majority of Consul's servers. */
 function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('Consul')) return 'consul';
   if (kind.startsWith('API')) return 'api';
   if (kind.startsWith('pod')) return `pod ${target}`;
+  if (kind.startsWith('member') || kind === 'releases lost') return `${kind} ${target % 3}`;
   if (kind === 'consul lock waits') return `external ${target % 2}`;
-  if (
-    kind === 'operator killed' ||
-    kind === 'operator ended' ||
-    kind === 'operator replaced' ||
-    kind === 'operator lost with its node' ||
-    kind === 'operator frozen'
-  )
-    return `operator ${target % 3}`;
+  if (OF_A_PROCESS.includes(kind)) return `operator ${target % 3}`;
   return `network ${target % 3} ${kind.includes('API') ? 'api' : 'consul'}`;
 }
 
@@ -120,6 +126,7 @@ type Undo = () => Promise<void> | void;
 async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
   const { kind, target } = fault;
   if (kind.startsWith('pod')) return await beginPod(rig, fault);
+  if (kind.startsWith('member') || kind === 'releases lost') return beginMember(rig, fault);
   if (kind === 'consul lock waits') return beginExternal(rig, target);
   if (kind.startsWith('Consul') || kind.startsWith('API')) return await beginServer(rig, fault);
   const replica = rig.replicas[target % rig.replicas.length];
@@ -175,6 +182,8 @@ async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
     case 'pod unready':
     case 'pod recreated':
     case 'pod deleted':
+    case 'member hung':
+    case 'member resigns':
     case 'Consul server frozen':
     case 'Consul leader killed':
     case 'Consul rolled':
@@ -213,9 +222,24 @@ async function beginPod(rig: FaultRig, { kind, target }: Fault): Promise<Undo> {
   return () => undefined;
 }
 
+/** The leader of a group that is probed; the last of these does not ask. */
+function beginMember({ probed, members, observer, namespace }: FaultRig, { kind, target }: Fault): Undo {
+  const able = kind === 'member hung' ? probed : probed.slice(0, -1);
+  const app = able[target % able.length] ?? '';
+  const name = observer.leaders(namespace, app)[0]?.name ?? `${app}-${target % 3}`;
+  if (kind === 'member resigns') {
+    members.resign(name);
+    return () => undefined;
+  }
+  const put = kind === 'member hung' ? members.hang : members.loseReleases;
+  put(name, true);
+  return () => put(name, false);
+}
+
 /** Created before an answer that was lost, it is there. */
 async function createOnce({ world, namespace }: FaultRig, name: string, app: string): Promise<void> {
-  if ((await world.readPod(namespace, name)) === null) await world.pod({ namespace, name, labels: { app } });
+  if ((await world.readPod(namespace, name)) === null)
+    await world.pod({ namespace, name, labels: { app }, ip: addressOf(name) });
   else await world.setReady(namespace, name, true);
 }
 

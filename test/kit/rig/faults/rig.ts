@@ -13,6 +13,7 @@ import { createDelayedAnswers } from '../observer/delayed-answers.ts';
 import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
 import { openWorld, type World } from '../world.ts';
+import { type Members, PROBE_PORT, startMembers } from './members.ts';
 import { persistently, untilDone } from './persistently.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
@@ -43,6 +44,9 @@ export type FaultRig = {
   readonly world: World;
   readonly observer: Observer;
   readonly replicas: readonly RigReplica[];
+  /** Groups whose leader is probed, and what runs in their pods. */
+  readonly probed: readonly string[];
+  readonly members: Members;
   readonly consulServers: readonly ComponentName[];
   /** To be told when something happens to a server of Consul, and when it is over. */
   readonly consulTrouble: { begins(): void; ends(): void };
@@ -62,6 +66,14 @@ const SPECS: readonly Readonly<Record<string, unknown>>[] = [
 ];
 /** This many of them share their key with `consul lock`. */
 const SHARED = 2;
+/** Longer than what is common: the machine has much else to do. */
+const PERIOD = { periodMilliseconds: 2000 };
+/** The last groups are probed. */
+const PROBED: readonly Readonly<Record<string, unknown>>[] = [
+  { sessionTTLSeconds: 20, leaderProbe: { ...PERIOD, gate: {} } },
+  { sessionTTLSeconds: 10, leaderProbe: { ...PERIOD, gate: {} } },
+  { sessionTTLSeconds: 20, leaderProbe: { ...PERIOD, timeoutMilliseconds: 1000, httpGet: { port: PROBE_PORT } } },
+];
 const SHARED_SPEC = { sessionTTLSeconds: 20, onConsulLoss: 'Demote' };
 const SYSTEM = 'leadergroup-system';
 /** The one that the spec of a test's pod has: the API server lets no other begin again. */
@@ -70,6 +82,12 @@ const CONTAINER = 'main';
 const REPORT_MS = 700;
 /** Twice the TTL, counted anew with each new leader of Consul, of which there may be one every few seconds for minutes. */
 const SESSION_OVER_MS = 600_000;
+
+/** Each pod has one of its own, whatever it is made of anew, from which its process asks and at which it answers. */
+export function addressOf(name: string): string {
+  const [group = '', pod = ''] = name.slice(1).split('-');
+  return `127.99.${Number(group)}.${Number(pod) + 1}`;
+}
 
 export const lockKeyOf = (group: string): string => `rig/${group}`;
 
@@ -99,8 +117,12 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
   const names = Array.from({ length: groups }, (_, at) => `g${at}`);
   await Promise.all(
     names.map(async (name, at) => {
-      await world.pods(namespace, name, PODS);
-      const spec = at < SHARED ? { ...SHARED_SPEC, lockKey: lockKeyOf(name) } : (SPECS[at % SPECS.length] ?? {});
+      for (let pod = 0; pod < PODS; pod += 1) {
+        const podName = `${name}-${pod}`;
+        await world.pod({ namespace, name: podName, labels: { app: name }, ip: addressOf(podName) });
+      }
+      const plain = at < SHARED ? { ...SHARED_SPEC, lockKey: lockKeyOf(name) } : (SPECS[at % SPECS.length] ?? {});
+      const spec = PROBED[at - (groups - PROBED.length)] ?? plain;
       await world.applyGroup({ namespace, name, spec });
     }),
   );
@@ -108,9 +130,28 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
   const replicas: RigReplica[] = [];
   for (const name of REPLICAS) replicas.push(made.use(await openReplica(name, dir, { cluster, world, anyConsul })));
   await Promise.all(replicas.map((replica) => replica.start(false)));
+  const probed = names.slice(-PROBED.length);
+  const members = made.use(
+    await startMembers({
+      namespace,
+      members: probed.flatMap((group, at) =>
+        Array.from({ length: PODS }, (_, pod) => {
+          const name = `${group}-${pod}`;
+          return { group, name, address: addressOf(name), asks: !JSON.stringify(PROBED[at]).includes('httpGet') };
+        }),
+      ),
+      replicas: () => replicas.flatMap((replica) => replica.process()?.url ?? []),
+      uidOf: async (name) => {
+        const pod = await world.readPod(namespace, name).catch(() => null);
+        return pod?.metadata.uid ?? null;
+      },
+    }),
+  );
   const all = made.move();
   return {
     namespace,
+    probed,
+    members,
     groups: names,
     sharing: names.slice(0, SHARED),
     consulAddress: consul.address,

@@ -61,17 +61,23 @@ export async function runFaults(
   const kinds = new Map<Kind, number>();
   for (const kind of inflicted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   return {
-    breaches: breaches.map(sentence),
+    breaches: [...breaches.map(sentence), ...rig.members.breaches],
     ledAfterMs,
     kinds,
     errors: rig.replicas.flatMap((replica) => replica.errors()),
     words: [
       `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
       samples.words(),
+      `members of probed groups: ${JSON.stringify(rig.members.counts)}; replaced for silence ${await silenceCount(rig)}`,
       `sessions at the end: ${sessions}`,
       `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
     ],
   };
+}
+
+async function silenceCount({ world, namespace, probed }: FaultRig): Promise<number> {
+  const all = await Promise.all(probed.map((name) => world.readGroup(namespace, name)));
+  return all.flatMap((group) => JSON.stringify(group).match(/LeaderUnresponsive/g) ?? []).length;
 }
 
 /** For whoever looks into a breach. */

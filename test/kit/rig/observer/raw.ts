@@ -33,7 +33,7 @@ export type RawObject = {
   readonly reportingController?: string;
   /** Of an EndpointSlice. */
   readonly addressType?: string;
-  readonly endpoints?: readonly RawEndpoint[];
+  readonly endpoints?: readonly RawEndpoint[] | null;
 };
 
 type RawEndpoint = {
@@ -59,7 +59,7 @@ export const toWatchedPod = (raw: RawObject): WatchedPod => ({
 });
 
 /** Keys of labels and annotations, spelled out a second time on purpose. */
-export function toWatchedSlice({ metadata, addressType = '', endpoints = [] }: RawObject): WatchedSlice {
+export function toWatchedSlice({ metadata, addressType = '', endpoints }: RawObject): WatchedSlice {
   const written = { ...metadata.labels, ...metadata.annotations };
   const text = (key: string): string => written[key] ?? '';
   const { namespace = '', name, uid, resourceVersion } = metadata;
@@ -73,7 +73,7 @@ export function toWatchedSlice({ metadata, addressType = '', endpoints = [] }: R
     groupUid: text('leadergroup.dev/group-uid'),
     token: Number(text('leadergroup.dev/token')) || 0,
     fenced: text('leadergroup.dev/fenced'),
-    endpoints: endpoints.flatMap(({ addresses = [], targetRef }) =>
+    endpoints: (endpoints ?? []).flatMap(({ addresses = [], targetRef }) =>
       addresses.map((address) => ({ address, podUid: targetRef?.uid ?? '', podName: targetRef?.name ?? '' })),
     ),
   };

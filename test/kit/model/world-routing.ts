@@ -1,12 +1,13 @@
 /** Services and EndpointSlices of the API server in memory, as far as the operator can tell them from real ones. */
 import type { Pod, PodRef } from '../../../src/api/pod.ts';
 import type { Service, Slice, SliceContent } from '../../../src/api/route.ts';
-import type {
-  EmptySlice,
-  ForeignEndpoints,
-  SliceName,
-  SliceVersion,
-  WriteOutcome,
+import {
+  type EmptySlice,
+  type ForeignEndpoints,
+  KubernetesError,
+  type SliceName,
+  type SliceVersion,
+  type WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
 import type { Change } from './world-api-server.ts';
 
@@ -25,6 +26,7 @@ export type WorldRouting = {
     addSlice(name: string, service: string): void;
     removeSlice(name: string): void;
     addEndpoints(service: string): void;
+    removeEndpoints(service: string): void;
     /** An edit of one of ours. */
     editSlice(name: string, change: (slice: Slice) => Partial<Slice>): void;
   };
@@ -37,8 +39,11 @@ export type WorldRouting = {
     deleteSlice(by: string, slice: SliceVersion): WriteOutcome<'accepted'>;
     evict(by: string, pod: PodRef, resourceVersion: string): WriteOutcome<'accepted'>;
   };
-  /** Refuses every request for good (403) from now on, or no more. */
-  forbid(forbidden: boolean): void;
+  /** Refuses every write for good (403) from now on, or no more. `reads`: every read, too. */
+  forbid(forbidden: boolean, reads?: boolean): void;
+  /** Called with each change of a slice that is, or was, an operator's. `by`: the operator replica that wrote it; null: somebody else. */
+  onSlice(listener: (change: Change<Slice>, by: string | null) => void): void;
+  onService(listener: (change: Change<Service>) => void): void;
   /** Slices written by operators so far. */
   writes(): number;
 };
@@ -63,59 +68,76 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
   const endpoints = new Set<string>();
   const serviceLog: Change<Service>[] = [];
   const sliceLog: Change<Slice>[] = [];
-  let forbidden = false;
+  const sliceListeners: Parameters<WorldRouting['onSlice']>[0][] = [];
+  const serviceListeners: Parameters<WorldRouting['onService']>[0][] = [];
+  let forbidden: 'nothing' | 'writes' | 'all' = 'nothing';
   let made = 0;
   let writes = 0;
 
-  function put(before: Slice | null, slice: Slice): Slice {
+  function tellSlice(change: Change<Slice>, by: string | null): void {
+    sliceLog.push(change);
+    for (const listener of sliceListeners) listener(change, by);
+  }
+
+  function tellService(change: Change<Service>): void {
+    serviceLog.push(change);
+    for (const listener of serviceListeners) listener(change);
+  }
+
+  function put(by: string | null, before: Slice | null, slice: Slice): Slice {
     const after = { ...slice, resourceVersion: nextVersion() };
     slices.set(id(after), after);
-    sliceLog.push({ before, after, version: Number(after.resourceVersion) });
+    tellSlice({ before, after, version: Number(after.resourceVersion) }, by);
     return after;
   }
 
-  function drop(slice: Slice): void {
+  function drop(by: string | null, slice: Slice): void {
     slices.delete(id(slice));
-    sliceLog.push({ before: slice, after: null, version: Number(nextVersion()) });
+    tellSlice({ before: slice, after: null, version: Number(nextVersion()) }, by);
   }
 
-  function createSlice(_by: string, slice: SliceName, content: EmptySlice): WriteOutcome<Slice> {
-    if (forbidden) return FORBIDDEN;
+  function read<T>(what: T): T {
+    if (forbidden === 'all') throw new KubernetesError('denied', 'services is forbidden');
+    return what;
+  }
+
+  function createSlice(by: string, slice: SliceName, content: EmptySlice): WriteOutcome<Slice> {
+    if (forbidden !== 'nothing') return FORBIDDEN;
     if (slices.has(id(slice)) || others.has(id(slice))) return { kind: 'conflict', message: 'it already exists' };
     made += 1;
     writes += 1;
     const written = { ...content, token: 0, fenced: '', endpoint: null, altered: false };
-    return { kind: 'done', object: put(null, { ...slice, ...written, uid: `slice-${made}`, resourceVersion: '' }) };
+    return { kind: 'done', object: put(by, null, { ...slice, ...written, uid: `slice-${made}`, resourceVersion: '' }) };
   }
 
   /** The slice that a request names, or why it is not done. */
   function found(slice: SliceVersion): Slice | Exclude<WriteOutcome<never>, { readonly kind: 'done' }> {
-    if (forbidden) return FORBIDDEN;
+    if (forbidden !== 'nothing') return FORBIDDEN;
     const present = slices.get(id(slice));
     if (present === undefined) return { kind: 'gone' };
     return present.uid === slice.uid && present.resourceVersion === slice.resourceVersion ? present : MODIFIED;
   }
 
-  function replaceSlice(_by: string, slice: SliceVersion, content: SliceContent): WriteOutcome<Slice> {
+  function replaceSlice(by: string, slice: SliceVersion, content: SliceContent): WriteOutcome<Slice> {
     const before = found(slice);
     if ('kind' in before) return before;
     writes += 1;
     const { namespace, name, uid, resourceVersion, family } = before;
     const after = { namespace, name, uid, resourceVersion, family, ...content, altered: false };
     if (JSON.stringify(sorted(after)) === JSON.stringify(sorted(before))) return { kind: 'done', object: before };
-    return { kind: 'done', object: put(before, after) };
+    return { kind: 'done', object: put(by, before, after) };
   }
 
-  function deleteSlice(_by: string, slice: SliceVersion): WriteOutcome<'accepted'> {
+  function deleteSlice(by: string, slice: SliceVersion): WriteOutcome<'accepted'> {
     const before = found(slice);
     if ('kind' in before) return before;
     writes += 1;
-    drop(before);
+    drop(by, before);
     return { kind: 'done', object: 'accepted' };
   }
 
   function evict(_by: string, ref: PodRef, resourceVersion: string): WriteOutcome<'accepted'> {
-    if (forbidden) return FORBIDDEN;
+    if (forbidden !== 'nothing') return FORBIDDEN;
     const present = pod(ref.namespace, ref.name);
     if (present === null) return { kind: 'gone' };
     if (present.uid !== ref.uid || present.resourceVersion !== resourceVersion) return MODIFIED;
@@ -134,44 +156,48 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
         const before = services.get(id(service)) ?? null;
         const after = { ...service, resourceVersion: nextVersion() };
         services.set(id(service), after);
-        serviceLog.push({ before, after, version: Number(after.resourceVersion) });
+        tellService({ before, after, version: Number(after.resourceVersion) });
       },
       removeService: (name) => {
         const before = services.get(inDefault(name));
         if (before === undefined) return;
         services.delete(inDefault(name));
-        serviceLog.push({ before, after: null, version: Number(nextVersion()) });
+        tellService({ before, after: null, version: Number(nextVersion()) });
       },
       addSlice: (name, service) => void others.set(inDefault(name), service),
       removeSlice: (name) => {
         others.delete(inDefault(name));
         const slice = slices.get(inDefault(name));
-        if (slice !== undefined) drop(slice);
+        if (slice !== undefined) drop(null, slice);
       },
       addEndpoints: (service) => void endpoints.add(inDefault(service)),
+      removeEndpoints: (service) => void endpoints.delete(inDefault(service)),
       editSlice: (name, change) => {
         const slice = slices.get(inDefault(name));
-        if (slice !== undefined) put(slice, { ...slice, altered: true, ...change(slice) });
+        if (slice !== undefined) put(null, slice, { ...slice, altered: true, ...change(slice) });
       },
     },
     requests: {
-      getService: (namespace, name) => services.get(id({ namespace, name })) ?? null,
+      getService: (namespace, name) => read(services.get(id({ namespace, name })) ?? null),
       getSlice: (namespace, name) =>
-        slices.get(id({ namespace, name })) ?? (others.has(id({ namespace, name })) ? 'foreign' : null),
-      foreignEndpoints: (namespace, service) => ({
-        slices: [...others].flatMap(([key, of]) =>
-          of === service && key.startsWith(`${namespace}/`) ? [key.slice(namespace.length + 1)] : [],
-        ),
-        endpoints: endpoints.has(id({ namespace, name: service })),
-      }),
+        read(slices.get(id({ namespace, name })) ?? (others.has(id({ namespace, name })) ? 'foreign' : null)),
+      foreignEndpoints: (namespace, service) =>
+        read({
+          slices: [...others].flatMap(([key, of]) =>
+            of === service && key.startsWith(`${namespace}/`) ? [key.slice(namespace.length + 1)] : [],
+          ),
+          endpoints: endpoints.has(id({ namespace, name: service })),
+        }),
       createSlice,
       replaceSlice,
       deleteSlice,
       evict,
     },
-    forbid: (whether) => {
-      forbidden = whether;
+    forbid: (whether, reads = false) => {
+      forbidden = whether ? (reads ? 'all' : 'writes') : 'nothing';
     },
+    onSlice: (listener) => void sliceListeners.push(listener),
+    onService: (listener) => void serviceListeners.push(listener),
     writes: () => writes,
   };
 }

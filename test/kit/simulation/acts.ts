@@ -1,4 +1,6 @@
 /** What happens to the world in a history: a list of acts with their times, made from a seed, which may be shortened. */
+
+import type { AddressFamily } from '../../../src/api/route.ts';
 import type { NodeAct } from './nodes.ts';
 import { stream } from './random.ts';
 
@@ -58,7 +60,39 @@ export type Act = { readonly atMs: number } & (
   | { readonly act: 'refuse'; readonly group: number; readonly pod: number | null; readonly forMs: number }
   /** The group's pods get a controller that releases each pod with the label and makes another. `readable`: the operator may read it. */
   | { readonly act: 'release'; readonly group: number; readonly readable: boolean; readonly forMs: number }
+  /** The owner of the Service that a group routes to changes it. */
+  | { readonly act: 'service'; readonly group: number; readonly how: ServiceChange; readonly forMs: number }
+  /** Somebody edits or deletes a slice of the operator's. */
+  | { readonly act: 'spoil'; readonly group: number; readonly family: AddressFamily; readonly how: Spoiling }
+  /** Something else leads traffic of the Service too; `name`: it has the name that the operator's slice needs. */
+  | { readonly act: 'intrude'; readonly group: number; readonly what: Intrusion; readonly forMs: number }
+  /** Whatever routing needs is forbidden; `reads`: reading, too. */
+  | { readonly act: 'deny'; readonly reads: boolean; readonly forMs: number }
 );
+
+/**
+ * `remade`: deleted and made again at once; `selecting`: it has a selector and no annotation, and Kubernetes fills its endpoints; `both`: it has a
+ * selector and the annotation.
+ */
+export type ServiceChange = (typeof SERVICE_CHANGES)[number];
+export type Spoiling = (typeof SPOILINGS)[number];
+export type Intrusion = (typeof INTRUSIONS)[number];
+
+const SERVICE_CHANGES = [
+  'removed',
+  'remade',
+  'selecting',
+  'both',
+  'unannotated',
+  'anothers',
+  'families',
+  'ports',
+  'named',
+  'unready',
+] as const;
+/** `token`, `lower`, `fence`, `group`: its annotations; `double`: a second endpoint. */
+const SPOILINGS = ['remove', 'double', 'empty', 'another', 'token', 'lower', 'fence', 'group'] as const;
+const INTRUSIONS = ['slice', 'endpoints', 'name'] as const;
 
 export type GroupPlan = {
   readonly name: string;
@@ -67,8 +101,17 @@ export type GroupPlan = {
   readonly lockKey: string | null;
   readonly onConsulLoss: 'Hold' | 'Demote';
   readonly follower: string | null;
+  /** Default: none, its traffic follows the label. */
+  readonly route?: RoutePlan;
   readonly failoverDelayMs: number;
   readonly pods: number;
+};
+
+export type RoutePlan = {
+  readonly service: string;
+  readonly families: readonly AddressFamily[];
+  /** Pods have an address of each family, whatever the Service has. */
+  readonly dual: boolean;
 };
 
 export type Scenario = {
@@ -80,6 +123,8 @@ export type Scenario = {
   readonly gate: boolean;
   /** Names of the groups that have a leader probe, where applications ask the gate. */
   readonly probed: readonly string[];
+  /** Until when the first replica is of a version that knows no routes, in milliseconds. Default 0: it never is. */
+  readonly olderUntilMs?: number;
   /** Only operators and the API server suffer, and processes that hang: no healthy leader may lose its label. */
   readonly steady: boolean;
   readonly acts: readonly Act[];
@@ -94,7 +139,10 @@ export function scenarioOf(seed: number): Scenario {
   const steady = random.chance(0.2);
   const lengthMs = Math.round(random.between(30_000, 90_000));
   const replicas = random.pick([2, 2, 3]);
-  const groups = Array.from({ length: random.pick([1, 2, 2, 3]) }, (_, at) => groupPlan(seed, at, steady));
+  const groups = withRoutes(
+    seed,
+    Array.from({ length: random.pick([1, 2, 2, 3]) }, (_, at) => groupPlan(seed, at, steady)),
+  );
   const count = random.pick([4, 8, 8, 12, 20]);
   const acts = Array.from({ length: count }, () => actOf(random, { lengthMs, replicas, groups, steady }));
   const dances = random.chance(0.5) ? dance(random, { lengthMs, replicas, groups, steady }) : [];
@@ -105,6 +153,7 @@ export function scenarioOf(seed: number): Scenario {
     replicas,
     gate: random.chance(0.4),
     probed: probedOf(seed, groups),
+    olderUntilMs: olderUntilMs(seed, groups, lengthMs),
     steady,
     acts: withHabits(seed, { lengthMs, replicas, groups, steady }, [
       ...acts,
@@ -112,6 +161,8 @@ export function scenarioOf(seed: number): Scenario {
       ...blackout(seed, { lengthMs, replicas, groups, steady }),
       ...releaser(seed, { lengthMs, replicas, groups, steady }),
       ...hangs(seed, { lengthMs, replicas, groups, steady }),
+      ...routeActs(seed, { lengthMs, replicas, groups, steady }),
+      ...flicker(seed, { lengthMs, replicas, groups, steady }),
       ...nodeActs(seed, { lengthMs, replicas, groups, steady }),
       ...cutsOfReplicas(seed, { lengthMs, replicas, groups, steady }),
     ]).toSorted((a, b) => a.atMs - b.atMs),
@@ -333,6 +384,90 @@ function cutsOfReplicas(seed: number, frame: Frame): readonly Act[] {
     const forMs = Math.round(random.between(200, 15_000));
     return { act: 'cut', atMs, replica: random.below(frame.replicas), from, how: 'swallowed', forMs };
   });
+}
+
+/** In half of the histories most groups have a route; now and then two of them name one Service. */
+function withRoutes(seed: number, groups: readonly GroupPlan[]): readonly GroupPlan[] {
+  const random = stream(`routes ${seed}`);
+  if (!random.chance(0.5)) return groups;
+  const shared = random.chance(0.15);
+  return groups.map((group) => {
+    const families = random.pick([['IPv4'], ['IPv4'], ['IPv4', 'IPv6']] as const);
+    const dual = families.length > 1 || random.chance(0.5);
+    const route = { service: shared ? 'svc' : `${group.name}-svc`, families, dual };
+    return random.chance(0.8) ? { ...group, route } : group;
+  });
+}
+
+function olderUntilMs(seed: number, groups: readonly GroupPlan[], lengthMs: number): number {
+  const random = stream(`older ${seed}`);
+  return groups.some(({ route }) => route !== undefined) && random.chance(0.12)
+    ? Math.round(random.between(6000, lengthMs))
+    : 0;
+}
+
+/** What others do to Services and slices. */
+function routeActs(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`route acts ${seed}`);
+  const routed = frame.groups.flatMap(({ route }, group) => (route === undefined ? [] : [group]));
+  const [first, ...others] = routed;
+  if (first === undefined) return [];
+  const act = (): Act => {
+    const atMs = Math.round(random.between(random.chance(0.2) ? 0 : 4000, frame.lengthMs));
+    const forMs = Math.round(random.chance(0.5) ? random.between(100, 5000) : random.between(5000, 70_000));
+    const group = random.pick([first, ...others]);
+    switch (random.pick(['service', 'service', 'spoil', 'spoil', 'spoil', 'intrude', 'deny'] as const)) {
+      case 'service':
+        return { act: 'service', atMs, group, how: random.pick(SERVICE_CHANGES), forMs };
+      case 'spoil':
+        return {
+          act: 'spoil',
+          atMs,
+          group,
+          family: random.pick(['IPv4', 'IPv4', 'IPv6'] as const),
+          how: random.pick(SPOILINGS),
+        };
+      case 'intrude':
+        return { act: 'intrude', atMs, group, what: random.pick(INTRUSIONS), forMs };
+      case 'deny':
+        return { act: 'deny', atMs, reads: random.chance(0.5), forMs };
+    }
+  };
+  return Array.from({ length: random.pick([0, 0, 2, 4, 6]) }, act);
+}
+
+/**
+ * A leader that goes while it is being shown, where nobody else can lead: a write of its slice that is late must not find the slice as it was.
+ */
+function flicker(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`flicker ${seed}`);
+  const routed = frame.groups.flatMap(({ route }, group) => (route === undefined ? [] : [group]));
+  const [first, ...others] = routed;
+  if (frame.steady || first === undefined || !random.chance(0.5)) return [];
+  const group = random.pick([first, ...others]);
+  const atMs = Math.round(random.between(8000, Math.max(9000, frame.lengthMs - 8000)));
+  const exclude = (pod: number, at: number, forMs: number): Act => ({
+    act: 'exclude',
+    atMs: atMs + at,
+    group,
+    pod,
+    forMs,
+  });
+  const waiting = Array.from({ length: (frame.groups[group]?.pods ?? 1) - 1 }, (_, pod) => exclude(pod + 1, 0, 9000));
+  const trouble = (replica: number): Act => ({
+    act: 'trouble',
+    atMs: atMs + 1990,
+    replica,
+    with: 'kubernetes',
+    share: 0.4,
+    forMs: 1000,
+  });
+  return [
+    ...waiting,
+    exclude(0, 300, 1700),
+    ...Array.from({ length: frame.replicas }, (_, replica) => trouble(replica)),
+    exclude(0, 2000 + random.below(600), 3000),
+  ];
 }
 
 /** In every tenth history. */

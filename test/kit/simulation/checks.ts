@@ -12,6 +12,7 @@ import { hasReleasingController, type Scenario } from './acts.ts';
 import { askAllTheTime } from './clients.ts';
 import { watchReplaced } from './probes.ts';
 import type { Process } from './process.ts';
+import { unrouted } from './routed.ts';
 import type { Stage } from './stage.ts';
 
 export type Checks = {
@@ -86,7 +87,7 @@ export function createChecks(scenario: Scenario): Checks {
     const session = consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
     const holder = session === null ? null : parseSessionName(consul.nameOf(session))?.podUid;
     return holder === leader.uid
-      ? null
+      ? unrouted(api, group, leader)
       : `the lock of ${name} is held by ${holder ?? 'nobody'}, its leader is ${leader.uid}`;
   }
 

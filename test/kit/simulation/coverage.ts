@@ -44,6 +44,10 @@ const LASTS: Readonly<Record<Act['act'], boolean>> = {
   enforce: true,
   refuse: true,
   release: true,
+  service: true,
+  spoil: false,
+  intrude: true,
+  deny: true,
 };
 
 const ACTIONS = all<Action['do']>({
@@ -95,6 +99,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     .filter((reason) => !(reason in STALLED)),
   stalled: possible(STALLED),
   cause: Object.keys(TRANSITION_CAUSES),
+  routed: Object.values(CONDITION_REASONS.Routed).flatMap((reasons) => Object.keys(reasons)),
   event: Object.keys(EVENT_REASONS),
   overlap: acts.flatMap((a, at) => acts.slice(at).flatMap((b) => (LASTS[a] || LASTS[b] ? [pairOf(a, b)] : []))),
 };
@@ -125,6 +130,7 @@ export function meetActs({ acts: given, groups }: Pick<Scenario, 'acts' | 'group
 export function meetGroup({ status }: LeaderGroup, { met }: Meetings): void {
   for (const { type, status: is, reason } of status?.conditions ?? []) {
     if (type === 'Ready') met('ready', reason);
+    if (type === 'Routed') met('routed', reason);
     if (type === 'Stalled' && is === 'True') met('stalled', reason);
   }
 }

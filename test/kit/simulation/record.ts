@@ -2,10 +2,21 @@
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../src/api/pod.ts';
+import type { Slice } from '../../../src/api/route.ts';
 import { groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import type { KvEntry } from '../../../src/ports/consul.ts';
-import type { History, KeyState, PodEvent, WatchedGroup, WatchedPod } from '../checker/checker.ts';
+import type {
+  History,
+  KeyState,
+  PodEvent,
+  RouteChange,
+  SliceEvent,
+  WatchedGroup,
+  WatchedPod,
+  WatchedSlice,
+} from '../checker/checker.ts';
 import { SPACE } from '../model/replica.ts';
+import type { Change } from '../model/world-api-server.ts';
 import { hasReleasingController, type Scenario } from './acts.ts';
 import { hashText } from './random.ts';
 import type { Stage } from './stage.ts';
@@ -22,6 +33,8 @@ export function record({ api, consul, loop, silences }: Stage, scenario: Scenari
     { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
   ];
   const keys: KeyState[] = [];
+  const slices: SliceEvent[] = [];
+  const routes: RouteChange[] = [];
   const released = (name: string): boolean => hasReleasingController(scenario, name);
   const groups: WatchedGroup[] = scenario.groups.map(({ name, lockKey }) =>
     watchedGroup(api.group(name), lockKey, released(name)),
@@ -39,8 +52,10 @@ export function record({ api, consul, loop, silences }: Stage, scenario: Scenari
 
   api.onChange((change, kind) => {
     mix(`${loop.nowMs()} ${JSON.stringify(change)}`);
-    if (kind === 'leadergroups')
-      noteIncarnation(change as { before: LeaderGroup | null; after: LeaderGroup | null; version: number });
+    if (kind === 'leadergroups') {
+      noteIncarnation(change as Change<LeaderGroup>);
+      noteElders(change as Change<LeaderGroup>);
+    }
     if (kind !== 'pods') return;
     const { before, after, version } = change as { before: Pod | null; after: Pod | null; version: number };
     const pod = after ?? before;
@@ -51,16 +66,33 @@ export function record({ api, consul, loop, silences }: Stage, scenario: Scenari
     pods.push({ kind: how, atMs: loop.nowMs(), resourceVersion: String(version), pod: watched(pod), foreign });
   });
 
+  api.routing.onSlice((change, by) => {
+    mix(`${loop.nowMs()} ${JSON.stringify(change)}`);
+    const { before, after, version } = change;
+    const slice = after ?? before;
+    if (slice === null) return;
+    const kind = after === null ? 'deleted' : before === null ? 'added' : 'modified';
+    const when = { atMs: loop.nowMs(), resourceVersion: String(version) };
+    slices.push({ kind, ...when, slice: watchedSlice(slice), foreign: by === null });
+  });
+  api.routing.onService((change) => {
+    mix(`${loop.nowMs()} ${JSON.stringify(change)}`);
+    const service = (change.after ?? change.before)?.name;
+    if (service !== undefined) noteRoute(service, change.version);
+  });
+
+  /** Of two groups that name one Service another may be to act from now on. */
+  function noteElders({ before, after, version }: Change<LeaderGroup>): void {
+    const route = (after ?? before)?.spec.route ?? null;
+    if (route !== null && before?.deleting !== after?.deleting) noteRoute(route.serviceName, version);
+  }
+
+  function noteRoute(service: string, version: number): void {
+    routes.push({ namespace: 'default', service, resourceVersion: String(version), atMs: loop.nowMs() });
+  }
+
   /** A group that is made anew is another one, for the checker too. */
-  function noteIncarnation({
-    before,
-    after,
-    version,
-  }: {
-    before: LeaderGroup | null;
-    after: LeaderGroup | null;
-    version: number;
-  }): void {
+  function noteIncarnation({ before, after, version }: Change<LeaderGroup>): void {
     const at = groups.findIndex(({ uid }) => uid === before?.uid);
     const known = groups[at];
     if (before !== null && after === null && known !== undefined) groups[at] = { ...known, goneAt: String(version) };
@@ -140,6 +172,23 @@ function watchedGroup(
     lockKey: keys.lock,
     recordKey: keys.record ?? keys.lock,
     labelsStay,
+    mayDemote: group.spec.onConsulLoss === 'Demote',
     probed: group.spec.leaderProbe !== null,
   };
 }
+
+const watchedSlice = (slice: Slice): WatchedSlice => ({
+  namespace: slice.namespace,
+  name: slice.name,
+  uid: slice.uid,
+  resourceVersion: slice.resourceVersion,
+  family: slice.family,
+  service: slice.service,
+  groupUid: slice.group.uid,
+  token: slice.token,
+  fenced: slice.fenced,
+  endpoints:
+    slice.endpoint === null
+      ? []
+      : [{ address: slice.endpoint.address, podUid: slice.endpoint.pod.uid, podName: slice.endpoint.pod.name }],
+});

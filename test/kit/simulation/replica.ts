@@ -13,6 +13,7 @@ import type { WorldConsul } from '../model/world-consul.ts';
 import type { Meetings } from './coverage.ts';
 import type { Loop } from './loop.ts';
 import { createWire, type Server, type Wire, type WireCounts } from './network.ts';
+import { olderConsul, olderKubernetes, withoutRoute } from './older.ts';
 import { consulOver, kubernetesOver, routingOver } from './ports.ts';
 import { createProcess, type Process } from './process.ts';
 import { stream } from './random.ts';
@@ -46,6 +47,8 @@ export type SimParts = {
   /** An event that the registry does not have. */
   readonly refuseEvent: (why: string) => void;
   readonly meetings: Meetings;
+  /** false: a version of the operator that ignores `spec.route`, and does not say that it knows of it. */
+  readonly knowsRoutes: boolean;
   readonly httpProberOf: (process: Process, identity: ReplicaIdentity) => HttpProber;
 };
 
@@ -68,9 +71,13 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
   const stopping = new AbortController();
   let passes = 0;
 
-  const operator = createOperator({
+  const ports = {
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
+  };
+  const operator = createOperator({
+    consul: parts.knowsRoutes ? ports.consul : olderConsul(ports.consul),
+    kubernetes: parts.knowsRoutes ? ports.kubernetes : olderKubernetes(ports.kubernetes),
     routing: routingOver(kubernetes, watchServer.api, identity.id),
     events: registeredEvents(parts.refuseEvent, (reason) => parts.meetings.met('event', reason)),
     metrics: { ...noMetrics, reconciled: () => void (passes += 1) },
@@ -89,7 +96,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
           watches,
           cuts,
         ),
-      parseGroup: parseLeaderGroup,
+      parseGroup: parts.knowsRoutes ? parseLeaderGroup : (raw) => withoutRoute(parseLeaderGroup(raw)),
       clock: process.clock,
       random,
       log: parts.log,

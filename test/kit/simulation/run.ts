@@ -25,6 +25,12 @@ export type Outcome = {
 };
 
 const ROLE = 'leadergroup.dev/role';
+/** The API server may be hard to reach for it. */
+const isHard = (act: Act): boolean =>
+  ['freeze', 'slow', 'outage'].includes(act.act) ||
+  (act.act === 'trouble' && act.with === 'kubernetes') ||
+  (act.act === 'cut' && act.from === 'kubernetes');
+
 /** For expired sessions (twice 40 s), the longest backoff and what follows from both. */
 const HEALED_MS = 120_000;
 const LOOK_MS = 5000;
@@ -68,7 +74,7 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     let writes = -1;
     while (loop.nowMs() < untilMs) {
       await loop.runUntil(loop.nowMs() + LOOK_MS);
-      const now = stage.api.writes() + stage.consul.writes();
+      const now = stage.api.writes() + stage.api.routing.writes() + stage.consul.writes();
       const unsettled = scenario.groups.some(({ name }) => checks.unsettled(name) !== null);
       if (now !== writes || unsettled) quietSinceMs = loop.nowMs();
       writes = now;
@@ -91,7 +97,10 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     );
     const leaderless = history.groups.filter(({ name }) => !everLed.has(name)).map(({ name }) => `default/${name}`);
     const refusals = scenario.acts.some(({ act }) => act === 'refuse');
-    const { breaches: found } = check(history, { toleranceMs: 0, everyKeyState: true, leaderless, refusals });
+    const sliceRefusals = scenario.acts.some(({ act }) => act === 'deny');
+    const sliceSilence = scenario.acts.some(isHard);
+    const options = { toleranceMs: 0, everyKeyState: true, leaderless, refusals, sliceRefusals, sliceSilence };
+    const { breaches: found } = check(history, options);
     const moved = scenario.steady ? healthyMoved(history, loop.nowMs()) : [];
     return [...found, ...moved].map((each) => `checker: ${sentence(each)}`);
   }

@@ -26,6 +26,7 @@ import { createProcess, type Process, WALL_OFFSET_MS } from './process.ts';
 import { stream } from './random.ts';
 import { releasing } from './releasing.ts';
 import { createSimReplica, type SimReplica } from './replica.ts';
+import { createRoutes } from './routes.ts';
 import type { WatchServer } from './watches.ts';
 
 export type Stage = {
@@ -112,6 +113,11 @@ export function openStage(
   const lives = new Map<string, number>();
   /** Faults that go on, by name; of one name the one that began last is in force. */
   const faults = createFaults(loop);
+  const routes = createRoutes(api, loop, faults, stream(`routes of ${scenario.seed}`));
+  /** Addresses of pods that are gone, in worlds with routes: the next pod gets one of them. */
+  const freed: string[] = [];
+  const olderUntilMs = scenario.olderUntilMs ?? 0;
+  let older = olderUntilMs > 0;
   const nodes = createNodes({
     api,
     loop,
@@ -141,6 +147,7 @@ export function openStage(
   let stood = false;
 
   api.onChange((change, kind) => {
+    if (kind === 'pods' && change.after === null) freed.push(...((change.before as Pod | null)?.addresses ?? []));
     if (kind === 'leadergroups' && change.after !== null) meetGroup(change.after as LeaderGroup, meetings);
   });
   /** Those who ask are heard, the others are asked. */
@@ -157,7 +164,10 @@ export function openStage(
   for (let at = 0; at < scenario.replicas; at += 1)
     loop.after(at * 900 + random.between(1, 800), () => start(at, identity(at)));
 
+  if (older) loop.after(olderUntilMs, upgrade);
+
   function addGroup(plan: GroupPlan): void {
+    routes.open(plan);
     api.foreign.addGroup(groupOf(plan));
     for (let at = 0; at < plan.pods; at += 1) api.foreign.addPod(freshPod(plan, at));
   }
@@ -171,11 +181,26 @@ export function openStage(
       name,
       uid,
       labels: { app: plan.name },
-      addresses: [uid],
+      addresses: plan.route === undefined ? [uid] : addressesOf(uid, plan.route.dual),
       node: nodes.placeFor(at),
       readyTransitionMs: null,
       createdMs: WALL_OFFSET_MS + made,
     });
+  }
+
+  /** Used before or new. */
+  function addressesOf(uid: string, dual: boolean): readonly string[] {
+    return (dual ? ['', ':'] : ['']).map((mark) => {
+      const at = freed.findIndex((address) => address.includes(':') === (mark === ':'));
+      return at === -1 || random.chance(0.5) ? `${uid}${mark}` : (freed.splice(at, 1)[0] ?? uid);
+    });
+  }
+
+  /** The replica of an older version gives way to one that is like the others. */
+  function upgrade(): void {
+    if (!older) return;
+    older = false;
+    ending(0, 'terminate', 0);
   }
 
   function identity(at: number): ReplicaIdentity {
@@ -194,7 +219,8 @@ export function openStage(
   function start(at: number, as: ReplicaIdentity): void {
     started += 1;
     const signer = signerOf(`${scenario.seed} ${as.id} ${started}`);
-    const replica = createSimReplica(parts, { ...as, url: addressOf(at), publicKey: signer.publicKey }, started);
+    const own = { ...as, url: addressOf(at), publicKey: signer.publicKey };
+    const replica = createSimReplica({ ...parts, knowsRoutes: !(older && at === 0) }, own, started);
     passing.begin(at, replica, signer);
     replica.ended.then(
       () => replica.process.kill(),
@@ -349,6 +375,11 @@ export function openStage(
         return refuse(plan(given.group), given.pod === null ? null : nameOf(given.group, given.pod), given.forMs);
       case 'release':
         return release(plan(given.group), given.readable, given.forMs);
+      case 'service':
+      case 'spoil':
+      case 'intrude':
+      case 'deny':
+        return routes.do(given, plan('group' in given ? given.group : 0));
       case 'compact':
         watchServer.compactedAt = api.version();
         return;
@@ -592,6 +623,8 @@ export function openStage(
 
   function heal(): void {
     faults.end();
+    upgrade();
+    faults.end();
     for (const { name, lockKey } of scenario.groups) {
       if (lockKey === null) continue;
       const entry = consul.entry(groupKeys(SPACE, { namespace: 'default', name }, lockKey).lock);
@@ -635,6 +668,7 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       onConsulLoss: plan.onConsulLoss,
       leaderProbe,
       failoverDelayMs: plan.failoverDelayMs,
+      route: plan.route === undefined ? null : { serviceName: plan.route.service },
       label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },
   });

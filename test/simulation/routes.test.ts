@@ -1,0 +1,129 @@
+/** What the simulated world does to Services and slices, and how a world at rest is judged by its routes. */
+import { expect, it } from 'vitest';
+import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { podUid } from '../kit/fakes/ids.ts';
+import { createWorldApiServer } from '../kit/model/world-api-server.ts';
+import { type Act, type GroupPlan, scenarioOf } from '../kit/simulation/acts.ts';
+import { createFaults } from '../kit/simulation/faults.ts';
+import { createLoop } from '../kit/simulation/loop.ts';
+import { stream } from '../kit/simulation/random.ts';
+import { unrouted } from '../kit/simulation/routed.ts';
+import { createRoutes, type RouteAct } from '../kit/simulation/routes.ts';
+import { runHistory } from '../kit/simulation/run.ts';
+import { openStage } from '../kit/simulation/stage.ts';
+
+const base = scenarioOf(1).groups[0] as GroupPlan;
+const plan: GroupPlan = { ...base, name: 'g', route: { service: 'svc', families: ['IPv4'], dual: false } };
+
+type ServiceAct = Pick<Extract<RouteAct, { act: 'service' }>, 'act' | 'how'>;
+type IntrudeAct = Pick<Extract<RouteAct, { act: 'intrude' }>, 'act' | 'what'>;
+
+function aWorld() {
+  const loop = createLoop();
+  const api = createWorldApiServer();
+  const faults = createFaults(loop);
+  const routes = createRoutes(api, loop, faults, stream('routes'));
+  routes.open(plan);
+  const group = api.foreign.addGroup(aGroup({ name: 'g', finalizers: [], spec: { route: { serviceName: 'svc' } } }));
+  const slice = { namespace: 'default', name: 'svc-leadergroup-ipv4', family: 'IPv4' } as const;
+  const content = { service: 'svc', headless: false, group: { name: 'g', uid: group.uid }, ports: [] };
+  api.routing.requests.createSlice('one', slice, content);
+  const act = (given: ServiceAct | IntrudeAct): void => routes.do({ ...given, atMs: 0, group: 0, forMs: 100 }, plan);
+  return { loop, api, faults, group, act, service: () => api.routing.services().find(({ name }) => name === 'svc') };
+}
+
+it('a Service that is gone for a while comes back as another one, and one that was changed as it was', async () => {
+  const { loop, act, service } = aWorld();
+  const before = service();
+  act({ act: 'service', how: 'anothers' });
+  expect(service()).toMatchObject({ uid: before?.uid, group: 'of-nobody' });
+  await loop.runUntil(200);
+  expect({ ...service(), resourceVersion: '' }).toEqual({ ...before, resourceVersion: '' });
+  act({ act: 'service', how: 'removed' });
+  expect(service()).toBeUndefined();
+  await loop.runUntil(400);
+  expect(service()).toMatchObject({ group: 'g', hasSelector: false });
+  expect(service()?.uid).not.toBe(before?.uid);
+});
+
+it('whatever else leads to a Service is gone when everything is healed, and takes no slice of the operator with it', () => {
+  const { api, faults, act } = aWorld();
+  act({ act: 'service', how: 'both' });
+  for (const what of ['slice', 'endpoints', 'name'] as const) act({ act: 'intrude', what });
+  const elsewhere = () => api.routing.requests.foreignEndpoints('default', 'svc');
+  expect(elsewhere()).toEqual({ slices: ['svc-by-selector', 'svc-of-others'], endpoints: true });
+  faults.end();
+  expect(elsewhere()).toEqual({ slices: [], endpoints: false });
+  expect(api.routing.slices().map(({ name }) => name)).toEqual(['svc-leadergroup-ipv4']);
+});
+
+it('slices go when the group that owns them has gone, and no others', async () => {
+  const { loop, api } = aWorld();
+  api.foreign.deleteGroup('g');
+  const again = api.foreign.addGroup(aGroup({ name: 'g', uid: 'uid-of-the-next', finalizers: [] }));
+  expect(api.routing.slices()).toHaveLength(1);
+  await loop.runUntil(10_000);
+  expect(api.routing.slices()).toEqual([]);
+  expect(api.group('g')?.uid).toBe(again.uid);
+});
+
+it('of a replica that knows no routes the others know that, until it is upgraded', async () => {
+  const scenario = { ...scenarioOf(5), groups: [plan], replicas: 2, acts: [], olderUntilMs: 8000, probed: [] };
+  const { loop, api } = openStage(scenario, () => undefined);
+  const saidAt = async (ms: number): Promise<string | undefined> => {
+    await loop.runUntil(ms);
+    return api.group('g')?.status?.conditions.find(({ type }) => type === 'Routed')?.reason;
+  };
+  expect([undefined, 'OlderReplica', 'NotChecked']).toContain(await saidAt(7900));
+  expect(api.routing.slices()).toEqual([]);
+  expect(await saidAt(90_000)).toBe('LeaderShown');
+  expect(api.routing.slices()).toHaveLength(1);
+});
+
+it('a world at rest is not in order where a slice shows somebody else, or Routed does not say so', () => {
+  const { api, group } = aWorld();
+  const leader = aPod({ name: 'g-0', addresses: ['10.0.0.1'], annotations: { 'token.leadergroup.dev/g': '3' } });
+  const ports = [{ name: 'http', protocol: 'TCP', appProtocol: null, port: 8080 }];
+  const endpoint = {
+    address: '10.0.0.1',
+    pod: { name: 'g-0', uid: leader.uid },
+    node: null,
+    zone: null,
+    ready: true,
+    serving: true,
+    terminating: false,
+  };
+  const show = (change: object): void =>
+    api.routing.foreign.editSlice('svc-leadergroup-ipv4', () => ({
+      altered: false,
+      token: 3,
+      ports,
+      endpoint,
+      ...change,
+    }));
+  const said = (): string | null => unrouted(api, api.group('g') ?? group, leader);
+  expect(said()).toContain('it shows nobody');
+  show({ endpoint: { ...endpoint, pod: { name: 'g-1', uid: podUid('uid-of-g-1') } } });
+  expect(said()).toContain('should be');
+  show({ token: 2 });
+  expect(said()).toContain('should be');
+  show({});
+  expect(said()).toBe('Routed of g is not there, and all is right');
+});
+
+it('half of the histories have routes, some of them every act that is about them', () => {
+  const scenarios = Array.from({ length: 400 }, (_, seed) => scenarioOf(seed));
+  const routed = scenarios.filter(({ groups }) => groups.some(({ route }) => route !== undefined));
+  expect(routed.length).toBeGreaterThan(120);
+  const met = new Set(routed.flatMap(({ acts }) => acts.map(({ act }: Act) => act)));
+  expect([...met]).toEqual(expect.arrayContaining(['service', 'spoil', 'intrude', 'deny']));
+  expect(routed.some(({ olderUntilMs = 0 }) => olderUntilMs > 0)).toBe(true);
+});
+
+it('a history with routes meets what Routed says', async () => {
+  const seed = Array.from({ length: 100 }, (_, at) => at).find((at) =>
+    scenarioOf(at).groups.every(({ route }) => route !== undefined),
+  );
+  const { met } = await runHistory(seed ?? 0);
+  expect(met).toContain('routed LeaderShown');
+});

@@ -19,7 +19,8 @@ export function judgedOf(o: Observation): Judged | null {
   if (found === null) return null;
   const { uid, addresses } = found.pod;
   const others = rankedCandidates(o).flatMap(({ pod }) => (pod.uid === uid ? [] : [pod.uid]));
-  return { nowMs: o.nowMs, leader: { uid, addressed: addresses.length > 0 }, others };
+  const nodes = new Map(o.pods.map(({ pod }) => [pod.uid, pod.node]));
+  return { nowMs: o.nowMs, leader: { uid, addressed: addresses.length > 0 }, others, nodes };
 }
 
 /** null: there is no probe, or nobody leads. */

@@ -11,6 +11,8 @@ export type ProbeView = {
   readonly leader: { readonly uid: PodUid; readonly sinceMs: MonotonicMs } | null;
   /** Why nothing that it learns can be trusted now; null: it can. */
   readonly blind: string | null;
+  /** The node of this replica; null: it has none, or nobody knows. */
+  readonly ownNode: string | null;
   /** When this process last went on after it had stood still for half a period; null: it has not. */
   readonly stalledMs: MonotonicMs | null;
   /** How often the threshold has doubled. */
@@ -59,6 +61,8 @@ export type Judged = {
   readonly nowMs: MonotonicMs;
   readonly leader: { readonly uid: PodUid; readonly addressed: boolean };
   readonly others: readonly PodUid[];
+  /** By uid, of these pods. */
+  readonly nodes: ReadonlyMap<PodUid, string | null>;
 };
 
 /** Doubles no further. */
@@ -80,7 +84,8 @@ export const judge = (probe: LeaderProbe, view: ProbeView, judged: Judged): Judg
   probe.by.kind === 'gate' ? judgeSilence(probe, view, judged) : judgeAnswers(probe, view, judged);
 
 /** An address may be another pod's by now, so a replica that is blind neither asks nor judges. What failed while this process stood still began anew. */
-function judgeAnswers(probe: LeaderProbe, view: ProbeView, { nowMs, leader, others }: Judged): Judgement {
+function judgeAnswers(probe: LeaderProbe, view: ProbeView, judged: Judged): Judgement {
+  const { nowMs, leader, others } = judged;
   if (!leader.addressed) return blind('its pod has no address of its own');
   if (view.blind !== null) return blind(view.blind);
   const answers = view.answers.get(leader.uid);
@@ -92,7 +97,30 @@ function judgeAnswers(probe: LeaderProbe, view: ProbeView, { nowMs, leader, othe
   if (failure === null || !fails) return { kind: 'passing' };
   if (view.stalledMs !== null && view.stalledMs >= sinceMs) return early;
   const successors = others.filter((uid) => answeredWell(probe, view, uid, nowMs));
+  if (reachesOwnNodeAlone(view, judged, successors)) return blind(OWN_NODE_ALONE);
   return { kind: 'failing', failure, successors };
+}
+
+const OWN_NODE_ALONE =
+  'of the pods that the operator asked only those on its own node have answered, so that node may be cut off from the pods of others';
+
+/**
+ * A node whose way to the pods of others is broken reaches the API server all the same, and every leader elsewhere fails. It shows where pods of a third
+ * node fail as well. With two nodes nothing tells which of them is cut off, and whoever reaches the API server is believed.
+ */
+function reachesOwnNodeAlone(
+  { ownNode, answers }: ProbeView,
+  { leader, others, nodes }: Judged,
+  successors: readonly PodUid[],
+): boolean {
+  const isNear = (uid: PodUid): boolean => nodes.get(uid) === ownNode;
+  if (ownNode === null || successors.length === 0 || isNear(leader.uid) || !successors.every(isNear)) return false;
+  const sinceMs = answers.get(leader.uid)?.sinceMs ?? 0;
+  const fails = ({ failures, lastMs }: Answers): boolean => failures > 0 && lastMs >= sinceMs;
+  return others.some((uid) => {
+    const found = answers.get(uid);
+    return found !== undefined && fails(found) && !isNear(uid) && nodes.get(uid) !== nodes.get(leader.uid);
+  });
 }
 
 /** Silence is the time since the last question arrived; a question that waits counts when it arrives. */

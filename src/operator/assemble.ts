@@ -122,6 +122,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     http: options.httpProber,
     wake,
     sight: sightOf(options, reach, signal),
+    ownNode: () => nodeOf(options, store),
   });
   const { heard, prober } = probing;
   const forget = (key: string): void => {
@@ -225,6 +226,9 @@ const sightOf = ({ clock, watch }: OperatorOptions, reach: ApiConnectivity, sign
     () => Math.max(watch.pods.lastContactMs() ?? 0, reach.answeredMs() ?? 0),
     () => reach.kubernetes.clusterUid(signal),
   );
+
+const nodeOf = ({ replica: { pod } }: OperatorOptions, store: Store): string | null =>
+  (pod === null ? null : store.pod(pod.namespace, pod.name)?.pod.node) ?? null;
 
 const stuckPass = (oldestMs: number): string | null =>
   oldestMs < STUCK_MS ? null : `a reconcile has made no progress for ${Math.round(oldestMs)} ms`;

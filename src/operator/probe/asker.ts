@@ -10,9 +10,9 @@ import { aborted } from '../common/aborted.ts';
 export type Asker = {
   /**
    * Asks these at the same time, and keeps all answers when the last has come: of two that were cut off together one answers first. Where the group is
-   * let go meanwhile, or a pod has another address by then, nothing is kept.
+   * let go meanwhile, or a pod has another address by then, nothing is kept. `before`: what is to be over before anything is kept, too.
    */
-  ask(uids: readonly PodUid[]): Promise<void>;
+  ask(uids: readonly PodUid[], before?: Promise<void>): Promise<void>;
   /**
    * Asks these because one of them is to lead. What all of them have answered counts until a second after the last one did, or until it is forgotten.
    * null: others are being asked for it.
@@ -63,8 +63,10 @@ export function createAsker(by: HttpGet, periodMs: number, { clock, http, turn, 
     own.endedMs = clock.nowMs();
   }
 
-  async function ask(uids: readonly PodUid[]): Promise<void> {
-    for (const keep of await Promise.all(uids.map(askOne))) keep();
+  async function ask(uids: readonly PodUid[], before?: Promise<void>): Promise<void> {
+    const keeps = await Promise.all(uids.map(askOne));
+    await before;
+    for (const keep of keeps) keep();
   }
 
   /** What keeps its answer. */

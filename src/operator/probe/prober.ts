@@ -61,6 +61,8 @@ type Listening = {
   history: readonly TransitionStatus[];
   judgedBefore: string | null;
   judged: Omit<Judged, 'nowMs'> | null;
+  /** The API server did not answer while candidates were asked with the leader. */
+  cutOff: boolean;
   /** In how many rounds candidates were asked since the leader passed last. */
   turn: number;
   /** As the last pass saw it. */
@@ -84,6 +86,7 @@ export function createProber({
   wake,
   arrivals,
   http,
+  ownNode,
   atOnce = PROBES_AT_ONCE,
 }: {
   readonly clock: Pick<Clock, 'nowMs' | 'wallMs' | 'after'>;
@@ -92,6 +95,8 @@ export function createProber({
   readonly http: HttpProber;
   readonly wake: (key: string) => void;
   readonly arrivals: Heard['arrivals'];
+  /** On which this replica runs; null: it does not run in a pod, or nobody knows. */
+  readonly ownNode: () => string | null;
   /** So many probes are under way at most. */
   readonly atOnce?: number;
 }): Prober {
@@ -115,6 +120,7 @@ export function createProber({
       history,
       judgedBefore: null,
       judged: null,
+      cutOff: false,
       turn: 0,
       judgement: null,
       cancel: () => undefined,
@@ -152,7 +158,7 @@ export function createProber({
     const isBlind = sight.blindToAddresses() !== null;
     // What failed before may have failed for what blinds it now.
     if (isBlind) listening.asker?.forgetAnswers();
-    if (listening.judged !== null && !isBlind) await listening.asker?.ask(askedIn(listening, levelOf(listening)));
+    if (listening.judged !== null && !isBlind) await ask(listening);
     if (groups.get(key) !== listening) return;
     if (listening.judged !== null && isNews(listening.judgement, judgedNow(key, listening, listening.judged)))
       wake(key);
@@ -160,12 +166,25 @@ export function createProber({
     listening.cancel = clock.after(leftMs, () => void round(key, listening));
   }
 
+  /** Where a leader may be replaced for this round, the API server must answer in it too: else it is this node that is cut off, and the leader is well. */
+  async function ask(listening: Listening): Promise<void> {
+    const uids = askedIn(listening, levelOf(listening));
+    const confirmed = uids.length > 1 ? sight.confirm() : Promise.resolve(true);
+    await listening.asker?.ask(
+      uids,
+      confirmed.then((answers) => {
+        listening.cutOff = !answers;
+      }),
+    );
+  }
+
   const levelOf = ({ history }: Pick<Listening, 'history'>): number => probeLevel(history, clock.wallMs() / 1000);
 
   const viewOf = (key: string, listening: Listening, uids: readonly PodUid[]): ProbeView => ({
     sinceMs: listening.sinceMs,
     leader: listening.leader,
-    blind: listening.asker === null ? sight.blind() : sight.blindToAddresses(),
+    blind: listening.asker === null ? sight.blind() : (sight.blindToAddresses() ?? (listening.cutOff ? CUT_OFF : null)),
+    ownNode: ownNode(),
     stalledMs: stalls.lastMs(listening.probe.periodMs / 2),
     level: levelOf(listening),
     judgedBefore: listening.judgedBefore,
@@ -186,12 +205,13 @@ export function createProber({
   }
 
   /** Nobody else is looked at while the leader passes. */
-  function judgedNow(key: string, listening: Listening, { leader, others }: Omit<Judged, 'nowMs'>): Judgement {
+  function judgedNow(key: string, listening: Listening, who: Omit<Judged, 'nowMs'>): Judgement {
     const { probe } = listening;
-    const nowMs = clock.nowMs();
-    const alone = judge(probe, viewOf(key, listening, [leader.uid]), { nowMs, leader, others: [] });
+    const { leader, others } = who;
+    const judged = { ...who, nowMs: clock.nowMs() };
+    const alone = judge(probe, viewOf(key, listening, [leader.uid]), { ...judged, others: [] });
     if (alone.kind !== 'failing') return alone;
-    return judge(probe, viewOf(key, listening, [leader.uid, ...others]), { nowMs, leader, others });
+    return judge(probe, viewOf(key, listening, [leader.uid, ...others]), judged);
   }
 
   function tick(key: string, listening: Listening): void {
@@ -250,9 +270,12 @@ function noteMembers(listening: Listening, o: Observation): void {
   asker.show(addresses);
 }
 
+const CUT_OFF = 'the API server did not answer while the leader was asked, so the node of the operator may be cut off';
+
 const NOTHING: Omit<ProbeView, 'sinceMs' | 'level'> = {
   leader: null,
   blind: null,
+  ownNode: null,
   stalledMs: null,
   judgedBefore: null,
   heard: new Map(),

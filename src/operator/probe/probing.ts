@@ -18,6 +18,7 @@ export type ProbingOptions = {
   readonly http: HttpProber;
   readonly wake: (key: string) => void;
   readonly sight: Sight;
+  readonly ownNode: () => string | null;
 };
 
 export function createProbing(options: ProbingOptions): Probing {

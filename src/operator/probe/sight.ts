@@ -6,6 +6,8 @@ export type Sight = {
   blind(): string | null;
   /** As `blind`, for what is sent to an address: the API server has been heard within five seconds. At rest it says nothing for a minute, and is asked then. */
   blindToAddresses(): string | null;
+  /** Asks the API server now, once for all who want to know. Whether it has answered: where it has not, this node may be cut off from all others. */
+  confirm(): Promise<boolean>;
 };
 
 const OLD_MS = 5000;
@@ -18,24 +20,27 @@ export function createSight(
   heardMs: () => number | null,
   ask: () => Promise<unknown>,
 ): Sight {
-  let asking = false;
+  let asking: Promise<boolean> | null = null;
 
-  function refresh(): void {
-    if (asking) return;
-    asking = true;
-    void ask()
-      .catch(() => undefined)
+  function confirm(): Promise<boolean> {
+    asking ??= ask()
+      .then(
+        () => true,
+        () => false,
+      )
       .finally(() => {
-        asking = false;
+        asking = null;
       });
+    return asking;
   }
 
   const blind = (): string | null => (reaches() ? null : UNHEARD);
   return {
     blind,
+    confirm,
     blindToAddresses: () => {
       const ageMs = clock.nowMs() - (heardMs() ?? Number.NEGATIVE_INFINITY);
-      if (ageMs > OLD_MS / 2) refresh();
+      if (ageMs > OLD_MS / 2) void confirm();
       return ageMs > OLD_MS ? UNHEARD : blind();
     },
   };

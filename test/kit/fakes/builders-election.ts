@@ -155,6 +155,7 @@ export const aProbeView = (
   sinceMs: NOW_MS - 60_000,
   leader: { uid: uidOf('a'), sinceMs: NOW_MS - 60_000 },
   blind: null,
+  ownNode: null,
   stalledMs: null,
   level: 0,
   heard: new Map(Object.entries(heardMsAgo).map(([name, ago]) => [uidOf(name), arrivalsOf(ago)])),

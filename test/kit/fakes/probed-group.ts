@@ -54,7 +54,8 @@ export function aProbedGroup({
   const prober: Prober = createProber({
     clock,
     random: { next: () => 0 },
-    sight: { blind: () => state.blind, blindToAddresses: () => state.blind },
+    sight: { blind: () => state.blind, blindToAddresses: () => state.blind, confirm: () => Promise.resolve(true) },
+    ownNode: () => null,
     http: { get: () => Promise.resolve(null) },
     wake: () => pass(),
     arrivals: heard.arrivals,

@@ -58,7 +58,8 @@ export const checkedEvents = registeredEvents(
 export const quietProbing = (clock: Clock) => ({
   clock,
   random: { next: () => 0 },
-  sight: { blind: () => null, blindToAddresses: () => null },
+  sight: { blind: () => null, blindToAddresses: () => null, confirm: () => Promise.resolve(true) },
+  ownNode: () => null,
   http: { get: () => Promise.resolve(null) },
   wake: nothing,
   arrivals: () => null,

@@ -14,6 +14,7 @@ const judged = (view: ProbeView, addressed: boolean, probe: LeaderProbe): Judgem
     nowMs: NOW_MS,
     leader: { uid: uidOf('a'), addressed },
     others: [uidOf('b'), uidOf('c')],
+    nodes: new Map([uidOf('a'), uidOf('b'), uidOf('c')].map((uid, at) => [uid, `n${at + 1}`])),
   });
 
 /** In short: how it is judged, why, and who may follow. */
@@ -178,6 +179,42 @@ describe('a leader that is asked, each second, and may fail three times in a row
     ['may fail twice as often after a change for that', view(fails, { level: 1 }), 'passing'],
   ])('%s', (_, given, expected) => {
     expect(found(given, true, AN_HTTP_PROBE)).toBe(expected);
+  });
+
+  it.each<[rule: string, ownNode: string | null, answers: Readonly<Record<string, Answers>>, expected: string]>([
+    [
+      'where only the pods of the operator’s own node answer, and those of a third do not',
+      'n2',
+      { ...fails, c: answer(3) },
+      'ProbeBlind',
+    ],
+    [
+      'but is replaced where a pod of a third node answers',
+      'n2',
+      { ...fails, c: answer(0) },
+      `Timeout: ${uidOf('b')} ${uidOf('c')}`,
+    ],
+    ['but is replaced where none on a third node was asked', 'n2', fails, `Timeout: ${uidOf('b')}`],
+    [
+      'but is replaced where one on a third node failed some time ago',
+      'n2',
+      { ...fails, c: answer(1, { lastMs: NOW_MS - 3001 }) },
+      `Timeout: ${uidOf('b')}`,
+    ],
+    [
+      'but is replaced where it is on the operator’s own node itself',
+      'n1',
+      { ...fails, c: answer(3) },
+      `Timeout: ${uidOf('b')}`,
+    ],
+    [
+      'but is replaced where nobody knows where the operator runs',
+      null,
+      { ...fails, c: answer(3) },
+      `Timeout: ${uidOf('b')}`,
+    ],
+  ])('is not judged %s', (_, ownNode, answers, expected) => {
+    expect(found(view(answers, { ownNode }), true, AN_HTTP_PROBE)).toBe(expected);
   });
 
   it('is not judged without an address of its own', () => {

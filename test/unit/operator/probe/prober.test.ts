@@ -18,6 +18,7 @@ function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
     blind: null as string | null,
     fails: new Map<string, HttpProbeResult>(),
     throws: null as Error | null,
+    cutOff: false,
     hangs: new Set<string>(),
     addresses: {
       ...ADDRESS,
@@ -25,12 +26,21 @@ function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
     } as Record<string, string>,
   };
   const asked: string[] = [];
+  const confirmed: number[] = [];
   const woken: string[] = [];
   const answering: (() => void)[] = [];
   const prober = createProber({
     clock,
     random: { next: () => 0.5 },
-    sight: { blind: () => null, blindToAddresses: () => state.blind },
+    sight: {
+      blind: () => null,
+      blindToAddresses: () => state.blind,
+      confirm: () => {
+        confirmed.push(clock.nowMs());
+        return Promise.resolve(!state.cutOff);
+      },
+    },
+    ownNode: () => null,
     http: {
       get: ({ address }) => {
         asked.push(address);
@@ -71,7 +81,7 @@ function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
   };
   const look = (leader?: string): void => prober.seen(observe(leader));
   look();
-  return { clock, state, asked, woken, prober, look, answering, view: () => observe().probe };
+  return { clock, state, asked, confirmed, woken, prober, look, answering, view: () => observe().probe };
 }
 
 describe('a group whose members are asked', () => {
@@ -143,6 +153,20 @@ describe('a group whose members are asked', () => {
     expect([failed, view()?.answers.get(uidOf('b'))?.failure]).toEqual(['Timeout', null]);
   });
 
+  it('is not judged where the API server does not answer while candidates are asked with it', async () => {
+    const { clock, state, confirmed, look, view } = aProber();
+    for (const name of ['a', 'c']) state.fails.set(ADDRESS[name] ?? '', 'Timeout');
+    await clock.advance(1600);
+    look();
+    expect(confirmed).toEqual([]);
+    state.cutOff = true;
+    await clock.advance(1000);
+    expect([confirmed.length, view()?.blind]).toEqual([1, expect.stringContaining('may be cut off')]);
+    state.cutOff = false;
+    await clock.advance(1000);
+    expect(view()?.blind).toBeNull();
+  });
+
   it('is not judged by what failed before the replica was blind', async () => {
     const { clock, state, view } = aProber();
     state.fails.set('10.0.0.1', 'Timeout');
@@ -180,7 +204,12 @@ describe('a group whose members are asked', () => {
     const judgement = (view: ReturnType<ReturnType<typeof aProber>['view']>, nowMs: number) =>
       view === null
         ? null
-        : judge(AN_HTTP_PROBE, view, { nowMs, leader: { uid: A, addressed: true }, others: [uidOf('b')] });
+        : judge(AN_HTTP_PROBE, view, {
+            nowMs,
+            leader: { uid: A, addressed: true },
+            others: [uidOf('b')],
+            nodes: new Map(),
+          });
 
     it('for something of its host is not judged, and has not failed', async () => {
       const { clock, state, view } = aProber();

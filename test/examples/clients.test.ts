@@ -347,7 +347,7 @@ describe.concurrent.each(RUNNING)('the client in %s, at a gate that answers at o
   });
 });
 
-describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
+describe.concurrent.each(RUNNING)('the client in %s', (name, command) => {
   it('stops when it is revoked, releases its term, and asks with another secret from then on', LONG, async () => {
     await using gate = await startFakeGate();
     gate.say(grant(7, 2000));
@@ -361,6 +361,20 @@ describe.concurrent.each(RUNNING)('the client in %s', (_, command) => {
     await vi.waitFor(() => expect(gate.questions.length).toBeGreaterThan(before + 1), SOON);
     expect(gate.secrets.slice(before)).not.toContain(secret);
     expect(gate.secrets.at(-1)).toMatch(/^[\w-]{22,64}$/);
+  });
+
+  // The one for a shell does one thing after the other.
+  it.skipIf(name === 'shell')('is heard while nobody answers its release', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(inTurn(grant(7), noMore('Revoking'), no(7)));
+    gate.sayToRelease(nothing);
+    await using _ = start(command(), gate);
+    await vi.waitFor(() => expect(gate.released.length).toBeGreaterThan(0), SOON);
+    const releasedMs = performance.now();
+    const [{ secret } = { secret: '' }] = gate.released;
+    const next = (): Asked | undefined => gate.questions.find((asked) => asked.secret !== secret);
+    await vi.waitFor(() => expect(next()).toBeDefined(), SOON);
+    expect((next()?.atMs ?? 0) - releasedMs).toBeLessThan(950);
   });
 
   it('resigns when it is told to, with the release of its term', LONG, async () => {

@@ -167,6 +167,25 @@ describe('a term of the TypeScript client that ends', () => {
     ]);
   });
 
+  it('is released beside the next questions: a pod that waited for an answer would be taken for one that hangs', async () => {
+    await using gate = await startFakeGate();
+    gate.say(grant(7));
+    gate.sayToRelease(late(900, raw(200, '{"released":true,"resigned":false}')));
+    const stop = new AbortController();
+    const begun: number[] = [];
+    let ended = 0;
+    await client(gate).runWhileLeader(async () => {
+      begun.push(performance.now());
+      if (begun.length === 2) stop.abort();
+      ended = performance.now();
+    }, stop.signal);
+    const [first = 0, second = 0] = begun;
+    expect(second - first).toBeLessThan(900);
+    // It is heard before the process may end.
+    const terms = new Set(gate.released.map(({ secret }) => secret));
+    expect([terms.size, performance.now() - ended > 800]).toEqual([2, true]);
+  });
+
   it('ends at once when the gate says that it revokes', async () => {
     await using gate = await startFakeGate();
     gate.say(

@@ -51,6 +51,8 @@ type Gate struct {
 	client    *http.Client
 	mutex     sync.Mutex
 	told      map[string]bool
+	// The terms that have ended.
+	releasing sync.WaitGroup
 	// With a leader probe the pod must be heard so often, whatever it is told; 0: there is none.
 	within time.Duration
 	asked  time.Time
@@ -436,6 +438,7 @@ func (t *Term) extend(next Leadership) bool {
 // fn has returned. fn runs in the caller's goroutine, where a panic of it can be recovered.
 func (g *Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, term *Term)) {
 	go g.introduce(ctx)
+	defer g.releasing.Wait()
 	// Of a term, drawn for it alone, and after any fork: a late copy of its release must not end the next one.
 	secret, failures := rand.Text(), 0
 	for ctx.Err() == nil {
@@ -484,8 +487,12 @@ func (g *Gate) lead(ctx context.Context, first Leadership, secret string, fn fun
 	term := &Term{Token: first.Token, office: office, until: first.Until}
 	var others sync.WaitGroup
 	ended := make(chan struct{})
-	// The last of all: fn has returned.
-	defer func() { g.endTerm(secret, term.resigned()) }()
+	// The last of all: fn has returned. Not waited for here: while nobody answers it, the pod must be heard all the same, or it would be taken for
+	// one that hangs.
+	defer func() {
+		resigns := term.resigned()
+		g.releasing.Go(func() { g.endTerm(secret, resigns) })
+	}()
 	defer others.Wait()
 	defer close(ended)
 	defer end()

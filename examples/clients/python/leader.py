@@ -174,6 +174,8 @@ class Gate:
         self.told = set()
         # With a leader probe the pod must be heard so often, whatever it is told.
         self.within, self.asked = NEVER, 0.0
+        # Of the terms that have ended.
+        self.releasing = []
 
     def ask(self) -> Optional[Leadership]:
         """None: this pod does not lead, or nobody can say so: do not act."""
@@ -198,15 +200,24 @@ class Gate:
         With process=True the work runs in a process of its own (`spawn`: it has to be a function of a module), which gets SIGTERM when its term is
         over and SIGKILL after `patience`; stderr says so. It ends by itself if this process is killed."""
         threading.Thread(target=self.introduce, daemon=True).start()
-        stop = stop or threading.Event()
+
+        def begin(leadership: Leadership) -> "_Thread":
+            return (_Process if process else _Thread)(work, leadership, patience, overrun or end_process)
+
+        try:
+            self.lead_again(begin, stop or threading.Event())
+        finally:
+            for releasing in self.releasing:
+                releasing.join()
+
+    def lead_again(self, begin: Callable[[Leadership], "_Thread"], stop: threading.Event) -> None:
         # Of a term, drawn for it alone, and after any fork: a late copy of its release must not end the next one.
         secret, failures = secrets.token_urlsafe(16), 0
         while not stop.is_set():
             begun = now()
             said = self.question(secret)
             if said.kind == "grant":
-                running = (_Process if process else _Thread)(work, said.leadership, patience, overrun or end_process)
-                self.lead(running, secret, stop)
+                self.lead(begin(said.leadership), secret, stop)
                 secret, failures = secrets.token_urlsafe(16), 0
                 stop.wait(max(0.01, min(AGAIN, self.due())))
                 continue
@@ -234,7 +245,10 @@ class Gate:
         finally:
             running.end()
             renewing.join(ANSWER + 1)
-            self.release(secret, term.resigns())
+            # Not waited for here: while nobody answers it, the pod must be heard all the same, or it would be taken for one that hangs.
+            releasing = threading.Thread(target=self.release, args=(secret, term.resigns()), daemon=True)
+            releasing.start()
+            self.releasing = [other for other in self.releasing if other.is_alive()] + [releasing]
         running.raise_again()
 
     def renew(self, running: "_Thread", secret: str) -> None:

@@ -118,6 +118,8 @@ export function createGate(options: GateOptions = {}): Gate {
   /** With a leader probe the pod must be heard so often, whatever it is told. */
   let withinMs = Number.POSITIVE_INFINITY;
   let askedMs = 0;
+  /** The terms that have ended. */
+  let releasing: Promise<unknown> = Promise.resolve();
   /** In how long the next question is due at the latest. */
   const dueMs = (): number => askedMs + withinMs - performance.now();
 
@@ -187,16 +189,20 @@ export function createGate(options: GateOptions = {}): Gate {
     void introduce(stop);
     let secret = newSecret();
     let quick = 0;
-    while (!stop.aborted) {
-      const begunMs = performance.now();
-      const said = await question(secret, stop);
-      if (said.kind === 'grant') await lead({ first: said.leadership, secret }, fn, stop);
-      if (said.kind === 'no') await news(said.token, secret, stop);
-      if (said.kind === 'grant' || said.kind === 'released') secret = newSecret();
-      const learned = said.kind === 'no' && performance.now() - begunMs >= QUICK_MS;
-      quick = learned || said.kind === 'grant' ? 0 : quick + 1;
-      const pauseMs = said.kind === 'grant' ? AGAIN_MS : backoffMs(quick);
-      if (!learned) await pause(Math.min(pauseMs, dueMs()), stop);
+    try {
+      while (!stop.aborted) {
+        const begunMs = performance.now();
+        const said = await question(secret, stop);
+        if (said.kind === 'grant') await lead({ first: said.leadership, secret }, fn, stop);
+        if (said.kind === 'no') await news(said.token, secret, stop);
+        if (said.kind === 'grant' || said.kind === 'released') secret = newSecret();
+        const learned = said.kind === 'no' && performance.now() - begunMs >= QUICK_MS;
+        quick = learned || said.kind === 'grant' ? 0 : quick + 1;
+        const pauseMs = said.kind === 'grant' ? AGAIN_MS : backoffMs(quick);
+        if (!learned) await pause(Math.min(pauseMs, dueMs()), stop);
+      }
+    } finally {
+      await releasing;
     }
   }
 
@@ -248,7 +254,8 @@ export function createGate(options: GateOptions = {}): Gate {
     } finally {
       clearInterval(overrun);
       untie();
-      await release(secret, resigns);
+      // Not waited for here: while nobody answers it, the pod must be heard all the same, or it would be taken for one that hangs.
+      releasing = Promise.all([releasing, release(secret, resigns)]);
     }
   }
 

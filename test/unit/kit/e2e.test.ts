@@ -143,6 +143,7 @@ describe('a delivery', () => {
 
 const cost = (kind: string, handover: Handover | null): Cost => ({
   kind,
+  namespace: 'shop',
   setting: 'gate',
   freshGapMs: 0,
   keptGapMs: 0,

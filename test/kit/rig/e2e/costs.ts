@@ -7,6 +7,8 @@ import type { Reign } from './routing.ts';
 /** What one fault cost: the Service's longest silence by kind of connection, and the schedule's ticks. */
 export type Cost = {
   readonly kind: string;
+  /** Of the story that it befell. */
+  readonly namespace: string;
   /** How the leader is probed. */
   readonly setting: string;
   readonly freshGapMs: number;

@@ -14,12 +14,16 @@ import { type Story, TICK_MS } from './story.ts';
 /** How many ticks must have been delivered before a fault, while it lasts, and after it is undone. */
 const TICKS = 5;
 
-/** All of these, as often as they are wanted. Resolves with what each cost. */
-export async function befallAll(stories: readonly Story[], faults: readonly Fault[]): Promise<readonly Cost[]> {
+/** All of these, as often as they are wanted. Resolves with what each cost. `ticks`: see TICKS. */
+export async function befallAll(
+  stories: readonly Story[],
+  faults: readonly Fault[],
+  ticks = TICKS,
+): Promise<readonly Cost[]> {
   const costs: Cost[] = [];
   for (const fault of faults) {
     for (let time = 0; await isWanted(fault, time); time += 1) {
-      const found = await befall(stories, fault);
+      const found = await befall(stories, fault, ticks);
       costs.push(...found);
       for (const cost of found) console.log(`e2e: ${cost.setting}: ${cost.kind}: ${inWords(cost)}`);
     }
@@ -36,19 +40,19 @@ function inWords({ freshGapMs, keptGapMs, ticksMissed, handover }: Cost): string
 }
 
 /** One fault that befalls all of these at the same time. */
-async function befall(stories: readonly Story[], fault: Fault): Promise<readonly Cost[]> {
-  const watched = await Promise.all(stories.map((story) => begin(story, fault)));
+async function befall(stories: readonly Story[], fault: Fault, ticks: number): Promise<readonly Cost[]> {
+  const watched = await Promise.all(stories.map((story) => begin(story, fault, ticks)));
   const askedMs = performance.now();
   const since = new Date();
   const caused = await fault.cause(watched.map(({ leader }) => leader));
   await Promise.all(
     watched.map(async ({ story, leader }) => {
       await story.led(expected(fault, leader));
-      await story.delivered(TICKS);
+      await story.delivered(ticks);
     }),
   );
   await caused.undo();
-  return await Promise.all(watched.map((each) => end(each, fault, { askedMs, since, caused })));
+  return await Promise.all(watched.map((each) => end(each, fault, { askedMs, since, caused, ticks })));
 }
 
 type Begun = {
@@ -59,24 +63,29 @@ type Begun = {
   readonly firstTick: number;
 };
 
-async function begin(story: Story, { probed = false, from }: Fault): Promise<Begun> {
+async function begin(story: Story, { probed = false, from }: Fault, ticks: number): Promise<Begun> {
   const fromMs = performance.now();
   if (probed && story.setting !== 'none') await story.renew();
   const leader = from === undefined ? await story.led() : await story.leadFrom(from);
   await story.routed();
-  await story.delivered(TICKS);
+  await story.delivered(ticks);
   return { story, leader, fromMs, firstTick: tickNow() + 1 };
 }
 
-type During = { readonly askedMs: number; readonly since: Date; readonly caused: Caused };
+type During = {
+  readonly askedMs: number;
+  readonly since: Date;
+  readonly caused: Caused;
+  readonly ticks: number;
+};
 
 async function end({ story, leader, fromMs, firstTick }: Begun, fault: Fault, during: During): Promise<Cost> {
-  const { askedMs, since, caused } = during;
+  const { askedMs, since, caused, ticks } = during;
   await story.led();
   if (fault.leads === 'the same') await checkStayed(story, fault, { fromMs: askedMs, toMs: performance.now() });
   await story.routed();
   const lastTick = tickNow();
-  await story.delivered(TICKS);
+  await story.delivered(ticks);
   const history = await story.history();
   const interval = { fromMs: askedMs, toMs: performance.now() };
   const gapOf = (client: 'fresh' | 'kept'): number => longestGapMs(story.answers(client), interval);
@@ -84,6 +93,7 @@ async function end({ story, leader, fromMs, firstTick }: Begun, fault: Fault, du
   const reigns = reignsOf(history, groupOf(history));
   return {
     kind: fault.kind,
+    namespace: story.namespace,
     setting: story.setting,
     freshGapMs: gapOf('fresh'),
     keptGapMs: gapOf('kept'),

@@ -11,22 +11,14 @@ export type ShownEndpoints = {
   readonly pods: readonly string[];
 };
 
-type Slice = Pick<RawObject, 'metadata'> & {
-  readonly endpoints?: readonly {
-    readonly conditions?: { readonly ready?: boolean };
-    readonly targetRef?: { readonly name?: string };
-  }[];
-};
-
 export type SliceWatch = AsyncDisposable & { readonly shown: readonly ShownEndpoints[] };
 
 const SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
 
 export async function watchSlices(kubeconfig: string): Promise<SliceWatch> {
   const shown: ShownEndpoints[] = [];
-  const note = (raw: RawObject, atMs: number): void => {
-    const { metadata, endpoints = [] } = raw as unknown as Slice;
-    const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false);
+  const note = ({ metadata, endpoints }: RawObject, atMs: number): void => {
+    const ready = (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
     const pods = ready.flatMap(({ targetRef }) => targetRef?.name ?? []);
     const service = metadata.labels?.['kubernetes.io/service-name'] ?? '';
     shown.push({ atMs, namespace: metadata.namespace ?? '', service, pods });

@@ -5,7 +5,6 @@ import { type Leading, type LedOptions, untilLed } from '../harness.ts';
 import { acceptedPerTick, type Delivery } from '../notifiers.ts';
 import { GROUP, SERVICE, TO_ALL } from './names.ts';
 import { readJson } from './read.ts';
-import { routeByHand } from './route-by-hand.ts';
 import { type Answer, callAllTheTime, type ServiceClient } from './service-client.ts';
 import {
   apply,
@@ -38,7 +37,7 @@ export type StoryOptions = {
   readonly elected?: boolean;
   /** Default: none. */
   readonly leaderProbe?: object;
-  /** How its Service leads to the leader: it selects the label, or has no selector and an EndpointSlice is written for it. Default label. */
+  /** How its Service leads to the leader: it selects the label, or has no selector and is the group's route. Default label. */
   readonly by?: 'label' | 'route';
   /** Has another Service lead to all notifiers. Default false. */
   readonly ordinary?: boolean;
@@ -64,6 +63,8 @@ export type Story = AsyncDisposable & {
   nodeOf(pod: string): Promise<string>;
   /** Makes the group anew: what the operator has learnt of it is forgotten, such as how often its leader has failed its probe. */
   renew(): Promise<void>;
+  /** What its leader probe is when it is made anew. */
+  probeBy(leaderProbe: object): void;
   /** Has one of the pods on this node lead, by keeping the others from it for a moment. */
   leadFrom(node: string): Promise<Leading>;
   /** What the EndpointSlices of its Service have shown. */
@@ -74,15 +75,16 @@ export type Story = AsyncDisposable & {
 
 export async function openStory(site: Site, options: StoryOptions): Promise<Story> {
   await using made = new AsyncDisposableStack();
-  const { namespace, elected = true, leaderProbe, bystander = false, by = 'label' } = options;
+  const { namespace, elected = true, bystander = false, by = 'label' } = options;
+  let spec = specOf(options);
   const { kubectl, observer } = site;
   await kubectl.must(['create', 'namespace', namespace]);
   const manifests = await manifestsOf('examples/notifier.yaml');
   const wanted = manifests.filter(({ kind }) => elected || kind !== 'LeaderGroup');
   const set = (manifest: Manifest): Manifest => {
     if (by === 'route' && manifest.metadata.name === SERVICE) return byRoute(manifest);
-    return manifest.kind === 'LeaderGroup' && leaderProbe !== undefined
-      ? { ...manifest, spec: { ...(manifest['spec'] as object), leaderProbe } }
+    return manifest.kind === 'LeaderGroup'
+      ? withSpec(manifest, spec)
       : prepared(manifest, site.images.notifier.name, { elected, bystander });
   };
   const all = [...wanted.map(set), ...(options.ordinary === true ? [ordinaryService] : [])];
@@ -94,7 +96,6 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
   const led: Story['led'] = (options) =>
     untilLed(observer, namespace, GROUP, { timeoutMs: LED_TIMEOUT_MS, ...options });
   if (elected) await led();
-  if (by === 'route') made.use(await routeByHand(site, namespace));
   const kinds = elected && !bystander ? (['fresh', 'kept'] as const) : [];
   const clients = kinds.map((kind) => made.use(callAllTheTime(leaderUrl, kind)));
   const answersOf: Story['answers'] = (client) => clients.find(({ kind }) => kind === client)?.answers ?? [];
@@ -104,7 +105,7 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
   const rest = made.move();
   return {
     namespace,
-    setting: Object.keys(leaderProbe ?? {}).find((key) => key === 'gate' || key === 'httpGet') ?? 'none',
+    setting: settingOf(options),
     answers: answersOf,
     history: async () => {
       await observer.caughtUp();
@@ -129,11 +130,15 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
     },
     led,
     nodeOf: (pod) => kubectl.must(['-n', namespace, 'get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}']),
+    probeBy: (leaderProbe) => {
+      spec = { ...spec, leaderProbe };
+    },
     renew: async () => {
       await kubectl.must(['-n', namespace, 'delete', 'leadergroup', GROUP]);
+      const groups = manifests.filter(({ kind }) => kind === 'LeaderGroup');
       await apply(
         kubectl,
-        all.filter(({ kind }) => kind === 'LeaderGroup'),
+        groups.map((group) => withSpec(group, spec)),
         namespace,
       );
       await led();
@@ -154,12 +159,25 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
   };
 }
 
+const settingOf = ({ leaderProbe = {} }: StoryOptions): string =>
+  Object.keys(leaderProbe).find((key) => key === 'gate' || key === 'httpGet') ?? 'none';
+
+const specOf = ({ leaderProbe, by }: StoryOptions): object => ({
+  ...(leaderProbe === undefined ? {} : { leaderProbe }),
+  ...(by === 'route' ? { route: { serviceName: SERVICE } } : {}),
+});
+
 const ordinaryService: Manifest = {
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { name: TO_ALL },
   spec: { selector: { app: GROUP }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
 };
+
+const withSpec = (group: Manifest, spec: object): Manifest => ({
+  ...group,
+  spec: { ...(group['spec'] as object), ...spec },
+});
 
 /** Without a selector, and with its owner's consent to the route. */
 function byRoute(service: Manifest): Manifest {

@@ -33,11 +33,13 @@ export type RawObject = {
   readonly reportingController?: string;
   /** Of an EndpointSlice. */
   readonly addressType?: string;
+  /** null: none. */
   readonly endpoints?: readonly RawEndpoint[] | null;
 };
 
-type RawEndpoint = {
+export type RawEndpoint = {
   readonly addresses?: readonly string[];
+  readonly conditions?: { readonly ready?: boolean };
   readonly targetRef?: { readonly name?: string; readonly uid?: string };
 };
 

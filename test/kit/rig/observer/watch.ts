@@ -123,8 +123,9 @@ async function follow(
     const { type, object } = JSON.parse(line) as WatchLine;
     if (type === 'ERROR' && object.code === 410) return forget(response, cursor);
     if (type === 'ERROR') throw new Error(`watch failed: ${line}`);
-    cursor.version = object.metadata.resourceVersion;
     if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') sink.event(type, object, clock.arrival());
+    // After it: one that cannot be recorded must not be passed over.
+    cursor.version = object.metadata.resourceVersion;
   }
   clock.cut();
 }

@@ -85,7 +85,7 @@ export const judge = (probe: LeaderProbe, view: ProbeView, judged: Judged): Judg
 
 /** An address may be another pod's by now, so a replica that is blind neither asks nor judges. What failed while this process stood still began anew. */
 function judgeAnswers(probe: LeaderProbe, view: ProbeView, judged: Judged): Judgement {
-  const { nowMs, leader, others } = judged;
+  const { nowMs, leader } = judged;
   if (!leader.addressed) return blind('its pod has no address of its own');
   if (view.blind !== null) return blind(view.blind);
   const answers = view.answers.get(leader.uid);
@@ -96,7 +96,12 @@ function judgeAnswers(probe: LeaderProbe, view: ProbeView, judged: Judged): Judg
     return blind(notAsked.why);
   if (failure === null || !fails) return { kind: 'passing' };
   if (view.stalledMs !== null && view.stalledMs >= sinceMs) return early;
-  const successors = others.filter((uid) => answeredWell(probe, view, uid, nowMs));
+  return judgeFailing(probe, view, judged, failure);
+}
+
+/** By whom it can be replaced that has failed so often. */
+function judgeFailing(probe: LeaderProbe, view: ProbeView, judged: Judged, failure: ProbeFailure): Judgement {
+  const successors = judged.others.filter((uid) => answeredWell(probe, view, uid, judged.nowMs));
   if (reachesOwnNodeAlone(view, judged, successors)) return blind(OWN_NODE_ALONE);
   return { kind: 'failing', failure, successors };
 }

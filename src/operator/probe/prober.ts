@@ -158,24 +158,12 @@ export function createProber({
     const isBlind = sight.blindToAddresses() !== null;
     // What failed before may have failed for what blinds it now.
     if (isBlind) listening.asker?.forgetAnswers();
-    if (listening.judged !== null && !isBlind) await ask(listening);
+    if (listening.judged !== null && !isBlind) await ask(listening, levelOf(listening), sight);
     if (groups.get(key) !== listening) return;
     if (listening.judged !== null && isNews(listening.judgement, judgedNow(key, listening, listening.judged)))
       wake(key);
     const leftMs = Math.max(1, startedMs + listening.probe.periodMs - clock.nowMs());
     listening.cancel = clock.after(leftMs, () => void round(key, listening));
-  }
-
-  /** Where a leader may be replaced for this round, the API server must answer in it too: else it is this node that is cut off, and the leader is well. */
-  async function ask(listening: Listening): Promise<void> {
-    const uids = askedIn(listening, levelOf(listening));
-    const confirmed = uids.length > 1 ? sight.confirm() : Promise.resolve(true);
-    await listening.asker?.ask(
-      uids,
-      confirmed.then((answers) => {
-        listening.cutOff = !answers;
-      }),
-    );
   }
 
   const levelOf = ({ history }: Pick<Listening, 'history'>): number => probeLevel(history, clock.wallMs() / 1000);
@@ -287,6 +275,18 @@ const pairOf = (uid: PodUid, heard: Arrivals | null): readonly (readonly [PodUid
   heard === null ? [] : [[uid, heard]];
 
 const sameProbe = (a: LeaderProbe, b: LeaderProbe): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+/** Where a leader may be replaced for this round, the API server must answer in it too: else it is this node that is cut off, and the leader is well. */
+async function ask(listening: Listening, level: number, sight: Sight): Promise<void> {
+  const uids = askedIn(listening, level);
+  const confirmed = uids.length > 1 ? sight.confirm() : Promise.resolve(true);
+  await listening.asker?.ask(
+    uids,
+    confirmed.then((answers) => {
+      listening.cutOff = !answers;
+    }),
+  );
+}
 
 /** The leader; from the last but one failure on those who may follow it too: the best of them, in the next round others, and so on. */
 function askedIn(listening: Listening, level: number): readonly PodUid[] {

@@ -137,24 +137,26 @@ export const CONDITION_REASONS = {
     False: {
       NotJudged: {
         meaning:
-          'Nobody leads, or the leader has not led for long enough to be judged: it is judged once it has led, under this replica, for as long as it may fail.',
+          'Nobody leads, or the leader has not led for long enough to be judged: it is judged once it has led, under this replica, for as long as it may fail; half a minute where this replica has not heard it at all, and another had.',
         action: 'Nothing.',
       },
       NoRhythm: {
         meaning:
-          'The leader did not ask the gate in every period before its last question, so its silence would prove nothing. Its readiness decides.',
+          'The leader does not ask the gate often enough: not in each of the `failureThreshold` periods before its last question. So its silence would prove nothing: a leader that hangs is replaced only once its pod is not ready.',
         action:
           'Let the application ask within `askWithinMilliseconds` of the answers, from the address of its own pod and with its uid, or raise `spec.leaderProbe.periodMilliseconds` (docs/leader-probe.md).',
       },
       ProbeBlind: {
         meaning:
-          'The leader cannot be probed: its pod has no address of its own (host network), or the operator does not see what becomes of the pods. Its readiness decides.',
-        action: 'The message says which. Take `leaderProbe` out of groups on the host network.',
+          'The operator cannot tell whether the leader responds: its pod has no address of its own (host network), the operator does not reach the API server, its own node may be cut off, or its host or process cannot send the probe. A leader that hangs is replaced only once its pod is not ready.',
+        action:
+          'The message says which. Host network: take `leaderProbe` out of the group. Else look at the replica of the operator that owns the group (`GET /replicas`), at its node and at its network; the leader itself need not be touched.',
       },
       NoPassingCandidate: {
-        meaning: 'The leader fails the probe, and is kept: no candidate has passed it meanwhile.',
+        meaning:
+          'The leader fails the probe, and leads on: no candidate passes either, so nothing would be won by another leader. It is replaced as soon as one does.',
         action:
-          'Look at the pods and at the network: where all fail it is an overload, the way to the operator, or the probe itself (docs/leader-probe.md).',
+          'Where all members fail at once look at what they share: with `gate` the way from the pods to the operator, with `httpGet` the network policy of the pods and the path and port of the probe, with both an overload. Where the leader alone is bad, and no other is ready, mend a candidate (docs/leader-probe.md).',
       },
     },
   },

@@ -42,7 +42,7 @@ export function judgedBefore({ status, generation }: LeaderGroup): string | null
 
 /** Of a leader that is kept. */
 export const failingDetail = ({ failure }: Extract<Judgement, { kind: 'failing' }>): string =>
-  `it fails the leader probe (${failure}), and is kept because no candidate has passed meanwhile`;
+  `it fails the leader probe (${failure}), and is kept because no candidate has passed meanwhile; look at what all members share`;
 
 /** Who may lead next. */
 export type Nominees =

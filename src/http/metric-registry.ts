@@ -50,7 +50,7 @@ export const METRICS = {
     labels: { state: PROBE_STATES },
     alarm: {
       series: '`leadergroup_leader_probes{state="failing"}`, `{state="noRhythm"}`, `{state="blind"}`',
-      when: 'above 0 for longer than a minute: a leader that fails is kept because no candidate passes, or leaders cannot be judged',
+      when: 'above 0 for longer than a minute: `failing`: a leader fails and leads on because no candidate passes; `noRhythm`: a leader asks too seldom to be judged; `blind`: this replica cannot tell. The condition LeaderProbe of the group says more',
     },
   },
   leadergroup_elections_won_total: {

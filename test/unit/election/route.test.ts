@@ -1,0 +1,33 @@
+/** What a slice must show to be as it should be. */
+import { expect, it } from 'vitest';
+import type { Slice } from '../../../src/api/route.ts';
+import { differing, showingOf } from '../../../src/election/route.ts';
+import { aGroup, aPod } from '../../kit/fakes/builders.ts';
+import { anObservation, observed } from '../../kit/fakes/builders-election.ts';
+import { anEndpoint, aReading, aRouteView, WEB_PORT } from '../../kit/fakes/builders-route.ts';
+
+const LEADER = observed(aPod({ name: 'a', addresses: ['10.0.0.1'], node: 'node-of-a', namedPorts: [WEB_PORT] }));
+const PORT = { name: 'http', protocol: 'TCP', appProtocol: null, port: 8080 } as const;
+const WHOLE = { token: 3, ports: [PORT], endpoint: anEndpoint('a') };
+
+/** Whether a slice that has these differs from what the lead with token 3 should show. */
+function differs(slice: Partial<Slice>): boolean {
+  const group = aGroup({ spec: { route: { serviceName: 'notifier-leader' } } });
+  const route = aRouteView({ reading: aReading({}, { ...WHOLE, ...slice }) });
+  const o = anObservation({ group, pods: [LEADER], route });
+  return differing(showingOf(o, LEADER), 3).length > 0;
+}
+
+it('a slice that shows the leader as it is is left alone', () => {
+  expect(differs({})).toBe(false);
+});
+
+it.each<[string, Partial<Slice>]>([
+  ['somebody else has put more into it', { altered: true }],
+  ['it has the token of another lead', { token: 2 }],
+  ['its ports are not those of the Service', { ports: [{ ...PORT, port: 9090 }] }],
+  ['it has a port too few', { ports: [] }],
+  ['it shows another address', { endpoint: anEndpoint('a', { address: '10.0.0.2' }) }],
+])('a slice is written again where %s', (_why, slice) => {
+  expect(differs(slice)).toBe(true);
+});

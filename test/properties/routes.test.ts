@@ -172,6 +172,21 @@ describe('a write that is late', () => {
     expect(shown()).toBe('c');
   });
 
+  it('of a promotion whose verification is older than what stands there changes nothing', async () => {
+    const o1 = await led();
+    terminates('a');
+    o1.see.all();
+    const verified = await stall(o1, { operation: 'txn' }, 'answerHeld');
+    const o2 = model.replica('O2');
+    await model.own(o2, { unnoticed: true });
+    model.api.foreign.removePod('b');
+    model.api.foreign.addPod(member('c'));
+    await model.rest(o2);
+    const token = slice()?.token;
+    await arrive(verified);
+    expect([shown(), slice()?.token]).toEqual(['c', token]);
+  });
+
   it('finds a slice that was empty already fenced once the lock was given up', async () => {
     aRoutedModel(['a']);
     const o1 = model.replica('O1');

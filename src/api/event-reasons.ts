@@ -51,6 +51,23 @@ export const OWN_EVENTS = {
     meaning: 'The group is gone, and pods that were not to be written, or could not, carry the label.',
     action: '`kubectl -n mail label pod POD leadergroup.dev/role-`, unless a controller selects by it.',
   },
+  FormerLeaderEvicted: {
+    type: 'Normal',
+    meaning: 'With `formerLeader: Evict`: the pod that led before was evicted once the next one led.',
+    action: 'Nothing.',
+  },
+  FormerLeaderKept: {
+    type: 'Warning',
+    meaning: 'With `formerLeader: Evict`: the pod that led before could not be evicted, and is not asked again.',
+    action:
+      'The message says why: a disruption budget, or a right that is missing (`kubectl apply -k deploy/overlays/route`).',
+  },
+  NotRouted: {
+    type: 'Warning',
+    meaning:
+      'The traffic of the Service of `spec.route` does not go to the leader alone, or nobody knows whether it does.',
+    action: 'The message says what to do, as the condition Routed does (docs/reference/conditions.md#routed).',
+  },
   WriteRefused: {
     type: 'Warning',
     meaning: 'The API server refused a write to a pod for good.',

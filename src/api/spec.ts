@@ -108,6 +108,8 @@ const route = object(
     required: ['serviceName'],
   });
 
+const FORMER_LEADER_POLICIES = ['Keep', 'Evict'] as const;
+
 export const CONSUL_LOSS_POLICIES = ['Hold', 'Demote'] as const;
 
 const DAY = 86_400;
@@ -157,6 +159,15 @@ export const spec = object(
     }),
     leaderProbe,
     route,
+    formerLeader: z
+      .enum(FORMER_LEADER_POLICIES, but('must be Keep or Evict'))
+      .default('Keep')
+      .meta({
+        description:
+          'What happens to a leader that hands over and goes on running. Keep: nothing; connections that it has stay with it until they end. ' +
+          'Evict: once the next one leads, the operator asks the Eviction API to evict it, which disruption budgets may refuse; its controller makes ' +
+          'another pod. Keep by default.',
+      }),
     onConsulLoss: z
       .enum(CONSUL_LOSS_POLICIES, but('must be Hold or Demote'))
       .optional()
@@ -235,6 +246,7 @@ export function fromWritten(written: WrittenSpec) {
     leaderProbe: written.leaderProbe === undefined ? null : probeFromWritten(written.leaderProbe),
     /** The Service whose traffic is led to the leader; null: whoever selects by the label finds it. */
     route: written.route ?? null,
+    formerLeader: written.formerLeader,
     /** The effective policy: the spec's, else Hold without a lockKey and Demote with one. */
     onConsulLoss: written.onConsulLoss ?? (written.lockKey === undefined ? 'Hold' : 'Demote'),
     paused: written.paused,
@@ -256,6 +268,7 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
   ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),
   ...(spec.route === null ? {} : { route: spec.route }),
+  formerLeader: spec.formerLeader,
   onConsulLoss: spec.onConsulLoss,
   paused: spec.paused,
 });

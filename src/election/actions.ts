@@ -160,6 +160,8 @@ export type Promote = {
   /** Sent together with the label. Absent without a route. */
   readonly show?: Show;
 };
+/** Of whoever led before, once the next one leads. */
+export type Evict = { readonly do: 'evict'; readonly pod: PodRef };
 export type LabelFollowers = {
   readonly do: 'labelFollowers';
   readonly follower: string;
@@ -167,7 +169,7 @@ export type LabelFollowers = {
 };
 
 /** What the transaction of a plan must have proven. `fence`: of pods that carry the label beside the holder. */
-export type FollowUp = Fence | Promote | Show | LabelFollowers;
+export type FollowUp = Fence | Promote | Show | Evict | LabelFollowers;
 
 export type Action = Revoke | Fence | Preparation | AwaitGrantExpiry | Verify | Pass | Unlock | FollowUp;
 
@@ -206,7 +208,7 @@ export type Look = Premises & {
 /** One transaction on the lock, before it whatever it makes necessary, after it what it alone allows. */
 export type Moves =
   | { readonly fence: readonly Fence[]; readonly lock: Verify; readonly after: readonly FollowUp[] }
-  | { readonly fence: readonly Fence[]; readonly lock: Pass | Verify; readonly after: readonly Promote[] }
+  | { readonly fence: readonly Fence[]; readonly lock: Pass | Verify; readonly after: readonly (Promote | Evict)[] }
   | { readonly fence: readonly Fence[]; readonly lock: Unlock; readonly after: readonly [] };
 
 export type Transition = Premises & { readonly kind: 'transition' } & Moves;

@@ -4,7 +4,7 @@
  * operator from them is reported, and holds neither label nor lock up. (Promise I11.)
  */
 import type { AddressFamily, Service, Slice, SliceEndpoint } from '../api/route.ts';
-import type { FollowUp, Idle, NewSlice, Plan, Promote, Show, Transition, Withdraw } from './actions.ts';
+import type { FollowUp, Idle, NewSlice, Plan, Show, Transition, Withdraw } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { labelledPods } from './fencing.ts';
 import type { Observation, ObservedPod } from './observation.ts';
@@ -102,8 +102,8 @@ function showing(o: Observation, plan: Transition): Transition {
   const show: Show = { do: 'show', slices };
   const after: readonly FollowUp[] = plan.after;
   if (lock.do === 'verify') return { ...plan, lock, after: after.map((action) => withShow(show, action)) };
-  const promotions = after.filter((action): action is Promote => action.do === 'promote');
-  return { ...plan, lock, after: promotions.map((promote) => ({ ...promote, show })) };
+  const allowed = after.filter((action) => action.do === 'promote' || action.do === 'evict');
+  return { ...plan, lock, after: allowed.map((action) => (action.do === 'promote' ? { ...action, show } : action)) };
 }
 
 const withShow = (show: Show, action: FollowUp): FollowUp => (action.do === 'promote' ? { ...action, show } : action);

@@ -5,6 +5,7 @@
 import { FINALIZER } from '../api/names.ts';
 import type { Fence, Plan } from './actions.ts';
 import { due } from './contests.ts';
+import { withEviction } from './eviction.ts';
 import { fence, fencingTarget, labelledPods } from './fencing.ts';
 import { withOwnersKnown } from './label-trial.ts';
 import { nextChangeMs } from './next-change.ts';
@@ -28,7 +29,7 @@ import { trustOf } from './trust.ts';
  * **Assumptions** `o` was put together before any of its actions runs, and the executor stops at the first that fails.
  */
 export const plan = (o: Observation): Plan =>
-  withGroupKnown(o, withOwnersKnown(o, withRoute(o, withTimers(o, decide(o)))));
+  withGroupKnown(o, withOwnersKnown(o, withRoute(o, withEviction(o, withTimers(o, decide(o))))));
 
 /**
  * A cache may show a group that another owner of the bucket has deleted: nobody is given a label for one that the API server has not shown

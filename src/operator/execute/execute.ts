@@ -7,6 +7,7 @@ import { ConsulError } from '../../ports/consul.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { cleanUp } from './clean-up.ts';
+import { evict } from './evict.ts';
 import { bury, changeLock, unlock } from './execute-locks.ts';
 import {
   askCandidates,
@@ -90,6 +91,8 @@ function followUp(run: Run, proof: Proof, action: FollowUp): Promise<Step> {
       return promote(run, proof, action);
     case 'show':
       return show(run, proof, action);
+    case 'evict':
+      return evict(run, action);
     case 'labelFollowers':
       return labelFollowers(run, action);
   }

@@ -63,6 +63,8 @@ export type Fact =
       readonly token: number;
       readonly because: string;
     }
+  /** Who led before was asked to go. `kept`: why it was not done; null: it was. */
+  | { readonly kind: 'evicted'; readonly pod: string; readonly kept: string | null }
   /** The API server refused a write for good; in its own words. */
   | { readonly kind: 'refused'; readonly pod: string; readonly message: string };
 

@@ -19,6 +19,7 @@ import type { Fact } from '../execute/run.ts';
 import type { LeaderChange } from '../observe/memory.ts';
 import type { Memory } from '../observe/remember.ts';
 import { labelWarnings } from './label-warnings.ts';
+import { evictionNews, routeNews, slicesLeft } from './route-news.ts';
 
 export type Announcer = {
   /**
@@ -52,6 +53,7 @@ export function createAnnouncer({
     for (const fact of facts) {
       if (fact.kind === 'promoted') promoted(o, plan, memory, { ...fact, sinceMs });
       if (fact.kind === 'refused') emitGroup(o.group, 'WriteRefused', fact.message);
+      if (fact.kind === 'evicted') emitGroup(o.group, ...evictionNews(fact));
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
       if (plan.cause === 'LeaderUnresponsive') unresponsive(o, plan, fact.pod);
       const { pod: from, token } = fact;
@@ -90,6 +92,14 @@ export function createAnnouncer({
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
   }
 
+  /** A change of the reason of Routed to one that somebody must act on. */
+  function reportRoute(o: Observation, plan: Plan, memory: Memory): void {
+    const found = routeNews(o, plan, memory);
+    if (found === null) return;
+    log.warn({ group: groupKey(o.group), ...found }, 'the Service is not routed to the leader');
+    emitGroup(o.group, 'NotRouted', found.detail);
+  }
+
   function unresponsive(o: Observation, { reason }: Plan, name: string): void {
     emitGroup(o.group, 'LeaderUnresponsive', `${name} was ready and failed the leader probe. ${reason}`);
     const found = o.pods.find(({ pod }) => pod.name === name);
@@ -102,6 +112,7 @@ export function createAnnouncer({
     if (change !== null && labelledPods(o).length > 0) memory.learn({ kind: 'leaderBack' });
     else if (change !== null && !change.reported) lost(o, memory, change);
     reportVerdict(o, plan, memory);
+    reportRoute(o, plan, memory);
     reportLabels(o, memory);
     reportContests(o, memory);
   }
@@ -169,6 +180,8 @@ export function createAnnouncer({
   }
 
   function deleted(o: Observation): void {
+    const slices = slicesLeft(o);
+    if (slices !== null) emitGroup(o.group, 'NotRouted', slices);
     const left = labelledPods(o).map(({ pod }) => pod.name);
     if (left.length === 0) return;
     const { key, leader } = o.group.spec.label;

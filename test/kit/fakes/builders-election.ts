@@ -219,6 +219,8 @@ function inWords(action: Action, plan: Plan): string {
       return `makeSlices ${action.slices.map(({ family }) => family).join(',')}`;
     case 'withdraw':
       return `${action.remove ? 'remove' : 'withdraw'} ${action.slices.map(({ family }) => family).join(',')}`;
+    case 'evict':
+      return `evict ${action.pod.name}`;
     case 'readRoute':
     case 'addFinalizer':
     case 'removeFinalizer':

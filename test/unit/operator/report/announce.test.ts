@@ -13,7 +13,7 @@ import { createAnnouncer } from '../../../../src/operator/report/announce.ts';
 import type { KubernetesEvent } from '../../../../src/ports/kubernetes.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS, observed } from '../../../kit/fakes/builders-election.ts';
-import { CHANGING, SAYING } from '../../../kit/fakes/builders-reasons.ts';
+import { CHANGING, ROUTED, SAYING } from '../../../kit/fakes/builders-reasons.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { createFakeLog } from '../../../kit/fakes/log.ts';
 import { noMetrics } from '../../../kit/model/sinks.ts';
@@ -107,6 +107,9 @@ const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
   LabelInPodTemplate: ({ rests }) => rests(inTemplate),
   LabelSelectedByOthers: ({ rests }) => rests({ labelReaders: ['NetworkPolicy web'] }),
   LabelsLeft: ({ ends }) => ends({}),
+  FormerLeaderEvicted: ({ does }) => does({}, { kind: 'evicted', pod: 'a', kept: null }),
+  FormerLeaderKept: ({ does }) => does({}, { kind: 'evicted', pod: 'a', kept: 'the budget says no' }),
+  NotRouted: ({ rests }) => rests(ROUTED.ServiceNotFound),
   WriteRefused: ({ does }) => does({}, { kind: 'refused', pod: 'a', message: 'the policy says no' }),
   LedElsewhere: reason('LedElsewhere'),
   NoCandidate: reason('NoCandidate'),

@@ -1,6 +1,6 @@
 /** examples/clients, each as its own process, against a gate that says what the test wants. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -452,6 +452,19 @@ describe.concurrent('the client for a shell', () => {
     const { lines, ended } = client;
     expect(await ended).toBe(status);
     expect(lines).toEqual(expected);
+  });
+
+  it('takes each address behind a name for a replica, of one family', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(inTurn(nothing, grant(7)));
+    const bin = mkdtempSync(join(dir, 'bin-'));
+    const found = ['127.0.0.1       STREAM replicas', '::1             STREAM', '127.0.0.1       DGRAM'];
+    writeFileSync(join(bin, 'getent'), `#!/bin/sh\n[ "$*" = 'ahosts replicas' ] && printf '${found.join('\\n')}\\n'\n`);
+    chmodSync(join(bin, 'getent'), 0o755);
+    const env = { ...POD, PATH: `${bin}:${process.env['PATH'] ?? ''}` };
+    await using client = start(SHELL, { url: `http://replicas:${new URL(gate.url).port}` }, env);
+    expect([await client.ended, client.lines]).toEqual([0, ['sent with 7']]);
+    expect([gate.questions.length, gate.mostAtOnce()]).toEqual([2, 1]);
   });
 
   it('ends with the status of the command, and asks by the uid of its pod', LONG, async () => {

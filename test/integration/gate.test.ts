@@ -1,9 +1,12 @@
 /** The gate on the real components: whichever replica is asked, the owner decides, and no two pods hold a grant at a time. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { bucketName, bucketOf } from '../../src/election/keys.ts';
 import { assertKept } from '../kit/checker/checker.ts';
+import { endAll, type Running, run } from '../kit/fakes/gate-server.ts';
 import { askAllTheTime, askGate, memberUrl } from '../kit/rig/asking.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import type { OperatorProcess } from '../kit/rig/operator-process.ts';
@@ -162,6 +165,52 @@ describe('the gate', () => {
       if (known > token) return { pod, status, token: known };
     }
   }
+
+  it('leads the clients of all languages, one after the other, and tells them once that it takes no release of a stranger', async () => {
+    const clients = join(import.meta.dirname, '../../examples/clients');
+    const go = join(h.dir, 'go-client');
+    execFileSync('go', ['build', '-o', go, '.'], { cwd: join(clients, 'go'), stdio: 'pipe' });
+    const script = 'trap "echo stopped; exit" TERM; while :; do echo "work $LEADER_TOKEN"; sleep 0.1; done';
+    const commands: readonly (readonly [string, ...string[]])[] = [
+      [process.execPath, join(clients, 'typescript/example.ts')],
+      [go],
+      ['python3', join(clients, 'python/leader.py')],
+      [join(clients, 'shell/while-leader.sh'), 'sh', '-c', script],
+    ];
+    await h.group(namespace, 'languages', { pods: commands.length });
+    const programs = new Map<string, Running>();
+    for (const [at, command] of commands.entries()) {
+      const pod = `languages-${at}`;
+      const uid = (await h.world.readPod(namespace, pod))?.metadata.uid ?? 'no pod';
+      const about = { POD_NAME: pod, POD_NAMESPACE: namespace, POD_UID: uid, LEADERGROUP_NAME: 'languages' };
+      programs.set(pod, run({ ...about, LEADERGROUP_GATE: urls().join(',') }, ...command));
+    }
+    const led = new Set<string>();
+    try {
+      while (led.size < commands.length) {
+        const { name, token } = await h.led(namespace, 'languages');
+        const { lines = [] } = programs.get(name) ?? {};
+        await vi.waitFor(() => expect(lines.at(-1)).toBe(`work ${token}`), SOON);
+        led.add(name);
+        await h.world.setReady(namespace, name, false);
+        await vi.waitFor(() => expect(lines.at(-1)).toBe('stopped'), SOON);
+        // Else the last one could not be replaced. It comes behind those that have been ready for longer.
+        await h.world.setReady(namespace, name, true);
+      }
+      // From 127.0.0.1, which is no address of the pods.
+      for (const [pod, { errors }] of programs)
+        await vi.waitFor(
+          () =>
+            expect([pod, errors.filter((line) => line.includes('CallerNotMember'))]).toEqual([
+              pod,
+              [expect.any(String)],
+            ]),
+          SOON,
+        );
+    } finally {
+      await endAll();
+    }
+  });
 
   it('gives no two members a grant at a time, through handovers, and while the owner is killed, frozen and replaced', async () => {
     await led('one');

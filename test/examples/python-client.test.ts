@@ -134,10 +134,13 @@ describe.concurrent('work of the Python client that goes on after its term', () 
 
   it('in a process is killed, which is said, and released', LONG, async () => {
     await using gate = await startFakeGate();
-    gate.say(inTurn(grant(7, 2000), noMore('Revoking')));
+    gate.say(grant(7, 2000));
     await using client = program(gate, deaf, 'process=True, patience=0.5');
+    await vi.waitFor(() => expect(client.lines[0]).toContain('begun'), SOON);
+    gate.say(noMore('Revoking'));
     await vi.waitFor(() => expect(gate.released).toHaveLength(1), SOON);
-    expect(client.errors.join('\n')).toContain('the work of token 7 goes on 0.5 s after its term: killed');
+    const said = 'the work of token 7 goes on 0.5 s after its term: killed';
+    await vi.waitFor(() => expect(client.errors).toContain(said), SOON);
     const pid = Number(client.lines[0]?.split(' ')[1]);
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });

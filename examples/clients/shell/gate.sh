@@ -132,7 +132,10 @@ $first
     [ "$hear_ms" -lt 200 ] || [ -n "$others" ] || hear_s=0.15
     got=$(line "$hear_s" "$hear_method" "$hear_path" "$1")
     case "$hear_s $got" in
-    '0.15 '*=000) got=$(line "$(seconds $((hear_ms - 150)))" "$hear_method" "$hear_path" "$1") ;;
+    '0.15 '*=000)
+      hear_ms=$((hear_ms - ($(uptime_ms) - begun_ms)))
+      [ "$hear_ms" -lt 50 ] || got=$(line "$(seconds "$hear_ms")" "$hear_method" "$hear_path" "$1")
+      ;;
     esac
     ;;
   *)

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../kit/checker/checker.ts';
-import { type Cost, tableOf, withoutReason } from '../kit/rig/e2e/costs.ts';
+import { type Cost, tableOf, unreadyIn, withoutReason } from '../kit/rig/e2e/costs.ts';
 import { acceptedOfNonLeaders } from '../kit/rig/e2e/deliveries.ts';
 import { departures, failures, handovers, scaling } from '../kit/rig/e2e/faults.ts';
 import { cutOff, drain, faultsOfOperator, partitionsOfOperator, rollOperator } from '../kit/rig/e2e/faults-of-all.ts';
@@ -122,7 +122,7 @@ async function judge(story: Story, costs: readonly Cost[]): Promise<void> {
   expect(twice).toEqual([]);
   expect(acceptedOfNonLeaders(deliveries, reigns)).toEqual([]);
   expect(wrongSpells(unexplained(wrong('fresh'), story.answers('fresh'), reigns), reigns)).toEqual([]);
-  expect(withoutReason(reigns, own)).toEqual([]);
+  expect(withoutReason(reigns, own, unreadyIn(history))).toEqual([]);
   // The woken leaders' late deliveries.
   expect(count('refused-by-token')).toBeGreaterThan(0);
   assertKept(history);

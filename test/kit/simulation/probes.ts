@@ -63,8 +63,11 @@ export function watchReplaced(stage: Stage, breach: (text: string) => void): voi
     stage
       .silences()
       .some(({ podUid, toMs }) => podUid === stage.api.pod(name)?.uid && toMs > stage.loop.nowMs() - LATE_MS);
+  /** Of a leader whose pod is gone as well nobody may know the name by then: any lost node will do. */
+  const nodesOfLeader = (name: string): readonly string[] =>
+    name === '' ? [...nodesOf.values()].flatMap((nodes) => [...nodes]) : [...(nodesOf.get(name) ?? [])];
   const lostNode = (name: string): boolean =>
-    [...(nodesOf.get(name) ?? [])].some((node) => stage.nodes.wasLost(node, stage.loop.nowMs() - LOST_MS));
+    nodesOfLeader(name).some((node) => stage.nodes.wasLost(node, stage.loop.nowMs() - LOST_MS));
   const judge = (before: LeaderGroup, after: LeaderGroup): void => {
     const known = new Set(before.status?.recentTransitions.map(({ token }) => token));
     const replaced = (after.status?.recentTransitions ?? []).filter(({ token }) => !known.has(token));

@@ -214,7 +214,11 @@ it('labels and a route stand side by side, each handover in one row', () => {
 it('a reign without a reason begins in no fault, and is not the first', () => {
   const reigns = [reign('a', 1, 10), reign('b', 2, 120), reign('c', 3, 250)];
   const during = { fromMs: 100, toMs: 200 };
-  expect(withoutReason(reigns, [{ ...cost('x', null), during }])).toEqual([reigns[2]]);
+  const costs = [{ ...cost('x', null), during }];
+  expect(withoutReason(reigns, costs, [])).toEqual([reigns[2]]);
+  expect(withoutReason(reigns, costs, [{ uid: 'uid-b', atMs: 240 }])).toEqual([]);
+  expect(withoutReason(reigns, costs, [{ uid: 'uid-c', atMs: 240 }])).toEqual([reigns[2]]);
+  expect(withoutReason(reigns, costs, [{ uid: 'uid-b', atMs: 260 }])).toEqual([reigns[2]]);
 });
 
 it('what happened to a pod counts from when it was first seen', () => {

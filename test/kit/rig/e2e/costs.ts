@@ -1,5 +1,6 @@
 /** What faults cost the users of a leader-only Service and of a schedule, in a table. Pure. */
-import type { Interval } from '../../checker/history.ts';
+import type { History, Interval } from '../../checker/history.ts';
+import { stepsOf } from '../../checker/steps.ts';
 import { median } from '../faults/samples.ts';
 import type { Handover } from './handover.ts';
 import type { Reign } from './routing.ts';
@@ -22,9 +23,28 @@ export type Cost = {
   readonly during: Interval;
 };
 
-/** Reigns that began without any reason: not the first, and in no fault's time. */
-export const withoutReason = (reigns: readonly Reign[], costs: readonly Cost[]): readonly Reign[] =>
-  reigns.slice(1).filter(({ fromMs }) => !costs.some(({ during }) => during.fromMs <= fromMs && fromMs <= during.toMs));
+/** A moment at which a pod was seen not to be ready. */
+export type Unready = { readonly uid: string; readonly atMs: number };
+
+export const unreadyIn = (history: History): readonly Unready[] =>
+  stepsOf(history).flatMap(({ atMs, changes }) =>
+    changes.flatMap(({ pod, after }) => (after?.ready === false ? [{ uid: pod.uid, atMs }] : [])),
+  );
+
+/**
+ * Reigns that began without any reason: not the first, in no fault's time, and after a leader that had been ready all the time. (On a busy machine
+ * a container may miss its own readiness probe, and the operator is right to move the lead then.)
+ */
+export const withoutReason = (
+  reigns: readonly Reign[],
+  costs: readonly Cost[],
+  unready: readonly Unready[],
+): readonly Reign[] =>
+  reigns.slice(1).filter(({ fromMs }, before) => {
+    const former = reigns[before];
+    const failed = unready.some(({ uid, atMs }) => uid === former?.uid && former.fromMs <= atMs && atMs <= fromMs);
+    return !failed && !costs.some(({ during }) => during.fromMs <= fromMs && fromMs <= during.toMs);
+  });
 
 /** A table in Markdown: for each kind of fault the longest gaps, each the median and the longest, and the ticks missed by each. */
 export function tableOf(costs: readonly Cost[], tickMs: number): string {

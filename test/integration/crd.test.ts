@@ -680,6 +680,6 @@ describe('the examples', () => {
       'notifier',
       'notifier',
     ]);
-    expect(groups.map(({ spec }) => operatorsView(spec))).toEqual(Array(5).fill('valid'));
+    expect(groups.map(({ spec }) => operatorsView(spec))).toEqual(groups.map(() => 'valid'));
   });
 });

@@ -25,6 +25,7 @@ const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfi
 const UNIT = [
   'test/unit/election',
   'test/unit/operator',
+  'test/unit/http/gate/claim.test.ts',
   'test/unit/http/gate/forward.test.ts',
   'test/unit/http/gate/release.test.ts',
   'test/unit/http/gate/routes.test.ts',

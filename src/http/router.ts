@@ -8,7 +8,7 @@ export type Query = {
   readonly search: URLSearchParams;
   /** The address that the question came from; one of IPv4 is written so, also where it came over IPv6. */
   readonly client: string;
-  /** Of a POST, parsed and not looked at; null: none. */
+  /** Of a POST or PUT, parsed and not looked at; null: none. */
   readonly body: unknown;
   /** null: not sent. */
   header(name: string): string | null;

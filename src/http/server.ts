@@ -90,7 +90,7 @@ async function answer(
   const found = findRoute(routes, askedBy(request));
   if (found.route === null) return found.reply;
   const { route, query } = found;
-  const body = query.method === 'POST' ? await readBody(request) : NO_BODY;
+  const body = query.method === 'POST' || query.method === 'PUT' ? await readBody(request) : NO_BODY;
   if (!body.ok) return body.reply;
   try {
     return await route.handle({ ...query, body: body.json }, signal);

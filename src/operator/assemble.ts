@@ -3,8 +3,10 @@ import type { LeaderGroup } from '../api/leadergroup.ts';
 import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts';
 import type { LiveReplica } from '../election/replicas.ts';
 import type { Gate } from '../ports/gate.ts';
+import type { Log } from '../ports/log.ts';
 import { createStore, type Store } from './cache/store.ts';
 import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
+import { createClaims } from './claims/claims.ts';
 import { type ApiConnectivity, trackConnectivity } from './connectivity/api-connectivity.ts';
 import { trackContact } from './connectivity/consul-connectivity.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
@@ -193,15 +195,14 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       changes.forget(key);
     },
   });
-  const onError = (key: string, error: unknown): void => {
-    if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
-  };
+  const onError = passFailed(log, signal);
   const queue = startQueue({ clock, random, workers: options.workers, handle: reconciler.reconcile, onError });
   const self = options.replica.id;
   const peers = createPeers({ consul, kubernetes, clock, log, signal, self, replicas: ownership.live });
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
-  const known = { store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
+  const claims = createClaims({ ...ownership, reconciler, consul, clock, space, signal });
+  const known = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
   const gate = createGate({ ...known, ...createAnswers(reconciler, grants, options, wake) });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, gate, heard, prober, stuck, sweep };
@@ -229,6 +230,12 @@ const sightOf = ({ clock, watch }: OperatorOptions, reach: ApiConnectivity, sign
 
 const nodeOf = ({ replica: { pod } }: OperatorOptions, store: Store): string | null =>
   (pod === null ? null : store.pod(pod.namespace, pod.name)?.pod.node) ?? null;
+
+const passFailed =
+  (log: Log, signal: AbortSignal) =>
+  (key: string, error: unknown): void => {
+    if (!signal.aborted) log.error({ group: key, error }, 'reconciling the group failed; please report this bug');
+  };
 
 const stuckPass = (oldestMs: number): string | null =>
   oldestMs < STUCK_MS ? null : `a reconcile has made no progress for ${Math.round(oldestMs)} ms`;

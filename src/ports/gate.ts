@@ -5,6 +5,7 @@ import type { GateAnswer } from '../api/gate.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod, PodRef } from '../api/pod.ts';
+import type { Claims } from './claims.ts';
 
 export type GroupName = { readonly namespace: string; readonly name: string };
 
@@ -68,6 +69,8 @@ export type Gate = {
   isReplica(address: string): boolean;
   /** Tells when an answer about the group may be another. */
   watch(group: GroupName): ChangeWatch;
+  /** To be asked where `answerer` is this replica. */
+  readonly claims: Claims;
 };
 
 /** To be disposed of. */

@@ -27,7 +27,8 @@ const NO_REASONS: ReadonlySet<string> = new Set(
   [
     'Ready Reconciling Stalled Paused True False Unknown Normal Warning Hold Demote Address Token Bearer',
     'LeaderGroup Pod Job ReplicaSet PodDisruptionBudget NetworkPolicy',
-    'Keep Evict Pending Running Succeeded Failed In NotIn Exists DoesNotExist',
+    'AtMostOnce AtLeastOnce Claimed Done',
+    'Keep Evict Running Succeeded Failed In NotIn Exists DoesNotExist',
     'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError',
   ].flatMap((words) => words.split(' ')),
 );

@@ -52,6 +52,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
   const gate = createGate({
     ask: (_group, uid) => owner.ask(uid ?? ''),
     release: () => ({ kind: 'tooMany' }),
+    claims: owner.claims,
     store: owner.store,
     changes,
     heard: { note: () => undefined },

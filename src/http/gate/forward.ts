@@ -11,7 +11,7 @@ export type Addressee = { readonly id: string; readonly url: string };
 
 /** What is passed on. `path` with its query; `body`: JSON, null for none. */
 export type Passed = {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly body: string | null;
   readonly statement: Statement;

@@ -35,7 +35,12 @@ export type Reason =
   | 'NothingHere'
   | 'NotKnown'
   | 'TooManyWaiting'
-  | 'TooManyReleases';
+  | 'TooManyReleases'
+  | 'BadSeries'
+  | 'BadClaim'
+  | 'SharedLock'
+  | 'TooFast'
+  | 'TooManySeries';
 
 const NO_MORE = { revoking: 'Revoking', released: 'Released' } as const satisfies Readonly<Record<string, NoMore>>;
 
@@ -53,6 +58,11 @@ const STATUS: Readonly<Record<Reason, number>> = {
   NotKnown: 503,
   TooManyWaiting: 429,
   TooManyReleases: 429,
+  BadSeries: 400,
+  BadClaim: 400,
+  SharedLock: 400,
+  TooFast: 429,
+  TooManySeries: 429,
 };
 
 export const jsonReply = (status: number, body: object, headers: Readonly<Record<string, string>> = {}): Reply => ({

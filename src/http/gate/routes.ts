@@ -1,5 +1,5 @@
 /**
- * GET /v1/...: may this pod act as the leader now? Any replica answers; what it says comes from the replica that owns the group's
+ * /v1/...: may this pod act as the leader now? Any replica answers; what it says comes from the replica that owns the group's
  * bucket, for nobody else knows. Nothing here delays an election.
  */
 
@@ -10,6 +10,8 @@ import type { Query, Reply, Route } from '../router.ts';
 import type { Asking } from './answer.ts';
 import { type Arrival, type ArrivalOptions, arrivalOf } from './arrival.ts';
 import type { Identify } from './caller.ts';
+import { answerClaim } from './claim.ts';
+import { CLAIMS_URL, type ClaimQuestion, readClaim } from './claim-request.ts';
 import { CHALLENGE, FORWARDED, type Forward, REPLICA } from './forward.ts';
 import { longPoll } from './long-poll.ts';
 import { type Question, readQuestion } from './question.ts';
@@ -59,6 +61,10 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   async function answer(query: Query, signal: AbortSignal): Promise<Reply> {
     const gate = options.gate();
     if (gate === null || !gate.synced()) return refusal('NotKnown', 'this replica is still starting; ask again');
+    const claim = readClaim(query);
+    if (claim !== null) return 'refused' in claim ? claim.refused : await answerClaims(gate, claim, query, signal);
+    if (query.method === 'PUT')
+      return refusal('NothingHere', `Unknown path for PUT. Known are ${CLAIMS_URL}/done and /renew`);
     if (query.method === 'POST') return await answerRelease(gate, query, signal);
     const asked = readQuestion(query);
     if (!asked.ok) return refusal(asked.reason, asked.message);
@@ -68,7 +74,8 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     if ('refused' in arrival) return arrival.refused;
     const client = clientOf(arrival, query);
     const asking = { gate, forward, clock, arrival, told, signal };
-    if (question.kind !== 'self' && question.wait !== null) return await waiting({ ...asking, question }, client);
+    if (question.kind !== 'self' && question.wait !== null)
+      return await waiting(client, () => longPoll(clock, { ...asking, question }));
     return await limited(client, () => atOnce(asking, question, query.client));
   }
 
@@ -80,6 +87,15 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
     if ('refused' in arrival) return arrival.refused;
     const asking = { gate, forward, clock, arrival, told, signal, question };
     return await limited(clientOf(arrival, query), () => release(asking, resign, query.url));
+  }
+
+  async function answerClaims(gate: Gate, { question, wish }: ClaimQuestion, query: Query, signal: AbortSignal) {
+    const arrival = await arrivalOf(arrivals(gate), query, { anybody: false, signal });
+    if ('refused' in arrival) return arrival.refused;
+    const asking = { gate, forward, clock, arrival, told, signal, question };
+    const reply = () => answerClaim(asking, wish, query);
+    const client = clientOf(arrival, query);
+    return question.wait === null ? await limited(client, reply) : await waiting(client, reply);
   }
 
   async function limited(client: string, reply: () => Promise<Reply>): Promise<Reply> {
@@ -98,13 +114,13 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
       ? await answerSelf(clock, asking, { client, uid: question.uid })
       : await longPoll(clock, { ...asking, question });
 
-  async function waiting(asking: Asking, client: string): Promise<Reply> {
+  async function waiting(client: string, reply: () => Promise<Reply>): Promise<Reply> {
     const end = waits.begin(client);
     if (end === null)
       return refusal('TooManyWaiting', 'too many requests of this client are waiting; end some of them');
     metrics.gateWaiting(waits.count());
     try {
-      return await longPoll(clock, asking);
+      return await reply();
     } finally {
       end();
       metrics.gateWaiting(waits.count());
@@ -114,7 +130,7 @@ export function gateRoutes(options: GateRoutesOptions): readonly Route[] {
   return [
     {
       path: '/v1/',
-      methods: ['GET', 'POST'],
+      methods: ['GET', 'POST', 'PUT'],
       handle: async (query, signal) => {
         const reply = await answer(query, signal).catch((error: unknown) => stopping(error, signal));
         if (!signal.aborted) metrics.gateAnswered(reply.status);

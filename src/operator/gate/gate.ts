@@ -21,6 +21,7 @@ const CONFIRMED_AT_ONCE = 16;
 export type GateParts = {
   readonly ask: Gate['ask'];
   readonly release: Gate['release'];
+  readonly claims: Gate['claims'];
   readonly store: Store;
   readonly ownership: Pick<BucketOwnership, 'of' | 'ownerOf' | 'live'>;
   readonly changes: Changes;
@@ -62,7 +63,18 @@ export function gateSignature(reconciler: Pick<Reconciler, 'glance'>, key: strin
   return view === null ? null : signatureOf(answerGate(view, null, MAX_GRANT_MS));
 }
 
-export function createGate({ ask, release, store, ownership, changes, heard, synced, getPod, self }: GateParts): Gate {
+export function createGate({
+  ask,
+  release,
+  claims,
+  store,
+  ownership,
+  changes,
+  heard,
+  synced,
+  getPod,
+  self,
+}: GateParts): Gate {
   let confirming = 0;
 
   async function confirmAddress(pod: Pod, address: string, signal: AbortSignal): Promise<boolean> {
@@ -128,6 +140,7 @@ export function createGate({ ask, release, store, ownership, changes, heard, syn
     },
     isReplica: (address) => ownership.live().some(({ url }) => url !== null && hostOf(url) === address),
     watch: (group) => changes.watch(groupKey(group)),
+    claims,
   };
 }
 

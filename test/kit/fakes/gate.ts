@@ -10,6 +10,7 @@ import { findRoute, type Reply } from '../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../src/operator/reconcile/changes.ts';
 import type { Answerer, Gate, Released, SignatureOf } from '../../../src/ports/gate.ts';
 import { aGroup, aPod } from './builders.ts';
+import { aClaims } from './claims.ts';
 import { createFakeClock } from './clock.ts';
 import { uidOf } from './ids.ts';
 
@@ -34,7 +35,8 @@ export const no = (token: number | null = 4, pod = 'b'): GateAnswer => ({
 export const unknown: GateAnswer = { kind: 'unknown', reason: 'the lock has not been read yet' };
 
 export type Asking = {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly body?: unknown;
   readonly client?: string;
   /** By replica b, which is of an older version: it does not sign. */
   readonly forwarded?: boolean;
@@ -48,6 +50,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
   const pod = aPod({ name: 'a', addresses: ['10.0.0.1'] });
   const state = {
     probe: null as LeaderProbe | null,
+    lockKey: null as string | null,
     answer: grant(),
     answerer: { kind: 'self' } as Answerer,
     member: pod,
@@ -64,6 +67,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
   const released: { readonly uid: string; readonly secret: string; readonly resign: boolean }[] = [];
   const heard: { readonly uid: string; readonly arrivedMs: number }[] = [];
   const secrets: (string | null)[] = [];
+  const claims = aClaims();
   let asked = 0;
   state.at.set('10.0.0.1', [pod]);
   const gate: Gate = {
@@ -78,7 +82,8 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     },
     heard: (_group, uid, arrivedMs) => heard.push({ uid, arrivedMs }),
     synced: () => state.synced,
-    group: ({ name }) => (name === 'notifier' ? aGroup({ spec: { leaderProbe: state.probe } }) : null),
+    group: ({ name }) =>
+      name === 'notifier' ? aGroup({ spec: { leaderProbe: state.probe, lockKey: state.lockKey } }) : null,
     member: (_group, name, uid) => (name === 'a' && (uid === null || uid === pod.uid) ? state.member : null),
     pod: ({ uid }) => (uid === pod.uid ? pod : null),
     podsAt: (address) => state.at.get(address) ?? [],
@@ -88,6 +93,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     signatureOf: (replica) => signatures.get(replica) ?? { kind: 'unknown' },
     isReplica: (address) => address === '10.0.0.9',
     watch: ({ name }) => changes.watch(name),
+    claims,
   };
   const routes = gateRoutes({
     gate: () => (state.begun ? gate : null),
@@ -103,13 +109,13 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
 
   async function ask(
     url: string,
-    { method = 'GET', client = '10.0.0.1', forwarded = false, headers = {}, signal }: Asking = {},
+    { method = 'GET', client = '10.0.0.1', forwarded = false, headers = {}, body = null, signal }: Asking = {},
   ): Promise<Reply> {
     const all: Readonly<Record<string, string>> = { ...(forwarded ? { [FORWARDED]: 'b' } : {}), ...headers };
     const header = (name: string): string | null => all[name] ?? null;
     const found = findRoute(routes, { method, url, client, header });
     if (found.route === null) return found.reply;
-    return await found.route.handle(found.query, signal ?? new AbortController().signal);
+    return await found.route.handle({ ...found.query, body }, signal ?? new AbortController().signal);
   }
 
   return {
@@ -122,6 +128,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     heard,
     /** The terms that were ended. */
     released,
+    claims,
     /** Of each question that was answered here, the secret of its term. */
     secrets,
     waiting,

@@ -18,6 +18,7 @@ import {
 } from '../../../src/election/keys.ts';
 import type { Ownership } from '../../../src/election/observation.ts';
 import { createStore, type Store } from '../../../src/operator/cache/store.ts';
+import { createClaims } from '../../../src/operator/claims/claims.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
 import { createAsk } from '../../../src/operator/gate/gate.ts';
 import { createGrants } from '../../../src/operator/gate/grants.ts';
@@ -31,6 +32,7 @@ import { createReconciler, type Reconciler } from '../../../src/operator/reconci
 import { createAnnouncer } from '../../../src/operator/report/announce.ts';
 import { createStatusWriter } from '../../../src/operator/report/status-writer.ts';
 import { createSessionManager, type SessionManager } from '../../../src/operator/sessions/sessions.ts';
+import type { Claims } from '../../../src/ports/claims.ts';
 import type { Released } from '../../../src/ports/gate.ts';
 import type { Metrics } from '../../../src/ports/metrics.ts';
 import { createFakeRandom, type FakeClock } from '../fakes/clock.ts';
@@ -81,6 +83,7 @@ export type Replica = {
   /** The gate, asked by a pod about `default/notifier`; `secret`: of the term of its client. */
   ask(uid: string, secret?: string | null): GateAnswer;
   release(uid: string, secret: string, resign?: boolean): Released;
+  readonly claims: Claims;
   glance: Reconciler['glance'];
   /** It has just got the bucket: whoever had it before may have said a grant until now. Without this nobody has. */
   gotBucket(): void;
@@ -218,6 +221,14 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
 
   const ask = createAsk(reconciler, grants, MAX_GRANT_MS);
   const release = createRelease(reconciler, grants, { wake: () => undefined, metrics });
+  const claims = createClaims({
+    reconciler,
+    consul: contact.consul,
+    clock,
+    space: SPACE,
+    heldSinceMs: () => gotBucketMs,
+    signal: dying.signal,
+  });
 
   async function reconcile(key: string): Promise<void> {
     try {
@@ -313,6 +324,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     pass: (key = GROUP_KEY) => {
       if (running === null && !dying.signal.aborted) running = reconcile(key);
     },
+    claims,
     glance: reconciler.glance,
     ask: (uid, secret = null) => ask(GROUP, podUid(uid), secret),
     release: (uid, secret, resign = false) => release(GROUP, podUid(uid), { secret, resign }),

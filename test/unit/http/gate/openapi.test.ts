@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { byToken } from '../../../../src/http/gate/caller.ts';
 import { refusal } from '../../../../src/http/gate/replies.ts';
+import type { ClaimAnswer, ReportAnswer } from '../../../../src/ports/claims.ts';
+import { aClaim } from '../../../kit/fakes/claims.ts';
 import { aGate, GROUP, grant, leader, MEMBER, no, unknown } from '../../../kit/fakes/gate.ts';
 import { podUid } from '../../../kit/fakes/ids.ts';
 
@@ -12,7 +14,7 @@ type Operation = {
   readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: unknown }>>;
 };
 type Document = {
-  readonly paths: Readonly<Record<string, { readonly get?: Operation; readonly post?: Operation }>>;
+  readonly paths: Readonly<Record<string, Partial<Readonly<Record<'get' | 'post' | 'put', Operation>>>>>;
   readonly components: object;
 };
 
@@ -25,11 +27,23 @@ const PATHS = {
   group: '/v1/namespaces/{namespace}/leadergroups/{name}',
   self: '/v1/self',
   release: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}/release',
+  claims: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}/claims',
+  done: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}/claims/done',
+  renew: '/v1/namespaces/{namespace}/leadergroups/{name}/members/{pod}/claims/renew',
 } as const;
 
+const METHODS: Partial<Record<keyof typeof PATHS, 'post' | 'put'>> = {
+  release: 'post',
+  claims: 'post',
+  done: 'put',
+  renew: 'put',
+};
+
+const TICK = { series: 'daily-report', position: 10, id: '0'.repeat(32) };
+
 /** What is wrong with the body for this path and status; null: it is as documented. */
-function problem(path: keyof typeof PATHS, status: number, body: string): string | null {
-  const method = path === 'release' ? 'post' : 'get';
+function problem(path: keyof typeof PATHS, status: number, body: string, by?: 'get'): string | null {
+  const method = by ?? METHODS[path] ?? 'get';
   const response = document.paths[PATHS[path]]?.[method]?.responses[String(status)];
   if (response === undefined) return `${PATHS[path]} documents no ${status}`;
   const at =
@@ -77,6 +91,47 @@ describe('the documented answer is given', () => {
     const asking = { method: 'POST', client, headers: { 'leadergroup-client': 'A'.repeat(22) } } as const;
     const { status, body } = await aGate().ask(`${MEMBER}/release${query === '' ? '?uid=uid-of-a' : query}`, asking);
     expect([status, problem('release', status, body)]).toEqual([expected, null]);
+  });
+
+  it.each<[ClaimAnswer, number]>([
+    [{ kind: 'claimed', claim: aClaim() }, 201],
+    [{ kind: 'refused', reason: 'Passed', mark: aClaim() }, 409],
+    [{ kind: 'refused', reason: 'Pending', mark: aClaim({ mode: 'AtLeastOnce' }) }, 409],
+    [{ kind: 'notLeader', leader: leader(4, 'b') }, 409],
+    [{ kind: 'notLeader', leader: null }, 409],
+    [{ kind: 'sharedLock' }, 400],
+    [{ kind: 'tooFast' }, 429],
+    [{ kind: 'tooManySeries' }, 429],
+    [{ kind: 'unknown', reason: 'no' }, 503],
+  ])('to a claim: %o', async (answer, expected) => {
+    const gate = aGate();
+    gate.claims.answer = answer;
+    const { status, body } = await gate.ask(`${MEMBER}/claims?uid=uid-of-a`, { method: 'POST', body: TICK });
+    expect([status, problem('claims', status, body)]).toEqual([expected, null]);
+  });
+
+  it.each(['done', 'renew'] as const)('to a claim that is said to be %s', async (end) => {
+    const gate = aGate();
+    const answers: readonly ReportAnswer[] = [
+      { kind: 'noted', claim: aClaim({ state: 'Done' }) },
+      { kind: 'notYours', mark: aClaim() },
+      { kind: 'notYours', mark: null },
+      { kind: 'unknown', reason: 'no' },
+    ];
+    for (const answer of answers) {
+      gate.claims.reportAnswer = answer;
+      const { status, body } = await gate.ask(`${MEMBER}/claims/${end}?uid=uid-of-a`, { method: 'PUT', body: TICK });
+      expect(problem(end, status, body)).toBeNull();
+    }
+  });
+
+  it('to whom looks where a series stands', async () => {
+    const gate = aGate();
+    for (const mark of [aClaim(), null]) {
+      gate.claims.markAnswer = { kind: 'mark', mark };
+      const { status, body } = await gate.ask(`${MEMBER}/claims?uid=uid-of-a&series=daily-report`);
+      expect([status, problem('claims', status, body, 'get')]).toEqual([200, null]);
+    }
   });
 
   it('when too many wait, and when the caller is unknown', async () => {

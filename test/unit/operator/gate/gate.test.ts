@@ -9,6 +9,7 @@ import { createGate } from '../../../../src/operator/gate/gate.ts';
 import { createChanges } from '../../../../src/operator/reconcile/changes.ts';
 import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
 import { FENCE } from '../../../kit/fakes/builders-election.ts';
+import { aClaims } from '../../../kit/fakes/claims.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { podUid, sessionId, wallMs } from '../../../kit/fakes/ids.ts';
 
@@ -33,6 +34,7 @@ function aGate(
   const gate = createGate({
     ask: () => ({ kind: 'unknown', reason: 'not asked here' }),
     release: () => ({ kind: 'tooMany' }),
+    claims: aClaims(),
     store,
     ownership: {
       of: () => owner.of ?? { kind: 'notOwned' },

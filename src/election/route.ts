@@ -1,11 +1,9 @@
 /**
- * The route of a group: the EndpointSlices by which the traffic of a Service goes to the leader. What is known of them, what should stand in them,
- * and what there is to say. At most one pod stands in each. (Promise I11.)
+ * The route of a group: the EndpointSlices by which the traffic of a Service goes to the leader. What is known of them, and what should stand in
+ * them. At most one pod stands in each. (Promise I11.)
  */
 import type { MonotonicMs } from '../api/clocks.ts';
-import type { Says } from '../api/condition-reasons.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { ROUTE_ANNOTATION } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import type {
   AddressFamily,
@@ -16,9 +14,7 @@ import type {
   SliceEndpoint,
   SlicePort,
 } from '../api/route.ts';
-import { labelled } from './candidates.ts';
 import type { Observation, ObservedPod, RefusedFor } from './observation.ts';
-import { recordedToken } from './observed-tokens.ts';
 
 export const FAMILIES: readonly AddressFamily[] = ['IPv4', 'IPv6'];
 
@@ -119,7 +115,7 @@ function contentFor(group: LeaderGroup, service: Service, family: AddressFamily,
   return { ...basicsOf(group, service), ports, endpoint: reachable ? endpointOf(service, pod, address) : null };
 }
 
-const addressOf = ({ addresses }: Pod, family: AddressFamily): string | null =>
+export const addressOf = ({ addresses }: Pod, family: AddressFamily): string | null =>
   addresses.find((address) => address.includes(':') === (family === 'IPv6')) ?? null;
 
 /** As the endpoint controller would set the conditions. */
@@ -144,7 +140,7 @@ const portsOf = (service: Service, pod: Pod): readonly SlicePort[] =>
 export const numberedPorts = ({ ports }: Service): readonly SlicePort[] =>
   ports.flatMap(({ target, ...port }) => (typeof target === 'number' ? [{ ...port, port: target }] : []));
 
-function portNumber({ target, protocol }: ServicePort, { namedPorts }: Pod): number | null {
+export function portNumber({ target, protocol }: ServicePort, { namedPorts }: Pod): number | null {
   if (typeof target === 'number') return target;
   return namedPorts.find((port) => port.name === target && port.protocol === protocol)?.port ?? null;
 }
@@ -197,130 +193,3 @@ export const shownToken = (group: Pick<LeaderGroup, 'uid'>, reading: RouteReadin
           isOwn(group, found) ? [found.token] : [],
         ),
       );
-
-/** What the condition Routed says. */
-export type Routed = { readonly said: Says<'Routed'>; readonly message: string };
-
-const no = (reason: Extract<Says<'Routed'>, { status: 'False' }>['reason'], message: string): Routed => ({
-  said: { status: 'False', reason },
-  message,
-});
-
-const unknown = (reason: Extract<Says<'Routed'>, { status: 'Unknown' }>['reason'], message: string): Routed => ({
-  said: { status: 'Unknown', reason },
-  message,
-});
-
-/** null: the group has no route. */
-export function routedOf(o: Observation): Routed | null {
-  const { route } = o;
-  const name = o.group.spec.route?.serviceName;
-  if (route === null || name === undefined) return null;
-  return hindered(o, route, name) ?? unshown(o, route, name) ?? disturbed(o.group, route, name) ?? SHOWN;
-}
-
-const SHOWN: Routed = { said: { status: 'True', reason: 'LeaderShown' }, message: '' };
-
-/** What keeps the operator from the slices. */
-function hindered(o: Observation, route: RouteView, name: string): Routed | null {
-  const { reading, problem } = route;
-  const older = route.olderReplicas;
-  if (older.length > 0)
-    return unknown(
-      'OlderReplica',
-      `replica ${older.join(', ')} of the operator knows no routes; update it. No slice is made for Service ${name} until then`,
-    );
-  if (problem?.of === 'read') return notRead(problem, name);
-  if (reading === null && problem === null) return unknown('NotChecked', `Service ${name} has not been read yet`);
-  if (route.elder !== null)
-    return no(
-      'RouteConflict',
-      `the older LeaderGroup ${route.elder} names Service ${name} too, and only the older one acts. Delete one of the two groups, or create one anew with another Service`,
-    );
-  return reading === null ? null : withoutConsent(o, reading.service, name);
-}
-
-const notRead = ({ kind, message }: RouteProblem, name: string): Routed =>
-  kind === 'silent'
-    ? unknown('NotChecked', `reading Service ${name} and its slices failed: ${message}`)
-    : no(
-        'PermissionDenied',
-        `the operator may not read Service ${name} and its slices: ${message}. kubectl apply -k deploy/overlays/route gives it the rights`,
-      );
-
-/** null: the Service is there, and this group may lead its traffic. */
-function withoutConsent({ group }: Observation, service: Service | null, name: string): Routed | null {
-  const { namespace } = group;
-  if (service === null)
-    return no(
-      'ServiceNotFound',
-      `there is no Service ${name} in namespace ${namespace}; create one without a selector`,
-    );
-  if (service.group === group.name) return null;
-  const annotate = `kubectl -n ${namespace} annotate service ${name} ${ROUTE_ANNOTATION}=${group.name}`;
-  if (service.hasSelector)
-    return no(
-      'ServiceHasSelector',
-      `Service ${name} has a selector and is not led by this group. To move it here: ${annotate}, then take its selector off (docs/routing.md)`,
-    );
-  const now = service.group === null ? 'is not annotated' : `lets LeaderGroup ${service.group} lead its traffic`;
-  return no('ServiceNotAnnotated', `Service ${name} ${now}. If it is to be led by this group: ${annotate}`);
-}
-
-/** Why a slice does not show the leader. */
-function unshown(o: Observation, { reading, problem }: RouteView, name: string): Routed | null {
-  const service = reading?.service ?? null;
-  const unwritten = problem === null ? unknown('NotChecked', `Service ${name} is being read`) : notWritten(problem);
-  if (reading === null || service === null) return unwritten;
-  const taken = service.families.find((family) => isTaken(reading.slices[family]));
-  if (taken !== undefined) return inConflict(o, name, taken);
-  const leader = o.pods.find((observed) => labelled(o.group, observed));
-  if (leader === undefined) return no('NoLeader', `nobody leads, so Service ${name} has no endpoint`);
-  return unreachable(service, leader) ?? (showsWhole(o, service, leader) ? null : unwritten);
-}
-
-function showsWhole(o: Observation, { families }: Service, leader: ObservedPod): boolean {
-  const showings = showingOf(o, leader);
-  const token = o.lock === null ? 0 : recordedToken(o.lock);
-  return showings.length === families.length && differing(showings, token).length === 0;
-}
-
-/** The leader, by the Service. */
-function unreachable({ name, ports, families }: Service, { pod }: ObservedPod): Routed | null {
-  const missing = ports.filter((port) => portNumber(port, pod) === null).map(({ target }) => `"${target}"`);
-  if (missing.length > 0)
-    return no(
-      'PortNotFound',
-      `no container port of pod ${pod.name} is named ${missing.join(' or ')}, as a targetPort of Service ${name} says. Name the container port so, or use its number`,
-    );
-  const family = families.find((each) => addressOf(pod, each) === null);
-  return family === undefined
-    ? null
-    : no('NoAddress', `pod ${pod.name} leads and has no ${family} address of its own for Service ${name}`);
-}
-
-const notWritten = ({ kind, message }: RouteProblem): Routed =>
-  no(kind === 'denied' ? 'PermissionDenied' : 'WriteRefused', message);
-
-const isTaken = (found: SliceFound): boolean => found === 'foreign' || found === 'rival';
-
-const inConflict = ({ group }: Observation, service: string, family: AddressFamily): Routed =>
-  no(
-    'SliceConflict',
-    `EndpointSlice ${sliceName(service, family)} is not this group's. If nobody needs it: kubectl -n ${group.namespace} delete endpointslice ${sliceName(service, family)}`,
-  );
-
-/** The leader is shown, and perhaps others are. */
-function disturbed({ namespace }: LeaderGroup, { reading }: RouteView, name: string): Routed | null {
-  if (reading === null) return null;
-  const { foreign } = reading;
-  if (typeof foreign === 'string')
-    return unknown('NotChecked', `whether Service ${name} has other endpoints is not known: ${foreign}`);
-  if (!foreign.endpoints && foreign.slices.length === 0) return null;
-  const commands = [
-    ...(foreign.endpoints ? [`kubectl -n ${namespace} delete endpoints ${name}`] : []),
-    ...(foreign.slices.length > 0 ? [`kubectl -n ${namespace} delete endpointslice ${foreign.slices.join(' ')}`] : []),
-  ].join(', then ');
-  const selecting = reading.service?.hasSelector === true ? 'take its selector off first, then ' : '';
-  return no('ForeignEndpoints', `traffic of Service ${name} goes elsewhere too: ${selecting}${commands}`);
-}

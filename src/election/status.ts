@@ -24,7 +24,7 @@ import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
 import { externalName } from './plan-elsewhere.ts';
 import type { Judgement } from './probe.ts';
-import { routedOf } from './route.ts';
+import { routedOf } from './routed.ts';
 import { tokenOf } from './token.ts';
 
 /** The schema takes 32,768; nobody reads as much. */

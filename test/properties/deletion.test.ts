@@ -6,11 +6,10 @@ import { groupKeys } from '../../src/election/keys.ts';
 import { parseRecord } from '../../src/election/record.ts';
 import { aGroup, aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
 import { settle } from '../kit/fakes/clock.ts';
-import type { Fate } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
-import { stall } from '../kit/model/stage.ts';
+import { giveUpAll, INTERRUPTIONS, interruptedPass, stall } from '../kit/model/stage.ts';
 import { actsOn, groupOn, walk } from '../kit/model/walk.ts';
 
 async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
@@ -51,22 +50,13 @@ describe('a deleted group', () => {
   it.each([null, 'shared/cron'])(
     'is gone but for its last token after any interruption (lockKey %s)',
     async (lockKey) => {
-      for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+      for (const fate of INTERRUPTIONS) {
         for (let at = 0, met = true; met; at += 1) {
           const { model, owner } = await led(sharing(lockKey));
           model.api.foreign.deleteGroup('notifier');
           owner.see.all();
-          let sent = -1;
-          owner.link.decide(() => {
-            sent += 1;
-            return sent === at ? fate : 'arrives';
-          });
-          owner.pass();
-          await settle();
-          met = sent >= at;
-          for (const held of owner.link.held()) held.giveUp();
-          await settle();
-          owner.link.decide(() => 'arrives');
+          met = await interruptedPass(owner, at, fate);
+          await giveUpAll(owner);
           if (model.api.group() !== null) await untilGone(model, owner);
           for (const held of owner.link.held()) held.deliver();
           await settle();

@@ -8,27 +8,12 @@ import type { Model } from '../kit/model/model.ts';
 import { wrongAtRest } from '../kit/model/outcome.ts';
 import type { Replica } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
-
-/** One pass of a first owner, whose request number `at` meets `fate`. False: the pass has no such request. */
-async function interruptedPass(model: Model, at: number, fate: Fate): Promise<{ met: boolean; replica: Replica }> {
-  const replica = model.replica('first');
-  await model.own(replica);
-  let sent = -1;
-  replica.link.decide(() => {
-    sent += 1;
-    return sent === at ? fate : 'arrives';
-  });
-  replica.pass();
-  await settle();
-  return { met: sent >= at, replica };
-}
+import { giveUpAll, INTERRUPTIONS, interruptedPass } from '../kit/model/stage.ts';
 
 /** Whatever was under way arrives when the next owner is done, and that owner goes on. */
 async function finish(model: Model, first: Replica, sameOwner: boolean): Promise<Replica> {
-  for (const held of first.link.held()) held.giveUp();
-  await settle();
+  await giveUpAll(first);
   const owner = sameOwner ? first : model.replica('second');
-  first.link.decide(() => 'arrives');
   if (!sameOwner) await model.own(owner);
   await model.rest(owner, 20);
   for (const held of first.link.held()) held.deliver();
@@ -39,8 +24,10 @@ async function finish(model: Model, first: Replica, sameOwner: boolean): Promise
 
 async function check(world: AbsurdWorld, at: number, fate: Fate, sameOwner: boolean): Promise<boolean> {
   const model = buildAbsurd(world);
-  const { met, replica } = await interruptedPass(model, at, fate);
-  const owner = await finish(model, replica, sameOwner);
+  const first = model.replica('first');
+  await model.own(first);
+  const met = await interruptedPass(first, at, fate);
+  const owner = await finish(model, first, sameOwner);
   const where = `request ${at} ${fate}, ${sameOwner ? 'same' : 'next'} owner`;
   expect([...model.promises.breaches, ...wrongAtRest(model)], where).toEqual([]);
   const written = model.api.writes() + model.consul.writes();
@@ -51,7 +38,7 @@ async function check(world: AbsurdWorld, at: number, fate: Fate, sameOwner: bool
 }
 
 async function checkEveryInterruption(world: AbsurdWorld, sameOwner: boolean): Promise<void> {
-  for (const fate of ['lost', 'answerLost', 'held'] as const) {
+  for (const fate of INTERRUPTIONS) {
     let at = 0;
     while (await check(world, at, fate, sameOwner)) at += 1;
   }

@@ -7,12 +7,21 @@ import { groupKeys } from '../../src/election/keys.ts';
 import { aGroup, aPod, aService, type GroupOverrides } from '../kit/fakes/builders.ts';
 import { WEB_PORT } from '../kit/fakes/builders-route.ts';
 import { settle } from '../kit/fakes/clock.ts';
-import type { Fate } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
 import { shownIn, sliceBreaches } from '../kit/model/slices.ts';
-import { arrive, ownedAtRest, seeAndPass, stall, timeOut, tokenOn } from '../kit/model/stage.ts';
+import {
+  arrive,
+  giveUpAll,
+  INTERRUPTIONS,
+  interruptedPass,
+  ownedAtRest,
+  seeAndPass,
+  stall,
+  timeOut,
+  tokenOn,
+} from '../kit/model/stage.ts';
 import { actsOn, calm, groupOn, walk } from '../kit/model/walk.ts';
 
 const SLICE = 'notifier-leader-leadergroup-ipv4';
@@ -132,22 +141,13 @@ describe('a handover', () => {
   });
 
   it('comes to its end whatever becomes of each request', async () => {
-    for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+    for (const fate of INTERRUPTIONS) {
       for (let at = 0, met = true; met; at += 1) {
         const owner = await led();
         terminates('a');
         owner.see.all();
-        let sent = -1;
-        owner.link.decide(() => {
-          sent += 1;
-          return sent === at ? fate : 'arrives';
-        });
-        owner.pass();
-        await settle();
-        met = sent >= at;
-        for (const held of owner.link.held()) held.giveUp();
-        await settle();
-        owner.link.decide(() => 'arrives');
+        met = await interruptedPass(owner, at, fate);
+        await giveUpAll(owner);
         await model.rest(owner, 20);
         await comesRight();
         expect(sliceBreaches(model.api.routing.sliceLog), `${fate} at ${at}`).toEqual([]);
@@ -397,22 +397,13 @@ describe('a deleted group', () => {
   });
 
   it('is gone whatever becomes of each request, and so are its slices', async () => {
-    for (const fate of ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[]) {
+    for (const fate of INTERRUPTIONS) {
       for (let at = 0, met = true; met; at += 1) {
         const owner = await led();
         model.api.foreign.deleteGroup('notifier');
         owner.see.all();
-        let sent = -1;
-        owner.link.decide(() => {
-          sent += 1;
-          return sent === at ? fate : 'arrives';
-        });
-        owner.pass();
-        await settle();
-        met = sent >= at;
-        for (const held of owner.link.held()) held.giveUp();
-        await settle();
-        owner.link.decide(() => 'arrives');
+        met = await interruptedPass(owner, at, fate);
+        await giveUpAll(owner);
         await untilGone(owner);
         for (const held of owner.link.held()) held.deliver();
         await settle();

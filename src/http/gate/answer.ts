@@ -67,7 +67,7 @@ function answerMember({ gate, question, arrival }: Asking, member: Pod): Said {
   return provisional(memberReply(gate.ask(question, member.uid, own ? termSecret : null), askWithinOf(gate, question)));
 }
 
-export function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {
+function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {
   const { namespace, name, pod, uid } = question;
   if (gate.group(question) === null) {
     const look = `see kubectl -n ${namespace} get leadergroups`;
@@ -77,6 +77,20 @@ export function missingIn(gate: Gate, question: GroupQuestion, member: Pod | nul
   const who = uid === null ? pod : `${pod} with uid ${uid}`;
   const hint = 'a new pod may not be known yet, and a pod with a reused name is another pod';
   return refusal('MemberUnknown', `LeaderGroup ${name} has no member ${who} in namespace ${namespace}; ${hint}`);
+}
+
+/** The member that the question is about, where this replica is to answer for it; or what to say instead. */
+export function memberHere(
+  { gate, question }: Pick<Asking, 'gate' | 'question'>,
+  answerer: Answerer,
+): { readonly member: Pod } | { readonly refused: Reply } {
+  const member = question.pod === null ? null : gate.member(question, question.pod, question.uid);
+  const missing = missingIn(gate, question, member);
+  if (missing !== null || member === null)
+    return { refused: missing ?? refusal('MemberUnknown', 'there is no such member') };
+  if (answerer.kind !== 'self')
+    return { refused: refusal('NotKnown', 'this replica does not own this group; ask again') };
+  return { member };
 }
 
 type Request = Omit<Passed, 'statement'>;

@@ -3,13 +3,11 @@ import type { Claim } from '../../api/claim.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
 import { timeTextOf } from '../../api/time.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import { whenAborted } from '../../common/child-signal.ts';
 import type { ClaimAnswer, MarkAnswer, ReportAnswer } from '../../ports/claims.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { ChangeWatch } from '../../ports/gate.ts';
 import type { Query, Reply } from '../router.ts';
-import { type Asking, askOwner, missingIn } from './answer.ts';
+import { type Asking, askOwner, memberHere } from './answer.ts';
 import { verifyCaller } from './caller.ts';
+import { changedWithin } from './changed-within.ts';
 import type { ClaimWish } from './claim-request.ts';
 import type { Passed } from './forward.ts';
 import { jsonReply, refusal } from './replies.ts';
@@ -57,12 +55,10 @@ async function sayOnce(asking: Asking, wish: ClaimWish, query: Query, leftMs: nu
     // The owner has waited for as long as there was to wait.
     return { reply, final: reply.status !== 503 };
   }
-  const member = question.pod === null ? null : gate.member(question, question.pod, question.uid);
-  const missing = missingIn(gate, question, member);
-  if (missing !== null || member === null)
-    return { reply: missing ?? refusal('MemberUnknown', 'there is no such member'), final: true };
-  if (answerer.kind !== 'self')
-    return { reply: refusal('NotKnown', 'this replica does not own this group; ask again'), final: arrival.forwarded };
+  const found = memberHere(asking, answerer);
+  // Who owns the group may change while a claim waits, but whoever has passed it on asks the right one next.
+  if ('refused' in found) return { reply: found.refused, final: found.refused.status !== 503 || arrival.forwarded };
+  const { member } = found;
   // A claim suppresses work: it is never taken for somebody else.
   const stranger = verifyCaller(arrival.caller, member);
   if (stranger !== null) return { reply: stranger, final: true };
@@ -173,23 +169,4 @@ function markReply(answer: MarkAnswer): Reply {
   if (mark === null) return jsonReply(200, { position: null });
   const { series, position, mode, state, attempt } = mark;
   return jsonReply(200, { series, position, mode, state, attempt, by: byOf(mark) });
-}
-
-/** Resolves at the first change, when the time is over, or when `signal` aborts. */
-async function changedWithin(
-  clock: Clock,
-  watches: readonly ChangeWatch[],
-  ms: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const { changed } of watches) void changed.then(resolve);
-  const cancel = clock.after(ms, resolve);
-  const listening = whenAborted(signal, resolve);
-  try {
-    await promise;
-  } finally {
-    cancel();
-    listening[Symbol.dispose]();
-  }
 }

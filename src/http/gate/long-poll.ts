@@ -1,10 +1,9 @@
 /** Asks until the answer is worth giving: it is news to the client, or the time is over. */
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import { whenAborted } from '../../common/child-signal.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { ChangeWatch } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import { type Asking, answerOnce, askWithinOf } from './answer.ts';
+import { changedWithin } from './changed-within.ts';
 import type { GateBody } from './replies.ts';
 
 /**
@@ -31,7 +30,7 @@ export async function longPoll(clock: Clock, asking: Asking): Promise<Reply> {
     const limitMs = unknown ? Math.max(leftMs(), begunMs + unknownMs - clock.nowMs()) : leftMs();
     if (limitMs <= 0 || final || (!unknown && news.in(reply))) return news.said(reply);
     const pauseMs = unknown ? backoffMs(unanswered, AGAIN) : news.heldMs(reply) || limitMs;
-    const changed = await changedWithin(clock, watch, Math.min(limitMs, pauseMs), asking.signal);
+    const changed = await changedWithin(clock, [watch], Math.min(limitMs, pauseMs), asking.signal);
     unanswered = unknown && !changed ? unanswered + 1 : 1;
   }
 }
@@ -41,20 +40,6 @@ function limitsOf({ gate, question }: Asking): { readonly waitMs: number; readon
   const longestMs = askWithinOf(gate, question) ?? Number.POSITIVE_INFINITY;
   const waitMs = Math.min(question.wait?.forMs ?? 0, longestMs);
   return { waitMs, unknownMs: Math.min(UNKNOWN_MS, longestMs) };
-}
-
-/** False when the time is over or `signal` aborts. Thousands do this at the same moment, so it is done with as little as possible. */
-async function changedWithin(clock: Clock, watch: ChangeWatch, ms: number, signal: AbortSignal): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  void watch.changed.then(() => resolve(true));
-  const cancel = clock.after(ms, () => resolve(false));
-  const listening = whenAborted(signal, () => resolve(false));
-  try {
-    return await promise;
-  } finally {
-    cancel();
-    listening[Symbol.dispose]();
-  }
 }
 
 /** Whether a reply says something that the client does not know yet. Without a wait every reply does. */

@@ -2,7 +2,7 @@
 import type { Pod } from '../../api/pod.ts';
 import type { Released } from '../../ports/gate.ts';
 import type { Query, Reply } from '../router.ts';
-import { type Asking, askOwner, missingIn } from './answer.ts';
+import { type Asking, askOwner, memberHere } from './answer.ts';
 import { verifyCaller } from './caller.ts';
 import { type GroupQuestion, MEMBER_URL, readQuestion } from './question.ts';
 import { jsonReply, refusal } from './replies.ts';
@@ -44,11 +44,8 @@ export async function release(asking: Asking, resign: boolean, path: string): Pr
   const answerer = gate.answerer(question);
   if (answerer.kind === 'other' && !arrival.forwarded)
     return await askOwner(asking, answerer, { method: 'POST', path, body: null }, 0);
-  const member = question.pod === null ? null : gate.member(question, question.pod, question.uid);
-  const missing = missingIn(gate, question, member);
-  if (missing !== null || member === null) return missing ?? refusal('MemberUnknown', 'there is no such member');
-  if (answerer.kind !== 'self') return refusal('NotKnown', 'this replica does not own this group; ask again');
-  return releaseHere(asking, member, resign);
+  const found = memberHere(asking, answerer);
+  return 'refused' in found ? found.refused : releaseHere(asking, found.member, resign);
 }
 
 function releaseHere({ gate, question, arrival }: Asking, member: Pod, resign: boolean): Reply {

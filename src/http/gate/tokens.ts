@@ -4,6 +4,7 @@
  */
 import { hash as hashOf } from 'node:crypto';
 import type { PodRef } from '../../api/pod.ts';
+import { putNewest } from '../../common/bounded-map.ts';
 import { createFairTurns, type FairTurns } from '../../common/fair-turns.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
@@ -56,7 +57,8 @@ export function createTokenVerifier({ issuer, clock, log, signal: ending }: Toke
     signal: ending,
     // A key that is withdrawn takes its tokens with it; the others are good as before.
     changed: (now, earlier) => {
-      if (earlier !== null && earlier !== now.issuer && !accepted.has(earlier)) put(accepted, earlier, 0, MOST_ISSUERS);
+      if (earlier !== null && earlier !== now.issuer && !accepted.has(earlier))
+        putNewest(accepted, earlier, 0, MOST_ISSUERS);
       good.keep((known) => known.keyText === null || standsBy(known, now));
     },
   });
@@ -112,7 +114,7 @@ export function createTokenVerifier({ issuer, clock, log, signal: ending }: Toke
     const newer = await keys.newer(these);
     if (newer !== 'unread' && newer?.issuer === own) return null;
     const verdict = await byReview(token, claims, client);
-    if (verdict === null) put(accepted, own, clock.nowMs() + AGAIN_MS, MOST_ISSUERS);
+    if (verdict === null) putNewest(accepted, own, clock.nowMs() + AGAIN_MS, MOST_ISSUERS);
     if (verdict?.kind === 'bad') return { kind: 'bad', why: 'another cluster has issued it' };
     // As with keys: what was found stands while the API server is away.
     return accepted.has(own) ? null : verdict;
@@ -164,11 +166,11 @@ export function createTokenVerifier({ issuer, clock, log, signal: ending }: Toke
     const { issuer: own } = known;
     const now = keys.now();
     if (now.kind === 'unread' || now.keys.issuer === own || isAccepted(own)) return;
-    put(accepted, own, clock.nowMs() + BAD_MS, MOST_ISSUERS);
+    putNewest(accepted, own, clock.nowMs() + BAD_MS, MOST_ISSUERS);
     void byReview(token, known, client).then((verdict) => {
       if (verdict?.kind === 'bad') good.drop(hash);
       if (verdict?.kind !== 'unknown')
-        put(accepted, own, verdict === null ? clock.nowMs() + AGAIN_MS : 0, MOST_ISSUERS);
+        putNewest(accepted, own, verdict === null ? clock.nowMs() + AGAIN_MS : 0, MOST_ISSUERS);
     });
   }
 
@@ -196,7 +198,7 @@ export function createTokenVerifier({ issuer, clock, log, signal: ending }: Toke
     const deciding = decide(token, hash, claims, client).finally(() => underWay.delete(hash));
     underWay.set(hash, deciding);
     return deciding.then((verdict) => {
-      if (verdict.kind === 'bad') put(bad, hash, { verdict, untilMs: clock.nowMs() + BAD_MS }, MOST_BAD);
+      if (verdict.kind === 'bad') putNewest(bad, hash, { verdict, untilMs: clock.nowMs() + BAD_MS }, MOST_BAD);
       return verdict;
     });
   };
@@ -238,17 +240,7 @@ function createStrikes({ nowMs }: Clock) {
     isOut: (client: string): boolean => of(client).count >= MOST_STRIKES,
     note: (client: string): void => {
       const { count, untilMs } = of(client);
-      put(clients, client, { count: count + 1, untilMs }, MOST_CLIENTS);
+      putNewest(clients, client, { count: count + 1, untilMs }, MOST_CLIENTS);
     },
   };
-}
-
-/** The oldest goes. */
-function put<T>(map: Map<string, T>, key: string, value: T, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= most) return;
-    map.delete(oldest);
-  }
 }

@@ -2,8 +2,8 @@
  * How far each series has come, as this replica knows it. While the bucket is ours nobody else writes them, so what was read once need not be read
  * again; of a bucket that was another's meanwhile nothing is known.
  */
-import type { Claim } from '../../api/claim.ts';
-import { parseClaim } from '../../api/claim.ts';
+import { type Claim, parseClaim } from '../../api/claim.ts';
+import { putNewest } from '../../common/bounded-map.ts';
 import type { KeyVersion } from '../../election/observation.ts';
 import type { Consul, KvEntry } from '../../ports/consul.ts';
 import { type Batches, createBatches } from './batches.ts';
@@ -49,8 +49,7 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, signal: AbortSigna
   function known({ key, tenure }: MarkKey): Mark | null {
     const found = marks.get(key);
     if (found?.tenure !== tenure || doubts.get(key)?.tenure === tenure) return null;
-    marks.delete(key);
-    marks.set(key, found);
+    putNewest(marks, key, found, MOST);
     return found.mark;
   }
 
@@ -58,12 +57,7 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, signal: AbortSigna
     // Of two reads the one that was sent first may be answered last.
     const before = marks.get(key);
     if (before?.tenure === tenure && before.mark.index > mark.index) return;
-    marks.delete(key);
-    marks.set(key, { tenure, mark });
-    for (const oldest of marks.keys()) {
-      if (marks.size <= MOST) return;
-      marks.delete(oldest);
-    }
+    putNewest(marks, key, { tenure, mark }, MOST);
   }
 
   return {
@@ -82,10 +76,7 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, signal: AbortSigna
     forget: ({ key }) => void marks.delete(key),
     doubt: ({ key, tenure }, lock) => {
       marks.delete(key);
-      doubts.delete(key);
-      doubts.set(key, { tenure, lock });
-      const [oldest] = doubts.keys();
-      if (doubts.size > MOST && oldest !== undefined) doubts.delete(oldest);
+      putNewest(doubts, key, { tenure, lock }, MOST);
     },
     mayArrive: ({ key, tenure }, lock) => {
       const doubt = doubts.get(key);

@@ -1,4 +1,5 @@
 /** How many series a group has. Read once, when a group begins a new one; from then on counted, for nobody else writes them. */
+import { putNewest } from '../../common/bounded-map.ts';
 import { claimsPrefix, type KeySpace } from '../../election/keys.ts';
 import type { Consul } from '../../ports/consul.ts';
 import type { GroupName } from '../../ports/gate.ts';
@@ -12,7 +13,7 @@ export type SeriesCounts = {
 
 /** They stay for good: each is an entry in Consul's memory. */
 const MOST_SERIES = 1000;
-/** Groups that are kept; the longest unused go. */
+/** Groups that are kept; the first to be read go. */
 const MOST_GROUPS = 10_000;
 
 export function createSeriesCounts(
@@ -27,10 +28,7 @@ export function createSeriesCounts(
     const known = counts.get(key);
     if (known?.tenure === tenure) return known.count;
     const { entries } = await consul.readPrefix(claimsPrefix(space, group), { index: 0, waitMs: 0 }, signal);
-    counts.delete(key);
-    counts.set(key, { tenure, count: entries.length });
-    const [oldest] = counts.keys();
-    if (counts.size > MOST_GROUPS && oldest !== undefined) counts.delete(oldest);
+    putNewest(counts, key, { tenure, count: entries.length }, MOST_GROUPS);
     return entries.length;
   }
 

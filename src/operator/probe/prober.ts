@@ -24,6 +24,7 @@ import type { HttpProber } from '../../ports/prober.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Heard, Window } from '../gate/heard.ts';
 import { type Asker, createAsker } from './asker.ts';
+import { isNews, stateOf } from './news.ts';
 import type { Sight } from './sight.ts';
 import { createStalls } from './stalls.ts';
 import { createTurns } from './turns.ts';
@@ -311,24 +312,4 @@ function dueIn({ probe, judgement }: Listening, lastMs: MonotonicMs | undefined,
   const silentAtMs = (lastMs ?? nowMs) + limitMs(probe, 0);
   const failsMs = silentAtMs > nowMs ? silentAtMs - nowMs : probe.periodMs;
   return judgement?.kind === 'passing' ? failsMs : Math.min(failsMs, probe.periodMs);
-}
-
-/** That a judgement has become another one, or that a candidate has turned up for a leader that fails. */
-const isNews = (before: Judgement | null, now: Judgement): boolean =>
-  stateOf(before) !== stateOf(now) || hasSuccessor(before) !== hasSuccessor(now);
-
-const hasSuccessor = (judgement: Judgement | null): boolean =>
-  judgement?.kind === 'failing' && judgement.successors.length > 0;
-
-function stateOf(judgement: Judgement | null): ProbeState {
-  switch (judgement?.kind) {
-    case undefined:
-      return 'notJudged';
-    case 'passing':
-      return 'passing';
-    case 'failing':
-      return 'failing';
-    case 'notJudged':
-      return judgement.why === 'NoRhythm' ? 'noRhythm' : judgement.why === 'ProbeBlind' ? 'blind' : 'notJudged';
-  }
 }

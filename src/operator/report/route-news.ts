@@ -2,7 +2,8 @@
 import type { EventReason } from '../../api/event-reasons.ts';
 import type { Plan } from '../../election/actions.ts';
 import type { Observation } from '../../election/observation.ts';
-import { ownSlices, routedOf } from '../../election/route.ts';
+import { ownSlices } from '../../election/route.ts';
+import { routedOf } from '../../election/routed.ts';
 import type { Fact } from '../execute/run.ts';
 import type { Memory } from '../observe/remember.ts';
 

@@ -45,6 +45,28 @@ export async function stall(replica: Replica, which: Which, fate: Fate = 'held')
   return held;
 }
 
+/** What can become of a request, other than that it arrives and is answered. */
+export const INTERRUPTIONS = ['lost', 'answerLost', 'held'] as const satisfies readonly Fate[];
+
+/** One pass, whose request number `at` meets `fate`. False: the pass has no such request. */
+export async function interruptedPass(replica: Replica, at: number, fate: Fate): Promise<boolean> {
+  let sent = -1;
+  replica.link.decide(() => {
+    sent += 1;
+    return sent === at ? fate : 'arrives';
+  });
+  replica.pass();
+  await settle();
+  return sent >= at;
+}
+
+/** The replica waits for nothing any more; what it sends from now on arrives, and what is under way may do so yet. */
+export async function giveUpAll(replica: Replica): Promise<void> {
+  for (const held of replica.link.held()) held.giveUp();
+  await settle();
+  replica.link.decide(() => 'arrives');
+}
+
 /** The replica gives up waiting, its request stays under way. */
 export async function timeOut(held: HeldRequest): Promise<void> {
   held.giveUp();

@@ -104,8 +104,14 @@ export function recorder(note: (line: string) => void): Recorder {
   };
 }
 
-function podRecorder(note: (line: string) => void) {
-  const events: PodEvent[] = [];
+type Seen = { readonly kind: 'added' | 'modified' | 'deleted'; readonly before: RawObject | undefined };
+
+/** Keeps the objects of one kind as they are, by uid; what comes of each list and each event is its caller's. */
+function objectsOf(
+  note: (line: string) => void,
+  listed: (items: readonly RawObject[], resourceVersion: string, when: When) => void,
+  changed: (raw: RawObject, seen: Seen, when: When) => void,
+) {
   const known = new Map<string, RawObject>();
   const versions = new Map<string, string>();
   const sink: WatchSink = {
@@ -114,8 +120,7 @@ function podRecorder(note: (line: string) => void) {
       known.clear();
       for (const raw of items) known.set(raw.metadata.uid, raw);
       for (const raw of items) versions.set(raw.metadata.uid, raw.metadata.resourceVersion);
-      events.push({ kind: 'list', resourceVersion, pods: items.map(toWatchedPod), ...when });
-      note(`listed ${items.length} pods`);
+      listed(items, resourceVersion, when);
     },
     event: (type, raw, when) => {
       const { uid, resourceVersion } = raw.metadata;
@@ -123,36 +128,42 @@ function podRecorder(note: (line: string) => void) {
       if (type === 'DELETED') known.delete(uid);
       else known.set(uid, raw);
       versions.set(uid, resourceVersion);
-      const kind = type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified';
+      changed(raw, { kind: type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified', before }, when);
+    },
+  };
+  return { known, versions, sink };
+}
+
+function podRecorder(note: (line: string) => void) {
+  const events: PodEvent[] = [];
+  const objects = objectsOf(
+    note,
+    (items, resourceVersion, when) => {
+      events.push({ kind: 'list', resourceVersion, pods: items.map(toWatchedPod), ...when });
+      note(`listed ${items.length} pods`);
+    },
+    (raw, { kind, before }, when) => {
+      const { resourceVersion } = raw.metadata;
       const writer = before === undefined ? null : writerOf(before, raw);
       events.push({ kind, resourceVersion, pod: toWatchedPod(raw), writer, ...when });
       note(describePod(kind, raw, writer));
     },
-  };
-  return { events, known, versions, sink };
+  );
+  return { events, ...objects };
 }
 
 /** Of a deletion nothing tells who did it: it counts as somebody else's. */
 function sliceRecorder(note: (line: string) => void) {
   const events: SliceEvent[] = [];
-  const known = new Map<string, RawObject>();
-  const versions = new Map<string, string>();
-  const sink: WatchSink = {
-    trouble: note,
-    list: (items, resourceVersion, when) => {
-      known.clear();
-      for (const raw of items) known.set(raw.metadata.uid, raw);
-      for (const raw of items) versions.set(raw.metadata.uid, raw.metadata.resourceVersion);
+  const objects = objectsOf(
+    note,
+    (items, resourceVersion, when) => {
       events.push({ kind: 'list', resourceVersion, slices: items.map(toWatchedSlice), ...when });
       note(`listed ${items.length} slices`);
     },
-    event: (type, raw, when) => {
-      const { uid, resourceVersion } = raw.metadata;
-      const writers = writersOf(known.get(uid), raw);
-      if (type === 'DELETED') known.delete(uid);
-      else known.set(uid, raw);
-      versions.set(uid, resourceVersion);
-      const kind = type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified';
+    (raw, { kind, before }, when) => {
+      const { resourceVersion } = raw.metadata;
+      const writers = writersOf(before, raw);
       const foreign = kind === 'deleted' || writers.some((writer) => writer !== OPERATOR);
       const slice = toWatchedSlice(raw);
       events.push({ kind, resourceVersion, slice, foreign, ...when });
@@ -160,8 +171,8 @@ function sliceRecorder(note: (line: string) => void) {
       const by = writers.join(', ') || '?';
       note(`${kind} slice ${slice.namespace}/${slice.name} rv ${resourceVersion} by ${by}: ${shown} ${slice.token}`);
     },
-  };
-  return { events, known, versions, sink };
+  );
+  return { events, ...objects };
 }
 
 function serviceSink(note: (line: string) => void, changed: (change: RouteChange) => void): WatchSink {

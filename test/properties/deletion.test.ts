@@ -9,7 +9,7 @@ import { settle } from '../kit/fakes/clock.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
-import { giveUpAll, INTERRUPTIONS, interruptedPass, stall } from '../kit/model/stage.ts';
+import { giveUpAll, INTERRUPTIONS, interruptedPass, stall, untilGone } from '../kit/model/stage.ts';
 import { actsOn, groupOn, walk } from '../kit/model/walk.ts';
 
 async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
@@ -18,19 +18,6 @@ async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: R
   await model.own(owner);
   await model.rest(owner);
   return { model, owner };
-}
-
-/** Passes until the group is gone; fails after `limit`. */
-async function untilGone(model: Model, owner: Replica, limit = 30): Promise<void> {
-  for (let passes = 0; passes < limit && model.api.group() !== null; passes += 1) {
-    owner.see.all();
-    await owner.hear();
-    await model.pass(owner);
-    const next = owner.next();
-    if (next?.kind === 'after') await model.clock.advance(Math.min(next.delayMs, 1000));
-    if (next?.kind === 'retry') await model.clock.advance(200);
-  }
-  expect(model.api.group(), 'the group hangs').toBeNull();
 }
 
 function traces(model: Model): readonly string[] {

@@ -21,6 +21,7 @@ import {
   stall,
   timeOut,
   tokenOn,
+  untilGone,
 } from '../kit/model/stage.ts';
 import { actsOn, calm, groupOn, walk } from '../kit/model/walk.ts';
 
@@ -355,18 +356,6 @@ describe('a Service', () => {
 });
 
 describe('a deleted group', () => {
-  async function untilGone(owner: Replica, limit = 30): Promise<void> {
-    for (let passes = 0; passes < limit && model.api.group() !== null; passes += 1) {
-      owner.see.all();
-      await owner.hear();
-      await model.pass(owner);
-      const next = owner.next();
-      if (next?.kind === 'after') await model.clock.advance(Math.min(next.delayMs, 1000));
-      if (next?.kind === 'retry') await model.clock.advance(200);
-    }
-    expect(model.api.group(), 'the group hangs').toBeNull();
-  }
-
   it('removes its slices before the lock is given up', async () => {
     const owner = await led();
     model.api.foreign.deleteGroup('notifier');
@@ -374,7 +363,7 @@ describe('a deleted group', () => {
     const removal = await stall(owner, { operation: 'deleteSlice' });
     expect(shown()).toBeNull();
     await arrive(removal);
-    await untilGone(owner);
+    await untilGone(model, owner);
     expect(slice()).toBeNull();
   });
 
@@ -383,7 +372,7 @@ describe('a deleted group', () => {
     model.api.routing.forbid(true);
     const startMs = model.clock.nowMs();
     model.api.foreign.deleteGroup('notifier');
-    await untilGone(owner);
+    await untilGone(model, owner);
     expect(model.clock.nowMs() - startMs).toBeLessThan(5000);
   });
 
@@ -392,7 +381,7 @@ describe('a deleted group', () => {
     owner.link.decide(({ operation }) => (operation === 'replaceSlice' ? 'lost' : 'arrives'));
     const startMs = model.clock.nowMs();
     model.api.foreign.deleteGroup('notifier');
-    await untilGone(owner);
+    await untilGone(model, owner);
     expect(model.clock.nowMs() - startMs).toBeLessThan(15_000);
   });
 
@@ -404,7 +393,7 @@ describe('a deleted group', () => {
         owner.see.all();
         met = await interruptedPass(owner, at, fate);
         await giveUpAll(owner);
-        await untilGone(owner);
+        await untilGone(model, owner);
         for (const held of owner.link.held()) held.deliver();
         await settle();
         expect(slice(), `${fate} at ${at}`).toBeNull();

@@ -22,6 +22,19 @@ export async function seeAndPass(model: Model, replica: Replica): Promise<void> 
   await model.pass(replica);
 }
 
+/** Passes until the group is gone, letting time go by as passes ask for it; fails after `limit`. */
+export async function untilGone(model: Model, owner: Replica, limit = 30): Promise<void> {
+  for (let passes = 0; model.api.group() !== null; passes += 1) {
+    if (passes === limit) throw new Error('the group hangs');
+    owner.see.all();
+    await owner.hear();
+    await model.pass(owner);
+    const next = owner.next();
+    if (next?.kind === 'after') await model.clock.advance(Math.min(next.delayMs, 1000));
+    if (next?.kind === 'retry') await model.clock.advance(200);
+  }
+}
+
 export type Which = Pick<Request, 'operation'> & { readonly about?: string };
 
 /** The first such request from now on meets the fate, all others arrive. */

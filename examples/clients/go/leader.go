@@ -56,6 +56,8 @@ type Gate struct {
 	// With a leader probe the pod must be heard so often, whatever it is told; 0: there is none.
 	within time.Duration
 	asked  time.Time
+	// The gate has said that asking again sooner brings nothing.
+	rest time.Time
 }
 
 // GateFromEnvironment reads LEADERGROUP_GATE (URLs of the operator's replicas, with commas between them; each address behind the name of an
@@ -314,13 +316,25 @@ func (g *Gate) read(r reply) (answer, bool) {
 		ValidForMilliseconds uint64 `json:"validForMilliseconds"`
 		AskWithin            int64  `json:"askWithinMilliseconds"`
 		Reason               string `json:"reason"`
+		RetryAfter           int64  `json:"retryAfterMilliseconds"`
 	}
-	if (r.status != http.StatusOK && r.status != http.StatusConflict) || json.Unmarshal(r.text, &body) != nil {
+	switch r.status {
+	case http.StatusOK, http.StatusConflict, http.StatusTooManyRequests:
+	default:
+		return answer{}, false
+	}
+	if json.Unmarshal(r.text, &body) != nil {
 		return answer{}, false
 	}
 	g.mutex.Lock()
-	g.within = time.Duration(min(max(0, body.AskWithin), 60_000)) * time.Millisecond
+	g.rest = time.Now().Add(milliseconds(body.RetryAfter))
+	if r.status != http.StatusTooManyRequests {
+		g.within = milliseconds(body.AskWithin)
+	}
 	g.mutex.Unlock()
+	if r.status == http.StatusTooManyRequests {
+		return answer{}, false
+	}
 	if r.status == http.StatusConflict {
 		said := answer{kind: no, token: body.Token}
 		switch body.Reason {
@@ -359,6 +373,11 @@ func (g *Gate) say(ctx context.Context, q question) (said answer) {
 	return said
 }
 
+// milliseconds of the gate, which says no more than a minute.
+func milliseconds(said int64) time.Duration {
+	return time.Duration(min(max(0, said), 60_000)) * time.Millisecond
+}
+
 // due is in how long the next question has to be asked, if not within `most`.
 func (g *Gate) due(most time.Duration) time.Duration {
 	g.mutex.Lock()
@@ -367,6 +386,14 @@ func (g *Gate) due(most time.Duration) time.Duration {
 		return most
 	}
 	return min(most, time.Until(g.asked.Add(g.within)))
+}
+
+// again is in how long to ask again: so long, or when the gate has said; but when the pod must be heard all the same.
+func (g *Gate) again(pause time.Duration) time.Duration {
+	g.mutex.Lock()
+	rest := time.Until(g.rest)
+	g.mutex.Unlock()
+	return g.due(max(pause, rest))
 }
 
 // Leadership is a grant: what is not done by Until must not be done.
@@ -448,7 +475,7 @@ func (g *Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, 
 		case grant:
 			g.lead(ctx, said.leadership, secret, fn)
 			secret, failures = rand.Text(), 0
-			sleep(ctx, g.due(askAgain))
+			sleep(ctx, g.again(askAgain))
 			continue
 		case no:
 			g.news(ctx, said.token, secret)
@@ -461,7 +488,7 @@ func (g *Gate) RunWhileLeader(ctx context.Context, fn func(ctx context.Context, 
 		}
 		// Half of it by chance: many may pause at the same moment.
 		pause := min(maxPause, firstPause<<min(failures, 10))
-		sleep(ctx, g.due(pause/2+chance.N(pause/2)))
+		sleep(ctx, g.again(pause/2+chance.N(pause/2)))
 	}
 }
 
@@ -523,7 +550,7 @@ func (g *Gate) lead(ctx context.Context, first Leadership, secret string, fn fun
 func (g *Gate) renew(office context.Context, term *Term, secret string) {
 	for term.Holds() {
 		// A third of the time that is left, so that one lost answer does no harm.
-		sleep(office, g.due(min(time.Until(term.Until())/3, askAgain)))
+		sleep(office, g.again(min(time.Until(term.Until())/3, askAgain)))
 		next := g.question(office, secret)
 		if next.kind == unknown || next.kind == no {
 			continue

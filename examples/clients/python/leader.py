@@ -174,6 +174,8 @@ class Gate:
         self.told = set()
         # With a leader probe the pod must be heard so often, whatever it is told.
         self.within, self.asked = NEVER, 0.0
+        # The gate has said that asking again sooner brings nothing.
+        self.rest = 0.0
         # Of the terms that have ended.
         self.releasing = []
 
@@ -219,7 +221,7 @@ class Gate:
             if said.kind == "grant":
                 self.lead(begin(said.leadership), secret, stop)
                 secret, failures = secrets.token_urlsafe(16), 0
-                stop.wait(max(0.01, min(AGAIN, self.due())))
+                stop.wait(self.again(AGAIN))
                 continue
             if said.kind == "no":
                 self.news(said.token, secret, stop)
@@ -231,7 +233,7 @@ class Gate:
                 continue
             # Half of it by chance: many may pause at the same moment.
             pause = min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
-            stop.wait(max(0.01, min(pause, self.due())))
+            stop.wait(self.again(pause))
 
     def lead(self, running: "_Thread", secret: str, stop: threading.Event) -> None:
         term = running.term
@@ -256,7 +258,7 @@ class Gate:
         term = running.term
         while term.holds():
             # A third of the time that is left, so that one lost answer does no harm.
-            term.wait(max(0.01, min((term.until - now()) / 3, AGAIN, self.due())))
+            term.wait(self.again(min((term.until - now()) / 3, AGAIN)))
             if not term.holds():
                 break
             said = self.question(secret)
@@ -307,6 +309,10 @@ class Gate:
         """In how many seconds the next question has to be asked."""
         return self.asked + self.within - now()
 
+    def again(self, seconds: float) -> float:
+        """In how long to ask again: so long, or when the gate has said; but when the pod must be heard all the same."""
+        return max(0.01, min(max(seconds, self.rest - now()), self.due()))
+
     def question(self, secret: str) -> Said:
         self.asked = now()
         return self.hear("GET", self.path, secret, self.read) or Said("unknown")
@@ -316,7 +322,11 @@ class Gate:
         status, body = reply.status, reply.body
         if status in (401, 403):
             self.warn("the gate refuses", reply)
-        if status not in (200, 409) or not body:
+        if status not in (200, 409, 429) or not body:
+            return None
+        rest_ms = body.get("retryAfterMilliseconds")
+        self.rest = now() + (rest_ms / 1000 if whole(rest_ms, 60_000) else 0)
+        if status == 429:
             return None
         within_ms, token, valid_ms = (body.get(name) for name in ("askWithinMilliseconds", "token", "validForMilliseconds"))
         self.within = within_ms / 1000 if whole(within_ms, 60_000) else NEVER

@@ -179,13 +179,18 @@ warn() {
 # The last answer, for people.
 shown() { echo "${text##*=} ${text%=*}"; }
 # ask [MILLISECONDS]. Sets `said` to grant (with `token` and `until_ms`), no (with `token`), revoking, released, or unknown; and `within_ms`, in which to ask again.
-within_ms=''
+within_ms='' rest_until_ms=0
+# The gate has said that asking again sooner brings nothing.
+rest() {
+  rest_ms=$(number retryAfterMilliseconds 4)
+  rest_until_ms=$(($(uptime_ms) + ${rest_ms:-0}))
+}
 ask() {
   # Before the question: the answer may have been on its way for as long as it took. Ten more may have passed: the clock's last step.
   asked_ms=$(uptime_ms)
   said=unknown
   if ! hear "${1:-1000}" GET "$member?uid=$POD_UID"; then
-    case $answer in *=40[13]) warn "the gate refuses: $(shown)" ;; esac
+    case $answer in *=40[13]) warn "the gate refuses: $(shown)" ;; *=429) rest ;; esac
     return 0
   fi
   understand
@@ -193,6 +198,7 @@ ask() {
 }
 understand() {
   within_ms=$(number askWithinMilliseconds 4) token=$(number token 14)
+  rest
   case $answer in
   *'"reason":"Revoking"'*=409) said=revoking ;;
   *'"reason":"Released"'*=409) said=released ;;

@@ -28,6 +28,11 @@ trap 'resigning=1' USR2
 least() { local low=$1 n; for n; do ((n < low)) && low=$n; done; echo "$low"; }
 # In how many milliseconds the next question has to be asked, if not within $1.
 due() { least "$1" $((within_ms ? asked_ms + within_ms - $(uptime_ms) : $1)); }
+# In how many to ask again: in $1, or when the gate has said; but when the pod must be heard all the same.
+again() {
+  local rest=$((rest_until_ms - $(uptime_ms)))
+  due $((rest > $1 ? rest : $1))
+}
 # pause MILLISECONDS [PID]: or until a signal comes, or the process ends.
 pause() {
   local ms=$(($1 > 10 ? $1 : 10))
@@ -54,6 +59,20 @@ watchdog() {
   signal_work -KILL
 }
 
+# end_term [resign]: releases it, beside whatever is asked next. While nobody answers the release the pod must be heard all the same, or it would be taken
+# for one that hangs; so it is waited for only for a moment, and at the end of this script once more.
+releasing=''
+end_term() {
+  [[ -z $releasing ]] || exec {releasing}<&-
+  exec {releasing}< <(trap '' TERM INT USR2 && release "$@" && echo "$warned")
+  released 0.25
+}
+# released SECONDS: the release has been heard, or the time is over. What it has warned of it need not say again.
+released() {
+  local said
+  [[ -z $releasing ]] || ! read -r -t "$1" -u "$releasing" said || warned=$said
+}
+
 lead() {
   local term_token=$token term_until_ms=$until_ms status=0 stopped='' killed='' left_ms
   LEADER_TOKEN=$token setsid "$@" &
@@ -61,7 +80,7 @@ lead() {
   exec {to_watchdog}> >(watchdog "$until_ms")
   while runs && [[ -z $stopping$resigning ]]; do
     left_ms=$((term_until_ms - $(uptime_ms)))
-    pause "$(due "$(least $((left_ms / 3)) 500)")" "$work"
+    pause "$(again "$(least $((left_ms / 3)) 500)")" "$work"
     runs && [[ -z $stopping$resigning ]] || break
     # So much notice before the end of a grant that is not renewed.
     left_ms=$((term_until_ms - $(uptime_ms) - 250))
@@ -89,7 +108,9 @@ lead() {
   (($(uptime_ms) < term_until_ms)) || stopped=1
   exec {to_watchdog}>&-
   # One that was killed had no time left, and what it has begun may go on.
-  if [[ -z $killed ]]; then release ${resigning:+resign}; else draw_secret; fi
+  ended_ms=$(uptime_ms)
+  if [[ -z $killed ]]; then end_term ${resigning:+resign}; fi
+  draw_secret
   resigning=''
   [[ -n $stopped ]] || exit "$status"
 }
@@ -102,7 +123,10 @@ news() {
     # Not longer: the replica that it waits for may have died with the leader. With a leader probe this pod must be heard again in time.
     wait_ms=$(least 2000 "${within_ms:-2000}")
     said=unknown
-    hear "$wait_ms" GET "$member?uid=$POD_UID&wait=$((wait_ms * 8 / 10))ms&token=$token" || return 0
+    if ! hear "$wait_ms" GET "$member?uid=$POD_UID&wait=$((wait_ms * 8 / 10))ms&token=$token"; then
+      case $answer in *=429) rest ;; esac
+      return 0
+    fi
     # A grant that was waited for is over: it says that it is worth asking.
     understand
     [[ $said == no ]] && (($(uptime_ms) - begun >= 300)) || return 0
@@ -118,7 +142,7 @@ news() {
   case $answer in *=000) ;; *) say "the gate does not know that it is this pod that asks: $(shown)" ;; esac
 } &
 introduction=$!
-trap 'kill "$introduction" 2>/dev/null || :' EXIT
+trap 'released 2; kill "$introduction" 2>/dev/null || :' EXIT
 
 if [[ -n $once ]]; then
   ask
@@ -142,14 +166,15 @@ while [[ -z $stopping ]]; do
   esac
   if [[ $asked == grant ]]; then
     failures=0
-    [[ -n $stopping ]] || pause "$(due 500)"
+    # Of which the release has taken some.
+    [[ -n $stopping ]] || pause "$(again $((500 - ($(uptime_ms) - ended_ms))))"
   elif [[ $asked == no ]] && (($(uptime_ms) - turn_ms >= 300)); then
     failures=0
   else
     failures=$((failures < 5 ? failures + 1 : 5))
     # 0.1 s, twice as long each time, a second at most; half of it by chance: many may pause at the same moment.
     longest=$(least $((50 << failures)) 1000)
-    pause "$(due $((longest / 2 + RANDOM % (longest / 2))))"
+    pause "$(again $((longest / 2 + RANDOM % (longest / 2))))"
   fi
 done
 exit 143

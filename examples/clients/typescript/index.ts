@@ -107,6 +107,8 @@ const SELF_TIMES = 10;
 const MAX_VALID_MS = 2000;
 /** A grant is asked for again when a third of it has passed, so that one lost answer does no harm. */
 const SHARE = 3;
+/** No answer of the gate asks for more patience. */
+const MAX_REST_MS = 60_000;
 /** Of work that goes on after its term people are told so often. */
 const OVERRUN_MS = 10_000;
 
@@ -118,16 +120,22 @@ export function createGate(options: GateOptions = {}): Gate {
   /** With a leader probe the pod must be heard so often, whatever it is told. */
   let withinMs = Number.POSITIVE_INFINITY;
   let askedMs = 0;
+  /** The gate has said that asking again sooner brings nothing. */
+  let restUntilMs = 0;
   /** The terms that have ended. */
   let releasing: Promise<unknown> = Promise.resolve();
   /** In how long the next question is due at the latest. */
   const dueMs = (): number => askedMs + withinMs - performance.now();
+  /** In how long to ask again: so long, or when the gate has said; but when the pod must be heard all the same. */
+  const againMs = (ms: number): number => Math.min(Math.max(ms, restUntilMs - performance.now()), dueMs());
 
   /** null: the next replica may know better. */
   function read(reply: Reply): Said | null {
     if (reply.status === 401 || reply.status === 403) warn('the gate refuses', reply);
-    const body = reply.status === 200 || reply.status === 409 ? bodyOf(reply.text) : null;
+    const body = [200, 409, 429].includes(reply.status) ? bodyOf(reply.text) : null;
     if (body === null) return null;
+    restUntilMs = performance.now() + restIn(body);
+    if (reply.status === 429) return null;
     withinMs = withinIn(body);
     if (reply.status === 200) return leadershipIn(body, uid, reply.askedMs);
     if (body['reason'] === 'Revoking') return { kind: 'revoking' };
@@ -199,7 +207,7 @@ export function createGate(options: GateOptions = {}): Gate {
         const learned = said.kind === 'no' && performance.now() - begunMs >= QUICK_MS;
         quick = learned || said.kind === 'grant' ? 0 : quick + 1;
         const pauseMs = said.kind === 'grant' ? AGAIN_MS : backoffMs(quick);
-        if (!learned) await pause(Math.min(pauseMs, dueMs()), stop);
+        if (!learned) await pause(againMs(pauseMs), stop);
       }
     } finally {
       await releasing;
@@ -229,7 +237,7 @@ export function createGate(options: GateOptions = {}): Gate {
     }
     async function renew(): Promise<void> {
       while (holds()) {
-        await pause(Math.min(leftMs() / SHARE, AGAIN_MS, dueMs()), signal);
+        await pause(againMs(Math.min(leftMs() / SHARE, AGAIN_MS)), signal);
         const next = await question(secret, signal);
         if (next.kind === 'unknown' || next.kind === 'no') continue;
         // An answer that comes when the time is over begins a new term, not this one once more.
@@ -443,6 +451,10 @@ function leadershipIn(body: Readonly<Record<string, unknown>>, own: string, aske
 /** Infinity: there is no leader probe. */
 const withinIn = ({ askWithinMilliseconds: ms }: Readonly<Record<string, unknown>>): number =>
   isWhole(ms, 60_000) ? ms : Number.POSITIVE_INFINITY;
+
+/** 0: it may be asked again when one likes. */
+const restIn = ({ retryAfterMilliseconds: ms }: Readonly<Record<string, unknown>>): number =>
+  isWhole(ms, MAX_REST_MS) ? ms : 0;
 
 /** Half of it by chance: many may pause at the same moment. */
 const backoffMs = (times: number): number =>

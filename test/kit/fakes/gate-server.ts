@@ -31,8 +31,11 @@ export const no = (token: number): Says => raw(409, JSON.stringify(body(false, t
 export const nobodyKnows: Says = raw(503, JSON.stringify({ reason: 'NotKnown', message: 'ask again' }));
 export const nothing: Says = () => undefined;
 /** This pod leads, but gets no more grants; or: the secret is that of a term which was released. */
-export const noMore = (reason: 'Revoking' | 'Released', token = 7): Says =>
-  raw(409, JSON.stringify({ ...body(false, token, 0), reason }));
+export const noMore = (
+  reason: 'Revoking' | 'Released',
+  token = 7,
+  other: Readonly<Record<string, unknown>> = {},
+): Says => raw(409, JSON.stringify({ ...body(false, token, 0), reason, ...other }));
 
 /** On its way for so long. */
 export const late =

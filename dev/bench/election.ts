@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MERGE_PATCH } from '../../test/kit/rig/rest.ts';
 import { type Cost, costOf, type Metrics, metricsOf } from './cost.ts';
 import { each } from './population.ts';
-import { type Lengths, QUIET_MS, type Replicas, type Row, row, sum, timed, untilQuiet } from './row.ts';
+import { type Lengths, QUIET_MS, type Replicas, type Row, row, sum, timed, untilAtRest, untilQuiet } from './row.ts';
 import type { Stage } from './stage.ts';
 
 const FIRST = 'a'.charCodeAt(0);
@@ -53,6 +53,7 @@ export async function atRest(
   replicas: Replicas,
 ): Promise<readonly Row[]> {
   const writingMs = await timed(() => untilQuiet(replicas, limitMs));
+  await untilAtRest(replicas, limitMs);
   const look = async (): Promise<Look> => ({
     costs: await Promise.all(replicas.map(({ pid }) => costOf(pid))),
     consul: await costOf(consulPid),
@@ -75,7 +76,7 @@ export async function atRest(
     row('at rest: sessions', counted('leadergroup_sessions', after), ''),
     row('at rest: requests to Consul', perSecond('leadergroup_consul_requests_total'), '/s'),
     row('at rest: requests to the API server', perSecond('leadergroup_kubernetes_requests_total'), '/s'),
-    row('at rest: writes to etcd by anybody', after.version - before.version, ''),
+    row('at rest: changes of groups and their leaders in etcd, by anybody', after.version - before.version, ''),
   ];
 }
 

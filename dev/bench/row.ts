@@ -43,14 +43,26 @@ export function shown({ figure, unit }: Pick<Row, 'figure' | 'unit'>): string {
 
 export const sum = (figures: readonly number[]): number => figures.reduce((a, b) => a + b, 0);
 
-/** Until nothing has been written for a while; events have their own pace, and are not waited for. */
+const STATES = ['patch pods', 'patch leadergroups', 'patch leadergroups/status'];
+const EVENTS = ['create events', 'patch events'];
+
+/** Until no pod, group or status has been written for a while; events have their own pace, and are not waited for. */
 export async function untilQuiet(replicas: Replicas, limitMs: number): Promise<void> {
+  await untilNoMore(STATES, replicas, limitMs);
+}
+
+/** Until events have not been written either: what waits of them at most takes the better part of a minute. */
+export async function untilAtRest(replicas: Replicas, limitMs: number): Promise<void> {
+  await untilNoMore([...STATES, ...EVENTS], replicas, limitMs);
+}
+
+async function untilNoMore(operations: readonly string[], replicas: Replicas, limitMs: number): Promise<void> {
   const untilMs = performance.now() + limitMs;
   const writes = async (): Promise<number> => {
     const all = await Promise.all(replicas.map(({ url }) => metricsOf(url)));
     const of = (operation: string): number =>
       sum(all.map((metrics) => metrics.sum('leadergroup_kubernetes_requests_total', { operation })));
-    return sum(['patch pods', 'patch leadergroups', 'patch leadergroups/status'].map(of));
+    return sum(operations.map(of));
   };
   for (let before = -1, now = await writes(); now !== before; ) {
     if (performance.now() > untilMs) throw new Error(`the operator still writes after ${limitMs} ms`);

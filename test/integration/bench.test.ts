@@ -28,7 +28,7 @@ it('the benchmark has a figure for each of its rows, draws them, and never sees 
     'take-over after SIGSTOP',
   ])
     expect(figureOf(`${what}: labels that moved`)).toBe(0);
-  expect(figureOf('at rest: writes to etcd by anybody')).toBe(0);
+  expect(figureOf('at rest: changes of groups and their leaders in etcd, by anybody')).toBe(0);
   expect(figureOf('at rest: sessions')).toBe(30);
   expect(figureOf('gate: questions that nobody answered')).toBe(0);
   expect(figureOf('moments at which a group had two leaders')).toBe(0);

@@ -1,22 +1,31 @@
 /**
- * A notifier as many are: three replicas, one schedule, and each would send. It keeps the schedule while it leads: at every tick it prepares
- * the message, looks whether it still leads, and sends it with the token. When it is told to stop, or is about to lose the lead, it ends or
- * drops the tick that is under way, and the client gives the lead back. With ASK=no it does not ask, and everybody gets each message three times.
+ * A notifier as many are: three replicas, one schedule, and each would send. There are two ways to have it send once:
  *
- * POD_NAME, POD_UID, POD_NAMESPACE, LEADERGROUP_NAME, LEADERGROUP_GATE: of the gate. SINK: where messages go. TICK_MS, PORT.
+ * - By claims (CLAIMS): at every tick all replicas claim it, and whoever gets it sends. Nothing is asked of the sink. See claims.ts.
+ * - By terms: it keeps the schedule while it leads. At every tick it prepares the message, looks whether it still leads, and sends it with the
+ *   token, by which the sink refuses what comes late. When it is told to stop, or is about to lose the lead, it ends or drops the tick that is
+ *   under way, and the client gives the lead back.
+ *
+ * With ASK=no it does not ask, and everybody gets each message three times.
+ *
+ * POD_NAME, POD_UID, POD_NAMESPACE, LEADERGROUP_NAME, LEADERGROUP_GATE, LEADERGROUP_TOKEN_FILE: of the gate. SINK: where messages go. PORT.
+ * CLAIMS: schedules of which each tick is claimed, SERIES:TICK_MS:MODE with commas between; RETRY_AFTER_SECONDS, CATCH_UP_MS: see claims.ts;
+ * CLAIMS_SINK: where their messages go, if elsewhere.
+ * TICK_MS: of the schedule that is kept by terms; beside those of CLAIMS only if it is set.
  * PREPARE_MS: what a message takes before the last look; DEPART_MS: what it takes from there until it has left.
  */
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGate, type Leadership } from '../clients/typescript/index.ts';
+import { type ClaimOptions, keepByClaims, schedulesIn, type Tick } from './claims.ts';
 
 const { env } = process;
 const SINK = env['SINK'] ?? 'http://sink:8080';
+const CLAIMS = schedulesIn(env['CLAIMS'] ?? '');
 const TICK_MS = Number(env['TICK_MS'] ?? 1000);
 const PREPARE_MS = Number(env['PREPARE_MS'] ?? 50);
 const DEPART_MS = Number(env['DEPART_MS'] ?? 0);
 const POD = env['POD_NAME'] ?? 'unknown';
-const gate = env['ASK'] === 'no' ? null : createGate();
 
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
@@ -27,10 +36,16 @@ const server = createServer((_request, response) => {
 });
 server.listen(Number(env['PORT'] ?? 8080));
 
-if (gate === null) await keepSchedule(null, stop.signal);
-else await gate.runWhileLeader((term) => keepSchedule(term, term.signal), stop.signal);
+const byClaims = CLAIMS.map((schedule) => keepByClaims(schedule, claimOptions(), onClaimed, stop.signal));
+const byTerms = CLAIMS.length === 0 || env['TICK_MS'] !== undefined ? [keepByTerms()] : [];
+await Promise.all([...byTerms, ...byClaims]);
 server.close();
 server.closeAllConnections();
+
+async function keepByTerms(): Promise<void> {
+  if (env['ASK'] === 'no') return await keepSchedule(null, stop.signal);
+  return await createGate().runWhileLeader((term) => keepSchedule(term, term.signal), stop.signal);
+}
 
 /** Returns when the signal has aborted and no tick is under way. */
 async function keepSchedule(term: Leadership | null, signal: AbortSignal): Promise<void> {
@@ -54,10 +69,47 @@ async function onTick(tick: number, term: Leadership | null): Promise<void> {
   if (term?.holds() === false) return console.log(`tick ${tick} token ${term.token}: dropped, its grant is over`);
   // A name is resolved, a connection is made. Whoever stands still here sends late, and only the token can tell.
   await delay(DEPART_MS);
-  const response = await fetch(`${SINK}/deliveries`, {
+  await send(SINK, { tick, token: term?.token ?? null, pod: POD });
+}
+
+/** Nobody else has this tick: there is nothing to look at once more. */
+async function onClaimed({ series, position, token }: Tick): Promise<void> {
+  await delay(PREPARE_MS + DEPART_MS);
+  await send(env['CLAIMS_SINK'] ?? SINK, { series, tick: position, token, pod: POD });
+}
+
+type Message = {
+  readonly series?: string;
+  readonly tick: number;
+  readonly token: number | null;
+  readonly pod: string;
+};
+
+async function send(sink: string, message: Message): Promise<void> {
+  const response = await fetch(`${sink}/deliveries`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ tick, token: term?.token ?? null, pod: POD }),
+    body: JSON.stringify(message),
   });
-  console.log(`tick ${tick} token ${term?.token ?? 'none'}: ${response.status} ${await response.text()}`);
+  const { series, tick, token } = message;
+  const what = [...(series === undefined ? [] : [series]), `tick ${tick}`, `token ${token ?? 'none'}`].join(' ');
+  console.log(`${what}: ${response.status} ${await response.text()}`);
+}
+
+function claimOptions(): ClaimOptions {
+  const given = (name: string): string => {
+    const value = env[name] ?? '';
+    if (value === '') throw new Error(`${name} is not set: give it in the pod's manifest`);
+    return value;
+  };
+  return {
+    gate: env['LEADERGROUP_GATE'] ?? 'http://leadergroup.leadergroup-system.svc:8080',
+    namespace: given('POD_NAMESPACE'),
+    group: given('LEADERGROUP_NAME'),
+    pod: given('POD_NAME'),
+    uid: given('POD_UID'),
+    tokenFile: env['LEADERGROUP_TOKEN_FILE'] ?? '',
+    retryAfterSeconds: Number(env['RETRY_AFTER_SECONDS'] ?? 300),
+    catchUpMs: Number(env['CATCH_UP_MS'] ?? 60_000),
+  };
 }

@@ -2,45 +2,57 @@
  * Where notifications arrive. Stores every delivery, and refuses two kinds: with a token lower than the highest seen, which only a former
  * leader can have, and of a tick that was delivered before. Without tokens (nobody asked the gate) it takes everything.
  *
+ * CHECK=no: it refuses nothing, as most of the world: mail, SMS, whatever is paid for. Whoever sends twice is heard twice.
  * DATABASE: file of SQLite (default: in memory). PORT.
  */
 import { createServer } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 
-type Delivery = { readonly tick: number; readonly token: number | null; readonly pod: string };
+/** `series`: of which schedule the tick is; empty: there is one. */
+type Delivery = {
+  readonly series: string;
+  readonly tick: number;
+  readonly token: number | null;
+  readonly pod: string;
+};
 type Verdict = 'accepted' | 'refused-by-token' | 'refused-by-tick';
 
+const CHECKS = process.env['CHECK'] !== 'no';
 const database = new DatabaseSync(process.env['DATABASE'] ?? ':memory:');
 database.exec(`
   CREATE TABLE IF NOT EXISTS deliveries (
-    tick INTEGER NOT NULL, token INTEGER, pod TEXT NOT NULL, verdict TEXT NOT NULL, atMs INTEGER NOT NULL
+    series TEXT NOT NULL, tick INTEGER NOT NULL, token INTEGER, pod TEXT NOT NULL, verdict TEXT NOT NULL, atMs INTEGER NOT NULL
   )`);
 const highest = database.prepare('SELECT max(token) AS token FROM deliveries');
-const before = database.prepare("SELECT 1 FROM deliveries WHERE tick = ? AND verdict = 'accepted' LIMIT 1");
-const insert = database.prepare('INSERT INTO deliveries (tick, token, pod, verdict, atMs) VALUES (?, ?, ?, ?, ?)');
-const all = database.prepare('SELECT tick, token, pod, verdict, atMs FROM deliveries ORDER BY rowid');
+const before = database.prepare(
+  "SELECT 1 FROM deliveries WHERE series = ? AND tick = ? AND verdict = 'accepted' LIMIT 1",
+);
+const insert = database.prepare(
+  'INSERT INTO deliveries (series, tick, token, pod, verdict, atMs) VALUES (?, ?, ?, ?, ?, ?)',
+);
+const all = database.prepare('SELECT series, tick, token, pod, verdict, atMs FROM deliveries ORDER BY rowid');
 
 /** One statement after the other, in one thread: nothing comes between the question and the row. */
-function take({ tick, token, pod }: Delivery): Verdict {
-  const verdict = judge(tick, token);
-  insert.run(tick, token, pod, verdict, Date.now());
+function take({ series, tick, token, pod }: Delivery): Verdict {
+  const verdict = judge(series, tick, token);
+  insert.run(series, tick, token, pod, verdict, Date.now());
   return verdict;
 }
 
-function judge(tick: number, token: number | null): Verdict {
-  if (token === null) return 'accepted';
+function judge(series: string, tick: number, token: number | null): Verdict {
+  if (!CHECKS || token === null) return 'accepted';
   const known = (highest.get() as { readonly token: number | null }).token ?? 0;
   if (token < known) return 'refused-by-token';
-  return before.get(tick) === undefined ? 'accepted' : 'refused-by-tick';
+  return before.get(series, tick) === undefined ? 'accepted' : 'refused-by-tick';
 }
 
 function parse(body: string): Delivery | null {
   try {
-    const { tick, token, pod } = JSON.parse(body) as Partial<Delivery>;
+    const { series = '', tick, token, pod } = JSON.parse(body) as Partial<Delivery>;
     const whole = (value: unknown): value is number => Number.isSafeInteger(value);
     const complete = whole(tick) && (token === null || whole(token)) && typeof pod === 'string';
-    return complete ? { tick, token, pod } : null;
+    return complete && typeof series === 'string' ? { series, tick, token, pod } : null;
   } catch {
     return null;
   }

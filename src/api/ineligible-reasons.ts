@@ -9,7 +9,7 @@ export const INELIGIBLE_REASONS = {
   NotReady: {
     meaning: 'The pod is not ready: its condition Ready is not True.',
     action:
-      '`kubectl -n mail describe pod POD`: its probe, its containers. A standby must be ready to be elected (docs/notifier.md#4-make-readiness-mean-could-lead).',
+      '`kubectl -n mail describe pod POD`: its probe, its containers. A standby must be ready to be elected (docs/notifier.md#5-make-readiness-mean-could-lead).',
   },
   MinReadySeconds: { meaning: 'The pod has not been ready for `spec.minReadySeconds`.', action: 'Wait.' },
   Terminating: {

@@ -10,6 +10,8 @@ import { freePort } from './ports.ts';
 const EXAMPLE = join(import.meta.dirname, '../../../examples/notifier');
 
 export type Delivery = {
+  /** Of claims: their series. */
+  readonly series?: string;
   readonly tick: number;
   readonly token: number | null;
   readonly pod: string;
@@ -19,7 +21,9 @@ export type Delivery = {
 
 export type Program = AsyncDisposable & {
   readonly url: string;
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
+  /** Its exit status; null: a signal ended it. */
+  readonly ended: Promise<number | null>;
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
   kill(): Promise<void>;
 };
 
@@ -29,14 +33,14 @@ async function run(file: string, env: Readonly<Record<string, string>>): Promise
     env: { PATH: process.env['PATH'], ...env, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const ended = once(child, 'close');
+  const ended = once(child, 'close').then(([code]) => code as number | null);
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
   };
   const url = `http://127.0.0.1:${port}`;
   await listening(url, child);
-  return { url, signal: (signal) => void child.kill(signal), kill, [Symbol.asyncDispose]: kill };
+  return { url, ended, signal: (signal) => void child.kill(signal), kill, [Symbol.asyncDispose]: kill };
 }
 
 async function listening(url: string, child: ChildProcess): Promise<void> {
@@ -51,8 +55,9 @@ async function listening(url: string, child: ChildProcess): Promise<void> {
 
 export type Sink = Program & { deliveries(): Promise<readonly Delivery[]> };
 
-export async function startSink(): Promise<Sink> {
-  const program = await run('sink.ts', {});
+/** `checks`: it refuses what comes late or twice. Default true. */
+export async function startSink({ checks = true }: { readonly checks?: boolean } = {}): Promise<Sink> {
+  const program = await run('sink.ts', checks ? {} : { CHECK: 'no' });
   return {
     ...program,
     deliveries: async () => {
@@ -84,6 +89,30 @@ export const startNotifier = (options: {
     PREPARE_MS: String(options.prepareMs),
     DEPART_MS: String(options.departMs),
     ...(options.gate === null ? { ASK: 'no' } : { LEADERGROUP_GATE: options.gate }),
+  });
+
+/** Claims the ticks of the schedules in `claims`, as in CLAIMS of the notifier. */
+export const startClaimer = (options: {
+  readonly pod: string;
+  readonly uid: string;
+  readonly namespace: string;
+  readonly group: string;
+  readonly gate: string;
+  readonly sink: string;
+  readonly claims: string;
+  readonly retryAfterSeconds: number;
+  readonly prepareMs: number;
+}): Promise<Program> =>
+  run('notifier.ts', {
+    POD_NAME: options.pod,
+    POD_UID: options.uid,
+    POD_NAMESPACE: options.namespace,
+    LEADERGROUP_NAME: options.group,
+    LEADERGROUP_GATE: options.gate,
+    SINK: options.sink,
+    CLAIMS: options.claims,
+    RETRY_AFTER_SECONDS: String(options.retryAfterSeconds),
+    PREPARE_MS: String(options.prepareMs),
   });
 
 /** How often each tick was accepted; ticks between the first and the last that nobody delivered count as 0. */

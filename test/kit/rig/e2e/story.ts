@@ -232,8 +232,8 @@ function prepared(manifest: Manifest, image: string, { elected, bystander }: Wis
   if (manifest.kind !== 'Deployment') return manifest;
   const isSink = manifest.metadata.name === 'notifier-sink';
   const placed = onRealNodes(withImage(manifest, image), isSink || bystander ? SAFE_NODE : undefined);
-  if (isSink) return placed;
-  const env = { TICK_MS: String(TICK_MS), PREPARE_MS: String(PREPARE_MS), DEPART_MS: String(DEPART_MS) };
+  if (isSink) return withEnv(placed, { CHECK: 'yes' });
+  const env = { CLAIMS: '', TICK_MS: String(TICK_MS), PREPARE_MS: String(PREPARE_MS), DEPART_MS: String(DEPART_MS) };
   const set = withEnv(withGateToken(placed), elected ? env : { ...env, ASK: 'no' });
   return bystander ? { ...set, spec: { ...(set['spec'] as object), replicas: 2 } } : set;
 }

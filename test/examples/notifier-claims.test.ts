@@ -1,0 +1,126 @@
+/** examples/notifier by claims: replicas as processes, a gate that gives out positions by the operator's rules, and a sink that checks nothing. */
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { type ClaimsServer, startClaimsServer } from '../kit/fakes/claims-server.ts';
+import { type Program, type Sink, startClaimer, startSink } from '../kit/rig/notifiers.ts';
+
+const TICK_MS = 100;
+const SERIES = 'report';
+const PODS = [0, 1, 2] as const;
+const SOON = { timeout: 25_000, interval: 20 };
+
+type Stage = { readonly gate: ClaimsServer; readonly sink: Sink; readonly start: (wish: Wish) => Promise<Program> };
+type Wish = { readonly at: number; readonly mode?: 'AtMostOnce' | 'AtLeastOnce'; readonly prepareMs?: number };
+
+async function stage(): Promise<Stage> {
+  const gate = await startClaimsServer();
+  onTestFinished(() => gate[Symbol.asyncDispose]());
+  const sink = await startSink({ checks: false });
+  onTestFinished(() => sink[Symbol.asyncDispose]());
+  const start = async ({ at, mode = 'AtMostOnce', prepareMs = 0 }: Wish): Promise<Program> => {
+    const program = await startClaimer({
+      pod: `notifier-${at}`,
+      uid: `uid-${at}`,
+      namespace: 'shop',
+      group: 'notifier',
+      gate: gate.url,
+      sink: sink.url,
+      claims: `${SERIES}:${TICK_MS}:${mode}`,
+      retryAfterSeconds: 1,
+      prepareMs,
+    });
+    onTestFinished(() => program[Symbol.asyncDispose]());
+    return program;
+  };
+  return { gate, sink, start };
+}
+
+const sentBy = async (sink: Sink, pod: string): Promise<readonly number[]> =>
+  (await sink.deliveries()).filter((delivery) => delivery.pod === pod).map(({ tick }) => tick);
+
+const sent = async (sink: Sink): Promise<readonly number[]> => (await sink.deliveries()).map(({ tick }) => tick);
+
+const inARow = (first = 0, last = 0): readonly number[] =>
+  Array.from({ length: (last - first) / TICK_MS + 1 }, (_, at) => first + at * TICK_MS);
+
+it('sends each tick once and forgets none, whoever of three replicas leads, and while nobody does', async () => {
+  const { gate, sink, start } = await stage();
+  await Promise.all(PODS.map((at) => start({ at })));
+  for (const uid of ['uid-0', 'uid-1', null, 'uid-2']) {
+    gate.lead(uid);
+    if (uid === null) {
+      await vi.waitFor(async () => expect((await sent(sink)).at(-1)).toBeLessThan(Date.now() - 3 * TICK_MS), SOON);
+      continue;
+    }
+    const pod = uid.replace('uid', 'notifier');
+    await vi.waitFor(async () => expect((await sentBy(sink, pod)).length).toBeGreaterThan(5), SOON);
+  }
+  // Who leads no more may still be at the tick that it has claimed.
+  const ticks = (await sent(sink)).toSorted((a, b) => a - b);
+  expect(ticks).toEqual(inARow(ticks[0], ticks.at(-1)));
+});
+
+it('sends late what nobody could say whose it was', async () => {
+  const { gate, sink, start } = await stage();
+  gate.lead('uid-0');
+  await start({ at: 0 });
+  await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(2), SOON);
+  gate.silence(true);
+  const silentMs = Date.now();
+  await vi.waitFor(() => expect(Date.now() - silentMs).toBeGreaterThan(5 * TICK_MS), SOON);
+  gate.silence(false);
+  await vi.waitFor(async () => expect((await sent(sink)).at(-1)).toBeGreaterThan(Date.now() - 2 * TICK_MS), SOON);
+  const ticks = await sent(sink);
+  expect(ticks).toEqual(inARow(ticks[0], ticks.at(-1)));
+});
+
+it('AtMostOnce: a tick whose claimer dies before it sends is lost, and the next ones are not', async () => {
+  const { gate, sink, start } = await stage();
+  gate.lead('uid-0');
+  const first = await start({ at: 0, prepareMs: 60_000 });
+  await vi.waitFor(() => expect(gate.mark(SERIES)).not.toBeNull(), SOON);
+  const lost = gate.mark(SERIES)?.position ?? 0;
+  await first.kill();
+  gate.lead('uid-1');
+  await start({ at: 1 });
+  await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(3), SOON);
+  expect((await sent(sink))[0]).toBe(lost + TICK_MS);
+});
+
+it('AtLeastOnce: a tick whose claimer dies before it sends is sent by the next one, before any later one', async () => {
+  const { gate, sink, start } = await stage();
+  gate.lead('uid-0');
+  const first = await start({ at: 0, mode: 'AtLeastOnce', prepareMs: 60_000 });
+  await vi.waitFor(() => expect(gate.mark(SERIES)).not.toBeNull(), SOON);
+  const lost = gate.mark(SERIES)?.position ?? 0;
+  await first.kill();
+  gate.lead('uid-1');
+  await start({ at: 1, mode: 'AtLeastOnce' });
+  await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(3), SOON);
+  const ticks = await sent(sink);
+  expect(ticks).toEqual(inARow(lost, ticks.at(-1)));
+});
+
+it('ends the tick under way when it is told to stop, says that it is done, and claims no more', async () => {
+  const { gate, sink, start } = await stage();
+  gate.lead('uid-0');
+  const program = await start({ at: 0, mode: 'AtLeastOnce', prepareMs: 500 });
+  await vi.waitFor(() => expect(gate.mark(SERIES)?.state).toBe('Claimed'), SOON);
+  const last = gate.mark(SERIES)?.position;
+  program.signal('SIGTERM');
+  expect(await program.ended).toBe(0);
+  expect(await sent(sink)).toEqual([last]);
+  expect(gate.mark(SERIES)).toMatchObject({ position: last, state: 'Done' });
+});
+
+it('a sink that checks nothing takes a tick as often as it comes, and one that checks takes it once', async () => {
+  for (const checks of [false, true]) {
+    await using sink = await startSink({ checks });
+    const message = { series: SERIES, tick: 1, token: 7, pod: 'notifier-0' };
+    const statuses: number[] = [];
+    for (const each of [message, message, { ...message, series: 'digest' }, { ...message, tick: 2, token: 6 }]) {
+      const sending = { method: 'POST', body: JSON.stringify(each) };
+      statuses.push((await fetch(`${sink.url}/deliveries`, sending)).status);
+    }
+    expect(statuses).toEqual(checks ? [200, 409, 200, 409] : [200, 200, 200, 200]);
+  }
+});

@@ -87,6 +87,8 @@ export type WorldConsul = {
   onExpiry(listener: (session: ConsulSession) => void): void;
   /** Resolves when what `look` sees of the keys is another, after `waitMs`, or when aborted. */
   untilChanged(look: (state: KvState) => number, waitMs: number, signal: AbortSignal): Promise<void>;
+  /** Highest index given so far. */
+  index(): number;
   /** Writes so far: transactions that changed something, sessions created or destroyed. Renewals are none. */
   writes(): number;
 };
@@ -292,6 +294,7 @@ export function createWorldConsul(clock: Clock): WorldConsul {
     onChange: (listener) => void changeListeners.push(listener),
     onExpiry: (listener) => void expiryListeners.push(listener),
     untilChanged,
+    index: () => index,
     writes: () => writes,
   };
 }

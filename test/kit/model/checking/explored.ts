@@ -1,6 +1,5 @@
-/** What a world must offer to be explored, and what the worlds have in common. */
+/** What a world must offer to be explored, and how two of its states are told to be the same. */
 import type { Model } from '../model.ts';
-import type { Replica } from '../replica.ts';
 
 export type Step = string;
 
@@ -19,35 +18,56 @@ export type Explored = {
   met(path: readonly Step[]): Readonly<Record<string, boolean>>;
 };
 
-/** What a pass of it threw. */
-export function told(name: string, replica: Replica): readonly string[] {
-  const failure = replica.failure();
-  const text = failure instanceof Error ? failure.message : JSON.stringify(failure);
-  return failure === null ? [] : [`a pass of ${name} threw ${text}`];
-}
+/** Highest resourceVersion and index of Consul, and the sessions, of a world that is open: the same on every path. */
+export type Opening = { readonly version: number; readonly index: number; readonly sessions: ReadonlySet<string> };
+
+export const openingOf = ({ api, consul }: Model): Opening => ({
+  version: api.version(),
+  index: consul.index(),
+  sessions: new Set(consul.sessions().map(({ id }) => id)),
+});
+
+/** One expression for all, since the text is read once: a resourceVersion, an index and its name, or a session. */
+const COUNTED =
+  /"(?:resourceVersion":"(\d+)"|(modifyIndex|createIndex|index)":(\d+))|current modify index \d+ != \d+|(session-\d+)/g;
 
 /**
- * resourceVersions and Consul's indexes become their ranks among all that occur, sessions their order of appearance: the operator
- * compares the first two only with one another, and the third only for equality.
+ * What came after the opening: resourceVersions and Consul's indexes become their ranks among all that occur, sessions their order of
+ * appearance, since the operator compares the first two only with one another, and the third only for equality.
  */
-export function canonical(json: string): string {
-  // What replicas were told is JSON within the JSON.
-  const text = json.replaceAll('\\', '');
-  const versions = ranks(text, /"resourceVersion":"(\d+)"/g);
-  const indexes = ranks(text, /"(?:modifyIndex|createIndex|index)":(\d+)/g);
+export function canonical(text: string, opening: Opening): string {
+  const found = [...text.matchAll(COUNTED)];
+  const versions = ranks(
+    found.map(([, version]) => version),
+    opening.version,
+  );
+  const indexes = ranks(
+    found.map(([, , , index]) => index),
+    opening.index,
+  );
   const sessions = new Map<string, number>();
-  return text
-    .replaceAll(/"resourceVersion":"(\d+)"/g, (_, version: string) => `"rv":${versions.get(Number(version))}`)
-    .replaceAll(
-      /"(modifyIndex|createIndex|index)":(\d+)/g,
-      (_, name: string, index: string) => `"${name}":${indexes.get(Number(index))}`,
-    )
-    .replaceAll(/current modify index \d+ != \d+/g, 'another index')
-    .replaceAll(/session-\d+/g, (id) => `s${sessions.get(id) ?? sessions.set(id, sessions.size).size - 1}`)
-    .replaceAll(/"version":\d+/g, '');
+  const parts: string[] = [];
+  let from = 0;
+  for (const match of found) {
+    parts.push(text.slice(from, match.index), renamed(match));
+    from = match.index + match[0].length;
+  }
+  parts.push(text.slice(from));
+  return parts.join('');
+
+  function renamed([, version, name, index, session]: RegExpExecArray): string {
+    if (version !== undefined) return `"rv":${versions(Number(version))}`;
+    if (index !== undefined) return `"${name}":${indexes(Number(index))}`;
+    if (session === undefined) return 'another index';
+    if (opening.sessions.has(session)) return session;
+    return `s${sessions.get(session) ?? sessions.set(session, sessions.size).size - 1}`;
+  }
 }
 
-function ranks(text: string, pattern: RegExp): ReadonlyMap<number, number> {
-  const values = new Set([...text.matchAll(pattern)].map(([, value]) => Number(value)));
-  return new Map([...values].toSorted((a, b) => a - b).map((value, rank) => [value, rank]));
+/** Up to `known` a number stays as it is, since it means the same on every path. */
+function ranks(values: readonly (string | undefined)[], known: number): (value: number) => number {
+  const later = new Set<number>();
+  for (const value of values) if (value !== undefined && Number(value) > known) later.add(Number(value));
+  const ranked = new Map([...later].sort((a, b) => a - b).map((value, rank) => [value, known + 1 + rank]));
+  return (value) => ranked.get(value) ?? value;
 }

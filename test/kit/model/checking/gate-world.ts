@@ -6,19 +6,19 @@ import { CANDIDATE_ANNOTATION } from '../../../../src/api/names.ts';
 import { MAX_GRANT_MS } from '../../../../src/election/gate.ts';
 import { aPod } from '../../fakes/builders.ts';
 import { settle } from '../../fakes/clock.ts';
-import type { HeldRequest, Request } from '../link.ts';
+import type { Request } from '../link.ts';
 import { aModel, type Model } from '../model.ts';
 import type { Replica } from '../replica.ts';
 import { endLeadersSession, lockedFor } from '../stage.ts';
 import { createClients } from './clients.ts';
-import { canonical, type Explored, type Step, told } from './explored.ts';
+import type { Explored, Step } from './explored.ts';
+import { createSeats, SEATS } from './seats.ts';
 
 /** How often each may happen on one path, and how many troubles (a question and the passing of time are none) in all. */
 export type GateBudget = Readonly<Record<Trouble | 'ask' | 'wait', number>> & { readonly inAll: number };
 type Trouble = 'release' | 'copy' | 'restart' | 'change' | 'takeOver' | 'hold' | 'late' | 'crash' | 'expire';
 
 const MEMBERS = ['a', 'b'] as const;
-const NAMES = ['O1', 'O2'] as const;
 const HELD_UP: ReadonlySet<Request['operation']> = new Set(['patchPod', 'txn']);
 /** A pass that moves the lock writes a fence, a transaction and a promotion. */
 const WRITES_OF_A_PASS = 3;
@@ -28,95 +28,50 @@ const WAITS_MS: Readonly<Record<string, number>> = { half: MAX_GRANT_MS / 2 + 1,
 /** What waits for a grant rests meanwhile. */
 const RESTS = 3;
 
-type Seat = {
-  readonly replica: Replica;
-  /** All that it has ever been told: with the code this is all that its state depends on. */
-  readonly trace: string[];
-  knownAt: number;
-  pods: number;
-  locks: number;
-};
-
 /** a leads and has a grant, O1 owns the bucket. `revoked`: a is to lead no more and has been told to stop, and its grant is waited for. */
 export type GateStart = 'granted' | 'revoked';
 
 export async function openGateWorld(budget: GateBudget, start: GateStart): Promise<Explored> {
   const model = aModel({ pods: MEMBERS.map((name) => aPod({ name })) });
   const left: Record<keyof GateBudget, number> = { ...budget };
-  const seats = new Map<string, Seat>();
-  const late = new Set<HeldRequest>();
+  const seats = createSeats(model, () => 'arrives');
   const clients = createClients(model);
-  let lives = 0;
 
-  for (const name of NAMES) join(name);
   await own('O1');
-  await model.rest(seatOf('O1').replica);
-  for (const name of NAMES) see(name);
-  for (const name of NAMES) seatOf(name).knownAt = seatOf(name).trace.length;
+  await model.rest(seats.of('O1').replica);
+  for (const name of SEATS) {
+    const seat = seats.of(name);
+    seats.see(name);
+    seat.passedAt = seat.trace.length;
+  }
   ask('a');
   if (start === 'revoked') {
     change('a', 'excluded');
     pass('O1', null);
     await settle();
   }
-
-  function join(name: string): void {
-    lives += 1;
-    const replica = model.replica(lives > NAMES.length ? `${name}.${lives}` : name);
-    const trace: string[] = [`life ${lives}`];
-    replica.link.onAnswer((request, answer) => {
-      if (replica.alive()) trace.push(JSON.stringify([request.operation, request.content, answer]));
-    });
-    seats.set(name, { replica, trace, knownAt: 0, pods: 0, locks: 0 });
-    see(name);
-  }
-
-  function seatOf(name: string): Seat {
-    const seat = seats.get(name);
-    if (seat === undefined) throw new Error(`no replica ${name}`);
-    return seat;
-  }
-
-  function see(name: string): void {
-    const seat = seatOf(name);
-    if (!isBehind(seat)) return;
-    seat.trace.push(`sees ${JSON.stringify([model.api.pods(), [...model.consul.now().entries.values()]])}`);
-    seat.replica.see.all();
-    seat.pods = model.api.podLog.length;
-    seat.locks = model.consul.log.length;
-  }
-
-  function isBehind({ pods, locks }: Seat): boolean {
-    return pods < model.api.podLog.length || locks < model.consul.log.length;
-  }
+  seats.opened();
 
   async function own(name: string): Promise<void> {
-    const { replica, trace } = seatOf(name);
+    const { replica } = seats.of(name);
     replica.link.decide(() => 'arrives');
     // It has heard of the loss of what it gets again.
     if (replica.believes() === 'owned') replica.giveUp();
-    await model.own(replica, { unnoticed: true, stale: true });
+    await seats.own(name, true);
     replica.gotBucket();
-    trace.push(`owns at ${model.clock.nowMs()} ${JSON.stringify([...model.consul.now().entries.values()])}`);
-    seatOf(name).locks = model.consul.log.length;
   }
 
   /** Whoever has the bucket by Consul: one that has it no more says no grant, by the deadline of its own session (attack 13). */
   function ownerName(): string | undefined {
-    return NAMES.find((name) => {
-      const { replica } = seatOf(name);
-      const holds = [...model.consul.now().entries.values()].some(
-        ({ key, session }) => key.includes('/buckets/') && session !== null && session === replica.session(),
-      );
-      return holds && replica.believes() === 'owned';
-    });
+    const name = seats.holder();
+    return name !== undefined && seats.of(name).replica.believes() === 'owned' ? name : undefined;
   }
 
   function ask(member: string): void {
     const owner = ownerName();
     if (owner === undefined) return;
-    const answer = clients.ask(seatOf(owner).replica, member);
-    seatOf(owner).trace.push(`asked by ${answer}`);
+    const answer = clients.ask(seats.of(owner).replica, member);
+    seats.of(owner).trace.push(`asked by ${answer}`);
   }
 
   const may = (trouble: Trouble): boolean => left[trouble] > 0 && left.inAll > 0;
@@ -125,14 +80,9 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
     left.inAll -= 1;
   }
 
-  const pendingOf = (name: string): readonly HeldRequest[] =>
-    seatOf(name)
-      .replica.link.held()
-      .filter((request) => !late.has(request));
-
   function stepsOf(name: string): readonly Step[] {
-    const { replica } = seatOf(name);
-    const requests = [...pendingOf(name).keys()].flatMap((at) => [
+    const { replica } = seats.of(name);
+    const requests = [...seats.pending(name).keys()].flatMap((at) => [
       `${name} arrive ${at}`,
       ...(may('late') ? [`${name} late ${at}`] : []),
     ]);
@@ -142,10 +92,10 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
 
   /** It has been told something since its last pass, or that pass wants another. */
   function passesOf(name: string): readonly Step[] {
-    const seat = seatOf(name);
+    const seat = seats.of(name);
     const again = ['retry', 'after'].includes(seat.replica.next()?.kind ?? '');
-    const behind = isBehind(seat);
-    if (!behind && !again && seat.trace.length <= seat.knownAt) return [];
+    const behind = seats.isBehind(name);
+    if (!behind && !again && seat.trace.length <= seat.passedAt) return [];
     const writes = Array.from({ length: WRITES_OF_A_PASS }, (_, at) => `${name} hold ${at}`);
     return [`${name} pass`, ...(may('hold') ? writes : []), ...(again && behind ? [`${name} stale`] : [])];
   }
@@ -161,10 +111,10 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
 
   function steps(): readonly Step[] {
     return [
-      ...NAMES.flatMap(stepsOf),
+      ...SEATS.flatMap(stepsOf),
       ...clientSteps(),
       ...(left.wait > 0 ? Object.keys(WAITS_MS).map((how) => `wait ${how}`) : []),
-      ...[...late].map((_, at) => `land ${at}`),
+      ...seats.landings(),
       ...(may('restart') ? ['a restarts'] : []),
       ...(may('change') ? changesOf('a') : []),
       ...(may('expire') && lockedFor(model) !== null ? ['expire'] : []),
@@ -185,9 +135,9 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
 
   async function take(step: Step): Promise<void> {
     const [subject = '', what = '', at = '0'] = step.split(' ');
-    if (seats.has(subject)) await replicaStep(subject, what, Number(at));
+    if (seats.has(subject)) replicaStep(subject, what, Number(at));
     else if (subject === 'wait') await passTime(WAITS_MS[what] ?? 0);
-    else if (subject === 'land') land(Number(what));
+    else if (subject === 'land') seats.land(Number(what));
     else if (subject === 'copy') copyArrives();
     else if (subject === 'expire') {
       spend('expire');
@@ -201,22 +151,15 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
 
   async function passTime(ms: number): Promise<void> {
     left.wait -= 1;
-    for (const name of NAMES) seatOf(name).trace.push(`waits ${ms}`);
+    for (const name of SEATS) seats.of(name).trace.push(`waits ${ms}`);
     await model.clock.advance(ms);
-  }
-
-  function land(at: number): void {
-    const request = [...late][at];
-    if (request === undefined) return;
-    late.delete(request);
-    request.deliver();
   }
 
   function copyArrives(): void {
     spend('copy');
     const owner = ownerName();
     if (owner === undefined) return;
-    seatOf(owner).trace.push(`copy of ${clients.copyArrives(seatOf(owner).replica)}`);
+    seats.of(owner).trace.push(`copy of ${clients.copyArrives(seats.of(owner).replica)}`);
   }
 
   function memberStep(name: string, what: string): void {
@@ -229,8 +172,8 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
         spend('release');
         const owner = ownerName();
         if (owner === undefined) return;
-        const said = clients.release(seatOf(owner).replica, name, what === 'resigns');
-        seatOf(owner).trace.push(`${what} ${said}`);
+        const said = clients.release(seats.of(owner).replica, name, what === 'resigns');
+        seats.of(owner).trace.push(`${what} ${said}`);
         return;
       }
       case 'restarts':
@@ -256,22 +199,16 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
     }));
   }
 
-  async function replicaStep(name: string, what: string, at: number): Promise<void> {
-    const seat = seatOf(name);
-    const request = pendingOf(name)[at];
+  function replicaStep(name: string, what: string, at: number): void {
     switch (what) {
       case 'arrive':
-        return request?.deliver();
+        return seats.pending(name)[at]?.deliver();
       case 'late':
         spend('late');
-        if (request !== undefined) late.add(request);
-        return request?.giveUp();
+        return seats.leave(name, at);
       case 'crash':
         spend('crash');
-        for (const pending of pendingOf(name)) late.add(pending);
-        seat.replica.kill();
-        model.consul.foreign.endSession(seat.replica.session() ?? '');
-        return join(name);
+        return seats.crash(name);
       case 'hold':
         spend('hold');
         return pass(name, at);
@@ -283,8 +220,8 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
 
   /** `heldUp`: which of its writes waits for a step of its own. */
   function pass(name: string, heldUp: number | null, stale = false): void {
-    const seat = seatOf(name);
-    if (!stale) see(name);
+    const seat = seats.of(name);
+    if (!stale) seats.see(name);
     let writes = 0;
     seat.replica.link.decide(({ operation }) => {
       if (!HELD_UP.has(operation)) return 'arrives';
@@ -292,42 +229,16 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
       return writes - 1 === heldUp ? 'held' : 'arrives';
     });
     seat.trace.push('pass');
-    seat.knownAt = seat.trace.length;
+    seat.passedAt = seat.trace.length;
     seat.replica.pass();
-  }
-
-  function fingerprint(): string {
-    return canonical(
-      JSON.stringify({
-        left,
-        pods: model.api.pods(),
-        group: model.api.group(),
-        entries: [...model.consul.now().entries.values()].toSorted((x, y) => (x.key < y.key ? -1 : 1)),
-        sessions: model.consul.sessions(),
-        late: [...late].map(({ request }) => request.content),
-        clients: clients.state(),
-        replicas: NAMES.map((name) => {
-          const { replica, trace } = seatOf(name);
-          const pending = pendingOf(name).map(({ request }) => request.content);
-          return { trace, pending, busy: replica.busy(), believes: replica.believes(), behind: isBehind(seatOf(name)) };
-        }),
-      }),
-    );
   }
 
   /** The owner goes on, or the next one, and whoever comes to lead gets a grant: no revocation outlives its plan. */
   async function converges(): Promise<string | null> {
-    for (const request of late) request.deliver();
-    await settle();
-    for (const name of NAMES) {
-      const { replica } = seatOf(name);
-      replica.link.decide(() => 'arrives');
-      for (const request of replica.link.held()) request.deliver();
-      await settle();
-    }
+    await seats.deliverAll();
     for (const name of MEMBERS) model.api.foreign.changePod(name, () => ({ ready: true }));
     const owner = ownerName();
-    const last = owner === undefined ? model.replica('O3') : seatOf(owner).replica;
+    const last = owner === undefined ? model.replica('O3') : seats.of(owner).replica;
     try {
       if (owner === undefined) await model.own(last);
       let why = await restless(last);
@@ -350,12 +261,8 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
     model,
     steps,
     take,
-    fingerprint,
-    breaches: () => [
-      ...model.promises.breaches,
-      ...clients.breaches(),
-      ...NAMES.flatMap((name) => told(name, seatOf(name).replica)),
-    ],
+    fingerprint: () => seats.fingerprint({ left, clients: clients.state() }),
+    breaches: () => [...model.promises.breaches, ...clients.breaches(), ...seats.failures()],
     converges,
     met: (path) => ({
       grants: clients.grants() > 1,

@@ -10,6 +10,7 @@ const ROOT = join(import.meta.dirname, '../..');
 /** Script and flags: none may be lost. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   bench: ['--groups', '--members', '--namespaces', '--large', '--smoke', '--short', '--beside', '--json', '--svg'],
+  'bench:claims': ['--smoke'],
   'bench:gate': [],
   'bench:others': [],
   check: [],

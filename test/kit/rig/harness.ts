@@ -35,6 +35,8 @@ export type HarnessOptions = {
    * counts those of a killed one until the blocking reads on them are over; in a cluster each pod has an address of its own.
    */
   readonly consulConnections?: number;
+  /** Default 1. World, observer and operators ask the first one. */
+  readonly consulServers?: 1 | 3;
   /** See HeldBack. For tests that freeze Consul and check the whole history. */
   readonly consulHeldBack?: HeldBack;
   /**
@@ -96,12 +98,19 @@ const REST_TIMEOUT_MS = 60_000;
 
 export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
   await using made = new AsyncDisposableStack();
-  const { consulAcl = false, consulConnections, realNodes = 0, proxyPeriodMs, consulHeldBack } = options;
+  const {
+    consulAcl = false,
+    consulServers = 1,
+    consulConnections,
+    realNodes = 0,
+    proxyPeriodMs,
+    consulHeldBack,
+  } = options;
   const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
   const period = proxyPeriodMs === undefined ? {} : { proxyPeriodMs };
   if (realNodes > 0) made.defer((await takeMachine()).release);
   const { dir, cluster, observedBy } = made.use(
-    await startKeptCluster({ consulAcl, consulConnections, realNodes, ...period }),
+    await startKeptCluster({ consulAcl, consulServers, consulConnections, realNodes, ...period }),
   );
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);

@@ -104,7 +104,8 @@ export type Preparation =
   | { readonly do: 'readRoute'; readonly serviceName: string }
   /** Makes empty slices: a creation that arrives late must show nobody. */
   | { readonly do: 'makeSlices'; readonly slices: readonly NewSlice[] }
-  | Withdraw;
+  | Withdraw
+  | Refresh;
 
 export type NewSlice = {
   readonly name: string;
@@ -116,7 +117,17 @@ export type NewSlice = {
  * Nobody is shown any more, and whatever write of an earlier plan is under way becomes void: each slice gets a value never used before, also one
  * that shows nobody. `remove`: it is deleted then. At the version that was read.
  */
-export type Withdraw = { readonly do: 'withdraw'; readonly slices: readonly Slice[]; readonly remove: boolean };
+export type Withdraw = Confirmed & {
+  readonly do: 'withdraw';
+  readonly slices: readonly Slice[];
+  readonly remove: boolean;
+};
+
+/** Whoever stands there is shown as it is by now, with the token that stands there, at the version that was read. Nobody else can be shown by it. */
+export type Refresh = Confirmed & { readonly do: 'refresh'; readonly slices: readonly Showing[] };
+
+/** `confirm`: the pods that stand there are read first, and nothing is written where one is not as the plan saw it. */
+type Confirmed = { readonly confirm: boolean };
 
 /**
  * The slices show the pod of this plan's transaction, with its token, in one write each. The versions were read before the transaction, as that of a

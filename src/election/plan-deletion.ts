@@ -12,6 +12,7 @@ import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from '
 import type { Observation, ObservedPod } from './observation.ts';
 import { rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
+import { withdrawal } from './plan-shown.ts';
 import { idle, look, nothing, notReady, quietly, transition, until, withFirst } from './plans.ts';
 import { isHeldUp, ownSlices } from './route.ts';
 import { transaction } from './transactions.ts';
@@ -58,7 +59,7 @@ function planSlices(o: Observation, waitedMs: number): Idle | Look | null {
   const slices = ownSlices(o);
   return slices.length === 0
     ? null
-    : deletion([{ do: 'withdraw', slices, remove: true }], 'the group is deleted; removing its EndpointSlices');
+    : deletion([withdrawal(slices, { remove: true })], 'the group is deleted; removing its EndpointSlices');
 }
 
 /**

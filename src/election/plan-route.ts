@@ -3,14 +3,11 @@
  * are emptied, and every write that may be under way is made void; where the leader stays they are put right after a verification. What keeps the
  * operator from them is reported, and holds neither label nor lock up. (Promise I11.)
  */
-import type { AddressFamily, Service, Slice, SliceEndpoint } from '../api/route.ts';
-import type { FollowUp, Idle, NewSlice, Plan, Show, Transition, Withdraw } from './actions.ts';
-import { labelled } from './candidates.ts';
-import { labelledPods } from './fencing.ts';
-import type { Observation, ObservedPod } from './observation.ts';
-import { rememberedToken } from './observed-tokens.ts';
-import { type OwnedLock, ownedLockOf } from './owned-lock.ts';
-import { isOutage } from './plan-restrained.ts';
+import type { AddressFamily, Service, Slice } from '../api/route.ts';
+import type { FollowUp, Idle, NewSlice, Plan, Show, Transition } from './actions.ts';
+import type { Observation } from './observation.ts';
+import { ownedLockOf } from './owned-lock.ts';
+import { mayTend, restrained, tendAgainMs, tending, withdrawal } from './plan-shown.ts';
 import { look, nothing, soonest, until } from './plans.ts';
 import {
   basicsOf,
@@ -63,8 +60,6 @@ function unlocking(o: Observation, route: RouteView, plan: Transition): Plan {
   return { ...plan, lock: { ...plan.lock, withdraw: withdrawal(slices) }, after: [] };
 }
 
-const withdrawal = (slices: readonly Slice[], remove = false): Withdraw => ({ do: 'withdraw', slices, remove });
-
 /** Slices are there, and empty, before the first election that they show. null: they are, or cannot be. */
 function prepared(o: Observation, route: RouteView): Plan | null {
   if (isHeldUp(o, route)) return null;
@@ -75,7 +70,7 @@ function prepared(o: Observation, route: RouteView): Plan | null {
     (found): found is Slice => isSlice(found) && !isOwn(o.group, found),
   );
   if (earlier.length > 0)
-    return look([withdrawal(earlier, true)], 'removing the EndpointSlices of a group that is gone');
+    return look([withdrawal(earlier, { remove: true })], 'removing the EndpointSlices of a group that is gone');
   if (route.olderReplicas.length > 0) return null;
   const missing = service.families.filter((family) => slices[family] === null);
   return missing.length === 0
@@ -119,13 +114,14 @@ function reading(o: Observation): Plan {
 
 /** The election has nothing to do: the slices are looked at now and then, made, and emptied where nobody leads. */
 function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
-  if (!mayWithdraw(o, plan)) return plan;
+  if (!mayTend(o, plan)) return plan;
   if (isHeldUp(o, route)) return { ...plan, againMs: soonest([plan.againMs, until(o, route.problem?.retryAtMs ?? 0)]) };
   const { reading: known } = route;
   if (known === null || o.nowMs >= known.againAtMs) return reading(o);
   const owned = ownedLockOf(o);
   const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route));
-  return set ?? emptying(o, route, owned) ?? { ...plan, againMs: soonest([plan.againMs, until(o, known.againAtMs)]) };
+  const againMs = soonest([plan.againMs, until(o, known.againAtMs), tendAgainMs(o)]);
+  return set ?? tending(o, route, owned) ?? { ...plan, againMs };
 }
 
 /** The older group is to make its own. */
@@ -133,61 +129,5 @@ function yielding(o: Observation, { elder }: RouteView): Plan | null {
   const own = elder === null ? [] : ownSlices(o);
   return own.length === 0
     ? null
-    : look([withdrawal(own, true)], `LeaderGroup ${elder} is older, and names the same Service`);
-}
-
-function emptying(o: Observation, route: RouteView, owned: OwnedLock | null): Plan | null {
-  const slices = ownSlices(o).filter((slice) => mustGo(o, owned, slice) || mustBeFenced(o, route, owned, slice));
-  if (slices.length === 0) return null;
-  return confirmed(o, owned, slices) ?? look([withdrawal(slices)], 'nobody is to be shown by the EndpointSlices');
-}
-
-/** Nothing is written to pods either. */
-const restrained = ({ group, labelStop }: Observation): boolean => group.spec.paused || labelStop !== null;
-
-/** The bucket is this replica's, or the labels have come off because Consul is silent. */
-const mayWithdraw = (o: Observation, { verdict }: Idle): boolean =>
-  (verdict !== null && (o.ownership.kind === 'owned' || o.ownership.kind === 'lapsed')) || demoted(o);
-
-/** Past the deadline nobody leads, whatever a lock says that was seen before. */
-function demoted(o: Observation): boolean {
-  const { onConsulLoss, paused } = o.group.spec;
-  const demotes = onConsulLoss === 'Demote' && !paused && o.labelStop === null && o.nowMs >= o.lockDeadlineMs;
-  return demotes && isOutage(o) && labelledPods(o).length === 0;
-}
-
-/** It shows a pod that does not lead, or that the Service may not be led to. */
-function mustGo(o: Observation, owned: OwnedLock | null, { endpoint, family }: Slice): boolean {
-  if (endpoint === null) return false;
-  const service = routedService(o);
-  if (service === null || !service.families.includes(family)) return true;
-  const shown = o.pods.find(({ pod }) => pod.uid === endpoint.pod.uid);
-  if (shown === undefined || !shown.pod.addresses.includes(endpoint.address)) return true;
-  if (restrained(o) || (holds(owned, shown) && !demoted(o))) return false;
-  return !labelled(o.group, shown) || !isAsShown(shown, endpoint);
-}
-
-/** Who does is shown as it is, also where a cache does not show its label yet. */
-const holds = (owned: OwnedLock | null, { pod }: ObservedPod): boolean =>
-  owned?.kind === 'held' && owned.session.podUid === pod.uid;
-
-/** Else nothing could put it right: without a lock there is no verification. */
-const isAsShown = ({ pod }: ObservedPod, { serving, terminating }: SliceEndpoint): boolean =>
-  serving === pod.ready && terminating === pod.deleting;
-
-/** Once for each version of the lock: a write of an earlier plan would find the slice as it was read. */
-function mustBeFenced(o: Observation, { fenced }: RouteView, owned: OwnedLock | null, slice: Slice): boolean {
-  if (slice.endpoint !== null || fenced.has(slice.family) || restrained(o) || labelledPods(o).length > 0) return false;
-  if (demoted(o)) return true;
-  const known = owned !== null && owned.kind !== 'unread' && owned.kind !== 'held';
-  return known && owned.lock.versions.some(({ index }) => index > 0);
-}
-
-/** A slice that shows a later lead than the lock does has been written since that was read. null: it is not. */
-function confirmed(o: Observation, owned: OwnedLock | null, slices: readonly Slice[]): Plan | null {
-  if (owned === null || owned.kind === 'unread' || o.freshList) return null;
-  const remembered = rememberedToken(owned.lock);
-  return slices.some(({ token }) => token > remembered)
-    ? look([{ do: 'readLock' }, { do: 'listPods' }], 'an EndpointSlice shows a later lead than the lock does')
-    : null;
+    : look([withdrawal(own, { remove: true })], `LeaderGroup ${elder} is older, and names the same Service`);
 }

@@ -295,6 +295,20 @@ describe('a slice', () => {
     expect([model.leaders(), slice(), condition()]).toEqual([['a'], null, 'SliceConflict']);
   });
 
+  it('shows a leader whose label met a conflict as ready as it is, and not as ready as it was', async () => {
+    aRoutedModel(['a']);
+    const owner = model.replica('O1');
+    await model.own(owner);
+    const promotion = await stall(owner, { operation: 'patchPod', about: 'a' });
+    ready('a', false);
+    await arrive(promotion);
+    await model.rest(owner);
+    expect([model.leaders(), slice()?.endpoint?.ready]).toEqual([[], false]);
+    ready('a', true);
+    await model.rest(owner);
+    expect([model.leaders(), slice()?.endpoint?.ready]).toEqual([['a'], true]);
+  });
+
   it('is emptied with Demote when Consul is silent past the deadline', async () => {
     const owner = await led(['a', 'b'], { onConsulLoss: 'Demote' });
     owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
@@ -303,6 +317,79 @@ describe('a slice', () => {
     expect([model.leaders(), shown()]).toEqual([[], null]);
     owner.link.decide(() => 'arrives');
     await model.rest(owner);
+    await comesRight();
+  });
+});
+
+describe('while Consul is silent, with Hold', () => {
+  const silent = (replica: Replica): void => replica.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+
+  async function passes(replica: Replica, times = 4): Promise<void> {
+    for (let pass = 0; pass < times; pass += 1) await seeAndPass(model, replica);
+  }
+
+  /** O1 has led through a minute of silence, and cannot show any more that the bucket is its own. */
+  async function lapsed(): Promise<Replica> {
+    const owner = await led();
+    silent(owner);
+    await model.clock.advance(MINUTE_MS);
+    owner.believe('lapsed');
+    await passes(owner);
+    expect(shown()).toBe('a');
+    return owner;
+  }
+
+  it('the slice follows the readiness of the leader, as a Service that selects by the label does', async () => {
+    const owner = await lapsed();
+    ready('a', false);
+    await passes(owner);
+    expect([model.leaders(), slice()?.endpoint?.ready]).toEqual([['a'], false]);
+    ready('a', true);
+    await passes(owner);
+    expect([shown(), slice()?.endpoint?.ready]).toEqual(['a', true]);
+    const written = versions();
+    await model.clock.advance(MINUTE_MS);
+    await passes(owner);
+    expect(versions()).toBe(written);
+  });
+
+  it('a leader that has gone is shown no longer, also where every replica was restarted meanwhile', async () => {
+    (await lapsed()).kill();
+    const restarted = model.replica('O2');
+    silent(restarted);
+    model.api.foreign.removePod('a');
+    await model.clock.advance(MINUTE_MS);
+    await passes(restarted);
+    expect(shown()).toBeNull();
+    restarted.link.decide(() => 'arrives');
+    await comesRight();
+  });
+
+  it('a live slice is left alone by an owner that has lapsed and sees an older world', async () => {
+    const old = await lapsed();
+    const next = model.replica('O2');
+    await model.own(next, { unnoticed: true });
+    terminates('a');
+    await model.rest(next);
+    expect(shown()).toBe('b');
+    const written = versions();
+    await model.clock.advance(MINUTE_MS);
+    for (let pass = 0; pass < 4; pass += 1) await model.pass(old);
+    expect([shown(), versions()]).toEqual(['b', written]);
+    await comesRight();
+  });
+
+  it('a pod that only the API server knows by now is not taken out', async () => {
+    const old = await lapsed();
+    const next = model.replica('O2');
+    await model.own(next, { unnoticed: true });
+    model.api.foreign.addPod(member('c'));
+    for (const name of ['a', 'b']) model.api.foreign.removePod(name);
+    await model.rest(next);
+    expect(shown()).toBe('c');
+    await model.clock.advance(MINUTE_MS);
+    for (let pass = 0; pass < 4; pass += 1) await model.pass(old);
+    expect(shown()).toBe('c');
     await comesRight();
   });
 });

@@ -27,7 +27,7 @@ import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
-import { makeSlices, readRoute, show, withdraw } from './route.ts';
+import { makeSlices, readRoute, refresh, show, withdraw } from './route.ts';
 import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
@@ -137,6 +137,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return makeSlices(run, action.slices);
     case 'withdraw':
       return withdraw(run, action);
+    case 'refresh':
+      return refresh(run, action);
   }
 }
 

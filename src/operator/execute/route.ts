@@ -3,13 +3,13 @@
  * everything else reads.
  */
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
-import type { NewSlice, Show, Withdraw } from '../../election/actions.ts';
+import type { AddressFamily, Slice, SliceContent, SliceEndpoint } from '../../api/route.ts';
+import type { NewSlice, Refresh, Show, Withdraw } from '../../election/actions.ts';
 import { basicsOf, isOwn, isSlice, type RouteReading, type SliceFound, sliceName } from '../../election/route.ts';
 import { fencingVersion } from '../../election/trust.ts';
 import { KubernetesError, type WriteOutcome } from '../../ports/kubernetes.ts';
 import { refusalWords } from '../observe/refusals.ts';
-import { again, OK, type Proof, type Run, type Step } from './run.ts';
+import { again, later, notePod, OK, type Proof, type Run, type Step } from './run.ts';
 
 /** What others do to a Service is found so soon. Groups that were read together are not for ever: chance takes up to a quarter off. */
 const AGAIN_MS = 60_000;
@@ -88,9 +88,59 @@ export async function show(run: Run, { token }: Proof, { slices }: Show): Promis
 }
 
 /** Step `again` where it is not known to be done, and may be tried once more. */
-export async function withdraw(run: Run, { slices, remove }: Withdraw): Promise<Step> {
+export async function withdraw(run: Run, { slices, remove, confirm }: Withdraw): Promise<Step> {
+  const seen = confirm ? await asSeen(run, slices) : OK;
+  if (seen.kind !== 'ok') return seen;
   const steps = await Promise.all(slices.map((slice) => (remove ? removeSlice(run, slice) : empty(run, slice))));
   return steps.find(({ kind }) => kind !== 'ok') ?? OK;
+}
+
+/** Whatever a plan says, it is whoever stands there already that is shown. */
+export async function refresh(run: Run, { slices, confirm }: Refresh): Promise<Step> {
+  const seen = confirm
+    ? await asSeen(
+        run,
+        slices.map(({ slice }) => slice),
+      )
+    : OK;
+  if (seen.kind !== 'ok') return seen;
+  const steps = await Promise.all(
+    slices.map(({ slice, content }) => {
+      const there = slice.endpoint;
+      const endpoint = there === null || content.endpoint === null ? null : { ...content.endpoint, pod: there.pod };
+      return replace(run, slice, { ...content, token: slice.token, fenced: '', endpoint });
+    }),
+  );
+  return steps.find(({ kind }) => kind !== 'ok') ?? OK;
+}
+
+/** A watch that is behind looks again so soon. */
+const UNSEEN_MS = 5000;
+
+/** Whether the pods that stand in the slices are as the plan saw them. Who has no lock to go by may be behind. */
+async function asSeen(run: Run, slices: readonly Slice[]): Promise<Step> {
+  const uids = new Map(slices.flatMap(({ endpoint }) => (endpoint === null ? [] : [[endpoint.pod.uid, endpoint.pod]])));
+  const steps = await Promise.all([...uids.values()].map((pod) => podAsSeen(run, pod)));
+  return steps.find(({ kind }) => kind !== 'ok') ?? OK;
+}
+
+async function podAsSeen(run: Run, { name, uid }: SliceEndpoint['pod']): Promise<Step> {
+  const known = run.podsByUid.get(uid)?.pod;
+  try {
+    const found = await run.ports.kubernetes.getPod(run.group.namespace, name, run.signal);
+    const now = found?.uid === uid ? found : null;
+    if (now?.resourceVersion === known?.resourceVersion) return OK;
+    if (now === null) run.memory.learn({ kind: 'podGone', uid });
+    else notePod(run, now);
+    return known === undefined
+      ? later(`the watch has not yet delivered pod ${name}`, UNSEEN_MS)
+      : again(`pod ${name} has changed since the watch has shown it`);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (!(error instanceof KubernetesError)) throw error;
+    noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
+    return again(error.message);
+  }
 }
 
 async function empty(run: Run, slice: Slice): Promise<Step> {

@@ -218,7 +218,9 @@ function inWords(action: Action, plan: Plan): string {
     case 'makeSlices':
       return `makeSlices ${action.slices.map(({ family }) => family).join(',')}`;
     case 'withdraw':
-      return `${action.remove ? 'remove' : 'withdraw'} ${action.slices.map(({ family }) => family).join(',')}`;
+      return `${confirming(action)}${action.remove ? 'remove' : 'withdraw'} ${action.slices.map(({ family }) => family).join(',')}`;
+    case 'refresh':
+      return `${confirming(action)}refresh ${action.slices.map(({ content }) => content.endpoint?.pod.name ?? 'nobody').join(',')}`;
     case 'evict':
       return `evict ${action.pod.name}`;
     case 'readRoute':
@@ -236,6 +238,8 @@ function inWords(action: Action, plan: Plan): string {
       return action.do;
   }
 }
+
+const confirming = ({ confirm }: { readonly confirm: boolean }): string => (confirm ? 'confirm, ' : '');
 
 /** The action of this kind; fails when the plan has none. */
 export function theAction<K extends Action['do']>(plan: Plan, kind: K): Extract<Action, { do: K }> {

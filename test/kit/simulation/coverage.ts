@@ -79,6 +79,7 @@ const ACTIONS = all<Action['do']>({
   makeSlices: true,
   show: true,
   withdraw: true,
+  refresh: true,
   evict: true,
 });
 

@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import type { RouteProblem, RouteView } from '../../../src/election/route.ts';
-import { aGroup, aLeader, aPod, aService, aSlice } from '../../kit/fakes/builders.ts';
+import { AN_HTTP_PROBE, aGroup, aLeader, aPod, aService, aSlice } from '../../kit/fakes/builders.ts';
 import {
   anObservation,
+  aProbeView,
   aSession,
   freeAfter,
+  heldBy,
   NOW_MS,
   observed,
   steps,
@@ -19,6 +21,7 @@ const group = aGroup({ spec: { route: { serviceName: 'notifier-leader' } } });
 const aTarget = { addresses: ['10.0.0.1'], namedPorts: [WEB_PORT] } as const;
 const a = observed(aLeader(4, { name: 'a', ...aTarget }));
 const going = observed(aLeader(4, { name: 'a', ...aTarget, deleting: true }));
+const unready = observed(aLeader(4, { name: 'a', ...aTarget, ready: false }));
 const b = observed(aPod({ name: 'b', addresses: ['10.0.0.2'], namedPorts: [WEB_PORT] }));
 
 /** The slice shows a, which leads with token 4. */
@@ -82,6 +85,12 @@ describe('at rest', () => {
     expect(steps(given(aRouteView({ reading })))).toEqual(['withdraw IPv4']);
   });
 
+  it('a slice of a family that the Service does not have any more shows nobody', () => {
+    const service = aService({ families: ['IPv6'] });
+    const slices = { IPv4: aSlice(showsA), IPv6: aSlice({ family: 'IPv6' }) };
+    expect(steps(given(aRouteView({ reading: aReading({ service, slices }) })))).toEqual(['withdraw IPv4']);
+  });
+
   it('the slices of the younger group are removed, so that the older one can make its own', () => {
     expect(steps(given({ ...led, elder: 'older' }))).toEqual(['remove IPv4']);
   });
@@ -96,7 +105,6 @@ describe('at rest', () => {
 
   it('a paused group shows its leader as ready as it is, and not once it is gone', () => {
     const paused = aGroup({ spec: { ...group.spec, paused: true } });
-    const unready = observed(aLeader(4, { name: 'a', ...aTarget, ready: false }));
     expect(steps(given(led, { group: paused }))).toEqual([]);
     expect(steps(given(led, { group: paused, pods: [unready, b] }))).toEqual(['verify a', 'show a']);
     expect(steps(given(led, { group: paused, pods: [b] }))).toEqual(['withdraw IPv4']);
@@ -165,9 +173,111 @@ describe('where nobody leads', () => {
     expect(steps(given(later, { ...free, highestObserved: 4, freshList: true }))).toEqual(['withdraw IPv4']);
   });
 
-  it('of a lock that is free a labelled pod is shown no longer than it is ready', () => {
+  it('a slice that was empty is fenced once the lock has become free by itself, once', () => {
+    const free = { lock: freeAfter('a'), pods: [], sessions: [] };
+    expect(steps(given(aRouteView(), free))).toEqual(['withdraw IPv4']);
+    expect(steps(given(aRouteView({ fenced: new Set(['IPv4'] as const) }), free))).toEqual([]);
+  });
+
+  it('of a lock that is free a labelled pod is shown as ready no longer than it is', () => {
     const free = { lock: freeAfter('a') };
-    const unready = observed(aLeader(4, { name: 'a', ...aTarget, ready: false }));
-    expect(steps(given(led, { ...free, pods: [unready] }))).toEqual(['withdraw IPv4']);
+    expect(steps(given(led, { ...free, pods: [unready] }))).toEqual(['refresh a']);
+  });
+});
+
+describe('whoever stays shown where nothing is verified', () => {
+  /** Lost its label to a conflict, while the slice took the same promotion. */
+  const unlabelled = observed(aPod({ name: 'a', ...aTarget, ready: false }));
+  const refusal = { message: 'no', retryAtMs: NOW_MS + 5000 };
+  const paused = aGroup({ spec: { ...group.spec, paused: true } });
+
+  it.each<[string, Partial<Observation>]>([
+    ['the holder of the lock has no label', { pods: [unlabelled] }],
+    ['Consul denies a right', { pods: [unready, b], consulDenied: refusal }],
+    ['something else stands under the lock', { pods: [unready, b], lock: { ...heldBy('a'), foreignEntry: true } }],
+    ['the group is paused, and its lock is free', { group: paused, pods: [unready, b], lock: freeAfter('a') }],
+    ['Consul is silent, before the deadline', { pods: [unready, b], consulUnreachable: true }],
+    [
+      'Consul is silent, past the deadline',
+      { pods: [unready, b], consulUnreachable: true, lockDeadlineMs: NOW_MS - 1 },
+    ],
+  ])('is shown as ready as it is: %s', (_, overrides) => {
+    const planned = given(led, overrides);
+    expect(steps(planned)).toEqual(['refresh a']);
+    expect(theAction(planned, 'refresh').slices).toMatchObject([
+      { content: { endpoint: { ready: false, serving: false, terminating: false } } },
+    ]);
+  });
+
+  it('is traffic’s again when it is ready again, without a lock to go by: the pod is read first', () => {
+    const off = aRouteView({ reading: aReading({}, { token: 4, endpoint: anEndpoint('a', { ready: false }) }) });
+    const silent = { consulUnreachable: true, ownership: { kind: 'lapsed' }, lockDeadlineMs: NOW_MS - 1 } as const;
+    expect(steps(given(off, silent))).toEqual(['confirm, refresh a']);
+  });
+
+  it('gets traffic while it is not ready where the Service says so', () => {
+    const reading = aReading({ service: aService({ publishNotReadyAddresses: true }) }, showsA);
+    const planned = given(aRouteView({ reading }), { pods: [unready, b], consulUnreachable: true });
+    expect(theAction(planned, 'refresh').slices).toMatchObject([
+      { content: { endpoint: { ready: true, serving: false } } },
+    ]);
+  });
+
+  it('is not written while the next one is about to be known', () => {
+    const probed = aGroup({ spec: { ...group.spec, leaderProbe: AN_HTTP_PROBE } });
+    expect(steps(given(led, { group: probed, pods: [unready, b], probe: aProbeView() }))).not.toContain('refresh a');
+  });
+});
+
+describe('where Consul is silent past the deadline', () => {
+  const silent = { consulUnreachable: true, lockDeadlineMs: NOW_MS - 1 } as const;
+  const lapsed = { ...silent, ownership: { kind: 'lapsed' } } as const;
+  const demoting = aGroup({ spec: { ...group.spec, onConsulLoss: 'Demote' } });
+
+  it.each(['neverKnown', 'notOwned'] as const)('who is gone is shown by nobody’s leave, read once more: %s', (kind) => {
+    expect(steps(given(led, { ...silent, ownership: { kind }, lock: null, pods: [b] }))).toEqual([
+      'confirm, withdraw IPv4',
+    ]);
+  });
+
+  it.each(['neverKnown', 'notOwned'] as const)(
+    'an owner that there may be goes first with who is not ready: %s',
+    (kind) => {
+      const after = (notReadyForMs: number) =>
+        given(led, { ...silent, ownership: { kind }, lock: null, pods: [{ ...unready, notReadyForMs }, b] });
+      expect([steps(after(4000)), after(4000).againMs]).toEqual([[], 6000]);
+      expect(steps(after(10_000))).toEqual(['confirm, refresh a']);
+    },
+  );
+
+  it('before the deadline nobody but the owner writes', () => {
+    const early = { consulUnreachable: true, ownership: { kind: 'notOwned' }, lock: null, pods: [b] } as const;
+    expect(steps(given(led, early))).toEqual([]);
+  });
+
+  it('a replica that never had the bucket leaves a pod without the label to whoever has it, unless the group demotes', () => {
+    const stranger = { ...silent, ownership: { kind: 'notOwned' }, lock: null } as const;
+    const fenced = observed(aPod({ name: 'a', ...aTarget, annotations: { 'token.leadergroup.dev/notifier': '4' } }));
+    expect(steps(given(led, { ...stranger, pods: [fenced] }))).toEqual([]);
+    expect(steps(given(led, { ...stranger, pods: [fenced], group: demoting }))).toEqual(['confirm, withdraw IPv4']);
+  });
+
+  it('an owner that has lapsed leaves a later lead than it knows of alone', () => {
+    const later = aRouteView({
+      reading: aReading({}, { token: 5, endpoint: anEndpoint('b', { address: '10.0.0.2' }) }),
+    });
+    expect(steps(given(later, lapsed))).toEqual([]);
+    const known = aRouteView({
+      reading: aReading({}, { token: 4, endpoint: anEndpoint('b', { address: '10.0.0.2' }) }),
+    });
+    expect(steps(given(known, lapsed))).toEqual(['confirm, withdraw IPv4']);
+  });
+
+  it('a leader that was demoted is shown no longer, also beside a pod whose template has the label', () => {
+    const demoted = observed(aPod({ name: 'a', ...aTarget }));
+    const labels = { app: 'notifier', 'leadergroup.dev/role': 'leader' };
+    const unread = { kind: 'unreadable', workload: 'ReplicaSet x', trial: null } as const;
+    const c = observed(aPod({ name: 'c', labels }), { owner: unread });
+    expect(steps(given(led, { ...silent, group: demoting, pods: [demoted, b, c] }))).toEqual(['withdraw IPv4']);
   });
 });

@@ -40,7 +40,9 @@ async function testAll(): Promise<number> {
 /** Builds take minutes, which no test should be timed with. */
 async function ensureAll(): Promise<void> {
   const canRunPods = realNodes && (await whyNoRealNodes()) === null;
-  await ensureTools({ names: binaries.filter(({ needed }) => needed || canRunPods).map(({ name }) => name) });
+  await ensureTools({
+    names: binaries.filter(({ use }) => use !== 'real nodes' || canRunPods).map(({ name }) => name),
+  });
   if (canRunPods) await ensureRealNodeParts();
   if ((await whyNoTestsOfImages()) === null) await ensureImages();
 }

@@ -61,7 +61,9 @@ export interface UpOptions {
  */
 export async function up(layout: Layout, options: UpOptions): Promise<{ site: Site; isNew: boolean }> {
   const { realNodes = 0, signal } = options;
-  const names = binaries.filter(({ needed }) => needed || realNodes > 0).map(({ name }) => name);
+  const names = binaries
+    .filter(({ use }) => use === 'cluster' || (realNodes > 0 && use === 'real nodes'))
+    .map(({ name }) => name);
   if (realNodes > 0) await ensureRealNodeParts();
   const tools = await ensureTools({ names, signal });
   await clearAbandoned(layout);

@@ -11,7 +11,7 @@ import type { Binary } from './products.ts';
 /** What a cold build of everything leaves: 5.7 GB in the build cache, 3.1 GB of modules, 0.5 GB of binaries. */
 const COLD_BUILD_BYTES = 9.5e9;
 /** What building all of it takes cold, in the seconds that the binaries name. */
-const COLD_BUILD_SECONDS = 670;
+const COLD_BUILD_SECONDS = 765;
 
 /**
  * Builds a binary and puts it in its product's folder by a rename.

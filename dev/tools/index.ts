@@ -1,4 +1,4 @@
-/** The binaries of the development cluster: found where they are, built where they are not. */
+/** The binaries of the development cluster and of tests: found where they are, built where they are not. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Lock, takeLock } from '../lock.mjs';
@@ -12,7 +12,7 @@ import { duration, withProgress } from './progress.ts';
 export type Tools = Readonly<Partial<Record<BinaryName, string>>>;
 
 /**
- * Finds the cluster's binaries and builds those that are missing, showing progress on standard error.
+ * Finds binaries and builds those that are missing, showing progress on standard error.
  *
  * One build runs at a time on a machine; whoever comes second waits and finds the first one's binaries. Throws ToolError with
  * one sentence that says what to do. When aborted, finished binaries stay.
@@ -22,7 +22,7 @@ export type Tools = Readonly<Partial<Record<BinaryName, string>>>;
 export async function ensureTools(
   options: { readonly names?: readonly BinaryName[]; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Tools> {
-  const wanted = binaries.filter((binary) => options.names?.includes(binary.name) ?? binary.needed);
+  const wanted = binaries.filter((binary) => options.names?.includes(binary.name) ?? binary.use === 'cluster');
   const found = await findAll(wanted);
   if (wanted.every((binary) => binary.name in found)) return found;
   return await buildMissing(wanted, options.signal);
@@ -55,7 +55,7 @@ async function buildMissing(wanted: readonly Binary[], signal: AbortSignal | und
 const lockBuilds = (signal: AbortSignal | undefined): Promise<Lock> =>
   takeLock(join(cacheDir(), 'tools', '.build-lock'), {
     signal,
-    onWait: (pid) => console.error(`Waiting for process ${pid}, which is building the development cluster's binaries.`),
+    onWait: (pid) => console.error(`Waiting for process ${pid}, which is building binaries.`),
   });
 
 async function buildAll(missing: readonly Binary[], signal: AbortSignal | undefined): Promise<Tools> {

@@ -1,5 +1,5 @@
 /**
- * What the development cluster is made of: products, their pinned versions, their binaries and how each is built and asked
+ * What the development cluster is made of, and what tests need besides: products, their pinned versions, their binaries and how each is built and asked
  * for its version. The go.mod beside says the same versions (a test compares them).
  */
 
@@ -7,6 +7,8 @@ export type BinaryName =
   | 'consul'
   | 'coredns'
   | 'etcd'
+  | 'helm3'
+  | 'helm4'
   | 'kube-apiserver'
   | 'kube-controller-manager'
   | 'kube-proxy'
@@ -17,7 +19,7 @@ export type BinaryName =
   | 'lease-candidate';
 
 export interface Product {
-  readonly name: 'consul' | 'coredns' | 'etcd' | 'kubernetes' | 'kwok' | 'lease';
+  readonly name: 'consul' | 'coredns' | 'etcd' | 'helm3' | 'helm4' | 'kubernetes' | 'kwok' | 'lease';
   readonly version: string;
   /** The module in go.mod whose version is the product's. */
   readonly module: string;
@@ -34,8 +36,8 @@ export interface Binary {
   readonly seconds: number;
   /** Arguments that make it print its version. */
   readonly versionArgs: readonly string[];
-  /** Whether the default cluster needs it; the others belong to real nodes. */
-  readonly needed: boolean;
+  /** What needs it. */
+  readonly use: 'cluster' | 'real nodes' | 'tests of the chart' | 'comparison';
 }
 
 const consul: Product = {
@@ -54,6 +56,25 @@ const coredns: Product = {
 
 const etcd: Product = { name: 'etcd', version: '3.6.16', module: 'go.etcd.io/etcd/server/v3', linkerFlags: [] };
 
+/** Without the flags it takes any cluster that it cannot ask for Kubernetes 1.20. */
+const helm3 = {
+  name: 'helm3' as const,
+  version: '3.22.0',
+  module: 'helm.sh/helm/v3',
+  linkerFlags: [
+    '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
+    '-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1',
+    '-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37',
+  ],
+} satisfies Product;
+
+const helm4 = {
+  name: 'helm4' as const,
+  version: '4.3.2',
+  module: 'helm.sh/helm/v4',
+  linkerFlags: ['-X helm.sh/helm/v4/internal/version.version=v4.3.2'],
+} satisfies Product;
+
 const kwok: Product = { name: 'kwok', version: '0.7.0', module: 'sigs.k8s.io/kwok', linkerFlags: [] };
 
 const kubernetes: Product = {
@@ -67,13 +88,22 @@ const kubernetes: Product = {
   ]),
 };
 
-const ofKubernetes = (name: BinaryName, seconds: number, needed = true): Binary => ({
+const ofKubernetes = (name: BinaryName, seconds: number, use: Binary['use'] = 'cluster'): Binary => ({
   name,
   product: kubernetes,
   goPackage: `k8s.io/kubernetes/cmd/${name}`,
   seconds,
   versionArgs: name === 'kubectl' ? ['version', '--client'] : ['--version'],
-  needed,
+  use,
+});
+
+const helm = (product: Product & { readonly name: 'helm3' | 'helm4' }, seconds: number): Binary => ({
+  name: product.name,
+  product,
+  goPackage: `${product.module}/cmd/helm`,
+  seconds,
+  versionArgs: ['version', '--template', '{{.Version}}'],
+  use: 'tests of the chart',
 });
 
 /** Every binary, in the order in which they are built. */
@@ -84,7 +114,7 @@ export const binaries: readonly Binary[] = [
     goPackage: 'github.com/hashicorp/consul',
     seconds: 260,
     versionArgs: ['version'],
-    needed: true,
+    use: 'cluster',
   },
   {
     name: 'etcd',
@@ -92,7 +122,7 @@ export const binaries: readonly Binary[] = [
     goPackage: 'go.etcd.io/etcd/server/v3',
     seconds: 30,
     versionArgs: ['--version'],
-    needed: true,
+    use: 'cluster',
   },
   ofKubernetes('kube-apiserver', 220),
   ofKubernetes('kube-controller-manager', 60),
@@ -104,18 +134,20 @@ export const binaries: readonly Binary[] = [
     goPackage: 'sigs.k8s.io/kwok/cmd/kwok',
     seconds: 80,
     versionArgs: ['--version'],
-    needed: true,
+    use: 'cluster',
   },
-  ofKubernetes('kubelet', 35, false),
-  ofKubernetes('kube-proxy', 15, false),
+  ofKubernetes('kubelet', 35, 'real nodes'),
+  ofKubernetes('kube-proxy', 15, 'real nodes'),
   {
     name: 'coredns',
     product: coredns,
     goPackage: 'leadergroup.dev/dev/tools/coredns',
     seconds: 60,
     versionArgs: ['-version'],
-    needed: false,
+    use: 'real nodes',
   },
+  helm(helm3, 75),
+  helm(helm4, 20),
 ];
 
 /** A program of ours around client-go's election, for `npm run bench:others`; no part of a cluster. */
@@ -125,7 +157,7 @@ export const leaseCandidate: Binary = {
   goPackage: '.',
   seconds: 60,
   versionArgs: [],
-  needed: false,
+  use: 'comparison',
 };
 
 /**

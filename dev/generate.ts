@@ -1,11 +1,12 @@
 /**
- * `npm run generate`: writes what is made from the API and from the registries of reasons and metrics. With `--check` it writes nothing, and
- * its exit code is 1 when what is committed is out of date.
+ * `npm run generate`: writes what is made from the API, from the registries of reasons and metrics, and from the manifests. With `--check` it
+ * writes nothing, and its exit code is 1 when what is committed is out of date.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { script } from './command-line.ts';
+import { chartTemplates } from './generate/chart.ts';
 import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
 import { events } from './generate/events.ts';
@@ -20,6 +21,7 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/conditions.md': conditions,
   'docs/reference/events.md': events,
   'docs/reference/metrics.md': metrics,
+  ...chartTemplates,
 };
 
 /** The files under `folder` that are not what is made now. */
@@ -47,7 +49,7 @@ async function check(folder: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const options = script('generate', `Writes what is made from src/api: ${Object.keys(products).join(', ')}.`)
+  const options = script('generate', `Writes what is made from other files: ${Object.keys(products).join(', ')}.`)
     .option('--check', 'write nothing, and fail when what is committed is out of date')
     .parse()
     .opts();

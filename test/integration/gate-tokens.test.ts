@@ -10,10 +10,10 @@ import { bucketName, bucketOf } from '../../src/election/keys.ts';
 import { type GateAnswer, memberUrl } from '../kit/rig/asking.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import type { OperatorProcess } from '../kit/rig/operator-process.ts';
+import { metadataOf, podToken } from '../kit/rig/pod-tokens.ts';
 import { accountKubeconfig, giveRights } from '../kit/rig/workloads.ts';
 
 const TOKENS = { LEADERGROUP_GATE_AUTHENTICATION: 'Token', POD_IP: '127.0.0.1' };
-const AUDIENCE = 'leadergroup';
 
 let h: Harness;
 let namespace: string;
@@ -36,20 +36,8 @@ afterAll(async () => {
   expect(errors).toEqual([]);
 });
 
-type Named = { readonly name: string; readonly uid: string };
-
-const metadataOf = async (pod: string): Promise<Named> =>
-  (await h.world.readPod(namespace, pod))?.['metadata'] as Named;
-
-/** As a kubelet projects it into the pod. */
-async function tokenOf(pod: string, { audience = AUDIENCE, bound = true } = {}): Promise<string> {
-  const { name, uid } = await metadataOf(pod);
-  const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name, uid };
-  const spec = { audiences: [audience], expirationSeconds: 600, ...(bound ? { boundObjectRef } : {}) };
-  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`;
-  const made = await h.world.rest.must<{ readonly status: { readonly token: string } }>('POST', path, { spec });
-  return made.status.token;
-}
+const tokenOf = (pod: string, options?: Parameters<typeof podToken>[3]): Promise<string> =>
+  podToken(h, namespace, pod, options);
 
 /** The same token as the API server would have made it, with other times. */
 async function resigned(token: string, times: { readonly exp: number }): Promise<string> {
@@ -71,7 +59,7 @@ const bearer = (token: string, secret?: string): Headers => ({
 });
 
 async function urlOf(operator: OperatorProcess, group: string, pod: string, end = ''): Promise<string> {
-  const { uid } = await metadataOf(pod);
+  const { uid } = await metadataOf(h, namespace, pod);
   return `${memberUrl(operator.url, namespace, group, pod)}${end}?uid=${uid}`;
 }
 
@@ -141,7 +129,7 @@ describe('a token', () => {
     const urls = await Promise.all([...operators.values()].map((operator) => urlOf(operator, 'gone', leader)));
     for (const url of urls) expect((await send('GET', url, bearer(old))).status).toBe(200);
     await h.world.recreatePod({ namespace, name: leader, labels: { app: 'gone' } });
-    const { uid } = await metadataOf(leader);
+    const { uid } = await metadataOf(h, namespace, leader);
     const known = (body: GateAnswer['body']): boolean => body.reason !== 'MemberUnknown';
     for (const url of urls) {
       const renewed = url.replace(/uid=.*/, `uid=${uid}`);

@@ -2,13 +2,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { writesBy } from '../kit/checker/checker.ts';
+import { memberUrl } from '../kit/rig/asking.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
+import { metadataOf, podToken } from '../kit/rig/pod-tokens.ts';
 import type { Exchange } from '../kit/rig/proxy.ts';
 
 let h: Harness;
 let namespace: string;
+let members: Members | null = null;
 
-const GROUPS = Array.from({ length: 100 }, (_, at) => `group-${at}`);
+const named = (prefix: string, length: number): readonly string[] =>
+  Array.from({ length }, (_, at) => `${prefix}-${at}`);
+
+const PLAIN = named('group', 80);
+/** Each leads a Service by a route, and is probed by the questions of its members. */
+const PROBED = named('probed', 20);
+const GROUPS = [...PLAIN, ...PROBED];
+const MEMBERS = 3;
+const ASK_EVERY_MS = 500;
+/** Six times as long as between two questions: a machine that is busy for a moment changes no judgement. */
+const PROBE = { gate: {}, periodMilliseconds: 3000 };
 const AT_REST_MS = 60_000;
 /** Longer than any write of the operator is put off, with room for an event that is counted up. */
 const UNDER_WAY_MS = 1000;
@@ -17,12 +31,21 @@ const QUIET_MS = 8_000;
 beforeAll(async () => {
   h = await startHarness({ proxies: true });
   namespace = await h.world.namespace('rest');
-  await Promise.all(GROUPS.map((name) => h.group(namespace, name)));
-  await h.startOperator();
+  await Promise.all(PLAIN.map((name) => h.group(namespace, name, { pods: MEMBERS })));
+  await Promise.all(PROBED.map(probed));
+  const operator = await h.startOperator({ env: { LEADERGROUP_GATE_AUTHENTICATION: 'Token', POD_IP: '127.0.0.1' } });
   await Promise.all(GROUPS.map((name) => h.led(namespace, name, { timeoutMs: 120_000 })));
+  members = await askingMembers(operator);
+  for (const name of PROBED) {
+    await h.condition(namespace, name, 'LeaderProbe', 'True', 'Passing');
+    await h.condition(namespace, name, 'Routed', 'True', 'LeaderShown');
+  }
 });
 
-afterAll(() => h[Symbol.asyncDispose]());
+afterAll(async () => {
+  await members?.[Symbol.asyncDispose]();
+  await h[Symbol.asyncDispose]();
+});
 
 it('for a minute the operator writes nothing to Kubernetes and nothing but renewals to Consul', async () => {
   const { kube, consul } = proxies();
@@ -39,6 +62,7 @@ it('for a minute the operator writes nothing to Kubernetes and nothing but renew
   const toKube = kube.exchanges.slice(kubeBefore).map(line);
   const toConsul = consul.exchanges.slice(consulBefore);
   expect(toKube.filter((text) => !text.startsWith('GET '))).toEqual([]);
+  expect(members?.leadersHeard().toSorted()).toEqual(PROBED.toSorted());
   expect(toConsul.filter((exchange) => !isRenewal(exchange) && !isWaitingRead(exchange)).map(line)).toEqual([]);
   const renewals = toConsul.filter(isRenewal);
   // Every member's session and the replica's own, each at least once in the 30 s of its TTL.
@@ -71,6 +95,7 @@ async function versions(): Promise<readonly string[]> {
     `/apis/leadergroup.dev/v1alpha1/namespaces/${namespace}/leadergroups`,
     `/apis/events.k8s.io/v1/namespaces/${namespace}/events`,
     `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`,
+    `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
   ];
   const found = await Promise.all(lists.map((path) => h.world.rest.must<List>('GET', path)));
   return found.flatMap(({ kind, items }) =>
@@ -82,3 +107,48 @@ type List = {
   readonly kind: string;
   readonly items: readonly { readonly metadata: { readonly name: string; readonly resourceVersion: string } }[];
 };
+
+async function probed(name: string): Promise<void> {
+  const serviceName = `${name}-leader`;
+  await h.world.create(`/api/v1/namespaces/${namespace}/services`, {
+    metadata: { name: serviceName, annotations: { 'leadergroup.dev/route': name } },
+    spec: { ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+  });
+  const spec = { route: { serviceName }, leaderProbe: PROBE };
+  await h.group(namespace, name, { pods: MEMBERS, spec });
+}
+
+type Members = AsyncDisposable & {
+  /** Groups of which a member was told since the last call that it leads. */
+  leadersHeard(): readonly string[];
+};
+
+/** Every member of every probed group asks the gate, as an application does, with its own token. */
+async function askingMembers({ url }: OperatorProcess): Promise<Members> {
+  const over = new AbortController();
+  const heard = new Set<string>();
+  const asks = PROBED.flatMap((group) => named(group, MEMBERS).map((pod) => ({ group, pod })));
+  async function live({ group, pod }: (typeof asks)[number]): Promise<void> {
+    const { uid } = await metadataOf(h, namespace, pod);
+    const headers = { authorization: `Bearer ${await podToken(h, namespace, pod)}` };
+    while (!over.signal.aborted) {
+      const answer = await fetch(`${memberUrl(url, namespace, group, pod)}?uid=${uid}`, { headers });
+      await answer.body?.cancel();
+      if (answer.status === 200) heard.add(group);
+      await delay(ASK_EVERY_MS);
+    }
+  }
+  const running = Promise.all(asks.map(live));
+  running.catch(() => {});
+  return {
+    leadersHeard: () => {
+      const found = [...heard];
+      heard.clear();
+      return found;
+    },
+    [Symbol.asyncDispose]: async () => {
+      over.abort();
+      await running;
+    },
+  };
+}

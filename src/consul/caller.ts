@@ -24,6 +24,7 @@ type Operation =
   | 'readKey'
   | 'watchKey'
   | 'readPrefix'
+  | 'listKeys'
   | 'watchPrefix';
 
 /** What to ask, and how to read the answer. */

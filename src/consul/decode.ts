@@ -104,6 +104,13 @@ export function decodeSessionId(text: string): SessionId {
 export const decodeEntries = (text: string): readonly KvEntry[] =>
   listOf(parseWithFlags(text), 'the answer').map(entryOf);
 
+/** The answer of a /kv read with `keys`. */
+export const decodeKeyNames = (text: string): readonly string[] =>
+  listOf(parseJson(text), 'the answer').map((key) => {
+    if (typeof key !== 'string') throw new MalformedAnswer('a key is not text');
+    return key;
+  });
+
 /** The answer `true` of a request that has nothing to tell. */
 export function decodeTrue(text: string): void {
   if (text.trim() !== 'true') throw new MalformedAnswer('the answer is not "true"');

@@ -5,6 +5,7 @@ import {
   decodeCommitted,
   decodeEntries,
   decodeIndex,
+  decodeKeyNames,
   decodeReadKeys,
   decodeRejections,
   MalformedAnswer,
@@ -14,7 +15,7 @@ import { filtered, ruleFor } from './errors.ts';
 import { isFiltered } from './sessions.ts';
 import type { Answer } from './transport.ts';
 
-type KeyPart = Pick<Consul, 'txn' | 'readKeys' | 'readKey' | 'readPrefix'>;
+type KeyPart = Pick<Consul, 'txn' | 'readKeys' | 'readKey' | 'readPrefix' | 'listKeys'>;
 type TxnOps = Parameters<Consul['txn']>[0];
 type Block = Parameters<Consul['readPrefix']>[1];
 
@@ -106,6 +107,23 @@ const keyRead = (key: string, block: Block, ownPrefix: string): Call<{ index: nu
     ({ index, entries }) => ({ index, entry: entries.find((entry) => entry.key === key) ?? null }),
   );
 
+const keyList = (prefix: string): Call<readonly string[]> => ({
+  operation: 'listKeys',
+  what: `list the keys below ${prefix}`,
+  write: false,
+  rule: readRule(prefix),
+  path: kvPath(prefix),
+  query: { keys: '' },
+  expected: isNotFound,
+  read: (answer, attempt) => {
+    if (isFiltered(answer)) throw filtered(attempt);
+    if (!isNotFound(answer)) return decodeKeyNames(answer.text);
+    // A proxy's 404 has no index.
+    decodeIndex(answer.headers['x-consul-index']);
+    return [];
+  },
+});
+
 const tooManyKeys = (count: number): ConsulError =>
   new ConsulError('refused', `Cannot read ${count} keys in one request: at most ${MAX_READ_KEYS}`);
 
@@ -142,4 +160,6 @@ export const createKeys = (call: Caller, ownPrefix: string): KeyPart => ({
   readKey: (key, block, signal) => call(keyRead(key, block, ownPrefix), signal),
 
   readPrefix: (prefix, block, signal) => call(prefixRead(prefix, block), signal),
+
+  listKeys: (prefix, signal) => call(keyList(prefix), signal),
 });

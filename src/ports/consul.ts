@@ -97,6 +97,8 @@ export type Consul = {
     block: { readonly index: number; readonly waitMs: number },
     signal: AbortSignal,
   ): Promise<KvSnapshot>;
+  /** Names of all keys below a prefix (default consistency: a hint). */
+  listKeys(prefix: string, signal: AbortSignal): Promise<readonly string[]>;
 };
 
 export type ConsulErrorKind =

@@ -258,6 +258,14 @@ export function consulContract(given: () => ContractConsul): void {
     expect(less.index).toBeGreaterThan(full.index);
   });
 
+  test('the keys below a prefix are listed by their names, and none where there is none', async (c, key) => {
+    const prefix = key.slice(0, key.lastIndexOf('/') + 1);
+    expect(await c.consul.listKeys(prefix, signal)).toEqual([]);
+    await committed(c, { verb: 'set', key, value: 'x' }, { verb: 'set', key: `${key}/below`, value: 'x' });
+    expect((await c.consul.listKeys(prefix, signal)).toSorted()).toEqual([key, `${key}/below`]);
+    expect(await c.consul.listKeys(`${key}/`, signal)).toEqual([`${key}/below`]);
+  });
+
   test('a read of one key shows it alone, and answers again when it changes, appears or is gone', async (c, key) => {
     const none = await c.consul.readKey(key, { index: 0, waitMs: 1000 }, signal);
     expect([none.entry, none.index >= 1]).toEqual([null, true]);

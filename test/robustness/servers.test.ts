@@ -37,6 +37,7 @@ describe('a Consul that answers anything', () => {
     listSessions: (consul) => consul.listSessions('n', signal),
     readKeys: (consul) => consul.readKeys(['k'], signal),
     readPrefix: (consul) => consul.readPrefix('k', { index: 0, waitMs: 100 }, signal),
+    listKeys: (consul) => consul.listKeys('k', signal),
   };
 
   const open = (address: string) =>

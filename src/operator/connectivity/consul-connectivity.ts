@@ -84,6 +84,7 @@ export function trackContact(
     readKeys: watched(consul.readKeys),
     readKey: watched(consul.readKey),
     readPrefix: watched(consul.readPrefix),
+    listKeys: watched(consul.listKeys),
   };
   return { consul: asked, outageSinceMs: () => sinceMs };
 }

@@ -14,7 +14,7 @@ import {
 } from '../../../src/ports/kubernetes.ts';
 import { managersOf } from './managers.ts';
 import type { WorldApiServer } from './world-api-server.ts';
-import { blockingKey, blockingPrefix, keyOf, snapshotOf, type WorldConsul } from './world-consul.ts';
+import { blockingKey, blockingPrefix, keyOf, keysBelow, snapshotOf, type WorldConsul } from './world-consul.ts';
 
 export type Request = {
   readonly to: 'consul' | 'kubernetes';
@@ -182,6 +182,7 @@ export function createLink(
       signal.throwIfAborted();
       return await asConsul('readPrefix', prefix, () => snapshotOf(world.now(), prefix));
     },
+    listKeys: (prefix) => asConsul('listKeys', prefix, () => keysBelow(world.now(), prefix)),
   };
 
   const kubernetes: Kubernetes = {

@@ -305,6 +305,10 @@ export const snapshotOf = (state: KvState, prefix: string): KvSnapshot => ({
   entries: [...state.entries.values()].filter(({ key }) => key.startsWith(prefix)),
 });
 
+/** What a list of the keys below a prefix answers in this state. */
+export const keysBelow = ({ entries }: KvState, prefix: string): readonly string[] =>
+  [...entries.keys()].filter((key) => key.startsWith(prefix));
+
 /** Asked at every change by everybody who waits. */
 function indexBelow({ entries, removedAt }: KvState, prefix: string): number {
   let index = Math.max(1, removedAt);

@@ -4,7 +4,7 @@ import { type Kubernetes, KubernetesError, type Routing, type WriteOutcome } fro
 import type { PatchRequest } from '../model/link.ts';
 import { managersOf } from '../model/managers.ts';
 import type { WorldApiServer } from '../model/world-api-server.ts';
-import { blockingKey, blockingPrefix, type WorldConsul } from '../model/world-consul.ts';
+import { blockingKey, blockingPrefix, keysBelow, type WorldConsul } from '../model/world-consul.ts';
 import type { Wire } from './network.ts';
 
 /** As the adapters have them by default. */
@@ -47,6 +47,7 @@ export function consulOver(wire: Wire, world: WorldConsul, replica: string): Con
       send('readKey', () => blockingKey(world, key, block, signal), signal, timeoutOf(block)),
     readPrefix: (prefix, block, signal) =>
       send('readPrefix', () => blockingPrefix(world, prefix, block, signal), signal, timeoutOf(block)),
+    listKeys: (prefix, signal) => send('listKeys', () => keysBelow(world.now(), prefix), signal),
   };
 }
 

@@ -137,6 +137,7 @@ const METHODS: readonly (readonly [
     (consul, signal) => consul.readKeys(['k/a'], signal),
   ],
   ['readPrefix', [], (consul, signal) => consul.readPrefix('k/', { index: 0, waitMs: 0 }, signal)],
+  ['listKeys', [], (consul, signal) => consul.listKeys('k/', signal)],
 ];
 
 describe('what reaches Consul', () => {
@@ -158,6 +159,7 @@ describe('what reaches Consul', () => {
       'PUT /v1/txn',
       'PUT /v1/txn?consistent=',
       'GET /v1/kv/k/?recurse=',
+      'GET /v1/kv/k/?keys=',
     ]);
   });
 
@@ -448,9 +450,23 @@ describe('an answer of Consul’s', () => {
     });
   });
 
+  it('404 to a list of keys is no keys, and one of a proxy no answer', async () => {
+    const { address } = await serve(always(404, '', { 'x-consul-index': '5' }));
+    await expect(connect(address).listKeys('k/', forever)).resolves.toEqual([]);
+    const proxy = await serve((_request, response) => response.writeHead(404).end());
+    expect((await failureOf(connect(proxy.address).listKeys('k/', forever))).kind).toBe('unreachable');
+  });
+
+  it('a list of keys that are no names is no answer', async () => {
+    const { address } = await serve(always(200, ['k/a', 7]));
+    expect((await failureOf(connect(address).listKeys('k/', forever))).kind).toBe('unreachable');
+  });
+
   it.each([
     ['readPrefix', 404, '', 'key_prefix "k/" { policy = "read" }'],
     ['readPrefix', 200, [], 'key_prefix "k/" { policy = "read" }'],
+    ['listKeys', 404, '', 'key_prefix "k/" { policy = "read" }'],
+    ['listKeys', 200, [], 'key_prefix "k/" { policy = "read" }'],
     ['listSessions', 200, [], 'session "n" { policy = "write" }'],
     ['sessionInfo', 200, [], 'check the rights'],
   ])('to %s (%i) that was filtered is denied, not empty', async (name, status, body, advice) => {

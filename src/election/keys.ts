@@ -17,9 +17,11 @@ export const bucketsPrefix = (space: KeySpace): string => `${root(space)}/bucket
 export const bucketKey = (space: KeySpace, bucket: number): string =>
   `${bucketsPrefix(space)}${bucketName(bucket)}/.lock`;
 export const groupsPrefix = (space: KeySpace, bucket: number): string => `${root(space)}/groups/${bucketName(bucket)}/`;
+export const claimsPrefixOf = (space: KeySpace, bucket: number): string =>
+  `${root(space)}/claims/${bucketName(bucket)}/`;
 /** What a group's calls have claimed. Of the name, not of the group: a group that is made again goes on where it stood. */
 export const claimsPrefix = (space: KeySpace, group: { readonly namespace: string; readonly name: string }): string =>
-  `${root(space)}/claims/${bucketName(bucketOf(group.namespace, group.name))}/${group.namespace}/${group.name}/`;
+  `${claimsPrefixOf(space, bucketOf(group.namespace, group.name))}${group.namespace}/${group.name}/`;
 
 /** Keys of a group's slot 0, the only one so far. */
 export function groupKeys(

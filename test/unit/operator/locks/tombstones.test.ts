@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { groupKeys } from '../../../../src/election/keys.ts';
+import { claimsPrefix, groupKeys } from '../../../../src/election/keys.ts';
 import { formatRecord, parseRecord } from '../../../../src/election/record.ts';
 import { sweepOnce, type TombstoneOptions } from '../../../../src/operator/locks/tombstones.ts';
 import { KubernetesError } from '../../../../src/ports/kubernetes.ts';
@@ -155,5 +155,64 @@ describe('what a deleted group leaves in Consul', () => {
       await sweepOnce(options, signal);
       expect(entry()).not.toBeNull();
     });
+  });
+});
+
+describe('what was claimed in the groups of a name', () => {
+  const GROUP = { namespace: 'default', name: 'notifier' };
+  const claimed = (model: Awaited<ReturnType<typeof left>>['model']): number =>
+    [...model.consul.now().entries.keys()].filter((key) => key.startsWith(claimsPrefix(SPACE, GROUP))).length;
+
+  async function leftWithClaims(days: number, claims = 150) {
+    const stage = await left(7, days);
+    for (let at = 0; at < claims; at += 1)
+      stage.model.consul.foreign.put(`${claimsPrefix(SPACE, GROUP)}series-${at}`, '');
+    stage.model.consul.foreign.put(`${claimsPrefix(SPACE, { ...GROUP, name: 'notifier-2' })}series`, '');
+    return stage;
+  }
+
+  it('is removed with the last that is known of the name, and nothing of another', async () => {
+    const { model, options, entry } = await leftWithClaims(31);
+    await sweepOnce(options, signal);
+    expect([claimed(model), entry()]).toEqual([0, null]);
+    expect(model.consul.entry(`${claimsPrefix(SPACE, { ...GROUP, name: 'notifier-2' })}series`)).not.toBeNull();
+  });
+
+  it('is kept for as long as the record is', async () => {
+    const { model, options } = await leftWithClaims(29);
+    await sweepOnce(options, signal);
+    expect(claimed(model)).toBe(150);
+  });
+
+  it('is kept for as long as there is another record of the name', async () => {
+    const { model, options, see, entry } = await leftWithClaims(31);
+    const beside = groupKeys(SPACE, GROUP, 'shared/notifier').record ?? expect.fail('no record beside');
+    const deleted = Date.UTC(2026, 10, 28) / 60_000;
+    model.consul.foreign.put(beside, formatRecord(aRecord('b', 6, { deleted })));
+    see();
+    await sweepOnce(options, signal);
+    expect([claimed(model), entry()]).toEqual([150, null]);
+  });
+
+  it('is kept when the group is there again, and when the lock has moved since', async () => {
+    const again = await leftWithClaims(31);
+    again.model.api.foreign.addGroup(aGroup({ uid: 'second' }));
+    await sweepOnce(again.options, signal);
+    expect(claimed(again.model)).toBe(150);
+    const moved = await leftWithClaims(31);
+    moved.model.consul.foreign.put(KEY, formatRecord(aRecord('b', 8)));
+    await sweepOnce(moved.options, signal);
+    expect(claimed(moved.model)).toBe(150);
+  });
+
+  it('goes with the next sweep where Consul has stopped answering half-way, and the record stays until then', async () => {
+    const { model, owner, options, entry } = await leftWithClaims(31);
+    let sent = 0;
+    owner.link.decide(({ operation }) => (operation === 'txn' && (sent += 1) === 2 ? 'lost' : 'arrives'));
+    await sweepOnce(options, signal).catch(() => undefined);
+    expect(claimed(model)).toBe(90);
+    expect(entry()).not.toBeNull();
+    await sweepOnce(options, signal);
+    expect([claimed(model), entry()]).toEqual([0, null]);
   });
 });

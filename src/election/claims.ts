@@ -19,8 +19,9 @@ export type Judged =
 export function judgeClaim(mark: Claim | null, asked: ClaimRequest, uid: PodUid, wallMs: number): Judged {
   if (mark === null) return { kind: 'open' };
   const own = mark.uid === uid && mark.id === asked.id;
-  // The call may have been given an earlier position than it asked for.
-  if (own && (mark.position === asked.position || isAgain(mark, asked))) return { kind: 'claimed', mark };
+  // The call may have been given an earlier position than it asked for. One that is overdue may be another's a moment later: it is given out anew.
+  if (own && (mark.position === asked.position || isAgain(mark, asked)) && !isLapsed(mark, asked, wallMs))
+    return { kind: 'claimed', mark };
   if (asked.position < mark.position) return { kind: 'refused', reason: 'Passed', mark };
   if (bothAtLeastOnce(mark, asked) && mark.state === 'Claimed') {
     return isOverdue(mark, wallMs) ? { kind: 'open' } : { kind: 'refused', reason: 'Pending', mark };
@@ -65,6 +66,9 @@ const bothAtLeastOnce = (mark: Claim, asked: ClaimRequest): boolean =>
 
 const isAgain = (mark: Claim, asked: ClaimRequest): boolean =>
   bothAtLeastOnce(mark, asked) && mark.attempt > 1 && mark.position < asked.position;
+
+const isLapsed = (mark: Claim, asked: ClaimRequest, wallMs: number): boolean =>
+  bothAtLeastOnce(mark, asked) && mark.state === 'Claimed' && isOverdue(mark, wallMs);
 
 /** A clock that was ahead when it was written must not hold the position back for good: then it is given out twice rather than never. */
 const isOverdue = ({ sinceMs, retryAfterMs }: Claim, wallMs: number): boolean =>

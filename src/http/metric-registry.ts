@@ -3,7 +3,7 @@
  * and docs/reference/metrics.md is made from it (`npm run generate`). It stands here and not in src/api because nothing but the adapter uses
  * the names: the operator measures through the port.
  */
-import type { GroupState, ProbeState } from '../ports/metrics.ts';
+import type { ClaimOutcome, ClaimReportOutcome, GroupState, ProbeState } from '../ports/metrics.ts';
 
 type Metric = {
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -11,7 +11,7 @@ type Metric = {
   readonly help: string;
   /** By label: every value that it can have, or what the values are. */
   readonly labels: Readonly<Record<string, readonly string[] | string>>;
-  /** Upper bounds of a histogram, in seconds. */
+  /** Upper bounds of a histogram, in seconds where its name says so. */
   readonly buckets?: readonly number[];
   /** When somebody should be told, and what it means then. By series, where not each of them matters. */
   readonly alarm?: { readonly series?: string; readonly when: string };
@@ -27,6 +27,26 @@ const GROUP_STATES = [
 ] as const satisfies readonly GroupState[];
 
 const PROBE_STATES = ['passing', 'failing', 'noRhythm', 'blind', 'notJudged'] as const satisfies readonly ProbeState[];
+
+const CLAIM_OUTCOMES = [
+  'given',
+  'givenAgain',
+  'passed',
+  'pending',
+  'notLeader',
+  'sharedLock',
+  'tooFast',
+  'tooManySeries',
+  'unknown',
+] as const satisfies readonly ClaimOutcome[];
+
+const REPORT_OUTCOMES = [
+  'noted',
+  'notYours',
+  'sharedLock',
+  'tooFast',
+  'unknown',
+] as const satisfies readonly ClaimReportOutcome[];
 
 /** A failover takes milliseconds when a pod goes, and twice the session's TTL when everything goes. */
 const FAILOVER_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
@@ -208,6 +228,45 @@ export const METRICS = {
     labels: { outcome: ['heeded', 'notHeeded'] },
   },
   leadergroup_gate_waiting: { type: 'gauge', help: 'Requests that wait for their answer to change', labels: {} },
+  leadergroup_claims_total: {
+    type: 'counter',
+    help: 'Answers to claims by the replica that owns the group: positions given out (given; givenAgain: nobody had done them in time), or why not; a claim that waits counts each time that it is looked at',
+    labels: { outcome: CLAIM_OUTCOMES },
+    alarm: {
+      series: '`leadergroup_claims_total{outcome="givenAgain"}`, `{outcome="tooFast"}`, `{outcome="tooManySeries"}`',
+      when: 'rises: `givenAgain`: claimers die, or take longer than `retryAfterSeconds` without renewing; `tooFast`: a loop claims; `tooManySeries`: a group or the cluster is at its limit ([claims.md](../claims.md#limits))',
+    },
+  },
+  leadergroup_claim_seconds: {
+    type: 'histogram',
+    help: 'From the arrival of a claim at the replica that owns the group to its answer, without the time for which it waits for another one',
+    labels: {},
+    buckets: REQUEST_BUCKETS,
+  },
+  leadergroup_claim_reports_total: {
+    type: 'counter',
+    help: 'Reports that a position is done, or not yet (renew), by outcome; notYours: it was given out again meanwhile',
+    labels: { what: ['done', 'renew'], outcome: REPORT_OUTCOMES },
+    alarm: {
+      series: '`leadergroup_claim_reports_total{outcome="notYours"}`',
+      when: 'rises: positions are done twice, for their claimers take longer than `retryAfterSeconds`',
+    },
+  },
+  leadergroup_claim_batch_writes: {
+    type: 'histogram',
+    help: 'Claims and reports that went to Consul in one transaction',
+    labels: {},
+    buckets: [1, 2, 4, 8, 16, 31],
+  },
+  leadergroup_claim_series: {
+    type: 'gauge',
+    help: 'Series of all groups of the cluster, as this replica has counted them when something was claimed, once an hour at most; 0 before that',
+    labels: {},
+    alarm: {
+      series: '`max(leadergroup_claim_series)`',
+      when: 'above 80,000: at 100,000 no new series begins; series are schedules, are their names drawn anew for each tick?',
+    },
+  },
   leadergroup_http_connections_refused_total: {
     type: 'counter',
     help: 'Connections closed at a limit: an idle one to make room for a new one (evicted), or a new one, or one with requests sent far ahead of their answers (refused)',

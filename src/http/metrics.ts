@@ -143,6 +143,23 @@ function gateMetrics({ counter, gauge }: Instruments) {
   } satisfies Partial<Metrics>;
 }
 
+function claimMetrics({ counter, gauge, histogram }: Instruments) {
+  const answers = counter('leadergroup_claims_total');
+  const latency = histogram('leadergroup_claim_seconds');
+  const reports = counter('leadergroup_claim_reports_total');
+  const batches = histogram('leadergroup_claim_batch_writes');
+  const series = gauge('leadergroup_claim_series');
+  return {
+    claimAnswered: (outcome, milliseconds) => {
+      answers.inc({ outcome });
+      latency.observe(milliseconds / 1000);
+    },
+    claimReported: (what, outcome) => reports.inc({ what, outcome }),
+    claimBatch: (writes) => batches.observe(writes),
+    claimSeries: (count) => series.set(count),
+  } satisfies Partial<Metrics>;
+}
+
 /**
  * All at zero, beside prom-client's own: `process_*` and `nodejs_*` (garbage collection, event-loop lag) keep the names that every
  * dashboard for Node.js knows.
@@ -159,6 +176,7 @@ export function createMetrics(): PrometheusMetrics {
     ...kubernetesMetrics(made),
     ...reconcileMetrics(made),
     ...gateMetrics(made),
+    ...claimMetrics(made),
   };
   metrics.groups({});
   metrics.leaderProbes({});

@@ -201,7 +201,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const peers = createPeers({ consul, kubernetes, clock, log, signal, self, replicas: ownership.live });
   const sweep = (until: AbortSignal): Promise<void> =>
     sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
-  const claims = createClaims({ ...ownership, reconciler, consul, clock, space, signal });
+  const { heldSinceMs, invalidate: invalidateOwnership } = ownership;
+  const claims = createClaims({ ...options, reconciler, consul, heldSinceMs, invalidateOwnership, signal });
   const known = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
   const gate = createGate({ ...known, ...createAnswers(reconciler, grants, options, wake) });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };

@@ -7,6 +7,20 @@ export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'p
 /** How the leader of a group with a leader probe is judged. */
 export type ProbeState = 'passing' | 'failing' | 'noRhythm' | 'blind' | 'notJudged';
 
+/** What a claim was answered. `given`: also to a call that has it already. `givenAgain`: nobody had done it in time. */
+export type ClaimOutcome =
+  | 'given'
+  | 'givenAgain'
+  | 'passed'
+  | 'pending'
+  | 'notLeader'
+  | 'sharedLock'
+  | 'tooFast'
+  | 'tooManySeries'
+  | 'unknown';
+
+export type ClaimReportOutcome = 'noted' | 'notYours' | 'sharedLock' | 'tooFast' | 'unknown';
+
 export type Metrics = {
   /** A member got a lock that no member of ours held before. */
   electionWon(): void;
@@ -58,6 +72,14 @@ export type Metrics = {
   gateResignation(outcome: 'heeded' | 'notHeeded'): void;
   /** Questions that wait for their answer to change. */
   gateWaiting(count: number): void;
+  /** This replica, which owns the group, has answered a claim so long after it arrived; one that waits arrives each time that it is looked at again. */
+  claimAnswered(outcome: ClaimOutcome, milliseconds: number): void;
+  /** A claimer has said that a position is done, or not yet. */
+  claimReported(what: 'done' | 'renew', outcome: ClaimReportOutcome): void;
+  /** So many claims and reports went to Consul in one transaction. */
+  claimBatch(writes: number): void;
+  /** Series of all groups of the cluster, as this replica has counted them. */
+  claimSeries(count: number): void;
   /** Keys that wait for a worker. */
   queueDepth(count: number): void;
   /** A pass over one group is over. */

@@ -13,6 +13,7 @@ import { poll } from '../../dev/cluster/run.ts';
 import { ensureTools } from '../../dev/tools/index.ts';
 import type { SessionId } from '../../src/api/ids.ts';
 import { type ConsulClient, type ConsulOptions, type ConsulTls, createConsul } from '../../src/consul/consul.ts';
+import { bucketKey, claimsPrefix } from '../../src/election/keys.ts';
 import { ConsulError, type ConsulErrorKind, type TxnOp, type TxnRejection } from '../../src/ports/consul.ts';
 import { sessionId } from '../kit/fakes/ids.ts';
 
@@ -664,6 +665,30 @@ describe('Consul with access control', () => {
     expect(await consul.renewSession(session, never)).toBe('renewed');
     expect((await consul.listSessions(NODE, never)).map(({ id }) => id)).toContain(session);
     await consul.destroySession(session, never);
+  });
+
+  it('lets the rights of deploy/consul-policy.hcl claim below their own cluster, and nowhere else', async () => {
+    const cluster = NODE.replace('leadergroup-', '');
+    const consul = await clientWith(
+      (await readFile('deploy/consul-policy.hcl', 'utf8')).replaceAll('CLUSTER', cluster),
+    );
+    const session = await aSession(consul);
+    const claims = (of: string) => claimsPrefix({ prefix: 'leadergroup', cluster: of }, { namespace: 'a', name: 'b' });
+    const bucket = bucketKey({ prefix: 'leadergroup', cluster }, 0);
+    await commit(consul, lock(bucket, session));
+    const claim = (key: string): readonly TxnOp[] => [
+      { verb: 'check-session', key: bucket, session },
+      { verb: 'check-not-exists', key },
+      { verb: 'set', key, value: 'x' },
+    ];
+    await commit(consul, ...claim(`${claims(cluster)}hash`));
+    expect(await consul.listKeys(claims(cluster), never)).toEqual([`${claims(cluster)}hash`]);
+    expect(await rejectionsOf(consul, ...claim(`${claims('another')}hash`))).toMatchObject([
+      { op: 1, reason: 'denied' },
+      { op: 2, reason: 'denied' },
+    ]);
+    await agent.client().txn([{ verb: 'set', key: `${claims('another')}hash`, value: '' }], never);
+    expect(await failureOf(consul.listKeys(claims('another'), never))).toMatchObject({ kind: 'denied' });
   });
 
   it('needs no rule for nodes to register the node as it is', async () => {

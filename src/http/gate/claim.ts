@@ -21,8 +21,7 @@ type Said = { readonly reply: Reply; readonly final: boolean; readonly otherwise
 /** Rejects only when `asking.signal` aborts. */
 export async function answerClaim(asking: Asking, wish: ClaimWish, query: Query): Promise<Reply> {
   const { clock, signal } = asking;
-  const forMs = wish.kind === 'claim' ? (wish.wait?.forMs ?? 0) : 0;
-  const [waits, untilMs] = [forMs > 0, clock.nowMs() + forMs];
+  const untilMs = clock.nowMs() + waitMsOf(wish);
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();
     // Before the question: what changes while it is being answered counts.
@@ -31,10 +30,13 @@ export async function answerClaim(asking: Asking, wish: ClaimWish, query: Query)
     const leftMs = Math.max(0, untilMs - clock.nowMs());
     const { reply, final, otherwise = reply } = await sayOnce(asking, wish, query, leftMs);
     const restMs = untilMs - clock.nowMs();
-    if (final || restMs <= 0) return final || !waits ? reply : otherwise;
+    if (final || restMs <= 0) return final || !waits(wish) ? reply : otherwise;
     await changedWithin(clock, [lead, series], Math.min(restMs, backoffMs(tries, AGAIN)), signal);
   }
 }
+
+const waitMsOf = (wish: ClaimWish): number => (wish.kind === 'claim' ? (wish.wait?.forMs ?? 0) : 0);
+const waits = (wish: ClaimWish): boolean => waitMsOf(wish) > 0;
 
 const seriesOf = (wish: ClaimWish): string =>
   wish.kind === 'claim' ? wish.asked.series : wish.kind === 'report' ? wish.report.series : wish.series;
@@ -51,7 +53,7 @@ async function sayOnce(asking: Asking, wish: ClaimWish, query: Query, leftMs: nu
   const group = gate.group(question);
   if (group !== null && group.spec.lockKey !== null) return { reply: sharedLock(group.name), final: true };
   if (answerer.kind === 'other' && !arrival.forwarded) {
-    const reply = await askOwner(asking, answerer, passedOn(query, leftMs), leftMs);
+    const reply = await askOwner(asking, answerer, passedOn(query, waits(wish), leftMs), leftMs);
     // The owner has waited for as long as there was to wait.
     return { reply, final: reply.status !== 503 };
   }
@@ -66,26 +68,25 @@ async function sayOnce(asking: Asking, wish: ClaimWish, query: Query, leftMs: nu
   return await sayHere(asking, wish, member);
 }
 
-function passedOn({ method, url, body }: Query, leftMs: number): Omit<Passed, 'statement'> {
+/** Whoever waits is told as one who waits, also at the end of its time. */
+function passedOn({ method, url, body }: Query, waiting: boolean, leftMs: number): Omit<Passed, 'statement'> {
   const sent = body === null ? null : JSON.stringify(body);
   const { pathname, searchParams } = new URL(url, 'http://localhost');
-  if (searchParams.has('wait')) {
-    if (leftMs > 0) searchParams.set('wait', `${Math.ceil(leftMs)}ms`);
-    else searchParams.delete('wait');
-  }
+  if (waiting) searchParams.set('wait', `${Math.max(1, Math.ceil(leftMs))}ms`);
+  else searchParams.delete('wait');
   return { method: method as Passed['method'], path: `${pathname}?${searchParams.toString()}`, body: sent };
 }
 
-async function sayHere({ gate, question }: Asking, wish: ClaimWish, member: Pod): Promise<Said> {
+async function sayHere({ gate, question, signal }: Asking, wish: ClaimWish, member: Pod): Promise<Said> {
   const pod: PodRef = { namespace: member.namespace, name: member.name, uid: member.uid };
   switch (wish.kind) {
     case 'claim': {
-      const answer = await gate.claims.claim(question, pod, wish.asked);
+      const answer = await gate.claims.claim(question, pod, wish.asked, signal);
       const said = { reply: claimReply(answer), final: isFinal(answer) };
       return answer.kind === 'notLeader' ? { ...said, otherwise: NOBODY_YET } : said;
     }
     case 'report':
-      return { reply: reportReply(await gate.claims.report(question, pod, wish.report)), final: true };
+      return { reply: reportReply(await gate.claims.report(question, pod, wish.report, signal)), final: true };
     case 'mark':
       return { reply: markReply(await gate.claims.mark(question, wish.series)), final: true };
   }
@@ -99,6 +100,11 @@ const isFinal = (answer: ClaimAnswer): boolean =>
 
 const byOf = ({ pod, uid, token, sinceMs }: Claim): object => ({ pod, uid, token, time: timeTextOf(sinceMs) });
 
+const FULL = {
+  group: 'the group has a thousand series',
+  cluster: 'the groups of this cluster have a hundred thousand series',
+} as const;
+
 function claimReply(answer: ClaimAnswer): Reply {
   switch (answer.kind) {
     case 'claimed': {
@@ -111,15 +117,12 @@ function claimReply(answer: ClaimAnswer): Reply {
       return jsonReply(409, { claimed: false, reason, position, by: byOf(mark), state });
     }
     case 'notLeader': {
-      const { pod = '', token = 0 } = answer.leader ?? {};
-      const message = pod === '' ? 'nobody leads the group now' : `pod ${pod} leads the group`;
+      const { pod, token } = answer.leader;
+      const message = `pod ${pod} leads the group`;
       return jsonReply(409, { claimed: false, reason: 'NotLeader', pod, token, message });
     }
     case 'tooManySeries':
-      return refusal(
-        'TooManySeries',
-        'the group has a thousand series: a series is a schedule, its ticks are positions of it',
-      );
+      return refusal('TooManySeries', `${FULL[answer.of]}: a series is a schedule, its ticks are positions of it`);
     case 'sharedLock':
     case 'tooFast':
     case 'unknown':

@@ -11,15 +11,15 @@ export type Batches<T, R> = {
 type Entry<T, R> = { readonly item: T; readonly urgent: boolean; readonly settled: PromiseWithResolvers<R> };
 
 /**
- * `fits`: whether one more may go with these. `run`: gives one result for each, in order; `again` has the item go with the next batch, before
- * all others.
+ * `fits`: whether one more may go with these. `run`: gives one result for each, in order; `again` has the item go once more with the others of its
+ * batch that do, and with no newcomer: one of those that fails each time would hold them up without end.
  */
 export function createBatches<T, R>(
   fits: (items: readonly T[], next: T) => boolean,
   run: (items: readonly T[]) => Promise<readonly (R | 'again')[]>,
 ): Batches<T, R> {
   /** The urgent ones first. */
-  let waiting: Entry<T, R>[] = [];
+  const waiting: Entry<T, R>[] = [];
   let busy = false;
 
   function take(): readonly Entry<T, R>[] {
@@ -32,17 +32,15 @@ export function createBatches<T, R>(
   }
 
   async function settle(taken: readonly Entry<T, R>[]): Promise<void> {
+    let left = taken;
     try {
-      const results = await run(taken.map(({ item }) => item));
-      const again: Entry<T, R>[] = [];
-      for (const [at, entry] of taken.entries()) {
-        const result = results[at];
-        if (result === undefined || result === 'again') again.push({ ...entry, urgent: true });
-        else entry.settled.resolve(result);
+      while (left.length > 0) {
+        const again = settled(left, await run(left.map(({ item }) => item)));
+        if (again.length === left.length) throw new Error('of a batch nothing was settled, and nobody is to blame');
+        left = again;
       }
-      waiting = [...again, ...waiting];
     } catch (error) {
-      for (const { settled } of taken) settled.reject(error);
+      for (const { settled: each } of left) each.reject(error);
     }
   }
 
@@ -61,4 +59,14 @@ export function createBatches<T, R>(
       return entry.settled.promise;
     },
   };
+}
+
+/** Those that go again. */
+function settled<T, R>(entries: readonly Entry<T, R>[], results: readonly (R | 'again')[]): readonly Entry<T, R>[] {
+  return entries.filter((entry, at) => {
+    const result = results[at];
+    if (result === undefined || result === 'again') return true;
+    entry.settled.resolve(result);
+    return false;
+  });
 }

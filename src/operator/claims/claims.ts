@@ -2,33 +2,42 @@
  * Gives out the positions of series. Decided from the mark as it is known, written only where the mark, the lock and the bucket are as they
  * were when it was decided; so what is known may be out of date, and nobody is told more than what Consul has taken.
  */
-import { createHash } from 'node:crypto';
 import type { Claim, ClaimRequest } from '../../api/claim.ts';
 import { formatClaim } from '../../api/claim.ts';
+import type { PodUid } from '../../api/ids.ts';
 import type { PodRef } from '../../api/pod.ts';
-import { afterReport, judgeClaim, nextClaim } from '../../election/claims.ts';
+import { afterReport, nextClaim } from '../../election/claims.ts';
 import { answerGate, type GateView, MAX_GRANT_MS } from '../../election/gate.ts';
-import { claimsPrefix, type KeySpace } from '../../election/keys.ts';
-import type { BucketGuard, KeyVersion } from '../../election/observation.ts';
+import type { KeySpace } from '../../election/keys.ts';
+import type { KeyVersion } from '../../election/observation.ts';
 import type { ClaimAnswer, ClaimReport, Claims, MarkAnswer, ReportAnswer } from '../../ports/claims.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Consul, ConsulError } from '../../ports/consul.ts';
 import type { GroupName } from '../../ports/gate.ts';
+import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
 import { createChanges } from '../reconcile/changes.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { type Commit, createCommits } from './commits.ts';
-import { createMarks, type Mark, type MarkKey, type Marks } from './marks.ts';
+import { createJudge } from './judge.ts';
+import { createMarks, type Mark, type MarkKey } from './marks.ts';
+import { outcomeOf } from './outcomes.ts';
 import { createPace } from './pace.ts';
-import { createSeriesCounts } from './series-counts.ts';
+import { withRoomForOthers } from './room-for-others.ts';
+import { createSeriesCounts, type Outcome } from './series-counts.ts';
+import { createSeriesKeys } from './series-keys.ts';
+import { createSeriesTurns } from './series-turns.ts';
 
 export type ClaimsOptions = {
   readonly reconciler: Pick<Reconciler, 'asked'>;
-  readonly consul: Pick<Consul, 'txn' | 'readKeys' | 'readPrefix'>;
+  readonly consul: Pick<Consul, 'txn' | 'readKeys' | 'listKeys'>;
   readonly clock: Clock;
   readonly space: KeySpace;
+  readonly metrics: Pick<Metrics, 'claimAnswered' | 'claimReported' | 'claimBatch' | 'claimSeries'>;
   /** When this replica got the bucket of the group; null: it has not. */
   readonly heldSinceMs: (group: GroupName) => number | null;
+  /** A transaction failed its check of the bucket: what is believed of it is looked up. */
+  readonly invalidateOwnership: () => void;
   /** Ends what is under way. */
   readonly signal: AbortSignal;
 };
@@ -37,46 +46,42 @@ export type ClaimsOptions = {
 const TRIES = 4;
 /** By then the answer that has moved the lock is here. */
 const AGAIN_MS = 10;
-
 type Unknown = Extract<ClaimAnswer, { readonly kind: 'unknown' }>;
-type Here = { readonly kind: 'here'; readonly view: GateView; readonly guard: BucketGuard; readonly at: MarkKey };
+type Here = { readonly kind: 'here'; readonly view: GateView; readonly at: MarkKey };
 type NotHere = Unknown | { readonly kind: 'sharedLock' };
 /** Something was otherwise than it was known. `lost`: what was sent, and nobody knows what became of it; null: nothing was written. */
 type Again = { readonly kind: 'again'; readonly lost: string | null };
 const isAgain = (answer: { readonly kind: string }): answer is Again => answer.kind === 'again';
+/** `lockBefore`: the lock as it was known before the mark was read; null: it was not. */
+type Opening = { readonly mark: Mark; readonly lockBefore: KeyVersion | null };
 
 const unknown = (reason: string): Unknown => ({ kind: 'unknown', reason });
+const LATE = unknown('a claim that was sent may arrive yet');
 
-export function createClaims({ reconciler, consul, clock, space, heldSinceMs, signal }: ClaimsOptions): Claims {
-  const marks = createMarks(consul, signal);
-  const commits = createCommits(consul, signal);
-  const counts = createSeriesCounts(consul, space, signal);
+export function createClaims(options: ClaimsOptions): Claims {
+  const { reconciler, clock, space, heldSinceMs, signal, metrics } = options;
+  const consul = withRoomForOthers(options.consul);
+  const marks = createMarks(consul, clock, signal);
+  const judge = createJudge(marks, clock);
+  const commits = createCommits(consul, metrics.claimBatch, signal);
+  const counts = createSeriesCounts({ ...options, consul, counted: metrics.claimSeries });
   const pace = createPace(clock);
+  /** A report must not be refused because much is claimed. Each claim is done once; renewals are as many as their senders like. */
+  const paceOfRenewals = createPace(clock);
+  const keyOf = createSeriesKeys(space);
   /** By key of the series. */
   const changes = createChanges(clock);
-  /** The last call on each series; each begins when the one before it is over. */
-  const turns = new Map<string, Promise<unknown>>();
+  const turns = createSeriesTurns(() => clock.sleep(0, signal).catch(() => undefined));
 
-  async function inTurn<T>(series: string, work: () => Promise<T>): Promise<T> {
-    const before = turns.get(series) ?? Promise.resolve();
-    const turn = before.then(work, work);
-    turns.set(series, turn);
-    try {
-      return await turn;
-    } finally {
-      if (turns.get(series) === turn) turns.delete(series);
-    }
-  }
-
-  function here(group: GroupName, series: string): Here | NotHere {
+  function here(group: GroupName, key: string): Here | NotHere {
     const view = reconciler.asked(groupKey(group));
     if (view === null) return unknown('there is no such LeaderGroup, or it cannot be acted on');
     if (view.group.spec.lockKey !== null) return { kind: 'sharedLock' };
     const { ownership, nowMs } = view;
     if (ownership.kind !== 'owned' || nowMs >= ownership.untilMs)
       return unknown('this replica does not own the bucket now');
-    const tenure = `${ownership.guard.session} ${heldSinceMs(group) ?? ''}`;
-    return { kind: 'here', view, guard: ownership.guard, at: { key: keyOf(space, group, series), tenure } };
+    const { guard } = ownership;
+    return { kind: 'here', view, at: { key, guard, tenure: `${guard.session} ${heldSinceMs(group) ?? ''}` } };
   }
 
   /**
@@ -98,15 +103,36 @@ export function createClaims({ reconciler, consul, clock, space, heldSinceMs, si
   }
 
   async function claimOnce(group: GroupName, pod: PodRef, asked: ClaimRequest): Promise<ClaimAnswer | Again> {
-    const place = here(group, asked.series);
+    const place = here(group, keyOf(group, asked.series));
     if (place.kind !== 'here') return place;
-    const mark = await readable(marks, place.at, asked.series);
-    if (mark.kind === 'unknown') return mark;
-    const judged = judgeClaim(mark.claim, asked, pod.uid, clock.wallMs());
-    if (judged.kind === 'claimed') return { kind: 'claimed', claim: judged.mark };
-    if (judged.kind === 'refused') return judged;
-    if (mark.index === 0 && !(await counts.mayAdd(group, place.at.tenure))) return { kind: 'tooManySeries' };
-    return await give(group, pod, asked, mark);
+    const lockBefore = lockOf(place.view);
+    const judged = await judge.claim(place.at, asked, pod.uid);
+    if (judged.kind !== 'open') return judged;
+    counts.used();
+    const opening = { mark: judged.mark, lockBefore };
+    return judged.mark.index > 0
+      ? await give(group, pod, asked, opening)
+      : await giveFirst(group, pod, asked, { ...opening, at: place.at });
+  }
+
+  /** A series that begins needs room. */
+  async function giveFirst(
+    group: GroupName,
+    pod: PodRef,
+    asked: ClaimRequest,
+    { at, ...opening }: Opening & { readonly at: MarkKey },
+  ): Promise<ClaimAnswer | Again> {
+    const room = await counts.reserve(group, at.tenure);
+    if (room.kind === 'full')
+      return marks.mayArrive(at, opening.lockBefore) ? LATE : { kind: 'tooManySeries', of: room.of };
+    let outcome: Outcome = 'unknown';
+    try {
+      const answer = await give(group, pod, asked, opening);
+      outcome = spent(answer);
+      return answer;
+    } finally {
+      room.settle(outcome);
+    }
   }
 
   /** The lead is looked at only now: what went before took time. */
@@ -114,87 +140,107 @@ export function createClaims({ reconciler, consul, clock, space, heldSinceMs, si
     group: GroupName,
     { name, uid }: PodRef,
     asked: ClaimRequest,
-    mark: Mark,
+    { mark, lockBefore }: Opening,
   ): Promise<ClaimAnswer | Again> {
-    const place = here(group, asked.series);
+    const place = here(group, keyOf(group, asked.series));
     if (place.kind !== 'here') return place;
     const { view, at } = place;
-    const lead = answerGate(view, uid, MAX_GRANT_MS);
-    const lock = lockOf(view);
+    const lead = leadOf(view, uid);
     if (lead.kind === 'unknown') return lead;
-    if (lead.kind !== 'grant' && marks.mayArrive(at, lock)) return unknown('a claim that was sent may arrive yet');
-    if (lead.kind !== 'grant') return { kind: 'notLeader', leader: lead.kind === 'no' ? lead.leader : null };
+    if (lead.kind === 'notLeader') return marks.mayArrive(at, lockBefore) ? LATE : lead;
+    const lock = lockOf(view);
     if (lock === null) return unknown('the lock has not been read yet');
     if (!pace.take(groupKey(group))) return { kind: 'tooFast' };
-    const claim = nextClaim(mark.claim, asked, { pod: name, uid, token: lead.leader.token }, clock.wallMs());
-    const commit = await write(place, { lock, mark, claim, urgent: false });
-    if (commit.kind === 'committed' && mark.index === 0) counts.added(group, at.tenure);
+    const claim = nextClaim(mark.claim, asked, { pod: name, uid, token: lead.token }, clock.wallMs());
+    const commit = await write(at, { lock, mark, claim, urgent: false });
     return settled<ClaimAnswer>(commit, { kind: 'claimed', claim });
   }
 
   async function reportOnce(group: GroupName, pod: PodRef, report: ClaimReport): Promise<ReportAnswer | Again> {
-    const place = here(group, report.series);
+    const place = here(group, keyOf(group, report.series));
     if (place.kind !== 'here') return place;
-    const mark = await readable(marks, place.at, report.series);
+    const mark = await judge.mark(place.at, report.series, () => true);
     if (mark.kind === 'unknown') return mark;
     const claim = afterReport(mark.claim, { ...report, uid: pod.uid }, clock.wallMs());
     if (claim === null) return { kind: 'notYours', mark: mark.claim };
     if (claim.state === mark.claim?.state && claim.sinceMs === mark.claim.sinceMs) return { kind: 'noted', claim };
-    if (!pace.take(groupKey(group))) return { kind: 'tooFast' };
-    const commit = await write(place, { lock: null, mark, claim, urgent: true });
+    if (report.what === 'renew' && !paceOfRenewals.take(groupKey(group))) return { kind: 'tooFast' };
+    const commit = await write(place.at, { lock: null, mark, claim, urgent: true });
     return settled<ReportAnswer>(commit, { kind: 'noted', claim });
   }
 
   async function write(
-    { guard, at }: Here,
+    at: MarkKey,
     what: { readonly lock: KeyVersion | null; readonly mark: Mark; readonly claim: Claim; readonly urgent: boolean },
   ): Promise<Commit> {
     const { lock, mark, claim, urgent } = what;
     const series = { key: at.key, index: mark.index };
-    const commit = await commits.commit({ guard, lock, series, value: formatClaim(claim) }, urgent);
+    const commit = await commits.commit({ guard: at.guard, lock, series, value: formatClaim(claim) }, urgent);
     if (commit.kind === 'committed') marks.wrote(at, commit.entry);
     else if (commit.kind === 'unknown') marks.doubt(at, lock);
     else marks.forget(at);
+    if (commit.kind === 'bucketLost') options.invalidateOwnership();
     changes.tell(at.key);
     return commit;
   }
 
   return {
-    claim: (group, pod, asked) =>
-      inTurn(keyOf(space, group, asked.series), () =>
-        trying<ClaimAnswer>(
-          () => claimOnce(group, pod, asked),
-          ({ kind }) => kind === 'claimed' || kind === 'refused',
-        ),
-      ),
-    report: (group, pod, report) =>
-      inTurn(keyOf(space, group, report.series), () =>
-        trying<ReportAnswer>(
-          () => reportOnce(group, pod, report),
-          ({ kind }) => kind === 'noted' || kind === 'notYours',
-        ),
-      ),
+    claim: async (group, pod, asked, caller = signal) => {
+      const arrivedMs = clock.nowMs();
+      const answer = await turns.take(keyOf(group, asked.series), {
+        position: asked.position,
+        signal: caller,
+        wakes: false,
+        work: () =>
+          trying<ClaimAnswer>(
+            () => claimOnce(group, pod, asked),
+            ({ kind }) => kind === 'claimed' || kind === 'refused',
+          ),
+      });
+      metrics.claimAnswered(outcomeOf(answer), clock.nowMs() - arrivedMs);
+      return answer;
+    },
+    report: async (group, pod, report, caller = signal) => {
+      const answer = await turns.take(keyOf(group, report.series), {
+        position: report.position,
+        signal: caller,
+        wakes: report.what === 'done',
+        work: () =>
+          trying<ReportAnswer>(
+            () => reportOnce(group, pod, report),
+            ({ kind }) => kind === 'noted' || kind === 'notYours',
+          ),
+      });
+      metrics.claimReported(report.what, answer.kind);
+      return answer;
+    },
     mark: async (group, series): Promise<MarkAnswer> => {
-      const place = here(group, series);
+      const place = here(group, keyOf(group, series));
       if (place.kind !== 'here') return place;
-      const mark = await told(readable(marks, place.at, series));
+      const mark = await told(judge.mark(place.at, series, () => false));
       return mark.kind === 'unknown' ? mark : { kind: 'mark', mark: mark.claim };
     },
-    watch: (group, series) => changes.watch(keyOf(space, group, series)),
+    watch: (group, series) => changes.watch(keyOf(group, series)),
   };
 }
 
-/** Whatever its text is made of, the key holds none of it. */
-const keyOf = (space: KeySpace, group: GroupName, series: string): string =>
-  `${claimsPrefix(space, group)}${createHash('sha256').update(series).digest('base64url')}`;
+/** What a first claim has made of the room for its series. */
+function spent({ kind, ...answer }: ClaimAnswer | Again): Outcome {
+  if (kind === 'claimed') return 'made';
+  const perhaps = kind === 'unknown' || ('lost' in answer && answer.lost !== null);
+  return perhaps ? 'unknown' : 'notMade';
+}
 
-type Readable = Mark & { readonly kind: 'mark' };
-
-/** What cannot be read is not overwritten: it may say that the position was given out. */
-async function readable(marks: Marks, at: MarkKey, series: string): Promise<Readable | Unknown> {
-  const mark = await marks.read(at);
-  if (mark.index === 0 || mark.claim?.series === series) return { kind: 'mark', ...mark };
-  return unknown(`what stands at ${at.key} in Consul is no claim of series ${series} that this version can read`);
+/** Nobody is told for good that he gets nothing while the lead may be his a moment later. */
+function leadOf(
+  view: GateView,
+  uid: PodUid,
+): { readonly kind: 'lead'; readonly token: number } | Unknown | Extract<ClaimAnswer, { readonly kind: 'notLeader' }> {
+  const lead = answerGate(view, uid, MAX_GRANT_MS);
+  if (lead.kind === 'unknown') return lead;
+  if (lead.kind === 'grant') return { kind: 'lead', token: lead.leader.token };
+  if (view.revoked !== null) return unknown('the lead is about to pass to another pod');
+  return lead.leader === null ? unknown('nobody leads the group now') : { kind: 'notLeader', leader: lead.leader };
 }
 
 /** A lock of its own is one key. */

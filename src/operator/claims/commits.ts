@@ -30,13 +30,22 @@ export type Commits = {
 /** Consul takes no more in one transaction. */
 const MOST_OPS = 64;
 
-/** `signal` ends what is under way. */
-export function createCommits(consul: Pick<Consul, 'txn'>, signal: AbortSignal): Commits {
+/** `sent`: told how many go in each transaction. `signal` ends what is under way. */
+export function createCommits(
+  consul: Pick<Consul, 'txn'>,
+  sent: (writes: number) => void,
+  signal: AbortSignal,
+): Commits {
   const buckets = new Map<string, Batches<Write, Commit>>();
   const bucketOf = (guard: BucketGuard): Batches<Write, Commit> => {
-    const known = buckets.get(guard.key) ?? createBatches(fits, (writes) => send(consul, writes, signal));
-    buckets.set(guard.key, known);
-    return known;
+    const known = buckets.get(guard.key);
+    if (known !== undefined) return known;
+    const made = createBatches<Write, Commit>(fits, async (writes) => {
+      sent(writes.length);
+      return await send(consul, writes, signal);
+    });
+    buckets.set(guard.key, made);
+    return made;
   };
   return { commit: (write, urgent) => bucketOf(write.guard).add(write, urgent) };
 }
@@ -95,11 +104,15 @@ async function send(
     if (result.kind === 'rejected') return refused(writes, steps, result.rejections);
     return writes.map((write, at) => committed(write, result.entries[at]));
   } catch (error) {
-    if (signal.aborted) return writes.map(() => ({ kind: 'unknown', reason: 'this replica is stopping' }));
-    if (!(error instanceof ConsulError)) throw error;
-    const kind = error.kind === 'unknown' ? 'unknown' : 'failed';
-    return writes.map(() => ({ kind, reason: error.message }));
+    return writes.map(() => failed(error, signal));
   }
+}
+
+/** Whatever else has failed, the request may have been sent. */
+function failed(error: unknown, signal: AbortSignal): Commit {
+  if (signal.aborted) return { kind: 'unknown', reason: 'this replica is stopping' };
+  if (!(error instanceof ConsulError)) return { kind: 'unknown', reason: `a defect of the operator: ${String(error)}` };
+  return { kind: error.kind === 'unknown' ? 'unknown' : 'failed', reason: error.message };
 }
 
 function committed({ series }: Write, entry: KvEntry | undefined): Commit {

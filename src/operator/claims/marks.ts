@@ -2,23 +2,28 @@
  * How far each series has come, as this replica knows it. While the bucket is ours nobody else writes them, so what was read once need not be read
  * again; of a bucket that was another's meanwhile nothing is known.
  */
-import { type Claim, parseClaim } from '../../api/claim.ts';
+import { type Claim, type ClaimRequest, parseClaim } from '../../api/claim.ts';
+import type { PodUid } from '../../api/ids.ts';
 import { putNewest } from '../../common/bounded-map.ts';
-import type { KeyVersion } from '../../election/observation.ts';
+import type { BucketGuard, KeyVersion } from '../../election/observation.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Consul, KvEntry } from '../../ports/consul.ts';
 import { type Batches, createBatches } from './batches.ts';
 
-/** `index` 0: nothing was claimed yet. `claim` null with an index: what stands there cannot be read, and is not overwritten. */
-export type Mark = { readonly index: number; readonly claim: Claim | null };
+/**
+ * `index` 0: nothing was claimed yet. `claim` null with an index: what stands there cannot be read, and is not overwritten. `seenMs`: monotonic
+ * milliseconds at which it was read or written.
+ */
+export type Mark = { readonly index: number; readonly claim: Claim | null; readonly seenMs: number };
 
 /** A key of Consul, and the time for which its bucket is ours: what is known ends with it. */
-export type MarkKey = { readonly key: string; readonly tenure: string };
+export type MarkKey = { readonly key: string; readonly guard: BucketGuard; readonly tenure: string };
 
 export type Marks = {
-  /** What is known; null: nothing. */
-  known(at: MarkKey): Mark | null;
   /** As known, or else by a consistent read. Throws ConsulError. */
   read(at: MarkKey): Promise<Mark>;
+  /** What an AtMostOnce call was given, though later ones have been given more. null: not known. */
+  given(at: MarkKey, asked: Pick<ClaimRequest, 'id' | 'position'>, uid: PodUid): Claim | null;
   /** Our own write, as Consul has answered it. */
   wrote(at: MarkKey, entry: KvEntry): void;
   /** It is not as it was known: to be read again. */
@@ -28,28 +33,51 @@ export type Marks = {
    * written at; null: none.
    */
   doubt(at: MarkKey, lock: KeyVersion | null): void;
-  /** Whether a claim may arrive yet, while the lock is at this version. */
+  /** Whether a claim that has not been seen in the mark may be made yet. `lock`: as it was known before the mark was read; null: it was not. */
   mayArrive(at: MarkKey, lock: KeyVersion | null): boolean;
 };
 
+type Known = { readonly tenure: string; readonly mark: Mark };
+
+/** `session`: of this replica. It is checked where the write arrives, so the doubt lasts as long as it does, also where the bucket was another's meanwhile. */
+type Doubt = { readonly session: string; readonly lock: KeyVersion | null };
+
 /** The longest unused go. */
 const MOST = 10_000;
+/** There are no more series than these in a cluster. */
+const MOST_DOUBTS = 100_000;
 /** Consul reads no more in one request. */
 const TOGETHER = 64;
 
 /** `signal` ends what is under way. */
-export function createMarks(consul: Pick<Consul, 'readKeys'>, signal: AbortSignal): Marks {
-  const marks = new Map<string, { readonly tenure: string; readonly mark: Mark }>();
-  const doubts = new Map<string, { readonly tenure: string; readonly lock: KeyVersion | null }>();
-  const reads: Batches<string, Mark> = createBatches(
-    (keys) => keys.length < TOGETHER,
-    async (keys) => (await consul.readKeys(keys, signal)).map(markOf),
-  );
+export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock, 'nowMs'>, signal: AbortSignal): Marks {
+  const marks = new Map<string, Known>();
+  const doubts = new Map<string, Doubt>();
+  /** By series, pod and id. */
+  const givenTo = new Map<string, { readonly tenure: string; readonly claim: Claim }>();
+  /** One bucket does not wait for another's reads. */
+  const lanes = new Map<string, Batches<string, Mark>>();
 
-  function known({ key, tenure }: MarkKey): Mark | null {
-    const found = marks.get(key);
-    if (found?.tenure !== tenure || doubts.get(key)?.tenure === tenure) return null;
-    putNewest(marks, key, found, MOST);
+  function laneOf({ guard }: MarkKey): Batches<string, Mark> {
+    const known = lanes.get(guard.key);
+    if (known !== undefined) return known;
+    const made = createBatches<string, Mark>(
+      (keys) => keys.length < TOGETHER,
+      async (keys) => (await consul.readKeys(keys, signal)).map((entry) => markOf(entry, clock.nowMs())),
+    );
+    lanes.set(guard.key, made);
+    return made;
+  }
+
+  const doubtOf = ({ key, guard }: MarkKey): Doubt | null => {
+    const found = doubts.get(key);
+    return found?.session === guard.session ? found : null;
+  };
+
+  function known(at: MarkKey): Mark | null {
+    const found = marks.get(at.key);
+    if (found?.tenure !== at.tenure || doubtOf(at) !== null) return null;
+    putNewest(marks, at.key, found, MOST);
     return found.mark;
   }
 
@@ -58,32 +86,47 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, signal: AbortSigna
     const before = marks.get(key);
     if (before?.tenure === tenure && before.mark.index > mark.index) return;
     putNewest(marks, key, { tenure, mark }, MOST);
+    const { claim } = mark;
+    if (claim?.mode === 'AtMostOnce') putNewest(givenTo, callOf(key, claim), { tenure, claim }, MOST);
+  }
+
+  async function readNow(at: MarkKey): Promise<Mark> {
+    const mark = await laneOf(at).add(at.key);
+    put(at, mark);
+    return mark;
   }
 
   return {
-    known,
-    read: async (at) => {
-      const found = known(at);
-      if (found !== null) return found;
-      const mark = await reads.add(at.key);
-      put(at, mark);
-      return mark;
+    read: async (at) => known(at) ?? (await readNow(at)),
+    given: ({ key, tenure }, { id, position }, uid) => {
+      const found = givenTo.get(callOf(key, { uid, id }));
+      return found?.tenure === tenure && found.claim.position === position ? found.claim : null;
     },
     wrote: (at, entry) => {
       doubts.delete(at.key);
-      put(at, markOf(entry));
+      put(at, markOf(entry, clock.nowMs()));
     },
     forget: ({ key }) => void marks.delete(key),
-    doubt: ({ key, tenure }, lock) => {
-      marks.delete(key);
-      putNewest(doubts, key, { tenure, lock }, MOST);
+    doubt: (at, lock) => {
+      marks.delete(at.key);
+      // A claim that was sent before may arrive as well as this one.
+      const kept = newer(doubtOf(at)?.lock ?? null, lock);
+      putNewest(doubts, at.key, { session: at.guard.session, lock: kept }, MOST_DOUBTS);
     },
-    mayArrive: ({ key, tenure }, lock) => {
-      const doubt = doubts.get(key);
-      return doubt?.tenure === tenure && doubt.lock !== null && doubt.lock.index === lock?.index;
+    mayArrive: (at, lock) => {
+      const needed = doubtOf(at)?.lock ?? null;
+      return needed !== null && (lock === null || lock.index <= needed.index);
     },
   };
 }
 
-const markOf = (entry: KvEntry | null): Mark =>
-  entry === null ? { index: 0, claim: null } : { index: entry.modifyIndex, claim: parseClaim(entry.value) };
+const callOf = (key: string, { uid, id }: Pick<Claim, 'uid' | 'id'>): string => `${key} ${uid} ${id}`;
+
+/** The version that the lock has to leave before neither can be met. */
+const newer = (a: KeyVersion | null, b: KeyVersion | null): KeyVersion | null =>
+  (a?.index ?? 0) > (b?.index ?? 0) ? a : b;
+
+const markOf = (entry: KvEntry | null, seenMs: number): Mark =>
+  entry === null
+    ? { index: 0, claim: null, seenMs }
+    : { index: entry.modifyIndex, claim: parseClaim(entry.value), seenMs };

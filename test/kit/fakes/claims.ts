@@ -9,7 +9,7 @@ export type FakeClaims = Claims & {
   answer: ClaimAnswer;
   reportAnswer: ReportAnswer;
   markAnswer: MarkAnswer;
-  readonly asked: { readonly pod: PodRef; readonly asked: ClaimRequest }[];
+  readonly asked: { readonly pod: PodRef; readonly asked: ClaimRequest; readonly signal: AbortSignal | undefined }[];
   readonly reports: { readonly pod: PodRef; readonly report: ClaimReport }[];
   /** Somebody has claimed of the series. */
   tell(series: string): void;
@@ -25,8 +25,8 @@ export function aClaims(): FakeClaims {
     markAnswer: UNKNOWN,
     asked: [],
     reports: [],
-    claim: (_group, pod, asked) => {
-      fake.asked.push({ pod, asked });
+    claim: (_group, pod, asked, signal) => {
+      fake.asked.push({ pod, asked, signal });
       return Promise.resolve(fake.answer);
     },
     report: (_group, pod, report) => {

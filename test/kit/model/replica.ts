@@ -151,6 +151,10 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
         }
       : { kind: belief === 'owned' ? 'notOwned' : belief };
 
+  function invalidateOwnership(): void {
+    if (bucketsOf(api).some((bucket) => consul.entry(bucket)?.session !== session)) belief = 'notOwned';
+  }
+
   let gotBucketMs: number | null = null;
   const owners = createOwners(link.kubernetes, clock);
   const grants = createGrants(clock, () => gotBucketMs);
@@ -186,9 +190,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       random,
       sessionManager,
       locks,
-      invalidateOwnership: () => {
-        if (bucketsOf(api).some((bucket) => consul.entry(bucket)?.session !== session)) belief = 'notOwned';
-      },
+      invalidateOwnership,
       syntheticNode: node,
       grants,
       revoked: () => undefined,
@@ -226,7 +228,9 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     consul: contact.consul,
     clock,
     space: SPACE,
+    metrics,
     heldSinceMs: () => gotBucketMs,
+    invalidateOwnership,
     signal: dying.signal,
   });
 

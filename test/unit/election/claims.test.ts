@@ -77,6 +77,13 @@ describe('AtLeastOnce', () => {
     });
   });
 
+  it('gives the last one out anew to its own call too: another may have it a moment later', () => {
+    const overdue = last({ sinceMs: NOW_MS - 300_000 });
+    expect(judged(overdue, { mode, position: 10, id: 'id-1' }).kind).toBe('open');
+    expect(judged({ ...overdue, attempt: 2 }, { mode, position: 12, id: 'id-1' }).kind).toBe('open');
+    expect(judged({ ...overdue, state: 'Done' }, { mode, position: 10, id: 'id-1' }).kind).toBe('claimed');
+  });
+
   it('is overdue by the time that its own claimer has set', () => {
     const short = last({ retryAfterMs: 1000 });
     expect(judged(short, { mode }).kind).toBe('open');

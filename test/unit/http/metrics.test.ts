@@ -81,6 +81,15 @@ const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void
   leadergroup_gate_released_seconds_total: [(metrics) => metrics.gateRelease('voided', 700), '', 0.7],
   leadergroup_gate_resignations_total: [(metrics) => metrics.gateResignation('heeded'), '{outcome="heeded"}', 1],
   leadergroup_gate_waiting: [(metrics) => metrics.gateWaiting(5), '', 5],
+  leadergroup_claims_total: [(metrics) => metrics.claimAnswered('passed', 3), '{outcome="passed"}', 1],
+  leadergroup_claim_seconds: [(metrics) => metrics.claimAnswered('given', 3), '_sum', 0.003],
+  leadergroup_claim_reports_total: [
+    (metrics) => metrics.claimReported('done', 'notYours'),
+    '{what="done",outcome="notYours"}',
+    1,
+  ],
+  leadergroup_claim_batch_writes: [(metrics) => metrics.claimBatch(7), '_bucket{le="8"}', 1],
+  leadergroup_claim_series: [(metrics) => metrics.claimSeries(80_001), '', 80_001],
   leadergroup_http_connections_refused_total: [
     (metrics) => metrics.connectionRefused('evicted'),
     '{what="evicted"}',

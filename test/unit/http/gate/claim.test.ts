@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { createForward, REPLICA } from '../../../../src/http/gate/forward.ts';
 import type { ClaimAnswer } from '../../../../src/ports/claims.ts';
 import { aClaim } from '../../../kit/fakes/claims.ts';
-import { settle } from '../../../kit/fakes/clock.ts';
+import { createFakeClock, settle } from '../../../kit/fakes/clock.ts';
 import { type Asking, aGate, leader, MEMBER, said } from '../../../kit/fakes/gate.ts';
 import { uidOf } from '../../../kit/fakes/ids.ts';
 
@@ -42,10 +43,20 @@ describe('POST .../claims', () => {
     ['it was given out', passed, 409, { claimed: false, reason: 'Passed', position: 10, state: 'Claimed' }],
     ['the one before is not done', { ...passed, reason: 'Pending' }, 409, { reason: 'Pending' }],
     ['another leads', notLeader, 409, { claimed: false, reason: 'NotLeader', pod: 'b' }],
-    ['nobody leads', { kind: 'notLeader', leader: null }, 409, { reason: 'NotLeader', pod: '' }],
     ['the lock is shared', { kind: 'sharedLock' }, 400, { reason: 'SharedLock' }],
     ['it is too fast', { kind: 'tooFast' }, 429, { reason: 'TooFast' }],
-    ['it has too many series', { kind: 'tooManySeries' }, 429, { reason: 'TooManySeries' }],
+    [
+      'the group has too many series',
+      { kind: 'tooManySeries', of: 'group' },
+      429,
+      { reason: 'TooManySeries', message: expect.stringContaining('the group has a thousand') },
+    ],
+    [
+      'the cluster has too many series',
+      { kind: 'tooManySeries', of: 'cluster' },
+      429,
+      { reason: 'TooManySeries', message: expect.stringContaining('hundred thousand') },
+    ],
     ['nobody can say', { kind: 'unknown', reason: 'no' }, 503, { reason: 'NotKnown' }],
   ])('says so when %s', async (_, answer, status, body) => {
     expect(said(await claims(aGateSaying(answer)))).toEqual([status, expect.objectContaining(body)]);
@@ -124,6 +135,69 @@ describe('a claim that waits', () => {
     const [first] = gate.forwards;
     expect(first?.passed).toMatchObject({ method: 'POST', body: JSON.stringify(TICK) });
     expect(first?.passed.path).toBe(`${CLAIMS}?${UID}&wait=30000ms`);
+  });
+});
+
+describe('a claim that waits, at the end of its time', () => {
+  const other = { answerer: { kind: 'other', id: 'b', url: 'http://10.0.0.9:8080' } } as const;
+
+  it('is passed on as one that waits, so that it is not told that it is refused', async () => {
+    const gate = aGateSaying(notLeader);
+    gate.becomes(other);
+    const reply = claims(gate, `${UID}&wait=30s`);
+    await gate.clock.advance(29_999.5);
+    gate.becomes({ answerer: { kind: 'nobody' } });
+    await gate.clock.advance(0.2);
+    gate.becomes(other);
+    await gate.clock.advance(10);
+    expect(said(await reply)[0]).toBe(503);
+    expect(gate.forwards.length).toBeGreaterThan(1);
+    for (const { passed: sent } of gate.forwards) expect(sent.path).toMatch(/&wait=[1-9]\d*ms$/);
+  });
+
+  it.each(['', '&wait=0s'])('one that does not wait is passed on as that (%s)', async (wait) => {
+    const gate = aGateSaying(claimed);
+    gate.becomes(other);
+    void claims(gate, `${UID}${wait}`);
+    await settle();
+    expect(gate.forwards[0]?.passed.path).toBe(`${CLAIMS}?${UID}`);
+  });
+});
+
+describe('an owner of an older version, which knows no claims', () => {
+  it.each([
+    [404, '{"reason":"NothingHere","message":"Unknown path"}'],
+    [405, 'This path allows GET only.\n'],
+  ])('is no answer: %i becomes 503', async (status, body) => {
+    const forward = createForward({
+      self: 'this-replica',
+      signer: { publicKey: '', sign: () => Promise.resolve('') },
+      clock: createFakeClock(),
+      send: () =>
+        Promise.resolve({
+          status,
+          headers: { [REPLICA]: 'b' },
+          body: () => Promise.resolve(body),
+          drop: () => undefined,
+        }),
+    });
+    const gate = aGate({ forward });
+    gate.becomes({ answerer: { kind: 'other', id: 'b', url: 'http://10.0.0.9:8080' } });
+    expect(said(await claims(gate))).toEqual([503, expect.objectContaining({ reason: 'NotKnown' })]);
+  });
+});
+
+describe('a caller that has gone', () => {
+  it('waits no more, and is known to have gone where it claims', async () => {
+    const gate = aGateSaying(notLeader);
+    const client = new AbortController();
+    const reply = claims(gate, `${UID}&wait=30s`, { signal: client.signal });
+    await settle();
+    expect(gate.waiting).toEqual([1]);
+    client.abort(new Error('gone'));
+    await reply;
+    expect(gate.waiting).toEqual([1, 0]);
+    expect(gate.claims.asked.every(({ signal }) => signal?.aborted)).toBe(true);
   });
 });
 

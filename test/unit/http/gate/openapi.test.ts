@@ -98,10 +98,9 @@ describe('the documented answer is given', () => {
     [{ kind: 'refused', reason: 'Passed', mark: aClaim() }, 409],
     [{ kind: 'refused', reason: 'Pending', mark: aClaim({ mode: 'AtLeastOnce' }) }, 409],
     [{ kind: 'notLeader', leader: leader(4, 'b') }, 409],
-    [{ kind: 'notLeader', leader: null }, 409],
     [{ kind: 'sharedLock' }, 400],
     [{ kind: 'tooFast' }, 429],
-    [{ kind: 'tooManySeries' }, 429],
+    [{ kind: 'tooManySeries', of: 'group' }, 429],
     [{ kind: 'unknown', reason: 'no' }, 503],
   ])('to a claim: %o', async (answer, expected) => {
     const gate = aGate();

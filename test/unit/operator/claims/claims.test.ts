@@ -4,11 +4,12 @@ import { claimsPrefix } from '../../../../src/election/keys.ts';
 import type { ClaimAnswer } from '../../../../src/ports/claims.ts';
 import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
 import { settle } from '../../../kit/fakes/clock.ts';
+import { uidOf } from '../../../kit/fakes/ids.ts';
 import { type Call, type Claiming, claimingIn, GROUP, RETRY_MS, SERIES } from '../../../kit/model/claiming.ts';
-import type { Fate } from '../../../kit/model/link.ts';
+import type { Fate, HeldRequest } from '../../../kit/model/link.ts';
 import { aModel, type Model } from '../../../kit/model/model.ts';
 import { type Replica, SPACE } from '../../../kit/model/replica.ts';
-import { ownedAtRest } from '../../../kit/model/stage.ts';
+import { ownedAtRest, untilGone } from '../../../kit/model/stage.ts';
 
 let model: Model;
 let claiming: Claiming;
@@ -48,6 +49,36 @@ async function handOver(to: string): Promise<void> {
   for (const { name } of model.api.pods()) model.api.foreign.changePod(name, () => ({ ready: name === to }));
   await model.rest(o1);
   expect(model.leaders()).toEqual([to]);
+}
+
+const keyOfSeries = (): string =>
+  [...model.consul.now().entries.keys()].find((key) => key.startsWith(claimsPrefix(SPACE, GROUP))) ??
+  expect.fail('nothing was claimed');
+
+const podOf = ({ pod }: Call) => ({ namespace: 'default', name: pod, uid: uidOf(pod) });
+
+/** Its write is under way and given up, and whatever else it sends is lost: nobody knows what becomes of it. */
+async function leftInDoubt(call: Call): Promise<HeldRequest> {
+  let sentBefore = 0;
+  o1.link.decide(({ operation }) => {
+    if (operation !== 'txn') return 'arrives';
+    sentBefore += 1;
+    return sentBefore === 1 ? 'held' : 'lost';
+  });
+  void claiming.claim(o1, call);
+  await settle();
+  const late = o1.link.held()[0] ?? expect.fail('nothing was sent');
+  late.giveUp();
+  await model.clock.advance(200);
+  expect(call.answer).toMatchObject({ kind: 'unknown' });
+  return late;
+}
+
+/** As the HTTP API does: some steps lie between the news and the next question. */
+async function whenTold(steps: number): Promise<void> {
+  using watch = o1.claims.watch(GROUP, SERIES);
+  await watch.changed;
+  for (let step = 0; step < steps; step += 1) await Promise.resolve();
 }
 
 const sent = (operation: string): number => o1.link.sent.filter((request) => request.operation === operation).length;
@@ -119,6 +150,82 @@ describe('a claim', () => {
     expect(first.answer?.kind).toBe('claimed');
   });
 
+  describe('that arrived after the mark was read and before the lock moved on is not denied', () => {
+    it.each<[string, (given: Call) => Promise<void>]>([
+      ['at once', () => Promise.resolve()],
+      ['after a report in doubt', (given) => claiming.report(o1, given, 'done')],
+      ['after the bucket was got again', () => model.clock.advance(1000).then(o1.gotBucket)],
+    ])('%s', async (_, meanwhile) => {
+      const before = ask('a', 1);
+      await answerTo(before);
+      const call = ask('a', 2);
+      const late = await leftInDoubt(call);
+      await Promise.all([meanwhile(before), model.clock.advance(200)]);
+      theNext('readKeys', 'answerHeld');
+      void claiming.claim(o1, call);
+      await settle();
+      late.deliver();
+      await handOver('b');
+      for (const held of o1.link.held()) held.deliver();
+      await model.clock.advance(200);
+      expect(call.answer).toMatchObject({ kind: 'unknown' });
+      expect(await answerTo(call)).toMatchObject({ kind: 'claimed', claim: { position: 2 } });
+    });
+  });
+
+  it('is told once more to the call that has it, also after a later position was given', async () => {
+    const call = ask('a', 5);
+    await answerTo(call);
+    await answerTo(ask('a', 6));
+    call.answer = null;
+    expect(await answerTo(call)).toMatchObject({ kind: 'claimed', claim: { position: 5 } });
+    expect(await answerTo(ask('a', 5))).toMatchObject({ kind: 'refused', reason: 'Passed' });
+  });
+
+  it('goes before those of later positions that wait as well', async () => {
+    theNext('txn', 'held');
+    const calls = [1, 4, 3, 2].map((position) => ask('a', position));
+    for (const call of calls) void claiming.claim(o1, call);
+    await settle();
+    for (const held of o1.link.held()) held.deliver();
+    await model.clock.advance(200);
+    expect(calls.map(({ answer }) => answer?.kind)).toEqual(['claimed', 'claimed', 'claimed', 'claimed']);
+  });
+
+  it('whose caller has gone is not begun', async () => {
+    theNext('txn', 'held');
+    void claiming.claim(o1, ask('a', 1));
+    const gone = new AbortController();
+    const second = ask('a', 2);
+    const answer = o1.claims.claim(GROUP, podOf(second), second.asked, gone.signal);
+    await settle();
+    gone.abort(new Error('gone'));
+    await expect(answer).rejects.toThrow('gone');
+    for (const held of o1.link.held()) held.deliver();
+    await settle();
+    expect(await o1.claims.mark(GROUP, SERIES)).toMatchObject({ kind: 'mark', mark: { position: 1 } });
+  });
+
+  it('is for whoever leads next, where nobody leads', async () => {
+    for (const { name } of model.api.pods()) model.api.foreign.removePod(name);
+    await model.rest(o1);
+    expect(await answerTo(ask('b', 1))).toEqual({ kind: 'unknown', reason: 'nobody leads the group now' });
+  });
+
+  it('is for whoever leads next, where the lead is about to pass', async () => {
+    model.api.foreign.changePod('a', ({ annotations }) => ({
+      annotations: { ...annotations, 'leadergroup.dev/candidate': 'false' },
+    }));
+    o1.see.all();
+    theNext('patchPod', 'held');
+    o1.pass();
+    await settle();
+    expect(o1.link.held()).toHaveLength(1);
+    for (const pod of ['a', 'b']) expect(await answerTo(ask(pod, 1))).toMatchObject({ kind: 'unknown' });
+    for (const held of o1.link.held()) held.deliver();
+    await settle();
+  });
+
   it('goes on when the lock has only been written anew', async () => {
     theNext('txn', 'held');
     const call = ask('a', 1);
@@ -138,6 +245,42 @@ describe('a claim', () => {
     expect(await answerTo(ask('a', 1), o2)).toMatchObject({ kind: 'unknown' });
     await model.own(o2, { unnoticed: true });
     expect(await answerTo(ask('a', 1))).toMatchObject({ kind: 'unknown' });
+    expect(o1.believes()).toBe('notOwned');
+  });
+
+  it('goes on where it stood in a group that was deleted and made again', async () => {
+    await answerTo(ask('a', 5));
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, o1);
+    model.api.foreign.addGroup(aGroup({ uid: 'second' }));
+    await model.rest(o1);
+    expect(await answerTo(ask('a', 5))).toMatchObject({ kind: 'refused', reason: 'Passed' });
+    expect(await answerTo(ask('a', 6))).toMatchObject({ kind: 'claimed' });
+  });
+
+  it('begins a series anew a minute after somebody has deleted its key', async () => {
+    await answerTo(ask('a', 5));
+    model.consul.foreign.remove(keyOfSeries());
+    expect(await answerTo(ask('a', 4))).toMatchObject({ kind: 'refused' });
+    await model.clock.advance(60_000);
+    await model.rest(o1);
+    expect(await answerTo(ask('a', 4))).toMatchObject({ kind: 'claimed' });
+  });
+
+  it('is made again where Consul was restored from a backup that does not know it', async () => {
+    const backup = model.consul.foreign.backup();
+    await answerTo(ask('a', 5));
+    model.consul.foreign.restore(backup);
+    await model.clock.advance(60_000);
+    await model.rest(o1);
+    expect(await answerTo(ask('a', 5))).toMatchObject({ kind: 'claimed' });
+    expect((claiming.breaches as string[]).splice(0)).toEqual(['position 5 was given to two calls (I12)']);
+  });
+
+  it('stands at a key that can be found by hand (docs/claims.md)', async () => {
+    await answerTo(ask('a', 1));
+    // printf %s daily-report | openssl dgst -sha256 -binary | basenc --base64url | tr -d =
+    expect(keyOfSeries()).toBe(`${claimsPrefix(SPACE, GROUP)}6RvwvXJtmNzX1Epl6oO7euwxCKnnRhiNC4n1_ofpV9k`);
   });
 
   it('goes on where it stood for the next owner, and the next group of the name', async () => {
@@ -160,11 +303,11 @@ describe('a claim', () => {
 
   it('never overwrites what this version cannot read', async () => {
     await answerTo(ask('a', 1));
-    const key = [...model.consul.now().entries.keys()].find((name) => name.startsWith(claimsPrefix(SPACE, GROUP)));
-    model.consul.foreign.put(key ?? '', '{"v":2}');
+    const key = keyOfSeries();
+    model.consul.foreign.put(key, '{"v":2}');
     expect(await answerTo(ask('a', 2))).toMatchObject({ kind: 'unknown' });
-    expect(await answerTo(ask('a', 2))).toMatchObject({ kind: 'unknown', reason: expect.stringContaining(key ?? '-') });
-    expect(model.consul.entry(key ?? '')?.value).toBe('{"v":2}');
+    expect(await answerTo(ask('a', 2))).toMatchObject({ kind: 'unknown', reason: expect.stringContaining(key) });
+    expect(model.consul.entry(key)?.value).toBe('{"v":2}');
   });
 });
 
@@ -191,7 +334,29 @@ describe('what it costs', () => {
 
   it('no more than a thousand series of a group', async () => {
     for (let at = 0; at < 1000; at += 1) model.consul.foreign.put(`${claimsPrefix(SPACE, GROUP)}series-${at}`, '');
-    expect(await answerTo(ask('a', 1))).toEqual({ kind: 'tooManySeries' });
+    expect(await answerTo(ask('a', 1))).toEqual({ kind: 'tooManySeries', of: 'group' });
+  });
+
+  it('no claim where a report is made: what is given may be said to be done', async () => {
+    const calls = Array.from({ length: 51 }, (_, at) => ask('a', at + 1));
+    for (const call of calls) void claiming.claim(o1, call);
+    await settle();
+    await settle();
+    expect(calls.at(-1)?.answer?.kind).toBe('tooFast');
+    await claiming.report(o1, calls[49] ?? expect.fail('no such call'), 'done');
+    expect(await o1.claims.mark(GROUP, SERIES)).toMatchObject({ mark: { position: 50, state: 'Done' } });
+  });
+
+  it('fifty renewals in a second, and no more', async () => {
+    const call = ask('a', 1, 'AtLeastOnce');
+    await answerTo(call);
+    const renew = { series: SERIES, position: 1, id: call.asked.id, what: 'renew' } as const;
+    const kinds: string[] = [];
+    for (let at = 0; at < 60; at += 1) {
+      await model.clock.advance(1);
+      kinds.push((await o1.claims.report(GROUP, podOf(call), renew)).kind);
+    }
+    expect([kinds[0], kinds.at(-1)]).toEqual(['noted', 'tooFast']);
   });
 });
 
@@ -208,6 +373,29 @@ describe('AtLeastOnce', () => {
     expect(await answerTo(ask('a', 3, 'AtLeastOnce'))).toMatchObject({ reason: 'Pending' });
     await claiming.report(o1, second, 'done');
     expect(await answerTo(ask('a', 3, 'AtLeastOnce'))).toMatchObject({ kind: 'claimed', claim: { position: 3 } });
+  });
+
+  it('gives it out anew to its own call once it is overdue, and only where that leads', async () => {
+    const call = ask('a', 1, 'AtLeastOnce');
+    await answerTo(call);
+    await model.clock.advance(RETRY_MS);
+    await model.rest(o1);
+    call.answer = null;
+    expect(await answerTo(call)).toMatchObject({ kind: 'claimed', claim: { position: 1, attempt: 2 } });
+    await handOver('b');
+    await model.clock.advance(RETRY_MS);
+    await model.rest(o1);
+    expect(await o1.claims.claim(GROUP, podOf(call), call.asked)).toMatchObject({ kind: 'notLeader' });
+  });
+
+  it('gives the earliest position next of those that wait for one that is done', async () => {
+    const first = ask('a', 1, 'AtLeastOnce');
+    await answerTo(first);
+    const waiting = [4, 2, 3].map((position) => ask('a', position, 'AtLeastOnce'));
+    for (const call of waiting) void whenTold(50).then(() => claiming.claim(o1, call));
+    void claiming.report(o1, first, 'done');
+    await model.clock.advance(200);
+    expect(waiting.map(({ answer }) => answer?.kind)).toEqual(['refused', 'claimed', 'refused']);
   });
 
   it('waits for whoever says that it is not done yet', async () => {

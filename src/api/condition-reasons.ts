@@ -205,13 +205,19 @@ export const CONDITION_REASONS = {
         meaning: 'An EndpointSlice of the name that the operator needs is not its own, or is that of another group.',
         action: 'Delete it, if nobody needs it: the message names it.',
       },
+      SliceAltered: {
+        meaning:
+          'An EndpointSlice does not stand as the operator has written it: an admission webhook changes each write, or another client changes it again and again.',
+        action:
+          'The message says which. Have the webhook or the client leave it alone; the operator goes on by itself.',
+      },
       PermissionDenied: {
         meaning: 'The operator has no right to read the Service, or to write EndpointSlices.',
         action: '`kubectl apply -k deploy/overlays/route` gives it.',
       },
       WriteRefused: {
         meaning:
-          'The API server refuses to write an EndpointSlice, or does not answer such a write: a policy, or a webhook.',
+          'The API server refuses to write an EndpointSlice, or does not answer such a write: a policy, or a webhook. Or it keeps one that was deleted, for a finalizer.',
         action: 'The message has its words. The label is written all the same. Tried again every 30 s at least.',
       },
     },

@@ -4,11 +4,11 @@
  * operator from them is reported, and holds neither label nor lock up. (Promise I11.)
  */
 import type { AddressFamily, Service, Slice } from '../api/route.ts';
-import type { FollowUp, Idle, NewSlice, Plan, Show, Transition } from './actions.ts';
+import type { FollowUp, Idle, Look, NewSlice, Plan, Show, Transition } from './actions.ts';
 import type { Observation } from './observation.ts';
 import { ownedLockOf } from './owned-lock.ts';
 import { mayTend, restrained, tendAgainMs, tending, withdrawal } from './plan-shown.ts';
-import { look, nothing, soonest, until } from './plans.ts';
+import { look, nothing, soonest, until, withFirst } from './plans.ts';
 import {
   basicsOf,
   FAMILIES,
@@ -41,19 +41,30 @@ function routed(o: Observation, route: RouteView, plan: Transition): Plan {
   const { lock, after } = plan;
   const promotes = after.some(({ do: what }) => what === 'promote');
   if (lock.do !== 'unlock' && !promotes) return plan;
-  if (!isHeldUp(o, route) && route.reading === null) return reading(o);
-  return lock.do === 'unlock' ? unlocking(o, route, plan) : (prepared(o, route) ?? showing(o, plan));
+  if (!isHeldUp(o, route) && route.reading === null) return fencedFirst(plan, reading(o));
+  if (lock.do === 'unlock') return unlocking(o, route, plan);
+  const preparation = prepared(o, route);
+  return preparation === null ? showing(o, plan) : fencedFirst(plan, preparation);
 }
 
-/** So often a write that nobody answers is tried before the lock is given up without it. */
+/**
+ * No label waits for what may hang; but who leads and is alive keeps it until it has been told to stop. Whoever is fenced by then need not be again: it
+ * counts for the version of the lock.
+ */
+function fencedFirst({ fence, lock, cause, reason, verdict }: Transition, then: Idle | Look): Idle | Look {
+  const mayWait = lock.do === 'handOver' && lock.revoke !== null;
+  return mayWait || fence.length === 0 ? then : withFirst(fence, { ...then, cause, reason, verdict });
+}
+
+/** So often a read or a write that nobody answers is tried before the lock is given up without it. */
 const TRIES = 3;
 
 function unlocking(o: Observation, route: RouteView, plan: Transition): Plan {
   if (plan.lock.do !== 'unlock') return plan;
   if (isHeldUp(o, route)) {
     const { problem } = route;
-    const goesOn = problem === null || problem.kind !== 'silent' || problem.count >= TRIES;
-    return goesOn ? plan : { ...nothing('an EndpointSlice is to be emptied first', until(o, problem.retryAtMs)) };
+    if (problem === null || problem.kind !== 'silent' || problem.count >= TRIES) return plan;
+    return fencedFirst(plan, nothing('an EndpointSlice is to be emptied first', until(o, problem.retryAtMs)));
   }
   const slices = ownSlices(o).filter(({ family, endpoint }) => endpoint !== null || !route.fenced.has(family));
   if (slices.length === 0) return plan;
@@ -61,7 +72,7 @@ function unlocking(o: Observation, route: RouteView, plan: Transition): Plan {
 }
 
 /** Slices are there, and empty, before the first election that they show. null: they are, or cannot be. */
-function prepared(o: Observation, route: RouteView): Plan | null {
+function prepared(o: Observation, route: RouteView): Look | null {
   if (isHeldUp(o, route)) return null;
   const service = routedService(o);
   const slices = route.reading?.slices;
@@ -107,7 +118,7 @@ const withShow = (show: Show, action: FollowUp): FollowUp => (action.do === 'pro
 const changes = ({ slice, content }: Showing): boolean =>
   content.endpoint !== null || slice.endpoint !== null || slice.altered;
 
-function reading(o: Observation): Plan {
+function reading(o: Observation): Look {
   const serviceName = o.group.spec.route?.serviceName ?? '';
   return look([{ do: 'readRoute', serviceName }], `reading Service ${serviceName} and its EndpointSlices`);
 }

@@ -12,7 +12,7 @@ import { highestObservedToken, rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { isOutage } from './plan-restrained.ts';
 import { look, soonest } from './plans.ts';
-import { differing, ownSlices, type RouteView, type Showing, showingOf } from './route.ts';
+import { dueOf, isHeldOff, ownSlices, type RouteView, type Showing, showingOf } from './route.ts';
 
 export const withdrawal = (
   slices: readonly Slice[],
@@ -39,8 +39,8 @@ const demotes = (o: Observation): boolean => o.group.spec.onConsulLoss === 'Demo
 /** null: the slices are as they should be. */
 export function tending(o: Observation, route: RouteView, owned: OwnedLock | null): Plan | null {
   const lock = owned === null || owned.kind === 'unread' ? null : owned;
-  const left = ownSlices(o).filter((slice) => mustGo(o, lock, slice) || mustBeFenced(o, route, lock, slice));
-  const changed = left.length > 0 ? [] : ownSlices(o).flatMap((slice) => changedIn(o, slice));
+  const left = ownSlices(o).filter((slice) => isToGo(o, lock, slice) || mustBeFenced(o, route, lock, slice));
+  const changed = left.length > 0 ? [] : ownSlices(o).flatMap((slice) => changedIn(o, lock, slice));
   const slices = [...left, ...changed.map(({ slice }) => slice)];
   if (slices.length === 0) return null;
   const confirm = lock === null;
@@ -51,6 +51,9 @@ export function tending(o: Observation, route: RouteView, owned: OwnedLock | nul
       : look([{ do: 'refresh', slices: changed, confirm }], 'whoever the EndpointSlices show has changed'))
   );
 }
+
+const isToGo = (o: Observation, lock: KnownLock | null, slice: Slice): boolean =>
+  mustGo(o, lock, slice) && !isHeldOff(o, slice.family, ({ endpoint }) => endpoint === null);
 
 /** It shows a pod that does not lead, that is not there any more, or that the Service may not be led to. */
 function mustGo(o: Observation, lock: KnownLock | null, slice: Slice): boolean {
@@ -73,11 +76,14 @@ const showingIn = (o: Observation, { family }: Slice, shown: ObservedPod): Showi
  * Of one without the label. The holder of the lock: a cache may not show its label yet. Without a lock, what shows a later lead than is known here is the
  * next owner's; and only whoever had the bucket last, or has to demote, judges by the label at all: somebody else may own it, and be putting it right.
  */
-function mayStay(o: Observation, lock: KnownLock | null, { token }: Slice, { pod }: ObservedPod): boolean {
+function mayStay(o: Observation, lock: KnownLock | null, { token }: Slice, shown: ObservedPod): boolean {
   if (restrained(o)) return true;
-  if (lock !== null) return lock.kind === 'held' && lock.session.podUid === pod.uid && !demotes(o);
+  if (lock !== null) return holds(lock, shown) && !demotes(o);
   return token > knownToken(o) || !(isOwner(o) || demotes(o));
 }
+
+const holds = (lock: KnownLock | null, { pod }: ObservedPod): boolean =>
+  lock?.kind === 'held' && lock.session.podUid === pod.uid;
 
 /** Of the last lead that anything but the slices tells of. */
 const knownToken = (o: Observation): number =>
@@ -96,11 +102,13 @@ function mustBeFenced(o: Observation, { fenced }: RouteView, lock: KnownLock | n
   return lock !== null && lock.kind !== 'held' && lock.lock.versions.some(({ index }) => index > 0);
 }
 
-/** Whoever stays is not as it is shown. */
-function changedIn(o: Observation, slice: Slice): readonly Showing[] {
+/** Whoever stays, and leads as far as this replica knows, is not as it is shown. */
+function changedIn(o: Observation, lock: KnownLock | null, slice: Slice): readonly Showing[] {
   const shown = slice.endpoint === null ? undefined : shownIn(o, slice.endpoint);
-  const showing = shown === undefined || leftToOwnerMs(o, shown) > 0 ? null : showingIn(o, slice, shown);
-  return showing === null ? [] : differing([showing], slice.token);
+  if (shown === undefined || leftToOwnerMs(o, shown) > 0 || mustGo(o, lock, slice)) return [];
+  if (!labelled(o.group, shown) && !restrained(o) && !holds(lock, shown)) return [];
+  const showing = showingIn(o, slice, shown);
+  return showing === null ? [] : dueOf(o, [showing], slice.token);
 }
 
 /** An owner that is well shows the next leader by one write, which another replica's before it would cost kube-proxy's second. */
@@ -115,12 +123,18 @@ function leftToOwnerMs(o: Observation, { pod, notReadyForMs }: ObservedPod): num
 /** Milliseconds until there may be something to do that no event tells of; null: nothing. */
 export const tendAgainMs = (o: Observation): number | null =>
   soonest(
-    ownSlices(o).flatMap(({ endpoint }) => {
-      const shown = endpoint === null ? undefined : shownIn(o, endpoint);
-      const leftMs = shown === undefined ? 0 : leftToOwnerMs(o, shown);
-      return leftMs > 0 ? [leftMs] : [];
-    }),
+    ownSlices(o)
+      .flatMap((slice) => [turnMs(o, slice), restoredMs(o, slice)])
+      .filter((ms) => ms > 0),
   );
+
+function turnMs(o: Observation, { endpoint }: Slice): number {
+  const shown = endpoint === null ? undefined : shownIn(o, endpoint);
+  return shown === undefined ? 0 : leftToOwnerMs(o, shown);
+}
+
+const restoredMs = ({ nowMs, route }: Observation, { family }: Slice): number =>
+  (route?.written.get(family)?.contest?.notBeforeMs ?? nowMs) - nowMs;
 
 /** A slice that shows a later lead than the lock does has been written since that was read. null: it is not. */
 function confirmed(o: Observation, lock: KnownLock | null, slices: readonly Slice[]): Plan | null {

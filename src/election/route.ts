@@ -14,7 +14,7 @@ import type {
   SliceEndpoint,
   SlicePort,
 } from '../api/route.ts';
-import type { Observation, ObservedPod, RefusedFor } from './observation.ts';
+import type { Contest, Observation, ObservedPod, RefusedFor } from './observation.ts';
 
 export const FAMILIES: readonly AddressFamily[] = ['IPv4', 'IPv6'];
 
@@ -59,7 +59,28 @@ export type RouteView = {
   readonly olderReplicas: readonly string[];
   /** Slices that were fenced since the lock has its present version. */
   readonly fenced: ReadonlySet<AddressFamily>;
+  /** Slices that this replica has written last, as far as it knows. */
+  readonly written: ReadonlyMap<AddressFamily, OwnWrite>;
 };
+
+export type OwnWrite = {
+  /** What the write said, whatever has become of it. */
+  readonly content: SliceContent;
+  /** The API server has made something else of it, as it would of the next one: an admission webhook, say. */
+  readonly mangled: boolean;
+  /** Somebody else undoes it again and again; null: nobody does. */
+  readonly contest: Pick<Contest, 'notBeforeMs' | 'overAtMs'> | null;
+};
+
+/** What somebody else undoes again and again is put right, but not at once every time; what is to be otherwise by now is written at once. */
+export function isHeldOff(
+  { nowMs, route }: Observation,
+  family: AddressFamily,
+  wanted: (content: SliceContent) => boolean,
+): boolean {
+  const known = route?.written.get(family);
+  return known?.contest != null && nowMs < known.contest.notBeforeMs && wanted(known.content);
+}
 
 /** Nothing is tried again before its time. */
 export const isHeldUp = ({ nowMs }: Pick<Observation, 'nowMs'>, { problem }: RouteView): boolean =>
@@ -97,7 +118,23 @@ export function showingOf(o: Observation, { pod }: ObservedPod): readonly Showin
 
 /** Those of them that show something else. `token`: of the lead. */
 export const differing = (showings: readonly Showing[], token: number): readonly Showing[] =>
-  showings.filter(({ slice, content }) => !shows(slice, content, token));
+  showings.filter(({ slice, content }) => slice.altered || !shows(slice, content, token));
+
+/** Those that are to be written now. */
+export const dueOf = (o: Observation, showings: readonly Showing[], token: number): readonly Showing[] =>
+  differing(showings, token).filter(
+    ({ slice, content }) => !isHeldOff(o, slice.family, (before) => shows(before, content, token)),
+  );
+
+/** The same, whatever they are fenced with. */
+export const sameContent = (a: SliceContent, b: SliceContent): boolean =>
+  a.token === b.token &&
+  a.headless === b.headless &&
+  a.service === b.service &&
+  a.group.name === b.group.name &&
+  a.group.uid === b.group.uid &&
+  (a.endpoint === null ? b.endpoint === null : b.endpoint !== null && alike(a.endpoint, b.endpoint)) &&
+  alikePorts(a.ports, b.ports);
 
 export const basicsOf = (
   { name, uid }: LeaderGroup,
@@ -146,8 +183,7 @@ export function portNumber({ target, protocol }: ServicePort, { namedPorts }: Po
 }
 
 /** Whether a slice is as it should be. One that shows nobody may have any token and fence. */
-function shows(slice: Slice, content: Showing['content'], token: number): boolean {
-  if (slice.altered) return false;
+function shows(slice: SliceContent, content: Showing['content'], token: number): boolean {
   if (content.endpoint === null) return slice.endpoint === null;
   return (
     slice.token === token &&

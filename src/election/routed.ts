@@ -1,7 +1,7 @@
 /** What the condition Routed says of a group's route: who is shown, or what stands in the way and what to do about it. */
 import type { Says } from '../api/condition-reasons.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import { ROUTE_ANNOTATION } from '../api/names.ts';
+import { API_GROUP, MANAGED_BY_LABEL, ROUTE_ANNOTATION } from '../api/names.ts';
 import type { AddressFamily, Service } from '../api/route.ts';
 import { labelled } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
@@ -35,7 +35,13 @@ export function routedOf(o: Observation): Routed | null {
   const { route } = o;
   const name = o.group.spec.route?.serviceName;
   if (route === null || name === undefined) return null;
-  return hindered(o, route, name) ?? unshown(o, route, name) ?? disturbed(o.group, route, name) ?? SHOWN;
+  return (
+    hindered(o, route, name) ??
+    altered(o, route, name) ??
+    unshown(o, route, name) ??
+    disturbed(o.group, route, name) ??
+    SHOWN
+  );
 }
 
 const SHOWN: Routed = { said: { status: 'True', reason: 'LeaderShown' }, message: '' };
@@ -84,6 +90,24 @@ function withoutConsent({ group }: Observation, service: Service | null, name: s
     );
   const now = service.group === null ? 'is not annotated' : `lets LeaderGroup ${service.group} lead its traffic`;
   return no('ServiceNotAnnotated', `Service ${name} ${now}. If it is to be led by this group: ${annotate}`);
+}
+
+/** Somebody else changes a slice as it is written, or again and again. */
+function altered({ group }: Observation, { written }: RouteView, service: string): Routed | null {
+  for (const [family, { mangled, contest }] of written) {
+    const name = sliceName(service, family);
+    if (mangled)
+      return no(
+        'SliceAltered',
+        `EndpointSlice ${name} does not stand as the operator has written it: an admission webhook changes it, so traffic of Service ${service} may go elsewhere. It is not written again for that. kubectl -n ${group.namespace} get endpointslice ${name} -o yaml, and have the webhook leave slices with the label ${MANAGED_BY_LABEL}=${API_GROUP} alone`,
+      );
+    if (contest !== null)
+      return no(
+        'SliceAltered',
+        `another client keeps changing EndpointSlice ${name}; the operator restores it every few seconds. Stop that client from writing it`,
+      );
+  }
+  return null;
 }
 
 /** Why a slice does not show the leader. */

@@ -1,11 +1,12 @@
 /** The slices of a route follow the lead in one write, whatever is late, lost or in the way. (Promise I11.) */
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CANDIDATE_ANNOTATION } from '../../src/api/names.ts';
 import type { Pod } from '../../src/api/pod.ts';
 import type { Slice } from '../../src/api/route.ts';
 import { groupKeys } from '../../src/election/keys.ts';
 import { aGroup, aPod, aService, type GroupOverrides } from '../kit/fakes/builders.ts';
-import { WEB_PORT } from '../kit/fakes/builders-route.ts';
+import { anEndpoint, WEB_PORT } from '../kit/fakes/builders-route.ts';
 import { settle } from '../kit/fakes/clock.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
@@ -288,6 +289,50 @@ describe('a slice', () => {
     expect([shown(), slice()?.group.uid]).toEqual(['a', 'uid-of-notifier']);
   });
 
+  it('of a group that is gone that somebody else keeps holds up no election, and is named', async () => {
+    aRoutedModel();
+    const { routing } = model.api;
+    const group = { name: 'notifier', uid: 'uid-of-an-earlier-one' };
+    const content = { service: 'notifier-leader', headless: false, group, ports: [] };
+    routing.requests.createSlice('earlier', { namespace: 'default', name: SLICE, family: 'IPv4' }, content);
+    routing.foreign.keepSlice(SLICE, true);
+    const owner = await ownedAtRest(model);
+    expect([model.leaders(), shown(), condition()]).toEqual([['a'], null, 'WriteRefused']);
+    expect(model.api.group()?.status?.conditions.find(({ type }) => type === 'Routed')?.message).toContain(SLICE);
+    const sent = owner.link.sent.length;
+    await minuteLater(owner);
+    expect(owner.link.sent.length - sent).toBeLessThan(80);
+    terminates('a');
+    await model.rest(owner);
+    expect(model.leaders()).toEqual(['b']);
+    routing.foreign.keepSlice(SLICE, false);
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['b', 'LeaderShown']);
+  });
+
+  it.each<[string, (slice: Slice) => Partial<Slice>]>([
+    ['adds an endpoint', ({ endpoint }) => ({ endpoint: endpoint ?? anEndpoint('x') })],
+    ['changes its ports', () => ({ ports: [] })],
+    ['changes its token', ({ token }) => ({ token: token + 1 })],
+  ])('that a webhook changes with each write is not written without end, and is named: it %s', async (_, change) => {
+    aRoutedModel();
+    model.api.routing.foreign.mangle(change);
+    const owner = await ownedAtRest(model);
+    expect([model.leaders(), condition()]).toEqual([['a'], 'SliceAltered']);
+    const written = versions();
+    const sent = model.api.routing.writes();
+    await minuteLater(owner);
+    await minuteLater(owner);
+    expect([versions(), model.api.routing.writes()]).toEqual([written, sent]);
+    terminates('a');
+    await model.rest(owner);
+    expect(model.leaders()).toEqual(['b']);
+    model.api.routing.foreign.mangle(null);
+    model.api.routing.foreign.editSlice(SLICE, () => ({}));
+    await minuteLater(owner);
+    expect([shown(), condition()]).toEqual(['b', 'LeaderShown']);
+  });
+
   it('that is another manager’s is left alone, and named', async () => {
     aRoutedModel();
     model.api.routing.foreign.addSlice(SLICE, 'notifier-leader');
@@ -394,6 +439,52 @@ describe('while Consul is silent, with Hold', () => {
   });
 });
 
+describe('where nobody answers what is asked of slices', () => {
+  const OF_SLICES = ['getService', 'getSlice', 'createSlice', 'replaceSlice'];
+  const excluded = (name: string): void =>
+    model.api.foreign.changePod(name, () => ({ annotations: { [CANDIDATE_ANNOTATION]: 'false' } }));
+
+  it('the label of a leader that may lead no more comes off first: the slices are known', async () => {
+    const owner = await led(['a']);
+    excluded('a');
+    owner.see.all();
+    await stall(owner, { operation: 'replaceSlice' });
+    expect([model.leaders(), lockSession() === null]).toEqual([[], false]);
+  });
+
+  it('the label of a leader that may lead no more comes off first: the slices were never read', async () => {
+    (await led(['a'])).kill();
+    const owner = model.replica('O2');
+    await model.own(owner);
+    excluded('a');
+    owner.see.all();
+    await stall(owner, { operation: 'getService' });
+    expect([model.leaders(), lockSession() === null]).toEqual([[], false]);
+  });
+
+  it('the lock is given up all the same, whether reads or writes fail, or both in turn', async () => {
+    for (const failing of [['getSlice'], ['replaceSlice'], OF_SLICES]) {
+      for (const inTurn of [false, true]) {
+        const owner = await led(['a']);
+        const startMs = model.clock.nowMs();
+        let turn = 0;
+        owner.link.decide(({ operation }) => {
+          if (!failing.includes(operation)) return 'arrives';
+          turn += 1;
+          return inTurn && turn % 2 === 0 ? 'arrives' : 'lost';
+        });
+        excluded('a');
+        for (let passes = 0; lockSession() !== null && passes < 40; passes += 1) {
+          await seeAndPass(model, owner);
+          await model.clock.advance(500);
+        }
+        expect([model.leaders(), lockSession()], failing.join()).toEqual([[], null]);
+        expect(model.clock.nowMs() - startMs).toBeLessThan(15_000);
+      }
+    }
+  });
+});
+
 describe('a Service', () => {
   it.each([
     ['is deleted', () => model.api.routing.foreign.removeService('notifier-leader'), 'ServiceNotFound'],
@@ -461,6 +552,16 @@ describe('a deleted group', () => {
     model.api.foreign.deleteGroup('notifier');
     await untilGone(model, owner);
     expect(model.clock.nowMs() - startMs).toBeLessThan(5000);
+  });
+
+  it('is gone all the same where somebody else keeps a slice, which is empty then', async () => {
+    const owner = await led();
+    model.api.routing.foreign.keepSlice(SLICE, true);
+    const startMs = model.clock.nowMs();
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, owner);
+    expect(model.clock.nowMs() - startMs).toBeLessThan(5000);
+    expect([slice() === null, shown()]).toEqual([false, null]);
   });
 
   it('is gone all the same where nobody answers a write to a slice', async () => {

@@ -19,11 +19,16 @@ export async function readRoute(run: Run, serviceName: string): Promise<Step> {
     const reading = await readAll(run, serviceName);
     run.memory.learn({ kind: 'routeRead', reading });
   } catch (error) {
-    run.signal.throwIfAborted();
-    if (!(error instanceof KubernetesError)) throw error;
-    noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
+    noteReading(run, error);
   }
   return OK;
+}
+
+/** Of a read that threw. Rethrows what is a defect. */
+function noteReading(run: Run, error: unknown): void {
+  run.signal.throwIfAborted();
+  if (!(error instanceof KubernetesError)) throw error;
+  noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
 }
 
 async function readAll(run: Run, serviceName: string): Promise<RouteReading> {
@@ -70,7 +75,8 @@ export async function makeSlices(run: Run, slices: readonly NewSlice[]): Promise
   const { namespace } = group;
   const make = async ({ name, family, content }: NewSlice): Promise<void> => {
     const outcome = await ports.routing.createSlice({ namespace, name, family }, content, signal);
-    noteWrite(run, { name, family }, `making EndpointSlice ${name}`, outcome);
+    const sent = { ...content, token: 0, fenced: '', endpoint: null };
+    noteWrite(run, { name, family, sent }, `making EndpointSlice ${name}`, outcome);
   };
   await Promise.all(slices.map(make));
   return OK;
@@ -136,10 +142,8 @@ async function podAsSeen(run: Run, { name, uid }: SliceEndpoint['pod']): Promise
       ? later(`the watch has not yet delivered pod ${name}`, UNSEEN_MS)
       : again(`pod ${name} has changed since the watch has shown it`);
   } catch (error) {
-    run.signal.throwIfAborted();
-    if (!(error instanceof KubernetesError)) throw error;
-    noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
-    return again(error.message);
+    noteReading(run, error);
+    return again('the pod that is shown could not be read');
   }
 }
 
@@ -173,29 +177,56 @@ async function removeSlice(run: Run, slice: Slice): Promise<Step> {
     if (step.kind !== 'ok' || !isSlice(left)) return step;
     version = left;
   }
+  const what = `deleting EndpointSlice ${slice.name}`;
   const outcome = await routing.deleteSlice(version, run.signal);
-  const written: WriteOutcome<Slice | null> = outcome.kind === 'done' ? { kind: 'done', object: null } : outcome;
-  return noteWrite(run, slice, `deleting EndpointSlice ${slice.name}`, written);
+  return outcome.kind === 'done'
+    ? await noteDeletion(run, slice, what)
+    : noteWrite(run, { ...slice, sent: null }, what, outcome);
 }
+
+/** What has a finalizer of somebody else's stays for as long as that likes, and nothing can be made in its place: tried again, and not waited for. */
+async function noteDeletion(run: Run, { namespace, name, family, uid }: Slice, what: string): Promise<Step> {
+  const gone = { name, family, sent: null };
+  try {
+    const left = await run.ports.routing.getSlice(namespace, name, run.signal);
+    if (!isSlice(left) || left.uid !== uid) return noteWrite(run, gone, what, DELETED);
+    run.ports.sliceWritten('refused');
+    run.memory.learn({ kind: 'sliceKept', slice: left });
+    const ask = `kubectl -n ${namespace} get endpointslice ${name} -o jsonpath={.metadata.finalizers}`;
+    const message = `EndpointSlice ${name} is deleted, and stays, empty, since somebody else has set a finalizer on it: ${ask}`;
+    noteFailure(run, 'write', 'refused', message);
+  } catch (error) {
+    run.memory.learn({ kind: 'routeVoid' });
+    noteReading(run, error);
+  }
+  return OK;
+}
+
+const DELETED = { kind: 'done', object: null } as const;
 
 async function replace(run: Run, slice: Slice, content: SliceContent): Promise<Step> {
   const what = `writing EndpointSlice ${slice.name}`;
-  return noteWrite(run, slice, what, await run.ports.routing.replaceSlice(slice, content, run.signal));
+  const { name, family } = slice;
+  const outcome = await run.ports.routing.replaceSlice(slice, content, run.signal);
+  return noteWrite(run, { name, family, sent: content }, what, outcome);
 }
 
-function noteWrite(
-  run: Run,
-  { name, family }: Pick<Slice, 'name' | 'family'>,
-  what: string,
-  outcome: WriteOutcome<Slice | null>,
-): Step {
+/** `sent`: what the slice should be by now; null: gone. */
+type Written = Pick<Slice, 'name' | 'family'> & { readonly sent: SliceContent | null };
+
+function noteWrite(run: Run, { name, family, sent }: Written, what: string, outcome: WriteOutcome<Slice | null>): Step {
+  const { clock } = run.ports;
   run.ports.sliceWritten(outcome.kind);
   switch (outcome.kind) {
     case 'done':
-      run.memory.learn({ kind: 'sliceWritten', family, slice: outcome.object });
+      if (outcome.object === null || sent === null) run.memory.learn({ kind: 'sliceGone', family });
+      else {
+        const when = { atMs: clock.nowMs(), atWallMs: clock.wallMs() };
+        run.memory.learn({ kind: 'sliceWritten', slice: outcome.object, content: sent, ...when });
+      }
       return OK;
     case 'gone':
-      run.memory.learn({ kind: 'sliceWritten', family, slice: null });
+      run.memory.learn({ kind: 'sliceGone', family });
       return OK;
     case 'conflict':
       run.memory.learn({ kind: 'routeVoid' });

@@ -8,7 +8,7 @@ import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
-import type { AddressFamily } from '../../api/route.ts';
+import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession } from '../../election/observation.ts';
@@ -52,6 +52,13 @@ export type Repairs = {
   readonly lastMs: MonotonicMs;
   readonly sinceWallMs: WallMs;
   readonly by: string | null;
+};
+
+/** `slice`: as the answer has shown it. `content`: as it was sent. `repairs`: null: it was to be otherwise than before. */
+export type SliceWrite = {
+  readonly slice: Slice;
+  readonly content: SliceContent;
+  readonly repairs: Repairs | null;
 };
 
 /** `reported`: people know of it. */
@@ -161,8 +168,12 @@ export type GroupMemory = {
   /** What was read of the route, and what our own writes have made of it; null: nothing, or nothing that still holds. */
   readonly route: RouteReading | null;
   readonly routeProblem: RouteProblem | null;
+  /** Reads (writes) of it in a row that failed. */
+  readonly routeFailures: Readonly<Record<RouteProblem['of'], number>>;
   /** Slices emptied while the lock had this version (see fencingVersion). */
   readonly slicesFenced: { readonly version: string | null; readonly families: readonly AddressFamily[] };
+  /** What this replica has written to a slice last, and how often the same again. */
+  readonly slicesWritten: ReadonlyMap<AddressFamily, SliceWrite>;
   /** Reason of Routed that events and logs were last given. */
   readonly reportedRoute: string | null;
 };
@@ -220,7 +231,9 @@ const FRESH: GroupMemory = {
   reportedReason: null,
   route: null,
   routeProblem: null,
+  routeFailures: { read: 0, write: 0 },
   slicesFenced: { version: null, families: [] },
+  slicesWritten: NONE,
   reportedRoute: null,
 };
 

@@ -14,6 +14,7 @@ import { lockDeadlineMs } from './lock-deadline.ts';
 import type { AcceptedReleases, GroupMemory } from './memory.ts';
 import { acceptedReleases, labelStop } from './observe-owners.ts';
 import { observePods, podsKnown } from './observe-pods.ts';
+import { slicesOf } from './observe-slices.ts';
 import type { Owners } from './owners.ts';
 import { blockingRefusal } from './refusals.ts';
 import type { Observed } from './remember.ts';
@@ -124,6 +125,7 @@ function observation(
 ): Observation {
   const { nowMs, group, ownership, lock, outageSinceMs } = view;
   const keys = options.locks.keysOf(group);
+  const route = routeView(options, view, memory);
   return {
     nowMs,
     wallSeconds: Math.floor(options.clock.wallMs() / 1000),
@@ -134,7 +136,7 @@ function observation(
     highestObserved: highestObservedToken(
       group,
       pods.map(({ pod }) => pod),
-      shownToken(group, readingOf(group, memory)),
+      shownToken(group, route?.reading ?? null),
     ),
     ownership,
     consulUnreachable: outageSinceMs !== null,
@@ -162,14 +164,13 @@ function observation(
     deletingSinceMs: memory.deletingSinceMs,
     deletionConfirmed: memory.deletionShown && nowMs - (memory.deletionConfirmedMs ?? nowMs) < CONFIRMED_MS,
     probe: probeView(options, { group, nowMs, pods }, memory),
-    route: routeView(options, view, memory),
+    route,
   };
 }
 
-/** A reading of another Service than the spec names is none. */
 function routeView(
   { store, locks, olderReplicas }: ObserverOptions,
-  { group, lock }: View,
+  { group, lock, nowMs }: View,
   memory: GroupMemory,
 ): RouteView | null {
   const { route } = group.spec;
@@ -181,7 +182,7 @@ function routeView(
   const { slicesFenced } = memory;
   const fenced = slicesFenced.version === fencingVersion(locks.keysOf(group), lock) ? slicesFenced.families : [];
   return {
-    reading: readingOf(group, memory),
+    ...slicesOf(readingOf(group, memory), memory, nowMs),
     problem: memory.routeProblem,
     elder: elder?.name ?? null,
     olderReplicas: olderReplicas(),
@@ -189,6 +190,7 @@ function routeView(
   };
 }
 
+/** A reading of another Service than the spec names is none. */
 const readingOf = ({ spec }: LeaderGroup, { route }: GroupMemory): RouteReading | null =>
   route?.serviceName === spec.route?.serviceName ? route : null;
 

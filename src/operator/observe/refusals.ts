@@ -125,7 +125,7 @@ export function blockingRefusal(
 }
 
 const WINDOW_MS = 60_000;
-/** So many repairs of one pod within a minute are made without a pause. */
+/** So many repairs of one pod, or slice, within a minute are made without a pause. */
 const FREE_REPAIRS = 3;
 const REPAIRS: Backoff = { firstMs: 500, lastMs: 5000 };
 
@@ -137,12 +137,15 @@ export function repairedAgain(before: Repairs | undefined, atMs: MonotonicMs, at
 
 export const isRecent = ({ lastMs }: Repairs, nowMs: MonotonicMs): boolean => nowMs - lastMs < WINDOW_MS;
 
-/** Nothing for the first repairs, then 0.5 s, 1 s, 2 s, 4 s, 5 s; over when nothing had to be repaired for a minute. */
 export function contestOf(memory: GroupMemory, uid: PodUid, nowMs: MonotonicMs): Contest | null {
   const repairs = memory.repairs.get(uid);
-  if (repairs === undefined || !isRecent(repairs, nowMs)) return null;
+  return repairs === undefined ? null : contestIn(repairs, nowMs);
+}
+
+/** Nothing for the first repairs, then 0.5 s, 1 s, 2 s, 4 s, 5 s; over when nothing had to be repaired for a minute. */
+export function contestIn(repairs: Repairs, nowMs: MonotonicMs): Contest | null {
   const beyond = repairs.count - FREE_REPAIRS;
-  if (beyond < 0) return null;
+  if (beyond < 0 || !isRecent(repairs, nowMs)) return null;
   const pauseMs = backoffMs(beyond + 1, REPAIRS);
   return { notBeforeMs: repairs.lastMs + pauseMs, overAtMs: repairs.lastMs + WINDOW_MS, by: repairs.by };
 }

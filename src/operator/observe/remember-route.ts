@@ -1,14 +1,24 @@
 /** What reads and writes of the route leave in memory. */
-import type { MonotonicMs } from '../../api/clocks.ts';
-import type { AddressFamily, Slice } from '../../api/route.ts';
+import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
+import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import type { RouteProblem, RouteReading } from '../../election/route.ts';
+import { type RouteProblem, type RouteReading, sameContent } from '../../election/route.ts';
 import type { GroupMemory } from './memory.ts';
+import { repairedAgain } from './refusals.ts';
 
 export type RouteOutcome =
   | { readonly kind: 'routeRead'; readonly reading: RouteReading }
-  /** As an answer to our own write has left it; null: it is gone. */
-  | { readonly kind: 'sliceWritten'; readonly family: AddressFamily; readonly slice: Slice | null }
+  /** As an answer to our own write has left it. `content`: as it was sent. */
+  | {
+      readonly kind: 'sliceWritten';
+      readonly slice: Slice;
+      readonly content: SliceContent;
+      readonly atMs: MonotonicMs;
+      readonly atWallMs: WallMs;
+    }
+  | { readonly kind: 'sliceGone'; readonly family: AddressFamily }
+  /** It was deleted, and this is what stays of it. */
+  | { readonly kind: 'sliceKept'; readonly slice: Slice }
   /** Emptied while the lock had this version (see fencingVersion). */
   | { readonly kind: 'sliceFenced'; readonly family: AddressFamily; readonly version: string | null }
   /** Somebody else has written it, or nobody knows what became of a write. */
@@ -23,9 +33,13 @@ export type RouteOutcome =
 export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory {
   switch (outcome.kind) {
     case 'routeRead':
-      return { ...withoutProblem(memory, 'read'), route: outcome.reading };
+      return { ...done(memory, 'read'), route: outcome.reading };
     case 'sliceWritten':
-      return { ...withoutProblem(memory, 'write'), route: written(memory.route, outcome.family, outcome.slice) };
+      return written(memory, outcome);
+    case 'sliceGone':
+      return { ...done(memory, 'write'), route: withSlice(memory.route, outcome.family, null) };
+    case 'sliceKept':
+      return { ...memory, route: withSlice(memory.route, outcome.slice.family, outcome.slice) };
     case 'sliceFenced': {
       const { family, version } = outcome;
       const before = memory.slicesFenced.version === version ? memory.slicesFenced.families : [];
@@ -34,17 +48,35 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
     case 'routeVoid':
       return { ...memory, route: null };
     case 'routeFailed':
-      return { ...memory, routeProblem: failedAgain(memory.routeProblem, outcome) };
+      return failed(memory, outcome);
     case 'routeReported':
       return { ...memory, reportedRoute: outcome.reason };
   }
 }
 
-/** That something can be read does not say that it can be written. */
-const withoutProblem = (memory: GroupMemory, of: RouteProblem['of']): GroupMemory =>
-  memory.routeProblem?.of === of ? { ...memory, routeProblem: null } : memory;
+/** That something can be read does not say that it can be written: each is counted by itself, so that whoever tries both in turn comes to an end. */
+const done = ({ routeProblem, routeFailures, ...memory }: GroupMemory, of: RouteProblem['of']): GroupMemory => ({
+  ...memory,
+  routeProblem: routeProblem?.of === of ? null : routeProblem,
+  routeFailures: { ...routeFailures, [of]: 0 },
+});
 
-const written = (reading: RouteReading | null, family: AddressFamily, slice: Slice | null): RouteReading | null =>
+function written(
+  memory: GroupMemory,
+  { slice, content, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceWritten' }>,
+): GroupMemory {
+  const { family } = slice;
+  const before = memory.slicesWritten.get(family);
+  const same = before !== undefined && sameContent(before.content, content);
+  const repairs = same ? repairedAgain(before.repairs ?? undefined, atMs, atWallMs) : null;
+  return {
+    ...done(memory, 'write'),
+    route: withSlice(memory.route, family, slice),
+    slicesWritten: new Map(memory.slicesWritten).set(family, { slice, content, repairs }),
+  };
+}
+
+const withSlice = (reading: RouteReading | null, family: AddressFamily, slice: Slice | null): RouteReading | null =>
   reading === null ? null : { ...reading, slices: { ...reading.slices, [family]: slice } };
 
 /** What was refused may be allowed at any moment, and nothing tells of it; who does not answer may do so soon. */
@@ -54,10 +86,14 @@ const PAUSES: Readonly<Record<RouteProblem['kind'], Backoff>> = {
   silent: { firstMs: 500, lastMs: 30_000 },
 };
 
-function failedAgain(
-  before: RouteProblem | null,
+function failed(
+  memory: GroupMemory,
   { of, how, message, atMs }: Extract<RouteOutcome, { kind: 'routeFailed' }>,
-): RouteProblem {
-  const count = (before?.of === of ? before.count : 0) + 1;
-  return { of, kind: how, message, count, retryAtMs: atMs + backoffMs(count, PAUSES[how]) };
+): GroupMemory {
+  const count = memory.routeFailures[of] + 1;
+  return {
+    ...memory,
+    routeFailures: { ...memory.routeFailures, [of]: count },
+    routeProblem: { of, kind: how, message, count, retryAtMs: atMs + backoffMs(count, PAUSES[how]) },
+  };
 }

@@ -69,6 +69,8 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
       return ofReports(memory, outcome);
     case 'routeRead':
     case 'sliceWritten':
+    case 'sliceGone':
+    case 'sliceKept':
     case 'sliceFenced':
     case 'routeVoid':
     case 'routeFailed':

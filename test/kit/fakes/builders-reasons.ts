@@ -7,7 +7,7 @@ import type { TransitionCause } from '../../../src/api/transition-causes.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import type { ProbeView } from '../../../src/election/probe.ts';
 import type { RouteReading, RouteView } from '../../../src/election/route.ts';
-import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet, aService } from './builders.ts';
+import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet, aService, aSlice } from './builders.ts';
 import {
   aLock,
   anObservation,
@@ -101,6 +101,7 @@ export const ROUTED: Readonly<Record<Says<'Routed'>['reason'], Partial<Observati
   PortNotFound: routed({}, { pods: [a({ addresses: ['10.0.0.1'] })] }),
   RouteConflict: routed({ elder: 'older', reading: aReading({ slices: { IPv4: null, IPv6: null } }) }),
   SliceConflict: routed({ reading: aReading({ slices: { IPv4: 'foreign', IPv6: null } }) }),
+  SliceAltered: routed({ written: new Map([['IPv4', { content: aSlice(), mangled: true, contest: null }]]) }),
   PermissionDenied: routed({ problem: { ...problem, kind: 'denied' } }),
   WriteRefused: routed({ problem: { ...problem, kind: 'refused' } }),
   NotChecked: routed({ reading: null, problem: { ...problem, of: 'read', kind: 'silent' } }),

@@ -36,5 +36,6 @@ export const aRouteView = (overrides: Partial<RouteView> = {}): RouteView => ({
   elder: null,
   olderReplicas: [],
   fenced: new Set(),
+  written: new Map(),
   ...overrides,
 });

@@ -128,6 +128,15 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     promotions.push({ pod: after.name, uid: after.uid, token });
   }
 
+  /** Whoever led before, once it is fenced; never one that leads, or leads again. */
+  function evicted(pod: Pod, by: string): void {
+    if (!isMember(pod)) return;
+    if (group.spec.formerLeader !== 'Evict')
+      breach(`I6: ${by} evicts ${pod.name}, though the group keeps former leaders`);
+    if (pod.labels[label.key] === label.leader) breach(`I8: ${by} evicts ${pod.name}, which leads`);
+    else if (pod.annotations[fenced] === undefined) breach(`I8: ${by} evicts ${pod.name}, which has not been fenced`);
+  }
+
   function checkOrder(after: Pod, token: number): void {
     for (const earlier of promotions) {
       if (token < earlier.token || (token === earlier.token && after.uid !== earlier.uid)) {
@@ -179,6 +188,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     if (patch.labels[label.key] === label.leader) promotionsSent.set(uid, (promotionsSent.get(uid) ?? 0) - 1);
   });
   api.onPodWrite(podWritten);
+  api.routing.onEviction(evicted);
   consul.onTxn(txnDone);
   const restored = (): void => {
     granted = null;

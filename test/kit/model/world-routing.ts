@@ -27,6 +27,10 @@ export type WorldRouting = {
     removeSlice(name: string): void;
     addEndpoints(service: string): void;
     removeEndpoints(service: string): void;
+    /** A finalizer on one of ours, by which it stays when it is deleted; or no more. */
+    keepSlice(name: string, kept: boolean): void;
+    /** A webhook makes this of each slice that an operator writes; null: none does. */
+    mangle(change: ((slice: Slice) => Partial<Slice>) | null): void;
     /** An edit of one of ours. */
     editSlice(name: string, change: (slice: Slice) => Partial<Slice>): void;
   };
@@ -44,6 +48,8 @@ export type WorldRouting = {
   /** Called with each change of a slice that is, or was, an operator's. `by`: the operator replica that wrote it; null: somebody else. */
   onSlice(listener: (change: Change<Slice>, by: string | null) => void): void;
   onService(listener: (change: Change<Service>) => void): void;
+  /** Called with each pod that is evicted, as it is before. `by`: the operator replica that asked for it. */
+  onEviction(listener: (pod: Pod, by: string) => void): void;
   /** Slices written by operators so far. */
   writes(): number;
 };
@@ -65,11 +71,15 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
   const services = new Map<string, Service>();
   const slices = new Map<string, Slice>();
   const others = new Map<string, string>();
+  const kept = new Set<string>();
+  let mangle: ((slice: Slice) => Partial<Slice>) | null = null;
+  const deleting = new Set<string>();
   const endpoints = new Set<string>();
   const serviceLog: Change<Service>[] = [];
   const sliceLog: Change<Slice>[] = [];
   const sliceListeners: Parameters<WorldRouting['onSlice']>[0][] = [];
   const serviceListeners: Parameters<WorldRouting['onService']>[0][] = [];
+  const evictionListeners: Parameters<WorldRouting['onEviction']>[0][] = [];
   let forbidden: 'nothing' | 'writes' | 'all' = 'nothing';
   let made = 0;
   let writes = 0;
@@ -107,8 +117,13 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
     made += 1;
     writes += 1;
     const written = { ...content, token: 0, fenced: '', endpoint: null, altered: false };
-    return { kind: 'done', object: put(by, null, { ...slice, ...written, uid: `slice-${made}`, resourceVersion: '' }) };
+    return {
+      kind: 'done',
+      object: put(by, null, admitted({ ...slice, ...written, uid: `slice-${made}`, resourceVersion: '' })),
+    };
   }
+
+  const admitted = (slice: Slice): Slice => (mangle === null ? slice : { ...slice, altered: true, ...mangle(slice) });
 
   /** The slice that a request names, or why it is not done. */
   function found(slice: SliceVersion): Slice | Exclude<WriteOutcome<never>, { readonly kind: 'done' }> {
@@ -123,7 +138,7 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
     if ('kind' in before) return before;
     writes += 1;
     const { namespace, name, uid, resourceVersion, family } = before;
-    const after = { namespace, name, uid, resourceVersion, family, ...content, altered: false };
+    const after = admitted({ namespace, name, uid, resourceVersion, family, ...content, altered: false });
     if (JSON.stringify(sorted(after)) === JSON.stringify(sorted(before))) return { kind: 'done', object: before };
     return { kind: 'done', object: put(by, before, after) };
   }
@@ -131,16 +146,21 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
   function deleteSlice(by: string, slice: SliceVersion): WriteOutcome<'accepted'> {
     const before = found(slice);
     if ('kind' in before) return before;
+    if (kept.has(before.name)) {
+      if (deleting.has(before.uid)) return { kind: 'done', object: 'accepted' };
+      deleting.add(before.uid);
+      put(by, before, before);
+    } else drop(by, before);
     writes += 1;
-    drop(by, before);
     return { kind: 'done', object: 'accepted' };
   }
 
-  function evict(_by: string, ref: PodRef, resourceVersion: string): WriteOutcome<'accepted'> {
+  function evict(by: string, ref: PodRef, resourceVersion: string): WriteOutcome<'accepted'> {
     if (forbidden !== 'nothing') return FORBIDDEN;
     const present = pod(ref.namespace, ref.name);
     if (present === null) return { kind: 'gone' };
     if (present.uid !== ref.uid || present.resourceVersion !== resourceVersion) return MODIFIED;
+    for (const listener of evictionListeners) listener(present, by);
     evicted(present);
     return { kind: 'done', object: 'accepted' };
   }
@@ -172,6 +192,15 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
       },
       addEndpoints: (service) => void endpoints.add(inDefault(service)),
       removeEndpoints: (service) => void endpoints.delete(inDefault(service)),
+      keepSlice: (name, is) => {
+        if (is) return void kept.add(name);
+        kept.delete(name);
+        const slice = slices.get(inDefault(name));
+        if (slice !== undefined && deleting.has(slice.uid)) drop(null, slice);
+      },
+      mangle: (change) => {
+        mangle = change;
+      },
       editSlice: (name, change) => {
         const slice = slices.get(inDefault(name));
         if (slice !== undefined) put(null, slice, { ...slice, altered: true, ...change(slice) });
@@ -198,6 +227,7 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
     },
     onSlice: (listener) => void sliceListeners.push(listener),
     onService: (listener) => void serviceListeners.push(listener),
+    onEviction: (listener) => void evictionListeners.push(listener),
     writes: () => writes,
   };
 }

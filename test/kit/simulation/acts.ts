@@ -104,6 +104,8 @@ export type GroupPlan = {
   /** Default: none, its traffic follows the label. */
   readonly route?: RoutePlan;
   readonly failoverDelayMs: number;
+  /** Whoever led before is evicted once the next one leads. Default: it is kept. */
+  readonly evicts?: boolean;
   readonly pods: number;
 };
 
@@ -180,6 +182,7 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
     onConsulLoss: !steady && (shared || random.chance(0.3)) ? 'Demote' : 'Hold',
     follower: random.pick([null, null, 'follower']),
     failoverDelayMs: steady ? 0 : random.pick([0, 0, 0, 3000]),
+    evicts: !steady && stream(`evicts ${seed} ${at}`).chance(0.25),
     pods: random.pick([2, 2, 3]),
   };
 }

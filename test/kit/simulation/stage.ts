@@ -113,6 +113,8 @@ export function openStage(
   const lives = new Map<string, number>();
   /** Faults that go on, by name; of one name the one that began last is in force. */
   const faults = createFaults(loop);
+  const { during, later } = faults;
+  const evictions = stream(`evictions of ${scenario.seed}`);
   const routes = createRoutes(api, loop, faults, stream(`routes of ${scenario.seed}`));
   /** Addresses of pods that are gone, in worlds with routes: the next pod gets one of them. */
   const freed: string[] = [];
@@ -150,6 +152,8 @@ export function openStage(
     if (kind === 'pods' && change.after === null) freed.push(...((change.before as Pod | null)?.addresses ?? []));
     if (kind === 'leadergroups' && change.after !== null) meetGroup(change.after as LeaderGroup, meetings);
   });
+  /** As one that is deleted: it terminates for a while, goes, and another one comes in its place. */
+  api.routing.onEviction((pod) => later(evictions.between(50, 8000), () => replaced(pod)));
   /** Those who ask are heard, the others are asked. */
   const probe = scenario.gate ? { ...A_GATE_PROBE, periodMs: 2000 } : AN_HTTP_PROBE;
   const groupOf = (plan: GroupPlan): LeaderGroup => specified(plan, scenario.probed.includes(plan.name) ? probe : null);
@@ -241,8 +245,6 @@ export function openStage(
     counts: passingCounts,
     breach: (text) => void defects.push(text),
   });
-
-  const { during, later } = faults;
 
   function ending(at: number, how: 'kill' | 'terminate' | 'replace', forMs: number): void {
     const replica = replicas[at];
@@ -668,6 +670,7 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       onConsulLoss: plan.onConsulLoss,
       leaderProbe,
       failoverDelayMs: plan.failoverDelayMs,
+      formerLeader: plan.evicts === true ? 'Evict' : 'Keep',
       route: plan.route === undefined ? null : { serviceName: plan.route.service },
       label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },

@@ -1,5 +1,6 @@
 /** What each plan of the election means for the slices of a route. (Promise I11.) */
 import { describe, expect, it } from 'vitest';
+import type { Slice } from '../../../src/api/route.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import type { RouteProblem, RouteView } from '../../../src/election/route.ts';
@@ -16,6 +17,7 @@ import {
   theAction,
 } from '../../kit/fakes/builders-election.ts';
 import { anEndpoint, aReading, aRouteView, WEB_PORT } from '../../kit/fakes/builders-route.ts';
+import { uidOf } from '../../kit/fakes/ids.ts';
 
 const group = aGroup({ spec: { route: { serviceName: 'notifier-leader' } } });
 const aTarget = { addresses: ['10.0.0.1'], namedPorts: [WEB_PORT] } as const;
@@ -111,6 +113,39 @@ describe('at rest', () => {
   });
 });
 
+describe('a slice that somebody else changes again and again', () => {
+  const contest = { notBeforeMs: NOW_MS + 4000, overAtMs: NOW_MS + 60_000 };
+  const ours = (overrides: Partial<Slice> = {}): RouteView['written'] =>
+    new Map([['IPv4', { content: aSlice({ ...showsA, ...overrides }), mangled: false, contest }]]);
+  const edited = (written: RouteView['written'], slice: Partial<Slice> = {}) =>
+    aRouteView({ written, reading: aReading({}, { ...showsA, altered: true, ...slice }) });
+
+  it('is put right after a pause', () => {
+    const planned = given(edited(ours()));
+    expect([steps(planned), planned.againMs]).toEqual([[], 4000]);
+    expect(steps(given(edited(ours()), { nowMs: NOW_MS + 4000 }))).toEqual(['verify a', 'show a']);
+  });
+
+  it('is written at once where the leader is not as it was by now', () => {
+    expect(steps(given(edited(ours({ endpoint: anEndpoint('a', { address: '10.0.0.9' }) }))))).toEqual([
+      'verify a',
+      'show a',
+    ]);
+  });
+
+  it('is emptied after a pause where nobody leads, and at once where somebody did', () => {
+    const free = { lock: freeAfter('a'), pods: [b], sessions: [aSession('b')], lockDelayedUntilMs: NOW_MS + 9000 };
+    expect(steps(given(edited(ours({ endpoint: null })), free))).toEqual([]);
+    expect(steps(given(edited(ours()), free))).toEqual(['withdraw IPv4']);
+    const stray = { endpoint: anEndpoint('b', { address: '10.0.0.2' }) };
+    expect(steps(given(edited(ours({ endpoint: null }), stray), free))).toEqual([]);
+  });
+
+  it('shows the next leader at once', () => {
+    expect(theAction(given(edited(ours()), { pods: [going, b] }), 'promote').show?.slices).toHaveLength(1);
+  });
+});
+
 describe('a handover', () => {
   it('shows the next one together with its label, at the version that was read, and empties nothing before', () => {
     const planned = given(led, { pods: [going, b] });
@@ -128,6 +163,12 @@ describe('a handover', () => {
   it('makes the slices first', () => {
     const reading = aReading({ slices: { IPv4: null, IPv6: null } });
     expect(steps(given(aRouteView({ reading }), { pods: [going, b] }))).toEqual(['makeSlices IPv4']);
+  });
+
+  it('from a leader that is not alive takes its label off before anything is asked of slices', () => {
+    const reading = aReading({ slices: { IPv4: null, IPv6: null } });
+    expect(steps(given(aRouteView({ reading }), { pods: [unready, b] }))).toEqual(['fence a', 'makeSlices IPv4']);
+    expect(steps(given(aRouteView({ reading: null }), { pods: [unready, b] }))).toEqual(['fence a', 'readRoute']);
   });
 
   it('to a pod that cannot be reached empties the slice in its one write', () => {
@@ -156,9 +197,12 @@ describe('where nobody leads', () => {
     expect(steps(given(aRouteView({ fenced: new Set(['IPv4'] as const) }), nobody))).toEqual(['fence a', 'unlock']);
   });
 
-  it('a write that nobody answers is tried three times before the lock is given up without it', () => {
-    const silent = (count: number) => given(aRouteView({ reading: null, problem: problem({ count }) }), nobody);
-    expect([steps(silent(2)), silent(2).againMs]).toEqual([[], 500]);
+  it('a write that nobody answers is tried three times before the lock is given up without it; no label waits for that', () => {
+    const silent = (count: number, fenced: Partial<Observation> = {}) =>
+      given(aRouteView({ reading: null, problem: problem({ count }) }), { ...nobody, ...fenced });
+    expect(steps(silent(2))).toEqual(['fence a']);
+    const fenced = { fenced: new Set([uidOf('a')]) };
+    expect([steps(silent(2, fenced)), silent(2, fenced).againMs]).toEqual([[], 500]);
     expect(steps(silent(3))).toEqual(['fence a', 'unlock']);
   });
 
@@ -259,6 +303,8 @@ describe('where Consul is silent past the deadline', () => {
     const stranger = { ...silent, ownership: { kind: 'notOwned' }, lock: null } as const;
     const fenced = observed(aPod({ name: 'a', ...aTarget, annotations: { 'token.leadergroup.dev/notifier': '4' } }));
     expect(steps(given(led, { ...stranger, pods: [fenced] }))).toEqual([]);
+    const fencedUnready = { ...fenced, pod: { ...fenced.pod, ready: false }, notReadyForMs: 60_000 };
+    expect(steps(given(led, { ...stranger, pods: [fencedUnready] }))).toEqual([]);
     expect(steps(given(led, { ...stranger, pods: [fenced], group: demoting }))).toEqual(['confirm, withdraw IPv4']);
   });
 

@@ -1,0 +1,37 @@
+/** The slices of a route, as one decision sees them. */
+import type { MonotonicMs } from '../../api/clocks.ts';
+import type { AddressFamily, Slice } from '../../api/route.ts';
+import { isSlice, type OwnWrite, type RouteReading, type RouteView, sameContent } from '../../election/route.ts';
+import type { GroupMemory, SliceWrite } from './memory.ts';
+import { contestIn } from './refusals.ts';
+
+/**
+ * A version that is the answer to a write of our own counts as that write has said it: whatever the API server has made of it, an admission webhook say, it
+ * would make of the next one too, without end. (Promise I7.)
+ */
+export function slicesOf(
+  reading: RouteReading | null,
+  { slicesWritten }: GroupMemory,
+  nowMs: MonotonicMs,
+): Pick<RouteView, 'reading' | 'written'> {
+  const written = new Map<AddressFamily, OwnWrite>();
+  if (reading === null) return { reading, written };
+  const slices = { ...reading.slices };
+  for (const [family, write] of slicesWritten) {
+    const found = slices[family];
+    const answered = isSlice(found) && isAnswer(found, write);
+    written.set(family, {
+      content: write.content,
+      mangled: answered && isMangled(write),
+      contest: write.repairs === null ? null : contestIn(write.repairs, nowMs),
+    });
+    if (answered) slices[family] = { ...found, ...write.content, altered: false };
+  }
+  return { reading: { ...reading, slices }, written };
+}
+
+const isAnswer = ({ uid, resourceVersion }: Slice, { slice }: SliceWrite): boolean =>
+  uid === slice.uid && resourceVersion === slice.resourceVersion;
+
+const isMangled = ({ slice, content }: SliceWrite): boolean =>
+  slice.altered || slice.fenced !== content.fenced || !sameContent(slice, content);

@@ -31,7 +31,9 @@ const before = database.prepare(
 const insert = database.prepare(
   'INSERT INTO deliveries (series, tick, token, pod, verdict, atMs) VALUES (?, ?, ?, ?, ?, ?)',
 );
-const all = database.prepare('SELECT series, tick, token, pod, verdict, atMs FROM deliveries ORDER BY rowid');
+const all = database.prepare(
+  'SELECT series, tick, token, pod, verdict, atMs FROM deliveries WHERE ?1 IS NULL OR series = ?1 ORDER BY rowid',
+);
 
 /** One statement after the other, in one thread: nothing comes between the question and the row. */
 function take({ series, tick, token, pod }: Delivery): Verdict {
@@ -61,9 +63,10 @@ function parse(body: string): Delivery | null {
 const server = createServer((request, response) => {
   const answer = (status: number, body: unknown): void =>
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  if (request.method === 'GET' && request.url === '/deliveries') return answer(200, all.all());
-  if (request.method !== 'POST' || request.url !== '/deliveries')
-    return answer(404, { message: 'POST or GET /deliveries' });
+  const { pathname, searchParams } = new URL(request.url ?? '', 'http://sink');
+  if (request.method === 'GET' && pathname === '/deliveries') return answer(200, all.all(searchParams.get('series')));
+  if (request.method !== 'POST' || pathname !== '/deliveries')
+    return answer(404, { message: 'POST /deliveries, or GET /deliveries, of one schedule with ?series=' });
   text(request).then(
     (body) => {
       const delivery = parse(body);

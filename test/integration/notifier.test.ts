@@ -1,10 +1,14 @@
 /**
  * The story: three notifiers with one schedule, and a sink that stores every delivery. The notifiers are processes, their pods objects of
- * the real API server, the operator and Consul are real.
+ * the real API server, the operator and Consul are real. Beside the schedule that they keep by terms they claim each tick of two others, and send
+ * those to a sink that refuses nothing. The gate knows them by tokens, for they have no addresses of their own.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../kit/checker/checker.ts';
+import { claimsText, doubled, fatesOf, lost, seriesOf } from '../kit/rig/e2e/claimed.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import { acceptedPerTick, type Program, type Sink, startNotifier, startSink } from '../kit/rig/notifiers.ts';
 import type { OperatorProcess } from '../kit/rig/operator-process.ts';
@@ -13,6 +17,12 @@ const PODS = ['notifier-0', 'notifier-1', 'notifier-2'];
 const TICK_MS = 200;
 /** How often each kind of fault befalls the leader; more, for figures, by NOTIFIER_TURNS. */
 const TURNS = Number(process.env['NOTIFIER_TURNS'] ?? 1);
+const CLAIMED = seriesOf('story', [
+  { mode: 'AtMostOnce', tickMs: TICK_MS },
+  // Each of them is written twice, and one that is given out again has to wait.
+  { mode: 'AtLeastOnce', tickMs: 2 * TICK_MS },
+]);
+const RETRY_AFTER_SECONDS = 1;
 const SOON = { timeout: 30_000, interval: 50 };
 
 let h: Harness;
@@ -20,12 +30,18 @@ let operator: OperatorProcess;
 
 beforeAll(async () => {
   h = await startHarness();
-  operator = await h.startOperator();
+  operator = await h.startOperator({ env: { LEADERGROUP_GATE_AUTHENTICATION: 'Token' } });
 });
 
 afterAll(() => h[Symbol.asyncDispose]());
 
-type Stage = { readonly namespace: string; readonly sink: Sink; readonly notifiers: Map<string, Program> };
+type Stage = {
+  readonly namespace: string;
+  readonly sink: Sink;
+  /** Refuses nothing. */
+  readonly unchecked: Sink;
+  readonly notifiers: Map<string, Program>;
+};
 
 type Options = { readonly asks: boolean; readonly prepareMs: number; readonly departMs: number };
 
@@ -33,11 +49,13 @@ async function stage(options: Options): Promise<Stage> {
   const namespace = await h.world.namespace('story');
   const sink = await startSink();
   onTestFinished(() => sink[Symbol.asyncDispose]());
+  const unchecked = await startSink({ checks: false });
+  onTestFinished(() => unchecked[Symbol.asyncDispose]());
   const notifiers = new Map<string, Program>();
   onTestFinished(async () => {
     for (const program of notifiers.values()) await program[Symbol.asyncDispose]();
   });
-  const opened = { namespace, sink, notifiers };
+  const opened = { namespace, sink, unchecked, notifiers };
   if (options.asks) {
     await h.group(namespace, 'notifier', { pods: PODS.length });
     await h.led(namespace, 'notifier');
@@ -47,14 +65,27 @@ async function stage(options: Options): Promise<Stage> {
 }
 
 async function start(
-  { namespace, sink, notifiers }: Stage,
+  { namespace, sink, unchecked, notifiers }: Stage,
   pod: string,
   { asks, prepareMs, departMs }: Options,
 ): Promise<void> {
   const gate = asks ? operator.url : null;
   const uid = (await h.world.readPod(namespace, pod))?.metadata.uid ?? 'no pod';
   const about = { pod, uid, namespace, group: 'notifier', gate, sink: sink.url, tickMs: TICK_MS, prepareMs, departMs };
-  notifiers.set(pod, await startNotifier(about));
+  const claims = { text: claimsText(CLAIMED), sink: unchecked.url, retryAfterSeconds: RETRY_AFTER_SECONDS };
+  const more = asks ? { claims, tokenFile: await tokenOf(namespace, pod, uid) } : {};
+  notifiers.set(pod, await startNotifier({ ...about, ...more }));
+}
+
+/** As a kubelet projects it into the pod. */
+async function tokenOf(namespace: string, name: string, uid: string): Promise<string> {
+  const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name, uid };
+  const spec = { audiences: ['leadergroup'], expirationSeconds: 3600, boundObjectRef };
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`;
+  const { status } = await h.world.rest.must<{ readonly status: { readonly token: string } }>('POST', path, { spec });
+  const file = join(h.dir, `${uid}.token`);
+  await writeFile(file, status.token, { mode: 0o600 });
+  return file;
 }
 
 const accepted = async ({ sink }: Stage): Promise<number> =>
@@ -75,7 +106,7 @@ it('without LeaderGroup every tick is delivered three times', { timeout: 60_000 
   }, SOON);
 });
 
-it('with it no tick is delivered twice, whoever crashes, hangs, goes or comes back; a late delivery is refused by its token', {
+it('with it no tick is delivered twice, whoever crashes, hangs, goes or comes back; a late delivery is refused by its token, and what is claimed needs no refusal', {
   timeout: 240_000,
 }, async () => {
   const options = { asks: true, prepareMs: 60, departMs: 60 };
@@ -145,6 +176,13 @@ it('with it no tick is delivered twice, whoever crashes, hangs, goes or comes ba
   console.log(
     `notifier: accepted ${count('accepted')}, refused by token ${count('refused-by-token')}, refused by tick ${count('refused-by-tick')}`,
   );
+  for (const series of CLAIMED) {
+    const fates = fatesOf(series, await opened.unchecked.deliveries(series.name));
+    const counts = `${fates.length} ticks, ${lost(fates).length} lost, ${doubled(fates).length} sent twice`;
+    console.log(`notifier: ${series.mode}, sink that refuses nothing: ${counts}`);
+    expect(fates.length).toBeGreaterThan(15);
+    expect([series.mode, series.mode === 'AtMostOnce' ? doubled(fates) : lost(fates)]).toEqual([series.mode, []]);
+  }
   await h.observer.caughtUp();
   assertKept(h.observer.history({ namespaces: [namespace] }));
 });

@@ -53,15 +53,19 @@ async function listening(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`nobody listens at ${url}`);
 }
 
-export type Sink = Program & { deliveries(): Promise<readonly Delivery[]> };
+export type Sink = Program & {
+  /** `series`: only of this one. */
+  deliveries(series?: string): Promise<readonly Delivery[]>;
+};
 
 /** `checks`: it refuses what comes late or twice. Default true. */
 export async function startSink({ checks = true }: { readonly checks?: boolean } = {}): Promise<Sink> {
   const program = await run('sink.ts', checks ? {} : { CHECK: 'no' });
   return {
     ...program,
-    deliveries: async () => {
-      const answer = await fetch(`${program.url}/deliveries`);
+    deliveries: async (series) => {
+      const query = series === undefined ? '' : `?series=${encodeURIComponent(series)}`;
+      const answer = await fetch(`${program.url}/deliveries${query}`);
       return (await answer.json()) as readonly Delivery[];
     },
   };
@@ -78,6 +82,10 @@ export const startNotifier = (options: {
   readonly tickMs: number;
   readonly prepareMs: number;
   readonly departMs: number;
+  /** Schedules that it keeps by claims as well, as in CLAIMS, and the sink of those. */
+  readonly claims?: { readonly text: string; readonly sink: string; readonly retryAfterSeconds: number };
+  /** Of a ServiceAccount token. */
+  readonly tokenFile?: string;
 }): Promise<Program> =>
   run('notifier.ts', {
     POD_NAME: options.pod,
@@ -88,6 +96,14 @@ export const startNotifier = (options: {
     TICK_MS: String(options.tickMs),
     PREPARE_MS: String(options.prepareMs),
     DEPART_MS: String(options.departMs),
+    ...(options.claims === undefined
+      ? {}
+      : {
+          CLAIMS: options.claims.text,
+          CLAIMS_SINK: options.claims.sink,
+          RETRY_AFTER_SECONDS: String(options.claims.retryAfterSeconds),
+        }),
+    ...(options.tokenFile === undefined ? {} : { LEADERGROUP_TOKEN_FILE: options.tokenFile }),
     ...(options.gate === null ? { ASK: 'no' } : { LEADERGROUP_GATE: options.gate }),
   });
 

@@ -10,8 +10,8 @@ export type Chart = {
   readonly places: readonly { readonly name: string; readonly bars: readonly Bar[] }[];
 };
 
-const WIDTH = 720;
-const LEFT = 230;
+const WIDTH = 780;
+const LEFT = 310;
 const RIGHT = 90;
 const BAR = 16;
 const GAP = 14;

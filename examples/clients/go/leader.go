@@ -1,7 +1,8 @@
-// Package main asks the gate of the LeaderGroup operator before it acts. Copy this file; it needs nothing but the standard library.
+// Package main asks the gate of the LeaderGroup operator before it acts. Copy this file and once.go; they need nothing but the standard library.
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -180,6 +181,8 @@ func (r *replicas) prefer(base string) {
 
 type question struct {
 	method, path string
+	// JSON; nil: none.
+	body []byte
 	// Of the term; "": for a grant that is not to be released.
 	secret string
 	// The gate may take its time for it, so long: it is asked of one replica alone.
@@ -199,9 +202,12 @@ func (g *Gate) exchange(ctx context.Context, base string, q question, limit time
 	ctx, stop := context.WithTimeout(ctx, limit)
 	defer stop()
 	none := reply{base: base}
-	request, err := http.NewRequestWithContext(ctx, q.method, base+q.path, nil)
+	request, err := http.NewRequestWithContext(ctx, q.method, base+q.path, bytes.NewReader(q.body))
 	if err != nil {
 		return none
+	}
+	if q.body != nil {
+		request.Header.Set("Content-Type", "application/json")
 	}
 	// Read each time: the kubelet renews the file. One that cannot be read is no reason not to ask.
 	if token, err := os.ReadFile(g.tokenFile); err == nil {
@@ -413,6 +419,7 @@ func (g *Gate) Ask(ctx context.Context) (Leadership, bool) {
 // Term lasts from the first grant to the end of the last one.
 type Term struct {
 	Token   uint64
+	gate    *Gate
 	office  context.Context
 	mutex   sync.Mutex
 	until   time.Time
@@ -501,7 +508,7 @@ func (g *Gate) news(ctx context.Context, token uint64, secret string) {
 		begun, wait := time.Now(), g.due(newsWithin)
 		// The answer has to come before the pod must be heard again.
 		path := fmt.Sprintf("%s&wait=%dms&token=%d", g.path, wait.Milliseconds()*8/10, token)
-		said := g.say(ctx, question{http.MethodGet, path, secret, wait})
+		said := g.say(ctx, question{method: http.MethodGet, path: path, secret: secret, wait: wait})
 		if said.kind != no || time.Since(begun) < quick {
 			return
 		}
@@ -511,7 +518,7 @@ func (g *Gate) news(ctx context.Context, token uint64, secret string) {
 
 func (g *Gate) lead(ctx context.Context, first Leadership, secret string, fn func(ctx context.Context, term *Term)) {
 	office, end := context.WithCancel(ctx)
-	term := &Term{Token: first.Token, office: office, until: first.Until}
+	term := &Term{Token: first.Token, gate: g, office: office, until: first.Until}
 	var others sync.WaitGroup
 	ended := make(chan struct{})
 	// The last of all: fn has returned. Not waited for here: while nobody answers it, the pod must be heard all the same, or it would be taken for

@@ -8,7 +8,9 @@
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Gate().run_while_leader(work)
 
-For what is short, in a cron job say: `leadership = Gate().ask()`.
+For what is short, in a cron job say: `leadership = Gate().ask()`. For what is to be done once per tick of a scheduler that runs in every replica:
+
+    Gate().once("daily-report", scheduled_ms, lambda claim: send_report(claim.token))
 """
 
 import contextlib
@@ -43,6 +45,8 @@ NEWS = 2.0
 QUICK = 0.3
 FIRST_PAUSE = 0.05
 MAX_PAUSE = 1.0
+# Less is not worth a question that waits.
+LEAST_WAIT = 0.05
 NEVER = float("inf")
 
 
@@ -66,8 +70,8 @@ class Term:
     """From the first grant to the end of the last one."""
 
     # In `shared`, which two processes may look at: until when, whether it was ended before, whether the work resigns.
-    def __init__(self, token: int, shared, sleep: Callable[[float], object]):
-        self.token, self._shared, self._sleep = token, shared, sleep
+    def __init__(self, token: int, shared, sleep: Callable[[float], object], gate: "Gate"):
+        self.token, self._shared, self._sleep, self._gate = token, shared, sleep, gate
 
     @property
     def until(self) -> float:
@@ -91,6 +95,43 @@ class Term:
 
     def resigns(self) -> bool:
         return bool(self._shared[2])
+
+    def once(self, series: str, position: int, work: Callable[["Claim"], object], wait: float = 0.0, **options) -> "Outcome":
+        """As once of the gate, in this term: it does not wait to lead, and begins nothing once the term is over."""
+        if not self.holds():
+            return Outcome("dropped", reason="TermOver")
+        begins = lambda token: token == self.token and self.holds()  # noqa: E731
+        return self._gate._once(series, position, work, begins, lambda: not self.holds(), wait=wait, **options)
+
+
+class Claim(NamedTuple):
+    """What the work of once() is to do. With AtLeastOnce the position may be an earlier one than it was called for, which nobody has done: that one is
+    done first. The token is that of the leader: whatever is acted on should refuse one lower than the highest it has seen. `attempt`: how often
+    the position was given out. `lost()`: it was given to somebody else, or this is to stop."""
+
+    series: str
+    position: int
+    token: int
+    attempt: int
+    lost: Callable[[], bool]
+
+
+class Outcome(NamedTuple):
+    """kind: done: the work was run for the position, and raised nothing; `reported`: the gate has noted it (False with AtLeastOnce: it may be done once
+    more). dropped: it was not run, for `reason`: Passed (it was given out, or a later one was, `by` says to whom), Pending (an earlier one is neither done
+    nor overdue), NotLeader (the leader asks for itself), TermOver (it may be this term's, which was over before the work began). unknown: nobody could
+    say, or nobody has claimed it in all the time: `message`; it was not run here, and perhaps nowhere."""
+
+    kind: str
+    claim: Optional[Claim] = None
+    reported: bool = False
+    reason: str = ""
+    by: Optional[dict] = None
+    message: str = ""
+
+
+class ClaimError(Exception):
+    """The gate does not take such a claim (400, 401, 403, too many series): the program or its manifest is wrong, or the group."""
 
 
 class Reply(NamedTuple):
@@ -166,7 +207,9 @@ class Gate:
         namespace, group, pod, uid = (urllib.parse.quote(environment[name], safe="") for name in names)
         member = f"/v1/namespaces/{namespace}/leadergroups/{group}/members/{pod}"
         self.path, self.release_path, self.self_path = f"{member}?uid={uid}", f"{member}/release?uid={uid}", f"/v1/self?uid={uid}"
+        self.claims_path, self.query = f"{member}/claims", f"?uid={uid}"
         self.uid = environment["POD_UID"]
+        self.environment = {name: value for name, value in environment.items() if name.startswith(("POD_", "LEADERGROUP_"))}
         # Of a ServiceAccount token of audience leadergroup, for an operator that asks for one.
         self.token_file = environment.get("LEADERGROUP_TOKEN_FILE", "")
         urls = environment.get("LEADERGROUP_GATE") or "http://leadergroup-replicas.leadergroup-system.svc:8080"
@@ -178,6 +221,10 @@ class Gate:
         self.rest = 0.0
         # Of the terms that have ended.
         self.releasing = []
+
+    def __reduce__(self):
+        """For work in a process of its own."""
+        return Gate, (self.environment,)
 
     def ask(self) -> Optional[Leadership]:
         """None: this pod does not lead, or nobody can say so: do not act."""
@@ -204,7 +251,7 @@ class Gate:
         threading.Thread(target=self.introduce, daemon=True).start()
 
         def begin(leadership: Leadership) -> "_Thread":
-            return (_Process if process else _Thread)(work, leadership, patience, overrun or end_process)
+            return (_Process if process else _Thread)(self, work, leadership, patience, overrun or end_process)
 
         try:
             self.lead_again(begin, stop or threading.Event())
@@ -305,6 +352,134 @@ class Gate:
         if last:
             self.warn("the gate does not know that it is this pod that asks", last[-1])
 
+    def once(
+        self,
+        series: str,
+        position: int,
+        work: Callable[[Claim], object],
+        mode: str = "AtMostOnce",
+        retry_after: int = 300,
+        wait: float = 30.0,
+        patience: float = 2.0,
+        stop: Optional[threading.Event] = None,
+    ) -> Outcome:
+        """Runs work(claim) if the position of the series is given to this very call: for schedulers that run in every replica. Each of them calls it at each
+        tick, whoever leads. The position rises with each tick: its scheduled time in milliseconds, a sequence number, an offset; not the time of the
+        call, which differs from replica to replica. Raises what the work raises, and nothing is reported then; and ClaimError where the call is wrong.
+
+        mode AtMostOnce: a position that was given out is never given out again, also if it was not done. AtLeastOnce: it is, until somebody has said
+        that it is done, `retry_after` whole seconds after it was given out or renewed; then the work may be run for one position twice.
+        A pod that does not lead waits for so many seconds for the position to be claimed by the leader, or to lead itself; wait=0: it drops it at once.
+        So long, beyond `wait`, it is asked again where nobody can say: `patience`. `stop` ends the asking, and tells the work by claim.lost()."""
+        stopped = stop.is_set if stop else lambda: False
+        options = {"mode": mode, "retry_after": retry_after, "wait": wait, "patience": patience}
+        return self._once(series, position, work, lambda _: True, stopped, **options)
+
+    def _once(self, series, position, work, begins, stopped, mode="AtMostOnce", retry_after=300, wait=30.0, patience=2.0) -> Outcome:
+        tick = {"series": series, "position": position, "mode": mode}
+        if mode == "AtLeastOnce":
+            tick["retryAfterSeconds"] = retry_after
+        while True:
+            # Of this claim alone, and drawn after any fork; its retries keep it.
+            claim_id = secrets.token_hex(16)
+            said = self.claim({**tick, "id": claim_id}, stopped, wait, patience)
+            if said.kind != "given":
+                return said
+            lost = threading.Event()
+            claim = said.claim._replace(lost=lambda: lost.is_set() or stopped())
+            if not begins(claim.token):
+                return Outcome("dropped", reason="TermOver")
+            if mode != "AtLeastOnce":
+                work(claim)
+                return Outcome("done", claim, True)
+            report = {"series": series, "position": claim.position, "id": claim_id}
+            over = threading.Event()
+            renewing = threading.Thread(target=self.renew_claim, args=(report, retry_after / 3, over, lost), daemon=True)
+            try:
+                renewing.start()
+                work(claim)
+            finally:
+                over.set()
+                renewing.join(ANSWER + 1)
+            reported = self.report_done(report, retry_after / 3, patience, stopped)
+            if claim.position == position:
+                return Outcome("done", claim, reported)
+            # It was an earlier one. What it was called for needs a claim of its own.
+
+    def claim(self, tick: dict, stopped: Callable[[], bool], wait: float, patience: float) -> Outcome:
+        """Of kind `given`, or what became of the position otherwise."""
+        begun = now()
+        wait_until, waits, failures = begun + wait, False, 0
+        while True:
+            asked = now()
+            left = wait_until - asked
+            # Not longer: the replica that it waits at may have died with the leader.
+            waited = min(left, NEWS) if waits and left > LEAST_WAIT else 0
+            reply = self.tell("POST", "", tick, waited)
+            said, rest = judge(reply, tick)
+            slow = now() - asked >= QUICK
+            if said.kind in ("given", "dropped"):
+                return said
+            if said.kind == "refused" and (said.reason == "final" or now() - begun >= patience):
+                raise ClaimError(said.message)
+            if stopped():
+                return Outcome("unknown", message="it was told to stop before the gate said")
+            if said.kind == "perhaps" and left <= LEAST_WAIT:
+                # Whoever has waited has seen nobody claim it.
+                in_vain = Outcome("unknown", message=f"nobody has claimed this position of {tick['series']} within {wait} s")
+                return in_vain if said.reason == "NotLeader" and wait > 0 else said._replace(kind="dropped")
+            # 503: nobody leads, or a question that waits is at the end of its time.
+            wakes = said.kind == "perhaps" or (reply and reply.status == 503 and left > LEAST_WAIT and (slow or not waits))
+            if wakes and (slow or not waits):
+                waits, failures = True, 0
+                continue
+            waits, failures = wakes, failures + 1
+            # Half of it by chance: many may pause at the same moment.
+            pause = rest or min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
+            if now() + pause >= wait_until + patience:
+                if said.kind == "refused":
+                    raise ClaimError(said.message)
+                return Outcome("unknown", message=said.message)
+            pause_until = now() + pause
+            while now() < pause_until and not stopped():
+                time.sleep(max(0.0, min(0.05, pause_until - now())))
+
+    def tell(self, method: str, end: str, body: dict, wait: float = 0) -> Optional[Reply]:
+        """About claims. Without a good reply the last one counts; None: there was none."""
+        replies = []
+
+        def heard(reply: Reply) -> Optional[Reply]:
+            replies.append(reply)
+            return reply if reply.status in (200, 201, 400, 409, 429) else None
+
+        # The answer has to come before its time is over.
+        path = f"{self.claims_path}{end}{self.query}" + (f"&wait={int(wait * 800)}ms" if wait else "")
+        return self.hear(method, path, "", heard, wait, json.dumps(body)) or (replies[-1] if replies else None)
+
+    def renew_claim(self, report: dict, third: float, over: threading.Event, lost: threading.Event) -> None:
+        """While it is being done, also by work that takes long, it is not given out again."""
+        pause = third
+        while not over.wait(pause):
+            reply = self.tell("PUT", "/renew", report)
+            if reply and reply.status == 409 and not over.is_set():
+                lost.set()
+                return
+            pause = third if reply and reply.status == 200 else min(third, MAX_PAUSE)
+
+    def report_done(self, report: dict, third: float, patience: float, stopped: Callable[[], bool]) -> bool:
+        """At least for as long as nobody else is given it."""
+        begun, failures = now(), 0
+        while True:
+            reply = self.tell("PUT", "/done", report)
+            if reply and reply.status == 200:
+                return True
+            if (reply and reply.status == 409) or now() - begun >= (patience if stopped() else max(patience, third)):
+                message = f"{report['series']} {report['position']} is done, but the gate has not noted it"
+                print(message, file=sys.stderr, flush=True)
+                return False
+            failures += 1
+            time.sleep(min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * random.uniform(0.5, 1))
+
     def due(self) -> float:
         """In how many seconds the next question has to be asked."""
         return self.asked + self.within - now()
@@ -339,7 +514,7 @@ class Gate:
         leadership = Leadership(token, reply.asked + valid_ms / 1000)
         return Said("grant", token, leadership) if leadership.holds() else None
 
-    def hear(self, method: str, path: str, secret: str, read: Callable, wait: float = 0):
+    def hear(self, method: str, path: str, secret: str, read: Callable, wait: float = 0, body: Optional[str] = None):
         """The first good answer, `read` says which one is; None: there was none. A replica has 150 ms, then another one is asked at the same time;
         after a bad answer the next one is, too. None is asked twice at once: where only one address is known its question is given up before
         it is put again, by a new connection, for behind the address of a Service another replica may answer."""
@@ -355,7 +530,7 @@ class Gate:
                 return 0
             connection, base = connect_to(left.pop(0), seconds)
             connections.append(connection)
-            asked = (connection, base, method, path, secret, over)
+            asked = (connection, base, method, path, secret, over, body)
             threading.Thread(target=lambda: replies.put(self.exchange(*asked)), daemon=True).start()
             return 1
 
@@ -386,10 +561,12 @@ class Gate:
                 with contextlib.suppress(Exception):
                     connection.sock.shutdown(socket.SHUT_RDWR)
 
-    def exchange(self, connection, base: str, method: str, path: str, secret: str, over: threading.Event) -> Optional[Reply]:
+    def exchange(self, connection, base: str, method: str, path: str, secret: str, over: threading.Event, body: Optional[str]) -> Optional[Reply]:
         """To one replica. None: no answer."""
         try:
             headers = {"LeaderGroup-Client": secret} if secret else {}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
             # Read each time: the kubelet renews the file. One that cannot be read is no reason not to ask.
             with contextlib.suppress(OSError, ValueError), open(self.token_file, encoding="ascii") as file:
                 headers["Authorization"] = f"Bearer {file.read().strip()}"
@@ -398,13 +575,13 @@ class Gate:
             # One that could not be sent before, of a term that may have been released, is not sent any more.
             if over.is_set():
                 return None
-            connection.request(method, urllib.parse.urlsplit(base).path + path, headers=headers)
+            connection.request(method, urllib.parse.urlsplit(base).path + path, body=body, headers=headers)
             response = connection.getresponse()
             text = response.read().decode(errors="replace")
-            body = None
+            said = None
             with contextlib.suppress(ValueError):
-                body = json.loads(text)
-            return Reply(base, response.status, body if isinstance(body, dict) else {}, text, asked)
+                said = json.loads(text)
+            return Reply(base, response.status, said if isinstance(said, dict) else {}, text, asked)
         except Exception:  # whatever went wrong, on the way or in the answer, is no answer
             return None
         finally:
@@ -420,10 +597,10 @@ class Gate:
 class _Thread:
     """The work of a term, in a thread."""
 
-    def __init__(self, work: Callable, first: Leadership, patience: float, overrun: Callable):
+    def __init__(self, gate: Gate, work: Callable, first: Leadership, patience: float, overrun: Callable):
         self.work, self.patience, self.overrun = work, patience, overrun
         self.woken = threading.Event()
-        self.term = Term(first.token, [first.until, 0, 0], self.woken.wait)
+        self.term = Term(first.token, [first.until, 0, 0], self.woken.wait, gate)
         self.error: Optional[BaseException] = None
         self.thread = threading.Thread(target=self.run, daemon=True)
 
@@ -458,9 +635,9 @@ class _Thread:
 class _Process:
     """The work of a term, in a process. What is shared has no lock: whoever is killed cannot keep it."""
 
-    def __init__(self, work: Callable, first: Leadership, patience: float, _overrun: Callable):
+    def __init__(self, gate: Gate, work: Callable, first: Leadership, patience: float, _overrun: Callable):
         context = multiprocessing.get_context("spawn")
-        self.term = Term(first.token, context.RawArray("d", [first.until, 0, 0]), nap)
+        self.term = Term(first.token, context.RawArray("d", [first.until, 0, 0]), nap, gate)
         self.patience = patience
         self.process = context.Process(target=_run_in_process, args=(work, self.term, patience), daemon=True)
         self.told = False
@@ -522,9 +699,41 @@ def connect_to(base: str, seconds: float):
     return kind(at.hostname, at.port, timeout=seconds), base
 
 
-def whole(value: object, most: int) -> bool:
-    """Whether it is an integer from 1 to `most`; True is none."""
-    return type(value) is int and 1 <= value <= most
+def judge(reply: Optional[Reply], tick: dict) -> tuple:
+    """What one reply to a claim says: `given`, `dropped`, `refused` (reason `final`: by any replica), `perhaps` (whoever waits may hear otherwise), or
+    `again`; and in how many seconds it may be asked again at the soonest."""
+    if reply is None:
+        return Outcome("again", message="the gate has not answered"), 0
+    status, body, reason = reply.status, reply.body, reply.body.get("reason")
+    message = f"the gate said {status} {reply.text.strip()}"
+    if status == 201:
+        claim = claim_in(body, tick)
+        return (Outcome("given", claim) if claim else Outcome("again", message=message)), 0
+    if status == 409 and body.get("claimed") is False and reason in ("Passed", "Pending", "NotLeader"):
+        return Outcome("dropped" if reason == "Passed" else "perhaps", reason=reason, by=body.get("by")), 0
+    # Its ticks should be positions of one series.
+    if status == 400 or (status == 429 and reason == "TooManySeries"):
+        return Outcome("refused", reason="final", message=message), 0
+    # A replica may not know the address of a new pod yet.
+    if status in (401, 403):
+        return Outcome("refused", message=message), 0
+    rest_ms = body.get("retryAfterMilliseconds") if status == 429 else None
+    return Outcome("again", message=message), rest_ms / 1000 if whole(rest_ms, 60_000) else 0
+
+
+def claim_in(body: dict, tick: dict) -> Optional[Claim]:
+    """None: it gives nothing that was asked for."""
+    position, token, attempt = (body.get(name) for name in ("position", "token", "attempt"))
+    lowest = 0 if tick["mode"] == "AtLeastOnce" else tick["position"]
+    fits = body.get("claimed") is True and body.get("series") == tick["series"] and whole(position, tick["position"], lowest)
+    if not fits or not whole(token, MAX_TOKEN) or not whole(attempt, MAX_TOKEN):
+        return None
+    return Claim(tick["series"], position, token, attempt, lambda: False)
+
+
+def whole(value: object, most: int, least: int = 1) -> bool:
+    """Whether it is an integer from `least` to `most`; True is none."""
+    return type(value) is int and least <= value <= most
 
 
 def is_address(name: Optional[str]) -> bool:

@@ -6,7 +6,9 @@
 # ServiceAccount token of audience leadergroup, for an operator that asks for one.
 
 name=${0##*/}
-say() { echo "$name: $1" >&2; }
+# Not by echo, of which some read a backslash.
+line_of() { printf '%s\n' "$*"; }
+say() { line_of "$name: $1" >&2; }
 end() {
   say "$2"
   exit "$1"
@@ -53,8 +55,11 @@ find_replicas() {
   done | sort -u
 }
 
+# JSON to send along; empty: none.
+body=''
 # The header lines, in a form that no list of processes shows. The token is read each time: the kubelet renews the file.
 headers() {
+  [ -z "$body" ] || printf 'header = "Content-Type: application/json"\ndata = "%s"\n' "$(printf %s "$body" | sed 's/[\\"]/\\&/g')"
   printf 'header = "LeaderGroup-Client: %s"\n' "$secret"
   [ -r "${LEADERGROUP_TOKEN_FILE:-}" ] && printf 'header = "Authorization: Bearer %s"\n' "$(cat "$LEADERGROUP_TOKEN_FILE")" || :
 }
@@ -67,6 +72,10 @@ exchange() {
 }
 # Whether an answer is one to what was asked by METHOD PATH. 404 and 405 to a release are an older replica's, which does not know them.
 good() {
+  case $2 in "$member/claims"*)
+    case $3 in *=20[01] | *=400 | *=409 | *=429) return 0 ;; *) return 1 ;; esac
+    ;;
+  esac
   case "$1 $2 $3" in
   'POST '*=000 | 'POST '*=5?? | 'POST '*=404 | 'POST '*=405) false ;;
   'POST '* | 'GET /v1/self'*=200) ;;
@@ -83,10 +92,10 @@ line() {
   for replica; do
     answer=$(exchange "$replica" "$seconds" "$method" "$path") || :
     if good "$method" "$path" "$(without_blanks "$answer")"; then
-      echo "+$replica $answer"
+      line_of "+$replica $answer"
       return
     fi
-    echo "-$replica $answer"
+    line_of "-$replica $answer"
   done
 }
 # Of the lines that come the first good one; else the last.
@@ -95,13 +104,13 @@ first_good() {
   while read -r got; do
     case $got in
     +*)
-      echo "$got"
+      line_of "$got"
       return
       ;;
     -*) last=$got ;;
     esac
   done
-  echo "$last"
+  line_of "$last"
 }
 replicas='' replicas_ms=0 first='' only_until_ms=0
 # hear MILLISECONDS METHOD PATH: sets `answer`, without blanks, and `text`; fails without a good one. A replica has 150 ms, then another one is asked at the same time; after a bad
@@ -177,7 +186,7 @@ warn() {
 }
 
 # The last answer, for people.
-shown() { echo "${text##*=} ${text%=*}"; }
+shown() { line_of "${text##*=} ${text%=*}"; }
 # ask [MILLISECONDS]. Sets `said` to grant (with `token` and `until_ms`), no (with `token`), revoking, released, or unknown; and `within_ms`, in which to ask again.
 within_ms='' rest_until_ms=0
 # The gate has said that asking again sooner brings nothing.

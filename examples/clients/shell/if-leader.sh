@@ -5,7 +5,17 @@
 # short. LEADER_TOKEN is set for the command; give it to whatever is acted on, which alone can refuse what was already on its way, or
 # what is sent late because the machine stood still. For work that takes longer use while-leader.sh, or a client that asks again.
 #
-# Needs Linux, curl, timeout, gate.sh beside it, and the variables that gate.sh lists. With `if-leader.sh --self` in place of a command it says
+# For what is to be done once per tick of a cron that runs in every replica:
+#
+#   if-leader.sh --once daily-report --position "$(($(date -u +%s) / 60))" [--at-least-once SECONDS] [--wait SECONDS] -- send-the-report
+#
+# Each position of the series is given to one call, whoever leads, also where the tick falls into a handover: whoever does not lead waits for 30 seconds unless
+# told otherwise. The position is the minute in which cron has begun this, by the clock by which it did so; the second of the call would
+# differ from replica to replica. With --at-least-once a position is given out again when it was neither done nor renewed for so many seconds: until
+# the command has ended with status 0. once.sh says what the command gets. Status 0 without having run it: it was given out; 75: nobody can say, or
+# nobody has claimed it.
+#
+# Needs Linux, curl, timeout, gate.sh beside it, with --once also once.sh, and the variables that gate.sh lists. With `if-leader.sh --self` in place of a command it says
 # whether the gate knows that it is this pod that asks. GNU's timeout ends the command's children with it; that of busybox does not, and counts
 # whole seconds: the rest of a grant is rounded down to them, so that one of less than a second runs nothing.
 #
@@ -18,8 +28,14 @@ set -eu
 
 if [ "$1" = --self ]; then
   introduce && exit 0
-  echo "${text%=*}"
+  line_of "${text%=*}"
   end 75 "the gate does not know that it is this pod that asks: ${text##*=}"
+fi
+if [ "$1" = --once ]; then
+  # shellcheck source=once.sh
+  . "$(dirname "$0")/once.sh"
+  shift
+  once "$@"
 fi
 ask
 case $said in

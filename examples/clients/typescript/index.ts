@@ -1,5 +1,5 @@
 /**
- * Ask before you act: the gate of the LeaderGroup operator, for an application in TypeScript. No dependencies.
+ * Ask before you act: the gate of the LeaderGroup operator, for an application in TypeScript. No dependencies. Copy once.ts along.
  *
  * ```ts
  * const stop = new AbortController();
@@ -12,7 +12,21 @@ import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Ask,
+  backoffMs,
+  createOnce,
+  isClaimReply,
+  isWhole,
+  type Once,
+  type OnceOptions,
+  onAbort,
+  pause,
+  restIn,
+  type Told,
+} from './once.ts';
+
+export { type Claim, ClaimError, type Once, type OnceOptions, type Outcome } from './once.ts';
 
 export type GateOptions = {
   /**
@@ -54,6 +68,8 @@ export type Term = Leadership & {
   readonly signal: AbortSignal;
   /** Has another pod lead, if one can, once `fn` has returned; it should do so now. */
   resign(): void;
+  /** As `once` of the gate, in this term: it does not wait to lead, and begins nothing once the term is over. */
+  readonly once: Once;
 };
 
 export type Gate = {
@@ -65,6 +81,8 @@ export type Gate = {
    * released once `fn` has ended, before this resolves. Nothing is asked while `fn` goes on after its term, and `warn` is told every ten seconds.
    */
   runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void>;
+  /** Does something once per tick: for schedulers that run in every replica. Each of them calls it at each tick, whoever leads. */
+  readonly once: Once;
 };
 
 /** What a question brought. */
@@ -79,9 +97,11 @@ type Said =
   | { readonly kind: 'unknown' };
 
 type Sent = {
-  readonly method?: 'POST';
+  readonly method?: 'POST' | 'PUT';
   /** From the origin on, with its query. */
   readonly path: string;
+  /** JSON. */
+  readonly body?: string;
   /** Of the term; null: for a grant that is not to be released. */
   readonly secret: string | null;
   /** The gate may take its time for it, so long: it is asked of one replica alone. */
@@ -99,21 +119,17 @@ const AGAIN_MS = 500;
 const WAIT_MS = 2000;
 /** Who is answered within this time without a grant pauses before it asks again, twice as long each time. */
 const QUICK_MS = 300;
-const FIRST_PAUSE_MS = 50;
-const MAX_PAUSE_MS = 1000;
 /** So often the gate is asked at the start whether it knows this pod, once a second: the address of a new pod is known after a while. */
 const SELF_TIMES = 10;
 /** The gate promises no more at a time; an answer that does is none of its. */
 const MAX_VALID_MS = 2000;
 /** A grant is asked for again when a third of it has passed, so that one lost answer does no harm. */
 const SHARE = 3;
-/** No answer of the gate asks for more patience. */
-const MAX_REST_MS = 60_000;
 /** Of work that goes on after its term people are told so often. */
 const OVERRUN_MS = 10_000;
 
 export function createGate(options: GateOptions = {}): Gate {
-  const { path, releasePath, selfPath, uid, ...at } = target(options);
+  const { path, memberPath, query, selfPath, uid, ...at } = target(options);
   const hear = createHearing({ ...at, find: options.lookup ?? ((name) => lookup(name, { all: true })) });
   const say = options.warn ?? console.warn;
   const warn = onceEach(say);
@@ -140,7 +156,7 @@ export function createGate(options: GateOptions = {}): Gate {
     if (reply.status === 200) return leadershipIn(body, uid, reply.askedMs);
     if (body['reason'] === 'Revoking') return { kind: 'revoking' };
     if (body['reason'] === 'Released') return { kind: 'released' };
-    return { kind: 'no', token: isWhole(body['token'], Number.MAX_SAFE_INTEGER) ? body['token'] : 0 };
+    return { kind: 'no', token: isWhole(body['token']) ? body['token'] : 0 };
   }
 
   async function question(secret: string | null, stop?: AbortSignal): Promise<Said> {
@@ -169,7 +185,11 @@ export function createGate(options: GateOptions = {}): Gate {
 
   /** Nobody needs to wait for the grants of this term any more. If nobody hears it, they run out. */
   async function release(secret: string, resigns: boolean): Promise<void> {
-    const sent = { method: 'POST', path: resigns ? `${releasePath}&resign=true` : releasePath, secret } as const;
+    const sent = {
+      method: 'POST',
+      path: `${memberPath}/release${query}${resigns ? '&resign=true' : ''}`,
+      secret,
+    } as const;
     const heard = (reply: Reply): true | null => {
       if (reply.status === 403) warn('the gate takes no release of this pod', reply);
       // 404 and 405: of an older replica, which does not know releases.
@@ -177,6 +197,9 @@ export function createGate(options: GateOptions = {}): Gate {
     };
     if ((await hear(sent, heard)) === null) await hear(sent, heard);
   }
+
+  const onceIn = createOnce(askingClaims(hear, memberPath, query), say);
+  const once: Once = (series, position, fn, given = {}) => onceIn({ series, position }, fn, given, () => true);
 
   /** Whether the gate knows this pod, of which people should hear: what counts only from the pod itself would not count. */
   async function introduce(stop: AbortSignal): Promise<void> {
@@ -232,8 +255,15 @@ export function createGate(options: GateOptions = {}): Gate {
       resigns = true;
     };
 
+    const onceInTerm: Once = async (series, position, run, given: OnceOptions = {}) => {
+      if (!holds()) return { kind: 'dropped', reason: 'TermOver', by: null };
+      const stopped = given.signal === undefined ? signal : AbortSignal.any([given.signal, signal]);
+      const begins = (claimed: number): boolean => claimed === token && holds();
+      return await onceIn({ series, position }, run, { waitMs: 0, ...given, signal: stopped }, begins);
+    };
+
     async function work(): Promise<void> {
-      if (holds()) await fn({ token, signal, holds, untilMs: () => untilMs, resign });
+      if (holds()) await fn({ token, signal, holds, untilMs: () => untilMs, resign, once: onceInTerm });
     }
     async function renew(): Promise<void> {
       while (holds()) {
@@ -267,8 +297,22 @@ export function createGate(options: GateOptions = {}): Gate {
     }
   }
 
-  return { ask, runWhileLeader };
+  return { ask, runWhileLeader, once };
 }
+
+const askingClaims =
+  (hear: ReturnType<typeof createHearing>, memberPath: string, query: string): Ask =>
+  async ({ method, path, body, waitMs }, stop) => {
+    let last: Told = { status: 0, text: '' };
+    const url = `${memberPath}/claims${path}${query}`;
+    // The answer has to come before its time is over.
+    const sent = waitMs === undefined ? { path: url } : { path: `${url}&wait=${Math.ceil(waitMs * 0.8)}ms`, waitMs };
+    const heard = (reply: Reply): Reply | null => {
+      last = reply;
+      return isClaimReply(reply.status) ? reply : null;
+    };
+    return (await hear({ ...sent, method, body, secret: null }, heard, stop)) ?? last;
+  };
 
 type Asked = { readonly bases: readonly URL[]; readonly find: Lookup; readonly tokenFile: string };
 
@@ -283,11 +327,12 @@ function createHearing({ bases, find, tokenFile }: Asked) {
     let limit: NodeJS.Timeout | undefined;
     try {
       const secret = sent.secret === null ? {} : { 'leadergroup-client': sent.secret };
-      const headers = { ...(await authorizationIn(tokenFile)), ...secret };
+      const type = sent.body === undefined ? {} : { 'content-type': 'application/json' };
+      const headers = { ...(await authorizationIn(tokenFile)), ...secret, ...type };
       signal.throwIfAborted();
       const askedMs = performance.now();
-      const { method = 'GET', path } = sent;
-      const asked = fetch(base + path, { method, headers, signal, redirect: 'manual' });
+      const { method = 'GET', path, body = null } = sent;
+      const asked = fetch(base + path, { method, headers, body, signal, redirect: 'manual' });
       // From here: the first fetch of a process takes a while to begin.
       limit = setTimeout(() => end.abort(), limitMs);
       const response = await asked;
@@ -397,7 +442,8 @@ function target(options: GateOptions): {
   readonly bases: readonly URL[];
   readonly tokenFile: string;
   readonly path: string;
-  readonly releasePath: string;
+  readonly memberPath: string;
+  readonly query: string;
   readonly selfPath: string;
   readonly uid: string;
 } {
@@ -413,13 +459,14 @@ function target(options: GateOptions): {
   const uid = given(options.uid, 'POD_UID', 'fieldPath metadata.uid');
   const urls = options.url ?? env['LEADERGROUP_GATE'] ?? 'http://leadergroup-replicas.leadergroup-system.svc:8080';
   const [inNamespace, inGroup, ofPod] = [namespace, group, pod].map(encodeURIComponent);
-  const path = `/v1/namespaces/${inNamespace}/leadergroups/${inGroup}/members/${ofPod}`;
+  const memberPath = `/v1/namespaces/${inNamespace}/leadergroups/${inGroup}/members/${ofPod}`;
   const query = `?uid=${encodeURIComponent(uid)}`;
   return {
     bases: urls.split(',').map((url) => new URL(url.trim())),
     tokenFile: options.tokenFile ?? env['LEADERGROUP_TOKEN_FILE'] ?? '',
-    path: path + query,
-    releasePath: `${path}/release${query}`,
+    path: memberPath + query,
+    memberPath,
+    query,
     selfPath: `/v1/self${query}`,
     uid,
   };
@@ -435,14 +482,11 @@ function bodyOf(text: string): Readonly<Record<string, unknown>> | null {
   }
 }
 
-const isWhole = (value: unknown, max: number): value is number =>
-  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
-
 /** null: it is no grant for the pod with this uid, or it is over. */
 function leadershipIn(body: Readonly<Record<string, unknown>>, own: string, askedMs: number): Said | null {
   const { leader, uid, token, validForMilliseconds: validMs } = body;
   if (leader !== true || uid !== own) return null;
-  if (!isWhole(token, Number.MAX_SAFE_INTEGER) || !isWhole(validMs, MAX_VALID_MS)) return null;
+  if (!isWhole(token) || !isWhole(validMs, MAX_VALID_MS)) return null;
   const untilMs = askedMs + validMs;
   const holds = (): boolean => performance.now() < untilMs;
   return holds() ? { kind: 'grant', leadership: { token, holds, untilMs: () => untilMs } } : null;
@@ -451,25 +495,6 @@ function leadershipIn(body: Readonly<Record<string, unknown>>, own: string, aske
 /** Infinity: there is no leader probe. */
 const withinIn = ({ askWithinMilliseconds: ms }: Readonly<Record<string, unknown>>): number =>
   isWhole(ms, 60_000) ? ms : Number.POSITIVE_INFINITY;
-
-/** 0: it may be asked again when one likes. */
-const restIn = ({ retryAfterMilliseconds: ms }: Readonly<Record<string, unknown>>): number =>
-  isWhole(ms, MAX_REST_MS) ? ms : 0;
-
-/** Half of it by chance: many may pause at the same moment. */
-const backoffMs = (times: number): number =>
-  Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(times, 10)) * (0.5 + Math.random() / 2);
-
-/** Resolves as well when `signal` aborts. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  delay(Math.max(10, ms), undefined, { signal }).catch(() => undefined);
-
-/** Calls `then` when `signal` aborts, at once if it has. Returns how to take that back. */
-function onAbort(signal: AbortSignal | undefined, then: () => void): () => void {
-  signal?.addEventListener('abort', then, { once: true });
-  if (signal?.aborted === true) then();
-  return () => signal?.removeEventListener('abort', then);
-}
 
 /** Says each thing once, with the first reply that it was said of. */
 function onceEach(say: (message: string) => void): (what: string, reply: Reply) => void {

@@ -1,7 +1,7 @@
 /** A gate that says what the test wants, and clients as processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -51,6 +51,20 @@ export const cutShort =
     response.writeHead(200, { 'content-length': text.length + 1 }).write(text, () => response.destroy());
   };
 
+/** A claim, or a report of one. */
+export type AskedClaim = {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly pod: string;
+  /** 0: it does not wait. */
+  readonly waitMs: number;
+  readonly body: unknown;
+  readonly atMs: number;
+};
+
+export type SaysToClaim = (response: ServerResponse, asked: AskedClaim) => void;
+
 /** One after the other; the last one from then on. */
 export function inTurn(first: Says, ...others: readonly Says[]): Says {
   const left = [first, ...others];
@@ -81,6 +95,8 @@ export type FakeGate = AsyncDisposable & {
   readonly waits: readonly Asked[];
   /** The terms that were released. */
   readonly released: readonly { readonly url: string; readonly secret: string }[];
+  /** Those and their reports, in the order in which they came. */
+  readonly claims: readonly AskedClaim[];
   /** How often /v1/self was asked for. */
   selves(): number;
   /** The last Authorization that came. */
@@ -93,15 +109,28 @@ export type FakeGate = AsyncDisposable & {
   sayToWaiting(says: Says): void;
   /** What /v1/self is answered with; 200 by default. */
   know(says: Says): void;
+  /** What claims and their reports are answered with; by default that nobody knows. */
+  sayToClaims(says: SaysToClaim): void;
   /** What a release is answered with; 200 by default. */
   sayToRelease(says: Says): void;
 };
+
+async function readClaim(request: IncomingMessage): Promise<AskedClaim> {
+  const { method = '', url = '' } = request;
+  const atMs = performance.now();
+  const text = (await request.toArray()).join('');
+  const body: unknown = request.headers['content-type'] === 'application/json' && text !== '' ? JSON.parse(text) : null;
+  const pod = /\/members\/([^/]+)\/claims/.exec(url)?.[1] ?? '';
+  return { method, url, pod, waitMs: Number(/[?&]wait=(\d+)ms/.exec(url)?.[1] ?? 0), body, atMs };
+}
 
 export async function startFakeGate(): Promise<FakeGate> {
   let says: Says = nothing;
   let knows: Says = raw(200, '{}');
   let saysToRelease: Says = raw(200, '{"released":true,"resigned":false}');
   let saysToWaiting: Says | null = null;
+  let saysToClaims: SaysToClaim = nobodyKnows;
+  const claims: AskedClaim[] = [];
   const questions: Asked[] = [];
   const waits: Asked[] = [];
   const held = new Set<() => void>();
@@ -127,6 +156,13 @@ export async function startFakeGate(): Promise<FakeGate> {
     if (url.startsWith('/v1/self?')) {
       selves += 1;
       knows(response);
+      return;
+    }
+    if (url.includes('/claims')) {
+      void readClaim(request).then((asked) => {
+        claims.push(asked);
+        saysToClaims(response, asked);
+      });
       return;
     }
     if (request.method === 'POST') {
@@ -163,6 +199,7 @@ export async function startFakeGate(): Promise<FakeGate> {
     },
     waits,
     released,
+    claims,
     selves: () => selves,
     authorization: () => authorization,
     mostAtOnce: () => mostAtOnce,
@@ -175,6 +212,9 @@ export async function startFakeGate(): Promise<FakeGate> {
     },
     sayToWaiting: (next) => {
       saysToWaiting = next;
+    },
+    sayToClaims: (next) => {
+      saysToClaims = next;
     },
     sayToRelease: (next) => {
       saysToRelease = next;

@@ -1,0 +1,59 @@
+/**
+ * croner (11.0) tells its function when it began, not for when it was scheduled; so does `cron`, and @nestjs/schedule on top of it. croner's calendar
+ * knows the times, though: this waits for each of them. Copy this file and the client, and give each replica the same pattern.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cron } from 'croner';
+import type { Claim, Once, OnceOptions, Outcome } from '../clients/typescript/once.ts';
+
+/** No timer of Node is longer. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/**
+ * Calls `once` at each time of the pattern until `signal` aborts, for one after the other; those that passed meanwhile come late, but for what is longer
+ * ago than `catchUpMs` (default: a minute). `told`: what became of each; an error: what `fn` threw, or that the claim is wrong. `timezone` must
+ * be the same in all replicas.
+ */
+export async function keepScheduleOnce(
+  {
+    once,
+    series,
+    pattern,
+    signal,
+    timezone = 'UTC',
+    catchUpMs = 60_000,
+    ...options
+  }: Omit<OnceOptions, 'signal'> & {
+    readonly once: Once;
+    readonly series: string;
+    readonly pattern: string;
+    readonly signal: AbortSignal;
+    readonly timezone?: string;
+    readonly catchUpMs?: number;
+  },
+  fn: (claim: Claim) => Promise<void> | void,
+  told: (outcome: Outcome | Error) => void,
+): Promise<void> {
+  // Without a function it is a calendar.
+  const calendar = new Cron(pattern, { timezone });
+  let last = new Date();
+  while (!signal.aborted) {
+    const next = calendar.nextRun(last);
+    if (next === null || !(await reached(next, signal))) return;
+    try {
+      told(await once(series, next.getTime(), fn, { ...options, signal }));
+    } catch (error) {
+      told(error instanceof Error ? error : new Error(String(error)));
+    }
+    last = new Date(Math.max(next.getTime(), Date.now() - catchUpMs));
+  }
+}
+
+/** Whether it was; false: `signal` has aborted. */
+async function reached(time: Date, signal: AbortSignal): Promise<boolean> {
+  for (let leftMs = time.getTime() - Date.now(); leftMs > 0; leftMs = time.getTime() - Date.now()) {
+    await delay(Math.min(leftMs, MAX_DELAY_MS), undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return false;
+  }
+  return !signal.aborted;
+}

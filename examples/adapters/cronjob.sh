@@ -1,0 +1,17 @@
+#!/bin/sh
+# In a pod of a CronJob: runs a command once per tick of its schedule.  cronjob.sh SERIES COMMAND [ARGUMENT]...
+#
+# The tick is in the name of the Job, which ends in the minutes since 1970 for which the CronJob scheduled it. JOB_NAME: the label
+# batch.kubernetes.io/job-name of the pod, by the downward API (cronjob.yaml). A Job that somebody has created by hand has no tick: it is refused.
+# Copy this file into the folder of the shell client.
+set -eu
+series=$1
+shift
+tick=${JOB_NAME##*-}
+case $tick in
+'' | *[!0-9]* | ????????????*)
+  echo "cronjob.sh: JOB_NAME is '$JOB_NAME', which does not end in the minute of a schedule" >&2
+  exit 64
+  ;;
+esac
+exec "${LEADERGROUP_CLIENT:-$(dirname "$0")}/if-leader.sh" --once "$series" --position "$tick" --wait 60 -- "$@"

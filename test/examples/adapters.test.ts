@@ -1,0 +1,285 @@
+/** examples/adapters, each with the library that it is for, in two replicas, at a gate that gives out positions as the operator does. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CronJob } from 'cron';
+import { Cron } from 'croner';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { keepScheduleOnce } from '../../examples/adapters/croner.ts';
+import { scheduleOnce } from '../../examples/adapters/node-cron.ts';
+import { type Claim, createGate, type Outcome } from '../../examples/clients/typescript/index.ts';
+import { endAll, type FakeGate, grant, no, type Running, run, startFakeGate } from '../kit/fakes/gate-server.ts';
+import { createSeries, type FakeSeries } from '../kit/fakes/series.ts';
+
+const SERIES = 'daily-report';
+const EACH_SECOND = '* * * * * *';
+const PODS = ['notifier-0', 'notifier-1'] as const;
+const SOON = { timeout: 40_000, interval: 20 };
+const LONG = { timeout: 60_000 };
+const EXAMPLES = join(import.meta.dirname, '../../examples');
+
+let dir: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'leadergroup-adapters-'));
+  writeFileSync(join(dir, 'program.py'), PYTHON_PROGRAM);
+  execFileSync('python3', ['-m', 'venv', join(dir, 'venv')], { stdio: 'pipe' });
+  const wanted = join(EXAMPLES, 'adapters/requirements.txt');
+  execFileSync(join(dir, 'venv/bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', wanted]);
+  const go = join(dir, 'go');
+  cpSync(join(EXAMPLES, 'adapters/gocron'), go, { recursive: true });
+  for (const name of ['leader.go', 'once.go']) cpSync(join(EXAMPLES, 'clients/go', name), join(go, name));
+  writeFileSync(join(go, 'main.go'), GO_PROGRAM);
+  execFileSync('go', ['build', '-o', join(dir, 'gocron'), '.'], { cwd: go, stdio: 'pipe' });
+}, 180_000);
+
+afterAll(async () => {
+  await endAll();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function stage(): Promise<{ readonly gate: FakeGate; readonly series: FakeSeries }> {
+  const series = createSeries();
+  const gate = await startFakeGate();
+  onTestFinished(() => gate[Symbol.asyncDispose]());
+  gate.sayToClaims(series.says());
+  return { gate, series };
+}
+
+const uidOf = (pod: string): string => pod.replace('notifier', 'uid');
+const onceOf = (pod: string, { url }: FakeGate) =>
+  createGate({ url, group: 'notifier', namespace: 'shop', pod, uid: uidOf(pod) }).once;
+
+/** One leads, then nobody for more than a tick, then the other one. */
+async function handOver({ given, lead }: FakeSeries): Promise<void> {
+  await vi.waitFor(() => expect(given.length).toBeGreaterThan(1), SOON);
+  lead(null);
+  const silentMs = Date.now();
+  await vi.waitFor(() => expect(Date.now() - silentMs).toBeGreaterThan(1500), SOON);
+  lead('notifier-1');
+  const before = given.length;
+  await vi.waitFor(() => expect(given.length).toBeGreaterThan(before + 2), SOON);
+}
+
+/** Each of them once, none of them is missing, and all are whole seconds. */
+function expectEachOnce(positions: readonly number[]): void {
+  const [first = 0] = positions;
+  expect(positions).toEqual(positions.map((_, at) => first + at * 1000));
+  expect(first % 1000).toBe(0);
+}
+
+describe.concurrent.each<
+  [
+    string,
+    (pod: string, gate: FakeGate, fn: (claim: Claim) => void, told: (said: Outcome | Error) => void) => () => void,
+  ]
+>([
+  [
+    'node-cron',
+    (pod, gate, fn, told) => {
+      const task = scheduleOnce(
+        { once: onceOf(pod, gate), series: SERIES, expression: EACH_SECOND, timezone: 'UTC' },
+        fn,
+        told,
+      );
+      return () => void task.destroy();
+    },
+  ],
+  [
+    'croner',
+    (pod, gate, fn, told) => {
+      const stop = new AbortController();
+      const kept = { once: onceOf(pod, gate), series: SERIES, pattern: EACH_SECOND, signal: stop.signal };
+      void keepScheduleOnce(kept, fn, told);
+      return () => stop.abort();
+    },
+  ],
+])('with %s', (_, schedule) => {
+  it('each tick is done once, for the time that it was scheduled for, through a handover too', LONG, async () => {
+    const { gate, series } = await stage();
+    const done: number[] = [];
+    const told = new Map<string, number>();
+    const note = (said: Outcome | Error): void => {
+      const kind = said instanceof Error ? said.message : said.kind;
+      told.set(kind, (told.get(kind) ?? 0) + 1);
+    };
+    const stops = PODS.map((pod) => schedule(pod, gate, ({ position }) => void done.push(position), note));
+    await handOver(series);
+    for (const stop of stops) stop();
+    expectEachOnce(done);
+    expect([...told.keys()].toSorted()).toEqual(['done', 'dropped']);
+  });
+
+  it('what the work throws is told, and the next tick comes all the same', LONG, async () => {
+    const { gate, series } = await stage();
+    const errors: string[] = [];
+    const stop = schedule(
+      'notifier-0',
+      gate,
+      () => {
+        throw new Error('no paper');
+      },
+      (said) => void (said instanceof Error && errors.push(said.message)),
+    );
+    await vi.waitFor(() => expect(series.given.length).toBeGreaterThan(1), SOON);
+    // What was given out is begun, also when it is told to stop meanwhile.
+    stop();
+    await vi.waitFor(() => expect(errors).toEqual(series.given.map(() => 'no paper')), SOON);
+  });
+});
+
+const GO_PROGRAM = `package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+)
+
+// Says a word each second: elector in the leader alone, once once per tick, whoever leads.
+func main() {
+	gate, err := GateFromEnvironment()
+	if err != nil {
+		panic(err)
+	}
+	if os.Args[1] == "once" {
+		err := KeepScheduleOnce(context.Background(), gate, "daily-report", "CRON_TZ=UTC * * * * * *", func(_ context.Context, claim Claim) error {
+			fmt.Println("work", claim.Position)
+			return nil
+		}, func(said Outcome, _ error) { fmt.Println(said.Kind) })
+		panic(err)
+	}
+	scheduler, err := gocron.NewScheduler(gocron.WithDistributedElector(Elector{gate}))
+	if err != nil {
+		panic(err)
+	}
+	if _, err := scheduler.NewJob(gocron.CronJob("* * * * * *", true), gocron.NewTask(func() { fmt.Println("work") })); err != nil {
+		panic(err)
+	}
+	scheduler.Start()
+	time.Sleep(time.Hour)
+}
+`;
+
+const PYTHON_PROGRAM = `
+import sys, time
+sys.path[:0] = ['${join(EXAMPLES, 'clients/python')}', '${join(EXAMPLES, 'adapters')}']
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler_once import ScheduledTimes, once
+from leader import Gate
+gate = Gate()
+def job():
+    print(once(gate, '${SERIES}', lambda claim: print('work', claim.position, flush=True)).kind, flush=True)
+scheduler = BackgroundScheduler(executors={'default': ScheduledTimes()}, timezone='UTC', job_defaults={'max_instances': 10})
+scheduler.add_job(job, 'cron', second='*')
+scheduler.start()
+time.sleep(60)
+`;
+
+/** As a pod, with its own words. */
+function runAs(pod: string, { url }: FakeGate, command: string, ...words: readonly string[]): Running {
+  const env = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: pod, POD_UID: uidOf(pod) };
+  return run({ ...env, LEADERGROUP_GATE: url }, command, ...words);
+}
+
+describe.concurrent.each<[string, (pod: string, gate: FakeGate) => Running]>([
+  ['APScheduler', (pod, gate) => runAs(pod, gate, join(dir, 'venv/bin/python'), '-B', join(dir, 'program.py'))],
+  ["gocron's calendar", (pod, gate) => runAs(pod, gate, join(dir, 'gocron'), 'once')],
+])('with %s', (_, start) => {
+  it('each tick is done once, for the time that it was scheduled for, through a handover too', LONG, async () => {
+    const { gate, series } = await stage();
+    const replicas = PODS.map((pod) => start(pod, gate));
+    await handOver(series);
+    const lines = replicas.flatMap((replica) => replica.lines);
+    const done = lines.filter((line) => line.startsWith('work ')).map((line) => Number(line.slice('work '.length)));
+    expectEachOnce(done.toSorted((one, other) => one - other));
+    expect(lines).toContain('dropped');
+    for (const replica of replicas) await replica[Symbol.asyncDispose]();
+  });
+});
+
+describe.concurrent("with gocron's Elector", () => {
+  it('the leader alone begins its jobs', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.say(no(8));
+    await using client = runAs('notifier-0', gate, join(dir, 'gocron'), 'elector');
+    await vi.waitFor(() => expect(gate.questions.length).toBeGreaterThan(1), SOON);
+    expect(client.lines).toEqual([]);
+    gate.say(grant(9));
+    await vi.waitFor(() => expect(client.lines).toContain('work'), SOON);
+  });
+});
+
+describe.concurrent('a CronJob', () => {
+  const start = (url: string, jobName: string) => {
+    const env = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: 'notifier-0', POD_UID: 'uid-0' };
+    const client = join(EXAMPLES, 'clients/shell');
+    const command = join(EXAMPLES, 'adapters/cronjob.sh');
+    return run(
+      { ...env, LEADERGROUP_GATE: url, LEADERGROUP_CLIENT: client, JOB_NAME: jobName },
+      command,
+      SERIES,
+      'echo',
+      'sent',
+    );
+  };
+
+  it('does its tick once, however often it is begun', LONG, async () => {
+    const { gate, series } = await stage();
+    for (const lines of [['sent'], []]) {
+      const pod = start(gate.url, 'daily-report-29400540');
+      expect([await pod.ended, pod.lines]).toEqual([0, lines]);
+    }
+    expect(series.given).toEqual([29_400_540]);
+  });
+
+  it('refuses what was created by hand', LONG, async () => {
+    const { gate } = await stage();
+    for (const name of ['daily-report-manual-x7k2p', 'daily-report-1764406800000', 'daily-report-']) {
+      const pod = start(gate.url, name);
+      expect([await pod.ended, pod.lines]).toEqual([64, []]);
+    }
+    expect(gate.claims).toEqual([]);
+  });
+});
+
+/** Stands still until a while after the next second begins: what was scheduled for then is late. */
+function beLate(): void {
+  const leftMs = 1120 - (Date.now() % 1000);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, leftMs);
+}
+
+describe('a library that does not hand over the scheduled time', () => {
+  it(
+    'cron, on which @nestjs/schedule stands, tells its job nothing, and is asked only when it was called',
+    LONG,
+    async () => {
+      const called = new Promise<readonly [readonly unknown[], Date | null]>((go) => {
+        const job: CronJob = new CronJob(EACH_SECOND, (...args: readonly unknown[]) => {
+          void job.stop();
+          go([args, job.lastDate()]);
+        });
+        job.start();
+      });
+      beLate();
+      const [args, lastDate] = await called;
+      expect(args.filter((arg) => arg instanceof Date)).toEqual([]);
+      expect(lastDate?.getMilliseconds()).toBeGreaterThan(100);
+    },
+  );
+
+  it('croner tells its function when it began', LONG, async () => {
+    const called = new Promise<Date | null>((go) => {
+      const job: Cron = new Cron(EACH_SECOND, () => {
+        job.stop();
+        go(job.currentRun());
+      });
+    });
+    beLate();
+    expect((await called)?.getMilliseconds()).toBeGreaterThan(100);
+  });
+});

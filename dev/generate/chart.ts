@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { crd } from './crd.ts';
 
 /** The lines from one that reads `from` to the first after it that reads `to`, both without their indent, become `by`. */
-type Change = { readonly from: string; readonly to?: string; readonly by: string };
+export type Change = { readonly from: string; readonly to?: string; readonly by: string };
 
 type Template = {
   readonly source: string;
@@ -165,17 +165,27 @@ const inItsNamespace = (text: string): string =>
 const withActions = (text: string): string =>
   text.replaceAll('validationActions: [Deny]', 'validationActions: {{ toJson .Values.route.validationActions }}');
 
-function template({ source, onlyIf, changes }: Template): string {
-  // The file may be older than what is to be written now.
-  const text = (source === CRD ? crd() : readFileSync(join(ROOT, source), 'utf8')).trimEnd();
+/**
+ * The template that is made of the text of `source`.
+ *
+ * Throws where the text has not what is to be changed, or has what would not follow the release.
+ */
+export function templateOf(text: string, { source, onlyIf, changes }: Template): string {
   if (text.includes('{{')) throw new Error(`${source} has {{, which Helm would take for its own`);
-  const body = withActions(inItsNamespace(changes.reduce((now, change) => changed(now, change, source), text)));
+  const after = changes.reduce((now, change) => changed(now, change, source), text.trimEnd());
+  const body = withActions(inItsNamespace(after));
   if (body.includes(NAMESPACE)) throw new Error(`${source} names ${NAMESPACE} where the chart does not replace it`);
   const head = `{{- /* Made from ${source} by \`npm run generate\`: change it there. */ -}}`;
   return onlyIf === undefined ? `${head}\n${body}\n` : `${head}\n{{- if ${onlyIf} }}\n${body}\n{{- end }}\n`;
 }
 
+/** The file may be older than what is to be written now. */
+const textOf = (source: string): string => (source === CRD ? crd() : readFileSync(join(ROOT, source), 'utf8'));
+
 /** The generated templates by their path. */
 export const chartTemplates: Readonly<Record<string, () => string>> = Object.fromEntries(
-  Object.entries(templates).map(([name, each]) => [`deploy/chart/templates/${name}`, () => template(each)]),
+  Object.entries(templates).map(([name, each]) => [
+    `deploy/chart/templates/${name}`,
+    () => templateOf(textOf(each.source), each),
+  ]),
 );

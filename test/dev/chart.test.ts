@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { type Change, templateOf } from '../../dev/generate/chart.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { SETTING_PATHS } from '../../src/config/settings.ts';
 
@@ -59,7 +60,56 @@ describe('the chart', () => {
     expect(used.filter((path) => !known(path))).toEqual([]);
   });
 
-  it('has a check without $( in it, which Kubernetes would take for a variable', () => {
-    expect(read('files/check.mjs')).not.toContain('$(');
+  it.each(['README.md', 'docs/install.md'])('has every value that %s sets', (page) => {
+    const text = readFileSync(join(CHART, '../..', page), 'utf8');
+    const named = [...text.matchAll(/--set(?:-json)? '?([\w.]+)=/g)].map(([, path = '']) => path);
+    // Of the chart of Consul.
+    const ours = named.filter((path) => !/^(?:global|server)\./.test(path));
+    expect(ours).toContain('image.repository');
+    expect(ours.filter((path) => !leavesOf(schema).includes(path))).toEqual([]);
+  });
+
+  it.each(globSync('files/*.mjs', { cwd: CHART }))(
+    'has no $( in %s, which Kubernetes would take for a variable',
+    (file) => {
+      expect(read(file)).not.toContain('$(');
+    },
+  );
+});
+
+describe('a template of the chart', () => {
+  const source = 'deploy/a.yaml';
+  const change = { from: 'replicas: 2', by: '  replicas: {{ .Values.replicas }}' };
+  const made = (text: string, changes: readonly Change[] = [change]): string => templateOf(text, { source, changes });
+
+  it('is the manifest with the lines that follow the values, in the namespace of the release', () => {
+    const text = 'metadata:\n  namespace: leadergroup-system\nspec:\n  # Two.\n  replicas: 2\n  paused: false\n';
+    expect(
+      made(text, [{ from: '# Two.', to: 'replicas: 2', by: change.by }])
+        .split('\n')
+        .slice(1),
+    ).toEqual([
+      'metadata:',
+      '  namespace: {{ .Release.Namespace | quote }}',
+      'spec:',
+      '  replicas: {{ .Values.replicas }}',
+      '  paused: false',
+      '',
+    ]);
+  });
+
+  it.each([
+    ['a line is gone', 'spec:\n  replicas: 3\n', /deploy\/a\.yaml has 0 lines that read "replicas: 2"/],
+    ['a line is there twice', 'replicas: 2\n---\nreplicas: 2\n', /has 2 lines that read "replicas: 2"/],
+    ['there is a directive of Helm', 'replicas: 2\nname: "{{ x }}"\n', /has \{\{, which Helm would take for its own/],
+    ['the namespace is in a text', 'replicas: 2\nhost: a.leadergroup-system.svc\n', /names leadergroup-system where/],
+  ])('is not made where %s', (_, text, problem) => {
+    expect(() => made(text)).toThrow(problem);
+  });
+
+  it('is not made where the end of a change is gone', () => {
+    expect(() => made('replicas: 2\n', [{ ...change, to: 'paused: false' }])).toThrow(
+      'has no line "paused: false" after "replicas: 2"',
+    );
   });
 });

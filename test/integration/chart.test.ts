@@ -222,8 +222,16 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
     const known = new Set((await committed([...MANIFESTS, ...OVERLAY])).map(nameOf));
     const rest = made.filter((manifest) => !known.has(nameOf(manifest)));
     const routing = made.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
-    const script = JSON.stringify(await readFile(join(CHART, 'files/check.mjs'), 'utf8'));
-    const short = JSON.stringify([...rest, ...routing]).replaceAll(script, '"the script of files/check.mjs"');
+    const scripts = await Promise.all(
+      ['check', 'uninstall'].map(async (each) => {
+        const text = await readFile(join(CHART, `files/${each}.mjs`), 'utf8');
+        return [JSON.stringify(text), JSON.stringify(`the script of files/${each}.mjs`)] as const;
+      }),
+    );
+    const short = scripts.reduce(
+      (text, [script, name]) => text.replaceAll(script, name),
+      JSON.stringify([...rest, ...routing]),
+    );
     const sorted = (JSON.parse(short) as Manifest[]).toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
     await expect(stringify(sorted, { aliasDuplicateObjects: false })).toMatchFileSnapshot('snapshots/chart.yaml');
   });

@@ -139,6 +139,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       routing: connection.routing,
       events: connection.events,
       watch: connection.watches,
+      routeWatch: connection.routeWatch,
       httpProber: createHttpProber(),
       consul,
       metrics,

@@ -176,7 +176,7 @@ export const CONDITION_REASONS = {
       },
       ServiceNotFound: {
         meaning: 'There is no Service of this name in the namespace of the group.',
-        action: 'Create it (docs/routing.md); it is found within a minute.',
+        action: 'Create it (docs/routing.md); it is found at once.',
       },
       ServiceNotAnnotated: {
         meaning: 'The owner of the Service has not let this group lead its traffic.',
@@ -212,7 +212,8 @@ export const CONDITION_REASONS = {
           'The message says which. Have the webhook or the client leave it alone; the operator goes on by itself.',
       },
       PermissionDenied: {
-        meaning: 'The operator has no right to read the Service, or to write EndpointSlices.',
+        meaning:
+          'The operator has no right to read the Service, to write EndpointSlices, or to watch both: in the last case the leader is shown, and what others change is found within a minute only.',
         action: '`kubectl apply -k deploy/overlays/route` gives it.',
       },
       WriteRefused: {

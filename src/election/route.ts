@@ -61,6 +61,8 @@ export type RouteView = {
   readonly fenced: ReadonlySet<AddressFamily>;
   /** Slices that this replica has written last, as far as it knows. */
   readonly written: ReadonlyMap<AddressFamily, OwnWrite>;
+  /** For want of which right nobody tells of changes, which are found within a minute then; null: of none. */
+  readonly unwatched: string | null;
 };
 
 export type OwnWrite = {

@@ -40,6 +40,7 @@ export function routedOf(o: Observation): Routed | null {
     altered(o, route, name) ??
     unshown(o, route, name) ??
     disturbed(o.group, route, name) ??
+    unwatched(route, name) ??
     SHOWN
   );
 }
@@ -167,3 +168,12 @@ function disturbed({ namespace }: LeaderGroup, { reading }: RouteView, name: str
   const selecting = reading.service?.hasSelector === true ? 'take its selector off first, then ' : '';
   return no('ForeignEndpoints', `traffic of Service ${name} goes elsewhere too: ${selecting}${commands}`);
 }
+
+/** All is right, and what others change is found within a minute, where it would be found at once. */
+const unwatched = ({ unwatched: why }: RouteView, name: string): Routed | null =>
+  why === null
+    ? null
+    : no(
+        'PermissionDenied',
+        `the leader is shown, but what others change about Service ${name} is found within a minute only: ${why}. kubectl apply -k deploy/overlays/route gives the operator the rights`,
+      );

@@ -4,11 +4,13 @@ import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts
 import type { LiveReplica } from '../election/replicas.ts';
 import type { Gate } from '../ports/gate.ts';
 import type { Log } from '../ports/log.ts';
+import { createRouteWatching, type RouteWatching } from './cache/route-news.ts';
 import { createStore, type Store } from './cache/store.ts';
 import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
 import { createClaims } from './claims/claims.ts';
 import { type ApiConnectivity, trackConnectivity } from './connectivity/api-connectivity.ts';
 import { trackContact } from './connectivity/consul-connectivity.ts';
+import { createForeignLists, type ForeignLists } from './execute/foreign-lists.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
 import { createAnswers } from './gate/answers.ts';
 import { createGate, gateSignature } from './gate/gate.ts';
@@ -42,6 +44,7 @@ export type Parts = {
   readonly peers: Peers;
   readonly reach: ApiConnectivity;
   readonly watchHealth: WatchHealth;
+  readonly routeWatching: RouteWatching;
   readonly gate: Gate;
   readonly heard: Heard;
   readonly prober: Prober;
@@ -132,6 +135,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     probing.forget(key);
   };
   const owners = createOwners(kubernetes, clock);
+  const reading = readingRoutes(options, { store, wake, signal, live: ownership.live });
   const startedMs = clock.nowMs();
   const observe = createObserver({
     clock,
@@ -147,7 +151,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     heldSinceMs: ownership.heldSinceMs,
     unproven: ownership.unproven,
     prober,
-    olderReplicas: () => withoutRoutes(ownership.live()),
+    ...reading,
   });
   const grants = createGrants(clock, (key) => ownership.heldSinceMs(nameOf(key)));
   const reconciler: Reconciler = createReconciler({
@@ -157,7 +161,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       consul,
       kubernetes,
       listPods: createNamespaceLists(kubernetes, signal),
-      ...givenToExecutor(options),
+      ...givenToExecutor(options, reading),
       sessionManager,
       locks,
       invalidateOwnership: ownership.invalidate,
@@ -195,8 +199,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
       changes.forget(key);
     },
   });
-  const onError = passFailed(log, signal);
-  const queue = startQueue({ clock, random, workers: options.workers, handle: reconciler.reconcile, onError });
+  const queue = startQueue({ ...options, handle: reconciler.reconcile, onError: passFailed(log, signal) });
   const self = options.replica.id;
   const peers = createPeers({ consul, kubernetes, clock, log, signal, self, replicas: ownership.live });
   const sweep = (until: AbortSignal): Promise<void> =>
@@ -206,10 +209,36 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const known = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
   const gate = createGate({ ...known, ...createAnswers(reconciler, grants, options, wake) });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
-  return { ...parts, gate, heard, prober, stuck, sweep };
+  return { ...parts, routeWatching: reading.routeNews, gate, heard, prober, stuck, sweep };
 }
 
-const givenToExecutor = ({ clock, random, routing, metrics }: OperatorOptions) => ({
+type Reading = {
+  readonly foreignLists: ForeignLists;
+  readonly routeNews: RouteWatching;
+  readonly olderReplicas: () => readonly string[];
+};
+
+function readingRoutes(
+  { routing, routeWatch, clock }: OperatorOptions,
+  {
+    store,
+    wake,
+    signal,
+    live,
+  }: Pick<BucketOwnership, 'live'> & {
+    readonly store: Store;
+    readonly wake: (key: string) => void;
+    readonly signal: AbortSignal;
+  },
+): Reading {
+  const foreignLists = createForeignLists(routing, clock, signal);
+  const othersChanged = foreignLists.forget;
+  const routeNews = createRouteWatching({ watch: routeWatch, store, clock, wake, othersChanged });
+  return { foreignLists, routeNews, olderReplicas: () => withoutRoutes(live()) };
+}
+
+const givenToExecutor = ({ clock, random, routing, metrics }: OperatorOptions, reading: Reading) => ({
+  ...reading,
   clock,
   random,
   routing,

@@ -2,6 +2,7 @@
  * One replica: watches and timers only put keys into the queue; a worker takes a key, and the reconciler does the rest. Nothing
  * here decides anything.
  */
+import type { ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import type { Gate } from '../ports/gate.ts';
 import type { ReflectorHandler, Watch } from '../ports/kubernetes.ts';
@@ -35,7 +36,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const allSynced = Promise.withResolvers<void>();
   const stopping = new AbortController();
   const parts = assemble(options, stopping.signal, () => unsynced.size === 0);
-  const { store, ownership, queue, peers, heard, reach, watchHealth } = parts;
+  const { store, ownership, queue, peers, heard, reach, watchHealth, routeWatching } = parts;
 
   function runWatch<T>(
     kind: string,
@@ -64,6 +65,12 @@ export function createOperator(options: OperatorOptions): Operator {
     return keys;
   }
 
+  function groupChanged(before: ParsedLeaderGroup | null, after: ParsedLeaderGroup | null): readonly string[] {
+    const keys = store.groupChanged(before, after);
+    routeWatching.groupChanged(before, after);
+    return keys;
+  }
+
   const isGone = (key: string, before: Pod, after: Pod | null): boolean =>
     before.uid !== after?.uid || !store.concerns(key, before.name);
 
@@ -71,7 +78,7 @@ export function createOperator(options: OperatorOptions): Operator {
     const { pods, groups, nodes } = options.watch;
     return [
       runWatch('pods', pods, podChanged, signal),
-      runWatch('leadergroups', groups, store.groupChanged, signal),
+      runWatch('leadergroups', groups, groupChanged, signal),
       runWatch('nodes', nodes, store.nodeChanged, signal),
     ];
   }
@@ -105,7 +112,13 @@ export function createOperator(options: OperatorOptions): Operator {
       const failed = new AbortController();
       const either = AbortSignal.any([signal, failed.signal]);
       const owning = own(either).finally(() => failed.abort());
-      const running = [...startWatches(either), sample(either), reach.run(either), parts.sweep(either)];
+      const running = [
+        ...startWatches(either),
+        routeWatching.run(either),
+        sample(either),
+        reach.run(either),
+        parts.sweep(either),
+      ];
       await owning.catch(() => undefined);
       await shutDown(running);
       await owning;

@@ -2,7 +2,7 @@
 import type { KeySpace } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
-import type { EventSink, Kubernetes, Routing, Watches } from '../ports/kubernetes.ts';
+import type { EventSink, Kubernetes, RouteWatch, Routing, Watches } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { HttpProber } from '../ports/prober.ts';
@@ -19,6 +19,8 @@ export type OperatorOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly watch: Watches;
+  /** Runs while a group has a route; what keeps it from its work is said by the condition Routed, and keeps nothing else from its own. */
+  readonly routeWatch: RouteWatch;
   readonly httpProber: HttpProber;
   readonly space: KeySpace;
   readonly clusterUid: string;

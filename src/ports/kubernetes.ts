@@ -132,11 +132,10 @@ export type Routing = {
   getService(namespace: string, name: string, signal: AbortSignal): Promise<Service | null>;
   /** From etcd. null: a Status NotFound that names it. `foreign`: it is not this operator's. Throws KubernetesError. */
   getSlice(namespace: string, name: string, signal: AbortSignal): Promise<Slice | 'foreign' | null>;
-  /**
-   * What leads traffic of a Service elsewhere: names of its slices that are not this operator's, and whether there is an Endpoints object of
-   * its name, of which a controller makes slices. Throws KubernetesError.
-   */
-  foreignEndpoints(namespace: string, service: string, signal: AbortSignal): Promise<ForeignEndpoints>;
+  /** By Service, names of the slices of a namespace that are not this operator's: they lead traffic too. From etcd, all pages. Throws KubernetesError. */
+  foreignSlices(namespace: string, signal: AbortSignal): Promise<ForeignSlices>;
+  /** Whether there is an Endpoints object of this name, of which a controller makes slices. Throws KubernetesError. */
+  hasEndpoints(namespace: string, service: string, signal: AbortSignal): Promise<boolean>;
   /** `conflict`: there is one of this name. */
   createSlice(slice: SliceName, content: EmptySlice, signal: AbortSignal): Promise<WriteOutcome<Slice>>;
   /** Replaces all of it, under uid and resourceVersion. Never makes one. */
@@ -150,7 +149,8 @@ export type Routing = {
   evict(pod: PodRef, resourceVersion: string, signal: AbortSignal): Promise<WriteOutcome<'accepted'>>;
 };
 
-export type ForeignEndpoints = { readonly slices: readonly string[]; readonly endpoints: boolean };
+/** Names by Service. */
+export type ForeignSlices = ReadonlyMap<string, readonly string[]>;
 
 /** One version of one slice. */
 export type SliceVersion = SliceName & { readonly uid: string; readonly resourceVersion: string };
@@ -179,6 +179,36 @@ export type Watches = {
   readonly pods: Watch<Pod>;
   readonly groups: Watch<ParsedLeaderGroup>;
   readonly nodes: Watch<ClusterNode>;
+};
+
+/** One version of a Service (`name` is `service`), or of an EndpointSlice for it: that there is one, and not what it says. */
+export type Sighting = {
+  readonly namespace: string;
+  readonly service: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+};
+
+export type RoutingKind = 'services' | 'endpointslices';
+
+/**
+ * Tells that a Service or one of its slices is another one now; whoever hears it reads what it says. Over all namespaces, but for slices that Kubernetes makes by the
+ * selector of a Service: those of Services that a route names are told all the same by their Service, which has a selector then.
+ */
+export type RouteWatch = {
+  /** Until `signal` aborts; then it resolves. May be run again. */
+  run(listener: RouteListener, signal: AbortSignal): Promise<void>;
+};
+
+export type RouteListener = {
+  /** Whether a group names this Service: only then anything is kept of it, but for Services whose owner lets a group lead them. */
+  concerns(namespace: string, service: string): boolean;
+  /** As ReflectorHandler has them. */
+  changed(kind: RoutingKind, before: Sighting | null, after: Sighting | null): void;
+  synced(kind: RoutingKind): void;
+  /** What keeps one of them from its work, null when it works again. `denied`: for want of a right. */
+  problem(kind: RoutingKind, problem: { readonly denied: boolean; readonly message: string } | null): void;
 };
 
 export type KubernetesErrorKind = 'unreachable' | 'denied' | 'refused' | 'notInstalled';

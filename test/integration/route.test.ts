@@ -12,8 +12,10 @@ import { accountKubeconfig, giveRights } from '../kit/rig/workloads.ts';
 const OVERLAY = 'deploy/overlays/route';
 const SERVICE = 'web-leader';
 const SLICE = `${SERVICE}-leadergroup-ipv4`;
-/** The operator looks at Services and slices once a minute. */
+/** Without the rights to it the operator looks at Services and slices once a minute. */
 const FOUND_MS = 90_000;
+/** With them it watches both. */
+const TOLD_MS = 20_000;
 const SOON = { timeout: 15_000, interval: 20 };
 
 let h: Harness;
@@ -168,10 +170,10 @@ describe('with the overlay', () => {
       subsets: [{ addresses: [{ ip: '10.9.9.9' }], ports: [{ port: 1 }] }],
     });
     await h.observer.until((view) => shows(view, shownIn(leader)), {
-      timeoutMs: FOUND_MS,
+      timeoutMs: TOLD_MS,
       what: 'the leader in its slice again',
     });
-    const { message } = await conditionWithin(FOUND_MS, 'False', 'ForeignEndpoints');
+    const { message } = await conditionWithin(TOLD_MS, 'False', 'ForeignEndpoints');
     expect(message).toContain(`delete endpoints ${SERVICE}`);
     await kept();
   });
@@ -181,9 +183,11 @@ describe('with the overlay', () => {
     await h.group(namespace, 'web', { spec: route() });
     await routed();
     await h.kubectl.must(['-n', namespace, 'annotate', 'service', SERVICE, 'leadergroup.dev/route-']);
-    await conditionWithin(FOUND_MS, 'False', 'ServiceNotAnnotated');
+    await conditionWithin(TOLD_MS, 'False', 'ServiceNotAnnotated');
     expect(h.observer.slices(namespace).map(shownIn)).toEqual(['']);
     await h.condition(namespace, 'web', 'Ready', 'True', 'Led');
+    await h.kubectl.must(['-n', namespace, 'annotate', 'service', SERVICE, 'leadergroup.dev/route=web']);
+    await conditionWithin(TOLD_MS, 'True', 'LeaderShown');
     await kept();
   });
 

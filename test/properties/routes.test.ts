@@ -527,7 +527,7 @@ describe('a Service', () => {
 
   it('of which nobody can say whether it has other endpoints is not said to have none', async () => {
     const owner = await led();
-    owner.link.decide(({ operation }) => (operation === 'foreignEndpoints' ? 'lost' : 'arrives'));
+    owner.link.decide(({ operation }) => (operation === 'hasEndpoints' ? 'lost' : 'arrives'));
     await minuteLater(owner);
     expect([shown(), condition()]).toEqual(['a', 'NotChecked']);
   });

@@ -1,5 +1,5 @@
 /** What the simulated world does to Services and slices, and how a world at rest is judged by its routes. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { aGroup, aPod } from '../kit/fakes/builders.ts';
 import { podUid } from '../kit/fakes/ids.ts';
 import { createWorldApiServer } from '../kit/model/world-api-server.ts';
@@ -50,10 +50,11 @@ it('whatever else leads to a Service is gone when everything is healed, and take
   const { api, faults, act } = aWorld();
   act({ act: 'service', how: 'both' });
   for (const what of ['slice', 'endpoints', 'name'] as const) act({ act: 'intrude', what });
-  const elsewhere = () => api.routing.requests.foreignEndpoints('default', 'svc');
-  expect(elsewhere()).toEqual({ slices: ['svc-by-selector', 'svc-of-others'], endpoints: true });
+  const { requests } = api.routing;
+  const elsewhere = () => [requests.foreignSlices('default').get('svc') ?? [], requests.hasEndpoints('default', 'svc')];
+  expect(elsewhere()).toEqual([['svc-by-selector', 'svc-of-others'], true]);
   faults.end();
-  expect(elsewhere()).toEqual({ slices: [], endpoints: false });
+  expect(elsewhere()).toEqual([[], false]);
   expect(api.routing.slices().map(({ name }) => name)).toEqual(['svc-leadergroup-ipv4']);
 });
 
@@ -126,4 +127,88 @@ it('a history with routes meets what Routed says', async () => {
   );
   const { met } = await runHistory(seed ?? 0);
   expect(met).toContain('routed LeaderShown');
+});
+
+describe('what others do to a Service or a slice', () => {
+  async function aLedWorld({ watched = true } = {}) {
+    const scenario = {
+      ...scenarioOf(5),
+      groups: [plan],
+      replicas: 1,
+      acts: [],
+      gate: false,
+      probed: [],
+      olderUntilMs: 0,
+    };
+    const { loop, api, defects, replicas } = openStage(scenario, () => undefined);
+    api.routing.forbidWatches(!watched);
+    const said = () => api.group('g')?.status?.conditions.find(({ type }) => type === 'Routed');
+    const pass = (ms: number): Promise<void> => loop.runUntil(loop.nowMs() + ms);
+    const { foreign } = api.routing;
+    const service = () => api.routing.services()[0] ?? expect.fail('there is no Service');
+    const shown = () => api.routing.slices().map(({ endpoint }) => endpoint?.pod.name ?? null);
+    await pass(200_000);
+    expect([shown(), said()?.reason]).toEqual([[expect.any(String)], watched ? 'LeaderShown' : 'PermissionDenied']);
+    return { api, defects, said, pass, foreign, service, shown, replica: () => replicas[0] };
+  }
+  const SOON_MS = 3000;
+
+  it('is acted on at once', async () => {
+    const { said, pass, foreign, service, shown, defects } = await aLedWorld();
+    const [leader] = shown();
+    foreign.putService({ ...service(), group: null });
+    await pass(SOON_MS);
+    expect(shown()).toEqual([null]);
+    foreign.putService({ ...service(), group: 'g' });
+    await pass(SOON_MS);
+    expect(shown()).toEqual([leader]);
+    foreign.editSlice('svc-leadergroup-ipv4', () => ({ endpoint: null }));
+    await pass(SOON_MS);
+    expect(shown()).toEqual([leader]);
+    foreign.removeSlice('svc-leadergroup-ipv4');
+    await pass(SOON_MS);
+    expect(shown()).toEqual([leader]);
+    foreign.removeService('svc');
+    await pass(SOON_MS);
+    expect(shown()).toEqual([null]);
+    await pass(60_000);
+    expect([said()?.reason, defects]).toEqual(['ServiceNotFound', []]);
+  });
+
+  it('is told of slices that lead elsewhere as soon as they are there', async () => {
+    const { said, pass, foreign } = await aLedWorld();
+    foreign.addSlice('elsewhere', 'svc');
+    await pass(15_000);
+    expect(said()?.reason).toBe('ForeignEndpoints');
+    foreign.removeSlice('elsewhere');
+    await pass(15_000);
+    expect(said()?.reason).toBe('LeaderShown');
+  });
+
+  it('is found within a minute where nobody may watch, and Routed says what is missing; with the right it is found at once', async () => {
+    const { api, said, pass, foreign, service, shown } = await aLedWorld({ watched: false });
+    expect(said()).toMatchObject({ status: 'False', message: expect.stringContaining('services is forbidden') });
+    expect(api.group('g')?.status?.conditions.find(({ type }) => type === 'Ready')?.reason).toBe('Led');
+    foreign.putService({ ...service(), group: null });
+    await pass(61_000);
+    expect(shown()).toEqual([null]);
+    api.routing.forbidWatches(false);
+    await pass(15_000);
+    foreign.putService({ ...service(), group: 'g' });
+    await pass(SOON_MS);
+    expect(shown()).toEqual([expect.any(String)]);
+    await pass(60_000);
+    expect(said()?.reason).toBe('LeaderShown');
+  });
+
+  it('is found within a minute once the watch has lost its right, though it was to be found later', async () => {
+    const { api, pass, foreign, service, shown, replica } = await aLedWorld();
+    await pass(120_000);
+    api.routing.forbidWatches(true);
+    replica()?.watches.cut();
+    await pass(1000);
+    foreign.putService({ ...service(), group: null });
+    await pass(75_000);
+    expect(shown()).toEqual([null]);
+  });
 });

@@ -27,6 +27,7 @@ const scenario = ({ groups, members }: Size): Scenario => ({
 
 const LED_MS = 40_000;
 const REST_MS = 30_000;
+const REST_MINUTES = 3;
 
 const leadersOf = ({ api }: Stage) => api.pods().filter(({ labels }) => labels['leadergroup.dev/role'] === 'leader');
 
@@ -114,3 +115,49 @@ describe('what groups cost', () => {
     for (const each of [await few, await many, await large]) expect(each.failover.patches).toBe(2);
   });
 });
+
+describe('what routes cost in one namespace', () => {
+  const few = routeCosts(5);
+  const many = routeCosts(40);
+
+  it('is a list of the slices of others now and then, however many groups want to know of theirs', async () => {
+    const [a, b] = [await few, await many];
+    expect(a.lists).toBeGreaterThan(0);
+    expect(b.lists).toBeLessThanOrEqual(a.lists + 2);
+  });
+
+  it('is nothing at rest, while the watch tells of changes', async () => {
+    const [a, b] = [await few, await many];
+    expect([a.rest.lists, b.rest.lists]).toEqual([0, 0]);
+    // What a replica asks for itself.
+    expect(b.rest.requests).toBeLessThanOrEqual(a.rest.requests + 2);
+  });
+
+  it('is four requests a minute for each where nobody may watch, and lists that do not grow with their number', async () => {
+    const [a, b] = [await routeCosts(5, { watched: false }), await routeCosts(40, { watched: false })];
+    // Chance takes up to a quarter off the minute.
+    expect(b.rest.requests / 40).toBeLessThanOrEqual((4 * 4 * REST_MINUTES) / 3 + 1);
+    expect(b.rest.lists).toBeLessThanOrEqual(4 * REST_MINUTES + 1);
+    expect(a.rest.lists).toBeGreaterThan(0);
+  });
+});
+
+/** Requests to the API server: until all are shown and have been read twice; then while nothing happens. */
+async function routeCosts(groups: number, { watched = true }: { readonly watched?: boolean } = {}) {
+  const base = scenario({ groups, members: 2 });
+  const plans = base.groups.map((plan, at) => ({
+    ...plan,
+    route: { service: `svc-${at}`, families: ['IPv4'] as const, dual: false },
+  }));
+  const stage = openStage({ ...base, groups: plans }, () => undefined);
+  const { loop, api, replicas } = stage;
+  api.routing.forbidWatches(!watched);
+  await loop.runUntil(LED_MS + 120_000);
+  const shown = api.routing.slices().filter(({ endpoint }) => endpoint !== null);
+  expect(shown).toHaveLength(groups);
+  const sent = (): number => replicas[0]?.kubernetes.sent() ?? 0;
+  const before = { lists: api.routing.lists(), requests: sent() };
+  await loop.runUntil(LED_MS + 120_000 + REST_MINUTES * 60_000);
+  const rest = { lists: api.routing.lists() - before.lists, requests: sent() - before.requests };
+  return { lists: before.lists, rest };
+}

@@ -8,11 +8,14 @@ import { type Attempt, readFailure, unreadable } from './read-failure.ts';
 import type { Request, Transport } from './transport.ts';
 
 export type Calls = {
-  read(attempt: Omit<Attempt, 'server'>, path: string, signal: AbortSignal): Promise<Answer | Failure>;
+  /** `accept`: media types of JSON; default: application/json. */
+  read(attempt: ReadAttempt, path: string, signal: AbortSignal): Promise<Answer | Failure>;
   write<T>(written: Written<T>, request: WriteRequest, signal: AbortSignal): Promise<WriteOutcome<T>>;
   /** The error of a read whose answer was no success; without an answer, of one that could not be read. */
   failure(attempt: Omit<Attempt, 'server'>, answer: Answer | Failure | null): KubernetesError;
 };
+
+type ReadAttempt = Omit<Attempt, 'server'> & { readonly accept?: string };
 
 type WriteRequest = {
   readonly place: Place;
@@ -32,12 +35,13 @@ export function createCalls(transport: Transport, timeoutMs: number): Calls {
   const named = (attempt: Omit<Attempt, 'server'>): Attempt => ({ ...attempt, server: transport.server() });
 
   /** A get that met a connection which was just being closed is sent again, once. */
-  const read: Calls['read'] = async ({ verb, resource }, path, signal) => {
+  const read: Calls['read'] = async ({ verb, resource, accept }, path, signal) => {
     const limits =
       verb === 'get'
         ? ({ timeoutMs, pool: 'brief' } as const)
         : ({ timeoutMs: Math.max(timeoutMs, PAGE_TIMEOUT_MS), pool: 'long' } as const);
-    const request: Request = { method: 'GET', path, ...limits, verb, resource: resource.plural };
+    const media = accept === undefined ? {} : { accept };
+    const request: Request = { method: 'GET', path, ...limits, ...media, verb, resource: resource.plural };
     const answer = await transport.send(request, signal);
     return answer.kind === 'failed' && !answer.timedOut ? await transport.send(request, signal) : answer;
   };

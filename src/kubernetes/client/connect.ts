@@ -1,11 +1,12 @@
 /** All of the Kubernetes side, put together for main.ts. Nothing is connected before the first request. */
 import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
-import type { Kubernetes, Routing, Watches } from '../../ports/kubernetes.ts';
+import type { Kubernetes, RouteWatch, Routing, Watches } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import type { TokenIssuer } from '../../ports/tokens.ts';
 import { createEventRecorder, type EventRecorder } from '../events/events.ts';
 import { createListWatch } from '../reflector/watch-transport.ts';
+import { createRouteWatch } from '../route-watch.ts';
 import { createWatches } from '../watches.ts';
 import type { AccessReader } from './access.ts';
 import { createCredentials } from './credentials.ts';
@@ -40,6 +41,7 @@ export type ConnectedKubernetes = {
   readonly events: EventRecorder;
   readonly tokens: TokenIssuer;
   readonly watches: Watches;
+  readonly routeWatch: RouteWatch;
   /** Cuts every connection: end the watches and close the events first. */
   close(): Promise<void>;
 };
@@ -76,6 +78,13 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
     watches: createWatches({
       source: (resource) => createListWatch(transport, resource),
       parseGroup,
+      clock,
+      random,
+      log,
+      ...(onRelist === undefined ? {} : { onRelist }),
+    }),
+    routeWatch: createRouteWatch({
+      source: (resource, selection) => createListWatch(transport, resource, selection),
       clock,
       random,
       log,

@@ -1,19 +1,20 @@
-/** The routing port over the API server. Each method is one request (foreignEndpoints: two). */
-import { API_GROUP, MANAGED_BY_LABEL, SERVICE_NAME_LABEL } from '../../api/names.ts';
+/** The routing port over the API server. Each method is one request (foreignSlices: one for each page). */
+import { API_GROUP, MANAGED_BY_LABEL } from '../../api/names.ts';
 import { asObject, type RawObject } from '../../api/raw.ts';
 import type { Slice } from '../../api/route.ts';
-import type { Routing, SliceVersion } from '../../ports/kubernetes.ts';
+import type { ForeignSlices, Routing, SliceVersion } from '../../ports/kubernetes.ts';
 import { ENDPOINT_SLICES, ENDPOINTS, PODS, pathOf, qualified, type Resource, SERVICES } from '../objects/resources.ts';
 import { projectService } from '../objects/service.ts';
 import { projectSlice, projectSliceOwner, rawSlice } from '../objects/slice.ts';
-import { pageOf } from '../reflector/watch-transport.ts';
+import { METADATA_LIST, pageOf } from '../reflector/watch-transport.ts';
 import { type Calls, createCalls, getObject, isSuccess, REQUEST_TIMEOUT_MS } from './calls.ts';
 import type { Written } from './outcome.ts';
 import type { Transport } from './transport.ts';
 
 const JSON_TYPE = 'application/json';
-/** Many more than a Service needs that is ours: one that is not is enough to know. */
-const FOREIGN_LIMIT = 100;
+const PAGE_SIZE = 500;
+/** One is enough to know, and a message that names more helps nobody. */
+const NAMES = 100;
 const FOREIGN = `${MANAGED_BY_LABEL}!=${API_GROUP}`;
 
 export function createRouting({
@@ -29,11 +30,9 @@ export function createRouting({
       await getObject(calls, { resource: SERVICES, namespace, name }, projectService, signal),
     getSlice: async (namespace, name, signal) =>
       await getObject(calls, { resource: ENDPOINT_SLICES, namespace, name }, oursOrForeign, signal),
-    foreignEndpoints: async (namespace, service, signal) => {
-      const place = { resource: ENDPOINTS, namespace, name: service };
-      const endpoints = await getObject(calls, place, asObject, signal);
-      return { slices: await foreignSlices(calls, namespace, service, signal), endpoints: endpoints !== null };
-    },
+    foreignSlices: (namespace, signal) => foreignSlices(calls, namespace, signal),
+    hasEndpoints: async (namespace, service, signal) =>
+      (await getObject(calls, { resource: ENDPOINTS, namespace, name: service }, asObject, signal)) !== null,
     createSlice: async (slice, content, signal) => {
       const body = rawSlice(slice, slice.family, { ...content, token: 0, fenced: '', endpoint: null });
       const place = { namespace: slice.namespace, name: null };
@@ -114,18 +113,25 @@ const accepted = (
 const oursOrForeign = (body: unknown): Slice | 'foreign' | null =>
   projectSlice(body) ?? (projectSliceOwner(body) === null ? null : 'foreign');
 
-async function foreignSlices(
-  calls: Calls,
-  namespace: string,
-  service: string,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const what = `list the ${qualified(ENDPOINT_SLICES)} of Service ${namespace}/${service}`;
-  const attempt = { what, verb: 'list', resource: ENDPOINT_SLICES } as const;
-  const labelSelector = `${SERVICE_NAME_LABEL}=${service},${FOREIGN}`;
-  const query = { labelSelector, limit: String(FOREIGN_LIMIT) };
-  const answer = await calls.read(attempt, pathOf(ENDPOINT_SLICES, { namespace, name: null }, query), signal);
-  const page = isSuccess(answer) ? pageOf(answer.body) : null;
-  if (page === null) throw calls.failure(attempt, isSuccess(answer) ? null : answer);
-  return page.items.flatMap((raw) => projectSliceOwner(raw)?.name ?? []);
+async function foreignSlices(calls: Calls, namespace: string, signal: AbortSignal): Promise<ForeignSlices> {
+  const what = `list the ${qualified(ENDPOINT_SLICES)} of namespace ${namespace}`;
+  const attempt = { what, verb: 'list', resource: ENDPOINT_SLICES, accept: METADATA_LIST } as const;
+  const names = new Map<string, string[]>();
+  let after: string | null = null;
+  do {
+    const query = { labelSelector: FOREIGN, limit: String(PAGE_SIZE), continue: after };
+    const answer = await calls.read(attempt, pathOf(ENDPOINT_SLICES, { namespace, name: null }, query), signal);
+    const page = isSuccess(answer) ? pageOf(answer.body) : null;
+    if (page === null) throw calls.failure(attempt, isSuccess(answer) ? null : answer);
+    for (const raw of page.items) note(names, raw);
+    after = page.next;
+  } while (after !== null);
+  return names;
+}
+
+function note(names: Map<string, string[]>, raw: unknown): void {
+  const owner = projectSliceOwner(raw);
+  if (owner === null || owner.service === '') return;
+  const known = names.get(owner.service) ?? [];
+  if (known.length < NAMES) names.set(owner.service, [...known, owner.name]);
 }

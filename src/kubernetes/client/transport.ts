@@ -41,7 +41,7 @@ export type Transport = {
   /** Never rejects but with the signal's reason; after that the request may still be applied. */
   send(request: Request, signal: AbortSignal): Promise<Answer | Failure>;
   /** A GET that lasts until the signal is aborted or the server ends it; refused, it is an answer like any other. */
-  stream(path: string, signal: AbortSignal): Promise<Stream | Answer | Failure>;
+  stream(path: string, signal: AbortSignal, accept?: string): Promise<Stream | Answer | Failure>;
   /** For messages: its address, once that is known. */
   server(): string;
   /** Cuts every connection; requests under way fail. */
@@ -99,9 +99,9 @@ export function createTransport({ credentials, pools, clock, onRequest }: Transp
     }
   };
 
-  const stream: Transport['stream'] = async (path, signal) => {
+  const stream: Transport['stream'] = async (path, signal, accept) => {
     signal.throwIfAborted();
-    const request = { method: 'GET', path, pool: 'long' } as const;
+    const request = { method: 'GET', path, pool: 'long', ...(accept === undefined ? {} : { accept }) } as const;
     try {
       return await exchange({ request, signal, late: () => signal.aborted, read: readStream });
     } catch (error) {

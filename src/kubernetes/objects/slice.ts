@@ -17,10 +17,15 @@ import type { AddressFamily, Slice, SliceContent, SliceEndpoint, SlicePort } fro
 import { familyOf, isPort, namedPort } from './service.ts';
 
 /** Which manager a slice names, and which Service it is for; null for what is no slice. */
-export function projectSliceOwner(raw: unknown): { readonly name: string; readonly manager: string } | null {
+export function projectSliceOwner(
+  raw: unknown,
+): { readonly name: string; readonly manager: string; readonly service: string } | null {
   const metadata = section(asObject(raw), 'metadata');
   const name = textField(metadata, 'name');
-  return name === '' ? null : { name, manager: textField(section(metadata, 'labels'), MANAGED_BY_LABEL) };
+  const labels = section(metadata, 'labels');
+  return name === ''
+    ? null
+    : { name, manager: textField(labels, MANAGED_BY_LABEL), service: textField(labels, SERVICE_NAME_LABEL) };
 }
 
 /**

@@ -16,7 +16,16 @@ export type Selection = {
   readonly namespace?: string | null;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Of each object only what stands under `metadata` is asked for. */
+  readonly metadataOnly?: boolean;
 };
+
+const metadataOf = (kind: 'PartialObjectMetadata' | 'PartialObjectMetadataList'): string =>
+  `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
+
+/** Media types of a list of metadata. */
+export const METADATA_LIST = metadataOf('PartialObjectMetadataList');
+const METADATA_EVENTS = metadataOf('PartialObjectMetadata');
 
 export function createListWatch(transport: Transport, resource: Resource, selection: Selection = {}): ListWatch {
   const place = { namespace: selection.namespace ?? null, name: null };
@@ -36,8 +45,9 @@ export function createListWatch(transport: Transport, resource: Resource, select
   const list: ListWatch['list'] = async ({ limit, after }, signal) => {
     const path = pathOf(resource, place, { ...selectors, limit: String(limit), continue: after });
     const measured = { verb: 'list', resource: resource.plural };
+    const accept = selection.metadataOnly === true ? { accept: METADATA_LIST } : {};
     const answer = await transport.send(
-      { method: 'GET', path, timeoutMs: PAGE_TIMEOUT_MS, pool: 'long', ...measured },
+      { method: 'GET', path, timeoutMs: PAGE_TIMEOUT_MS, pool: 'long', ...measured, ...accept },
       signal,
     );
     if (answer.kind === 'failed' || answer.status !== 200) throw errorOf('list', answer);
@@ -50,7 +60,9 @@ export function createListWatch(transport: Transport, resource: Resource, select
     request: { readonly resourceVersion: string; readonly timeoutSeconds: number },
     signal: AbortSignal,
   ): AsyncGenerator<readonly unknown[]> {
-    const answer = await transport.stream(pathOf(resource, place, { ...selectors, ...watchQuery(request) }), signal);
+    const path = pathOf(resource, place, { ...selectors, ...watchQuery(request) });
+    const accept = selection.metadataOnly === true ? METADATA_EVENTS : undefined;
+    const answer = await transport.stream(path, signal, accept);
     if (answer.kind !== 'streaming') throw errorOf('watch', answer);
     const read = createLineReader();
     yield [];

@@ -31,6 +31,9 @@ export type Store = {
   groupsSelecting(pod: Pod): readonly LeaderGroup[];
   /** Valid groups whose route names this Service. */
   groupsRouting(namespace: string, service: string): readonly LeaderGroup[];
+  /** Keys of all valid groups that have a route. */
+  routedKeys(): readonly string[];
+  hasRoutes(): boolean;
   cordoned(node: string | null): boolean;
   /** The node is deleted, or out of service. */
   nodeLost(node: string | null): boolean;
@@ -198,6 +201,8 @@ export function createStore(clock: Clock): Store {
     podsAt: (address) => addressed.get(address) ?? [],
     groupsSelecting: (pod) => selectors.selecting(pod),
     groupsRouting: (namespace, service) => [...(routes.get(`${namespace}/${service}`)?.values() ?? [])],
+    hasRoutes: () => routes.size > 0,
+    routedKeys: () => [...routes.values()].flatMap((groups) => [...groups.values()].map(groupKey)),
     cordoned: nodes.cordoned,
     nodeLost: nodes.lost,
   };

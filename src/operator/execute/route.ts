@@ -5,9 +5,18 @@
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { AddressFamily, Slice, SliceContent, SliceEndpoint } from '../../api/route.ts';
 import type { NewSlice, Refresh, Show, Withdraw } from '../../election/actions.ts';
-import { basicsOf, isOwn, isSlice, type RouteReading, type SliceFound, sliceName } from '../../election/route.ts';
+import {
+  basicsOf,
+  FAMILIES,
+  isOwn,
+  isSlice,
+  type RouteReading,
+  type SliceFound,
+  sliceName,
+} from '../../election/route.ts';
 import { fencingVersion } from '../../election/trust.ts';
 import { KubernetesError, type WriteOutcome } from '../../ports/kubernetes.ts';
+import type { RememberedRoute } from '../observe/memory.ts';
 import { refusalWords } from '../observe/refusals.ts';
 import { again, later, notePod, OK, type Proof, type Run, type Step } from './run.ts';
 
@@ -31,9 +40,10 @@ function noteReading(run: Run, error: unknown): void {
   noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
 }
 
-async function readAll(run: Run, serviceName: string): Promise<RouteReading> {
+async function readAll(run: Run, serviceName: string): Promise<RememberedRoute> {
   const { ports, group, signal } = run;
   const { routing, clock, random } = ports;
+  const mark = ports.routeNews.mark();
   const [service, ipv4, ipv6, foreign] = await Promise.all([
     routing.getService(group.namespace, serviceName, signal),
     readSlice(run, serviceName, 'IPv4'),
@@ -41,13 +51,29 @@ async function readAll(run: Run, serviceName: string): Promise<RouteReading> {
     foreignEndpoints(run, serviceName),
   ]);
   const againAtMs = clock.nowMs() + AGAIN_MS * (1 - random.next() / 4);
-  return { serviceName, service, slices: { IPv4: ipv4, IPv6: ipv6 }, foreign, againAtMs };
+  const reading = { serviceName, service, slices: { IPv4: ipv4, IPv6: ipv6 }, foreign, againAtMs };
+  return { ...reading, mark, calm: isCalm(reading, run.memory.now.route) };
 }
+
+/** Slices that Kubernetes makes by a selector may come some time after the Service has got it, and nobody tells of them. */
+const isCalm = ({ service, slices, foreign }: RouteReading, before: RouteReading | null): boolean =>
+  service?.group != null &&
+  !service.hasSelector &&
+  service.uid === before?.service?.uid &&
+  service.resourceVersion === before.service.resourceVersion &&
+  FAMILIES.every((family) => slices[family] === null || isSlice(slices[family])) &&
+  typeof foreign === 'object' &&
+  !foreign.endpoints &&
+  foreign.slices.length === 0;
 
 /** That it failed is not that there are none. */
 async function foreignEndpoints({ ports, group, signal }: Run, service: string): Promise<RouteReading['foreign']> {
   try {
-    return await ports.routing.foreignEndpoints(group.namespace, service, signal);
+    const [slices, endpoints] = await Promise.all([
+      ports.foreignLists.of(group.namespace, service),
+      ports.routing.hasEndpoints(group.namespace, service, signal),
+    ]);
+    return { slices, endpoints };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof KubernetesError) return error.message;

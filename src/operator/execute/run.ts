@@ -8,6 +8,7 @@ import { believable, tokenOf } from '../../election/token.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
 import type { Kubernetes, Routing, WriteOutcome } from '../../ports/kubernetes.ts';
+import type { RouteWatching } from '../cache/route-news.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Grants } from '../gate/grants.ts';
 import type { Locks } from '../locks/locks.ts';
@@ -15,12 +16,15 @@ import type { Owners } from '../observe/owners.ts';
 import type { Memory } from '../observe/remember.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
+import type { ForeignLists } from './foreign-lists.ts';
 import type { NamespaceLists } from './namespace-lists.ts';
 
 export type ExecutorPorts = {
   readonly consul: Consul;
   readonly kubernetes: Kubernetes;
   readonly routing: Routing;
+  readonly foreignLists: Pick<ForeignLists, 'of'>;
+  readonly routeNews: Pick<RouteWatching, 'mark'>;
   readonly listPods: NamespaceLists;
   readonly clock: Clock;
   readonly random: Random;

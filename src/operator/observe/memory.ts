@@ -72,6 +72,11 @@ export type LeaderChange = {
   readonly reported: boolean;
 };
 
+/**
+ * `mark`: of the last news of its Service when the reading began. `calm`: the reading before showed the same version of the Service, and nothing leads its traffic elsewhere.
+ */
+export type RememberedRoute = RouteReading & { readonly mark: number; readonly calm: boolean };
+
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
   readonly newerPods: ReadonlyMap<PodUid, Pod>;
@@ -166,7 +171,7 @@ export type GroupMemory = {
   /** Ready reason that events and logs were last given. */
   readonly reportedReason: string | null;
   /** What was read of the route, and what our own writes have made of it; null: nothing, or nothing that still holds. */
-  readonly route: RouteReading | null;
+  readonly route: RememberedRoute | null;
   readonly routeProblem: RouteProblem | null;
   /** Reads (writes) of it in a row that failed. */
   readonly routeFailures: Readonly<Record<RouteProblem['of'], number>>;

@@ -6,7 +6,7 @@ import type { GateView } from '../../election/gate.ts';
 import { judgedBefore } from '../../election/judgement.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../../election/observation.ts';
 import { highestObservedToken } from '../../election/observed-tokens.ts';
-import { type RouteReading, type RouteView, shownToken } from '../../election/route.ts';
+import { shownToken } from '../../election/route.ts';
 import { holderAmong } from '../../election/sessions.ts';
 import { fencingVersion, verificationOf, versionOf } from '../../election/trust.ts';
 import { groupKey, type Store } from '../cache/store.ts';
@@ -14,12 +14,12 @@ import { lockDeadlineMs } from './lock-deadline.ts';
 import type { AcceptedReleases, GroupMemory } from './memory.ts';
 import { acceptedReleases, labelStop } from './observe-owners.ts';
 import { observePods, podsKnown } from './observe-pods.ts';
-import { slicesOf } from './observe-slices.ts';
+import { routeView } from './observe-route.ts';
 import type { Owners } from './owners.ts';
 import { blockingRefusal } from './refusals.ts';
 import type { Observed } from './remember.ts';
 import { withAccepted } from './remember-pods.ts';
-import { isMember, older, type Rivals, rivalsOf } from './rivals.ts';
+import { isMember, type Rivals, rivalsOf } from './rivals.ts';
 import { type Shown, stillNewer } from './shown.ts';
 import { claimantsOf, newest, type ObserverOptions, type View } from './view.ts';
 
@@ -167,32 +167,6 @@ function observation(
     route,
   };
 }
-
-function routeView(
-  { store, locks, olderReplicas }: ObserverOptions,
-  { group, lock, nowMs }: View,
-  memory: GroupMemory,
-): RouteView | null {
-  const { route } = group.spec;
-  if (route === null) return null;
-  const elder = store
-    .groupsRouting(group.namespace, route.serviceName)
-    .filter((other) => other.uid !== group.uid && older(other, group))
-    .toSorted((a, b) => (older(a, b) ? -1 : 1))[0];
-  const { slicesFenced } = memory;
-  const fenced = slicesFenced.version === fencingVersion(locks.keysOf(group), lock) ? slicesFenced.families : [];
-  return {
-    ...slicesOf(readingOf(group, memory), memory, nowMs),
-    problem: memory.routeProblem,
-    elder: elder?.name ?? null,
-    olderReplicas: olderReplicas(),
-    fenced: new Set(fenced),
-  };
-}
-
-/** A reading of another Service than the spec names is none. */
-const readingOf = ({ spec }: LeaderGroup, { route }: GroupMemory): RouteReading | null =>
-  route?.serviceName === spec.route?.serviceName ? route : null;
 
 /** See Observation. Without a lockKey nobody but the owner of the bucket writes the lock. */
 function untouched(memory: GroupMemory, { spec }: LeaderGroup, lock: LockView | null): Observation['untouched'] {

@@ -2,12 +2,12 @@
 import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import { type RouteProblem, type RouteReading, sameContent } from '../../election/route.ts';
-import type { GroupMemory } from './memory.ts';
+import { type RouteProblem, sameContent } from '../../election/route.ts';
+import type { GroupMemory, RememberedRoute } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
 
 export type RouteOutcome =
-  | { readonly kind: 'routeRead'; readonly reading: RouteReading }
+  | { readonly kind: 'routeRead'; readonly reading: RememberedRoute }
   /** As an answer to our own write has left it. `content`: as it was sent. */
   | {
       readonly kind: 'sliceWritten';
@@ -76,8 +76,11 @@ function written(
   };
 }
 
-const withSlice = (reading: RouteReading | null, family: AddressFamily, slice: Slice | null): RouteReading | null =>
-  reading === null ? null : { ...reading, slices: { ...reading.slices, [family]: slice } };
+const withSlice = (
+  reading: RememberedRoute | null,
+  family: AddressFamily,
+  slice: Slice | null,
+): RememberedRoute | null => (reading === null ? null : { ...reading, slices: { ...reading.slices, [family]: slice } });
 
 /** What was refused may be allowed at any moment, and nothing tells of it; who does not answer may do so soon. */
 const PAUSES: Readonly<Record<RouteProblem['kind'], Backoff>> = {

@@ -4,6 +4,7 @@ import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { LockView, Ownership } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { RouteWatching } from '../cache/route-news.ts';
 import type { Store } from '../cache/store.ts';
 import type { Locks } from '../locks/locks.ts';
 import type { Prober } from '../probe/prober.ts';
@@ -36,6 +37,7 @@ export type ObserverOptions = {
   readonly prober: Pick<Prober, 'view'>;
   /** Ids of live replicas that know no routes. */
   readonly olderReplicas: () => readonly string[];
+  readonly routeNews: Pick<RouteWatching, 'of' | 'state'>;
 };
 
 /** What is known without looking at the members. */

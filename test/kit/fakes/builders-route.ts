@@ -37,5 +37,6 @@ export const aRouteView = (overrides: Partial<RouteView> = {}): RouteView => ({
   olderReplicas: [],
   fenced: new Set(),
   written: new Map(),
+  unwatched: null,
   ...overrides,
 });

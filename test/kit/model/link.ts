@@ -216,8 +216,8 @@ export function createLink(
   const routing: Routing = {
     getService: (namespace, name) => read('getService', name, () => route.getService(namespace, name)),
     getSlice: (namespace, name) => read('getSlice', name, () => route.getSlice(namespace, name)),
-    foreignEndpoints: (namespace, service) =>
-      read('foreignEndpoints', service, () => route.foreignEndpoints(namespace, service)),
+    foreignSlices: (namespace) => read('foreignSlices', namespace, () => route.foreignSlices(namespace)),
+    hasEndpoints: (namespace, service) => read('hasEndpoints', service, () => route.hasEndpoints(namespace, service)),
     createSlice: (slice, content) =>
       write('createSlice', slice.name, () => route.createSlice(replica, slice, content), { slice, content }),
     replaceSlice: (slice, content) =>

@@ -20,6 +20,7 @@ import type { Ownership } from '../../../src/election/observation.ts';
 import { createStore, type Store } from '../../../src/operator/cache/store.ts';
 import { createClaims } from '../../../src/operator/claims/claims.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
+import { createForeignLists } from '../../../src/operator/execute/foreign-lists.ts';
 import { createAsk } from '../../../src/operator/gate/gate.ts';
 import { createGrants } from '../../../src/operator/gate/grants.ts';
 import { createRelease } from '../../../src/operator/gate/release.ts';
@@ -38,7 +39,7 @@ import type { Metrics } from '../../../src/ports/metrics.ts';
 import { createFakeRandom, type FakeClock } from '../fakes/clock.ts';
 import { podUid } from '../fakes/ids.ts';
 import { createLink, type Link, type PatchRequest } from './link.ts';
-import { checkedEvents, noLog, noMetrics, quietProbing } from './sinks.ts';
+import { checkedEvents, noLog, noMetrics, noNews, quietProbing } from './sinks.ts';
 import type { WorldApiServer } from './world-api-server.ts';
 import { snapshotOf, type WorldConsul } from './world-consul.ts';
 
@@ -180,11 +181,14 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       owners,
       prober,
       olderReplicas: () => [],
+      routeNews: noNews,
     }),
     executor: {
       consul: contact.consul,
       kubernetes: link.kubernetes,
       routing: link.routing,
+      foreignLists: createForeignLists(link.routing, clock, dying.signal),
+      routeNews: noNews,
       listPods: link.kubernetes.listPods,
       clock,
       random,

@@ -68,3 +68,10 @@ export const quietProbing = (clock: Clock) => ({
   wake: nothing,
   arrivals: () => null,
 });
+
+/** Of a watch of Services and slices that does not stand, and of which nobody says why: they are read once a minute. */
+export const noNews = {
+  mark: () => 0,
+  of: () => null,
+  state: () => ({ sinceMark: null, lostMs: null, denied: null }),
+} as const;

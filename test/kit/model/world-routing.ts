@@ -3,13 +3,23 @@ import type { Pod, PodRef } from '../../../src/api/pod.ts';
 import type { Service, Slice, SliceContent } from '../../../src/api/route.ts';
 import {
   type EmptySlice,
-  type ForeignEndpoints,
+  type ForeignSlices,
   KubernetesError,
   type SliceName,
   type SliceVersion,
   type WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
 import type { Change } from './world-api-server.ts';
+
+/** A slice that is another manager's. `byController`: Kubernetes made it, by the selector of the Service. */
+export type OtherSlice = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly service: string;
+  readonly byController: boolean;
+};
 
 export type WorldRouting = {
   services(): readonly Service[];
@@ -18,12 +28,14 @@ export type WorldRouting = {
   /** Everything that ever happened to services (slices), in resourceVersion order. */
   readonly serviceLog: readonly Change<Service>[];
   readonly sliceLog: readonly Change<Slice>[];
+  others(): readonly OtherSlice[];
+  readonly otherLog: readonly Change<OtherSlice>[];
   /** What others do: owners of Services, people with kubectl, other controllers. */
   readonly foreign: {
     putService(service: Service): void;
     removeService(name: string): void;
     /** A slice for a Service that is another manager's. */
-    addSlice(name: string, service: string): void;
+    addSlice(name: string, service: string, byController?: boolean): void;
     removeSlice(name: string): void;
     addEndpoints(service: string): void;
     removeEndpoints(service: string): void;
@@ -37,7 +49,8 @@ export type WorldRouting = {
   readonly requests: {
     getService(namespace: string, name: string): Service | null;
     getSlice(namespace: string, name: string): Slice | 'foreign' | null;
-    foreignEndpoints(namespace: string, service: string): ForeignEndpoints;
+    foreignSlices(namespace: string): ForeignSlices;
+    hasEndpoints(namespace: string, service: string): boolean;
     createSlice(by: string, slice: SliceName, content: EmptySlice): WriteOutcome<Slice>;
     replaceSlice(by: string, slice: SliceVersion, content: SliceContent): WriteOutcome<Slice>;
     deleteSlice(by: string, slice: SliceVersion): WriteOutcome<'accepted'>;
@@ -45,11 +58,17 @@ export type WorldRouting = {
   };
   /** Refuses every write for good (403) from now on, or no more. `reads`: every read, too. */
   forbid(forbidden: boolean, reads?: boolean): void;
+  /** Refuses watches and their lists alone. */
+  forbidWatches(forbidden: boolean): void;
+  mayWatch(): boolean;
+  /** Lists of the slices of a namespace so far. */
+  lists(): number;
   /** Called with each change of a slice that is, or was, an operator's. `by`: the operator replica that wrote it; null: somebody else. */
   onSlice(listener: (change: Change<Slice>, by: string | null) => void): void;
   onService(listener: (change: Change<Service>) => void): void;
   /** Called with each pod that is evicted, as it is before. `by`: the operator replica that asked for it. */
   onEviction(listener: (pod: Pod, by: string) => void): void;
+  onOther(listener: (change: Change<OtherSlice>) => void): void;
   /** Slices written by operators so far. */
   writes(): number;
 };
@@ -70,10 +89,12 @@ const MODIFIED = { kind: 'conflict', message: 'the object has been modified' } a
 export function createWorldRouting({ nextVersion, pod, evicted }: Shared): WorldRouting {
   const services = new Map<string, Service>();
   const slices = new Map<string, Slice>();
-  const others = new Map<string, string>();
   const kept = new Set<string>();
   let mangle: ((slice: Slice) => Partial<Slice>) | null = null;
   const deleting = new Set<string>();
+  const others = new Map<string, OtherSlice>();
+  const otherLog: Change<OtherSlice>[] = [];
+  const otherListeners: Parameters<WorldRouting['onOther']>[0][] = [];
   const endpoints = new Set<string>();
   const serviceLog: Change<Service>[] = [];
   const sliceLog: Change<Slice>[] = [];
@@ -81,6 +102,8 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
   const serviceListeners: Parameters<WorldRouting['onService']>[0][] = [];
   const evictionListeners: Parameters<WorldRouting['onEviction']>[0][] = [];
   let forbidden: 'nothing' | 'writes' | 'all' = 'nothing';
+  let watchesForbidden = false;
+  let lists = 0;
   let made = 0;
   let writes = 0;
 
@@ -92,6 +115,20 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
   function tellService(change: Change<Service>): void {
     serviceLog.push(change);
     for (const listener of serviceListeners) listener(change);
+  }
+
+  function tellOther(change: Change<OtherSlice>): void {
+    otherLog.push(change);
+    for (const listener of otherListeners) listener(change);
+  }
+
+  function putOther(name: string, service: string, byController: boolean): void {
+    made += 1;
+    const before = others.get(inDefault(name)) ?? null;
+    const uid = before?.uid ?? `other-${made}`;
+    const after = { namespace: 'default', name, uid, resourceVersion: nextVersion(), service, byController };
+    others.set(inDefault(name), after);
+    tellOther({ before, after, version: Number(after.resourceVersion) });
   }
 
   function put(by: string | null, before: Slice | null, slice: Slice): Slice {
@@ -171,6 +208,8 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
     slices: () => [...slices.values()],
     serviceLog,
     sliceLog,
+    others: () => [...others.values()],
+    otherLog,
     foreign: {
       putService: (service) => {
         const before = services.get(id(service)) ?? null;
@@ -184,9 +223,11 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
         services.delete(inDefault(name));
         tellService({ before, after: null, version: Number(nextVersion()) });
       },
-      addSlice: (name, service) => void others.set(inDefault(name), service),
+      addSlice: (name, service, byController = false) => putOther(name, service, byController),
       removeSlice: (name) => {
+        const other = others.get(inDefault(name));
         others.delete(inDefault(name));
+        if (other !== undefined) tellOther({ before: other, after: null, version: Number(nextVersion()) });
         const slice = slices.get(inDefault(name));
         if (slice !== undefined) drop(null, slice);
       },
@@ -210,13 +251,13 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
       getService: (namespace, name) => read(services.get(id({ namespace, name })) ?? null),
       getSlice: (namespace, name) =>
         read(slices.get(id({ namespace, name })) ?? (others.has(id({ namespace, name })) ? 'foreign' : null)),
-      foreignEndpoints: (namespace, service) =>
-        read({
-          slices: [...others].flatMap(([key, of]) =>
-            of === service && key.startsWith(`${namespace}/`) ? [key.slice(namespace.length + 1)] : [],
-          ),
-          endpoints: endpoints.has(id({ namespace, name: service })),
-        }),
+      foreignSlices: (namespace) => {
+        lists += 1;
+        const here = [...others.values()].filter((each) => each.namespace === namespace);
+        const byService = Map.groupBy(here, ({ service }) => service);
+        return read(new Map([...byService].map(([service, found]) => [service, found.map(({ name }) => name)])));
+      },
+      hasEndpoints: (namespace, service) => read(endpoints.has(id({ namespace, name: service }))),
       createSlice,
       replaceSlice,
       deleteSlice,
@@ -225,6 +266,12 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
     forbid: (whether, reads = false) => {
       forbidden = whether ? (reads ? 'all' : 'writes') : 'nothing';
     },
+    forbidWatches: (whether) => {
+      watchesForbidden = whether;
+    },
+    mayWatch: () => forbidden !== 'all' && !watchesForbidden,
+    lists: () => lists,
+    onOther: (listener) => void otherListeners.push(listener),
     onSlice: (listener) => void sliceListeners.push(listener),
     onService: (listener) => void serviceListeners.push(listener),
     onEviction: (listener) => void evictionListeners.push(listener),

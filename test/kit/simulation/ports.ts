@@ -91,8 +91,10 @@ export function routingOver(wire: Wire, world: WorldApiServer, replica: string):
   return {
     getService: (namespace, name, signal) => read('getService', () => requests.getService(namespace, name), signal),
     getSlice: (namespace, name, signal) => read('getSlice', () => requests.getSlice(namespace, name), signal),
-    foreignEndpoints: (namespace, service, signal) =>
-      read('foreignEndpoints', () => requests.foreignEndpoints(namespace, service), signal),
+    foreignSlices: (namespace, signal) =>
+      read('foreignSlices', () => requests.foreignSlices(namespace), signal, LIST_MS),
+    hasEndpoints: (namespace, service, signal) =>
+      read('hasEndpoints', () => requests.hasEndpoints(namespace, service), signal),
     createSlice: (slice, content, signal) =>
       write('createSlice', () => requests.createSlice(replica, slice, content), signal),
     replaceSlice: (slice, content, signal) =>

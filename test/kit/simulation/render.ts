@@ -1,7 +1,10 @@
 /** Objects as the API server sends them, from what the operator keeps of them: its own readers make the same of it again. */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { API_GROUP, MANAGED_BY_LABEL, ROUTE_ANNOTATION, SERVICE_NAME_LABEL } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
+import type { Service, Slice } from '../../../src/api/route.ts';
 import { asWritten } from '../../../src/api/spec.ts';
+import type { OtherSlice } from '../model/world-routing.ts';
 
 const time = (ms: number): string => new Date(ms).toISOString();
 const stamp = (is: boolean): { readonly deletionTimestamp?: string } => (is ? { deletionTimestamp: time(0) } : {});
@@ -49,4 +52,30 @@ export const rawGroup = ({ spec, ...group }: LeaderGroup): unknown => ({
   },
   spec: asWritten(spec),
   ...(group.status === null ? {} : { status: group.status }),
+});
+
+export type AnySlice = Slice | OtherSlice;
+
+/** Metadata are all that is watched of Services and slices. */
+export const metadataOfService = ({ namespace, name, uid, resourceVersion, group }: Service): unknown => ({
+  metadata: {
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    annotations: group === null ? {} : { [ROUTE_ANNOTATION]: group },
+  },
+});
+
+export const metadataOfSlice = (slice: AnySlice): unknown => ({
+  metadata: {
+    namespace: slice.namespace,
+    name: slice.name,
+    uid: slice.uid,
+    resourceVersion: slice.resourceVersion,
+    labels: {
+      [SERVICE_NAME_LABEL]: slice.service,
+      ...('byController' in slice ? {} : { [MANAGED_BY_LABEL]: API_GROUP }),
+    },
+  },
 });

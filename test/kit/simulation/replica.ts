@@ -1,5 +1,6 @@
 /** One operator replica of the simulation: the real operator and the real reflectors in a process that can be hurt. */
 import { parseLeaderGroup } from '../../../src/api/parse.ts';
+import { createRouteWatch } from '../../../src/kubernetes/route-watch.ts';
 import { createWatches } from '../../../src/kubernetes/watches.ts';
 import { createOperator, type Operator } from '../../../src/operator/operator.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
@@ -75,6 +76,17 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
   };
+  const source = ({ plural }: { readonly plural: string }) =>
+    createListWatch(
+      loop,
+      process,
+      kubernetes,
+      watchServer,
+      plural as Kind,
+      () => watchServer.compactedAt,
+      watches,
+      cuts,
+    );
   const operator = createOperator({
     consul: parts.knowsRoutes ? ports.consul : olderConsul(ports.consul),
     kubernetes: parts.knowsRoutes ? ports.kubernetes : olderKubernetes(ports.kubernetes),
@@ -84,18 +96,9 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     log: noting(parts),
     clock: process.clock,
     random,
+    routeWatch: createRouteWatch({ source, clock: process.clock, random, log: parts.log }),
     watch: createWatches({
-      source: ({ plural }) =>
-        createListWatch(
-          loop,
-          process,
-          kubernetes,
-          watchServer,
-          plural as Kind,
-          () => watchServer.compactedAt,
-          watches,
-          cuts,
-        ),
+      source,
       parseGroup: parts.knowsRoutes ? parseLeaderGroup : (raw) => withoutRoute(parseLeaderGroup(raw)),
       clock: process.clock,
       random,

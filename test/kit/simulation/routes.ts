@@ -67,7 +67,7 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
         return put({ uid: uidOf(route.service) });
       case 'selecting':
       case 'both':
-        foreign.addSlice(ofController(route), route.service);
+        foreign.addSlice(ofController(route), route.service, true);
         return put({ hasSelector: true, ...(how === 'both' ? {} : { group: null }) });
       case 'unannotated':
         return put({ group: null });
@@ -124,12 +124,11 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
               () => foreign.removeEndpoints(service),
             );
           const name = act.what === 'name' ? sliceOf(service, 'IPv4') : `${service}-of-others`;
-          const taken = api.routing.slice(name) !== null;
           return during(
             `intrude ${name}`,
             act.forMs,
-            () => taken || foreign.addSlice(name, service),
-            () => taken || foreign.removeSlice(name),
+            () => api.routing.slice(name) === null && foreign.addSlice(name, service),
+            () => api.routing.others().some((other) => other.name === name) && foreign.removeSlice(name),
           );
         }
       }

@@ -2,6 +2,7 @@
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../src/api/pod.ts';
+import type { Service } from '../../../src/api/route.ts';
 import {
   type ListPage,
   type ListWatch,
@@ -9,13 +10,14 @@ import {
   type WatchRequest,
 } from '../../../src/kubernetes/reflector/list-watch.ts';
 import type { Change, WorldApiServer } from '../model/world-api-server.ts';
+import type { OtherSlice } from '../model/world-routing.ts';
 import type { Loop } from './loop.ts';
 import type { Server, Wire } from './network.ts';
 import { type Nodes, rawNode, type WorldNode } from './nodes.ts';
 import type { Process } from './process.ts';
-import { rawGroup, rawPod } from './render.ts';
+import { type AnySlice, metadataOfService, metadataOfSlice, rawGroup, rawPod } from './render.ts';
 
-export type Kind = 'pods' | 'leadergroups' | 'nodes';
+export type Kind = 'pods' | 'leadergroups' | 'nodes' | 'services' | 'endpointslices';
 
 /** What one replica's watches suffer. */
 export type WatchTrouble = {
@@ -47,17 +49,63 @@ function eventsAfter(
   kind: Kind,
   version: number,
 ): readonly { readonly version: number; readonly event: unknown }[] {
-  const log: readonly AnyChange[] = { pods: api.podLog, leadergroups: api.groupLog, nodes: nodes?.log ?? [] }[kind];
+  const log = logOf(api, nodes, kind);
   let from = log.length;
   while (from > 0 && (log[from - 1]?.version ?? 0) > version) from -= 1;
   return log.slice(from).map((change) => ({ version: change.version, event: eventOf(kind, change) }));
 }
 
-type AnyChange = Change<Pod> | Change<LeaderGroup> | Change<WorldNode>;
+type AnyObject = Pod | LeaderGroup | WorldNode | Service | AnySlice;
+type AnyChange = Change<AnyObject>;
 
-function render(kind: Kind, object: Pod | LeaderGroup | WorldNode): unknown {
-  if (kind === 'nodes') return rawNode(object as WorldNode);
-  return kind === 'pods' ? rawPod(object as Pod) : rawGroup(object as LeaderGroup);
+function logOf(api: WorldApiServer, nodes: WatchServer['nodes'], kind: Kind): readonly AnyChange[] {
+  switch (kind) {
+    case 'pods':
+      return api.podLog;
+    case 'leadergroups':
+      return api.groupLog;
+    case 'nodes':
+      return nodes?.log ?? [];
+    case 'services':
+      return api.routing.serviceLog;
+    case 'endpointslices':
+      return [...api.routing.sliceLog, ...api.routing.otherLog.filter(isSelected)].toSorted(
+        (one, other) => one.version - other.version,
+      );
+  }
+}
+
+/** As the label selector of the operator has it. */
+const isSelected = ({ before, after }: Change<OtherSlice>): boolean => (after ?? before)?.byController === false;
+
+function objectsOf({ api, nodes }: WatchServer, kind: Kind): readonly AnyObject[] {
+  switch (kind) {
+    case 'pods':
+      return api.pods();
+    case 'leadergroups':
+      return api.groups();
+    case 'nodes':
+      return nodes?.all() ?? [];
+    case 'services':
+      return api.routing.services();
+    case 'endpointslices':
+      return [...api.routing.slices(), ...api.routing.others().filter(({ byController }) => !byController)];
+  }
+}
+
+function render(kind: Kind, object: AnyObject): unknown {
+  switch (kind) {
+    case 'pods':
+      return rawPod(object as Pod);
+    case 'leadergroups':
+      return rawGroup(object as LeaderGroup);
+    case 'nodes':
+      return rawNode(object as WorldNode);
+    case 'services':
+      return metadataOfService(object as Service);
+    case 'endpointslices':
+      return metadataOfSlice(object as AnySlice);
+  }
 }
 
 function eventOf(kind: Kind, { before, after, version }: AnyChange): unknown {
@@ -88,6 +136,8 @@ export function createListWatch(
   /** Asked when a request arrives; what goes on already does. */
   function allowed(): void {
     if (kind === 'nodes' && trouble.nodesDenied === true) throw new ListWatchError('denied', 'nodes is forbidden');
+    if ((kind === 'services' || kind === 'endpointslices') && !api.routing.mayWatch())
+      throw new ListWatchError('denied', `${kind} is forbidden`);
   }
 
   function page(after: string | null, limit: number): ListPage {
@@ -96,8 +146,7 @@ export function createListWatch(
     const [id, from, version] = (after ?? `${(lists += 1)}:0:${api.version()}`).split(':') as [string, string, string];
     if (after !== null && Number(version) < compactedAt())
       throw new ListWatchError('expired', 'the page token has expired');
-    const objects = { pods: api.pods, leadergroups: api.groups, nodes: watchServer.nodes?.all ?? (() => []) }[kind]();
-    const items = snapshots.get(id) ?? objects.map((object) => render(kind, object));
+    const items = snapshots.get(id) ?? objectsOf(watchServer, kind).map((object) => render(kind, object));
     snapshots.set(id, items);
     const to = Number(from) + size;
     const last = to >= items.length;
@@ -214,6 +263,9 @@ function followersOf(watchServer: WatchServer): Set<() => void> {
     for (const follower of Array.from(followers)) follower();
   };
   watchServer.api.onChange(tell);
+  watchServer.api.routing.onService(tell);
+  watchServer.api.routing.onSlice(tell);
+  watchServer.api.routing.onOther(tell);
   watchServer.nodes?.onChange(tell);
   return followers;
 }

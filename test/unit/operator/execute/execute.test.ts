@@ -19,7 +19,7 @@ import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/cl
 import { sessionId } from '../../../kit/fakes/ids.ts';
 import { createLink } from '../../../kit/model/link.ts';
 import { SPACE } from '../../../kit/model/replica.ts';
-import { noMetrics } from '../../../kit/model/sinks.ts';
+import { noMetrics, noNews } from '../../../kit/model/sinks.ts';
 import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
 import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 
@@ -61,6 +61,8 @@ async function aStage(...pods: readonly Pod[]) {
       consul: link.consul,
       kubernetes: link.kubernetes,
       routing: link.routing,
+      foreignLists: { of: () => Promise.resolve([]) },
+      routeNews: noNews,
       listPods: link.kubernetes.listPods,
       clock,
       random,

@@ -16,7 +16,7 @@ import { createFakeClock, createFakeRandom } from '../../../kit/fakes/clock.ts';
 import { sessionId, uidOf, wallMs } from '../../../kit/fakes/ids.ts';
 import { createLink } from '../../../kit/model/link.ts';
 import { SPACE } from '../../../kit/model/replica.ts';
-import { noMetrics, quietProbing } from '../../../kit/model/sinks.ts';
+import { noMetrics, noNews, quietProbing } from '../../../kit/model/sinks.ts';
 import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
 import { createWorldConsul } from '../../../kit/model/world-consul.ts';
 import { frozen } from '../../../kit/rig/frozen.ts';
@@ -63,6 +63,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     owners: { of: () => null, selecting: () => [] },
     prober: createProber(quietProbing(clock)),
     olderReplicas: () => [],
+    routeNews: noNews,
   });
   const memory = createMemory();
 

@@ -19,6 +19,10 @@ const KINDS = [
   'pod unready',
   'pod recreated',
   'pod deleted',
+  'pod excluded',
+  'pod ends slowly',
+  'pod ends in order',
+  'pod ends, its release lost',
   'member hung',
   'member resigns',
   'releases lost',
@@ -31,6 +35,9 @@ const KINDS = [
   'operator cut off from the API server',
   'operator hears nothing from Consul',
   'operator hears nothing from the API server',
+  'operator cut off from its peers',
+  'operator hears nothing from its peers',
+  'answers to its peers lost',
   'answers of Consul lost',
   'answers of the API server lost',
   'connections cut',
@@ -78,6 +85,9 @@ const OF_A_PROCESS: readonly Kind[] = [
   'operator frozen',
 ];
 
+/** Of a leader that is alive: it is told to stop, and waited for, before its label goes. */
+const ENDINGS: readonly Kind[] = ['pod excluded', 'pod ends slowly', 'pod ends in order', 'pod ends, its release lost'];
+
 /** What cannot happen twice at a time, or would end the majority of Consul's servers. */
 function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('Consul')) return 'consul';
@@ -86,6 +96,7 @@ function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('member') || kind === 'releases lost') return `${kind} ${target % 3}`;
   if (kind === 'consul lock waits') return `external ${target % 2}`;
   if (OF_A_PROCESS.includes(kind)) return `operator ${target % 3}`;
+  if (kind.includes('peers')) return `peers ${target % 3}`;
   return `network ${target % 3} ${kind.includes('API') ? 'api' : 'consul'}`;
 }
 
@@ -125,6 +136,7 @@ type Undo = () => Promise<void> | void;
 
 async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
   const { kind, target } = fault;
+  if (ENDINGS.includes(kind)) return await beginEnding(rig, fault);
   if (kind.startsWith('pod')) return await beginPod(rig, fault);
   if (kind.startsWith('member') || kind === 'releases lost') return beginMember(rig, fault);
   if (kind === 'consul lock waits') return beginExternal(rig, target);
@@ -162,6 +174,15 @@ async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
     case 'operator hears nothing from the API server':
       replica.kubernetes.set('swallow');
       return () => replica.kubernetes.set('pass');
+    case 'operator cut off from its peers':
+      replica.peers.set('refuse');
+      return () => replica.peers.set('pass');
+    case 'operator hears nothing from its peers':
+      replica.peers.set('swallow');
+      return () => replica.peers.set('pass');
+    case 'answers to its peers lost':
+      replica.peers.set('drop');
+      return () => replica.peers.set('pass');
     case 'answers of Consul lost':
       replica.consul.set('drop');
       return () => replica.consul.set('pass');
@@ -182,6 +203,10 @@ async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
     case 'pod unready':
     case 'pod recreated':
     case 'pod deleted':
+    case 'pod excluded':
+    case 'pod ends slowly':
+    case 'pod ends in order':
+    case 'pod ends, its release lost':
     case 'member hung':
     case 'member resigns':
     case 'Consul server frozen':
@@ -220,6 +245,36 @@ async function beginPod(rig: FaultRig, { kind, target }: Fault): Promise<Undo> {
   if (kind === 'pod deleted') return create;
   await create();
   return () => undefined;
+}
+
+/** Longer than any fault: it is over when the fault is. */
+const GRACE_SECONDS = 300;
+
+/**
+ * The leader of a group whose members ask the gate, mostly: it is excluded, or its pod is deleted with a grace period, within which its process goes on. In order it resigns when it is told
+ * to end, as the clients do; it may be that nobody hears of that.
+ */
+async function beginEnding(rig: FaultRig, { kind, target }: Fault): Promise<Undo> {
+  const { namespace, groups, asking, observer, world, members } = rig;
+  const all = kind === 'pod excluded' || kind === 'pod ends slowly' ? [...asking, ...asking, ...groups] : asking;
+  const app = all[target % all.length] ?? '';
+  const name = observer.leaders(namespace, app)[0]?.name ?? `${app}-0`;
+  if (kind === 'pod excluded') {
+    const annotate = (value: string | null): Promise<void> =>
+      persistently(() =>
+        world.patchPod(namespace, name, { metadata: { annotations: { 'leadergroup.dev/candidate': value } } }),
+      );
+    await annotate('false');
+    return () => annotate(null);
+  }
+  if (kind === 'pod ends, its release lost') members.loseReleases(name, true);
+  await persistently(() => world.deletePod(namespace, name, GRACE_SECONDS));
+  if (kind !== 'pod ends slowly') members.resign(name);
+  return async () => {
+    await persistently(() => world.deletePod(namespace, name));
+    await persistently(() => createOnce(rig, name, app));
+    members.loseReleases(name, false);
+  };
 }
 
 /** The leader of a group that is probed; the last of these does not ask. */

@@ -12,15 +12,18 @@ import { kubectlOf } from '../kubectl.ts';
 import { createDelayedAnswers } from '../observer/delayed-answers.ts';
 import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
+import { freePort } from '../ports.ts';
 import { openWorld, type World } from '../world.ts';
 import { type Members, PROBE_PORT, startMembers } from './members.ts';
 import { persistently, untilDone } from './persistently.ts';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+import { type Mode, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export type RigReplica = {
   readonly name: string;
   readonly consul: TcpProxy;
   readonly kubernetes: TcpProxy;
+  /** The way by which the other replicas reach it, which pass questions on to it. */
+  readonly peers: Pick<TcpProxy, 'set'>;
   /** Its present process; null while it is down. */
   process(): OperatorProcess | null;
   /** `reported`: its kubelet tells the API server a little later; else its node is gone too, and nobody tells. */
@@ -46,6 +49,8 @@ export type FaultRig = {
   readonly replicas: readonly RigReplica[];
   /** Groups whose leader is probed, and what runs in their pods. */
   readonly probed: readonly string[];
+  /** Those of them whose members ask the gate. */
+  readonly asking: readonly string[];
   readonly members: Members;
   readonly consulServers: readonly ComponentName[];
   /** To be told when something happens to a server of Consul, and when it is over. */
@@ -74,6 +79,8 @@ const PROBED: readonly Readonly<Record<string, unknown>>[] = [
   { sessionTTLSeconds: 10, leaderProbe: { ...PERIOD, gate: {} } },
   { sessionTTLSeconds: 20, leaderProbe: { ...PERIOD, timeoutMilliseconds: 1000, httpGet: { port: PROBE_PORT } } },
 ];
+/** Members of the group with this number among the probed ones ask the gate; those of the others answer probes. */
+const asks = (at: number): boolean => !JSON.stringify(PROBED[at]).includes('httpGet');
 const SHARED_SPEC = { sessionTTLSeconds: 20, onConsulLoss: 'Demote' };
 const SYSTEM = 'leadergroup-system';
 /** The one that the spec of a test's pod has: the API server lets no other begin again. */
@@ -137,7 +144,7 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
       members: probed.flatMap((group, at) =>
         Array.from({ length: PODS }, (_, pod) => {
           const name = `${group}-${pod}`;
-          return { group, name, address: addressOf(name), asks: !JSON.stringify(PROBED[at]).includes('httpGet') };
+          return { group, name, address: addressOf(name), asks: asks(at) };
         }),
       ),
       replicas: () => replicas.flatMap((replica) => replica.process()?.url ?? []),
@@ -151,6 +158,7 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
   return {
     namespace,
     probed,
+    asking: probed.filter((_, at) => asks(at)),
     members,
     groups: names,
     sharing: names.slice(0, SHARED),
@@ -211,6 +219,7 @@ async function openReplica(
   const kubeconfig = join(dir, `${name}.kubeconfig`);
   await writeKubeconfig(kubeconfig, { ...access, server: `https://127.0.0.1:${kubernetes.port}` });
   const lives: OperatorProcess[] = [];
+  const peers = { mode: 'pass' as Mode, proxy: null as TcpProxy | null };
   let pods = 0;
   let pod = await makePod(world, name, pods);
   let process: OperatorProcess | null = null;
@@ -232,8 +241,15 @@ async function openReplica(
       pod = await makePod(world, name, pods);
     }
     startedMs = Date.now();
+    const port = await freePort();
+    const podIp = `127.98.0.${REPLICAS.indexOf(name) + 1}`;
+    await peers.proxy?.[Symbol.asyncDispose]();
+    peers.proxy = await startTcpProxy(() => `127.0.0.1:${port}`, { host: podIp, port });
+    peers.proxy.set(peers.mode);
     process = await startOperator({
       env: {
+        LEADERGROUP_HTTP_ADDRESS: `127.0.0.1:${port}`,
+        POD_IP: podIp,
         KUBECONFIG: kubeconfig,
         CONSUL_HTTP_ADDR: `http://127.0.0.1:${consul.port}`,
         POD_NAME: pod.name,
@@ -253,6 +269,12 @@ async function openReplica(
     name,
     consul,
     kubernetes,
+    peers: {
+      set: (mode) => {
+        peers.mode = mode;
+        peers.proxy?.set(mode);
+      },
+    },
     process: () => process,
     kill: async (signal, reported) => {
       const ending = process;
@@ -274,7 +296,8 @@ async function openReplica(
     [Symbol.asyncDispose]: async () => {
       await process?.[Symbol.asyncDispose]();
       await telling;
-      await Promise.all([consul[Symbol.asyncDispose](), kubernetes[Symbol.asyncDispose]()]);
+      const proxies = [consul, kubernetes, peers.proxy].filter((proxy) => proxy !== null);
+      await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()));
     },
   };
 }

@@ -14,8 +14,11 @@ export type TcpProxy = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** `upstream`: host:port for each new connection; null: nobody is there. */
-export async function startTcpProxy(upstream: () => string | null): Promise<TcpProxy> {
+/** `upstream`: host:port for each new connection; null: nobody is there. `at`: by default a free port of 127.0.0.1. */
+export async function startTcpProxy(
+  upstream: () => string | null,
+  at: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
+): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let mode: Mode = 'pass';
   let delayMs = 0;
@@ -56,7 +59,7 @@ export async function startTcpProxy(upstream: () => string | null): Promise<TcpP
 
   const server = createServer(accept);
   const listening = Promise.withResolvers<void>();
-  server.once('error', listening.reject).listen(0, '127.0.0.1', listening.resolve);
+  server.once('error', listening.reject).listen(at.port, at.host, listening.resolve);
   await listening.promise;
   const { port } = server.address() as AddressInfo;
   return {

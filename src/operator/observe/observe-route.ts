@@ -1,7 +1,7 @@
 /** What is known of a group's route, and whether it still holds. */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import { FAMILIES, isSlice, type RouteView, sliceName } from '../../election/route.ts';
+import { FAMILIES, isSlice, type OwnWrite, type RouteView, sliceName } from '../../election/route.ts';
 import { fencingVersion } from '../../election/trust.ts';
 import type { RouteNews, RouteWatchState, Told } from '../cache/route-news.ts';
 import { type GroupMemory, newer, type RememberedRoute } from './memory.ts';
@@ -26,9 +26,10 @@ export function routeView(
   const state = routeNews.state();
   const news = routeNews.of(group.namespace, route.serviceName);
   const outdated = olderReplicas();
-  // Nobody tells that an older replica has gone: until then the group looks as often as without a watch.
-  const calm = known?.calm === true && outdated.length === 0;
   const { reading, written } = slicesOf(known, memory, nowMs);
+  // Nobody tells that an older replica has gone, or that whoever hindered the operator has stopped: until then the group looks as often as without a watch.
+  const hindered = outdated.length > 0 || memory.routeProblem !== null || [...written.values()].some(isUndone);
+  const calm = known?.calm === true && !hindered;
   return {
     reading: known && reading && { ...reading, againAtMs: againAtMs({ ...known, calm }, news, state, nowMs) },
     written,
@@ -39,6 +40,9 @@ export function routeView(
     unwatched: state.denied,
   };
 }
+
+/** By an admission webhook, or again and again by another client. */
+const isUndone = ({ mangled, contest }: OwnWrite): boolean => mangled || contest !== null;
 
 /** A reading of another Service than the spec names is none. */
 const readingOf = ({ spec }: LeaderGroup, { route }: GroupMemory): RememberedRoute | null =>

@@ -2,13 +2,14 @@
 import { expect, it } from 'vitest';
 import type { RouteNews, RouteWatchState, Told } from '../../../../src/operator/cache/route-news.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
-import { freshMemory, type RememberedRoute } from '../../../../src/operator/observe/memory.ts';
+import { freshMemory, type GroupMemory, type RememberedRoute, type SliceWrite } from '../../../../src/operator/observe/memory.ts';
 import { routeView } from '../../../../src/operator/observe/observe-route.ts';
 import type { ObserverOptions } from '../../../../src/operator/observe/view.ts';
 import { aGroup, aService, aSlice } from '../../../kit/fakes/builders.ts';
 import { NOW_MS } from '../../../kit/fakes/builders-election.ts';
 import { aReading } from '../../../kit/fakes/builders-route.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { wallMs } from '../../../kit/fakes/ids.ts';
 import { createLink } from '../../../kit/model/link.ts';
 import { SPACE } from '../../../kit/model/replica.ts';
 import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
@@ -27,21 +28,25 @@ function inMs(
   known: Partial<RememberedRoute>,
   state: RouteWatchState,
   news: Partial<RouteNews> | null = null,
-  olderReplicas: readonly string[] = [],
+  more: { readonly olderReplicas?: readonly string[]; readonly memory?: Partial<GroupMemory> } = {},
 ): number {
   const options = {
     store: { groupsRouting: () => [group] },
     locks,
-    olderReplicas: () => olderReplicas,
+    olderReplicas: () => more.olderReplicas ?? [],
     routeNews: {
       of: () => (news === null ? null : { service: null, slices: new Map(), others: 0, ...news }),
       state: () => state,
     },
   } as unknown as ObserverOptions;
   const route = { ...aReading(), mark: 4, calm: true, ...known };
-  const view = routeView(options, { nowMs: NOW_MS, group, lock: null }, { ...freshMemory(), route });
+  const view = routeView(options, { nowMs: NOW_MS, group, lock: null }, { ...freshMemory(), ...more.memory, route });
   return (view?.reading?.againAtMs ?? Number.NaN) - NOW_MS;
 }
+
+const undoneBy = (write: Partial<SliceWrite>): Partial<GroupMemory> => ({
+  slicesWritten: new Map([['IPv4', { slice: aSlice(), content: aSlice(), repairs: null, ...write }]]),
+});
 
 const told = (more: Partial<Told>): Told => ({ mark: 5, uid: 'uid', resourceVersion: '1', ...more });
 const ofService = (more: Partial<Told>): Partial<RouteNews> => ({ service: told({ uid: aService().uid, ...more }) });
@@ -84,7 +89,15 @@ it('within a minute where nobody watches, or something is there that nobody woul
 });
 
 it('within a minute while a replica is there that knows no routes: nobody tells of its end', () => {
-  expect(inMs({}, STANDS, null, ['operator-b'])).toBe(MINUTE_MS);
+  expect(inMs({}, STANDS, null, { olderReplicas: ['operator-b'] })).toBe(MINUTE_MS);
+});
+
+it.each([
+  ['a write is refused', { routeProblem: { of: 'write', kind: 'refused', message: '', count: 1, retryAtMs: NOW_MS } }],
+  ['another client undoes what is written', undoneBy({ repairs: { count: 9, lastMs: NOW_MS, sinceWallMs: wallMs(0), by: null } })],
+  ['a webhook changes what is written', undoneBy({ slice: { ...aSlice(), altered: true } })],
+] as const)('within a minute while %s: nobody tells that it is over', (_, memory) => {
+  expect(inMs({}, STANDS, null, { memory })).toBe(MINUTE_MS);
 });
 
 it('within a minute where the watch began after it: what changed in between nobody has told', () => {

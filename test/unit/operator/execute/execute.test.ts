@@ -542,3 +542,15 @@ describe('cleaning up', () => {
     expect(api.pod('b')?.labels[ROLE]).toBe('follower');
   });
 });
+
+it('a reading of a route counts as from when it began: what a watch tells meanwhile may not be in it', async () => {
+  const { run } = await aStage(aPod());
+  let mark = 7;
+  const getService = (namespace: string, name: string, signal: AbortSignal) => {
+    mark += 1;
+    return run.ports.routing.getService(namespace, name, signal);
+  };
+  const ports = { ...run.ports, routing: { ...run.ports.routing, getService }, routeNews: { mark: () => mark } };
+  await execute(looking({ do: 'readRoute', serviceName: 'svc' }), { ...run, ports });
+  expect([run.memory.now.route?.mark, mark]).toEqual([7, 8]);
+});

@@ -2,7 +2,12 @@
 import { expect, it } from 'vitest';
 import type { RouteNews, RouteWatchState, Told } from '../../../../src/operator/cache/route-news.ts';
 import { createLocks } from '../../../../src/operator/locks/locks.ts';
-import { freshMemory, type GroupMemory, type RememberedRoute, type SliceWrite } from '../../../../src/operator/observe/memory.ts';
+import {
+  freshMemory,
+  type GroupMemory,
+  type RememberedRoute,
+  type SliceWrite,
+} from '../../../../src/operator/observe/memory.ts';
 import { routeView } from '../../../../src/operator/observe/observe-route.ts';
 import type { ObserverOptions } from '../../../../src/operator/observe/view.ts';
 import { aGroup, aService, aSlice } from '../../../kit/fakes/builders.ts';
@@ -94,7 +99,10 @@ it('within a minute while a replica is there that knows no routes: nobody tells 
 
 it.each([
   ['a write is refused', { routeProblem: { of: 'write', kind: 'refused', message: '', count: 1, retryAtMs: NOW_MS } }],
-  ['another client undoes what is written', undoneBy({ repairs: { count: 9, lastMs: NOW_MS, sinceWallMs: wallMs(0), by: null } })],
+  [
+    'another client undoes what is written',
+    undoneBy({ repairs: { count: 9, lastMs: NOW_MS, sinceWallMs: wallMs(0), by: null } }),
+  ],
   ['a webhook changes what is written', undoneBy({ slice: { ...aSlice(), altered: true } })],
 ] as const)('within a minute while %s: nobody tells that it is over', (_, memory) => {
   expect(inMs({}, STANDS, null, { memory })).toBe(MINUTE_MS);

@@ -28,6 +28,7 @@ const SCENARIO: Scenario = {
   lengthMs: 60_000,
   replicas: 1,
   gate: false,
+  claims: false,
   probed: [],
   steady: true,
   acts: [],

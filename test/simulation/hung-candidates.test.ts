@@ -13,6 +13,7 @@ const scenario = (names: readonly string[]): Scenario => ({
   lengthMs: 120_000,
   replicas: 1,
   gate: false,
+  claims: false,
   probed: names,
   steady: true,
   acts: [],

@@ -10,6 +10,7 @@ const scenario = ({ groups, members }: Size): Scenario => ({
   lengthMs: 120_000,
   replicas: 1,
   gate: false,
+  claims: false,
   probed: [],
   steady: true,
   acts: [],

@@ -26,6 +26,8 @@ describe('simulated histories', () => {
       'bucketMoves',
       'memberExpiries',
       'grants',
+      'claims',
+      'claimsAgain',
       'conflicts',
       'lostAnswers',
       'late',

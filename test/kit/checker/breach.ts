@@ -1,4 +1,4 @@
-export type PromiseName = 'I1' | 'I2' | 'I4' | 'I5' | 'I6' | 'I8' | 'I11';
+export type PromiseName = 'I1' | 'I2' | 'I4' | 'I5' | 'I6' | 'I8' | 'I11' | 'I12' | 'I13';
 
 export type Breach = {
   readonly promise: PromiseName;
@@ -27,6 +27,8 @@ export type CheckOptions = {
   readonly sliceRefusals?: boolean;
   /** The API server was hard to reach: a lock may be given up after a while though nothing is known of its slice. Default false. */
   readonly sliceSilence?: boolean;
+  /** Some owner may not have known for a while that it was none any more: its clock stood, or Consul was wiped. Default false. */
+  readonly staleOwners?: boolean;
 };
 
 export const DEFAULT_TOLERANCE_MS = 1000;

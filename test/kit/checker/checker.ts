@@ -4,6 +4,7 @@
  * so that no test passes for having looked away.
  */
 import { type Breach, type CheckOptions, sentence } from './breach.ts';
+import { claimsKept } from './claims.ts';
 import { type Counts, groupCounts, total } from './counts.ts';
 import { groupKey, type History } from './history.ts';
 import { onlyOwnKeys } from './keys.ts';
@@ -23,7 +24,7 @@ export { checkWire, type Wire } from './wire.ts';
 
 export type Report = { readonly breaches: readonly Breach[]; readonly counts: Counts };
 
-/** Checks I1, I2, I4, I5, I6 and, where routes were watched, I11. Throws when the history is empty, out of order, or shows a group that never had a leader. */
+/** Checks I1, I2, I4, I5, I6 and, where routes and claims were watched, I11, I12 and I13. Throws when the history is empty, out of order, or shows a group that never had a leader. */
 export function check(history: History, options: CheckOptions = {}): Report {
   if (history.groups.length === 0) throw new Error('the history has no groups');
   if (history.pods.length === 0) throw new Error('the history has no pods');
@@ -58,7 +59,8 @@ export function check(history: History, options: CheckOptions = {}): Report {
     history,
     cases.map(({ trace, locks }) => groupCounts(trace, locks)),
   );
-  return { breaches: [...breaches, ...tokensOutliveGroups(cases), ...onlyOwnKeys(steps, history.groups)], counts };
+  const ofAll = [...tokensOutliveGroups(cases), ...onlyOwnKeys(steps, history.groups), ...claimsKept(history, options)];
+  return { breaches: [...breaches, ...ofAll], counts };
 }
 
 const routesOf = ({ routes = [] }: History) => ({ routes });

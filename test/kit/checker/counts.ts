@@ -1,4 +1,5 @@
 /** What a history contains: a test asserts with it that it saw what it meant to. */
+import { type ClaimCounts, claimCounts } from './claims.ts';
 import { groupKey, type History, type Interval, type ObjectEvent, OPERATOR, type PodChange } from './history.ts';
 import type { LockState } from './locks.ts';
 import { passings } from './promises.ts';
@@ -24,6 +25,7 @@ export type GroupCounts = {
 export type Counts = Omit<GroupCounts, 'group' | 'lastToken'> & {
   readonly podEvents: number;
   readonly slices: SliceCounts;
+  readonly claims: ClaimCounts;
   readonly groups: readonly GroupCounts[];
 };
 
@@ -52,6 +54,7 @@ export function total(history: History, groups: readonly GroupCounts[]): Counts 
     lockStates: sum((one) => one.lockStates),
     podEvents: history.pods.length,
     slices: sliceCounts(sliceStepsOf(history)),
+    claims: claimCounts(history),
     groups,
   };
 }

@@ -139,6 +139,9 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
   return {
     group,
     now: (): number => nowMs,
+    tick,
+    /** Of a write to another key. */
+    nextIndex: () => ({ modifyIndex: ++index, incarnation, atMs: tick() }),
     /** A watch begins with what is there. A second list is a gap. */
     list: (...listed: readonly WatchedPod[]): void => {
       const all = listed.length > 0 ? listed : [...pods.values()];

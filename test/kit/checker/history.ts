@@ -132,6 +132,36 @@ export type RouteChange = Moment & {
   readonly resourceVersion: string;
 };
 
+/** One request of an application about a series. A call repeats its own until it has an answer, and each of them is one of these. */
+export type ClaimRequest = {
+  readonly namespace: string;
+  readonly group: string;
+  readonly what: 'claim' | 'done' | 'renew';
+  readonly series: string;
+  readonly position: number;
+  /** Of a report that of its claim. */
+  readonly mode: 'AtMostOnce' | 'AtLeastOnce';
+  readonly podUid: string;
+  /** Hash of what the call drew for itself, as it stands in Consul. */
+  readonly id: string;
+  /** Monotonic milliseconds. */
+  readonly sentMs: number;
+  /** null: nobody has answered it. */
+  readonly told: ClaimTold | null;
+};
+
+/** As it was answered, whether the application has heard it or not. `position`, `attempt`: of a claim that was given. */
+export type ClaimTold = {
+  readonly atMs: number;
+  readonly status: number;
+  readonly reason: string | null;
+  readonly position: number | null;
+  readonly attempt: number | null;
+};
+
+/** `marks`: each seen state of each key that says how far a series has come, in the order of Consul's indexes. */
+export type ClaimHistory = { readonly requests: readonly ClaimRequest[]; readonly marks: readonly KeyState[] };
+
 /** A write to something else than a pod, for counting. */
 export type ObjectEvent = Moment & {
   readonly resource: string;
@@ -158,6 +188,8 @@ export type History = {
   readonly others?: readonly ObjectEvent[];
   readonly markers?: readonly Marker[];
   readonly silences?: readonly Silence[];
+  /** Absent: nobody claimed, or nobody wrote it down. */
+  readonly claims?: ClaimHistory;
 };
 
 export type Interval = { readonly fromMs: number; readonly toMs: number };

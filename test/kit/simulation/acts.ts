@@ -123,6 +123,8 @@ export type Scenario = {
   readonly replicas: number;
   /** Applications ask the gate. */
   readonly gate: boolean;
+  /** Applications claim their ticks. */
+  readonly claims: boolean;
   /** Names of the groups that have a leader probe, where applications ask the gate. */
   readonly probed: readonly string[];
   /** Until when the first replica is of a version that knows no routes, in milliseconds. Default 0: it never is. */
@@ -154,6 +156,7 @@ export function scenarioOf(seed: number): Scenario {
     groups,
     replicas,
     gate: random.chance(0.4),
+    claims: stream(`claims ${seed}`).chance(0.35),
     probed: probedOf(seed, groups),
     olderUntilMs: olderUntilMs(seed, groups, lengthMs),
     steady,

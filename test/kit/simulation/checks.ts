@@ -5,10 +5,12 @@ import { bucketKey, bucketName, bucketOf, groupKeys, parseSessionName } from '..
 import { LABEL_STOP } from '../../../src/election/owners.ts';
 import { ADOPTION_MS } from '../../../src/operator/observe/lock-deadline.ts';
 import type { ConsulSession } from '../../../src/ports/consul.ts';
+import type { ClaimRequest } from '../checker/checker.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { type Promises, watchPromises } from '../model/promises.ts';
 import { SPACE } from '../model/replica.ts';
 import { hasReleasingController, type Scenario } from './acts.ts';
+import { type Claimers, claimEachTick } from './claimers.ts';
 import { askAllTheTime } from './clients.ts';
 import { watchReplaced } from './probes.ts';
 import type { Process } from './process.ts';
@@ -21,8 +23,10 @@ export type Checks = {
   readonly patchSent: (request: PatchRequest) => void;
   /** Begins to look, once the stage stands. */
   begin(stage: Stage): void;
-  /** Why the group is not led as it should be; null when it is. */
+  /** Why the group is not led as it should be, or what of it is to be done yet; null: nothing. */
   unsettled(name: string): string | null;
+  /** What applications have asked about series; grows while they ask. */
+  claimed(): readonly ClaimRequest[];
   readonly counts: SimCounts;
 };
 
@@ -34,6 +38,9 @@ export type SimCounts = {
   memberExpiries: number;
   grants: number;
   releases: number;
+  /** Positions that applications were told to have, and of these such as were given out again. */
+  claims: number;
+  claimsAgain: number;
   conflicts: number;
 };
 
@@ -54,9 +61,12 @@ export function createChecks(scenario: Scenario): Checks {
     memberExpiries: 0,
     grants: 0,
     releases: 0,
+    claims: 0,
+    claimsAgain: 0,
     conflicts: 0,
   };
   let stage: Stage | null = null;
+  let claimers: Claimers | null = null;
 
   function begin(opened: Stage): void {
     stage = opened;
@@ -68,28 +78,15 @@ export function createChecks(scenario: Scenario): Checks {
     countMoves(opened, counts);
     watchHaste(opened, (text) => breaches.push(text));
     if (scenario.gate) askAllTheTime(opened, scenario, counts, (text) => breaches.push(text));
+    claimers = claimEachTick(opened, scenario, counts);
     watchReplaced(opened, (text) => breaches.push(text));
     watchDeadlines(opened, scenario, counts, (text) => breaches.push(text));
   }
 
   const of = (name: string): readonly string[] => promises.get(name)?.breaches ?? [];
 
-  function unsettled(name: string): string | null {
-    if (stage === null) return 'nothing has begun';
-    const { api, consul } = stage;
-    const group = api.group(name);
-    if (group === null) return `group ${name} is gone`;
-    const labelled = api
-      .pods()
-      .filter(({ labels }) => labels['app'] === name && labels[group.spec.label.key] === group.spec.label.leader);
-    const [leader] = labelled;
-    if (leader === undefined || labelled.length > 1) return `${name} has ${labelled.length} leaders`;
-    const session = consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
-    const holder = session === null ? null : parseSessionName(consul.nameOf(session))?.podUid;
-    return holder === leader.uid
-      ? unrouted(api, group, leader)
-      : `the lock of ${name} is held by ${holder ?? 'nobody'}, its leader is ${leader.uid}`;
-  }
+  const unsettled = (name: string): string | null =>
+    stage === null ? 'nothing has begun' : (unled(stage, name) ?? claimers?.unsettled(name) ?? null);
 
   return {
     breaches: () => {
@@ -104,6 +101,7 @@ export function createChecks(scenario: Scenario): Checks {
     },
     begin,
     unsettled,
+    claimed: () => claimers?.requests ?? [],
     counts,
   };
 
@@ -111,6 +109,21 @@ export function createChecks(scenario: Scenario): Checks {
   function concerns({ pod }: PatchRequest, found: Promises): boolean {
     return scenario.groups.some(({ name }) => promises.get(name) === found && pod.name.startsWith(`${name}-`));
   }
+}
+
+function unled({ api, consul }: Stage, name: string): string | null {
+  const group = api.group(name);
+  if (group === null) return `group ${name} is gone`;
+  const labelled = api
+    .pods()
+    .filter(({ labels }) => labels['app'] === name && labels[group.spec.label.key] === group.spec.label.leader);
+  const [leader] = labelled;
+  if (leader === undefined || labelled.length > 1) return `${name} has ${labelled.length} leaders`;
+  const session = consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
+  const holder = session === null ? null : parseSessionName(consul.nameOf(session))?.podUid;
+  return holder === leader.uid
+    ? unrouted(api, group, leader)
+    : `the lock of ${name} is held by ${holder ?? 'nobody'}, its leader is ${leader.uid}`;
 }
 
 function countMoves({ consul }: Stage, counts: SimCounts): void {

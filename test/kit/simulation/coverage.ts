@@ -83,6 +83,21 @@ const ACTIONS = all<Action['do']>({
   evict: true,
 });
 
+/** What applications were told of series: what was given, and each status with its reason. */
+const CLAIM_ANSWERS = [
+  'AtMostOnce',
+  'AtLeastOnce',
+  'again',
+  'claim 409 Passed',
+  'claim 409 Pending',
+  'claim 409 NotLeader',
+  'claim 503 NotKnown',
+  'done 200',
+  'done 409 NotYours',
+  'renew 200',
+  'renew 409 NotYours',
+] as const;
+
 const STALLED = CONDITION_REASONS.Stalled.True;
 
 /** A group of the simulated world has passed the schema, so its spec can be acted on. */
@@ -103,6 +118,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   cause: Object.keys(TRANSITION_CAUSES),
   routed: Object.values(CONDITION_REASONS.Routed).flatMap((reasons) => Object.keys(reasons)),
   event: Object.keys(EVENT_REASONS),
+  claim: CLAIM_ANSWERS,
   overlap: acts.flatMap((a, at) => acts.slice(at).flatMap((b) => (LASTS[a] || LASTS[b] ? [pairOf(a, b)] : []))),
 };
 

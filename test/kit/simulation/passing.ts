@@ -30,6 +30,16 @@ export type Passing = {
   /** Asks the replica in the seat, or ends a term there. `told`: its reply, if there is one. */
   ask(seat: number, asker: Asker, told: (reply: Reply) => void): void;
   release(seat: number, asker: Asker, resign: boolean, told: (reply: Reply) => void): void;
+  /** Something about a series. */
+  claim(seat: number, asker: Asker, claim: Claim, told: (reply: Reply) => void): void;
+};
+
+/** `end`: after the path of the member's claims. `search`: beside its uid. */
+export type Claim = {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly end: '' | '/done' | '/renew';
+  readonly search: string;
+  readonly body: Readonly<Record<string, unknown>> | null;
 };
 
 export type PassingParts = {
@@ -68,8 +78,8 @@ type Sent = { readonly seat: number; readonly request: Parameters<Send>[1]; read
 
 type Seat = { readonly replica: SimReplica; readonly routes: readonly Route[] };
 
-/** Of what is passed on somebody makes so much anew. */
-const FORGED = 0.2;
+/** Of what is passed on somebody makes so much anew, of claims less: all of them go this way. */
+const FORGED = { questions: 0.2, claims: 0.04 } as const;
 /** A statement is good for ten seconds at most. */
 const LATE_MS = 10_001;
 
@@ -105,7 +115,9 @@ export function createPassing({ loop, random, peers, clocksStood, counts, breach
       const header = (name: string): string | null => headers[name] ?? null;
       const found = findRoute(seat.routes, { method, url: path, client, header });
       if (found.route === null) return answered(found.reply);
-      void Promise.resolve(found.route.handle({ ...found.query, body }, never)).then(answered);
+      const json = body === null ? null : JSON.parse(body);
+      // Whoever stops answers nobody any more.
+      void Promise.resolve(found.route.handle({ ...found.query, body: json }, never)).then(answered, () => undefined);
     });
   }
 
@@ -128,13 +140,13 @@ export function createPassing({ loop, random, peers, clocksStood, counts, breach
 
   /** It may be sent again as it is, when it is too old; or be made into something else. */
   function overhear(sent: Sent): void {
-    if (!random.chance(FORGED)) return;
-    const kind = random.pick(['late', 'release', 'signed']);
+    if (!random.chance(isClaim(sent.request) ? FORGED.claims : FORGED.questions)) return;
+    const kind = random.pick(['late', 'changed', 'signed']);
     if (kind === 'late')
       return void loop.after(random.between(LATE_MS, 2 * LATE_MS), () => forge(sent, 'kept for later'));
-    const request = asRelease(sent);
-    if (kind === 'release')
-      return void loop.after(random.between(0.1, 50), () => forge({ ...sent, request }, 'made a release'));
+    const request = changed(sent);
+    if (kind === 'changed')
+      return void loop.after(random.between(0.1, 50), () => forge({ ...sent, request }, 'made another'));
     void signedByNobody({ ...sent, request }).then((made) =>
       loop.after(random.between(0.1, 50), () => forge(made, 'signed by nobody')),
     );
@@ -145,7 +157,9 @@ export function createPassing({ loop, random, peers, clocksStood, counts, breach
       counts.forged += 1;
       // What was kept for later is not too old for a clock that stood meanwhile.
       if (status !== 503 && !clocksStood())
-        breach(`I10: at ${loop.nowMs().toFixed(1)} ms a question that was ${what} is answered ${status}`);
+        breach(
+          `${promiseOf(request)}: at ${loop.nowMs().toFixed(1)} ms a question that was ${what} is answered ${status}`,
+        );
     });
   }
 
@@ -167,11 +181,33 @@ export function createPassing({ loop, random, peers, clocksStood, counts, breach
     arrives(at, { method, path, body: null, headers }, asker.address, told);
   }
 
+  function claim(at: number, asker: Asker, { method, end, search, body }: Claim, told: (reply: Reply) => void): void {
+    const path = `${urlOf(asker, `/claims${end}`)}${search}`;
+    arrives(at, { method, path, body: body === null ? null : JSON.stringify(body), headers: {} }, asker.address, told);
+  }
+
   return {
     begin,
     ask: (at, asker, told) => send(at, 'GET', urlOf(asker), asker, told),
     release: (at, asker, resign, told) => send(at, 'POST', `${urlOf(asker, '/release')}&resign=${resign}`, asker, told),
+    claim,
   };
+}
+
+const isClaim = ({ path }: Sent['request']): boolean => path.includes('/claims');
+
+const promiseOf = (request: Sent['request']): string => (isClaim(request) ? 'I12' : 'I10');
+
+const changed = (sent: Sent): Sent['request'] => (isClaim(sent.request) ? asClaim(sent) : asRelease(sent));
+
+/** Of what was overheard a claim of a position that is far ahead, which would have every tick until then pass. */
+function asClaim({ request }: Sent): Sent['request'] {
+  const { path } = request;
+  const position = 1_000_000;
+  const asked = request.body === null ? { series: 'forged', id: '0'.repeat(32) } : JSON.parse(request.body);
+  const { series, id } = asked as { readonly series: string; readonly id: string };
+  const of = path.replace(/\/claims.*/, '/claims').concat(path.match(/\?uid=[^&]*/)?.[0] ?? '');
+  return { ...request, method: 'POST', path: of, body: JSON.stringify({ series, position, id }) };
 }
 
 /** Of a question, or of a release that it is a resignation or none: a copy of what was sent is as good as the first one, while it is not too old. */
@@ -189,4 +225,5 @@ const answerOf = ({ status, headers = {}, body }: Reply): Awaited<ReturnType<Sen
 });
 
 /** Of a secret, what replicas keep and tell each other. */
-export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
+export const hashOf = (secret: string, as: 'base64url' | 'hex' = 'base64url'): string =>
+  createHash('sha256').update(secret).digest(as);

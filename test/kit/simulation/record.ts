@@ -6,6 +6,7 @@ import type { Slice } from '../../../src/api/route.ts';
 import { groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import type { KvEntry } from '../../../src/ports/consul.ts';
 import type {
+  ClaimRequest,
   History,
   KeyState,
   PodEvent,
@@ -28,7 +29,12 @@ export type Record = {
   readonly events: { pods: number; keys: number };
 };
 
-export function record({ api, consul, loop, silences }: Stage, scenario: Scenario): Record {
+/** `requests`: of claims, as they are still being made. */
+export function record(
+  { api, consul, loop, silences }: Stage,
+  scenario: Scenario,
+  requests: readonly ClaimRequest[],
+): Record {
   const pods: PodEvent[] = [
     { kind: 'list', atMs: 0, resourceVersion: String(api.version()), pods: api.pods().map(watched) },
   ];
@@ -126,8 +132,21 @@ export function record({ api, consul, loop, silences }: Stage, scenario: Scenari
     keys.push({ key, exists: entry !== undefined, session, value, modifyIndex, incarnation, atMs: loop.nowMs() });
   }
 
-  consul.onChange(({ entries }) => {
-    const index = Math.max(0, ...[...entries.values()].map(({ modifyIndex }) => modifyIndex));
+  /** Each write of a mark. What a wipe takes away nobody writes. */
+  const marks: KeyState[] = [];
+  consul.onTxn(({ ops, result }) => {
+    if (result.kind === 'rejected' || !ops.some(({ key }) => isMark(key))) return;
+    const gone = { exists: false, session: null, value: null, modifyIndex: highest, incarnation, atMs: loop.nowMs() };
+    for (const { verb, key } of ops) if (verb === 'delete' && isMark(key)) marks.push({ key, ...gone });
+    for (const { key, value, modifyIndex } of result.entries) {
+      if (!isMark(key)) continue;
+      mix(`${loop.nowMs()} ${key} ${modifyIndex} ${value ?? ''}`);
+      marks.push({ key, exists: true, session: null, value, modifyIndex, incarnation, atMs: loop.nowMs() });
+    }
+  });
+
+  consul.onChange(({ entries, removedAt }) => {
+    const index = Math.max(removedAt, ...[...entries.values()].map(({ modifyIndex }) => modifyIndex));
     if (index < highest) incarnation += 1;
     highest = index;
     for (const key of wanted) {
@@ -139,8 +158,11 @@ export function record({ api, consul, loop, silences }: Stage, scenario: Scenari
     }
   });
 
-  return { history: () => ({ groups, pods, keys, sessions, silences: silences() }), hash: () => hash, events };
+  const claims = { requests, marks };
+  return { history: () => ({ groups, pods, keys, sessions, silences: silences(), claims }), hash: () => hash, events };
 }
+
+const isMark = (key: string): boolean => key.includes('/claims/');
 
 const watched = (pod: Pod): WatchedPod => ({
   namespace: pod.namespace,

@@ -45,7 +45,7 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
   meetActs(scenario, meetings);
   const stage = openStage(scenario, checks.patchSent, meetings);
   checks.begin(stage);
-  const written = record(stage, scenario);
+  const written = record(stage, scenario, checks.claimed());
   for (const act of scenario.acts) stage.loop.after(act.atMs, () => stage.do(act));
   const { loop } = stage;
   const late = await play().catch((error: unknown) => [String(error)]);
@@ -99,8 +99,9 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     const refusals = scenario.acts.some(({ act }) => act === 'refuse');
     const sliceRefusals = scenario.acts.some(({ act }) => act === 'deny');
     const sliceSilence = scenario.acts.some(isHard);
-    const options = { toleranceMs: 0, everyKeyState: true, leaderless, refusals, sliceRefusals, sliceSilence };
-    const { breaches: found } = check(history, options);
+    const staleOwners = stage.clocksStood() || scenario.acts.some(({ act }) => act === 'wipe');
+    const seen = { toleranceMs: 0, everyKeyState: true, leaderless, staleOwners };
+    const { breaches: found } = check(history, { ...seen, refusals, sliceRefusals, sliceSilence });
     const moved = scenario.steady ? healthyMoved(history, loop.nowMs()) : [];
     return [...found, ...moved].map((each) => `checker: ${sentence(each)}`);
   }

@@ -38,6 +38,7 @@ export type Stage = {
   readonly passing: Passing;
   readonly passingCounts: PassingCounts;
   readonly counts: WireCounts;
+  readonly meetings: Meetings;
   /** Errors that the operator logged, events without the registry, and what it made others do without end: each is a defect. */
   readonly defects: readonly string[];
   /** Clocks stood still at some time: durations between processes mean nothing then. */
@@ -640,6 +641,7 @@ export function openStage(
     consul,
     replicas,
     counts,
+    meetings,
     defects,
     clocksStood: () => stood,
     apiServerWell: () => !outages.kubernetes.down && !apiProcess.frozen() && refusing.size === 0,

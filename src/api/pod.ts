@@ -65,4 +65,6 @@ export type ClusterNode = {
   readonly cordoned: boolean;
   /** It has the taint node.kubernetes.io/out-of-service and is not Ready: somebody says that nothing runs on it any more. */
   readonly outOfService: boolean;
+  /** Label topology.kubernetes.io/zone; null: it has none. */
+  readonly zone: string | null;
 };

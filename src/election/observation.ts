@@ -75,6 +75,8 @@ export type ObservedPod = {
   readonly cordoned: boolean;
   /** Its node is deleted, or out of service: whatever the pod is said to be, nobody hears from it any more. */
   readonly nodeLost: boolean;
+  /** Of its node; null: it has none, or is not known. */
+  readonly zone: string | null;
   readonly owner: OwnerView;
   /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
   readonly readyForMs: number;

@@ -110,12 +110,12 @@ export const isSlice = (found: SliceFound): found is Slice => found !== null && 
 export type Showing = { readonly slice: Slice; readonly content: Omit<SliceContent, 'token' | 'fenced'> };
 
 /** What the slices of this group should show while this pod leads. */
-export function showingOf(o: Observation, { pod }: ObservedPod): readonly Showing[] {
+export function showingOf(o: Observation, shown: ObservedPod): readonly Showing[] {
   const service = routedService(o);
   if (service === null) return [];
   return ownSlices(o)
     .filter(({ family }) => service.families.includes(family))
-    .map((slice) => ({ slice, content: contentFor(o.group, service, slice.family, pod) }));
+    .map((slice) => ({ slice, content: contentFor(o.group, service, slice.family, shown) }));
 }
 
 /** Those of them that show something else. `token`: of the lead. */
@@ -147,22 +147,30 @@ export const basicsOf = (
   group: { name, uid },
 });
 
-function contentFor(group: LeaderGroup, service: Service, family: AddressFamily, pod: Pod): Showing['content'] {
+function contentFor(
+  group: LeaderGroup,
+  service: Service,
+  family: AddressFamily,
+  { pod, zone }: ObservedPod,
+): Showing['content'] {
   const ports = portsOf(service, pod);
   const address = addressOf(pod, family);
   const reachable = address !== null && (ports.length > 0 || service.ports.length === 0);
-  return { ...basicsOf(group, service), ports, endpoint: reachable ? endpointOf(service, pod, address) : null };
+  return {
+    ...basicsOf(group, service),
+    ports,
+    endpoint: reachable ? { ...endpointOf(service, pod, address), zone } : null,
+  };
 }
 
 export const addressOf = ({ addresses }: Pod, family: AddressFamily): string | null =>
   addresses.find((address) => address.includes(':') === (family === 'IPv6')) ?? null;
 
 /** As the endpoint controller would set the conditions. */
-const endpointOf = ({ publishNotReadyAddresses }: Service, pod: Pod, address: string): SliceEndpoint => ({
+const endpointOf = ({ publishNotReadyAddresses }: Service, pod: Pod, address: string): Omit<SliceEndpoint, 'zone'> => ({
   address,
   pod: { name: pod.name, uid: pod.uid },
   node: pod.node,
-  zone: null,
   ready: publishNotReadyAddresses || (pod.ready && !pod.deleting),
   serving: pod.ready,
   terminating: pod.deleting,
@@ -199,12 +207,13 @@ function shows(slice: SliceContent, content: Showing['content'], token: number):
   );
 }
 
+/** A zone that is not known is no other one: a watch of nodes may be behind, or a right missing. */
 const alike = (a: SliceEndpoint, b: SliceEndpoint): boolean =>
   a.address === b.address &&
   a.pod.uid === b.pod.uid &&
   a.pod.name === b.pod.name &&
   a.node === b.node &&
-  a.zone === b.zone &&
+  (a.zone === b.zone || b.zone === null) &&
   a.ready === b.ready &&
   a.serving === b.serving &&
   a.terminating === b.terminating;

@@ -146,7 +146,13 @@ describe('a promotion under way while the lock moves on', () => {
     const group = model.api.group();
     model.consul.foreign.remove(o1.locks.keysOf(group ?? expect.fail('no group')).lock);
     const o2 = await owner('O2');
-    o2.store.nodeChanged(null, { name: 'node-of-a', resourceVersion: '1', cordoned: true, outOfService: false });
+    o2.store.nodeChanged(null, {
+      name: 'node-of-a',
+      resourceVersion: '1',
+      cordoned: true,
+      outOfService: false,
+      zone: null,
+    });
     await model.rest(o2);
     expect(model.leaders()).toEqual(['b']);
     await arrive(promotion);
@@ -386,7 +392,13 @@ describe('a Consul whose data is gone', () => {
     ready('a');
     o1.join();
     const o2 = model.replica('O2');
-    o2.store.nodeChanged(null, { name: 'node-of-b', resourceVersion: '1', cordoned: true, outOfService: false });
+    o2.store.nodeChanged(null, {
+      name: 'node-of-b',
+      resourceVersion: '1',
+      cordoned: true,
+      outOfService: false,
+      zone: null,
+    });
     await model.own(o2);
     await model.rest(o2);
     const [leader] = model.leaders();

@@ -13,10 +13,16 @@ export function projectNode(raw: unknown): ClusterNode | null {
   const status = asObject(field(object, 'status')) ?? {};
   return {
     name,
+    zone: zoneIn(asObject(field(metadata, 'labels')) ?? {}),
     resourceVersion,
     cordoned: field(spec, 'unschedulable') === true,
     outOfService: isTainted(spec) && !isReady(status),
   };
+}
+
+function zoneIn(labels: RawObject): string | null {
+  const zone = textField(labels, 'topology.kubernetes.io/zone');
+  return zone === '' ? null : zone;
 }
 
 /** Set by hand where a machine is known to be off; one that is Ready is not, whatever somebody has set. */

@@ -12,9 +12,12 @@ export type Nodes = {
    * may be missing.
    */
   lost(node: string | null): boolean;
+  /** null: it has none, or was never shown. */
+  zone(node: string | null): string | null;
 };
 
 export function createNodes(): Nodes {
+  const zones = new Map<string, string>();
   const cordoned = new Set<string>();
   const outOfService = new Set<string>();
   /** While a pod is on it. */
@@ -29,6 +32,8 @@ export function createNodes(): Nodes {
     note(cordoned, name, after?.cordoned === true);
     note(outOfService, name, after?.outOfService === true);
     note(deleted, name, after === null && pods.has(name));
+    if (after?.zone == null) zones.delete(name);
+    else zones.set(name, after.zone);
     return wasLost === lost(name) ? [] : [...(pods.get(name) ?? [])];
   }
 
@@ -47,6 +52,7 @@ export function createNodes(): Nodes {
 
   return {
     changed,
+    zone: (node) => (node === null ? null : (zones.get(node) ?? null)),
     podChanged,
     cordoned: (node) => node !== null && cordoned.has(node),
     lost: (node) => node !== null && lost(node),

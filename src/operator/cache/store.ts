@@ -37,6 +37,8 @@ export type Store = {
   cordoned(node: string | null): boolean;
   /** The node is deleted, or out of service. */
   nodeLost(node: string | null): boolean;
+  /** Of the node; null: it has none, or was never shown. */
+  zoneOf(node: string | null): string | null;
 };
 
 const nameOf = (pod: Pod): string => `${pod.namespace}/${pod.name}`;
@@ -205,6 +207,7 @@ export function createStore(clock: Clock): Store {
     routedKeys: () => [...routes.values()].flatMap((groups) => [...groups.values()].map(groupKey)),
     cordoned: nodes.cordoned,
     nodeLost: nodes.lost,
+    zoneOf: nodes.zone,
   };
 }
 

@@ -81,6 +81,7 @@ function observePod(
     yields: nowMs < (memory.resigned.get(pod.uid)?.untilMs ?? 0),
     cordoned: store.cordoned(pod.node),
     nodeLost: store.nodeLost(pod.node),
+    zone: store.zoneOf(pod.node),
     owner: ownerView(owners, view, memory, pod),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,

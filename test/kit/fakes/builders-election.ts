@@ -28,6 +28,7 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   yields: false,
   cordoned: false,
   nodeLost: false,
+  zone: null,
   owner: { kind: 'clear', workload: 'Deployment notifier', template: false, placement: false },
   readyForMs: pod.ready ? 60_000 : 0,
   notReadyForMs: pod.ready ? 0 : 60_000,

@@ -22,6 +22,22 @@ it('a slice that shows the leader as it is is left alone', () => {
   expect(differs({})).toBe(false);
 });
 
+it('the zone of the leader is that of its node, and one that is not known is no other one', () => {
+  const group = aGroup({ spec: { route: { serviceName: 'notifier-leader' } } });
+  const zoneFrom = (known: string | null, shown: string | null) => {
+    const route = aRouteView({ reading: aReading({}, { ...WHOLE, endpoint: anEndpoint('a', { zone: shown }) }) });
+    const leader = { ...LEADER, zone: known };
+    const o = anObservation({ group, pods: [leader], route });
+    return differing(showingOf(o, leader), 3).map(({ content }) => content.endpoint?.zone);
+  };
+  expect([zoneFrom('z1', null), zoneFrom('z1', 'z2'), zoneFrom('z1', 'z1'), zoneFrom(null, 'z1')]).toEqual([
+    ['z1'],
+    ['z1'],
+    [],
+    [],
+  ]);
+});
+
 it.each<[string, Partial<Slice>]>([
   ['somebody else has put more into it', { altered: true }],
   ['it has the token of another lead', { token: 2 }],

@@ -169,7 +169,12 @@ describe('projectNode', () => {
     ],
     ['without a spec', { metadata: { name: 'n', resourceVersion: '1' } }, false],
   ])('reads a node: %s', (_, raw, cordoned) => {
-    expect(projectNode(raw)).toEqual({ name: 'n', resourceVersion: '1', cordoned, outOfService: false });
+    expect(projectNode(raw)).toEqual({ name: 'n', resourceVersion: '1', cordoned, outOfService: false, zone: null });
+  });
+
+  it('reads the zone of a node', () => {
+    const labels = { 'topology.kubernetes.io/zone': 'z1' };
+    expect(projectNode({ metadata: { name: 'n', resourceVersion: '1', labels } })?.zone).toBe('z1');
   });
 
   const taints = [{ key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' }];

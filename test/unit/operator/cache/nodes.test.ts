@@ -4,7 +4,7 @@ import { createStore } from '../../../../src/operator/cache/store.ts';
 import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
-const NODE: ClusterNode = { name: 'n', resourceVersion: '1', cordoned: false, outOfService: false };
+const NODE: ClusterNode = { name: 'n', resourceVersion: '1', cordoned: false, outOfService: false, zone: null };
 const POD = aPod({ name: 'a', node: 'n' });
 
 function aStore(shown: ClusterNode | null = NODE) {
@@ -18,6 +18,14 @@ function aStore(shown: ClusterNode | null = NODE) {
 describe('a node', () => {
   it('that no watch has shown is not lost: the watch may be behind, or a right missing', () => {
     expect(aStore(null).nodeLost('n')).toBe(false);
+  });
+
+  it('has the zone of its label, while it is shown', () => {
+    const zoned = { ...NODE, zone: 'z1' };
+    const store = aStore(zoned);
+    expect([store.zoneOf('n'), store.zoneOf('m'), store.zoneOf(null)]).toEqual(['z1', null, null]);
+    store.nodeChanged(zoned, null);
+    expect([store.zoneOf('n'), aStore().zoneOf('n'), aStore(null).zoneOf('n')]).toEqual([null, null, null]);
   });
 
   it('that is shown is not lost, and a pod without one has none to lose', () => {

@@ -103,7 +103,7 @@ describe('the store', () => {
 
   it('knows which nodes are cordoned', () => {
     const { store } = aStore();
-    const node = { name: 'n', resourceVersion: '1', cordoned: true, outOfService: false };
+    const node = { name: 'n', resourceVersion: '1', cordoned: true, outOfService: false, zone: null };
     store.nodeChanged(null, node);
     expect([store.cordoned('n'), store.cordoned('m'), store.cordoned(null)]).toEqual([true, false, false]);
     store.nodeChanged(node, { ...node, cordoned: false });

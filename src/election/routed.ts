@@ -100,7 +100,7 @@ function altered({ group }: Observation, { written }: RouteView, service: string
     if (mangled)
       return no(
         'SliceAltered',
-        `EndpointSlice ${name} does not stand as the operator has written it: an admission webhook changes it, so traffic of Service ${service} may go elsewhere. It is not written again for that. kubectl -n ${group.namespace} get endpointslice ${name} -o yaml, and have the webhook leave slices with the label ${MANAGED_BY_LABEL}=${API_GROUP} alone`,
+        `EndpointSlice ${name} does not stand as the operator has written it: an admission webhook changes it, so traffic of Service ${service} may go elsewhere. It is not written again for that. kubectl -n ${group.namespace} get endpointslice ${name} -o yaml, and have the webhook leave slices with the label ${MANAGED_BY_LABEL}=${API_GROUP} alone; then kubectl -n ${group.namespace} annotate endpointslice ${name} again=1, and it is written whole`,
       );
     if (contest !== null)
       return no(

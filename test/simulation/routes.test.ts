@@ -58,6 +58,23 @@ it('whatever else leads to a Service is gone when everything is healed, and take
   expect(api.routing.slices().map(({ name }) => name)).toEqual(['svc-leadergroup-ipv4']);
 });
 
+it('a slice that somebody keeps stays when it is deleted, and what a webhook alters is touched when that has gone', async () => {
+  const { loop, api, act } = aWorld();
+  const slice = () => api.routing.slice('svc-leadergroup-ipv4');
+  act({ act: 'intrude', what: 'finalizer' });
+  act({ act: 'intrude', what: 'webhook' });
+  const before = slice();
+  if (before === null) throw new Error('there is no slice');
+  api.routing.requests.replaceSlice('one', before, { ...before, token: 3 });
+  expect(slice()).toMatchObject({ token: 3, altered: true });
+  const written = slice()?.resourceVersion;
+  api.routing.foreign.removeSlice('svc-leadergroup-ipv4');
+  expect(slice()).not.toBeNull();
+  await loop.runUntil(200);
+  expect(slice()).toBeNull();
+  expect(Number(api.routing.sliceLog.at(-1)?.before?.resourceVersion)).toBeGreaterThan(Number(written));
+});
+
 it('slices go when the group that owns them has gone, and no others', async () => {
   const { loop, api } = aWorld();
   api.foreign.deleteGroup('g');

@@ -229,7 +229,10 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
         others.delete(inDefault(name));
         if (other !== undefined) tellOther({ before: other, after: null, version: Number(nextVersion()) });
         const slice = slices.get(inDefault(name));
-        if (slice !== undefined) drop(null, slice);
+        if (slice === undefined || deleting.has(slice.uid)) return;
+        if (!kept.has(name)) return drop(null, slice);
+        deleting.add(slice.uid);
+        put(null, slice, slice);
       },
       addEndpoints: (service) => void endpoints.add(inDefault(service)),
       removeEndpoints: (service) => void endpoints.delete(inDefault(service)),

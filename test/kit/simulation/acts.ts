@@ -64,7 +64,10 @@ export type Act = { readonly atMs: number } & (
   | { readonly act: 'service'; readonly group: number; readonly how: ServiceChange; readonly forMs: number }
   /** Somebody edits or deletes a slice of the operator's. */
   | { readonly act: 'spoil'; readonly group: number; readonly family: AddressFamily; readonly how: Spoiling }
-  /** Something else leads traffic of the Service too; `name`: it has the name that the operator's slice needs. */
+  /**
+   * Something else leads traffic of the Service too; `name`: it has the name that the operator's slice needs. `finalizer`: the operator's slice has one that
+   * keeps it when it is deleted. `webhook`: each slice that the operator writes is altered.
+   */
   | { readonly act: 'intrude'; readonly group: number; readonly what: Intrusion; readonly forMs: number }
   /** Whatever routing needs is forbidden; `reads`: reading, too. */
   | { readonly act: 'deny'; readonly reads: boolean; readonly forMs: number }
@@ -92,7 +95,7 @@ const SERVICE_CHANGES = [
 ] as const;
 /** `token`, `lower`, `fence`, `group`: its annotations; `double`: a second endpoint. */
 const SPOILINGS = ['remove', 'double', 'empty', 'another', 'token', 'lower', 'fence', 'group'] as const;
-const INTRUSIONS = ['slice', 'endpoints', 'name'] as const;
+const INTRUSIONS = ['slice', 'endpoints', 'name', 'finalizer', 'webhook'] as const;
 
 export type GroupPlan = {
   readonly name: string;

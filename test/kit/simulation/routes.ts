@@ -84,6 +84,12 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
     }
   }
 
+  /** Whoever takes a webhook away has what it has altered written again. */
+  function unmangled(): void {
+    foreign.mangle(null);
+    for (const { name, altered } of api.routing.slices()) if (altered) foreign.editSlice(name, () => ({}));
+  }
+
   function spoil(name: string, how: Spoiling): void {
     if (how === 'remove') return foreign.removeSlice(name);
     foreign.editSlice(name, (slice) => spoiled(slice, how));
@@ -116,6 +122,16 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
         case 'spoil':
           return spoil(sliceOf(service, act.family), act.how);
         case 'intrude': {
+          if (act.what === 'webhook') return during('webhook', act.forMs, () => foreign.mangle(() => ({})), unmangled);
+          if (act.what === 'finalizer') {
+            const own = sliceOf(service, 'IPv4');
+            return during(
+              `finalizer ${own}`,
+              act.forMs,
+              () => foreign.keepSlice(own, true),
+              () => foreign.keepSlice(own, false),
+            );
+          }
           if (act.what === 'endpoints')
             return during(
               `endpoints ${service}`,

@@ -27,6 +27,7 @@ const reign = (pod: string, token: number, fromMs: number, untilMs = Number.POSI
   uid: `uid-${pod}`,
   token,
   fromMs,
+  seenMs: fromMs,
   untilMs,
 });
 const answer = (atMs: number, pod: string | null) => ({ sentMs: atMs - 1, atMs, pod });
@@ -185,6 +186,14 @@ describe('a handover', () => {
 
   it('is none where nobody has begun to lead since', () => {
     expect(handoverAfter(141, { reigns, shown: [], answers: [] })).toBeNull();
+  });
+
+  it('is found though the watch was cut off, and it may have been before its cause', () => {
+    const late = reigns.map((each) => (each.pod === 'b' ? { ...each, fromMs: 90, seenMs: 140 } : each));
+    expect(handoverAfter(100, { reigns: late, shown: [], answers: [answer(160, 'b')] })).toMatchObject({
+      labelOnMs: 40,
+      answeredMs: 60,
+    });
   });
 
   it('stands in the table with its parts, beside what is wanted', () => {

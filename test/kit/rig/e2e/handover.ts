@@ -27,7 +27,8 @@ export type Seen = {
 
 /** The first one after the cause; null: nobody has begun to lead since. */
 export function handoverAfter(causeMs: number, { reigns, shown, answers }: Seen): Handover | null {
-  const at = reigns.findIndex(({ fromMs }) => fromMs > causeMs);
+  // As it was seen, like the cause: after a watch was cut off both may have happened at any moment since.
+  const at = reigns.findIndex(({ seenMs }) => seenMs > causeMs);
   const next = reigns[at];
   if (next === undefined) return null;
   const last = reigns.slice(0, at).findLast(({ untilMs }) => untilMs > causeMs);
@@ -38,7 +39,7 @@ export function handoverAfter(causeMs: number, { reigns, shown, answers }: Seen)
   const since = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms - causeMs);
   return {
     labelOffMs: since(last?.untilMs),
-    labelOnMs: next.fromMs - causeMs,
+    labelOnMs: next.seenMs - causeMs,
     slicedMs: since(slice?.atMs),
     answeredMs: since(first?.atMs),
     staleAnswers: answers.filter(

@@ -1,6 +1,6 @@
 /** Judges what the clients of a leader-only Service were answered, by what the observer saw of the label. Pure. */
 import { isLabelled, tokenOf } from '../../checker/groups.ts';
-import type { History, Interval, WatchedGroup, WatchedPod } from '../../checker/history.ts';
+import type { History, Interval, Moment, WatchedGroup, WatchedPod } from '../../checker/history.ts';
 import { stepsOf } from '../../checker/steps.ts';
 import type { Answer } from './service-client.ts';
 
@@ -9,7 +9,10 @@ export type Reign = {
   readonly pod: string;
   readonly uid: string;
   readonly token: number;
+  /** The earliest that it can have been. */
   readonly fromMs: number;
+  /** When the observer was told. */
+  readonly seenMs: number;
   readonly untilMs: number;
 };
 
@@ -20,7 +23,7 @@ export function reignsOf(history: History, group: WatchedGroup): readonly Reign[
     for (const { pod, after } of step.changes) {
       const begun = open.get(pod.uid);
       const leads = isLabelled(group, after);
-      if (leads && begun === undefined) open.set(pod.uid, beginning(group, pod, step.earliestMs ?? step.atMs));
+      if (leads && begun === undefined) open.set(pod.uid, beginning(group, pod, step));
       if (leads || begun === undefined) continue;
       open.delete(pod.uid);
       over.push({ ...begun, untilMs: step.atMs });
@@ -30,11 +33,16 @@ export function reignsOf(history: History, group: WatchedGroup): readonly Reign[
   return [...over, ...still].toSorted((a, b) => a.fromMs - b.fromMs);
 }
 
-const beginning = (group: WatchedGroup, pod: WatchedPod, fromMs: number): Omit<Reign, 'untilMs'> => ({
+const beginning = (
+  group: WatchedGroup,
+  pod: WatchedPod,
+  { atMs, earliestMs = atMs }: Moment,
+): Omit<Reign, 'untilMs'> => ({
   pod: pod.name,
   uid: pod.uid,
   token: tokenOf(group, pod) ?? 0,
-  fromMs,
+  fromMs: earliestMs,
+  seenMs: atMs,
 });
 
 /** Answers of pods that were not the leader at that moment, nor within `graceMs` before it. */

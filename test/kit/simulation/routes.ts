@@ -22,7 +22,8 @@ const FAR = 1000;
 
 export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults, random: Stream): Routes {
   const { foreign } = api.routing;
-  const owners = new Map<string, string>();
+  /** Of each Service whoever brought it: another group that names it changes nothing of how it was meant. */
+  const owners = new Map<string, GroupPlan>();
   let made = 0;
 
   const uidOf = (name: string): string => `uid-${(made += 1)}-of-${name}`;
@@ -43,11 +44,11 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
     name: service,
     uid,
     resourceVersion: '',
-    group: owners.get(service) ?? null,
+    group: owners.get(service)?.name ?? null,
     hasSelector: false,
     headless: false,
     publishNotReadyAddresses: false,
-    families,
+    families: owners.get(service)?.route?.families ?? families,
     ports: [{ name: 'http', protocol: 'TCP', appProtocol: null, target: 8080 }],
   });
 
@@ -74,7 +75,7 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
       case 'anothers':
         return put({ group: 'of-nobody' });
       case 'families':
-        return put({ families: route.families.length > 1 ? ['IPv6'] : ['IPv4', 'IPv6'] });
+        return put({ families: now.families.length > 1 ? ['IPv6'] : ['IPv4', 'IPv6'] });
       case 'ports':
         return put({ ports: [{ name: 'http', protocol: 'TCP', appProtocol: 'http', target: 9090 }] });
       case 'named':
@@ -96,9 +97,10 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
   }
 
   return {
-    open: ({ name, route }) => {
+    open: (plan) => {
+      const { route } = plan;
       if (route === undefined || owners.has(route.service)) return;
-      owners.set(route.service, name);
+      owners.set(route.service, plan);
       foreign.putService(whole(route, uidOf(route.service)));
     },
     do: (act, { route }) => {

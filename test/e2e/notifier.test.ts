@@ -5,22 +5,38 @@
  */
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../kit/checker/checker.ts';
+import { claimsTable, doubled, type Hit, type Judged, lost, seriesOf } from '../kit/rig/e2e/claimed.ts';
 import { type Cost, tableOf, unreadyIn, withoutReason } from '../kit/rig/e2e/costs.ts';
 import { acceptedOfNonLeaders } from '../kit/rig/e2e/deliveries.ts';
-import { departures, failures, handovers, scaling } from '../kit/rig/e2e/faults.ts';
+import { deletion, departures, failures, handovers, rollingUpdate, scaling } from '../kit/rig/e2e/faults.ts';
 import { cutOff, drain, faultsOfOperator, partitionsOfOperator, rollOperator } from '../kit/rig/e2e/faults-of-all.ts';
 import { GOALS } from '../kit/rig/e2e/goals.ts';
 import { handoverTable } from '../kit/rig/e2e/handover.ts';
+import { openLeaseStory } from '../kit/rig/e2e/lease.ts';
 import { ALONE, timesOr } from '../kit/rig/e2e/long.ts';
 import { GROUP } from '../kit/rig/e2e/names.ts';
 import { longestLateMs, type Reign, reignsOf, unexplained, wrongAnswers, wrongSpells } from '../kit/rig/e2e/routing.ts';
 import { befallAll, groupOf } from '../kit/rig/e2e/run.ts';
 import { openSite, type Site } from '../kit/rig/e2e/site.ts';
-import { OTHER_NODE, openStory, SAFE_NODE, type Story, type StoryOptions, TICK_MS } from '../kit/rig/e2e/story.ts';
+import {
+  OTHER_NODE,
+  openStory,
+  openUncheckedSink,
+  SAFE_NODE,
+  type Story,
+  type StoryOptions,
+  TICK_MS,
+} from '../kit/rig/e2e/story.ts';
 import { acceptedPerTick } from '../kit/rig/notifiers.ts';
 import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../kit/rig/real-node.ts';
 
 const TIMES = timesOr(2);
+/** The same processes, hit by the same faults, send these to a sink that refuses nothing. */
+const CLAIMED = [
+  { mode: 'AtMostOnce', tickMs: 200 },
+  { mode: 'AtMostOnce', tickMs: 1000 },
+  { mode: 'AtLeastOnce', tickMs: 1000 },
+] as const;
 /** Images may have to be built, and another checkout's tests may have the machine's real nodes. */
 const SITE_TIMEOUT_MS = MACHINE_TIMEOUT_MS + 300_000;
 
@@ -56,17 +72,20 @@ describeOnRealNodes('a notifier on real nodes', () => {
     timeout: 7_200_000,
   }, async () => {
     const httpGet = { path: '/ready', port: 8080 };
+    await openUncheckedSink(site);
+    const claiming = (namespace: string) => ({ namespace, claims: seriesOf(namespace, CLAIMED) });
     const owned = (node: string, prefix: string): Promise<string> => site.ownedFrom(node, prefix, GROUP);
     const [story, gate, http, ...bystanders] = await Promise.all([
-      open({ namespace: 'story' }),
-      open({ namespace: await owned(SAFE_NODE, 'gate'), leaderProbe: { gate: {} } }),
-      open({ namespace: await owned(SAFE_NODE, 'http'), leaderProbe: { httpGet } }),
+      open(claiming('story')),
+      open({ ...claiming(await owned(SAFE_NODE, 'gate')), leaderProbe: { gate: {} } }),
+      open({ ...claiming(await owned(SAFE_NODE, 'http')), leaderProbe: { httpGet } }),
       // Nothing befalls their leaders, only the replica that owns them.
       open({ namespace: await owned(OTHER_NODE, 'still-gate'), leaderProbe: { gate: {} }, bystander: true }),
       open({ namespace: await owned(OTHER_NODE, 'still-http'), leaderProbe: { httpGet }, bystander: true }),
     ]);
     const stories = [story, gate, http];
     const costs: Cost[] = [];
+    const leased: Leased = { hits: [], sent: [] };
     const befall = async (hit: readonly Story[], ...faults: Parameters<typeof befallAll>[1]): Promise<void> =>
       void costs.push(...(await befallAll(hit, faults)));
     const eachOf = (of: Story, times: number) => [
@@ -78,6 +97,7 @@ describeOnRealNodes('a notifier on real nodes', () => {
       () => befall([story], ...eachOf(story, ALONE ? TIMES : 1), scaling(site, story, 1)),
       () => befall([gate], ...eachOf(gate, TIMES)),
       () => befall([http], ...eachOf(http, TIMES)),
+      () => byLease(site, leased),
     ];
     if (ALONE) for (const lane of lanes) await lane();
     else await Promise.all(lanes.map((lane) => lane()));
@@ -94,12 +114,37 @@ describeOnRealNodes('a notifier on real nodes', () => {
     console.log([tableOf(costs, TICK_MS), handoverTable(costs, GOALS)].join('\n\n'));
     for (const each of bystanders) expect((await reignsIn(each)).map(({ untilMs }) => untilMs)).toEqual([Infinity]);
     for (const each of stories) await judge(each, costs);
+    const claimed = (await Promise.all(stories.map((each) => each.claimed()))).flat();
+    console.log(claimsTable([...claimed, ...leased.sent], [...costs, ...leased.hits]));
+    for (const each of claimed) judgeClaims(each);
   });
 });
 
 async function reignsIn(story: Story): Promise<readonly Reign[]> {
   const history = await story.history();
   return reignsOf(history, groupOf(history));
+}
+
+type Leased = { hits: readonly Hit[]; sent: readonly Judged[] };
+
+/** What the same schedules lose, and send twice, with a Lease in the application. For comparison: nothing is expected of it. */
+async function byLease(site: Site, leased: Leased): Promise<void> {
+  const kinds = [...new Set(CLAIMED.map(({ tickMs }) => tickMs))].map((tickMs) => ({ mode: 'Lease' as const, tickMs }));
+  await using story = await openLeaseStory(site, seriesOf('lease', kinds));
+  const faults = [...failures(site, story, 1), deletion(site, story, 1), rollingUpdate(site, story, 1)];
+  leased.hits = await story.befall(faults);
+  leased.sent = await story.sent();
+}
+
+/** The sink has refused nothing: what came twice was sent twice. Each of them was sent by one replica after the other. */
+function judgeClaims({ series, fates }: Judged): void {
+  const byPods = new Set(fates.flatMap(({ pods }) => pods));
+  console.log(
+    `e2e: ${series.name}: ${fates.length} ticks by ${byPods.size} pods, lost ${lost(fates).length}, sent twice ${doubled(fates).length}`,
+  );
+  expect(byPods.size).toBeGreaterThan(3);
+  const broken = series.mode === 'AtMostOnce' ? doubled(fates) : lost(fates);
+  expect([series.name, broken]).toEqual([series.name, []]);
 }
 
 /** What no fault may lead to, whatever it costs. */

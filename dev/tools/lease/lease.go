@@ -19,10 +19,11 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// release: whether a candidate that is told to end gives its Lease up (ReleaseOnCancel).
+// kubeconfig: empty in a pod. release: whether a candidate that is told to end gives its Lease up (ReleaseOnCancel). work: done while it leads.
 type candidacy struct {
-	kubeconfig, name, identity string
-	release                    bool
+	kubeconfig, namespace, name, identity string
+	release                               bool
+	work                                  func(context.Context)
 }
 
 // elect competes for a Lease and leads at most once: like the components of Kubernetes, it ends when it has lost the Lease.
@@ -38,7 +39,7 @@ func elect(ctx context.Context, as candidacy) error {
 	var working sync.WaitGroup
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: as.name},
+			LeaseMeta:  metav1.ObjectMeta{Namespace: as.namespace, Name: as.name},
 			Client:     client.CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: as.identity},
 		},
@@ -47,7 +48,7 @@ func elect(ctx context.Context, as candidacy) error {
 		RetryPeriod:     retryPeriod,
 		ReleaseOnCancel: as.release,
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(leading context.Context) { working.Go(func() { work(leading) }) },
+			OnStartedLeading: func(leading context.Context) { working.Go(func() { as.work(leading) }) },
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(leader string) {
 				if leader != as.identity {

@@ -1,4 +1,4 @@
-// lease-candidate plays a replica in `npm run bench:others`. On standard output it says what it believes, each line a word, the time in
+// lease-candidate plays a replica in `npm run bench:others`, and in the end-to-end test a notifier that sends while it holds a Lease. On standard output it says what it believes, each line a word, the time in
 // microseconds since 1970 and its pid:
 //
 //	waits  it has seen that another one leads
@@ -22,7 +22,7 @@ import (
 
 const workInterval = 10 * time.Millisecond
 
-const usage = "usage: lease-candidate lease|lease-kept NAME IDENTITY (with KUBECONFIG) | lease-candidate work"
+const usage = "usage: lease-candidate lease|lease-kept NAME IDENTITY (with KUBECONFIG) | lease-candidate work | lease-candidate notify (in a pod)"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,12 +36,14 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "lease":
-		return elect(ctx, candidacy{os.Getenv("KUBECONFIG"), args[1], args[2], true})
+		return elect(ctx, candidacy{os.Getenv("KUBECONFIG"), "default", args[1], args[2], true, work})
 	case len(args) == 3 && args[0] == "lease-kept":
-		return elect(ctx, candidacy{os.Getenv("KUBECONFIG"), args[1], args[2], false})
+		return elect(ctx, candidacy{os.Getenv("KUBECONFIG"), "default", args[1], args[2], false, work})
 	case len(args) == 1 && args[0] == "work":
 		work(ctx)
 		return nil
+	case len(args) == 1 && args[0] == "notify":
+		return notify(ctx)
 	default:
 		return errors.New(usage)
 	}

@@ -43,15 +43,18 @@ const ROLLOUT = '--timeout=180s';
 const seenDeleted = (history: History, { uid }: Leading, sinceMs: number): number | undefined =>
   seenDeletingMs(history, uid, sinceMs);
 
+/** Whom it befalls. */
+export type Victims = Pick<Story, 'namespace' | 'deliveries'>;
+
 type Hands = {
   readonly site: Site;
-  readonly story: Story;
+  readonly story: Victims;
   readonly ours: (...args: readonly string[]) => Promise<string>;
   readonly rolledOut: () => Promise<void>;
   readonly toContainer: (pod: string, signal: NodeJS.Signals) => void;
 };
 
-function handsOn(site: Site, story: Story): Hands {
+function handsOn(site: Site, story: Victims): Hands {
   const { namespace } = story;
   const ours: Hands['ours'] = (...args) => site.kubectl.must(['-n', namespace, ...args]);
   return {
@@ -66,7 +69,7 @@ function handsOn(site: Site, story: Story): Hands {
 }
 
 /** It fails by itself. */
-export function failures(site: Site, story: Story, times: number): readonly Fault[] {
+export function failures(site: Site, story: Victims, times: number): readonly Fault[] {
   const { rolledOut, toContainer } = handsOn(site, story);
   return [
     {
@@ -101,7 +104,7 @@ export function failures(site: Site, story: Story, times: number): readonly Faul
   ];
 }
 
-export function deletion(site: Site, story: Story, times: number): Fault {
+export function deletion(site: Site, story: Victims, times: number): Fault {
   const { ours, rolledOut } = handsOn(site, story);
   return {
     kind: "leader's pod deleted",
@@ -136,7 +139,7 @@ export function departures(site: Site, story: Story, times: number): readonly Fa
 
 let rounds = 0;
 
-export function rollingUpdate(site: Site, story: Story, times: number): Fault {
+export function rollingUpdate(site: Site, story: Victims, times: number): Fault {
   const { ours, rolledOut } = handsOn(site, story);
   return {
     kind: 'rolling update',

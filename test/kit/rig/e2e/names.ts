@@ -4,3 +4,6 @@ export const GROUP = 'notifier';
 export const SERVICE = 'notifier-leader';
 /** To all notifiers, as most applications have one. */
 export const TO_ALL = 'notifier-all';
+/** The namespace of the sink that checks nothing, and where pods reach it. */
+export const UNCHECKED = 'unchecked';
+export const UNCHECKED_SINK = `http://notifier-sink.${UNCHECKED}.svc:8080`;

@@ -3,7 +3,8 @@ import { vi } from 'vitest';
 import type { History } from '../../checker/checker.ts';
 import { type Leading, type LedOptions, untilLed } from '../harness.ts';
 import { acceptedPerTick, type Delivery } from '../notifiers.ts';
-import { GROUP, SERVICE, TO_ALL } from './names.ts';
+import { claimsText, fatesOf, type Judged, type Series } from './claimed.ts';
+import { GROUP, SERVICE, TO_ALL, UNCHECKED, UNCHECKED_SINK } from './names.ts';
 import { readJson } from './read.ts';
 import { type Answer, callAllTheTime, type ServiceClient } from './service-client.ts';
 import {
@@ -41,6 +42,8 @@ export type StoryOptions = {
   readonly by?: 'label' | 'route';
   /** Has another Service lead to all notifiers. Default false. */
   readonly ordinary?: boolean;
+  /** Schedules that the same processes keep by claims, beside the one by terms, and send to the sink that checks nothing. Default: none. */
+  readonly claims?: readonly Series[];
   /** Two of its pods stand beside the sink, where no fault befalls them, and nobody calls its Service. Default false. */
   readonly bystander?: boolean;
 };
@@ -54,6 +57,8 @@ export type Story = AsyncDisposable & {
   /** What the observer has seen of it, once it has seen everything that the servers hold. */
   history(): Promise<History>;
   deliveries(): Promise<readonly Delivery[]>;
+  /** What was delivered of its claims. */
+  claimed(): Promise<readonly Judged[]>;
   /** Resolves when so many more ticks have been delivered. */
   delivered(more: number): Promise<void>;
   /** Resolves when new connections to the Service reach the leader. */
@@ -73,9 +78,21 @@ export type Story = AsyncDisposable & {
   handOverMs(since: Date): Promise<number | null>;
 };
 
+/** One for all stories, in a namespace of its own; it refuses nothing. */
+export async function openUncheckedSink({ kubectl, images }: Site): Promise<void> {
+  const manifests = await manifestsOf('examples/notifier.yaml');
+  const sink = manifests.filter(({ metadata }) => metadata.name === 'notifier-sink');
+  await kubectl.must(['create', 'namespace', UNCHECKED]);
+  const placed = sink.map((each) =>
+    each.kind === 'Deployment' ? onRealNodes(withImage(each, images.notifier.name), SAFE_NODE) : each,
+  );
+  await apply(kubectl, placed, UNCHECKED);
+  await kubectl.must(['-n', UNCHECKED, 'rollout', 'status', 'deployment/notifier-sink', '--timeout=120s']);
+}
+
 export async function openStory(site: Site, options: StoryOptions): Promise<Story> {
   await using made = new AsyncDisposableStack();
-  const { namespace, elected = true, bystander = false, by = 'label' } = options;
+  const { namespace, elected = true, bystander = false, by = 'label', claims = [] } = options;
   let spec = specOf(options);
   const { kubectl, observer } = site;
   await kubectl.must(['create', 'namespace', namespace]);
@@ -85,7 +102,7 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
     if (by === 'route' && manifest.metadata.name === SERVICE) return byRoute(manifest);
     return manifest.kind === 'LeaderGroup'
       ? withSpec(manifest, spec)
-      : prepared(manifest, site.images.notifier.name, { elected, bystander });
+      : prepared(manifest, site.images.notifier.name, { elected, bystander, claims });
   };
   const all = [...wanted.map(set), ...(options.ordinary === true ? [ordinaryService] : [])];
   await apply(kubectl, all, namespace);
@@ -112,6 +129,7 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
       return observer.history({ namespaces: [namespace] });
     },
     deliveries,
+    claimed: () => claimedIn(site, namespace, claims),
     delivered: async (more) => {
       const before = await acceptedTicks();
       const until = async () => {
@@ -157,6 +175,18 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
     },
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
+}
+
+/** What the sink that checks nothing has of these. */
+export async function claimedIn(site: Site, namespace: string, all: readonly Series[]): Promise<readonly Judged[]> {
+  if (all.length === 0) return [];
+  const sink = `http://${await site.clusterIp(UNCHECKED, 'notifier-sink')}:8080/deliveries`;
+  const judged: Judged[] = [];
+  for (const series of all) {
+    const deliveries = await readJson(`${sink}?series=${encodeURIComponent(series.name)}`);
+    judged.push({ namespace, series, fates: fatesOf(series, deliveries as readonly Delivery[]) });
+  }
+  return judged;
 }
 
 const settingOf = ({ leaderProbe = {} }: StoryOptions): string =>
@@ -226,14 +256,29 @@ async function leadFrom(site: Site, namespace: string, node: string, led: Story[
   return await led();
 }
 
-type Wish = Required<Pick<StoryOptions, 'elected' | 'bystander'>>;
+type Wish = Required<Pick<StoryOptions, 'elected' | 'bystander' | 'claims'>>;
 
-function prepared(manifest: Manifest, image: string, { elected, bystander }: Wish): Manifest {
+/** What a claim brings in a second or two is not to be confused with what it brings again. */
+const RETRY_AFTER_SECONDS = 5;
+
+const claimsEnv = (claims: readonly Series[]): Readonly<Record<string, string>> => ({
+  CLAIMS: claimsText(claims),
+  CLAIMS_SINK: UNCHECKED_SINK,
+  RETRY_AFTER_SECONDS: String(RETRY_AFTER_SECONDS),
+  CATCH_UP_MS: '600000',
+});
+
+function prepared(manifest: Manifest, image: string, { elected, bystander, claims }: Wish): Manifest {
   if (manifest.kind !== 'Deployment') return manifest;
   const isSink = manifest.metadata.name === 'notifier-sink';
   const placed = onRealNodes(withImage(manifest, image), isSink || bystander ? SAFE_NODE : undefined);
   if (isSink) return withEnv(placed, { CHECK: 'yes' });
-  const env = { CLAIMS: '', TICK_MS: String(TICK_MS), PREPARE_MS: String(PREPARE_MS), DEPART_MS: String(DEPART_MS) };
+  const env = {
+    ...claimsEnv(claims),
+    TICK_MS: String(TICK_MS),
+    PREPARE_MS: String(PREPARE_MS),
+    DEPART_MS: String(DEPART_MS),
+  };
   const set = withEnv(withGateToken(placed), elected ? env : { ...env, ASK: 'no' });
   return bystander ? { ...set, spec: { ...(set['spec'] as object), replicas: 2 } } : set;
 }

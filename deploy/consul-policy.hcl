@@ -16,7 +16,7 @@ session "leadergroup-CLUSTER" {
   policy = "write"
 }
 
-# The operator's own locks and records.
+# The operator's own locks and records, and what applications have claimed.
 key_prefix "leadergroup/CLUSTER/" {
   policy = "write"
 }

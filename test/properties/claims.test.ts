@@ -15,6 +15,9 @@ const PODS = ['a', 'b', 'c'] as const;
 
 type Act =
   | { readonly act: 'claim'; readonly replica: number; readonly pod: number; readonly ahead: number }
+  /** Asks, and has gone before it is answered. */
+  | { readonly act: 'leave'; readonly replica: number; readonly pod: number; readonly ahead: number }
+  | { readonly act: 'got'; readonly replica: number }
   | { readonly act: 'repeat'; readonly replica: number; readonly call: number }
   | { readonly act: 'done' | 'renew'; readonly replica: number; readonly call: number }
   | { readonly act: 'ready' | 'unready'; readonly pod: number }
@@ -29,7 +32,12 @@ type Act =
 const replica = fc.constantFrom(0, 0, 0, 1);
 const pod = fc.constantFrom(0, 0, 0, 1, 2);
 const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ act: fc.constant('claim'), replica, pod, ahead: fc.nat({ max: 2 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ act: fc.constant('claim'), replica, pod, ahead: fc.integer({ min: -2, max: 2 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('leave'), replica, pod, ahead: fc.nat({ max: 2 }) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('got'), replica }) },
   {
     weight: 5,
     arbitrary: fc.record({ act: fc.constantFrom('repeat', 'done', 'renew'), replica, call: fc.nat({ max: 3 }) }),
@@ -63,9 +71,12 @@ async function walked(mode: ClaimMode, acts: readonly Act[]): Promise<Walked> {
   let tick = 1;
   for (const each of acts) {
     story.push(JSON.stringify(each));
-    if (each.act === 'claim') {
-      tick += each.ahead;
-      begin(claiming, at(replicas, each.replica), claiming.call(PODS[each.pod] ?? 'a', { position: tick, mode }));
+    if (each.act === 'claim' || each.act === 'leave') {
+      tick = Math.max(0, tick + each.ahead);
+      const call = claiming.call(PODS[each.pod] ?? 'a', { position: tick, mode });
+      const gone = new AbortController();
+      begin(claiming, at(replicas, each.replica), call, gone.signal);
+      if (each.act === 'leave') gone.abort(new Error('gone'));
     } else await play({ model, claiming, story }, replicas, each);
     // Whoever tries again has done so by then.
     await model.clock.advance(15);
@@ -75,9 +86,14 @@ async function walked(mode: ClaimMode, acts: readonly Act[]): Promise<Walked> {
 
 const at = (replicas: readonly Replica[], index: number): Replica => replicas[index] as Replica;
 
-const begin = (claiming: Claiming, to: Replica, call: Call): void => void claiming.claim(to, call);
+const begin = (claiming: Claiming, to: Replica, call: Call, signal?: AbortSignal): void =>
+  void claiming.claim(to, call, signal).catch(() => undefined);
 
-async function play({ model, claiming }: Walked, replicas: readonly Replica[], each: Exclude<Act, { act: 'claim' }>) {
+async function play(
+  { model, claiming }: Walked,
+  replicas: readonly Replica[],
+  each: Exclude<Act, { act: 'claim' | 'leave' }>,
+) {
   switch (each.act) {
     case 'repeat': {
       const call = claiming.calls.at(-1 - each.call);
@@ -90,6 +106,8 @@ async function play({ model, claiming }: Walked, replicas: readonly Replica[], e
     case 'ready':
     case 'unready':
       return model.api.foreign.changePod(PODS[each.pod] ?? 'a', () => ({ ready: each.act === 'ready' }));
+    case 'got':
+      return at(replicas, each.replica).gotBucket();
     case 'own':
       return await model.own(at(replicas, each.replica), { unnoticed: each.unnoticed }).catch(() => undefined);
     case 'pass':

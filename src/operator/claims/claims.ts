@@ -12,7 +12,7 @@ import type { KeySpace } from '../../election/keys.ts';
 import type { KeyVersion } from '../../election/observation.ts';
 import type { ClaimAnswer, ClaimReport, Claims, MarkAnswer, ReportAnswer } from '../../ports/claims.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type Consul, ConsulError } from '../../ports/consul.ts';
+import type { Consul } from '../../ports/consul.ts';
 import type { GroupName } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
@@ -27,6 +27,7 @@ import { withRoomForOthers } from './room-for-others.ts';
 import { createSeriesCounts, type Outcome } from './series-counts.ts';
 import { createSeriesKeys } from './series-keys.ts';
 import { createSeriesTurns } from './series-turns.ts';
+import { type Again, createTries, told, type Unknown, unknown } from './tries.ts';
 
 export type ClaimsOptions = {
   readonly reconciler: Pick<Reconciler, 'asked'>;
@@ -42,20 +43,11 @@ export type ClaimsOptions = {
   readonly signal: AbortSignal;
 };
 
-/** A verification of our own moves the lock as well, once for each promotion; and another write the mark. */
-const TRIES = 4;
-/** By then the answer that has moved the lock is here. */
-const AGAIN_MS = 10;
-type Unknown = Extract<ClaimAnswer, { readonly kind: 'unknown' }>;
 type Here = { readonly kind: 'here'; readonly view: GateView; readonly at: MarkKey };
 type NotHere = Unknown | { readonly kind: 'sharedLock' };
-/** Something was otherwise than it was known. `lost`: what was sent, and nobody knows what became of it; null: nothing was written. */
-type Again = { readonly kind: 'again'; readonly lost: string | null };
-const isAgain = (answer: { readonly kind: string }): answer is Again => answer.kind === 'again';
 /** `lockBefore`: the lock as it was known before the mark was read; null: it was not. */
 type Opening = { readonly mark: Mark; readonly lockBefore: KeyVersion | null };
 
-const unknown = (reason: string): Unknown => ({ kind: 'unknown', reason });
 const LATE = unknown('a claim that was sent may arrive yet');
 
 export function createClaims(options: ClaimsOptions): Claims {
@@ -71,6 +63,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   const keyOf = createSeriesKeys(space);
   /** By key of the series. */
   const changes = createChanges(clock);
+  const trying = createTries(clock, signal);
   const turns = createSeriesTurns(() => clock.sleep(0, signal).catch(() => undefined));
 
   function here(group: GroupName, key: string): Here | NotHere {
@@ -82,24 +75,6 @@ export function createClaims(options: ClaimsOptions): Claims {
       return unknown('this replica does not own the bucket now');
     const { guard } = ownership;
     return { kind: 'here', view, at: { key, guard, tenure: `${guard.session} ${heldSinceMs(group) ?? ''}` } };
-  }
-
-  /**
-   * Again, from what is known by then, while something was otherwise. Once a write may have been made without our knowing only the mark can say
-   * what became of it: that the call would get nothing now is no answer.
-   */
-  async function trying<T extends { readonly kind: string }>(
-    once: () => Promise<T | Again>,
-    isLast: (answer: T | Unknown) => boolean,
-  ): Promise<T | Unknown> {
-    let lost: string | null = null;
-    for (let tries = 1; tries <= TRIES; tries += 1) {
-      const answer = await told(once());
-      if (!isAgain(answer)) return lost === null || isLast(answer) ? answer : unknown(lost);
-      lost ??= answer.lost;
-      if (tries < TRIES) await clock.sleep(AGAIN_MS * tries, signal);
-    }
-    return unknown(lost ?? 'the lock or the series kept changing');
   }
 
   async function claimOnce(group: GroupName, pod: PodRef, asked: ClaimRequest): Promise<ClaimAnswer | Again> {
@@ -195,6 +170,7 @@ export function createClaims(options: ClaimsOptions): Claims {
           trying<ClaimAnswer>(
             () => claimOnce(group, pod, asked),
             ({ kind }) => kind === 'claimed' || kind === 'refused',
+            caller,
           ),
       });
       metrics.claimAnswered(outcomeOf(answer), clock.nowMs() - arrivedMs);
@@ -209,6 +185,7 @@ export function createClaims(options: ClaimsOptions): Claims {
           trying<ReportAnswer>(
             () => reportOnce(group, pod, report),
             ({ kind }) => kind === 'noted' || kind === 'notYours',
+            caller,
           ),
       });
       metrics.claimReported(report.what, answer.kind);
@@ -261,15 +238,5 @@ function settled<T>(commit: Commit, done: T): T | Unknown | Again {
     case 'seriesMoved':
     case 'bucketLost':
       return { kind: 'again', lost: null };
-  }
-}
-
-/** Consul did not say: nobody knows. */
-async function told<T>(answer: Promise<T>): Promise<T | Unknown> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof ConsulError) return unknown(error.message);
-    throw error;
   }
 }

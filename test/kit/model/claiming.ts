@@ -13,8 +13,8 @@ import type { TxnReport } from './world-consul.ts';
 export type Call = { readonly pod: string; readonly asked: ClaimRequest; answer: ClaimAnswer | null; underWay: number };
 
 export type Claiming = {
-  /** Sends a claim, or repeats the call's own. It settles by itself; the call has the answer then. */
-  claim(replica: Replica, call: Call): Promise<void>;
+  /** Sends a claim, or repeats the call's own. It settles by itself; the call has the answer then. Rejects when `signal` aborts: it has gone. */
+  claim(replica: Replica, call: Call, signal?: AbortSignal): Promise<void>;
   readonly calls: readonly Call[];
   call(pod: string, asked: Omit<ClaimRequest, 'id' | 'series' | 'retryAfterMs'>): Call;
   /** The call's application says that it has done what it was given, or not yet. */
@@ -70,11 +70,12 @@ export function claimingIn(model: Model): Claiming {
       calls.push(call);
       return call;
     },
-    claim: async (replica, call) => {
-      const uid = podUid(`uid-of-${call.pod}`);
+    claim: async (replica, call, signal) => {
+      const pod = { namespace: 'default', name: call.pod, uid: podUid(`uid-of-${call.pod}`) };
       call.underWay += 1;
-      const answer = await replica.claims.claim(GROUP, { namespace: 'default', name: call.pod, uid }, call.asked);
-      call.underWay -= 1;
+      const answer = await replica.claims
+        .claim(GROUP, pod, call.asked, signal)
+        .finally(() => void (call.underWay -= 1));
       if (call.answer?.kind !== 'claimed') call.answer = answer;
       if (answer.kind === 'claimed') told(call, answer);
     },

@@ -206,6 +206,23 @@ describe('a claim', () => {
     expect(await o1.claims.mark(GROUP, SERIES)).toMatchObject({ kind: 'mark', mark: { position: 1 } });
   });
 
+  it('whose caller goes while the lock moves is not tried again', async () => {
+    theNext('txn', 'held');
+    const call = ask('a', 1);
+    const gone = new AbortController();
+    const answer = o1.claims.claim(GROUP, podOf(call), call.asked, gone.signal);
+    await settle();
+    const { lock } = o1.locks.keysOf(model.api.group() ?? aGroup());
+    model.consul.foreign.put(lock, model.consul.entry(lock)?.value ?? null, true);
+    o1.see.all();
+    await model.pass(o1);
+    gone.abort(new Error('gone'));
+    await expect(answer).rejects.toThrow('gone');
+    for (const held of o1.link.held()) held.deliver();
+    await model.clock.advance(200);
+    expect(await o1.claims.mark(GROUP, SERIES)).toEqual({ kind: 'mark', mark: null });
+  });
+
   it('is for whoever leads next, where nobody leads', async () => {
     for (const { name } of model.api.pods()) model.api.foreign.removePod(name);
     await model.rest(o1);

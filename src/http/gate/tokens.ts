@@ -5,7 +5,7 @@
 import { hash as hashOf } from 'node:crypto';
 import type { PodRef } from '../../api/pod.ts';
 import { putNewest } from '../../common/bounded-map.ts';
-import { createFairTurns, type FairTurns } from '../../common/fair-turns.ts';
+import { createTurns, during, type Turns } from '../../common/turns.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
@@ -48,7 +48,7 @@ export function createTokenVerifier({ issuer, clock, log, signal: ending }: Toke
   /** Issuers that are not told any more, and have been found to be accepted: until they are asked about again. */
   const accepted = new Map<string, number>();
   const strikes = createStrikes(clock);
-  const [signatures, reviews] = [createFairTurns(SIGNATURES), createFairTurns(REVIEWS)];
+  const [signatures, reviews] = [createTurns(SIGNATURES), createTurns(REVIEWS)];
   const never = new AbortController().signal;
   const keys = createIssuerKeys({
     issuer,
@@ -220,9 +220,10 @@ function whyNot(said: ReviewedToken | null, { pod }: Claims): TokenVerdict | nul
   return null;
 }
 
-async function turn<T>(turns: FairTurns, client: string, work: () => Promise<T>): Promise<T | TokenVerdict> {
-  const begun = turns.take(client, work);
-  return begun === null ? unknown('too many tokens of this address are being verified') : await begun;
+async function turn<T>(turns: Turns, client: string, work: () => Promise<T>): Promise<T | TokenVerdict> {
+  const giveBack = await turns.take(client);
+  if (giveBack === null) return unknown('too many tokens of this address are being verified');
+  return await during(giveBack, work);
 }
 
 /** From one address so many tokens may be found bad by the API server within a while; it is not asked about more. */

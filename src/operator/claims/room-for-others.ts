@@ -1,5 +1,5 @@
 /** What claims may take of the connections to Consul: the rest is left to handovers; renewals have their own (pools.ts). */
-import { createFairTurns } from '../../common/fair-turns.ts';
+import { createTurns, during } from '../../common/turns.ts';
 import type { Consul } from '../../ports/consul.ts';
 
 /** Of twenty. */
@@ -9,10 +9,11 @@ type Asked = Pick<Consul, 'txn' | 'readKeys' | 'listKeys'>;
 
 /** So many requests at a time; the others wait, and each bucket has its turn. */
 export function withRoomForOthers(consul: Asked): Asked {
-  const unlimited = { waiting: Number.POSITIVE_INFINITY, waitingPerClient: Number.POSITIVE_INFINITY };
-  const turns = createFairTurns({ atOnce: AT_ONCE, perClient: AT_ONCE, ...unlimited });
-  const taken = <T>(client: string | undefined, work: () => Promise<T>): Promise<T> =>
-    turns.take(client ?? '', work) ?? work();
+  const turns = createTurns({ atOnce: AT_ONCE });
+  async function taken<T>(client: string | undefined, work: () => Promise<T>): Promise<T> {
+    const giveBack = await turns.take(client ?? '');
+    return giveBack === null ? await work() : await during(giveBack, work);
+  }
   return {
     txn: (ops, signal) => taken(ops[0]?.key, () => consul.txn(ops, signal)),
     readKeys: (keys, signal) => taken(keys[0], () => consul.readKeys(keys, signal)),

@@ -6,6 +6,7 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderProbe } from '../../api/leader-probe.ts';
 import type { TransitionStatus } from '../../api/leadergroup.ts';
+import { createTurns, type Limit } from '../../common/turns.ts';
 import { ASKED_FIRST, judgedOf, judgementOf, probedLeader } from '../../election/judgement.ts';
 import type { Observation } from '../../election/observation.ts';
 import {
@@ -27,7 +28,6 @@ import { type Asker, createAsker } from './asker.ts';
 import { isNews, stateOf } from './news.ts';
 import type { Sight } from './sight.ts';
 import { createStalls } from './stalls.ts';
-import { createTurns } from './turns.ts';
 
 export type Prober = {
   /** What is to be kept of the arrivals of its members' questions; null: nothing. */
@@ -103,14 +103,14 @@ export function createProber({
 }): Prober {
   const groups = new Map<string, Listening>();
   const stalls = createStalls(clock);
-  const turns = createTurns(clock, atOnce);
+  const turns = createTurns({ atOnce });
 
   function follow(key: string, probe: LeaderProbe, history: readonly TransitionStatus[]): Listening {
     const known = groups.get(key);
     if (known !== undefined && sameProbe(known.probe, probe)) return known;
     drop(key);
     const { by, periodMs } = probe;
-    const parts = { clock, http, turn: () => turns.take(key, periodMs), stalledMs: stalls.lastMs };
+    const parts = { clock, http, turn: () => turns.take(key, within(clock, periodMs)), stalledMs: stalls.lastMs };
     const asker = by.kind === 'gate' ? null : createAsker(by, periodMs, parts);
     const listening: Listening = {
       asker,
@@ -313,3 +313,8 @@ function dueIn({ probe, judgement }: Listening, lastMs: MonotonicMs | undefined,
   const failsMs = silentAtMs > nowMs ? silentAtMs - nowMs : probe.periodMs;
   return judgement?.kind === 'passing' ? failsMs : Math.min(failsMs, probe.periodMs);
 }
+
+const within =
+  (clock: Pick<Clock, 'after'>, ms: number): Limit =>
+  (over) =>
+    clock.after(ms, over);

@@ -118,11 +118,8 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   }
 
   function forget(id: SessionId): void {
-    const session = kept.get(id);
+    const session = letGo(kept, byGroup, id);
     if (session === undefined) return;
-    session.renewal.stop();
-    kept.delete(id);
-    leaveIn(byGroup, session.group, id);
     ended.note(session.group, session.podUid, { id, deadlineMs: session.renewal.deadlineMs() });
     wake(session.group);
   }
@@ -204,12 +201,8 @@ export function createSessionManager(options: SessionManagerOptions): SessionMan
   }
 
   async function retire(id: SessionId, signal: AbortSignal): Promise<void> {
-    const session = kept.get(id);
-    if (session === undefined) return;
-    session.renewal.stop();
-    kept.delete(id);
-    leaveIn(byGroup, session.group, id);
-    if (session.pod === null) return;
+    const session = letGo(kept, byGroup, id);
+    if (session === undefined || session.pod === null) return;
     const { namespace, name, uid } = session.pod;
     const now = await options.kubernetes.getPod(namespace, name, signal);
     if (now === null || now.uid !== uid) await consul.destroySession(id, signal);
@@ -266,7 +259,13 @@ function createOpenings() {
   };
 }
 
-function leaveIn(byGroup: Map<string, Set<string>>, group: string, id: SessionId): void {
-  byGroup.get(group)?.delete(id);
-  if (byGroup.get(group)?.size === 0) byGroup.delete(group);
+/** It is renewed no more; undefined: it was not. */
+function letGo(kept: Map<string, Kept>, byGroup: Map<string, Set<string>>, id: SessionId): Kept | undefined {
+  const session = kept.get(id);
+  if (session === undefined) return undefined;
+  session.renewal.stop();
+  kept.delete(id);
+  byGroup.get(session.group)?.delete(id);
+  if (byGroup.get(session.group)?.size === 0) byGroup.delete(session.group);
+  return session;
 }

@@ -116,7 +116,7 @@ export function createTransport({ credentials, pools, clock, onRequest }: Transp
 type Raw = Dispatcher.ResponseData;
 
 type Attempt<T> = {
-  readonly request: Exchange;
+  readonly request: Sent;
   readonly access: Access;
   readonly signal: AbortSignal;
   /** Whether it failed because no answer came in time. */
@@ -124,9 +124,9 @@ type Attempt<T> = {
   readonly read: (raw: Raw) => Promise<T>;
 };
 
-type Exchange = Pick<Request, 'method' | 'path' | 'body' | 'accept' | 'pool'>;
+type Sent = Pick<Request, 'method' | 'path' | 'body' | 'accept' | 'pool'>;
 
-function optionsOf({ method, path, body, accept }: Exchange, { server, headers }: Access): Dispatcher.RequestOptions {
+function optionsOf({ method, path, body, accept }: Sent, { server, headers }: Access): Dispatcher.RequestOptions {
   const prefix = server.pathname.replace(/\/+$/, '');
   const common = { origin: server.origin, path: `${prefix}${path}`, method };
   const all = { ...COMMON_HEADERS, ...headers, ...(accept === undefined ? {} : { accept }) };

@@ -8,7 +8,7 @@ import { groupKey, type WatchedGroup } from './history.ts';
 import { readRecord, type SeenRecord } from './locks.ts';
 
 /** One request and what was answered, as a proxy saw it. Times of one monotonic clock, in milliseconds; null: never. */
-export type Exchange = {
+export type Seen = {
   readonly method: string;
   readonly path: string;
   readonly body: string;
@@ -19,15 +19,15 @@ export type Exchange = {
   readonly answer: string | null;
 };
 
-export type Wire = { readonly kubernetes: readonly Exchange[]; readonly consul: readonly Exchange[] };
+export type Wire = { readonly kubernetes: readonly Seen[]; readonly consul: readonly Seen[] };
 
 type Op = { readonly Verb: string; readonly Key: string; readonly Session?: string; readonly Value?: string };
 
 /** A transaction that touches the group's lock. */
-type LockTxn = { readonly exchange: Exchange; readonly ops: readonly Op[]; readonly record: SeenRecord | null };
+type LockTxn = { readonly exchange: Seen; readonly ops: readonly Op[]; readonly record: SeenRecord | null };
 
 type PodPatch = {
-  readonly exchange: Exchange;
+  readonly exchange: Seen;
   readonly name: string;
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
@@ -50,7 +50,7 @@ export function checkWire(wire: Wire, group: WatchedGroup): readonly Breach[] {
   ];
 }
 
-function lockTxn(exchange: Exchange, group: WatchedGroup): LockTxn | null {
+function lockTxn(exchange: Seen, group: WatchedGroup): LockTxn | null {
   if (exchange.method !== 'PUT' || !exchange.path.startsWith('/v1/txn')) return null;
   const ops = (JSON.parse(exchange.body) as readonly { readonly KV: Op }[]).map((op) => op.KV);
   const writes = ops.filter((op) => ['lock', 'unlock', 'set', 'delete'].includes(op.Verb));
@@ -60,7 +60,7 @@ function lockTxn(exchange: Exchange, group: WatchedGroup): LockTxn | null {
   return { exchange, ops, record: readRecord(text) };
 }
 
-function podPatch(exchange: Exchange, group: WatchedGroup): PodPatch | null {
+function podPatch(exchange: Seen, group: WatchedGroup): PodPatch | null {
   const match = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(\?|$)/.exec(exchange.path);
   if (exchange.method !== 'PATCH' || match?.[1] !== group.namespace) return null;
   const { metadata = {} } = JSON.parse(exchange.body) as { readonly metadata?: Partial<PodPatch> };
@@ -135,7 +135,7 @@ function tooEarly(
   const uid = holder?.record.podUid;
   if (holder === undefined || !uid || !locks(txn, group) || uid === txn.record?.podUid) return [];
   const knownMs = holder.exchange.forwardedMs ?? holder.exchange.receivedMs;
-  const answered = ({ answeredMs }: Exchange): boolean => answeredMs !== null && answeredMs <= txn.exchange.receivedMs;
+  const answered = ({ answeredMs }: Seen): boolean => answeredMs !== null && answeredMs <= txn.exchange.receivedMs;
   const fenced = patches.some(
     (patch) =>
       patch.uid === uid && fences(patch, group) && patch.exchange.receivedMs >= knownMs && answered(patch.exchange),
@@ -161,17 +161,12 @@ const fences = (patch: PodPatch, group: WatchedGroup): boolean =>
   typeof patch.annotations[fencedKey(group)] === 'string' && patch.exchange.status === 200;
 
 /** Any request for the pod by its name that was not found, or a read that shows another uid. A uid never comes back. */
-function provesGone(
-  { method, path, status, answer }: Exchange,
-  group: WatchedGroup,
-  name: string,
-  uid: string,
-): boolean {
+function provesGone({ method, path, status, answer }: Seen, group: WatchedGroup, name: string, uid: string): boolean {
   if (path.split('?')[0] !== `/api/v1/namespaces/${group.namespace}/pods/${name}`) return false;
   return status === 404 || (method === 'GET' && status === 200 && answer?.includes(uid) === false);
 }
 
-const found = (group: WatchedGroup, promise: PromiseName, exchange: Exchange, message: string): Breach => ({
+const found = (group: WatchedGroup, promise: PromiseName, exchange: Seen, message: string): Breach => ({
   promise,
   group: groupKey(group),
   resourceVersion: null,

@@ -104,55 +104,53 @@ export function failures(site: Site, story: Victims, times: number): readonly Fa
   ];
 }
 
+type Departure = {
+  readonly kind: string;
+  readonly times: number;
+  depart(leader: Leading | undefined): Promise<unknown>;
+};
+
+/** The leader's pod goes, which the observer sees, and another one comes for it. */
+function departing({ rolledOut }: Hands, { kind, times, depart }: Departure): Fault {
+  const cause: Fault['cause'] = async ([leader]) => {
+    await depart(leader);
+    return { undo: rolledOut };
+  };
+  return { kind, times, leads: 'another', seenMs: seenDeleted, cause };
+}
+
 export function deletion(site: Site, story: Victims, times: number): Fault {
-  const { ours, rolledOut } = handsOn(site, story);
-  return {
+  const hands = handsOn(site, story);
+  return departing(hands, {
     kind: "leader's pod deleted",
     times,
-    leads: 'another',
-    seenMs: seenDeleted,
-    cause: async ([leader]) => {
-      await ours('delete', 'pod', nameOf(leader), '--wait=false');
-      return { undo: rolledOut };
-    },
-  };
+    depart: (leader) => hands.ours('delete', 'pod', nameOf(leader), '--wait=false'),
+  });
 }
 
 /** It is asked to go, by whom it may be. */
 export function departures(site: Site, story: Story, times: number): readonly Fault[] {
-  const { rolledOut } = handsOn(site, story);
-  return [
-    deletion(site, story, times),
-    {
-      kind: "leader's pod evicted under a PodDisruptionBudget",
-      times,
-      leads: 'another',
-      seenMs: seenDeleted,
-      cause: async ([leader]) => {
-        await evict(site, story.namespace, nameOf(leader));
-        return { undo: rolledOut };
-      },
-    },
-    rollingUpdate(site, story, times),
-  ];
+  const eviction = departing(handsOn(site, story), {
+    kind: "leader's pod evicted under a PodDisruptionBudget",
+    times,
+    depart: (leader) => evict(site, story.namespace, nameOf(leader)),
+  });
+  return [deletion(site, story, times), eviction, rollingUpdate(site, story, times)];
 }
 
 let rounds = 0;
 
 export function rollingUpdate(site: Site, story: Victims, times: number): Fault {
-  const { ours, rolledOut } = handsOn(site, story);
-  return {
+  const hands = handsOn(site, story);
+  return departing(hands, {
     kind: 'rolling update',
     times,
-    leads: 'another',
-    seenMs: seenDeleted,
-    cause: async () => {
+    depart: async () => {
       rounds += 1;
-      await ours('set', 'env', `deployment/${GROUP}`, `ROUND=${rounds}`);
-      await rolledOut();
-      return { undo: nothing };
+      await hands.ours('set', 'env', `deployment/${GROUP}`, `ROUND=${rounds}`);
+      await hands.rolledOut();
     },
-  };
+  });
 }
 
 /** From now on a pod goes on for so long before it is told to stop, as docs/routing.md advises. */

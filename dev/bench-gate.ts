@@ -11,6 +11,7 @@ import { memberUrl } from '../test/kit/rig/asking.ts';
 import { type Harness, startHarness } from '../test/kit/rig/harness.ts';
 import type { OperatorProcess } from '../test/kit/rig/operator-process.ts';
 import { costOf, metricsOf } from './bench/cost.ts';
+import { paced } from './bench/pace.ts';
 import { quantile } from './bench/row.ts';
 import { script } from './command-line.ts';
 
@@ -160,14 +161,7 @@ async function load(
       }),
     );
   } else {
-    const under: Promise<void>[] = [];
-    while (!over()) {
-      const due = ((performance.now() - begunMs) / 1000) * perSecond;
-      const missing = Math.max(0, Math.floor(due - sent));
-      under.push(...Array.from({ length: missing }, one));
-      await delay(1);
-    }
-    await Promise.all(under);
+    await paced({ perSecond, lookMs: 1, over }, one);
   }
   return { perSecond: (milliseconds.length / (performance.now() - begunMs)) * 1000, milliseconds, statuses };
 }

@@ -1,13 +1,13 @@
 /** The gate in use: the members of every group ask whether they may act, over all replicas. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
+import { paced } from './pace.ts';
 import { quantile, type Replicas, type Row, row } from './row.ts';
 import type { Stage } from './stage.ts';
 
 /** Of all members together; more would measure this process. */
 const MOST_A_SECOND = 1000;
 const CONNECTIONS = 16;
-const TICK_MS = 20;
+const LOOK_MS = 20;
 
 export type Questions = AsyncDisposable & {
   /** Of the questions that were answered since the last call. */
@@ -44,21 +44,7 @@ export function askingMembers({ population }: Stage, replicas: Replicas): Questi
     else unanswered += 1;
   }
 
-  async function run(): Promise<void> {
-    const underWay = new Set<Promise<void>>();
-    const startedMs = performance.now();
-    while (!over.signal.aborted) {
-      const due = ((performance.now() - startedMs) / 1000) * perSecond;
-      while (sent < due) {
-        const one = question().finally(() => underWay.delete(one));
-        underWay.add(one);
-      }
-      await delay(TICK_MS);
-    }
-    await Promise.all(underWay);
-  }
-
-  const running = run();
+  const running = paced({ perSecond, lookMs: LOOK_MS, over: () => over.signal.aborted }, question);
   return {
     rows: () => {
       const [answered, not] = [took.splice(0), unanswered];

@@ -25,6 +25,12 @@ export async function costOf(pid: number): Promise<Cost> {
   };
 }
 
+export const costsOf = (processes: readonly { readonly pid: number }[]): Promise<readonly Cost[]> =>
+  Promise.all(processes.map(({ pid }) => costOf(pid)));
+
+/** Of all of them together. */
+export const cpuMsOf = (costs: readonly Cost[]): number => costs.reduce((ms, each) => ms + each.cpuMs, 0);
+
 export type Metrics = {
   /** The sum over all series of a metric that have these labels; 0: there is none. */
   readonly sum: (name: string, labels?: Readonly<Record<string, string>>) => number;

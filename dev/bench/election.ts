@@ -1,7 +1,7 @@
 /** What an election of all groups takes, and what they cost from then on. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MERGE_PATCH } from '../../test/kit/rig/rest.ts';
-import { type Cost, costOf, type Metrics, metricsOf } from './cost.ts';
+import { type Cost, costOf, costsOf, cpuMsOf, type Metrics, metricsOf } from './cost.ts';
 import { each } from './population.ts';
 import { type Lengths, QUIET_MS, type Replicas, type Row, row, sum, timed, untilAtRest, untilQuiet } from './row.ts';
 import type { Stage } from './stage.ts';
@@ -29,7 +29,7 @@ export async function coldElection(stage: Stage, lengths: Lengths) {
   const replicas: Replicas = await Promise.all(names.map((name) => stage.start(name)));
   await leads.until(() => leads.count() === count, lengths.limitMs, `${count} leaders`);
   const ms = performance.now() - startedMs;
-  const costs = await Promise.all(replicas.map(({ pid }) => costOf(pid)));
+  const costs = await costsOf(replicas);
   const rows = [
     row('cold election of all groups, from the start of the process', ms / 1000, 's'),
     row('cold election', (count / ms) * 1000, 'groups/s'),
@@ -55,7 +55,7 @@ export async function atRest(
   const writingMs = await timed(() => untilQuiet(replicas, limitMs));
   await untilAtRest(replicas, limitMs);
   const look = async (): Promise<Look> => ({
-    costs: await Promise.all(replicas.map(({ pid }) => costOf(pid))),
+    costs: await costsOf(replicas),
     consul: await costOf(consulPid),
     metrics: await Promise.all(replicas.map(({ url }) => metricsOf(url))),
     version: await versionOf(world),
@@ -65,11 +65,10 @@ export async function atRest(
   const after = await look();
   const counted = (name: string, { metrics }: Look): number => sum(metrics.map((each) => each.sum(name)));
   const perSecond = (name: string): number => ((counted(name, after) - counted(name, before)) / restMs) * 1000;
-  const cpuMs = ({ costs }: Look): number => sum(costs.map((cost) => cost.cpuMs));
   const share = (ms: number): number => (ms / restMs) * 100;
   return [
     row('cold election: until every status is written as well', Math.max(0, writingMs - QUIET_MS) / 1000, 's more'),
-    row('at rest: operator, all replicas', share(cpuMs(after) - cpuMs(before)), '% of a core'),
+    row('at rest: operator, all replicas', share(cpuMsOf(after.costs) - cpuMsOf(before.costs)), '% of a core'),
     row('at rest: Consul', share(after.consul.cpuMs - before.consul.cpuMs), '% of a core'),
     row('at rest: memory of a replica, the largest', most(after.costs, 'megabytes'), 'MB'),
     row('at rest: most memory of a replica until then', most(after.costs, 'peakMegabytes'), 'MB'),

@@ -4,9 +4,9 @@ import { plan } from '../../src/election/plan.ts';
 import { aLeader, aPod } from '../../test/kit/fakes/builders.ts';
 import { anObservation, aSession, heldBy, observed } from '../../test/kit/fakes/builders-election.ts';
 import { MERGE_PATCH } from '../../test/kit/rig/rest.ts';
-import { costOf } from './cost.ts';
+import { costsOf, cpuMsOf } from './cost.ts';
 import { each, type Group } from './population.ts';
-import { type Lengths, QUIET_MS, type Replicas, type Row, row, sum, untilQuiet } from './row.ts';
+import { type Lengths, QUIET_MS, type Replicas, type Row, row, untilQuiet } from './row.ts';
 import type { Stage } from './stage.ts';
 
 const EVENTS = 1000;
@@ -22,8 +22,7 @@ export async function oneEvent(
   await untilQuiet(replicas, limitMs);
   const { groups } = population;
   const some = Array.from({ length: EVENTS }, (_, at) => groups[at % groups.length] as Group);
-  const cpuMs = async (): Promise<number> =>
-    sum((await Promise.all(replicas.map(({ pid }) => costOf(pid)))).map((cost) => cost.cpuMs));
+  const cpuMs = async (): Promise<number> => cpuMsOf(await costsOf(replicas));
   const during = async (work: () => Promise<unknown>): Promise<{ readonly ms: number; readonly cpuMs: number }> => {
     const [startedMs, before] = [performance.now(), await cpuMs()];
     await work();

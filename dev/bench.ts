@@ -112,11 +112,13 @@ async function measured(size: Size, checkout: string): Promise<Result> {
   console.error(`── ${nameOf(checkout)}: ${titleOf(size)}`);
   await using stage = await openStage(size, checkout, signal);
   // Interrupted, what was started is ended before the script is.
-  const rows = await Promise.race([measure(stage), interrupted()]);
+  const rows = await Promise.race([interrupted(), measure(stage)]);
   return { size, checkout, rows: [...rows, { what: TWO_LEADERS, figure: stage.leads.doubles(), unit: '' }] };
 }
 
 function interrupted(): Promise<never> {
+  // While the stage was opened, say: nobody is told of that again.
+  signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   return promise;

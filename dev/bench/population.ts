@@ -20,7 +20,8 @@ export type Population = { readonly size: Size; readonly groups: readonly Group[
 /** More at once only lengthens the API server's queue. */
 const AT_ONCE = 32;
 
-export async function populate(world: World, size: Size): Promise<Population> {
+/** Rejects with the signal's reason once that is aborted. */
+export async function populate(world: World, size: Size, signal: AbortSignal): Promise<Population> {
   const spaces = Array.from({ length: size.namespaces }, (_, at) => `bench-${at}`);
   await each(spaces, (name) => world.ensureNamespace(name));
   const groups = Array.from(
@@ -28,6 +29,7 @@ export async function populate(world: World, size: Size): Promise<Population> {
     (_, at): Group => ({ namespace: spaces[at % spaces.length] ?? '', name: `g${at}` }),
   );
   await each(groups, async ({ namespace, name }) => {
+    signal.throwIfAborted();
     for (let at = 0; at < size.members; at += 1)
       await world.pod({ namespace, name: `${name}-${at}`, labels: { app: name } });
     await world.applyGroup({ namespace, name });

@@ -12,6 +12,7 @@ import { openWorld, type World } from '../../test/kit/rig/world.ts';
 import { startCluster } from '../cluster/index.ts';
 import { asAPod } from './as-a-pod.ts';
 import { type Leads, watchLeads } from './leads.ts';
+import { startedProcesses } from './operators.ts';
 import { type Population, populate, type Size } from './population.ts';
 
 export type Stage = AsyncDisposable & {
@@ -28,9 +29,12 @@ export type Stage = AsyncDisposable & {
 
 const CONSUL_CONNECTIONS = 1000;
 
-/** `checkout`: whose operator is measured, as its image runs it; its packages must be installed. */
+/**
+ * `checkout`: whose operator is measured, as its image runs it; its packages must be installed. Rejects with the signal's reason once that is
+ * aborted, and has ended by then what it had started.
+ */
 export async function openStage(size: Size, checkout: string, signal: AbortSignal): Promise<Stage> {
-  const main = await built(checkout);
+  const main = await built(checkout, signal);
   const deployed = await deployedOptions(checkout);
   await using made = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-bench-'));
@@ -44,12 +48,12 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
   const { kubeconfigPath: kubeconfig, consulAddress } = cluster;
   const pod = await asAPod(kubectl, kubeconfig, { deploy: join(checkout, 'deploy'), dir });
   const world = made.use(await openWorld({ kubeconfig, consul: { address: consulAddress } }));
-  const population = await populate(world, size);
+  const population = await populate(world, size, signal);
   const leads = made.use(watchLeads(await readKubeconfig(kubeconfig)));
   const record = JSON.parse(await readFile(join(cluster.dir, 'pids', 'consul.json'), 'utf8')) as {
     readonly pid: number;
   };
-  const operators = made.use(new AsyncDisposableStack());
+  const operators = made.use(startedProcesses<OperatorProcess>());
   const all = made.move();
   return {
     world,
@@ -58,9 +62,9 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
     consulPid: record.pid,
     kubeconfig,
     consulAddress,
-    start: async (replica) =>
-      operators.use(
-        await startOperator({
+    start: (replica) =>
+      operators.start(() =>
+        startOperator({
           env: {
             ...pod.env,
             ...deployed,
@@ -79,9 +83,13 @@ export async function openStage(size: Size, checkout: string, signal: AbortSigna
 }
 
 /** The program, compiled as for the image. */
-async function built(checkout: string): Promise<string> {
+async function built(checkout: string, signal: AbortSignal): Promise<string> {
   const compiler = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
-  await execa(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: checkout });
+  const args = [compiler, '-p', 'tsconfig.build.json'];
+  await execa(process.execPath, args, { cwd: checkout, cancelSignal: signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
   return join(checkout, 'dist', 'main.js');
 }
 

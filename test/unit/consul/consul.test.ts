@@ -163,6 +163,15 @@ describe('what reaches Consul', () => {
     ]);
   });
 
+  it('lets others have their turn between decoding a list of sessions, which may be long, and what is done with it', async () => {
+    const { address } = await serve(always(200, renewed));
+    const order: string[] = [];
+    const others = (): void => void setImmediate().then(() => order.push('others'));
+    await connect(address, { onRequest: others }).listSessions('n', forever);
+    order.push('the caller');
+    expect(order).toEqual(['others', 'the caller']);
+  });
+
   it('asks consistently when a transaction only checks, since Consul then treats it as a read', async () => {
     const { address, seen } = await serve(always(200, { Results: [] }));
     await connect(address).txn([{ verb: 'check-not-exists', key: 'k' }], forever);

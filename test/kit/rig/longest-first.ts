@@ -3,7 +3,18 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The longest first; `npm test` prints what each takes. */
-const LONG: readonly string[] = ['storm', 'faults', 'replicas', 'attacks', 'habits', 'rest'];
+const LONG: readonly string[] = [
+  'clients',
+  'exploration',
+  'storm',
+  'faults',
+  'replicas',
+  'attacks',
+  'habits',
+  'rest',
+  'lifecycle',
+  'gate',
+];
 
 export default class LongestFirst extends BaseSequencer {
   /** The others as Vitest orders them. */

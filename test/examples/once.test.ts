@@ -265,6 +265,22 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
       expect(reportsOf(gate).length).toBeGreaterThan(1);
     });
 
+    it('knows that it was noted where a later one was given out before the answer got lost', LONG, async () => {
+      const series = createSeries();
+      const real = series.says();
+      await using gate = await startFakeGate();
+      const reports = inTurnTo((response, asked) => {
+        series.lost(response, asked);
+        // To a call that has waited for it.
+        series.take(SERIES, 11);
+      }, real);
+      gate.sayToClaims((response, asked) => (asked.method === 'PUT' ? reports : real)(response, asked));
+      await using client = call(gate, again);
+      await client.ended;
+      expect(client.lines).toEqual(['work 10 1 7', says('done 10 true', 0)]);
+      expect([client.errors.join('\n'), series.mark(SERIES)?.position]).toEqual(['', 11]);
+    });
+
     it('says that it could not report it', LONG, async () => {
       const series = createSeries();
       const real = series.says();

@@ -287,8 +287,9 @@ func (g *Gate) renewClaim(over context.Context, t tick, claim Claim, id string) 
 func (g *Gate) reportDone(ctx context.Context, t tick, claim Claim, id string) bool {
 	begun, always := time.Now(), context.WithoutCancel(ctx)
 	for failures := 1; ; failures++ {
-		status := g.tell(always, question{method: http.MethodPut, path: "/done", body: reportOf(claim, id)}).status
-		if status == http.StatusOK {
+		said := g.tell(always, question{method: http.MethodPut, path: "/done", body: reportOf(claim, id)})
+		status := said.status
+		if status == http.StatusOK || status == http.StatusConflict && isPast(said, claim) {
 			return true
 		}
 		limit := max(t.Patience, t.RetryAfter/3)
@@ -302,6 +303,14 @@ func (g *Gate) reportDone(ctx context.Context, t tick, claim Claim, id string) b
 		most := min(maxPause, firstPause<<min(failures, 10))
 		sleep(always, most/2+chance.N(most/2))
 	}
+}
+
+// isPast: a later position is given out only when this one is done. It was noted before, and the answer got lost.
+func isPast(r reply, claim Claim) bool {
+	var stands struct {
+		Position int64 `json:"position"`
+	}
+	return json.Unmarshal(r.text, &stands) == nil && stands.Position > claim.Position
 }
 
 func (t tick) body(id string) []byte {

@@ -98,8 +98,15 @@ report_done() {
   limit_ms=$((retry_s * 1000 / 3 > patience_ms ? retry_s * 1000 / 3 : patience_ms))
   while :; do
     tell PUT /done 0 || :
-    case $answer in *=200) return ;; esac
-    case $answer in *=409) break ;; esac
+    case $answer in
+    *=200) return ;;
+    *=409)
+      # A later one is given out only when this one is done: it was noted before, and the answer got lost.
+      stands=$(printf %s "$answer" | sed -n 's/.*"position":\([0-9]\{1,16\}\)[,}].*/\1/p')
+      [ "${stands:-0}" -le "$given" ] || return 0
+      break
+      ;;
+    esac
     [ $(($(uptime_ms) - done_ms)) -lt "$limit_ms" ] || break
     failures=$((failures + 1))
     draw_pause

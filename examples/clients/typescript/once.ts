@@ -155,8 +155,12 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
 
   /** Whether it was noted; false: somebody else has the position by now. null: nobody knows. */
   async function report(path: '/done' | '/renew', { series, position }: Given, id: string): Promise<boolean | null> {
-    const { status } = await ask({ method: 'PUT', path, body: JSON.stringify({ series, position, id }) }, undefined);
-    return status === 200 ? true : status === 409 ? false : null;
+    const sent = { method: 'PUT', path, body: JSON.stringify({ series, position, id }) } as const;
+    const { status, text } = await ask(sent, undefined);
+    if (status !== 200 && status !== 409) return null;
+    // A later one is given out only when this one is done: it was noted before, and the answer got lost.
+    const isPast = isWhole(objectIn(text)['position'], Number.MAX_SAFE_INTEGER, position + 1);
+    return status === 200 || (path === '/done' && isPast);
   }
 
   /** While it is being done, also by a call that takes long, it is not given out again. */

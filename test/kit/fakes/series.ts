@@ -21,6 +21,8 @@ export type FakeSeries = {
   /** The clock by which a claim is overdue goes ahead. */
   pass(ms: number): void;
   mark(series: string): Claim | null;
+  /** Given to another call, once what stands there is done. */
+  take(series: string, position: number): void;
   /** Positions that were given out, one after the other. */
   readonly given: readonly number[];
 };
@@ -56,7 +58,10 @@ export function createSeries(leader: string | null = 'notifier-0'): FakeSeries {
   function report(asked: ClaimReport, uid: string): Answer {
     const mark = marks.get(asked.series) ?? null;
     const next = afterReport(mark, { ...asked, uid: podUid(uid) }, wallMs());
-    if (next === null) return { status: 409, body: { reason: 'NotYours', message: 'not yours' } };
+    if (next === null) {
+      const stands = mark === null ? {} : { position: mark.position, by: byOf(mark), state: mark.state };
+      return { status: 409, body: { reason: 'NotYours', ...stands, message: 'not yours' } };
+    }
     marks.set(asked.series, next);
     tell();
     return { status: 200, body: { position: next.position, state: next.state } };
@@ -131,6 +136,10 @@ export function createSeries(leader: string | null = 'notifier-0'): FakeSeries {
       tell();
     },
     mark: (series) => marks.get(series) ?? null,
+    take: (series, position) => {
+      const mark = marks.get(series);
+      if (mark?.state === 'Done') marks.set(series, { ...mark, position, id: 'of another call', state: 'Claimed' });
+    },
   };
 }
 

@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cron } from 'croner';
 import type { Claim, Once, OnceOptions, Outcome } from '../clients/typescript/once.ts';
 
-/** No timer of Node is longer. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
+/** So often it looks again: the clock may be set, and the machine may have been suspended, of which a timer knows nothing. */
+const LOOK_MS = 60_000;
 
 /**
  * Calls `once` at each time of the pattern until `signal` aborts, for one after the other; those that passed meanwhile come late, but for what is longer
@@ -52,7 +52,7 @@ export async function keepScheduleOnce(
 /** Whether it was; false: `signal` has aborted. */
 async function reached(time: Date, signal: AbortSignal): Promise<boolean> {
   for (let leftMs = time.getTime() - Date.now(); leftMs > 0; leftMs = time.getTime() - Date.now()) {
-    await delay(Math.min(leftMs, MAX_DELAY_MS), undefined, { signal }).catch(() => undefined);
+    await delay(Math.min(leftMs, LOOK_MS), undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return false;
   }
   return !signal.aborted;

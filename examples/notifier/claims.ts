@@ -53,6 +53,8 @@ type Reply = { readonly status: number; readonly body: Readonly<Record<string, u
 const WAIT_MS = 2000;
 const ANSWER_MS = 1000;
 const PAUSE_MS = 100;
+/** A timer does not see that the clock was set, and none of Node is longer than 24 days. */
+const LOOK_MS = 60_000;
 
 /** From `daily-report:60000:AtMostOnce,digest:1000:AtLeastOnce`. */
 export function schedulesIn(text: string): readonly Schedule[] {
@@ -168,7 +170,7 @@ export async function keepByClaims(
 
   for (let due = await firstDue(); !signal.aborted; ) {
     // Again if the timer was a millisecond early.
-    if (Date.now() < due) await pause(due - Date.now());
+    if (Date.now() < due) await pause(Math.min(due - Date.now(), LOOK_MS));
     else due = await onTick(due);
   }
 }

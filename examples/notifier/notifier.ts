@@ -49,17 +49,18 @@ async function keepByTerms(): Promise<void> {
 
 /** Returns when the signal has aborted and no tick is under way. */
 async function keepSchedule(term: Leadership | null, signal: AbortSignal): Promise<void> {
-  while (await nextTick(signal)) {
-    // Rounded: a timer may be a millisecond early.
-    const tick = Math.round(Date.now() / TICK_MS);
+  // Chosen before it is waited for: a timer may be a millisecond early, or late by more than a tick, and no tick comes twice for that.
+  for (let tick = tickAfter(0); await reached(tick, signal); tick = tickAfter(tick))
     await onTick(tick, term).catch((error: unknown) => console.error(`tick ${tick}: ${String(error)}`));
-  }
+}
+
+function tickAfter(last: number): number {
+  return Math.max(last, Math.floor(Date.now() / TICK_MS)) + 1;
 }
 
 /** False: told to stop. */
-async function nextTick(signal: AbortSignal): Promise<boolean> {
-  const ms = TICK_MS - (Date.now() % TICK_MS);
-  await delay(ms, null, { signal }).catch(() => undefined);
+async function reached(tick: number, signal: AbortSignal): Promise<boolean> {
+  await delay(Math.max(0, tick * TICK_MS - Date.now()), null, { signal }).catch(() => undefined);
   return !signal.aborted;
 }
 

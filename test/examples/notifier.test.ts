@@ -16,9 +16,12 @@ async function notify(says: Says, times: Readonly<Record<string, string>>) {
   const gate = await startFakeGate();
   gate.say(says);
   const sent: unknown[] = [];
+  const ticks: number[] = [];
   const sink = createServer((request, response) => {
     void text(request).then((body) => {
-      sent.push((JSON.parse(body) as { readonly token: unknown }).token);
+      const { token, tick } = JSON.parse(body) as { readonly token: unknown; readonly tick: number };
+      sent.push(token);
+      ticks.push(tick);
       response.end('{}');
     });
   });
@@ -33,7 +36,7 @@ async function notify(says: Says, times: Readonly<Record<string, string>>) {
     sink.closeAllConnections();
     sink.close();
   });
-  return { gate, sent, program };
+  return { gate, sent, ticks, program };
 }
 
 it('sends what its grant is still good for, and asks by the uid of its pod', async () => {
@@ -41,6 +44,15 @@ it('sends what its grant is still good for, and asks by the uid of its pod', asy
   await vi.waitFor(() => expect(sent.length).toBeGreaterThan(2), SOON);
   expect(new Set(sent)).toEqual(new Set([7]));
   expect(gate.asked[0]).toMatch(`?uid=${UID}`);
+});
+
+it('sends no tick twice, however late its timer is', async () => {
+  // Every now and then the process stands still for more than half a tick.
+  const standsStill = 'setInterval(() => { for (const end = Date.now() + 140; Date.now() < end; ); }, 170).unref()';
+  const options = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(standsStill)}"` };
+  const { ticks } = await notify(grant(7), { TICK_MS: '200', PREPARE_MS: '0', ASK: 'no', ...options });
+  await vi.waitFor(() => expect(ticks.length).toBeGreaterThan(15), SOON);
+  expect(ticks).toEqual([...new Set(ticks)].toSorted((a, b) => a - b));
 });
 
 it('drops what took longer to prepare than it led', async () => {

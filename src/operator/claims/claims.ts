@@ -194,7 +194,10 @@ export function createClaims(options: ClaimsOptions): Claims {
     mark: async (group, series): Promise<MarkAnswer> => {
       const place = here(group, keyOf(group, series));
       if (place.kind !== 'here') return place;
-      const mark = await told(judge.mark(place.at, series, () => false));
+      const mark = await told(
+        judge.mark(place.at, series, () => false),
+        signal,
+      );
       return mark.kind === 'unknown' ? mark : { kind: 'mark', mark: mark.claim };
     },
     watch: (group, series) => changes.watch(keyOf(group, series)),

@@ -116,8 +116,9 @@ export function createPassing({ loop, random, peers, clocksStood, counts, breach
       const found = findRoute(seat.routes, { method, url: path, client, header });
       if (found.route === null) return answered(found.reply);
       const json = body === null ? null : JSON.parse(body);
-      // Whoever stops answers nobody any more.
-      void Promise.resolve(found.route.handle({ ...found.query, body: json }, never)).then(answered, () => undefined);
+      void Promise.resolve(found.route.handle({ ...found.query, body: json }, never)).then(answered, (error) =>
+        breach(`at ${loop.nowMs().toFixed(1)} ms ${method} ${path} has failed: ${String(error)}`),
+      );
     });
   }
 

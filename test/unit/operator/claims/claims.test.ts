@@ -223,6 +223,15 @@ describe('a claim', () => {
     expect(await o1.claims.mark(GROUP, SERIES)).toEqual({ kind: 'mark', mark: null });
   });
 
+  it('is not answered with a failure by a replica that stops between two tries', async () => {
+    o1.link.decide(({ operation }) => (operation === 'txn' ? 'lost' : 'arrives'));
+    const call = ask('a', 1);
+    const answer = o1.claims.claim(GROUP, podOf(call), call.asked, new AbortController().signal);
+    await settle();
+    o1.kill();
+    expect(await answer).toMatchObject({ kind: 'unknown' });
+  });
+
   it('is for whoever leads next, where nobody leads', async () => {
     for (const { name } of model.api.pods()) model.api.foreign.removePod(name);
     await model.rest(o1);

@@ -4,6 +4,7 @@
  * back under their name.
  */
 import { describe, expect, it } from 'vitest';
+import { type ClaimBudget, openClaimWorld } from '../kit/model/checking/claim-world.ts';
 import { type Bounds, explore } from '../kit/model/checking/explore.ts';
 import { type GateBudget, type GateStart, openGateWorld } from '../kit/model/checking/gate-world.ts';
 import { type Budget, openWorld, type Start } from '../kit/model/checking/world.ts';
@@ -23,6 +24,17 @@ const GATE: GateBudget = {
   expire: 1,
   inAll: 2,
 };
+const CLAIMS: ClaimBudget = {
+  claim: 2,
+  repeat: 2,
+  fate: 1,
+  late: 1,
+  change: 1,
+  takeOver: 1,
+  crash: 1,
+  expire: 1,
+  inAll: 2,
+};
 const DEPTH = Number(process.env['EXPLORATION_DEPTH'] ?? 7);
 
 const from = (start: Start, depth = DEPTH, budget = BUDGET): Bounds => ({
@@ -34,6 +46,12 @@ const from = (start: Start, depth = DEPTH, budget = BUDGET): Bounds => ({
 const GATE_DEPTH = Math.ceil((DEPTH + 1) / 2);
 const ofGrants = (start: GateStart, depth = GATE_DEPTH): Bounds => ({
   open: () => openGateWorld(GATE, start),
+  depth,
+  settleEvery: 25,
+});
+/** Its steps are the longest: a claim that is lost, another owner and its pass, and the claim again are four. */
+const ofClaims = (depth = Math.max(4, Math.floor(DEPTH / 2))): Bounds => ({
+  open: () => openClaimWorld(CLAIMS),
   depth,
   settleEvery: 25,
 });
@@ -49,6 +67,7 @@ describe('every interleaving', () => {
       bounds: ofGrants('revoked'),
       wanted: [...OF_GRANTS, 'handovers', 'nextGrants'],
     },
+    { start: 'a series', bounds: ofClaims(), wanted: ['given', 'repeats', 'takeOvers', 'lateWrites'] },
   ])(
     'from $start on, to depth $bounds.depth, keeps the promises',
     { timeout: 3_600_000 },
@@ -70,6 +89,7 @@ describe('every interleaving', () => {
   it.each([
     ['a group that is led', from('led', 4)],
     ['a leader that is told to stop', ofGrants('revoked', 2)],
+    ['a series', ofClaims(2)],
   ])(
     'that leaves states out because they were met before reaches the same states as one that does not: %s',
     async (_, small) => {

@@ -124,7 +124,7 @@ function leftToOwnerMs(o: Observation, { pod, notReadyForMs }: ObservedPod): num
 export const tendAgainMs = (o: Observation): number | null =>
   soonest(
     ownSlices(o)
-      .flatMap((slice) => [turnMs(o, slice), restoredMs(o, slice)])
+      .flatMap((slice) => [turnMs(o, slice), ...contestMs(o, slice)])
       .filter((ms) => ms > 0),
   );
 
@@ -133,8 +133,11 @@ function turnMs(o: Observation, { endpoint }: Slice): number {
   return shown === undefined ? 0 : leftToOwnerMs(o, shown);
 }
 
-const restoredMs = ({ nowMs, route }: Observation, { family }: Slice): number =>
-  (route?.written.get(family)?.contest?.notBeforeMs ?? nowMs) - nowMs;
+/** Until it is put right again, and until nobody is said to change it. */
+function contestMs({ nowMs, route }: Observation, { family }: Slice): readonly number[] {
+  const contest = route?.written.get(family)?.contest ?? null;
+  return contest === null ? [] : [contest.notBeforeMs - nowMs, contest.overAtMs - nowMs];
+}
 
 /** A slice that shows a later lead than the lock does has been written since that was read. null: it is not. */
 function confirmed(o: Observation, lock: KnownLock | null, slices: readonly Slice[]): Plan | null {

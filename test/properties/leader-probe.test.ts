@@ -47,6 +47,24 @@ describe('a leader that hangs while others ask', () => {
     );
   });
 
+  it('is replaced a quarter of a period after the first that lost a moment, by the same fault, has been heard for long enough', () => {
+    fc.assert(
+      fc.property(seeds, (random) => {
+        const group = aProbedGroup({ members: ['a', 'b'] });
+        const hangsMs = 10_000 + between(random, 0, 1000);
+        const backMs = hangsMs + between(random, 1100, 1900);
+        group.asks('a', () => (group.nowMs() >= hangsMs ? null : between(random, 300, 600)));
+        group.asks('b', () => (group.nowMs() >= hangsMs ? null : between(random, 300, 600)));
+        group.at(backMs, () => group.asks('b', rhythm(random)));
+        group.run(20_000);
+        expect(group.replaced.map(({ from }) => from)).toEqual(['a']);
+        expect(group.replaced[0]?.atMs).toBeGreaterThanOrEqual(backMs + 1000);
+        expect(group.replaced[0]?.atMs).toBeLessThanOrEqual(backMs + 1000 + 255);
+      }),
+      RUNS,
+    );
+  });
+
   it('is replaced by one that was heard in each of the silent periods, whoever ranks first', () => {
     const group = aProbedGroup();
     const hangs = (ms: number) => () => (group.nowMs() >= ms ? null : 450);

@@ -307,8 +307,12 @@ function taken<T>(ring: readonly T[], from: number, count: number): readonly T[]
   return [...ring.slice(first), ...ring.slice(0, first)].slice(0, count);
 }
 
+/** In a period, at a leader that is silent while nobody qualifies to follow it: the same fault may have kept the others silent for a moment. */
+const LOOKS_FOR_SUCCESSORS = 4;
+
 /** A leader that passes cannot fail before it has been silent for long enough; anything else may change with each period. */
 function dueIn({ probe, judgement }: Listening, lastMs: MonotonicMs | undefined, nowMs: MonotonicMs): number {
+  if (judgement?.kind === 'failing') return probe.periodMs / LOOKS_FOR_SUCCESSORS;
   const silentAtMs = (lastMs ?? nowMs) + limitMs(probe, 0);
   const failsMs = silentAtMs > nowMs ? silentAtMs - nowMs : probe.periodMs;
   return judgement?.kind === 'passing' ? failsMs : Math.min(failsMs, probe.periodMs);

@@ -126,6 +126,11 @@ describe('a slice that somebody else changes again and again', () => {
     expect(steps(given(edited(ours()), { nowMs: NOW_MS + 4000 }))).toEqual(['verify a', 'show a']);
   });
 
+  it('is looked at again when nobody changes it any more, so that nobody is told of it for longer', () => {
+    const right = aRouteView({ written: ours(), reading: { ...aReading({}, showsA), againAtMs: NOW_MS + 600_000 } });
+    expect(given(right, { nowMs: NOW_MS + 5000 }).againMs).toBe(55_000);
+  });
+
   it('is written at once where the leader is not as it was by now', () => {
     expect(steps(given(edited(ours({ endpoint: anEndpoint('a', { address: '10.0.0.9' }) }))))).toEqual([
       'verify a',

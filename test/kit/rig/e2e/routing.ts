@@ -58,8 +58,10 @@ export const wrongAnswers = (
   );
 
 /**
- * Those of wrong answers that no delay of routing explains: of a pod that had never led, or asked for after the Service had been seen to route
- * to a later leader. Routing follows the label late, on a busy machine by seconds, but it never goes back.
+ * Those of wrong answers that neither a delay of routing nor the kernel explains: of a pod that had never led, or asked for after the Service had been
+ * seen to route to a later leader. Routing follows the label late, on a busy machine by seconds, but it never goes back. A lone one between
+ * two of others is a connection whose port one of the former leader's had before: the kernel leads it as it led that, for a while
+ * (connection tracking, which kube-proxy does not clear for TCP).
  */
 export function unexplained(
   wrong: readonly Answer[],
@@ -72,9 +74,16 @@ export function unexplained(
     );
     return by === undefined ? [] : [{ atMs: answer.atMs, sinceMs: by.fromMs }];
   });
-  return wrong.filter(({ pod, sentMs, atMs }) => {
+  const at = new Map(answers.map((answer, index) => [answer, index]));
+  const isLone = (answer: Answer): boolean => {
+    const index = at.get(answer) ?? Number.NaN;
+    return [answers[index - 1], answers[index + 1]].every((next) => next !== undefined && next.pod !== answer.pod);
+  };
+  return wrong.filter((answer) => {
+    const { pod, sentMs, atMs } = answer;
     const own = reigns.findLast((reign) => reign.pod === pod && reign.fromMs <= atMs);
-    return own === undefined || routed.some((seen) => seen.atMs < sentMs && seen.sinceMs > own.untilMs);
+    if (own === undefined) return true;
+    return routed.some((seen) => seen.atMs < sentMs && seen.sinceMs > own.untilMs) && !isLone(answer);
   });
 }
 

@@ -280,11 +280,13 @@ async function besideRenewals({ claimers, metrics }: Stage): Promise<readonly Ro
 }
 
 function meanRenewalMs(before: Metrics, after: Metrics): number {
-  const of = (end: 'sum' | 'count'): number => {
-    const name = `leadergroup_consul_request_seconds_${end}`;
-    return after.sum(name, { operation: 'renewSession' }) - before.sum(name, { operation: 'renewSession' });
-  };
-  return of('count') === 0 ? 0 : (of('sum') / of('count')) * 1000;
+  const spent = (name: string): number =>
+    after.sum(name, { operation: 'renewSession' }) - before.sum(name, { operation: 'renewSession' });
+  const [seconds, count] = [
+    spent('leadergroup_consul_request_seconds_sum'),
+    spent('leadergroup_consul_request_seconds_count'),
+  ];
+  return count === 0 ? 0 : (seconds / count) * 1000;
 }
 
 /** `wanted`: the status of a good answer. */

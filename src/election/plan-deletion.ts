@@ -51,7 +51,8 @@ function planSlices(o: Observation, waitedMs: number): Idle | Look | null {
   const serviceName = o.group.spec.route?.serviceName;
   if (route === null || serviceName === undefined || waitedMs >= PATIENCE_MS) return null;
   const { problem, reading } = route;
-  if (problem !== null && problem.kind !== 'silent') return null;
+  // What was refused long ago is tried once more: it may be allowed by now.
+  if (problem !== null && problem.kind !== 'silent' && isHeldUp(o, route)) return null;
   if (problem !== null && isHeldUp(o, route))
     return waiting(problem.message, Math.min(until(o, problem.retryAtMs), PATIENCE_MS - waitedMs));
   if (reading === null)

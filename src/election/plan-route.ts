@@ -40,6 +40,7 @@ export function withRoute(o: Observation, plan: Plan): Plan {
 function routed(o: Observation, route: RouteView, plan: Transition): Plan {
   const { lock, after } = plan;
   const promotes = after.some(({ do: what }) => what === 'promote');
+  if (isShownAgain(plan) && isStale(o, route)) return reading(o);
   if (lock.do !== 'unlock' && !promotes) return plan;
   if (!isHeldUp(o, route) && route.reading === null) return fencedFirst(plan, reading(o));
   if (lock.do === 'unlock') return unlocking(o, route, plan);
@@ -123,10 +124,25 @@ function reading(o: Observation): Look {
   return look([{ do: 'readRoute', serviceName }], `reading Service ${serviceName} and its EndpointSlices`);
 }
 
+/** Of a leader that stays. */
+const isShownAgain = ({ lock, after }: Transition): boolean =>
+  lock.do === 'verify' && after.some(({ do: what }) => what === 'show' || what === 'promote');
+
+/** What is refused to be written may be read: whoever takes back that his Service is led must be heard before it is tried again. */
+const isStale = ({ nowMs }: Observation, { reading: known, problem }: RouteView): boolean =>
+  problem?.of === 'write' && known !== null && nowMs >= known.againAtMs;
+
+function heldUp(o: Observation, route: RouteView, plan: Idle): Plan {
+  const { problem, reading: known } = route;
+  if (isStale(o, route)) return reading(o);
+  const readAtMs = problem?.of === 'write' && known !== null ? until(o, known.againAtMs) : null;
+  return { ...plan, againMs: soonest([plan.againMs, until(o, problem?.retryAtMs ?? 0), readAtMs]) };
+}
+
 /** The election has nothing to do: the slices are looked at now and then, made, and emptied where nobody leads. */
 function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
   if (!mayTend(o, plan)) return plan;
-  if (isHeldUp(o, route)) return { ...plan, againMs: soonest([plan.againMs, until(o, route.problem?.retryAtMs ?? 0)]) };
+  if (isHeldUp(o, route)) return heldUp(o, route, plan);
   const { reading: known } = route;
   if (known === null || o.nowMs >= known.againAtMs) return reading(o);
   const owned = ownedLockOf(o);

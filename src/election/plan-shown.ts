@@ -10,6 +10,7 @@ import { labelledPods } from './fencing.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { highestObservedToken, rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
+import { fitnessOf } from './plan-held.ts';
 import { isOutage } from './plan-restrained.ts';
 import { look, soonest } from './plans.ts';
 import { dueOf, isHeldOff, ownSlices, type RouteView, type Showing, showingOf } from './route.ts';
@@ -73,17 +74,18 @@ const showingIn = (o: Observation, { family }: Slice, shown: ObservedPod): Showi
   showingOf(o, shown).find(({ slice }) => slice.family === family) ?? null;
 
 /**
- * Of one without the label. The holder of the lock: a cache may not show its label yet. Without a lock, what shows a later lead than is known here is the
+ * Of one without the label. The holder of the lock: a cache may not show its label yet; but one that is not to have it, for it ends or was refused it, is
+ * shown no longer than by label. Without a lock, what shows a later lead than is known here is the
  * next owner's; and only whoever had the bucket last, or has to demote, judges by the label at all: somebody else may own it, and be putting it right.
  */
 function mayStay(o: Observation, lock: KnownLock | null, { token }: Slice, shown: ObservedPod): boolean {
   if (restrained(o)) return true;
-  if (lock !== null) return holds(lock, shown) && !demotes(o);
+  if (lock !== null) return leads(o, lock, shown) && !demotes(o);
   return token > knownToken(o) || !(isOwner(o) || demotes(o));
 }
 
-const holds = (lock: KnownLock | null, { pod }: ObservedPod): boolean =>
-  lock?.kind === 'held' && lock.session.podUid === pod.uid;
+const leads = (o: Observation, lock: KnownLock | null, shown: ObservedPod): boolean =>
+  lock?.kind === 'held' && lock.session.podUid === shown.pod.uid && fitnessOf(o, shown).kind !== 'ineligible';
 
 /** Of the last lead that anything but the slices tells of. */
 const knownToken = (o: Observation): number =>
@@ -106,7 +108,7 @@ function mustBeFenced(o: Observation, { fenced }: RouteView, lock: KnownLock | n
 function changedIn(o: Observation, lock: KnownLock | null, slice: Slice): readonly Showing[] {
   const shown = slice.endpoint === null ? undefined : shownIn(o, slice.endpoint);
   if (shown === undefined || leftToOwnerMs(o, shown) > 0 || mustGo(o, lock, slice)) return [];
-  if (!labelled(o.group, shown) && !restrained(o) && !holds(lock, shown)) return [];
+  if (!labelled(o.group, shown) && !restrained(o) && !leads(o, lock, shown)) return [];
   const showing = showingIn(o, slice, shown);
   return showing === null ? [] : dueOf(o, [showing], slice.token);
 }

@@ -14,6 +14,7 @@ import type {
   SliceEndpoint,
   SlicePort,
 } from '../api/route.ts';
+import { finished } from './candidates.ts';
 import type { Contest, Observation, ObservedPod, RefusedFor } from './observation.ts';
 
 export const FAMILIES: readonly AddressFamily[] = ['IPv4', 'IPv6'];
@@ -155,7 +156,8 @@ function contentFor(
 ): Showing['content'] {
   const ports = portsOf(service, pod);
   const address = addressOf(pod, family);
-  const reachable = address !== null && (ports.length > 0 || service.ports.length === 0);
+  // The address of a pod that has ended may be another's by now; the endpoint controller leaves it out too.
+  const reachable = address !== null && !finished(pod) && (ports.length > 0 || service.ports.length === 0);
   return {
     ...basicsOf(group, service),
     ports,

@@ -9,6 +9,7 @@ import { recordedToken } from './observed-tokens.ts';
 import {
   addressOf,
   differing,
+  ownSlices,
   portNumber,
   type RouteProblem,
   type RouteView,
@@ -119,8 +120,21 @@ function unshown(o: Observation, { reading, problem }: RouteView, name: string):
   const taken = service.families.find((family) => isTaken(reading.slices[family]));
   if (taken !== undefined) return inConflict(o, name, taken);
   const leader = o.pods.find((observed) => labelled(o.group, observed));
-  if (leader === undefined) return no('NoLeader', `nobody leads, so Service ${name} has no endpoint`);
+  if (leader === undefined) return noLeader(o, name, problem);
   return unreachable(service, leader) ?? (showsWhole(o, service, leader) ? null : unwritten);
+}
+
+/** Whoever stands there still is to be taken out, unless something keeps the operator from it. */
+function noLeader(o: Observation, service: string, problem: RouteProblem | null): Routed {
+  for (const { name, endpoint } of ownSlices(o))
+    if (endpoint !== null)
+      return problem === null
+        ? no(
+            'NoLeader',
+            `nobody leads, and EndpointSlice ${name} of Service ${service} still shows pod ${endpoint.pod.name}`,
+          )
+        : notWritten(problem);
+  return no('NoLeader', `nobody leads, so Service ${service} has no endpoint`);
 }
 
 function showsWhole(o: Observation, { families }: Service, leader: ObservedPod): boolean {

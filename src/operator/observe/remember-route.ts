@@ -89,14 +89,22 @@ const PAUSES: Readonly<Record<RouteProblem['kind'], Backoff>> = {
   silent: { firstMs: 500, lastMs: 30_000 },
 };
 
+/** Since its pause is over: by then whatever it kept from being written has been written, or need not be. */
+const FORGOTTEN_MS = 60_000;
+
+/** What keeps the operator from the route, as far as is known; null: nothing, or so long ago that it says nothing any more. */
+export const standingProblem = ({ routeProblem }: GroupMemory, nowMs: MonotonicMs): RouteProblem | null =>
+  routeProblem === null || nowMs - routeProblem.retryAtMs >= FORGOTTEN_MS ? null : routeProblem;
+
 function failed(
   memory: GroupMemory,
   { of, how, message, atMs }: Extract<RouteOutcome, { kind: 'routeFailed' }>,
 ): GroupMemory {
-  const count = memory.routeFailures[of] + 1;
+  const before = standingProblem(memory, atMs) === null ? { read: 0, write: 0 } : memory.routeFailures;
+  const count = before[of] + 1;
   return {
     ...memory,
-    routeFailures: { ...memory.routeFailures, [of]: count },
+    routeFailures: { ...before, [of]: count },
     routeProblem: { of, kind: how, message, count, retryAtMs: atMs + backoffMs(count, PAUSES[how]) },
   };
 }

@@ -1,9 +1,11 @@
 /** What each plan of the election means for the slices of a route. (Promise I11.) */
 import { describe, expect, it } from 'vitest';
+import type { Pod } from '../../../src/api/pod.ts';
 import type { Slice } from '../../../src/api/route.ts';
-import type { Observation } from '../../../src/election/observation.ts';
+import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import type { RouteProblem, RouteView } from '../../../src/election/route.ts';
+import { routedOf } from '../../../src/election/routed.ts';
 import { AN_HTTP_PROBE, aGroup, aLeader, aPod, aService, aSlice } from '../../kit/fakes/builders.ts';
 import {
   anObservation,
@@ -235,13 +237,13 @@ describe('where nobody leads', () => {
 });
 
 describe('whoever stays shown where nothing is verified', () => {
-  /** Lost its label to a conflict, while the slice took the same promotion. */
-  const unlabelled = observed(aPod({ name: 'a', ...aTarget, ready: false }));
+  /** Has the lock, and got no label, while the slice took the same promotion. */
+  const holder = (pod: Partial<Pod>, more: Partial<ObservedPod> = {}) =>
+    observed(aPod({ name: 'a', ...aTarget, ...pod }), more);
   const refusal = { message: 'no', retryAtMs: NOW_MS + 5000 };
   const paused = aGroup({ spec: { ...group.spec, paused: true } });
 
   it.each<[string, Partial<Observation>]>([
-    ['the holder of the lock has no label', { pods: [unlabelled] }],
     ['Consul denies a right', { pods: [unready, b], consulDenied: refusal }],
     ['something else stands under the lock', { pods: [unready, b], lock: { ...heldBy('a'), foreignEntry: true } }],
     ['the group is paused, and its lock is free', { group: paused, pods: [unready, b], lock: freeAfter('a') }],
@@ -255,6 +257,29 @@ describe('whoever stays shown where nothing is verified', () => {
     expect(steps(planned)).toEqual(['refresh a']);
     expect(theAction(planned, 'refresh').slices).toMatchObject([
       { content: { endpoint: { ready: false, serving: false, terminating: false } } },
+    ]);
+  });
+
+  it.each([
+    ['is not ready', holder({ ready: false }), aService()],
+    [
+      'is not ready, and the Service would have it',
+      holder({ ready: false }),
+      aService({ publishNotReadyAddresses: true }),
+    ],
+    ['ends', holder({ deleting: true }), aService()],
+    ['was refused it', holder({}, { promotionRefused: refusal }), aService()],
+  ])('is taken out where it has the lock and is not to have the label: it %s', (_, a, service) => {
+    const reading = aReading({ service }, showsA);
+    expect(steps(given(aRouteView({ reading }), { pods: [a] }))).toEqual(['withdraw IPv4']);
+  });
+
+  it('is not shown any more once it has ended, whatever the Service would have: its address may be another’s', () => {
+    const reading = aReading({ service: aService({ publishNotReadyAddresses: true }) }, showsA);
+    const ended = observed(aLeader(4, { name: 'a', ...aTarget, phase: 'Failed', ready: false }));
+    expect(steps(given(aRouteView({ reading }), { pods: [ended], group: paused }))).toEqual([
+      'verify a',
+      'show nobody',
     ]);
   });
 
@@ -330,5 +355,47 @@ describe('where Consul is silent past the deadline', () => {
     const unread = { kind: 'unreadable', workload: 'ReplicaSet x', trial: null } as const;
     const c = observed(aPod({ name: 'c', labels }), { owner: unread });
     expect(steps(given(led, { ...silent, group: demoting, pods: [demoted, b, c] }))).toEqual(['withdraw IPv4']);
+  });
+});
+
+it('a group that is deleted tries its slices once more where they were refused long ago, and goes on without them where they are refused now', () => {
+  const deleted = { group: { ...group, deleting: true } };
+  const refused = (retryAtMs: number) => ({ ...led, problem: problem({ kind: 'denied', retryAtMs }) });
+  expect(steps(given(refused(NOW_MS - 1), deleted))).toContain('remove IPv4');
+  expect(steps(given(refused(NOW_MS + 1), deleted))).not.toContain('remove IPv4');
+});
+
+describe('while a slice is refused to be written', () => {
+  const stale = (retryAtMs: number, slice: Partial<Slice> = showsA) =>
+    aRouteView({
+      problem: problem({ kind: 'refused', retryAtMs }),
+      reading: { ...aReading({}, slice), againAtMs: NOW_MS },
+    });
+
+  it('the Service is read when that is due, and not before', () => {
+    expect(steps(given(stale(NOW_MS + 5000)))).toEqual(['readRoute']);
+    const fresh = { ...stale(NOW_MS + 5000), reading: { ...aReading({}, showsA), againAtMs: NOW_MS + 1000 } };
+    const planned = given(fresh);
+    expect([steps(planned), planned.againMs]).toEqual([[], 1000]);
+  });
+
+  it('the Service is read before the write is tried again: its owner may have taken the consent back', () => {
+    expect(steps(given(stale(NOW_MS - 1, { ...showsA, altered: true })))).toEqual(['readRoute']);
+  });
+});
+
+describe('where nobody leads and a slice shows somebody', () => {
+  const said = (route: RouteView) => routedOf(anObservation({ group, pods: [b], route, lock: freeAfter('a') }));
+
+  it('the condition says what keeps it from being emptied', () => {
+    expect(said({ ...led, problem: problem({ kind: 'denied', message: 'may not' }) })).toMatchObject({
+      said: { status: 'False', reason: 'PermissionDenied' },
+      message: 'may not',
+    });
+  });
+
+  it('the condition names who is shown still', () => {
+    const found = said(led);
+    expect([found?.said.reason, found?.message]).toEqual(['NoLeader', expect.stringContaining('still shows pod a')]);
   });
 });

@@ -108,6 +108,11 @@ it.each([
   expect(inMs({}, STANDS, null, { memory })).toBe(MINUTE_MS);
 });
 
+it('as seldom as before a minute after a write could have been tried again: whatever it was for need not be written any more', () => {
+  const routeProblem = { of: 'write', kind: 'refused', message: '', count: 1, retryAtMs: NOW_MS - MINUTE_MS } as const;
+  expect(inMs({}, STANDS, null, { memory: { routeProblem } })).toBe(inMs({}, STANDS));
+});
+
 it('within a minute where the watch began after it: what changed in between nobody has told', () => {
   expect(inMs({ mark: 2 }, STANDS)).toBe(MINUTE_MS);
 });

@@ -1,14 +1,19 @@
 /** examples/adapters, each with the library that it is for, in two replicas, at a gate that gives out positions as the operator does. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CronJob } from 'cron';
 import { Cron } from 'croner';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { keepScheduleOnce } from '../../examples/adapters/croner.ts';
 import { scheduleOnce } from '../../examples/adapters/node-cron.ts';
 import { type Claim, createGate, type Outcome } from '../../examples/clients/typescript/index.ts';
+import { parseLeaderGroup } from '../../src/api/parse.ts';
+import { eligibility } from '../../src/election/candidates.ts';
+import { aPod } from '../kit/fakes/builders.ts';
+import { anObservation, observed } from '../kit/fakes/builders-election.ts';
 import { endAll, type FakeGate, grant, no, type Running, run, startFakeGate } from '../kit/fakes/gate-server.ts';
 import { createSeries, type FakeSeries } from '../kit/fakes/series.ts';
 
@@ -248,6 +253,15 @@ describe.concurrent('a CronJob', () => {
     }
     expect(gate.claims).toEqual([]);
   });
+});
+
+it('the group of the CronJob has a selector that names a label of jobs, without which its pods would not lead', () => {
+  const [raw] = parseAllDocuments(readFileSync(join(EXAMPLES, 'adapters/cronjob.yaml'), 'utf8'));
+  const parsed = parseLeaderGroup({ ...raw?.toJS(), metadata: { name: 'g', namespace: 'shop', uid: 'uid-g' } });
+  if (parsed?.kind !== 'valid') throw new Error('the group of cronjob.yaml is not valid');
+  const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'daily-report-29400540', uid: 'job' };
+  const pod = observed(aPod({ owner, runsToCompletion: true }));
+  expect(eligibility(anObservation({ group: parsed.group }), pod)).toEqual({ kind: 'candidate' });
 });
 
 /** Stands still until a while after the next second begins: what was scheduled for then is late. */

@@ -191,7 +191,8 @@ export const CONDITION_REASONS = {
       ForeignEndpoints: {
         meaning:
           'The slices show the leader, but the Service has other EndpointSlices too, or an Endpoints object of its name: traffic goes to those as well.',
-        action: 'Delete what the message names, the Endpoints object first: Kubernetes makes slices of it for ever.',
+        action:
+          'Delete what the message names, the Endpoints object first: Kubernetes makes slices of it for ever. The message goes within a minute after that.',
       },
       PortNotFound: {
         meaning: 'A port of the Service has a name that no container port of the leader has.',
@@ -214,7 +215,7 @@ export const CONDITION_REASONS = {
       PermissionDenied: {
         meaning:
           'The operator has no right to read the Service, to write EndpointSlices, or to watch both: in the last case the leader is shown, and what others change is found within a minute only.',
-        action: '`kubectl apply -k deploy/overlays/route` gives it.',
+        action: '`kubectl apply -k deploy/overlays/route` gives it (with Helm: `--set route.enabled=true`).',
       },
       WriteRefused: {
         meaning:

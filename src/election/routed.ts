@@ -67,13 +67,13 @@ function hindered(o: Observation, route: RouteView, name: string): Routed | null
   return reading === null ? null : withoutConsent(o, reading.service, name);
 }
 
+const GIVE_RIGHTS =
+  'kubectl apply -k deploy/overlays/route gives the operator the rights (with Helm: --set route.enabled=true)';
+
 const notRead = ({ kind, message }: RouteProblem, name: string): Routed =>
   kind === 'silent'
     ? unknown('NotChecked', `reading Service ${name} and its slices failed: ${message}`)
-    : no(
-        'PermissionDenied',
-        `the operator may not read Service ${name} and its slices: ${message}. kubectl apply -k deploy/overlays/route gives it the rights`,
-      );
+    : no('PermissionDenied', `the operator may not read Service ${name} and its slices; ${GIVE_RIGHTS}. ${message}`);
 
 /** null: the Service is there, and this group may lead its traffic. */
 function withoutConsent({ group }: Observation, service: Service | null, name: string): Routed | null {
@@ -180,7 +180,10 @@ function disturbed({ namespace }: LeaderGroup, { reading }: RouteView, name: str
     ...(foreign.slices.length > 0 ? [`kubectl -n ${namespace} delete endpointslice ${foreign.slices.join(' ')}`] : []),
   ].join(', then ');
   const selecting = reading.service?.hasSelector === true ? 'take its selector off first, then ' : '';
-  return no('ForeignEndpoints', `traffic of Service ${name} goes elsewhere too: ${selecting}${commands}`);
+  return no(
+    'ForeignEndpoints',
+    `traffic of Service ${name} goes elsewhere too: ${selecting}${commands} (that they are gone is found within a minute)`,
+  );
 }
 
 /** All is right, and what others change is found within a minute, where it would be found at once. */
@@ -189,5 +192,5 @@ const unwatched = ({ unwatched: why }: RouteView, name: string): Routed | null =
     ? null
     : no(
         'PermissionDenied',
-        `the leader is shown, but what others change about Service ${name} is found within a minute only: ${why}. kubectl apply -k deploy/overlays/route gives the operator the rights`,
+        `the leader is shown, but what others change about Service ${name} is found within a minute only; ${GIVE_RIGHTS}. ${why}`,
       );

@@ -1,6 +1,6 @@
 /** A failed read as people should hear of it. Pure. */
 import { KubernetesError, type KubernetesErrorKind } from '../../ports/kubernetes.ts';
-import { LEADER_GROUPS, qualified, type Resource } from '../objects/resources.ts';
+import { ENDPOINT_SLICES, ENDPOINTS, LEADER_GROUPS, qualified, type Resource, SERVICES } from '../objects/resources.ts';
 import { type Answer, type Failure, statusOf, wordsOf } from './answer.ts';
 
 export type Attempt = {
@@ -39,6 +39,9 @@ export function failureKind(resource: Resource, answer: Answer | Failure): Kuber
   return status >= 400 && status < 500 && !PASSING.includes(status) ? 'refused' : 'unreachable';
 }
 
+/** What only groups with a route need, and the base does not give. */
+const OF_ROUTES: readonly Resource[] = [SERVICES, ENDPOINTS, ENDPOINT_SLICES];
+
 function adviceOf(kind: KubernetesErrorKind, { verb, resource }: Attempt, answer: Answer | Failure): string {
   if (kind === 'notInstalled') {
     const what =
@@ -46,7 +49,8 @@ function adviceOf(kind: KubernetesErrorKind, { verb, resource }: Attempt, answer
     return `; ${what}`;
   }
   if (kind !== 'denied' || answer.kind === 'failed') return '';
+  const rules = OF_ROUTES.includes(resource) ? 'deploy/overlays/route has' : 'deploy/ has';
   return answer.status === 401
     ? "; the credentials are not accepted: check KUBECONFIG, or the pod's service account"
-    : `; give the operator's account the right to ${verb} ${qualified(resource)} (deploy/ has the rules)`;
+    : `; give the operator's account the right to ${verb} ${qualified(resource)} (${rules} the rules)`;
 }

@@ -81,3 +81,10 @@ describe('what is sent for a route', () => {
     expect((await t.routing.evict(pod, '5', forever)).kind).toBe('unknown');
   });
 });
+
+test('a right that is missing is said to be in the overlay of routes, which the base has not', async () => {
+  await using t = await setUp((_, response) => json(response, 403, aStatus(403, 'Forbidden')));
+  const reads = [t.routing.getService, t.routing.getSlice, t.routing.hasEndpoints];
+  for (const read of reads)
+    await expect(read('default', 'web', forever)).rejects.toThrow(/\(deploy\/overlays\/route has/);
+});

@@ -7,7 +7,7 @@ import type { ChangeWatch, GroupName } from './gate.ts';
 export type ClaimAnswer =
   /** Do it, once. `claim.position` may be an earlier one than was asked for, which nobody has done (AtLeastOnce). */
   | { readonly kind: 'claimed'; readonly claim: Claim }
-  /** Passed: drop it. Pending: an earlier one is neither done nor overdue. */
+  /** Passed: drop it. Pending: it or an earlier one was given out, and is neither done nor overdue. */
   | { readonly kind: 'refused'; readonly reason: 'Passed' | 'Pending'; readonly mark: Claim }
   /** Only the leader is given anything. Where nobody leads, or the lead is about to pass, it is `unknown`. */
   | { readonly kind: 'notLeader'; readonly leader: GateLeader }

@@ -75,7 +75,7 @@ type Outcome struct {
 	Claim Claim
 	// Reported is of Done: the gate has noted it. False with AtLeastOnce: it may be done once more.
 	Reported bool
-	// Reason is of Dropped. Passed: it was given out, or a later one was, By says to whom. Pending: an earlier one is neither done nor overdue.
+	// Reason is of Dropped. Passed: it was given out, or a later one was, By says to whom. Pending: it or an earlier one was given out, and is neither done nor overdue.
 	// NotLeader: the leader asks for itself. TermOver: it may be this term's, which was over before fn began.
 	Reason string
 	By     *By

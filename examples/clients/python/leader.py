@@ -118,9 +118,9 @@ class Claim(NamedTuple):
 
 class Outcome(NamedTuple):
     """kind: done: the work was run for the position, and raised nothing; `reported`: the gate has noted it (False with AtLeastOnce: it may be done once
-    more). dropped: it was not run, for `reason`: Passed (it was given out, or a later one was, `by` says to whom), Pending (an earlier one is neither done
-    nor overdue), NotLeader (the leader asks for itself), TermOver (it may be this term's, which was over before the work began). unknown: nobody could
-    say, or nobody has claimed it in all the time: `message`; it was not run here, and perhaps nowhere."""
+    more). dropped: it was not run, for `reason`: Passed (it was given out, or a later one was, `by` says to whom), Pending (it or an earlier one was given
+    out, and is neither done nor overdue), NotLeader (the leader asks for itself), TermOver (it may be this term's, which was over before the work began).
+    unknown: nobody could say, or nobody has claimed it in all the time: `message`; it was not run here, and perhaps nowhere."""
 
     kind: str
     claim: Optional[Claim] = None

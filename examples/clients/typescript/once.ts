@@ -47,8 +47,8 @@ export type Outcome =
       readonly reported: boolean;
     }
   /**
-   * `fn` was not run for the position. Passed: it was given out, or a later one was, `by` says to whom. Pending: an earlier one is neither done nor
-   * overdue. NotLeader: the leader asks for itself. TermOver: the position may be this term's, which was over before `fn` began.
+   * `fn` was not run for the position. Passed: it was given out, or a later one was, `by` says to whom. Pending: it or an earlier one was given out,
+   * and is neither done nor overdue. NotLeader: the leader asks for itself. TermOver: the position may be this term's, which was over before `fn` began.
    */
   | {
       readonly kind: 'dropped';

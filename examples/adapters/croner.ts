@@ -11,7 +11,7 @@ const LOOK_MS = 60_000;
 
 /**
  * Calls `once` at each time of the pattern until `signal` aborts, for one after the other; those that passed meanwhile come late, but for what is longer
- * ago than `catchUpMs` (default: a minute). `told`: what became of each; an error: what `fn` threw, or that the claim is wrong. `timezone` must
+ * ago than `catchUpMs` (default: a minute, and with AtLeastOnce retryAfterSeconds more). `told`: what became of each; an error: what `fn` threw, or that the claim is wrong. `timezone` must
  * be the same in all replicas.
  */
 export async function keepScheduleOnce(
@@ -21,7 +21,7 @@ export async function keepScheduleOnce(
     pattern,
     signal,
     timezone = 'UTC',
-    catchUpMs = 60_000,
+    catchUpMs,
     ...options
   }: Omit<OnceOptions, 'signal'> & {
     readonly once: Once;
@@ -35,6 +35,8 @@ export async function keepScheduleOnce(
   told: (outcome: Outcome | Error) => void,
 ): Promise<void> {
   // Without a function it is a calendar.
+  const pendingMs = options.mode === 'AtLeastOnce' ? (options.retryAfterSeconds ?? 300) * 1000 : 0;
+  const keptMs = catchUpMs ?? pendingMs + 60_000;
   const calendar = new Cron(pattern, { timezone });
   let last = new Date();
   while (!signal.aborted) {
@@ -45,7 +47,7 @@ export async function keepScheduleOnce(
     } catch (error) {
       told(error instanceof Error ? error : new Error(String(error)));
     }
-    last = new Date(Math.max(next.getTime(), Date.now() - catchUpMs));
+    last = new Date(Math.max(next.getTime(), Date.now() - keptMs));
   }
 }
 

@@ -23,7 +23,7 @@ func (e Elector) IsLeader(ctx context.Context) error {
 }
 
 // KeepScheduleOnce waits for each time of the calendar by which gocron reckons too, and does it once, in one replica: one after the other, until ctx is
-// done. Those that passed meanwhile come late, but for what is longer ago than a minute. `spec` is of five fields, or of six with seconds; with CRON_TZ=UTC
+// done. Those that passed meanwhile come late, but for what is longer ago than a minute, with AtLeastOnce than RetryAfter and a minute. `spec` is of five fields, or of six with seconds; with CRON_TZ=UTC
 // before them, for it should be the same in all replicas. told: what became of each tick; the error is that of fn, or a ClaimError.
 func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn func(ctx context.Context, claim Claim) error, told func(Outcome, error), options ...OnceOptions) error {
 	// Not `@every`, whose times begin with the process.
@@ -32,6 +32,10 @@ func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn f
 	if err != nil {
 		return err
 	}
+	kept := time.Minute
+	if t := newTick(series, 0, options); t.Mode == AtLeastOnce {
+		kept += t.RetryAfter
+	}
 	for last := time.Now(); ; {
 		next := calendar.Next(last)
 		if next.IsZero() || !reached(ctx, next) {
@@ -39,7 +43,7 @@ func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn f
 		}
 		told(gate.Once(ctx, series, next.UnixMilli(), fn, options...))
 		last = next
-		if longAgo := time.Now().Add(-time.Minute); longAgo.After(last) {
+		if longAgo := time.Now().Add(-kept); longAgo.After(last) {
 			last = longAgo
 		}
 	}

@@ -147,3 +147,21 @@ func TestEachAddressBehindANameIsAReplica(t *testing.T) {
 		t.Error(found)
 	}
 }
+
+func TestAPositionWaitsUntilTheOneBeforeItIsOverdue(t *testing.T) {
+	for _, each := range []struct {
+		given OnceOptions
+		want  time.Duration
+	}{
+		{OnceOptions{}, 30 * time.Second},
+		{OnceOptions{Mode: AtLeastOnce}, 330 * time.Second},
+		{OnceOptions{Mode: AtLeastOnce, RetryAfter: time.Minute}, 90 * time.Second},
+		{OnceOptions{Mode: AtLeastOnce, Wait: time.Second}, time.Second},
+		{OnceOptions{Mode: AtLeastOnce, Wait: -1}, 0},
+	} {
+		options := []OnceOptions{each.given}
+		if wait := newTick("digest", 2, options).mayWait(options).Wait; wait != each.want {
+			t.Errorf("%+v waits for %v, want %v", each.given, wait, each.want)
+		}
+	}
+}

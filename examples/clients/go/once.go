@@ -9,6 +9,7 @@ import (
 	"log"
 	chance "math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,8 +31,9 @@ type OnceOptions struct {
 	Mode Mode
 	// RetryAfter is of AtLeastOnce: given out again when it was neither done nor renewed for so long. Whole seconds; default: five minutes.
 	RetryAfter time.Duration
-	// Wait is for how long a pod that does not lead waits for the position to be claimed by the leader, or to lead itself. Below zero: it drops it at
-	// once. Default: 30 s, for all replicas call Once; in a term it does not wait.
+	// Wait is for how long a pod that does not lead waits for the position to be claimed by the leader, or to lead itself; and with AtLeastOnce whoever
+	// leads for an earlier one to be done. Below zero: it drops it at once. Default: 30 s, for all replicas call Once, and with AtLeastOnce RetryAfter
+	// beyond that: what a dead leader was at holds up all later ones for so long. In a term it does not wait.
 	Wait time.Duration
 	// Patience is for how long, beyond Wait, it is asked again where nobody can say. Default: 2 s.
 	Patience time.Duration
@@ -97,8 +99,8 @@ type tick struct {
 	OnceOptions
 }
 
-func newTick(series string, position int64, wait time.Duration, options []OnceOptions) tick {
-	t := tick{series, position, OnceOptions{Mode: AtMostOnce, RetryAfter: 5 * time.Minute, Wait: wait, Patience: 2 * time.Second}}
+func newTick(series string, position int64, options []OnceOptions) tick {
+	t := tick{series, position, OnceOptions{Mode: AtMostOnce, RetryAfter: 5 * time.Minute, Patience: 2 * time.Second}}
 	for _, given := range options {
 		if given.Mode != "" {
 			t.Mode = given.Mode
@@ -116,12 +118,24 @@ func newTick(series string, position int64, wait time.Duration, options []OnceOp
 	return t
 }
 
+// mayWait has it wait, if nobody has said for how long.
+func (t tick) mayWait(options []OnceOptions) tick {
+	if slices.ContainsFunc(options, func(given OnceOptions) bool { return given.Wait != 0 }) {
+		return t
+	}
+	t.Wait = 30 * time.Second
+	if t.Mode == AtLeastOnce {
+		t.Wait += t.RetryAfter
+	}
+	return t
+}
+
 // Once runs fn if the position of the series is given to this very call. Each replica calls it at each tick, whoever leads. The position rises with
 // each tick: its scheduled time in milliseconds, a sequence number, an offset; not the time of the call, which differs from replica to replica. It
 // returns the error of fn, and nothing is reported then; and a ClaimError where the call is wrong. The context of fn is done when ctx is, and
 // when the position was given to somebody else.
 func (g *Gate) Once(ctx context.Context, series string, position int64, fn func(ctx context.Context, claim Claim) error, options ...OnceOptions) (Outcome, error) {
-	return g.once(ctx, newTick(series, position, 30*time.Second, options), fn, func(uint64) bool { return true })
+	return g.once(ctx, newTick(series, position, options).mayWait(options), fn, func(uint64) bool { return true })
 }
 
 // Once of a term does not wait to lead, and begins nothing once the term is over.
@@ -132,7 +146,7 @@ func (t *Term) Once(ctx context.Context, series string, position int64, fn func(
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	defer context.AfterFunc(t.office, end)()
-	return t.gate.once(ctx, newTick(series, position, 0, options), fn, func(token uint64) bool { return token == t.Token && t.Holds() })
+	return t.gate.once(ctx, newTick(series, position, options), fn, func(token uint64) bool { return token == t.Token && t.Holds() })
 }
 
 func (g *Gate) once(ctx context.Context, t tick, fn func(context.Context, Claim) error, begins func(token uint64) bool) (Outcome, error) {

@@ -359,7 +359,7 @@ class Gate:
         work: Callable[[Claim], object],
         mode: str = "AtMostOnce",
         retry_after: int = 300,
-        wait: float = 30.0,
+        wait: Optional[float] = None,
         patience: float = 2.0,
         stop: Optional[threading.Event] = None,
     ) -> Outcome:
@@ -369,13 +369,17 @@ class Gate:
 
         mode AtMostOnce: a position that was given out is never given out again, also if it was not done. AtLeastOnce: it is, until somebody has said
         that it is done, `retry_after` whole seconds after it was given out or renewed; then the work may be run for one position twice.
-        A pod that does not lead waits for so many seconds for the position to be claimed by the leader, or to lead itself; wait=0: it drops it at once.
+        A pod that does not lead waits for so many seconds for the position to be claimed by the leader, or to lead itself, and with AtLeastOnce whoever
+        leads for an earlier one to be done; wait=0: it drops it at once. Default: 30, and with AtLeastOnce `retry_after` more: what a dead leader was at
+        holds up all later ones for so long.
         So long, beyond `wait`, it is asked again where nobody can say: `patience`. `stop` ends the asking, and tells the work by claim.lost()."""
         stopped = stop.is_set if stop else lambda: False
+        if wait is None:
+            wait = 30.0 + (retry_after if mode == "AtLeastOnce" else 0)
         options = {"mode": mode, "retry_after": retry_after, "wait": wait, "patience": patience}
         return self._once(series, position, work, lambda _: True, stopped, **options)
 
-    def _once(self, series, position, work, begins, stopped, mode="AtMostOnce", retry_after=300, wait=30.0, patience=2.0) -> Outcome:
+    def _once(self, series, position, work, begins, stopped, mode="AtMostOnce", retry_after=300, wait=0.0, patience=2.0) -> Outcome:
         tick = {"series": series, "position": position, "mode": mode}
         if mode == "AtLeastOnce":
             tick["retryAfterSeconds"] = retry_after

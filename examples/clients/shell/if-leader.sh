@@ -9,8 +9,8 @@
 #
 #   if-leader.sh --once daily-report --position "$(($(date -u +%s) / 60))" [--at-least-once SECONDS] [--wait SECONDS] -- send-the-report
 #
-# Each position of the series is given to one call, whoever leads, also where the tick falls into a handover: whoever does not lead waits for 30 seconds unless
-# told otherwise. The position is the minute in which cron has begun this, by the clock by which it did so; the second of the call would
+# Each position of the series is given to one call, whoever leads, also where the tick falls into a handover: whoever does not lead waits for 30 seconds,
+# with --at-least-once for its seconds more, unless told otherwise. The position is the minute in which cron has begun this, by the clock by which it did so; the second of the call would
 # differ from replica to replica. With --at-least-once a position is given out again when it was neither done nor renewed for so many seconds: until
 # the command has ended with status 0. once.sh says what the command gets. Status 0 without having run it: it was given out; 75: nobody can say, or
 # nobody has claimed it.

@@ -117,7 +117,7 @@ report_done() {
 
 # once SERIES OPTION... COMMAND: ends this script.
 once() {
-  series=${1:-} position='' mode=AtMostOnce retry_s='' wait_ms=30000 patience_ms=2000
+  series=${1:-} position='' mode=AtMostOnce retry_s='' wait_ms='' patience_ms=2000
   [ $# -eq 0 ] || shift
   while :; do
     case "${1:-} ${2:-}" in
@@ -134,6 +134,8 @@ once() {
     esac
     shift 2
   done
+  # What a dead leader was at holds up all later ones until it is overdue.
+  wait_ms=${wait_ms:-$((30000 + ${retry_s:-0} * 1000))}
   # They would end the line of a configuration.
   case $series in '' | *[[:cntrl:]]*) end 64 'the series must be text without control characters' ;; esac
   [ -n "$position" ] && [ $# -gt 0 ] || end 64 'if-leader.sh --once SERIES --position N [--at-least-once SECONDS] [--wait SECONDS] -- COMMAND [ARGUMENT]...'

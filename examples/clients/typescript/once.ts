@@ -11,8 +11,9 @@ export type OnceOptions = {
   /** Of AtLeastOnce: given out again when it was neither done nor renewed for so long. Default: 300. */
   readonly retryAfterSeconds?: number;
   /**
-   * So long a pod that does not lead waits for the position to be claimed by the leader, or to lead itself. 0: it drops it at once. Default:
-   * 30,000, for all replicas call `once`; in a term 0.
+   * So long a pod that does not lead waits for the position to be claimed by the leader, or to lead itself; and with AtLeastOnce whoever leads for
+   * an earlier one to be done. 0: it drops it at once. Default: 30,000, for all replicas call `once`, and with AtLeastOnce retryAfterSeconds
+   * beyond that: what a dead leader was at holds up all later ones for so long. In a term 0.
    */
   readonly waitMs?: number;
   /** So long, beyond `waitMs`, it is asked again where nobody can say. Default: 2000. */
@@ -108,7 +109,8 @@ type Judged =
   /** Whoever waits may hear otherwise. */
   | { readonly kind: 'perhaps'; readonly otherwise: Dropped };
 
-const DEFAULTS = { mode: 'AtMostOnce', retryAfterSeconds: 300, waitMs: 30_000, patienceMs: 2000 } as const;
+const DEFAULTS = { mode: 'AtMostOnce', retryAfterSeconds: 300, patienceMs: 2000 } as const;
+const DEFAULT_WAIT_MS = 30_000;
 /** One question waits no longer: the replica that it waits at may have died with the leader. */
 const WAIT_MS = 2000;
 /** Less is not worth a question. */
@@ -205,7 +207,7 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
   }
 
   return async (at, fn, options, begins) => {
-    const tick: Tick = { ...DEFAULTS, ...options, ...at };
+    const tick = tickOf(at, options);
     for (;;) {
       const id = randomBytes(16).toString('hex');
       const said = await claim(tick, id);
@@ -219,6 +221,12 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
       // It was an earlier one. What it was called for needs a claim of its own.
     }
   };
+}
+
+function tickOf(at: Pick<Tick, 'series' | 'position'>, options: OnceOptions): Tick {
+  const given = { ...DEFAULTS, ...options, ...at };
+  const pendingMs = given.mode === 'AtLeastOnce' ? given.retryAfterSeconds * 1000 : 0;
+  return { waitMs: pendingMs + DEFAULT_WAIT_MS, ...given };
 }
 
 /** `waits`: the next question does. `quick`: how many in a row brought nothing, and did not take long. */

@@ -41,7 +41,7 @@ afterAll(async () => {
 type Calling = {
   readonly pod?: string;
   readonly series?: string;
-  readonly position?: number;
+  readonly position?: number | string;
   readonly mode?: 'AtMostOnce' | 'AtLeastOnce';
   readonly retrySeconds?: number;
   readonly waitSeconds?: number;
@@ -113,6 +113,29 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
     expect(client.lines).toEqual(['work 10 1 7', says('done 10 true', 0)]);
     expect([gate.claims.length > 3, new Set(idsOf(gate.claims)).size, series.given]).toEqual([true, 1, [10]]);
   });
+
+  it.skipIf(language === 'shell')(
+    'asks for a later position of a series when the earlier one is settled',
+    LONG,
+    async () => {
+      const series = createSeries();
+      const real = series.says();
+      await using gate = await startFakeGate();
+      let unknown = 0;
+      gate.sayToClaims((response, asked) => {
+        const { position } = asked.body as { readonly position: number };
+        if (position === 11 || unknown >= 6) real(response, asked);
+        else {
+          unknown += 1;
+          nobodyKnows(response);
+        }
+      });
+      await using client = call(gate, { position: '10,11', waitSeconds: 30 });
+      await client.ended;
+      expect(client.lines.toSorted()).toEqual(['done 10 true', 'done 11 true', 'work 10 1 7', 'work 11 1 7']);
+      expect(series.given).toEqual([10, 11]);
+    },
+  );
 
   it('asks another replica when one is silent', LONG, async () => {
     const series = createSeries();

@@ -52,6 +52,8 @@ type Gate struct {
 	client    *http.Client
 	mutex     sync.Mutex
 	told      map[string]bool
+	// By series: the calls of Once whose position is not settled. Closed when its turn has come.
+	lines map[string][]chan struct{}
 	// The terms that have ended.
 	releasing sync.WaitGroup
 	// With a leader probe the pod must be heard so often, whatever it is told; 0: there is none.

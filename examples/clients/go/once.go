@@ -150,6 +150,22 @@ func (t *Term) Once(ctx context.Context, series string, position int64, fn func(
 }
 
 func (g *Gate) once(ctx context.Context, t tick, fn func(context.Context, Claim) error, begins func(token uint64) bool) (Outcome, error) {
+	waitUntil := time.Now().Add(t.Wait)
+	turn, leave := g.join(t.series)
+	defer leave()
+	late := time.NewTimer(time.Until(waitUntil.Add(t.Patience)))
+	defer late.Stop()
+	select {
+	case <-turn:
+	default:
+		select {
+		case <-turn:
+		case <-ctx.Done():
+			return Outcome{Kind: Unknown, Message: "it was told to stop before the gate said"}, nil
+		case <-late.C:
+			return Outcome{Kind: Unknown, Message: fmt.Sprintf("an earlier call for %s was not answered in time", t.series)}, nil
+		}
+	}
 	for {
 		// Of this claim alone, and drawn after any fork; its retries keep it.
 		drawn := make([]byte, 16)
@@ -157,12 +173,15 @@ func (g *Gate) once(ctx context.Context, t tick, fn func(context.Context, Claim)
 			return Outcome{}, err
 		}
 		id := hex.EncodeToString(drawn)
-		claim, otherwise, err := g.claim(ctx, t, id)
+		claim, otherwise, err := g.claim(ctx, t, id, waitUntil)
 		if err != nil {
 			return Outcome{}, err
 		}
 		if otherwise != nil {
 			return *otherwise, nil
+		}
+		if claim.Position == t.position {
+			leave()
 		}
 		if !begins(claim.Token) {
 			return Outcome{Kind: Dropped, Reason: "TermOver"}, nil
@@ -175,13 +194,44 @@ func (g *Gate) once(ctx context.Context, t tick, fn func(context.Context, Claim)
 			return Outcome{Kind: Done, Claim: claim, Reported: reported}, nil
 		}
 		// It was an earlier one. What it was called for needs a claim of its own.
+		waitUntil = time.Now().Add(t.Wait)
+	}
+}
+
+// join has the calls for a series come one after the other: a later position that is given lets the earlier ones pass, also one that is still asked
+// for. Whoever was first, and leaves, has the next one come.
+func (g *Gate) join(series string) (turn chan struct{}, leave func()) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if g.lines == nil {
+		g.lines = map[string][]chan struct{}{}
+	}
+	turn = make(chan struct{})
+	g.lines[series] = append(g.lines[series], turn)
+	if len(g.lines[series]) == 1 {
+		close(turn)
+	}
+	return turn, func() {
+		g.mutex.Lock()
+		defer g.mutex.Unlock()
+		line := g.lines[series]
+		at := slices.Index(line, turn)
+		if at < 0 {
+			return
+		}
+		line = slices.Delete(line, at, at+1)
+		g.lines[series] = line
+		if len(line) == 0 {
+			delete(g.lines, series)
+		} else if at == 0 {
+			close(line[0])
+		}
 	}
 }
 
 // claim returns what was given, or what became of the position otherwise.
-func (g *Gate) claim(ctx context.Context, t tick, id string) (Claim, *Outcome, error) {
+func (g *Gate) claim(ctx context.Context, t tick, id string, waitUntil time.Time) (Claim, *Outcome, error) {
 	begun := time.Now()
-	waitUntil := begun.Add(t.Wait)
 	waits, failures := false, 0
 	for {
 		asked := time.Now()

@@ -193,6 +193,33 @@ class Replicas:
         self.first = self.known.index(base) if base in self.known else self.first + 1
 
 
+class Line:
+    """The calls for a series, one after the other: a later position that is given lets the earlier ones pass, also one that is still asked for."""
+
+    def __init__(self):
+        self.lock, self.calls = threading.Lock(), {}
+
+    def join(self, series: str) -> threading.Event:
+        """Set when its turn has come."""
+        turn = threading.Event()
+        with self.lock:
+            line = self.calls.setdefault(series, [])
+            line.append(turn)
+            line[0].set()
+        return turn
+
+    def leave(self, series: str, turn: threading.Event) -> None:
+        """Whoever was first has the next one come."""
+        with self.lock:
+            line = self.calls.get(series, [])
+            if turn in line:
+                line.remove(turn)
+                if line:
+                    line[0].set()
+                else:
+                    del self.calls[series]
+
+
 class Gate:
     """Where this pod asks for itself, from LEADERGROUP_GATE (URLs of the operator's replicas, with commas between them; each address behind the
     name of an http URL is a replica; default: the operator's headless Service), LEADERGROUP_NAME, POD_NAMESPACE, POD_NAME and POD_UID (a pod that
@@ -221,6 +248,8 @@ class Gate:
         self.rest = 0.0
         # Of the terms that have ended.
         self.releasing = []
+        # Of each process, the calls of once.
+        self.lines = {}
 
     def __reduce__(self):
         """For work in a process of its own."""
@@ -380,17 +409,33 @@ class Gate:
         return self._once(series, position, work, lambda _: True, stopped, **options)
 
     def _once(self, series, position, work, begins, stopped, mode="AtMostOnce", retry_after=300, wait=0.0, patience=2.0) -> Outcome:
+        called = now()
+        # Of this process: another one, forked meanwhile, has none of these calls.
+        line = self.lines.setdefault(os.getpid(), Line())
+        turn = line.join(series)
+        try:
+            while not turn.wait(0.05):
+                if stopped() or now() >= called + wait + patience:
+                    return Outcome("unknown", message=f"an earlier call for {series} was not answered in time")
+            leave = lambda: line.leave(series, turn)  # noqa: E731
+            return self._once_in_turn(series, position, work, begins, stopped, mode, retry_after, wait, patience, called, leave)
+        finally:
+            line.leave(series, turn)
+
+    def _once_in_turn(self, series, position, work, begins, stopped, mode, retry_after, wait, patience, called, leave) -> Outcome:
         tick = {"series": series, "position": position, "mode": mode}
         if mode == "AtLeastOnce":
             tick["retryAfterSeconds"] = retry_after
         while True:
             # Of this claim alone, and drawn after any fork; its retries keep it.
             claim_id = secrets.token_hex(16)
-            said = self.claim({**tick, "id": claim_id}, stopped, wait, patience)
+            said = self.claim({**tick, "id": claim_id}, stopped, wait, patience, called)
             if said.kind != "given":
                 return said
             lost = threading.Event()
             claim = said.claim._replace(lost=lambda: lost.is_set() or stopped())
+            if claim.position == position:
+                leave()
             if not begins(claim.token):
                 return Outcome("dropped", reason="TermOver")
             if mode != "AtLeastOnce":
@@ -409,11 +454,11 @@ class Gate:
             if claim.position == position:
                 return Outcome("done", claim, reported)
             # It was an earlier one. What it was called for needs a claim of its own.
+            called = now()
 
-    def claim(self, tick: dict, stopped: Callable[[], bool], wait: float, patience: float) -> Outcome:
+    def claim(self, tick: dict, stopped: Callable[[], bool], wait: float, patience: float, called: float) -> Outcome:
         """Of kind `given`, or what became of the position otherwise."""
-        begun = now()
-        wait_until, waits, failures = begun + wait, False, 0
+        begun, wait_until, waits, failures = now(), called + wait, False, 0
         while True:
             asked = now()
             left = wait_until - asked

@@ -132,10 +132,11 @@ export type OnceIn = (
 
 /** `warn` is told of what was done and could not be reported. */
 export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
+  const line = createLine();
+
   /** Under an id that its retries keep, and no other call has. */
-  async function claim(tick: Tick, id: string): Promise<Answer> {
+  async function claim(tick: Tick, id: string, waitUntilMs: number): Promise<Answer> {
     const begunMs = performance.now();
-    const waitUntilMs = begunMs + tick.waitMs;
     const asked = { method: 'POST', path: '', body: bodyOf(tick, id) } as const;
     let turn: Turn = { waits: false, quick: 0, pauseMs: 0 };
     for (;;) {
@@ -206,19 +207,36 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
     return tick.mode === 'AtLeastOnce' ? await done(given, id, tick) : true;
   }
 
-  return async (at, fn, options, begins) => {
-    const tick = tickOf(at, options);
-    for (;;) {
+  async function inTurn(
+    tick: Tick,
+    fn: (claim: Claim) => Promise<void> | void,
+    { begins, leave, ...first }: { begins(token: number): boolean; readonly waitUntilMs: number; leave(): void },
+  ): Promise<Outcome> {
+    for (let { waitUntilMs } = first; ; waitUntilMs = performance.now() + tick.waitMs) {
       const id = randomBytes(16).toString('hex');
-      const said = await claim(tick, id);
+      const said = await claim(tick, id, waitUntilMs);
       if (said.kind === 'refused') throw new ClaimError(said.message);
       if (said.kind !== 'given') return said;
       const { given } = said;
+      if (given.position === tick.position) leave();
       if (!begins(given.token)) return { kind: 'dropped', reason: 'TermOver', by: null };
       const reported = await run(given, id, tick, fn);
       const { position, token, attempt } = given;
       if (position === tick.position) return { kind: 'done', position, token, attempt, reported };
       // It was an earlier one. What it was called for needs a claim of its own.
+    }
+  }
+
+  return async (at, fn, options, begins) => {
+    const tick = tickOf(at, options);
+    const waitUntilMs = performance.now() + tick.waitMs;
+    const turn = line.join(tick.series);
+    try {
+      if (!(await turn.come(waitUntilMs + tick.patienceMs, tick.signal)))
+        return { kind: 'unknown', message: `an earlier call for ${tick.series} was not answered in time` };
+      return await inTurn(tick, fn, { begins, waitUntilMs, leave: turn.leave });
+    } finally {
+      turn.leave();
     }
   };
 }
@@ -227,6 +245,48 @@ function tickOf(at: Pick<Tick, 'series' | 'position'>, options: OnceOptions): Ti
   const given = { ...DEFAULTS, ...options, ...at };
   const pendingMs = given.mode === 'AtLeastOnce' ? given.retryAfterSeconds * 1000 : 0;
   return { waitMs: pendingMs + DEFAULT_WAIT_MS, ...given };
+}
+
+type InLine = {
+  /** False: not by then, or told to stop. */
+  come(untilMs: number, signal: AbortSignal | undefined): Promise<boolean>;
+  /** Whoever was first has the next one come. */
+  leave(): void;
+};
+
+/** The calls for a series, one after the other: a later position that is given lets the earlier ones pass, also one that is still asked for. */
+function createLine(): { join(series: string): InLine } {
+  const lines = new Map<string, (() => void)[]>();
+
+  function leave(series: string, own: () => void): void {
+    const left = lines.get(series)?.filter((each) => each !== own) ?? [];
+    left[0]?.();
+    if (left.length > 0) lines.set(series, left);
+    else lines.delete(series);
+  }
+
+  return {
+    join: (series) => {
+      const first = Promise.withResolvers<boolean>();
+      const own = (): void => first.resolve(true);
+      const line = lines.get(series) ?? [];
+      line.push(own);
+      lines.set(series, line);
+      line[0]?.();
+      return {
+        leave: () => leave(series, own),
+        come: async (untilMs, signal) => {
+          const over = new AbortController();
+          const free = onAbort(signal, () => over.abort());
+          const late = pause(untilMs - performance.now(), over.signal).then(() => false);
+          const came = await Promise.race([first.promise, late]);
+          over.abort();
+          free();
+          return came;
+        },
+      };
+    },
+  };
 }
 
 /** `waits`: the next question does. `quick`: how many in a row brought nothing, and did not take long. */

@@ -1,7 +1,8 @@
 /**
  * A small program for each client that calls `once`, as an application would. Each takes SERIES POSITION MODE RETRY_SECONDS WAIT_SECONDS WORK, where WORK
  * is so many milliseconds, or `fails`. It says `work POSITION ATTEMPT TOKEN`, `lost` where the claim was lost meanwhile, and last what
- * `once` returned: `done POSITION REPORTED`, `dropped REASON BY`, `unknown`, `refused` or `failed`. With `term` before it is called in a term.
+ * `once` returned: `done POSITION REPORTED`, `dropped REASON BY`, `unknown`, `refused` or `failed`. With `term` before it is called in a term. POSITION may be
+ * several with commas between, but in the shell: a call for each, the next one 100 ms later while the first ones go on.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -14,9 +15,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ClaimError, createGate } from '${join(CLIENTS, 'typescript/index.ts')}';
 const [series = '', position, mode, retry, wait, work = ''] = process.argv.slice(2).filter((word) => word !== 'term');
 const gate = createGate();
-async function call(at, options = {}) {
+async function call(at, options = {}, own = position) {
   try {
-    const said = await at.once(series, Number(position), async ({ position, attempt, token, signal }) => {
+    const said = await at.once(series, Number(own), async ({ position, attempt, token, signal }) => {
       console.log('work', position, attempt, token);
       if (work === 'fails') throw new Error('no paper');
       await delay(Number(work), undefined, { signal }).catch(() => console.log('lost'));
@@ -32,7 +33,8 @@ async function call(at, options = {}) {
 if (process.argv[2] === 'term') {
   const stop = new AbortController();
   await gate.runWhileLeader((term) => call(term).finally(() => stop.abort()), stop.signal);
-} else await call(gate, { waitMs: Number(wait) * 1000 });
+} else
+  await Promise.all(position.split(',').map((own, at) => delay(at * 100).then(() => call(gate, { waitMs: Number(wait) * 1000 }, own))));
 `;
 
 const PYTHON = `
@@ -47,9 +49,9 @@ def do(claim):
     end = time.monotonic() + int(work) / 1000
     while time.monotonic() < end and not claim.lost(): time.sleep(0.01)
     if time.monotonic() < end: say('lost')
-def call(at, **options):
+def call(at, own=position, **options):
     try:
-        said = at.once(series, int(position), do, mode=mode, retry_after=int(retry), **options)
+        said = at.once(series, int(own), do, mode=mode, retry_after=int(retry), **options)
         if said.kind == 'done': say('done', said.claim.position, str(said.reported).lower())
         elif said.kind == 'dropped': say('dropped', said.reason, (said.by or {}).get('pod', '-'))
         else: say('unknown')
@@ -66,7 +68,13 @@ if __name__ == '__main__':
         threading.Timer(3, stop.set).start()
         Gate().run_while_leader(in_term, stop, process=True)
     elif 'term' in sys.argv: Gate().run_while_leader(in_term, stop)
-    else: call(Gate(), wait=int(wait))
+    else:
+        gate = Gate()
+        calls = [threading.Thread(target=call, args=(gate, own), kwargs={'wait': int(wait)}) for own in position.split(',')]
+        for each in calls:
+            each.start()
+            time.sleep(0.1)
+        for each in calls: each.join()
 `;
 
 const GO = `package main
@@ -77,6 +85,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -88,14 +98,14 @@ func main() {
 	if inTerm {
 		words = words[1:]
 	}
-	position, _ := strconv.ParseInt(words[1], 10, 64)
 	retry, _ := strconv.Atoi(words[3])
 	wait, _ := strconv.Atoi(words[4])
 	options := OnceOptions{Mode: Mode(words[2]), RetryAfter: time.Duration(retry) * time.Second, Wait: time.Duration(wait) * time.Second}
 	if wait == 0 {
 		options.Wait = -1
 	}
-	call := func(once once) {
+	call := func(once once, own string) {
+		position, _ := strconv.ParseInt(own, 10, 64)
 		said, err := once(context.Background(), words[0], position, func(ctx context.Context, claim Claim) error {
 			fmt.Println("work", claim.Position, claim.Attempt, claim.Token)
 			if words[5] == "fails" {
@@ -131,13 +141,18 @@ func main() {
 		panic(err)
 	}
 	if !inTerm {
-		call(gate.Once)
+		var calls sync.WaitGroup
+		for _, own := range strings.Split(words[1], ",") {
+			calls.Go(func() { call(gate.Once, own) })
+			time.Sleep(100 * time.Millisecond)
+		}
+		calls.Wait()
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	gate.RunWhileLeader(ctx, func(_ context.Context, term *Term) {
 		options.Wait = 0
-		call(term.Once)
+		call(term.Once, words[1])
 		stop()
 	})
 }

@@ -182,6 +182,8 @@ export function openStage(
     const name = podName(plan, at);
     const uid = `uid-${made}-of-${name}`;
     lives.set(uid, made);
+    // Its process is new, also where the one before was on a node that had stopped.
+    if ((hung.get(name) ?? 0) === Number.POSITIVE_INFINITY && !faults.has(`hang ${name}`)) hung.set(name, loop.nowMs());
     return aPod({
       name,
       uid,
@@ -304,7 +306,6 @@ export function openStage(
     api.foreign.removePod(name);
     // What was made in the place of a pod that a controller had released is nobody's to replace.
     if (of === undefined || !Number.isInteger(at)) return;
-    if ((hung.get(name) ?? 0) === Number.POSITIVE_INFINITY && !faults.has(`hang ${name}`)) hung.set(name, loop.nowMs());
     api.foreign.addPod(freshPod(of, at));
   }
 

@@ -52,9 +52,10 @@ function planSlices(o: Observation, waitedMs: number): Idle | Look | null {
   if (route === null || serviceName === undefined || waitedMs >= PATIENCE_MS) return null;
   const { problem, reading } = route;
   // What was refused long ago is tried once more: it may be allowed by now.
-  if (problem !== null && problem.kind !== 'silent' && isHeldUp(o, route)) return null;
   if (problem !== null && isHeldUp(o, route))
-    return waiting(problem.message, Math.min(until(o, problem.retryAtMs), PATIENCE_MS - waitedMs));
+    return problem.kind === 'silent'
+      ? waiting(problem.message, Math.min(until(o, problem.retryAtMs), PATIENCE_MS - waitedMs))
+      : null;
   if (reading === null)
     return deletion([{ do: 'readRoute', serviceName }], 'the group is deleted; reading its EndpointSlices');
   const slices = ownSlices(o);

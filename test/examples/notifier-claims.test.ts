@@ -1,6 +1,7 @@
 /** examples/notifier by claims: replicas as processes, a gate that gives out positions by the operator's rules, and a sink that checks nothing. */
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type ClaimsServer, startClaimsServer } from '../kit/fakes/claims-server.ts';
+import { nobodyKnows, startFakeGate } from '../kit/fakes/gate-server.ts';
+import { createSeries, type FakeSeries } from '../kit/fakes/series.ts';
 import { type Program, type Sink, startClaimer, startSink } from '../kit/rig/notifiers.ts';
 
 const TICK_MS = 100;
@@ -8,12 +9,18 @@ const SERIES = 'report';
 const PODS = [0, 1, 2] as const;
 const SOON = { timeout: 25_000, interval: 20 };
 
-type Stage = { readonly gate: ClaimsServer; readonly sink: Sink; readonly start: (wish: Wish) => Promise<Program> };
+type Stage = {
+  readonly gate: FakeSeries & { silence(silent: boolean): void };
+  readonly sink: Sink;
+  readonly start: (wish: Wish) => Promise<Program>;
+};
 type Wish = { readonly at: number; readonly mode?: 'AtMostOnce' | 'AtLeastOnce'; readonly prepareMs?: number };
 
 async function stage(): Promise<Stage> {
-  const gate = await startClaimsServer();
-  onTestFinished(() => gate[Symbol.asyncDispose]());
+  const [server, series] = [await startFakeGate(), createSeries(null)];
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const silence = (silent: boolean): void => server.sayToClaims(silent ? nobodyKnows : series.says());
+  silence(false);
   const sink = await startSink({ checks: false });
   onTestFinished(() => sink[Symbol.asyncDispose]());
   const start = async ({ at, mode = 'AtMostOnce', prepareMs = 0 }: Wish): Promise<Program> => {
@@ -22,16 +29,15 @@ async function stage(): Promise<Stage> {
       uid: `uid-${at}`,
       namespace: 'shop',
       group: 'notifier',
-      gate: gate.url,
+      gate: server.url,
       sink: sink.url,
-      claims: `${SERIES}:${TICK_MS}:${mode}`,
-      retryAfterSeconds: 1,
+      claims: { text: `${SERIES}:${TICK_MS}:${mode}`, retryAfterSeconds: 1 },
       prepareMs,
     });
     onTestFinished(() => program[Symbol.asyncDispose]());
     return program;
   };
-  return { gate, sink, start };
+  return { gate: { ...series, silence }, sink, start };
 }
 
 const sentBy = async (sink: Sink, pod: string): Promise<readonly number[]> =>
@@ -45,13 +51,12 @@ const inARow = (first = 0, last = 0): readonly number[] =>
 it('sends each tick once and forgets none, whoever of three replicas leads, and while nobody does', async () => {
   const { gate, sink, start } = await stage();
   await Promise.all(PODS.map((at) => start({ at })));
-  for (const uid of ['uid-0', 'uid-1', null, 'uid-2']) {
-    gate.lead(uid);
-    if (uid === null) {
+  for (const pod of ['notifier-0', 'notifier-1', null, 'notifier-2']) {
+    gate.lead(pod);
+    if (pod === null) {
       await vi.waitFor(async () => expect((await sent(sink)).at(-1)).toBeLessThan(Date.now() - 3 * TICK_MS), SOON);
       continue;
     }
-    const pod = uid.replace('uid', 'notifier');
     await vi.waitFor(async () => expect((await sentBy(sink, pod)).length).toBeGreaterThan(5), SOON);
   }
   // Who leads no more may still be at the tick that it has claimed.
@@ -61,7 +66,7 @@ it('sends each tick once and forgets none, whoever of three replicas leads, and 
 
 it('sends late what nobody could say whose it was', async () => {
   const { gate, sink, start } = await stage();
-  gate.lead('uid-0');
+  gate.lead('notifier-0');
   await start({ at: 0 });
   await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(2), SOON);
   gate.silence(true);
@@ -75,12 +80,12 @@ it('sends late what nobody could say whose it was', async () => {
 
 it('AtMostOnce: a tick whose claimer dies before it sends is lost, and the next ones are not', async () => {
   const { gate, sink, start } = await stage();
-  gate.lead('uid-0');
+  gate.lead('notifier-0');
   const first = await start({ at: 0, prepareMs: 60_000 });
   await vi.waitFor(() => expect(gate.mark(SERIES)).not.toBeNull(), SOON);
   const lost = gate.mark(SERIES)?.position ?? 0;
   await first.kill();
-  gate.lead('uid-1');
+  gate.lead('notifier-1');
   await start({ at: 1 });
   await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(3), SOON);
   expect((await sent(sink))[0]).toBe(lost + TICK_MS);
@@ -88,12 +93,12 @@ it('AtMostOnce: a tick whose claimer dies before it sends is lost, and the next 
 
 it('AtLeastOnce: a tick whose claimer dies before it sends is sent by the next one, before any later one', async () => {
   const { gate, sink, start } = await stage();
-  gate.lead('uid-0');
+  gate.lead('notifier-0');
   const first = await start({ at: 0, mode: 'AtLeastOnce', prepareMs: 60_000 });
   await vi.waitFor(() => expect(gate.mark(SERIES)).not.toBeNull(), SOON);
   const lost = gate.mark(SERIES)?.position ?? 0;
   await first.kill();
-  gate.lead('uid-1');
+  gate.lead('notifier-1');
   await start({ at: 1, mode: 'AtLeastOnce' });
   await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(3), SOON);
   const ticks = await sent(sink);
@@ -102,7 +107,7 @@ it('AtLeastOnce: a tick whose claimer dies before it sends is sent by the next o
 
 it('ends the tick under way when it is told to stop, says that it is done, and claims no more', async () => {
   const { gate, sink, start } = await stage();
-  gate.lead('uid-0');
+  gate.lead('notifier-0');
   const program = await start({ at: 0, mode: 'AtLeastOnce', prepareMs: 500 });
   await vi.waitFor(() => expect(gate.mark(SERIES)?.state).toBe('Claimed'), SOON);
   const last = gate.mark(SERIES)?.position;

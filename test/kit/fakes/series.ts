@@ -83,7 +83,8 @@ export function createSeries(leader: string | null = 'notifier-0'): FakeSeries {
     if (!('kind' in wish)) return wish;
     const uid = new URL(asked.url, 'http://gate').searchParams.get('uid') ?? '';
     if (wish.kind === 'claim') return claim(wish.asked, asked.pod, uid);
-    return wish.kind === 'report' ? report(wish.report, uid) : { status: 200, body: { position: null } };
+    if (wish.kind === 'report') return report(wish.report, uid);
+    return { status: 200, body: { position: marks.get(wish.series)?.position ?? null } };
   }
 
   function reply(response: ServerResponse, asked: AskedClaim): void {

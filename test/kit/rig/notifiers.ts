@@ -71,65 +71,56 @@ export async function startSink({ checks = true }: { readonly checks?: boolean }
   };
 }
 
-/** Sends at every tick of `tickMs`: `prepareMs`, a last look, `departMs`. `gate` null: it does not ask. */
-export const startNotifier = (options: {
+type Replica = {
   readonly pod: string;
   readonly uid: string;
   readonly namespace: string;
   readonly group: string;
-  readonly gate: string | null;
   readonly sink: string;
-  readonly tickMs: number;
   readonly prepareMs: number;
-  readonly departMs: number;
-  /** Schedules that it keeps by claims as well, as in CLAIMS, and the sink of those. */
-  readonly claims?: { readonly text: string; readonly sink: string; readonly retryAfterSeconds: number };
-  /** Of a ServiceAccount token. */
-  readonly tokenFile?: string;
-}): Promise<Program> =>
+};
+
+/** As in CLAIMS of the notifier. */
+type Claims = { readonly text: string; readonly retryAfterSeconds: number };
+
+const replicaEnv = ({ pod, uid, namespace, group, sink, prepareMs }: Replica) => ({
+  POD_NAME: pod,
+  POD_UID: uid,
+  POD_NAMESPACE: namespace,
+  LEADERGROUP_NAME: group,
+  SINK: sink,
+  PREPARE_MS: String(prepareMs),
+});
+
+const claimsEnv = ({ text, retryAfterSeconds }: Claims) => ({
+  CLAIMS: text,
+  RETRY_AFTER_SECONDS: String(retryAfterSeconds),
+});
+
+/** Sends at every tick of `tickMs`: `prepareMs`, a last look, `departMs`. `gate` null: it does not ask. */
+export const startNotifier = (
+  options: Replica & {
+    readonly gate: string | null;
+    readonly tickMs: number;
+    readonly departMs: number;
+    /** Schedules that it keeps by claims as well, as in CLAIMS, and the sink of those. */
+    readonly claims?: Claims & { readonly sink: string };
+    /** Of a ServiceAccount token. */
+    readonly tokenFile?: string;
+  },
+): Promise<Program> =>
   run('notifier.ts', {
-    POD_NAME: options.pod,
-    POD_UID: options.uid,
-    POD_NAMESPACE: options.namespace,
-    LEADERGROUP_NAME: options.group,
-    SINK: options.sink,
+    ...replicaEnv(options),
     TICK_MS: String(options.tickMs),
-    PREPARE_MS: String(options.prepareMs),
     DEPART_MS: String(options.departMs),
-    ...(options.claims === undefined
-      ? {}
-      : {
-          CLAIMS: options.claims.text,
-          CLAIMS_SINK: options.claims.sink,
-          RETRY_AFTER_SECONDS: String(options.claims.retryAfterSeconds),
-        }),
+    ...(options.claims === undefined ? {} : { ...claimsEnv(options.claims), CLAIMS_SINK: options.claims.sink }),
     ...(options.tokenFile === undefined ? {} : { LEADERGROUP_TOKEN_FILE: options.tokenFile }),
     ...(options.gate === null ? { ASK: 'no' } : { LEADERGROUP_GATE: options.gate }),
   });
 
-/** Claims the ticks of the schedules in `claims`, as in CLAIMS of the notifier. */
-export const startClaimer = (options: {
-  readonly pod: string;
-  readonly uid: string;
-  readonly namespace: string;
-  readonly group: string;
-  readonly gate: string;
-  readonly sink: string;
-  readonly claims: string;
-  readonly retryAfterSeconds: number;
-  readonly prepareMs: number;
-}): Promise<Program> =>
-  run('notifier.ts', {
-    POD_NAME: options.pod,
-    POD_UID: options.uid,
-    POD_NAMESPACE: options.namespace,
-    LEADERGROUP_NAME: options.group,
-    LEADERGROUP_GATE: options.gate,
-    SINK: options.sink,
-    CLAIMS: options.claims,
-    RETRY_AFTER_SECONDS: String(options.retryAfterSeconds),
-    PREPARE_MS: String(options.prepareMs),
-  });
+/** Claims the ticks of the schedules in `claims`, and does nothing by terms. */
+export const startClaimer = (options: Replica & { readonly gate: string; readonly claims: Claims }): Promise<Program> =>
+  run('notifier.ts', { ...replicaEnv(options), ...claimsEnv(options.claims), LEADERGROUP_GATE: options.gate });
 
 /** How often each tick was accepted; ticks between the first and the last that nobody delivered count as 0. */
 export function acceptedPerTick(deliveries: readonly Delivery[]): ReadonlyMap<number, number> {

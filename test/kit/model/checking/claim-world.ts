@@ -10,6 +10,7 @@ import type { Fate } from '../link.ts';
 import { aModel } from '../model.ts';
 import type { Replica } from '../replica.ts';
 import { endLeadersSession, lockedFor } from '../stage.ts';
+import { spending } from './budget.ts';
 import type { Explored, Step } from './explored.ts';
 import { createSeats, SEATS } from './seats.ts';
 
@@ -28,39 +29,18 @@ const ASKS = 4;
 export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
   const model = aModel({ pods: MEMBERS.map((name) => aPod({ name })) });
   const left: Record<keyof ClaimBudget, number> = { ...budget };
+  const { may, spend } = spending<ClaimTrouble>(left);
   const seats = createSeats(model, () => 'arrives');
   const claiming = claimingIn(model);
 
-  await own('O1');
+  await seats.ownAgain('O1');
   await model.rest(seats.of('O1').replica);
-  for (const name of SEATS) {
-    const seat = seats.of(name);
-    seats.see(name);
-    seat.passedAt = seat.trace.length;
-  }
+  seats.seen();
   seats.opened();
-
-  async function own(name: string): Promise<void> {
-    const { replica } = seats.of(name);
-    replica.link.decide(() => 'arrives');
-    // It has heard of the loss of what it gets again.
-    if (replica.believes() === 'owned') replica.giveUp();
-    await seats.own(name, true);
-    replica.gotBucket();
-  }
-
-  const may = (trouble: ClaimTrouble): boolean => left[trouble] > 0 && left.inAll > 0;
-  function spend(trouble: ClaimTrouble): void {
-    left[trouble] -= 1;
-    left.inAll -= 1;
-  }
 
   function stepsOf(name: string): readonly Step[] {
     const { replica } = seats.of(name);
-    const requests = [...seats.pending(name).keys()].flatMap((at) => [
-      `${name} arrive ${at}`,
-      ...(may('late') ? [`${name} late ${at}`] : []),
-    ]);
+    const requests = seats.arrivals(name, may('late') ? ['late'] : []);
     if (replica.believes() !== 'owned') return requests;
     return [
       ...requests,
@@ -104,7 +84,7 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
       endLeadersSession(model);
     } else if (subject === 'takeOver') {
       spend('takeOver');
-      await own(seats.holder() === 'O1' ? 'O2' : 'O1');
+      await seats.ownAgain(seats.holder() === 'O1' ? 'O2' : 'O1');
     } else {
       spend('change');
       model.api.foreign.changePod(subject, () => ({ ready: what === 'ready' }));

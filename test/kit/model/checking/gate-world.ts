@@ -10,6 +10,7 @@ import type { Request } from '../link.ts';
 import { aModel, type Model } from '../model.ts';
 import type { Replica } from '../replica.ts';
 import { endLeadersSession, lockedFor } from '../stage.ts';
+import { spending } from './budget.ts';
 import { createClients } from './clients.ts';
 import type { Explored, Step } from './explored.ts';
 import { createSeats, SEATS } from './seats.ts';
@@ -34,16 +35,13 @@ export type GateStart = 'granted' | 'revoked';
 export async function openGateWorld(budget: GateBudget, start: GateStart): Promise<Explored> {
   const model = aModel({ pods: MEMBERS.map((name) => aPod({ name })) });
   const left: Record<keyof GateBudget, number> = { ...budget };
+  const { may, spend } = spending<Trouble>(left);
   const seats = createSeats(model, () => 'arrives');
   const clients = createClients(model);
 
-  await own('O1');
+  await seats.ownAgain('O1');
   await model.rest(seats.of('O1').replica);
-  for (const name of SEATS) {
-    const seat = seats.of(name);
-    seats.see(name);
-    seat.passedAt = seat.trace.length;
-  }
+  seats.seen();
   ask('a');
   if (start === 'revoked') {
     change('a', 'excluded');
@@ -51,15 +49,6 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
     await settle();
   }
   seats.opened();
-
-  async function own(name: string): Promise<void> {
-    const { replica } = seats.of(name);
-    replica.link.decide(() => 'arrives');
-    // It has heard of the loss of what it gets again.
-    if (replica.believes() === 'owned') replica.giveUp();
-    await seats.own(name, true);
-    replica.gotBucket();
-  }
 
   /** Whoever has the bucket by Consul: one that has it no more says no grant, by the deadline of its own session (attack 13). */
   function ownerName(): string | undefined {
@@ -74,18 +63,9 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
     seats.of(owner).trace.push(`asked by ${answer}`);
   }
 
-  const may = (trouble: Trouble): boolean => left[trouble] > 0 && left.inAll > 0;
-  function spend(trouble: Trouble): void {
-    left[trouble] -= 1;
-    left.inAll -= 1;
-  }
-
   function stepsOf(name: string): readonly Step[] {
     const { replica } = seats.of(name);
-    const requests = [...seats.pending(name).keys()].flatMap((at) => [
-      `${name} arrive ${at}`,
-      ...(may('late') ? [`${name} late ${at}`] : []),
-    ]);
+    const requests = seats.arrivals(name, may('late') ? ['late'] : []);
     if (replica.believes() !== 'owned') return requests;
     return [...requests, ...(replica.busy() ? [] : passesOf(name)), ...(may('crash') ? [`${name} crash`] : [])];
   }
@@ -144,7 +124,7 @@ export async function openGateWorld(budget: GateBudget, start: GateStart): Promi
       endLeadersSession(model);
     } else if (subject === 'takeOver') {
       spend('takeOver');
-      await own(ownerName() === 'O1' ? 'O2' : 'O1');
+      await seats.ownAgain(ownerName() === 'O1' ? 'O2' : 'O1');
     } else memberStep(subject, what);
     await settle();
   }

@@ -30,10 +30,16 @@ export type Seats = {
   isBehind(name: string): boolean;
   /** The bucket passes to it; `unnoticed`: whoever had it goes on believing so. */
   own(name: string, unnoticed: boolean): Promise<void>;
+  /** As `own`, unnoticed; the replica has heard of the loss of what it gets again, and nothing of it is held up. */
+  ownAgain(name: string): Promise<void>;
+  /** The watches of all deliver everything, and no pass is owed for it. */
+  seen(): void;
   /** Whoever has the bucket by Consul, and may not know of its loss. */
   holder(): string | undefined;
   /** Requests that it waits for, oldest first. */
   pending(name: string): readonly HeldRequest[];
+  /** What may become of each of them: it arrives, or one of these happens to it. */
+  arrivals(name: string, troubles: readonly string[]): readonly Step[];
   /** It does not wait any more for its request number `at`, which lands some day. */
   leave(name: string, at: number): void;
   /** Killed, its session ended; what was under way may land. A new process takes its seat. */
@@ -103,6 +109,22 @@ export function createSeats(model: Model, fate: (request: Request) => Fate): Sea
     seat.locks = model.consul.log.length;
   }
 
+  async function ownAgain(name: string): Promise<void> {
+    const { replica } = of(name);
+    replica.link.decide(() => 'arrives');
+    if (replica.believes() === 'owned') replica.giveUp();
+    await own(name, true);
+    replica.gotBucket();
+  }
+
+  function seen(): void {
+    for (const name of SEATS) {
+      see(name);
+      const seat = of(name);
+      seat.passedAt = seat.trace.length;
+    }
+  }
+
   function holder(): string | undefined {
     const session = entries().find(({ key }) => key.includes('/buckets/'))?.session ?? null;
     return session === null ? undefined : SEATS.find((name) => of(name).replica.session() === session);
@@ -112,6 +134,9 @@ export function createSeats(model: Model, fate: (request: Request) => Fate): Sea
     of(name)
       .replica.link.held()
       .filter((request) => !late.has(request));
+
+  const arrivals = (name: string, troubles: readonly string[]): readonly Step[] =>
+    [...pending(name).keys()].flatMap((at) => ['arrive', ...troubles].map((what) => `${name} ${what} ${at}`));
 
   function leave(name: string, at: number): void {
     const request = pending(name)[at];
@@ -164,8 +189,11 @@ export function createSeats(model: Model, fate: (request: Request) => Fate): Sea
     see,
     isBehind,
     own,
+    ownAgain,
+    seen,
     holder,
     pending,
+    arrivals,
     leave,
     crash,
     landings: () => [...late].map((_, at) => `land ${at}`),

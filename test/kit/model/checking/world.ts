@@ -7,6 +7,7 @@ import { settle } from '../../fakes/clock.ts';
 import type { Fate, Request } from '../link.ts';
 import { aModel } from '../model.ts';
 import { endLeadersSession, lockedFor } from '../stage.ts';
+import { spending } from './budget.ts';
 import type { Explored, Step } from './explored.ts';
 import { createSeats, SEATS } from './seats.ts';
 
@@ -38,6 +39,7 @@ export type Start = 'fresh' | 'led';
 export async function openWorld(budget: Budget, start: Start): Promise<Explored> {
   const model = aModel({ pods: MEMBERS.map((name) => aPod({ name })) });
   const left: Record<Trouble | 'inAll', number> = { ...budget };
+  const { may, spend } = spending<Exclude<Trouble, 'blink'>>(left);
   const seats = createSeats(model, fate);
 
   await seats.own('O1', false);
@@ -49,27 +51,15 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
     replica.link.decide(() => 'arrives');
     await model.rest(replica);
     replica.link.decide(fate);
-    for (const name of SEATS) {
-      const seat = seats.of(name);
-      seats.see(name);
-      seat.passedAt = seat.trace.length;
-    }
-  }
-
-  const may = (trouble: Exclude<Trouble, 'blink'>): boolean => left[trouble] > 0 && left.inAll > 0;
-
-  function spend(trouble: Exclude<Trouble, 'blink'>): void {
-    left[trouble] -= 1;
-    left.inAll -= 1;
+    seats.seen();
   }
 
   function stepsOf(name: string): readonly Step[] {
     const { replica } = seats.of(name);
-    const requests = [...seats.pending(name).keys()].flatMap((at) => [
-      `${name} arrive ${at}`,
-      ...(may('lostReply') ? [`${name} lostReply ${at}`] : []),
-      ...(may('late') ? [`${name} late ${at}`] : []),
-    ]);
+    const requests = seats.arrivals(
+      name,
+      (['lostReply', 'late'] as const).filter((trouble) => may(trouble)),
+    );
     return [
       ...requests,
       ...(seats.isBehind(name) ? [`${name} see`] : []),

@@ -32,6 +32,9 @@ export const mayTend = (o: Observation, { verdict }: Idle): boolean =>
 
 const isOwner = ({ ownership: { kind } }: Observation): boolean => kind === 'owned' || kind === 'lapsed';
 
+/** The bucket is this replica’s now, and so no other one’s. */
+const owns = ({ ownership: { kind } }: Observation): boolean => kind === 'owned';
+
 const isOutlasted = (o: Observation): boolean => isOutage(o) && o.nowMs >= o.lockDeadlineMs;
 
 /** Past the deadline nobody leads without a label, whatever a lock says that was seen before. */
@@ -110,8 +113,19 @@ function changedIn(o: Observation, lock: KnownLock | null, slice: Slice): readon
   if (shown === undefined || leftToOwnerMs(o, shown) > 0 || mustGo(o, lock, slice)) return [];
   if (!labelled(o.group, shown) && !restrained(o) && !leads(o, lock, shown)) return [];
   const showing = showingIn(o, slice, shown);
-  return showing === null ? [] : dueOf(o, [showing], slice.token);
+  if (showing === null || !(owns(o) || isDescribedOtherwise(showing))) return [];
+  return dueOf(o, [showing], slice.token);
 }
+
+/**
+ * By what becomes of the pod. What others make of a slice, an admission webhook say, is the owner's to put right: of several replicas, none of which has the
+ * bucket, each would find altered what another has written, without end. (Promise I7.)
+ */
+const isDescribedOtherwise = ({ slice: { endpoint: is }, content: { endpoint: should } }: Showing): boolean =>
+  is?.address !== should?.address ||
+  is?.ready !== should?.ready ||
+  is?.serving !== should?.serving ||
+  is?.terminating !== should?.terminating;
 
 /** An owner that is well shows the next leader by one write, which another replica's before it would cost kube-proxy's second. */
 const OWNERS_TURN_MS = 10_000;

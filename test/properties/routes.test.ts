@@ -410,6 +410,31 @@ describe('while Consul is silent, with Hold', () => {
     await comesRight();
   });
 
+  it('of two replicas that both think that they had the group last, neither undoes what a webhook makes of each write of the other', async () => {
+    const both = [await lapsed(), model.replica('O2')];
+    for (const replica of both) {
+      silent(replica);
+      replica.believe('lapsed');
+    }
+    const turns = async (times: number): Promise<number> => {
+      const before = model.api.routing.writes();
+      for (let turn = 0; turn < times; turn += 1) {
+        await model.clock.advance(MINUTE_MS);
+        for (const replica of both) await passes(replica, 2);
+      }
+      return model.api.routing.writes() - before;
+    };
+    let writes = 0;
+    model.api.routing.foreign.mangle(() => ({ ports: [{ ...WEB_PORT, appProtocol: `write-${(writes += 1)}` }] }));
+    ready('a', false);
+    await turns(2);
+    expect(await turns(4)).toBe(0);
+    expect(slice()?.endpoint?.ready).toBe(false);
+    model.api.routing.foreign.mangle(null);
+    for (const { link } of both) link.decide(() => 'arrives');
+    await comesRight();
+  });
+
   it('a live slice is left alone by an owner that has lapsed and sees an older world', async () => {
     const old = await lapsed();
     const next = model.replica('O2');

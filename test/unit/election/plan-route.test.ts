@@ -349,6 +349,24 @@ describe('where Consul is silent past the deadline', () => {
     expect(steps(given(known, lapsed))).toEqual(['confirm, withdraw IPv4']);
   });
 
+  it.each(['neverKnown', 'notOwned', 'lapsed'] as const)(
+    'what others have made of a slice is left to an owner, and how the pod is by now is not: %s',
+    (kind) => {
+      const nobodys = { ...silent, ownership: { kind }, lock: null } as const;
+      const made: readonly Partial<Slice>[] = [{ altered: true }, { ports: [] }, { fenced: 'x' }, { headless: true }];
+      for (const change of made) {
+        const of = (more: Partial<ObservedPod>) =>
+          steps(
+            given(aRouteView({ reading: aReading({}, { ...showsA, ...change }) }), {
+              ...nobodys,
+              pods: [{ ...a, ...more }],
+            }),
+          );
+        expect([of({}), of({ pod: unready.pod, notReadyForMs: 10_000 })]).toEqual([[], ['confirm, refresh a']]);
+      }
+    },
+  );
+
   it('a leader that was demoted is shown no longer, also beside a pod whose template has the label', () => {
     const demoted = observed(aPod({ name: 'a', ...aTarget }));
     const labels = { app: 'notifier', 'leadergroup.dev/role': 'leader' };

@@ -14,7 +14,7 @@ import { rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { withdrawal } from './plan-shown.ts';
 import { idle, look, nothing, notReady, quietly, transition, until, withFirst } from './plans.ts';
-import { isHeldUp, ownSlices } from './route.ts';
+import { hindrance, isHeldUp, ownSlices } from './route.ts';
 import { transaction } from './transactions.ts';
 
 /** How long an unreachable Consul may hold up a deletion, or EndpointSlices that cannot be removed. */
@@ -50,18 +50,18 @@ function planSlices(o: Observation, waitedMs: number): Idle | Look | null {
   const { route } = o;
   const serviceName = o.group.spec.route?.serviceName;
   if (route === null || serviceName === undefined || waitedMs >= PATIENCE_MS) return null;
-  const { problem, reading } = route;
-  // What was refused long ago is tried once more: it may be allowed by now.
-  if (problem !== null && isHeldUp(o, route))
-    return problem.kind === 'silent'
-      ? waiting(problem.message, Math.min(until(o, problem.retryAtMs), PATIENCE_MS - waitedMs))
-      : null;
-  if (reading === null)
+  const unread = hindrance(o, route, 'read');
+  if (route.reading === null && unread === null)
     return deletion([{ do: 'readRoute', serviceName }], 'the group is deleted; reading its EndpointSlices');
   const slices = ownSlices(o);
-  return slices.length === 0
-    ? null
-    : deletion([withdrawal(slices, { remove: true })], 'the group is deleted; removing its EndpointSlices');
+  // What was refused long ago is tried once more: it may be allowed by now.
+  const free = slices.filter(({ family }) => !isHeldUp(o, route, family));
+  if (free.length > 0)
+    return deletion([withdrawal(free, { remove: true })], 'the group is deleted; removing its EndpointSlices');
+  const silent = [unread, ...slices.map(({ family }) => hindrance(o, route, family))].find(
+    (found) => found?.kind === 'silent',
+  );
+  return silent == null ? null : waiting(silent.message, Math.min(until(o, silent.retryAtMs), PATIENCE_MS - waitedMs));
 }
 
 /**

@@ -12,6 +12,7 @@ import { look, nothing, soonest, until, withFirst } from './plans.ts';
 import {
   basicsOf,
   FAMILIES,
+  hindrance,
   isHeldUp,
   isOwn,
   isSlice,
@@ -42,7 +43,7 @@ function routed(o: Observation, route: RouteView, plan: Transition): Plan {
   const promotes = after.some(({ do: what }) => what === 'promote');
   if (isShownAgain(plan) && isStale(o, route)) return reading(o);
   if (lock.do !== 'unlock' && !promotes) return plan;
-  if (!isHeldUp(o, route) && route.reading === null) return fencedFirst(plan, reading(o));
+  if (!isHeldUp(o, route, 'read') && route.reading === null) return fencedFirst(plan, reading(o));
   if (lock.do === 'unlock') return unlocking(o, route, plan);
   const preparation = prepared(o, route);
   return preparation === null ? showing(o, plan) : fencedFirst(plan, preparation);
@@ -62,29 +63,37 @@ const TRIES = 3;
 
 function unlocking(o: Observation, route: RouteView, plan: Transition): Plan {
   if (plan.lock.do !== 'unlock') return plan;
-  if (isHeldUp(o, route)) {
-    const { problem } = route;
-    if (problem === null || problem.kind !== 'silent' || problem.count >= TRIES) return plan;
-    return fencedFirst(plan, nothing('an EndpointSlice is to be emptied first', until(o, problem.retryAtMs)));
-  }
-  const slices = ownSlices(o).filter(({ family, endpoint }) => endpoint !== null || !route.fenced.has(family));
+  const left = ownSlices(o).filter(({ family, endpoint }) => endpoint !== null || !route.fenced.has(family));
+  const awaited = awaitedMs(o, route, left);
+  if (awaited !== null) return fencedFirst(plan, nothing('an EndpointSlice is to be emptied first', awaited));
+  const slices = left.filter(({ family }) => !isHeldUp(o, route, family));
   if (slices.length === 0) return plan;
   return { ...plan, lock: { ...plan.lock, withdraw: withdrawal(slices) }, after: [] };
 }
 
+/** Milliseconds until what nobody answered is tried again; null: nothing is worth that wait. */
+function awaitedMs(o: Observation, route: RouteView, slices: readonly Slice[]): number | null {
+  const hindrances = ['read' as const, ...slices.map(({ family }) => family)].map((from) => hindrance(o, route, from));
+  return soonest(
+    hindrances.map((found) =>
+      found !== null && found.kind === 'silent' && found.count < TRIES ? until(o, found.retryAtMs) : null,
+    ),
+  );
+}
+
 /** Slices are there, and empty, before the first election that they show. null: they are, or cannot be. */
 function prepared(o: Observation, route: RouteView): Look | null {
-  if (isHeldUp(o, route)) return null;
   const service = routedService(o);
   const slices = route.reading?.slices;
   if (service === null || slices === undefined) return null;
-  const earlier = FAMILIES.map((family) => slices[family]).filter(
-    (found): found is Slice => isSlice(found) && !isOwn(o.group, found),
-  );
+  const free = FAMILIES.filter((family) => !isHeldUp(o, route, family));
+  const earlier = free
+    .map((family) => slices[family])
+    .filter((found): found is Slice => isSlice(found) && !isOwn(o.group, found));
   if (earlier.length > 0)
     return look([withdrawal(earlier, { remove: true })], 'removing the EndpointSlices of a group that is gone');
   if (route.olderReplicas.length > 0) return null;
-  const missing = service.families.filter((family) => slices[family] === null);
+  const missing = free.filter((family) => service.families.includes(family) && slices[family] === null);
   return missing.length === 0
     ? null
     : look(
@@ -103,8 +112,9 @@ const newSlice = ({ group }: Observation, service: Service, family: AddressFamil
 function showing(o: Observation, plan: Transition): Transition {
   const { lock } = plan;
   const next = o.pods.find(({ pod }) => pod.uid === lock.transaction.to?.pod.uid);
-  if (next === undefined || lock.do === 'unlock' || o.route === null || isHeldUp(o, o.route)) return plan;
-  const slices = showingOf(o, next).filter(changes);
+  const { route } = o;
+  if (next === undefined || lock.do === 'unlock' || route === null) return plan;
+  const slices = showingOf(o, next).filter((each) => changes(each) && !isHeldUp(o, route, each.slice.family));
   if (slices.length === 0) return plan;
   const show: Show = { do: 'show', slices };
   const after: readonly FollowUp[] = plan.after;
@@ -129,31 +139,29 @@ const isShownAgain = ({ lock, after }: Transition): boolean =>
   lock.do === 'verify' && after.some(({ do: what }) => what === 'show' || what === 'promote');
 
 /** What is refused to be written may be read: whoever takes back that his Service is led must be heard before it is tried again. */
-const isStale = ({ nowMs }: Observation, { reading: known, problem }: RouteView): boolean =>
-  problem?.of === 'write' && known !== null && nowMs >= known.againAtMs;
+const isStale = ({ nowMs }: Observation, { reading: known, problems }: RouteView): boolean =>
+  problems.some(({ of }) => of !== 'read') && known !== null && nowMs >= known.againAtMs;
 
-function heldUp(o: Observation, route: RouteView, plan: Idle): Plan {
-  const { problem, reading: known } = route;
-  if (isStale(o, route)) return reading(o);
-  const readAtMs = problem?.of === 'write' && known !== null ? until(o, known.againAtMs) : null;
-  return { ...plan, againMs: soonest([plan.againMs, until(o, problem?.retryAtMs ?? 0), readAtMs]) };
-}
+/** Milliseconds until something is tried again; null: nothing is waited for. */
+const retryMs = (o: Observation, { problems }: RouteView): number | null =>
+  soonest(problems.map(({ retryAtMs }) => (o.nowMs < retryAtMs ? until(o, retryAtMs) : null)));
 
 /** The election has nothing to do: the slices are looked at now and then, made, and emptied where nobody leads. */
 function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
   if (!mayTend(o, plan)) return plan;
-  if (isHeldUp(o, route)) return heldUp(o, route, plan);
   const { reading: known } = route;
+  if (isHeldUp(o, route, 'read')) return { ...plan, againMs: soonest([plan.againMs, retryMs(o, route)]) };
   if (known === null || o.nowMs >= known.againAtMs) return reading(o);
   const owned = ownedLockOf(o);
   const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route));
-  const againMs = soonest([plan.againMs, until(o, known.againAtMs), tendAgainMs(o)]);
+  const againMs = soonest([plan.againMs, until(o, known.againAtMs), retryMs(o, route), tendAgainMs(o)]);
   return set ?? tending(o, route, owned) ?? { ...plan, againMs };
 }
 
 /** The older group is to make its own. */
-function yielding(o: Observation, { elder }: RouteView): Plan | null {
-  const own = elder === null ? [] : ownSlices(o);
+function yielding(o: Observation, route: RouteView): Plan | null {
+  const { elder } = route;
+  const own = elder === null ? [] : ownSlices(o).filter(({ family }) => !isHeldUp(o, route, family));
   return own.length === 0
     ? null
     : look([withdrawal(own, { remove: true })], `LeaderGroup ${elder} is older, and names the same Service`);

@@ -13,7 +13,7 @@ import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { fitnessOf } from './plan-held.ts';
 import { isOutage } from './plan-restrained.ts';
 import { look, soonest } from './plans.ts';
-import { dueOf, isHeldOff, ownSlices, type RouteView, type Showing, showingOf } from './route.ts';
+import { dueOf, isHeldOff, isHeldUp, ownSlices, type RouteView, type Showing, showingOf } from './route.ts';
 
 export const withdrawal = (
   slices: readonly Slice[],
@@ -43,8 +43,9 @@ const demotes = (o: Observation): boolean => o.group.spec.onConsulLoss === 'Demo
 /** null: the slices are as they should be. */
 export function tending(o: Observation, route: RouteView, owned: OwnedLock | null): Plan | null {
   const lock = owned === null || owned.kind === 'unread' ? null : owned;
-  const left = ownSlices(o).filter((slice) => isToGo(o, lock, slice) || mustBeFenced(o, route, lock, slice));
-  const changed = left.length > 0 ? [] : ownSlices(o).flatMap((slice) => changedIn(o, lock, slice));
+  const own = ownSlices(o).filter(({ family }) => !isHeldUp(o, route, family));
+  const left = own.filter((slice) => isToGo(o, lock, slice) || mustBeFenced(o, route, lock, slice));
+  const changed = left.length > 0 ? [] : own.flatMap((slice) => changedIn(o, route, lock, slice));
   const slices = [...left, ...changed.map(({ slice }) => slice)];
   if (slices.length === 0) return null;
   const confirm = lock === null;
@@ -108,13 +109,13 @@ function mustBeFenced(o: Observation, { fenced }: RouteView, lock: KnownLock | n
 }
 
 /** Whoever stays, and leads as far as this replica knows, is not as it is shown. */
-function changedIn(o: Observation, lock: KnownLock | null, slice: Slice): readonly Showing[] {
+function changedIn(o: Observation, route: RouteView, lock: KnownLock | null, slice: Slice): readonly Showing[] {
   const shown = slice.endpoint === null ? undefined : shownIn(o, slice.endpoint);
   if (shown === undefined || leftToOwnerMs(o, shown) > 0 || mustGo(o, lock, slice)) return [];
   if (!labelled(o.group, shown) && !restrained(o) && !leads(o, lock, shown)) return [];
   const showing = showingIn(o, slice, shown);
   if (showing === null || !(owns(o) || isDescribedOtherwise(showing))) return [];
-  return dueOf(o, [showing], slice.token);
+  return dueOf(o, route, [showing], slice.token);
 }
 
 /**

@@ -42,9 +42,13 @@ export type RouteReading = {
 
 /** What kept the operator from it last; in whose words. */
 export type RouteProblem = RefusedFor & {
-  readonly of: 'read' | 'write';
-  /** `denied`: for want of a right. `refused`: by the API server, for good. `silent`: nobody answered, so it may have been done. */
-  readonly kind: 'denied' | 'refused' | 'silent';
+  /** From reading it, or from writing the slice of this family. */
+  readonly of: 'read' | AddressFamily;
+  /**
+   * `denied`: for want of a right. `refused`: by the API server, for good. `silent`: nobody answered, so it may have been done. `contested`: somebody else
+   * has written it each time between our read and our write.
+   */
+  readonly kind: 'denied' | 'refused' | 'silent' | 'contested';
   /** In a row. */
   readonly count: number;
 };
@@ -52,8 +56,8 @@ export type RouteProblem = RefusedFor & {
 export type RouteView = {
   /** null: never read, or void, since nobody knows what became of a write. */
   readonly reading: RouteReading | null;
-  /** null: there is none. */
-  readonly problem: RouteProblem | null;
+  /** One of reads, and one of each family, at most. */
+  readonly problems: readonly RouteProblem[];
   /** Name of an older group that names the same Service; null: there is none. */
   readonly elder: string | null;
   /** Ids of live replicas that know no routes. */
@@ -85,9 +89,20 @@ export function isHeldOff(
   return known?.contest != null && nowMs < known.contest.notBeforeMs && wanted(known.content);
 }
 
-/** Nothing is tried again before its time. */
-export const isHeldUp = ({ nowMs }: Pick<Observation, 'nowMs'>, { problem }: RouteView): boolean =>
-  problem !== null && nowMs < problem.retryAtMs;
+/** What keeps the operator for now from reading, or from writing the slice of a family, which a read that has failed does too; null: nothing. */
+export const hindrance = (
+  { nowMs }: Pick<Observation, 'nowMs'>,
+  { problems }: Pick<RouteView, 'problems'>,
+  from: RouteProblem['of'],
+): RouteProblem | null =>
+  problems.find(({ of, retryAtMs }) => (of === 'read' || of === from) && nowMs < retryAtMs) ?? null;
+
+/** Nothing is tried again before its time. What holds the slice of one family up holds up no other one. */
+export const isHeldUp = (
+  o: Pick<Observation, 'nowMs'>,
+  route: Pick<RouteView, 'problems'>,
+  from: RouteProblem['of'],
+): boolean => hindrance(o, route, from) !== null;
 
 /** The Service that this group may lead; null: none, or not known. */
 export function routedService(o: Observation): Service | null {
@@ -124,9 +139,15 @@ export const differing = (showings: readonly Showing[], token: number): readonly
   showings.filter(({ slice, content }) => slice.altered || !shows(slice, content, token));
 
 /** Those that are to be written now. */
-export const dueOf = (o: Observation, showings: readonly Showing[], token: number): readonly Showing[] =>
+export const dueOf = (
+  o: Observation,
+  route: RouteView,
+  showings: readonly Showing[],
+  token: number,
+): readonly Showing[] =>
   differing(showings, token).filter(
-    ({ slice, content }) => !isHeldOff(o, slice.family, (before) => shows(before, content, token)),
+    ({ slice: { family }, content }) =>
+      !isHeldUp(o, route, family) && !isHeldOff(o, family, (before) => shows(before, content, token)),
   );
 
 /** The same, whatever they are fenced with. */

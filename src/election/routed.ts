@@ -50,15 +50,16 @@ const SHOWN: Routed = { said: { status: 'True', reason: 'LeaderShown' }, message
 
 /** What keeps the operator from the slices. */
 function hindered(o: Observation, route: RouteView, name: string): Routed | null {
-  const { reading, problem } = route;
+  const { reading, problems } = route;
+  const unread = problems.find(({ of }) => of === 'read');
   const older = route.olderReplicas;
   if (older.length > 0)
     return unknown(
       'OlderReplica',
       `replica ${older.join(', ')} of the operator knows no routes; update it. No slice is made for Service ${name} until then`,
     );
-  if (problem?.of === 'read') return notRead(problem, name);
-  if (reading === null && problem === null) return unknown('NotChecked', `Service ${name} has not been read yet`);
+  if (unread !== undefined) return notRead(unread, name);
+  if (reading === null && problems.length === 0) return unknown('NotChecked', `Service ${name} has not been read yet`);
   if (route.elder !== null)
     return no(
       'RouteConflict',
@@ -113,27 +114,32 @@ function altered({ group }: Observation, { written }: RouteView, service: string
 }
 
 /** Why a slice does not show the leader. */
-function unshown(o: Observation, { reading, problem }: RouteView, name: string): Routed | null {
+function unshown(o: Observation, route: RouteView, name: string): Routed | null {
+  const { reading, problems } = route;
   const service = reading?.service ?? null;
-  const unwritten = problem === null ? unknown('NotChecked', `Service ${name} is being read`) : notWritten(problem);
+  const [problem] = problems;
+  const unwritten =
+    problem === undefined ? unknown('NotChecked', `Service ${name} is being read`) : notWritten(problem);
   if (reading === null || service === null) return unwritten;
   const taken = service.families.find((family) => isTaken(reading.slices[family]));
   if (taken !== undefined) return inConflict(o, name, taken);
   const leader = o.pods.find((observed) => labelled(o.group, observed));
-  if (leader === undefined) return noLeader(o, name, problem);
+  if (leader === undefined) return noLeader(o, route, name);
   return unreachable(service, leader) ?? (showsWhole(o, service, leader) ? null : unwritten);
 }
 
 /** Whoever stands there still is to be taken out, unless something keeps the operator from it. */
-function noLeader(o: Observation, service: string, problem: RouteProblem | null): Routed {
-  for (const { name, endpoint } of ownSlices(o))
+function noLeader(o: Observation, { problems }: RouteView, service: string): Routed {
+  for (const { name, family, endpoint } of ownSlices(o)) {
+    const problem = problems.find(({ of }) => of === family);
     if (endpoint !== null)
-      return problem === null
+      return problem === undefined
         ? no(
             'NoLeader',
             `nobody leads, and EndpointSlice ${name} of Service ${service} still shows pod ${endpoint.pod.name}`,
           )
         : notWritten(problem);
+  }
   return no('NoLeader', `nobody leads, so Service ${service} has no endpoint`);
 }
 
@@ -157,8 +163,14 @@ function unreachable({ name, ports, families }: Service, { pod }: ObservedPod): 
     : no('NoAddress', `pod ${pod.name} leads and has no ${family} address of its own for Service ${name}`);
 }
 
-const notWritten = ({ kind, message }: RouteProblem): Routed =>
-  no(kind === 'denied' ? 'PermissionDenied' : 'WriteRefused', message);
+const UNWRITTEN = {
+  denied: 'PermissionDenied',
+  refused: 'WriteRefused',
+  silent: 'WriteRefused',
+  contested: 'SliceAltered',
+} as const;
+
+const notWritten = ({ kind, message }: RouteProblem): Routed => no(UNWRITTEN[kind], message);
 
 const isTaken = (found: SliceFound): boolean => found === 'foreign' || found === 'rival';
 

@@ -27,6 +27,7 @@ import {
 import { actsOn, calm, groupOn, walk } from '../kit/model/walk.ts';
 
 const SLICE = 'notifier-leader-leadergroup-ipv4';
+const SLICE6 = 'notifier-leader-leadergroup-ipv6';
 const ROUTE = { serviceName: 'notifier-leader' };
 const MINUTE_MS = 60_000;
 
@@ -36,7 +37,8 @@ const member = (name: string, more: Partial<Pod> = {}): Pod =>
   aPod({ name, addresses: [`10.0.0.${name.charCodeAt(0)}`], namedPorts: [WEB_PORT], ...more });
 
 const slice = (): Slice | null => model.api.routing.slice(SLICE);
-const shown = (): string | null => slice()?.endpoint?.pod.name ?? null;
+const shownBy = (name: string): string | null => model.api.routing.slice(name)?.endpoint?.pod.name ?? null;
+const shown = (): string | null => shownBy(SLICE);
 const versions = (): number => model.api.routing.sliceLog.length;
 const condition = (): string =>
   model.api.group()?.status?.conditions.find(({ type }) => type === 'Routed')?.reason ?? '';
@@ -310,6 +312,49 @@ describe('a slice', () => {
     expect([shown(), condition()]).toEqual(['b', 'LeaderShown']);
   });
 
+  it('of a group that is gone that somebody else keeps leaves the slice of the other family alone, which shows whoever leads', async () => {
+    for (const kept of ['IPv4', 'IPv6'] as const) {
+      const [stuck, well] = kept === 'IPv4' ? [SLICE, SLICE6] : [SLICE6, SLICE];
+      aRoutedModel();
+      model.api.routing.foreign.putService(aService({ families: ['IPv4', 'IPv6'] }));
+      for (const name of ['a', 'b'])
+        model.api.foreign.changePod(name, ({ addresses }) => ({ addresses: [...addresses, `fd00::${name}`] }));
+      const { requests, foreign } = model.api.routing;
+      const group = { name: 'notifier', uid: 'uid-of-an-earlier-one' };
+      const content = { service: 'notifier-leader', headless: false, group, ports: [] };
+      requests.createSlice('earlier', { namespace: 'default', name: stuck, family: kept }, content);
+      foreign.keepSlice(stuck, true);
+      const owner = await ownedAtRest(model);
+      expect([model.leaders(), shownBy(well), shownBy(stuck)], kept).toEqual([['a'], 'a', null]);
+      const said = model.api.group()?.status?.conditions.find(({ type }) => type === 'Routed');
+      expect([said?.reason, said?.message]).toEqual([
+        'WriteRefused',
+        expect.stringContaining(`get endpointslice ${stuck}`),
+      ]);
+      terminates('a');
+      await model.rest(owner);
+      expect(shownBy(well)).toBe('b');
+      foreign.keepSlice(stuck, false);
+      await minuteLater(owner);
+      expect([shownBy(well), shownBy(stuck), condition()]).toEqual(['b', 'b', 'LeaderShown']);
+    }
+  });
+
+  it('of one family that may not be written leaves that of the other one alone', async () => {
+    aRoutedModel(['a']);
+    model.api.routing.foreign.putService(aService({ families: ['IPv4', 'IPv6'] }));
+    model.api.foreign.changePod('a', ({ addresses }) => ({ addresses: [...addresses, 'fd00::1'] }));
+    const owner = model.replica('O1');
+    await model.own(owner);
+    owner.link.decide(({ operation, about }) => (operation === 'createSlice' && about === SLICE6 ? 'lost' : 'arrives'));
+    await model.rest(owner);
+    for (let minute = 0; minute < 3; minute += 1) await minuteLater(owner);
+    expect([shown(), shownBy(SLICE6), condition()]).toEqual(['a', null, 'WriteRefused']);
+    owner.link.decide(() => 'arrives');
+    await minuteLater(owner);
+    expect([shown(), shownBy(SLICE6), condition()]).toEqual(['a', 'a', 'LeaderShown']);
+  });
+
   it.each<[string, (slice: Slice) => Partial<Slice>]>([
     ['adds an endpoint', ({ endpoint }) => ({ endpoint: endpoint ?? anEndpoint('x') })],
     ['changes its ports', () => ({ ports: [] })],
@@ -507,6 +552,50 @@ describe('where nobody answers what is asked of slices', () => {
         expect(model.clock.nowMs() - startMs).toBeLessThan(15_000);
       }
     }
+  });
+});
+
+describe('where somebody else writes a slice each time before the operator does', () => {
+  /** Whenever the operator is about to write. */
+  function raced(owner: Replica): { readonly tries: () => number; readonly over: () => void } {
+    let tries = 0;
+    owner.link.decide(({ operation }) => {
+      if (operation !== 'replaceSlice') return 'arrives';
+      tries += 1;
+      model.api.routing.foreign.editSlice(SLICE, ({ headless }) => ({ headless: !headless }));
+      return 'arrives';
+    });
+    return { tries: () => tries, over: () => owner.link.decide(() => 'arrives') };
+  }
+
+  it('the lock is given up after five tries, and the slice is emptied when that is over', async () => {
+    const owner = await led(['a']);
+    const race = raced(owner);
+    model.api.foreign.removePod('a');
+    await seeAndPass(model, owner);
+    expect([race.tries(), lockSession(), shown(), condition()]).toEqual([5, null, 'a', 'SliceAltered']);
+    race.over();
+    await model.clock.advance(6000);
+    await model.rest(owner);
+    expect([shown(), condition()]).toEqual([null, 'NoLeader']);
+  });
+
+  it('it is tried again after growing pauses, each time as it is by then', async () => {
+    const owner = await led(['a']);
+    const race = raced(owner);
+    ready('a', false);
+    for (let second = 0; second < 60; second += 1) {
+      await seeAndPass(model, owner);
+      await model.clock.advance(1000);
+    }
+    expect(race.tries()).toBeLessThan(25);
+    race.over();
+    model.api.routing.foreign.editSlice(SLICE, ({ headless }) => ({ headless: !headless }));
+    const before = owner.link.sent.length;
+    await model.clock.advance(6000);
+    await model.rest(owner);
+    const writes = owner.link.sent.slice(before).filter(({ operation }) => operation === 'replaceSlice');
+    expect([writes.length, slice()?.endpoint?.ready]).toEqual([1, false]);
   });
 });
 

@@ -147,10 +147,10 @@ it('a history with routes meets what Routed says', async () => {
 });
 
 describe('what others do to a Service or a slice', () => {
-  async function aLedWorld({ watched = true } = {}) {
+  async function aLedWorld({ watched = true, of = plan } = {}) {
     const scenario = {
       ...scenarioOf(5),
-      groups: [plan],
+      groups: [of],
       replicas: 1,
       acts: [],
       gate: false,
@@ -165,7 +165,8 @@ describe('what others do to a Service or a slice', () => {
     const service = () => api.routing.services()[0] ?? expect.fail('there is no Service');
     const shown = () => api.routing.slices().map(({ endpoint }) => endpoint?.pod.name ?? null);
     await pass(200_000);
-    expect([shown(), said()?.reason]).toEqual([[expect.any(String)], watched ? 'LeaderShown' : 'PermissionDenied']);
+    const each = of.route?.families.map(() => expect.any(String));
+    expect([shown(), said()?.reason]).toEqual([each, watched ? 'LeaderShown' : 'PermissionDenied']);
     return { api, defects, said, pass, foreign, service, shown, replica: () => replicas[0] };
   }
   const SOON_MS = 3000;
@@ -190,6 +191,22 @@ describe('what others do to a Service or a slice', () => {
     expect(shown()).toEqual([null]);
     await pass(60_000);
     expect([said()?.reason, defects]).toEqual(['ServiceNotFound', []]);
+  });
+
+  it('to the slice of one family leaves the other one right: an earlier group’s is in the way, and a finalizer keeps it', async () => {
+    const of: GroupPlan = { ...plan, route: { service: 'svc', families: ['IPv4', 'IPv6'], dual: true } };
+    const { api, said, pass, foreign } = await aLedWorld({ of });
+    const [ipv4, ipv6] = ['svc-leadergroup-ipv4', 'svc-leadergroup-ipv6'];
+    const shownBy = (name = '') => api.routing.slice(name)?.endpoint?.pod.name;
+    const leader = shownBy(ipv4);
+    foreign.keepSlice(ipv6, true);
+    foreign.editSlice(ipv6, ({ group }) => ({ group: { ...group, uid: 'uid-of-an-earlier-one' } }));
+    foreign.removeSlice(ipv4);
+    await pass(SOON_MS);
+    expect([shownBy(ipv4), shownBy(ipv6), said()?.reason]).toEqual([leader, undefined, 'WriteRefused']);
+    foreign.keepSlice(ipv6, false);
+    await pass(60_000);
+    expect([shownBy(ipv6), said()?.reason]).toEqual([leader, 'LeaderShown']);
   });
 
   it('is told of slices that lead elsewhere as soon as they are there', async () => {

@@ -10,6 +10,7 @@ import {
   FAMILIES,
   isOwn,
   isSlice,
+  type RouteProblem,
   type RouteReading,
   type SliceFound,
   sliceName,
@@ -18,6 +19,7 @@ import { fencingVersion } from '../../election/trust.ts';
 import { KubernetesError, type WriteOutcome } from '../../ports/kubernetes.ts';
 import type { RememberedRoute } from '../observe/memory.ts';
 import { refusalWords } from '../observe/refusals.ts';
+import { leftAloneUntilMs } from '../observe/remember-route.ts';
 import { again, later, notePod, OK, type Proof, type Run, type Step } from './run.ts';
 
 /** What others do to a Service is found so soon. Groups that were read together are not for ever: chance takes up to a quarter off. */
@@ -50,7 +52,8 @@ async function readAll(run: Run, serviceName: string): Promise<RememberedRoute> 
     readSlice(run, serviceName, 'IPv6'),
     foreignEndpoints(run, serviceName),
   ]);
-  const againAtMs = clock.nowMs() + AGAIN_MS * (1 - random.next() / 4);
+  const nowMs = clock.nowMs();
+  const againAtMs = Math.min(nowMs + AGAIN_MS * (1 - random.next() / 4), ...leftAloneUntilMs(run.memory.now, nowMs));
   const reading = { serviceName, service, slices: { IPv4: ipv4, IPv6: ipv6 }, foreign, againAtMs };
   return { ...reading, mark, calm: isCalm(reading, run.memory.now.route) };
 }
@@ -219,8 +222,8 @@ async function noteDeletion(run: Run, { namespace, name, family, uid }: Slice, w
     run.ports.sliceWritten('refused');
     run.memory.learn({ kind: 'sliceKept', slice: left });
     const ask = `kubectl -n ${namespace} get endpointslice ${name} -o jsonpath={.metadata.finalizers}`;
-    const message = `EndpointSlice ${name} is deleted, and stays, empty, since somebody else has set a finalizer on it: ${ask}`;
-    noteFailure(run, 'write', 'refused', message);
+    const message = `EndpointSlice ${name} is deleted, and stays, empty, since somebody else has set a finalizer on it, and none can be made in its place. Have whoever set it take it off: ${ask}`;
+    noteFailure(run, family, 'refused', message);
   } catch (error) {
     run.memory.learn({ kind: 'routeVoid' });
     noteReading(run, error);
@@ -255,17 +258,23 @@ function noteWrite(run: Run, { name, family, sent }: Written, what: string, outc
       run.memory.learn({ kind: 'sliceGone', family });
       return OK;
     case 'conflict':
-      run.memory.learn({ kind: 'routeVoid' });
+      noteConflict(run, { name, family });
       return again(`EndpointSlice ${name} has changed since it was read`);
     case 'refused':
-      noteFailure(run, 'write', outcome.status === 403 ? 'denied' : 'refused', refusalWords(what, outcome));
+      noteFailure(run, family, outcome.status === 403 ? 'denied' : 'refused', refusalWords(what, outcome));
       return OK;
     case 'unknown':
       run.memory.learn({ kind: 'routeVoid' });
-      noteFailure(run, 'write', 'silent', `${what}: ${outcome.message}`);
+      noteFailure(run, family, 'silent', `${what}: ${outcome.message}`);
       return again(outcome.message);
   }
 }
 
-const noteFailure = (run: Run, of: 'read' | 'write', how: 'denied' | 'refused' | 'silent', message: string): void =>
+function noteConflict(run: Run, { name, family }: Pick<Slice, 'name' | 'family'>): void {
+  const message = `another client keeps writing EndpointSlice ${name}, each time after the operator has read it and before the operator writes it; the operator tries it again every few seconds. Stop that client from writing it`;
+  const { clock } = run.ports;
+  run.memory.learn({ kind: 'sliceConflict', family, message, atMs: clock.nowMs(), atWallMs: clock.wallMs() });
+}
+
+const noteFailure = (run: Run, of: RouteProblem['of'], how: 'denied' | 'refused' | 'silent', message: string): void =>
   run.memory.learn({ kind: 'routeFailed', of, how, message, atMs: run.ports.clock.nowMs() });

@@ -172,13 +172,13 @@ export type GroupMemory = {
   readonly reportedReason: string | null;
   /** What was read of the route, and what our own writes have made of it; null: nothing, or nothing that still holds. */
   readonly route: RememberedRoute | null;
-  readonly routeProblem: RouteProblem | null;
-  /** Reads (writes) of it in a row that failed. */
-  readonly routeFailures: Readonly<Record<RouteProblem['of'], number>>;
+  readonly routeProblems: ReadonlyMap<RouteProblem['of'], RouteProblem>;
   /** Slices emptied while the lock had this version (see fencingVersion). */
   readonly slicesFenced: { readonly version: string | null; readonly families: readonly AddressFamily[] };
   /** What this replica has written to a slice last, and how often the same again. */
   readonly slicesWritten: ReadonlyMap<AddressFamily, SliceWrite>;
+  /** How often in a row somebody else has written a slice between our read and our write. */
+  readonly sliceConflicts: ReadonlyMap<AddressFamily, Repairs>;
   /** Reason of Routed that events and logs were last given. */
   readonly reportedRoute: string | null;
 };
@@ -235,10 +235,10 @@ const FRESH: GroupMemory = {
   statusWritesMs: [],
   reportedReason: null,
   route: null,
-  routeProblem: null,
-  routeFailures: { read: 0, write: 0 },
+  routeProblems: NONE,
   slicesFenced: { version: null, families: [] },
   slicesWritten: NONE,
+  sliceConflicts: NONE,
   reportedRoute: null,
 };
 

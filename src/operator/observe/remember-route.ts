@@ -21,8 +21,16 @@ export type RouteOutcome =
   | { readonly kind: 'sliceKept'; readonly slice: Slice }
   /** Emptied while the lock had this version (see fencingVersion). */
   | { readonly kind: 'sliceFenced'; readonly family: AddressFamily; readonly version: string | null }
-  /** Somebody else has written it, or nobody knows what became of a write. */
+  /** Nobody knows what became of a read or a write. */
   | { readonly kind: 'routeVoid' }
+  /** Somebody else has written it since it was read. `message`: for people, where that has happened too often in a row. */
+  | {
+      readonly kind: 'sliceConflict';
+      readonly family: AddressFamily;
+      readonly message: string;
+      readonly atMs: MonotonicMs;
+      readonly atWallMs: WallMs;
+    }
   | (Pick<RouteProblem, 'of' | 'message'> & {
       readonly kind: 'routeFailed';
       readonly how: RouteProblem['kind'];
@@ -37,7 +45,7 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
     case 'sliceWritten':
       return written(memory, outcome);
     case 'sliceGone':
-      return { ...done(memory, 'write'), route: withSlice(memory.route, outcome.family, null) };
+      return { ...done(memory, outcome.family), route: withSlice(memory.route, outcome.family, null) };
     case 'sliceKept':
       return { ...memory, route: withSlice(memory.route, outcome.slice.family, outcome.slice) };
     case 'sliceFenced': {
@@ -47,6 +55,8 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
     }
     case 'routeVoid':
       return { ...memory, route: null };
+    case 'sliceConflict':
+      return conflicted(memory, outcome);
     case 'routeFailed':
       return failed(memory, outcome);
     case 'routeReported':
@@ -54,12 +64,18 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
   }
 }
 
-/** That something can be read does not say that it can be written: each is counted by itself, so that whoever tries both in turn comes to an end. */
-const done = ({ routeProblem, routeFailures, ...memory }: GroupMemory, of: RouteProblem['of']): GroupMemory => ({
+/**
+ * That something can be read does not say that it can be written, nor one slice that another can: each is counted by itself, so that whoever tries them in turn
+ * comes to an end.
+ */
+const done = (memory: GroupMemory, of: RouteProblem['of']): GroupMemory => ({
   ...memory,
-  routeProblem: routeProblem?.of === of ? null : routeProblem,
-  routeFailures: { ...routeFailures, [of]: 0 },
+  routeProblems: without(memory.routeProblems, of),
+  sliceConflicts: of === 'read' ? memory.sliceConflicts : without(memory.sliceConflicts, of),
 });
+
+const without = <Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): ReadonlyMap<Key, Value> =>
+  map.has(key) ? new Map([...map].filter(([each]) => each !== key)) : map;
 
 function written(
   memory: GroupMemory,
@@ -70,7 +86,7 @@ function written(
   const same = before !== undefined && sameContent(before.content, content);
   const repairs = same ? repairedAgain(before.repairs ?? undefined, atMs, atWallMs) : null;
   return {
-    ...done(memory, 'write'),
+    ...done(memory, family),
     route: withSlice(memory.route, family, slice),
     slicesWritten: new Map(memory.slicesWritten).set(family, { slice, content, repairs }),
   };
@@ -87,24 +103,40 @@ const PAUSES: Readonly<Record<RouteProblem['kind'], Backoff>> = {
   denied: { firstMs: 5000, lastMs: 30_000 },
   refused: { firstMs: 5000, lastMs: 30_000 },
   silent: { firstMs: 500, lastMs: 30_000 },
+  contested: { firstMs: 500, lastMs: 5000 },
 };
 
 /** Since its pause is over: by then whatever it kept from being written has been written, or need not be. */
 const FORGOTTEN_MS = 60_000;
 
-/** What keeps the operator from the route, as far as is known; null: nothing, or so long ago that it says nothing any more. */
-export const standingProblem = ({ routeProblem }: GroupMemory, nowMs: MonotonicMs): RouteProblem | null =>
-  routeProblem === null || nowMs - routeProblem.retryAtMs >= FORGOTTEN_MS ? null : routeProblem;
+/** What keeps the operator from the route, as far as is known, and not so long ago that it says nothing any more. */
+export const standingProblems = ({ routeProblems }: GroupMemory, nowMs: MonotonicMs): readonly RouteProblem[] =>
+  [...routeProblems.values()].filter(({ retryAtMs }) => nowMs - retryAtMs < FORGOTTEN_MS);
 
 function failed(
   memory: GroupMemory,
-  { of, how, message, atMs }: Extract<RouteOutcome, { kind: 'routeFailed' }>,
+  { of, how, message, atMs }: Omit<Extract<RouteOutcome, { kind: 'routeFailed' }>, 'kind'>,
 ): GroupMemory {
-  const before = standingProblem(memory, atMs) === null ? { read: 0, write: 0 } : memory.routeFailures;
-  const count = before[of] + 1;
-  return {
-    ...memory,
-    routeFailures: { ...before, [of]: count },
-    routeProblem: { of, kind: how, message, count, retryAtMs: atMs + backoffMs(count, PAUSES[how]) },
-  };
+  const before = standingProblems(memory, atMs).find((problem) => problem.of === of)?.count ?? 0;
+  const count = before + 1;
+  const problem = { of, kind: how, message, count, retryAtMs: atMs + backoffMs(count, PAUSES[how]) };
+  return { ...memory, routeProblems: new Map(memory.routeProblems).set(of, problem) };
 }
+
+/** After so many conflicts in a row a slice is left alone for a while. */
+const CONFLICTS = 5;
+
+function conflicted(
+  memory: GroupMemory,
+  { family, message, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceConflict' }>,
+): GroupMemory {
+  const conflicts = repairedAgain(memory.sliceConflicts.get(family), atMs, atWallMs);
+  const known = { ...memory, route: null, sliceConflicts: new Map(memory.sliceConflicts).set(family, conflicts) };
+  return conflicts.count < CONFLICTS ? known : failed(known, { of: family, how: 'contested', message, atMs });
+}
+
+/** Monotonic milliseconds at which a slice that was left alone is tried again, which is to be read then: its version is another one by then. */
+export const leftAloneUntilMs = (memory: GroupMemory, nowMs: MonotonicMs): readonly MonotonicMs[] =>
+  [...memory.routeProblems.values()]
+    .filter(({ kind, retryAtMs }) => kind === 'contested' && nowMs < retryAtMs)
+    .map(({ retryAtMs }) => retryAtMs);

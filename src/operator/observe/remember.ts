@@ -73,6 +73,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'sliceKept':
     case 'sliceFenced':
     case 'routeVoid':
+    case 'sliceConflict':
     case 'routeFailed':
     case 'routeReported':
       return ofRoute(memory, outcome);

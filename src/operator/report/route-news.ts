@@ -30,7 +30,7 @@ const routeReason = (o: Observation): string =>
 export function slicesLeft(o: Observation): string | null {
   const names = ownSlices(o).map(({ name }) => name);
   if (names.length === 0) return null;
-  const why = o.route?.problem?.message ?? 'there was no time';
+  const why = o.route?.problems[0]?.message ?? 'there was no time';
   return `the LeaderGroup is deleted, but EndpointSlice ${names.join(', ')} could not be: ${why}. Kubernetes deletes it with its owner`;
 }
 

@@ -85,7 +85,7 @@ const routed = (route: Partial<RouteView>, more: Partial<Observation> = {}): Par
 });
 
 const inService = (service: RouteReading['service']): Partial<RouteView> => ({ reading: aReading({ service }) });
-const problem = { of: 'write', count: 1, message: 'the webhook says no', retryAtMs: LATER_MS } as const;
+const problem = { of: 'IPv4', count: 1, message: 'the webhook says no', retryAtMs: LATER_MS } as const;
 
 /** By status and reason of the condition Routed. */
 export const ROUTED: Readonly<Record<Says<'Routed'>['reason'], Partial<Observation>>> = {
@@ -102,9 +102,9 @@ export const ROUTED: Readonly<Record<Says<'Routed'>['reason'], Partial<Observati
   RouteConflict: routed({ elder: 'older', reading: aReading({ slices: { IPv4: null, IPv6: null } }) }),
   SliceConflict: routed({ reading: aReading({ slices: { IPv4: 'foreign', IPv6: null } }) }),
   SliceAltered: routed({ written: new Map([['IPv4', { content: aSlice(), mangled: true, contest: null }]]) }),
-  PermissionDenied: routed({ problem: { ...problem, kind: 'denied' } }),
-  WriteRefused: routed({ problem: { ...problem, kind: 'refused' } }),
-  NotChecked: routed({ reading: null, problem: { ...problem, of: 'read', kind: 'silent' } }),
+  PermissionDenied: routed({ problems: [{ ...problem, kind: 'denied' }] }),
+  WriteRefused: routed({ problems: [{ ...problem, kind: 'refused' }] }),
+  NotChecked: routed({ reading: null, problems: [{ ...problem, of: 'read', kind: 'silent' }] }),
   OlderReplica: routed({ olderReplicas: ['operator-b'] }),
 };
 

@@ -32,7 +32,7 @@ export const aReading = (overrides: Partial<RouteReading> = {}, slice: Partial<S
 
 export const aRouteView = (overrides: Partial<RouteView> = {}): RouteView => ({
   reading: aReading(),
-  problem: null,
+  problems: [],
   elder: null,
   olderReplicas: [],
   fenced: new Set(),

@@ -66,7 +66,8 @@ export type Act = { readonly atMs: number } & (
   | { readonly act: 'spoil'; readonly group: number; readonly family: AddressFamily; readonly how: Spoiling }
   /**
    * Something else leads traffic of the Service too; `name`: it has the name that the operator's slice needs. `finalizer`: the operator's slice has one that
-   * keeps it when it is deleted. `webhook`: each slice that the operator writes is altered.
+   * keeps it when it is deleted. `earlier`: the slice of one family is an earlier group's by now, and has such a finalizer. `webhook`: each slice that the operator
+   * writes is altered.
    */
   | { readonly act: 'intrude'; readonly group: number; readonly what: Intrusion; readonly forMs: number }
   /** Whatever routing needs is forbidden; `reads`: reading, too. */
@@ -95,7 +96,7 @@ const SERVICE_CHANGES = [
 ] as const;
 /** `token`, `lower`, `fence`, `group`: its annotations; `double`: a second endpoint. */
 const SPOILINGS = ['remove', 'double', 'empty', 'another', 'token', 'lower', 'fence', 'group'] as const;
-const INTRUSIONS = ['slice', 'endpoints', 'name', 'finalizer', 'webhook'] as const;
+const INTRUSIONS = ['slice', 'endpoints', 'name', 'finalizer', 'earlier', 'webhook'] as const;
 
 export type GroupPlan = {
   readonly name: string;

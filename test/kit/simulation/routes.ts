@@ -91,6 +91,15 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
     for (const { name, altered } of api.routing.slices()) if (altered) foreign.editSlice(name, () => ({}));
   }
 
+  function keep(slice: string, forMs: number): void {
+    during(
+      `finalizer ${slice}`,
+      forMs,
+      () => foreign.keepSlice(slice, true),
+      () => foreign.keepSlice(slice, false),
+    );
+  }
+
   function spoil(name: string, how: Spoiling): void {
     if (how === 'remove') return foreign.removeSlice(name);
     foreign.editSlice(name, (slice) => spoiled(slice, how));
@@ -125,14 +134,11 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
           return spoil(sliceOf(service, act.family), act.how);
         case 'intrude': {
           if (act.what === 'webhook') return during('webhook', act.forMs, () => foreign.mangle(() => ({})), unmangled);
-          if (act.what === 'finalizer') {
-            const own = sliceOf(service, 'IPv4');
-            return during(
-              `finalizer ${own}`,
-              act.forMs,
-              () => foreign.keepSlice(own, true),
-              () => foreign.keepSlice(own, false),
-            );
+          if (act.what === 'finalizer') return keep(sliceOf(service, 'IPv4'), act.forMs);
+          if (act.what === 'earlier') {
+            const last = sliceOf(service, route.families.at(-1) ?? 'IPv4');
+            keep(last, act.forMs);
+            return foreign.editSlice(last, (slice) => spoiled(slice, 'group'));
           }
           if (act.what === 'endpoints')
             return during(

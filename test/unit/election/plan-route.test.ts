@@ -4,7 +4,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import type { Slice } from '../../../src/api/route.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import type { RouteProblem, RouteView } from '../../../src/election/route.ts';
+import type { RouteProblem, RouteReading, RouteView } from '../../../src/election/route.ts';
 import { routedOf } from '../../../src/election/routed.ts';
 import { AN_HTTP_PROBE, aGroup, aLeader, aPod, aService, aSlice } from '../../kit/fakes/builders.ts';
 import {
@@ -35,7 +35,7 @@ const given = (route: RouteView, overrides: Partial<Observation> = {}) =>
   plan(anObservation({ group, pods: [a, b], route, ...overrides }));
 
 const problem = (overrides: Partial<RouteProblem> = {}): RouteProblem => ({
-  of: 'write',
+  of: 'IPv4',
   kind: 'silent',
   count: 1,
   message: 'no answer',
@@ -79,7 +79,7 @@ describe('at rest', () => {
   });
 
   it('nothing is tried before its time, and the label goes on', () => {
-    const route = aRouteView({ problem: problem() });
+    const route = aRouteView({ problems: [problem()] });
     expect([steps(given(route)), given(route).againMs]).toEqual([[], 500]);
     expect(steps(given(route, { pods: [going, b] }))).toEqual(['revoke a', 'fence a', 'handOver b', 'promote b']);
   });
@@ -206,15 +206,24 @@ describe('where nobody leads', () => {
 
   it('a write that nobody answers is tried three times before the lock is given up without it; no label waits for that', () => {
     const silent = (count: number, fenced: Partial<Observation> = {}) =>
-      given(aRouteView({ reading: null, problem: problem({ count }) }), { ...nobody, ...fenced });
+      given({ ...led, problems: [problem({ count })] }, { ...nobody, ...fenced });
     expect(steps(silent(2))).toEqual(['fence a']);
     const fenced = { fenced: new Set([uidOf('a')]) };
     expect([steps(silent(2, fenced)), silent(2, fenced).againMs]).toEqual([[], 500]);
     expect(steps(silent(3))).toEqual(['fence a', 'unlock']);
   });
 
+  it('so is a read, while nothing is known of the slices', () => {
+    const unread = (count: number) =>
+      steps(given(aRouteView({ reading: null, problems: [problem({ of: 'read', count })] }), nobody));
+    expect([unread(2), unread(3)]).toEqual([['fence a'], ['fence a', 'unlock']]);
+  });
+
   it('one that is refused is not waited for', () => {
-    expect(steps(given(aRouteView({ problem: problem({ kind: 'refused' }) }), nobody))).toEqual(['fence a', 'unlock']);
+    expect(steps(given(aRouteView({ problems: [problem({ kind: 'refused' })] }), nobody))).toEqual([
+      'fence a',
+      'unlock',
+    ]);
   });
 
   it('a slice that shows a later lead than the lock does is left alone until the lock has been read again', () => {
@@ -233,6 +242,88 @@ describe('where nobody leads', () => {
   it('of a lock that is free a labelled pod is shown as ready no longer than it is', () => {
     const free = { lock: freeAfter('a') };
     expect(steps(given(led, { ...free, pods: [unready] }))).toEqual(['refresh a']);
+  });
+});
+
+describe('where the slice of one family cannot be written', () => {
+  const FAMILIES = ['IPv4', 'IPv6'] as const;
+  const dual = (pod: Pod): ObservedPod => observed({ ...pod, addresses: ['10.0.0.1', 'fd00::1'] });
+  const pods = [dual(a.pod), dual(b.pod)];
+  const endpointOf = (family: (typeof FAMILIES)[number]) =>
+    anEndpoint('a', { address: family === 'IPv4' ? '10.0.0.1' : 'fd00::1' });
+  const sliceOf = (family: (typeof FAMILIES)[number], more: Partial<Slice> = {}) =>
+    aSlice({ name: `notifier-leader-leadergroup-${family.toLowerCase()}`, family, ...more });
+  const earlier = sliceOf('IPv6', { group: { name: 'notifier', uid: 'uid-of-an-earlier-one' } });
+  const heldUp = (slices: RouteReading['slices'], more: Partial<RouteProblem> = {}): RouteView =>
+    aRouteView({
+      reading: aReading({ service: aService({ families: FAMILIES }), slices }),
+      problems: [problem({ of: 'IPv6', kind: 'refused', retryAtMs: NOW_MS + 5000, ...more })],
+    });
+  const both = (more: (family: (typeof FAMILIES)[number]) => Partial<Slice>) => ({
+    IPv4: sliceOf('IPv4', more('IPv4')),
+    IPv6: sliceOf('IPv6', more('IPv6')),
+  });
+  const showing = both((family) => ({ token: 4, endpoint: endpointOf(family) }));
+
+  it('that of the other one is made, shows the leader, and is right: the first is what an earlier group has left', () => {
+    expect(steps(given(heldUp({ IPv4: null, IPv6: earlier }), { pods }))).toEqual(['makeSlices IPv4']);
+    const planned = given(heldUp({ IPv4: sliceOf('IPv4'), IPv6: earlier }), { pods });
+    expect(steps(planned)).toEqual(['verify a', 'show a']);
+    expect(theAction(planned, 'show').slices.map(({ slice }) => slice.family)).toEqual(['IPv4']);
+    const rests = given(heldUp({ IPv4: showing.IPv4, IPv6: earlier }), { pods });
+    expect([steps(rests), rests.againMs]).toEqual([[], 5000]);
+  });
+
+  it('that of the other one shows the next leader', () => {
+    const planned = given(heldUp(showing), { pods: [dual(going.pod), dual(b.pod)] });
+    expect(theAction(planned, 'promote').show?.slices.map(({ slice }) => slice.family)).toEqual(['IPv4']);
+  });
+
+  it('that of the other one is emptied before the lock is given up, and where nobody leads', () => {
+    const nobody = { pods: [], sessions: [aSession('a')] };
+    expect(steps(given(heldUp(showing), nobody))).toEqual(['fence a', 'withdraw IPv4', 'unlock']);
+    expect(steps(given(heldUp(showing), { lock: freeAfter('a'), pods: [] }))).toEqual(['withdraw IPv4']);
+  });
+
+  it('that of the other one follows the readiness of the leader', () => {
+    const silent = { consulUnreachable: true, ownership: { kind: 'lapsed' } } as const;
+    expect(theAction(given(heldUp(showing), { ...silent, pods: [dual(unready.pod)] }), 'refresh').slices).toHaveLength(
+      1,
+    );
+  });
+
+  it('that of the other one is removed when the group is deleted, or younger than another that names the Service', () => {
+    const deleted = { group: { ...group, deleting: true }, pods };
+    expect(steps(given(heldUp(showing), deleted))).toContain('remove IPv4');
+    expect(steps(given({ ...heldUp(showing), elder: 'older' }, { pods }))).toEqual(['remove IPv4']);
+  });
+
+  it('it is read again at once where nobody knows what became of a write, for the other one', () => {
+    expect(steps(given({ ...heldUp(showing, { kind: 'silent' }), reading: null }, { pods }))).toEqual(['readRoute']);
+  });
+
+  it('a lock is not given up before what nobody answered was tried three times', () => {
+    const nobody = { pods: [], sessions: [aSession('a')] };
+    expect(steps(given(heldUp(showing, { kind: 'silent', count: 2 }), nobody))).toEqual(['fence a']);
+    expect(steps(given(heldUp(showing, { kind: 'silent', count: 3 }), nobody))).toContain('unlock');
+  });
+
+  it('the condition says why, and shows the slice', () => {
+    const route = heldUp({ IPv4: showing.IPv4, IPv6: earlier }, { message: 'it is kept' });
+    expect(routedOf(anObservation({ group, pods, route, lock: heldBy('a') }))).toMatchObject({
+      said: { status: 'False', reason: 'WriteRefused' },
+      message: 'it is kept',
+    });
+  });
+});
+
+describe('a slice that is another one each time it is to be written', () => {
+  it('is not waited for: the lock is given up, and somebody is told', () => {
+    const route = { ...led, problems: [problem({ kind: 'contested' })] };
+    expect(steps(given(route, { pods: [], sessions: [aSession('a')] }))).toEqual(['fence a', 'unlock']);
+    expect(routedOf(anObservation({ group, pods: [b], route, lock: freeAfter('a') }))?.said.reason).toBe(
+      'SliceAltered',
+    );
   });
 });
 
@@ -378,7 +469,7 @@ describe('where Consul is silent past the deadline', () => {
 
 it('a group that is deleted tries its slices once more where they were refused long ago, and goes on without them where they are refused now', () => {
   const deleted = { group: { ...group, deleting: true } };
-  const refused = (retryAtMs: number) => ({ ...led, problem: problem({ kind: 'denied', retryAtMs }) });
+  const refused = (retryAtMs: number) => ({ ...led, problems: [problem({ kind: 'denied', retryAtMs })] });
   expect(steps(given(refused(NOW_MS - 1), deleted))).toContain('remove IPv4');
   expect(steps(given(refused(NOW_MS + 1), deleted))).not.toContain('remove IPv4');
 });
@@ -386,7 +477,7 @@ it('a group that is deleted tries its slices once more where they were refused l
 describe('while a slice is refused to be written', () => {
   const stale = (retryAtMs: number, slice: Partial<Slice> = showsA) =>
     aRouteView({
-      problem: problem({ kind: 'refused', retryAtMs }),
+      problems: [problem({ kind: 'refused', retryAtMs })],
       reading: { ...aReading({}, slice), againAtMs: NOW_MS },
     });
 
@@ -406,7 +497,7 @@ describe('where nobody leads and a slice shows somebody', () => {
   const said = (route: RouteView) => routedOf(anObservation({ group, pods: [b], route, lock: freeAfter('a') }));
 
   it('the condition says what keeps it from being emptied', () => {
-    expect(said({ ...led, problem: problem({ kind: 'denied', message: 'may not' }) })).toMatchObject({
+    expect(said({ ...led, problems: [problem({ kind: 'denied', message: 'may not' })] })).toMatchObject({
       said: { status: 'False', reason: 'PermissionDenied' },
       message: 'may not',
     });

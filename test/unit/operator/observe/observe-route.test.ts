@@ -49,6 +49,10 @@ function inMs(
   return (view?.reading?.againAtMs ?? Number.NaN) - NOW_MS;
 }
 
+const refusedUntil = (retryAtMs: number): Partial<GroupMemory> => ({
+  routeProblems: new Map([['IPv4', { of: 'IPv4', kind: 'refused', message: '', count: 1, retryAtMs }]]),
+});
+
 const undoneBy = (write: Partial<SliceWrite>): Partial<GroupMemory> => ({
   slicesWritten: new Map([['IPv4', { slice: aSlice(), content: aSlice(), repairs: null, ...write }]]),
 });
@@ -98,7 +102,7 @@ it('within a minute while a replica is there that knows no routes: nobody tells 
 });
 
 it.each([
-  ['a write is refused', { routeProblem: { of: 'write', kind: 'refused', message: '', count: 1, retryAtMs: NOW_MS } }],
+  ['a write is refused', refusedUntil(NOW_MS)],
   [
     'another client undoes what is written',
     undoneBy({ repairs: { count: 9, lastMs: NOW_MS, sinceWallMs: wallMs(0), by: null } }),
@@ -109,8 +113,7 @@ it.each([
 });
 
 it('as seldom as before a minute after a write could have been tried again: whatever it was for need not be written any more', () => {
-  const routeProblem = { of: 'write', kind: 'refused', message: '', count: 1, retryAtMs: NOW_MS - MINUTE_MS } as const;
-  expect(inMs({}, STANDS, null, { memory: { routeProblem } })).toBe(inMs({}, STANDS));
+  expect(inMs({}, STANDS, null, { memory: refusedUntil(NOW_MS - MINUTE_MS) })).toBe(inMs({}, STANDS));
 });
 
 it('within a minute where the watch began after it: what changed in between nobody has told', () => {

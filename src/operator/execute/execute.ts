@@ -28,7 +28,7 @@ import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
 import { makeSlices, readRoute, refresh, show, withdraw } from './route.ts';
-import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step } from './run.ts';
+import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step, worst } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
 export async function execute(plan: Plan, run: Run): Promise<Step> {
@@ -58,7 +58,8 @@ async function move(run: Run, { fence, lock, after }: Transition): Promise<Step>
   if (lock.do === 'unlock') return await attempt(run, () => unlock(run, lock.transaction));
   const locked = await attempt(run, () => changeLock(run, lock.transaction));
   if (locked.kind !== 'ok') return locked;
-  return await inOrder<FollowUp>(run, after, (action) => followUp(run, locked.proof, action));
+  const followed = await inOrder<FollowUp>(run, after, (action) => followUp(run, locked.proof, action));
+  return followed.kind === 'ok' ? worst(run.slices) : followed;
 }
 
 async function inOrder<Some>(

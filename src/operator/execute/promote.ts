@@ -7,7 +7,7 @@ import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
 import { latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
 import { show } from './route.ts';
-import { again, failed, noteWritten, OK, type Proof, type Run, type Step, worst } from './run.ts';
+import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
 
 /**
  * Sets the label of the pod that this run's own transaction has proven to hold the lock, with its token (promise I2). The resourceVersion
@@ -16,9 +16,10 @@ import { again, failed, noteWritten, OK, type Proof, type Run, type Step, worst 
 export async function promote(run: Run, proof: Proof, { resourceVersion, show: shown }: Promote): Promise<Step> {
   const label = setLabel(run, proof, resourceVersion);
   if (shown === undefined) return await label;
-  // Together, so that neither waits for the other. What becomes of the slices is remembered.
-  const steps = await Promise.all([label, show(run, proof, shown)]);
-  return worst(steps);
+  // Together, so that neither waits for the other. The label is the promotion: whatever becomes of the slices, what follows it is done, and once.
+  const [labelled, slices] = await Promise.all([label, show(run, proof, shown)]);
+  run.slices.push(slices);
+  return labelled;
 }
 
 async function setLabel(run: Run, proof: Proof, resourceVersion: string): Promise<Step> {

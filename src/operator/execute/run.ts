@@ -83,6 +83,8 @@ export type Run = {
   readonly facts: Fact[];
   /** Pods as this run's own writes left them; read before any later transaction of the run. By uid. */
   readonly answers: Map<PodUid, Pod>;
+  /** What became of slices that were written beside a label: it holds up nothing of the plan, and is planned anew after it. */
+  readonly slices: Step[];
 };
 
 export const beginRun = (premises: Pick<Run, 'ports' | 'observation' | 'memory' | 'signal'>): Run => ({
@@ -91,6 +93,7 @@ export const beginRun = (premises: Pick<Run, 'ports' | 'observation' | 'memory' 
   podsByUid: new Map(premises.observation.pods.map((observed) => [observed.pod.uid, observed])),
   facts: [],
   answers: new Map(),
+  slices: [],
 });
 
 /**

@@ -53,6 +53,9 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   /** By uid, promotions that were sent and not refused: they may have been applied, or may yet be. Without any the pod is no leader. */
   const promotionsSent = new Map<string, number>();
   const forceable = new Map<string, number>();
+  /** By uid, how often it has got the lock; and how often it had by its last eviction. */
+  const grants = new Map<string, number>();
+  const evictedAt = new Map<string, number>();
   let granted: Grant | null = null;
 
   const labelled = (): readonly string[] =>
@@ -135,6 +138,9 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
       breach(`I6: ${by} evicts ${pod.name}, though the group keeps former leaders`);
     if (pod.labels[label.key] === label.leader) breach(`I8: ${by} evicts ${pod.name}, which leads`);
     else if (pod.annotations[fenced] === undefined) breach(`I8: ${by} evicts ${pod.name}, which has not been fenced`);
+    const leads = grants.get(pod.uid) ?? 0;
+    if (evictedAt.get(pod.uid) === leads) breach(`I8: ${by} evicts ${pod.name} once more for the same lead`);
+    evictedAt.set(pod.uid, leads);
   }
 
   function checkOrder(after: Pod, token: number): void {
@@ -143,6 +149,10 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
         breach(`I5: ${after.name} was promoted with token ${token} after ${earlier.pod} with ${earlier.token}`);
       }
     }
+  }
+
+  function countLead(uid: string): void {
+    if (granted?.uid !== uid) grants.set(uid, (grants.get(uid) ?? 0) + 1);
   }
 
   function txnDone({ by, ops, result }: TxnReport): void {
@@ -156,6 +166,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     if (granted !== null && granted.uid !== uid) checkPassing(by, granted, uid);
     const record = parseRecord(lock.value);
     if (record?.holder.uid !== uid) breach(`${by} locked for ${uid} with a record that names ${record?.holder.uid}`);
+    countLead(uid);
     granted = { uid, token: record?.token ?? 0, version: api.version(), podLog: api.podLog.length };
     proofs.set(by, granted);
   }

@@ -100,8 +100,11 @@ export type Preparation =
    * nothing else is read that people are only warned of.
    */
   | { readonly do: 'readOwners'; readonly owners: readonly OwnerRef[]; readonly hurry: boolean }
-  /** The Service of the route, the slices, and what else leads traffic of it. Whatever fails is remembered, and holds nothing up. */
-  | { readonly do: 'readRoute'; readonly serviceName: string }
+  /**
+   * The Service of the route, the slices, and what else leads traffic of it. Whatever fails is remembered, and holds nothing up. `hurry`: a label or a lock
+   * waits for it, or may do so at any moment: what people are only warned of, a list that may be long, is not read.
+   */
+  | { readonly do: 'readRoute'; readonly serviceName: string; readonly hurry: boolean }
   /** Makes empty slices: a creation that arrives late must show nobody. */
   | { readonly do: 'makeSlices'; readonly slices: readonly NewSlice[] }
   | Withdraw

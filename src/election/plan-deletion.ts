@@ -52,7 +52,10 @@ function planSlices(o: Observation, waitedMs: number): Idle | Look | null {
   if (route === null || serviceName === undefined || waitedMs >= PATIENCE_MS) return null;
   const unread = hindrance(o, route, 'read');
   if (route.reading === null && unread === null)
-    return deletion([{ do: 'readRoute', serviceName }], 'the group is deleted; reading its EndpointSlices');
+    return deletion(
+      [{ do: 'readRoute', serviceName, hurry: true }],
+      'the group is deleted; reading its EndpointSlices',
+    );
   const slices = ownSlices(o);
   // What was refused long ago is tried once more: it may be allowed by now.
   const free = slices.filter(({ family }) => !isHeldUp(o, route, family));

@@ -5,6 +5,7 @@
  */
 import type { AddressFamily, Service, Slice } from '../api/route.ts';
 import type { FollowUp, Idle, Look, NewSlice, Plan, Show, Transition } from './actions.ts';
+import { labelledPods } from './fencing.ts';
 import type { Observation } from './observation.ts';
 import { ownedLockOf } from './owned-lock.ts';
 import { mayTend, restrained, tendAgainMs, tending, withdrawal } from './plan-shown.ts';
@@ -41,9 +42,9 @@ export function withRoute(o: Observation, plan: Plan): Plan {
 function routed(o: Observation, route: RouteView, plan: Transition): Plan {
   const { lock, after } = plan;
   const promotes = after.some(({ do: what }) => what === 'promote');
-  if (isShownAgain(plan) && isStale(o, route)) return reading(o);
+  if (isShownAgain(plan) && isStale(o, route)) return reading(o, true);
   if (lock.do !== 'unlock' && !promotes) return plan;
-  if (!isHeldUp(o, route, 'read') && route.reading === null) return fencedFirst(plan, reading(o));
+  if (!isHeldUp(o, route, 'read') && route.reading === null) return fencedFirst(plan, reading(o, true));
   if (lock.do === 'unlock') return unlocking(o, route, plan);
   const preparation = prepared(o, route);
   return preparation === null ? showing(o, plan) : fencedFirst(plan, preparation);
@@ -129,9 +130,13 @@ const withShow = (show: Show, action: FollowUp): FollowUp => (action.do === 'pro
 const changes = ({ slice, content }: Showing): boolean =>
   content.endpoint !== null || slice.endpoint !== null || slice.altered;
 
-function reading(o: Observation): Look {
+/** Nobody leads, and whoever is to may be known at any moment: what people are only warned of is read when the label is on. */
+const isFirst = (o: Observation): boolean => labelledPods(o).length === 0;
+
+/** `hurry`: a label or a lock waits for it, or may do so at any moment. */
+function reading(o: Observation, hurry: boolean): Look {
   const serviceName = o.group.spec.route?.serviceName ?? '';
-  return look([{ do: 'readRoute', serviceName }], `reading Service ${serviceName} and its EndpointSlices`);
+  return look([{ do: 'readRoute', serviceName, hurry }], `reading Service ${serviceName} and its EndpointSlices`);
 }
 
 /** Of a leader that stays. */
@@ -151,7 +156,8 @@ function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
   if (!mayTend(o, plan)) return plan;
   const { reading: known } = route;
   if (isHeldUp(o, route, 'read')) return { ...plan, againMs: soonest([plan.againMs, retryMs(o, route)]) };
-  if (known === null || o.nowMs >= known.againAtMs) return reading(o);
+  if (known === null || o.nowMs >= known.againAtMs || (known.foreign === null && !isFirst(o)))
+    return reading(o, isFirst(o));
   const owned = ownedLockOf(o);
   const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route));
   const againMs = soonest([plan.againMs, until(o, known.againAtMs), retryMs(o, route), tendAgainMs(o)]);

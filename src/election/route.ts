@@ -34,8 +34,8 @@ export type RouteReading = {
   /** null: there is none. */
   readonly service: Service | null;
   readonly slices: Readonly<Record<AddressFamily, SliceFound>>;
-  /** What else leads traffic of the Service; a text: why that is not known. */
-  readonly foreign: { readonly slices: readonly string[]; readonly endpoints: boolean } | string;
+  /** What else leads traffic of the Service; a text: why that is not known. null: not read yet: it was read in a hurry. */
+  readonly foreign: { readonly slices: readonly string[]; readonly endpoints: boolean } | string | null;
   /** Monotonic milliseconds at which it is to be read again. */
   readonly againAtMs: MonotonicMs;
 };

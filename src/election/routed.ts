@@ -184,6 +184,8 @@ const inConflict = ({ group }: Observation, service: string, family: AddressFami
 function disturbed({ namespace }: LeaderGroup, { reading }: RouteView, name: string): Routed | null {
   if (reading === null) return null;
   const { foreign } = reading;
+  if (foreign === null)
+    return unknown('NotChecked', `whether Service ${name} has other endpoints has not been read yet`);
   if (typeof foreign === 'string')
     return unknown('NotChecked', `whether Service ${name} has other endpoints is not known: ${foreign}`);
   if (!foreign.endpoints && foreign.slices.length === 0) return null;

@@ -95,6 +95,34 @@ describe('an election', () => {
     expect([model.leaders(), shown(), versions()]).toEqual([['a'], 'a', 2]);
   });
 
+  it('waits for no list of what others have: that is read once the label is on, and named then', async () => {
+    aRoutedModel();
+    model.api.routing.foreign.addSlice('left-over', 'notifier-leader');
+    const owner = model.replica('O1');
+    await model.own(owner);
+    const list = await stall(owner, { operation: 'foreignSlices' });
+    expect([model.leaders(), shown()]).toEqual([['a'], 'a']);
+    await arrive(list);
+    await model.rest(owner);
+    expect(condition()).toBe('ForeignEndpoints');
+  });
+
+  it('of a group without a leader waits for no list either, and a slice is made and read by its name', async () => {
+    aRoutedModel([]);
+    model.api.foreign.addPod(member('a', { ready: false }));
+    const owner = await ownedAtRest(model);
+    owner.link.decide(({ operation }) => (operation === 'foreignSlices' ? 'held' : 'arrives'));
+    await minuteLater(owner);
+    ready('a', true);
+    owner.see.all();
+    owner.pass();
+    await settle();
+    expect([model.leaders(), shown()]).toEqual([['a'], 'a']);
+    for (const held of owner.link.held()) await arrive(held);
+    await model.rest(owner);
+    expect(condition()).toBe('LeaderShown');
+  });
+
   it('goes on where the API server refuses slices, and says so', async () => {
     aRoutedModel();
     model.api.routing.forbid(true);

@@ -133,7 +133,7 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
     case 'cleanUp':
       return cleanUp(run, action.pods);
     case 'readRoute':
-      return readRoute(run, action.serviceName);
+      return readRoute(run, action.serviceName, action.hurry);
     case 'makeSlices':
       return makeSlices(run, action.slices);
     case 'withdraw':

@@ -25,9 +25,9 @@ import { again, later, notePod, OK, type Proof, type Run, type Step } from './ru
 /** What others do to a Service is found so soon. Groups that were read together are not for ever: chance takes up to a quarter off. */
 const AGAIN_MS = 60_000;
 
-export async function readRoute(run: Run, serviceName: string): Promise<Step> {
+export async function readRoute(run: Run, serviceName: string, hurry: boolean): Promise<Step> {
   try {
-    const reading = await readAll(run, serviceName);
+    const reading = await readAll(run, serviceName, hurry);
     run.memory.learn({ kind: 'routeRead', reading });
   } catch (error) {
     noteReading(run, error);
@@ -42,7 +42,7 @@ function noteReading(run: Run, error: unknown): void {
   noteFailure(run, 'read', error.kind === 'denied' ? 'denied' : 'silent', error.message);
 }
 
-async function readAll(run: Run, serviceName: string): Promise<RememberedRoute> {
+async function readAll(run: Run, serviceName: string, hurry: boolean): Promise<RememberedRoute> {
   const { ports, group, signal } = run;
   const { routing, clock, random } = ports;
   const mark = ports.routeNews.mark();
@@ -50,7 +50,7 @@ async function readAll(run: Run, serviceName: string): Promise<RememberedRoute> 
     routing.getService(group.namespace, serviceName, signal),
     readSlice(run, serviceName, 'IPv4'),
     readSlice(run, serviceName, 'IPv6'),
-    foreignEndpoints(run, serviceName),
+    hurry ? null : foreignEndpoints(run, serviceName),
   ]);
   const nowMs = clock.nowMs();
   const againAtMs = Math.min(nowMs + AGAIN_MS * (1 - random.next() / 4), ...leftAloneUntilMs(run.memory.now, nowMs));
@@ -65,12 +65,16 @@ const isCalm = ({ service, slices, foreign }: RouteReading, before: RouteReading
   service.uid === before?.service?.uid &&
   service.resourceVersion === before.service.resourceVersion &&
   FAMILIES.every((family) => slices[family] === null || isSlice(slices[family])) &&
-  typeof foreign === 'object' &&
-  !foreign.endpoints &&
-  foreign.slices.length === 0;
+  (foreign === null || (before.foreign !== null && isNone(foreign)));
+
+const isNone = (foreign: Exclude<RouteReading['foreign'], null>): boolean =>
+  typeof foreign === 'object' && !foreign.endpoints && foreign.slices.length === 0;
 
 /** That it failed is not that there are none. */
-async function foreignEndpoints({ ports, group, signal }: Run, service: string): Promise<RouteReading['foreign']> {
+async function foreignEndpoints(
+  { ports, group, signal }: Run,
+  service: string,
+): Promise<Exclude<RouteReading['foreign'], null>> {
   try {
     const [slices, endpoints] = await Promise.all([
       ports.foreignLists.of(group.namespace, service),

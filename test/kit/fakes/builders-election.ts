@@ -225,6 +225,7 @@ function inWords(action: Action, plan: Plan): string {
     case 'evict':
       return `evict ${action.pod.name}`;
     case 'readRoute':
+      return `${action.hurry ? 'hurry, ' : ''}readRoute`;
     case 'addFinalizer':
     case 'removeFinalizer':
     case 'readLock':

@@ -164,7 +164,7 @@ describe('a handover', () => {
   });
 
   it('reads the slices first where this replica has never read them, or does not know what became of a write', () => {
-    expect(steps(given(aRouteView({ reading: null }), { pods: [going, b] }))).toEqual(['readRoute']);
+    expect(steps(given(aRouteView({ reading: null }), { pods: [going, b] }))).toEqual(['hurry, readRoute']);
   });
 
   it('makes the slices first', () => {
@@ -175,7 +175,10 @@ describe('a handover', () => {
   it('from a leader that is not alive takes its label off before anything is asked of slices', () => {
     const reading = aReading({ slices: { IPv4: null, IPv6: null } });
     expect(steps(given(aRouteView({ reading }), { pods: [unready, b] }))).toEqual(['fence a', 'makeSlices IPv4']);
-    expect(steps(given(aRouteView({ reading: null }), { pods: [unready, b] }))).toEqual(['fence a', 'readRoute']);
+    expect(steps(given(aRouteView({ reading: null }), { pods: [unready, b] }))).toEqual([
+      'fence a',
+      'hurry, readRoute',
+    ]);
   });
 
   it('to a pod that cannot be reached empties the slice in its one write', () => {
@@ -189,6 +192,23 @@ describe('a handover', () => {
     expect(theAction(planned, 'show').slices).toMatchObject([
       { content: { endpoint: { ready: false, serving: true, terminating: true } } },
     ]);
+  });
+});
+
+describe('what else leads traffic of the Service', () => {
+  const withoutList = aRouteView({ reading: aReading({ foreign: null }, showsA) });
+
+  it('is read when the leader is labelled, and said to be unknown until then', () => {
+    expect(steps(given(withoutList))).toEqual(['readRoute']);
+    const o = anObservation({ group, pods: [a, b], route: withoutList });
+    expect(routedOf(o)?.said).toEqual({ status: 'Unknown', reason: 'NotChecked' });
+  });
+
+  it('is not read while nobody leads: whoever is to be may be known at any moment', () => {
+    const free = { lock: freeAfter('a'), pods: [b], sessions: [aSession('b')], lockDelayedUntilMs: NOW_MS + 9000 };
+    const fenced = new Set(['IPv4'] as const);
+    expect(steps(given(aRouteView({ fenced, reading: null }), free))).toEqual(['hurry, readRoute']);
+    expect(steps(given(aRouteView({ fenced, reading: aReading({ foreign: null }) }), free))).toEqual([]);
   });
 });
 
@@ -489,7 +509,7 @@ describe('while a slice is refused to be written', () => {
   });
 
   it('the Service is read before the write is tried again: its owner may have taken the consent back', () => {
-    expect(steps(given(stale(NOW_MS - 1, { ...showsA, altered: true })))).toEqual(['readRoute']);
+    expect(steps(given(stale(NOW_MS - 1, { ...showsA, altered: true })))).toEqual(['hurry, readRoute']);
   });
 });
 

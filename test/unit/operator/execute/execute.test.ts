@@ -13,7 +13,7 @@ import { createLocks } from '../../../../src/operator/locks/locks.ts';
 import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
 import type { KvEntry } from '../../../../src/ports/consul.ts';
-import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { aGroup, aLeader, aPod, aService } from '../../../kit/fakes/builders.ts';
 import { aFreeLock, anObservation, FENCE, observed } from '../../../kit/fakes/builders-election.ts';
 import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
 import { sessionId } from '../../../kit/fakes/ids.ts';
@@ -551,6 +551,28 @@ it('a reading of a route counts as from when it began: what a watch tells meanwh
     return run.ports.routing.getService(namespace, name, signal);
   };
   const ports = { ...run.ports, routing: { ...run.ports.routing, getService }, routeNews: { mark: () => mark } };
-  await execute(looking({ do: 'readRoute', serviceName: 'svc' }), { ...run, ports });
+  await execute(looking({ do: 'readRoute', serviceName: 'svc', hurry: false }), { ...run, ports });
   expect([run.memory.now.route?.mark, mark]).toEqual([7, 8]);
+});
+
+it('a reading that a label waits for asks for no list, and does not count as the one before of a calm Service', async () => {
+  const { api, run } = await aStage(aPod());
+  api.routing.foreign.putService(aService());
+  let lists = 0;
+  const foreignLists = {
+    of: () => {
+      lists += 1;
+      return Promise.resolve([]);
+    },
+  };
+  const read = async (hurry: boolean) => {
+    const action = { do: 'readRoute', serviceName: 'notifier-leader', hurry } as const;
+    await execute(looking(action), { ...run, ports: { ...run.ports, foreignLists } });
+    return [lists, run.memory.now.route?.foreign, run.memory.now.route?.calm];
+  };
+  const nothing = { slices: [], endpoints: false };
+  expect(await read(true)).toEqual([0, null, false]);
+  expect(await read(false)).toEqual([1, nothing, false]);
+  expect(await read(false)).toEqual([2, nothing, true]);
+  expect(await read(true)).toEqual([2, null, true]);
 });

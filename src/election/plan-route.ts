@@ -4,7 +4,7 @@
  * operator from them is reported, and holds neither label nor lock up. (Promise I11.)
  */
 import type { AddressFamily, Service, Slice } from '../api/route.ts';
-import type { FollowUp, Idle, Look, NewSlice, Plan, Show, Transition } from './actions.ts';
+import type { FollowUp, Idle, Look, NewSlice, Plan, Show, TokenRule, Transition } from './actions.ts';
 import { labelledPods } from './fencing.ts';
 import type { Observation } from './observation.ts';
 import { ownedLockOf } from './owned-lock.ts';
@@ -115,7 +115,9 @@ function showing(o: Observation, plan: Transition): Transition {
   const next = o.pods.find(({ pod }) => pod.uid === lock.transaction.to?.pod.uid);
   const { route } = o;
   if (next === undefined || lock.do === 'unlock' || route === null) return plan;
-  const slices = showingOf(o, next).filter((each) => changes(each) && !isHeldUp(o, route, each.slice.family));
+  const slices = showingOf(o, next).filter(
+    (each) => (changes(each) || isOfBefore(each, lock.transaction.token)) && !isHeldUp(o, route, each.slice.family),
+  );
   if (slices.length === 0) return plan;
   const show: Show = { do: 'show', slices };
   const after: readonly FollowUp[] = plan.after;
@@ -126,9 +128,12 @@ function showing(o: Observation, plan: Transition): Transition {
 
 const withShow = (show: Show, action: FollowUp): FollowUp => (action.do === 'promote' ? { ...action, show } : action);
 
-/** Of a pod that cannot be shown nothing is written where nobody is. */
+/** Of a pod that cannot be shown nothing is written where nobody is, once this lead has written it. */
 const changes = ({ slice, content }: Showing): boolean =>
   content.endpoint !== null || slice.endpoint !== null || slice.altered;
+
+/** No lead of this token has written it: a write of an earlier plan that is late would find it as it was read, and show a former leader. */
+const isOfBefore = ({ slice }: Showing, rule: TokenRule): boolean => rule.kind === 'above' || slice.token < rule.token;
 
 /** Nobody leads, and whoever is to may be known at any moment: what people are only warned of is read when the label is on. */
 const isFirst = (o: Observation): boolean => labelledPods(o).length === 0;

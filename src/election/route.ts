@@ -215,9 +215,12 @@ export function portNumber({ target, protocol }: ServicePort, { namedPorts }: Po
   return namedPorts.find((port) => port.name === target && port.protocol === protocol)?.port ?? null;
 }
 
-/** Whether a slice is as it should be. One that shows nobody may have any token and fence. */
+/**
+ * Whether a slice is as it should be. One that is to show nobody may be fenced, but not of an earlier lead: what that has written, and is late, must not
+ * find it as it was.
+ */
 function shows(slice: SliceContent, content: Showing['content'], token: number): boolean {
-  if (content.endpoint === null) return slice.endpoint === null;
+  if (content.endpoint === null) return slice.endpoint === null && slice.token >= token;
   return (
     slice.token === token &&
     slice.fenced === '' &&

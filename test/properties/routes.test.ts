@@ -8,6 +8,7 @@ import { groupKeys } from '../../src/election/keys.ts';
 import { aGroup, aPod, aService, type GroupOverrides } from '../kit/fakes/builders.ts';
 import { anEndpoint, WEB_PORT } from '../kit/fakes/builders-route.ts';
 import { settle } from '../kit/fakes/clock.ts';
+import type { HeldRequest } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
@@ -185,6 +186,60 @@ describe('a handover', () => {
         expect(sliceBreaches(model.api.routing.sliceLog), `${fate} at ${at}`).toEqual([]);
       }
     }
+  });
+});
+
+describe('a handover to a pod without an address', () => {
+  const IPV6 = SLICE.replace('ipv4', 'ipv6');
+  const FD = 'fd00::1';
+  const shownAt = (name: string): string | null => model.api.routing.slice(name)?.endpoint?.pod.name ?? null;
+
+  /** The write that shows a is under way, and a ends: O2 has c to lead, which has no address in the family of the slice. */
+  async function overtaken(name: string): Promise<[HeldRequest, Replica]> {
+    model = aModel({ group: { spec: { route: ROUTE } }, pods: [member('a', { addresses: ['10.0.0.1', FD] })] });
+    model.api.routing.foreign.putService(aService({ families: ['IPv4', 'IPv6'] }));
+    const o1 = model.replica('O1');
+    await model.own(o1);
+    const late = await stall(o1, { operation: 'replaceSlice', about: name });
+    const o2 = model.replica('O2');
+    await model.own(o2, { unnoticed: true });
+    model.api.foreign.addPod(member('c', { addresses: name === SLICE ? ['fd00::3'] : ['10.0.0.3'] }));
+    terminates('a');
+    return [late, o2];
+  }
+
+  it.each([SLICE, IPV6])('a write that is late does not show the former leader: %s', async (name) => {
+    const [late, o2] = await overtaken(name);
+    await model.rest(o2);
+    expect([model.leaders(), shownAt(name), condition()]).toEqual([['c'], null, 'NoAddress']);
+    await arrive(late);
+    expect(shownAt(name)).toBeNull();
+  });
+
+  it.each(['lost', 'answerLost'] as const)('nor where the write of the handover is %s', async (fate) => {
+    const [late, o2] = await overtaken(IPV6);
+    let met = false;
+    o2.link.decide(({ operation, about }) => {
+      if (met || operation !== 'replaceSlice' || about !== IPV6) return 'arrives';
+      met = true;
+      return fate;
+    });
+    await model.rest(o2);
+    await minuteLater(o2);
+    expect([met, model.leaders()]).toEqual([true, ['c']]);
+    await arrive(late);
+    expect(shownAt(IPV6)).toBeNull();
+    expect(model.api.routing.slice(IPV6)?.token).toBe(tokenOn(model, 'c'));
+  });
+
+  it('writes each slice once, and at rest nothing', async () => {
+    const [late, o2] = await overtaken(IPV6);
+    const before = versions();
+    await model.rest(o2);
+    expect(versions() - before).toBe(2);
+    await minuteLater(o2);
+    expect(versions() - before).toBe(2);
+    await arrive(late);
   });
 });
 

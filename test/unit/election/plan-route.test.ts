@@ -91,7 +91,7 @@ describe('at rest', () => {
 
   it('a slice of a family that the Service does not have any more shows nobody', () => {
     const service = aService({ families: ['IPv6'] });
-    const slices = { IPv4: aSlice(showsA), IPv6: aSlice({ family: 'IPv6' }) };
+    const slices = { IPv4: aSlice(showsA), IPv6: aSlice({ family: 'IPv6', token: 4 }) };
     expect(steps(given(aRouteView({ reading: aReading({ service, slices }) })))).toEqual(['withdraw IPv4']);
   });
 
@@ -186,12 +186,35 @@ describe('a handover', () => {
     expect(theAction(planned, 'promote').show?.slices).toMatchObject([{ content: { endpoint: null } }]);
   });
 
+  it('to a pod that cannot be reached writes a slice that is empty too: what is late finds it changed', () => {
+    const planned = given(aRouteView(), { pods: [going, observed(aPod({ name: 'b' }))] });
+    expect(steps(planned)).toEqual(['revoke a', 'fence a', 'handOver b', 'promote b']);
+    expect(theAction(planned, 'promote').show?.slices).toMatchObject([{ content: { endpoint: null } }]);
+  });
+
   it('waits for the conditions of a leader that stays: nobody else can lead, and it is deleted', () => {
     const planned = given(led, { pods: [going] });
     expect(steps(planned)).toEqual(['verify a', 'show a']);
     expect(theAction(planned, 'show').slices).toMatchObject([
       { content: { endpoint: { ready: false, serving: true, terminating: true } } },
     ]);
+  });
+});
+
+describe('a leader that cannot be reached', () => {
+  const unreachable = observed(aLeader(4, { name: 'a' }));
+  const unlabelled = observed(aPod({ name: 'a' }));
+  const empty = (token: number) => aRouteView({ reading: aReading({}, { token }) });
+  const shownAt = (token: number) => theAction(given(empty(token), { pods: [unlabelled, b] }), 'promote').show?.slices;
+
+  it('has written each slice once, be it that the handover could not', () => {
+    expect(steps(given(empty(3), { pods: [unreachable, b] }))).toEqual(['verify a', 'show nobody']);
+    expect(steps(given(empty(4), { pods: [unreachable, b] }))).toEqual([]);
+  });
+
+  it('is labelled again without a write of what it has written', () => {
+    expect(shownAt(3)).toHaveLength(1);
+    expect(shownAt(4)).toBeUndefined();
   });
 });
 

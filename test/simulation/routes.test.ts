@@ -15,6 +15,8 @@ import { openStage } from '../kit/simulation/stage.ts';
 const base = scenarioOf(1).groups[0] as GroupPlan;
 const plan: GroupPlan = { ...base, name: 'g', route: { service: 'svc', families: ['IPv4'], dual: false } };
 
+const LACKING = { service: 'svc', families: ['IPv4', 'IPv6'], dual: true, lacking: true } as const;
+
 type ServiceAct = Pick<Extract<RouteAct, { act: 'service' }>, 'act' | 'how'>;
 type IntrudeAct = Pick<Extract<RouteAct, { act: 'intrude' }>, 'act' | 'what'>;
 
@@ -127,6 +129,40 @@ it('a world at rest is not in order where a slice shows somebody else, or Routed
   expect(said()).toContain('should be');
   show({});
   expect(said()).toBe('Routed of g is not there, and all is right');
+});
+
+it('a leader without an address in a family is right where nobody is shown, by this lead, and Routed says so', () => {
+  const { api, group } = aWorld();
+  const annotations = { 'token.leadergroup.dev/g': '3' };
+  const leader = aPod({ name: 'g-0', addresses: ['fd00::1'], annotations });
+  const said = (token: number): string | null => {
+    api.routing.foreign.editSlice('svc-leadergroup-ipv4', () => ({ altered: false, token, endpoint: null }));
+    return unrouted(api, api.group('g') ?? group, leader);
+  };
+  expect(said(2)).toContain('written last with token 2');
+  expect(said(3)).toContain('not in each family');
+});
+
+it('every other write of a slice meets a conflict while somebody races with it', async () => {
+  const { loop, api, act } = aWorld();
+  act({ act: 'intrude', what: 'racer' });
+  const slice = () => api.routing.slice('svc-leadergroup-ipv4') ?? expect.fail('there is no slice');
+  const write = (token: number): string => {
+    const now = slice();
+    return api.routing.requests.replaceSlice('one', now, { ...now, token }).kind;
+  };
+  expect([write(1), write(2), write(3), write(4), slice().token]).toEqual(['conflict', 'done', 'conflict', 'done', 4]);
+  await loop.runUntil(200);
+  expect([write(5), write(6)]).toEqual(['done', 'done']);
+});
+
+it('in some histories pods lack an address of one family', () => {
+  const plans = Array.from({ length: 200 }, (_, seed) => scenarioOf(seed).groups).flat();
+  expect(plans.filter(({ route }) => route?.lacking === true).length).toBeGreaterThan(10);
+  const groups = Array.from({ length: 5 }, (_, at) => ({ ...plan, name: `g${at}`, pods: 3, route: LACKING }));
+  const { api } = openStage({ ...scenarioOf(5), groups, acts: [], probed: [] }, () => undefined);
+  const families = new Set(api.pods().map(({ addresses }) => addresses.length));
+  expect(families).toEqual(new Set([1, 2]));
 });
 
 it('half of the histories have routes, some of them every act that is about them', () => {

@@ -43,6 +43,8 @@ export type WorldRouting = {
     keepSlice(name: string, kept: boolean): void;
     /** A webhook makes this of each slice that an operator writes; null: none does. */
     mangle(change: ((slice: Slice) => Partial<Slice>) | null): void;
+    /** From now on every other write of a slice finds that somebody has just touched it, and changed nothing that is ours; or none does any more. */
+    race(on: boolean): void;
     /** An edit of one of ours. */
     editSlice(name: string, change: (slice: Slice) => Partial<Slice>): void;
   };
@@ -92,6 +94,9 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
   const kept = new Set<string>();
   let mangle: ((slice: Slice) => Partial<Slice>) | null = null;
   const deleting = new Set<string>();
+  let racing = false;
+  /** Uids of the slices of which the last write met a conflict for that. */
+  const raced = new Set<string>();
   const others = new Map<string, OtherSlice>();
   const otherLog: Change<OtherSlice>[] = [];
   const otherListeners: Parameters<WorldRouting['onOther']>[0][] = [];
@@ -170,9 +175,17 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
     return present.uid === slice.uid && present.resourceVersion === slice.resourceVersion ? present : MODIFIED;
   }
 
+  function outrun(slice: Slice): boolean {
+    if (!racing || raced.delete(slice.uid)) return false;
+    raced.add(slice.uid);
+    put(null, slice, slice);
+    return true;
+  }
+
   function replaceSlice(by: string, slice: SliceVersion, content: SliceContent): WriteOutcome<Slice> {
     const before = found(slice);
     if ('kind' in before) return before;
+    if (outrun(before)) return MODIFIED;
     writes += 1;
     const { namespace, name, uid, resourceVersion, family } = before;
     const after = admitted({ namespace, name, uid, resourceVersion, family, ...content, altered: false });
@@ -244,6 +257,9 @@ export function createWorldRouting({ nextVersion, pod, evicted }: Shared): World
       },
       mangle: (change) => {
         mangle = change;
+      },
+      race: (on) => {
+        racing = on;
       },
       editSlice: (name, change) => {
         const slice = slices.get(inDefault(name));

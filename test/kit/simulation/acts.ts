@@ -67,7 +67,7 @@ export type Act = { readonly atMs: number } & (
   /**
    * Something else leads traffic of the Service too; `name`: it has the name that the operator's slice needs. `finalizer`: the operator's slice has one that
    * keeps it when it is deleted. `earlier`: the slice of one family is an earlier group's by now, and has such a finalizer. `webhook`: each slice that the operator
-   * writes is altered.
+   * writes is altered. `racer`: every other write of one meets a conflict.
    */
   | { readonly act: 'intrude'; readonly group: number; readonly what: Intrusion; readonly forMs: number }
   /** Whatever routing needs is forbidden; `reads`: reading, too. */
@@ -96,7 +96,7 @@ const SERVICE_CHANGES = [
 ] as const;
 /** `token`, `lower`, `fence`, `group`: its annotations; `double`: a second endpoint. */
 const SPOILINGS = ['remove', 'double', 'empty', 'another', 'token', 'lower', 'fence', 'group'] as const;
-const INTRUSIONS = ['slice', 'endpoints', 'name', 'finalizer', 'earlier', 'webhook'] as const;
+const INTRUSIONS = ['slice', 'endpoints', 'name', 'finalizer', 'earlier', 'webhook', 'racer', 'racer'] as const;
 
 export type GroupPlan = {
   readonly name: string;
@@ -118,6 +118,8 @@ export type RoutePlan = {
   readonly families: readonly AddressFamily[];
   /** Pods have an address of each family, whatever the Service has. */
   readonly dual: boolean;
+  /** Of these, some pods lack one. Default: none does. */
+  readonly lacking?: boolean;
 };
 
 export type Scenario = {
@@ -404,7 +406,8 @@ function withRoutes(seed: number, groups: readonly GroupPlan[]): readonly GroupP
   return groups.map((group) => {
     const families = random.pick([['IPv4'], ['IPv4'], ['IPv4', 'IPv6']] as const);
     const dual = families.length > 1 || random.chance(0.5);
-    const route = { service: shared ? 'svc' : `${group.name}-svc`, families, dual };
+    const lacking = families.length > 1 && stream(`lacking ${seed} ${group.name}`).chance(0.5);
+    const route = { service: shared ? 'svc' : `${group.name}-svc`, families, dual, lacking };
     return random.chance(0.8) ? { ...group, route } : group;
   });
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import type { Service, Slice } from '../../../src/api/route.ts';
+import { addressOf } from '../../../src/election/route.ts';
 import type { WorldApiServer } from '../model/world-api-server.ts';
 
 /** Why the group's slices do not lead to this leader as they should, or Routed does not say how it is; null: all is right. */
@@ -15,7 +16,7 @@ export function unrouted(api: WorldApiServer, group: LeaderGroup, leader: Pod): 
   if (service === undefined) return `there is no Service ${route.serviceName}`;
   const leads = service.group === group.name && !hasElder(api, group, route.serviceName);
   const wrong = leads ? wrongSlice(own, service, leader, group) : (shownIn(own) ?? null);
-  return wrong ?? wrongWords(group, leads);
+  return wrong ?? wrongWords(group, leads && service.families.every((family) => addressOf(leader, family) !== null));
 }
 
 /** Another group acts, or none: this one shows nobody. */
@@ -24,11 +25,12 @@ function shownIn(own: readonly Slice[]): string | undefined {
   return shows && `slice ${shows.name} of ${shows.group.name} shows ${shows.endpoint?.pod.name}, and is not to`;
 }
 
-function wrongWords({ name, status }: LeaderGroup, leads: boolean): string | null {
+/** `whole`: it leads its Service in every family. */
+function wrongWords({ name, status }: LeaderGroup, whole: boolean): string | null {
   const said = status?.conditions.find(({ type }) => type === 'Routed');
-  if (said?.status === (leads ? 'True' : 'False')) return null;
+  if (said?.status === (whole ? 'True' : 'False')) return null;
   const words = said === undefined ? 'not there' : `${said.status} ${said.reason} (${said.message})`;
-  return `Routed of ${name} is ${words}, and ${leads ? 'all is right' : 'it is not to lead the Service'}`;
+  return `Routed of ${name} is ${words}, and ${whole ? 'all is right' : 'it is not to lead the Service, or not in each family'}`;
 }
 
 /** An older group that names the Service too. */
@@ -52,9 +54,17 @@ function wrongSlice(own: readonly Slice[], service: Service, leader: Pod, group:
   return null;
 }
 
+/** It shows nobody, and this lead has written it: else a write of the lead before may be under way, and show whoever led then. */
+function wrongWithoutAddress({ endpoint, token }: Slice, leads: number): string | null {
+  if (endpoint !== null) return `it shows ${endpoint.pod.name}, and the leader has no address there`;
+  return token < leads ? `it was written last with token ${token}, and the lead has ${leads}` : null;
+}
+
 function wrongIn(slice: Slice | undefined, service: Service, leader: Pod, group: LeaderGroup): string | null {
   if (slice === undefined) return 'there is none';
   const { endpoint, altered, token, ports } = slice;
+  const leads = Number(leader.annotations[`token.leadergroup.dev/${group.name}`]);
+  if (addressOf(leader, slice.family) === null) return wrongWithoutAddress(slice, leads);
   if (endpoint === null) return 'it shows nobody';
   const shown = {
     altered,
@@ -67,7 +77,7 @@ function wrongIn(slice: Slice | undefined, service: Service, leader: Pod, group:
   };
   const wanted: typeof shown = {
     altered: false,
-    token: Number(leader.annotations[`token.leadergroup.dev/${group.name}`]),
+    token: leads,
     pod: leader.uid,
     ports: service.ports.map(({ target, ...port }) => ({ ...port, port: Number(target) })),
     ready: service.publishNotReadyAddresses || (leader.ready && !leader.deleting),

@@ -134,6 +134,13 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
           return spoil(sliceOf(service, act.family), act.how);
         case 'intrude': {
           if (act.what === 'webhook') return during('webhook', act.forMs, () => foreign.mangle(() => ({})), unmangled);
+          if (act.what === 'racer')
+            return during(
+              'racer',
+              act.forMs,
+              () => foreign.race(true),
+              () => foreign.race(false),
+            );
           if (act.what === 'finalizer') return keep(sliceOf(service, 'IPv4'), act.forMs);
           if (act.what === 'earlier') {
             const last = sliceOf(service, route.families.at(-1) ?? 'IPv4');

@@ -14,7 +14,7 @@ import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
 import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
-import { type Act, type GroupPlan, NODES, type Scenario } from './acts.ts';
+import { type Act, type GroupPlan, NODES, type RoutePlan, type Scenario } from './acts.ts';
 import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
@@ -188,7 +188,7 @@ export function openStage(
       name,
       uid,
       labels: { app: plan.name },
-      addresses: plan.route === undefined ? [uid] : addressesOf(uid, plan.route.dual),
+      addresses: plan.route === undefined ? [uid] : addressesOf(uid, plan.route),
       node: nodes.placeFor(at),
       readyTransitionMs: null,
       createdMs: WALL_OFFSET_MS + made,
@@ -196,8 +196,11 @@ export function openStage(
   }
 
   /** Used before or new. */
-  function addressesOf(uid: string, dual: boolean): readonly string[] {
-    return (dual ? ['', ':'] : ['']).map((mark) => {
+  function addressesOf(uid: string, { dual, lacking = false }: RoutePlan): readonly string[] {
+    const own = stream(`families of ${scenario.seed} ${uid}`);
+    const lost = lacking && own.chance(0.4) ? own.pick(['', ':']) : null;
+    const marks = (dual ? ['', ':'] : ['']).filter((mark) => mark !== lost);
+    return marks.map((mark) => {
       const at = freed.findIndex((address) => address.includes(':') === (mark === ':'));
       return at === -1 || random.chance(0.5) ? `${uid}${mark}` : (freed.splice(at, 1)[0] ?? uid);
     });

@@ -67,10 +67,11 @@ async function reached(tick: number, signal: AbortSignal): Promise<boolean> {
 async function onTick(tick: number, term: Leadership | null): Promise<void> {
   // A template is filled, a recipient is looked up. Whoever stands still here sees it below.
   await delay(PREPARE_MS);
+  const checkedAtMs = term === null ? null : Date.now();
   if (term?.holds() === false) return console.log(`tick ${tick} token ${term.token}: dropped, its grant is over`);
   // A name is resolved, a connection is made. Whoever stands still here sends late, and only the token can tell.
   await delay(DEPART_MS);
-  await send(SINK, { tick, token: term?.token ?? null, pod: POD });
+  await send(SINK, { tick, token: term?.token ?? null, pod: POD, checkedAtMs });
 }
 
 /** Nobody else has this tick: there is nothing to look at once more. */
@@ -84,6 +85,8 @@ type Message = {
   readonly tick: number;
   readonly token: number | null;
   readonly pod: string;
+  /** When it was last seen to lead. */
+  readonly checkedAtMs?: number | null;
 };
 
 async function send(sink: string, message: Message): Promise<void> {

@@ -9,12 +9,16 @@ import { createServer } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 
-/** `series`: of which schedule the tick is; empty: there is one. */
+/**
+ * `series`: of which schedule the tick is; empty: there is one. `checkedAtMs`: when the pod last saw that it leads, by its clock; null: it did
+ * not look. Nothing is judged by it: it tells who reads the deliveries whether one was sent late or was late on its way.
+ */
 type Delivery = {
   readonly series: string;
   readonly tick: number;
   readonly token: number | null;
   readonly pod: string;
+  readonly checkedAtMs: number | null;
 };
 type Verdict = 'accepted' | 'refused-by-token' | 'refused-by-tick';
 
@@ -22,23 +26,24 @@ const CHECKS = process.env['CHECK'] !== 'no';
 const database = new DatabaseSync(process.env['DATABASE'] ?? ':memory:');
 database.exec(`
   CREATE TABLE IF NOT EXISTS deliveries (
-    series TEXT NOT NULL, tick INTEGER NOT NULL, token INTEGER, pod TEXT NOT NULL, verdict TEXT NOT NULL, atMs INTEGER NOT NULL
+    series TEXT NOT NULL, tick INTEGER NOT NULL, token INTEGER, pod TEXT NOT NULL, checkedAtMs INTEGER, verdict TEXT NOT NULL,
+    atMs INTEGER NOT NULL
   )`);
 const highest = database.prepare('SELECT max(token) AS token FROM deliveries');
 const before = database.prepare(
   "SELECT 1 FROM deliveries WHERE series = ? AND tick = ? AND verdict = 'accepted' LIMIT 1",
 );
 const insert = database.prepare(
-  'INSERT INTO deliveries (series, tick, token, pod, verdict, atMs) VALUES (?, ?, ?, ?, ?, ?)',
+  'INSERT INTO deliveries (series, tick, token, pod, checkedAtMs, verdict, atMs) VALUES (?, ?, ?, ?, ?, ?, ?)',
 );
 const all = database.prepare(
-  'SELECT series, tick, token, pod, verdict, atMs FROM deliveries WHERE ?1 IS NULL OR series = ?1 ORDER BY rowid',
+  'SELECT series, tick, token, pod, checkedAtMs, verdict, atMs FROM deliveries WHERE ?1 IS NULL OR series = ?1 ORDER BY rowid',
 );
 
 /** One statement after the other, in one thread: nothing comes between the question and the row. */
-function take({ series, tick, token, pod }: Delivery): Verdict {
+function take({ series, tick, token, pod, checkedAtMs }: Delivery): Verdict {
   const verdict = judge(series, tick, token);
-  insert.run(series, tick, token, pod, verdict, Date.now());
+  insert.run(series, tick, token, pod, checkedAtMs, verdict, Date.now());
   return verdict;
 }
 
@@ -51,10 +56,11 @@ function judge(series: string, tick: number, token: number | null): Verdict {
 
 function parse(body: string): Delivery | null {
   try {
-    const { series = '', tick, token, pod } = JSON.parse(body) as Partial<Delivery>;
+    const { series = '', tick, token, pod, checkedAtMs = null } = JSON.parse(body) as Partial<Delivery>;
     const whole = (value: unknown): value is number => Number.isSafeInteger(value);
-    const complete = whole(tick) && (token === null || whole(token)) && typeof pod === 'string';
-    return complete && typeof series === 'string' ? { series, tick, token, pod } : null;
+    const wholeOrNull = (value: unknown): value is number | null => value === null || whole(value);
+    const complete = whole(tick) && wholeOrNull(token) && typeof pod === 'string' && wholeOrNull(checkedAtMs);
+    return complete && typeof series === 'string' ? { series, tick, token, pod, checkedAtMs } : null;
   } catch {
     return null;
   }

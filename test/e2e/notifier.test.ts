@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../kit/checker/checker.ts';
 import { claimsTable, doubled, type Hit, type Judged, lost, seriesOf } from '../kit/rig/e2e/claimed.ts';
 import { type Cost, tableOf, unreadyIn, withoutReason } from '../kit/rig/e2e/costs.ts';
-import { acceptedOfNonLeaders } from '../kit/rig/e2e/deliveries.ts';
+import { acceptedLate, acceptedOfNonLeaders } from '../kit/rig/e2e/deliveries.ts';
 import { deletion, departures, failures, handovers, rollingUpdate, scaling } from '../kit/rig/e2e/faults.ts';
 import { cutOff, drain, faultsOfOperator, partitionsOfOperator, rollOperator } from '../kit/rig/e2e/faults-of-all.ts';
 import { GOALS } from '../kit/rig/e2e/goals.ts';
@@ -158,7 +158,8 @@ async function judge(story: Story, costs: readonly Cost[]): Promise<void> {
   console.log(
     [
       `e2e: ${story.setting}: ${own.length} faults, ${reigns.length} reigns; deliveries accepted ${count('accepted')}, ` +
-        `refused by token ${count('refused-by-token')}, refused by tick ${count('refused-by-tick')}`,
+        `refused by token ${count('refused-by-token')}, refused by tick ${count('refused-by-tick')}; ` +
+        `accepted while another led already: ${acceptedLate(deliveries, reigns).length}`,
       `e2e: answers of others than the leader: new connections ${wrong('fresh').length}, kept one ${wrong('kept').length}`,
       `e2e: new connections went on to a former leader for ${Math.round(longestLateMs(wrong('fresh'), reigns))} ms at most`,
       ...wrongSpells(wrong('kept'), reigns).map((spell) => `e2e: kept connection: ${spell}`),

@@ -15,6 +15,8 @@ export type Delivery = {
   readonly tick: number;
   readonly token: number | null;
   readonly pod: string;
+  /** When the pod last saw that it leads, by the clock of this machine; null: it did not look. */
+  readonly checkedAtMs: number | null;
   readonly verdict: 'accepted' | 'refused-by-token' | 'refused-by-tick';
   readonly atMs: number;
 };

@@ -9,6 +9,7 @@ const sent = (tick: number, lateMs = 100, pod = 'a') => ({
   tick: BEGIN_MS + tick * 1000,
   token: 1,
   pod,
+  checkedAtMs: null,
   verdict: 'accepted' as const,
   atMs: BEGIN_MS + tick * 1000 + lateMs,
 });

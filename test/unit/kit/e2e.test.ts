@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { aStory } from '../../kit/checker/history-builder.ts';
 import { type Cost, tableOf, withoutReason } from '../../kit/rig/e2e/costs.ts';
-import { acceptedOfNonLeaders, missedTicks, monotonic } from '../../kit/rig/e2e/deliveries.ts';
+import { acceptedLate, acceptedOfNonLeaders, missedTicks, monotonic } from '../../kit/rig/e2e/deliveries.ts';
 import {
   type Handover,
   handoverAfter,
@@ -131,11 +131,18 @@ describe('a delivery', () => {
     pod,
     token,
     verdict,
+    checkedAtMs: atMs + performance.timeOrigin,
     atMs: atMs + performance.timeOrigin,
   });
   const reigns = [reign('a', 1, 100, 200), reign('b', 2, 210)];
 
-  it('is a non-leader’s when another has been promoted with a higher token', () => {
+  it('is late when its pod led as it looked, and another leads when it arrives', () => {
+    const late = { ...delivery(5, 'a', 1, 205), atMs: performance.timeOrigin + 215 };
+    expect(acceptedLate([late, delivery(4, 'a', 1, 205), delivery(6, 'b', 2, 300)], reigns)).toEqual([late]);
+    expect(acceptedOfNonLeaders([late], reigns)).toEqual([]);
+  });
+
+  it('is a non-leader’s when its pod looked after another had been promoted with a higher token', () => {
     const late = delivery(5, 'a', 1, 300);
     expect(acceptedOfNonLeaders([late, delivery(4, 'a', 1, 205), delivery(6, 'b', 2, 300)], reigns)).toEqual([late]);
     expect(acceptedOfNonLeaders([{ ...late, verdict: 'refused-by-token' }], reigns)).toEqual([]);

@@ -1,11 +1,10 @@
 /**
  * A schedule of which each tick is claimed before anything is done for it: once over all replicas, whoever leads, dies or hangs. All replicas
  * claim each tick, one after the other: the leader gets it at once, the others wait until it is given out, and get it if they lead first. So
- * no tick is forgotten while nobody leads, only late. By the HTTP contract (docs/claims.md), without a library.
+ * no tick is forgotten while nobody leads, only late.
  */
-import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Claim, ClaimError, type Gate, type Outcome } from '../clients/typescript/index.ts';
 
 export type Schedule = {
   /** Its name, the same in all replicas. */
@@ -15,44 +14,17 @@ export type Schedule = {
   readonly mode: 'AtMostOnce' | 'AtLeastOnce';
 };
 
-/** `position`: the time for which the tick was scheduled, in milliseconds since 1970. */
-export type Tick = { readonly series: string; readonly position: number; readonly token: number };
-
 export type ClaimOptions = {
-  readonly gate: string;
-  readonly namespace: string;
-  readonly group: string;
-  readonly pod: string;
-  readonly uid: string;
-  /** Of a ServiceAccount token, where the gate asks for one; empty: none is sent. */
-  readonly tokenFile: string;
+  readonly gate: Pick<Gate, 'once'>;
   /** AtLeastOnce: after so long a tick that was claimed and not done is given out again. */
   readonly retryAfterSeconds: number;
-  /** Ticks that are older when the process begins are dropped. */
-  readonly catchUpMs: number;
+  /** A tick of which nobody can say for so long whose it is, is dropped. null: a minute, and with AtLeastOnce retryAfterSeconds more. */
+  readonly catchUpMs: number | null;
+  readonly signal: AbortSignal;
 };
 
-/** `position`: the one that was given out; where it has passed, the last one that was. */
-type Said =
-  | { readonly kind: 'claimed'; readonly position: number; readonly token: number }
-  | { readonly kind: 'passed'; readonly position: number }
-  /** Nobody has it yet, the one before it is not done, or nobody can say. */
-  | { readonly kind: 'notYet' };
-
-type Sent = {
-  readonly method: 'GET' | 'POST' | 'PUT';
-  readonly url: string;
-  readonly body?: object;
-  readonly withinMs: number;
-  readonly stop?: AbortSignal;
-};
-
-type Reply = { readonly status: number; readonly body: Readonly<Record<string, unknown>> };
-
-/** Not longer: the replica that is asked may have died with the leader. */
-const WAIT_MS = 2000;
-const ANSWER_MS = 1000;
-const PAUSE_MS = 100;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 10_000;
 /** A timer does not see that the clock was set, and none of Node is longer than 24 days. */
 const LOOK_MS = 60_000;
 
@@ -72,105 +44,72 @@ function scheduleIn(text: string): Schedule {
 /** Returns when `signal` has aborted and no tick is under way. `work` does one tick; a tick that it rejects of was not done. */
 export async function keepByClaims(
   { series, tickMs, mode }: Schedule,
-  options: ClaimOptions,
-  work: (tick: Tick) => Promise<void>,
-  signal: AbortSignal,
+  work: (claim: Claim) => Promise<void>,
+  { gate, retryAfterSeconds, catchUpMs, signal }: ClaimOptions,
 ): Promise<void> {
-  const { gate, namespace, group, pod, uid, tokenFile, retryAfterSeconds, catchUpMs } = options;
-  const base = `${gate}/v1/namespaces/${namespace}/leadergroups/${group}/members/${pod}/claims`;
-  const query = `?uid=${encodeURIComponent(uid)}`;
-
-  /** null: no answer in time, or told to stop. */
-  async function send({ method, url, body, withinMs, stop }: Sent): Promise<Reply | null> {
-    const over = new AbortController();
-    const end = (): void => over.abort();
-    const limit = setTimeout(end, withinMs);
-    stop?.addEventListener('abort', end);
-    try {
-      const bearer = tokenFile === '' ? {} : { authorization: `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}` };
-      const headers = { 'content-type': 'application/json', ...bearer };
-      const sent = body === undefined ? null : JSON.stringify(body);
-      const response = await fetch(url, { method, headers, body: sent, signal: over.signal });
-      return { status: response.status, body: (await response.json()) as Reply['body'] };
-    } catch {
-      return null;
-    } finally {
-      clearTimeout(limit);
-      stop?.removeEventListener('abort', end);
-    }
-  }
-
-  async function firstDue(): Promise<number> {
-    const nowMs = Date.now();
-    const oldest = nextAfter(nowMs - catchUpMs);
-    while (!signal.aborted) {
-      const url = `${base}${query}&series=${encodeURIComponent(series)}`;
-      const reply = await send({ method: 'GET', url, withinMs: ANSWER_MS, stop: signal });
-      const position = reply?.body['position'];
-      if (position === null) return nextAfter(nowMs);
-      if (typeof position === 'number') return Math.max(oldest, nextAfter(position));
-      await pause(PAUSE_MS);
-    }
-    return nextAfter(nowMs);
-  }
-
+  const keptMs = catchUpMs ?? 60_000 + (mode === 'AtLeastOnce' ? retryAfterSeconds * 1000 : 0);
   const nextAfter = (ms: number): number => (Math.floor(ms / tickMs) + 1) * tickMs;
   const pause = (ms: number): Promise<unknown> => delay(ms, null, { signal }).catch(() => undefined);
+  const refusals = createRefusals(series);
 
-  /** Asks until somebody can say. Told to stop, it waits no longer, but hears whether the tick has become its own meanwhile. */
-  async function claim(position: number, id: string): Promise<Said> {
-    const asked = { series, position, id, mode, ...(mode === 'AtLeastOnce' ? { retryAfterSeconds } : {}) };
-    while (!signal.aborted) {
-      const url = `${base}${query}&wait=${WAIT_MS}ms`;
-      const said = read(await send({ method: 'POST', url, body: asked, withinMs: WAIT_MS + ANSWER_MS, stop: signal }));
-      if (said.kind !== 'notYet') return said;
-      await pause(PAUSE_MS);
-    }
-    return read(await send({ method: 'POST', url: base + query, body: asked, withinMs: ANSWER_MS }));
-  }
-
-  function read(reply: Reply | null): Said {
-    const { position, token, reason } = reply?.body ?? {};
-    if (typeof position !== 'number') return { kind: 'notYet' };
-    if (reply?.status === 201 && typeof token === 'number') return { kind: 'claimed', position, token };
-    return reply?.status === 409 && reason === 'Passed' ? { kind: 'passed', position } : { kind: 'notYet' };
-  }
-
-  /** If nobody hears it, the tick is done a second time. */
-  async function done(position: number, id: string): Promise<void> {
-    const sent: Sent = {
-      method: 'PUT',
-      url: `${base}/done${query}`,
-      body: { series, position, id },
-      withinMs: ANSWER_MS,
+  /** In how many milliseconds the same tick is to be claimed once more; null: it is done, or another's. */
+  async function claim(due: number): Promise<number | null> {
+    const begun = { position: Number.NaN };
+    const doing = (claimed: Claim): Promise<void> => {
+      begun.position = claimed.position;
+      return work(claimed);
     };
-    for (const untilMs = performance.now() + retryAfterSeconds * 1000; performance.now() < untilMs; ) {
-      const reply = await send(sent);
-      if (reply?.status === 200 || reply?.status === 409) return;
-      await delay(PAUSE_MS);
-    }
-  }
-
-  async function onTick(due: number): Promise<number> {
-    // Of this call alone: two calls with one id would both be told that they have it.
-    const id = randomBytes(16).toString('hex');
-    const said = await claim(due, id);
-    if (said.kind === 'notYet') return due;
-    if (said.kind === 'passed') return Math.max(due + tickMs, nextAfter(said.position));
-    const { position, token } = said;
     try {
-      await work({ series, position, token });
-      if (mode === 'AtLeastOnce') await done(position, id);
+      const outcome = await gate.once(series, due, doing, { mode, retryAfterSeconds, signal });
+      refusals.over();
+      return isOver(outcome) ? null : FIRST_PAUSE_MS;
     } catch (error) {
-      console.error(`${series} ${position}: ${String(error)}`);
+      if (error instanceof ClaimError) return refusals.pauseMs(error);
+      refusals.over();
+      console.error(`${series} ${begun.position}: ${String(error)}`);
+      // AtLeastOnce brings it again, before any later one. Was it an earlier one than this, this one is still to be claimed.
+      return begun.position === due ? null : FIRST_PAUSE_MS;
     }
-    // It may have been an earlier one, that nobody had done.
-    return position === due ? due + tickMs : due;
   }
 
-  for (let due = await firstDue(); !signal.aborted; ) {
-    // Again if the timer was a millisecond early.
-    if (Date.now() < due) await pause(Math.min(due - Date.now(), LOOK_MS));
-    else due = await onTick(due);
+  /** The first that is not too long ago. */
+  function notTooOld(due: number): number {
+    const oldest = nextAfter(Date.now() - keptMs);
+    if (due < oldest)
+      console.error(`${series} ${due}: dropped, and all before ${oldest}: nobody could say whose it is`);
+    return Math.max(due, oldest);
   }
+
+  for (let due = nextAfter(Date.now()); !signal.aborted; due = notTooOld(due)) {
+    if (Date.now() < due) {
+      // Again if the timer was a millisecond early.
+      await pause(Math.min(due - Date.now(), LOOK_MS));
+      continue;
+    }
+    const againMs = await claim(due);
+    if (againMs === null) due += tickMs;
+    else await pause(againMs);
+  }
+}
+
+/** Whether the tick is done, or another's. Else nobody could say, or an earlier one has to be done first. */
+const isOver = (outcome: Outcome): boolean =>
+  outcome.kind === 'done' || (outcome.kind === 'dropped' && outcome.reason === 'Passed');
+
+/** What the gate does not take it takes no sooner for being asked often: longer pauses each time, half of them by chance. Each refusal is told once. */
+function createRefusals(series: string) {
+  let [times, told] = [0, ''];
+  return {
+    over: (): void => {
+      times = 0;
+      told = '';
+    },
+    pauseMs: ({ message, retryAfterMs }: ClaimError): number => {
+      times += 1;
+      if (message !== told) console.error(`${series}: ${message}; it is asked again, with longer and longer pauses`);
+      told = message;
+      const longestMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** times);
+      return Math.max(retryAfterMs, longestMs * (0.5 + Math.random() / 2));
+    },
+  };
 }

@@ -16,8 +16,8 @@
  */
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createGate, type Leadership } from '../clients/typescript/index.ts';
-import { type ClaimOptions, keepByClaims, schedulesIn, type Tick } from './claims.ts';
+import { type Claim, createGate, type Leadership } from '../clients/typescript/index.ts';
+import { keepByClaims, schedulesIn } from './claims.ts';
 
 const { env } = process;
 const SINK = env['SINK'] ?? 'http://sink:8080';
@@ -25,7 +25,10 @@ const CLAIMS = schedulesIn(env['CLAIMS'] ?? '');
 const TICK_MS = Number(env['TICK_MS'] ?? 1000);
 const PREPARE_MS = Number(env['PREPARE_MS'] ?? 50);
 const DEPART_MS = Number(env['DEPART_MS'] ?? 0);
+/** A sink that hangs holds up no later tick, nor the end of this process, for longer. */
+const SEND_MS = 10_000;
 const POD = env['POD_NAME'] ?? 'unknown';
+const gate = env['ASK'] === 'no' ? null : createGate();
 
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
@@ -36,15 +39,22 @@ const server = createServer((_request, response) => {
 });
 server.listen(Number(env['PORT'] ?? 8080));
 
-const byClaims = CLAIMS.map((schedule) => keepByClaims(schedule, claimOptions(), onClaimed, stop.signal));
-const byTerms = CLAIMS.length === 0 || env['TICK_MS'] !== undefined ? [keepByTerms()] : [];
-await Promise.all([...byTerms, ...byClaims]);
+const byTerms = gate === null || CLAIMS.length === 0 || env['TICK_MS'] !== undefined ? [keepByTerms()] : [];
+await Promise.all([...byTerms, ...keepAllByClaims()]);
 server.close();
 server.closeAllConnections();
 
 async function keepByTerms(): Promise<void> {
-  if (env['ASK'] === 'no') return await keepSchedule(null, stop.signal);
-  return await createGate().runWhileLeader((term) => keepSchedule(term, term.signal), stop.signal);
+  if (gate === null) return await keepSchedule(null, stop.signal);
+  return await gate.runWhileLeader((term) => keepSchedule(term, term.signal), stop.signal);
+}
+
+function keepAllByClaims(): readonly Promise<void>[] {
+  if (gate === null) return [];
+  const retryAfterSeconds = Number(env['RETRY_AFTER_SECONDS'] ?? 300);
+  const catchUpMs = env['CATCH_UP_MS'] === undefined ? null : Number(env['CATCH_UP_MS']);
+  const options = { gate, retryAfterSeconds, catchUpMs, signal: stop.signal };
+  return CLAIMS.map((schedule) => keepByClaims(schedule, onClaimed, options));
 }
 
 /** Returns when the signal has aborted and no tick is under way. */
@@ -75,7 +85,7 @@ async function onTick(tick: number, term: Leadership | null): Promise<void> {
 }
 
 /** Nobody else has this tick: there is nothing to look at once more. */
-async function onClaimed({ series, position, token }: Tick): Promise<void> {
+async function onClaimed({ series, position, token }: Claim): Promise<void> {
   await delay(PREPARE_MS + DEPART_MS);
   await send(env['CLAIMS_SINK'] ?? SINK, { series, tick: position, token, pod: POD });
 }
@@ -94,26 +104,11 @@ async function send(sink: string, message: Message): Promise<void> {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(message),
+    signal: AbortSignal.timeout(SEND_MS),
   });
   const { series, tick, token } = message;
   const what = [...(series === undefined ? [] : [series]), `tick ${tick}`, `token ${token ?? 'none'}`].join(' ');
-  console.log(`${what}: ${response.status} ${await response.text()}`);
-}
-
-function claimOptions(): ClaimOptions {
-  const given = (name: string): string => {
-    const value = env[name] ?? '';
-    if (value === '') throw new Error(`${name} is not set: give it in the pod's manifest`);
-    return value;
-  };
-  return {
-    gate: env['LEADERGROUP_GATE'] ?? 'http://leadergroup.leadergroup-system.svc:8080',
-    namespace: given('POD_NAMESPACE'),
-    group: given('LEADERGROUP_NAME'),
-    pod: given('POD_NAME'),
-    uid: given('POD_UID'),
-    tokenFile: env['LEADERGROUP_TOKEN_FILE'] ?? '',
-    retryAfterSeconds: Number(env['RETRY_AFTER_SECONDS'] ?? 300),
-    catchUpMs: Number(env['CATCH_UP_MS'] ?? 60_000),
-  };
+  const said = `${what}: ${response.status} ${await response.text()}`;
+  if (response.status >= 500) throw new Error(said);
+  console.log(said);
 }

@@ -72,7 +72,14 @@ export type Once = (
 ) => Promise<Outcome>;
 
 /** The gate does not take such a claim (400, 401, 403, too many series): the program or its manifest is wrong, or the group. */
-export class ClaimError extends Error {}
+export class ClaimError extends Error {
+  /** Not sooner does the gate want to hear of it again; 0: it has not said. */
+  readonly retryAfterMs: number;
+  constructor(message: string, retryAfterMs = 0) {
+    super(message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
 
 /** The last reply to a question about claims; status 0: there was none. */
 export type Told = { readonly status: number; readonly text: string };
@@ -98,7 +105,7 @@ type Given = Omit<Claim, 'signal'>;
 type Dropped = Extract<Outcome, { readonly kind: 'dropped' }>;
 type Answer =
   | { readonly kind: 'given'; readonly given: Given }
-  | { readonly kind: 'refused'; readonly message: string; readonly isFinal: boolean }
+  | { readonly kind: 'refused'; readonly message: string; readonly isFinal: boolean; readonly restMs: number }
   | Dropped
   | Extract<Outcome, { readonly kind: 'unknown' }>;
 /** What one reply says. */
@@ -215,7 +222,7 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
     for (let { waitUntilMs } = first; ; waitUntilMs = performance.now() + tick.waitMs) {
       const id = randomBytes(16).toString('hex');
       const said = await claim(tick, id, waitUntilMs);
-      if (said.kind === 'refused') throw new ClaimError(said.message);
+      if (said.kind === 'refused') throw new ClaimError(said.message, said.restMs);
       if (said.kind !== 'given') return said;
       const { given } = said;
       if (given.position === tick.position) leave();
@@ -343,18 +350,26 @@ function judge(told: Told, tick: Tick): Judged {
       return notGivenIn(body) ?? again;
     case 429:
       // Its ticks should be positions of one series.
-      if (body['reason'] === 'TooManySeries') return { kind: 'refused', message: messageOf(told), isFinal: true };
+      if (body['reason'] === 'TooManySeries') return refusedBy(told, true);
       return { kind: 'again', restMs: restIn(body) };
     case 400:
-      return { kind: 'refused', message: messageOf(told), isFinal: true };
+      return refusedBy(told, true);
     case 401:
     case 403:
       // A replica may not know the address of a new pod yet.
-      return { kind: 'refused', message: messageOf(told), isFinal: false };
+      return refusedBy(told, false);
     default:
       return again;
   }
 }
+
+/** `isFinal`: it would be by any replica. */
+const refusedBy = (told: Told, isFinal: boolean): Extract<Judged, { readonly kind: 'refused' }> => ({
+  kind: 'refused',
+  message: messageOf(told),
+  isFinal,
+  restMs: restIn(objectIn(told.text)),
+});
 
 /** null: it gives nothing that was asked for. */
 function givenIn(body: Readonly<Record<string, unknown>>, tick: Tick): Given | null {

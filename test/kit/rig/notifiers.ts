@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { freePort } from './ports.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../../examples/notifier');
@@ -25,6 +26,8 @@ export type Program = AsyncDisposable & {
   readonly url: string;
   /** Its exit status; null: a signal ended it. */
   readonly ended: Promise<number | null>;
+  /** What it has complained of, line by line. */
+  readonly errors: readonly string[];
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
   kill(): Promise<void>;
 };
@@ -33,8 +36,14 @@ async function run(file: string, env: Readonly<Record<string, string>>): Promise
   const port = await freePort();
   const child: ChildProcess = spawn(process.execPath, [join(EXAMPLE, file)], {
     env: { PATH: process.env['PATH'], ...env, PORT: String(port) },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
+  const errors: string[] = [];
+  if (child.stderr !== null)
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      errors.push(line);
+      console.error(line);
+    });
   const ended = once(child, 'close').then(([code]) => code as number | null);
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL');
@@ -42,7 +51,7 @@ async function run(file: string, env: Readonly<Record<string, string>>): Promise
   };
   const url = `http://127.0.0.1:${port}`;
   await listening(url, child);
-  return { url, ended, signal: (signal) => void child.kill(signal), kill, [Symbol.asyncDispose]: kill };
+  return { url, ended, errors, signal: (signal) => void child.kill(signal), kill, [Symbol.asyncDispose]: kill };
 }
 
 async function listening(url: string, child: ChildProcess): Promise<void> {

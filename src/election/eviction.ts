@@ -7,7 +7,7 @@ import { refOf } from './fencing.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { tokenOf } from './token.ts';
 
-/** After the promotion; once, since whoever comes after it does not know whether it was done. */
+/** After the promotion; once, since another replica that comes after it does not know whether it was done. What this one owes is in `evictionOwed`. */
 export function withEviction(o: Observation, plan: Plan): Plan {
   if (o.group.spec.formerLeader !== 'Evict' || plan.kind !== 'transition') return plan;
   const { lock } = plan;
@@ -16,6 +16,16 @@ export function withEviction(o: Observation, plan: Plan): Plan {
   if (former === undefined || former.pod.uid === lock.transaction.to.pod.uid || !goesOn(o, former)) return plan;
   const evict: Evict = { do: 'evict', pod: refOf(former) };
   return { ...plan, lock, after: [...promotionsOf(plan), evict] };
+}
+
+/** Of the last handover to this holder, whose label met a conflict, or had no answer: once the holder has it. */
+export function evictionOwed(o: Observation, { pod: { uid } }: ObservedPod): readonly Evict[] {
+  const owed = o.owedEviction;
+  if (o.group.spec.formerLeader !== 'Evict' || owed?.next !== uid || o.nowMs >= owed.untilMs) return [];
+  const former = o.pods.find(({ pod }) => pod.uid === owed.former);
+  return former !== undefined && goesOn(o, former) && isFormer(o, former.pod)
+    ? [{ do: 'evict', pod: refOf(former) }]
+    : [];
 }
 
 const promotionsOf = ({ after }: Extract<Plan, { kind: 'transition' }>) =>

@@ -143,6 +143,9 @@ export type Ownership =
   /** This process has not been able to ask Consul since it started. */
   | { readonly kind: 'neverKnown' };
 
+/** `former` is evicted once `next` has its label, until `untilMs` (monotonic milliseconds). */
+export type OwedEviction = { readonly former: PodUid; readonly next: PodUid; readonly untilMs: MonotonicMs };
+
 export type Observation = {
   /** Monotonic milliseconds at which this was put together. */
   readonly nowMs: MonotonicMs;
@@ -201,6 +204,8 @@ export type Observation = {
   readonly revoked: PodUid | null;
   /** The leader with this token has asked that another may lead; null: it has not, or nobody else could. */
   readonly resigned: { readonly uid: PodUid; readonly token: number } | null;
+  /** Whom this replica's last handover is to have evicted, and has not asked for yet. */
+  readonly owedEviction: OwedEviction | null;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: MonotonicMs | null;
   /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */

@@ -2,6 +2,7 @@
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
+import { evictionOwed } from './eviction.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
 import { promoted } from './gate.ts';
 import { failingDetail, judgementOf, nominees } from './judgement.ts';
@@ -144,12 +145,14 @@ const notReadyDetail = (lock: LockView): string =>
 
 function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly FollowUp[] {
   const strays = straysBeside(o, holder);
+  const promotes = promotable(o, lock, holder) && !onHold(o, holder);
   return [
     ...fence(
       strays.map((stray) => fencingTarget(o, stray)),
       'stray',
     ),
-    ...(promotable(o, lock, holder) && !onHold(o, holder) ? [promotion(holder)] : shownAnew(o, lock, holder)),
+    ...(promotes ? [promotion(holder)] : shownAnew(o, lock, holder)),
+    ...(promotes || labelled(o.group, holder) ? evictionOwed(o, holder) : []),
     ...followerLabels(o, holder),
   ];
 }

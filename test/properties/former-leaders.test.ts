@@ -6,15 +6,15 @@ import { WEB_PORT } from '../kit/fakes/builders-route.ts';
 import type { Fate, Link } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
-import { arrive, ownedAtRest, stall } from '../kit/model/stage.ts';
+import { arrive, ownedAtRest, stall, type Which } from '../kit/model/stage.ts';
 
 let model: Model;
 
-/** The next write of a slice meets this. */
-function next(link: Link, fate: Fate): void {
+/** The next such request meets this. */
+function next(link: Link, fate: Fate, which: Which = { operation: 'replaceSlice' }): void {
   let met = false;
-  link.decide(({ operation }) => {
-    if (met || operation !== 'replaceSlice') return 'arrives';
+  link.decide(({ operation, about }) => {
+    if (met || operation !== which.operation || (which.about ?? about) !== about) return 'arrives';
     met = true;
     return fate;
   });
@@ -25,6 +25,13 @@ const excluded = (name: string, is: boolean): void =>
     annotations: { ...annotations, [CANDIDATE_ANNOTATION]: String(!is) },
   }));
 const goes = (name: string): boolean | undefined => model.api.pod(name)?.deleting;
+
+const asked = ({ link }: Replica): number => link.sent.filter(({ operation }) => operation === 'evict').length;
+
+async function minuteLater(owner: Replica): Promise<void> {
+  await model.clock.advance(60_000);
+  await model.rest(owner);
+}
 
 async function led(spec: GroupOverrides['spec'] = { formerLeader: 'Evict' }): Promise<Replica> {
   model = aModel({ group: { spec }, pods: ['a', 'b'].map((name) => aPod({ name })) });
@@ -46,10 +53,84 @@ describe('a former leader', () => {
     expect([goes('a'), goes('b')]).toEqual([true, false]);
   });
 
+  describe('whose successor’s label', () => {
+    const ofB = { operation: 'patchPod', about: 'b' } as const;
+    const touched = (name: string): void =>
+      model.api.foreign.changePod(name, ({ annotations }) => ({ annotations: { ...annotations, x: 'y' } }));
+
+    async function conflict(owner: Replica): Promise<void> {
+      const label = await stall(owner, ofB);
+      touched('b');
+      await arrive(label);
+    }
+
+    it.each<[string, (owner: Replica) => void | Promise<void>]>([
+      ['met a conflict', conflict],
+      ['was lost', ({ link }) => next(link, 'lost', ofB)],
+      ['arrived, and its answer was lost', ({ link }) => next(link, 'answerLost', ofB)],
+    ])('%s is evicted once it is on, and once', async (_, happens) => {
+      const owner = await led();
+      excluded('a', true);
+      owner.see.all();
+      await happens(owner);
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), asked(owner)]).toEqual([['b'], true, 1]);
+      await minuteLater(owner);
+      expect([model.leaders(), asked(owner), goes('b')]).toEqual([['b'], 1, false]);
+    });
+
+    it('met a conflict is not asked for again where the eviction was lost', async () => {
+      const owner = await led();
+      excluded('a', true);
+      owner.see.all();
+      const label = await stall(owner, ofB);
+      touched('b');
+      next(owner.link, 'lost', { operation: 'evict' });
+      await arrive(label);
+      await model.rest(owner);
+      await minuteLater(owner);
+      expect([model.leaders(), asked(owner), goes('a')]).toEqual([['b'], 1, false]);
+    });
+
+    it('was refused is evicted once another one leads in its place', async () => {
+      const owner = await led();
+      model.api.foreign.addPod(aPod({ name: 'c' }));
+      await model.rest(owner);
+      model.api.refusePatches(({ name }, { labels }) => name === 'b' && Object.values(labels).includes('leader'));
+      excluded('a', true);
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), goes('b'), asked(owner)]).toEqual([['c'], true, false, 1]);
+    });
+
+    it('was put on after more than a minute is kept', async () => {
+      const owner = await led();
+      model.api.refusePatches(({ name }, { labels }) => name === 'b' && Object.values(labels).includes('leader'));
+      excluded('a', true);
+      await model.rest(owner);
+      await minuteLater(owner);
+      expect([model.leaders(), goes('a')]).toEqual([[], false]);
+      model.api.refusePatches(() => false);
+      await minuteLater(owner);
+      expect([model.leaders(), goes('a'), asked(owner)]).toEqual([['b'], false, 0]);
+    });
+
+    it('met a conflict is kept where it has come back by then', async () => {
+      const owner = await led();
+      excluded('a', true);
+      owner.see.all();
+      touched('b');
+      const label = await stall(owner, ofB);
+      excluded('a', false);
+      model.api.foreign.removePod('b');
+      await arrive(label);
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), asked(owner)]).toEqual([['a'], false, 0]);
+    });
+  });
+
   describe('of a group with a route', () => {
     const SLICE = 'notifier-leader-leadergroup-ipv4';
     const shown = () => model.api.routing.slice(SLICE)?.endpoint?.pod.name;
-    const asked = ({ link }: Replica): number => link.sent.filter(({ operation }) => operation === 'evict').length;
 
     async function routed(): Promise<Replica> {
       const spec = { formerLeader: 'Evict', route: { serviceName: 'notifier-leader' } } as const;
@@ -74,10 +155,8 @@ describe('a former leader', () => {
       happens(owner);
       await model.rest(owner);
       expect([model.leaders(), goes('a'), asked(owner)]).toEqual([['b'], true, 1]);
-      for (let minutes = 0; minutes < 2; minutes += 1) {
-        await model.clock.advance(60_000);
-        await model.rest(owner);
-      }
+      await minuteLater(owner);
+      await minuteLater(owner);
       expect([shown(), asked(owner), goes('b')]).toEqual(['b', 1, false]);
     });
 
@@ -87,9 +166,11 @@ describe('a former leader', () => {
       owner.see.all();
       const label = await stall(owner, { operation: 'patchPod', about: 'b' });
       expect([shown(), asked(owner)]).toEqual(['b', 0]);
+      const led: (readonly string[])[] = [];
+      model.api.routing.onEviction(() => void led.push(model.leaders()));
       model.api.foreign.changePod('b', ({ annotations }) => ({ annotations: { ...annotations, x: 'y' } }));
       await arrive(label);
-      expect([asked(owner), goes('a')]).toEqual([0, false]);
+      expect(led).toEqual([['b']]);
     });
   });
 

@@ -1,12 +1,14 @@
 /** Asks for the eviction of whoever led before. Whatever comes of it the next one leads, so it holds nothing up. */
 import type { Pod } from '../../api/pod.ts';
-import type { Evict } from '../../election/actions.ts';
+import type { Evict, FollowUp, Pass, Verify } from '../../election/actions.ts';
 import { isFormer } from '../../election/eviction.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import { OK, type Run, type Step } from './run.ts';
 
 /** At the version in which its fencing patch has left it, or a later one that shows it fenced. */
 export async function evict(run: Run, { pod: { uid, name } }: Evict): Promise<Step> {
+  // Before it is sent: whatever becomes of it, it is not asked for again.
+  run.memory.learn({ kind: 'evictionOwed', eviction: null });
   const known = run.answers.get(uid) ?? run.memory.now.newerPods.get(uid) ?? run.podsByUid.get(uid)?.pod;
   const kept = known === undefined ? 'it is not known any more' : await ask(run, known);
   run.facts.push({ kind: 'evicted', pod: name, kept });
@@ -39,4 +41,23 @@ async function askAgain(run: Run, { namespace, name, uid }: Pod): Promise<string
     if (error instanceof KubernetesError) return error.message;
     throw error;
   }
+}
+
+/** What is put off for longer than that is not done any more. */
+const OWED_MS = 60_000;
+
+/**
+ * Before the lock moves: the promotion may meet a conflict, or have no answer, and is planned anew then without the former leader. Where the next one was refused
+ * its label, and another one leads in its place, that goes for whoever led before both.
+ */
+export function oweEviction(run: Run, lock: Pass | Verify, after: readonly FollowUp[]): void {
+  if (lock.do === 'verify') return;
+  const { memory, observation, ports } = run;
+  const next = lock.transaction.to.pod.uid;
+  const evicted = after.find((action) => action.do === 'evict')?.pod.uid;
+  const left = memory.now.owedEviction;
+  const before = left?.next === observation.lock?.record?.holder.uid ? left?.former : undefined;
+  const former = evicted ?? before ?? next;
+  const untilMs = ports.clock.nowMs() + OWED_MS;
+  memory.learn({ kind: 'evictionOwed', eviction: former === next ? null : { former, next, untilMs } });
 }

@@ -2,6 +2,7 @@
 import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
+import type { OwedEviction } from '../../election/observation.ts';
 import { entriesThat, minus, plus, put, removed } from './collections.ts';
 import { type AcceptedReleases, type GroupMemory, newer, type Trial, type WriteRefusal } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
@@ -47,6 +48,8 @@ export type PodOutcome =
   /** `first`: no promotion of the pod was sent before, so none can be under way. */
   | { readonly kind: 'promotionRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal; readonly first: boolean }
   | { readonly kind: 'promoted'; readonly uid: PodUid; readonly token: number }
+  /** A handover is about to be sent; or the eviction that it owes is. null: nobody is to be evicted. */
+  | { readonly kind: 'evictionOwed'; readonly eviction: OwedEviction | null }
   /** null: none of them was refused. */
   | { readonly kind: 'followersLabelled'; readonly refusal: WriteRefusal | null }
   /** What somebody else had written is put right. */
@@ -101,6 +104,8 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       const { uid, token } = outcome;
       return { ...memory, promotionRefusals: removed(memory.promotionRefusals, uid), promoted: { uid, token } };
     }
+    case 'evictionOwed':
+      return { ...memory, owedEviction: outcome.eviction };
     case 'followersLabelled':
       return { ...memory, followersRefused: outcome.refusal };
     case 'podRepaired': {

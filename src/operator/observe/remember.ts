@@ -93,6 +93,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'promotionSent':
     case 'promotionRefused':
     case 'promoted':
+    case 'evictionOwed':
     case 'followersLabelled':
     case 'podRepaired':
     case 'contesterRead':

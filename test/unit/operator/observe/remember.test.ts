@@ -121,6 +121,13 @@ describe('of a pod', () => {
     expect([memory.promotionRefusals.size, memory.promoted]).toEqual([0, { uid, token: 4 }]);
   });
 
+  it('an eviction is owed until it is asked for', () => {
+    const eviction = { former: uid, next: podUid('uid-of-the-next'), untilMs: 60_000 };
+    const owed = { kind: 'evictionOwed', eviction } as const;
+    expect(after(owed).owedEviction).toEqual(eviction);
+    expect(after(owed, { kind: 'evictionOwed', eviction: null }).owedEviction).toBeNull();
+  });
+
   it('repairs within a minute are counted, with who else writes it; later ones are counted anew', () => {
     const by = { kind: 'contesterRead', uid, by: 'somebody' } as const;
     expect(after(by).repairs.size).toBe(0);

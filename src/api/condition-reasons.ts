@@ -208,7 +208,7 @@ export const CONDITION_REASONS = {
       },
       SliceAltered: {
         meaning:
-          'An EndpointSlice does not stand as the operator has written it: an admission webhook changes each write, or another client changes it again and again, or writes it each time before the operator does.',
+          'An EndpointSlice does not stand as the operator has written it: an admission webhook changes each write, or another client changes or deletes it again and again, or writes it each time before the operator does.',
         action:
           'The message says which. Have the webhook or the client leave it alone; the operator goes on by itself.',
       },

@@ -16,9 +16,11 @@ import {
   hindrance,
   isHeldUp,
   isOwn,
+  isRemadeLater,
   isSlice,
   numberedPorts,
   ownSlices,
+  type Remade,
   type RouteView,
   routedService,
   type Showing,
@@ -46,7 +48,8 @@ function routed(o: Observation, route: RouteView, plan: Transition): Plan {
   if (lock.do !== 'unlock' && !promotes) return plan;
   if (!isHeldUp(o, route, 'read') && route.reading === null) return fencedFirst(plan, reading(o, true));
   if (lock.do === 'unlock') return unlocking(o, route, plan);
-  const preparation = prepared(o, route);
+  // For the sake of a change of leader they are made at once, whoever deletes them again and again.
+  const preparation = prepared(o, route, { patiently: lock.do === 'verify' });
   return preparation === null ? showing(o, plan) : fencedFirst(plan, preparation);
 }
 
@@ -83,18 +86,22 @@ function awaitedMs(o: Observation, route: RouteView, slices: readonly Slice[]): 
 }
 
 /** Slices are there, and empty, before the first election that they show. null: they are, or cannot be. */
-function prepared(o: Observation, route: RouteView): Look | null {
+function prepared(o: Observation, route: RouteView, { patiently }: { readonly patiently: boolean }): Look | null {
   const service = routedService(o);
   const slices = route.reading?.slices;
   if (service === null || slices === undefined) return null;
   const free = FAMILIES.filter((family) => !isHeldUp(o, route, family));
+  const waits = (family: AddressFamily, what: keyof Remade): boolean => patiently && isRemadeLater(o, family, what);
   const earlier = free
     .map((family) => slices[family])
-    .filter((found): found is Slice => isSlice(found) && !isOwn(o.group, found));
+    .filter((found): found is Slice => isSlice(found) && !isOwn(o.group, found))
+    .filter((found) => misleads(o, found) || !waits(found.family, 'removed'));
   if (earlier.length > 0)
     return look([withdrawal(earlier, { remove: true })], 'removing the EndpointSlices of a group that is gone');
   if (route.olderReplicas.length > 0) return null;
-  const missing = free.filter((family) => service.families.includes(family) && slices[family] === null);
+  const missing = free.filter(
+    (family) => service.families.includes(family) && slices[family] === null && !waits(family, 'made'),
+  );
   return missing.length === 0
     ? null
     : look(
@@ -102,6 +109,10 @@ function prepared(o: Observation, route: RouteView): Look | null {
         `making EndpointSlices for Service ${service.name}`,
       );
 }
+
+/** Traffic goes to somebody who does not lead. */
+const misleads = (o: Observation, { endpoint }: Slice): boolean =>
+  endpoint !== null && !labelledPods(o).some(({ pod }) => pod.uid === endpoint.pod.uid);
 
 const newSlice = ({ group }: Observation, service: Service, family: AddressFamily): NewSlice => ({
   name: sliceName(service.name, family),
@@ -164,7 +175,7 @@ function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
   if (known === null || o.nowMs >= known.againAtMs || (known.foreign === null && !isFirst(o)))
     return reading(o, isFirst(o));
   const owned = ownedLockOf(o);
-  const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route));
+  const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route, { patiently: true }));
   const againMs = soonest([plan.againMs, until(o, known.againAtMs), retryMs(o, route), tendAgainMs(o)]);
   return set ?? tending(o, route, owned) ?? { ...plan, againMs };
 }
@@ -172,7 +183,8 @@ function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
 /** The older group is to make its own. */
 function yielding(o: Observation, route: RouteView): Plan | null {
   const { elder } = route;
-  const own = elder === null ? [] : ownSlices(o).filter(({ family }) => !isHeldUp(o, route, family));
+  const free = ({ family }: Slice): boolean => !isHeldUp(o, route, family) && !isRemadeLater(o, family, 'removed');
+  const own = elder === null ? [] : ownSlices(o).filter(free);
   return own.length === 0
     ? null
     : look([withdrawal(own, { remove: true })], `LeaderGroup ${elder} is older, and names the same Service`);

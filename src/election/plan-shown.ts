@@ -139,21 +139,21 @@ function leftToOwnerMs(o: Observation, { pod, notReadyForMs }: ObservedPod): num
 
 /** Milliseconds until there may be something to do that no event tells of; null: nothing. */
 export const tendAgainMs = (o: Observation): number | null =>
-  soonest(
-    ownSlices(o)
-      .flatMap((slice) => [turnMs(o, slice), ...contestMs(o, slice)])
-      .filter((ms) => ms > 0),
-  );
+  soonest([...ownSlices(o).map((slice) => turnMs(o, slice)), ...contestsMs(o)].filter((ms) => ms > 0));
 
 function turnMs(o: Observation, { endpoint }: Slice): number {
   const shown = endpoint === null ? undefined : shownIn(o, endpoint);
   return shown === undefined ? 0 : leftToOwnerMs(o, shown);
 }
 
-/** Until it is put right again, and until nobody is said to change it. */
-function contestMs({ nowMs, route }: Observation, { family }: Slice): readonly number[] {
-  const contest = route?.written.get(family)?.contest ?? null;
-  return contest === null ? [] : [contest.notBeforeMs - nowMs, contest.overAtMs - nowMs];
+/** Until a slice is put right again, and until nobody is said to change it. */
+function contestsMs({ nowMs, route }: Observation): readonly number[] {
+  if (route === null) return [];
+  const edited = [...route.written.values()].map(({ contest }) => contest);
+  const remade = [...route.remade.values()].flatMap(({ made, removed }) => [made, removed]);
+  return [...edited, ...remade].flatMap((contest) =>
+    contest === null ? [] : [contest.notBeforeMs - nowMs, contest.overAtMs - nowMs],
+  );
 }
 
 /** A slice that shows a later lead than the lock does has been written since that was read. null: it is not. */

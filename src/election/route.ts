@@ -66,6 +66,8 @@ export type RouteView = {
   readonly fenced: ReadonlySet<AddressFamily>;
   /** Slices that this replica has written last, as far as it knows. */
   readonly written: ReadonlyMap<AddressFamily, OwnWrite>;
+  /** Slices that somebody else deletes, or brings back, again and again. */
+  readonly remade: ReadonlyMap<AddressFamily, Remade>;
   /** For want of which right nobody tells of changes, which are found within a minute then; null: of none. */
   readonly unwatched: string | null;
 };
@@ -76,7 +78,17 @@ export type OwnWrite = {
   /** The API server has made something else of it, as it would of the next one: an admission webhook, say. */
   readonly mangled: boolean;
   /** Somebody else undoes it again and again; null: nobody does. */
-  readonly contest: Pick<Contest, 'notBeforeMs' | 'overAtMs'> | null;
+  readonly contest: SliceContest | null;
+};
+
+export type SliceContest = Pick<Contest, 'notBeforeMs' | 'overAtMs'>;
+
+/** null: nobody undoes it. */
+export type Remade = {
+  /** It was made, and has to be made once more each time. */
+  readonly made: SliceContest | null;
+  /** It was deleted, and has to be deleted once more each time. */
+  readonly removed: SliceContest | null;
 };
 
 /** What somebody else undoes again and again is put right, but not at once every time; what is to be otherwise by now is written at once. */
@@ -88,6 +100,10 @@ export function isHeldOff(
   const known = route?.written.get(family);
   return known?.contest != null && nowMs < known.contest.notBeforeMs && wanted(known.content);
 }
+
+/** What somebody else deletes, or brings back, again and again is made, or deleted, but not at once every time. */
+export const isRemadeLater = ({ nowMs, route }: Observation, family: AddressFamily, what: keyof Remade): boolean =>
+  nowMs < (route?.remade.get(family)?.[what]?.notBeforeMs ?? nowMs);
 
 /** What keeps the operator for now from reading, or from writing the slice of a family, which a read that has failed does too; null: nothing. */
 export const hindrance = (

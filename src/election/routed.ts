@@ -96,7 +96,7 @@ function withoutConsent({ group }: Observation, service: Service | null, name: s
 }
 
 /** Somebody else changes a slice as it is written, or again and again. */
-function altered({ group }: Observation, { written }: RouteView, service: string): Routed | null {
+function altered({ group }: Observation, { written, remade }: RouteView, service: string): Routed | null {
   for (const [family, { mangled, contest }] of written) {
     const name = sliceName(service, family);
     if (mangled)
@@ -109,6 +109,15 @@ function altered({ group }: Observation, { written }: RouteView, service: string
         'SliceAltered',
         `another client keeps changing EndpointSlice ${name}; the operator restores it every few seconds. Stop that client from writing it`,
       );
+  }
+  for (const [family, { made }] of remade) {
+    const name = sliceName(service, family);
+    const does = made === null ? 'bringing back' : 'deleting';
+    const undone = made === null ? 'deletes' : 'makes';
+    return no(
+      'SliceAltered',
+      `another client keeps ${does} EndpointSlice ${name}, or changing the annotation that says whose it is; the operator ${undone} it anew every few seconds. Stop that client from writing it`,
+    );
   }
   return null;
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { aGroup, aPod } from '../kit/fakes/builders.ts';
 import { podUid } from '../kit/fakes/ids.ts';
 import { createWorldApiServer } from '../kit/model/world-api-server.ts';
+import type { WorldRouting } from '../kit/model/world-routing.ts';
 import { type Act, type GroupPlan, scenarioOf } from '../kit/simulation/acts.ts';
 import { createFaults } from '../kit/simulation/faults.ts';
 import { createLoop } from '../kit/simulation/loop.ts';
@@ -75,6 +76,21 @@ it('a slice that somebody keeps stays when it is deleted, and what a webhook alt
   await loop.runUntil(200);
   expect(slice()).toBeNull();
   expect(Number(api.routing.sliceLog.at(-1)?.before?.resourceVersion)).toBeGreaterThan(Number(written));
+});
+
+it('whoever deletes a slice again and again does so until that is over', async () => {
+  const { loop, api, group, act } = aWorld();
+  const name = { namespace: 'default', name: 'svc-leadergroup-ipv4', family: 'IPv4' } as const;
+  const content = { service: 'svc', headless: false, group: { name: 'g', uid: group.uid }, ports: [] };
+  act({ act: 'intrude', what: 'remover' });
+  expect(api.routing.slices()).toEqual([]);
+  api.routing.requests.createSlice('one', name, content);
+  await loop.runUntil(60);
+  expect(api.routing.slices()).toEqual([]);
+  await loop.runUntil(200);
+  api.routing.requests.createSlice('one', name, content);
+  await loop.runUntil(400);
+  expect(api.routing.slices()).toHaveLength(1);
 });
 
 it('slices go when the group that owns them has gone, and no others', async () => {
@@ -227,6 +243,43 @@ describe('what others do to a Service or a slice', () => {
     expect(shown()).toEqual([null]);
     await pass(60_000);
     expect([said()?.reason, defects]).toEqual(['ServiceNotFound', []]);
+  });
+
+  const IPV4 = 'svc-leadergroup-ipv4';
+
+  it.each<[string, (foreign: WorldRouting['foreign'], turn: number) => void]>([
+    ['deletes it', (foreign) => foreign.removeSlice(IPV4)],
+    [
+      'makes it another group’s',
+      (foreign) => foreign.editSlice(IPV4, ({ group }) => ({ group: { ...group, uid: '' } })),
+    ],
+    ['empties it', (foreign) => foreign.editSlice(IPV4, () => ({ endpoint: null }))],
+    [
+      'deletes and empties it in turn',
+      (foreign, turn) =>
+        turn % 2 === 0 ? foreign.removeSlice(IPV4) : foreign.editSlice(IPV4, () => ({ endpoint: null })),
+    ],
+  ])('to a slice again and again is undone after growing pauses, and named: it %s', async (_, undo) => {
+    const { api, said, pass, foreign, shown } = await aLedWorld();
+    const [leader] = shown();
+    const shownBy = () => api.routing.slice(IPV4)?.endpoint?.pod.name ?? null;
+    for (let turn = 0; turn < 2; turn += 1) {
+      undo(foreign, turn);
+      await pass(1000);
+      expect(shownBy()).toBe(leader);
+    }
+    const before = api.routing.writes();
+    for (let turn = 0; turn < 400; turn += 1) {
+      undo(foreign, turn);
+      await pass(50);
+    }
+    expect(api.routing.writes() - before).toBeLessThan(60);
+    expect(said()?.reason).toBe('SliceAltered');
+    api.foreign.changePod(leader ?? '', () => ({ deleting: true, ready: false }));
+    await pass(SOON_MS);
+    expect([null, leader]).not.toContain(shownBy());
+    await pass(70_000);
+    expect(said()?.reason).toBe('LeaderShown');
   });
 
   it('to the slice of one family leaves the other one right: an earlier group’s is in the way, and a finalizer keeps it', async () => {

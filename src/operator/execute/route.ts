@@ -109,7 +109,7 @@ export async function makeSlices(run: Run, slices: readonly NewSlice[]): Promise
   const make = async ({ name, family, content }: NewSlice): Promise<void> => {
     const outcome = await ports.routing.createSlice({ namespace, name, family }, content, signal);
     const sent = { ...content, token: 0, fenced: '', endpoint: null };
-    noteWrite(run, { name, family, sent }, `making EndpointSlice ${name}`, outcome);
+    noteWrite(run, { name, family, sent, made: true }, `making EndpointSlice ${name}`, outcome);
   };
   await Promise.all(slices.map(make));
   return OK;
@@ -210,19 +210,17 @@ async function removeSlice(run: Run, slice: Slice): Promise<Step> {
     if (step.kind !== 'ok' || !isSlice(left)) return step;
     version = left;
   }
-  const what = `deleting EndpointSlice ${slice.name}`;
   const outcome = await routing.deleteSlice(version, run.signal);
   return outcome.kind === 'done'
-    ? await noteDeletion(run, slice, what)
-    : noteWrite(run, { ...slice, sent: null }, what, outcome);
+    ? await noteDeletion(run, slice)
+    : noteWrite(run, { ...slice, sent: null }, `deleting EndpointSlice ${slice.name}`, outcome);
 }
 
 /** What has a finalizer of somebody else's stays for as long as that likes, and nothing can be made in its place: tried again, and not waited for. */
-async function noteDeletion(run: Run, { namespace, name, family, uid }: Slice, what: string): Promise<Step> {
-  const gone = { name, family, sent: null };
+async function noteDeletion(run: Run, { namespace, name, family, uid }: Slice): Promise<Step> {
   try {
     const left = await run.ports.routing.getSlice(namespace, name, run.signal);
-    if (!isSlice(left) || left.uid !== uid) return noteWrite(run, gone, what, DELETED);
+    if (!isSlice(left) || left.uid !== uid) return noteRemoved(run, family);
     run.ports.sliceWritten('refused');
     run.memory.learn({ kind: 'sliceKept', slice: left });
     const ask = `kubectl -n ${namespace} get endpointslice ${name} -o jsonpath={.metadata.finalizers}`;
@@ -235,7 +233,12 @@ async function noteDeletion(run: Run, { namespace, name, family, uid }: Slice, w
   return OK;
 }
 
-const DELETED = { kind: 'done', object: null } as const;
+function noteRemoved(run: Run, family: AddressFamily): Step {
+  const { clock } = run.ports;
+  run.ports.sliceWritten('done');
+  run.memory.learn({ kind: 'sliceRemoved', family, atMs: clock.nowMs(), atWallMs: clock.wallMs() });
+  return OK;
+}
 
 async function replace(run: Run, slice: Slice, content: SliceContent): Promise<Step> {
   const what = `writing EndpointSlice ${slice.name}`;
@@ -244,10 +247,15 @@ async function replace(run: Run, slice: Slice, content: SliceContent): Promise<S
   return noteWrite(run, { name, family, sent: content }, what, outcome);
 }
 
-/** `sent`: what the slice should be by now; null: gone. */
-type Written = Pick<Slice, 'name' | 'family'> & { readonly sent: SliceContent | null };
+/** `sent`: what the slice should be by now; null: gone. `made`: default false. */
+type Written = Pick<Slice, 'name' | 'family'> & { readonly sent: SliceContent | null; readonly made?: boolean };
 
-function noteWrite(run: Run, { name, family, sent }: Written, what: string, outcome: WriteOutcome<Slice | null>): Step {
+function noteWrite(
+  run: Run,
+  { name, family, sent, made = false }: Written,
+  what: string,
+  outcome: WriteOutcome<Slice | null>,
+): Step {
   const { clock } = run.ports;
   run.ports.sliceWritten(outcome.kind);
   switch (outcome.kind) {
@@ -255,7 +263,7 @@ function noteWrite(run: Run, { name, family, sent }: Written, what: string, outc
       if (outcome.object === null || sent === null) run.memory.learn({ kind: 'sliceGone', family });
       else {
         const when = { atMs: clock.nowMs(), atWallMs: clock.wallMs() };
-        run.memory.learn({ kind: 'sliceWritten', slice: outcome.object, content: sent, ...when });
+        run.memory.learn({ kind: 'sliceWritten', slice: outcome.object, content: sent, made, ...when });
       }
       return OK;
     case 'gone':

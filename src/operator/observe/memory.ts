@@ -179,6 +179,9 @@ export type GroupMemory = {
   readonly slicesFenced: { readonly version: string | null; readonly families: readonly AddressFamily[] };
   /** What this replica has written to a slice last, and how often the same again. */
   readonly slicesWritten: ReadonlyMap<AddressFamily, SliceWrite>;
+  /** How often a slice that this replica had written had to be made anew, and how often one was deleted. */
+  readonly slicesMade: ReadonlyMap<AddressFamily, Repairs>;
+  readonly slicesRemoved: ReadonlyMap<AddressFamily, Repairs>;
   /** How often in a row somebody else has written a slice between our read and our write. */
   readonly sliceConflicts: ReadonlyMap<AddressFamily, Repairs>;
   /** Reason of Routed that events and logs were last given. */
@@ -241,6 +244,8 @@ const FRESH: GroupMemory = {
   routeProblems: NONE,
   slicesFenced: { version: null, families: [] },
   slicesWritten: NONE,
+  slicesMade: NONE,
+  slicesRemoved: NONE,
   sliceConflicts: NONE,
   reportedRoute: null,
 };

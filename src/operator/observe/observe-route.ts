@@ -5,7 +5,7 @@ import { FAMILIES, isSlice, type OwnWrite, type RouteView, sliceName } from '../
 import { fencingVersion } from '../../election/trust.ts';
 import type { RouteNews, RouteWatchState, Told } from '../cache/route-news.ts';
 import { type GroupMemory, newer, type RememberedRoute } from './memory.ts';
-import { slicesOf } from './observe-slices.ts';
+import { remadeOf, slicesOf } from './observe-slices.ts';
 import { standingProblems } from './remember-route.ts';
 import { older } from './rivals.ts';
 import type { ObserverOptions, View } from './view.ts';
@@ -29,12 +29,15 @@ export function routeView(
   const outdated = olderReplicas();
   const problems = standingProblems(memory, nowMs);
   const { reading, written } = slicesOf(known, memory, nowMs);
+  const remade = remadeOf(memory, nowMs);
   // Nobody tells that an older replica has gone, or that whoever hindered the operator has stopped: until then the group looks as often as without a watch.
-  const hindered = outdated.length > 0 || problems.length > 0 || [...written.values()].some(isUndone);
+  const hindered =
+    outdated.length > 0 || problems.length > 0 || remade.size > 0 || [...written.values()].some(isUndone);
   const calm = known?.calm === true && !hindered;
   return {
     reading: known && reading && { ...reading, againAtMs: againAtMs({ ...known, calm }, news, state, nowMs) },
     written,
+    remade,
     problems,
     elder: elder?.name ?? null,
     olderReplicas: outdated,

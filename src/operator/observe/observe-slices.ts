@@ -1,8 +1,16 @@
 /** The slices of a route, as one decision sees them. */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { AddressFamily, Slice } from '../../api/route.ts';
-import { isSlice, type OwnWrite, type RouteReading, type RouteView, sameContent } from '../../election/route.ts';
-import type { GroupMemory, SliceWrite } from './memory.ts';
+import {
+  FAMILIES,
+  isSlice,
+  type OwnWrite,
+  type Remade,
+  type RouteReading,
+  type RouteView,
+  sameContent,
+} from '../../election/route.ts';
+import type { GroupMemory, Repairs, SliceWrite } from './memory.ts';
 import { contestIn } from './refusals.ts';
 
 /**
@@ -29,6 +37,16 @@ export function slicesOf(
   }
   return { reading: { ...reading, slices }, written };
 }
+
+/** Whom somebody else deletes, or brings back, again and again. */
+export const remadeOf = ({ slicesMade, slicesRemoved }: GroupMemory, nowMs: MonotonicMs): RouteView['remade'] =>
+  new Map(
+    FAMILIES.flatMap((family): [AddressFamily, Remade][] => {
+      const contest = (repairs: Repairs | undefined) => (repairs === undefined ? null : contestIn(repairs, nowMs));
+      const remade = { made: contest(slicesMade.get(family)), removed: contest(slicesRemoved.get(family)) };
+      return remade.made === null && remade.removed === null ? [] : [[family, remade]];
+    }),
+  );
 
 const isAnswer = ({ uid, resourceVersion }: Slice, { slice }: SliceWrite): boolean =>
   uid === slice.uid && resourceVersion === slice.resourceVersion;

@@ -3,20 +3,28 @@ import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import { type RouteProblem, sameContent } from '../../election/route.ts';
-import type { GroupMemory, RememberedRoute } from './memory.ts';
+import type { GroupMemory, RememberedRoute, Repairs } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
 
 export type RouteOutcome =
   | { readonly kind: 'routeRead'; readonly reading: RememberedRoute }
-  /** As an answer to our own write has left it. `content`: as it was sent. */
+  /** As an answer to our own write has left it. `content`: as it was sent. `made`: it was not there. */
   | {
       readonly kind: 'sliceWritten';
+      readonly made: boolean;
       readonly slice: Slice;
       readonly content: SliceContent;
       readonly atMs: MonotonicMs;
       readonly atWallMs: WallMs;
     }
   | { readonly kind: 'sliceGone'; readonly family: AddressFamily }
+  /** By a request of our own. */
+  | {
+      readonly kind: 'sliceRemoved';
+      readonly family: AddressFamily;
+      readonly atMs: MonotonicMs;
+      readonly atWallMs: WallMs;
+    }
   /** It was deleted, and this is what stays of it. */
   | { readonly kind: 'sliceKept'; readonly slice: Slice }
   /** Emptied while the lock had this version (see fencingVersion). */
@@ -45,7 +53,9 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
     case 'sliceWritten':
       return written(memory, outcome);
     case 'sliceGone':
-      return { ...done(memory, outcome.family), route: withSlice(memory.route, outcome.family, null) };
+      return gone(memory, outcome.family);
+    case 'sliceRemoved':
+      return { ...gone(memory, outcome.family), slicesRemoved: oneMore(memory.slicesRemoved, outcome.family, outcome) };
     case 'sliceKept':
       return { ...memory, route: withSlice(memory.route, outcome.slice.family, outcome.slice) };
     case 'sliceFenced': {
@@ -77,9 +87,21 @@ const done = (memory: GroupMemory, of: RouteProblem['of']): GroupMemory => ({
 const without = <Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): ReadonlyMap<Key, Value> =>
   map.has(key) ? new Map([...map].filter(([each]) => each !== key)) : map;
 
+const gone = (memory: GroupMemory, family: AddressFamily): GroupMemory => ({
+  ...done(memory, family),
+  route: withSlice(memory.route, family, null),
+});
+
+const oneMore = (
+  repairs: ReadonlyMap<AddressFamily, Repairs>,
+  family: AddressFamily,
+  { atMs, atWallMs }: { readonly atMs: MonotonicMs; readonly atWallMs: WallMs },
+): ReadonlyMap<AddressFamily, Repairs> =>
+  new Map(repairs).set(family, repairedAgain(repairs.get(family), atMs, atWallMs));
+
 function written(
   memory: GroupMemory,
-  { slice, content, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceWritten' }>,
+  { slice, content, made, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceWritten' }>,
 ): GroupMemory {
   const { family } = slice;
   const before = memory.slicesWritten.get(family);
@@ -89,6 +111,9 @@ function written(
     ...done(memory, family),
     route: withSlice(memory.route, family, slice),
     slicesWritten: new Map(memory.slicesWritten).set(family, { slice, content, repairs }),
+    // The first of its kind is nobody's doing.
+    slicesMade:
+      made && before !== undefined ? oneMore(memory.slicesMade, family, { atMs, atWallMs }) : memory.slicesMade,
   };
 }
 
@@ -130,9 +155,11 @@ function conflicted(
   memory: GroupMemory,
   { family, message, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceConflict' }>,
 ): GroupMemory {
-  const conflicts = repairedAgain(memory.sliceConflicts.get(family), atMs, atWallMs);
-  const known = { ...memory, route: null, sliceConflicts: new Map(memory.sliceConflicts).set(family, conflicts) };
-  return conflicts.count < CONFLICTS ? known : failed(known, { of: family, how: 'contested', message, atMs });
+  const sliceConflicts = oneMore(memory.sliceConflicts, family, { atMs, atWallMs });
+  const known = { ...memory, route: null, sliceConflicts };
+  return (sliceConflicts.get(family)?.count ?? 0) < CONFLICTS
+    ? known
+    : failed(known, { of: family, how: 'contested', message, atMs });
 }
 
 /** Monotonic milliseconds at which a slice that was left alone is tried again, which is to be read then: its version is another one by then. */

@@ -70,6 +70,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'routeRead':
     case 'sliceWritten':
     case 'sliceGone':
+    case 'sliceRemoved':
     case 'sliceKept':
     case 'sliceFenced':
     case 'routeVoid':

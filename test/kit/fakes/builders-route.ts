@@ -37,6 +37,7 @@ export const aRouteView = (overrides: Partial<RouteView> = {}): RouteView => ({
   olderReplicas: [],
   fenced: new Set(),
   written: new Map(),
+  remade: new Map(),
   unwatched: null,
   ...overrides,
 });

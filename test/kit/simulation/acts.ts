@@ -67,7 +67,7 @@ export type Act = { readonly atMs: number } & (
   /**
    * Something else leads traffic of the Service too; `name`: it has the name that the operator's slice needs. `finalizer`: the operator's slice has one that
    * keeps it when it is deleted. `earlier`: the slice of one family is an earlier group's by now, and has such a finalizer. `webhook`: each slice that the operator
-   * writes is altered. `racer`: every other write of one meets a conflict.
+   * writes is altered. `racer`: every other write of one meets a conflict. `remover`: somebody deletes the slice whenever it is there.
    */
   | { readonly act: 'intrude'; readonly group: number; readonly what: Intrusion; readonly forMs: number }
   /** Whatever routing needs is forbidden; `reads`: reading, too. */
@@ -96,7 +96,17 @@ const SERVICE_CHANGES = [
 ] as const;
 /** `token`, `lower`, `fence`, `group`: its annotations; `double`: a second endpoint. */
 const SPOILINGS = ['remove', 'double', 'empty', 'another', 'token', 'lower', 'fence', 'group'] as const;
-const INTRUSIONS = ['slice', 'endpoints', 'name', 'finalizer', 'earlier', 'webhook', 'racer', 'racer'] as const;
+const INTRUSIONS = [
+  'slice',
+  'endpoints',
+  'name',
+  'finalizer',
+  'earlier',
+  'webhook',
+  'racer',
+  'racer',
+  'remover',
+] as const;
 
 export type GroupPlan = {
   readonly name: string;

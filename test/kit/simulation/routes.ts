@@ -19,8 +19,10 @@ export type Routes = {
 /** The garbage collector takes its time. */
 const COLLECTED_MS = 4000;
 const FAR = 1000;
+/** So often whoever deletes a slice looks for it. */
+const LOOK_MS = 50;
 
-export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults, random: Stream): Routes {
+export function createRoutes(api: WorldApiServer, loop: Loop, { during, later }: Faults, random: Stream): Routes {
   const { foreign } = api.routing;
   /** Of each Service whoever brought it: another group that names it changes nothing of how it was meant. */
   const owners = new Map<string, GroupPlan>();
@@ -91,6 +93,19 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
     for (const { name, altered } of api.routing.slices()) if (altered) foreign.editSlice(name, () => ({}));
   }
 
+  function removeAgainAndAgain(slice: string, forMs: number): void {
+    let over = false;
+    const look = (): void => {
+      if (over) return;
+      foreign.removeSlice(slice);
+      loop.after(LOOK_MS, look);
+    };
+    look();
+    later(forMs, () => {
+      over = true;
+    });
+  }
+
   function keep(slice: string, forMs: number): void {
     during(
       `finalizer ${slice}`,
@@ -142,6 +157,7 @@ export function createRoutes(api: WorldApiServer, loop: Loop, { during }: Faults
               () => foreign.race(false),
             );
           if (act.what === 'finalizer') return keep(sliceOf(service, 'IPv4'), act.forMs);
+          if (act.what === 'remover') return removeAgainAndAgain(sliceOf(service, 'IPv4'), act.forMs);
           if (act.what === 'earlier') {
             const last = sliceOf(service, route.families.at(-1) ?? 'IPv4');
             keep(last, act.forMs);

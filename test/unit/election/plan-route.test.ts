@@ -4,7 +4,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import type { Slice } from '../../../src/api/route.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import type { RouteProblem, RouteReading, RouteView } from '../../../src/election/route.ts';
+import type { Remade, RouteProblem, RouteReading, RouteView, SliceFound } from '../../../src/election/route.ts';
 import { routedOf } from '../../../src/election/routed.ts';
 import { AN_HTTP_PROBE, aGroup, aLeader, aPod, aService, aSlice } from '../../kit/fakes/builders.ts';
 import {
@@ -150,6 +150,61 @@ describe('a slice that somebody else changes again and again', () => {
 
   it('shows the next leader at once', () => {
     expect(theAction(given(edited(ours()), { pods: [going, b] }), 'promote').show?.slices).toHaveLength(1);
+  });
+});
+
+describe('a slice that somebody else deletes, or makes another group’s, again and again', () => {
+  const contest = { notBeforeMs: NOW_MS + 4000, overAtMs: NOW_MS + 60_000 };
+  const stripped = aSlice({ ...showsA, group: { name: 'notifier', uid: '' } });
+  const remade = (found: SliceFound, what: Partial<Remade>): RouteView =>
+    aRouteView({
+      remade: new Map([['IPv4', { made: null, removed: null, ...what }]]),
+      reading: aReading({ slices: { IPv4: found, IPv6: null } }),
+    });
+
+  it.each([
+    ['made', remade(null, { made: contest }), 'makeSlices IPv4'],
+    ['deleted', remade(stripped, { removed: contest }), 'remove IPv4'],
+    ['deleted, of the younger group', { ...remade(aSlice(), { removed: contest }), elder: 'older' }, 'remove IPv4'],
+  ])('is %s after a pause', (_, route, step) => {
+    const planned = given(route);
+    expect([steps(planned), planned.againMs]).toEqual([[], 4000]);
+    expect(steps(given(route, { nowMs: NOW_MS + 4000 }))).toEqual([step]);
+  });
+
+  it('is made, or deleted, at once for the next leader, before that is shown', () => {
+    const next = { pods: [going, b] };
+    expect(steps(given(remade(null, { made: contest }), next))).toEqual(['makeSlices IPv4']);
+    expect(steps(given(remade(stripped, { removed: contest }), next))).toEqual(['remove IPv4']);
+    expect(steps(given(remade(null, { made: contest }), { pods: [a, b], lock: freeAfter('a') }))).toContain(
+      'makeSlices IPv4',
+    );
+  });
+
+  it('is deleted at once where it shows somebody who does not lead', () => {
+    const shows = (name: string) => remade({ ...stripped, endpoint: anEndpoint(name) }, { removed: contest });
+    expect([steps(given(shows('b'))), steps(given(shows('a')))]).toEqual([['remove IPv4'], []]);
+  });
+
+  it('is filled at once', () => {
+    expect(steps(given(remade(aSlice(), { made: contest })))).toEqual(['verify a', 'show a']);
+  });
+
+  it('is named until nobody does so any more, and looked at then', () => {
+    const said = (what: Partial<Remade>) =>
+      routedOf(anObservation({ group, pods: [a, b], route: remade(aSlice(showsA), what), lock: heldBy('a') }));
+    expect(said({ made: contest })).toMatchObject({
+      said: { reason: 'SliceAltered' },
+      message: expect.stringContaining('keeps deleting'),
+    });
+    expect(said({ removed: contest })).toMatchObject({
+      said: { reason: 'SliceAltered' },
+      message: expect.stringContaining('bringing back'),
+    });
+    const rests = given(remade(aSlice(showsA), { made: { ...contest, overAtMs: NOW_MS + 5000 } }), {
+      nowMs: NOW_MS + 4500,
+    });
+    expect([steps(rests), rests.againMs]).toEqual([[], 500]);
   });
 });
 

@@ -107,6 +107,10 @@ it.each([
     'another client undoes what is written',
     undoneBy({ repairs: { count: 9, lastMs: NOW_MS, sinceWallMs: wallMs(0), by: null } }),
   ],
+  [
+    'another client deletes what is made',
+    { slicesMade: new Map([['IPv4' as const, { count: 9, lastMs: NOW_MS, sinceWallMs: wallMs(0), by: null }]]) },
+  ],
   ['a webhook changes what is written', undoneBy({ slice: { ...aSlice(), altered: true } })],
 ] as const)('within a minute while %s: nobody tells that it is over', (_, memory) => {
   expect(inMs({}, STANDS, null, { memory })).toBe(MINUTE_MS);

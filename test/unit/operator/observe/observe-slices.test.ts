@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { wallMs } from '../../../../src/api/clocks.ts';
 import type { Slice } from '../../../../src/api/route.ts';
 import { freshMemory, type GroupMemory } from '../../../../src/operator/observe/memory.ts';
-import { slicesOf } from '../../../../src/operator/observe/observe-slices.ts';
+import { remadeOf, slicesOf } from '../../../../src/operator/observe/observe-slices.ts';
 import { remember } from '../../../../src/operator/observe/remember.ts';
 import { aSlice } from '../../../kit/fakes/builders.ts';
 import { anEndpoint, aReading } from '../../../kit/fakes/builders-route.ts';
@@ -16,6 +16,7 @@ const writtenEach = (seconds: number, times: number, answer: Partial<Slice> = {}
     (memory, at) =>
       remember(memory, {
         kind: 'sliceWritten',
+        made: false,
         slice: { ...sent, ...answer, resourceVersion: String(200 + at) },
         content: sent,
         atMs: at * seconds * 1000,
@@ -59,11 +60,53 @@ describe('what has been written again and again', () => {
     expect(seen(writtenEach(60, 9), {}, 480_000).written?.contest).toBeNull();
     const other = remember(writtenEach(1, 9), {
       kind: 'sliceWritten',
+      made: false,
       slice: sent,
       content: { ...sent, token: 5 },
       atMs: 9000,
       atWallMs: wallMs(9000),
     });
     expect(seen(other, {}, 9000).written?.contest).toBeNull();
+  });
+});
+
+describe('a slice that had to be made, or deleted, again and again', () => {
+  const WHAT = {
+    made: (atMs: number) =>
+      ({ kind: 'sliceWritten', made: true, slice: aSlice(), content: aSlice(), ...at(atMs) }) as const,
+    removed: (atMs: number) => ({ kind: 'sliceRemoved', family: 'IPv4', ...at(atMs) }) as const,
+  };
+  const at = (atMs: number) => ({ atMs, atWallMs: wallMs(atMs) });
+  const eachSecond = (what: keyof typeof WHAT, times: number, before: GroupMemory): GroupMemory =>
+    Array.from({ length: times }, (_, second) => WHAT[what](second * 1000)).reduce(remember, before);
+  const pauseMs = (memory: GroupMemory, what: keyof typeof WHAT, nowMs: number): number | null => {
+    const contest = remadeOf(memory, nowMs).get('IPv4')?.[what] ?? null;
+    return contest === null ? null : contest.notBeforeMs - nowMs;
+  };
+
+  it.each(['made', 'removed'] as const)(
+    'is so after growing pauses from the fourth time within a minute on: %s',
+    (what) => {
+      const after = (times: number): number | null =>
+        pauseMs(eachSecond(what, times, writtenEach(1, 1)), what, (times - 1) * 1000);
+      expect([2, 3, 4, 5, 9].map(after)).toEqual([null, 500, 1000, 2000, 5000]);
+      expect(pauseMs(eachSecond(what, 9, writtenEach(1, 1)), what, 68_000)).toBeNull();
+    },
+  );
+
+  it('is made for the first time by nobody’s doing, and says nothing of another family', () => {
+    const memory = eachSecond('made', 3, freshMemory());
+    expect(pauseMs(memory, 'made', 2000)).toBeNull();
+    expect(remadeOf(eachSecond('made', 4, freshMemory()), 3000).has('IPv6')).toBe(false);
+  });
+
+  it('may show somebody else each time: what it is filled with counts by itself', () => {
+    const shows = (token: number) =>
+      ({ kind: 'sliceWritten', made: false, slice: sent, content: { ...sent, token }, ...at(token * 1000) }) as const;
+    const memory = [1, 2, 3, 4].reduce(
+      (known, token) => remember(remember(known, WHAT.made(token * 1000)), shows(token)),
+      freshMemory(),
+    );
+    expect(pauseMs(memory, 'made', 4000)).toBe(500);
   });
 });

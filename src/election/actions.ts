@@ -105,6 +105,8 @@ export type Preparation =
    * waits for it, or may do so at any moment: what people are only warned of, a list that may be long, is not read.
    */
   | { readonly do: 'readRoute'; readonly serviceName: string; readonly hurry: boolean }
+  /** What else leads traffic of the Service, where that was not read with the slices. */
+  | { readonly do: 'readOthers'; readonly serviceName: string }
   /** Makes empty slices: a creation that arrives late must show nobody. */
   | { readonly do: 'makeSlices'; readonly slices: readonly NewSlice[] }
   | Withdraw

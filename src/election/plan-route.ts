@@ -21,6 +21,7 @@ import {
   numberedPorts,
   ownSlices,
   type Remade,
+  type RouteReading,
   type RouteView,
   routedService,
   type Showing,
@@ -155,6 +156,12 @@ function reading(o: Observation, hurry: boolean): Look {
   return look([{ do: 'readRoute', serviceName, hurry }], `reading Service ${serviceName} and its EndpointSlices`);
 }
 
+/** After everything else: people are only warned of it. null: it is known, or may wait. */
+const readingOthers = (o: Observation, { serviceName, foreign }: RouteReading): Look | null =>
+  foreign !== null || isFirst(o)
+    ? null
+    : look([{ do: 'readOthers', serviceName }], `reading what else leads traffic of Service ${serviceName}`);
+
 /** Of a leader that stays. */
 const isShownAgain = ({ lock, after }: Transition): boolean =>
   lock.do === 'verify' && after.some(({ do: what }) => what === 'show' || what === 'promote');
@@ -172,12 +179,11 @@ function atRest(o: Observation, route: RouteView, plan: Idle): Plan {
   if (!mayTend(o, plan)) return plan;
   const { reading: known } = route;
   if (isHeldUp(o, route, 'read')) return { ...plan, againMs: soonest([plan.againMs, retryMs(o, route)]) };
-  if (known === null || o.nowMs >= known.againAtMs || (known.foreign === null && !isFirst(o)))
-    return reading(o, isFirst(o));
+  if (known === null || o.nowMs >= known.againAtMs) return reading(o, known === null || isFirst(o));
   const owned = ownedLockOf(o);
   const set = restrained(o) || owned === null ? null : (yielding(o, route) ?? prepared(o, route, { patiently: true }));
   const againMs = soonest([plan.againMs, until(o, known.againAtMs), retryMs(o, route), tendAgainMs(o)]);
-  return set ?? tending(o, route, owned) ?? { ...plan, againMs };
+  return set ?? tending(o, route, owned) ?? readingOthers(o, known) ?? { ...plan, againMs };
 }
 
 /** The older group is to make its own. */

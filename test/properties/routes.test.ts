@@ -173,6 +173,18 @@ describe('a handover', () => {
     if (held !== undefined) await arrive(held);
   });
 
+  it('whose write met a conflict is put right before anything else is read', async () => {
+    const owner = await led();
+    terminates('a');
+    owner.see.all();
+    model.api.routing.foreign.editSlice(SLICE, () => ({ altered: false }));
+    const list = await stall(owner, { operation: 'hasEndpoints' });
+    expect([model.leaders(), shown(), slice()?.token]).toEqual([['b'], 'b', tokenOn(model, 'b')]);
+    await arrive(list);
+    await model.rest(owner);
+    expect(condition()).toBe('LeaderShown');
+  });
+
   it('comes to its end whatever becomes of each request', async () => {
     for (const fate of INTERRUPTIONS) {
       for (let at = 0, met = true; met; at += 1) {

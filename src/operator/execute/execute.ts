@@ -27,7 +27,7 @@ import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
-import { makeSlices, readRoute, refresh, show, withdraw } from './route.ts';
+import { makeSlices, readOthers, readRoute, refresh, show, withdraw } from './route.ts';
 import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step, worst } from './run.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
@@ -135,6 +135,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return cleanUp(run, action.pods);
     case 'readRoute':
       return readRoute(run, action.serviceName, action.hurry);
+    case 'readOthers':
+      return readOthers(run, action.serviceName);
     case 'makeSlices':
       return makeSlices(run, action.slices);
     case 'withdraw':

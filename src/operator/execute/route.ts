@@ -35,6 +35,11 @@ export async function readRoute(run: Run, serviceName: string, hurry: boolean): 
   return OK;
 }
 
+export async function readOthers(run: Run, serviceName: string): Promise<Step> {
+  run.memory.learn({ kind: 'othersRead', foreign: await foreignEndpoints(run, serviceName) });
+  return OK;
+}
+
 /** Of a read that threw. Rethrows what is a defect. */
 function noteReading(run: Run, error: unknown): void {
   run.signal.throwIfAborted();

@@ -8,6 +8,7 @@ import { repairedAgain } from './refusals.ts';
 
 export type RouteOutcome =
   | { readonly kind: 'routeRead'; readonly reading: RememberedRoute }
+  | { readonly kind: 'othersRead'; readonly foreign: RememberedRoute['foreign'] }
   /** As an answer to our own write has left it. `content`: as it was sent. `made`: it was not there. */
   | {
       readonly kind: 'sliceWritten';
@@ -50,6 +51,9 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
   switch (outcome.kind) {
     case 'routeRead':
       return { ...done(memory, 'read'), route: outcome.reading };
+    case 'othersRead':
+      // It is the first look at them: another one comes within a minute.
+      return { ...memory, route: memory.route && { ...memory.route, foreign: outcome.foreign, calm: false } };
     case 'sliceWritten':
       return written(memory, outcome);
     case 'sliceGone':

@@ -68,6 +68,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'statusWritten':
       return ofReports(memory, outcome);
     case 'routeRead':
+    case 'othersRead':
     case 'sliceWritten':
     case 'sliceGone':
     case 'sliceRemoved':

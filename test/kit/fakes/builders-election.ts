@@ -227,6 +227,7 @@ function inWords(action: Action, plan: Plan): string {
       return `evict ${action.pod.name}`;
     case 'readRoute':
       return `${action.hurry ? 'hurry, ' : ''}readRoute`;
+    case 'readOthers':
     case 'addFinalizer':
     case 'removeFinalizer':
     case 'readLock':

@@ -76,6 +76,7 @@ const ACTIONS = all<Action['do']>({
   readTrials: true,
   destroySessions: true,
   readRoute: true,
+  readOthers: true,
   makeSlices: true,
   show: true,
   withdraw: true,

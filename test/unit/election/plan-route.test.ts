@@ -276,8 +276,11 @@ describe('a leader that cannot be reached', () => {
 describe('what else leads traffic of the Service', () => {
   const withoutList = aRouteView({ reading: aReading({ foreign: null }, showsA) });
 
-  it('is read when the leader is labelled, and said to be unknown until then', () => {
-    expect(steps(given(withoutList))).toEqual(['readRoute']);
+  it('is read when the leader is labelled and shown, and said to be unknown until then', () => {
+    expect(steps(given(withoutList))).toEqual(['readOthers']);
+    expect(steps(given(aRouteView({ reading: null })))).toEqual(['hurry, readRoute']);
+    const wrong = aRouteView({ reading: aReading({ foreign: null }, { ...showsA, token: 3 }) });
+    expect(steps(given(wrong))).toEqual(['verify a', 'show a']);
     const o = anObservation({ group, pods: [a, b], route: withoutList });
     expect(routedOf(o)?.said).toEqual({ status: 'Unknown', reason: 'NotChecked' });
   });
@@ -397,7 +400,9 @@ describe('where the slice of one family cannot be written', () => {
   });
 
   it('it is read again at once where nobody knows what became of a write, for the other one', () => {
-    expect(steps(given({ ...heldUp(showing, { kind: 'silent' }), reading: null }, { pods }))).toEqual(['readRoute']);
+    expect(steps(given({ ...heldUp(showing, { kind: 'silent' }), reading: null }, { pods }))).toEqual([
+      'hurry, readRoute',
+    ]);
   });
 
   it('a lock is not given up before what nobody answered was tried three times', () => {

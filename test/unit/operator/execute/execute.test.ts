@@ -572,6 +572,12 @@ it('a reading that a label waits for asks for no list, and does not count as the
   };
   const nothing = { slices: [], endpoints: false };
   expect(await read(true)).toEqual([0, null, false]);
+  expect(await read(true)).toEqual([0, null, true]);
+  const others = { do: 'readOthers', serviceName: 'notifier-leader' } as const;
+  await execute(looking(others), { ...run, ports: { ...run.ports, foreignLists } });
+  expect([run.memory.now.route?.foreign, run.memory.now.route?.calm]).toEqual([nothing, false]);
+  lists = 0;
+  expect(await read(true)).toEqual([0, null, true]);
   expect(await read(false)).toEqual([1, nothing, false]);
   expect(await read(false)).toEqual([2, nothing, true]);
   expect(await read(true)).toEqual([2, null, true]);

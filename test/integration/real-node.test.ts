@@ -1,6 +1,6 @@
 /** Nodes on which pods really run: what they can, and what one can do to them. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
@@ -64,6 +64,14 @@ describeOnRealNodes('Two real nodes', () => {
     const consul = `http://${h.cluster.consulAddressForPods}/v1/status/leader`;
     expect(await answerTo(h, namespace, 'web-2', consul)).toMatch(/^"127\.0\.0\.1:\d+"$/);
     expect(await answerTo(h, namespace, 'web-2', await urlOf('web-1'))).toBe('web-1');
+  });
+
+  it('weigh more in common than a process of the machine, which may be busy', () => {
+    // Of either generation of cgroups, and what one process weighs in it.
+    const weights = { '/sys/fs/cgroup/cpu/k8s.io/cpu.shares': 1024, '/sys/fs/cgroup/k8s.io/cpu.weight': 100 };
+    const found = Object.entries(weights).filter(([file]) => existsSync(file));
+    expect(found).toHaveLength(1);
+    for (const [file, ofOne] of found) expect(Number(readFileSync(file, 'utf8'))).toBeGreaterThan(10 * ofOne);
   });
 
   it('show what a pod has printed', async () => {

@@ -2,7 +2,16 @@
  * What real nodes change on the machine outside the cluster's folder without asking us: recorded before, put back afterwards.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { debianPrograms } from '../../tools/debian.ts';
 import type { Layout } from '../layout.ts';
@@ -28,6 +37,18 @@ const KUBELET_SETTINGS: Readonly<Record<string, string>> = {
 };
 
 const CGROUPS = '/sys/fs/cgroup';
+/** Pods in common, as a multiple of one process. */
+const POD_WEIGHT = 32;
+/** Of one process, in either generation of cgroups; the second has no weight at its root. */
+const WEIGHTS = [
+  {
+    marker: join(CGROUPS, 'cpu', 'cpu.shares'),
+    parent: join(CGROUPS, 'cpu', 'k8s.io'),
+    file: 'cpu.shares',
+    weight: 1024,
+  },
+  { marker: join(CGROUPS, 'cgroup.controllers'), parent: join(CGROUPS, 'k8s.io'), file: 'cpu.weight', weight: 100 },
+];
 const CNI_RESULTS = '/var/lib/cni/results';
 const DEVICE_PLUGINS = '/var/lib/kubelet/device-plugins';
 const LOG_LINKS = '/var/log/containers';
@@ -59,6 +80,18 @@ export function recordHost(): HostRecord {
 /** Keeps a copy of the record where it survives the cluster's folder, until the next start of the machine. */
 export function keepRecord(root: string, host: HostRecord): void {
   writeFileSync(RECORD_COPY, JSON.stringify({ root, host }));
+}
+
+/**
+ * Gives all pods together the CPU that they have on a real node. Their common cgroup would weigh as much as a single process of this machine: while
+ * tests run, pods would stand still for seconds. Only where the record says that there is none yet, since it goes with the cluster then.
+ */
+export function weighPods({ absent }: HostRecord): void {
+  for (const { marker, parent, file, weight } of WEIGHTS) {
+    if (!existsSync(marker) || !absent.includes(parent)) continue;
+    mkdirSync(parent, { recursive: true });
+    if (existsSync(join(parent, file))) writeFileSync(join(parent, file), String(weight * POD_WEIGHT));
+  }
 }
 
 /** The record of a cluster whose folder is lost. Without a copy: that nobody needs the folders that are empty. */

@@ -8,7 +8,7 @@ import type { ComponentSpec, Site } from '../spec.ts';
 import type { ClusterState } from '../state.ts';
 import { containerd } from './containerd.ts';
 import { coredns } from './coredns.ts';
-import { type HostRecord, keepRecord, keptRecord, restoreHost } from './host.ts';
+import { type HostRecord, keepRecord, keptRecord, restoreHost, weighPods } from './host.ts';
 import { podImage } from './image.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { kubelet } from './kubelet.ts';
@@ -68,7 +68,9 @@ export function prepareMachine({ layout, state }: Site): void {
   const nodes = nodePlans(layout, state);
   for (const { containerd } of nodes) checkSocket(layout.root, containerd.socket);
   makeNetwork(layout.root, nodes);
-  if (state.real !== undefined) keepRecord(layout.root, state.real.host);
+  if (state.real === undefined) return;
+  keepRecord(layout.root, state.real.host);
+  weighPods(state.real.host);
 }
 
 function checkSocket(root: string, socket: string): void {

@@ -17,7 +17,7 @@ import { layoutOf } from './layout.ts';
 import { down, downAtOnce, siteOf, up } from './lifecycle.ts';
 import { type Cut, cutPodOff } from './real/cut.ts';
 import { type ImageArchive, podImage } from './real/image.ts';
-import { importImage, type RealNode, realNodes, signalContainer } from './real/node.ts';
+import { importImage, nameImage, type RealNode, realNodes, signalContainer } from './real/node.ts';
 import type { RealNodeCount } from './real/plan.ts';
 import type { ContainerWish } from './real/processes.ts';
 import {
@@ -90,6 +90,8 @@ export interface Cluster extends AsyncDisposable {
   readonly podImage: () => Promise<ImageArchive>;
   /** Puts an OCI archive's images on every real node, for pods with imagePullPolicy Never or IfNotPresent. */
   readonly importImage: (archive: string) => Promise<void>;
+  /** Gives an image that the real nodes have another name too, as if it came from a registry. */
+  readonly nameImage: (name: string, also: string) => Promise<void>;
   /** Signals all processes of a pod's container (of all its containers by default); returns them, throws if there are none. */
   readonly signalContainer: (wish: ContainerWish, signal: NodeJS.Signals) => readonly KnownProcess[];
   /** Drops what a pod sends and is sent, as far as it is matched, until the returned function is called. Throws if none of its containers runs. */
@@ -170,6 +172,7 @@ function clusterAt(site: Site): Cluster {
     consulAddressForPods: consulAddressForPods(site),
     podImage,
     importImage: (archive) => importImage(site, archive),
+    nameImage: (name, also) => nameImage(site, name, also),
     signalContainer: (wish, signal) => signalContainer(site, wish, signal),
     cutPodOff: (wish, cut) => cutPodOff(site, wish, cut),
     component: (name) => componentOf(site, specNamed(site, name)),

@@ -149,6 +149,110 @@ describe('the check after an installation', () => {
     expect(last).toMatch(sentence);
   });
 
+  describe('of the replicas that were asked for last', () => {
+    const certificate = selfSigned();
+    const DEPLOYMENT = '/apis/apps/v1/namespaces/leadergroup-system/deployments/leadergroup';
+    const PODS = '/api/v1/namespaces/leadergroup-system/pods?labelSelector=app.kubernetes.io/name=leadergroup';
+    const ROLLED = { observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
+    const deployment = (status: object) =>
+      JSON.stringify({ metadata: { generation: 2 }, spec: { replicas: 2 }, status });
+
+    /** Of before, and ready. */
+    const OLD = {
+      metadata: { name: 'leadergroup-old', creationTimestamp: '2026-01-01T00:00:00Z' },
+      status: { podIP: '127.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] },
+    };
+    const pods = (status: object) =>
+      JSON.stringify({
+        items: [OLD, { metadata: { name: 'leadergroup-new', creationTimestamp: '2026-01-02T00:00:00Z' }, status }],
+      });
+
+    /** A replica of before is ready, as the Service has it. */
+    async function checkRollout(answers: Readonly<Record<string, Answer>>, ofNew: Answer = [503, '']) {
+      const api = new URL(await listening(answers, certificate));
+      const account = await mkdtemp(join(tmpdir(), 'leadergroup-account-'));
+      onTestFinished(() => rm(account, { recursive: true, force: true }));
+      await writeFile(join(account, 'token'), 'the-token');
+      await writeFile(join(account, 'ca.crt'), certificate.cert);
+      return await check({
+        CONSUL_HTTP_ADDR: await listening(WELL),
+        CHECK_OPERATOR: await listening(READY),
+        CHECK_PORT: new URL(await listening({ '/readyz': ofNew })).port,
+        CHECK_ROLLOUT: 'true',
+        CHECK_ACCOUNT: account,
+        KUBERNETES_SERVICE_HOST: api.hostname,
+        KUBERNETES_SERVICE_PORT: api.port,
+      });
+    }
+
+    it('passes once all of them are there and ready', async () => {
+      expect((await checkRollout({ [DEPLOYMENT]: [200, deployment(ROLLED)] })).exitCode).toBe(0);
+    });
+
+    it.each<[what: string, status: object]>([
+      ['has not been seen', { ...ROLLED, observedGeneration: 1 }],
+      ['has replicas of before', { ...ROLLED, replicas: 3 }],
+      ['has not all of the new ones', { ...ROLLED, updatedReplicas: 1 }],
+      ['has some that are not ready', { ...ROLLED, availableReplicas: 1 }],
+    ])('fails where the Deployment %s', async (_, status) => {
+      const { exitCode, last } = await checkRollout({
+        [DEPLOYMENT]: [200, deployment(status)],
+        [PODS]: [200, JSON.stringify({ items: [OLD] })],
+      });
+      expect({ exitCode, last }).toEqual({
+        exitCode: 1,
+        last: expect.stringMatching(/^The operator's pods are still being replaced: [12] of 2\.$/),
+      });
+    });
+
+    it.each<[what: string, status: object, sentence: RegExp]>([
+      [
+        'what the replica itself says',
+        { podIP: '127.0.0.1' },
+        /^Replica leadergroup-new of the operator is not ready, though Consul answers: consul: give the token the rule: x\.$/,
+      ],
+      [
+        'that its image cannot be had',
+        { containerStatuses: [{ state: { waiting: { reason: 'ImagePullBackOff', message: 'no such host' } } }] },
+        /its image cannot be had \(ImagePullBackOff: no such host\): see image\.repository, image\.tag and imagePullSecrets\.$/,
+      ],
+      [
+        'with what its container ended',
+        {
+          containerStatuses: [
+            {
+              state: { waiting: { reason: 'CrashLoopBackOff' } },
+              lastState: {
+                terminated: { exitCode: 2, message: 'starting\nconfiguration: workers: it is not a number\n' },
+              },
+            },
+          ],
+        },
+        /its container ended with 2: configuration: workers: it is not a number\.$/,
+      ],
+      [
+        'that it has no node',
+        { conditions: [{ type: 'PodScheduled', status: 'False', message: '0/3 nodes are available' }] },
+        /it has no node: 0\/3 nodes are available\.$/,
+      ],
+    ])('says of a new one that is not ready %s', async (_, status, sentence) => {
+      const { exitCode, stderr, last } = await checkRollout(
+        { [DEPLOYMENT]: [200, deployment({ ...ROLLED, updatedReplicas: 1 })], [PODS]: [200, pods(status)] },
+        [503, '[-] consul: give the token the rule: x\n[+] caches: listed\nnot ready\n'],
+      );
+      expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+      expect(last).toMatch(sentence);
+    });
+
+    it('fails where they cannot be seen', async () => {
+      const { exitCode, last } = await checkRollout({ [DEPLOYMENT]: [403, 'deployments is forbidden'] });
+      expect({ exitCode, last }).toEqual({
+        exitCode: 1,
+        last: "What became of the operator's pods cannot be seen: the API server answers 403 deployments is forbidden",
+      });
+    });
+  });
+
   describe('by TLS', () => {
     async function fileOf({ cert }: Certificate): Promise<string> {
       const dir = await mkdtemp(join(tmpdir(), 'leadergroup-check-'));

@@ -41,6 +41,7 @@ async function uninstall(...answers: readonly Answer[]) {
     env: {
       UNINSTALL_ACCOUNT: account,
       UNINSTALL_PAUSE_MILLISECONDS: '10',
+      UNINSTALL_TO_STAY: 'helm rollback leadergroup 3 --namespace leadergroup-system',
       KUBERNETES_SERVICE_HOST: '127.0.0.1',
       KUBERNETES_SERVICE_PORT: String((server.address() as AddressInfo).port),
     },
@@ -64,7 +65,7 @@ describe('an uninstallation', () => {
     const { exitCode, stdout } = await uninstall([200, listOf('a', 'b', 'c', 'd', 'e', 'f')]);
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(
-      /^There are still 6 LeaderGroups \(mail\/a, mail\/b, mail\/c, mail\/d, mail\/e, \.\.\.\).*delete them first \(kubectl delete leadergroups --all --all-namespaces\)/,
+      /^There are still 6 LeaderGroups \(mail\/a, mail\/b, mail\/c, mail\/d, mail\/e, \.\.\.\).*delete them first \(kubectl delete leadergroups --all --all-namespaces\).*after `helm rollback leadergroup 3 --namespace leadergroup-system`\.$/m,
     );
   });
 

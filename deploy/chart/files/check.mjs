@@ -95,7 +95,7 @@ const FAILURES = [
     'it does not speak TLS there: set consul.tls.enabled to false, or another port in consul.address',
   ],
   [
-    /^ABORT_ERR/,
+    /^(ABORT_ERR|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)/,
     `it does not answer within ${REQUEST_MS / 1000} s: does a NetworkPolicy forbid it, or is consul.address another host's?`,
   ],
 ];
@@ -144,8 +144,98 @@ async function checkConsul() {
   return '';
 }
 
+const ACCOUNT = env.CHECK_ACCOUNT ?? '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** @param {string} path */
+async function askApiServer(path) {
+  const host = (env.KUBERNETES_SERVICE_HOST ?? '').includes(':')
+    ? `[${env.KUBERNETES_SERVICE_HOST}]`
+    : env.KUBERNETES_SERVICE_HOST;
+  const url = new URL(`https://${host}:${env.KUBERNETES_SERVICE_PORT}${path}`);
+  const headers = { authorization: `Bearer ${readFileSync(`${ACCOUNT}/token`, 'utf8').trim()}` };
+  const ca = readFileSync(`${ACCOUNT}/ca.crt`);
+  const { status, body } = await get(url, { headers, ca }).catch((error) => {
+    throw new Problem(
+      `What became of the operator's pods cannot be seen: the API server does not answer (${error.code ?? error.message}).`,
+    );
+  });
+  if (status !== 200)
+    throw new Problem(
+      `What became of the operator's pods cannot be seen: the API server answers ${status} ${body.slice(0, 200)}`,
+    );
+  return JSON.parse(body);
+}
+
+const wordsOf = ({ reason, message }) => (message === undefined ? reason : `${reason}: ${message}`);
+
+/** Of a pod whose container is not there yet; empty: the scheduler has placed it. */
+function notPlaced({ conditions = [] }) {
+  const refused = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  return refused === undefined ? '' : `it has no node: ${refused.message}`;
+}
+
+function ended({ exitCode, message, reason }) {
+  const last = (message ?? reason ?? '').trim().split('\n').at(-1);
+  return `its container ended with ${exitCode}: ${last}`;
+}
+
+/** Why a pod that is not ready is not, by what the kubelet and the scheduler say of it; empty: its container runs. */
+function notRunning({ status }) {
+  const [container] = status.containerStatuses ?? [];
+  if (container === undefined) return notPlaced(status);
+  const { running, waiting, terminated = container.lastState?.terminated } = container.state;
+  if (running !== undefined) return '';
+  if (/^(ErrImage|ImagePull|InvalidImage)/.test(waiting?.reason))
+    return `its image cannot be had (${wordsOf(waiting)}): see image.repository, image.tag and imagePullSecrets`;
+  if (terminated !== undefined) return ended(terminated);
+  return waiting === undefined ? '' : wordsOf(waiting);
+}
+
+/** What the replica itself says is missing. */
+async function notReady({ status }) {
+  const host = status.podIP?.includes(':') ? `[${status.podIP}]` : status.podIP;
+  if (host === undefined) return 'it has no address yet';
+  const said = await get(new URL(`http://${host}:${env.CHECK_PORT ?? 8080}/readyz`)).catch(({ code, message }) => ({
+    body: `it does not answer (${code ?? message})`,
+  }));
+  return said.body.trim().split('\n')[0].replace('[-] ', '');
+}
+
+/**
+ * Whether all replicas are those that were asked for last, and ready. Otherwise the ones before them would hide that the new ones cannot work.
+ *
+ * @param {string} hint what else is known of Consul
+ */
+async function checkRollout(hint) {
+  const path = `/namespaces/${env.CHECK_NAMESPACE}`;
+  const { metadata, spec, status } = await askApiServer(`/apis/apps/v1${path}/deployments/leadergroup`);
+  const seen = (status.observedGeneration ?? 0) >= metadata.generation;
+  if (
+    seen &&
+    [status.replicas, status.updatedReplicas, status.availableReplicas].every((each) => each === spec.replicas)
+  )
+    return;
+  const { items } = await askApiServer(`/api/v1${path}/pods?labelSelector=app.kubernetes.io/name=leadergroup`);
+  const isReady = (pod) => pod.status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+  const [newest] = items
+    .filter((pod) => pod.metadata.deletionTimestamp === undefined && !isReady(pod))
+    .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1));
+  if (newest === undefined)
+    throw new Problem(
+      `The operator's pods are still being replaced: ${status.updatedReplicas ?? 0} of ${spec.replicas}.`,
+    );
+  const why = notRunning(newest) || (await notReady(newest));
+  throw new Problem(
+    `Replica ${newest.metadata.name} of the operator is not ready, though Consul answers${hint}: ${why}`.replace(
+      /(?<![.])$/,
+      '.',
+    ),
+  );
+}
+
 /** @param {string} hint what else is known of Consul */
 async function checkOperator(hint) {
+  if (env.CHECK_ROLLOUT === 'true') await checkRollout(hint);
   const logs = `kubectl -n ${env.CHECK_NAMESPACE} logs deployment/leadergroup`;
   const ready = await get(new URL('/readyz', env.CHECK_OPERATOR)).catch((error) => {
     throw new Problem(

@@ -48,7 +48,8 @@ async function obstacle() {
   const shown = names.slice(0, SHOWN).join(', ') + (names.length > SHOWN ? ', ...' : '');
   return (
     `There are still ${names.length} LeaderGroups (${shown}), and only the operator removes their labels and finalizers: delete them first ` +
-    `(kubectl delete leadergroups --all --all-namespaces), ${OTHERWISE} if another operator is going to take them over.`
+    `(kubectl delete leadergroups --all --all-namespaces), ${OTHERWISE} if another operator is going to take them over. The operator still ` +
+    `runs; Helm calls the release uninstalling and upgrades it again after \`${env.UNINSTALL_TO_STAY}\`.`
   );
 }
 

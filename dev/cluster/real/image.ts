@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { wordsOf } from '../../programs.ts';
 import { cacheDir, goArch } from '../../tools/cache.ts';
@@ -27,16 +27,33 @@ export async function podImage(): Promise<ImageArchive> {
   const archive = join(folder, `pod-${tagOf(name)}-${goArch()}.tar`);
   if (existsSync(archive)) return { archive, name };
   await mkdir(folder, { recursive: true });
-  const draft = await mkdtemp(join(folder, '.pod-'));
+  await packImage({ name, archive, config: { Entrypoint: ['/pod'], User: '65534:65534' } }, build);
+  return { archive, name };
+}
+
+export interface ImageWish {
+  readonly name: string;
+  /** Where the OCI archive goes. */
+  readonly archive: string;
+  /** What the image says of itself, as OCI has it: Entrypoint, User, Env. */
+  readonly config: object;
+}
+
+/** Makes an image of one layer from what `fill` puts into a folder. Throws ClusterError. */
+export async function packImage(
+  { name, archive, config }: ImageWish,
+  fill: (rootfs: string) => Promise<void>,
+): Promise<void> {
+  const draft = await mkdtemp(join(dirname(archive), '.image-'));
   try {
-    await build(join(draft, 'rootfs'));
-    await pack(draft, name);
+    await mkdir(join(draft, 'rootfs'));
+    await fill(join(draft, 'rootfs'));
+    await pack(draft, name, config);
     await run('tar', ['-cf', join(draft, 'image.tar'), '-C', join(draft, 'image'), '.'], draft);
     await rename(join(draft, 'image.tar'), archive);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-  return { archive, name };
 }
 
 /** Its tag changes with its sources. */
@@ -49,13 +66,12 @@ export async function podImageName(): Promise<string> {
 const tagOf = (name: string) => name.slice(name.lastIndexOf(':') + 1);
 
 async function build(rootfs: string): Promise<void> {
-  await mkdir(rootfs);
   const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags', '-s -w', '-o', join(rootfs, 'pod'), '.'];
   await run('go', args, SOURCE_DIR);
 }
 
 /** Turns `rootfs` into the layout of an OCI image with one layer, in `image`. */
-async function pack(draft: string, name: string): Promise<void> {
+async function pack(draft: string, name: string, imageConfig: object): Promise<void> {
   const blobs = join(draft, 'image', 'blobs', 'sha256');
   await mkdir(blobs, { recursive: true });
   const add = async (mediaType: string, content: Buffer) => {
@@ -63,27 +79,27 @@ async function pack(draft: string, name: string): Promise<void> {
     await writeFile(join(blobs, digest), content);
     return { mediaType: `application/vnd.oci.image.${mediaType}`, digest: `sha256:${digest}`, size: content.length };
   };
-  await run('tar', ['--owner=0', '--group=0', '-cf', 'layer.tar', '-C', 'rootfs', 'pod'], draft);
+  await run('tar', ['--owner=0', '--group=0', '-cf', 'layer.tar', '-C', 'rootfs', '.'], draft);
   const layer = await add('layer.v1.tar', await readFile(join(draft, 'layer.tar')));
-  const config = await add('config.v1+json', json(imageConfig(layer.digest)));
+  const config = await add('config.v1+json', json(described(imageConfig, layer.digest)));
   const manifest = {
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     config,
     layers: [layer],
   };
-  const described = {
+  const entry = {
     ...(await add('manifest.v1+json', json(manifest))),
     annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': tagOf(name) },
   };
-  await writeFile(join(draft, 'image', 'index.json'), json({ schemaVersion: 2, manifests: [described] }));
+  await writeFile(join(draft, 'image', 'index.json'), json({ schemaVersion: 2, manifests: [entry] }));
   await writeFile(join(draft, 'image', 'oci-layout'), json({ imageLayoutVersion: '1.0.0' }));
 }
 
-const imageConfig = (layerDigest: string) => ({
+const described = (config: object, layerDigest: string) => ({
   architecture: goArch(),
   os: 'linux',
-  config: { Entrypoint: ['/pod'], User: '65534:65534' },
+  config,
   rootfs: { type: 'layers', diff_ids: [layerDigest] },
 });
 

@@ -39,6 +39,11 @@ export async function importImage({ layout, state }: Site, archive: string): Pro
   await Promise.all(realOnly(nodePlans(layout, state)).map((node) => ctr(node, ['images', 'import', archive])));
 }
 
+/** Gives an image that every real node has another name too, as one from a registry would have it. Rejects with containerd's words. */
+export async function nameImage({ layout, state }: Site, name: string, also: string): Promise<void> {
+  await Promise.all(realOnly(nodePlans(layout, state)).map((node) => ctr(node, ['images', 'tag', name, also])));
+}
+
 /**
  * Sends a signal to every process of a container, or of all containers of a pod: SIGKILL for one that crashes, SIGSTOP and
  * SIGCONT for one that hangs. Throws ClusterError if none runs.

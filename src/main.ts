@@ -33,6 +33,7 @@ const EXIT_CONFIG = 2;
 const RETRY_MS = 2000;
 /** Whoever waits longer for a clean end than this has no end. */
 const EXIT_GRACE_MS = 5000;
+const LOGOUT_MS = 1000;
 
 async function main(): Promise<void> {
   const loaded = loadConfig({
@@ -105,7 +106,13 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     onRequest: ({ verb, resource, status, milliseconds }) =>
       metrics.kubernetesRequest({ operation: `${verb} ${resource}`, outcome: String(status ?? 'none'), milliseconds }),
   });
-  const consul = createConsul({ ...config.consul, prefix: config.prefix, onRequest: metrics.consulRequest });
+  const consul = createConsul({
+    ...config.consul,
+    prefix: config.prefix,
+    onRequest: metrics.consulRequest,
+    login: config.consul.login && { ...config.consul.login, meta: metaOf(config.identity), clock, random, log },
+  });
+  metrics.consulToken(consul.tokenLeftMs);
   const signer = createSigner();
   const forwarding = createForwarding(config.identity.id, signer, clock);
   let operator: Operator | null = null;
@@ -161,6 +168,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   } finally {
     await http.close();
     await forwarding.close();
+    await consul.logout(AbortSignal.timeout(LOGOUT_MS));
     consul.close();
     await connection.events.close(AbortSignal.timeout(1000));
     await connection.close();
@@ -178,6 +186,10 @@ function replicaOf(identity: Config['identity'], port: number): Omit<ReplicaIden
   if (podNamespace === null || podName === null || podUid === null) return { id, pod: null, url };
   return { id, pod: { namespace: podNamespace, name: podName, uid: uidOfPod(podUid), container }, url };
 }
+
+/** By what people recognise the token of a login among Consul's. */
+const metaOf = ({ id, podNamespace, podName }: Config['identity']): Readonly<Record<string, string>> =>
+  podNamespace === null || podName === null ? { replica: id } : { pod: `${podNamespace}/${podName}` };
 
 /** Asked until it is answered: without it two clusters could not be told apart. */
 async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, signal: AbortSignal): Promise<string> {

@@ -14,6 +14,8 @@ export type ConsulAddress = {
   readonly address: string;
   readonly token: string | null;
   readonly tokenFile: string | null;
+  /** Instead of a token: an auth method, and the file of the ServiceAccount's token that it is shown; null: no login. */
+  readonly login: { readonly method: string; readonly bearerFile: string } | null;
   /** null with plain http. */
   readonly tls: ConsulTlsFiles | null;
 };
@@ -32,6 +34,9 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
 };
 
 const FILES = ['CONSUL_HTTP_TOKEN_FILE', 'CONSUL_CACERT', 'CONSUL_CLIENT_CERT', 'CONSUL_CLIENT_KEY'];
+
+/** Of the pod's ServiceAccount, with the audience of the API server, which the auth method asks. */
+const BEARER_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** The words that Go's ParseBool knows, which Consul's tools use. */
 const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
@@ -93,9 +98,23 @@ function checkPairs(env: Environment, report: Report): void {
   for (const [name, instead] of Object.entries(UNSUPPORTED)) {
     if (given(env, name) !== null) report(`${name} is not supported: ${instead}, and leave it out`);
   }
+  const method = given(env, 'CONSUL_LOGIN_AUTH_METHOD');
+  for (const name of ['CONSUL_HTTP_TOKEN', 'CONSUL_HTTP_TOKEN_FILE']) {
+    if (method !== null && given(env, name) !== null)
+      report(`${name} and CONSUL_LOGIN_AUTH_METHOD are both set: leave one of them out`);
+  }
+  if (method === null && given(env, 'CONSUL_LOGIN_BEARER_TOKEN_FILE') !== null)
+    report('CONSUL_LOGIN_BEARER_TOKEN_FILE is set without CONSUL_LOGIN_AUTH_METHOD: set both');
   const [cert, key] = [given(env, 'CONSUL_CLIENT_CERT'), given(env, 'CONSUL_CLIENT_KEY')];
   if (cert !== null && key === null) report('CONSUL_CLIENT_CERT is set without CONSUL_CLIENT_KEY: set both');
   if (cert === null && key !== null) report('CONSUL_CLIENT_KEY is set without CONSUL_CLIENT_CERT: set both');
+}
+
+/** The variables of HashiCorp's own programs on Kubernetes. The file is read at each login, and its absence told then. */
+function readLogin(env: Environment): ConsulAddress['login'] {
+  const method = given(env, 'CONSUL_LOGIN_AUTH_METHOD');
+  const bearerFile = given(env, 'CONSUL_LOGIN_BEARER_TOKEN_FILE') ?? BEARER_FILE;
+  return method === null ? null : { method, bearerFile };
 }
 
 /** TLS once asked for is never taken back by an http:// in the address, as with Consul's own clients. */
@@ -109,6 +128,7 @@ export function readConsulAddress(env: Environment, readFile: (path: string) => 
     address: url === null ? `http://${DEFAULT_ADDRESS}` : urlOf(url, secure),
     token: given(env, 'CONSUL_HTTP_TOKEN'),
     tokenFile: given(env, 'CONSUL_HTTP_TOKEN_FILE'),
+    login: readLogin(env),
     tls: secure
       ? {
           caFile: given(env, 'CONSUL_CACERT'),

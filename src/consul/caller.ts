@@ -25,7 +25,10 @@ type Operation =
   | 'watchKey'
   | 'readPrefix'
   | 'listKeys'
-  | 'watchPrefix';
+  | 'watchPrefix'
+  | 'login'
+  | 'readToken'
+  | 'logout';
 
 /** What to ask, and how to read the answer. */
 export type Call<T> = {
@@ -37,6 +40,8 @@ export type Call<T> = {
   readonly path: string;
   readonly query?: Request['query'];
   readonly body?: string;
+  /** Instead of the one in use; null: none. */
+  readonly token?: string | null;
   /** How long Consul may keep a blocking read before it answers; absent: it answers at once. */
   readonly heldMs?: number;
   /** Answers besides 2xx that `read` understands. */
@@ -52,6 +57,8 @@ export type CallerOptions = {
   readonly address: string;
   readonly keyPrefix: string;
   readonly requestTimeoutMs: number;
+  /** Whether the tokens are those of a login. */
+  readonly byLogin?: boolean;
   readonly onRequest: (report: RequestReport) => void;
   readonly nowMs: () => number;
 };
@@ -61,6 +68,7 @@ const requestOf = <T>(call: Call<T>, requestTimeoutMs: number): Request => ({
   path: call.path,
   query: call.query ?? {},
   body: call.body ?? null,
+  ...(call.token === undefined ? {} : { token: call.token }),
   timeoutMs: requestTimeoutMs + (call.heldMs ?? 0),
   pool: poolOf(call),
 });
@@ -89,6 +97,7 @@ export function createCaller(transport: Transport, options: CallerOptions): Call
     write,
     address: options.address,
     rule: rule ?? null,
+    byLogin: options.byLogin ?? false,
   });
 
   const perform = async <T>(call: Call<T>, signal: AbortSignal): Promise<T> => {

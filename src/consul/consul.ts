@@ -1,15 +1,19 @@
 /** The Consul port over a real Consul. Nothing outside this folder knows Consul's HTTP API. */
-import type { Consul } from '../ports/consul.ts';
+import { type Consul, ConsulError } from '../ports/consul.ts';
 import { createCaller, type RequestReport } from './caller.ts';
+import { isUnknownToken } from './errors.ts';
 import { createKeys } from './keys.ts';
+import { createLogin, type Login, type LoginOptions } from './login.ts';
 import { createSessions } from './sessions.ts';
-import { createTransport, type TransportOptions } from './transport.ts';
+import { createTransport, type Transport, type TransportOptions } from './transport.ts';
 
 export type ConsulOptions = TransportOptions & {
   /** For a request that Consul answers at once. Blocking reads add their wait and what Consul may add to it. */
   readonly requestTimeoutMs: number;
   /** The operator's own key prefix without a trailing slash: names the ACL rule to add when a right is missing. */
   readonly prefix: string;
+  /** Instead of a token. */
+  readonly login?: LoginOptions | null;
   /** Told of every request when it is over, failed and aborted ones too. Must not throw. */
   readonly onRequest?: (report: RequestReport) => void;
   /** Monotonic milliseconds. Default: the process's own clock. */
@@ -19,7 +23,14 @@ export type ConsulOptions = TransportOptions & {
 export type ConsulClient = Consul & {
   /** Ends every connection: requests under way fail with a ConsulError. */
   close(): void;
+  /** Milliseconds that the token of the login still lives; null: there is none, or it has no end. */
+  tokenLeftMs(): number | null;
+  /** Gives back the tokens of logins; nothing can be asked after that. Does nothing without a login, and never rejects. */
+  logout(signal: AbortSignal): Promise<void>;
 };
+
+/** The servers behind a login are two: Consul's own, and the API server that it asks. */
+const LOGIN_TIMEOUT_MS = 10_000;
 
 /**
  * Connects to nothing yet.
@@ -30,16 +41,49 @@ export type ConsulClient = Consul & {
  */
 export function createConsul(options: ConsulOptions): ConsulClient {
   const nowMs = options.nowMs ?? (() => performance.now());
-  const transport = createTransport(options, nowMs);
-  const call = createCaller(transport, {
+  const plain = createTransport(options, nowMs);
+  const common = {
     address: options.address,
     keyPrefix: `${options.prefix}/`,
-    requestTimeoutMs: options.requestTimeoutMs,
     onRequest: options.onRequest ?? (() => undefined),
     nowMs,
-  });
-  return { ...createSessions(call), ...createKeys(call, `${options.prefix}/`), close: () => transport.close() };
+  };
+  const login =
+    options.login == null
+      ? null
+      : createLogin(options.login, createCaller(plain, { ...common, requestTimeoutMs: LOGIN_TIMEOUT_MS }));
+  const transport = login === null ? plain : throughLogin(plain, login);
+  const { requestTimeoutMs } = options;
+  const call = createCaller(transport, { ...common, requestTimeoutMs, byLogin: login !== null });
+  return {
+    ...createSessions(call),
+    ...createKeys(call, `${options.prefix}/`),
+    close: () => {
+      login?.close();
+      plain.close();
+    },
+    tokenLeftMs: () => login?.leftMs() ?? null,
+    logout: async (signal) => await login?.logout(signal),
+  };
 }
+
+/** Every request with the token of the login, or none where there is no token. */
+const throughLogin = (transport: Transport, login: Login): Transport => ({
+  send: async (request, signal) => {
+    let token: string;
+    try {
+      token = await login.token(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ConsulError)) throw error;
+      return { kind: 'failed', sent: false, waiting: false, reason: error.message, cause: error, login: error };
+    }
+    const outcome = await transport.send({ ...request, token }, signal);
+    if (outcome.kind === 'answered' && outcome.status >= 400 && isUnknownToken(outcome.text)) login.unknown(token);
+    return outcome;
+  },
+  close: () => transport.close(),
+});
 
 export type { RequestReport } from './caller.ts';
 export type { ConsulTls } from './credentials.ts';

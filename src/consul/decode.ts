@@ -111,6 +111,23 @@ export const decodeKeyNames = (text: string): readonly string[] =>
     return key;
   });
 
+export type LoginToken = {
+  readonly secret: string;
+  /** From its making to its end, both by Consul's clock; null: it has no end. */
+  readonly livesMs: number | null;
+};
+
+/** The answer of /acl/login. */
+export function decodeLogin(text: string): LoginToken {
+  const fields = fieldsOf(parseJson(text), 'the answer');
+  const secret = textOf(fields, 'SecretID');
+  if (secret === '') throw new MalformedAnswer('SecretID is empty');
+  if (fields['ExpirationTime'] === undefined || fields['ExpirationTime'] === null) return { secret, livesMs: null };
+  const livesMs = Date.parse(textOf(fields, 'ExpirationTime')) - Date.parse(textOf(fields, 'CreateTime'));
+  if (!(livesMs > 0)) throw new MalformedAnswer('ExpirationTime is not after CreateTime');
+  return { secret, livesMs };
+}
+
 /** The answer `true` of a request that has nothing to tell. */
 export function decodeTrue(text: string): void {
   if (text.trim() !== 'true') throw new MalformedAnswer('the answer is not "true"');

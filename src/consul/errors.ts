@@ -14,6 +14,8 @@ export type Attempt = {
   readonly write: boolean;
   /** The ACL rule that a filtered or refused answer asks for, where the attempt knows it. */
   readonly rule: string | null;
+  /** Whether the token is one of a login. */
+  readonly byLogin?: boolean;
 };
 
 /** No complete answer came. */
@@ -25,6 +27,8 @@ export type Failure = {
   readonly waiting: boolean;
   readonly reason: string;
   readonly cause: unknown;
+  /** Nothing was sent, since we could not log in: why. */
+  readonly login?: ConsulError;
 };
 
 /** An answer whose status is not 2xx, or whose body is not Consul's. */
@@ -37,6 +41,11 @@ const NOT_APPLIED = /^(?:rpc error making call: )*(?:No cluster leader|rate limi
 const TOO_MANY_CONNECTIONS = /too many concurrent connections/i;
 const NO_NODE = /(?:^|: )Missing node registration$/;
 const USELESS = /^(?:Invalid Session TTL\b|Session TTL '.*' invalid\b|apply failed: Missing check\b|Must provide\b)/;
+/** Consul's words, whichever server says them, for a token that it does not know (any more). */
+const UNKNOWN_TOKEN = /ACL not found/i;
+
+export const isUnknownToken = (text: string): boolean => UNKNOWN_TOKEN.test(text);
+
 const MISSING_RIGHT = /lacks permission '(\w+):(\w+)' on "([^"]*)"/;
 
 function shorten(text: string): string {
@@ -77,8 +86,10 @@ function missingRule(text: string, prefix: string): string | null {
 }
 
 function denialAdvice(attempt: Attempt, text: string, prefix: string): string {
-  if (/ACL not found/i.test(text)) {
-    return 'the token is unknown to Consul: check CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE';
+  if (isUnknownToken(text)) {
+    return attempt.byLogin === true
+      ? 'the token of the login is unknown to Consul (any more): a new login is made'
+      : 'the token is unknown to Consul: check CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE';
   }
   const rule = missingRule(text, prefix) ?? attempt.rule;
   return rule === null ? 'check the rights of the token' : `give the token the rule: ${rule}`;
@@ -94,6 +105,11 @@ function adviceOf(kind: ConsulErrorKind, attempt: Attempt, { status, text }: Ref
 /** No answer came. */
 export function fromFailure(attempt: Attempt, failure: Failure): ConsulError {
   if (failure.waiting) return new ConsulError('busy', `Cannot ${attempt.what}: not sent, ${failure.reason}`);
+  if (failure.login !== undefined) {
+    const { kind, message } = failure.login;
+    const cause = { cause: failure.login };
+    return new ConsulError(kind === 'denied' ? kind : 'unreachable', `Cannot ${attempt.what}: ${message}`, cause);
+  }
   const kind = forAttempt(failure.sent ? 'unknown' : 'unreachable', attempt.write);
   return new ConsulError(
     kind,

@@ -10,11 +10,13 @@ import type { Failure } from './errors.ts';
 import { type ConsulPool, createPoolSource, type PoolKind } from './pools.ts';
 
 export type Request = {
-  readonly method: 'GET' | 'PUT';
+  readonly method: 'GET' | 'PUT' | 'POST';
   /** Below /v1, already encoded. */
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly body: string | null;
+  /** Instead of the one in use; null: none. */
+  readonly token?: string | null;
   /** For the exchange, from when it has a connection; and, as long again at most, for getting one. */
   readonly timeoutMs: number;
   readonly pool: PoolKind;
@@ -151,9 +153,10 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     const current = await credentials.current().catch(credentialsFailure);
     signal.throwIfAborted();
     if ('kind' in current) return current;
+    const token = request.token === undefined ? current.token : request.token;
     const pool = pools.current(current.tls)?.[request.pool];
     if (pool === undefined) return failure('the connections to Consul are closed');
-    const outcome = await exchange(pool, dispatchOptions(request, current.token), Math.ceil(request.timeoutMs), signal);
+    const outcome = await exchange(pool, dispatchOptions(request, token), Math.ceil(request.timeoutMs), signal);
     if (outcome.kind === 'answered' && outcome.status === 403) credentials.refused();
     return outcome;
   };

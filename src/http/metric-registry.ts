@@ -165,6 +165,12 @@ export const METRICS = {
     labels: { operation: 'what was asked, e.g. `txn`' },
     buckets: REQUEST_BUCKETS,
   },
+  leadergroup_consul_token_seconds: {
+    type: 'gauge',
+    help: 'Time until the token of the login to Consul ends; NaN without a login, or where its auth method sets no MaxTokenTTL',
+    labels: {},
+    alarm: { when: 'below a quarter of the MaxTokenTTL: no new login succeeds, and with the token the sessions end' },
+  },
   leadergroup_kubernetes_requests_total: {
     type: 'counter',
     help: 'Requests to the API server',

@@ -6,6 +6,8 @@ import { type LabelOf, METRICS, type MetricName, type NameOf } from './metric-re
 export type PrometheusMetrics = Metrics & {
   /** The Content-Type of what `render` gives. */
   readonly contentType: string;
+  /** Asks this, whenever metrics are read, how long the token of the login to Consul still lives; null: there is none, or it has no end. */
+  consulToken(leftMs: () => number | null): void;
   /** The exposition text of all metrics. */
   render(): Promise<string>;
 };
@@ -85,15 +87,17 @@ function replicaMetrics({ counter, gauge }: Instruments) {
   } satisfies Partial<Metrics>;
 }
 
-function consulMetrics({ counter, histogram }: Instruments) {
+function consulMetrics({ counter, gauge, histogram }: Instruments) {
   const requests = counter('leadergroup_consul_requests_total');
   const latency = histogram('leadergroup_consul_request_seconds');
+  const token = gauge('leadergroup_consul_token_seconds');
   return {
+    tokenLeft: (milliseconds: number | null) => token.set(milliseconds === null ? Number.NaN : milliseconds / 1000),
     consulRequest: ({ operation, outcome, milliseconds }) => {
       requests.inc({ operation, outcome });
       if (!BLOCKING_OPERATIONS.includes(operation)) latency.observe({ operation }, milliseconds / 1000);
     },
-  } satisfies Partial<Metrics>;
+  } satisfies Partial<Metrics> & { tokenLeft: unknown };
 }
 
 function kubernetesMetrics({ counter, histogram }: Instruments) {
@@ -168,11 +172,13 @@ export function createMetrics(): PrometheusMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const made = instruments(registry);
+  const { tokenLeft, ...ofConsul } = consulMetrics(made);
+  let leftMs = (): number | null => null;
   const metrics: Metrics = {
     ...electionMetrics(made),
     ...sessionMetrics(made),
     ...replicaMetrics(made),
-    ...consulMetrics(made),
+    ...ofConsul,
     ...kubernetesMetrics(made),
     ...reconcileMetrics(made),
     ...gateMetrics(made),
@@ -181,5 +187,15 @@ export function createMetrics(): PrometheusMetrics {
   metrics.groups({});
   metrics.leaderProbes({});
   metrics.deadlineMilliseconds(null);
-  return { ...metrics, contentType: registry.contentType, render: () => registry.metrics() };
+  return {
+    ...metrics,
+    contentType: registry.contentType,
+    consulToken: (its) => {
+      leftMs = its;
+    },
+    render: () => {
+      tokenLeft(leftMs());
+      return registry.metrics();
+    },
+  };
 }

@@ -29,13 +29,13 @@ describeOnRealNodes('the chart on a real node', () => {
 
   it('is installed by six commands at most', () => {
     expect(printedCommands(PAGE, 'With Helm').length).toBeLessThanOrEqual(6);
-    expect(WITH_TLS_AND_ACLS.length).toBeLessThanOrEqual(6);
   });
 
-  describe.each<{ helm: HelmName; consul: string; also: string }>([
-    { helm: 'helm3', consul: 'consul-consul', also: '' },
-    { helm: 'helm4', consul: 'consul', also: ' --set consul.globalName=consul' },
-  ])('by $helm beside $consul-server', ({ helm, consul, also }) => {
+  describe.each<{ helm: HelmName; consul: string; also: string; how: string }>([
+    { helm: 'helm3', consul: 'consul-consul', also: '', how: 'Consul with TLS and ACLs' },
+    { helm: 'helm4', consul: 'consul', also: ' --set consul.globalName=consul', how: 'Consul with TLS and ACLs' },
+    { helm: 'helm4', consul: 'consul-consul', also: '', how: 'Consul with TLS and ACLs, by login' },
+  ])('by $helm beside $consul-server: $how', ({ helm, consul, also, how }) => {
     const run = (...commands: readonly string[]): Promise<Ran> => installer.shell(helm, commands);
     const well = async (...commands: readonly string[]): Promise<string> => {
       const { exitCode, all } = await run(...commands);
@@ -46,7 +46,9 @@ describeOnRealNodes('the chart on a real node', () => {
     beforeAll(() => layOutConsul(installer.kubectl, { name: consul, secured: true }), 180_000);
 
     it('is installed as printed, and a group has its leader', async () => {
-      const commands = WITH_TLS_AND_ACLS.map((line, at) =>
+      const printed = printedCommands(PAGE, how);
+      expect(printed.length).toBeLessThanOrEqual(6);
+      const commands = printed.map((line, at) =>
         at === 0 ? line.replace('name=consul-consul', `name=${consul}`) : line,
       );
       const begunMs = performance.now();
@@ -54,7 +56,7 @@ describeOnRealNodes('the chart on a real node', () => {
         `Consul: https://${consul}-server.${CONSUL_NAMESPACE}.svc:8501`,
       );
       await well(...FIRST_GROUP);
-      console.log(`e2e: ${helm}: from nothing to an elected leader in ${seconds(begunMs)} s`);
+      console.log(`e2e: ${helm}, ${how}: from nothing to an elected leader in ${seconds(begunMs)} s`);
       expect(await must(['get', 'pods', '-l', 'leadergroup.dev/role=leader', '-o', 'name'])).toMatch(
         /^pod\/notifier-\S+\n$/,
       );

@@ -173,9 +173,14 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
       },
       { CONSUL_HTTP_TOKEN_FILE: '/vault/secrets/token' },
     ],
+    [
+      'a login',
+      { consul: { login: { authMethod: 'leadergroup' }, token: { as: 'File' } } },
+      { CONSUL_LOGIN_AUTH_METHOD: 'leadergroup' },
+    ],
   ])('has its token from %s', async (_, values, expected) => {
     const { env } = await operator(values);
-    const tokens = Object.entries(env).filter(([variable]) => variable.startsWith('CONSUL_HTTP_TOKEN'));
+    const tokens = Object.entries(env).filter(([variable]) => /^CONSUL_(?:HTTP_TOKEN|LOGIN)/.test(variable));
     expect(Object.fromEntries(tokens)).toEqual(expected);
   });
 
@@ -247,6 +252,17 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
       { consul: { address: 'http://c:8500', tls: { enabled: true } } },
     ],
     ['There is no Consul: set consul.releaseName', { consul: { releaseName: '' } }],
+    [
+      'consul.login.authMethod is "m" and consul.token.file "/t": leave one of them out',
+      {
+        consul: { login: { authMethod: 'm' }, token: { file: '/t' } },
+        extraVolumeMounts: [{ name: 't', mountPath: '/t' }],
+      },
+    ],
+    [
+      'consul.login.authMethod is "m" and consul.embedded is true',
+      { consul: { login: { authMethod: 'm' }, embedded: true } },
+    ],
     [
       'consul.embedded is true and consul.address is "http://c:8500"',
       { consul: { embedded: true, address: 'http://c:8500' } },

@@ -37,7 +37,14 @@ describe('without anything', () => {
       lockKeys: [],
       workers: 16,
       kubernetes: { requestTimeoutMs: 2000 },
-      consul: { address: 'http://127.0.0.1:8500', token: null, tokenFile: null, tls: null, requestTimeoutMs: 2000 },
+      consul: {
+        address: 'http://127.0.0.1:8500',
+        token: null,
+        tokenFile: null,
+        login: null,
+        tls: null,
+        requestTimeoutMs: 2000,
+      },
       marginMs: 2500,
       identity: {
         id: 'host-1_42',
@@ -278,6 +285,13 @@ describe('Consul’s own variables', () => {
     expect(consulOf(env)).toMatchObject({ address, tls: address.startsWith('https') ? { verify: true } : null });
   });
 
+  it('bring a login instead of a token, by the token of the pod unless another file is named', () => {
+    const [method, own] = ['leadergroup', '/var/run/secrets/kubernetes.io/serviceaccount/token'];
+    expect(consulOf({ CONSUL_LOGIN_AUTH_METHOD: method }).login).toEqual({ method, bearerFile: own });
+    const env = { CONSUL_LOGIN_AUTH_METHOD: method, CONSUL_LOGIN_BEARER_TOKEN_FILE: '/bearer', CONSUL_HTTP_TOKEN: '' };
+    expect(consulOf(env)).toMatchObject({ token: null, login: { method, bearerFile: '/bearer' } });
+  });
+
   it('bring the token and the certificates', () => {
     const env = {
       CONSUL_HTTP_ADDR: 'https://consul:8501',
@@ -293,6 +307,7 @@ describe('Consul’s own variables', () => {
       address: 'https://consul:8501',
       token: 'secret',
       tokenFile: '/token',
+      login: null,
       tls: { caFile: '/ca', certFile: '/cert', keyFile: '/key', serverName: 'server.dc1.consul', verify: false },
       requestTimeoutMs: 2000,
     });
@@ -312,6 +327,14 @@ describe('Consul’s own variables', () => {
     [{ CONSUL_CLIENT_CERT: '/cert' }, 'without CONSUL_CLIENT_KEY'],
     [{ CONSUL_CLIENT_KEY: '/key' }, 'without CONSUL_CLIENT_CERT'],
     [{ CONSUL_NAMESPACE: 'team' }, 'CONSUL_NAMESPACE is not supported'],
+    [
+      { CONSUL_LOGIN_AUTH_METHOD: 'm', CONSUL_HTTP_TOKEN: 'secret' },
+      'CONSUL_HTTP_TOKEN and CONSUL_LOGIN_AUTH_METHOD are both set: leave one of them out',
+    ],
+    [
+      { CONSUL_LOGIN_BEARER_TOKEN_FILE: '/token' },
+      'CONSUL_LOGIN_BEARER_TOKEN_FILE is set without CONSUL_LOGIN_AUTH_METHOD: set both',
+    ],
     [{ CONSUL_HTTP_AUTH: 'user:secret' }, 'CONSUL_HTTP_AUTH is not supported: use CONSUL_HTTP_TOKEN'],
   ])('%j are told to be wrong', (env, problem) => {
     const problems = problemsOf({ env, readFile: files({ '/cert': 'C', '/key': 'K' }) });

@@ -133,8 +133,8 @@ async function checkConsul() {
   if (leader.body.trim() === '""')
     throw new Problem(`Consul at ${address.origin} has no leader: see to its servers first.`);
   const self = await askConsul('/v1/acl/token/self');
-  // 401: ACLs are off.
-  if (self.status === 401) return '';
+  // 401: ACLs are off. With a login the operator has the token, and says what is wrong with it.
+  if (self.status === 401 || env.CONSUL_LOGIN_AUTH_METHOD) return '';
   // Without a token, who is nobody may be allowed everything: the operator will know.
   if (token() === '')
     return `, and ACLs are on and there is no token: make one by deploy/consul-policy.hcl and put it into Secret ${env.CHECK_TOKEN_SECRET} of namespace ${env.CHECK_NAMESPACE} (consul.token.secretName)`;

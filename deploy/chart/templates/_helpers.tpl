@@ -45,7 +45,8 @@ http://leadergroup-consul.{{ .Release.Namespace }}.svc:8500
 
 {{/* "true" where the token's Secret is mounted as a file. */}}
 {{- define "leadergroup.isTokenMounted" -}}
-{{- with .Values.consul.token }}{{ if and (eq .as "File") (not .file) }}true{{ end }}{{ end -}}
+{{- $login := .Values.consul.login.authMethod -}}
+{{- with .Values.consul.token }}{{ if and (eq .as "File") (not .file) (not $login) }}true{{ end }}{{ end -}}
 {{- end }}
 
 {{/* The environment by which Consul's own tools know where it is. */}}
@@ -73,7 +74,10 @@ http://leadergroup-consul.{{ .Release.Namespace }}.svc:8500
   value: /etc/leadergroup/consul-client/tls.key
 {{- end }}
 {{- end }}
-{{- if include "leadergroup.isTokenMounted" $ }}
+{{- if .login.authMethod }}
+- name: CONSUL_LOGIN_AUTH_METHOD
+  value: {{ .login.authMethod | quote }}
+{{- else if include "leadergroup.isTokenMounted" $ }}
 - name: CONSUL_HTTP_TOKEN_FILE
   value: {{ printf "/etc/leadergroup/consul-token/%s" .token.secretKey | quote }}
 {{- else if .token.file }}
@@ -186,6 +190,8 @@ priorityClassName: {{ . | quote }}
 {{- if and $consul.tls.ca.secretName $consul.tls.ca.configMapName }}{{ fail (printf "consul.tls.ca.secretName is %q and consul.tls.ca.configMapName %q: leave one of them out." $consul.tls.ca.secretName $consul.tls.ca.configMapName) }}{{ end -}}
 {{- if and (or $consul.tls.ca.secretName $consul.tls.ca.configMapName $consul.tls.clientSecretName $consul.tls.serverName) (not (include "leadergroup.isSecure" .)) }}{{ fail (printf "consul.tls has an authority, a certificate or a name, and Consul's address is %s: set consul.tls.enabled to true, or consul.address to one with https://." (include "leadergroup.consulAddress" .)) }}{{ end -}}
 {{- if and $consul.token.file (not .Values.extraVolumeMounts) }}{{ fail (printf "consul.token.file is %q and extraVolumeMounts is empty: mount the volume in which the file is, by extraVolumes and extraVolumeMounts." $consul.token.file) }}{{ end -}}
+{{- if and $consul.login.authMethod $consul.token.file }}{{ fail (printf "consul.login.authMethod is %q and consul.token.file %q: leave one of them out." $consul.login.authMethod $consul.token.file) }}{{ end -}}
+{{- if and $consul.login.authMethod $consul.embedded }}{{ fail (printf "consul.login.authMethod is %q and consul.embedded is true: the Consul for trying out has no ACLs; leave one of them out." $consul.login.authMethod) }}{{ end -}}
 {{- include "leadergroup.validateMemory" . -}}
 {{- end }}
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { METRICS, type MetricName } from '../../../src/http/metric-registry.ts';
-import { createMetrics } from '../../../src/http/metrics.ts';
-import type { Metrics } from '../../../src/ports/metrics.ts';
+import { createMetrics, type PrometheusMetrics } from '../../../src/http/metrics.ts';
 
 /** The exposition without comments, by series. */
 async function samplesOf(metrics: ReturnType<typeof createMetrics>): Promise<ReadonlyMap<string, number>> {
@@ -35,7 +34,9 @@ function recordEverything(metrics: ReturnType<typeof createMetrics>): void {
 }
 
 /** By metric: what measures it, and the sample that shows it. The compiler asks for a row when the registry gets a new one. */
-const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void, series: string, value: number]>> = {
+const MEASURED: Readonly<
+  Record<MetricName, readonly [(metrics: PrometheusMetrics) => void, series: string, value: number]>
+> = {
   leadergroup_elections_won_total: [(metrics) => metrics.electionWon(), '', 1],
   leadergroup_handovers_total: [(metrics) => metrics.handover('LeaderGone'), '{reason="LeaderGone"}', 1],
   leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],
@@ -61,6 +62,7 @@ const MEASURED: Readonly<Record<MetricName, readonly [(metrics: Metrics) => void
     '_sum{operation="txn"}',
     0.003,
   ],
+  leadergroup_consul_token_seconds: [(metrics) => metrics.consulToken(() => 1500), '', 1.5],
   leadergroup_kubernetes_requests_total: [
     (metrics) => metrics.kubernetesRequest({ operation: 'patch pods', outcome: '200', milliseconds: 4 }),
     '{operation="patch pods",outcome="200"}',

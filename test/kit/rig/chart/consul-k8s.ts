@@ -21,7 +21,7 @@ export type ConsulWish = {
 export async function layOutConsul(kubectl: Kubectl, wish: ConsulWish): Promise<void> {
   const objects = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: CONSUL_NAMESPACE } },
-    ...(wish.secured ? await secrets(wish) : []),
+    ...(wish.secured ? [...(await secrets(wish)), ...accountOfMethods(wish)] : []),
     configMap(wish),
     service(wish),
     statefulSet(wish),
@@ -29,6 +29,29 @@ export async function layOutConsul(kubectl: Kubectl, wish: ConsulWish): Promise<
   await kubectl.must(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
   const rollout = ['rollout', 'status', `statefulset/${wish.name}-server`, '--timeout=120s'];
   await kubectl.must(['-n', CONSUL_NAMESPACE, ...rollout]);
+}
+
+/** The account by which that chart's auth methods ask the API server, with its token in a Secret. */
+function accountOfMethods({ name }: ConsulWish): readonly object[] {
+  const account = `${name}-auth-method`;
+  const subjects = [{ kind: 'ServiceAccount', name: account, namespace: CONSUL_NAMESPACE }];
+  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: account } };
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const type = 'kubernetes.io/service-account-token';
+  const annotations = { 'kubernetes.io/service-account.name': account };
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: meta(account) },
+    { apiVersion: 'v1', kind: 'Secret', type, metadata: { ...meta(account), annotations } },
+    { ...rbac, kind: 'ClusterRole', rules: [{ apiGroups: [''], resources: ['serviceaccounts'], verbs: ['get'] }] },
+    { ...rbac, kind: 'ClusterRoleBinding', roleRef: { apiGroup, kind: 'ClusterRole', name: account }, subjects },
+    {
+      ...rbac,
+      metadata: { name: `${account}-delegator` },
+      kind: 'ClusterRoleBinding',
+      roleRef: { apiGroup, kind: 'ClusterRole', name: 'system:auth-delegator' },
+      subjects,
+    },
+  ];
 }
 
 type Pem = { readonly certificate: string; readonly key: string };

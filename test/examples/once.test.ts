@@ -134,6 +134,8 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
       await client.ended;
       expect(client.lines.toSorted()).toEqual(['done 10 true', 'done 11 true', 'work 10 1 7', 'work 11 1 7']);
       expect(series.given).toEqual([10, 11]);
+      // Of one process, and still each has an id of its own.
+      expect(new Set(idsOf(gate.claims)).size).toBe(2);
     },
   );
 

@@ -109,7 +109,7 @@ async function play(
     case 'got':
       return at(replicas, each.replica).gotBucket();
     case 'own':
-      return await model.own(at(replicas, each.replica), { unnoticed: each.unnoticed }).catch(() => undefined);
+      return await owned(model, at(replicas, each.replica), each.unnoticed);
     case 'pass':
       return at(replicas, each.replica).pass();
     case 'see':
@@ -125,6 +125,11 @@ async function play(
     case 'wait':
       return await model.clock.advance(each.ms);
   }
+}
+
+async function owned(model: Model, replica: Replica, unnoticed: boolean): Promise<void> {
+  await model.own(replica, { unnoticed }).catch(() => undefined);
+  replica.gotBucket();
 }
 
 function reported(claiming: Claiming, to: Replica, { act: what, call: back }: { act: 'done' | 'renew'; call: number }) {

@@ -1,7 +1,7 @@
 /** What applications claim in a world, and whether two of them were ever told the same (promises I12 and I13). */
 import type { Claim, ClaimRequest } from '../../../src/api/claim.ts';
 import { parseClaim } from '../../../src/api/claim.ts';
-import { groupKeys } from '../../../src/election/keys.ts';
+import { bucketKey, bucketOf, groupKeys } from '../../../src/election/keys.ts';
 import type { ClaimAnswer, ClaimReport } from '../../../src/ports/claims.ts';
 import type { KvEntry } from '../../../src/ports/consul.ts';
 import { podUid } from '../fakes/ids.ts';
@@ -83,10 +83,27 @@ export function claimingIn(model: Model): Claiming {
       const position = call.answer?.kind === 'claimed' ? call.answer.claim.position : call.asked.position;
       const pod = { namespace: 'default', name: call.pod, uid: podUid(`uid-of-${call.pod}`) };
       if (what === 'done') done.add(`${call.asked.id} ${position}`);
-      await replica.claims.report(GROUP, pod, { series: SERIES, position, id: call.asked.id, what });
+      const isOwn = (): boolean => owns(model, replica) && isOf(markIn(model), call, position);
+      const before = isOwn();
+      const { kind } = await replica.claims.report(GROUP, pod, { series: SERIES, position, id: call.asked.id, what });
+      if (what === 'done' && kind === 'notYours' && before && isOwn())
+        breaches.push(`${call.asked.id} has position ${position}, and was told that it is not its own (I13)`);
     },
   };
 }
+
+/** Whatever it believes. */
+const owns = (model: Model, replica: Replica): boolean =>
+  replica.session() !== null &&
+  model.consul.entry(bucketKey(SPACE, bucketOf(GROUP.namespace, GROUP.name)))?.session === replica.session();
+
+function markIn(model: Model): Claim | null {
+  const marks = [...model.consul.now().entries.values()].filter(({ key }) => key.includes('/claims/'));
+  return parseClaim(marks[0]?.value ?? null);
+}
+
+const isOf = (mark: Claim | null, { pod, asked }: Call, position: number): boolean =>
+  mark?.position === position && mark.id === asked.id && mark.pod === pod;
 
 type Step = { readonly was: Claim | null; readonly is: Claim; readonly before: ReadonlyMap<string, KvEntry> };
 

@@ -51,6 +51,20 @@ async function handOver(to: string): Promise<void> {
   expect(model.leaders()).toEqual([to]);
 }
 
+async function takesOver(owner: Replica): Promise<void> {
+  await model.clock.advance(1);
+  await model.own(owner);
+  owner.gotBucket();
+  await model.rest(owner);
+}
+
+/** Whoever asks has the lock verified. */
+async function answerWhenVerified(call: Call, owner: Replica): Promise<ClaimAnswer | null> {
+  void answerTo(call, owner);
+  await model.rest(owner);
+  return await answerTo(call, owner);
+}
+
 const keyOfSeries = (): string =>
   [...model.consul.now().entries.keys()].find((key) => key.startsWith(claimsPrefix(SPACE, GROUP))) ??
   expect.fail('nothing was claimed');
@@ -319,6 +333,18 @@ describe('a claim', () => {
     await model.rest(o2);
     expect(await answerTo(ask('a', 5), o2)).toMatchObject({ kind: 'refused', reason: 'Passed' });
     expect(await answerTo(ask('a', 7), o2)).toMatchObject({ kind: 'claimed' });
+  });
+
+  it('is judged by what stands in Consul where the bucket was another’s meanwhile', async () => {
+    const [first, second, third] = [1, 2, 3].map((position) => ask('a', position, 'AtLeastOnce')) as [Call, Call, Call];
+    await answerTo(first);
+    const o2 = model.replica('O2');
+    await takesOver(o2);
+    await claiming.report(o2, first, 'done');
+    expect(await answerWhenVerified(second, o2)).toMatchObject({ kind: 'claimed', claim: { position: 2 } });
+    await takesOver(o1);
+    await claiming.report(o1, second, 'done');
+    expect(await answerWhenVerified(third, o1)).toMatchObject({ kind: 'claimed', claim: { position: 3 } });
   });
 
   it('is refused where the lock is shared with others', async () => {

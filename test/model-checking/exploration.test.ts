@@ -4,6 +4,7 @@
  * back under their name.
  */
 import { describe, expect, it } from 'vitest';
+import type { ClaimMode } from '../../src/api/claim.ts';
 import { type ClaimBudget, openClaimWorld } from '../kit/model/checking/claim-world.ts';
 import { type Bounds, explore } from '../kit/model/checking/explore.ts';
 import { type GateBudget, type GateStart, openGateWorld } from '../kit/model/checking/gate-world.ts';
@@ -27,6 +28,8 @@ const GATE: GateBudget = {
 const CLAIMS: ClaimBudget = {
   claim: 2,
   repeat: 2,
+  done: 0,
+  overdue: 0,
   fate: 1,
   late: 1,
   change: 1,
@@ -36,6 +39,8 @@ const CLAIMS: ClaimBudget = {
   inAll: 2,
 };
 const DEPTH = Number(process.env['EXPLORATION_DEPTH'] ?? 7);
+
+const KEPT: ClaimBudget = { ...CLAIMS, repeat: 1, done: 1, overdue: 1 };
 
 const from = (start: Start, depth = DEPTH, budget = BUDGET): Bounds => ({
   open: () => openWorld(budget, start),
@@ -50,8 +55,8 @@ const ofGrants = (start: GateStart, depth = GATE_DEPTH): Bounds => ({
   settleEvery: 25,
 });
 /** Its steps are the longest: a claim that is lost, another owner and its pass, and the claim again are four. */
-const ofClaims = (depth = Math.max(4, Math.floor(DEPTH / 2))): Bounds => ({
-  open: () => openClaimWorld(CLAIMS),
+const ofClaims = (mode: ClaimMode, depth = Math.max(4, Math.floor(DEPTH / 2))): Bounds => ({
+  open: () => openClaimWorld(mode === 'AtMostOnce' ? CLAIMS : KEPT, mode),
   depth,
   settleEvery: 25,
 });
@@ -67,7 +72,12 @@ describe('every interleaving', () => {
       bounds: ofGrants('revoked'),
       wanted: [...OF_GRANTS, 'handovers', 'nextGrants'],
     },
-    { start: 'a series', bounds: ofClaims(), wanted: ['given', 'repeats', 'takeOvers', 'lateWrites'] },
+    { start: 'a series', bounds: ofClaims('AtMostOnce'), wanted: ['given', 'repeats', 'takeOvers', 'lateWrites'] },
+    {
+      start: 'a series that is kept until it is done',
+      bounds: ofClaims('AtLeastOnce'),
+      wanted: ['given', 'repeats', 'takeOvers', 'lateWrites', 'again', 'laterOnes'],
+    },
   ])(
     'from $start on, to depth $bounds.depth, keeps the promises',
     { timeout: 3_600_000 },
@@ -89,7 +99,8 @@ describe('every interleaving', () => {
   it.each([
     ['a group that is led', from('led', 4)],
     ['a leader that is told to stop', ofGrants('revoked', 2)],
-    ['a series', ofClaims(2)],
+    ['a series', ofClaims('AtMostOnce', 2)],
+    ['a series that is kept until it is done', ofClaims('AtLeastOnce', 3)],
   ])(
     'that leaves states out because they were met before reaches the same states as one that does not: %s',
     async (_, small) => {

@@ -1,11 +1,12 @@
 /**
- * The same world for promise I12: two members claim and ask again, at whoever thinks that it has the bucket, while the bucket moves, owners die, and writes are held up,
- * late, or not answered. A pass is one step here, and so is a claim, unless its write is held up.
+ * The same world for promises I12 and I13: two members claim and ask again, at whoever thinks that it has the bucket, while the bucket moves, owners die, and writes are held up,
+ * late, or not answered. AtLeastOnce they also say that they have done it, or let it become overdue. A pass is one step here, and so is a claim, unless its write is held up.
  */
+import type { ClaimMode } from '../../../../src/api/claim.ts';
 import { MAX_GRANT_MS } from '../../../../src/election/gate.ts';
 import { aPod } from '../../fakes/builders.ts';
 import { settle } from '../../fakes/clock.ts';
-import { type Call, claimingIn } from '../claiming.ts';
+import { type Call, claimingIn, RETRY_MS } from '../claiming.ts';
 import type { Fate } from '../link.ts';
 import { aModel } from '../model.ts';
 import type { Replica } from '../replica.ts';
@@ -14,8 +15,10 @@ import { spending } from './budget.ts';
 import type { Explored, Step } from './explored.ts';
 import { createSeats, SEATS } from './seats.ts';
 
-/** How often each may happen on one path, and how many troubles (a claim and a pass are none) in all. */
-export type ClaimBudget = Readonly<Record<ClaimTrouble | 'claim' | 'repeat', number>> & { readonly inAll: number };
+/** How often each may happen on one path, and how many troubles (claims, reports, time and passes are none) in all. */
+export type ClaimBudget = Readonly<Record<ClaimTrouble | 'claim' | 'repeat' | 'done' | 'overdue', number>> & {
+  readonly inAll: number;
+};
 type ClaimTrouble = 'fate' | 'late' | 'change' | 'takeOver' | 'crash' | 'expire';
 
 const MEMBERS = ['a', 'b'] as const;
@@ -26,7 +29,7 @@ const TRIES_MS = 100;
 const ASKS = 4;
 
 /** a leads, O1 owns the bucket, and nobody has claimed anything. */
-export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
+export async function openClaimWorld(budget: ClaimBudget, mode: ClaimMode): Promise<Explored> {
   const model = aModel({ pods: MEMBERS.map((name) => aPod({ name })) });
   const left: Record<keyof ClaimBudget, number> = { ...budget };
   const { may, spend } = spending<ClaimTrouble>(left);
@@ -50,11 +53,12 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
     ];
   }
 
-  /** Of the position that follows, for each member; and again what was asked last. */
+  /** Of the position that follows, for each member; again what was asked last; and that this is done. */
   function claimsAt(name: string): readonly Step[] {
     const begun = left.claim > 0 ? MEMBERS.map((member) => `${name} claim ${member}`) : [];
     const repeated = left.repeat > 0 && claiming.calls.length > 0 ? [`${name} repeat last`] : [];
-    const all = [...begun, ...repeated];
+    const reported = left.done > 0 && claiming.calls.length > 0 ? [`${name} done last`] : [];
+    const all = [...begun, ...repeated, ...reported];
     return may('fate') ? [...all, ...all.flatMap((step) => Object.keys(FATES).map((how) => `${step} ${how}`))] : all;
   }
 
@@ -72,6 +76,7 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
       ...(may('change') ? [isReady ? 'a unready' : 'a ready'] : []),
       ...(may('expire') && lockedFor(model) !== null ? ['expire'] : []),
       ...(may('takeOver') ? ['takeOver'] : []),
+      ...(left.overdue > 0 && claiming.calls.length > 0 ? ['overdue'] : []),
     ];
   }
 
@@ -85,7 +90,8 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
     } else if (subject === 'takeOver') {
       spend('takeOver');
       await seats.ownAgain(seats.holder() === 'O1' ? 'O2' : 'O1');
-    } else {
+    } else if (subject === 'overdue') await becomeOverdue();
+    else {
       spend('change');
       model.api.foreign.changePod(subject, () => ({ ready: what === 'ready' }));
     }
@@ -107,17 +113,41 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
         return pass(name);
       case 'claim':
         left.claim -= 1;
-        return ask(name, claiming.call(about, { position: claiming.calls.length + 1, mode: 'AtMostOnce' }), how);
-      case 'repeat': {
+        return ask(name, claiming.call(about, { position: claiming.calls.length + 1, mode }), how);
+      case 'repeat':
         left.repeat -= 1;
-        const call = claiming.calls.at(-1);
-        if (call !== undefined) ask(name, call, how);
-      }
+        return claiming.calls.slice(-1).forEach((call) => ask(name, call, how));
+      case 'done':
+        left.done -= 1;
+        return claiming.calls.slice(-1).forEach((call) => report(name, call, how));
     }
   }
 
   function ask(name: string, call: Call, how: string | undefined): void {
-    const { replica, trace } = seats.of(name);
+    seats.of(name).trace.push(`asked for ${call.asked.position} by ${call.asked.id} of ${call.pod}`);
+    // Whoever is killed answers nobody.
+    void claiming.claim(meeting(name, how), call).catch(() => undefined);
+  }
+
+  function report(name: string, call: Call, how: string | undefined): void {
+    seats.of(name).trace.push(`told of ${call.asked.id} of ${call.pod}`);
+    void claiming.report(meeting(name, how), call, 'done').catch(() => undefined);
+  }
+
+  /** Whoever has the bucket looks at the lock again: what it knows of it is as old. */
+  async function becomeOverdue(): Promise<void> {
+    left.overdue -= 1;
+    await model.clock.advance(RETRY_MS);
+    for (const name of SEATS) {
+      const { replica, trace } = seats.of(name);
+      trace.push('overdue');
+      if (replica.believes() === 'owned' && !replica.busy()) pass(name);
+    }
+  }
+
+  /** The next write of the replica meets this. */
+  function meeting(name: string, how: string | undefined): Replica {
+    const { replica } = seats.of(name);
     let fate = how === undefined ? undefined : FATES[how];
     if (fate !== undefined) spend('fate');
     replica.link.decide(({ operation }) => {
@@ -125,9 +155,7 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
       if (met !== undefined) fate = undefined;
       return met ?? 'arrives';
     });
-    trace.push(`asked for ${call.asked.position} by ${call.asked.id} of ${call.pod}`);
-    // Whoever is killed answers nobody.
-    void claiming.claim(replica, call).catch(() => undefined);
+    return replica;
   }
 
   function pass(name: string): void {
@@ -157,7 +185,9 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
   async function notGiven(owner: Replica): Promise<string | null> {
     const [leader, ...more] = model.leaders();
     if (leader === undefined || more.length > 0) return `leaders: ${model.leaders().join(', ') || 'none'}`;
-    const call = claiming.call(leader, { position: claiming.calls.length + 1, mode: 'AtMostOnce' });
+    // AtLeastOnce it may be given what nobody has done before.
+    if (mode === 'AtLeastOnce') await model.clock.advance(RETRY_MS);
+    const call = claiming.call(leader, { position: claiming.calls.length + 1, mode });
     // Whoever asks has the lock verified.
     for (let asks = 0; asks < ASKS && call.answer?.kind !== 'claimed'; asks += 1) {
       await model.rest(owner, 20);
@@ -181,6 +211,8 @@ export async function openClaimWorld(budget: ClaimBudget): Promise<Explored> {
       repeats: path.some((step) => step.includes('repeat')),
       takeOvers: path.includes('takeOver'),
       lateWrites: path.some((step) => step.startsWith('land')),
+      again: given().some(({ answer }) => answer?.kind === 'claimed' && answer.claim.attempt > 1),
+      laterOnes: given().length > 1 && path.some((step) => step.includes('done')),
     }),
   };
 }

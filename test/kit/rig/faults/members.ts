@@ -3,10 +3,10 @@
  * resigns, and hangs. What they believe is what I10 promises of.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer, request } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { memberUrl } from '../asking.ts';
+import { type Answer as AnswerTo, askFromPod } from './from-pod.ts';
 
 export type Members = AsyncDisposable & {
   /** Two members that held a grant at one time, in words. */
@@ -36,10 +36,7 @@ type Parts = {
   readonly uidOf: (name: string) => Promise<string | null>;
 };
 
-type Answer = {
-  readonly status: number;
-  readonly body: { readonly validForMilliseconds?: number; readonly reason?: string };
-};
+type Answer = AnswerTo<{ readonly validForMilliseconds: number; readonly reason: string }>;
 
 export const PROBE_PORT = 18_080;
 const ASK_MS = 400;
@@ -142,27 +139,5 @@ export async function startMembers({ namespace, members, replicas, uidOf }: Part
 
 const newSecret = (): string => randomBytes(16).toString('base64url');
 
-/** From the address of the pod itself. status 0: no answer. */
-function send(method: 'GET' | 'POST', url: string, localAddress: string, secret: string): Promise<Answer> {
-  return new Promise((resolve) => {
-    const none = (): void => resolve({ status: 0, body: {} });
-    const sent = request(
-      url,
-      { method, localAddress, agent: false, headers: { 'leadergroup-client': secret } },
-      (answer) => {
-        text(answer).then((said) => resolve({ status: answer.statusCode ?? 0, body: bodyOf(said) }), none);
-      },
-    );
-    sent.setTimeout(ANSWER_MS, () => sent.destroy());
-    sent.on('error', none).on('close', none);
-    sent.end();
-  });
-}
-
-function bodyOf(said: string): Answer['body'] {
-  try {
-    return JSON.parse(said) as Answer['body'];
-  } catch {
-    return {};
-  }
-}
+const send = (method: 'GET' | 'POST', url: string, address: string, secret: string): Promise<Answer> =>
+  askFromPod({ method, url, address, withinMs: ANSWER_MS, headers: { 'leadergroup-client': secret } });

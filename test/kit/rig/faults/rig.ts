@@ -14,6 +14,7 @@ import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
 import { freePort } from '../ports.ts';
 import { openWorld, type World } from '../world.ts';
+import { type ClaimerPlan, type Claimers, startClaimers } from './claimers.ts';
 import { type Members, PROBE_PORT, startMembers } from './members.ts';
 import { persistently, untilDone } from './persistently.ts';
 import { type Mode, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
@@ -52,6 +53,8 @@ export type FaultRig = {
   /** Those of them whose members ask the gate. */
   readonly asking: readonly string[];
   readonly members: Members;
+  /** What runs in the pods of other groups, at each tick. */
+  readonly claimers: Claimers;
   readonly consulServers: readonly ComponentName[];
   /** To be told when something happens to a server of Consul, and when it is over. */
   readonly consulTrouble: { begins(): void; ends(): void };
@@ -138,6 +141,12 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
   for (const name of REPLICAS) replicas.push(made.use(await openReplica(name, dir, { cluster, world, anyConsul })));
   await Promise.all(replicas.map((replica) => replica.start(false)));
   const probed = names.slice(-PROBED.length);
+  const urls = (): readonly string[] => replicas.flatMap((replica) => replica.process()?.url ?? []);
+  const uidOf = async (name: string): Promise<string | null> => {
+    const pod = await world.readPod(namespace, name).catch(() => null);
+    return pod?.metadata.uid ?? null;
+  };
+  const claimers = made.use(startClaimers({ namespace, plans: claimersOf(names), replicas: urls, uidOf }));
   const members = made.use(
     await startMembers({
       namespace,
@@ -147,11 +156,8 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
           return { group, name, address: addressOf(name), asks: asks(at) };
         }),
       ),
-      replicas: () => replicas.flatMap((replica) => replica.process()?.url ?? []),
-      uidOf: async (name) => {
-        const pod = await world.readPod(namespace, name).catch(() => null);
-        return pod?.metadata.uid ?? null;
-      },
+      replicas: urls,
+      uidOf,
     }),
   );
   const all = made.move();
@@ -160,6 +166,7 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
     probed,
     asking: probed.filter((_, at) => asks(at)),
     members,
+    claimers,
     groups: names,
     sharing: names.slice(0, SHARED),
     consulAddress: consul.address,
@@ -172,6 +179,19 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
+
+/** So many groups whose locks are their own keep a schedule, by both modes. */
+const CLAIMING = 4;
+
+const claimersOf = (names: readonly string[]): readonly ClaimerPlan[] =>
+  names.slice(SHARED, SHARED + CLAIMING).map((group, at) => ({
+    group,
+    mode: at % 2 === 0 ? 'AtMostOnce' : 'AtLeastOnce',
+    pods: Array.from({ length: PODS }, (_, pod) => `${group}-${pod}`).map((name) => ({
+      name,
+      address: addressOf(name),
+    })),
+  }));
 
 async function copyLogs(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, type History, sentence } from '../../checker/checker.ts';
 import { inflict, type Kind, scheduleOf } from './faults.ts';
+import { restoreConsul } from './restored-consul.ts';
 import { type FaultRig, lockKeyOf, openRig } from './rig.ts';
 import { median, takeSamples } from './samples.ts';
 
@@ -21,6 +22,8 @@ const SAMPLE_MS = 3000;
 const LED_TIMEOUT_MS = 90_000;
 /** A session of a replica or a member that nobody renews lives for twice its TTL at most. */
 const SESSIONS_TIMEOUT_MS = 90_000;
+/** Nobody has anything to say against a claim any more; the last one may have to be overdue first. */
+const DONE_TIMEOUT_MS = 30_000;
 
 export async function runFaults(
   options: {
@@ -53,15 +56,19 @@ export async function runFaults(
   const ledAfterMs = await allLed(rig, undoneMs);
   over.abort();
   await sampling;
+  const undone = await rig.claimers.finish(DONE_TIMEOUT_MS);
   const sessions = await sessionsSettle(rig);
+  tell('Consul is restored from a backup');
+  const restored = await restoreConsul(rig.claimers, rig.consulAddress);
+  await allLed(rig, performance.now());
   await rig.observer.caughtUp(30_000);
-  const history = rig.observer.history({ namespaces: [rig.namespace] });
+  const history = withClaims(rig, rig.observer.history({ namespaces: [rig.namespace] }));
   const { breaches, counts } = check(history);
   if (options.keep !== undefined) await keepHistory(options.keep, history);
   const kinds = new Map<Kind, number>();
   for (const kind of inflicted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   return {
-    breaches: [...breaches.map(sentence), ...rig.members.breaches],
+    breaches: [...breaches.map(sentence), ...rig.members.breaches, ...undone, ...restored],
     ledAfterMs,
     kinds,
     errors: rig.replicas.flatMap((replica) => replica.errors()),
@@ -69,11 +76,18 @@ export async function runFaults(
       `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
       samples.words(),
       `members of probed groups: ${JSON.stringify(rig.members.counts)}; replaced for silence ${await silenceCount(rig)}`,
+      `claimers: ${JSON.stringify(rig.claimers.counts)}`,
       `sessions at the end: ${sessions}`,
       `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
     ],
   };
 }
+
+/** The observer sees every key of Consul. */
+const withClaims = ({ claimers }: FaultRig, history: History): History => ({
+  ...history,
+  claims: { requests: claimers.requests, marks: history.keys.filter(({ key }) => key.includes('/claims/')) },
+});
 
 async function silenceCount({ world, namespace, probed }: FaultRig): Promise<number> {
   const all = await Promise.all(probed.map((name) => world.readGroup(namespace, name)));

@@ -25,6 +25,8 @@ function encodeOp(op: TxnOp): KvOp {
       return { Verb: op.verb, Key: op.key };
     case 'set':
       return { Verb: op.verb, Key: op.key, Value: base64(op.value), Flags: RAW_LOCK_FLAG };
+    case 'cas':
+      return { Verb: op.verb, Key: op.key, Index: op.index, Value: base64(op.value), Flags: RAW_LOCK_FLAG };
     case 'lock':
     case 'unlock':
       return { Verb: op.verb, Key: op.key, Session: op.session, Value: base64(op.value), Flags: RAW_LOCK_FLAG };

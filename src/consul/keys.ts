@@ -36,7 +36,14 @@ const isConflict = ({ status }: Answer): boolean => status === 409;
 
 const changesNothing = (ops: TxnOps): boolean => ops.every(({ verb }) => verb.startsWith('check-'));
 
-const describe = (ops: TxnOps): string => `commit ${ops.map(({ verb, key }) => `${verb} ${key}`).join(', ')}`;
+/** A hundred keys help nobody who reads of a failure. */
+const NAMED = 8;
+
+function describe(ops: TxnOps): string {
+  const named = ops.slice(0, NAMED).map(({ verb, key }) => `${verb} ${key}`);
+  const more = ops.length > NAMED ? [`and ${ops.length - NAMED} more`] : [];
+  return `commit ${[...named, ...more].join(', ')}`;
+}
 
 const transaction = (ops: TxnOps): Call<TxnResult> => ({
   operation: 'txn',

@@ -15,6 +15,7 @@ const TEXTS: readonly (readonly [RegExp, TxnRejection['reason']])[] = [
   [/^failed to check session, key ".*" doesn't exist$/s, 'session-check'],
   [/^failed index check for key "/, 'index-check'],
   [/^failed to check index, key ".*" doesn't exist$/s, 'index-check'],
+  [/^failed to set key ".*", index is stale$/s, 'index-check'],
   [/^failed to unlock key ".*", lock isn't held, or is held by another session$/s, 'not-holder'],
   [/^key ".*" exists$/s, 'exists'],
 ];

@@ -262,7 +262,7 @@ export const METRICS = {
     type: 'histogram',
     help: 'Claims and reports that went to Consul in one transaction',
     labels: {},
-    buckets: [1, 2, 4, 8, 16, 31],
+    buckets: [1, 2, 4, 8, 16, 32, 64, 126],
   },
   leadergroup_claim_series: {
     type: 'gauge',

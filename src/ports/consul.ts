@@ -33,9 +33,11 @@ export type TxnOp =
   | { readonly verb: 'lock'; readonly key: string; readonly session: SessionId; readonly value: string }
   | { readonly verb: 'unlock'; readonly key: string; readonly session: SessionId; readonly value: string }
   | { readonly verb: 'set'; readonly key: string; readonly value: string }
+  /** A set that checks the index; 0: that there is no such key. */
+  | { readonly verb: 'cas'; readonly key: string; readonly index: number; readonly value: string }
   | { readonly verb: 'delete'; readonly key: string };
 
-/** `entries`: what lock, unlock and set wrote, one each, in the order of the operations; checks and delete give none. */
+/** `entries`: what lock, unlock, set and cas wrote, one each, in the order of the operations; checks and delete give none. */
 export type TxnResult =
   | { readonly kind: 'committed'; readonly entries: readonly KvEntry[] }
   | { readonly kind: 'rejected'; readonly rejections: readonly TxnRejection[] };
@@ -49,7 +51,7 @@ export type TxnRejection = {
     | 'lock-delay' // checked before the guards: says nothing about them
     | 'invalid-session' // the session to lock with does not exist (any more)
     | 'session-check' // check-session failed: somebody else holds that key, or nobody
-    | 'index-check' // check-index failed: the entry changed
+    | 'index-check' // check-index or cas failed: the entry changed
     | 'exists' // check-not-exists failed
     | 'not-holder' // unlock by a session that does not hold the lock
     | 'denied' // a right is missing; `text` names it

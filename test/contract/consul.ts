@@ -172,6 +172,28 @@ export function consulContract(given: () => ContractConsul): void {
     await committed(c, { verb: 'delete', key });
   });
 
+  test('cas sets what stands at the very index, and with index 0 what is not there', async (c, key) => {
+    const stale = [0, 'index-check', 'failed to set key KEY, index is stale'] as const;
+    const [first] = await committed(c, { verb: 'cas', key, index: 0, value: 'first' });
+    expect(first).toMatchObject({ key, value: 'first', createIndex: first?.modifyIndex, isLock: true });
+    const index = first?.modifyIndex ?? 0;
+    expect(await refusals(c, { verb: 'cas', key, index: 0, value: 'again' })).toEqual([stale]);
+    expect(await refusals(c, { verb: 'cas', key, index: index + 1, value: 'newer' })).toEqual([stale]);
+    expect(await refusals(c, { verb: 'cas', key: freshKey(), index, value: 'gone' })).toEqual([stale]);
+    const [next] = await committed(c, { verb: 'cas', key, index, value: 'next' });
+    expect(next?.modifyIndex).toBeGreaterThan(index);
+    expect(await refusals(c, { verb: 'cas', key, index, value: 'late' })).toEqual([stale]);
+    expect(await read(c, key)).toMatchObject({ value: 'next', modifyIndex: next?.modifyIndex });
+  });
+
+  test('of two cas of one key in a transaction the second one finds the first', async (c, key) => {
+    const cas = (value: string): TxnOp => ({ verb: 'cas', key, index: 0, value });
+    expect((await refusals(c, cas('one'), cas('two'))).map(([op, reason]) => [op, reason])).toEqual([
+      [1, 'index-check'],
+    ]);
+    expect(await read(c, key)).toBeNull();
+  });
+
   test('the end of a session frees its locks, keeps their values, and raises their index', async (c, key) => {
     const session = await open(c);
     const [entry] = await committed(c, lock(key, session, 'who led'));

@@ -411,6 +411,8 @@ describe('Consul', () => {
         ({ key, index }) => ({ verb: 'check-index', key, index: index + 1 }),
       ],
       ['index-check', "doesn't exist", ({ key, index }) => ({ verb: 'check-index', key: `${key}x`, index })],
+      ['index-check', 'index is stale', ({ key, index }) => ({ verb: 'cas', key, index: index + 1, value: '' })],
+      ['index-check', 'index is stale', ({ key }) => ({ verb: 'cas', key, index: 0, value: '' })],
       ['exists', 'exists', ({ key }) => ({ verb: 'check-not-exists', key })],
       ['not-holder', "lock isn't held, or is held by another session", ({ key, other }) => unlock(key, other)],
       ['not-holder', "lock isn't held, or is held by another session", ({ key, other }) => unlock(`${key}x`, other)],

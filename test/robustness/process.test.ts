@@ -44,7 +44,7 @@ function simpleConsul(): (request: string) => unknown {
   function perform({ Verb, Key, Session = '', Value = null }: KvOp): object[] {
     index += 1;
     const holder = Verb === 'lock' ? { Session } : {};
-    if (['lock', 'unlock', 'set'].includes(Verb))
+    if (['lock', 'unlock', 'set', 'cas'].includes(Verb))
       entries.set(Key, { Key, Value, ...holder, CreateIndex: index, ModifyIndex: index });
     if (Verb === 'delete') entries.delete(Key);
     if (Verb === 'delete' || Verb === 'check-not-exists') return [];

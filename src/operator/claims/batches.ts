@@ -1,6 +1,6 @@
 /**
- * Requests that go together. The first goes at once; what comes while it is under way goes with the next one. So nobody waits for company, and
- * the busier it is the more go together.
+ * Requests that go together. Whatever comes goes at once while few are under way, and otherwise with all that wait as well. So nobody waits for company,
+ * and the busier it is the more go together.
  */
 
 export type Batches<T, R> = {
@@ -8,27 +8,45 @@ export type Batches<T, R> = {
   add(item: T, urgent?: boolean): Promise<R>;
 };
 
-type Entry<T, R> = { readonly item: T; readonly urgent: boolean; readonly settled: PromiseWithResolvers<R> };
+export type BatchesOptions<T, R> = {
+  /** Batches under way. */
+  readonly atOnce: number;
+  /** Who shares a queue: each has its turn, however long the others' queues are. */
+  readonly laneOf: (item: T) => string;
+  /** Of a new batch: whether one more still fits, which then goes with it. The first always does. */
+  readonly room: () => (item: T) => boolean;
+  /**
+   * Gives one result for each, in order; `again` has the item go once more with the others of its batch that do, and with no newcomer: one of
+   * those that fails each time would hold them up without end.
+   */
+  readonly run: (items: readonly T[]) => Promise<readonly (R | 'again')[]>;
+};
 
-/**
- * `fits`: whether one more may go with these. `run`: gives one result for each, in order; `again` has the item go once more with the others of its
- * batch that do, and with no newcomer: one of those that fails each time would hold them up without end.
- */
-export function createBatches<T, R>(
-  fits: (items: readonly T[], next: T) => boolean,
-  run: (items: readonly T[]) => Promise<readonly (R | 'again')[]>,
-): Batches<T, R> {
-  /** The urgent ones first. */
-  const waiting: Entry<T, R>[] = [];
-  let busy = false;
+type Entry<T, R> = { readonly item: T; readonly settled: PromiseWithResolvers<R> };
+
+/** By lane, those whose turn comes next first; none is empty. */
+type Ring<T, R> = Map<string, Entry<T, R>[]>;
+
+export function createBatches<T, R>({ atOnce, laneOf, room, run }: BatchesOptions<T, R>): Batches<T, R> {
+  const urgentOnes: Ring<T, R> = new Map();
+  const others: Ring<T, R> = new Map();
+  let underWay = 0;
 
   function take(): readonly Entry<T, R>[] {
-    const items: T[] = [];
-    for (const { item } of waiting) {
-      if (items.length > 0 && !fits(items, item)) break;
-      items.push(item);
+    const fits = room();
+    const taken: Entry<T, R>[] = [];
+    for (const ring of [urgentOnes, others]) {
+      for (const [lane, queue] of ring) {
+        const full = queue.findIndex(({ item }) => !fits(item));
+        const left = full === -1 ? [] : queue.splice(full);
+        taken.push(...queue);
+        if (queue.length > 0) ring.delete(lane);
+        // Behind the others, unless it has not had its turn.
+        if (left.length > 0) ring.set(lane, left);
+        if (left.length > 0) return taken;
+      }
     }
-    return waiting.splice(0, items.length);
+    return taken;
   }
 
   async function settle(taken: readonly Entry<T, R>[]): Promise<void> {
@@ -45,17 +63,19 @@ export function createBatches<T, R>(
   }
 
   async function work(): Promise<void> {
-    busy = true;
-    while (waiting.length > 0) await settle(take());
-    busy = false;
+    underWay += 1;
+    for (let taken = take(); taken.length > 0; taken = take()) await settle(taken);
+    underWay -= 1;
   }
 
   return {
     add: (item, urgent = false) => {
-      const entry = { item, urgent, settled: Promise.withResolvers<R>() };
-      const firstOther = urgent ? waiting.findIndex((other) => !other.urgent) : -1;
-      waiting.splice(firstOther === -1 ? waiting.length : firstOther, 0, entry);
-      if (!busy) void work();
+      const entry = { item, settled: Promise.withResolvers<R>() };
+      const [ring, lane] = [urgent ? urgentOnes : others, laneOf(item)];
+      const queue = ring.get(lane);
+      if (queue === undefined) ring.set(lane, [entry]);
+      else queue.push(entry);
+      if (underWay < atOnce) void work();
       return entry.settled.promise;
     },
   };

@@ -1,10 +1,11 @@
 /**
- * Writes claims, those of a bucket together. A claim counts only if at that very Raft index the bucket is ours, its pod has the lock and the
- * series stands where it was seen: so of two claims on one mark one is written, and none for a pod that leads no more.
+ * Writes claims, those of all buckets together. A claim counts only if at that very Raft index its bucket is ours, its pod has the lock and the
+ * series stands where it was seen: so of two claims on one mark one is written, and none for a pod that leads no more. A transaction is made
+ * as a whole or not at all, so whoever is to blame is told, and the others go again.
  */
 import type { BucketGuard, KeyVersion } from '../../election/observation.ts';
 import { type Consul, ConsulError, type KvEntry, type TxnOp, type TxnRejection } from '../../ports/consul.ts';
-import { type Batches, createBatches } from './batches.ts';
+import { createBatches } from './batches.ts';
 
 export type Write = {
   readonly guard: BucketGuard;
@@ -27,8 +28,13 @@ export type Commits = {
   commit(write: Write, urgent: boolean): Promise<Commit>;
 };
 
-/** Consul takes no more in one transaction. */
-const MOST_OPS = 64;
+/** Consul takes no more in one transaction (from 1.14 on, as it reads several keys at once). */
+const MOST_OPS = 128;
+/**
+ * Transactions under way. Two are enough for a Consul that answers within a millisecond; one that takes ten is used to the full by four, and one
+ * request whose answer does not come holds up a quarter of them.
+ */
+const AT_ONCE = 4;
 
 /** `sent`: told how many go in each transaction. `signal` ends what is under way. */
 export function createCommits(
@@ -36,59 +42,64 @@ export function createCommits(
   sent: (writes: number) => void,
   signal: AbortSignal,
 ): Commits {
-  const buckets = new Map<string, Batches<Write, Commit>>();
-  const bucketOf = (guard: BucketGuard): Batches<Write, Commit> => {
-    const known = buckets.get(guard.key);
-    if (known !== undefined) return known;
-    const made = createBatches<Write, Commit>(fits, async (writes) => {
+  const batches = createBatches<Write, Commit>({
+    atOnce: AT_ONCE,
+    laneOf: ({ guard }) => guard.key,
+    room,
+    run: async (writes) => {
       sent(writes.length);
       return await send(consul, writes, signal);
-    });
-    buckets.set(guard.key, made);
-    return made;
-  };
-  return { commit: (write, urgent) => bucketOf(write.guard).add(write, urgent) };
+    },
+  });
+  return { commit: (write, urgent) => batches.add(write, urgent) };
 }
 
-/** One session of the replica guards them all, and of a series there is one at a time. */
-const fits = (writes: readonly Write[], next: Write): boolean =>
-  writes.every(({ guard, series }) => guard.session === next.guard.session && series.key !== next.series.key) &&
-  stepsOf([...writes, next]).length <= MOST_OPS;
+/** Counted as `stepsOf` makes them. Of a series there is one at a time: of two the second would find the first. */
+function room(): (write: Write) => boolean {
+  const series = new Set<string>();
+  const checked = new Set<string>();
+  return (write) => {
+    const more = [bucketId(write), lockId(write)].filter((id) => id !== null && !checked.has(id));
+    if (series.has(write.series.key) || series.size + checked.size + more.length + 1 > MOST_OPS) return false;
+    series.add(write.series.key);
+    for (const id of more) if (id !== null) checked.add(id);
+    return true;
+  };
+}
 
 /** An operation, the writes that stand or fall with it, and what it means for them if what it checks is otherwise. */
 type Step = {
   readonly op: TxnOp;
   readonly of: readonly Write[];
-  readonly otherwise: 'lockMoved' | 'seriesMoved' | 'bucketLost' | null;
+  readonly otherwise: 'lockMoved' | 'seriesMoved' | 'bucketLost';
 };
 
+/** Each bucket and each lock is checked once for all that rest on it: whoever is to blame for a failure is known by the operation. */
 function stepsOf(writes: readonly Write[]): readonly Step[] {
-  const bucket = writes.slice(0, 1).map(({ guard }): Step => {
-    return { op: { verb: 'check-session', ...guard }, of: writes, otherwise: 'bucketLost' };
+  const buckets = checks(writes, bucketId, ({ guard }, of): Step => {
+    return { op: { verb: 'check-session', ...guard }, of, otherwise: 'bucketLost' };
   });
-  const locks = byLock(writes).map(({ lock, of }): Step => ({ op: isAsSeen(lock), of, otherwise: 'lockMoved' }));
-  const series = writes.flatMap((write): readonly Step[] => [
-    { op: isAsSeen(write.series), of: [write], otherwise: 'seriesMoved' },
-    { op: { verb: 'set', key: write.series.key, value: write.value }, of: [write], otherwise: null },
-  ]);
-  return [...bucket, ...locks, ...series];
+  const locks = checks(writes, lockId, ({ lock }, of): readonly Step[] =>
+    lock === null ? [] : [{ op: { verb: 'check-index', ...lock }, of, otherwise: 'lockMoved' }],
+  );
+  const series = writes.map((write): Step => {
+    return { op: { verb: 'cas', ...write.series, value: write.value }, of: [write], otherwise: 'seriesMoved' };
+  });
+  return [...buckets, ...locks.flat(), ...series];
 }
 
-/** Of two that have seen one lock at different versions one fails, and only that one. */
-function byLock(writes: readonly Write[]): readonly { readonly lock: KeyVersion; readonly of: readonly Write[] }[] {
-  const locks = new Map<string, { readonly lock: KeyVersion; readonly of: Write[] }>();
-  for (const write of writes) {
-    if (write.lock === null) continue;
-    const id = `${write.lock.index} ${write.lock.key}`;
-    const known = locks.get(id) ?? { lock: write.lock, of: [] };
-    known.of.push(write);
-    locks.set(id, known);
-  }
-  return [...locks.values()];
+/** Of two that have seen one key otherwise one fails, and only that one. */
+function checks<T>(
+  writes: readonly Write[],
+  idOf: (write: Write) => string | null,
+  check: (first: Write, of: readonly Write[]) => T,
+): readonly T[] {
+  const groups = Map.groupBy(writes, idOf);
+  return [...groups.values()].flatMap((of) => (of[0] === undefined ? [] : [check(of[0], of)]));
 }
 
-const isAsSeen = ({ key, index }: KeyVersion): TxnOp =>
-  index > 0 ? { verb: 'check-index', key, index } : { verb: 'check-not-exists', key };
+const bucketId = ({ guard }: Write): string => `${guard.session} ${guard.key}`;
+const lockId = ({ lock }: Write): string | null => (lock === null ? null : `${lock.index} ${lock.key}`);
 
 async function send(
   consul: Pick<Consul, 'txn'>,
@@ -137,7 +148,7 @@ function refused(
   return writes.map((write) => outcomes.get(write) ?? (outcomes.size === 0 ? nobody : 'again'));
 }
 
-const CHECKS: readonly TxnRejection['reason'][] = ['session-check', 'index-check', 'exists'];
+const CHECKS: readonly TxnRejection['reason'][] = ['session-check', 'index-check'];
 
-const outcomeOf = ({ reason, text }: TxnRejection, otherwise: Step['otherwise']): Commit =>
+const outcomeOf = ({ reason, text }: TxnRejection, otherwise: Step['otherwise'] | null): Commit =>
   otherwise !== null && CHECKS.includes(reason) ? { kind: otherwise } : { kind: 'failed', reason: text };

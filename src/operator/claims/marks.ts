@@ -8,7 +8,7 @@ import { putNewest } from '../../common/bounded-map.ts';
 import type { BucketGuard, KeyVersion } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Consul, KvEntry } from '../../ports/consul.ts';
-import { type Batches, createBatches } from './batches.ts';
+import { createBatches } from './batches.ts';
 
 /**
  * `index` 0: nothing was claimed yet. `claim` null with an index: what stands there cannot be read, and is not overwritten. `seenMs`: monotonic
@@ -42,12 +42,14 @@ type Known = { readonly tenure: string; readonly mark: Mark };
 /** `session`: of this replica. It is checked where the write arrives, so the doubt lasts as long as it does, also where the bucket was another's meanwhile. */
 type Doubt = { readonly session: string; readonly lock: KeyVersion | null };
 
-/** The longest unused go. */
-const MOST = 10_000;
+/** The longest unused go. Fewer than are claimed each minute, in the same order, would be forgotten just before they are needed. */
+const MOST = 20_000;
 /** There are no more series than these in a cluster. */
 const MOST_DOUBTS = 100_000;
 /** Consul reads no more in one request. */
 const TOGETHER = 64;
+/** Reads under way. */
+const READS_AT_ONCE = 2;
 
 /** `signal` ends what is under way. */
 export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock, 'nowMs'>, signal: AbortSignal): Marks {
@@ -55,19 +57,21 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock,
   const doubts = new Map<string, Doubt>();
   /** By series, pod and id. */
   const givenTo = new Map<string, { readonly tenure: string; readonly claim: Claim }>();
-  /** One bucket does not wait for another's reads. */
-  const lanes = new Map<string, Batches<string, Mark>>();
-
-  function laneOf({ guard }: MarkKey): Batches<string, Mark> {
-    const known = lanes.get(guard.key);
-    if (known !== undefined) return known;
-    const made = createBatches<string, Mark>(
-      (keys) => keys.length < TOGETHER,
-      async (keys) => (await consul.readKeys(keys, signal)).map((entry) => markOf(entry, clock.nowMs())),
-    );
-    lanes.set(guard.key, made);
-    return made;
-  }
+  const reads = createBatches<MarkKey, Mark>({
+    atOnce: READS_AT_ONCE,
+    laneOf: ({ guard }) => guard.key,
+    room: () => {
+      let left = TOGETHER;
+      return () => left-- > 0;
+    },
+    run: async (all) => {
+      const entries = await consul.readKeys(
+        all.map(({ key }) => key),
+        signal,
+      );
+      return entries.map((entry) => markOf(entry, clock.nowMs()));
+    },
+  });
 
   const doubtOf = ({ key, guard }: MarkKey): Doubt | null => {
     const found = doubts.get(key);
@@ -91,7 +95,7 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock,
   }
 
   async function readNow(at: MarkKey): Promise<Mark> {
-    const mark = await laneOf(at).add(at.key);
+    const mark = await reads.add(at);
     put(at, mark);
     return mark;
   }

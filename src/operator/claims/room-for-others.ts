@@ -7,16 +7,16 @@ export const AT_ONCE = 8;
 
 type Asked = Pick<Consul, 'txn' | 'readKeys' | 'listKeys'>;
 
-/** So many requests at a time; the others wait, and each bucket has its turn. */
+/** So many requests at a time; the others wait, and each kind has its turn: what is written does not wait for all that is read. */
 export function withRoomForOthers(consul: Asked): Asked {
   const turns = createTurns({ atOnce: AT_ONCE });
-  async function taken<T>(client: string | undefined, work: () => Promise<T>): Promise<T> {
-    const giveBack = await turns.take(client ?? '');
+  const taken = async <T>(kind: keyof Asked, work: () => Promise<T>): Promise<T> => {
+    const giveBack = await turns.take(kind);
     return giveBack === null ? await work() : await during(giveBack, work);
-  }
+  };
   return {
-    txn: (ops, signal) => taken(ops[0]?.key, () => consul.txn(ops, signal)),
-    readKeys: (keys, signal) => taken(keys[0], () => consul.readKeys(keys, signal)),
-    listKeys: (prefix, signal) => taken(prefix, () => consul.listKeys(prefix, signal)),
+    txn: (ops, signal) => taken('txn', () => consul.txn(ops, signal)),
+    readKeys: (keys, signal) => taken('readKeys', () => consul.readKeys(keys, signal)),
+    listKeys: (prefix, signal) => taken('listKeys', () => consul.listKeys(prefix, signal)),
   };
 }

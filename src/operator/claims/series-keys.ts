@@ -5,8 +5,8 @@ import { claimsPrefix, type KeySpace } from '../../election/keys.ts';
 import type { GroupName } from '../../ports/gate.ts';
 import { groupKey } from '../cache/store.ts';
 
-/** A call needs its key several times, and a series is claimed of again and again: the longest unused go. */
-const MOST = 10_000;
+/** A call needs its key several times, and a series is claimed of again and again: the longest unused go, as their marks do. */
+const MOST = 20_000;
 
 export function createSeriesKeys(space: KeySpace): (group: GroupName, series: string) => string {
   const keys = new Map<string, string>();

@@ -53,7 +53,7 @@ export function checkWire(wire: Wire, group: WatchedGroup): readonly Breach[] {
 function lockTxn(exchange: Seen, group: WatchedGroup): LockTxn | null {
   if (exchange.method !== 'PUT' || !exchange.path.startsWith('/v1/txn')) return null;
   const ops = (JSON.parse(exchange.body) as readonly { readonly KV: Op }[]).map((op) => op.KV);
-  const writes = ops.filter((op) => ['lock', 'unlock', 'set', 'delete'].includes(op.Verb));
+  const writes = ops.filter((op) => ['lock', 'unlock', 'set', 'cas', 'delete'].includes(op.Verb));
   if (!writes.some((op) => op.Key === group.lockKey)) return null;
   const value = writes.findLast((op) => op.Key === group.recordKey)?.Value;
   const text = value === undefined ? null : Buffer.from(value, 'base64').toString('utf8');
@@ -74,7 +74,7 @@ function fenceless({ exchange, ops }: LockTxn, group: WatchedGroup): readonly Br
   const bucket = first?.Verb === 'check-session' && /\/buckets\/[0-9a-f]{2}\/\.lock$/.test(first.Key);
   const at = ops.findIndex((op) => op.Key === group.lockKey && ['check-index', 'check-not-exists'].includes(op.Verb));
   const write = ops.findIndex(
-    (op) => op.Key === group.lockKey && ['lock', 'unlock', 'set', 'delete'].includes(op.Verb),
+    (op) => op.Key === group.lockKey && ['lock', 'unlock', 'set', 'cas', 'delete'].includes(op.Verb),
   );
   return [
     ...(bucket

@@ -110,7 +110,7 @@ type Step = { readonly was: Claim | null; readonly is: Claim; readonly before: R
 function claimsIn({ ops, result, before }: TxnReport): readonly Step[] {
   if (result.kind === 'rejected') return [];
   return ops.flatMap((op) => {
-    const is = op.verb === 'set' && op.key.includes('/claims/') ? parseClaim(op.value) : null;
+    const is = op.verb === 'cas' && op.key.includes('/claims/') ? parseClaim(op.value) : null;
     return is === null ? [] : [{ was: parseClaim(before.get(op.key)?.value ?? null), is, before }];
   });
 }

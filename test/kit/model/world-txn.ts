@@ -78,6 +78,8 @@ function apply(input: TxnInput, state: Map<string, KvEntry>, op: TxnOp): Applied
       return write(input, state, { ...found, value: op.value, isLock: true, session: null });
     case 'set':
       return write(input, state, entryOf(input, op.key, found, { value: op.value, isLock: true }));
+    case 'cas':
+      return cas(input, state, op, found);
     case 'delete':
       state.delete(op.key);
       return { entry: null };
@@ -96,6 +98,17 @@ function lock(
     return { reason: 'held', text: `failed to lock key "${op.key}", lock is already held` };
   }
   return write(input, state, entryOf(input, op.key, found, { value: op.value, isLock: true, session: op.session }));
+}
+
+function cas(
+  input: TxnInput,
+  state: Map<string, KvEntry>,
+  op: Extract<TxnOp, { verb: 'cas' }>,
+  found: KvEntry | undefined,
+): Applied | Refusal {
+  return (found?.modifyIndex ?? 0) === op.index
+    ? write(input, state, entryOf(input, op.key, found, { value: op.value, isLock: true }))
+    : { reason: 'index-check', text: `failed to set key "${op.key}", index is stale` };
 }
 
 function entryOf(input: TxnInput, key: string, found: KvEntry | undefined, change: Partial<KvEntry>): KvEntry {

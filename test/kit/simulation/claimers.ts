@@ -47,6 +47,8 @@ type Body = { readonly reason?: string; readonly position?: number; readonly att
 /** Once it is over nobody begins anything new, and what nobody has done is claimed again so often. */
 const AGAIN_MS = 1500;
 const PATIENCE_MS = 1500;
+/** More series of a group, of which the next tick comes for all groups in the same moment. */
+const MORE = 6;
 /** Of what is told so much is lost on its way; of those who were told so many die before they act. */
 const LOST = 0.06;
 const DIES = 0.15;
@@ -189,6 +191,18 @@ export function claimEachTick(stage: Stage, scenario: Scenario, counts: SimCount
     loop.after(everyMs, () => (isOpen() ? keep(schedule, names, everyMs) : finish(schedule, names)));
   }
 
+  /** As crons do at the full minute. */
+  function fireAll(position: number): void {
+    if (!isOpen()) return;
+    for (const schedule of schedules)
+      for (const name of namesOf(schedule))
+        for (let more = 0; more < MORE; more += 1) {
+          const series = `more ${more} of ${schedule.group}`;
+          loop.after(random.between(0, 2), () => begin({ ...schedule, series }, name, position, 'AtMostOnce'));
+        }
+    loop.after(random.between(2000, 5000), () => fireAll(position + 1));
+  }
+
   function finish(schedule: Schedule, names: readonly string[]): void {
     if (undone(schedule)) for (const name of names) begin(schedule, name, schedule.tick);
     loop.after(AGAIN_MS, () => finish(schedule, names));
@@ -200,12 +214,20 @@ export function claimEachTick(stage: Stage, scenario: Scenario, counts: SimCount
   }
 
   const schedules = scenario.claims ? scenario.groups.flatMap((plan) => scheduleOf(plan, random)) : [];
+  const namesOf = ({ group }: Schedule): readonly string[] => {
+    const pods = scenario.groups.find(({ name }) => name === group)?.pods ?? 0;
+    return Array.from({ length: pods }, (_, at) => `${group}-${at}`);
+  };
   for (const schedule of schedules) {
-    const pods = scenario.groups.find(({ name }) => name === schedule.group)?.pods ?? 0;
-    const names = Array.from({ length: pods }, (_, at) => `${schedule.group}-${at}`);
     const everyMs = random.between(1500, 4000);
-    loop.after(2000, () => keep(schedule, names, everyMs));
+    loop.after(2000, () => keep(schedule, namesOf(schedule), everyMs));
   }
+  if (random.chance(0.4)) loop.after(3000, () => fireAll(1));
+  stage.consul.onTxn(({ ops, result }) => {
+    const buckets = ops.filter(({ verb }) => verb === 'check-session').length;
+    if (buckets > 1 && ops.some(({ verb }) => verb === 'cas'))
+      stage.meetings.met('claim', `several buckets ${result.kind}`);
+  });
 
   return {
     requests,

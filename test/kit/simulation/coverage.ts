@@ -84,7 +84,7 @@ const ACTIONS = all<Action['do']>({
   evict: true,
 });
 
-/** What applications were told of series: what was given, and each status with its reason. */
+/** What applications were told of series: what was given, and each status with its reason; and what went to Consul together. */
 const CLAIM_ANSWERS = [
   'AtMostOnce',
   'AtLeastOnce',
@@ -97,6 +97,8 @@ const CLAIM_ANSWERS = [
   'done 409 NotYours',
   'renew 200',
   'renew 409 NotYours',
+  'several buckets committed',
+  'several buckets rejected',
 ] as const;
 
 const STALLED = CONDITION_REASONS.Stalled.True;

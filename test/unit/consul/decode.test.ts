@@ -177,12 +177,14 @@ describe('a transaction', () => {
       { verb: 'unlock', key: 'k/a', session: sessionId('s1'), value: '' },
       { verb: 'set', key: 'k/a', value: 'v' },
       { verb: 'check-index', key: 'k/a', index: 7 },
+      { verb: 'cas', key: 'k/a', index: 7, value: 'v' },
     ]);
     const verbs = [...body.matchAll(/"Verb":"([a-z-]+)"[^}]*"Flags":3304740253564472344\}/g)].map(([, verb]) => verb);
-    expect(verbs).toEqual(['lock', 'unlock', 'set']);
-    expect(body.match(/Flags/g)).toHaveLength(3);
+    expect(verbs).toEqual(['lock', 'unlock', 'set', 'cas']);
+    expect(body.match(/Flags/g)).toHaveLength(4);
     expect(body).toContain('{"Verb":"lock","Key":"k/a","Session":"s1","Value":"Z3LDvMOf","Flags":3304740253564472344}');
     expect(body).toContain('{"Verb":"check-index","Key":"k/a","Index":7}');
+    expect(body).toContain('{"Verb":"cas","Key":"k/a","Index":7,"Value":"dg==","Flags":3304740253564472344}');
   });
 });
 

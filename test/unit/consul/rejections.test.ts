@@ -11,6 +11,7 @@ const TEXTS = [
   ['failed to check session, key "k/none" doesn\'t exist', 'session-check'],
   ['failed index check for key "k/a", current modify index 23 != 1', 'index-check'],
   ['failed to check index, key "k/none" doesn\'t exist', 'index-check'],
+  ['failed to set key "k/a", index is stale', 'index-check'],
   ['failed to unlock key "k/a", lock isn\'t held, or is held by another session', 'not-holder'],
   ['key "k/a" exists', 'exists'],
   ["Permission denied: token with AccessorID '790c' lacks permission 'key:write' on \"k/a\"", 'denied'],

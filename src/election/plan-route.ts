@@ -166,9 +166,15 @@ const readingOthers = (o: Observation, { serviceName, foreign }: RouteReading): 
 const isShownAgain = ({ lock, after }: Transition): boolean =>
   lock.do === 'verify' && after.some(({ do: what }) => what === 'show' || what === 'promote');
 
-/** What is refused to be written may be read: whoever takes back that his Service is led must be heard before it is tried again. */
-const isStale = ({ nowMs }: Observation, { reading: known, problems }: RouteView): boolean =>
-  problems.some(({ of }) => of !== 'read') && known !== null && nowMs >= known.againAtMs;
+/**
+ * What is refused to be written may be read: whoever takes back that his Service is led must be heard before it is tried again. A read that fails is not tried
+ * again before its time: a label waits for it.
+ */
+const isStale = (o: Observation, route: RouteView): boolean =>
+  route.problems.some(({ of }) => of !== 'read') &&
+  route.reading !== null &&
+  o.nowMs >= route.reading.againAtMs &&
+  !isHeldUp(o, route, 'read');
 
 /** Milliseconds until something is tried again; null: nothing is waited for. */
 const retryMs = (o: Observation, { problems }: RouteView): number | null =>

@@ -8,7 +8,7 @@ import { groupKeys } from '../../src/election/keys.ts';
 import { aGroup, aPod, aService, type GroupOverrides } from '../kit/fakes/builders.ts';
 import { anEndpoint, WEB_PORT } from '../kit/fakes/builders-route.ts';
 import { settle } from '../kit/fakes/clock.ts';
-import type { HeldRequest } from '../kit/model/link.ts';
+import type { HeldRequest, Request } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
@@ -627,6 +627,27 @@ describe('where nobody answers what is asked of slices', () => {
     expect([model.leaders(), lockSession() === null]).toEqual([[], false]);
   });
 
+  it('a label that somebody has taken off is put back all the same, while the slice of one family may not be written', async () => {
+    aRoutedModel(['a']);
+    model.api.foreign.changePod('a', ({ addresses }) => ({ addresses: [...addresses, 'fd00::1'] }));
+    const { requests, foreign } = model.api.routing;
+    foreign.putService(aService({ families: ['IPv4', 'IPv6'] }));
+    const group = { name: 'notifier', uid: 'uid-of-an-earlier-one' };
+    const content = { service: 'notifier-leader', headless: false, group, ports: [] };
+    requests.createSlice('earlier', { namespace: 'default', name: SLICE6, family: 'IPv6' }, content);
+    foreign.keepSlice(SLICE6, true);
+    const owner = await ownedAtRest(model);
+    await minuteLater(owner);
+    expect([model.leaders(), shown(), condition()]).toEqual([['a'], 'a', 'WriteRefused']);
+    owner.link.decide(({ operation }) => (['getService', 'getSlice'].includes(operation) ? 'lost' : 'arrives'));
+    await model.clock.advance(MINUTE_MS + 1000);
+    model.api.foreign.changePod('a', () => ({ labels: { app: 'notifier' } }));
+    const sent = owner.link.sent.length;
+    await seeAndPass(model, owner);
+    expect(model.leaders()).toEqual(['a']);
+    expect(owner.link.sent.slice(sent).filter(({ operation }) => operation === 'getService').length).toBe(1);
+  });
+
   it('the lock is given up all the same, whether reads or writes fail, or both in turn', async () => {
     for (const failing of [['getSlice'], ['replaceSlice'], OF_SLICES]) {
       for (const inTurn of [false, true]) {
@@ -647,6 +668,70 @@ describe('where nobody answers what is asked of slices', () => {
         expect(model.clock.nowMs() - startMs).toBeLessThan(15_000);
       }
     }
+  });
+});
+
+describe('where somebody else brings a slice of a group that is gone back', () => {
+  const bring = (): void => {
+    const group = { name: 'notifier', uid: 'uid-of-an-earlier-one' };
+    const content = { service: 'notifier-leader', headless: false, group, ports: [] };
+    model.api.routing.requests.createSlice('earlier', { namespace: 'default', name: SLICE, family: 'IPv4' }, content);
+  };
+  const show = (): void => model.api.routing.foreign.editSlice(SLICE, () => ({ endpoint: anEndpoint('x') }));
+  const remove = (): void => model.api.routing.foreign.removeSlice(SLICE);
+
+  /** How often the other one is faster than the operator, whenever that is about to write. */
+  function faster(owner: Replica, when: Partial<Record<Request['operation'], () => void>>): () => number {
+    let times = 0;
+    owner.link.decide(({ operation }) => {
+      const does = when[operation];
+      if (does !== undefined) times += 1;
+      does?.();
+      return 'arrives';
+    });
+    return () => times;
+  }
+
+  async function seconds(owner: Replica, count: number): Promise<void> {
+    for (let second = 0; second < count; second += 1) {
+      await seeAndPass(model, owner);
+      await model.clock.advance(1000);
+    }
+  }
+
+  it.each([
+    ['before one is made in its place', { createSlice: bring }],
+    ['to what it showed, before it is deleted', { deleteSlice: show }],
+    ['before one is made in its place, and had deleted it itself', { deleteSlice: remove, createSlice: bring }],
+  ])('no election waits for that, and it is tried again after growing pauses: %s', async (_, when) => {
+    aRoutedModel();
+    bring();
+    show();
+    const owner = model.replica('O1');
+    await model.own(owner);
+    const times = faster(owner, when);
+    await seconds(owner, 2);
+    expect(model.leaders()).toEqual(['a']);
+    const before = times();
+    await seconds(owner, 60);
+    expect([times() - before < 40, condition()]).toEqual([true, 'SliceAltered']);
+    owner.link.decide(() => 'arrives');
+    await seconds(owner, 6);
+    await minuteLater(owner);
+    expect([model.leaders(), shown(), condition()]).toEqual([['a'], 'a', 'LeaderShown']);
+  });
+
+  it('a younger group that is to delete its own tries that again after growing pauses', async () => {
+    const owner = await led();
+    const selector = { matchLabels: { app: 'other' }, matchExpressions: [] };
+    const createdMs = aGroup().createdMs - 1000;
+    model.api.foreign.addGroup(aGroup({ name: 'older', createdMs, spec: { selector, route: ROUTE } }));
+    const times = faster(owner, { deleteSlice: show });
+    await seconds(owner, 60);
+    expect([times() > 5, times() < 40, condition()]).toEqual([true, true, 'RouteConflict']);
+    owner.link.decide(() => 'arrives');
+    await seconds(owner, 6);
+    expect(slice()).toBeNull();
   });
 });
 

@@ -210,7 +210,7 @@ async function removeSlice(run: Run, slice: Slice): Promise<Step> {
   const { routing } = run.ports;
   let version = slice;
   if (slice.endpoint !== null) {
-    const step = await replace(run, slice, emptied(run, slice));
+    const step = await replace(run, slice, emptied(run, slice), { toGo: true });
     const left = run.memory.now.route?.slices[slice.family] ?? null;
     if (step.kind !== 'ok' || !isSlice(left)) return step;
     version = left;
@@ -245,19 +245,23 @@ function noteRemoved(run: Run, family: AddressFamily): Step {
   return OK;
 }
 
-async function replace(run: Run, slice: Slice, content: SliceContent): Promise<Step> {
+async function replace(run: Run, slice: Slice, content: SliceContent, { toGo = false } = {}): Promise<Step> {
   const what = `writing EndpointSlice ${slice.name}`;
   const { name, family } = slice;
   const outcome = await run.ports.routing.replaceSlice(slice, content, run.signal);
-  return noteWrite(run, { name, family, sent: content }, what, outcome);
+  return noteWrite(run, { name, family, sent: content, toGo }, what, outcome);
 }
 
-/** `sent`: what the slice should be by now; null: gone. `made`: default false. */
-type Written = Pick<Slice, 'name' | 'family'> & { readonly sent: SliceContent | null; readonly made?: boolean };
+/** `sent`: what the slice should be by now; null: gone. `made`, `toGo`: see RouteOutcome; default false. */
+type Written = Pick<Slice, 'name' | 'family'> & {
+  readonly sent: SliceContent | null;
+  readonly made?: boolean;
+  readonly toGo?: boolean;
+};
 
 function noteWrite(
   run: Run,
-  { name, family, sent, made = false }: Written,
+  { name, family, sent, made = false, toGo = false }: Written,
   what: string,
   outcome: WriteOutcome<Slice | null>,
 ): Step {
@@ -268,7 +272,7 @@ function noteWrite(
       if (outcome.object === null || sent === null) run.memory.learn({ kind: 'sliceGone', family });
       else {
         const when = { atMs: clock.nowMs(), atWallMs: clock.wallMs() };
-        run.memory.learn({ kind: 'sliceWritten', slice: outcome.object, content: sent, made, ...when });
+        run.memory.learn({ kind: 'sliceWritten', slice: outcome.object, content: sent, made, toGo, ...when });
       }
       return OK;
     case 'gone':

@@ -9,10 +9,11 @@ import { repairedAgain } from './refusals.ts';
 export type RouteOutcome =
   | { readonly kind: 'routeRead'; readonly reading: RememberedRoute }
   | { readonly kind: 'othersRead'; readonly foreign: RememberedRoute['foreign'] }
-  /** As an answer to our own write has left it. `content`: as it was sent. `made`: it was not there. */
+  /** As an answer to our own write has left it. `content`: as it was sent. `made`: it was not there. `toGo`: it was emptied to be deleted. */
   | {
       readonly kind: 'sliceWritten';
       readonly made: boolean;
+      readonly toGo: boolean;
       readonly slice: Slice;
       readonly content: SliceContent;
       readonly atMs: MonotonicMs;
@@ -79,8 +80,8 @@ export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory
 }
 
 /**
- * That something can be read does not say that it can be written, nor one slice that another can: each is counted by itself, so that whoever tries them in turn
- * comes to an end.
+ * That something can be read does not say that it can be written, nor one slice that another can, nor one that is gone that it can be made anew: each is counted by
+ * itself, so that whoever tries them in turn comes to an end.
  */
 const done = (memory: GroupMemory, of: RouteProblem['of']): GroupMemory => ({
   ...memory,
@@ -92,7 +93,7 @@ const without = <Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): ReadonlyMa
   map.has(key) ? new Map([...map].filter(([each]) => each !== key)) : map;
 
 const gone = (memory: GroupMemory, family: AddressFamily): GroupMemory => ({
-  ...done(memory, family),
+  ...memory,
   route: withSlice(memory.route, family, null),
 });
 
@@ -105,14 +106,14 @@ const oneMore = (
 
 function written(
   memory: GroupMemory,
-  { slice, content, made, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceWritten' }>,
+  { slice, content, made, toGo, atMs, atWallMs }: Extract<RouteOutcome, { kind: 'sliceWritten' }>,
 ): GroupMemory {
   const { family } = slice;
   const before = memory.slicesWritten.get(family);
   const same = before !== undefined && sameContent(before.content, content);
   const repairs = same ? repairedAgain(before.repairs ?? undefined, atMs, atWallMs) : null;
   return {
-    ...done(memory, family),
+    ...(toGo ? memory : done(memory, family)),
     route: withSlice(memory.route, family, slice),
     slicesWritten: new Map(memory.slicesWritten).set(family, { slice, content, repairs }),
     // The first of its kind is nobody's doing.

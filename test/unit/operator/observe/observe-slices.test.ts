@@ -17,6 +17,7 @@ const writtenEach = (seconds: number, times: number, answer: Partial<Slice> = {}
       remember(memory, {
         kind: 'sliceWritten',
         made: false,
+        toGo: false,
         slice: { ...sent, ...answer, resourceVersion: String(200 + at) },
         content: sent,
         atMs: at * seconds * 1000,
@@ -61,6 +62,7 @@ describe('what has been written again and again', () => {
     const other = remember(writtenEach(1, 9), {
       kind: 'sliceWritten',
       made: false,
+      toGo: false,
       slice: sent,
       content: { ...sent, token: 5 },
       atMs: 9000,
@@ -73,7 +75,7 @@ describe('what has been written again and again', () => {
 describe('a slice that had to be made, or deleted, again and again', () => {
   const WHAT = {
     made: (atMs: number) =>
-      ({ kind: 'sliceWritten', made: true, slice: aSlice(), content: aSlice(), ...at(atMs) }) as const,
+      ({ kind: 'sliceWritten', made: true, toGo: false, slice: aSlice(), content: aSlice(), ...at(atMs) }) as const,
     removed: (atMs: number) => ({ kind: 'sliceRemoved', family: 'IPv4', ...at(atMs) }) as const,
   };
   const at = (atMs: number) => ({ atMs, atWallMs: wallMs(atMs) });
@@ -102,7 +104,14 @@ describe('a slice that had to be made, or deleted, again and again', () => {
 
   it('may show somebody else each time: what it is filled with counts by itself', () => {
     const shows = (token: number) =>
-      ({ kind: 'sliceWritten', made: false, slice: sent, content: { ...sent, token }, ...at(token * 1000) }) as const;
+      ({
+        kind: 'sliceWritten',
+        made: false,
+        toGo: false,
+        slice: sent,
+        content: { ...sent, token },
+        ...at(token * 1000),
+      }) as const;
     const memory = [1, 2, 3, 4].reduce(
       (known, token) => remember(remember(known, WHAT.made(token * 1000)), shows(token)),
       freshMemory(),

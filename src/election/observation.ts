@@ -143,8 +143,11 @@ export type Ownership =
   /** This process has not been able to ask Consul since it started. */
   | { readonly kind: 'neverKnown' };
 
-/** `former` is evicted once `next` has its label, until `untilMs` (monotonic milliseconds). */
-export type OwedEviction = { readonly former: PodUid; readonly next: PodUid; readonly untilMs: MonotonicMs };
+/** Each of `formers` is evicted once `next` has its label, until its `untilMs` (monotonic milliseconds). */
+export type OwedEvictions = {
+  readonly formers: readonly { readonly uid: PodUid; readonly untilMs: MonotonicMs }[];
+  readonly next: PodUid;
+};
 
 export type Observation = {
   /** Monotonic milliseconds at which this was put together. */
@@ -204,8 +207,8 @@ export type Observation = {
   readonly revoked: PodUid | null;
   /** The leader with this token has asked that another may lead; null: it has not, or nobody else could. */
   readonly resigned: { readonly uid: PodUid; readonly token: number } | null;
-  /** Whom this replica's last handover is to have evicted, and has not asked for yet. */
-  readonly owedEviction: OwedEviction | null;
+  /** Whom this replica's last handovers are to have evicted, and have not asked for yet. */
+  readonly owedEvictions: OwedEvictions | null;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */
   readonly lockDelayedUntilMs: MonotonicMs | null;
   /** A fencing patch that the group cannot do without was refused: by whom, and when it is tried again. `status`: of HTTP. */

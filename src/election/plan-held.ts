@@ -2,7 +2,7 @@
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
-import { evictionOwed } from './eviction.ts';
+import { evictionsOwed } from './eviction.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
 import { promoted } from './gate.ts';
 import { failingDetail, judgementOf, nominees } from './judgement.ts';
@@ -152,7 +152,7 @@ function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly FollowUp[] 
       'stray',
     ),
     ...(promotes ? [promotion(holder)] : shownAnew(o, lock, holder)),
-    ...(promotes || labelled(o.group, holder) ? evictionOwed(o, holder) : []),
+    ...(promotes || labelled(o.group, holder) ? evictionsOwed(o, holder) : []),
     ...followerLabels(o, holder),
   ];
 }
@@ -267,7 +267,7 @@ function keepIneligible(held: Held, holder: ObservedPod): Plan {
   const unknown = askFor(unknownContester(o, others));
   if (unknown !== null) return unknown;
   const strays = straysBeside(o, holder);
-  const anew = shownAnew(o, held.lock, holder);
+  const anew = labelled(o.group, holder) ? [...shownAnew(o, held.lock, holder), ...evictionsOwed(o, holder)] : [];
   if (strays.length + anew.length > 0 || !held.session.proven || unverifiedButAsked(o)) {
     const clean = fence(
       strays.map((stray) => fencingTarget(o, stray)),

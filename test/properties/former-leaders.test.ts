@@ -6,7 +6,7 @@ import { WEB_PORT } from '../kit/fakes/builders-route.ts';
 import type { Fate, Link } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
-import { arrive, ownedAtRest, stall, type Which } from '../kit/model/stage.ts';
+import { arrive, ownedAtRest, stall, timeOut, type Which } from '../kit/model/stage.ts';
 
 let model: Model;
 
@@ -58,6 +58,9 @@ describe('a former leader', () => {
     const touched = (name: string): void =>
       model.api.foreign.changePod(name, ({ annotations }) => ({ annotations: { ...annotations, x: 'y' } }));
 
+    const refuseLabelOf = (pod: string): void =>
+      model.api.refusePatches(({ name }, { labels }) => name === pod && Object.values(labels).includes('leader'));
+
     async function conflict(owner: Replica): Promise<void> {
       const label = await stall(owner, ofB);
       touched('b');
@@ -96,15 +99,70 @@ describe('a former leader', () => {
       const owner = await led();
       model.api.foreign.addPod(aPod({ name: 'c' }));
       await model.rest(owner);
-      model.api.refusePatches(({ name }, { labels }) => name === 'b' && Object.values(labels).includes('leader'));
+      refuseLabelOf('b');
       excluded('a', true);
       await model.rest(owner);
       expect([model.leaders(), goes('a'), goes('b'), asked(owner)]).toEqual([['c'], true, false, 1]);
     });
 
+    it('was refused, and led long before, is the one that is evicted once another one leads', async () => {
+      const owner = await led();
+      model.api.routing.forbid(true);
+      excluded('a', true);
+      await model.rest(owner);
+      excluded('a', false);
+      excluded('b', true);
+      await model.rest(owner);
+      model.api.routing.forbid(false);
+      excluded('b', false);
+      model.api.foreign.addPod(aPod({ name: 'c' }));
+      await minuteLater(owner);
+      expect([model.leaders(), goes('a'), goes('b')]).toEqual([['a'], false, false]);
+      refuseLabelOf('b');
+      excluded('a', true);
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), goes('b')]).toEqual([['c'], true, false]);
+    });
+
+    it('had no answer, and that is followed by another one before it is asked for, is evicted, and so is the successor', async () => {
+      const owner = await led();
+      model.api.foreign.addPod(aPod({ name: 'c' }));
+      await model.rest(owner);
+      excluded('a', true);
+      owner.see.all();
+      const label = await stall(owner, ofB, 'answerHeld');
+      excluded('b', true);
+      await timeOut(label);
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), goes('b'), asked(owner)]).toEqual([['c'], true, true, 2]);
+    });
+
+    it('had no answer is evicted also where the successor is not ready by then, and stays for want of another', async () => {
+      const owner = await led();
+      excluded('a', true);
+      owner.see.all();
+      const label = await stall(owner, ofB, 'answerHeld');
+      model.api.foreign.changePod('b', () => ({ ready: false }));
+      await timeOut(label);
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), asked(owner)]).toEqual([['b'], true, 1]);
+    });
+
+    it('was refused is kept where another one leads in its place after more than a minute', async () => {
+      const owner = await led();
+      model.api.foreign.addPod(aPod({ name: 'c', ready: false }));
+      refuseLabelOf('b');
+      excluded('a', true);
+      await model.rest(owner);
+      await minuteLater(owner);
+      model.api.foreign.changePod('c', () => ({ ready: true }));
+      await model.rest(owner);
+      expect([model.leaders(), goes('a'), asked(owner)]).toEqual([['c'], false, 0]);
+    });
+
     it('was put on after more than a minute is kept', async () => {
       const owner = await led();
-      model.api.refusePatches(({ name }, { labels }) => name === 'b' && Object.values(labels).includes('leader'));
+      refuseLabelOf('b');
       excluded('a', true);
       await model.rest(owner);
       await minuteLater(owner);

@@ -8,7 +8,7 @@ import { OK, type Run, type Step } from './run.ts';
 /** At the version in which its fencing patch has left it, or a later one that shows it fenced. */
 export async function evict(run: Run, { pod: { uid, name } }: Evict): Promise<Step> {
   // Before it is sent: whatever becomes of it, it is not asked for again.
-  run.memory.learn({ kind: 'evictionOwed', eviction: null });
+  run.memory.learn({ kind: 'evictionAsked', uid });
   const known = run.answers.get(uid) ?? run.memory.now.newerPods.get(uid) ?? run.podsByUid.get(uid)?.pod;
   const kept = known === undefined ? 'it is not known any more' : await ask(run, known);
   run.facts.push({ kind: 'evicted', pod: name, kept });
@@ -48,16 +48,17 @@ const OWED_MS = 60_000;
 
 /**
  * Before the lock moves: the promotion may meet a conflict, or have no answer, and is planned anew then without the former leader. Where the next one was refused
- * its label, and another one leads in its place, that goes for whoever led before both.
+ * its label, or nobody knows yet whether it has got it, and another one leads in its place, that goes for whoever led before both.
  */
-export function oweEviction(run: Run, lock: Pass | Verify, after: readonly FollowUp[]): void {
+export function oweEvictions(run: Run, lock: Pass | Verify, after: readonly FollowUp[]): void {
   if (lock.do === 'verify') return;
   const { memory, observation, ports } = run;
   const next = lock.transaction.to.pod.uid;
-  const evicted = after.find((action) => action.do === 'evict')?.pod.uid;
-  const left = memory.now.owedEviction;
-  const before = left?.next === observation.lock?.record?.holder.uid ? left?.former : undefined;
-  const former = evicted ?? before ?? next;
   const untilMs = ports.clock.nowMs() + OWED_MS;
-  memory.learn({ kind: 'evictionOwed', eviction: former === next ? null : { former, next, untilMs } });
+  const evicted = after.flatMap((action) => (action.do === 'evict' ? [{ uid: action.pod.uid, untilMs }] : []));
+  const left = memory.now.owedEvictions;
+  const before = left !== null && left.next === observation.lock?.record?.holder.uid ? left.formers : [];
+  const earlier = before.filter(({ uid }) => uid !== next && !evicted.some((each) => each.uid === uid));
+  const formers = [...earlier, ...evicted];
+  memory.learn({ kind: 'evictionsOwed', evictions: formers.length === 0 ? null : { formers, next } });
 }

@@ -7,7 +7,7 @@ import { ConsulError } from '../../ports/consul.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import { refusedAgain } from '../observe/memory.ts';
 import { cleanUp } from './clean-up.ts';
-import { evict, oweEviction } from './evict.ts';
+import { evict, oweEvictions } from './evict.ts';
 import { bury, changeLock, unlock } from './execute-locks.ts';
 import {
   askCandidates,
@@ -56,7 +56,7 @@ async function move(run: Run, { fence, lock, after }: Transition): Promise<Step>
     if (over.kind !== 'ok') return over;
   }
   if (lock.do === 'unlock') return await attempt(run, () => unlock(run, lock.transaction));
-  oweEviction(run, lock, after);
+  oweEvictions(run, lock, after);
   const locked = await attempt(run, () => changeLock(run, lock.transaction));
   if (locked.kind !== 'ok') return locked;
   const followed = await inOrder<FollowUp>(run, after, (action) => followUp(run, locked.proof, action));

@@ -11,7 +11,7 @@ import type { Pod } from '../../api/pod.ts';
 import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import type { ExternalSession, OwedEviction } from '../../election/observation.ts';
+import type { ExternalSession, OwedEvictions } from '../../election/observation.ts';
 import type { RouteProblem, RouteReading } from '../../election/route.ts';
 import type { Uids } from './collections.ts';
 
@@ -126,7 +126,7 @@ export type GroupMemory = {
   /** Of which pod a promotion was acknowledged last, and with which token. */
   readonly promoted: { readonly uid: PodUid; readonly token: number } | null;
   /** Whom the handover under way is to have evicted once the next one has its label; null: nobody, or it has been asked for. */
-  readonly owedEviction: OwedEviction | null;
+  readonly owedEvictions: OwedEvictions | null;
   /** By uid of a controller. */
   readonly trials: ReadonlyMap<string, Trial>;
   /** By uid of a pod whose label we wrote, or may have written, the uid of its controller before that. */
@@ -216,7 +216,7 @@ const FRESH: GroupMemory = {
   perhapsPromoted: NOBODY,
   recordedByUs: NOBODY,
   promoted: null,
-  owedEviction: null,
+  owedEvictions: null,
   trials: NONE,
   writtenUnder: NONE,
   lostOwners: NONE,

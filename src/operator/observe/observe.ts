@@ -156,7 +156,7 @@ function observation(
     asked: memory.asked,
     revoked: memory.revoked?.uid ?? null,
     resigned: memory.resignation,
-    owedEviction: memory.owedEviction,
+    owedEvictions: memory.owedEvictions,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
     fencingRefused: blockingRefusal(memory, group, pods, nowMs),
     followersRefused: memory.followersRefused,

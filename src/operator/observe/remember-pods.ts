@@ -2,7 +2,7 @@
 import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
-import type { OwedEviction } from '../../election/observation.ts';
+import type { OwedEvictions } from '../../election/observation.ts';
 import { entriesThat, minus, plus, put, removed } from './collections.ts';
 import { type AcceptedReleases, type GroupMemory, newer, type Trial, type WriteRefusal } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
@@ -48,8 +48,10 @@ export type PodOutcome =
   /** `first`: no promotion of the pod was sent before, so none can be under way. */
   | { readonly kind: 'promotionRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal; readonly first: boolean }
   | { readonly kind: 'promoted'; readonly uid: PodUid; readonly token: number }
-  /** A handover is about to be sent; or the eviction that it owes is. null: nobody is to be evicted. */
-  | { readonly kind: 'evictionOwed'; readonly eviction: OwedEviction | null }
+  /** A handover is about to be sent. null: nobody is to be evicted for it. */
+  | { readonly kind: 'evictionsOwed'; readonly evictions: OwedEvictions | null }
+  /** The eviction of this pod is about to be asked for. */
+  | { readonly kind: 'evictionAsked'; readonly uid: PodUid }
   /** null: none of them was refused. */
   | { readonly kind: 'followersLabelled'; readonly refusal: WriteRefusal | null }
   /** What somebody else had written is put right. */
@@ -104,8 +106,10 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       const { uid, token } = outcome;
       return { ...memory, promotionRefusals: removed(memory.promotionRefusals, uid), promoted: { uid, token } };
     }
-    case 'evictionOwed':
-      return { ...memory, owedEviction: outcome.eviction };
+    case 'evictionsOwed':
+      return { ...memory, owedEvictions: outcome.evictions };
+    case 'evictionAsked':
+      return { ...memory, owedEvictions: withoutEviction(memory.owedEvictions, outcome.uid) };
     case 'followersLabelled':
       return { ...memory, followersRefused: outcome.refusal };
     case 'podRepaired': {
@@ -120,6 +124,11 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
     case 'settled':
       return memory.conflicts.size === 0 ? memory : { ...memory, conflicts: new Map() };
   }
+}
+
+function withoutEviction(owed: OwedEvictions | null, asked: PodUid): OwedEvictions | null {
+  const formers = (owed?.formers ?? []).filter(({ uid }) => uid !== asked);
+  return owed === null || formers.length === 0 ? null : { ...owed, formers };
 }
 
 function withPod(pods: ReadonlyMap<PodUid, Pod>, pod: Pod): ReadonlyMap<PodUid, Pod> {

@@ -95,7 +95,8 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'promotionSent':
     case 'promotionRefused':
     case 'promoted':
-    case 'evictionOwed':
+    case 'evictionsOwed':
+    case 'evictionAsked':
     case 'followersLabelled':
     case 'podRepaired':
     case 'contesterRead':

@@ -135,7 +135,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     asked: false,
     revoked: null,
     resigned: null,
-    owedEviction: null,
+    owedEvictions: null,
     lockDelayedUntilMs: null,
     fencingRefused: null,
     followersRefused: null,

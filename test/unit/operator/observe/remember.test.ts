@@ -121,11 +121,15 @@ describe('of a pod', () => {
     expect([memory.promotionRefusals.size, memory.promoted]).toEqual([0, { uid, token: 4 }]);
   });
 
-  it('an eviction is owed until it is asked for', () => {
-    const eviction = { former: uid, next: podUid('uid-of-the-next'), untilMs: 60_000 };
-    const owed = { kind: 'evictionOwed', eviction } as const;
-    expect(after(owed).owedEviction).toEqual(eviction);
-    expect(after(owed, { kind: 'evictionOwed', eviction: null }).owedEviction).toBeNull();
+  it('each eviction is owed until it is asked for', () => {
+    const [one, other] = [uid, podUid('uid-of-another')].map((each) => ({ uid: each, untilMs: 60_000 }));
+    if (one === undefined || other === undefined) throw new Error('two are made');
+    const evictions = { formers: [one, other], next: podUid('uid-of-the-next') };
+    const owed = { kind: 'evictionsOwed', evictions } as const;
+    const asked = { kind: 'evictionAsked', uid } as const;
+    expect(after(owed).owedEvictions).toEqual(evictions);
+    expect(after(owed, asked).owedEvictions).toEqual({ ...evictions, formers: [other] });
+    expect(after(owed, asked, { kind: 'evictionAsked', uid: other.uid }).owedEvictions).toBeNull();
   });
 
   it('repairs within a minute are counted, with who else writes it; later ones are counted anew', () => {

@@ -23,10 +23,13 @@ export function withEviction(o: Observation, plan: Plan): Plan {
 /** Of the last handovers, in which the label of this holder, or of one that never got its own, met a conflict, or had no answer: once the holder has it. */
 export function evictionsOwed(o: Observation, { pod: { uid } }: ObservedPod): readonly Evict[] {
   const owed = o.owedEvictions;
-  if (o.group.spec.formerLeader !== 'Evict' || owed?.next !== uid) return [];
+  if (o.group.spec.formerLeader !== 'Evict' || (owed?.next !== uid && owed?.from !== uid)) return [];
   const due = owed.formers.filter(({ untilMs }) => o.nowMs < untilMs).map((former) => former.uid);
   return o.pods
-    .filter((former) => due.includes(former.pod.uid) && goesOn(o, former) && isFormer(o, former.pod))
+    .filter(
+      (former) =>
+        former.pod.uid !== uid && due.includes(former.pod.uid) && goesOn(o, former) && isFormer(o, former.pod),
+    )
     .map((former) => ({ do: 'evict', pod: refOf(former) }));
 }
 

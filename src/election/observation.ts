@@ -143,9 +143,13 @@ export type Ownership =
   /** This process has not been able to ask Consul since it started. */
   | { readonly kind: 'neverKnown' };
 
-/** Each of `formers` is evicted once `next` has its label, until its `untilMs` (monotonic milliseconds). */
+/**
+ * Each of `formers` is evicted once `next` has its label, until its `untilMs` (monotonic milliseconds). `from`: who had the lock before, and has it still
+ * where the transaction did not arrive; null: nobody.
+ */
 export type OwedEvictions = {
   readonly formers: readonly { readonly uid: PodUid; readonly untilMs: MonotonicMs }[];
+  readonly from: PodUid | null;
   readonly next: PodUid;
 };
 

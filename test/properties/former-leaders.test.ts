@@ -137,6 +137,29 @@ describe('a former leader', () => {
       expect([model.leaders(), goes('a'), goes('b'), asked(owner)]).toEqual([['c'], true, true, 2]);
     });
 
+    it.each<[string, boolean, readonly [string, boolean | undefined, boolean | undefined]]>([
+      ['follows', true, ['c', true, true]],
+      ['is to follow, and does not', false, ['b', true, false]],
+    ])(
+      'had no answer is evicted also where another one %s, and the first transaction for that is lost',
+      async (_, follows, expected) => {
+        const owner = await led();
+        model.api.foreign.addPod(aPod({ name: 'c' }));
+        await model.rest(owner);
+        excluded('a', true);
+        owner.see.all();
+        const label = await stall(owner, ofB, 'answerHeld');
+        excluded('b', true);
+        await timeOut(label);
+        next(owner.link, 'lost', { operation: 'txn' });
+        owner.see.all();
+        await model.pass(owner);
+        excluded('b', follows);
+        await model.rest(owner);
+        expect([model.leaders()[0], goes('a'), goes('b')]).toEqual(expected);
+      },
+    );
+
     it('had no answer is evicted also where the successor is not ready by then, and stays for want of another', async () => {
       const owner = await led();
       excluded('a', true);

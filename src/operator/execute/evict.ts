@@ -57,8 +57,9 @@ export function oweEvictions(run: Run, lock: Pass | Verify, after: readonly Foll
   const untilMs = ports.clock.nowMs() + OWED_MS;
   const evicted = after.flatMap((action) => (action.do === 'evict' ? [{ uid: action.pod.uid, untilMs }] : []));
   const left = memory.now.owedEvictions;
-  const before = left !== null && left.next === observation.lock?.record?.holder.uid ? left.formers : [];
+  const from = observation.lock?.record?.holder.uid ?? null;
+  const before = left !== null && [left.from, left.next].includes(from) ? left.formers : [];
   const earlier = before.filter(({ uid }) => uid !== next && !evicted.some((each) => each.uid === uid));
   const formers = [...earlier, ...evicted];
-  memory.learn({ kind: 'evictionsOwed', evictions: formers.length === 0 ? null : { formers, next } });
+  memory.learn({ kind: 'evictionsOwed', evictions: formers.length === 0 ? null : { formers, from, next } });
 }

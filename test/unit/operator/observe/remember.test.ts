@@ -124,7 +124,7 @@ describe('of a pod', () => {
   it('each eviction is owed until it is asked for', () => {
     const [one, other] = [uid, podUid('uid-of-another')].map((each) => ({ uid: each, untilMs: 60_000 }));
     if (one === undefined || other === undefined) throw new Error('two are made');
-    const evictions = { formers: [one, other], next: podUid('uid-of-the-next') };
+    const evictions = { formers: [one, other], from: uid, next: podUid('uid-of-the-next') };
     const owed = { kind: 'evictionsOwed', evictions } as const;
     const asked = { kind: 'evictionAsked', uid } as const;
     expect(after(owed).owedEvictions).toEqual(evictions);

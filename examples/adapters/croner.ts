@@ -42,12 +42,20 @@ export async function keepScheduleOnce(
   while (!signal.aborted) {
     const next = calendar.nextRun(last);
     if (next === null || !(await reached(next, signal))) return;
+    const begun = { position: next.getTime() };
+    const doing = (claim: Claim): Promise<void> | void => {
+      begun.position = claim.position;
+      return fn(claim);
+    };
     try {
-      told(await once(series, next.getTime(), fn, { ...options, signal }));
+      told(await once(series, next.getTime(), doing, { ...options, signal }));
+      begun.position = next.getTime();
     } catch (error) {
       told(error instanceof Error ? error : new Error(String(error)));
     }
-    last = new Date(Math.max(next.getTime(), Date.now() - keptMs));
+    // Where an earlier one has failed, which AtLeastOnce brings again, this one is still to be claimed.
+    if (begun.position === next.getTime()) last = next;
+    last = new Date(Math.max(last.getTime(), Date.now() - keptMs));
   }
 }
 

@@ -138,6 +138,7 @@ const GO_PROGRAM = `package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -145,17 +146,24 @@ import (
 	"github.com/go-co-op/gocron/v2"
 )
 
-// Says a word each second: elector in the leader alone, once once per tick, whoever leads.
+// Says a word each second: elector in the leader alone, once once per tick, whoever leads; fails at least once, and the first three times in vain.
 func main() {
 	gate, err := GateFromEnvironment()
 	if err != nil {
 		panic(err)
 	}
-	if os.Args[1] == "once" {
+	if os.Args[1] != "elector" {
+		failures, options := 0, OnceOptions{}
+		if os.Args[1] == "fails" {
+			failures, options = 3, OnceOptions{Mode: AtLeastOnce, RetryAfter: time.Second}
+		}
 		err := KeepScheduleOnce(context.Background(), gate, "daily-report", "CRON_TZ=UTC * * * * * *", func(_ context.Context, claim Claim) error {
+			if failures--; failures >= 0 {
+				return errors.New("no paper")
+			}
 			fmt.Println("work", claim.Position)
 			return nil
-		}, func(said Outcome, _ error) { fmt.Println(said.Kind) })
+		}, func(said Outcome, _ error) { fmt.Println(said.Kind) }, options)
 		panic(err)
 	}
 	scheduler, err := gocron.NewScheduler(gocron.WithDistributedElector(Elector{gate}))
@@ -204,6 +212,38 @@ describe.concurrent.each<[string, (pod: string, gate: FakeGate) => Running]>([
     expectEachOnce(done.toSorted((one, other) => one - other));
     expect(lines).toContain('dropped');
     for (const replica of replicas) await replica[Symbol.asyncDispose]();
+  });
+});
+
+describe.concurrent('at least once, a tick that is asked for while an earlier one fails again is not forgotten,', () => {
+  it('with croner', LONG, async () => {
+    const { gate, series } = await stage();
+    const stop = new AbortController();
+    const done: number[] = [];
+    let failures = 0;
+    const options = { pattern: EACH_SECOND, mode: 'AtLeastOnce', retryAfterSeconds: 1, signal: stop.signal } as const;
+    void keepScheduleOnce(
+      { once: onceOf('notifier-0', gate), series: SERIES, ...options },
+      ({ position }) => {
+        failures += 1;
+        if (failures <= 3) throw new Error('no paper');
+        done.push(position);
+      },
+      () => undefined,
+    );
+    await vi.waitFor(() => expect(done.length).toBeGreaterThan(3), SOON);
+    stop.abort();
+    expectEachOnce(done);
+    expect([series.given.slice(0, 4), failures > 3]).toEqual([[done[0], done[0], done[0], done[0]], true]);
+  });
+
+  it("with gocron's calendar", LONG, async () => {
+    const { gate } = await stage();
+    await using replica = runAs('notifier-0', gate, join(dir, 'gocron'), 'fails');
+    const done = (): readonly number[] =>
+      replica.lines.filter((line) => line.startsWith('work ')).map((line) => Number(line.slice('work '.length)));
+    await vi.waitFor(() => expect(done().length).toBeGreaterThan(3), SOON);
+    expectEachOnce(done());
   });
 });
 

@@ -41,8 +41,16 @@ func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn f
 		if next.IsZero() || !reached(ctx, next) {
 			return nil
 		}
-		told(gate.Once(ctx, series, next.UnixMilli(), fn, options...))
-		last = next
+		begun := next.UnixMilli()
+		said, err := gate.Once(ctx, series, next.UnixMilli(), func(ctx context.Context, claim Claim) error {
+			begun = claim.Position
+			return fn(ctx, claim)
+		}, options...)
+		told(said, err)
+		// Where an earlier one has failed, which AtLeastOnce brings again, this one is still to be claimed.
+		if err == nil || begun == next.UnixMilli() {
+			last = next
+		}
 		if longAgo := time.Now().Add(-kept); longAgo.After(last) {
 			last = longAgo
 		}

@@ -404,6 +404,23 @@ describe.concurrent.each(RUNNING)('the client in %s', (name, command) => {
     expect((next()?.atMs ?? 0) - releasedMs).toBeLessThan(950);
   });
 
+  it('ends a question that waits for news at once on SIGTERM', LONG, async () => {
+    const tookMs: number[] = [];
+    // By itself it takes two seconds; on a machine with much to do another try may be needed.
+    while (tookMs.length < 3 && !tookMs.some((ms) => ms < 1400)) {
+      await using gate = await startFakeGate();
+      gate.say(no(7));
+      gate.sayToWaiting(nothing);
+      await using client = start(command(), gate);
+      await vi.waitFor(() => expect(gate.waits.length).toBe(1), SOON);
+      const toldMs = performance.now();
+      client.signal('SIGTERM');
+      expect(await client.ended).toBe(name === 'shell' ? 143 : 0);
+      tookMs.push(performance.now() - toldMs);
+    }
+    expect(Math.min(...tookMs)).toBeLessThan(1400);
+  });
+
   it('resigns when it is told to, with the release of its term', LONG, async () => {
     await using gate = await startFakeGate();
     gate.say(grant(7));

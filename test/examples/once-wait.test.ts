@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { createOnce } from '../../examples/clients/typescript/once.ts';
+import { createOnce, type OnceOptions } from '../../examples/clients/typescript/once.ts';
 
 const CLIENTS = join(import.meta.dirname, '../../examples/clients');
 const POD = { LEADERGROUP_NAME: 'notifier', POD_NAMESPACE: 'shop', POD_NAME: 'notifier-0', POD_UID: 'uid-0' };
@@ -14,7 +14,7 @@ const PYTHON = `
 import leader
 clock = 0.0
 def now(): return clock
-def tell(self, method, end, body, wait=0):
+def tell(self, method, end, body, wait=0, stopped=None):
     global clock
     clock += 2
     return leader.Reply('', 409, {'claimed': False, 'reason': 'Pending'}, '', 0)
@@ -46,7 +46,9 @@ async function inTypeScript(): Promise<number> {
     },
     () => undefined,
   );
-  const options = { mode: 'AtLeastOnce', retryAfterSeconds: 60 } as const;
+  // As from a configuration that does not say.
+  const unsaid = Object.fromEntries(['waitMs', 'patienceMs'].map((name) => [name, undefined])) as OnceOptions;
+  const options = { ...unsaid, mode: 'AtLeastOnce', retryAfterSeconds: 60 } as const;
   const said = await once(
     { series: 'digest', position: 2 },
     () => undefined,

@@ -1,8 +1,8 @@
 /** `once` of examples/clients, each as its own process, at a gate that gives out positions as the operator does, or says what the test wants. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type AskedClaim,
   endAll,
@@ -262,6 +262,60 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
     expect(client.lines).toEqual(['work 10 1 7', says('done 10 true', 0)]);
   });
 
+  const untilItWaits = (gate: FakeGate): Promise<void> =>
+    vi.waitFor(() => expect(gate.claims.some(({ waitMs }) => waitMs > 0)).toBe(true), SOON);
+
+  it('does what was given to it while it was told to stop', LONG, async () => {
+    const series = createSeries();
+    const atOnce = series.says(nobodyKnows);
+    await using gate = await startFakeGate();
+    // It is given what it waits for, and hears nothing of it.
+    gate.sayToClaims((response, asked) => (asked.waitMs > 0 ? series.silent : atOnce)(response, asked));
+    await using client = call(gate, { waitSeconds: 30 });
+    await untilItWaits(gate);
+    client.signal('SIGTERM');
+    await client.ended;
+    // The work hears that it is to stop.
+    expect(client.lines.filter((line) => line !== 'lost')).toEqual(['work 10 1 7', says('done 10 true', 0)]);
+    expect([series.given, new Set(idsOf(gate.claims)).size]).toEqual([[10], 1]);
+  });
+
+  it('does nothing when it was told to stop and nothing was given to it', LONG, async () => {
+    await using gate = await aGate(createSeries(null));
+    await using client = call(gate, { waitSeconds: 30 });
+    await untilItWaits(gate);
+    client.signal('SIGTERM');
+    await client.ended;
+    expect(client.lines).toEqual([says('unknown', 75)]);
+  });
+
+  // The shell hears it to its end.
+  it.skipIf(language === 'shell')('ends a question that waits at once when it is told to stop', LONG, async () => {
+    const series = createSeries('notifier-1');
+    const tookMs: number[] = [];
+    // By itself it takes two seconds; on a machine with much to do another try may be needed.
+    while (tookMs.length < 3 && !tookMs.some((ms) => ms < 1400)) {
+      await using gate = await startFakeGate();
+      gate.sayToClaims((response, asked) => (asked.waitMs > 0 ? undefined : series.says()(response, asked)));
+      await using client = call(gate, { waitSeconds: 30 });
+      await untilItWaits(gate);
+      const toldMs = performance.now();
+      client.signal('SIGTERM');
+      await client.ended;
+      expect(client.lines).toEqual(['unknown']);
+      tookMs.push(performance.now() - toldMs);
+    }
+    expect(Math.min(...tookMs)).toBeLessThan(1400);
+  });
+
+  it.skipIf(language === 'shell')('asks for nothing when it was told to stop before', LONG, async () => {
+    const series = createSeries();
+    await using gate = await aGate(series);
+    await using client = call(gate, { where: ['stopped'] });
+    await client.ended;
+    expect([client.lines, gate.claims, series.given]).toEqual([['unknown'], [], []]);
+  });
+
   it('fails as the work does, and says nothing to the gate', LONG, async () => {
     const series = createSeries();
     await using gate = await aGate(series);
@@ -327,6 +381,20 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
       expect([reports.at(-1), reports.length > 3 && reports.length < 9]).toEqual(['done', true]);
     });
 
+    it('renews what was given long before the answer came, however short the work', LONG, async () => {
+      const series = createSeries();
+      const real = series.says();
+      await using gate = await startFakeGate();
+      gate.sayToClaims((response, asked) => {
+        const sinceMs = asked.atMs - (gate.claims[0]?.atMs ?? 0);
+        (asked.method === 'POST' && sinceMs < 1200 ? series.lost : real)(response, asked);
+      });
+      await using client = call(gate, { ...again, work: 900 });
+      await client.ended;
+      expect(client.lines).toEqual(['work 10 1 7', says('done 10 true', 0)]);
+      expect([series.given, reportsOf(gate)[0]]).toEqual([[10], 'renew']);
+    });
+
     it('tells the work that somebody else has it by now', LONG, async () => {
       const series = createSeries();
       const real = series.says();
@@ -358,6 +426,20 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
       expect(new Set(idsOf(gate.claims)).size).toBe(3);
     });
 
+    it('claims no more when it is told to stop while it does an earlier one', LONG, async () => {
+      const series = createSeries();
+      await using gate = await aGate(series);
+      await using failed = call(gate, { ...again, work: 'fails' });
+      await failed.ended;
+      series.pass(3000);
+      await using client = call(gate, { ...again, position: 20, work: 1500 });
+      await vi.waitFor(() => expect(client.lines).toEqual(['work 10 2 7']), SOON);
+      client.signal('SIGTERM');
+      await client.ended;
+      expect(client.lines.at(-1)).toBe(says('unknown', 75));
+      expect([series.given, series.mark(SERIES)?.state]).toEqual([[10, 10], 'Done']);
+    });
+
     it('waits for what is pending', LONG, async () => {
       const series = createSeries();
       await using gate = await aGate(series);
@@ -379,6 +461,60 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
       await client.ended;
       expect(client.lines).toEqual([says('dropped Pending notifier-0', 75)]);
     });
+  });
+});
+
+it.concurrent('once, in shell, runs a command whatever it is called', LONG, async () => {
+  await using gate = await startFakeGate();
+  gate.sayToClaims(createSeries().says());
+  const bin = mkdtempSync(join(dir, 'bin-'));
+  for (const name of ['claim', 'line']) {
+    writeFileSync(join(bin, name), '#!/bin/sh\necho "sent $CLAIM_POSITION"\n', { mode: 0o755 });
+    const env = {
+      LEADERGROUP_NAME: 'notifier',
+      POD_NAMESPACE: 'shop',
+      POD_NAME: 'notifier-0',
+      POD_UID: UID,
+      LEADERGROUP_GATE: gate.url,
+      PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+    };
+    const script = join(import.meta.dirname, '../../examples/clients/shell/if-leader.sh');
+    await using client = run(env, script, '--once', name, '--position', '10', '--', name);
+    expect([await client.ended, client.lines]).toEqual([0, ['sent 10']]);
+  }
+});
+
+describe.concurrent('calls of the shell for one series that overlap', () => {
+  /** The earlier one has to ask again and again, until `settled`. */
+  async function overlap(program: OnceProgram, settled: (series: FakeSeries, asked: number) => boolean) {
+    const series = createSeries();
+    const real = series.says();
+    const gate = await startFakeGate();
+    onTestFinished(() => gate[Symbol.asyncDispose]());
+    gate.sayToClaims((response, asked) => {
+      const { position } = asked.body as { readonly position: number };
+      if (position === 10 && !settled(series, gate.claims.length)) nobodyKnows(response);
+      else real(response, asked);
+    });
+    const earlier = callAt(gate.url, program, { waitSeconds: 30 });
+    await vi.waitFor(() => expect(gate.claims.length).toBeGreaterThan(0), SOON);
+    const later = callAt(gate.url, program, { waitSeconds: 30, position: 11 });
+    await Promise.all([earlier.ended, later.ended]);
+    return { series, lines: [earlier, later].map(({ lines }) => lines) };
+  }
+
+  it('do not know of each other: the later position lets the earlier one pass', LONG, async () => {
+    const { series, lines } = await overlap(programs.shell, ({ given }) => given.includes(11));
+    expect([series.given, lines]).toEqual([[11], [['status 0'], ['work 11 1 7', 'status 0']]]);
+  });
+
+  it('come one after the other by flock', LONG, async () => {
+    const program: OnceProgram = ['flock', join(dir, 'overlap.lock'), ...programs.shell];
+    const { series, lines } = await overlap(program, (_, asked) => asked > 4);
+    expect([series.given, lines[0]]).toEqual([
+      [10, 11],
+      ['work 10 1 7', 'status 0'],
+    ]);
   });
 });
 

@@ -48,6 +48,8 @@ type Claim struct {
 	Token uint64 `json:"token"`
 	// Attempt is how often the position was given out.
 	Attempt int64 `json:"attempt"`
+	// Given no earlier than this: the answer may be a late one, of which earlier ones got lost.
+	since time.Time
 }
 
 // By is who has a position, and since when (RFC 3339).
@@ -89,6 +91,8 @@ type Outcome struct {
 type ClaimError struct{ Message string }
 
 func (e *ClaimError) Error() string { return e.Message }
+
+var stopped = Outcome{Kind: Unknown, Message: "it was told to stop before the gate said"}
 
 // Less is not worth a question.
 const leastWait = 50 * time.Millisecond
@@ -133,7 +137,8 @@ func (t tick) mayWait(options []OnceOptions) tick {
 // Once runs fn if the position of the series is given to this very call. Each replica calls it at each tick, whoever leads. The position rises with
 // each tick: its scheduled time in milliseconds, a sequence number, an offset; not the time of the call, which differs from replica to replica. It
 // returns the error of fn, and nothing is reported then; and a ClaimError where the call is wrong. The context of fn is done when ctx is, and
-// when the position was given to somebody else.
+// when the position was given to somebody else; if fn gives up for that, it has to return an error. When ctx is done it asks no more, but once if
+// the position may have been given to it by then, and then does it.
 func (g *Gate) Once(ctx context.Context, series string, position int64, fn func(ctx context.Context, claim Claim) error, options ...OnceOptions) (Outcome, error) {
 	return g.once(ctx, newTick(series, position, options).mayWait(options), fn, func(uint64) bool { return true })
 }
@@ -146,9 +151,10 @@ func (t *Term) Once(ctx context.Context, series string, position int64, fn func(
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	defer context.AfterFunc(t.office, end)()
-	return t.gate.once(ctx, newTick(series, position, options), fn, func(token uint64) bool { return token == t.Token && t.Holds() })
+	return t.gate.once(ctx, newTick(series, position, options), fn, func(token uint64) bool { return (token == 0 || token == t.Token) && t.Holds() })
 }
 
+// once: begins says whether fn may still be begun, for what is given under this token; 0: for anything.
 func (g *Gate) once(ctx context.Context, t tick, fn func(context.Context, Claim) error, begins func(token uint64) bool) (Outcome, error) {
 	waitUntil := time.Now().Add(t.Wait)
 	turn, leave := g.join(t.series)
@@ -161,19 +167,23 @@ func (g *Gate) once(ctx context.Context, t tick, fn func(context.Context, Claim)
 		select {
 		case <-turn:
 		case <-ctx.Done():
-			return Outcome{Kind: Unknown, Message: "it was told to stop before the gate said"}, nil
+			return stopped, nil
 		case <-late.C:
 			return Outcome{Kind: Unknown, Message: fmt.Sprintf("an earlier call for %s was not answered in time", t.series)}, nil
 		}
 	}
 	for {
+		// What nobody has asked for is nobody's loss.
+		if ctx.Err() != nil {
+			return stopped, nil
+		}
 		// Of this claim alone, and drawn after any fork; its retries keep it.
 		drawn := make([]byte, 16)
 		if _, err := rand.Read(drawn); err != nil {
 			return Outcome{}, err
 		}
 		id := hex.EncodeToString(drawn)
-		claim, otherwise, err := g.claim(ctx, t, id, waitUntil)
+		claim, otherwise, err := g.claim(ctx, t, id, waitUntil, begins)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -230,7 +240,7 @@ func (g *Gate) join(series string) (turn chan struct{}, leave func()) {
 }
 
 // claim returns what was given, or what became of the position otherwise.
-func (g *Gate) claim(ctx context.Context, t tick, id string, waitUntil time.Time) (Claim, *Outcome, error) {
+func (g *Gate) claim(ctx context.Context, t tick, id string, waitUntil time.Time, begins func(token uint64) bool) (Claim, *Outcome, error) {
 	begun := time.Now()
 	waits, failures := false, 0
 	for {
@@ -247,15 +257,21 @@ func (g *Gate) claim(ctx context.Context, t tick, id string, waitUntil time.Time
 		}
 		r := g.tell(asking, question{method: http.MethodPost, path: "", body: t.body(id), wait: wait})
 		said, slow := t.judge(r), time.Since(asked) >= quick
+		if wait > 0 && said.kind == again && ctx.Err() != nil && begins(0) {
+			// It was cut off, and is put once more for the same reason.
+			waits = false
+			continue
+		}
 		switch {
 		case said.kind == given:
+			said.claim.since = begun
 			return said.claim, nil, nil
 		case said.kind == passed:
 			return Claim{}, &said.otherwise, nil
 		case said.kind == refused && (said.final || time.Since(begun) >= t.Patience):
 			return Claim{}, nil, &ClaimError{messageOf(r)}
 		case ctx.Err() != nil:
-			return Claim{}, &Outcome{Kind: Unknown, Message: "it was told to stop before the gate said"}, nil
+			return Claim{}, &stopped, nil
 		case said.kind == perhaps && left <= leastWait:
 			return Claim{}, t.inVain(said.otherwise), nil
 		}
@@ -331,7 +347,7 @@ func (g *Gate) do(ctx context.Context, t tick, claim Claim, id string, fn func(c
 
 // renewClaim returns false when somebody else has the position by now: while it is being done, also by a call that takes long, it is not given out again.
 func (g *Gate) renewClaim(over context.Context, t tick, claim Claim, id string) bool {
-	for pause := t.RetryAfter / 3; ; {
+	for pause := t.RetryAfter/3 - time.Since(claim.since); ; {
 		sleep(over, pause)
 		if over.Err() != nil {
 			return true

@@ -100,14 +100,15 @@ class Term:
         """As once of the gate, in this term: it does not wait to lead, and begins nothing once the term is over."""
         if not self.holds():
             return Outcome("dropped", reason="TermOver")
-        begins = lambda token: token == self.token and self.holds()  # noqa: E731
+        begins = lambda token: token in (None, self.token) and self.holds()  # noqa: E731
         return self._gate._once(series, position, work, begins, lambda: not self.holds(), wait=wait, **options)
 
 
 class Claim(NamedTuple):
     """What the work of once() is to do. With AtLeastOnce the position may be an earlier one than it was called for, which nobody has done: that one is
     done first. The token is that of the leader: whatever is acted on should refuse one lower than the highest it has seen. `attempt`: how often
-    the position was given out. `lost()`: it was given to somebody else, or this is to stop."""
+    the position was given out. `lost()`: it was given to somebody else, or this is to stop; work that gives up for that has to
+    raise, for what returns counts as done."""
 
     series: str
     position: int
@@ -128,6 +129,9 @@ class Outcome(NamedTuple):
     reason: str = ""
     by: Optional[dict] = None
     message: str = ""
+
+
+STOPPED = Outcome("unknown", message="it was told to stop before the gate said")
 
 
 class ClaimError(Exception):
@@ -354,7 +358,7 @@ class Gate:
             wait = min(NEWS, self.within)
             # The answer has to come before the pod must be heard again. A grant that was waited for is over: it says that it is worth asking.
             path = f"{self.path}&wait={int(wait * 800)}ms&token={token}"
-            said = self.hear("GET", path, secret, lambda reply: self.read(reply._replace(asked=now())), wait)
+            said = self.hear("GET", path, secret, lambda reply: self.read(reply._replace(asked=now())), wait, None, stop.is_set)
             if said is None or said.kind != "no" or now() - begun < QUICK:
                 return
             token = said.token
@@ -401,7 +405,8 @@ class Gate:
         A pod that does not lead waits for so many seconds for the position to be claimed by the leader, or to lead itself, and with AtLeastOnce whoever
         leads for an earlier one to be done; wait=0: it drops it at once. Default: 30, and with AtLeastOnce `retry_after` more: what a dead leader was at
         holds up all later ones for so long.
-        So long, beyond `wait`, it is asked again where nobody can say: `patience`. `stop` ends the asking, and tells the work by claim.lost()."""
+        So long, beyond `wait`, it is asked again where nobody can say: `patience`. `stop` ends the asking, and tells the work by claim.lost(); if the
+        position may have been given to it by then, it asks once more, and does it. An exception of a signal handler (sys.exit) leaves that out."""
         stopped = stop.is_set if stop else lambda: False
         if wait is None:
             wait = 30.0 + (retry_after if mode == "AtLeastOnce" else 0)
@@ -415,7 +420,9 @@ class Gate:
         turn = line.join(series)
         try:
             while not turn.wait(0.05):
-                if stopped() or now() >= called + wait + patience:
+                if stopped():
+                    return STOPPED
+                if now() >= called + wait + patience:
                     return Outcome("unknown", message=f"an earlier call for {series} was not answered in time")
             leave = lambda: line.leave(series, turn)  # noqa: E731
             return self._once_in_turn(series, position, work, begins, stopped, mode, retry_after, wait, patience, called, leave)
@@ -427,9 +434,12 @@ class Gate:
         if mode == "AtLeastOnce":
             tick["retryAfterSeconds"] = retry_after
         while True:
+            # What nobody has asked for is nobody's loss.
+            if stopped():
+                return STOPPED
             # Of this claim alone, and drawn after any fork; its retries keep it.
-            claim_id = secrets.token_hex(16)
-            said = self.claim({**tick, "id": claim_id}, stopped, wait, patience, called)
+            claim_id, asked = secrets.token_hex(16), now()
+            said = self.claim({**tick, "id": claim_id}, stopped, wait, patience, called, begins)
             if said.kind != "given":
                 return said
             lost = threading.Event()
@@ -443,7 +453,9 @@ class Gate:
                 return Outcome("done", claim, True)
             report = {"series": series, "position": claim.position, "id": claim_id}
             over = threading.Event()
-            renewing = threading.Thread(target=self.renew_claim, args=(report, retry_after / 3, over, lost), daemon=True)
+            # Given no earlier than it was first asked for: the answer may be a late one, of which earlier ones got lost.
+            late = now() - asked
+            renewing = threading.Thread(target=self.renew_claim, args=(report, retry_after / 3, late, over, lost), daemon=True)
             try:
                 renewing.start()
                 work(claim)
@@ -456,23 +468,28 @@ class Gate:
             # It was an earlier one. What it was called for needs a claim of its own.
             called = now()
 
-    def claim(self, tick: dict, stopped: Callable[[], bool], wait: float, patience: float, called: float) -> Outcome:
-        """Of kind `given`, or what became of the position otherwise."""
+    def claim(self, tick: dict, stopped: Callable[[], bool], wait: float, patience: float, called: float, begins: Callable) -> Outcome:
+        """Of kind `given`, or what became of the position otherwise. `begins`: whether the work may still be begun, under this token; None: under any."""
         begun, wait_until, waits, failures = now(), called + wait, False, 0
         while True:
             asked = now()
             left = wait_until - asked
             # Not longer: the replica that it waits at may have died with the leader.
             waited = min(left, NEWS) if waits and left > LEAST_WAIT else 0
-            reply = self.tell("POST", "", tick, waited)
+            # One that does not wait is heard to its end: the position may have been given to it.
+            reply = self.tell("POST", "", tick, waited, stopped if waited else None)
             said, rest = judge(reply, tick)
+            if waited and said.kind == "again" and stopped() and begins(None):
+                # It was cut off, and is put once more for the same reason.
+                waits = False
+                continue
             slow = now() - asked >= QUICK
             if said.kind in ("given", "dropped"):
                 return said
             if said.kind == "refused" and (said.reason == "final" or now() - begun >= patience):
                 raise ClaimError(said.message)
             if stopped():
-                return Outcome("unknown", message="it was told to stop before the gate said")
+                return STOPPED
             if said.kind == "perhaps" and left <= LEAST_WAIT:
                 # Whoever has waited has seen nobody claim it.
                 in_vain = Outcome("unknown", message=f"nobody has claimed this position of {tick['series']} within {wait} s")
@@ -493,7 +510,7 @@ class Gate:
             while now() < pause_until and not stopped():
                 time.sleep(max(0.0, min(0.05, pause_until - now())))
 
-    def tell(self, method: str, end: str, body: dict, wait: float = 0) -> Optional[Reply]:
+    def tell(self, method: str, end: str, body: dict, wait: float = 0, stopped: Optional[Callable[[], bool]] = None) -> Optional[Reply]:
         """About claims. Without a good reply the last one counts; None: there was none."""
         replies = []
 
@@ -503,13 +520,13 @@ class Gate:
 
         # The answer has to come before its time is over.
         path = f"{self.claims_path}{end}{self.query}" + (f"&wait={int(wait * 800)}ms" if wait else "")
-        return self.hear(method, path, "", heard, wait, json.dumps(body)) or (replies[-1] if replies else None)
+        return self.hear(method, path, "", heard, wait, json.dumps(body), stopped) or (replies[-1] if replies else None)
 
-    def renew_claim(self, report: dict, third: float, over: threading.Event, lost: threading.Event) -> None:
+    def renew_claim(self, report: dict, third: float, late: float, over: threading.Event, lost: threading.Event) -> None:
         """While it is being done, also by work that takes long, it is not given out again."""
-        pause = third
+        pause = max(0.0, third - late)
         while not over.wait(pause):
-            reply = self.tell("PUT", "/renew", report)
+            reply = self.tell("PUT", "/renew", report, 0, over.is_set)
             if reply and reply.status == 409 and not over.is_set():
                 lost.set()
                 return
@@ -565,10 +582,10 @@ class Gate:
         leadership = Leadership(token, reply.asked + valid_ms / 1000)
         return Said("grant", token, leadership) if leadership.holds() else None
 
-    def hear(self, method: str, path: str, secret: str, read: Callable, wait: float = 0, body: Optional[str] = None):
+    def hear(self, method: str, path: str, secret: str, read: Callable, wait=0.0, body: Optional[str] = None, stopped: Optional[Callable] = None):
         """The first good answer, `read` says which one is; None: there was none. A replica has 150 ms, then another one is asked at the same time;
         after a bad answer the next one is, too. None is asked twice at once: where only one address is known its question is given up before
-        it is put again, by a new connection, for behind the address of a Service another replica may answer."""
+        it is put again, by a new connection, for behind the address of a Service another replica may answer. `stopped` ends it."""
         begun, limit = now(), wait or ANSWER
         left = self.replicas.in_order(limit)
         alone = len(left) == 1 and not wait
@@ -590,8 +607,11 @@ class Gate:
             second = NEVER if alone or wait else begun + SECOND
             while pending and now() - begun < limit:
                 try:
-                    reply = replies.get(timeout=max(0.0, min(second, begun + limit) - now()))
+                    # So often it looks whether it is to stop.
+                    reply = replies.get(timeout=max(0.0, min(second, begun + limit, now() + 0.05 if stopped else NEVER) - now()))
                 except queue.Empty:
+                    if stopped and stopped():
+                        return None
                     if now() >= second:
                         second = NEVER
                         pending += next_one(limit)

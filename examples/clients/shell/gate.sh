@@ -112,6 +112,8 @@ first_good() {
   done
   line_of "$last"
 }
+# wait_for SECONDS METHOD PATH REPLICA: sets `got` to what is said to a question that waits.
+wait_for() { got=$(line "$@"); }
 replicas='' replicas_ms=0 first='' only_until_ms=0
 # hear MILLISECONDS METHOD PATH: sets `answer`, without blanks, and `text`; fails without a good one. A replica has 150 ms, then another one is asked at the same time; after a bad
 # answer the next one is, too. None is asked twice at once: where only one address is known its question is given up before it is put again, by
@@ -135,7 +137,7 @@ $first
   [ $# -gt 0 ] && [ "$begun_ms" -lt "$only_until_ms" ] || set -- "$@" $others
   asked_first=$1 asked_second=${2:-$1} one='' other=''
   case "$# $hear_path" in
-  *'&wait='*) got=$(line "$hear_s" "$hear_method" "$hear_path" "$1") ;;
+  *'&wait='*) wait_for "$hear_s" "$hear_method" "$hear_path" "$1" ;;
   '1 '*)
     # Where only one is known, not where another may still be answering.
     [ "$hear_ms" -lt 200 ] || [ -n "$others" ] || hear_s=0.15

@@ -4,6 +4,9 @@
 #
 # The command gets LEADER_TOKEN, CLAIM_POSITION (with --at-least-once it may be an earlier one, which nobody has done: that one is done first) and
 # CLAIM_ATTEMPT (how often it was given out). It is not killed, and should not take longer than the time between two ticks.
+#
+# SIGTERM: what is asked is heard to its end, for two seconds at most, and nothing more is asked, but once if the position may have been given by then. A
+# command that runs is not told: it is waited for, and reported.
 
 # quoted TEXT: in quotation marks, as for JSON and for a configuration of curl.
 quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
@@ -41,8 +44,12 @@ draw_pause() {
   pause_ms=$((failures < 4 ? 50 << failures : 1000))
   pause_ms=$((pause_ms / 2 + $(od -An -N1 -tu1 /dev/urandom) * pause_ms / 512))
 }
-# claim: sets `claim_said` to given, passed, perhaps, refused, forbidden or unknown. It has an id of its own, which its retries keep.
+stopping=''
+# claim: sets `claim_said` to given, passed, perhaps, refused, forbidden, stopped or unknown. It has an id of its own, which its retries keep.
 claim() {
+  claim_said=stopped reason=''
+  # What nobody has asked for is nobody's loss.
+  [ -z "$stopping" ] || return 0
   claim_id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   body="{\"series\":$(quoted "$series"),\"position\":$position,\"id\":\"$claim_id\",\"mode\":\"$mode\"${retry_s:+,\"retryAfterSeconds\":$retry_s}}"
   claim_ms=$(uptime_ms) waits='' failures=0
@@ -62,6 +69,14 @@ claim() {
     forbidden) [ $((turned_ms - claim_ms)) -lt "$patience_ms" ] || return 0 ;;
     perhaps) [ "$left_ms" -gt 50 ] || return 0 ;;
     esac
+    if [ -n "$stopping" ]; then
+      # One that has waited in vain may have been given the position all the same: it is put once more.
+      case "$waited_ms $claim_said" in
+      '0 '* | *perhaps) claim_said=stopped && return 0 ;;
+      esac
+      waits=''
+      continue
+    fi
     woken=''
     # 503: nobody leads, or a question that waits is at the end of its time.
     case "$claim_said ${slow:-${waits:-first}} $answer" in
@@ -83,9 +98,10 @@ claim() {
     sleep "$(seconds "$pause_ms")"
   done
 }
-# While it is being done, also by a command that takes long, it is not given out again. Ends with this script, also where that was killed.
+# While it is being done, also by a command that takes long, it is not given out again. Ends with this script, also where that was killed. It was given
+# no earlier than it was first asked for: the answer may be a late one, of which earlier ones got lost.
 renew() {
-  renewed_ms=$(uptime_ms)
+  renewed_ms=$claim_ms
   while sleep 0.5 && kill -0 $$; do
     [ $(($(uptime_ms) - renewed_ms)) -ge $((retry_s * 1000 / 3)) ] || continue
     if tell PUT /renew 0; then renewed_ms=$(uptime_ms); fi
@@ -140,6 +156,7 @@ once() {
   case $series in '' | *[[:cntrl:]]*) end 64 'the series must be text without control characters' ;; esac
   [ -n "$position" ] && [ $# -gt 0 ] || end 64 'if-leader.sh --once SERIES --position N [--at-least-once SECONDS] [--wait SECONDS] -- COMMAND [ARGUMENT]...'
   series_json=$(without_blanks "$(quoted "$series")")
+  trap 'stopping=1' TERM
   while :; do
     claim
     case "$claim_said $reason" in
@@ -151,6 +168,7 @@ once() {
       exit 0
       ;;
     perhaps*) end 75 "an earlier position of $series than $position is neither done nor overdue: $position was not done" ;;
+    stopped*) end 75 "told to stop before the gate said who is to do position $position of $series: it was not done here, and perhaps nowhere" ;;
     unknown*) end 75 "nobody can say who is to do position $position of $series: it was not done here, and perhaps nowhere: $(shown)" ;;
     *) end 64 "the gate does not take such a claim: $(shown)" ;;
     esac
@@ -160,7 +178,8 @@ once() {
       renew &
       renewing=$!
     fi
-    LEADER_TOKEN=$token CLAIM_POSITION=$given CLAIM_ATTEMPT=$attempt "$@" || status=$?
+    # By env, which knows no function of this script.
+    env LEADER_TOKEN="$token" CLAIM_POSITION="$given" CLAIM_ATTEMPT="$attempt" "$@" || status=$?
     if [ -n "$renewing" ]; then
       kill "$renewing" 2>/dev/null || :
       # What has failed is given out again.

@@ -115,6 +115,15 @@ lead() {
   [[ -n $stopped ]] || exit "$status"
 }
 
+# As in gate.sh, but no longer than until SIGTERM comes.
+wait_for() {
+  local answers
+  got=''
+  exec {answers}< <(exec 2>/dev/null && line "$@")
+  wait $! || :
+  [[ -n $stopping ]] || read -r got <&"$answers" || :
+  exec {answers}<&-
+}
 # Returns when there may be news for whoever knows this token, or something went wrong.
 news() {
   local begun wait_ms
@@ -174,7 +183,7 @@ while [[ -z $stopping ]]; do
     failures=$((failures < 5 ? failures + 1 : 5))
     # 0.1 s, twice as long each time, a second at most; half of it by chance: many may pause at the same moment.
     longest=$(least $((50 << failures)) 1000)
-    pause "$(again $((longest / 2 + RANDOM % (longest / 2))))"
+    [[ -n $stopping ]] || pause "$(again $((longest / 2 + RANDOM % (longest / 2))))"
   fi
 done
 exit 143

@@ -258,7 +258,7 @@ export function createGate(options: GateOptions = {}): Gate {
     const onceInTerm: Once = async (series, position, run, given: OnceOptions = {}) => {
       if (!holds()) return { kind: 'dropped', reason: 'TermOver', by: null };
       const stopped = given.signal === undefined ? signal : AbortSignal.any([given.signal, signal]);
-      const begins = (claimed: number): boolean => claimed === token && holds();
+      const begins = (claimed: number | null): boolean => (claimed === null || claimed === token) && holds();
       return await onceIn({ series, position }, run, { waitMs: 0, ...given, signal: stopped }, begins);
     };
 

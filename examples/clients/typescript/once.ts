@@ -18,7 +18,7 @@ export type OnceOptions = {
   readonly waitMs?: number;
   /** So long, beyond `waitMs`, it is asked again where nobody can say. Default: 2000. */
   readonly patienceMs?: number;
-  /** Ends the asking, and `signal` of the claim (on SIGTERM). */
+  /** Ends the asking, and `signal` of the claim (on SIGTERM). If the position may have been given to it by then, it asks once more, and does it. */
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -31,7 +31,10 @@ export type Claim = {
   readonly token: number;
   /** How often the position was given out. */
   readonly attempt: number;
-  /** Aborts when `options.signal` does, when the term is over (`term.once`), and when the position was given to somebody else. */
+  /**
+   * Aborts when `options.signal` does, when the term is over (`term.once`), and when the position was given to somebody else. If `fn` gives up for
+   * that, it has to throw: what returns counts as done.
+   */
   readonly signal: AbortSignal;
 };
 
@@ -101,7 +104,8 @@ export const isClaimReply = (status: number): boolean => [200, 201, 400, 409, 42
 type Tick = { readonly series: string; readonly position: number } & Required<Omit<OnceOptions, 'signal'>> &
   Pick<OnceOptions, 'signal'>;
 
-type Given = Omit<Claim, 'signal'>;
+/** `sinceMs`: given no earlier than this, by performance.now(). The answer may be a late one, of which earlier ones got lost. */
+type Given = Omit<Claim, 'signal'> & { readonly sinceMs: number };
 type Dropped = Extract<Outcome, { readonly kind: 'dropped' }>;
 type Answer =
   | { readonly kind: 'given'; readonly given: Given }
@@ -129,30 +133,37 @@ const QUICK_MS = 300;
 /** No answer of the gate asks for more patience. */
 const MAX_REST_MS = 60_000;
 
-/** `begins`: whether `fn` may still be begun. */
+/** `begins`: whether `fn` may still be begun, for what is given under this token; null: for anything. */
 export type OnceIn = (
   tick: { readonly series: string; readonly position: number },
   fn: (claim: Claim) => Promise<void> | void,
   options: OnceOptions,
-  begins: (token: number) => boolean,
+  begins: (token: number | null) => boolean,
 ) => Promise<Outcome>;
+
+type Begins = Parameters<OnceIn>[3];
 
 /** `warn` is told of what was done and could not be reported. */
 export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
   const line = createLine();
 
   /** Under an id that its retries keep, and no other call has. */
-  async function claim(tick: Tick, id: string, waitUntilMs: number): Promise<Answer> {
+  async function claim(tick: Tick, id: string, waitUntilMs: number, begins: Begins): Promise<Answer> {
     const begunMs = performance.now();
     const asked = { method: 'POST', path: '', body: bodyOf(tick, id) } as const;
-    let turn: Turn = { waits: false, quick: 0, pauseMs: 0 };
+    let turn = AT_ONCE;
     for (;;) {
       const askedMs = performance.now();
       const leftMs = waitUntilMs - askedMs;
       const waitMs = turn.waits && leftMs > LEAST_WAIT_MS ? Math.min(leftMs, WAIT_MS) : 0;
       // One that does not wait is heard to its end: the position may have been given to it.
       const told = waitMs === 0 ? await ask(asked, undefined) : await ask({ ...asked, waitMs }, tick.signal);
-      const said = judge(told, tick);
+      const said = judge(told, tick, begunMs);
+      // For the same reason one that was cut off is put once more.
+      if (waitMs > 0 && isCutOff(said, tick) && begins(null)) {
+        turn = AT_ONCE;
+        continue;
+      }
       const nowMs = performance.now();
       const answer = answerIn(said, tick, { leftMs, sinceMs: nowMs - begunMs });
       if (answer !== null) return answer;
@@ -164,9 +175,14 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
   }
 
   /** Whether it was noted; false: somebody else has the position by now. null: nobody knows. */
-  async function report(path: '/done' | '/renew', { series, position }: Given, id: string): Promise<boolean | null> {
+  async function report(
+    path: '/done' | '/renew',
+    { series, position }: Given,
+    id: string,
+    stop?: AbortSignal,
+  ): Promise<boolean | null> {
     const sent = { method: 'PUT', path, body: JSON.stringify({ series, position, id }) } as const;
-    const { status, text } = await ask(sent, undefined);
+    const { status, text } = await ask(sent, stop);
     if (status !== 200 && status !== 409) return null;
     // A later one is given out only when this one is done: it was noted before, and the answer got lost.
     const isPast = isWhole(objectIn(text)['position'], Number.MAX_SAFE_INTEGER, position + 1);
@@ -176,10 +192,11 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
   /** While it is being done, also by a call that takes long, it is not given out again. */
   async function renew(given: Given, id: string, tick: Tick, lost: AbortController): Promise<void> {
     const thirdMs = (tick.retryAfterSeconds * 1000) / 3;
-    for (let heard: boolean | null = true; ; ) {
-      await pause(heard === null ? Math.min(thirdMs, MAX_PAUSE_MS) : thirdMs, lost.signal);
+    for (let heard: boolean | null = true, fromMs = given.sinceMs; ; fromMs = performance.now()) {
+      const dueMs = fromMs + thirdMs - performance.now();
+      await pause(heard === null ? Math.min(dueMs, MAX_PAUSE_MS) : dueMs, lost.signal);
       if (lost.signal.aborted) return;
-      heard = await report('/renew', given, id);
+      heard = await report('/renew', given, id, lost.signal);
       if (heard === false) lost.abort();
     }
   }
@@ -204,8 +221,9 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
     const lost = new AbortController();
     const untie = [tick.signal, lost.signal].map((signal) => onAbort(signal, () => over.abort()));
     const renewing = tick.mode === 'AtLeastOnce' ? renew(given, id, tick, lost) : null;
+    const { sinceMs: _, ...claimed } = given;
     try {
-      await fn({ ...given, signal: over.signal });
+      await fn({ ...claimed, signal: over.signal });
     } finally {
       for (const free of untie) free();
       lost.abort();
@@ -217,11 +235,13 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
   async function inTurn(
     tick: Tick,
     fn: (claim: Claim) => Promise<void> | void,
-    { begins, leave, ...first }: { begins(token: number): boolean; readonly waitUntilMs: number; leave(): void },
+    { begins, leave, ...first }: { readonly begins: Begins; readonly waitUntilMs: number; leave(): void },
   ): Promise<Outcome> {
     for (let { waitUntilMs } = first; ; waitUntilMs = performance.now() + tick.waitMs) {
+      // What nobody has asked for is nobody's loss.
+      if (tick.signal?.aborted === true) return STOPPED;
       const id = randomBytes(16).toString('hex');
-      const said = await claim(tick, id, waitUntilMs);
+      const said = await claim(tick, id, waitUntilMs, begins);
       if (said.kind === 'refused') throw new ClaimError(said.message, said.restMs);
       if (said.kind !== 'given') return said;
       const { given } = said;
@@ -239,7 +259,8 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
     const waitUntilMs = performance.now() + tick.waitMs;
     const turn = line.join(tick.series);
     try {
-      if (!(await turn.come(waitUntilMs + tick.patienceMs, tick.signal)))
+      const came = await turn.come(waitUntilMs + tick.patienceMs, tick.signal);
+      if (!came && tick.signal?.aborted !== true)
         return { kind: 'unknown', message: `an earlier call for ${tick.series} was not answered in time` };
       return await inTurn(tick, fn, { begins, waitUntilMs, leave: turn.leave });
     } finally {
@@ -248,10 +269,12 @@ export function createOnce(ask: Ask, warn: (message: string) => void): OnceIn {
   };
 }
 
+/** What is given as undefined has its default as well. */
 function tickOf(at: Pick<Tick, 'series' | 'position'>, options: OnceOptions): Tick {
-  const given = { ...DEFAULTS, ...options, ...at };
-  const pendingMs = given.mode === 'AtLeastOnce' ? given.retryAfterSeconds * 1000 : 0;
-  return { waitMs: pendingMs + DEFAULT_WAIT_MS, ...given };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as OnceOptions;
+  const known = { ...DEFAULTS, ...given, ...at };
+  const pendingMs = known.mode === 'AtLeastOnce' ? known.retryAfterSeconds * 1000 : 0;
+  return { waitMs: pendingMs + DEFAULT_WAIT_MS, ...known };
 }
 
 type InLine = {
@@ -299,6 +322,9 @@ function createLine(): { join(series: string): InLine } {
 /** `waits`: the next question does. `quick`: how many in a row brought nothing, and did not take long. */
 type Turn = { readonly waits: boolean; readonly quick: number; readonly pauseMs: number };
 
+const AT_ONCE: Turn = { waits: false, quick: 0, pauseMs: 0 };
+const STOPPED = { kind: 'unknown', message: 'it was told to stop before the gate said' } as const;
+
 /** `isOver`: it was told 503, as where nobody leads, or at the end of the time of a question that waits; and there is time left to wait. */
 function nextTurn(
   { waits, quick }: Turn,
@@ -312,6 +338,8 @@ function nextTurn(
   return { waits: wakes, quick: quick + 1, pauseMs: restMs > 0 ? restMs : backoffMs(quick + 1) };
 }
 
+const isCutOff = (said: Judged, { signal }: Tick): boolean => said.kind === 'again' && signal?.aborted === true;
+
 const givenUp = (said: Judged, told: Told): Answer =>
   said.kind === 'refused' ? said : { kind: 'unknown', message: messageOf(told) };
 
@@ -323,7 +351,7 @@ function answerIn(
 ): Answer | null {
   if (said.kind === 'given' || said.kind === 'dropped') return said;
   if (said.kind === 'refused' && (said.isFinal || sinceMs >= tick.patienceMs)) return said;
-  if (tick.signal?.aborted === true) return { kind: 'unknown', message: 'it was told to stop before the gate said' };
+  if (tick.signal?.aborted === true) return STOPPED;
   return said.kind === 'perhaps' && leftMs <= LEAST_WAIT_MS ? inVain(said.otherwise, tick) : null;
 }
 
@@ -338,13 +366,13 @@ const inVain = (otherwise: Dropped, { waitMs, series }: Tick): Answer =>
     ? { kind: 'unknown', message: `nobody has claimed this position of ${series} within ${waitMs} ms` }
     : otherwise;
 
-function judge(told: Told, tick: Tick): Judged {
+function judge(told: Told, tick: Tick, sinceMs: number): Judged {
   const body = objectIn(told.text);
   const again = { kind: 'again', restMs: 0 } as const;
   switch (told.status) {
     case 201: {
       const given = givenIn(body, tick);
-      return given === null ? again : { kind: 'given', given };
+      return given === null ? again : { kind: 'given', given: { ...given, sinceMs } };
     }
     case 409:
       return notGivenIn(body) ?? again;
@@ -372,7 +400,7 @@ const refusedBy = (told: Told, isFinal: boolean): Extract<Judged, { readonly kin
 });
 
 /** null: it gives nothing that was asked for. */
-function givenIn(body: Readonly<Record<string, unknown>>, tick: Tick): Given | null {
+function givenIn(body: Readonly<Record<string, unknown>>, tick: Tick): Omit<Given, 'sinceMs'> | null {
   const { claimed, series, position, token, attempt } = body;
   const lowest = tick.mode === 'AtLeastOnce' ? 0 : tick.position;
   if (claimed !== true || series !== tick.series || !isWhole(position, tick.position, lowest)) return null;

@@ -2,7 +2,8 @@
  * A small program for each client that calls `once`, as an application would. Each takes SERIES POSITION MODE RETRY_SECONDS WAIT_SECONDS WORK, where WORK
  * is so many milliseconds, or `fails`. It says `work POSITION ATTEMPT TOKEN`, `lost` where the claim was lost meanwhile, and last what
  * `once` returned: `done POSITION REPORTED`, `dropped REASON BY`, `unknown`, `refused` or `failed`. With `term` before it is called in a term. POSITION may be
- * several with commas between, but in the shell: a call for each, the next one 100 ms later while the first ones go on.
+ * several with commas between, but in the shell: a call for each, the next one 100 ms later while the first ones go on. SIGTERM tells the calls to stop; with
+ * `stopped` before all other words they were told so before.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -13,8 +14,11 @@ const CLIENTS = join(import.meta.dirname, '../../../examples/clients');
 const TYPESCRIPT = `
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClaimError, createGate } from '${join(CLIENTS, 'typescript/index.ts')}';
-const [series = '', position, mode, retry, wait, work = ''] = process.argv.slice(2).filter((word) => word !== 'term');
+const [series = '', position, mode, retry, wait, work = ''] = process.argv.slice(2).filter((word) => word !== 'term' && word !== 'stopped');
 const gate = createGate();
+const told = new AbortController();
+process.once('SIGTERM', () => told.abort());
+if (process.argv[2] === 'stopped') told.abort();
 async function call(at, options = {}, own = position) {
   try {
     const said = await at.once(series, Number(own), async ({ position, attempt, token, signal }) => {
@@ -34,14 +38,14 @@ if (process.argv[2] === 'term') {
   const stop = new AbortController();
   await gate.runWhileLeader((term) => call(term).finally(() => stop.abort()), stop.signal);
 } else
-  await Promise.all(position.split(',').map((own, at) => delay(at * 100).then(() => call(gate, { waitMs: Number(wait) * 1000 }, own))));
+  await Promise.all(position.split(',').map((own, at) => delay(at * 100).then(() => call(gate, { waitMs: Number(wait) * 1000, signal: told.signal }, own))));
 `;
 
 const PYTHON = `
-import sys, threading, time
+import signal, sys, threading, time
 sys.path.insert(0, '${join(CLIENTS, 'python')}')
 from leader import ClaimError, Gate
-series, position, mode, retry, wait, work = [word for word in sys.argv[1:] if word not in ('term', 'process')]
+series, position, mode, retry, wait, work = [word for word in sys.argv[1:] if word not in ('term', 'process', 'stopped')]
 def say(*words): print(*words, flush=True)
 def do(claim):
     say('work', claim.position, claim.attempt, claim.token)
@@ -69,8 +73,10 @@ if __name__ == '__main__':
         Gate().run_while_leader(in_term, stop, process=True)
     elif 'term' in sys.argv: Gate().run_while_leader(in_term, stop)
     else:
-        gate = Gate()
-        calls = [threading.Thread(target=call, args=(gate, own), kwargs={'wait': int(wait)}) for own in position.split(',')]
+        gate, told = Gate(), threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: told.set())
+        if 'stopped' in sys.argv: told.set()
+        calls = [threading.Thread(target=call, args=(gate, own), kwargs={'wait': int(wait), 'stop': told}) for own in position.split(',')]
         for each in calls:
             each.start()
             time.sleep(0.1)
@@ -84,9 +90,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -95,7 +103,11 @@ type once func(context.Context, string, int64, func(context.Context, Claim) erro
 func main() {
 	words := os.Args[1:]
 	inTerm := words[0] == "term"
-	if inTerm {
+	told, tell := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	if words[0] == "stopped" {
+		tell()
+	}
+	if inTerm || words[0] == "stopped" {
 		words = words[1:]
 	}
 	retry, _ := strconv.Atoi(words[3])
@@ -106,7 +118,7 @@ func main() {
 	}
 	call := func(once once, own string) {
 		position, _ := strconv.ParseInt(own, 10, 64)
-		said, err := once(context.Background(), words[0], position, func(ctx context.Context, claim Claim) error {
+		said, err := once(told, words[0], position, func(ctx context.Context, claim Claim) error {
 			fmt.Println("work", claim.Position, claim.Attempt, claim.Token)
 			if words[5] == "fails" {
 				return errors.New("no paper")
@@ -164,7 +176,12 @@ again=''
 [ "$3" = AtMostOnce ] || again="--at-least-once $4"
 case $6 in fails) work='exit 3' ;; *) work="sleep $(($6 / 1000)).$(printf %03d $(($6 % 1000)))" ;; esac
 status=0
-'${join(CLIENTS, 'shell/if-leader.sh')}' --once "$1" --position "$2" $again --wait "$5" -- sh -c 'echo "work $CLAIM_POSITION $CLAIM_ATTEMPT $LEADER_TOKEN"; '"$work" || status=$?
+'${join(CLIENTS, 'shell/if-leader.sh')}' --once "$1" --position "$2" $again --wait "$5" -- sh -c 'echo "work $CLAIM_POSITION $CLAIM_ATTEMPT $LEADER_TOKEN"; '"$work" &
+once=$!
+trap 'kill -TERM $once' TERM
+wait $once || status=$?
+# A signal ends waiting, too.
+while kill -0 $once 2>/dev/null; do status=0 && wait $once || status=$?; done
 echo "status $status"
 `;
 

@@ -15,7 +15,7 @@ const onClusters = {
 };
 
 /**
- * `unit` needs nothing but this checkout, and for examples/adapters the libraries for Python and Go, which are fetched; `integration` starts real components on loopback (dev/cluster), two files at a time, and
+ * `unit` needs nothing but this checkout, and for examples/adapters the libraries for Python and Go, and NestJS, which are fetched; `integration` starts real components on loopback (dev/cluster), two files at a time, and
  * `integration-alone` one; `e2e` runs the images on real nodes. Groups run one after the other.
  */
 export default defineConfig({

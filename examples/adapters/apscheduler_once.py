@@ -1,6 +1,7 @@
 """APScheduler (3.11): it knows for which time a job was scheduled, and does not tell the job. This executor does. Copy this file and leader.py.
 
-    scheduler = BackgroundScheduler(executors={"default": ScheduledTimes()}, timezone="UTC")
+    late = {"misfire_grace_time": 60, "coalesce": False}
+    scheduler = BackgroundScheduler(executors={"default": ScheduledTimes()}, timezone="UTC", job_defaults=late)
     scheduler.add_job(lambda: once(gate, "daily-report", send_report), "cron", hour=9)
 
 Give each replica the same trigger: `cron`, or `date`, without jitter. The times of an `interval` begin with the process, unless it has a start_date.
@@ -9,13 +10,15 @@ The executor keeps what it needs in the process: for jobs in a ThreadPoolExecuto
 
 import concurrent.futures
 import contextvars
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Callable
 
 from apscheduler.executors.base import run_job
 from apscheduler.executors.pool import BasePoolExecutor
 from leader import Claim, Gate, Outcome
 
+# What begins later waits for its turn; what begins in time has it.
+LATE = timedelta(seconds=0.5)
 _scheduled: "contextvars.ContextVar[datetime]" = contextvars.ContextVar("scheduled")
 
 
@@ -27,12 +30,25 @@ class ScheduledTimes(BasePoolExecutor):
 
 
 class _Pool(concurrent.futures.ThreadPoolExecutor):
+    def __init__(self, max_workers: int):
+        super().__init__(max_workers)
+        # By job: what is late, perhaps with several times at once. A later one that claimed meanwhile would let them pass.
+        self.late = {}
+
     def submit(self, _run_job, job, jobstore_alias, run_times, logger_name):
-        return super().submit(_run_each, job, jobstore_alias, run_times, logger_name)
+        before = self.late.get(job.id)
+        if before and before.done():
+            before = None
+        future = super().submit(_run_each, before, job, jobstore_alias, run_times, logger_name)
+        if before or datetime.now(run_times[0].tzinfo) - run_times[0] > LATE:
+            self.late[job.id] = future
+        return future
 
 
-def _run_each(job, jobstore_alias, run_times, logger_name) -> list:
+def _run_each(before, job, jobstore_alias, run_times, logger_name) -> list:
     """As apscheduler's run_job, which is given all times at once, and does not say which one it is at."""
+    if before:
+        concurrent.futures.wait([before])
     events = []
     for run_time in run_times:
         reset = _scheduled.set(run_time)

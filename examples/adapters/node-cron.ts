@@ -4,27 +4,36 @@ import type { Claim, Once, OnceOptions, Outcome } from '../clients/typescript/on
 
 /**
  * `told`: what became of each tick; an error: what `fn` threw, or that the claim is wrong. `options.timezone` must be the same in all replicas.
- * One that fires late, within node-cron's missedExecutionTolerance, claims the tick for which it was scheduled.
+ * One that fires late claims the tick for which it was scheduled; one that node-cron has left out, because the process stood still, comes late as well, but for
+ * what is longer ago than `catchUpMs` (default: a minute): a leader that leaves a tick out and claims the next one would let it pass.
  */
 export function scheduleOnce(
   {
     once,
     series,
     expression,
+    catchUpMs = 60_000,
     ...options
-  }: OnceOptions & TaskOptions & { readonly once: Once; readonly series: string; readonly expression: string },
+  }: OnceOptions &
+    TaskOptions & {
+      readonly once: Once;
+      readonly series: string;
+      readonly expression: string;
+      readonly catchUpMs?: number;
+    },
   fn: (claim: Claim) => Promise<void> | void,
   told: (outcome: Outcome | Error) => void,
 ): ScheduledTask {
-  return schedule(
-    expression,
-    async ({ date }) => {
-      try {
-        told(await once(series, date.getTime(), fn, options));
-      } catch (error) {
-        told(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
-    options,
+  const tick = async ({ date }: { readonly date: Date }): Promise<void> => {
+    try {
+      told(await once(series, date.getTime(), fn, options));
+    } catch (error) {
+      told(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  const task = schedule(expression, tick, options);
+  task.on('execution:missed', (context) =>
+    Date.now() - context.date.getTime() > catchUpMs ? undefined : tick(context),
   );
+  return task;
 }

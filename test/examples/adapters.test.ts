@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CronJob } from 'cron';
 import { Cron } from 'croner';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { keepScheduleOnce } from '../../examples/adapters/croner.ts';
 import { scheduleOnce } from '../../examples/adapters/node-cron.ts';
@@ -24,6 +24,7 @@ const SOON = { timeout: 40_000, interval: 20 };
 const LONG = { timeout: 60_000 };
 const EXAMPLES = join(import.meta.dirname, '../../examples');
 
+const gates = new AsyncDisposableStack();
 let dir: string;
 
 beforeAll(() => {
@@ -32,6 +33,10 @@ beforeAll(() => {
   execFileSync('python3', ['-m', 'venv', join(dir, 'venv')], { stdio: 'pipe' });
   const wanted = join(EXAMPLES, 'adapters/requirements.txt');
   execFileSync(join(dir, 'venv/bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', wanted]);
+  const nest = join(dir, 'nest');
+  cpSync(join(EXAMPLES, 'adapters/nestjs'), nest, { recursive: true });
+  writeFileSync(join(nest, 'program.js'), NEST_PROGRAM);
+  execFileSync('npm', ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: nest });
   const go = join(dir, 'go');
   cpSync(join(EXAMPLES, 'adapters/gocron'), go, { recursive: true });
   for (const name of ['leader.go', 'once.go']) cpSync(join(EXAMPLES, 'clients/go', name), join(go, name));
@@ -41,13 +46,14 @@ beforeAll(() => {
 
 afterAll(async () => {
   await endAll();
+  await gates.disposeAsync();
   rmSync(dir, { recursive: true, force: true });
-});
+}, 60_000);
 
 async function stage(): Promise<{ readonly gate: FakeGate; readonly series: FakeSeries }> {
   const series = createSeries();
-  const gate = await startFakeGate();
-  onTestFinished(() => gate[Symbol.asyncDispose]());
+  // Of tests that run side by side nobody knows here which one it is of.
+  const gate = gates.use(await startFakeGate());
   gate.sayToClaims(series.says());
   return { gate, series };
 }
@@ -186,11 +192,48 @@ from apscheduler_once import ScheduledTimes, once
 from leader import Gate
 gate = Gate()
 def job():
-    print(once(gate, '${SERIES}', lambda claim: print('work', claim.position, flush=True)).kind, flush=True)
-scheduler = BackgroundScheduler(executors={'default': ScheduledTimes()}, timezone='UTC', job_defaults={'max_instances': 10})
+    print(once(gate, '${SERIES}', work).kind, flush=True)
+def work(claim):
+    print('work', claim.position, flush=True)
+    time.sleep(float(sys.argv[1]))
+defaults = {'max_instances': 10, 'misfire_grace_time': 60, 'coalesce': False}
+scheduler = BackgroundScheduler(executors={'default': ScheduledTimes()}, timezone='UTC', job_defaults=defaults)
 scheduler.add_job(job, 'cron', second='*')
 scheduler.start()
 time.sleep(60)
+`;
+
+/** Decorators are functions; written so, Node runs it as it is. */
+const NEST_PROGRAM = `
+import 'reflect-metadata';
+import { Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { keepScheduleOnce } from '${join(EXAMPLES, 'adapters/croner.ts')}';
+import { createGate } from '${join(EXAMPLES, 'clients/typescript/index.ts')}';
+
+const pattern = '* * * * * *';
+class Reports {
+  stop = new AbortController();
+  onApplicationBootstrap() {
+    const { signal } = this.stop;
+    const kept = { once: createGate().once, series: '${SERIES}', pattern, signal };
+    const ended = keepScheduleOnce(kept, ({ position }) => console.log('work', position), (said) => console.log(said.kind));
+    void ended.then(() => console.log('ended'));
+  }
+  onApplicationShutdown() {
+    this.stop.abort();
+  }
+  decorated(...told) {
+    console.log('decorated', told.some((each) => each instanceof Date));
+  }
+}
+Injectable()(Reports);
+Cron(pattern)(Reports.prototype, 'decorated', Object.getOwnPropertyDescriptor(Reports.prototype, 'decorated'));
+class App {}
+Module({ imports: [ScheduleModule.forRoot()], providers: [Reports] })(App);
+const app = await NestFactory.createApplicationContext(App, { logger: ['error'] });
+app.enableShutdownHooks();
 `;
 
 /** As a pod, with its own words. */
@@ -199,9 +242,19 @@ function runAs(pod: string, { url }: FakeGate, command: string, ...words: readon
   return run({ ...env, LEADERGROUP_GATE: url }, command, ...words);
 }
 
+/** Its work takes so many seconds. */
+function runPython(pod: string, gate: FakeGate, seconds: number): Running {
+  return runAs(pod, gate, join(dir, 'venv/bin/python'), '-B', join(dir, 'program.py'), String(seconds));
+}
+
+function runNest(pod: string, gate: FakeGate): Running {
+  return runAs(pod, gate, process.execPath, join(dir, 'nest/program.js'));
+}
+
 describe.concurrent.each<[string, (pod: string, gate: FakeGate) => Running]>([
-  ['APScheduler', (pod, gate) => runAs(pod, gate, join(dir, 'venv/bin/python'), '-B', join(dir, 'program.py'))],
+  ['APScheduler', (pod, gate) => runPython(pod, gate, 0)],
   ["gocron's calendar", (pod, gate) => runAs(pod, gate, join(dir, 'gocron'), 'once')],
+  ['@nestjs/schedule and a provider beside it', runNest],
 ])('with %s', (_, start) => {
   it('each tick is done once, for the time that it was scheduled for, through a handover too', LONG, async () => {
     const { gate, series } = await stage();
@@ -245,6 +298,21 @@ describe.concurrent('at least once, a tick that is asked for while an earlier on
     await vi.waitFor(() => expect(done().length).toBeGreaterThan(3), SOON);
     expectEachOnce(done());
   });
+});
+
+describe.concurrent('with @nestjs/schedule', () => {
+  it(
+    'a method with @Cron() is called without a time, and the provider ends its schedule with the application',
+    LONG,
+    async () => {
+      const { gate } = await stage();
+      await using app = runNest('notifier-0', gate);
+      await vi.waitFor(() => expect(app.lines).toEqual(expect.arrayContaining(['decorated false', 'done'])), SOON);
+      app.signal('SIGTERM');
+      await app.ended;
+      expect(app.lines.at(-1)).toBe('ended');
+    },
+  );
 });
 
 describe.concurrent("with gocron's Elector", () => {
@@ -304,11 +372,41 @@ it('the group of the CronJob has a selector that names a label of jobs, without 
   expect(eligibility(anObservation({ group: parsed.group }), pod)).toEqual({ kind: 'candidate' });
 });
 
-/** Stands still until a while after the next second begins: what was scheduled for then is late. */
-function beLate(): void {
-  const leftMs = 1120 - (Date.now() % 1000);
+/** Stands still until a while after the next second begins, or so many later: what was scheduled for then is late. */
+function beLate(seconds = 1): void {
+  const leftMs = seconds * 1000 + 120 - (Date.now() % 1000);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, leftMs);
 }
+
+it('with node-cron a leader that stood still does each tick that it has left out', LONG, async () => {
+  const { gate, series } = await stage();
+  const done: number[] = [];
+  const task = scheduleOnce(
+    { once: onceOf('notifier-0', gate), series: SERIES, expression: EACH_SECOND, timezone: 'UTC' },
+    ({ position }) => void done.push(position),
+    () => undefined,
+  );
+  await vi.waitFor(() => expect(done.length).toBeGreaterThan(0), SOON);
+  beLate(4);
+  const stoodUntil = Date.now();
+  await vi.waitFor(() => expect(done.at(-1)).toBeGreaterThan(stoodUntil), SOON);
+  void task.destroy();
+  expectEachOnce(done);
+  expect(series.given).toEqual(done);
+});
+
+it('with APScheduler a leader that stood still does each tick that is late, before the next one', LONG, async () => {
+  const { gate, series } = await stage();
+  await using replica = runPython('notifier-0', gate, 0.4);
+  await vi.waitFor(() => expect(series.given.length).toBeGreaterThan(0), SOON);
+  replica.signal('SIGSTOP');
+  const stoppedMs = Date.now();
+  await vi.waitFor(() => expect(Date.now() - stoppedMs).toBeGreaterThan(5000), SOON);
+  replica.signal('SIGCONT');
+  const wokenMs = Date.now();
+  await vi.waitFor(() => expect(series.given.at(-1)).toBeGreaterThan(wokenMs + 3000), SOON);
+  expectEachOnce(series.given);
+});
 
 describe('a library that does not hand over the scheduled time', () => {
   it(

@@ -15,7 +15,7 @@ export type Schedule = {
 };
 
 export type ClaimOptions = {
-  readonly gate: Pick<Gate, 'once'>;
+  readonly gate: Pick<Gate, 'once' | 'standing'>;
   /** AtLeastOnce: after so long a tick that was claimed and not done is given out again. */
   readonly retryAfterSeconds: number;
   /** A tick of which nobody can say for so long whose it is, is dropped. null: a minute, and with AtLeastOnce retryAfterSeconds more. */
@@ -64,12 +64,29 @@ export async function keepByClaims(
       refusals.over();
       return isOver(outcome) ? null : FIRST_PAUSE_MS;
     } catch (error) {
-      if (error instanceof ClaimError) return refusals.pauseMs(error);
+      if (error instanceof ClaimError) return refused(error);
       refusals.over();
       console.error(`${series} ${begun.position}: ${String(error)}`);
       // AtLeastOnce brings it again, before any later one. Was it an earlier one than this, this one is still to be claimed.
       return begun.position === due ? null : FIRST_PAUSE_MS;
     }
+  }
+
+  function refused(error: unknown): number {
+    if (error instanceof ClaimError) return refusals.pauseMs(error);
+    throw error;
+  }
+
+  /** After the last that was given out: nobody has done the ones since then, and they would pass with a later one. */
+  async function firstDue(): Promise<number> {
+    const [begunMs, oldest] = [Date.now(), nextAfter(Date.now() - keptMs)];
+    while (!signal.aborted) {
+      const said = await gate.standing(series, signal).catch(refused);
+      if (said !== null && typeof said !== 'number')
+        return said.position === null ? nextAfter(begunMs) : Math.max(oldest, nextAfter(said.position));
+      await pause(said ?? FIRST_PAUSE_MS);
+    }
+    return nextAfter(begunMs);
   }
 
   /** The first that is not too long ago. */
@@ -80,7 +97,7 @@ export async function keepByClaims(
     return Math.max(due, oldest);
   }
 
-  for (let due = nextAfter(Date.now()); !signal.aborted; due = notTooOld(due)) {
+  for (let due = await firstDue(); !signal.aborted; due = notTooOld(due)) {
     if (Date.now() < due) {
       // Again if the timer was a millisecond early.
       await pause(Math.min(due - Date.now(), LOOK_MS));

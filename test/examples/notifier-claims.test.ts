@@ -90,6 +90,23 @@ it('sends late what nobody could say whose it was', async () => {
   expect(ticks).toEqual(inARow(ticks[0], ticks.at(-1)));
 });
 
+it('begins after the last tick that was claimed: none is forgotten while its only process is started again', async () => {
+  const { gate, sink, start } = await stage();
+  gate.lead('notifier-0');
+  const first = await start({ at: 0 });
+  await vi.waitFor(async () => expect((await sent(sink)).length).toBeGreaterThan(2), SOON);
+  // Not in the midst of a tick, which would be lost.
+  gate.lead(null);
+  await vi.waitFor(async () => expect((await sent(sink)).at(-1)).toBeLessThan(Date.now() - 5 * TICK_MS), SOON);
+  await first.kill();
+  gate.lead('notifier-0');
+  const begunMs = Date.now();
+  await start({ at: 0 });
+  await vi.waitFor(async () => expect((await sent(sink)).at(-1)).toBeGreaterThan(begunMs), SOON);
+  const ticks = await sent(sink);
+  expect(ticks).toEqual(inARow(ticks[0], ticks.at(-1)));
+});
+
 it('AtMostOnce: a tick whose claimer dies before it sends is lost, and the next ones are not', async () => {
   const { gate, sink, start } = await stage();
   await start({ at: 1 });

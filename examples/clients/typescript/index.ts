@@ -23,10 +23,12 @@ import {
   onAbort,
   pause,
   restIn,
+  type Standing,
+  standingIn,
   type Told,
 } from './once.ts';
 
-export { type Claim, ClaimError, type Once, type OnceOptions, type Outcome } from './once.ts';
+export { type Claim, ClaimError, type Once, type OnceOptions, type Outcome, type Standing } from './once.ts';
 
 export type GateOptions = {
   /**
@@ -83,6 +85,11 @@ export type Gate = {
   runWhileLeader(fn: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Does something once per tick: for schedulers that run in every replica. Each of them calls it at each tick, whoever leads. */
   readonly once: Once;
+  /**
+   * How far a series has come. A process that begins anew begins after it: its first claim would let the ticks pass that nobody has claimed meanwhile.
+   * null: nobody could say within a second; ask again. Rejects with ClaimError where the gate refuses the question.
+   */
+  standing(series: string, signal?: AbortSignal): Promise<Standing | null>;
 };
 
 /** What a question brought. */
@@ -97,7 +104,7 @@ type Said =
   | { readonly kind: 'unknown' };
 
 type Sent = {
-  readonly method?: 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT';
   /** From the origin on, with its query. */
   readonly path: string;
   /** JSON. */
@@ -198,8 +205,14 @@ export function createGate(options: GateOptions = {}): Gate {
     if ((await hear(sent, heard)) === null) await hear(sent, heard);
   }
 
-  const onceIn = createOnce(askingClaims(hear, memberPath, query), say);
+  const askClaims = askingClaims(hear, memberPath, query);
+  const onceIn = createOnce(askClaims, say);
   const once: Once = (series, position, fn, given = {}) => onceIn({ series, position }, fn, given, () => true);
+
+  async function standing(series: string, stop?: AbortSignal): Promise<Standing | null> {
+    const told = await askClaims({ method: 'GET', path: '', series }, stop);
+    return standingIn(told);
+  }
 
   /** Whether the gate knows this pod, of which people should hear: what counts only from the pod itself would not count. */
   async function introduce(stop: AbortSignal): Promise<void> {
@@ -297,21 +310,24 @@ export function createGate(options: GateOptions = {}): Gate {
     }
   }
 
-  return { ask, runWhileLeader, once };
+  return { ask, runWhileLeader, once, standing };
 }
 
 const askingClaims =
   (hear: ReturnType<typeof createHearing>, memberPath: string, query: string): Ask =>
-  async ({ method, path, body, waitMs }, stop) => {
+  async ({ method, path, body, waitMs, series }, stop) => {
     let last: Told = { status: 0, text: '' };
-    const url = `${memberPath}/claims${path}${query}`;
+    const about = series === undefined ? '' : `&series=${encodeURIComponent(series)}`;
+    const url = `${memberPath}/claims${path}${query}${about}`;
     // The answer has to come before its time is over.
     const sent = waitMs === undefined ? { path: url } : { path: `${url}&wait=${Math.ceil(waitMs * 0.8)}ms`, waitMs };
     const heard = (reply: Reply): Reply | null => {
       last = reply;
       return isClaimReply(reply.status) ? reply : null;
     };
-    return (await hear({ ...sent, method, body, secret: null }, heard, stop)) ?? last;
+    return (
+      (await hear({ ...sent, method, ...(body === undefined ? {} : { body }), secret: null }, heard, stop)) ?? last
+    );
   };
 
 type Asked = { readonly bases: readonly URL[]; readonly find: Lookup; readonly tokenFile: string };

@@ -74,6 +74,9 @@ export type Once = (
   options?: OnceOptions,
 ) => Promise<Outcome>;
 
+/** How far a series has come: its last position that was given out, by whichever call; null: none was, yet. */
+export type Standing = { readonly position: number | null };
+
 /** The gate does not take such a claim (400, 401, 403, too many series): the program or its manifest is wrong, or the group. */
 export class ClaimError extends Error {
   /** Not sooner does the gate want to hear of it again; 0: it has not said. */
@@ -89,9 +92,11 @@ export type Told = { readonly status: number; readonly text: string };
 
 export type Ask = (
   what: {
-    readonly method: 'POST' | 'PUT';
+    readonly method: 'GET' | 'POST' | 'PUT';
     readonly path: '' | '/done' | '/renew';
-    readonly body: string;
+    readonly body?: string;
+    /** Of GET. */
+    readonly series?: string;
     /** So long it may take, of one replica alone. */
     readonly waitMs?: number;
   },
@@ -132,6 +137,15 @@ const MAX_PAUSE_MS = 1000;
 const QUICK_MS = 300;
 /** No answer of the gate asks for more patience. */
 const MAX_REST_MS = 60_000;
+
+/** null: the reply does not say. Throws ClaimError where the question is refused. */
+export function standingIn(told: Told): Standing | null {
+  const body = objectIn(told.text);
+  if ([400, 401, 403, 429].includes(told.status)) throw new ClaimError(messageOf(told), restIn(body));
+  const { position } = body;
+  if (told.status !== 200 || (position !== null && !isWhole(position))) return null;
+  return { position };
+}
 
 /** `begins`: whether `fn` may still be begun, for what is given under this token; null: for anything. */
 export type OnceIn = (

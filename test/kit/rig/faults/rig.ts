@@ -93,10 +93,13 @@ const REPORT_MS = 700;
 /** Twice the TTL, counted anew with each new leader of Consul, of which there may be one every few seconds for minutes. */
 const SESSION_OVER_MS = 600_000;
 
+/** Of loopback, another one in each process: another checkout may have such a rig at the same time. */
+const NETWORK = `127.${64 + (process.pid % 128)}`;
+
 /** Each pod has one of its own, whatever it is made of anew, from which its process asks and at which it answers. */
 export function addressOf(name: string): string {
   const [group = '', pod = ''] = name.slice(1).split('-');
-  return `127.99.${Number(group)}.${Number(pod) + 1}`;
+  return `${NETWORK}.${Number(group)}.${Number(pod) + 1}`;
 }
 
 export const lockKeyOf = (group: string): string => `rig/${group}`;
@@ -262,7 +265,7 @@ async function openReplica(
     }
     startedMs = Date.now();
     const port = await freePort();
-    const podIp = `127.98.0.${REPLICAS.indexOf(name) + 1}`;
+    const podIp = `${NETWORK}.255.${REPLICAS.indexOf(name) + 1}`;
     await peers.proxy?.[Symbol.asyncDispose]();
     peers.proxy = await startTcpProxy(() => `127.0.0.1:${port}`, { host: podIp, port });
     peers.proxy.set(peers.mode);

@@ -5,8 +5,11 @@ import LongestFirst from './test/kit/rig/longest-first.ts';
 /** On machines of two cores: more clusters side by side would only take turns. */
 const CLUSTERS_AT_ONCE = 2;
 
-/** They compare times with times, or look at the whole machine: nothing runs beside them. */
-const alone = ['failover', 'real-node-remains'].map((name) => `test/integration/${name}.test.ts`);
+/**
+ * They compare times with times, or look at the whole machine: nothing runs beside them. `npm test` runs `integration` beside `e2e`, which has the
+ * machine's real nodes, so whatever needs those is here, too.
+ */
+const alone = ['failover', 'real-node', 'real-node-remains'].map((name) => `test/integration/${name}.test.ts`);
 
 const onClusters = {
   setupFiles: ['test/kit/rig/keep-setup.ts'],

@@ -42,8 +42,10 @@ function quickTests(): Step {
 }
 
 const unitTests = vitest('unit tests and properties', '--project', 'unit');
-const integrationTests = vitest('integration tests', '--project', 'integration', '--project', 'integration-alone');
-const endToEndTest = vitest('end-to-end test', '--project', 'e2e');
+const integrationTests = vitest('integration tests', '--project', 'integration');
+const testsAlone = vitest('integration tests that run alone', '--project', 'integration-alone');
+/** Most of it is waiting, as of the integration tests: side by side they take as long as the longer. */
+const endToEndTests = vitest('end-to-end tests', '--project', 'e2e');
 
 export function testPlan({ quick, realNodes }: TestOptions): TestPlan {
   if (quick) {
@@ -54,10 +56,11 @@ export function testPlan({ quick, realNodes }: TestOptions): TestPlan {
     return { fast: [...checks, quickTests()], onComponents: [], leftOut };
   }
   const fast = [...checks, unitTests];
-  if (realNodes) return { fast, onComponents: [integrationTests, endToEndTest], leftOut: [] };
+  if (realNodes)
+    return { fast, onComponents: [{ ...integrationTests, beside: endToEndTests }, testsAlone], leftOut: [] };
   return {
     fast,
-    onComponents: [integrationTests],
-    leftOut: [`the end-to-end test, and what integration tests need real nodes: ask for them (${HOW_TO_ASK})`],
+    onComponents: [integrationTests, testsAlone],
+    leftOut: [`the end-to-end tests, and what integration tests need real nodes: ask for them (${HOW_TO_ASK})`],
   };
 }

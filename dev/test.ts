@@ -9,8 +9,8 @@ import { ensureImages, whyNoTestsOfImages } from './images/index.ts';
 import { runSteps } from './steps.ts';
 import { testPlan } from './test-plan.ts';
 import { areRealNodesAskedFor, askForRealNodes } from './tools/consent.ts';
-import { ensureTools } from './tools/index.ts';
-import { binaries } from './tools/products.ts';
+import { buildProgram, ensureTools } from './tools/index.ts';
+import { binaries, leaseCandidate } from './tools/products.ts';
 
 const options = script('test', 'The checks, the tests that need only this checkout, and those on real components.')
   .option('--quick', 'only the checks and the quickest tests')
@@ -34,7 +34,8 @@ async function testAll(): Promise<number> {
   const code = await runSteps(plan.fast);
   if (code !== 0 || plan.onComponents.length === 0) return code;
   await ensureAll();
-  return await runSteps(plan.onComponents);
+  // Each takes minutes, so that one run tells all that fails.
+  return await runSteps(plan.onComponents, { goOn: true });
 }
 
 /** Builds take minutes, which no test should be timed with. */
@@ -43,6 +44,9 @@ async function ensureAll(): Promise<void> {
   await ensureTools({
     names: binaries.filter(({ use }) => use !== 'real nodes' || canRunPods).map(({ name }) => name),
   });
-  if (canRunPods) await ensureRealNodeParts();
+  if (canRunPods) {
+    await ensureRealNodeParts();
+    await buildProgram(leaseCandidate);
+  }
   if ((await whyNoTestsOfImages()) === null) await ensureImages();
 }

@@ -2,18 +2,20 @@
 import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** The longest first; `npm test` prints what each takes. */
+/** Those of a minute or more; `npm test` prints what each takes. */
 const LONG: readonly string[] = [
-  'clients',
   'exploration',
-  'storm',
+  'clients',
+  'simulation',
+  'import-rules',
   'faults',
+  'storm',
   'replicas',
   'attacks',
+  'bench',
   'habits',
   'rest',
   'lifecycle',
-  'gate',
 ];
 
 export default class LongestFirst extends BaseSequencer {

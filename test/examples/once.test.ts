@@ -389,7 +389,8 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
         const sinceMs = asked.atMs - (gate.claims[0]?.atMs ?? 0);
         (asked.method === 'POST' && sinceMs < 1200 ? series.lost : real)(response, asked);
       });
-      await using client = call(gate, { ...again, work: 900 });
+      // Patient for longer than its pauses may last.
+      await using client = call(gate, { ...again, work: 900, waitSeconds: 5 });
       await client.ended;
       expect(client.lines).toEqual(['work 10 1 7', says('done 10 true', 0)]);
       expect([series.given, reportsOf(gate)[0]]).toEqual([[10], 'renew']);

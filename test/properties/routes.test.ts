@@ -108,6 +108,24 @@ describe('an election', () => {
     expect(condition()).toBe('ForeignEndpoints');
   });
 
+  it('waits for no list that hangs: what it said before holds until it has come', async () => {
+    const owner = await led();
+    model.api.routing.foreign.addSlice('left-over', 'notifier-leader');
+    owner.link.decide(({ operation }) => (operation === 'foreignSlices' ? 'held' : 'arrives'));
+    await model.clock.advance(MINUTE_MS);
+    owner.see.all();
+    owner.pass();
+    await settle();
+    terminates('a');
+    owner.see.all();
+    await model.clock.advance(1000);
+    expect([model.leaders(), shown(), condition()]).toEqual([['b'], 'b', 'LeaderShown']);
+    for (const held of owner.link.held()) await arrive(held);
+    await model.clock.advance(5000);
+    await model.rest(owner);
+    expect(condition()).toBe('ForeignEndpoints');
+  });
+
   it('of a group without a leader waits for no list either, and a slice is made and read by its name', async () => {
     aRoutedModel([]);
     model.api.foreign.addPod(member('a', { ready: false }));

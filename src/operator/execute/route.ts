@@ -24,6 +24,10 @@ import { again, later, notePod, OK, type Proof, type Run, type Step } from './ru
 
 /** What others do to a Service is found so soon. Groups that were read together are not for ever: chance takes up to a quarter off. */
 const AGAIN_MS = 60_000;
+/** So long a pass waits for what people are only warned of: a list may be long, or hang, and the leader may fail meanwhile. */
+const OTHERS_MS = 1000;
+/** What has come too late serves whoever looks again within FRESH_MS of foreign-lists.ts. */
+const LATE_AGAIN_MS = 5000;
 
 export async function readRoute(run: Run, serviceName: string, hurry: boolean): Promise<Step> {
   try {
@@ -36,7 +40,9 @@ export async function readRoute(run: Run, serviceName: string, hurry: boolean): 
 }
 
 export async function readOthers(run: Run, serviceName: string): Promise<Step> {
-  run.memory.learn({ kind: 'othersRead', foreign: await foreignEndpoints(run, serviceName) });
+  const { foreign, late } = await foreignEndpoints(run, serviceName);
+  const againAtMs = run.ports.clock.nowMs() + (late ? LATE_AGAIN_MS : AGAIN_MS);
+  run.memory.learn({ kind: 'othersRead', foreign, againAtMs });
   return OK;
 }
 
@@ -51,16 +57,19 @@ async function readAll(run: Run, serviceName: string, hurry: boolean): Promise<R
   const { ports, group, signal } = run;
   const { routing, clock, random } = ports;
   const mark = ports.routeNews.mark();
-  const [service, ipv4, ipv6, foreign] = await Promise.all([
+  const [service, ipv4, ipv6, others] = await Promise.all([
     routing.getService(group.namespace, serviceName, signal),
     readSlice(run, serviceName, 'IPv4'),
     readSlice(run, serviceName, 'IPv6'),
     hurry ? null : foreignEndpoints(run, serviceName),
   ]);
   const nowMs = clock.nowMs();
-  const againAtMs = Math.min(nowMs + AGAIN_MS * (1 - random.next() / 4), ...leftAloneUntilMs(run.memory.now, nowMs));
+  const late = others?.late === true;
+  const dueMs = late ? LATE_AGAIN_MS : AGAIN_MS * (1 - random.next() / 4);
+  const againAtMs = Math.min(nowMs + dueMs, ...leftAloneUntilMs(run.memory.now, nowMs));
+  const foreign = others?.foreign ?? null;
   const reading = { serviceName, service, slices: { IPv4: ipv4, IPv6: ipv6 }, foreign, againAtMs };
-  return { ...reading, mark, calm: isCalm(reading, run.memory.now.route) };
+  return { ...reading, mark, calm: !late && isCalm(reading, run.memory.now.route) };
 }
 
 /** Slices that Kubernetes makes by a selector may come some time after the Service has got it, and nobody tells of them. */
@@ -75,21 +84,31 @@ const isCalm = ({ service, slices, foreign }: RouteReading, before: RouteReading
 const isNone = (foreign: Exclude<RouteReading['foreign'], null>): boolean =>
   typeof foreign === 'object' && !foreign.endpoints && foreign.slices.length === 0;
 
-/** That it failed is not that there are none. */
-async function foreignEndpoints(
-  { ports, group, signal }: Run,
-  service: string,
-): Promise<Exclude<RouteReading['foreign'], null>> {
+type Others = { readonly foreign: Exclude<RouteReading['foreign'], null>; readonly late: boolean };
+
+/** That it failed is not that there are none. What is late is as it was when it was last known. */
+async function foreignEndpoints(run: Run, service: string): Promise<Others> {
+  const { ports, group, signal, memory } = run;
+  const over = new AbortController();
+  const listed = Promise.all([
+    ports.foreignLists.of(group.namespace, service),
+    ports.routing.hasEndpoints(group.namespace, service, signal),
+  ]);
+  const late = ports.clock.sleep(OTHERS_MS, AbortSignal.any([signal, over.signal]));
   try {
-    const [slices, endpoints] = await Promise.all([
-      ports.foreignLists.of(group.namespace, service),
-      ports.routing.hasEndpoints(group.namespace, service, signal),
-    ]);
-    return { slices, endpoints };
+    const found = await Promise.race([listed, late]);
+    if (found !== undefined) return { foreign: { slices: found[0], endpoints: found[1] }, late: false };
+    // Nobody waits for it any more: what becomes of it is in the list that others of the namespace ask for.
+    listed.catch(() => undefined);
+    const message = `the list of the EndpointSlices of namespace ${group.namespace} has not come within ${OTHERS_MS} ms`;
+    return { foreign: memory.now.route?.foreign ?? message, late: true };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof KubernetesError) return error.message;
+    if (error instanceof KubernetesError) return { foreign: error.message, late: false };
     throw error;
+  } finally {
+    late.catch(() => undefined);
+    over.abort();
   }
 }
 

@@ -8,7 +8,7 @@ import { repairedAgain } from './refusals.ts';
 
 export type RouteOutcome =
   | { readonly kind: 'routeRead'; readonly reading: RememberedRoute }
-  | { readonly kind: 'othersRead'; readonly foreign: RememberedRoute['foreign'] }
+  | { readonly kind: 'othersRead'; readonly foreign: RememberedRoute['foreign']; readonly againAtMs: MonotonicMs }
   /** As an answer to our own write has left it. `content`: as it was sent. `made`: it was not there. `toGo`: it was emptied to be deleted. */
   | {
       readonly kind: 'sliceWritten';
@@ -48,13 +48,18 @@ export type RouteOutcome =
     })
   | { readonly kind: 'routeReported'; readonly reason: string };
 
+/** It is the first look at them: another one comes within a minute. */
+const withOthers = (
+  route: RememberedRoute,
+  { foreign, againAtMs }: Extract<RouteOutcome, { readonly kind: 'othersRead' }>,
+): RememberedRoute => ({ ...route, foreign, againAtMs: Math.min(route.againAtMs, againAtMs), calm: false });
+
 export function ofRoute(memory: GroupMemory, outcome: RouteOutcome): GroupMemory {
   switch (outcome.kind) {
     case 'routeRead':
       return { ...done(memory, 'read'), route: outcome.reading };
     case 'othersRead':
-      // It is the first look at them: another one comes within a minute.
-      return { ...memory, route: memory.route && { ...memory.route, foreign: outcome.foreign, calm: false } };
+      return { ...memory, route: memory.route && withOthers(memory.route, outcome) };
     case 'sliceWritten':
       return written(memory, outcome);
     case 'sliceGone':

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { releasePort, reservePort } from '../../dev/cluster/ports.ts';
 import { poll } from '../../dev/cluster/run.ts';
+import { inspectProcess } from '../../dev/lock.mjs';
 import { ensureTools } from '../../dev/tools/index.ts';
 import type { SessionId } from '../../src/api/ids.ts';
 import { type ConsulClient, type ConsulOptions, type ConsulTls, createConsul } from '../../src/consul/consul.ts';
@@ -31,6 +32,8 @@ type Agent = {
   /** Plain HTTP beside the adapter, to see what it wrote. */
   readonly raw: (path: string, init?: RequestInit) => Promise<string>;
   readonly signal: (name: NodeJS.Signals) => void;
+  /** By SIGSTOP, which takes a moment to arrive. */
+  readonly isStopped: () => boolean;
   readonly kill: () => Promise<void>;
   readonly start: () => Promise<void>;
   readonly wipe: () => Promise<void>;
@@ -119,6 +122,7 @@ async function startConsul(given: AgentOptions = {}): Promise<Agent> {
       return (await fetch(`${address}/v1${path}`, { headers, ...init })).text();
     },
     signal: (name) => void child?.kill(name),
+    isStopped: () => child?.pid !== undefined && inspectProcess(child.pid)?.stopped === true,
     kill: async () => {
       if (child === null || child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
@@ -549,6 +553,7 @@ describe('a Consul in trouble', () => {
     // The connection stands before the freeze, as it does in an operator.
     await consul.registerNode(NODE, never);
     agent.signal('SIGSTOP');
+    await expect.poll(() => agent.isStopped()).toBe(true);
     const error = await failureOf(consul.txn([{ verb: 'set', key, value: 'late' }], never));
     expect(error).toMatchObject({ kind: 'unknown', message: expect.stringContaining('timed out') });
     expect(await failureOf(consul.readKeys([key], never))).toMatchObject({ kind: 'unreachable' });

@@ -67,6 +67,19 @@ describe('a former leader', () => {
       await arrive(label);
     }
 
+    /** Of three; b is to be followed itself by then. */
+    async function withoutAnswerToB(): Promise<Replica> {
+      const owner = await led();
+      model.api.foreign.addPod(aPod({ name: 'c' }));
+      await model.rest(owner);
+      excluded('a', true);
+      owner.see.all();
+      const label = await stall(owner, ofB, 'answerHeld');
+      excluded('b', true);
+      await timeOut(label);
+      return owner;
+    }
+
     it.each<[string, (owner: Replica) => void | Promise<void>]>([
       ['met a conflict', conflict],
       ['was lost', ({ link }) => next(link, 'lost', ofB)],
@@ -125,14 +138,7 @@ describe('a former leader', () => {
     });
 
     it('had no answer, and that is followed by another one before it is asked for, is evicted, and so is the successor', async () => {
-      const owner = await led();
-      model.api.foreign.addPod(aPod({ name: 'c' }));
-      await model.rest(owner);
-      excluded('a', true);
-      owner.see.all();
-      const label = await stall(owner, ofB, 'answerHeld');
-      excluded('b', true);
-      await timeOut(label);
+      const owner = await withoutAnswerToB();
       await model.rest(owner);
       expect([model.leaders(), goes('a'), goes('b'), asked(owner)]).toEqual([['c'], true, true, 2]);
     });
@@ -143,14 +149,7 @@ describe('a former leader', () => {
     ])(
       'had no answer is evicted also where another one %s, and the first transaction for that is lost',
       async (_, follows, expected) => {
-        const owner = await led();
-        model.api.foreign.addPod(aPod({ name: 'c' }));
-        await model.rest(owner);
-        excluded('a', true);
-        owner.see.all();
-        const label = await stall(owner, ofB, 'answerHeld');
-        excluded('b', true);
-        await timeOut(label);
+        const owner = await withoutAnswerToB();
         next(owner.link, 'lost', { operation: 'txn' });
         owner.see.all();
         await model.pass(owner);

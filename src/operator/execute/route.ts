@@ -98,8 +98,7 @@ async function foreignEndpoints(run: Run, service: string): Promise<Others> {
   try {
     const found = await Promise.race([listed, late]);
     if (found !== undefined) return { foreign: { slices: found[0], endpoints: found[1] }, late: false };
-    // Nobody waits for it any more: what becomes of it is in the list that others of the namespace ask for.
-    listed.catch(() => undefined);
+    // What becomes of it is in the list that others of the namespace ask for.
     const message = `the list of the EndpointSlices of namespace ${group.namespace} has not come within ${OTHERS_MS} ms`;
     return { foreign: memory.now.route?.foreign ?? message, late: true };
   } catch (error) {
@@ -107,7 +106,6 @@ async function foreignEndpoints(run: Run, service: string): Promise<Others> {
     if (error instanceof KubernetesError) return { foreign: error.message, late: false };
     throw error;
   } finally {
-    late.catch(() => undefined);
     over.abort();
   }
 }

@@ -12,6 +12,7 @@ import { script } from './command-line.ts';
 import { type Environment, kubectl, type SeenPod, watchPods } from './demo/kubectl.ts';
 import { startOperator } from './demo/operator.ts';
 import { interruption } from './interruption.ts';
+import { sayWhereToolsComeFrom } from './tools/index.ts';
 
 const PATIENCE_MS = 60_000;
 /** Of a timer: three weeks. */
@@ -36,6 +37,7 @@ try {
 }
 
 async function demo(exit: boolean): Promise<void> {
+  await sayWhereToolsComeFrom();
   step('A Kubernetes API server and a Consul of your own (.cluster)');
   await using cluster = await startCluster({ signal });
   const env: Environment = { ...process.env, ...cluster.env };

@@ -9,8 +9,8 @@ import { ensureImages, whyNoTestsOfImages } from './images/index.ts';
 import { runSteps } from './steps.ts';
 import { testPlan } from './test-plan.ts';
 import { areRealNodesAskedFor, askForRealNodes } from './tools/consent.ts';
-import { buildProgram, ensureTools } from './tools/index.ts';
-import { binaries, leaseCandidate } from './tools/products.ts';
+import { buildProgram, ensureTools, sayWhereToolsComeFrom } from './tools/index.ts';
+import { type BinaryName, binaries, leaseCandidate } from './tools/products.ts';
 
 const options = script('test', 'The checks, the tests that need only this checkout, and those on real components.')
   .option('--quick', 'only the checks and the quickest tests')
@@ -21,7 +21,6 @@ if (options.realNodes === true) askForRealNodes();
 const realNodes = areRealNodesAskedFor();
 const plan = testPlan({ quick: options.quick === true, realNodes });
 
-sayWhatIsLeftOut();
 process.exitCode = await testAll();
 // A run that fails ends with what failed.
 if (process.exitCode === 0) sayWhatIsLeftOut();
@@ -31,6 +30,8 @@ function sayWhatIsLeftOut(): void {
 }
 
 async function testAll(): Promise<number> {
+  if (plan.onComponents.length > 0) await sayWhereToolsComeFrom(await namesOfTools());
+  sayWhatIsLeftOut();
   const code = await runSteps(plan.fast);
   if (code !== 0 || plan.onComponents.length === 0) return code;
   await ensureAll();
@@ -38,13 +39,17 @@ async function testAll(): Promise<number> {
   return await runSteps(plan.onComponents, { goOn: true });
 }
 
+const canRunPods = async (): Promise<boolean> => realNodes && (await whyNoRealNodes()) === null;
+
+async function namesOfTools(): Promise<readonly BinaryName[]> {
+  const pods = await canRunPods();
+  return binaries.filter(({ use }) => use !== 'real nodes' || pods).map(({ name }) => name);
+}
+
 /** Builds take minutes, which no test should be timed with. */
 async function ensureAll(): Promise<void> {
-  const canRunPods = realNodes && (await whyNoRealNodes()) === null;
-  await ensureTools({
-    names: binaries.filter(({ use }) => use !== 'real nodes' || canRunPods).map(({ name }) => name),
-  });
-  if (canRunPods) {
+  await ensureTools({ names: await namesOfTools() });
+  if (await canRunPods()) {
     await ensureRealNodeParts();
     await buildProgram(leaseCandidate);
   }

@@ -1,10 +1,10 @@
 /** Builds one binary with `go build` into the cache, so that a half-built one is never found there. */
-import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { cancelledBy } from '../programs.ts';
-import { productDir } from './cache.ts';
+import { productDir, removeDrafts } from './cache.ts';
 import { diskFull, explainGoFailure, goMissing, type Space, ToolError } from './failures.ts';
 import type { Binary } from './products.ts';
 
@@ -33,12 +33,6 @@ export async function buildBinary(binary: Binary, signal: AbortSignal | undefine
   } finally {
     await rm(draft, { force: true });
   }
-}
-
-/** Removes what killed builds left; only one build runs at a time, so no living one is hit. */
-async function removeDrafts(dir: string): Promise<void> {
-  const drafts = (await readdir(dir)).filter((name) => name.startsWith('.'));
-  await Promise.all(drafts.map((name) => rm(join(dir, name), { force: true })));
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Where things that outlive a checkout are kept. bootstrap.mjs knows the same folder. */
+import { readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Product } from './products.ts';
@@ -17,3 +18,9 @@ export function productDir(product: Product, env: Environment = process.env): st
 
 /** What Go calls this machine's processor. */
 export const goArch = (): string => (process.arch === 'x64' ? 'amd64' : process.arch);
+
+/** Removes what was left half done in a product's folder by a process that was killed; only one gets binaries at a time. */
+export async function removeDrafts(dir: string): Promise<void> {
+  const drafts = (await readdir(dir)).filter((name) => name.startsWith('.'));
+  await Promise.all(drafts.map((name) => rm(join(dir, name), { recursive: true, force: true })));
+}

@@ -1,5 +1,6 @@
 /** Turns what `go` prints when it fails into one sentence that says what to do. Pure. */
 import { lastLines } from '../programs.ts';
+import type { Offer } from './offers.ts';
 import type { Binary } from './products.ts';
 
 /** A binary is missing and cannot be had. The message is one sentence for a person. */
@@ -7,7 +8,8 @@ export class ToolError extends Error {
   override readonly name = 'ToolError';
 }
 
-const OTHER_WAYS = 'or let KUBEBUILDER_ASSETS name a folder with ready binaries';
+const OTHER_WAYS =
+  'or let LEADERGROUP_MIRROR name a mirror of the releases, or KUBEBUILDER_ASSETS a folder with ready binaries';
 
 export interface Space {
   readonly path: string;
@@ -21,6 +23,14 @@ export function diskFull({ path, freeBytes, neededBytes }: Space): string {
   return (
     `The disk is too full to build the development cluster's binaries: ${gigabytes(freeBytes)} free at ${path}, about ` +
     `${gigabytes(neededBytes)} needed; free some, or set LEADERGROUP_CACHE, GOCACHE and GOMODCACHE to folders on another disk.`
+  );
+}
+
+/** The sentence for a download that is not what was promised. `sha256` is what it has. */
+export function wrongChecksum({ binary, address, sha256: wanted, vouchedBy }: Offer, sha256: string): string {
+  return (
+    `The download of ${binary.name} ${binary.product.version} from ${address} has the SHA-256 ${sha256}, and ${vouchedBy} says ${wanted}; ` +
+    'nothing of it was kept: run it again, and if it stays so set LEADERGROUP_MIRROR to another mirror, or to none to build it with Go.'
   );
 }
 

@@ -20,6 +20,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   generate: ['--check'],
   images: ['--out'],
   manifests: ['--image', '--out'],
+  pin: ['--out'],
   test: ['--quick', '--real-nodes'],
   'test:exploration': ['--depth'],
   'test:faults': ['--minutes', '--seed', '--keep'],

@@ -26,9 +26,10 @@ import { fenceAll } from './fence.ts';
 import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
+import { readOthers, readRoute } from './read-route.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
-import { makeSlices, readOthers, readRoute, refresh, show, withdraw } from './route.ts';
 import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step, worst } from './run.ts';
+import { makeSlices, refresh, show, withdraw } from './write-slices.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
 export async function execute(plan: Plan, run: Run): Promise<Step> {

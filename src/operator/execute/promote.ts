@@ -6,8 +6,8 @@ import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
 import { latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
-import { show } from './route.ts';
 import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
+import { show } from './write-slices.ts';
 
 /**
  * Sets the label of the pod that this run's own transaction has proven to hold the lock, with its token (promise I2). The resourceVersion

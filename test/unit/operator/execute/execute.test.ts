@@ -2,135 +2,19 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../../../src/api/pod.ts';
-import type { Fence, FencingTarget, Look, Moves, Plan, Preparation, Take } from '../../../../src/election/actions.ts';
-import { groupKeys, syntheticNode } from '../../../../src/election/keys.ts';
-import { look, quietly, transition, withFirst } from '../../../../src/election/plans.ts';
-import { transaction } from '../../../../src/election/transactions.ts';
+import type { Fence, FencingTarget, Moves, Plan } from '../../../../src/election/actions.ts';
+import { withFirst } from '../../../../src/election/plans.ts';
 import { execute } from '../../../../src/operator/execute/execute.ts';
 import { changeLock } from '../../../../src/operator/execute/execute-locks.ts';
-import { beginRun, type Step } from '../../../../src/operator/execute/run.ts';
-import { createLocks } from '../../../../src/operator/locks/locks.ts';
-import { createMemory } from '../../../../src/operator/observe/remember.ts';
-import { createSessionManager } from '../../../../src/operator/sessions/sessions.ts';
-import type { KvEntry } from '../../../../src/ports/consul.ts';
-import { aGroup, aLeader, aPod, aService } from '../../../kit/fakes/builders.ts';
-import { aFreeLock, anObservation, FENCE, observed } from '../../../kit/fakes/builders-election.ts';
-import { createFakeClock, createFakeRandom, settle } from '../../../kit/fakes/clock.ts';
+import { aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { FENCE } from '../../../kit/fakes/builders-election.ts';
+import { settle } from '../../../kit/fakes/clock.ts';
 import { sessionId } from '../../../kit/fakes/ids.ts';
-import { createLink } from '../../../kit/model/link.ts';
-import { SPACE } from '../../../kit/model/replica.ts';
-import { noMetrics, noNews } from '../../../kit/model/sinks.ts';
-import { createWorldApiServer } from '../../../kit/model/world-api-server.ts';
-import { createWorldConsul } from '../../../kit/model/world-consul.ts';
+import { aStage, KEYS, looking, NODE } from '../../../kit/model/executing.ts';
 
-const NODE = syntheticNode(SPACE);
 const TOKEN = 'token.leadergroup.dev/notifier';
 const FENCED = 'fenced.leadergroup.dev/notifier';
 const ROLE = 'leadergroup.dev/role';
-const KEYS = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, null);
-
-/** A group with these pods, observed as they are; a's session, the bucket and the lock (never written) are there. */
-async function aStage(...pods: readonly Pod[]) {
-  const clock = createFakeClock();
-  const api = createWorldApiServer();
-  const consul = createWorldConsul(clock);
-  const group = api.foreign.addGroup(aGroup());
-  const stored = pods.map((pod) => api.foreign.addPod(pod));
-  consul.requests.registerNode(NODE);
-  const link = createLink('executor', api, consul, () => undefined);
-  const random = createFakeRandom('guard');
-  const ports = { consul: link.consul, clock, random, marginMs: 2000, metrics: noMetrics };
-  const sessionManager = createSessionManager({
-    ...ports,
-    kubernetes: link.kubernetes,
-    node: NODE,
-    wake: () => undefined,
-  });
-  const locks = createLocks(link.consul, SPACE);
-  const signal = new AbortController().signal;
-  for (const pod of stored) await sessionManager.open(group, pod, signal);
-  const session = consul.foreign.openSession({ node: NODE, name: 'replica/r1', ttlMs: 0, lockDelayMs: 0 });
-  consul.foreign.lock(FENCE.key, session, null);
-  const guard = { key: FENCE.key, session };
-  await locks.read(group, signal);
-  const invalidated: string[] = [];
-  const progress: string[] = [];
-  const grantUntilMs = 0;
-  const run = beginRun({
-    ports: {
-      consul: link.consul,
-      kubernetes: link.kubernetes,
-      routing: link.routing,
-      foreignLists: { of: () => Promise.resolve([]) },
-      routeNews: noNews,
-      listPods: link.kubernetes.listPods,
-      clock,
-      random,
-      sessionManager,
-      locks,
-      invalidateOwnership: () => invalidated.push('bucket'),
-      syntheticNode: NODE,
-      owners: { read: () => Promise.resolve() },
-      prober: { search: () => true },
-      repaired: () => undefined,
-      sliceWritten: () => undefined,
-      progress: (key) => progress.push(key),
-      grants: { untilMs: () => grantUntilMs },
-      revoked: () => undefined,
-      revoking: () => undefined,
-    },
-    observation: anObservation({
-      group,
-      keys: KEYS,
-      pods: stored.map((pod) => observed(pod)),
-      sessions: sessionManager.of('default/notifier'),
-      lock: locks.view(group),
-    }),
-    memory: createMemory(),
-    signal,
-  });
-  const act = (plan: Plan): Promise<Step> => execute(plan, run);
-
-  /** Takes the free lock for a pod. */
-  function take(pod: Pod): Take {
-    const view = locks.view(group) ?? expect.fail('the lock has not been read yet');
-    const held =
-      sessionManager.of('default/notifier').find(({ podUid }) => podUid === pod.uid) ?? expect.fail('no session');
-    return transaction.take(run.observation, aFreeLock(view, guard), held, pod);
-  }
-
-  const lock = (): KvEntry | null => consul.entry(KEYS.lock);
-  const taking = (pod: Pod, ...fence: readonly Fence[]): Plan => moving({ fence, lock: take(pod), after: [] });
-
-  /** Takes the free lock for a pod and promotes it. */
-  const elect = (pod: Pod, ...fence: readonly Fence[]): Plan =>
-    moving({ fence, lock: take(pod), after: [{ do: 'promote', resourceVersion: pod.resourceVersion }] });
-
-  const [a = aPod(), b = aPod()] = stored;
-  return {
-    clock,
-    api,
-    consul,
-    link,
-    sessionManager,
-    locks,
-    run,
-    act,
-    take,
-    taking,
-    elect,
-    lock,
-    invalidated,
-    progress,
-    a,
-    b,
-    session,
-  };
-}
-
-const moving = (moves: Moves): Plan => transition(quietly(''), moves);
-
-const looking = (...after: readonly Preparation[]): Look => look(after, '');
 
 const fencing = (...fence: readonly Fence[]): Plan => withFirst(fence, looking());
 
@@ -541,44 +425,4 @@ describe('cleaning up', () => {
     expect([Object.keys(api.pod('a')?.annotations ?? {}).length, api.pod('a')?.labels[ROLE]]).toEqual([2, undefined]);
     expect(api.pod('b')?.labels[ROLE]).toBe('follower');
   });
-});
-
-it('a reading of a route counts as from when it began: what a watch tells meanwhile may not be in it', async () => {
-  const { run } = await aStage(aPod());
-  let mark = 7;
-  const getService = (namespace: string, name: string, signal: AbortSignal) => {
-    mark += 1;
-    return run.ports.routing.getService(namespace, name, signal);
-  };
-  const ports = { ...run.ports, routing: { ...run.ports.routing, getService }, routeNews: { mark: () => mark } };
-  await execute(looking({ do: 'readRoute', serviceName: 'svc', hurry: false }), { ...run, ports });
-  expect([run.memory.now.route?.mark, mark]).toEqual([7, 8]);
-});
-
-it('a reading that a label waits for asks for no list, and does not count as the one before of a calm Service', async () => {
-  const { api, run } = await aStage(aPod());
-  api.routing.foreign.putService(aService());
-  let lists = 0;
-  const foreignLists = {
-    of: () => {
-      lists += 1;
-      return Promise.resolve([]);
-    },
-  };
-  const read = async (hurry: boolean) => {
-    const action = { do: 'readRoute', serviceName: 'notifier-leader', hurry } as const;
-    await execute(looking(action), { ...run, ports: { ...run.ports, foreignLists } });
-    return [lists, run.memory.now.route?.foreign, run.memory.now.route?.calm];
-  };
-  const nothing = { slices: [], endpoints: false };
-  expect(await read(true)).toEqual([0, null, false]);
-  expect(await read(true)).toEqual([0, null, true]);
-  const others = { do: 'readOthers', serviceName: 'notifier-leader' } as const;
-  await execute(looking(others), { ...run, ports: { ...run.ports, foreignLists } });
-  expect([run.memory.now.route?.foreign, run.memory.now.route?.calm]).toEqual([nothing, false]);
-  lists = 0;
-  expect(await read(true)).toEqual([0, null, true]);
-  expect(await read(false)).toEqual([1, nothing, false]);
-  expect(await read(false)).toEqual([2, nothing, true]);
-  expect(await read(true)).toEqual([2, null, true]);
 });

@@ -135,7 +135,11 @@ export function repairedAgain(before: Repairs | undefined, atMs: MonotonicMs, at
   return { ...known, count: known.count + 1, lastMs: atMs };
 }
 
-export const isRecent = ({ lastMs }: Repairs, nowMs: MonotonicMs): boolean => nowMs - lastMs < WINDOW_MS;
+/** When the window after the last one is over. */
+const overAtMs = ({ lastMs }: Repairs): MonotonicMs => lastMs + WINDOW_MS;
+
+/** By the moment that people are told, and timers are set for: a difference is rounded otherwise, and the last timer would come too early. */
+export const isRecent = (repairs: Repairs, nowMs: MonotonicMs): boolean => nowMs < overAtMs(repairs);
 
 export function contestOf(memory: GroupMemory, uid: PodUid, nowMs: MonotonicMs): Contest | null {
   const repairs = memory.repairs.get(uid);
@@ -147,5 +151,5 @@ export function contestIn(repairs: Repairs, nowMs: MonotonicMs): Contest | null 
   const beyond = repairs.count - FREE_REPAIRS;
   if (beyond < 0 || !isRecent(repairs, nowMs)) return null;
   const pauseMs = backoffMs(beyond + 1, REPAIRS);
-  return { notBeforeMs: repairs.lastMs + pauseMs, overAtMs: repairs.lastMs + WINDOW_MS, by: repairs.by };
+  return { notBeforeMs: repairs.lastMs + pauseMs, overAtMs: overAtMs(repairs), by: repairs.by };
 }

@@ -122,7 +122,7 @@ export async function aStage(...pods: readonly Pod[]) {
   };
 }
 
-export const moving = (moves: Moves): Plan => transition(quietly(''), moves);
+const moving = (moves: Moves): Plan => transition(quietly(''), moves);
 
 export const looking = (...after: readonly Preparation[]): Look => look(after, '');
 

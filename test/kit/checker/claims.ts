@@ -181,7 +181,10 @@ function wrongAnswer(
   return null;
 }
 
-/** Whoever was told for good that it gets nothing, and had no other request under way, gets nothing later. */
+/**
+ * Whoever was told for good that it gets nothing, and had no other request under way, gets nothing later. One that was answered 503 may be under way: a replica
+ * that stood still passes it on late, and its owner may take longer than that replica waits for.
+ */
 function givenAfterAll({ group, series, steps }: Asked, claims: readonly ClaimRequest[]): readonly Breach[] {
   const byCall = Map.groupBy(claims, callOf);
   return steps.filter(isGiven).flatMap(({ is, state }) => {
@@ -195,7 +198,7 @@ function givenAfterAll({ group, series, steps }: Asked, claims: readonly ClaimRe
           state,
         ),
       ];
-    const isOver = sent.every(({ told }) => told !== null && told.atMs < state.atMs);
+    const isOver = sent.every(({ told }) => told !== null && told.status !== 503 && told.atMs < state.atMs);
     // Whoever asks again after that may be given it.
     const lastMs = Math.max(...sent.map(({ sentMs }) => sentMs));
     const refused = sent.find(({ told }) => told?.status === 409 && told.atMs >= lastMs);

@@ -70,6 +70,15 @@ describe('claims that pass', () => {
       },
     ],
     [
+      'a call that was told to drop it, and whose request before that nobody could answer for',
+      (story) => {
+        const call = story.call('a', 1);
+        story.unknown(call);
+        story.refuses(call, 'NotLeader');
+        story.takes(call);
+      },
+    ],
+    [
       'a Consul that was wiped, and knows of nothing',
       (story) => {
         story.claims('a', 1);
@@ -181,7 +190,7 @@ describe('claims that are caught', () => {
       'I12 .*was told NotLeader, and was given it later',
       (story) => {
         const call = story.call('a', 1);
-        story.unknown(call);
+        story.refuses(call, 'NotLeader');
         story.refuses(call, 'NotLeader');
         story.takes(call);
       },

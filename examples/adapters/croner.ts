@@ -4,19 +4,21 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cron } from 'croner';
-import type { Claim, Once, OnceOptions, Outcome } from '../clients/typescript/once.ts';
+import type { Claim, Gate, OnceOptions, Outcome } from '../clients/typescript/index.ts';
 
 /** So often it looks again: the clock may be set, and the machine may have been suspended, of which a timer knows nothing. */
 const LOOK_MS = 60_000;
+/** After a refusal, which people have to end. */
+const REFUSED_MS = 10_000;
 
 /**
- * Calls `once` at each time of the pattern until `signal` aborts, for one after the other; those that passed meanwhile come late, but for what is longer
- * ago than `catchUpMs` (default: a minute, and with AtLeastOnce retryAfterSeconds more). `told`: what became of each; an error: what `fn` threw, or that the claim is wrong. `timezone` must
- * be the same in all replicas.
+ * Calls `once` at each time of the pattern until `signal` aborts, for one after the other, and begins after the last one that was claimed, by
+ * whomever. Those that passed meanwhile come late, but for what is longer ago than `catchUpMs` (default: a minute, and with AtLeastOnce
+ * retryAfterSeconds more). `told`: what became of each; an error: what `fn` threw, or that the claim is wrong. `timezone` must be the same in all replicas.
  */
 export async function keepScheduleOnce(
   {
-    once,
+    gate,
     series,
     pattern,
     signal,
@@ -24,7 +26,7 @@ export async function keepScheduleOnce(
     catchUpMs,
     ...options
   }: Omit<OnceOptions, 'signal'> & {
-    readonly once: Once;
+    readonly gate: Pick<Gate, 'once' | 'standing'>;
     readonly series: string;
     readonly pattern: string;
     readonly signal: AbortSignal;
@@ -38,7 +40,10 @@ export async function keepScheduleOnce(
   const pendingMs = options.mode === 'AtLeastOnce' ? (options.retryAfterSeconds ?? 300) * 1000 : 0;
   const keptMs = catchUpMs ?? pendingMs + 60_000;
   const calendar = new Cron(pattern, { timezone });
-  let last = new Date();
+  const begunMs = Date.now();
+  const stoodMs = (await lastGiven({ gate, series, signal }, told)) ?? begunMs;
+  // One that is ahead was given out by a wrong clock, and may be taken back.
+  let last = new Date(Math.max(begunMs - keptMs, Math.min(begunMs, stoodMs)));
   while (!signal.aborted) {
     const next = calendar.nextRun(last);
     if (next === null || !(await reached(next, signal))) return;
@@ -48,7 +53,7 @@ export async function keepScheduleOnce(
       return fn(claim);
     };
     try {
-      told(await once(series, next.getTime(), doing, { ...options, signal }));
+      told(await gate.once(series, next.getTime(), doing, { ...options, signal }));
       begun.position = next.getTime();
     } catch (error) {
       told(error instanceof Error ? error : new Error(String(error)));
@@ -57,6 +62,26 @@ export async function keepScheduleOnce(
     if (begun.position === next.getTime()) last = next;
     last = new Date(Math.max(last.getTime(), Date.now() - keptMs));
   }
+}
+
+/** null: none was, or `signal` has aborted. */
+async function lastGiven(
+  {
+    gate,
+    series,
+    signal,
+  }: { readonly gate: Pick<Gate, 'standing'>; readonly series: string; readonly signal: AbortSignal },
+  told: (error: Error) => void,
+): Promise<number | null> {
+  while (!signal.aborted) {
+    try {
+      return (await gate.standing(series, signal))?.position ?? null;
+    } catch (error) {
+      told(error instanceof Error ? error : new Error(String(error)));
+      await delay(REFUSED_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return null;
 }
 
 /** Whether it was; false: `signal` has aborted. */

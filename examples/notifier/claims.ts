@@ -79,12 +79,16 @@ export async function keepByClaims(
 
   /** After the last that was given out: nobody has done the ones since then, and they would pass with a later one. */
   async function firstDue(): Promise<number> {
-    const [begunMs, oldest] = [Date.now(), nextAfter(Date.now() - keptMs)];
+    const begunMs = Date.now();
     while (!signal.aborted) {
       const said = await gate.standing(series, signal).catch(refused);
-      if (said !== null && typeof said !== 'number')
-        return said.position === null ? nextAfter(begunMs) : Math.max(oldest, nextAfter(said.position));
-      await pause(said ?? FIRST_PAUSE_MS);
+      if (typeof said === 'number') {
+        await pause(said);
+        continue;
+      }
+      // One that is ahead was given out by a wrong clock, and may be taken back.
+      const after = Math.min(begunMs, said?.position ?? begunMs);
+      return nextAfter(Math.max(begunMs - keptMs, after));
     }
     return nextAfter(begunMs);
   }

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { keepScheduleOnce } from '../../examples/adapters/croner.ts';
 import { scheduleOnce } from '../../examples/adapters/node-cron.ts';
-import { type Claim, createGate, type Outcome } from '../../examples/clients/typescript/index.ts';
+import { type Claim, createGate, type Gate, type Outcome } from '../../examples/clients/typescript/index.ts';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
 import { eligibility } from '../../src/election/candidates.ts';
 import { aPod } from '../kit/fakes/builders.ts';
@@ -59,8 +59,8 @@ async function stage(): Promise<{ readonly gate: FakeGate; readonly series: Fake
 }
 
 const uidOf = (pod: string): string => pod.replace('notifier', 'uid');
-const onceOf = (pod: string, { url }: FakeGate) =>
-  createGate({ url, group: 'notifier', namespace: 'shop', pod, uid: uidOf(pod) }).once;
+const gateOf = (pod: string, { url }: FakeGate): Gate =>
+  createGate({ url, group: 'notifier', namespace: 'shop', pod, uid: uidOf(pod) });
 
 /** One leads, then nobody for more than a tick, then the other one. */
 async function handOver({ given, lead }: FakeSeries): Promise<void> {
@@ -71,6 +71,22 @@ async function handOver({ given, lead }: FakeSeries): Promise<void> {
   lead('notifier-1');
   const before = given.length;
   await vi.waitFor(() => expect(given.length).toBeGreaterThan(before + 2), SOON);
+}
+
+/** The only process of a leader ends, and begins anew when some ticks have passed. `start` returns how it ends. */
+async function startAgain({ given, lead }: FakeSeries, start: () => () => PromiseLike<void> | void): Promise<void> {
+  const first = start();
+  await vi.waitFor(() => expect(given.length).toBeGreaterThan(1), SOON);
+  // Not in the midst of a tick, which would be lost.
+  lead(null);
+  await vi.waitFor(() => expect(given.at(-1)).toBeLessThan(Date.now() - 1500), SOON);
+  await first();
+  await vi.waitFor(() => expect(given.at(-1)).toBeLessThan(Date.now() - 4000), SOON);
+  lead('notifier-0');
+  const begunMs = Date.now();
+  const next = start();
+  await vi.waitFor(() => expect(given.at(-1)).toBeGreaterThan(begunMs + 1000), SOON);
+  await next();
 }
 
 /** Each of them once, none of them is missing, and all are whole seconds. */
@@ -89,19 +105,20 @@ describe.concurrent.each<
   [
     'node-cron',
     (pod, gate, fn, told) => {
-      const task = scheduleOnce(
-        { once: onceOf(pod, gate), series: SERIES, expression: EACH_SECOND, timezone: 'UTC' },
-        fn,
-        told,
-      );
-      return () => void task.destroy();
+      const stop = new AbortController();
+      const kept = { gate: gateOf(pod, gate), series: SERIES, expression: EACH_SECOND, timezone: 'UTC' };
+      const task = scheduleOnce({ ...kept, signal: stop.signal }, fn, told);
+      return () => {
+        void task.destroy();
+        stop.abort();
+      };
     },
   ],
   [
     'croner',
     (pod, gate, fn, told) => {
       const stop = new AbortController();
-      const kept = { once: onceOf(pod, gate), series: SERIES, pattern: EACH_SECOND, signal: stop.signal };
+      const kept = { gate: gateOf(pod, gate), series: SERIES, pattern: EACH_SECOND, signal: stop.signal };
       void keepScheduleOnce(kept, fn, told);
       return () => stop.abort();
     },
@@ -120,6 +137,37 @@ describe.concurrent.each<
     for (const stop of stops) stop();
     expectEachOnce(done);
     expect([...told.keys()].toSorted()).toEqual(['done', 'dropped']);
+  });
+
+  it('a process that is started again does what was due meanwhile', LONG, async () => {
+    const { gate, series } = await stage();
+    const done: number[] = [];
+    const start = () =>
+      schedule(
+        'notifier-0',
+        gate,
+        ({ position }) => void done.push(position),
+        () => undefined,
+      );
+    await startAgain(series, start);
+    expectEachOnce(series.given);
+    expect(done.length).toBeGreaterThan(4);
+  });
+
+  it('a series whose mark is ahead begins with the next tick once it is begun anew', LONG, async () => {
+    const { gate, series } = await stage();
+    const far = Math.ceil(Date.now() / 1000) * 1000 + 3_600_000;
+    series.setMark(SERIES, far);
+    const done: number[] = [];
+    const told: string[] = [];
+    const note = (said: Outcome | Error): void =>
+      void told.push(!(said instanceof Error) && said.kind === 'dropped' ? said.reason : 'other');
+    const stop = schedule('notifier-0', gate, ({ position }) => void done.push(position), note);
+    await vi.waitFor(() => expect(told).toEqual(['Passed', 'Passed']), SOON);
+    series.setMark(SERIES, null);
+    await vi.waitFor(() => expect(done.length).toBeGreaterThan(1), SOON);
+    stop();
+    expectEachOnce(done);
   });
 
   it('what the work throws is told, and the next tick comes all the same', LONG, async () => {
@@ -188,7 +236,8 @@ const PYTHON_PROGRAM = `
 import sys, time
 sys.path[:0] = ['${join(EXAMPLES, 'clients/python')}', '${join(EXAMPLES, 'adapters')}']
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler_once import ScheduledTimes, once
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler_once import ScheduledTimes, first_run, once
 from leader import Gate
 gate = Gate()
 def job():
@@ -198,7 +247,8 @@ def work(claim):
     time.sleep(float(sys.argv[1]))
 defaults = {'max_instances': 10, 'misfire_grace_time': 60, 'coalesce': False}
 scheduler = BackgroundScheduler(executors={'default': ScheduledTimes()}, timezone='UTC', job_defaults=defaults)
-scheduler.add_job(job, 'cron', second='*')
+trigger = CronTrigger(second='*', timezone='UTC')
+scheduler.add_job(job, trigger, next_run_time=first_run(gate, '${SERIES}', trigger))
 scheduler.start()
 time.sleep(60)
 `;
@@ -217,7 +267,7 @@ class Reports {
   stop = new AbortController();
   onApplicationBootstrap() {
     const { signal } = this.stop;
-    const kept = { once: createGate().once, series: '${SERIES}', pattern, signal };
+    const kept = { gate: createGate(), series: '${SERIES}', pattern, signal };
     const ended = keepScheduleOnce(kept, ({ position }) => console.log('work', position), (said) => console.log(said.kind));
     void ended.then(() => console.log('ended'));
   }
@@ -266,6 +316,15 @@ describe.concurrent.each<[string, (pod: string, gate: FakeGate) => Running]>([
     expect(lines).toContain('dropped');
     for (const replica of replicas) await replica[Symbol.asyncDispose]();
   });
+
+  it('a process that is started again does what was due meanwhile', LONG, async () => {
+    const { gate, series } = await stage();
+    await startAgain(series, () => {
+      const replica = start('notifier-0', gate);
+      return () => replica[Symbol.asyncDispose]();
+    });
+    expectEachOnce(series.given);
+  });
 });
 
 describe.concurrent('at least once, a tick that is asked for while an earlier one fails again is not forgotten,', () => {
@@ -276,7 +335,7 @@ describe.concurrent('at least once, a tick that is asked for while an earlier on
     let failures = 0;
     const options = { pattern: EACH_SECOND, mode: 'AtLeastOnce', retryAfterSeconds: 1, signal: stop.signal } as const;
     void keepScheduleOnce(
-      { once: onceOf('notifier-0', gate), series: SERIES, ...options },
+      { gate: gateOf('notifier-0', gate), series: SERIES, ...options },
       ({ position }) => {
         failures += 1;
         if (failures <= 3) throw new Error('no paper');
@@ -382,7 +441,7 @@ it('with node-cron a leader that stood still does each tick that it has left out
   const { gate, series } = await stage();
   const done: number[] = [];
   const task = scheduleOnce(
-    { once: onceOf('notifier-0', gate), series: SERIES, expression: EACH_SECOND, timezone: 'UTC' },
+    { gate: gateOf('notifier-0', gate), series: SERIES, expression: EACH_SECOND, timezone: 'UTC' },
     ({ position }) => void done.push(position),
     () => undefined,
   );

@@ -159,18 +159,23 @@ it('is not held up by a gate that does not note what is done when it is told to 
   expect(program.errors.join('\n')).toContain('is done, but the gate has not noted it');
 });
 
-it.each<[string, SaysToClaim, number]>([
-  ['longer and longer pauses', refusing(400, 'SharedLock'), 0],
-  ['pauses as it is told', refusing(429, 'TooManySeries', { retryAfterMilliseconds: 1500 }), 1400],
+it.each<[string, 'GET' | 'POST', SaysToClaim, number]>([
+  // Where it stands is refused, too.
+  ['longer and longer pauses', 'GET', refusing(400, 'SharedLock'), 0],
+  ['pauses as it is told', 'POST', refusing(429, 'TooManySeries', { retryAfterMilliseconds: 1500 }), 1400],
 ])(
   'asks with %s for what the gate does not take, says so once, and goes on when it does',
-  async (_, refuses, leastMs) => {
+  async (_, method, refuses, leastMs) => {
     const { gate, sink, start } = await stage();
-    gate.sayToClaims(refuses);
+    const real = gate.says();
+    gate.sayToClaims((response, asked) => (asked.method === method ? refuses : real)(response, asked));
+    const refused = () => gate.claims.filter((asked) => asked.method === method);
     gate.lead('notifier-0');
     const program = await start({ at: 0 });
-    await vi.waitFor(() => expect(gate.claims.length).toBeGreaterThan(leastMs > 0 ? 2 : 4), SOON);
-    const gaps = gate.claims.slice(1).map(({ atMs }, at) => atMs - (gate.claims[at]?.atMs ?? 0));
+    await vi.waitFor(() => expect(refused().length).toBeGreaterThan(leastMs > 0 ? 2 : 4), SOON);
+    const gaps = refused()
+      .slice(1)
+      .map(({ atMs }, at) => atMs - (refused()[at]?.atMs ?? 0));
     for (const gap of gaps) expect(gap).toBeGreaterThan(leastMs);
     expect(gaps.at(-1)).toBeGreaterThan(700);
     expect(program.errors.filter((line) => line.includes('told '))).toHaveLength(1);

@@ -167,6 +167,27 @@ describe.concurrent.each(LANGUAGES)('once, in %s,', (language) => {
     expect(client.lines).toEqual([says('dropped NotLeader -', 0)]);
   });
 
+  it('says where a series stands, and asks until somebody says', LONG, async () => {
+    const series = createSeries();
+    await using gate = await aGate(series, nobodyKnows, refusing(403, 'NotMember'), nobodyKnows);
+    await using before = call(gate, { where: ['standing'] });
+    await before.ended;
+    expect([before.lines, gate.claims.length]).toEqual([['stands -'], 4]);
+    series.setMark(SERIES, 1_795_759_200_000);
+    await using after = call(gate, { where: ['standing'] });
+    await after.ended;
+    expect(after.lines).toEqual(['stands 1795759200000']);
+    expect([series.given, new Set(gate.claims.map(({ method }) => method))]).toEqual([[], new Set(['GET'])]);
+  });
+
+  it('says at once that it may not ask where a series stands', LONG, async () => {
+    await using gate = await startFakeGate();
+    gate.sayToClaims(refusing(400, 'BadSeries'));
+    await using client = call(gate, { where: ['standing'] });
+    await client.ended;
+    expect([client.lines, gate.claims.length]).toEqual([[says('refused', 64)], 1]);
+  });
+
   it('waits as a follower until the leader has it', LONG, async () => {
     const series = createSeries('notifier-1');
     await using gate = await aGate(series);
@@ -483,6 +504,38 @@ it.concurrent('once, in shell, runs a command whatever it is called', LONG, asyn
     await using client = run(env, script, '--once', name, '--position', '10', '--', name);
     expect([await client.ended, client.lines]).toEqual([0, ['sent 10']]);
   }
+});
+
+describe.concurrent('a call of the shell', () => {
+  it.each([
+    [7, [8, 9, 10]],
+    [2, [7, 8, 9, 10]],
+    [null, [10]],
+    [9, [10]],
+    [10, []],
+  ])('catches up after position %s, up to three before its own', LONG, async (mark, done) => {
+    const series = createSeries();
+    series.setMark(SERIES, mark);
+    await using gate = await startFakeGate();
+    gate.sayToClaims(series.says());
+    await using client = callAt(gate.url, programs.shell, { where: ['catch-up'] });
+    await client.ended;
+    expect(client.lines).toEqual([...done.map((position) => `work ${position} 1 7`), 'status 0']);
+    expect(series.given).toEqual(done);
+  });
+
+  it('catches up with the others also where the work of one fails', LONG, async () => {
+    const series = createSeries();
+    series.setMark(SERIES, 8);
+    await using gate = await startFakeGate();
+    gate.sayToClaims(series.says());
+    await using client = callAt(gate.url, programs.shell, { where: ['catch-up'], work: 'fails' });
+    await client.ended;
+    expect([client.lines, series.given]).toEqual([
+      ['work 9 1 7', 'work 10 1 7', 'status 3'],
+      [9, 10],
+    ]);
+  });
 });
 
 describe.concurrent('calls of the shell for one series that overlap', () => {

@@ -23,7 +23,7 @@ func (e Elector) IsLeader(ctx context.Context) error {
 }
 
 // KeepScheduleOnce waits for each time of the calendar by which gocron reckons too, and does it once, in one replica: one after the other, until ctx is
-// done. Those that passed meanwhile come late, but for what is longer ago than a minute, with AtLeastOnce than RetryAfter and a minute. `spec` is of five fields, or of six with seconds; with CRON_TZ=UTC
+// done. It begins after the last one that was claimed, by whomever. Those that passed meanwhile come late, but for what is longer ago than a minute, with AtLeastOnce than RetryAfter and a minute. `spec` is of five fields, or of six with seconds; with CRON_TZ=UTC
 // before them, for it should be the same in all replicas. told: what became of each tick; the error is that of fn, or a ClaimError.
 func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn func(ctx context.Context, claim Claim) error, told func(Outcome, error), options ...OnceOptions) error {
 	// Not `@every`, whose times begin with the process.
@@ -36,7 +36,7 @@ func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn f
 	if t := newTick(series, 0, options); t.Mode == AtLeastOnce {
 		kept += t.RetryAfter
 	}
-	for last := time.Now(); ; {
+	for last := lastGiven(ctx, gate, series, kept, told); ; {
 		next := calendar.Next(last)
 		if next.IsZero() || !reached(ctx, next) {
 			return nil
@@ -54,6 +54,31 @@ func KeepScheduleOnce(ctx context.Context, gate *Gate, series, spec string, fn f
 		if longAgo := time.Now().Add(-kept); longAgo.After(last) {
 			last = longAgo
 		}
+	}
+}
+
+// lastGiven is the time after which it begins: what was due since then while this process started would pass with the next claim.
+func lastGiven(ctx context.Context, gate *Gate, series string, kept time.Duration, told func(Outcome, error)) time.Time {
+	begun := time.Now()
+	for {
+		position, given, err := gate.Standing(ctx, series)
+		if ctx.Err() != nil || err == nil && !given {
+			return begun
+		}
+		if err == nil {
+			stood := time.UnixMilli(position)
+			// One that is ahead was given out by a wrong clock, and may be taken back.
+			if stood.After(begun) {
+				return begun
+			}
+			if oldest := begun.Add(-kept); oldest.After(stood) {
+				return oldest
+			}
+			return stood
+		}
+		// People have to end that.
+		told(Outcome{}, err)
+		sleep(ctx, 10*time.Second)
 	}
 }
 

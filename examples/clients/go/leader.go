@@ -185,6 +185,8 @@ type question struct {
 	method, path string
 	// JSON; nil: none.
 	body []byte
+	// Where that stands, is asked.
+	series string
 	// Of the term; "": for a grant that is not to be released.
 	secret string
 	// The gate may take its time for it, so long: it is asked of one replica alone.

@@ -9,6 +9,7 @@ import (
 	"log"
 	chance "math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -298,10 +299,47 @@ func (g *Gate) claim(ctx context.Context, t tick, id string, waitUntil time.Time
 	}
 }
 
+// Standing says how far a series has come: the last position that was given out, to whichever call; false: none was. A process that begins anew
+// begins after it: its first claim would let the ticks pass that nobody has claimed meanwhile. It asks until somebody says, and returns the error of ctx
+// when that is done before; a ClaimError where the gate refuses the question.
+func (g *Gate) Standing(ctx context.Context, series string) (position int64, given bool, err error) {
+	begun := time.Now()
+	for failures := 1; ctx.Err() == nil; failures++ {
+		r := g.tell(ctx, question{method: http.MethodGet, series: series})
+		var body struct {
+			Position   json.RawMessage `json:"position"`
+			RetryAfter int64           `json:"retryAfterMilliseconds"`
+		}
+		_ = json.Unmarshal(r.text, &body)
+		switch r.status {
+		case http.StatusOK:
+			if string(body.Position) == "null" {
+				return 0, false, nil
+			}
+			if json.Unmarshal(body.Position, &position) == nil && position > 0 {
+				return position, true, nil
+			}
+		case http.StatusBadRequest:
+			return 0, false, &ClaimError{messageOf(r)}
+		case http.StatusUnauthorized, http.StatusForbidden:
+			// A replica may not know the address of a new pod yet.
+			if time.Since(begun) >= 2*time.Second {
+				return 0, false, &ClaimError{messageOf(r)}
+			}
+		}
+		most := min(maxPause, firstPause<<min(failures, 10))
+		sleep(ctx, max(milliseconds(body.RetryAfter), most/2+chance.N(most/2)))
+	}
+	return 0, false, ctx.Err()
+}
+
 // tell asks about claims; path is what follows them. The last reply counts, if none was good.
 func (g *Gate) tell(ctx context.Context, q question) (last reply) {
 	path, uid, _ := strings.Cut(g.path, "?")
 	q.path = path + "/claims" + q.path + "?" + uid
+	if q.series != "" {
+		q.path += "&series=" + url.QueryEscape(q.series)
+	}
 	if q.wait > 0 {
 		// The answer has to come before its time is over.
 		q.path += fmt.Sprintf("&wait=%dms", q.wait.Milliseconds()*8/10)

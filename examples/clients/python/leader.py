@@ -413,6 +413,26 @@ class Gate:
         options = {"mode": mode, "retry_after": retry_after, "wait": wait, "patience": patience}
         return self._once(series, position, work, lambda _: True, stopped, **options)
 
+    def standing(self, series: str, stop: Optional[threading.Event] = None) -> Optional[int]:
+        """The last position of a series that was given out, to whichever call. A process that begins anew begins after it: its first claim would let the
+        ticks pass that nobody has claimed meanwhile. Asks until somebody says, or `stop` is set. None: none was given out, or `stop` is set. Raises
+        ClaimError where the gate refuses the question."""
+        stopped = stop.is_set if stop else lambda: False
+        begun, failures, about = now(), 0, f"&series={urllib.parse.quote(series, safe='')}"
+        while not stopped():
+            reply = self.tell("GET", about, None, 0, stopped)
+            status, body = (reply.status, reply.body) if reply else (0, {})
+            if status == 200 and "position" in body and (body["position"] is None or whole(body["position"], MAX_TOKEN)):
+                return body["position"]
+            # A replica may not know the address of a new pod yet.
+            if status == 400 or (status in (401, 403) and now() - begun >= 2):
+                raise ClaimError(f"the gate said {status} {reply.text.strip()}")
+            failures += 1
+            rest_ms = body.get("retryAfterMilliseconds")
+            pause = min(MAX_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
+            nap_until(now() + max(pause, rest_ms / 1000 if whole(rest_ms, 60_000) else 0), stopped)
+        return None
+
     def _once(self, series, position, work, begins, stopped, mode="AtMostOnce", retry_after=300, wait=0.0, patience=2.0) -> Outcome:
         called = now()
         # Of this process: another one, forked meanwhile, has none of these calls.
@@ -506,11 +526,9 @@ class Gate:
                 if said.kind == "refused":
                     raise ClaimError(said.message)
                 return Outcome("unknown", message=said.message)
-            pause_until = now() + pause
-            while now() < pause_until and not stopped():
-                time.sleep(max(0.0, min(0.05, pause_until - now())))
+            nap_until(now() + pause, stopped)
 
-    def tell(self, method: str, end: str, body: dict, wait: float = 0, stopped: Optional[Callable[[], bool]] = None) -> Optional[Reply]:
+    def tell(self, method: str, end: str, body: Optional[dict], wait: float = 0, stopped: Optional[Callable[[], bool]] = None) -> Optional[Reply]:
         """About claims. Without a good reply the last one counts; None: there was none."""
         replies = []
 
@@ -519,8 +537,9 @@ class Gate:
             return reply if reply.status in (200, 201, 400, 409, 429) else None
 
         # The answer has to come before its time is over.
-        path = f"{self.claims_path}{end}{self.query}" + (f"&wait={int(wait * 800)}ms" if wait else "")
-        return self.hear(method, path, "", heard, wait, json.dumps(body), stopped) or (replies[-1] if replies else None)
+        path, about = (f"{self.claims_path}{self.query}", end) if body is None else (f"{self.claims_path}{end}{self.query}", "")
+        path += f"&wait={int(wait * 800)}ms" if wait else about
+        return self.hear(method, path, "", heard, wait, None if body is None else json.dumps(body), stopped) or (replies[-1] if replies else None)
 
     def renew_claim(self, report: dict, third: float, late: float, over: threading.Event, lost: threading.Event) -> None:
         """While it is being done, also by work that takes long, it is not given out again."""
@@ -756,6 +775,11 @@ def _run_in_process(work: Callable, term: Term, patience: float) -> None:
 def nap(seconds: float) -> None:
     """Until it is time to look again."""
     time.sleep(min(seconds, 0.05))
+
+
+def nap_until(end: float, stopped: Callable[[], bool]) -> None:
+    while now() < end and not stopped():
+        nap(max(0.0, end - now()))
 
 
 def end_process(message: str) -> None:

@@ -7,15 +7,18 @@
 #
 # For what is to be done once per tick of a cron that runs in every replica:
 #
-#   if-leader.sh --once daily-report --position "$(($(date -u +%s) / 60))" [--at-least-once SECONDS] [--wait SECONDS] -- send-the-report
+#   if-leader.sh --once daily-report --position "$(($(date -u +%s) / 60))" [--at-least-once SECONDS] [--wait SECONDS] [--catch-up COUNT] -- send-the-report
 #
 # Each position of the series is given to one call, whoever leads, also where the tick falls into a handover: whoever does not lead waits for 30 seconds,
 # with --at-least-once for its seconds more, unless told otherwise. The position is the minute in which cron has begun this, by the clock by which it did so; the second of the call would
 # differ from replica to replica. With --at-least-once a position is given out again when it was neither done nor renewed for so many seconds: until
-# the command has ended with status 0. once.sh says what the command gets. Status 0 without having run it: it was given out; 75: nobody can say, or
+# the command has ended with status 0. With --catch-up the positions of the series rise by one with each tick, and up to so many before this one, which nobody has
+# claimed because the container was started again, are done first. once.sh says what the command gets. Status 0 without having run it: it was given out; 75: nobody can say, or
 # nobody has claimed it.
 #
-# Needs Linux, curl, timeout, gate.sh beside it, with --once also once.sh, and the variables that gate.sh lists. With `if-leader.sh --self` in place of a command it says
+# `if-leader.sh --standing SERIES` says the last position of a series that was given out; nothing: none was; 75: nobody can say.
+#
+# Needs Linux, curl, timeout, gate.sh beside it, with those also once.sh, and the variables that gate.sh lists. With `if-leader.sh --self` in place of a command it says
 # whether the gate knows that it is this pod that asks. GNU's timeout ends the command's children with it; that of busybox does not, and counts
 # whole seconds: the rest of a grant is rounded down to them, so that one of less than a second runs nothing.
 #
@@ -36,6 +39,15 @@ if [ "$1" = --once ]; then
   . "$(dirname "$0")/once.sh"
   shift
   once "$@"
+fi
+if [ "$1" = --standing ]; then
+  # shellcheck source=once.sh
+  . "$(dirname "$0")/once.sh"
+  series=${2:-}
+  [ -n "$series" ] || end 64 'no series: if-leader.sh --standing SERIES'
+  standing 2000
+  [ -z "$stood" ] || line_of "$stood"
+  exit 0
 fi
 ask
 case $said in

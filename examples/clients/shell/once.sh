@@ -131,9 +131,32 @@ report_done() {
   say "$series $given is done, but the gate has not noted it"
 }
 
+# standing MILLISECONDS: sets `stood` to the last position of the series that was given out; empty: none was. Ends this script where nobody says in so long.
+standing() {
+  standing_ms=$(uptime_ms) failures=0 body=''
+  # Each byte by its number: a series may have any character.
+  standing_path="$member/claims?uid=$POD_UID&series=$(printf %s "$series" | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g')"
+  while :; do
+    hear 1000 GET "$standing_path" || :
+    stood=$(number position 15)
+    case "$stood $answer" in
+    [1-9]*=200 | *'"position":null'*=200) return ;;
+    *=400) end 64 "the gate does not take such a question: $(shown)" ;;
+    esac
+    failures=$((failures + 1))
+    draw_pause
+    if [ -n "$stopping" ] || [ $(($(uptime_ms) + pause_ms)) -ge $((standing_ms + $1)) ]; then
+      # A replica may not know the address of a new pod yet.
+      case $answer in *=40[13]) end 64 "the gate does not take such a question: $(shown)" ;; esac
+      end 75 "nobody can say where $series stands: $(shown)"
+    fi
+    sleep "$(seconds "$pause_ms")"
+  done
+}
+
 # once SERIES OPTION... COMMAND: ends this script.
 once() {
-  series=${1:-} position='' mode=AtMostOnce retry_s='' wait_ms='' patience_ms=2000
+  series=${1:-} position='' mode=AtMostOnce retry_s='' wait_ms='' patience_ms=2000 catch_up=''
   [ $# -eq 0 ] || shift
   while :; do
     case "${1:-} ${2:-}" in
@@ -146,6 +169,7 @@ once() {
     --position) position=$2 ;;
     --at-least-once) mode=AtLeastOnce retry_s=$2 ;;
     --wait) wait_ms=$(($2 * 1000)) ;;
+    --catch-up) catch_up=$2 ;;
     *) end 64 "there is no option $1" ;;
     esac
     shift 2
@@ -154,18 +178,33 @@ once() {
   wait_ms=${wait_ms:-$((30000 + ${retry_s:-0} * 1000))}
   # They would end the line of a configuration.
   case $series in '' | *[[:cntrl:]]*) end 64 'the series must be text without control characters' ;; esac
-  [ -n "$position" ] && [ $# -gt 0 ] || end 64 'if-leader.sh --once SERIES --position N [--at-least-once SECONDS] [--wait SECONDS] -- COMMAND [ARGUMENT]...'
+  [ -n "$position" ] && [ $# -gt 0 ] || end 64 'if-leader.sh --once SERIES --position N [--at-least-once SECONDS] [--wait SECONDS] [--catch-up COUNT] -- COMMAND [ARGUMENT]...'
   series_json=$(without_blanks "$(quoted "$series")")
   trap 'stopping=1' TERM
+  newest=$position failed=0
+  if [ -n "$catch_up" ]; then
+    standing $((wait_ms + patience_ms))
+    # The first one that nobody has claimed: a later one would let it pass.
+    stood=$((${stood:-$newest} < newest - catch_up - 1 ? newest - catch_up - 1 : ${stood:-$newest}))
+    position=$((stood < newest && stood >= 0 ? stood + 1 : newest))
+  fi
+  while [ "$position" -le "$newest" ]; do
+    settle "$@"
+    position=$((position + 1))
+  done
+  exit "$failed"
+}
+# settle COMMAND: returns when the position is done, or another call's; with the command's status in `failed` if that is not 0.
+settle() {
   while :; do
     claim
     case "$claim_said $reason" in
     given*) ;;
-    passed*) exit 0 ;;
+    passed*) return ;;
     'perhaps NotLeader')
       # Whoever has waited has seen nobody claim it.
       [ "$wait_ms" -eq 0 ] || end 75 "nobody has claimed position $position of $series: it was not done here, and perhaps nowhere"
-      exit 0
+      return
       ;;
     perhaps*) end 75 "an earlier position of $series than $position is neither done nor overdue: $position was not done" ;;
     stopped*) end 75 "told to stop before the gate said who is to do position $position of $series: it was not done here, and perhaps nowhere" ;;
@@ -185,7 +224,10 @@ once() {
       # What has failed is given out again.
       [ "$status" -ne 0 ] || report_done
     fi
-    [ "$status" -eq 0 ] && [ "$given" -ne "$position" ] || exit "$status"
+    # With --at-least-once it is given out again, before any later one.
+    [ "$status" -eq 0 ] || [ "$mode" = AtMostOnce ] || exit "$status"
+    [ "$status" -eq 0 ] || failed=$status
+    [ "$given" -ne "$position" ] || return 0
     # It was an earlier one. What this was called for needs a claim of its own.
   done
 }

@@ -24,7 +24,7 @@ import {
   pause,
   restIn,
   type Standing,
-  standingIn,
+  standingOf,
   type Told,
 } from './once.ts';
 
@@ -87,7 +87,7 @@ export type Gate = {
   readonly once: Once;
   /**
    * How far a series has come. A process that begins anew begins after it: its first claim would let the ticks pass that nobody has claimed meanwhile.
-   * null: nobody could say within a second; ask again. Rejects with ClaimError where the gate refuses the question.
+   * Asks until somebody says, or `signal` aborts: null. Rejects with ClaimError where the gate refuses the question.
    */
   standing(series: string, signal?: AbortSignal): Promise<Standing | null>;
 };
@@ -209,11 +209,6 @@ export function createGate(options: GateOptions = {}): Gate {
   const onceIn = createOnce(askClaims, say);
   const once: Once = (series, position, fn, given = {}) => onceIn({ series, position }, fn, given, () => true);
 
-  async function standing(series: string, stop?: AbortSignal): Promise<Standing | null> {
-    const told = await askClaims({ method: 'GET', path: '', series }, stop);
-    return standingIn(told);
-  }
-
   /** Whether the gate knows this pod, of which people should hear: what counts only from the pod itself would not count. */
   async function introduce(stop: AbortSignal): Promise<void> {
     let last = null as Reply | null;
@@ -310,7 +305,7 @@ export function createGate(options: GateOptions = {}): Gate {
     }
   }
 
-  return { ask, runWhileLeader, once, standing };
+  return { ask, runWhileLeader, once, standing: (series, stop) => standingOf(askClaims, series, stop) };
 }
 
 const askingClaims =

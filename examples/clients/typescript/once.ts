@@ -74,7 +74,7 @@ export type Once = (
   options?: OnceOptions,
 ) => Promise<Outcome>;
 
-/** How far a series has come: its last position that was given out, by whichever call; null: none was, yet. */
+/** How far a series has come: its last position that was given out, to whichever call; null: none was, yet. */
 export type Standing = { readonly position: number | null };
 
 /** The gate does not take such a claim (400, 401, 403, too many series): the program or its manifest is wrong, or the group. */
@@ -138,13 +138,27 @@ const QUICK_MS = 300;
 /** No answer of the gate asks for more patience. */
 const MAX_REST_MS = 60_000;
 
-/** null: the reply does not say. Throws ClaimError where the question is refused. */
-export function standingIn(told: Told): Standing | null {
-  const body = objectIn(told.text);
-  if ([400, 401, 403, 429].includes(told.status)) throw new ClaimError(messageOf(told), restIn(body));
-  const { position } = body;
-  if (told.status !== 200 || (position !== null && !isWhole(position))) return null;
-  return { position };
+/** Asks until somebody says, with pauses. null: told to stop. Rejects with ClaimError where the question is refused. */
+export async function standingOf(ask: Ask, series: string, signal?: AbortSignal): Promise<Standing | null> {
+  const begunMs = performance.now();
+  for (let times = 1; ; times += 1) {
+    if (signal?.aborted === true) return null;
+    const told = await ask({ method: 'GET', path: '', series }, signal);
+    const said = standingIn(told);
+    if (said !== null) return said;
+    // A replica may not know the address of a new pod yet.
+    const isNew = performance.now() - begunMs < DEFAULTS.patienceMs;
+    const restMs = restIn(objectIn(told.text));
+    if (told.status === 400 || ([401, 403].includes(told.status) && !isNew))
+      throw new ClaimError(messageOf(told), restMs);
+    await pause(Math.max(restMs, backoffMs(times)), signal);
+  }
+}
+
+/** null: the reply does not say. */
+function standingIn({ status, text }: Told): Standing | null {
+  const { position } = objectIn(text);
+  return status === 200 && (position === null || isWhole(position)) ? { position } : null;
 }
 
 /** `begins`: whether `fn` may still be begun, for what is given under this token; null: for anything. */

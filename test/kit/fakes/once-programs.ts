@@ -3,7 +3,8 @@
  * is so many milliseconds, or `fails`. It says `work POSITION ATTEMPT TOKEN`, `lost` where the claim was lost meanwhile, and last what
  * `once` returned: `done POSITION REPORTED`, `dropped REASON BY`, `unknown`, `refused` or `failed`. With `term` before it is called in a term. POSITION may be
  * several with commas between, but in the shell: a call for each, the next one 100 ms later while the first ones go on. SIGTERM tells the calls to stop; with
- * `stopped` before all other words they were told so before.
+ * `stopped` before all other words they were told so before. With `standing` it only says `stands POSITION` of the series, or `stands -`; in the shell, with `catch-up`, up
+ * to three positions before are done as well.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -16,6 +17,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ClaimError, createGate } from '${join(CLIENTS, 'typescript/index.ts')}';
 const [series = '', position, mode, retry, wait, work = ''] = process.argv.slice(2).filter((word) => word !== 'term' && word !== 'stopped');
 const gate = createGate();
+if (process.argv[2] === 'standing') {
+  const said = await gate.standing(process.argv[3]).catch((error) => error);
+  console.log(...(said instanceof ClaimError ? ['refused'] : ['stands', said.position ?? '-']));
+  process.exit();
+}
 const told = new AbortController();
 process.once('SIGTERM', () => told.abort());
 if (process.argv[2] === 'stopped') told.abort();
@@ -45,6 +51,10 @@ const PYTHON = `
 import signal, sys, threading, time
 sys.path.insert(0, '${join(CLIENTS, 'python')}')
 from leader import ClaimError, Gate
+if sys.argv[1] == 'standing':
+    try: print('stands', Gate().standing(sys.argv[2]) or '-')
+    except ClaimError: print('refused')
+    sys.exit()
 series, position, mode, retry, wait, work = [word for word in sys.argv[1:] if word not in ('term', 'process', 'stopped')]
 def say(*words): print(*words, flush=True)
 def do(claim):
@@ -98,10 +108,31 @@ import (
 	"time"
 )
 
+func stands(series string) {
+	gate, err := GateFromEnvironment()
+	if err != nil {
+		panic(err)
+	}
+	position, given, err := gate.Standing(context.Background(), series)
+	var refused *ClaimError
+	switch {
+	case errors.As(err, &refused):
+		fmt.Println("refused")
+	case given:
+		fmt.Println("stands", position)
+	case err == nil:
+		fmt.Println("stands -")
+	}
+}
+
 type once func(context.Context, string, int64, func(context.Context, Claim) error, ...OnceOptions) (Outcome, error)
 
 func main() {
 	words := os.Args[1:]
+	if words[0] == "standing" {
+		stands(words[1])
+		return
+	}
 	inTerm := words[0] == "term"
 	told, tell := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	if words[0] == "stopped" {
@@ -172,11 +203,19 @@ func main() {
 
 /** It says by its status what the others say in words: 0: dropped, or done; 75: unknown, or pending; 64: refused. */
 const SHELL = `#!/bin/sh
+more=''
+case $1 in
+standing)
+  if said=$('${join(CLIENTS, 'shell/if-leader.sh')}' --standing "$2"); then echo "stands \${said:--}"; else echo "status $?"; fi
+  exit
+  ;;
+catch-up) more='--catch-up 3' && shift ;;
+esac
 again=''
 [ "$3" = AtMostOnce ] || again="--at-least-once $4"
 case $6 in fails) work='exit 3' ;; *) work="sleep $(($6 / 1000)).$(printf %03d $(($6 % 1000)))" ;; esac
 status=0
-'${join(CLIENTS, 'shell/if-leader.sh')}' --once "$1" --position "$2" $again --wait "$5" -- sh -c 'echo "work $CLAIM_POSITION $CLAIM_ATTEMPT $LEADER_TOKEN"; '"$work" &
+'${join(CLIENTS, 'shell/if-leader.sh')}' --once "$1" --position "$2" $again $more --wait "$5" -- sh -c 'echo "work $CLAIM_POSITION $CLAIM_ATTEMPT $LEADER_TOKEN"; '"$work" &
 once=$!
 trap 'kill -TERM $once' TERM
 wait $once || status=$?

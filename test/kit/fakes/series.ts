@@ -21,6 +21,8 @@ export type FakeSeries = {
   /** The clock by which a claim is overdue goes ahead. */
   pass(ms: number): void;
   mark(series: string): Claim | null;
+  /** As if that position had been given out and done; null: as if none had been, ever. */
+  setMark(series: string, position: number | null): void;
   /** Given to another call, once what stands there is done. */
   take(series: string, position: number): void;
   /** Positions that were given out, one after the other. */
@@ -137,6 +139,14 @@ export function createSeries(leader: string | null = 'notifier-0'): FakeSeries {
       tell();
     },
     mark: (series) => marks.get(series) ?? null,
+    setMark: (series, position) => {
+      if (position === null) {
+        marks.delete(series);
+        return;
+      }
+      const asked = { series, position, id: 'of another call', mode: 'AtMostOnce', retryAfterMs: 0 } as const;
+      marks.set(series, nextClaim(null, asked, { pod: 'notifier-9', uid: podUid('uid-9'), token }, wallMs()));
+    },
     take: (series, position) => {
       const mark = marks.get(series);
       if (mark?.state === 'Done') marks.set(series, { ...mark, position, id: 'of another call', state: 'Claimed' });

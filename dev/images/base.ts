@@ -79,7 +79,7 @@ async function npm(...args: readonly string[]): Promise<string> {
 }
 
 /** What the dynamic linker loads for the programs, at the paths where it looks. */
-async function librariesOf(programs: readonly string[]): Promise<readonly Copy[]> {
+export async function librariesOf(programs: readonly string[]): Promise<readonly Copy[]> {
   const { stdout } = await execa('ldd', programs);
   const paths = new Set(Array.from(stdout.matchAll(/(\/\S+) \(0x/g), ([, path]) => path ?? ''));
   return [...paths].map((path) => ({ from: path, to: path }));

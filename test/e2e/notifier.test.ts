@@ -5,8 +5,9 @@
  */
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { assertKept } from '../kit/checker/checker.ts';
-import { claimsTable, doubled, type Hit, type Judged, lost, seriesOf } from '../kit/rig/e2e/claimed.ts';
+import { claimsTable, doubled, type Hit, type Judged, lossesText, lost, seriesOf } from '../kit/rig/e2e/claimed.ts';
 import { type Cost, tableOf, unreadyIn, withoutReason } from '../kit/rig/e2e/costs.ts';
+import { type CronJobs, openCronJobs } from '../kit/rig/e2e/cronjob.ts';
 import { acceptedLate, acceptedOfNonLeaders } from '../kit/rig/e2e/deliveries.ts';
 import { deletion, departures, failures, handovers, rollingUpdate, scaling } from '../kit/rig/e2e/faults.ts';
 import { cutOff, drain, faultsOfOperator, partitionsOfOperator, rollOperator } from '../kit/rig/e2e/faults-of-all.ts';
@@ -17,6 +18,7 @@ import { ALONE, timesOr } from '../kit/rig/e2e/long.ts';
 import { GROUP } from '../kit/rig/e2e/names.ts';
 import { longestLateMs, type Reign, reignsOf, unexplained, wrongAnswers, wrongSpells } from '../kit/rig/e2e/routing.ts';
 import { befallAll, groupOf } from '../kit/rig/e2e/run.ts';
+import { layOutPrograms, type Programs } from '../kit/rig/e2e/schedulers.ts';
 import { openSite, type Site } from '../kit/rig/e2e/site.ts';
 import {
   OTHER_NODE,
@@ -30,25 +32,46 @@ import {
 import { acceptedPerTick } from '../kit/rig/notifiers.ts';
 import { describeOnRealNodes, MACHINE_TIMEOUT_MS } from '../kit/rig/real-node.ts';
 
-const TIMES = timesOr(2);
-/** The same processes, hit by the same faults, send these to a sink that refuses nothing. */
+// Of each kind one befalls each notifier; for more, E2E_TIMES: the whole run of the tests is to end in time.
+const TIMES = timesOr(1);
+/** The same pods, hit by the same faults, send these to a sink that refuses nothing. */
 const CLAIMED = [
-  { mode: 'AtMostOnce', tickMs: 200 },
-  { mode: 'AtMostOnce', tickMs: 1000 },
-  { mode: 'AtLeastOnce', tickMs: 1000 },
+  { by: 'loop', mode: 'AtMostOnce', tickMs: 200 },
+  { by: 'loop', mode: 'AtMostOnce', tickMs: 1000 },
+  { by: 'loop', mode: 'AtLeastOnce', tickMs: 1000 },
+  { by: 'node-cron', mode: 'AtMostOnce', tickMs: 1000 },
+  { by: 'node-cron', mode: 'AtLeastOnce', tickMs: 1000 },
+  { by: 'APScheduler', mode: 'AtMostOnce', tickMs: 1000 },
+  { by: 'APScheduler', mode: 'AtLeastOnce', tickMs: 1000 },
+] as const;
+const LEASED = [
+  { by: 'loop', mode: 'Lease', tickMs: 200 },
+  { by: 'loop', mode: 'Lease', tickMs: 1000 },
+  { by: 'node-cron', mode: 'Lease', tickMs: 1000 },
+  { by: 'APScheduler', mode: 'Lease', tickMs: 1000 },
+] as const;
+const WITHOUT = [
+  { by: 'node-cron', mode: 'Nothing', tickMs: 1000 },
+  { by: 'APScheduler', mode: 'Nothing', tickMs: 1000 },
 ] as const;
 /** Images may have to be built, and another checkout's tests may have the machine's real nodes. */
 const SITE_TIMEOUT_MS = MACHINE_TIMEOUT_MS + 300_000;
 
 describeOnRealNodes('a notifier on real nodes', () => {
   let site: Site;
+  let programs: Programs;
 
   beforeAll(async () => {
+    programs = await layOutPrograms();
     site = await openSite();
+    await openUncheckedSink(site);
   }, SITE_TIMEOUT_MS);
 
   // Undefined where it could not start.
-  afterAll(() => (site as Site | undefined)?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await (site as Site | undefined)?.[Symbol.asyncDispose]();
+    await (programs as Programs | undefined)?.[Symbol.asyncDispose]();
+  });
 
   const open = async (options: StoryOptions): Promise<Story> => {
     const story = await openStory(site, options);
@@ -57,12 +80,20 @@ describeOnRealNodes('a notifier on real nodes', () => {
   };
 
   it('without LeaderGroup delivers a tick once for each replica', { timeout: 180_000 }, async () => {
-    const story = await open({ namespace: 'without', elected: false });
+    const story = await open({
+      namespace: 'without',
+      elected: false,
+      schedules: seriesOf('without', WITHOUT),
+      programs,
+    });
     // A busy machine may keep a process from a tick, so not of every tick, and not of ticks in a row.
     const often = async (): Promise<void> => {
-      const counts = [...acceptedPerTick(await story.deliveries()).values()];
-      expect(Math.max(...counts)).toBe(3);
-      expect(counts.filter((count) => count === 3).length).toBeGreaterThanOrEqual(12);
+      const loop = [...acceptedPerTick(await story.deliveries()).values()];
+      const others = (await story.claimed()).map(({ fates }) => fates.map(({ times }) => times));
+      for (const counts of [loop, ...others]) {
+        expect(Math.max(...counts)).toBe(3);
+        expect(counts.filter((count) => count === 3).length).toBeGreaterThanOrEqual(12);
+      }
     };
     await vi.waitFor(often, { timeout: 120_000, interval: 200 });
     await site.kubectl.must(['delete', 'namespace', 'without', '--wait=false']);
@@ -72,8 +103,8 @@ describeOnRealNodes('a notifier on real nodes', () => {
     timeout: 7_200_000,
   }, async () => {
     const httpGet = { path: '/ready', port: 8080 };
-    await openUncheckedSink(site);
-    const claiming = (namespace: string) => ({ namespace, claims: seriesOf(namespace, CLAIMED) });
+    const cronJobs = await openCronJobs(site, programs);
+    const claiming = (namespace: string) => ({ namespace, schedules: seriesOf(namespace, CLAIMED), programs });
     const owned = (node: string, prefix: string): Promise<string> => site.ownedFrom(node, prefix, GROUP);
     const [story, gate, http, ...bystanders] = await Promise.all([
       open(claiming('story')),
@@ -97,7 +128,7 @@ describeOnRealNodes('a notifier on real nodes', () => {
       () => befall([story], ...eachOf(story, ALONE ? TIMES : 1), scaling(site, story, 1)),
       () => befall([gate], ...eachOf(gate, TIMES)),
       () => befall([http], ...eachOf(http, TIMES)),
-      () => byLease(site, leased),
+      () => byLease(site, leased, programs),
     ];
     if (ALONE) for (const lane of lanes) await lane();
     else await Promise.all(lanes.map((lane) => lane()));
@@ -116,7 +147,9 @@ describeOnRealNodes('a notifier on real nodes', () => {
     for (const each of stories) await judge(each, costs);
     const claimed = (await Promise.all(stories.map((each) => each.claimed()))).flat();
     console.log(claimsTable([...claimed, ...leased.sent], [...costs, ...leased.hits]));
+    for (const each of claimed) for (const loss of lossesText(each)) console.log(`e2e: ${loss}`);
     for (const each of claimed) judgeClaims(each);
+    await judgeCronJobs(cronJobs);
   });
 });
 
@@ -128,9 +161,8 @@ async function reignsIn(story: Story): Promise<readonly Reign[]> {
 type Leased = { hits: readonly Hit[]; sent: readonly Judged[] };
 
 /** What the same schedules lose, and send twice, with a Lease in the application. For comparison: nothing is expected of it. */
-async function byLease(site: Site, leased: Leased): Promise<void> {
-  const kinds = [...new Set(CLAIMED.map(({ tickMs }) => tickMs))].map((tickMs) => ({ mode: 'Lease' as const, tickMs }));
-  await using story = await openLeaseStory(site, seriesOf('lease', kinds));
+async function byLease(site: Site, leased: Leased, programs: Programs): Promise<void> {
+  await using story = await openLeaseStory(site, seriesOf('lease', LEASED), programs);
   const faults = [...failures(site, story, 1), deletion(site, story, 1), rollingUpdate(site, story, 1)];
   leased.hits = await story.befall(faults);
   leased.sent = await story.sent();
@@ -145,6 +177,20 @@ function judgeClaims({ series, fates }: Judged): void {
   expect(byPods.size).toBeGreaterThan(3);
   const broken = series.mode === 'AtMostOnce' ? doubled(fates) : lost(fates);
   expect([series.name, broken]).toEqual([series.name, []]);
+}
+
+/** Its controller has begun ticks again whose pods had failed after they had sent: with a claim they found nothing to do. */
+async function judgeCronJobs(cronJobs: CronJobs): Promise<void> {
+  const [[claimed, plain], ended] = [await cronJobs.sent(), await cronJobs.ended()];
+  const [fates = [], without = []] = [claimed?.fates, plain?.fates];
+  console.log(
+    `e2e: CronJob: ${fates.length} ticks, lost ${lost(fates).length}, sent twice ${doubled(fates).length}; pods that failed ${ended.failed}, ` +
+      `that found it done ${ended.succeeded}; without claims ${without.length} ticks, sent twice or more ${doubled(without).length}`,
+  );
+  expect(fates.length).toBeGreaterThan(2);
+  expect(doubled(fates)).toEqual([]);
+  expect(ended.succeeded).toBeGreaterThan(0);
+  expect(doubled(without).length).toBeGreaterThan(0);
 }
 
 /** What no fault may lead to, whatever it costs. */

@@ -18,9 +18,9 @@ const TICK_MS = 200;
 /** How often each kind of fault befalls the leader; more, for figures, by NOTIFIER_TURNS. */
 const TURNS = Number(process.env['NOTIFIER_TURNS'] ?? 1);
 const CLAIMED = seriesOf('story', [
-  { mode: 'AtMostOnce', tickMs: TICK_MS },
+  { by: 'loop', mode: 'AtMostOnce', tickMs: TICK_MS },
   // Each of them is written twice, and one that is given out again has to wait.
-  { mode: 'AtLeastOnce', tickMs: 2 * TICK_MS },
+  { by: 'loop', mode: 'AtLeastOnce', tickMs: 2 * TICK_MS },
 ]);
 const RETRY_AFTER_SECONDS = 1;
 const SOON = { timeout: 30_000, interval: 50 };

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -26,7 +27,11 @@ type schedule struct {
 	tick   time.Duration
 }
 
-// notify sends every tick of SCHEDULES (SERIES:TICK_MS with commas between) to SINK while its pod holds the Lease.
+// Where containers of the same pod ask whether it holds the Lease: 200, or 409.
+const leadsAddress = "127.0.0.1:8090"
+
+// notify sends every tick of SCHEDULES (SERIES:TICK_MS with commas between) to SINK while its pod holds the Lease, and says to the containers beside it
+// whether it does.
 func notify(ctx context.Context) error {
 	schedules, err := schedulesIn(os.Getenv("SCHEDULES"))
 	if err != nil {
@@ -34,7 +39,17 @@ func notify(ctx context.Context) error {
 	}
 	// Of this process alone, as with the components of Kubernetes: a container that runs again is another candidate.
 	identity := os.Getenv("POD_NAME") + "_" + string(uuid.NewUUID())
+	var leads atomic.Bool
+	server := &http.Server{Addr: leadsAddress, Handler: http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
+		if !leads.Load() {
+			answer.WriteHeader(http.StatusConflict)
+		}
+	})}
+	go server.ListenAndServe()
+	defer server.Close()
 	keepAll := func(leading context.Context) {
+		leads.Store(true)
+		context.AfterFunc(leading, func() { leads.Store(false) })
 		var keeping sync.WaitGroup
 		for _, each := range schedules {
 			keeping.Go(func() { keep(leading, each) })

@@ -1,10 +1,20 @@
 /** The judge of claims in the end-to-end test can say no. */
 import { expect, it } from 'vitest';
-import { claimsTable, claimsText, doubled, fatesOf, lost, seriesOf } from '../../kit/rig/e2e/claimed.ts';
+import {
+  claimsTable,
+  claimsText,
+  doubled,
+  fatesOf,
+  lossesText,
+  lost,
+  type Series,
+  schedulesText,
+  seriesOf,
+} from '../../kit/rig/e2e/claimed.ts';
 import { monotonic } from '../../kit/rig/e2e/deliveries.ts';
 
 const BEGIN_MS = Math.ceil(performance.timeOrigin / 1000) * 1000;
-const [series] = seriesOf('shop', [{ mode: 'AtMostOnce', tickMs: 1000 }]);
+const [series] = seriesOf('shop', [{ by: 'loop', mode: 'AtMostOnce', tickMs: 1000 }]);
 const sent = (tick: number, lateMs = 100, pod = 'a') => ({
   tick: BEGIN_MS + tick * 1000,
   token: 1,
@@ -18,15 +28,29 @@ const fates = (...deliveries: readonly ReturnType<typeof sent>[]) =>
 const ticksOf = (some: ReturnType<typeof fates>): readonly number[] =>
   some.map(({ position }) => (position - BEGIN_MS) / 1000);
 
-it('series are those of their namespace, and written as the notifier reads them', () => {
-  expect(
-    claimsText(
-      seriesOf('shop', [
-        { mode: 'AtMostOnce', tickMs: 200 },
-        { mode: 'AtLeastOnce', tickMs: 1000 },
-      ]),
-    ),
-  ).toBe('shop/AtMostOnce-200:200:AtMostOnce,shop/AtLeastOnce-1000:1000:AtLeastOnce');
+it('series are those of their namespace, and each program is given its own', () => {
+  const all = seriesOf('shop', [
+    { by: 'loop', mode: 'AtMostOnce', tickMs: 200 },
+    { by: 'node-cron', mode: 'AtMostOnce', tickMs: 1000 },
+    { by: 'loop', mode: 'AtLeastOnce', tickMs: 1000 },
+    { by: 'node-cron', mode: 'Lease', tickMs: 1000 },
+  ]);
+  expect(claimsText(all)).toBe('shop/loop-AtMostOnce-200:200:AtMostOnce,shop/loop-AtLeastOnce-1000:1000:AtLeastOnce');
+  expect(schedulesText(all, 'node-cron')).toBe(
+    'shop/node-cron-AtMostOnce-1000:AtMostOnce,shop/node-cron-Lease-1000:Lease',
+  );
+});
+
+it('ticks that are lost in a row are said together, with what came before and after them', () => {
+  const judged = {
+    namespace: 'shop',
+    series: series as Series,
+    fates: fates(sent(0), sent(3, 50, 'b'), sent(4), sent(6)),
+  };
+  expect(lossesText(judged)).toEqual([
+    `shop/loop-AtMostOnce-1000 lost 2 from ${BEGIN_MS + 1000}: between what came 100 ms late by a and 50 ms late by b`,
+    `shop/loop-AtMostOnce-1000 lost 1 from ${BEGIN_MS + 5000}: between what came 100 ms late by a and 100 ms late by a`,
+  ]);
 });
 
 it('a tick is lost that nobody has sent, between the first and the last', () => {

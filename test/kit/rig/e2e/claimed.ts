@@ -4,11 +4,15 @@ import type { Delivery } from '../notifiers.ts';
 import type { Cost } from './costs.ts';
 import { monotonic } from './deliveries.ts';
 
-/** A schedule: claimed as CLAIMS of the notifier has it, or kept by whoever holds a Lease. */
+/** Who says that it is time: the loop of examples/notifier, or a library. */
+export type Scheduler = 'loop' | 'node-cron' | 'APScheduler' | 'CronJob';
+
+/** A schedule: by claims, kept by whoever holds a Lease, or by every replica. */
 export type Series = {
   readonly name: string;
+  readonly by: Scheduler;
   readonly tickMs: number;
-  readonly mode: 'AtMostOnce' | 'AtLeastOnce' | 'Lease';
+  readonly mode: 'AtMostOnce' | 'AtLeastOnce' | 'Lease' | 'Nothing';
 };
 
 /** A tick between the first and the last that were delivered. `lateMs`: from its time until it was delivered first; null: it was not. */
@@ -21,10 +25,21 @@ export type Fate = {
 
 /** Of all notifiers: theirs are told apart by it. */
 export const seriesOf = (namespace: string, kinds: readonly Omit<Series, 'name'>[]): readonly Series[] =>
-  kinds.map((kind) => ({ ...kind, name: `${namespace}/${kind.mode}-${kind.tickMs}` }));
+  kinds.map((kind) => ({ ...kind, name: `${namespace}/${kind.by}-${kind.mode}-${kind.tickMs}` }));
 
+/** CLAIMS of the notifier. */
 export const claimsText = (all: readonly Series[]): string =>
-  all.map(({ name, tickMs, mode }) => `${name}:${tickMs}:${mode}`).join(',');
+  all
+    .filter(({ by }) => by === 'loop')
+    .map(({ name, tickMs, mode }) => `${name}:${tickMs}:${mode}`)
+    .join(',');
+
+/** SCHEDULES of the application with this library. */
+export const schedulesText = (all: readonly Series[], scheduler: Scheduler): string =>
+  all
+    .filter(({ by }) => by === scheduler)
+    .map(({ name, mode }) => `${name}:${mode}`)
+    .join(',');
 
 export function fatesOf({ tickMs }: Series, deliveries: readonly Delivery[]): readonly Fate[] {
   const byTick = Map.groupBy(deliveries, ({ tick }) => tick);
@@ -49,6 +64,19 @@ export const doubled = (fates: readonly Fate[]): readonly Fate[] => fates.filter
 
 export type Judged = { readonly namespace: string; readonly series: Series; readonly fates: readonly Fate[] };
 
+/** Each row of ticks that were lost, and how late the ones before and after it came, from whom: whoever lags behind loses differently from who dies. */
+export function lossesText({ series, fates }: Judged): readonly string[] {
+  const said: string[] = [];
+  const isLost = (at: number): boolean => fates[at]?.times === 0;
+  for (let at = 0; at < fates.length; at += 1) {
+    if (!isLost(at) || isLost(at - 1)) continue;
+    const rest = fates.slice(at).findIndex(({ times }) => times > 0);
+    const sent = [fates[at - 1], fates[at + rest]].map((fate) => `${fate?.lateMs} ms late by ${fate?.pods[0]}`);
+    said.push(`${series.name} lost ${rest} from ${fates[at]?.position}: between what came ${sent.join(' and ')}`);
+  }
+  return said;
+}
+
 /** A fault, and when it was: all of these are compared in one table. */
 export type Hit = Pick<Cost, 'kind' | 'namespace' | 'setting' | 'during'>;
 
@@ -63,7 +91,7 @@ export function claimsTable(judged: readonly Judged[], faults: readonly Hit[]): 
   const columns = new Set<string>();
   for (const { namespace, series, fates } of judged) {
     const own = faults.filter((fault) => fault.namespace === namespace);
-    const column = `${series.mode}, ${series.tickMs} ms`;
+    const column = `${series.by}, ${series.mode}, ${series.tickMs} ms`;
     columns.add(column);
     for (const fate of fates) {
       const atMs = monotonic(fate.position);

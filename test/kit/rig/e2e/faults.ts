@@ -51,7 +51,7 @@ type Hands = {
   readonly story: Victims;
   readonly ours: (...args: readonly string[]) => Promise<string>;
   readonly rolledOut: () => Promise<void>;
-  readonly toContainer: (pod: string, signal: NodeJS.Signals) => void;
+  readonly toContainers: (pod: string, signal: NodeJS.Signals) => void;
 };
 
 function handsOn(site: Site, story: Victims): Hands {
@@ -62,22 +62,23 @@ function handsOn(site: Site, story: Victims): Hands {
     story,
     ours,
     rolledOut: async () => void (await ours('rollout', 'status', `deployment/${GROUP}`, ROLLOUT)),
-    toContainer: (pod, signal) => {
-      site.cluster.signalContainer({ namespace, pod, container: 'notifier' }, signal);
+    // With the schedulers that run beside the notifier.
+    toContainers: (pod, signal) => {
+      site.cluster.signalContainer({ namespace, pod }, signal);
     },
   };
 }
 
 /** It fails by itself. */
 export function failures(site: Site, story: Victims, times: number): readonly Fault[] {
-  const { rolledOut, toContainer } = handsOn(site, story);
+  const { rolledOut, toContainers } = handsOn(site, story);
   return [
     {
       kind: "leader's container killed with -9",
       times,
       leads: 'a new reign',
       cause: async ([leader]) => {
-        toContainer(nameOf(leader), 'SIGKILL');
+        toContainers(nameOf(leader), 'SIGKILL');
         return { undo: rolledOut };
       },
     },
@@ -93,9 +94,9 @@ export function failures(site: Site, story: Victims, times: number): readonly Fa
         const pod = nameOf(leader);
         await delay(TICK_MS - (Date.now() % TICK_MS) + PREPARE_MS + DEPART_MS / 2);
         const atMs = performance.now();
-        toContainer(pod, 'SIGSTOP');
+        toContainers(pod, 'SIGSTOP');
         const undo = async (): Promise<void> => {
-          toContainer(pod, 'SIGCONT');
+          toContainers(pod, 'SIGCONT');
           await rolledOut();
         };
         return { undo, atMs };

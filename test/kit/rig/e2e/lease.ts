@@ -1,4 +1,7 @@
-/** The same schedules with a Lease in the application (client-go's election with its defaults): three replicas, whoever holds it sends. */
+/**
+ * The same schedules with a Lease in the application (client-go's election with its defaults): three replicas, whoever holds it sends. node-cron and APScheduler ask the
+ * elector beside them in their pod, at each tick, right before they send.
+ */
 import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +13,9 @@ import type { Delivery } from '../notifiers.ts';
 import type { Hit, Judged, Series } from './claimed.ts';
 import type { Fault } from './faults.ts';
 import { GROUP, UNCHECKED_SINK } from './names.ts';
+import { type Programs, withSchedulers } from './schedulers.ts';
 import { apply, type Manifest, manifestsOf, onRealNodes, type Site, withEnv, withImage } from './site.ts';
-import { claimedIn } from './story.ts';
+import { claimedIn, TIMES } from './story.ts';
 
 export type LeaseStory = AsyncDisposable & {
   readonly namespace: string;
@@ -29,7 +33,7 @@ const PATIENCE = { timeout: 120_000, interval: 100 };
 /** So many must have been sent before a fault, and after it is undone. */
 const TICKS = 5;
 
-export async function openLeaseStory(site: Site, series: readonly Series[]): Promise<LeaseStory> {
+export async function openLeaseStory(site: Site, series: readonly Series[], programs: Programs): Promise<LeaseStory> {
   await using made = new AsyncDisposableStack();
   const { kubectl } = site;
   const program = await buildProgram(leaseCandidate);
@@ -44,11 +48,15 @@ export async function openLeaseStory(site: Site, series: readonly Series[]): Pro
     ({ kind, metadata }) => kind === 'Deployment' && metadata.name === GROUP,
   );
   if (notifier === undefined) throw new Error('the example has no notifier');
+  const own = series.filter(({ by }) => by === 'loop');
   const env = {
+    ...TIMES,
     SINK: UNCHECKED_SINK,
-    SCHEDULES: series.map(({ name, tickMs }) => `${name}:${tickMs}`).join(','),
+    SCHEDULES: own.map(({ name, tickMs }) => `${name}:${tickMs}`).join(','),
   };
-  const deployment = candidates(onRealNodes(withEnv(withImage(notifier, site.images.notifier.name), env)), dir);
+  const placed = onRealNodes(withEnv(withImage(notifier, site.images.notifier.name), env));
+  // Those beside it ask the one that keeps the loop whether their pod holds the Lease.
+  const deployment = candidates(withSchedulers(placed, programs, series), dir);
   await apply(kubectl, [...rights, deployment], NAMESPACE);
   await kubectl.must(['-n', NAMESPACE, 'rollout', 'status', `deployment/${GROUP}`, '--timeout=120s']);
 
@@ -128,16 +136,17 @@ const rights: readonly Manifest[] = [
   },
 ];
 
-type Pod = { containers: [Record<string, unknown>]; volumes?: object[]; automountServiceAccountToken?: boolean };
+type Container = Record<string, unknown>;
+type Pod = { containers: [Container, ...Container[]]; volumes?: object[]; automountServiceAccountToken?: boolean };
 
-/** The same pods, with another program from this folder of the machine, that serves nothing. */
+/** The same pods, with another program from this folder of the machine in place of the notifier, that is ready when it runs. */
 function candidates(notifier: Manifest, dir: string): Manifest {
   const copy = structuredClone(notifier) as Manifest & { spec: { template: { spec: Pod } } };
   const pod = copy.spec.template.spec;
   pod.automountServiceAccountToken = true;
-  pod.volumes = [{ name: 'program', hostPath: { path: dir } }];
-  const [{ readinessProbe: _, ...container }] = pod.containers;
+  pod.volumes = [...(pod.volumes ?? []), { name: 'program', hostPath: { path: dir } }];
+  const [{ readinessProbe: _, ...container }, ...beside] = pod.containers;
   const volumeMounts = [{ name: 'program', mountPath: '/lease', readOnly: true }];
-  pod.containers = [{ ...container, command: ['/lease/lease-candidate', 'notify'], volumeMounts }];
+  pod.containers = [{ ...container, command: ['/lease/lease-candidate', 'notify'], volumeMounts }, ...beside];
   return copy;
 }

@@ -6,6 +6,7 @@ import { acceptedPerTick, type Delivery } from '../notifiers.ts';
 import { claimsText, fatesOf, type Judged, type Series } from './claimed.ts';
 import { GROUP, SERVICE, TO_ALL, UNCHECKED, UNCHECKED_SINK } from './names.ts';
 import { readJson } from './read.ts';
+import { type Programs, withSchedulers } from './schedulers.ts';
 import { type Answer, callAllTheTime, type ServiceClient } from './service-client.ts';
 import {
   apply,
@@ -42,8 +43,13 @@ export type StoryOptions = {
   readonly by?: 'label' | 'route';
   /** Has another Service lead to all notifiers. Default false. */
   readonly ordinary?: boolean;
-  /** Schedules that the same processes keep by claims, beside the one by terms, and send to the sink that checks nothing. Default: none. */
-  readonly claims?: readonly Series[];
+  /**
+   * Schedules that the same pods keep beside the one by terms, and send to the sink that checks nothing: the notifier those of its loop, by claims. Default:
+   * none.
+   */
+  readonly schedules?: readonly Series[];
+  /** Where the programs of other schedulers are. Default: the pods run the notifier alone. */
+  readonly programs?: Programs;
   /** Two of its pods stand beside the sink, where no fault befalls them, and nobody calls its Service. Default false. */
   readonly bystander?: boolean;
 };
@@ -92,7 +98,7 @@ export async function openUncheckedSink({ kubectl, images }: Site): Promise<void
 
 export async function openStory(site: Site, options: StoryOptions): Promise<Story> {
   await using made = new AsyncDisposableStack();
-  const { namespace, elected = true, bystander = false, by = 'label', claims = [] } = options;
+  const { namespace, elected = true, bystander = false, by = 'label', schedules = [] } = options;
   let spec = specOf(options);
   const { kubectl, observer } = site;
   await kubectl.must(['create', 'namespace', namespace]);
@@ -102,7 +108,7 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
     if (by === 'route' && manifest.metadata.name === SERVICE) return byRoute(manifest);
     return manifest.kind === 'LeaderGroup'
       ? withSpec(manifest, spec)
-      : prepared(manifest, site.images.notifier.name, { elected, bystander, claims });
+      : prepared(manifest, site.images.notifier.name, { ...options, elected, bystander, schedules });
   };
   const all = [...wanted.map(set), ...(options.ordinary === true ? [ordinaryService] : [])];
   await apply(kubectl, all, namespace);
@@ -129,7 +135,7 @@ export async function openStory(site: Site, options: StoryOptions): Promise<Stor
       return observer.history({ namespaces: [namespace] });
     },
     deliveries,
-    claimed: () => claimedIn(site, namespace, claims),
+    claimed: () => claimedIn(site, namespace, schedules),
     delivered: async (more) => {
       const before = await acceptedTicks();
       const until = async () => {
@@ -256,29 +262,28 @@ async function leadFrom(site: Site, namespace: string, node: string, led: Story[
   return await led();
 }
 
-type Wish = Required<Pick<StoryOptions, 'elected' | 'bystander' | 'claims'>>;
+type Wish = Required<Pick<StoryOptions, 'elected' | 'bystander' | 'schedules'>> & Pick<StoryOptions, 'programs'>;
 
 /** What a claim brings in a second or two is not to be confused with what it brings again. */
 const RETRY_AFTER_SECONDS = 5;
 
-const claimsEnv = (claims: readonly Series[]): Readonly<Record<string, string>> => ({
-  CLAIMS: claimsText(claims),
+const claimsEnv = (schedules: readonly Series[]): Readonly<Record<string, string>> => ({
+  CLAIMS: claimsText(schedules),
   CLAIMS_SINK: UNCHECKED_SINK,
   RETRY_AFTER_SECONDS: String(RETRY_AFTER_SECONDS),
   CATCH_UP_MS: '600000',
 });
 
-function prepared(manifest: Manifest, image: string, { elected, bystander, claims }: Wish): Manifest {
+/** Of a message. */
+export const TIMES = { PREPARE_MS: String(PREPARE_MS), DEPART_MS: String(DEPART_MS) };
+
+function prepared(manifest: Manifest, image: string, { elected, bystander, schedules, programs }: Wish): Manifest {
   if (manifest.kind !== 'Deployment') return manifest;
   const isSink = manifest.metadata.name === 'notifier-sink';
   const placed = onRealNodes(withImage(manifest, image), isSink || bystander ? SAFE_NODE : undefined);
   if (isSink) return withEnv(placed, { CHECK: 'yes' });
-  const env = {
-    ...claimsEnv(claims),
-    TICK_MS: String(TICK_MS),
-    PREPARE_MS: String(PREPARE_MS),
-    DEPART_MS: String(DEPART_MS),
-  };
-  const set = withEnv(withGateToken(placed), elected ? env : { ...env, ASK: 'no' });
+  const env = { ...claimsEnv(schedules), ...TIMES, TICK_MS: String(TICK_MS) };
+  const alone = withEnv(withGateToken(placed), elected ? env : { ...env, ASK: 'no' });
+  const set = programs === undefined ? alone : withSchedulers(alone, programs, schedules);
   return bystander ? { ...set, spec: { ...(set['spec'] as object), replicas: 2 } } : set;
 }

@@ -285,8 +285,8 @@ function meanRenewalMs(before: Metrics, after: Metrics): number {
   const spent = (name: string): number =>
     after.sum(name, { operation: 'renewSession' }) - before.sum(name, { operation: 'renewSession' });
   const [seconds, count] = [
-    spent('leadergroup_consul_request_seconds_sum'),
-    spent('leadergroup_consul_request_seconds_count'),
+    spent('leadergroup_consul_request_duration_seconds_sum'),
+    spent('leadergroup_consul_request_duration_seconds_count'),
   ];
   return count === 0 ? 0 : (seconds / count) * 1000;
 }

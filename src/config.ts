@@ -19,6 +19,8 @@ import {
 import type { Address } from './config/values.ts';
 
 export type Config = {
+  /** Of the operator; `unknown` where there is no package.json. */
+  readonly version: string;
   /** null: named after the kube-system namespace's uid, once that is known. */
   readonly cluster: string | null;
   /** Without a trailing slash. */
@@ -103,7 +105,7 @@ function freeze<T>(value: T): T {
   return value;
 }
 
-const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity): Config => ({
+const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity): Omit<Config, 'version'> => ({
   cluster: settings.cluster,
   prefix: settings.prefix,
   http: { ...settings['http.address'] },
@@ -128,10 +130,11 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
     ...fileSettings(flags.configFile, source.readFile, report),
     ...environmentSettings(source.env, report),
   ]);
+  const version = packageVersion(source.readFile);
   const settings = readSettings(raws, report);
   checkPrefixes(settings, report);
   const consul = readConsulAddress(source.env, source.readFile, report);
   const identity = readIdentity(source.env, source, report);
   if (problems.length > 0) return { kind: 'invalid', problems };
-  return { kind: 'ok', config: freeze(assemble(settings, consul, identity)) };
+  return { kind: 'ok', config: freeze({ version, ...assemble(settings, consul, identity) }) };
 }

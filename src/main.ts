@@ -93,7 +93,7 @@ function untilToldToStop(log: Log): AbortSignal {
 }
 
 async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal): Promise<void> {
-  const metrics = createMetrics();
+  const metrics = createMetrics(config.version);
   const random = createRandom();
   const connection = await connectKubernetes({
     clock,

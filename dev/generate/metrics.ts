@@ -1,4 +1,4 @@
-/** docs/reference/metrics.md: every metric, and when somebody should be told. */
+/** docs/reference/metrics.md: every metric, and what to do with it. */
 
 import { METRICS } from '../../src/http/metric-registry.ts';
 import { cell, code, table } from '../markdown.ts';
@@ -8,7 +8,8 @@ type Metric = {
   readonly type: string;
   readonly help: string;
   readonly labels: Readonly<Record<string, readonly string[] | string>>;
-  readonly alarm?: { readonly series?: string; readonly when: string };
+  readonly unit: string;
+  readonly use: string;
 };
 
 const metricsByName: Readonly<Record<string, Metric>> = METRICS;
@@ -18,34 +19,24 @@ const labelsOf = ({ labels }: Metric): string =>
     .map(([label, values]) => `${code(label)}: ${typeof values === 'string' ? values : values.map(code).join(', ')}`)
     .join('; ');
 
-const alarms = (): string =>
-  table(
-    ['metric', 'when'],
-    Object.entries(metricsByName).flatMap(([name, { alarm }]) =>
-      alarm === undefined ? [] : [[cell(alarm.series ?? code(name)), cell(linked(alarm.when))]],
-    ),
-  );
-
 export const metrics = (): string => `# Metrics
 
 <!-- Made from src/http/metric-registry.ts by \`npm run generate\`: change it there. -->
 
-Each replica serves its own at \`/metrics\`. Times are in seconds. Beside them are prom-client's \`process_*\` and \`nodejs_*\` (memory, garbage
+Each replica serves its own at \`/metrics\`; a time is in seconds. Beside them are prom-client's \`process_*\` and \`nodejs_*\` (memory, garbage
 collection, event-loop lag), which have the names that every dashboard for Node.js knows.
 
-## Metrics to alarm on
-
-${alarms()}
-
-## All metrics
+A counter whose labels can have but few values has all of them from the start, at 0, so that \`increase()\` sees the first one too.
 
 ${table(
-  ['metric', 'type', 'what it measures', 'labels'],
+  ['metric', 'type', 'unit', 'what it measures', 'labels', 'what to do with it'],
   Object.entries(metricsByName).map(([name, metric]) => [
     code(name),
     metric.type,
-    cell(metric.help),
+    metric.unit,
+    cell(linked(metric.help)),
     cell(linked(labelsOf(metric))),
+    cell(linked(metric.use)),
   ]),
 )}
 `;

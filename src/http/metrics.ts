@@ -12,13 +12,21 @@ export type PrometheusMetrics = Metrics & {
   render(): Promise<string>;
 };
 
+/** A counter that somebody's rate is taken of is there from the start, else its first rise would be missed; of more series than this, none is. */
+const ZEROED_SERIES = 32;
+
 /** A blocking read lasts as long as nothing happens: its time would drown the others'. */
 const BLOCKING_OPERATIONS: readonly string[] = ['watchKey', 'watchPrefix'];
 
 /** Makes instruments of one registry, as METRICS describes them. */
 const instruments = (registry: Registry) => ({
-  counter: <Name extends NameOf<'counter'>>(name: Name) =>
-    new Counter({ name, help: METRICS[name].help, labelNames: labelsOf(name), registers: [registry] }),
+  counter: <Name extends NameOf<'counter'>>(name: Name) => {
+    const { help } = METRICS[name];
+    const counter = new Counter<LabelOf<Name>>({ name, help, labelNames: labelsOf(name), registers: [registry] });
+    const known = seriesOf(METRICS[name].labels, labelsOf(name));
+    if (known.length <= ZEROED_SERIES) for (const series of known) counter.inc(series, 0);
+    return counter;
+  },
   gauge: <Name extends NameOf<'gauge'>>(name: Name) =>
     new Gauge({ name, help: METRICS[name].help, labelNames: labelsOf(name), registers: [registry] }),
   histogram: <Name extends NameOf<'histogram'>>(name: Name) => {
@@ -30,16 +38,33 @@ const instruments = (registry: Registry) => ({
 const labelsOf = <Name extends MetricName>(name: Name): LabelOf<Name>[] =>
   Object.keys(METRICS[name].labels) as LabelOf<Name>[];
 
+/** Every combination of values of labels; none where a label has values that are not listed. */
+const seriesOf = <Label extends string>(
+  values: Readonly<Record<string, readonly string[] | string>>,
+  labels: readonly Label[],
+): readonly Partial<Record<Label, string>>[] =>
+  labels.reduce<readonly Partial<Record<Label, string>>[]>(
+    (all, label) => {
+      const known = values[label] ?? '';
+      return typeof known === 'string'
+        ? []
+        : all.flatMap((some) => known.map((value) => ({ ...some, [label]: value })));
+    },
+    [{}],
+  );
+
 type Instruments = ReturnType<typeof instruments>;
 
 function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const elections = counter('leadergroup_elections_won_total');
   const handovers = counter('leadergroup_handovers_total');
   const demotions = counter('leadergroup_deadline_demotions_total');
-  const failover = histogram('leadergroup_failover_seconds');
+  const failover = histogram('leadergroup_failover_duration_seconds');
   const repairs = counter('leadergroup_label_repairs_total');
   const slices = counter('leadergroup_slice_writes_total');
   const groups = gauge('leadergroup_groups');
+  const seconds = counter('leadergroup_group_seconds_total');
+  const unled = gauge('leadergroup_group_unled_seconds');
   const probes = gauge('leadergroup_leader_probes');
   return {
     electionWon: () => elections.inc(),
@@ -51,6 +76,14 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
     groups: (counts) => {
       for (const state of METRICS.leadergroup_groups.labels.state) groups.set({ state }, counts[state] ?? 0);
     },
+    groupSeconds: (spent) => {
+      for (const state of METRICS.leadergroup_group_seconds_total.labels.state)
+        seconds.inc({ state }, spent[state] ?? 0);
+    },
+    unled: (those) => {
+      unled.reset();
+      for (const { group, state, seconds } of those) unled.set({ group, state }, seconds);
+    },
     leaderProbes: (counts) => {
       for (const state of METRICS.leadergroup_leader_probes.labels.state) probes.set({ state }, counts[state] ?? 0);
     },
@@ -60,7 +93,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
 function sessionMetrics({ counter, gauge }: Instruments) {
   const sessions = gauge('leadergroup_sessions');
   const renewals = counter('leadergroup_session_renewals_total');
-  const deadline = gauge('leadergroup_deadline_seconds');
+  const deadline = gauge('leadergroup_session_deadline_seconds');
   return {
     sessions: (count) => sessions.set(count),
     renewal: (outcome) => renewals.inc({ outcome }),
@@ -69,15 +102,13 @@ function sessionMetrics({ counter, gauge }: Instruments) {
 }
 
 function replicaMetrics({ counter, gauge }: Instruments) {
-  const count = gauge('leadergroup_buckets_owned');
   const owned = gauge('leadergroup_bucket_owned');
   const moves = counter('leadergroup_bucket_moves_total');
   const replicas = gauge('leadergroup_replicas');
   return {
     bucketsOwned: (buckets) => {
-      count.set(buckets.length);
-      owned.reset();
-      for (const bucket of buckets) owned.set({ bucket }, 1);
+      for (const bucket of METRICS.leadergroup_bucket_owned.labels.bucket)
+        owned.set({ bucket }, buckets.includes(bucket) ? 1 : 0);
     },
     bucketsMoved: (direction, number) => moves.inc({ direction }, number),
     replicas: ({ live, reaching }) => {
@@ -89,8 +120,8 @@ function replicaMetrics({ counter, gauge }: Instruments) {
 
 function consulMetrics({ counter, gauge, histogram }: Instruments) {
   const requests = counter('leadergroup_consul_requests_total');
-  const latency = histogram('leadergroup_consul_request_seconds');
-  const token = gauge('leadergroup_consul_token_seconds');
+  const latency = histogram('leadergroup_consul_request_duration_seconds');
+  const token = gauge('leadergroup_consul_token_remaining_seconds');
   return {
     tokenLeft: (milliseconds: number | null) => token.set(milliseconds === null ? Number.NaN : milliseconds / 1000),
     consulRequest: ({ operation, outcome, milliseconds }) => {
@@ -102,7 +133,7 @@ function consulMetrics({ counter, gauge, histogram }: Instruments) {
 
 function kubernetesMetrics({ counter, histogram }: Instruments) {
   const requests = counter('leadergroup_kubernetes_requests_total');
-  const latency = histogram('leadergroup_kubernetes_request_seconds');
+  const latency = histogram('leadergroup_kubernetes_request_duration_seconds');
   const relists = counter('leadergroup_relists_total');
   return {
     kubernetesRequest: ({ operation, outcome, milliseconds }) => {
@@ -116,7 +147,7 @@ function kubernetesMetrics({ counter, histogram }: Instruments) {
 function reconcileMetrics({ counter, gauge, histogram }: Instruments) {
   const depth = gauge('leadergroup_queue_depth');
   const passes = counter('leadergroup_reconciles_total');
-  const duration = histogram('leadergroup_reconcile_seconds');
+  const duration = histogram('leadergroup_reconcile_duration_seconds');
   return {
     queueDepth: (count) => depth.set(count),
     reconciled: (outcome, milliseconds) => {
@@ -149,7 +180,7 @@ function gateMetrics({ counter, gauge }: Instruments) {
 
 function claimMetrics({ counter, gauge, histogram }: Instruments) {
   const answers = counter('leadergroup_claims_total');
-  const latency = histogram('leadergroup_claim_seconds');
+  const latency = histogram('leadergroup_claim_duration_seconds');
   const reports = counter('leadergroup_claim_reports_total');
   const batches = histogram('leadergroup_claim_batch_writes');
   const series = gauge('leadergroup_claim_series');
@@ -165,13 +196,14 @@ function claimMetrics({ counter, gauge, histogram }: Instruments) {
 }
 
 /**
- * All at zero, beside prom-client's own: `process_*` and `nodejs_*` (garbage collection, event-loop lag) keep the names that every
+ * All at zero, of the operator of this version, beside prom-client's own: `process_*` and `nodejs_*` (garbage collection, event-loop lag) keep the names that every
  * dashboard for Node.js knows.
  */
-export function createMetrics(): PrometheusMetrics {
+export function createMetrics(version = ''): PrometheusMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const made = instruments(registry);
+  made.gauge('leadergroup_build_info').set({ version }, 1);
   const { tokenLeft, ...ofConsul } = consulMetrics(made);
   let leftMs = (): number | null => null;
   const metrics: Metrics = {
@@ -186,6 +218,7 @@ export function createMetrics(): PrometheusMetrics {
   };
   metrics.groups({});
   metrics.leaderProbes({});
+  metrics.bucketsOwned([]);
   metrics.deadlineMilliseconds(null);
   return {
     ...metrics,

@@ -8,7 +8,7 @@ import type { Gate } from '../ports/gate.ts';
 import type { ReflectorHandler, Watch } from '../ports/kubernetes.ts';
 import { assemble } from './assemble.ts';
 import type { OperatorOptions } from './options.ts';
-import { recordGauges } from './report/gauges.ts';
+import { createGauges } from './report/gauges.ts';
 import type { ReplicasOverview } from './sharding/ownership.ts';
 
 export type Operator = {
@@ -91,8 +91,9 @@ export function createOperator(options: OperatorOptions): Operator {
   }
 
   async function sample(signal: AbortSignal): Promise<void> {
+    const gauges = createGauges(options, parts);
     while (!signal.aborted) {
-      recordGauges(options, parts);
+      gauges.record();
       await clock.sleep(SAMPLE_MS, signal).catch(() => undefined);
     }
   }

@@ -4,6 +4,12 @@ import type { TransitionCause } from '../api/transition-causes.ts';
 /** Where a group stands; each group is in exactly one. */
 export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'paused' | 'stalled';
 
+/** That of a group that should have a leader and has none. */
+export type UnledState = Extract<GroupState, 'notLed' | 'stalled'>;
+
+/** A group, `namespace/name`, without a leader for so many seconds. */
+export type UnledGroup = { readonly group: string; readonly state: UnledState; readonly seconds: number };
+
 /** How the leader of a group with a leader probe is judged. */
 export type ProbeState = 'passing' | 'failing' | 'noRhythm' | 'blind' | 'notJudged';
 
@@ -36,6 +42,10 @@ export type Metrics = {
   sliceWritten(outcome: 'done' | 'gone' | 'conflict' | 'refused' | 'unknown'): void;
   /** How many groups are in each state; a state that is left out has none. */
   groups(counts: Readonly<Partial<Record<GroupState, number>>>): void;
+  /** So many seconds more that groups have spent in each state, summed over the groups. */
+  groupSeconds(seconds: Readonly<Partial<Record<GroupState, number>>>): void;
+  /** Groups without a leader, all that are to be shown: whoever was there before and is not any more has one. */
+  unled(groups: readonly UnledGroup[]): void;
   /** Of groups with a leader probe, how many leaders are judged how; a state that is left out has none. */
   leaderProbes(counts: Readonly<Partial<Record<ProbeState, number>>>): void;
   /** Consul sessions of members kept alive by this replica. */

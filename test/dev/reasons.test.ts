@@ -149,7 +149,7 @@ describe('a metric that a page, a manifest or a program names', () => {
 
   it('is missed when it is not there, or has no such series', () => {
     const rule =
-      'rate(leadergroup_failover_seconds_sum[5m]) > 1 or leadergroup_gone_total or leadergroup_groups_sum > 0';
+      'rate(leadergroup_failover_duration_seconds_sum[5m]) > 1 or leadergroup_gone_total or leadergroup_groups_sum > 0';
     expect(metricsIn(rule).filter((name) => !isMetric(name))).toEqual([
       'leadergroup_gone_total',
       'leadergroup_groups_sum',

@@ -110,7 +110,9 @@ describe('a real operator that logs in', () => {
     // A session that was opened by the first token has been renewed by the next, and another is opened by it.
     await h.world.deletePod(namespace, leader.name);
     expect((await h.led(namespace, 'web', { not: leader.name })).token).toBeGreaterThan(leader.token);
-    expect(await (await fetch(`${operator.url}/metrics`)).text()).toMatch(/^leadergroup_consul_token_seconds \d/m);
+    expect(await (await fetch(`${operator.url}/metrics`)).text()).toMatch(
+      /^leadergroup_consul_token_remaining_seconds \d/m,
+    );
     await operator.kill();
     expect(await tokensOf('leadergroup')).toEqual([]);
   }, 300_000);

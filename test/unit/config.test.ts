@@ -29,6 +29,7 @@ const withFile = (text: string): Partial<ConfigSource> => ({
 describe('without anything', () => {
   it('every setting has its default', () => {
     expect(configOf()).toEqual({
+      version: 'unknown',
       cluster: null,
       prefix: 'leadergroup',
       http: { host: '0.0.0.0', port: 8080 },

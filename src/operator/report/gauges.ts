@@ -1,16 +1,64 @@
 /** What is measured from time to time rather than when it happens. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import { bucketName } from '../../election/keys.ts';
-import type { GroupState } from '../../ports/metrics.ts';
+import type { GroupState, UnledGroup, UnledState } from '../../ports/metrics.ts';
 import type { Parts } from '../assemble.ts';
 import type { OperatorOptions } from '../options.ts';
 
-export function recordGauges(
-  { metrics, clock }: Pick<OperatorOptions, 'metrics' | 'clock'>,
-  { reconciler, sessionManager, ownership, queue, prober }: Parts,
-): void {
+export type Gauges = {
+  /** Looks at everything and tells it. */
+  record(): void;
+};
+
+/** So many groups are named: each is a series of its own, and who has more of them at once knows that something is wrong with all. */
+const NAMED = 100;
+/** Of a longer time nothing is known: this process stood still, and another replica may have had its groups. */
+const KNOWN_MS = 15_000;
+
+export function createGauges({ metrics, clock }: Pick<OperatorOptions, 'metrics' | 'clock'>, parts: Parts): Gauges {
+  let lastMs = clock.nowMs();
+  /** Since when each group without a leader has been so. */
+  let unledSinceMs: ReadonlyMap<string, MonotonicMs> = new Map();
+
+  function recordGroups(states: ReadonlyMap<string, GroupState>): void {
+    const nowMs = clock.nowMs();
+    const seconds = Math.min(nowMs - lastMs, KNOWN_MS) / 1000;
+    lastMs = nowMs;
+    const counts = countedBy(states.values());
+    metrics.groups(counts);
+    metrics.groupSeconds(Object.fromEntries(Object.entries(counts).map(([state, count]) => [state, count * seconds])));
+    const unled = [...states].filter((each): each is [string, UnledState] => isUnled(each[1]));
+    unledSinceMs = new Map(unled.map(([group]) => [group, unledSinceMs.get(group) ?? nowMs]));
+    metrics.unled(longest(unled.map(([group, state]) => ({ group, state, seconds: secondsSince(group, nowMs) }))));
+  }
+
+  const secondsSince = (group: string, nowMs: MonotonicMs): number =>
+    (nowMs - (unledSinceMs.get(group) ?? nowMs)) / 1000;
+
+  return {
+    record: () => {
+      recordGroups(parts.reconciler.states());
+      recordParts(metrics, clock, parts);
+    },
+  };
+}
+
+function countedBy(states: Iterable<GroupState>): Readonly<Partial<Record<GroupState, number>>> {
   const counts: Partial<Record<GroupState, number>> = {};
-  for (const state of reconciler.states().values()) counts[state] = (counts[state] ?? 0) + 1;
-  metrics.groups(counts);
+  for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+const isUnled = (state: GroupState): state is UnledState => state === 'notLed' || state === 'stalled';
+
+const longest = (groups: readonly UnledGroup[]): readonly UnledGroup[] =>
+  groups.toSorted((one, other) => other.seconds - one.seconds).slice(0, NAMED);
+
+function recordParts(
+  metrics: OperatorOptions['metrics'],
+  clock: OperatorOptions['clock'],
+  { sessionManager, ownership, queue, prober }: Parts,
+): void {
   metrics.leaderProbes(prober.counts());
   metrics.sessions(sessionManager.count());
   metrics.bucketsOwned(ownership.owned().map(bucketName));

@@ -18,6 +18,8 @@ export const noMetrics: Metrics = {
   connectionRefused: nothing,
   failoverSeconds: nothing,
   groups: nothing,
+  groupSeconds: nothing,
+  unled: nothing,
   leaderProbes: nothing,
   sessions: nothing,
   renewal: nothing,

@@ -40,15 +40,21 @@ const MEASURED: Readonly<
   leadergroup_elections_won_total: [(metrics) => metrics.electionWon(), '', 1],
   leadergroup_handovers_total: [(metrics) => metrics.handover('LeaderGone'), '{reason="LeaderGone"}', 1],
   leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],
-  leadergroup_failover_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
+  leadergroup_failover_duration_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
   leadergroup_label_repairs_total: [(metrics) => metrics.labelRepaired(), '', 1],
   leadergroup_slice_writes_total: [(metrics) => metrics.sliceWritten('refused'), '{outcome="refused"}', 1],
+  leadergroup_build_info: [() => undefined, '{version="1.2.3"}', 1],
+  leadergroup_group_seconds_total: [(metrics) => metrics.groupSeconds({ notLed: 2.5 }), '{state="notLed"}', 2.5],
+  leadergroup_group_unled_seconds: [
+    (metrics) => metrics.unled([{ group: 'mail/notifier', state: 'notLed', seconds: 7 }]),
+    '{group="mail/notifier",state="notLed"}',
+    7,
+  ],
   leadergroup_groups: [(metrics) => metrics.groups({ stalled: 2 }), '{state="stalled"}', 2],
   leadergroup_leader_probes: [(metrics) => metrics.leaderProbes({ noRhythm: 2 }), '{state="noRhythm"}', 2],
   leadergroup_sessions: [(metrics) => metrics.sessions(4), '', 4],
   leadergroup_session_renewals_total: [(metrics) => metrics.renewal('lost'), '{outcome="lost"}', 1],
-  leadergroup_deadline_seconds: [(metrics) => metrics.deadlineMilliseconds(12_500), '', 12.5],
-  leadergroup_buckets_owned: [(metrics) => metrics.bucketsOwned(['00', '1f']), '', 2],
+  leadergroup_session_deadline_seconds: [(metrics) => metrics.deadlineMilliseconds(12_500), '', 12.5],
   leadergroup_bucket_owned: [(metrics) => metrics.bucketsOwned(['00', '1f']), '{bucket="1f"}', 1],
   leadergroup_bucket_moves_total: [(metrics) => metrics.bucketsMoved('passed', 3), '{direction="passed"}', 3],
   leadergroup_replicas: [(metrics) => metrics.replicas({ live: 3, reaching: 2 }), '{state="reaching"}', 2],
@@ -57,18 +63,18 @@ const MEASURED: Readonly<
     '{operation="txn",outcome="rejected"}',
     1,
   ],
-  leadergroup_consul_request_seconds: [
+  leadergroup_consul_request_duration_seconds: [
     (metrics) => metrics.consulRequest({ operation: 'txn', outcome: 'ok', milliseconds: 3 }),
     '_sum{operation="txn"}',
     0.003,
   ],
-  leadergroup_consul_token_seconds: [(metrics) => metrics.consulToken(() => 1500), '', 1.5],
+  leadergroup_consul_token_remaining_seconds: [(metrics) => metrics.consulToken(() => 1500), '', 1.5],
   leadergroup_kubernetes_requests_total: [
     (metrics) => metrics.kubernetesRequest({ operation: 'patch pods', outcome: '200', milliseconds: 4 }),
     '{operation="patch pods",outcome="200"}',
     1,
   ],
-  leadergroup_kubernetes_request_seconds: [
+  leadergroup_kubernetes_request_duration_seconds: [
     (metrics) => metrics.kubernetesRequest({ operation: 'patch pods', outcome: '200', milliseconds: 4 }),
     '_sum{operation="patch pods"}',
     0.004,
@@ -76,7 +82,7 @@ const MEASURED: Readonly<
   leadergroup_relists_total: [(metrics) => metrics.relisted('pods'), '{kind="pods"}', 1],
   leadergroup_queue_depth: [(metrics) => metrics.queueDepth(2), '', 2],
   leadergroup_reconciles_total: [(metrics) => metrics.reconciled('failed', 8), '{outcome="failed"}', 1],
-  leadergroup_reconcile_seconds: [(metrics) => metrics.reconciled('done', 8), '_sum', 0.008],
+  leadergroup_reconcile_duration_seconds: [(metrics) => metrics.reconciled('done', 8), '_sum', 0.008],
   leadergroup_gate_answers_total: [(metrics) => metrics.gateAnswered(409), '{status="409"}', 1],
   leadergroup_gate_revocations_total: [(metrics) => metrics.gateRevocation('resumed'), '{outcome="resumed"}', 1],
   leadergroup_gate_releases_total: [(metrics) => metrics.gateRelease('voided', 700), '{outcome="voided"}', 1],
@@ -84,7 +90,7 @@ const MEASURED: Readonly<
   leadergroup_gate_resignations_total: [(metrics) => metrics.gateResignation('heeded'), '{outcome="heeded"}', 1],
   leadergroup_gate_waiting: [(metrics) => metrics.gateWaiting(5), '', 5],
   leadergroup_claims_total: [(metrics) => metrics.claimAnswered('passed', 3), '{outcome="passed"}', 1],
-  leadergroup_claim_seconds: [(metrics) => metrics.claimAnswered('given', 3), '_sum', 0.003],
+  leadergroup_claim_duration_seconds: [(metrics) => metrics.claimAnswered('given', 3), '_sum', 0.003],
   leadergroup_claim_reports_total: [
     (metrics) => metrics.claimReported('done', 'notYours'),
     '{what="done",outcome="notYours"}',
@@ -112,9 +118,9 @@ describe('metrics', () => {
     const metrics = createMetrics();
     recordEverything(metrics);
     const measured = [...(await samplesOf(metrics)).keys()].filter((name) =>
-      name.startsWith('leadergroup_consul_request_seconds_count'),
+      name.startsWith('leadergroup_consul_request_duration_seconds_count'),
     );
-    expect(measured).toEqual(['leadergroup_consul_request_seconds_count{operation="txn"}']);
+    expect(measured).toEqual(['leadergroup_consul_request_duration_seconds_count{operation="txn"}']);
   });
 
   it('expose what was recorded', async () => {
@@ -124,37 +130,37 @@ describe('metrics', () => {
       leadergroup_elections_won_total: 1,
       'leadergroup_handovers_total{reason="LeaderNotReady"}': 2,
       leadergroup_deadline_demotions_total: 1,
-      leadergroup_failover_seconds_count: 1,
-      'leadergroup_failover_seconds_bucket{le="0.005"}': 0,
-      'leadergroup_failover_seconds_bucket{le="0.01"}': 1,
+      leadergroup_failover_duration_seconds_count: 1,
+      'leadergroup_failover_duration_seconds_bucket{le="0.005"}': 0,
+      'leadergroup_failover_duration_seconds_bucket{le="0.01"}': 1,
       'leadergroup_groups{state="led"}': 3,
       'leadergroup_groups{state="stalled"}': 1,
       'leadergroup_groups{state="notLed"}': 0,
       leadergroup_sessions: 4,
       'leadergroup_session_renewals_total{outcome="renewed"}': 1,
       'leadergroup_session_renewals_total{outcome="failed"}': 1,
-      leadergroup_deadline_seconds: 12.5,
-      leadergroup_buckets_owned: 2,
+      leadergroup_session_deadline_seconds: 12.5,
       'leadergroup_bucket_owned{bucket="1f"}': 1,
+      'leadergroup_bucket_owned{bucket="1e"}': 0,
       'leadergroup_bucket_moves_total{direction="taken"}': 2,
       'leadergroup_replicas{state="live"}': 3,
       'leadergroup_replicas{state="reaching"}': 2,
       'leadergroup_consul_requests_total{operation="txn",outcome="rejected"}': 1,
       'leadergroup_consul_requests_total{operation="watchPrefix",outcome="ok"}': 1,
       'leadergroup_consul_requests_total{operation="watchKey",outcome="ok"}': 1,
-      'leadergroup_consul_request_seconds_count{operation="txn"}': 1,
+      'leadergroup_consul_request_duration_seconds_count{operation="txn"}': 1,
       'leadergroup_kubernetes_requests_total{operation="patchPod",outcome="done"}': 1,
       'leadergroup_relists_total{kind="pods"}': 1,
       leadergroup_queue_depth: 2,
       'leadergroup_reconciles_total{outcome="done"}': 1,
-      leadergroup_reconcile_seconds_sum: 0.008,
+      leadergroup_reconcile_duration_seconds_sum: 0.008,
     });
   });
 
   it.each(Object.entries(MEASURED))(
     'are each exposed with what was measured: %s',
     async (name, [measure, series, value]) => {
-      const metrics = createMetrics();
+      const metrics = createMetrics('1.2.3');
       measure(metrics);
       expect((await samplesOf(metrics)).get(name + series)).toBe(value);
     },
@@ -180,12 +186,42 @@ describe('metrics', () => {
     }
   });
 
+  it('are named by what they measure: seconds where a time is, and _total where it only rises', () => {
+    for (const [name, { type, unit, labels }] of Object.entries(METRICS)) {
+      expect([name, /_seconds(?:_total)?$/.test(name)]).toEqual([name, unit === 'seconds']);
+      expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
+      expect(Object.keys(labels).filter((label) => !/^[a-z]+$/.test(label))).toEqual([]);
+    }
+  });
+
+  it('are there at 0 before anything has happened, where a label has few values', async () => {
+    const samples = await samplesOf(createMetrics());
+    expect(samples.get('leadergroup_session_renewals_total{outcome="lost"}')).toBe(0);
+    expect(samples.get('leadergroup_claim_reports_total{what="renew",outcome="notYours"}')).toBe(0);
+    expect(samples.get('leadergroup_handovers_total{reason="LeaderGone"}')).toBe(0);
+  });
+
+  it('are as many series with any number of groups, but for the 100 groups that are named', async () => {
+    const metrics = createMetrics();
+    for (const [measure] of Object.values(MEASURED)) measure(metrics);
+    metrics.groups({ led: 100_000 });
+    metrics.unled([]);
+    const unnamed = (await samplesOf(metrics)).size;
+    metrics.unled(Array.from({ length: 100 }, (_, n) => ({ group: `default/${n}`, state: 'notLed', seconds: n })));
+    expect((await samplesOf(metrics)).size).toBe(unnamed + 100);
+    metrics.unled([]);
+    expect((await samplesOf(metrics)).size).toBe(unnamed);
+    expect(unnamed).toBeLessThan(600);
+  });
+
   it('measure no duration of blocking reads, which last as long as nothing happens', async () => {
     const metrics = createMetrics();
     recordEverything(metrics);
     const samples = await samplesOf(metrics);
     expect(
-      [...samples.keys()].filter((series) => series.includes('consul_request_seconds') && series.includes('watch')),
+      [...samples.keys()].filter(
+        (series) => series.includes('consul_request_duration_seconds') && series.includes('watch'),
+      ),
     ).toEqual([]);
   });
 
@@ -202,11 +238,11 @@ describe('metrics', () => {
 
   it('claim no deadline while there is no session', async () => {
     const metrics = createMetrics();
-    expect((await samplesOf(metrics)).get('leadergroup_deadline_seconds')).toBeNaN();
+    expect((await samplesOf(metrics)).get('leadergroup_session_deadline_seconds')).toBeNaN();
     metrics.deadlineMilliseconds(-500);
-    expect((await samplesOf(metrics)).get('leadergroup_deadline_seconds')).toBe(-0.5);
+    expect((await samplesOf(metrics)).get('leadergroup_session_deadline_seconds')).toBe(-0.5);
     metrics.deadlineMilliseconds(null);
-    expect((await samplesOf(metrics)).get('leadergroup_deadline_seconds')).toBeNaN();
+    expect((await samplesOf(metrics)).get('leadergroup_session_deadline_seconds')).toBeNaN();
   });
 
   it('begin with leadergroup_, but for process_ and nodejs_ as every Node.js program has them, and say what they are', async () => {

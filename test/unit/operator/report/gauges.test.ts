@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Parts } from '../../../../src/operator/assemble.ts';
-import { recordGauges } from '../../../../src/operator/report/gauges.ts';
-import type { GroupState, Metrics } from '../../../../src/ports/metrics.ts';
+import { createGauges } from '../../../../src/operator/report/gauges.ts';
+import type { GroupState, Metrics, UnledGroup } from '../../../../src/ports/metrics.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { noMetrics } from '../../../kit/model/sinks.ts';
+
+const quietParts = {
+  sessionManager: { count: () => 4, nearestDeadlineMs: () => null },
+  ownership: { owned: () => [], overview: () => ({ replicas: [] }) },
+  queue: { depth: () => 2 },
+  prober: { counts: () => ({ passing: 3 }) },
+};
 
 type World = { states?: readonly GroupState[]; deadlineMs?: number | null; reach?: readonly boolean[] };
 
@@ -26,17 +33,36 @@ function measured({ states = [], deadlineMs = null, reach = [true] }: World) {
     deadlineMilliseconds: note('deadlineMilliseconds'),
   };
   const parts = {
+    ...quietParts,
     reconciler: { states: () => new Map(states.map((state, at) => [`default/${at}`, state])) },
     sessionManager: { count: () => 4, nearestDeadlineMs: () => deadlineMs },
     ownership: {
       owned: () => [0, 31],
       overview: () => ({ replicas: reach.map((reachesApiServer) => ({ reachesApiServer })) }),
     },
-    queue: { depth: () => 2 },
-    prober: { counts: () => ({ passing: 3 }) },
   };
-  recordGauges({ metrics, clock: createFakeClock(50_000) }, parts as unknown as Parts);
+  createGauges({ metrics, clock: createFakeClock(50_000) }, parts as unknown as Parts).record();
   return said;
+}
+
+/** One replica, looked at each 5 s. */
+function looking() {
+  const said: Record<string, unknown> = {};
+  const metrics: Metrics = {
+    ...noMetrics,
+    groupSeconds: (seconds) => void (said['groupSeconds'] = seconds),
+    unled: (groups) => void (said['unled'] = groups),
+  };
+  let states: Readonly<Record<string, GroupState>> = {};
+  const parts = { ...quietParts, reconciler: { states: () => new Map(Object.entries(states)) } };
+  const clock = createFakeClock(50_000);
+  const gauges = createGauges({ metrics, clock }, parts as unknown as Parts);
+  const look = (now: Readonly<Record<string, GroupState>>, afterMs = 5000): void => {
+    states = now;
+    clock.stall(afterMs);
+    gauges.record();
+  };
+  return { look, said };
 }
 
 describe('the gauges of a replica', () => {
@@ -58,5 +84,40 @@ describe('the gauges of a replica', () => {
     expect(measured({ deadlineMs: 62_500 })['deadlineMilliseconds']).toBe(12_500);
     expect(measured({ deadlineMs: 49_000 })['deadlineMilliseconds']).toBe(-1000);
     expect(measured({})['deadlineMilliseconds']).toBeNull();
+  });
+
+  it('name the groups that nobody leads and for how long, until somebody leads them', () => {
+    const { look, said } = looking();
+    look({ 'mail/a': 'led', 'mail/b': 'notLed', 'mail/c': 'scaledToZero' });
+    expect(said['unled']).toEqual([{ group: 'mail/b', state: 'notLed', seconds: 0 }]);
+    look({ 'mail/a': 'stalled', 'mail/b': 'notLed', 'mail/c': 'scaledToZero' });
+    expect(said['unled']).toEqual([
+      { group: 'mail/b', state: 'notLed', seconds: 5 },
+      { group: 'mail/a', state: 'stalled', seconds: 0 },
+    ]);
+    look({ 'mail/a': 'led', 'mail/b': 'led' });
+    expect(said['unled']).toEqual([]);
+    look({ 'mail/b': 'notLed' });
+    expect(said['unled']).toEqual([{ group: 'mail/b', state: 'notLed', seconds: 0 }]);
+  });
+
+  it('name the hundred groups that have been without for longest, however many there are', () => {
+    const { look, said } = looking();
+    const groups = (from: number, to: number) =>
+      Object.fromEntries(Array.from({ length: to - from }, (_, n) => [`mail/${from + n}`, 'notLed'] as const));
+    look(groups(0, 90));
+    look(groups(0, 5000));
+    const named = said['unled'] as readonly UnledGroup[];
+    expect(named).toHaveLength(100);
+    expect(named.filter(({ seconds }) => seconds === 5)).toHaveLength(90);
+  });
+
+  it('add up the time that groups are in a state, but not the time for which the process stood still', () => {
+    const { look, said } = looking();
+    look({ 'mail/a': 'led', 'mail/b': 'led', 'mail/c': 'notLed' });
+    look({ 'mail/a': 'led', 'mail/b': 'led', 'mail/c': 'notLed' });
+    expect(said['groupSeconds']).toEqual({ led: 10, notLed: 5 });
+    look({ 'mail/a': 'led' }, 3_600_000);
+    expect(said['groupSeconds']).toEqual({ led: 15 });
   });
 });

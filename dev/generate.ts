@@ -2,6 +2,7 @@
  * `npm run generate`: writes what is made from the API, from the registries of reasons and metrics, and from the manifests. With `--check` it
  * writes nothing, and its exit code is 1 when what is committed is out of date.
  */
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -9,11 +10,14 @@ import { script } from './command-line.ts';
 import { chartTemplates } from './generate/chart.ts';
 import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
+import { dashboard } from './generate/dashboard.ts';
 import { events } from './generate/events.ts';
 import { metrics } from './generate/metrics.ts';
 import { reference } from './generate/reference.ts';
 
 const root = join(import.meta.dirname, '..');
+
+const alerts = (): string => readFileSync(join(root, 'deploy/monitoring/alerts.yaml'), 'utf8');
 
 export const products: Readonly<Record<string, () => string>> = {
   'crds/leadergroups.yaml': crd,
@@ -22,6 +26,10 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/events.md': events,
   'docs/reference/metrics.md': metrics,
   ...chartTemplates,
+  'deploy/monitoring/dashboard.json': dashboard,
+  // Helm reads nothing from outside of the chart.
+  'deploy/chart/files/dashboard.json': dashboard,
+  'deploy/chart/files/alerts.yaml': alerts,
 };
 
 /** The files under `folder` that are not what is made now. */

@@ -26,6 +26,8 @@ export const metrics = (): string => `# Metrics
 Each replica serves its own at \`/metrics\`; a time is in seconds. Beside them are prom-client's \`process_*\` and \`nodejs_*\` (memory, garbage
 collection, event-loop lag), which have the names that every dashboard for Node.js knows.
 
+Alerts on them, a dashboard and recorded service levels: [watching the operator](../observability.md).
+
 A counter whose labels can have but few values has all of them from the start, at 0, so that \`increase()\` sees the first one too.
 
 ${table(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { ensureTools, type Tools } from '../../dev/tools/index.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -239,6 +239,26 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
     );
     const sorted = (JSON.parse(short) as Manifest[]).toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
     await expect(stringify(sorted, { aliasDuplicateObjects: false })).toMatchFileSnapshot('snapshots/chart.yaml');
+  });
+
+  it('has the alerts of deploy/monitoring as a PrometheusRule, with the address of your runbooks', async () => {
+    const runbookUrl = 'https://wiki.example.com/leadergroup/';
+    const made = byName(await rendered({ alerts: { enabled: true, labels: { release: 'p' }, runbookUrl } }));
+    const text = await readFile(join(ROOT, 'deploy/monitoring/alerts.yaml'), 'utf8');
+    const wanted = text.replaceAll('https://leadergroup.dev/docs/runbooks/', runbookUrl);
+    expect(made['PrometheusRule leadergroup']).toMatchObject({
+      metadata: { labels: { release: 'p', 'app.kubernetes.io/name': 'leadergroup' } },
+      spec: parse(wanted) as object,
+    });
+    expect(wanted).toContain('runbook_url: https://wiki.example.com/leadergroup/LeaderGroupNotLed.md');
+  });
+
+  it("has the dashboard of deploy/monitoring as a ConfigMap that Grafana's sidecar finds", async () => {
+    const made = byName(await rendered({ dashboard: { enabled: true, annotations: { grafana_folder: 'L' } } }));
+    expect(made['ConfigMap leadergroup-dashboard']).toMatchObject({
+      metadata: { labels: { grafana_dashboard: '1' }, annotations: { grafana_folder: 'L' } },
+      data: { 'leadergroup.json': await readFile(join(ROOT, 'deploy/monitoring/dashboard.json'), 'utf8') },
+    });
   });
 
   it.each<[sentence: string, values: Values]>([

@@ -26,6 +26,7 @@ import type { Clock } from './ports/clock.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
 import { createHttpProber } from './prober/http.ts';
+import { createTraces, type SentTraces } from './traces.ts';
 
 /** 0: ended as asked. 1: a port that is taken, or a defect. 2: a configuration that cannot work. */
 const EXIT_FAILED = 1;
@@ -34,6 +35,7 @@ const RETRY_MS = 2000;
 /** Whoever waits longer for a clean end than this has no end. */
 const EXIT_GRACE_MS = 5000;
 const LOGOUT_MS = 1000;
+const LAST_TRACES_MS = 1000;
 
 async function main(): Promise<void> {
   const loaded = loadConfig({
@@ -113,6 +115,8 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
     login: config.consul.login && { ...config.consul.login, meta: metaOf(config.identity), clock, random, log },
   });
   metrics.consulToken(consul.tokenLeftMs);
+  const { version, identity } = config;
+  const traces = await createTraces({ env: process.env, clock, log, version, instance: identity.id });
   const signer = createSigner();
   const forwarding = createForwarding(config.identity.id, signer, clock);
   let operator: Operator | null = null;
@@ -150,6 +154,7 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
       httpProber: createHttpProber(),
       consul,
       metrics,
+      traces,
       log,
       clock,
       random,
@@ -168,11 +173,19 @@ async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal
   } finally {
     await http.close();
     await forwarding.close();
+    if (traces !== null) await sendLast(traces, clock);
     await consul.logout(AbortSignal.timeout(LOGOUT_MS));
     consul.close();
     await connection.events.close(AbortSignal.timeout(1000));
     await connection.close();
   }
+}
+
+/** A collector that does not answer holds up no end. */
+async function sendLast(traces: SentTraces, clock: Clock): Promise<void> {
+  const sent = new AbortController();
+  await Promise.race([traces.close(), clock.sleep(LAST_TRACES_MS, sent.signal).catch(() => undefined)]);
+  sent.abort();
 }
 
 const identifyBy = ({ gate }: Config, options: TokenOptions): Identify =>

@@ -237,13 +237,14 @@ function readingRoutes(
   return { foreignLists, routeNews, olderReplicas: () => withoutRoutes(live()) };
 }
 
-const givenToExecutor = ({ clock, random, routing, metrics }: OperatorOptions, reading: Reading) => ({
+const givenToExecutor = ({ clock, random, routing, metrics, traces }: OperatorOptions, reading: Reading) => ({
   ...reading,
   clock,
   random,
   routing,
   repaired: metrics.labelRepaired,
   sliceWritten: metrics.sliceWritten,
+  traced: traces != null,
 });
 
 const withoutRoutes = (replicas: readonly LiveReplica[]): readonly string[] =>

@@ -6,6 +6,7 @@ import type { EventSink, Kubernetes, RouteWatch, Routing, Watches } from '../por
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { HttpProber } from '../ports/prober.ts';
+import type { Traces } from '../ports/traces.ts';
 import type { ReplicaIdentity } from './sharding/membership.ts';
 
 export type OperatorOptions = {
@@ -15,6 +16,8 @@ export type OperatorOptions = {
   readonly routing: Routing;
   readonly events: EventSink;
   readonly metrics: Metrics;
+  /** null: nobody collects them. Default: null. */
+  readonly traces?: Traces | null;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;

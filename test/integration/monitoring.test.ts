@@ -11,6 +11,7 @@ import { stringify } from 'yaml';
 import { ensurePrometheus, type PrometheusPrograms, whyNoPrometheus } from '../../dev/tools/prometheus.ts';
 import { METRICS } from '../../src/http/metric-registry.ts';
 import { askGate, memberUrl } from '../kit/rig/asking.ts';
+import { type Collector, startCollector } from '../kit/rig/collector.ts';
 import { startHarness } from '../kit/rig/harness.ts';
 import { alerts, dashboardQueries, RULE_FILE, rules, selectorsIn } from '../kit/rig/monitoring.ts';
 import { type Prometheus, startPrometheus } from '../kit/rig/prometheus.ts';
@@ -260,11 +261,18 @@ describeUnless(why, 'alerts', () => {
 
 describeUnless(why, 'metrics, rules and the dashboard with real operators', () => {
   const made = new AsyncDisposableStack();
+  let collector: Collector;
   let prometheus: Prometheus;
   let exposition = '';
+  let former = '';
 
   beforeAll(async () => {
-    const h = made.use(await startHarness());
+    collector = made.use(await startCollector());
+    const h = made.use(
+      await startHarness({
+        operatorEnv: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+      }),
+    );
     const operators = [
       await h.startOperator({ replica: 'a', env: { POD_IP: '127.0.0.1' } }),
       await h.spawnOperator({ replica: 'b', env: { POD_IP: '127.0.0.1' } }),
@@ -273,6 +281,7 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
     await h.group(namespace, 'notifier');
     await h.group(namespace, 'idle', { pods: 0 });
     const { name, uid } = await h.led(namespace, 'notifier');
+    former = name;
     const url = operators[0]?.url ?? '';
     await askGate(`${memberUrl(url, namespace, 'notifier', name)}?uid=${uid}`);
     await h.world.deletePod(namespace, name);
@@ -314,6 +323,26 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
     const evaluated = groups.flatMap((group) => group.rules);
     expect(evaluated).toHaveLength(rules().length);
     expect(evaluated.filter(({ health }) => health !== 'ok').map(({ name }) => name)).toEqual([]);
+  });
+
+  it('send a trace of the handover, step by step', async () => {
+    const handover = await vi.waitFor(
+      () => {
+        const root = collector.spans().find(({ attributes }) => attributes['leadergroup.from'] === former);
+        expect(root).toBeDefined();
+        return collector.spans().filter(({ traceId }) => traceId === root?.traceId);
+      },
+      { timeout: 30_000, interval: 250 },
+    );
+    const names = handover.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['leader change', 'decide', 'Consul transaction', 'promotion patch']));
+    const [root] = handover.filter(({ name }) => name === 'leader change');
+    for (const { beginMs, endMs } of handover) {
+      expect(beginMs).toBeGreaterThanOrEqual((root?.beginMs ?? 0) - 1);
+      expect(endMs).toBeLessThanOrEqual((root?.endMs ?? 0) + 1);
+    }
+    expect(root?.attributes['leadergroup.reason']).toMatch(/^Leader/);
+    expect(root?.resource['service.name']).toBe('leadergroup');
   });
 
   it('know how long the handover took', async () => {

@@ -28,7 +28,7 @@ import { labelFollowers } from './label-followers.ts';
 import { promote } from './promote.ts';
 import { readOthers, readRoute } from './read-route.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
-import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step, worst } from './run.ts';
+import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step, timed, worst } from './run.ts';
 import { makeSlices, refresh, show, withdraw } from './write-slices.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
@@ -56,9 +56,10 @@ async function move(run: Run, { fence, lock, after }: Transition): Promise<Step>
     const over = await attempt(run, () => Promise.resolve(awaitGrantExpiry(run, lock.wait)));
     if (over.kind !== 'ok') return over;
   }
-  if (lock.do === 'unlock') return await attempt(run, () => unlock(run, lock.transaction));
+  if (lock.do === 'unlock')
+    return await attempt(run, () => timed(run, 'transaction', () => unlock(run, lock.transaction)));
   oweEvictions(run, lock, after);
-  const locked = await attempt(run, () => changeLock(run, lock.transaction));
+  const locked = await attempt(run, () => timed(run, 'transaction', () => changeLock(run, lock.transaction)));
   if (locked.kind !== 'ok') return locked;
   const followed = await inOrder<FollowUp>(run, after, (action) => followUp(run, locked.proof, action));
   return followed.kind === 'ok' ? worst(run.slices) : followed;
@@ -89,11 +90,11 @@ async function attempt<Outcome extends { readonly kind: string }>(
 function followUp(run: Run, proof: Proof, action: FollowUp): Promise<Step> {
   switch (action.do) {
     case 'fence':
-      return fenceAll(run, action.targets, action.because);
+      return timed(run, 'fence', () => fenceAll(run, action.targets, action.because));
     case 'promote':
       return promote(run, proof, action);
     case 'show':
-      return show(run, proof, action);
+      return timed(run, 'route', () => show(run, proof, action));
     case 'evict':
       return evict(run, action);
     case 'labelFollowers':
@@ -125,7 +126,7 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
     case 'destroySessions':
       return destroySessions(run, action.sessions);
     case 'fence':
-      return fenceAll(run, action.targets, action.because);
+      return timed(run, 'fence', () => fenceAll(run, action.targets, action.because));
     case 'bury':
       return bury(run, action.guard, action.view, action.record);
     case 'readContester':
@@ -141,7 +142,7 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
     case 'makeSlices':
       return makeSlices(run, action.slices);
     case 'withdraw':
-      return withdraw(run, action);
+      return timed(run, 'route', () => withdraw(run, action));
     case 'refresh':
       return refresh(run, action);
   }

@@ -6,7 +6,7 @@ import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
 import { latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
-import { again, failed, noteWritten, OK, type Proof, type Run, type Step } from './run.ts';
+import { again, failed, noteWritten, OK, type Proof, type Run, type Step, timed } from './run.ts';
 import { show } from './write-slices.ts';
 
 /**
@@ -14,10 +14,10 @@ import { show } from './write-slices.ts';
  * is the one read before that transaction: by the observation, or by this run's fencing patch of the same pod.
  */
 export async function promote(run: Run, proof: Proof, { resourceVersion, show: shown }: Promote): Promise<Step> {
-  const label = setLabel(run, proof, resourceVersion);
+  const label = timed(run, 'promotion', () => setLabel(run, proof, resourceVersion));
   if (shown === undefined) return await label;
   // Together, so that neither waits for the other. The label is the promotion: whatever becomes of the slices, what follows it is done, and once.
-  const [labelled, slices] = await Promise.all([label, show(run, proof, shown)]);
+  const [labelled, slices] = await Promise.all([label, timed(run, 'route', () => show(run, proof, shown))]);
   run.slices.push(slices);
   return labelled;
 }

@@ -8,6 +8,7 @@ import { believable, tokenOf } from '../../election/token.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
 import type { Kubernetes, Routing, WriteOutcome } from '../../ports/kubernetes.ts';
+import type { StepName, TimedStep } from '../../ports/traces.ts';
 import type { RouteWatching } from '../cache/route-news.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Grants } from '../gate/grants.ts';
@@ -46,6 +47,8 @@ export type ExecutorPorts = {
   readonly sliceWritten: (outcome: WriteOutcome<never>['kind']) => void;
   /** A pass over this group gets on: a large group may take minutes, and is not stuck. */
   readonly progress: (group: string) => void;
+  /** Somebody collects traces: the steps of a change of leader are timed. Default: false. */
+  readonly traced?: boolean;
 };
 
 /** A committed transaction of this run: the proof that a promotion needs (promise I2). */
@@ -85,6 +88,8 @@ export type Run = {
   readonly answers: Map<PodUid, Pod>;
   /** What became of slices that were written beside a label: it holds up nothing of the plan, and is planned anew after it. */
   readonly slices: Step[];
+  /** What the steps of a change of leader took; empty where nobody collects traces. */
+  readonly timings: TimedStep[];
 };
 
 export const beginRun = (premises: Pick<Run, 'ports' | 'observation' | 'memory' | 'signal'>): Run => ({
@@ -94,6 +99,7 @@ export const beginRun = (premises: Pick<Run, 'ports' | 'observation' | 'memory' 
   facts: [],
   answers: new Map(),
   slices: [],
+  timings: [],
 });
 
 /**
@@ -110,6 +116,25 @@ export type NotOk = Exclude<Step, { readonly kind: 'ok' }>;
 
 /** How a transaction that gives the lock to a pod ended. */
 export type Locked = { readonly kind: 'ok'; readonly proof: Proof } | NotOk;
+
+/** Notes how long this step of a change of leader takes, where somebody collects traces. */
+export async function timed<Outcome extends { readonly kind: string }>(
+  run: Run,
+  name: StepName,
+  step: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const { clock, traced = false } = run.ports;
+  if (!traced) return await step();
+  const beginMs = clock.nowMs();
+  let outcome = 'failed';
+  try {
+    const result = await step();
+    outcome = result.kind;
+    return result;
+  } finally {
+    run.timings.push({ name, beginMs, endMs: clock.nowMs(), outcome });
+  }
+}
 
 export const OK: Step = { kind: 'ok' };
 export const again = (reason: string): NotOk => ({ kind: 'again', reason });

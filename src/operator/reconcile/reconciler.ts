@@ -12,12 +12,12 @@ import type { Log } from '../../ports/log.ts';
 import type { GroupState, Metrics } from '../../ports/metrics.ts';
 import { groupKey, type Store } from '../cache/store.ts';
 import { execute } from '../execute/execute.ts';
-import { beginRun, type ExecutorPorts, type Run, type Step } from '../execute/run.ts';
+import { beginRun, type ExecutorPorts, type Step } from '../execute/run.ts';
 import { freshMemory } from '../observe/memory.ts';
 import type { Observer } from '../observe/observe.ts';
 import { createMemory, type Memory } from '../observe/remember.ts';
 import type { GrantOutcome } from '../observe/remember-grants.ts';
-import type { Announcer } from '../report/announce.ts';
+import type { Announcer, Brought } from '../report/announce.ts';
 import { claimsLead, stateOf } from '../report/group-state.ts';
 import type { StatusWriter } from '../report/status-writer.ts';
 import { createEndings } from './endings.ts';
@@ -180,8 +180,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (planned.kind === 'idle') return await finishPass(o, planned, memory, turn);
       if (planned.kind === 'look' && planned.canWait && turn.othersWait())
         return { kind: 'whenQuiet', delayMs: planned.againMs };
-      const { step, run } = await carryOut(options, o, planned, memory);
-      announcer.executed(o, planned, memory, { facts: run.facts, sinceMs: turn.sinceMs });
+      const { step, brought } = await carryOut(options, o, planned, memory);
+      announcer.executed(o, planned, memory, { ...brought, sinceMs: turn.sinceMs });
       if (step.kind === 'later') return { kind: 'after', delayMs: step.delayMs };
       if (step.kind === 'failed') return await onActionFailed(o, planned, memory, step.reason);
       if (finalizerRemoved(planned, step)) {
@@ -275,11 +275,11 @@ async function measured<T>(
 }
 
 async function carryOut(
-  { executor, log, signal }: Pick<ReconcilerOptions, 'executor' | 'log' | 'signal'>,
+  { executor, log, signal, clock }: Pick<ReconcilerOptions, 'executor' | 'log' | 'signal' | 'clock'>,
   o: Observation,
   planned: Plan,
   memory: Memory,
-): Promise<{ step: Step; run: Run }> {
+): Promise<{ step: Step; brought: Omit<Brought, 'sinceMs'> }> {
   const { group } = o;
   const run = beginRun({ ports: executor, observation: o, memory, signal });
   log.debug(
@@ -290,5 +290,7 @@ async function carryOut(
     },
     'plan',
   );
-  return { step: await execute(planned, run), run };
+  const decidedMs = clock.nowMs();
+  const step = await execute(planned, run);
+  return { step, brought: { facts: run.facts, decidedMs, steps: run.timings } };
 }

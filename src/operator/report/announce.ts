@@ -14,10 +14,12 @@ import type { Clock } from '../../ports/clock.ts';
 import type { EventSink } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Metrics } from '../../ports/metrics.ts';
+import type { Traces } from '../../ports/traces.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Fact } from '../execute/run.ts';
 import type { LeaderChange } from '../observe/memory.ts';
 import type { Memory } from '../observe/remember.ts';
+import { createChangeTraces, type Execution } from './change-traces.ts';
 import { labelWarnings } from './label-warnings.ts';
 import { evictionNews, routeNews, slicesLeft } from './route-news.ts';
 
@@ -33,23 +35,28 @@ export type Announcer = {
   deleted(o: Observation): void;
 };
 
-/** `sinceMs`: when the event that led to the execution arrived. */
-export type Brought = { readonly facts: readonly Fact[]; readonly sinceMs: MonotonicMs };
+export type Brought = Execution & { readonly facts: readonly Fact[] };
 
-type Promoted = Extract<Fact, { kind: 'promoted' }> & Pick<Brought, 'sinceMs'>;
+type Promoted = Extract<Fact, { kind: 'promoted' }> & { readonly sinceMs: MonotonicMs };
 
 export function createAnnouncer({
   clock,
   events,
   metrics,
   log,
+  traces = null,
 }: {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly traces?: Traces | null;
 }): Announcer {
-  function executed(o: Observation, plan: Plan, memory: Memory, { facts, sinceMs }: Brought): void {
+  const changes = createChangeTraces(traces);
+
+  function executed(o: Observation, plan: Plan, memory: Memory, brought: Brought): void {
+    const { facts, sinceMs } = brought;
+    changes.executed(groupKey(o.group), brought);
     for (const fact of facts) {
       if (fact.kind === 'promoted') promoted(o, plan, memory, { ...fact, sinceMs });
       if (fact.kind === 'refused') emitGroup(o.group, 'WriteRefused', fact.message);
@@ -86,6 +93,7 @@ export function createAnnouncer({
     metrics.failoverSeconds((atMs - sinceMs) / 1000);
     if (from !== '') metrics.handover(change.cause);
     note(memory, { from, to: pod.name, reason: change.cause, token, durationMilliseconds: milliseconds });
+    changes.promoted({ group: groupKey(o.group), reason: change.cause, from, to: pod.name, token });
     const before = from === '' ? '' : `; previous leader: ${from}`;
     const message = `${pod.name} leads with token ${token} (${change.cause}${before}; took ${milliseconds} ms)`;
     emitGroup(o.group, from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
@@ -111,6 +119,7 @@ export function createAnnouncer({
     const { change } = memory.now;
     if (change !== null && labelledPods(o).length > 0) memory.learn({ kind: 'leaderBack' });
     else if (change !== null && !change.reported) lost(o, memory, change);
+    if (plan.kind === 'idle' && memory.now.change === null) changes.over(groupKey(o.group));
     reportVerdict(o, plan, memory);
     reportRoute(o, plan, memory);
     reportLabels(o, memory);
@@ -164,9 +173,8 @@ export function createAnnouncer({
     emitGroup(o.group, reason, verdict.detail);
   }
 
-  const note = (memory: Memory, transition: Transition): void => {
+  const note = (memory: Memory, transition: Transition): void =>
     memory.learn({ kind: 'transition', transition: { time: timeText(clock), ...transition } });
-  };
 
   const emitGroup = (group: LeaderGroup, reason: EventReason, message: string): void =>
     emit(KIND, group, reason, message);
@@ -180,6 +188,7 @@ export function createAnnouncer({
   }
 
   function deleted(o: Observation): void {
+    changes.over(groupKey(o.group));
     const slices = slicesLeft(o);
     if (slices !== null) emitGroup(o.group, 'NotRouted', slices);
     const left = labelledPods(o).map(({ pod }) => pod.name);

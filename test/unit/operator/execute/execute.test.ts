@@ -36,6 +36,29 @@ describe('a plan', () => {
     expect(lock()?.session).not.toBeNull();
   });
 
+  it('times the steps of a change of leader where somebody collects traces, also those that fail, and else nothing', async () => {
+    const { clock, link, run, act, elect, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
+    link.decide(() => {
+      clock.stall(3);
+      return 'arrives';
+    });
+    const beganMs = clock.nowMs();
+    const traced = { ...run, ports: { ...run.ports, traced: true } };
+    expect(await execute(elect(a, fence(b)), traced)).toEqual({ kind: 'ok' });
+    expect(
+      run.timings.map(({ name, beginMs, endMs, outcome }) => [name, beginMs - beganMs, endMs - beganMs, outcome]),
+    ).toEqual([
+      ['fence', 0, 3, 'ok'],
+      ['transaction', 3, 6, 'ok'],
+      ['promotion', 6, 9, 'ok'],
+    ]);
+    link.decide(() => 'lost');
+    await act(fencing(fence(b)));
+    expect(run.timings).toHaveLength(3);
+    expect((await execute(fencing(fence(b)), traced)).kind).toBe('failed');
+    expect(run.timings[3]).toMatchObject({ name: 'fence', outcome: 'failed' });
+  });
+
   it.each([0, 1, 2])('stops at the first action that fails: action %d', async (at) => {
     const { api, link, act, lock, elect, a, b } = await aStage(aPod({ name: 'a' }), aLeader(2, { name: 'b' }));
     let writes = -1;

@@ -11,6 +11,7 @@ import type { Fact } from '../../../../src/operator/execute/run.ts';
 import { createMemory } from '../../../../src/operator/observe/remember.ts';
 import { createAnnouncer } from '../../../../src/operator/report/announce.ts';
 import type { KubernetesEvent } from '../../../../src/ports/kubernetes.ts';
+import type { LeaderChangeTrace, TimedStep } from '../../../../src/ports/traces.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS, observed } from '../../../kit/fakes/builders-election.ts';
 import { CHANGING, ROUTED, SAYING } from '../../../kit/fakes/builders-reasons.ts';
@@ -22,6 +23,7 @@ type World = Partial<Observation>;
 
 /** An announcer with what it told; `rests`, `does` and `ends` are what a pass over a group calls it with. */
 function anAnnouncer() {
+  const traces: LeaderChangeTrace[] = [];
   const events: KubernetesEvent[] = [];
   const counted: (string | number)[] = [];
   const log = createFakeLog();
@@ -38,9 +40,11 @@ function anAnnouncer() {
       failoverSeconds: (seconds) => void counted.push(seconds),
     },
     log,
+    traces: { leaderChanged: (trace) => void traces.push(trace) },
   });
   return {
     events,
+    traces,
     counted,
     log,
     memory,
@@ -49,8 +53,9 @@ function anAnnouncer() {
     told: () => events.filter(({ regarding }) => regarding.kind === 'LeaderGroup').map(({ reason }) => reason),
     /** A pass in which the plan's actions brought these facts. */
     does: (world: World, ...facts: readonly Fact[]) => {
+      const steps = facts.map((fact) => aStep(fact.kind === 'fenced' ? 'fence' : 'promotion'));
       const o = anObservation(world);
-      announcer.executed(o, plan(o), memory, { facts, sinceMs: NOW_MS - 40 });
+      announcer.executed(o, plan(o), memory, { facts, sinceMs: NOW_MS - 40, decidedMs: NOW_MS - 38, steps });
     },
     /** The pass is over; `planned`: not what the world asks for. */
     rests: (world: World, planned?: Plan) => {
@@ -60,6 +65,8 @@ function anAnnouncer() {
     ends: (world: World) => announcer.deleted(anObservation(world)),
   };
 }
+
+const aStep = (name: TimedStep['name']): TimedStep => ({ name, beginMs: NOW_MS - 38, endMs: NOW_MS, outcome: 'ok' });
 
 const fenced = (name: string, more: Partial<Extract<Fact, { kind: 'fenced' }>> = {}): Fact => ({
   kind: 'fenced',
@@ -321,5 +328,36 @@ describe('labels that are left on pods of a deleted group', () => {
     expect(events[0]?.message).toContain('but a still carries leadergroup.dev/role=leader. A controller selects by');
     // Of what was said before, part is about a group that is no more: its spec cannot be edited.
     expect(events[0]?.message).not.toContain('Deployment web selects');
+  });
+});
+
+describe('the trace of a change of leader', () => {
+  const stepsOf = (traces: readonly LeaderChangeTrace[]) => traces.map(({ steps }) => steps.map(({ name }) => name));
+
+  it('has the steps of all plans until somebody leads, and when it was noticed first', () => {
+    const { does, traces } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'));
+    expect(traces).toEqual([]);
+    does({}, promoted('b'));
+    expect(traces).toMatchObject([
+      {
+        group: 'default/notifier',
+        reason: 'LeaderNotReady',
+        from: 'a',
+        to: 'b',
+        token: 5,
+        noticedMs: NOW_MS - 40,
+        decidedMs: NOW_MS - 38,
+      },
+    ]);
+    expect(stepsOf(traces)).toEqual([['fence', 'promotion']]);
+  });
+
+  it('has nothing of a change that was over before', () => {
+    const { does, rests, traces } = anAnnouncer();
+    does({}, fenced('a', { because: 'stray' }));
+    rests({ pods: [observed(aLeader(4, { name: 'a' }))] });
+    does(CHANGING.FirstElection, promoted('b', 1));
+    expect(stepsOf(traces)).toEqual([['promotion']]);
   });
 });

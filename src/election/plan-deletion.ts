@@ -141,16 +141,17 @@ function deleteWithConsul(o: Observation, owned: OwnedLock, waitedMs: number): P
 
 /**
  * Before the pods are cleaned, which may be all that still knows the last token. Nothing where no token was ever given, or where it is
- * done already. (Promise I5.)
+ * done already: for this group, since one that never led finds what the one before it has left, with the time of that deletion. (Promises I5 and I12.)
  */
 function burial(o: Observation, owned: KnownLock): readonly Preparation[] {
   const { guard, lock } = owned;
   const token = Math.max(rememberedToken(lock), o.highestObserved);
   if (token === 0 || !oursToWrite(o, owned)) return [];
-  if (lock.record?.deleted !== undefined && lock.record.token >= token) return [];
-  const holder = lock.record?.holder ?? { pod: '-', uid: podUid('-') };
   const { uid: groupUid, generation } = o.group;
-  const writes = (lock.record?.writes ?? 0) + 1;
+  const { record: found } = lock;
+  if (found?.deleted !== undefined && found.groupUid === groupUid && found.token >= token) return [];
+  const holder = found?.holder ?? { pod: '-', uid: podUid('-') };
+  const writes = (found?.writes ?? 0) + 1;
   const record = {
     v: 1,
     groupUid,

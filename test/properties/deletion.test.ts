@@ -75,6 +75,22 @@ describe('a deleted group', () => {
     );
   });
 
+  it('is remembered from its own deletion on, also where it never led and another of its name did', async () => {
+    const { model, owner } = await led();
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, owner);
+    for (const { name } of model.api.pods()) model.api.foreign.removePod(name);
+    model.api.foreign.addGroup(aGroup({ uid: 'second' }));
+    await model.rest(owner);
+    await model.clock.advance(300_000);
+    model.api.foreign.deleteGroup('notifier');
+    await untilGone(model, owner);
+    const { lock } = groupKeys(SPACE, { namespace: 'default', name: 'notifier' }, null);
+    const left = parseRecord(model.consul.entry(lock)?.value ?? null);
+    expect(left).toMatchObject({ token: 1 });
+    expect(model.clock.wallMs() / 60_000 - (left?.deleted ?? 0)).toBeLessThan(2);
+  });
+
   it('leaves the keys alone that it shares with others', async () => {
     const { model, owner } = await led(sharing('shared/cron'));
     model.api.foreign.deleteGroup('notifier');

@@ -137,6 +137,12 @@ describe('a group is being deleted', () => {
     const o = deleting({ pods: [marked('a')], lock, fenced: new Set(['uid-of-a']) });
     expect(steps(plan(o))).toEqual(['cleanUp a', 'removeFinalizer']);
   });
+
+  it('a group that never led leaves the time of its own deletion, not that of the one before it', () => {
+    const record = aRecord('a', 4, { deleted: 28_000_000, groupUid: 'uid-of-the-one-before' });
+    const o = deleting({ pods: [], lock: aLock({ record }), fenced: new Set(['uid-of-a']) });
+    expect(theAction(plan(o), 'bury').record).toMatchObject({ token: 4, deleted: Math.floor(o.wallSeconds / 60) });
+  });
 });
 
 describe('a group whose label may not be taken off', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClaimMode } from '../../src/api/claim.ts';
 import { aPod } from '../kit/fakes/builders.ts';
 import { settle } from '../kit/fakes/clock.ts';
-import { type Call, type Claiming, claimingIn, RETRY_MS } from '../kit/model/claiming.ts';
+import { type Call, type Claiming, claimingIn, GROUP, RETRY_MS, SERIES } from '../kit/model/claiming.ts';
 import type { Fate } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
@@ -23,6 +23,8 @@ type Act =
   | { readonly act: 'ready' | 'unready'; readonly pod: number }
   | { readonly act: 'own'; readonly replica: number; readonly unnoticed: boolean }
   | { readonly act: 'pass' | 'see'; readonly replica: number }
+  /** Where does the series stand? */
+  | { readonly act: 'look'; readonly replica: number }
   | { readonly act: 'fate'; readonly replica: number; readonly fate: Fate; readonly of: 'txn' | 'readKeys' }
   | { readonly act: 'deliver' | 'giveUp'; readonly replica: number }
   | { readonly act: 'endSession' }
@@ -37,7 +39,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({ act: fc.constant('claim'), replica, pod, ahead: fc.integer({ min: -2, max: 2 }) }),
   },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('leave'), replica, pod, ahead: fc.nat({ max: 2 }) }) },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant('got'), replica }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constantFrom('got', 'look'), replica }) },
   {
     weight: 5,
     arbitrary: fc.record({ act: fc.constantFrom('repeat', 'done', 'renew'), replica, call: fc.nat({ max: 3 }) }),
@@ -106,6 +108,10 @@ async function play(
     case 'ready':
     case 'unready':
       return model.api.foreign.changePod(PODS[each.pod] ?? 'a', () => ({ ready: each.act === 'ready' }));
+    case 'look':
+      return void at(replicas, each.replica)
+        .claims.mark(GROUP, SERIES)
+        .catch(() => undefined);
     case 'got':
       return at(replicas, each.replica).gotBucket();
     case 'own':

@@ -37,6 +37,9 @@ export type Marks = {
   mayArrive(at: MarkKey, lock: KeyVersion | null): boolean;
 };
 
+/** `overtaken`: something has been learnt of the mark since, which this read may not know. */
+type Reading = { overtaken: boolean };
+
 type Known = { readonly tenure: string; readonly mark: Mark };
 
 /** `session`: of this replica. It is checked where the write arrives, so the doubt lasts as long as it does, also where the bucket was another's meanwhile. */
@@ -55,6 +58,8 @@ const READS_AT_ONCE = 2;
 export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock, 'nowMs'>, signal: AbortSignal): Marks {
   const marks = new Map<string, Known>();
   const doubts = new Map<string, Doubt>();
+  /** By key: the reads under way. Whoever looks where a series stands takes no turn. */
+  const readings = new Map<string, Set<Reading>>();
   /** By series, pod and id. */
   const givenTo = new Map<string, { readonly tenure: string; readonly claim: Claim }>();
   const reads = createBatches<MarkKey, Mark>({
@@ -94,10 +99,22 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock,
     if (claim?.mode === 'AtMostOnce') putNewest(givenTo, callOf(key, claim), { tenure, claim }, MOST);
   }
 
+  function overtake(key: string): void {
+    for (const reading of readings.get(key) ?? []) reading.overtaken = true;
+  }
+
   async function readNow(at: MarkKey): Promise<Mark> {
-    const mark = await reads.add(at);
-    put(at, mark);
-    return mark;
+    const reading = { overtaken: false };
+    const others = readings.get(at.key) ?? new Set<Reading>();
+    readings.set(at.key, others.add(reading));
+    try {
+      const mark = await reads.add(at);
+      if (!reading.overtaken) put(at, mark);
+      return mark;
+    } finally {
+      others.delete(reading);
+      if (others.size === 0) readings.delete(at.key);
+    }
   }
 
   return {
@@ -107,6 +124,7 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock,
       return found?.tenure === tenure && found.claim.position === position ? found.claim : null;
     },
     wrote: (at, entry) => {
+      overtake(at.key);
       doubts.delete(at.key);
       put(at, markOf(entry, clock.nowMs()));
     },

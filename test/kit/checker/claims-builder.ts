@@ -72,6 +72,12 @@ export function aClaimingStory(overrides: Partial<WatchedGroup> = {}) {
       return made;
     },
     says: (call: ToldCall, what: 'done' | 'renew', position: number): void => request({ ...call, position }, { what }),
+    /** It is told that the position is not its own. */
+    denied: (call: ToldCall, what: 'done' | 'renew'): void => {
+      const sentMs = story.tick();
+      const answer = { atMs: story.tick(), status: 409, reason: 'NotYours', position: null, attempt: null };
+      request(call, { what, sentMs, told: answer });
+    },
     handOver: (to: string, token: number): void => {
       story.fence(to === 'a' ? 'b' : 'a');
       story.lock(to, token);

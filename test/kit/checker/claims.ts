@@ -146,8 +146,9 @@ function wrongReport(was: Mark, is: Mark, said: ReadonlySet<string>, words: stri
 function asItStood(asked: Asked, options: CheckOptions): readonly Breach[] {
   const { group, series, requests } = asked;
   const claims = requests.filter(({ what }) => what === 'claim');
-  const found = claims.flatMap((request) => {
-    const message = wrongAnswer(asked, request, options);
+  const found = requests.flatMap((request) => {
+    const message =
+      request.what === 'claim' ? wrongAnswer(asked, request, options) : wrongDenial(asked, request, options);
     if (message === null) return [];
     const { promise, words } = message;
     return [breach(promise, group, `${callOf(request)} asked for position ${request.position} of ${series}: ${words}`)];
@@ -179,6 +180,23 @@ function wrongAnswer(
   if (told.reason === 'Passed' && !passed)
     return { promise: 'I13', words: 'it was told that it has passed, and nobody has it' };
   return null;
+}
+
+/** Whoever has a position may say that it is done, and while it is not, that it takes longer. */
+function wrongDenial(
+  { steps }: Asked,
+  request: ClaimRequest,
+  { staleOwners }: CheckOptions,
+): { readonly promise: 'I13'; readonly words: string } | null {
+  const { told, sentMs, position, what } = request;
+  if (told?.reason !== 'NotYours' || staleOwners === true) return null;
+  const from = stepAt(steps, sentMs);
+  const stood = steps.slice(Math.max(from, 0), stepAt(steps, told.atMs) + 1);
+  const isOwn = ({ is }: MarkStep): boolean =>
+    holderOf(is) === callOf(request) && is.position === position && (what === 'done' || is.state === 'Claimed');
+  return from >= 0 && stood.every(isOwn)
+    ? { promise: 'I13', words: `it has that, and was told that it is not its own (${what})` }
+    : null;
 }
 
 /**

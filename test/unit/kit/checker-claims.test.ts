@@ -52,6 +52,19 @@ describe('claims that pass', () => {
       },
     ],
     [
+      'a report of what is done, or given to another call, that is denied',
+      (story) => {
+        const first = story.claims('a', 1, AGAIN);
+        const second = story.asked('a', 1, AGAIN);
+        story.takes(second, { attempt: 2, sinceMs: 400_000 });
+        story.given(second, { attempt: 2 });
+        story.denied(first, 'done');
+        story.says(second, 'done', 1);
+        story.takes(second, { attempt: 2, sinceMs: 400_000, state: 'Done' });
+        story.denied(second, 'renew');
+      },
+    ],
+    [
       'a claim that nobody answered, and is made when its call has gone',
       (story) => {
         const call = story.call('a', 1);
@@ -151,6 +164,11 @@ describe('claims that are caught', () => {
         story.given(call);
         story.takes(call);
       },
+    ],
+    [
+      'a report that is denied to whoever has the position',
+      'I13 .*was told that it is not its own \\(done\\)',
+      (story) => story.denied(story.claims('a', 1, AGAIN), 'done'),
     ],
     [
       'another position than was asked for',

@@ -88,6 +88,20 @@ async function leftInDoubt(call: Call): Promise<HeldRequest> {
   return late;
 }
 
+/** Its write finds a lock that was written anew meanwhile, and its caller has gone by then. */
+async function refusedByTheLock(call: Call): Promise<void> {
+  theNext('txn', 'held');
+  const gone = new AbortController();
+  const left = claiming.claim(o1, call, gone.signal).catch(() => undefined);
+  await settle();
+  const { lock } = o1.locks.keysOf(model.api.group() ?? aGroup());
+  model.consul.foreign.put(lock, model.consul.entry(lock)?.value ?? null, true);
+  gone.abort(new Error('gone'));
+  await left;
+  o1.link.held().at(-1)?.deliver();
+  await model.clock.advance(200);
+}
+
 /** As the HTTP API does: some steps lie between the news and the next question. */
 async function whenTold(steps: number): Promise<void> {
   using watch = o1.claims.watch(GROUP, SERIES);
@@ -345,6 +359,23 @@ describe('a claim', () => {
     await takesOver(o1);
     await claiming.report(o1, second, 'done');
     expect(await answerWhenVerified(third, o1)).toMatchObject({ kind: 'claimed', claim: { position: 3 } });
+  });
+
+  it('is known to whoever has it, also where a look at the series that began before it is answered late', async () => {
+    await answerTo(ask('a', 1));
+    await model.clock.advance(60_000);
+    await model.rest(o1);
+    theNext('readKeys', 'answerHeld');
+    const look = o1.claims.mark(GROUP, SERIES);
+    await settle();
+    const call = ask('a', 2, 'AtLeastOnce');
+    expect(await answerTo(call)).toMatchObject({ kind: 'claimed', claim: { position: 2 } });
+    const [late] = o1.link.held();
+    await refusedByTheLock(ask('a', 3));
+    late?.deliver();
+    expect(await look).toMatchObject({ kind: 'mark', mark: { position: 1 } });
+    await claiming.report(o1, call, 'done');
+    expect(await o1.claims.mark(GROUP, SERIES)).toMatchObject({ mark: { position: 2, state: 'Done' } });
   });
 
   it('is refused where the lock is shared with others', async () => {

@@ -1,17 +1,16 @@
 /** The Log port over pino: one JSON object per line on standard output. */
-import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import type { Log } from './ports/log.ts';
 
 /**
  * Fields named `error` are written with their message, stack and cause. No pid, no host name: the pod's name is where
- * logs are collected. `destination`: for tests; by default standard output, written synchronously so that the last line
- * before an exit is not lost.
+ * logs are collected. `destination`: where lines go; told how to say that some were dropped.
  */
 export function createLog(options: {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly destination?: DestinationStream;
+  readonly destination: (caughtUp: (dropped: number) => void) => DestinationStream;
 }): Log {
-  const logger = pino(
+  const logger: Logger = pino(
     {
       level: options.level,
       base: null,
@@ -21,7 +20,10 @@ export function createLog(options: {
       formatters: { level: (level) => ({ level }) },
       serializers: { error: stdSerializers.errWithCause },
     },
-    options.destination ?? pino.destination({ dest: 1, sync: true }),
+    // Errors may be among them, so it is one at every level.
+    options.destination((lines) =>
+      logger.error({ lines }, 'lines of the log were dropped: standard output was not read for a while'),
+    ),
   );
   return {
     debug: (fields, message) => logger.debug(fields, message),

@@ -15,11 +15,12 @@ import { gateRoutes } from './http/gate/routes.ts';
 import { createSigner } from './http/gate/statement.ts';
 import { createTokenVerifier, type TokenOptions } from './http/gate/tokens.ts';
 import type { Health } from './http/health.ts';
-import { createMetrics } from './http/metrics.ts';
+import { createMetrics, type PrometheusMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
 import { createServer } from './http/server.ts';
 import { connectKubernetes } from './kubernetes/client/connect.ts';
 import { createLog } from './log.ts';
+import { standardOutput } from './log-output.ts';
 import { createOperator, type Operator } from './operator/operator.ts';
 import { ForeignClusterError, type ReplicaIdentity } from './operator/sharding/membership.ts';
 import type { Clock } from './ports/clock.ts';
@@ -60,11 +61,15 @@ async function main(): Promise<void> {
 }
 
 async function run(config: Config): Promise<void> {
-  const log = createLog(config.log);
   const clock = createClock();
+  const metrics = createMetrics(config.version);
+  const log = createLog({
+    ...config.log,
+    destination: (caughtUp) => standardOutput({ clock, dropped: metrics.logLinesDropped, caughtUp }),
+  });
   const signal = untilToldToStop(log);
   try {
-    await serve(config, log, clock, signal);
+    await serve(config, { log, metrics, clock, signal });
   } catch (error) {
     if (signal.aborted) return;
     const setting = settingToChange(error);
@@ -94,8 +99,14 @@ function untilToldToStop(log: Log): AbortSignal {
   return stop.signal;
 }
 
-async function serve(config: Config, log: Log, clock: Clock, signal: AbortSignal): Promise<void> {
-  const metrics = createMetrics(config.version);
+type Surroundings = {
+  readonly log: Log;
+  readonly metrics: PrometheusMetrics;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+};
+
+async function serve(config: Config, { log, metrics, clock, signal }: Surroundings): Promise<void> {
   const random = createRandom();
   const connection = await connectKubernetes({
     clock,

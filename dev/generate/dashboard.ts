@@ -286,6 +286,14 @@ const ROWS: readonly Row[] = [
         unit: 's',
         queries: { '{{instance}}': `max by (instance) (${of('nodejs_eventloop_lag_p99_seconds')})` },
       },
+      {
+        title: 'Lines of the log that were dropped',
+        description: 'The container runtime does not read them in time.',
+        unit: 'none',
+        queries: {
+          '{{instance}}': `sum by (instance) (increase(${of('leadergroup_log_lines_dropped_total')}${RATE}))`,
+        },
+      },
     ],
   },
 ];

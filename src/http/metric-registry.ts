@@ -343,6 +343,13 @@ export const METRICS = {
     unit: 'connections',
     use: 'Rises: a client holds too many connections',
   },
+  leadergroup_log_lines_dropped_total: {
+    type: 'counter',
+    help: 'Lines of the log that were dropped because standard output was not read',
+    labels: {},
+    unit: 'lines',
+    use: 'Rises: the container runtime does not read the log in time (a full or slow disk of the node?), so it has gaps',
+  },
 } as const satisfies Readonly<Record<string, Metric>>;
 
 export type MetricName = keyof typeof METRICS;

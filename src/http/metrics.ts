@@ -148,7 +148,9 @@ function reconcileMetrics({ counter, gauge, histogram }: Instruments) {
   const depth = gauge('leadergroup_queue_depth');
   const passes = counter('leadergroup_reconciles_total');
   const duration = histogram('leadergroup_reconcile_duration_seconds');
+  const lines = counter('leadergroup_log_lines_dropped_total');
   return {
+    logLinesDropped: (count) => lines.inc(count),
     queueDepth: (count) => depth.set(count),
     reconciled: (outcome, milliseconds) => {
       passes.inc({ outcome });

@@ -90,6 +90,8 @@ export type Metrics = {
   claimBatch(writes: number): void;
   /** Series of all groups of the cluster, as this replica has counted them. */
   claimSeries(count: number): void;
+  /** Lines of the log that were dropped because nobody read them. */
+  logLinesDropped(lines: number): void;
   /** Keys that wait for a worker. */
   queueDepth(count: number): void;
   /** A pass over one group is over. */

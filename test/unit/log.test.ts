@@ -3,7 +3,7 @@ import { createLog } from '../../src/log.ts';
 
 function aLog(level: 'debug' | 'info' | 'warn' | 'error' = 'debug') {
   const texts: string[] = [];
-  const log = createLog({ level, destination: { write: (text) => void texts.push(text) } });
+  const log = createLog({ level, destination: () => ({ write: (text) => void texts.push(text) }) });
   return { log, lines: () => texts.map((text) => JSON.parse(text) as Record<string, unknown>), texts };
 }
 

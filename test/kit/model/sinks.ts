@@ -16,6 +16,7 @@ export const noMetrics: Metrics = {
   labelRepaired: nothing,
   sliceWritten: nothing,
   connectionRefused: nothing,
+  logLinesDropped: nothing,
   failoverSeconds: nothing,
   groups: nothing,
   groupSeconds: nothing,

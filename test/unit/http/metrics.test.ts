@@ -103,6 +103,7 @@ const MEASURED: Readonly<
     '{what="evicted"}',
     1,
   ],
+  leadergroup_log_lines_dropped_total: [(metrics) => metrics.logLinesDropped(3), '', 3],
 };
 
 /** Labels of a metric's samples with their values; the bounds of a histogram are its own. */

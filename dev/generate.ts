@@ -14,6 +14,7 @@ import { dashboard } from './generate/dashboard.ts';
 import { events } from './generate/events.ts';
 import { metrics } from './generate/metrics.ts';
 import { reference } from './generate/reference.ts';
+import { INSTALL, installManifest } from './manifests.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -30,6 +31,7 @@ export const products: Readonly<Record<string, () => string>> = {
   // Helm reads nothing from outside of the chart.
   'deploy/chart/files/dashboard.json': dashboard,
   'deploy/chart/files/alerts.yaml': alerts,
+  [INSTALL]: installManifest,
 };
 
 /** The files under `folder` that are not what is made now. */

@@ -12,6 +12,7 @@ let kept: KeptCluster | undefined;
 let kubectl: Kubectl;
 let dir: string;
 
+const INSTALL = 'deploy/install.yaml';
 const NAMESPACE = 'leadergroup-system';
 const OPERATOR = `system:serviceaccount:${NAMESPACE}:leadergroup`;
 /** A service account without any role: what it may do, everyone may. */
@@ -34,12 +35,12 @@ afterAll(async () => {
 
 describe('the manifests', () => {
   it('install by one command, without a warning', async () => {
-    const { code, stderr } = await kubectl.run(['apply', '--validate=strict', '-f', 'crds/', '-f', 'deploy/']);
+    const { code, stderr } = await kubectl.run(['apply', '--validate=strict', '-f', INSTALL]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
   it('pass strict validation by the server', async () => {
-    const all = ['--dry-run=server', '--validate=strict', '-f', 'crds/', '-f', 'deploy/'];
+    const all = ['--dry-run=server', '--validate=strict', '-f', INSTALL];
     expect(await kubectl.must(['apply', ...all])).toContain(`deployment.apps/leadergroup`);
   });
 
@@ -62,7 +63,7 @@ describe('the manifests', () => {
     const kustomized = await kubectl.must(['kustomize', own]);
     const [one, other] = [
       await kubectl.must([...names, '-f', '-'], kustomized),
-      await kubectl.must([...names, '-f', 'crds/', '-f', 'deploy/']),
+      await kubectl.must([...names, '-f', INSTALL]),
     ].map((lines) => lines.split('\n').toSorted());
     expect(one).toEqual(other);
     expect(kustomized).toContain('image: registry.example.com/leadergroup:1\n');

@@ -30,6 +30,8 @@ export type Config = {
   readonly gate: { readonly validityMs: number; readonly authentication: GateAuthentication };
   readonly log: { readonly level: LogLevel };
   readonly lockKeys: readonly LockKeyRule[];
+  /** The namespaces that are watched, and the operator's own; null: all are watched. */
+  readonly namespaces: { readonly watched: readonly string[]; readonly home: string } | null;
   /** Groups reconciled at the same time. */
   readonly workers: number;
   readonly kubernetes: { readonly requestTimeoutMs: number };
@@ -105,6 +107,15 @@ function freeze<T>(value: T): T {
   return value;
 }
 
+const namespacesOf = ({ watchNamespaces }: Settings, { podNamespace }: Identity): Config['namespaces'] =>
+  watchNamespaces.length === 0 || podNamespace === null ? null : { watched: [...watchNamespaces], home: podNamespace };
+
+/** Several installations of one cluster are told apart by the namespaces that they run in. */
+function checkNamespaces({ watchNamespaces }: Settings, { podNamespace }: Identity, report: Report): void {
+  if (watchNamespaces.length > 0 && podNamespace === null)
+    report('watchNamespaces: set POD_NAMESPACE (and POD_NAME) too, from the downward API');
+}
+
 const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity): Omit<Config, 'version'> => ({
   cluster: settings.cluster,
   prefix: settings.prefix,
@@ -112,6 +123,7 @@ const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity)
   gate: { validityMs: settings['gate.validityMilliseconds'], authentication: settings['gate.authentication'] },
   log: { level: settings['log.level'] },
   lockKeys: [...settings.lockKeys],
+  namespaces: namespacesOf(settings, identity),
   workers: settings.workers,
   kubernetes: { requestTimeoutMs: settings['kubernetes.requestTimeoutMilliseconds'] },
   consul: { ...consul, requestTimeoutMs: settings['consul.requestTimeoutMilliseconds'] },
@@ -135,6 +147,7 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   checkPrefixes(settings, report);
   const consul = readConsulAddress(source.env, source.readFile, report);
   const identity = readIdentity(source.env, source, report);
+  checkNamespaces(settings, identity, report);
   if (problems.length > 0) return { kind: 'invalid', problems };
   return { kind: 'ok', config: freeze({ version, ...assemble(settings, consul, identity) }) };
 }

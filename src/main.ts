@@ -19,11 +19,13 @@ import { createMetrics, type PrometheusMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
 import { createServer } from './http/server.ts';
 import { connectKubernetes } from './kubernetes/client/connect.ts';
+import type { Namespaces } from './kubernetes/namespaces.ts';
 import { createLog } from './log.ts';
 import { standardOutput } from './log-output.ts';
 import { createOperator, type Operator } from './operator/operator.ts';
 import { ForeignClusterError, type ReplicaIdentity } from './operator/sharding/membership.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Unwatched } from './ports/gate.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
 import { createHttpProber } from './prober/http.ts';
@@ -115,6 +117,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
     instance: config.identity.id,
     parseGroup: parseLeaderGroup,
     requestTimeoutMs: config.kubernetes.requestTimeoutMs,
+    namespaces: config.namespaces,
     onRelist: metrics.relisted,
     onRequest: ({ verb, resource, status, milliseconds }) =>
       metrics.kubernetesRequest({ operation: `${verb} ${resource}`, outcome: String(status ?? 'none'), milliseconds }),
@@ -136,7 +139,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
     connectionRefused: metrics.connectionRefused,
     isReplica: (client) => running()?.gate.isReplica(client) ?? false,
     address: config.http,
-    health: healthOf(running),
+    health: healthOf(running, connection.namespaces),
     metrics,
     routes: [
       replicasRoute(() => running()?.replicas() ?? null),
@@ -152,6 +155,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
     log,
   });
   try {
+    if (config.namespaces !== null) sayWhatIsNotSeen(config.namespaces, log);
     const { host, port } = await http.listen();
     log.info({ host, port }, 'serving health, metrics and the gate');
     const clusterUid = await clusterIdentity(connection.kubernetes, clock, log, signal);
@@ -173,6 +177,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
       clusterUid,
       replica: { ...replicaOf(config.identity, port), publicKey: signer.publicKey },
       workers: config.workers,
+      unwatched: (namespace) => unwatched(connection.namespaces, namespace),
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,
       lockKeyProblem: (lockKey, namespace) => {
@@ -231,13 +236,40 @@ async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, s
   }
 }
 
-function healthOf(operator: () => Operator | null): Health {
-  const waiting = 'the uid of this cluster has not been read from the API server yet';
+/** What needs rights over the whole cluster. */
+const UNSEEN =
+  'nodes are not watched: a pod on a cordoned node may lead, a node that is lost is noticed by what becomes of its pods, and endpoints of a route have no zone';
+
+function sayWhatIsNotSeen({ watched, home }: NonNullable<Config['namespaces']>, log: Log): void {
+  log.info({ namespaces: watched, home, without: UNSEEN }, 'watching these namespaces only');
+}
+
+function unwatched(namespaces: Namespaces | null, namespace: string): Unwatched | null {
+  if (namespaces === null) return null;
+  const { watched, leftOut } = namespaces;
+  if (!watched.includes(namespace))
+    return { why: `this operator watches ${watched.join(', ')} only (setting watchNamespaces)`, passing: false };
+  const why = leftOut(namespace);
+  return why === null ? null : { why, passing: true };
+}
+
+function watchesCheck(problems: readonly string[], namespaces: Namespaces | null) {
+  if (problems.length > 0) return verdictOf(problems.join('; '), '');
+  const left = (namespaces?.watched ?? []).flatMap((name) => {
+    const why = namespaces?.leftOut(name) ?? null;
+    return why === null ? [] : [`${name} is left out: ${why}`];
+  });
+  return verdictOf(null, left.length === 0 ? 'no problem' : left.join('; '));
+}
+
+function healthOf(operator: () => Operator | null, namespaces: Namespaces | null): Health {
+  const whose = namespaces === null ? 'this cluster' : `namespace ${namespaces.home}`;
+  const waiting = `the uid of ${whose} has not been read from the API server yet`;
   return {
     live: [{ name: 'operator', check: () => verdictOf(operator()?.stuck() ?? null, 'nothing is stuck') }],
     ready: [
       { name: 'caches', check: () => cachesCheck(operator()?.unsynced() ?? null, waiting) },
-      { name: 'watches', check: () => verdictOf(operator()?.watchProblems().join('; ') || null, 'no problem') },
+      { name: 'watches', check: () => watchesCheck(operator()?.watchProblems() ?? [], namespaces) },
       {
         name: 'consul',
         check: () => verdictOf(operator() === null ? waiting : (operator()?.consulProblem() ?? null), 'joined'),

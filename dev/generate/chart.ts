@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { perNamespace } from './chart-roles.ts';
 import { crd } from './crd.ts';
 
 /** The lines from one that reads `from` to the first after it that reads `to`, both without their indent, become `by`. */
@@ -15,6 +16,8 @@ type Template = {
   /** The value that must be true; none: always there. */
   readonly onlyIf?: string;
   readonly changes: readonly Change[];
+  /** Has rights: where the operator watches some namespaces only, in these and nowhere else. */
+  readonly rights?: boolean;
 };
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -103,17 +106,23 @@ const templates: Readonly<Record<string, Template>> = {
       },
     ],
   },
-  'rbac.yaml': { source: 'deploy/10-rbac.yaml', changes: [] },
+  'rbac.yaml': { source: 'deploy/10-rbac.yaml', changes: [], rights: true },
   'operator.yaml': { source: 'deploy/20-operator.yaml', changes: operatorChanges },
   'network-policy.yaml': {
     source: 'deploy/30-network-policy.yaml',
     onlyIf: '.Values.networkPolicy.enabled',
     changes: [],
   },
-  'flow-schema.yaml': { source: 'deploy/40-flow-schema.yaml', onlyIf: '.Values.flowSchema.enabled', changes: [] },
+  'flow-schema.yaml': {
+    source: 'deploy/40-flow-schema.yaml',
+    // It is of the whole cluster.
+    onlyIf: 'and .Values.flowSchema.enabled (not .Values.watchNamespaces)',
+    changes: [],
+  },
   'route-rbac.yaml': {
     source: 'deploy/overlays/route/rbac.yaml',
     onlyIf: '.Values.route.enabled',
+    rights: true,
     changes: [
       {
         from: '# On OpenShift, whose admission else refuses addresses of pods to everyone but its own controllers, add this rule by a patch. It grants nothing elsewhere.',
@@ -128,7 +137,7 @@ const templates: Readonly<Record<string, Template>> = {
   },
   'route-policies.yaml': {
     source: 'deploy/overlays/route/policies.yaml',
-    onlyIf: '.Values.route.enabled',
+    onlyIf: 'and .Values.route.enabled .Values.route.policies',
     changes: [
       {
         from: '# RBAC cannot say "only its own EndpointSlices": a role that may write slices may send any Service\'s traffic anywhere. These policies say it, for',
@@ -165,15 +174,23 @@ const inItsNamespace = (text: string): string =>
 const withActions = (text: string): string =>
   text.replaceAll('validationActions: [Deny]', 'validationActions: {{ toJson .Values.route.validationActions }}');
 
+/** Installations that watch some namespaces only may be several. */
+const namedByRelease = (text: string): string =>
+  text.replaceAll(
+    /^( *(?:name|policyName): )(leadergroup-route-(?:slices|evictions))$/gm,
+    '$1$2{{ if .Values.watchNamespaces }}-{{ .Release.Namespace }}{{ end }}',
+  );
+
 /**
  * The template that is made of the text of `source`.
  *
  * Throws where the text has not what is to be changed, or has what would not follow the release.
  */
-export function templateOf(text: string, { source, onlyIf, changes }: Template): string {
+export function templateOf(text: string, { source, onlyIf, changes, rights = false }: Template): string {
   if (text.includes('{{')) throw new Error(`${source} has {{, which Helm would take for its own`);
   const after = changes.reduce((now, change) => changed(now, change, source), text.trimEnd());
-  const body = withActions(inItsNamespace(after));
+  const placed = namedByRelease(withActions(inItsNamespace(after)));
+  const body = rights ? perNamespace(placed) : placed;
   if (body.includes(NAMESPACE)) throw new Error(`${source} names ${NAMESPACE} where the chart does not replace it`);
   const head = `{{- /* Made from ${source} by \`npm run generate\`: change it there. */ -}}`;
   return onlyIf === undefined ? `${head}\n${body}\n` : `${head}\n{{- if ${onlyIf} }}\n${body}\n{{- end }}\n`;

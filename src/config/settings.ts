@@ -5,6 +5,7 @@
 import type { LockKeyRule } from '../api/lockkey.ts';
 import { GRANT_MS, MAX_GRANT_MS } from '../election/gate.ts';
 import { readLockKeys } from './lock-keys.ts';
+import { MOST_NAMESPACES, readNamespaces } from './namespaces.ts';
 import { type Address, type Reader, readAddress, readDnsLabel, readInteger, readKeyPath, readOneOf } from './values.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -20,6 +21,8 @@ export type Settings = {
   readonly 'gate.authentication': GateAuthentication;
   readonly 'log.level': LogLevel;
   readonly lockKeys: readonly LockKeyRule[];
+  /** Empty: all of them. */
+  readonly watchNamespaces: readonly string[];
   readonly workers: number;
   readonly 'kubernetes.requestTimeoutMilliseconds': number;
   readonly 'consul.requestTimeoutMilliseconds': number;
@@ -64,6 +67,11 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
     default: [],
     read: readLockKeys,
     help: 'which namespaces may use which shared keys: [{namespaces: [name or "*"], prefix}]',
+  },
+  watchNamespaces: {
+    default: [],
+    read: readNamespaces,
+    help: `watch these namespaces only, ${MOST_NAMESPACES} at most, with rights in them and in the operator's own; default: all`,
   },
   workers: { default: 16, read: readInteger(1, 256), help: 'groups reconciled at the same time' },
   'kubernetes.requestTimeoutMilliseconds': {

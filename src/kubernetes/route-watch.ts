@@ -6,10 +6,13 @@ import { asObject, field } from '../api/raw.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { RouteListener, RouteWatch, RoutingKind, Sighting } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
+import { runInNamespaces } from './namespaced-watch.ts';
+import type { Namespaces } from './namespaces.ts';
 import { ENDPOINT_SLICES, type Resource, SERVICES } from './objects/resources.ts';
 import { isOwnSlice, lendsItself, projectSighting } from './objects/sighting.ts';
 import type { ListWatch } from './reflector/list-watch.ts';
 import { createReflector, type Reflector } from './reflector/reflector.ts';
+import type { ReflectorProblem } from './reflector/reflector-problem.ts';
 import type { Selection } from './reflector/watch-transport.ts';
 
 /** Those that Kubernetes makes by selectors are by far the most, and change with the readiness of every pod. */
@@ -25,44 +28,66 @@ const RESOURCES: Readonly<Record<RoutingKind, Resource>> = { services: SERVICES,
 const KINDS = ['services', 'endpointslices'] as const;
 
 export type RouteWatchOptions = {
-  readonly source: (resource: Resource, selection: Selection) => ListWatch;
+  readonly source: (resource: Resource, selection: Selection, namespace: string | null) => ListWatch;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** As WatchesOptions has it. */
+  /** As WatchesOptions has them. */
   readonly onRelist?: (kind: string) => void;
+  readonly namespaces?: Namespaces | null;
 };
 
 export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
   return {
     run: async (listener, signal) => {
       if (signal.aborted) return;
-      const reflectors = KINDS.map((kind) => reflectorOf(options, kind, listener));
-      for (const reflector of reflectors) reflector.start();
+      const running = KINDS.map((kind) => start(options, kind, listener));
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.all(reflectors.map((reflector) => reflector.stop()));
+      await Promise.all(running.map((each) => each.stop()));
     },
   };
 }
 
-function reflectorOf(
-  { source, clock, random, log, onRelist }: RouteWatchOptions,
+function start(
+  options: RouteWatchOptions,
   kind: RoutingKind,
   listener: RouteListener,
+): { readonly stop: () => Promise<void> } {
+  const { namespaces = null } = options;
+  const told = {
+    synced: () => listener.synced(kind),
+    onProblem: (problem: ReflectorProblem | null) =>
+      listener.problem(kind, problem === null ? null : { denied: problem.kind === 'denied', message: problem.message }),
+  };
+  if (namespaces !== null) {
+    const names = namespaces.watched;
+    const make = (namespace: string, part: typeof told) => reflectorOf(options, { kind, namespace }, listener, part);
+    return runInNamespaces({ names, namespaces, needs: 'all', afterPods: true, make, ...told });
+  }
+  const reflector = reflectorOf(options, { kind, namespace: null }, listener, told);
+  reflector.start();
+  return reflector;
+}
+
+function reflectorOf(
+  { source, clock, random, log, onRelist }: RouteWatchOptions,
+  { kind, namespace }: { readonly kind: RoutingKind; readonly namespace: string | null },
+  listener: RouteListener,
+  told: { readonly synced: () => void; readonly onProblem: (problem: ReflectorProblem | null) => void },
 ): Reflector {
+  const found = source(RESOURCES[kind], SELECTIONS[kind], namespace);
   return createReflector<Sighting>({
-    kind,
-    source: filtered(source(RESOURCES[kind], SELECTIONS[kind]), (raw) => concerns(kind, raw, listener)),
+    kind: namespace === null ? kind : `${kind} of ${namespace}`,
+    source: filtered(found, (raw) => concerns(kind, raw, listener)),
     project: (raw) => projectSighting(kind, raw),
     handler: {
       changed: (before, after) => listener.changed(kind, before, after),
-      synced: () => listener.synced(kind),
+      synced: told.synced,
     },
     clock,
     random,
     log,
-    onProblem: (problem) =>
-      listener.problem(kind, problem === null ? null : { denied: problem.kind === 'denied', message: problem.message }),
+    onProblem: told.onProblem,
     onRelist: () => onRelist?.(kind),
   });
 }

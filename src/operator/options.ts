@@ -2,6 +2,7 @@
 import type { KeySpace } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
+import type { Gate } from '../ports/gate.ts';
 import type { EventSink, Kubernetes, RouteWatch, Routing, Watches } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -29,6 +30,8 @@ export type OperatorOptions = {
   readonly clusterUid: string;
   readonly replica: ReplicaIdentity;
   readonly workers: number;
+  /** By default all namespaces are watched. */
+  readonly unwatched?: Gate['unwatched'];
   readonly marginMs: number;
   /** A grant of the gate is good for so long at most. */
   readonly gateValidityMs: number;

@@ -29,6 +29,9 @@ export type Released =
   | { readonly kind: 'tooMany' }
   | { readonly kind: 'unknown'; readonly reason: string };
 
+/** Why nothing is known of the groups of a namespace, as the end of a sentence. `passing`: it is to be watched, and cannot be now. */
+export type Unwatched = { readonly why: string; readonly passing: boolean };
+
 export type Gate = {
   /**
    * May this pod act as the leader of the group now? A grant is noted: no handover begins before it has run out, or is released. Without a pod the
@@ -44,6 +47,8 @@ export type Gate = {
   heard(group: GroupName, podUid: PodUid, arrivedMs: MonotonicMs): void;
   /** As the watches show it; null: there is no such LeaderGroup, or it cannot be acted on. */
   group(group: GroupName): LeaderGroup | null;
+  /** null: the namespace is watched. */
+  unwatched(namespace: string): Unwatched | null;
   /** Whether the caches are full; before that nothing is known to be missing. */
   synced(): boolean;
   /**

@@ -19,9 +19,15 @@ type Answer = readonly [status: number, body: string];
 
 /** Each answer once, the last again and again; an unknown account is refused. */
 async function uninstall(...answers: readonly Answer[]) {
+  return await uninstallIn([''], answers);
+}
+
+/** `places`: where it may list, in the order in which it asks. */
+async function uninstallIn(places: readonly string[], answers: readonly Answer[], env = {}) {
   let asked = 0;
   const server = createServer(certificate, ({ url, headers }, response) => {
-    const known = url === '/apis/leadergroup.dev/v1alpha1/leadergroups' && headers.authorization === 'Bearer the-token';
+    const paths = places.map((place) => `/apis/leadergroup.dev/v1alpha1${place}/leadergroups`);
+    const known = paths.includes(url ?? '') && headers.authorization === 'Bearer the-token';
     const [status, body] = known ? (answers[Math.min(asked, answers.length - 1)] ?? [500, '']) : [401, 'Unauthorized'];
     asked += 1;
     response.writeHead(status).end(body);
@@ -39,6 +45,7 @@ async function uninstall(...answers: readonly Answer[]) {
     reject: false,
     extendEnv: false,
     env: {
+      ...env,
       UNINSTALL_ACCOUNT: account,
       UNINSTALL_PAUSE_MILLISECONDS: '10',
       UNINSTALL_TO_STAY: 'helm rollback leadergroup 3 --namespace leadergroup-system',
@@ -67,6 +74,21 @@ describe('an uninstallation', () => {
     expect(stdout).toMatch(
       /^There are still 6 LeaderGroups \(mail\/a, mail\/b, mail\/c, mail\/d, mail\/e, \.\.\.\).*delete them first \(kubectl delete leadergroups --all --all-namespaces\).*after `helm rollback leadergroup 3 --namespace leadergroup-system`\.$/m,
     );
+  });
+
+  it('asks only where the operator may list', async () => {
+    const env = { UNINSTALL_NAMESPACES: 'shop,mail' };
+    const places = ['/namespaces/shop', '/namespaces/mail'];
+    expect(await uninstallIn(places, [[200, listOf()]], env)).toMatchObject({ exitCode: 0 });
+    const { exitCode, stdout } = await uninstallIn(
+      places,
+      [
+        [200, listOf()],
+        [200, listOf('a')],
+      ],
+      env,
+    );
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining('There are still 1 LeaderGroups (mail/a)')]);
   });
 
   it('is refused where it cannot be seen whether there are LeaderGroups', async () => {

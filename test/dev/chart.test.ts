@@ -46,9 +46,11 @@ describe('the chart', () => {
     expect(missing).toEqual([]);
   });
 
-  it('knows every setting of the operator but its port, which probes and Services name', () => {
+  it('knows every setting of the operator but its port, which probes and Services name, and the namespaces, which rights follow', () => {
     const known = leavesOf(schema.properties?.['settings'] ?? {});
-    expect(known.toSorted()).toEqual(SETTING_PATHS.filter((path) => path !== 'http.address').toSorted());
+    expect(known.toSorted()).toEqual(
+      SETTING_PATHS.filter((path) => !['http.address', 'watchNamespaces'].includes(path)).toSorted(),
+    );
   });
 
   it('reads no value that has no default', () => {

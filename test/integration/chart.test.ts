@@ -17,7 +17,13 @@ type EnvVariable = { readonly name: string; readonly value?: string; readonly va
 type Manifest = {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly rules?: readonly { readonly resources?: readonly string[] }[];
+  readonly subjects?: readonly object[];
   readonly spec?: {
     readonly template?: {
       readonly spec: {
@@ -96,6 +102,59 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
     const made = await rendered({ route: { enabled: true }, consul: { embedded: true } }, 'elsewhere');
     expect(JSON.stringify(made)).not.toContain(NAMESPACE);
     expect(JSON.stringify(made)).toContain('system:serviceaccount:elsewhere:leadergroup');
+  });
+
+  describe('with watchNamespaces', () => {
+    const values = { watchNamespaces: ['shop', 'mail'], crds: { enabled: false }, route: { enabled: true } };
+    const inCluster = /^(?:Cluster|CustomResource|FlowSchema|PriorityLevel|ValidatingAdmission)/;
+    const roles = (made: readonly Manifest[], name: string) =>
+      made.filter(({ kind, metadata }) => /^(?:Cluster)?Role$/.test(kind) && metadata.name === name);
+
+    it('makes nothing of the whole cluster but the policies of routes, by names of its own, and not these either where they are off', async () => {
+      const made = await rendered(values, 'ops');
+      const names = made.filter(({ kind }) => inCluster.test(kind)).map(nameOf);
+      expect(names.toSorted()).toEqual([
+        'ValidatingAdmissionPolicy leadergroup-route-evictions-ops',
+        'ValidatingAdmissionPolicy leadergroup-route-slices-ops',
+        'ValidatingAdmissionPolicyBinding leadergroup-route-evictions-ops',
+        'ValidatingAdmissionPolicyBinding leadergroup-route-slices-ops',
+      ]);
+      const without = await rendered({ ...values, route: { enabled: true, policies: false } }, 'ops');
+      expect(without.filter(({ kind }) => inCluster.test(kind))).toEqual([]);
+    });
+
+    it.each(['leadergroup', 'leadergroup-route'])(
+      'gives each of them the rules of ClusterRole %s that a Role can give',
+      async (name) => {
+        const [whole] = roles(await rendered({ route: { enabled: true } }), name);
+        const ofCluster = ['nodes', 'tokenreviews', 'namespaces'];
+        const rules = whole?.rules?.filter(
+          ({ resources = ofCluster }) => !resources.some((each) => ofCluster.includes(each)),
+        );
+        const made = roles(await rendered(values, 'ops'), name);
+        expect(made.map(({ metadata }) => metadata.namespace)).toEqual(['shop', 'mail']);
+        for (const role of made) expect(role.rules).toEqual(rules);
+        expect(rules?.length).toBeGreaterThan(3);
+      },
+    );
+
+    it('binds them to the account of its own namespace, and tells the operator and its uninstallation', async () => {
+      const made = await rendered(values, 'ops');
+      const bindings = made.filter(
+        ({ kind, metadata }) =>
+          kind === 'RoleBinding' && metadata.name.startsWith('leadergroup') && metadata.name !== 'leadergroup-check',
+      );
+      expect(bindings.map(({ metadata }) => `${metadata.namespace} ${metadata.name}`).toSorted()).toEqual([
+        'mail leadergroup',
+        'mail leadergroup-route',
+        'ops leadergroup-home',
+        'shop leadergroup',
+        'shop leadergroup-route',
+      ]);
+      for (const { subjects } of bindings) expect(subjects).toMatchObject([{ name: 'leadergroup', namespace: 'ops' }]);
+      expect((await operator(values)).env['LEADERGROUP_WATCH_NAMESPACES']).toBe('["shop","mail"]');
+      expect(JSON.stringify(made)).toContain('{"name":"UNINSTALL_NAMESPACES","value":"shop,mail"}');
+    });
   });
 
   it('makes a CRD that stays, or none', async () => {
@@ -309,6 +368,7 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
     ['/replicas', { replicas: 0 }],
     ['/replicas', { replicas: '2' }],
     ['/route/validationActions/0', { route: { validationActions: ['deny'] } }],
+    ['/watchNamespaces/0', { watchNamespaces: ['Shop'] }],
     ['/topologySpread', { topologySpread: 'Always' }],
   ])('is refused with %j', async (sentence, values) => {
     const { exitCode, stdout, stderr } = await helm(values);

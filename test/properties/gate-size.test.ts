@@ -58,6 +58,7 @@ it('whoever saw a state that came and went between two passes is woken by what f
     heard: { note: () => undefined },
     synced: () => true,
     getPod: () => Promise.resolve(null),
+    unwatched: () => null,
     self: 'owner',
     ownership: { of: () => ({ kind: 'neverKnown' }), ownerOf: () => null, live: () => [] },
   });

@@ -36,6 +36,7 @@ describe('without anything', () => {
       gate: { validityMs: 1000, authentication: 'Address' },
       log: { level: 'info' },
       lockKeys: [],
+      namespaces: null,
       workers: 16,
       kubernetes: { requestTimeoutMs: 2000 },
       consul: {
@@ -262,6 +263,31 @@ describe('a value', () => {
       expect(problemsOf(withFile(text))[0]).toContain("is below the operator's own prefix leadergroup");
     },
   );
+
+  it.each([
+    ['names', 'shop, mail'],
+    ['JSON', '["shop", "mail", "shop"]'],
+  ])('of watchNamespaces may be %s, each once', (_, text) => {
+    const env = { LEADERGROUP_WATCH_NAMESPACES: text, POD_NAMESPACE: 'ops', POD_NAME: 'a' };
+    expect(configOf({ env }).namespaces).toEqual({ watched: ['shop', 'mail'], home: 'ops' });
+  });
+
+  it.each([
+    ['Shop', '"Shop" is not a namespace\'s name'],
+    ['shop,,mail', '"" is not a namespace\'s name'],
+    ['[shop', 'is not a list of namespaces'],
+    ['*', '"*" is not a namespace\'s name'],
+    [Array.from({ length: 51 }, (_, at) => `n${at}`).join(','), '51 namespaces: allowed are 50'],
+  ])('of watchNamespaces is wrong: %s', (text, problem) => {
+    const env = { LEADERGROUP_WATCH_NAMESPACES: text, POD_NAMESPACE: 'ops', POD_NAME: 'a' };
+    expect(problemsOf({ env })).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('of watchNamespaces needs to know where the operator runs', () => {
+    expect(problemsOf(withFile('watchNamespaces: [shop]'))).toEqual([
+      'watchNamespaces: set POD_NAMESPACE (and POD_NAME) too, from the downward API',
+    ]);
+  });
 
   it('of lockKeys beside our own prefix is right', () => {
     expect(problemsOf(withFile('lockKeys: [{namespaces: ["*"], prefix: leadergroups}]'))).toEqual([]);

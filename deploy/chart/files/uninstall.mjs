@@ -15,12 +15,15 @@ const SHOWN = 5;
 const NOT_FOUND = 404;
 const OTHERWISE = 'or leave this question out by helm uninstall --no-hooks';
 
-/** @returns {Promise<{status: number, body: string}>} */
-function list() {
+/** Where the operator may list LeaderGroups: everywhere, or in some namespaces only. */
+const PLACES = (env.UNINSTALL_NAMESPACES ?? '').split(',').map((name) => (name === '' ? '' : `/namespaces/${name}`));
+
+/** @param {string} place @returns {Promise<{status: number, body: string}>} */
+function list(place) {
   const host = (env.KUBERNETES_SERVICE_HOST ?? '').includes(':')
     ? `[${env.KUBERNETES_SERVICE_HOST}]`
     : env.KUBERNETES_SERVICE_HOST;
-  const url = `https://${host}:${env.KUBERNETES_SERVICE_PORT}/apis/leadergroup.dev/v1alpha1/leadergroups`;
+  const url = `https://${host}:${env.KUBERNETES_SERVICE_PORT}/apis/leadergroup.dev/v1alpha1${place}/leadergroups`;
   const headers = { authorization: `Bearer ${readFileSync(`${ACCOUNT}/token`, 'utf8').trim()}` };
   const ca = readFileSync(`${ACCOUNT}/ca.crt`);
   return new Promise((resolve, reject) => {
@@ -37,13 +40,18 @@ function list() {
   });
 }
 
+/** @param {string} place */
+async function namesIn(place) {
+  const { status, body } = await list(place);
+  // The CRD is gone, and all LeaderGroups with it.
+  if (status === NOT_FOUND) return [];
+  if (status !== 200) throw new Error(`the API server answers ${status}: ${body.slice(0, 200)}`);
+  return JSON.parse(body).items.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+}
+
 /** What forbids it, as a sentence; null: nothing. Throws where that is not known. */
 async function obstacle() {
-  const { status, body } = await list();
-  // The CRD is gone, and all LeaderGroups with it.
-  if (status === NOT_FOUND) return null;
-  if (status !== 200) throw new Error(`the API server answers ${status}: ${body.slice(0, 200)}`);
-  const names = JSON.parse(body).items.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const names = (await Promise.all(PLACES.map(namesIn))).flat();
   if (names.length === 0) return null;
   const shown = names.slice(0, SHOWN).join(', ') + (names.length > SHOWN ? ', ...' : '');
   return (

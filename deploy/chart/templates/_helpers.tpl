@@ -144,6 +144,9 @@ What the environment above names. Optional, so that a pod starts without it and 
 {{ include "leadergroup.setting" (list $name $value) }}
 {{- end }}
 {{- end }}
+{{- with .Values.watchNamespaces }}
+{{ include "leadergroup.setting" (list "watchNamespaces" .) }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -4,7 +4,7 @@ import { askWithinMs } from '../../api/leader-probe.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type ChildSignal, childSignal } from '../../common/child-signal.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Answerer, Gate } from '../../ports/gate.ts';
+import type { Answerer, Gate, Unwatched } from '../../ports/gate.ts';
 import type { Reply } from '../router.ts';
 import type { Arrival } from './arrival.ts';
 import { isCaller, verifyCaller } from './caller.ts';
@@ -70,6 +70,8 @@ function answerMember({ gate, question, arrival }: Asking, member: Pod): Said {
 function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Reply | null {
   const { namespace, name, pod, uid } = question;
   if (gate.group(question) === null) {
+    const unwatched = gate.unwatched(namespace);
+    if (unwatched !== null) return unwatchedReply(namespace, unwatched);
     const look = `see kubectl -n ${namespace} get leadergroups`;
     return refusal('GroupUnknown', `there is no valid LeaderGroup ${name} in namespace ${namespace}; ${look}`);
   }
@@ -77,6 +79,11 @@ function missingIn(gate: Gate, question: GroupQuestion, member: Pod | null): Rep
   const who = uid === null ? pod : `${pod} with uid ${uid}`;
   const hint = 'a new pod may not be known yet, and a pod with a reused name is another pod';
   return refusal('MemberUnknown', `LeaderGroup ${name} has no member ${who} in namespace ${namespace}; ${hint}`);
+}
+
+function unwatchedReply(namespace: string, { why, passing }: Unwatched): Reply {
+  const message = `nothing is known of the LeaderGroups of namespace ${namespace}: ${why}`;
+  return passing ? refusal('NotKnown', `${message}; ask again`) : refusal('GroupUnknown', message);
 }
 
 /** The member that the question is about, where this replica is to answer for it; or what to say instead. */

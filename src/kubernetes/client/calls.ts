@@ -5,6 +5,7 @@ import { type Place, pathOf, qualified, type Resource } from '../objects/resourc
 import { type Answer, type Failure, saysNotFound } from './answer.ts';
 import { outcomeOf, type Written } from './outcome.ts';
 import { type Attempt, readFailure, unreadable } from './read-failure.ts';
+import { adviceOnRight, isMissingRight } from './rights.ts';
 import type { Request, Transport } from './transport.ts';
 
 export type Calls = {
@@ -52,7 +53,11 @@ export function createCalls(transport: Transport, timeoutMs: number): Calls {
     const path = pathOf(resource, place, { fieldManager: method === 'DELETE' ? null : FIELD_MANAGER });
     const measured = place.subresource === undefined ? resource.plural : `${resource.plural}/${place.subresource}`;
     const sent = { method, path, body: { type, content }, timeoutMs, pool: 'brief', verb: VERBS[method] } as const;
-    return outcomeOf(written, await transport.send({ ...sent, resource: measured }, signal));
+    const answer = await transport.send({ ...sent, resource: measured }, signal);
+    const outcome = outcomeOf(written, answer);
+    if (outcome.kind !== 'refused' || answer.kind === 'failed' || !isMissingRight(answer)) return outcome;
+    const right = { verb: VERBS[method], resource, subresource: place.subresource };
+    return { ...outcome, message: `${outcome.message}${adviceOnRight(right)}` };
   };
 
   return {
@@ -81,6 +86,7 @@ export async function getObject<T>(
     what: `read ${qualified(resource)} ${place.namespace}/${place.name}`,
     verb: 'get',
     resource,
+    subresource: place.subresource,
   } as const;
   const answer = await calls.read(attempt, pathOf(resource, place), signal);
   if (answer.kind === 'answered' && saysNotFound(answer, resource, place.name)) return null;

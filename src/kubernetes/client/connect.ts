@@ -5,13 +5,14 @@ import type { Kubernetes, RouteWatch, Routing, Watches } from '../../ports/kuber
 import type { Log } from '../../ports/log.ts';
 import type { TokenIssuer } from '../../ports/tokens.ts';
 import { createEventRecorder, type EventRecorder } from '../events/events.ts';
+import { createNamespaces, type Namespaces } from '../namespaces.ts';
 import { createListWatch } from '../reflector/watch-transport.ts';
 import { createRouteWatch } from '../route-watch.ts';
 import { createWatches } from '../watches.ts';
 import type { AccessReader } from './access.ts';
 import { createCredentials } from './credentials.ts';
 import { kubeconfigFiles } from './kubeconfig-files.ts';
-import { createKubernetes } from './kubernetes.ts';
+import { createKubernetes, type MissingRight } from './kubernetes.ts';
 import { createPools } from './pools.ts';
 import { createRouting } from './routing.ts';
 import { openServiceAccount } from './service-account.ts';
@@ -27,6 +28,8 @@ export type ConnectOptions = {
   readonly instance: string;
   /** For one patch or get. */
   readonly requestTimeoutMs: number;
+  /** The namespaces that are watched, and the operator's own; null: all are watched. */
+  readonly namespaces: { readonly watched: readonly string[]; readonly home: string } | null;
   /** After each request but watches. */
   readonly onRequest?: (report: RequestReport) => void;
   /** After each list of a watch that was not the first. */
@@ -42,6 +45,8 @@ export type ConnectedKubernetes = {
   readonly tokens: TokenIssuer;
   readonly watches: Watches;
   readonly routeWatch: RouteWatch;
+  /** null: all are watched. */
+  readonly namespaces: Namespaces | null;
   /** Cuts every connection: end the watches and close the events first. */
   close(): Promise<void>;
 };
@@ -62,6 +67,10 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
     onRelist,
     openAccess = openDefault,
   } = options;
+  const namespaces =
+    options.namespaces === null ? null : createNamespaces(options.namespaces.watched, options.namespaces.home);
+  const relisted = onRelist === undefined ? {} : { onRelist };
+  const watching = { clock, random, log, namespaces, ...relisted };
   await openAccess();
   const transport: Transport = createTransport({
     credentials: createCredentials({ open: openAccess, clock, log }),
@@ -71,26 +80,37 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
   });
 
   return {
-    kubernetes: createKubernetes({ transport, parseGroup, requestTimeoutMs }),
+    kubernetes: createKubernetes({
+      transport,
+      parseGroup,
+      requestTimeoutMs,
+      onMissing: oncePerRight(log),
+      ...(namespaces === null ? {} : { identityNamespace: namespaces.home }),
+    }),
     routing: createRouting({ transport, requestTimeoutMs }),
     tokens: createTokenIssuer(transport, clock, requestTimeoutMs),
     events: createEventRecorder({ transport, clock, random, log, instance }),
     watches: createWatches({
-      source: (resource) => createListWatch(transport, resource),
+      source: (resource, namespace) => createListWatch(transport, resource, { namespace }),
       parseGroup,
-      clock,
-      random,
-      log,
-      ...(onRelist === undefined ? {} : { onRelist }),
+      ...watching,
     }),
     routeWatch: createRouteWatch({
-      source: (resource, selection) => createListWatch(transport, resource, selection),
-      clock,
-      random,
-      log,
-      ...(onRelist === undefined ? {} : { onRelist }),
+      source: (resource, selection, namespace) => createListWatch(transport, resource, { ...selection, namespace }),
+      ...watching,
     }),
+    namespaces,
     close: () => transport.close(),
+  };
+}
+
+/** They are a few, and each is met again with every group. */
+function oncePerRight(log: Log): (missing: MissingRight) => void {
+  const told = new Set<string>();
+  return ({ right, ...missing }) => {
+    if (told.has(right)) return;
+    told.add(right);
+    log.warn({ right, ...missing }, 'the operator does without a right');
   };
 }
 

@@ -23,6 +23,7 @@ import { type Calls, createCalls, getObject, isSuccess, REQUEST_TIMEOUT_MS } fro
 import { labelManagersOf } from './label-manager.ts';
 import type { Written } from './outcome.ts';
 import type { Attempt } from './read-failure.ts';
+import { nameOfRight } from './rights.ts';
 import type { Transport } from './transport.ts';
 
 export type KubernetesOptions = {
@@ -30,7 +31,20 @@ export type KubernetesOptions = {
   readonly parseGroup: (raw: unknown) => ParsedLeaderGroup | null;
   /** For one patch or get, credentials and connection included. 2,000 by default. */
   readonly requestTimeoutMs?: number;
+  /** Whose uid is `clusterUid`: kube-system by default. */
+  readonly identityNamespace?: string;
+  /** A right is missing without which the operator does its work all the same. To be told again and again. */
+  readonly onMissing?: (missing: MissingRight) => void;
 };
+
+/** `right`: as `get replicasets.apps`. `reason`: a sentence, with what to do. `without`: what is not done for want of it. */
+export type MissingRight = { readonly right: string; readonly reason: string; readonly without: string };
+
+const ON_TRIAL = 'one pod of a controller is labelled first, and the others once it has kept that controller';
+const NO_WARNING = 'nobody is warned where one of them selects pods by the label of a group';
+
+/** What `onMissing` is told of a refused read. */
+type Missed = (resource: Resource, verb: 'get' | 'list', error: KubernetesError) => void;
 
 const PAGE_SIZE = 250;
 /** How often a list begins anew because its pages expired before the last one. */
@@ -43,8 +57,18 @@ export function createKubernetes({
   transport,
   parseGroup,
   requestTimeoutMs = REQUEST_TIMEOUT_MS,
+  identityNamespace = 'kube-system',
+  onMissing = () => undefined,
 }: KubernetesOptions): Kubernetes {
   const calls = createCalls(transport, requestTimeoutMs);
+  const missed: Missed = (resource, verb, { kind, message }) => {
+    if (kind !== 'denied') return;
+    onMissing({
+      right: nameOfRight({ verb, resource }),
+      reason: message,
+      without: verb === 'get' ? ON_TRIAL : NO_WARNING,
+    });
+  };
   const group = (ref: ObjectRef): Written<ParsedLeaderGroup> => ({
     resource: LEADER_GROUPS,
     name: ref.name,
@@ -76,12 +100,12 @@ export function createKubernetes({
       return found?.termination ?? null;
     },
     listPods: async (namespace, signal) => await listPods(calls, namespace, signal),
-    getWorkload: async (namespace, owner, signal) => await getWorkload(calls, namespace, owner, signal),
+    getWorkload: async (namespace, owner, signal) => await getWorkload(calls, { namespace, owner, missed }, signal),
     getLabelManagers: async (namespace, name, label, signal) =>
       await getObject(calls, { resource: PODS, namespace, name }, labelManagersOf(label), signal),
     listPodSelecting: async (namespace, signal) => {
-      const budgets = await listReadable(calls, POD_DISRUPTION_BUDGETS, namespace, signal);
-      const policies = await listReadable(calls, NETWORK_POLICIES, namespace, signal);
+      const budgets = await listReadable(calls, { resource: POD_DISRUPTION_BUDGETS, namespace, missed }, signal);
+      const policies = await listReadable(calls, { resource: NETWORK_POLICIES, namespace, missed }, signal);
       return [
         ...budgets.flatMap((raw) => projectPodSelecting('PodDisruptionBudget')(raw) ?? []),
         ...policies.flatMap((raw) => projectPodSelecting('NetworkPolicy')(raw) ?? []),
@@ -104,7 +128,7 @@ export function createKubernetes({
         signal,
       );
     },
-    clusterUid: async (signal) => await clusterUid(calls, signal),
+    clusterUid: async (signal) => await namespaceUid(calls, identityNamespace, signal),
   };
 }
 
@@ -131,8 +155,7 @@ const statusPatch = (uid: string, resourceVersion: string, status: unknown): rea
 
 async function getWorkload(
   calls: Calls,
-  namespace: string,
-  owner: OwnerRef,
+  { namespace, owner, missed }: { readonly namespace: string; readonly owner: OwnerRef; readonly missed: Missed },
   signal: AbortSignal,
 ): Promise<Workload | 'gone' | 'unreadable'> {
   const source = sourceOf(owner);
@@ -141,6 +164,7 @@ async function getWorkload(
     const place = { namespace, name: owner.name, ...source };
     return (await getObject(calls, place, projectWorkload(owner), signal)) ?? 'gone';
   } catch (error) {
+    if (error instanceof KubernetesError && source.subresource === undefined) missed(source.resource, 'get', error);
     const final =
       source.subresource !== undefined || (error instanceof KubernetesError && error.kind !== 'unreachable');
     if (error instanceof KubernetesError && final) return 'unreadable';
@@ -151,8 +175,7 @@ async function getWorkload(
 /** One page is enough for a warning; without the right there is nothing to warn of. */
 async function listReadable(
   calls: Calls,
-  resource: Resource,
-  namespace: string,
+  { resource, namespace, missed }: { readonly resource: Resource; readonly namespace: string; readonly missed: Missed },
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
   const attempt = {
@@ -165,6 +188,7 @@ async function listReadable(
   if (isSuccess(answer)) return pageOf(answer.body)?.items ?? [];
   const error = calls.failure(attempt, answer);
   if (error.kind === 'unreachable') throw error;
+  missed(resource, 'list', error);
   return [];
 }
 
@@ -201,9 +225,9 @@ async function allPages(
   return { pods };
 }
 
-async function clusterUid(calls: Calls, signal: AbortSignal): Promise<string> {
-  const attempt = { what: 'read the namespace kube-system', verb: 'get', resource: NAMESPACES } as const;
-  const answer = await calls.read(attempt, pathOf(NAMESPACES, { namespace: null, name: 'kube-system' }), signal);
+async function namespaceUid(calls: Calls, name: string, signal: AbortSignal): Promise<string> {
+  const attempt = { what: `read the namespace ${name}`, verb: 'get', resource: NAMESPACES } as const;
+  const answer = await calls.read(attempt, pathOf(NAMESPACES, { namespace: null, name }), signal);
   if (!isSuccess(answer)) throw calls.failure(attempt, answer);
   const metadata = asObject(field(asObject(answer.body) ?? {}, 'metadata')) ?? {};
   const uid = textField(metadata, 'uid');

@@ -1,13 +1,15 @@
 /** A failed read as people should hear of it. Pure. */
 import { KubernetesError, type KubernetesErrorKind } from '../../ports/kubernetes.ts';
-import { ENDPOINT_SLICES, ENDPOINTS, LEADER_GROUPS, qualified, type Resource, SERVICES } from '../objects/resources.ts';
+import { LEADER_GROUPS, qualified, type Resource } from '../objects/resources.ts';
 import { type Answer, type Failure, statusOf, wordsOf } from './answer.ts';
+import { adviceOnRight } from './rights.ts';
 
 export type Attempt = {
   /** The end of a sentence that begins with "Cannot", e.g. `read the pod shop/notifier-0`. */
   readonly what: string;
   readonly verb: 'get' | 'list' | 'watch';
   readonly resource: Resource;
+  readonly subresource?: 'scale' | undefined;
   readonly server: string;
 };
 
@@ -39,18 +41,18 @@ export function failureKind(resource: Resource, answer: Answer | Failure): Kuber
   return status >= 400 && status < 500 && !PASSING.includes(status) ? 'refused' : 'unreachable';
 }
 
-/** What only groups with a route need, and the base does not give. */
-const OF_ROUTES: readonly Resource[] = [SERVICES, ENDPOINTS, ENDPOINT_SLICES];
-
-function adviceOf(kind: KubernetesErrorKind, { verb, resource }: Attempt, answer: Answer | Failure): string {
+function adviceOf(
+  kind: KubernetesErrorKind,
+  { verb, resource, subresource }: Attempt,
+  answer: Answer | Failure,
+): string {
   if (kind === 'notInstalled') {
     const what =
       resource === LEADER_GROUPS ? 'install the CustomResourceDefinition in crds/' : `install ${qualified(resource)}`;
     return `; ${what}`;
   }
   if (kind !== 'denied' || answer.kind === 'failed') return '';
-  const rules = OF_ROUTES.includes(resource) ? 'deploy/overlays/route has' : 'deploy/ has';
   return answer.status === 401
     ? "; the credentials are not accepted: check KUBECONFIG, or the pod's service account"
-    : `; give the operator's account the right to ${verb} ${qualified(resource)} (${rules} the rules)`;
+    : adviceOnRight({ verb, resource, subresource });
 }

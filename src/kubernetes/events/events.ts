@@ -8,6 +8,7 @@ import type { Log } from '../../ports/log.ts';
 import type { Answer, Failure } from '../client/answer.ts';
 import { retryAfterMs, wordsOf } from '../client/answer.ts';
 import { createRateLimit } from '../client/rate-limit.ts';
+import { adviceOnRight, isMissingRight } from '../client/rights.ts';
 import type { Request, Transport } from '../client/transport.ts';
 import { EVENTS, pathOf } from '../objects/resources.ts';
 import { eventBody, eventName, seriesBody } from './event-body.ts';
@@ -113,7 +114,7 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
         return;
       }
       if (verdict === 'refused' || isLast) {
-        drop(series, answer.kind === 'failed' ? answer.reason : wordsOf(answer));
+        drop(series, answer.kind === 'failed' ? answer.reason : refusalOf(answer, series));
         return;
       }
       if (verdict === 'gone') known.renew(series);
@@ -152,6 +153,9 @@ export function createEventRecorder(options: EventOptions): EventRecorder {
     },
   };
 }
+
+const refusalOf = (answer: Answer, { created }: Series): string =>
+  `${wordsOf(answer)}${isMissingRight(answer) ? adviceOnRight({ verb: created ? 'patch' : 'create', resource: EVENTS }) : ''}`;
 
 /** `gone`: the API server forgets events after an hour, so an old series cannot be continued. */
 function verdictOf(answer: Answer | Failure, created: boolean): Verdict {

@@ -10,9 +10,10 @@ import { createRelease } from './release.ts';
 export const createAnswers = (
   reconciler: Reconciler,
   grants: Grants,
-  options: { readonly gateValidityMs: number; readonly metrics: Metrics },
+  options: { readonly gateValidityMs: number; readonly metrics: Metrics; readonly unwatched?: Gate['unwatched'] },
   wake: (key: string) => void,
-): Pick<Gate, 'ask' | 'release'> => ({
+): Pick<Gate, 'ask' | 'release' | 'unwatched'> => ({
+  unwatched: options.unwatched ?? (() => null),
   ask: createAsk(reconciler, grants, options.gateValidityMs),
   release: createRelease(reconciler, grants, { wake, metrics: options.metrics }),
 });

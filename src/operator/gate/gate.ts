@@ -28,6 +28,7 @@ export type GateParts = {
   readonly heard: Pick<Heard, 'note'>;
   readonly synced: () => boolean;
   readonly getPod: Kubernetes['getPod'];
+  readonly unwatched: Gate['unwatched'];
   /** Id of this replica. */
   readonly self: string;
 };
@@ -73,6 +74,7 @@ export function createGate({
   heard,
   synced,
   getPod,
+  unwatched,
   self,
 }: GateParts): Gate {
   let confirming = 0;
@@ -119,6 +121,7 @@ export function createGate({
     release,
     heard: (group, podUid, arrivedMs) => heard.note(groupKey(group), podUid, arrivedMs),
     synced,
+    unwatched,
     group: groupNamed,
     member: (group, pod, uid) => {
       if (groupNamed(group) === null) return null;

@@ -8,7 +8,7 @@ import { type Addressee, FORWARDED, type Forward, type Passed } from '../../../s
 import { gateRoutes } from '../../../src/http/gate/routes.ts';
 import { findRoute, type Reply } from '../../../src/http/router.ts';
 import { type Changes, createChanges } from '../../../src/operator/reconcile/changes.ts';
-import type { Answerer, Gate, Released, SignatureOf } from '../../../src/ports/gate.ts';
+import type { Answerer, Gate, Released, SignatureOf, Unwatched } from '../../../src/ports/gate.ts';
 import { aGroup, aPod } from './builders.ts';
 import { aClaims } from './claims.ts';
 import { createFakeClock } from './clock.ts';
@@ -58,6 +58,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
     synced: true,
     confirmed: true,
     released: { kind: 'released', resigned: false } as Released,
+    unwatched: null as Unwatched | null,
     /** By address: who has it, as the watch shows it. */
     at: new Map<string, readonly Pod[]>(),
   };
@@ -81,6 +82,7 @@ export function aGate(options: { readonly forward?: Forward; readonly identify?:
       return state.released;
     },
     heard: (_group, uid, arrivedMs) => heard.push({ uid, arrivedMs }),
+    unwatched: () => state.unwatched,
     synced: () => state.synced,
     group: ({ name }) =>
       name === 'notifier' ? aGroup({ spec: { leaderProbe: state.probe, lockKey: state.lockKey } }) : null,

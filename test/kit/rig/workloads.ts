@@ -73,4 +73,6 @@ export async function accountKubeconfig(h: Harness): Promise<string> {
 export const startWithRights = async (
   h: Harness,
   env: Readonly<Record<string, string>> = {},
-): Promise<OperatorProcess> => await h.startOperator({ env: { ...env, KUBECONFIG: await accountKubeconfig(h) } });
+  replica = 'a',
+): Promise<OperatorProcess> =>
+  await h.startOperator({ env: { ...env, KUBECONFIG: await accountKubeconfig(h) }, replica });

@@ -48,6 +48,17 @@ describe('a member is told', () => {
     expect(said(await aGate().ask(url))).toMatchObject([404, { reason }]);
   });
 
+  it.each([
+    [404, 'GroupUnknown', 'is not watched', false],
+    [503, 'NotKnown', 'cannot be watched at the moment', true],
+  ])('%i %s for a group whose namespace %s, with the reason', async (status, reason, _, passing) => {
+    const gate = aGate();
+    gate.becomes({ unwatched: { why: 'this operator watches shop only', passing } });
+    const [found, body] = said(await gate.ask(GROUP.replace('notifier', 'other')));
+    expect([found, body]).toMatchObject([status, { reason }]);
+    expect(JSON.stringify(body)).toContain('namespace default: this operator watches shop only');
+  });
+
   it('404 when the pod of its name is another: the old process of a name that is used again gets no grant', async () => {
     const gate = aGate();
     expect(said(await gate.ask(`${MEMBER}?uid=uid-of-a`))).toMatchObject([200, { uid: 'uid-of-a' }]);

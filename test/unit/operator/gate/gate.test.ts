@@ -45,6 +45,7 @@ function aGate(
     heard: { note: () => undefined },
     synced: () => true,
     getPod: (_namespace, name) => Promise.resolve(api.pods.get(name) ?? null),
+    unwatched: () => null,
     self: 'a',
   });
   return { store, gate, api };

@@ -14,6 +14,7 @@ import { dashboard } from './generate/dashboard.ts';
 import { events } from './generate/events.ts';
 import { metrics } from './generate/metrics.ts';
 import { reference } from './generate/reference.ts';
+import { settings } from './generate/settings.ts';
 import { INSTALL, installManifest } from './manifests.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -26,6 +27,7 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/conditions.md': conditions,
   'docs/reference/events.md': events,
   'docs/reference/metrics.md': metrics,
+  'docs/reference/settings.md': settings,
   ...chartTemplates,
   'deploy/monitoring/dashboard.json': dashboard,
   // Helm reads nothing from outside of the chart.

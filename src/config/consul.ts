@@ -1,4 +1,5 @@
 /** Where Consul is and who we are to it, from the variables that Consul's own tools use. */
+import { UNSUPPORTED_CONSUL_VARIABLES } from './consul-variables.ts';
 import { show } from './values.ts';
 
 type ConsulTlsFiles = {
@@ -24,14 +25,6 @@ type Environment = Readonly<Record<string, string | undefined>>;
 type Report = (problem: string) => void;
 
 const DEFAULT_ADDRESS = '127.0.0.1:8500';
-
-/** Variables of Consul's that change where a request goes or who sends it, and that we do not follow: ignoring them would misplace locks. */
-const UNSUPPORTED: Readonly<Record<string, string>> = {
-  CONSUL_HTTP_AUTH: 'use CONSUL_HTTP_TOKEN',
-  CONSUL_CAPATH: 'use CONSUL_CACERT with one file',
-  CONSUL_NAMESPACE: 'the operator works in the default namespace',
-  CONSUL_PARTITION: 'the operator works in the default partition',
-};
 
 const FILES = ['CONSUL_HTTP_TOKEN_FILE', 'CONSUL_CACERT', 'CONSUL_CLIENT_CERT', 'CONSUL_CLIENT_KEY'];
 
@@ -95,7 +88,7 @@ function checkFiles(env: Environment, readFile: (path: string) => string, report
 }
 
 function checkPairs(env: Environment, report: Report): void {
-  for (const [name, instead] of Object.entries(UNSUPPORTED)) {
+  for (const [name, instead] of Object.entries(UNSUPPORTED_CONSUL_VARIABLES)) {
     if (given(env, name) !== null) report(`${name} is not supported: ${instead}, and leave it out`);
   }
   const method = given(env, 'CONSUL_LOGIN_AUTH_METHOD');

@@ -1,4 +1,5 @@
 /** The command line: three flags, everything else is in the file or the environment. */
+import { CONSUL_VARIABLES } from './consul-variables.ts';
 import { environmentName, SETTING_PATHS, SETTINGS } from './settings.ts';
 
 export type Flags =
@@ -8,10 +9,9 @@ export type Flags =
 
 const USAGE = 'allowed are --config FILE, --help and --version';
 
-const CONSUL_HELP = `Consul's standard variables work as in its own tools: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN,
-CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_SSL, CONSUL_HTTP_SSL_VERIFY, CONSUL_CACERT, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY,
-CONSUL_TLS_SERVER_NAME. Kubernetes: KUBECONFIG, or the pod's service account. A replica's identity: POD_NAME,
-POD_NAMESPACE, POD_UID.`;
+const OTHERS_HELP = `Kubernetes: KUBECONFIG, or the pod's service account. A replica's identity: POD_NAME, POD_NAMESPACE, POD_UID.`;
+
+const variableHelp = ([name, help]: readonly [string, string]): string => `  ${name}\n      ${help}`;
 
 const settingHelp = (path: (typeof SETTING_PATHS)[number]): string =>
   `  ${path}\n      ${SETTINGS[path].help}\n      environment: ${environmentName(path)}`;
@@ -27,7 +27,10 @@ export const helpText = (): string =>
     'Settings, by path in the file; the environment takes precedence over the file:',
     ...SETTING_PATHS.map(settingHelp),
     '',
-    CONSUL_HELP,
+    "Consul's standard variables work as in its own tools:",
+    ...Object.entries(CONSUL_VARIABLES).map(variableHelp),
+    '',
+    OTHERS_HELP,
   ].join('\n');
 
 /** `--config FILE` and `--config=FILE` as one argument each, with what follows a bare `--config` taken for its file. */

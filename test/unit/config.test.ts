@@ -353,7 +353,9 @@ describe('Consul’s own variables', () => {
     [{ CONSUL_HTTP_TOKEN_FILE: '/nowhere' }, 'CONSUL_HTTP_TOKEN_FILE: "/nowhere" cannot be read'],
     [{ CONSUL_CLIENT_CERT: '/cert' }, 'without CONSUL_CLIENT_KEY'],
     [{ CONSUL_CLIENT_KEY: '/key' }, 'without CONSUL_CLIENT_CERT'],
-    [{ CONSUL_NAMESPACE: 'team' }, 'CONSUL_NAMESPACE is not supported'],
+    [{ CONSUL_NAMESPACE: 'team' }, 'CONSUL_NAMESPACE is not supported: the operator works in the default namespace'],
+    [{ CONSUL_PARTITION: 'east' }, 'CONSUL_PARTITION is not supported: the operator works in the default partition'],
+    [{ CONSUL_CAPATH: '/authorities' }, 'CONSUL_CAPATH is not supported: use CONSUL_CACERT'],
     [
       { CONSUL_LOGIN_AUTH_METHOD: 'm', CONSUL_HTTP_TOKEN: 'secret' },
       'CONSUL_HTTP_TOKEN and CONSUL_LOGIN_AUTH_METHOD are both set: leave one of them out',

@@ -23,6 +23,10 @@ type Verdict = { readonly by: string; readonly seconds: number } | null;
 
 const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const UNIT = [
+  'test/unit/consul/credentials.test.ts',
+  'test/unit/consul/failover.test.ts',
+  'test/unit/consul/servers.test.ts',
+  'test/unit/consul/token-end.test.ts',
   'test/unit/election',
   'test/unit/operator',
   'test/unit/http/gate/claim.test.ts',

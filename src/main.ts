@@ -125,10 +125,12 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
   const consul = createConsul({
     ...config.consul,
     prefix: config.prefix,
+    log,
     onRequest: metrics.consulRequest,
     login: config.consul.login && { ...config.consul.login, meta: metaOf(config.identity), clock, random, log },
   });
   metrics.consulToken(consul.tokenLeftMs);
+  void consul.watchToken(clock, signal);
   const { version, identity } = config;
   const traces = await createTraces({ env: process.env, clock, log, version, instance: identity.id });
   const signer = createSigner();

@@ -1,10 +1,13 @@
 /** The Consul port over a real Consul. Nothing outside this folder knows Consul's HTTP API. */
+import type { Clock } from '../ports/clock.ts';
 import { type Consul, ConsulError } from '../ports/consul.ts';
+import type { Log } from '../ports/log.ts';
 import { createCaller, type RequestReport } from './caller.ts';
 import { isUnknownToken } from './errors.ts';
 import { createKeys } from './keys.ts';
 import { createLogin, type Login, type LoginOptions } from './login.ts';
 import { createSessions } from './sessions.ts';
+import { createTokenEnd, type TokenEnd } from './token-end.ts';
 import { createTransport, type Transport, type TransportOptions } from './transport.ts';
 
 export type ConsulOptions = TransportOptions & {
@@ -23,8 +26,10 @@ export type ConsulOptions = TransportOptions & {
 export type ConsulClient = Consul & {
   /** Ends every connection: requests under way fail with a ConsulError. */
   close(): void;
-  /** Milliseconds that the token of the login still lives; null: there is none, or it has no end. */
+  /** Milliseconds that the token still lives, below 0 after its end; null: there is none, it has no end, or that is not known (yet). */
   tokenLeftMs(): number | null;
+  /** Warns before the end of a token that is not one of a login, until aborted; without it nothing is known of that end. Never rejects. */
+  watchToken(clock: Clock, signal: AbortSignal): Promise<void>;
   /** Gives back the tokens of logins; nothing can be asked after that. Does nothing without a login, and never rejects. */
   logout(signal: AbortSignal): Promise<void>;
 };
@@ -55,6 +60,7 @@ export function createConsul(options: ConsulOptions): ConsulClient {
   const transport = login === null ? plain : throughLogin(plain, login);
   const { requestTimeoutMs } = options;
   const call = createCaller(transport, { ...common, requestTimeoutMs, byLogin: login !== null });
+  let given: TokenEnd | null = null;
   return {
     ...createSessions(call),
     ...createKeys(call, `${options.prefix}/`),
@@ -62,10 +68,18 @@ export function createConsul(options: ConsulOptions): ConsulClient {
       login?.close();
       plain.close();
     },
-    tokenLeftMs: () => login?.leftMs() ?? null,
+    tokenLeftMs: () => (login ?? given)?.leftMs() ?? null,
+    watchToken: async (clock, signal) => {
+      if (login !== null || (options.token === null && options.tokenFile === null)) return;
+      given = createTokenEnd({ tokenFile: options.tokenFile, clock, log: options.log ?? silent }, call);
+      await given.watch(signal);
+    },
     logout: async (signal) => await login?.logout(signal),
   };
 }
+
+const nothing = (): void => undefined;
+const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** Every request with the token of the login, or none where there is no token. */
 const throughLogin = (transport: Transport, login: Login): Transport => ({

@@ -128,6 +128,24 @@ export function decodeLogin(text: string): LoginToken {
   return { secret, livesMs };
 }
 
+export type TokenFacts = {
+  /** Names the token, and is no secret. */
+  readonly accessor: string;
+  /** Null: it has no end. */
+  readonly end: { readonly livesMs: number; readonly endsWallMs: number } | null;
+};
+
+/** The answer of /acl/token/self. */
+export function decodeTokenFacts(text: string): TokenFacts {
+  const fields = fieldsOf(parseJson(text), 'the answer');
+  const accessor = textOf(fields, 'AccessorID');
+  if (fields['ExpirationTime'] === undefined || fields['ExpirationTime'] === null) return { accessor, end: null };
+  const endsWallMs = Date.parse(textOf(fields, 'ExpirationTime'));
+  const livesMs = endsWallMs - Date.parse(textOf(fields, 'CreateTime'));
+  if (!(livesMs > 0)) throw new MalformedAnswer('ExpirationTime is not after CreateTime');
+  return { accessor, end: { livesMs, endsWallMs } };
+}
+
 /** The answer `true` of a request that has nothing to tell. */
 export function decodeTrue(text: string): void {
   if (text.trim() !== 'true') throw new MalformedAnswer('the answer is not "true"');

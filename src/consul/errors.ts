@@ -3,6 +3,7 @@
  * the caller then finds out, which costs a read; taking an applied write for a failed one costs the lock.
  */
 import { ConsulError, type ConsulErrorKind } from '../ports/consul.ts';
+import { isPlainToTls, PLAIN_TO_TLS } from './connection-problems.ts';
 
 /** What was tried, for messages and for the meaning of a failure. */
 export type Attempt = {
@@ -25,6 +26,8 @@ export type Failure = {
   readonly sent: boolean;
   /** It waited for one of our own connections until its time was over. */
   readonly waiting: boolean;
+  /** It was sent, and there was no answer in time. */
+  readonly late?: boolean;
   readonly reason: string;
   readonly cause: unknown;
   /** Nothing was sent, since we could not log in: why. */
@@ -38,11 +41,15 @@ const ADVICE_LIMIT = 300;
 
 /** Statuses and words by which Consul says that it did nothing. Anchored but for the hops between servers. */
 const NOT_APPLIED = /^(?:rpc error making call: )*(?:No cluster leader|rate limit exceeded\b.*)$/i;
+const NO_LEADER = /^(?:rpc error making call: )*No cluster leader$/i;
 const TOO_MANY_CONNECTIONS = /too many concurrent connections/i;
 const NO_NODE = /(?:^|: )Missing node registration$/;
 const USELESS = /^(?:Invalid Session TTL\b|Session TTL '.*' invalid\b|apply failed: Missing check\b|Must provide\b)/;
 /** Consul's words, whichever server says them, for a token that it does not know (any more). */
 const UNKNOWN_TOKEN = /ACL not found/i;
+
+/** A server that knows no leader can do nothing for us. There may be one: then this server is cut off from the others. */
+export const isLeaderless = (text: string): boolean => NO_LEADER.test(text.trim());
 
 export const isUnknownToken = (text: string): boolean => UNKNOWN_TOKEN.test(text);
 
@@ -55,10 +62,13 @@ function shorten(text: string): string {
 
 const isProxyText = (text: string): boolean => text.trimStart().startsWith('<');
 
+const saysNothingDone = (words: string): boolean =>
+  NOT_APPLIED.test(words) || TOO_MANY_CONNECTIONS.test(words) || isPlainToTls(words);
+
 function kindOf({ status, text }: Refusal): ConsulErrorKind {
   const words = text.trim();
   if (status === 401 || status === 403) return 'denied';
-  if (status === 429 || NOT_APPLIED.test(words) || TOO_MANY_CONNECTIONS.test(words)) return 'unreachable';
+  if (status === 429 || saysNothingDone(words)) return 'unreachable';
   if (NO_NODE.test(words)) return 'noNode';
   if (USELESS.test(words)) return 'refused';
   // Consul answers 404 only where the caller expects it: this one is of a proxy that has lost it, or of another service.
@@ -98,6 +108,7 @@ function denialAdvice(attempt: Attempt, text: string, prefix: string): string {
 function adviceOf(kind: ConsulErrorKind, attempt: Attempt, { status, text }: Refusal, prefix: string): string {
   if (kind === 'denied') return `; ${denialAdvice(attempt, text, prefix)}`;
   if (kind === 'noNode') return '; register the node first';
+  if (isPlainToTls(text.trim())) return ` ${PLAIN_TO_TLS}`;
   if (status === 404 || isProxyText(text)) return `; check that ${attempt.address} is Consul's HTTP address`;
   return '';
 }

@@ -5,9 +5,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { connectionReason } from '../common/connection-reason.ts';
+import type { Log } from '../ports/log.ts';
+import { connectionRemedy } from './connection-problems.ts';
 import { type ConsulTls, createCredentialSource } from './credentials.ts';
-import type { Failure } from './errors.ts';
-import { type ConsulPool, createPoolSource, type PoolKind } from './pools.ts';
+import { type Failure, isLeaderless } from './errors.ts';
+import { type ConsulPool, createPoolSource, type PoolKind, type Pools } from './pools.ts';
+import type { Resolve } from './servers.ts';
 
 export type Request = {
   readonly method: 'GET' | 'PUT' | 'POST';
@@ -45,6 +48,10 @@ export type TransportOptions = {
   readonly tls: ConsulTls | null;
   /** For making a connection. */
   readonly requestTimeoutMs: number;
+  /** Told of a server that is left for another, and of files that are no good. */
+  readonly log?: Log;
+  /** Names into addresses. Default: the system's way. */
+  readonly resolve?: Resolve;
 };
 
 const CUT = 'the connection ended in the middle of the answer';
@@ -59,7 +66,7 @@ const failure = (reason: string, about: Partial<Failure> = {}): Failure => ({
 });
 
 const credentialsFailure = (cause: unknown): Failure =>
-  failure(`a file of Consul's credentials cannot be read: ${connectionReason(cause)}`, { cause });
+  failure(`the files of Consul's credentials are no good: ${connectionReason(cause)}`, { cause });
 
 /** One request over one pool, ended by its answer, its failure, its time limit or its signal, whichever comes first. */
 function exchange(
@@ -125,18 +132,44 @@ function exchange(
 
 /** What our own requests wait for each other says nothing about Consul. */
 function lateness(sent: boolean, connecting: boolean, timeoutMs: number): Failure {
-  if (sent) return failure(`request timed out (${timeoutMs}ms)`, { sent });
+  if (sent) return failure(`request timed out (${timeoutMs}ms)`, { sent, late: true });
   return connecting
     ? failure(`no connection was made in time (${timeoutMs}ms)`)
     : failure(`all connections were in use (${timeoutMs}ms)`, { waiting: true });
+}
+
+/** What an outcome says of the server that was asked; null: nothing. */
+function judged(outcome: Answer | Failure): 'good' | 'bad' | null {
+  if (outcome.kind === 'failed') return outcome.late === true ? 'bad' : null;
+  if (isLeaderless(outcome.text)) return 'bad';
+  return outcome.status < 500 && outcome.status !== 429 ? 'good' : null;
 }
 
 /** Nothing is connected before the first request. `nowMs`: monotonic. */
 export function createTransport(options: TransportOptions, nowMs: () => number): Transport {
   const { origin, pathname } = new URL(options.address);
   const prefix = `${pathname.replace(/\/+$/, '')}/v1`;
-  const credentials = createCredentialSource(options, nowMs);
-  const pools = createPoolSource({ origin, tls: options.tls, connectTimeoutMs: options.requestTimeoutMs });
+  const credentials = createCredentialSource(options, nowMs, options.log);
+  const { tls, requestTimeoutMs: connectTimeoutMs, resolve } = options;
+  const pools = createPoolSource({
+    origin,
+    tls,
+    connectTimeoutMs,
+    nowMs,
+    ...(resolve === undefined ? {} : { resolve }),
+  });
+  let goodMs = Number.NEGATIVE_INFINITY;
+
+  /** A server is left when a request failed during all of which nothing else was answered well. Blocking reads tell too late. */
+  function judge(outcome: Answer | Failure, sinceMs: number, from: Pools): void {
+    const verdict = judged(outcome);
+    if (verdict === 'good') goodMs = nowMs();
+    if (verdict !== 'bad' || sinceMs < goodMs) return;
+    const left = pools.move(from);
+    const reason = outcome.kind === 'failed' ? outcome.reason : outcome.text.trim();
+    if (left !== null)
+      options.log?.warn({ server: left, reason }, 'a server of Consul does not answer as it should; asking another');
+  }
 
   function dispatchOptions({ method, path, query, body }: Request, token: string | null): Dispatcher.DispatchOptions {
     const search = new URLSearchParams(query).toString();
@@ -154,10 +187,18 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     signal.throwIfAborted();
     if ('kind' in current) return current;
     const token = request.token === undefined ? current.token : request.token;
-    const pool = pools.current(current.tls)?.[request.pool];
-    if (pool === undefined) return failure('the connections to Consul are closed');
-    const outcome = await exchange(pool, dispatchOptions(request, token), Math.ceil(request.timeoutMs), signal);
-    if (outcome.kind === 'answered' && outcome.status === 403) credentials.refused();
+    const now = pools.current(current.tls);
+    if (now === null) return failure('the connections to Consul are closed');
+    const sinceMs = nowMs();
+    const sent = dispatchOptions(request, token);
+    const outcome = await exchange(now[request.pool], sent, Math.ceil(request.timeoutMs), signal);
+    if (request.pool !== 'blocking') judge(outcome, sinceMs, now);
+    if (outcome.kind === 'failed') {
+      const cause = now[request.pool].alert() ?? outcome.cause;
+      const reason = `${outcome.reason}${connectionRemedy(cause, current.tls)}`;
+      return { ...outcome, reason };
+    }
+    if (outcome.status === 403) credentials.refused();
     return outcome;
   };
   return { send, close: () => pools.close() };

@@ -208,10 +208,10 @@ export const METRICS = {
   },
   leadergroup_consul_token_remaining_seconds: {
     type: 'gauge',
-    help: 'Time until the token of the login to Consul ends; NaN without a login, or where its auth method sets no MaxTokenTTL',
+    help: "Time until the operator's token for Consul ends, read from Consul each minute where there is no login; NaN where it has no end, or there is none",
     labels: {},
     unit: 'seconds',
-    use: 'Below a quarter of the MaxTokenTTL: no new login succeeds, and with the token the sessions end',
+    use: 'Below a quarter of its life: no new login succeeds, or nobody has replaced a token that was given; with the token the sessions end',
   },
   leadergroup_kubernetes_requests_total: {
     type: 'counter',

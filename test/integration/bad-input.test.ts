@@ -141,6 +141,14 @@ describe('a Consul token', () => {
     await h.observer.until(() => h.observer.group(namespace, 'plain') === undefined, LIMIT);
   });
 
+  it('has in deploy/consul-policy.hcl the three rules that the tests below take away, and no others', async () => {
+    expect((await rulesWithout(null, 'c')).match(/^\w+ ".*(?= \{)/gm)).toEqual([
+      'node "leadergroup-c"',
+      'session "leadergroup-c"',
+      'key_prefix "leadergroup/c/"',
+    ]);
+  });
+
   it.each(['node', 'session', 'key_prefix'])(
     'without the right to its %s is told which right is missing, and works once it is given',
     async (kind) => {
@@ -162,6 +170,27 @@ describe('a Consul token', () => {
       await h.observer.until(() => h.observer.group(namespace, 'plain') === undefined, LIMIT);
     },
   );
+
+  it('that loses a right moves no leader: what is missing is told, and all goes on once it is back', async () => {
+    const name = 'loses';
+    const whole = await rulesWithout(null, name);
+    const { token, change } = await policy(whole);
+    const operator = await started({ env: { CONSUL_HTTP_TOKEN: token, LEADERGROUP_CLUSTER: name } });
+    await h.group(namespace, 'kept', { spec: { sessionTTLSeconds: 30 } });
+    const leader = await h.led(namespace, 'kept');
+    await change(await rulesWithout(/^session /, name));
+    await operator.untilLog(
+      (line) => text(line).includes(JSON.stringify('session "leadergroup-loses"').slice(1, -1)),
+      LIMIT,
+    );
+    await change(whole);
+    await operator.ready();
+    expect(await h.led(namespace, 'kept')).toMatchObject({ name: leader.name, token: leader.token });
+    await h.world.setReady(namespace, leader.name, false);
+    await h.led(namespace, 'kept', { not: leader.name });
+    await h.world.deleteGroup(namespace, 'kept');
+    await h.observer.until(() => h.observer.group(namespace, 'kept') === undefined, LIMIT);
+  });
 
   it('without the right to one shared key stalls the groups of that key alone, until it is given', async () => {
     const rules = await rulesWithout(null);

@@ -1,22 +1,17 @@
 /** The Consul adapter against the real Consul: what the operator relies on is what Consul does. */
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { releasePort, reservePort } from '../../dev/cluster/ports.ts';
-import { poll } from '../../dev/cluster/run.ts';
-import { inspectProcess } from '../../dev/lock.mjs';
-import { ensureTools } from '../../dev/tools/index.ts';
 import type { SessionId } from '../../src/api/ids.ts';
-import { type ConsulClient, type ConsulOptions, type ConsulTls, createConsul } from '../../src/consul/consul.ts';
+import type { ConsulClient } from '../../src/consul/consul.ts';
 import { bucketKey, claimsPrefix } from '../../src/election/keys.ts';
-import { ConsulError, type ConsulErrorKind, type TxnOp, type TxnRejection } from '../../src/ports/consul.ts';
+import type { TxnOp, TxnRejection } from '../../src/ports/consul.ts';
 import { sessionId } from '../kit/fakes/ids.ts';
+import { type Agent, consulBinary, failureOf, never, startConsul } from '../kit/rig/consul-agent.ts';
 
 const run = promisify(execFile);
 
@@ -24,137 +19,6 @@ const FLAG = '3304740253564472344';
 const NODE = 'leadergroup-test';
 const MANAGEMENT_TOKEN = '5f3c0e0a-0000-4000-8000-00000000aaaa';
 const NO_SUCH_SESSION = sessionId('00000000-0000-4000-8000-000000000000');
-
-type Agent = {
-  readonly address: string;
-  readonly dir: string;
-  readonly client: (overrides?: Partial<ConsulOptions>) => ConsulClient;
-  /** Plain HTTP beside the adapter, to see what it wrote. */
-  readonly raw: (path: string, init?: RequestInit) => Promise<string>;
-  readonly signal: (name: NodeJS.Signals) => void;
-  /** By SIGSTOP, which takes a moment to arrive. */
-  readonly isStopped: () => boolean;
-  readonly kill: () => Promise<void>;
-  readonly start: () => Promise<void>;
-  readonly wipe: () => Promise<void>;
-  readonly [Symbol.asyncDispose]: () => Promise<void>;
-};
-
-type AgentOptions = {
-  /** Over the configuration. */
-  readonly config?: object;
-  /** How clients reach it. */
-  readonly options?: (dir: string) => Partial<ConsulOptions>;
-  /** Makes files before it starts, in its folder. */
-  readonly prepare?: (dir: string) => Promise<void>;
-  /** What it takes to be up; by default that it answers a consistent read. */
-  readonly isReady?: (agent: Agent) => Promise<boolean>;
-  readonly scheme?: 'http' | 'https';
-};
-
-let binary = '';
-
-beforeAll(async () => {
-  binary = (await ensureTools({ names: ['consul'] })).consul ?? '';
-});
-
-const never = new AbortController().signal;
-
-const PORT_NAMES = ['http', 'server', 'serf_lan', 'serf_wan'] as const;
-
-async function reservePorts(dir: string): Promise<Readonly<Record<string, number>>> {
-  const ports: Record<string, number> = {};
-  for (const name of PORT_NAMES) ports[name] = await reservePort(dir);
-  return ports;
-}
-
-const configuration = ({ http, ...ports }: Readonly<Record<string, number>>, { config, scheme }: AgentOptions) => ({
-  server: true,
-  bootstrap: true,
-  node_name: 'consul-1',
-  data_dir: 'data',
-  bind_addr: '127.0.0.1',
-  client_addr: '127.0.0.1',
-  disable_update_check: true,
-  session_ttl_min: '1s',
-  performance: { raft_multiplier: 1 },
-  ports: { http: -1, [scheme ?? 'http']: http, ...ports, dns: -1, grpc: -1, grpc_tls: -1 },
-  ...config,
-});
-
-const answersConsistently = (agent: Agent): Promise<boolean> =>
-  agent
-    .client()
-    .listSessions('nobody', never)
-    .then(
-      () => true,
-      () => false,
-    );
-
-/** A Consul server of our own, on free ports, with its data in a folder that is removed with it. */
-async function startConsul(given: AgentOptions = {}): Promise<Agent> {
-  const dir = await mkdtemp(join(tmpdir(), 'leadergroup-consul-'));
-  const ports = await reservePorts(dir);
-  const address = `${given.scheme ?? 'http'}://127.0.0.1:${ports['http']}`;
-  const clients: ConsulClient[] = [];
-  let child: ChildProcess | null = null;
-  const options = (): ConsulOptions => ({
-    address,
-    token: null,
-    tokenFile: null,
-    tls: null,
-    requestTimeoutMs: 2000,
-    prefix: 'leadergroup',
-    ...given.options?.(dir),
-  });
-
-  const agent: Agent = {
-    address,
-    dir,
-    client: (overrides = {}) => {
-      const client = createConsul({ ...options(), ...overrides });
-      clients.push(client);
-      return client;
-    },
-    raw: async (path, init = {}) => {
-      const { token } = options();
-      const headers = token === null ? {} : { 'x-consul-token': token };
-      return (await fetch(`${address}/v1${path}`, { headers, ...init })).text();
-    },
-    signal: (name) => void child?.kill(name),
-    isStopped: () => child?.pid !== undefined && inspectProcess(child.pid)?.stopped === true,
-    kill: async () => {
-      if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    },
-    start: async () => {
-      child = spawn(binary, ['agent', '-config-file=consul.json', '-log-level=err'], { cwd: dir, stdio: 'ignore' });
-      await poll('consul', undefined, () => (given.isReady ?? answersConsistently)(agent));
-    },
-    wipe: async () => {
-      await agent.kill();
-      await rm(join(dir, 'data'), { recursive: true });
-      await agent.start();
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const client of clients) client.close();
-      await agent.kill();
-      await Promise.all(Object.values(ports).map((port) => releasePort(port, dir)));
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
-  await writeFile(join(dir, 'consul.json'), JSON.stringify(configuration(ports, given)));
-  try {
-    await given.prepare?.(dir);
-    await agent.start();
-    return agent;
-  } catch (error) {
-    await agent[Symbol.asyncDispose]();
-    throw error;
-  }
-}
 
 /** One test's own corner of Consul. */
 const aKey = (name = '.lock'): string => `leadergroup/test/${randomUUID()}/${name}`;
@@ -176,17 +40,6 @@ async function commit(consul: ConsulClient, ...ops: readonly TxnOp[]) {
 async function rejectionsOf(consul: ConsulClient, ...ops: readonly TxnOp[]): Promise<readonly TxnRejection[]> {
   const result = await consul.txn(ops, never);
   return result.kind === 'rejected' ? result.rejections : [];
-}
-
-async function failureOf(
-  promise: Promise<unknown>,
-): Promise<{ readonly kind: ConsulErrorKind; readonly message: string }> {
-  const error = await promise.then(
-    (value) => new Error(`no failure but ${JSON.stringify(value)}`),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ConsulError);
-  return error as ConsulError;
 }
 
 const read = async (consul: ConsulClient, key: string) => (await consul.readKeys([key], never))[0] ?? null;
@@ -339,9 +192,9 @@ describe('Consul', () => {
       const session = await aSession(consul);
       const env = { ...process.env, CONSUL_HTTP_ADDR: agent.address };
       await commit(consul, lock(`${prefix}/.lock`, session));
-      await expect(run(binary, ['lock', '-try=200ms', prefix, 'true'], { env })).rejects.toThrow();
+      await expect(run(await consulBinary(), ['lock', '-try=200ms', prefix, 'true'], { env })).rejects.toThrow();
       await commit(consul, unlock(`${prefix}/.lock`, session));
-      const child = spawn(binary, ['lock', '-pass-stdin', prefix, 'echo held; read line'], {
+      const child = spawn(await consulBinary(), ['lock', '-pass-stdin', prefix, 'echo held; read line'], {
         env,
         stdio: ['pipe', 'pipe', 'inherit'],
       });
@@ -772,86 +625,5 @@ describe('Consul with access control', () => {
     ]);
     expect(await consul.listSessions(NODE, never)).toEqual([]);
     expect((await consul.readPrefix('leadergroup/', { index: 0, waitMs: 0 }, never)).entries).toEqual([]);
-  });
-});
-
-describe('Consul over TLS', () => {
-  let agent: Agent;
-
-  const tlsIn = (dir: string): ConsulTls => ({
-    caFile: join(dir, 'consul-agent-ca.pem'),
-    certFile: join(dir, 'dc1-client-consul-0.pem'),
-    keyFile: join(dir, 'dc1-client-consul-0-key.pem'),
-    serverName: 'server.dc1.consul',
-    verify: true,
-  });
-
-  const tls = {
-    https: {
-      ca_file: 'consul-agent-ca.pem',
-      cert_file: 'dc1-server-consul-0.pem',
-      key_file: 'dc1-server-consul-0-key.pem',
-      verify_incoming: true,
-    },
-  };
-
-  const makeCertificates = async (dir: string): Promise<void> => {
-    await run(binary, ['tls', 'ca', 'create'], { cwd: dir });
-    await run(binary, ['tls', 'cert', 'create', '-server'], { cwd: dir });
-    await run(binary, ['tls', 'cert', 'create', '-client'], { cwd: dir });
-  };
-
-  beforeAll(async () => {
-    agent = await startConsul({
-      scheme: 'https',
-      config: { tls },
-      options: (dir) => ({ tls: tlsIn(dir) }),
-      prepare: makeCertificates,
-    });
-  });
-  afterAll(() => agent[Symbol.asyncDispose]());
-
-  it('serves whoever has a certificate and knows its authority', async () => {
-    const consul = agent.client();
-    await consul.registerNode(NODE, never);
-    const session = await aSession(consul);
-    await commit(consul, lock('leadergroup/tls/.lock', session));
-    expect(await consul.renewSession(session, never)).toBe('renewed');
-  });
-
-  it.each([
-    ['without its authority', { caFile: null }, /certificate|issuer/],
-    ['under another name', { serverName: 'server.dc2.consul' }, /server\.dc2\.consul/],
-    ['without a certificate of our own', { certFile: null, keyFile: null }, /./],
-  ])('%s fails, and nothing was applied', async (_case, missing, words) => {
-    const consul = agent.client({ tls: { ...tlsIn(agent.dir), ...missing } });
-    const error = await failureOf(consul.txn([{ verb: 'set', key: 'leadergroup/tls/no', value: '' }], never));
-    expect(error.message).toMatch(words);
-    expect(await read(agent.client(), 'leadergroup/tls/no')).toBeNull();
-  });
-
-  it('without verification serves whatever its name', async () => {
-    const consul = agent.client({ tls: { ...tlsIn(agent.dir), caFile: null, serverName: null, verify: false } });
-    expect(await consul.renewSession(NO_SUCH_SESSION, never)).toBe('lost');
-  });
-
-  it('takes a certificate that was replaced while the client runs', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'leadergroup-tls-'));
-    const certFile = join(dir, 'cert.pem');
-    const keyFile = join(dir, 'key.pem');
-    const copy = async (from: string, to: string) => writeFile(to, await readFile(join(agent.dir, from)));
-    await copy('dc1-server-consul-0.pem', certFile);
-    await copy('dc1-server-consul-0-key.pem', keyFile);
-    let nowMs = 0;
-    const consul = agent.client({ tls: { ...tlsIn(agent.dir), certFile, keyFile }, nowMs: () => nowMs });
-    expect(await consul.renewSession(NO_SUCH_SESSION, never)).toBe('lost');
-    await writeFile(certFile, 'no certificate');
-    nowMs += 6000;
-    expect(await failureOf(consul.renewSession(NO_SUCH_SESSION, never))).toMatchObject({ kind: 'unreachable' });
-    await copy('dc1-client-consul-0.pem', certFile);
-    await copy('dc1-client-consul-0-key.pem', keyFile);
-    nowMs += 6000;
-    expect(await consul.renewSession(NO_SUCH_SESSION, never)).toBe('lost');
-    await rm(dir, { recursive: true });
   });
 });

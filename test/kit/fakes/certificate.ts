@@ -9,8 +9,8 @@ export type Certificate = {
   readonly key: string;
 };
 
-/** For 127.0.0.1 and the DNS name, valid for a day around now. */
-export function selfSigned(dnsName = 'localhost'): Certificate {
+/** For 127.0.0.1 and the DNS name, valid for a day around now, or until so many milliseconds from now. */
+export function selfSigned(dnsName = 'localhost', untilMs = DAY_MS): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const name = sequence(
     set(sequence(oid('55 04 03'), der(0x0c, Buffer.from(`test ${randomBytes(4).toString('hex')}`)))),
@@ -21,7 +21,7 @@ export function selfSigned(dnsName = 'localhost'): Certificate {
     integer(Buffer.concat([Buffer.from([1]), randomBytes(8)])),
     ecdsaWithSha256,
     name,
-    sequence(time(-DAY_MS), time(DAY_MS)),
+    sequence(time(-DAY_MS), time(untilMs)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(authority(), names(dnsName))),

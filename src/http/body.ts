@@ -6,6 +6,8 @@ export type Body = { readonly ok: true; readonly json: unknown } | { readonly ok
 
 export const MAX_BODY_BYTES = 8192;
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** `json` is null where the body is empty. Never rejects: a connection that breaks gives a reply that nobody reads. */
 export async function readBody(request: IncomingMessage): Promise<Body> {
   const type = request.headers['content-type'];
@@ -37,7 +39,7 @@ async function bytesOf(request: IncomingMessage): Promise<Buffer | null> {
 
 function parsed(bytes: Buffer): Body {
   try {
-    return { ok: true, json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) };
+    return { ok: true, json: JSON.parse(UTF8.decode(bytes)) };
   } catch {
     return refused(400, 'BadBody', 'the body is not JSON in UTF-8');
   }

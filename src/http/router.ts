@@ -47,8 +47,9 @@ const allows = (route: Route, method: string): boolean =>
 
 function parse({ method, url, client, header }: Asked): Query | null {
   // Only the origin form: what a proxy would be asked (http://…) or CONNECT is none of ours.
-  if (!url.startsWith('/') || url.startsWith('//') || !URL.canParse(url, 'http://localhost')) return null;
-  const { pathname, searchParams } = new URL(url, 'http://localhost');
+  const parsed = url.startsWith('/') && !url.startsWith('//') ? URL.parse(url, 'http://localhost') : null;
+  if (parsed === null) return null;
+  const { pathname, searchParams } = parsed;
   return { method, url, path: pathname, search: searchParams, client, body: null, header };
 }
 

@@ -1,5 +1,5 @@
 /** What is claimed: from the path, the query and the body to a claim, or to what is wrong with it. Nothing is guessed, and nothing ignored. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type ClaimRequest, MAX_SERIES_LENGTH, RETRY_AFTER_MS } from '../../api/claim.ts';
 import { asObject, show } from '../../api/raw.ts';
 import type { ClaimReport } from '../../ports/claims.ts';
@@ -76,7 +76,7 @@ function readWish(what: 'claims' | 'done' | 'renew', sent: unknown, wait: Wait |
   const wrong = problemOfFields(body, what === 'claims' ? CLAIM_FIELDS : REPORT_FIELDS);
   if (wrong !== null) return refused('BadClaim', wrong);
   const { series, position, id } = body as { readonly series: string; readonly position: number; readonly id: string };
-  const known = { series, position, id: createHash('sha256').update(id).digest('base64url') };
+  const known = { series, position, id: hash('sha256', id, 'base64url') };
   if (what !== 'claims') return { kind: 'report', report: { ...known, what } };
   const retryAfterMs =
     typeof body['retryAfterSeconds'] === 'number' ? body['retryAfterSeconds'] * 1000 : RETRY_AFTER_MS;

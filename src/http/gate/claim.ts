@@ -24,13 +24,14 @@ export async function answerClaim(asking: Asking, wish: ClaimWish, query: Query)
   const untilMs = clock.nowMs() + waitMsOf(wish);
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();
+    if (!waits(wish)) return (await sayOnce(asking, wish, query, 0)).reply;
     // Before the question: what changes while it is being answered counts.
     using lead = asking.gate.watch(asking.question);
     using series = asking.gate.claims.watch(asking.question, seriesOf(wish));
     const leftMs = Math.max(0, untilMs - clock.nowMs());
     const { reply, final, otherwise = reply } = await sayOnce(asking, wish, query, leftMs);
     const restMs = untilMs - clock.nowMs();
-    if (final || restMs <= 0) return final || !waits(wish) ? reply : otherwise;
+    if (final || restMs <= 0) return final ? reply : otherwise;
     await changedWithin(clock, [lead, series], Math.min(restMs, backoffMs(tries, AGAIN)), signal);
   }
 }

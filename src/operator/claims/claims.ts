@@ -81,12 +81,18 @@ export function createClaims(options: ClaimsOptions): Claims {
     const place = here(group, keyOf(group, asked.series));
     if (place.kind !== 'here') return place;
     const lockBefore = lockOf(place.view);
+    const open = judge.openNow(place.at, asked, pod.uid);
+    if (open !== null) {
+      counts.used();
+      // Nothing has been waited for: the lead is as it has just been looked at.
+      return await give(place, pod, asked, { mark: open, lockBefore });
+    }
     const judged = await judge.claim(place.at, asked, pod.uid);
     if (judged.kind !== 'open') return judged;
     counts.used();
     const opening = { mark: judged.mark, lockBefore };
     return judged.mark.index > 0
-      ? await give(group, pod, asked, opening)
+      ? await give(here(group, place.at.key), pod, asked, opening)
       : await giveFirst(group, pod, asked, { ...opening, at: place.at });
   }
 
@@ -102,7 +108,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       return marks.mayArrive(at, opening.lockBefore) ? LATE : { kind: 'tooManySeries', of: room.of };
     let outcome: Outcome = 'unknown';
     try {
-      const answer = await give(group, pod, asked, opening);
+      const answer = await give(here(group, at.key), pod, asked, opening);
       outcome = spent(answer);
       return answer;
     } finally {
@@ -110,16 +116,16 @@ export function createClaims(options: ClaimsOptions): Claims {
     }
   }
 
-  /** The lead is looked at only now: what went before took time. */
+  /** `place`: looked at just now, with nothing waited for since; nor is anything until the claim is among those that are written next. */
   async function give(
-    group: GroupName,
+    place: Here | NotHere,
     { name, uid }: PodRef,
     asked: ClaimRequest,
     { mark, lockBefore }: Opening,
   ): Promise<ClaimAnswer | Again> {
-    const place = here(group, keyOf(group, asked.series));
     if (place.kind !== 'here') return place;
     const { view, at } = place;
+    const { group } = view;
     const lead = leadOf(view, uid);
     if (lead.kind === 'unknown') return lead;
     if (lead.kind === 'notLeader') return marks.mayArrive(at, lockBefore) ? LATE : lead;

@@ -16,6 +16,8 @@ export type Judgement =
   | Unreadable;
 
 export type Judge = {
+  /** The mark where it is known, and open to the call: as `claim` says, at once. null: ask `claim`. */
+  openNow(at: MarkKey, asked: ClaimRequest, uid: PodUid): Mark | null;
   /** Throws ConsulError. */
   claim(at: MarkKey, asked: ClaimRequest, uid: PodUid): Promise<Judgement>;
   /**
@@ -46,6 +48,11 @@ export function createJudge(marks: Marks, clock: Pick<Clock, 'nowMs' | 'wallMs'>
   };
 
   return {
+    openNow: (at, asked, uid) => {
+      const mark = marks.known(at);
+      if (mark?.claim?.series !== asked.series) return null;
+      return judgeClaim(mark.claim, asked, uid, clock.wallMs()).kind === 'open' ? mark : null;
+    },
     mark: markNow,
     claim: async (at, asked, uid) => {
       const judged = (claim: Claim | null) => judgeClaim(claim, asked, uid, clock.wallMs());

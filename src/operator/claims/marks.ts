@@ -20,6 +20,8 @@ export type Mark = { readonly index: number; readonly claim: Claim | null; reado
 export type MarkKey = { readonly key: string; readonly guard: BucketGuard; readonly tenure: string };
 
 export type Marks = {
+  /** null: it has to be read. */
+  known(at: MarkKey): Mark | null;
   /** As known, or else by a consistent read. Throws ConsulError. */
   read(at: MarkKey): Promise<Mark>;
   /** What an AtMostOnce call was given, though later ones have been given more. null: not known. */
@@ -118,6 +120,7 @@ export function createMarks(consul: Pick<Consul, 'readKeys'>, clock: Pick<Clock,
   }
 
   return {
+    known,
     read: async (at) => known(at) ?? (await readNow(at)),
     given: ({ key, tenure }, { id, position }, uid) => {
       const found = givenTo.get(callOf(key, { uid, id }));

@@ -61,7 +61,11 @@ export type Contest = {
 };
 
 /** Why no label of this group may be written, nor taken off. */
-export type LabelStop = { readonly message: string };
+export type LabelStop = {
+  readonly message: string;
+  /** Monotonic milliseconds from when on the first of the controllers that were read is to be read again. */
+  readonly readAgainAtMs?: MonotonicMs;
+};
 
 /** A pod as this group sees it. */
 export type ObservedPod = {

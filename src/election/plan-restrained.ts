@@ -133,15 +133,18 @@ export function planPaused(o: Observation, owned: OwnedLock): Plan {
   return idle(verdict, unsure === null ? null : deniedMs);
 }
 
-/** The controllers are read anew after that, so that a stop ends by itself when its cause is gone. */
+/** The controllers are read anew after that, so that a stop ends by itself when its cause is gone. Whatever else wakes the group does not put it off. */
 const LABEL_STOP_AGAIN_MS = 60_000;
+
+const readAgainMs = (o: Observation, { readAgainAtMs = o.nowMs }: LabelStop): number =>
+  readAgainAtMs > o.nowMs ? Math.min(until(o, readAgainAtMs), LABEL_STOP_AGAIN_MS) : LABEL_STOP_AGAIN_MS;
 
 /**
  * As a paused group: nothing is written to pods, whoever leads goes on, and the gate is answered. Controllers that have not been read are read
  * before anything is stopped, whoever owns the bucket: to a process that has just started every one of them is unread, and a stop that none of
  * them justifies must not keep an outage from its demotion. (Promise I3.)
  */
-export function planLabelStop(o: Observation, { message }: LabelStop, owned: OwnedLock | null): Plan {
+export function planLabelStop(o: Observation, stop: LabelStop, owned: OwnedLock | null): Plan {
   if (o.ownership.kind === 'notOwned' && !isOutage(o)) return nothing('another replica owns the bucket');
   const unread = unreadOwners(o);
   if (unread.length > 0)
@@ -151,10 +154,10 @@ export function planLabelStop(o: Observation, { message }: LabelStop, owned: Own
     );
   // Whoever has lost its session while Consul is unreachable is the last to know the group.
   if (o.ownership.kind !== 'owned' && o.ownership.kind !== 'lapsed')
-    return nothing('labels must not be written; the owner of the bucket reports why', LABEL_STOP_AGAIN_MS);
+    return nothing('labels must not be written; the owner of the bucket reports why', readAgainMs(o, stop));
   const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
   const unsure = !o.consulUnreachable && !denied && owned !== null ? verifyPaused(o, owned) : null;
-  const said = idle(labelStopVerdict(o, message), LABEL_STOP_AGAIN_MS);
+  const said = idle(labelStopVerdict(o, stop.message), readAgainMs(o, stop));
   // Said also where the verification fails.
   return unsure === null ? said : { ...unsure, verdict: said.verdict };
 }

@@ -46,7 +46,7 @@ const isVoid = ({ lossSeenMs }: GroupMemory, { uid }: OwnerRef, { atMs }: OwnerR
   atMs < (lossSeenMs.get(uid) ?? atMs);
 
 const outdated = (stopped: string | null, { kind, atMs }: OwnerReading, nowMs: MonotonicMs): boolean =>
-  kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : stopped !== null && nowMs - atMs >= AGAIN_MS;
+  kind === 'failed' ? nowMs - atMs >= FAILED_AGAIN_MS : stopped !== null && nowMs >= atMs + AGAIN_MS;
 
 /**
  * Where pods went again and again before a read could show whether they had been kept, the next one waits for longer each time, 4 s, 8 s and so
@@ -80,13 +80,15 @@ function saidBefore(group: LeaderGroup, memory: GroupMemory): string | null {
 
 /** A group that was edited since it was stopped goes on: pods that had been released by then (`accepted`) do not count again. */
 export function labelStop(
-  group: LeaderGroup,
+  owners: Pick<Owners, 'of'>,
+  { group }: Pick<View, 'group'>,
   memory: GroupMemory,
-  pods: readonly ObservedPod[],
-  accepted: AcceptedReleases,
+  { pods, accepted }: { readonly pods: readonly ObservedPod[]; readonly accepted: AcceptedReleases },
 ): LabelStop | null {
   const fresh = releasesOf(group, memory, pods).filter(({ pod }) => !accepted.uids.has(pod.uid));
-  return labelStopOf(group, pods, fresh, saidBefore(group, memory));
+  const stop = labelStopOf(group, pods, fresh, saidBefore(group, memory));
+  const readMs = stop === null ? [] : pods.flatMap(({ pod }) => (pod.owner && owners.of(pod.owner)?.atMs) ?? []);
+  return stop === null || readMs.length === 0 ? stop : { ...stop, readAgainAtMs: Math.min(...readMs) + AGAIN_MS };
 }
 
 /**

@@ -146,7 +146,7 @@ function observation(
     ...readSince(memory, lock),
     untouched: untouched(memory, group, lock),
     groupKnown: memory.groupKnown,
-    labelStop: labelStop(group, memory, pods, accepted),
+    labelStop: labelStop(options.owners, view, memory, { pods, accepted }),
     labelReaders: labelReaders(options.owners, group),
     ...overlap(rivals, memory, pods),
     lockKeyProblem: options.lockKeyProblem(group),

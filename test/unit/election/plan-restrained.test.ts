@@ -147,3 +147,15 @@ describe('a group that another one overrules', () => {
     expect([steps(given), given.againMs]).toEqual([['fence a'], 5000]);
   });
 });
+
+describe('while labels must not be written', () => {
+  const stopped = (readAgainAtMs?: number) =>
+    planned({
+      labelStop: { message: 'Deployment web selects', ...(readAgainAtMs === undefined ? {} : { readAgainAtMs }) },
+    });
+
+  it('the controllers are read again a minute after they were, whatever wakes the group meanwhile', () => {
+    expect(stopped(NOW_MS + 17_000).againMs).toBe(17_000);
+    expect([stopped().againMs, stopped(NOW_MS + 90_000).againMs]).toEqual([60_000, 60_000]);
+  });
+});

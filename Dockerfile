@@ -1,8 +1,17 @@
 # The operator: docker build -t REGISTRY/leadergroup:0.1.0 .   (docs/install.md)
 # Compiled, though Node 24 could run the sources: the image then holds no TypeScript, and the compiler has seen every file of it.
 ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
-# The build needs npm, a shell and find; the operator needs node alone, so that NODE_IMAGE may be as bare as there are.
-ARG BUILD_IMAGE=${NODE_IMAGE}
+# The build needs npm, a shell and find; the operator needs node alone, so that NODE_IMAGE may be as bare as there are. A release is built with
+# NODE_IMAGE=bare: Node and its libraries, without a shell.
+ARG BUILD_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
+
+FROM ${BUILD_IMAGE} AS laid-out
+COPY dev/images/bare.sh /tmp/bare.sh
+RUN sh /tmp/bare.sh /bare
+
+FROM scratch AS bare
+COPY --from=laid-out /bare /
+ENV PATH=/usr/local/bin
 
 FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /app
@@ -22,13 +31,11 @@ COPY src src
 RUN node_modules/.bin/tsc -p tsconfig.build.json
 
 FROM ${NODE_IMAGE}
-ARG NODE_IMAGE
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="LeaderGroup operator" \
       org.opencontainers.image.description="Leader election for Kubernetes pods: one object, one leader label, a Consul lock behind it" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.base.name="${NODE_IMAGE}"
+      org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 WORKDIR /app
 COPY package.json LICENSE ./

@@ -8,6 +8,7 @@ export const checks: readonly Step[] = [
   { name: 'lint', command: 'oxlint', args: ['--deny-warnings'] },
   { name: 'types', command: 'tsc', args: ['-p', '.'] },
   { name: 'generated files', command: 'node', args: ['dev/generate.ts', '--check'] },
+  { name: 'licences', command: 'node', args: ['dev/licences.ts'] },
   { name: 'unused code', command: 'knip', args: [] },
   { name: 'spelling', command: 'cspell', args: ['lint', '--no-progress', '--no-summary'] },
   { name: 'links', command: 'remark', args: ['--frail', '--quiet', '--ignore-path', '.gitignore', '.'] },

@@ -12,6 +12,7 @@ import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
 import { dashboard } from './generate/dashboard.ts';
 import { events } from './generate/events.ts';
+import { licences } from './generate/licences.ts';
 import { metrics } from './generate/metrics.ts';
 import { reference } from './generate/reference.ts';
 import { settings } from './generate/settings.ts';
@@ -28,6 +29,7 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/events.md': events,
   'docs/reference/metrics.md': metrics,
   'docs/reference/settings.md': settings,
+  'docs/reference/licences.md': licences,
   ...chartTemplates,
   'deploy/monitoring/dashboard.json': dashboard,
   // Helm reads nothing from outside of the chart.

@@ -21,7 +21,7 @@ export const recipes = {
     id: 'operator',
     dockerfile: 'Dockerfile',
     context: '.',
-    inputs: ['.dockerignore', 'package*.json', 'tsconfig*.json', 'LICENSE', 'src/**'],
+    inputs: ['.dockerignore', 'package*.json', 'tsconfig*.json', 'LICENSE', 'src/**', 'dev/images/bare.sh'],
     seconds: 80,
   },
   notifier: {

@@ -21,6 +21,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   images: ['--out'],
   manifests: ['--image', '--out'],
   pin: ['--out'],
+  sbom: ['--out'],
   test: ['--quick', '--real-nodes'],
   'test:exploration': ['--depth'],
   'test:faults': ['--minutes', '--seed', '--keep'],

@@ -1,0 +1,77 @@
+/** The order in which the site shows the pages of docs. Each page is in it once: a test compares. */
+
+export type Section = {
+  readonly title: string;
+  readonly pages: readonly { readonly title: string; readonly page: string }[];
+};
+
+export const navigation: readonly Section[] = [
+  {
+    title: 'Begin',
+    pages: [
+      { title: 'What it is', page: 'index.md' },
+      { title: 'Concepts', page: 'concepts.md' },
+      { title: 'Quick start', page: 'quick-start.md' },
+      { title: 'When not to use it', page: 'comparison.md' },
+      { title: 'Glossary', page: 'glossary.md' },
+    ],
+  },
+  {
+    title: 'How to',
+    pages: [
+      { title: 'Send each tick once', page: 'notifier.md' },
+      { title: 'A cron job', page: 'how-to/cron-job.md' },
+      { title: 'A single writer', page: 'how-to/single-writer.md' },
+      { title: 'A Service for the leader only', page: 'how-to/leader-only-service.md' },
+      { title: 'Several clusters', page: 'how-to/several-clusters.md' },
+      { title: 'From a Lease sidecar', page: 'how-to/from-a-lease-sidecar.md' },
+      { title: 'From readiness that follows the lead', page: 'how-to/from-leader-gated-readiness.md' },
+      { title: 'From consul lock', page: 'how-to/from-consul-lock.md' },
+    ],
+  },
+  {
+    title: 'In the application',
+    pages: [
+      { title: 'Ask before you act', page: 'ask-before-you-act.md' },
+      { title: 'Once per tick', page: 'claims.md' },
+      { title: 'Schedulers', page: 'schedulers.md' },
+      { title: 'Leader probe', page: 'leader-probe.md' },
+      { title: 'Lead the traffic of a Service', page: 'routing.md' },
+      { title: 'The label and your workloads', page: 'labels.md' },
+    ],
+  },
+  {
+    title: 'Operations',
+    pages: [
+      { title: 'Install', page: 'install.md' },
+      { title: 'Production readiness', page: 'operations.md' },
+      { title: 'Troubleshooting', page: 'troubleshooting.md' },
+      { title: 'Capacity', page: 'capacity.md' },
+      { title: 'Performance', page: 'performance.md' },
+      { title: 'Threat model', page: 'threat-model.md' },
+      { title: 'The promise for v1beta1', page: 'v1beta1.md' },
+    ],
+  },
+  {
+    title: 'Reference',
+    pages: [
+      { title: 'LeaderGroup', page: 'reference/leadergroup.md' },
+      { title: 'What to wait for', page: 'conditions.md' },
+      { title: 'Conditions', page: 'reference/conditions.md' },
+      { title: 'Events and causes', page: 'reference/events.md' },
+      { title: 'Metrics', page: 'reference/metrics.md' },
+      { title: 'Licences', page: 'reference/licences.md' },
+    ],
+  },
+  {
+    title: 'Why it holds',
+    pages: [
+      { title: 'Guarantees', page: 'guarantees.md' },
+      { title: 'Attacks', page: 'attacks.md' },
+      { title: 'Architecture', page: 'architecture.md' },
+      { title: 'Measurements', page: 'measurements.md' },
+      { title: 'Mutants', page: 'mutants.md' },
+      { title: 'Decisions', page: 'adr/README.md' },
+    ],
+  },
+];

@@ -13,6 +13,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'bench:claims': ['--smoke'],
   'bench:gate': [],
   'bench:others': [],
+  bundle: ['--image', '--out'],
   check: [],
   cluster: ['--dir', '--consul-acl', '--consul-servers', '--node', '--real-nodes', '--proxy-period'],
   demo: ['--exit'],
@@ -57,7 +58,11 @@ test.each(scripts)('npm run %s -- --help has all of its flags', async (name, fil
 });
 
 test.each(scripts)('npm run %s -- --no-such-flag is refused, and told where the flags are', async (name, file) => {
-  const { code, said } = await run(file, '--no-such-flag', ...(name === 'manifests' ? ['--image', 'a'] : []));
+  const { code, said } = await run(
+    file,
+    '--no-such-flag',
+    ...(name === 'manifests' ? ['--image', 'a'] : name === 'bundle' ? ['--image', 'a', '--out', 'b'] : []),
+  );
   expect(said).toBe(`error: unknown option '--no-such-flag'\n\`npm run ${name} -- --help\` says what there is.\n`);
   expect(code).toBe(2);
 });

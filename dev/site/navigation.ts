@@ -46,6 +46,8 @@ export const navigation: readonly Section[] = [
       { title: 'Install', page: 'install.md' },
       { title: 'Production readiness', page: 'operations.md' },
       { title: 'Troubleshooting', page: 'troubleshooting.md' },
+      { title: 'Observability', page: 'observability.md' },
+      { title: 'Runbooks', page: 'runbooks/README.md' },
       { title: 'Capacity', page: 'capacity.md' },
       { title: 'Performance', page: 'performance.md' },
       { title: 'Threat model', page: 'threat-model.md' },

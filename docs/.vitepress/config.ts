@@ -19,7 +19,7 @@ export default defineConfig({
       linksOf(markdown, repository);
     },
   },
-  rewrites: { 'adr/README.md': 'adr/index.md' },
+  rewrites: { 'adr/README.md': 'adr/index.md', 'runbooks/README.md': 'runbooks/index.md' },
   themeConfig: {
     // In the browser, from an index that is built with the pages: nothing is asked of anybody.
     search: { provider: 'local' },

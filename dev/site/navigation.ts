@@ -59,6 +59,7 @@ export const navigation: readonly Section[] = [
     pages: [
       { title: 'LeaderGroup', page: 'reference/leadergroup.md' },
       { title: 'What to wait for', page: 'conditions.md' },
+      { title: 'Settings', page: 'reference/settings.md' },
       { title: 'Conditions', page: 'reference/conditions.md' },
       { title: 'Events and causes', page: 'reference/events.md' },
       { title: 'Metrics', page: 'reference/metrics.md' },

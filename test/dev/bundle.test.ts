@@ -12,7 +12,7 @@ const files = bundle(IMAGE);
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const objectsIn = (text: string): readonly Manifest[] =>
   parseAllDocuments(text).map((document) => document.toJS() as Manifest);
-const sources = globSync(['crds/*.yaml', 'deploy/*.yaml'], { cwd: ROOT }).flatMap((file) => objectsIn(read(file)));
+const sources = globSync(['crds/*.yaml', 'deploy/[0-9]*.yaml'], { cwd: ROOT }).flatMap((file) => objectsIn(read(file)));
 const source = (kind: string, name = 'leadergroup'): Manifest | undefined =>
   sources.find((object) => object.kind === kind && object.metadata.name === name);
 

@@ -63,6 +63,13 @@ const killedBefore = new Map(
 );
 
 const chosen = mutants.filter(({ id }) => options.only?.includes(id) ?? true);
+const unknown = options.only?.filter((id) => !mutants.some((mutant) => mutant.id === id)) ?? [];
+if (unknown.length > 0) {
+  console.error(
+    `no mutant is called ${unknown.join(', ')}; --list says which there are, and --only takes ids with spaces between them`,
+  );
+  process.exit(2);
+}
 const killers = KILLERS.filter((killer) => options.killer.includes(killer));
 
 const { signal } = interruption();

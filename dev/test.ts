@@ -39,7 +39,10 @@ async function testAll(): Promise<number> {
   return await runSteps(plan.onComponents, { goOn: true });
 }
 
-const canRunPods = async (): Promise<boolean> => realNodes && (await whyNoRealNodes()) === null;
+/** Declared: the script runs before constants below it have their values. */
+async function canRunPods(): Promise<boolean> {
+  return realNodes && (await whyNoRealNodes()) === null;
+}
 
 async function namesOfTools(): Promise<readonly BinaryName[]> {
   const pods = await canRunPods();

@@ -169,6 +169,11 @@ describeOnRealNodes('the chart on a real node', () => {
         /there is no such host: set consul\.releaseName/,
       ],
       [
+        'some namespaces where all were watched',
+        'watchNamespaces={shop}',
+        /watchNamespaces is \["shop"\], and the operator that runs watches all namespaces: .* Run helm uninstall --no-hooks leadergroup -n leadergroup-system, wait/,
+      ],
+      [
         'a token without the right to sessions',
         'consul.token.secretName=weak',
         /^Replica leadergroup-\S+ of the operator is not ready, though Consul answers: consul: .*give the token the rule: session "leadergroup-\w{8}" \{ policy = "write" \}/m,

@@ -196,6 +196,19 @@ priorityClassName: {{ . | quote }}
 {{- if and $consul.login.authMethod $consul.token.file }}{{ fail (printf "consul.login.authMethod is %q and consul.token.file %q: leave one of them out." $consul.login.authMethod $consul.token.file) }}{{ end -}}
 {{- if and $consul.login.authMethod $consul.embedded }}{{ fail (printf "consul.login.authMethod is %q and consul.embedded is true: the Consul for trying out has no ACLs; leave one of them out." $consul.login.authMethod) }}{{ end -}}
 {{- include "leadergroup.validateMemory" . -}}
+{{- include "leadergroup.validateScope" . -}}
+{{- end }}
+
+{{/* While it is rolled replicas of both kinds would run, whose keys in Consul differ: each kind would elect a leader of its own. */}}
+{{- define "leadergroup.validateScope" -}}
+{{- $before := false -}}
+{{- $there := lookup "apps/v1" "Deployment" .Release.Namespace "leadergroup" -}}
+{{- if $there -}}
+{{- range $there.spec.template.spec.containers }}{{ range .env }}{{ if eq .name "LEADERGROUP_WATCH_NAMESPACES" }}{{ $before = true }}{{ end }}{{ end }}{{ end -}}
+{{- if ne $before (not (empty .Values.watchNamespaces)) -}}
+{{- fail (printf "watchNamespaces is %s, and the operator that runs watches %s: replicas of both kinds would elect two leaders while they are replaced. Run helm uninstall --no-hooks %s -n %s, wait until its pods are gone, and install anew." (toJson .Values.watchNamespaces) ($before | ternary "some namespaces" "all namespaces") .Release.Name .Release.Namespace) }}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "leadergroup.validateMemory" -}}

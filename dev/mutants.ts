@@ -36,8 +36,10 @@ const UNIT = [
   'test/unit/http/server.test.ts',
   'test/unit/kubernetes/client/kubernetes.test.ts',
   'test/unit/kubernetes/objects/pod.test.ts',
+  'test/unit/kubernetes/watches.test.ts',
   'test/unit/prober/http.test.ts',
   'test/properties',
+  'test/simulation/namespaces.test.ts',
   'test/simulation/world.test.ts',
 ];
 const SIMULATED = ['--histories', '300', '--seed', '1'];

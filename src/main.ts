@@ -19,13 +19,12 @@ import { createMetrics, type PrometheusMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
 import { createServer } from './http/server.ts';
 import { connectKubernetes } from './kubernetes/client/connect.ts';
-import type { Namespaces } from './kubernetes/namespaces.ts';
+import { type Namespaces, unwatchedIn } from './kubernetes/namespaces.ts';
 import { createLog } from './log.ts';
 import { standardOutput } from './log-output.ts';
 import { createOperator, type Operator } from './operator/operator.ts';
 import { ForeignClusterError, type ReplicaIdentity } from './operator/sharding/membership.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Unwatched } from './ports/gate.ts';
 import { type Kubernetes, KubernetesError } from './ports/kubernetes.ts';
 import type { Log } from './ports/log.ts';
 import { createHttpProber } from './prober/http.ts';
@@ -177,9 +176,14 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
       random,
       space: { prefix: config.prefix, cluster },
       clusterUid,
-      replica: { ...replicaOf(config.identity, port), publicKey: signer.publicKey },
+      replica: {
+        ...replicaOf(config.identity, port),
+        publicKey: signer.publicKey,
+        namespaces: config.namespaces?.watched ?? null,
+      },
       workers: config.workers,
-      unwatched: (namespace) => unwatched(connection.namespaces, namespace),
+      unwatched: (namespace) => connection.namespaces && unwatchedIn(connection.namespaces, namespace),
+      groupsIn: connection.namespaces?.groupsIn ?? (() => 'listed'),
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,
       lockKeyProblem: (lockKey, namespace) => {
@@ -210,7 +214,7 @@ const identifyBy = ({ gate }: Config, options: TokenOptions): Identify =>
   gate.authentication === 'Address' ? byAddress : byToken(createTokenVerifier(options));
 
 /** Outside Kubernetes, or without the downward API's word, no identity outlives the process. `port`: where it really listens. */
-function replicaOf(identity: Config['identity'], port: number): Omit<ReplicaIdentity, 'publicKey'> {
+function replicaOf(identity: Config['identity'], port: number): Omit<ReplicaIdentity, 'publicKey' | 'namespaces'> {
   const { id, podNamespace, podName, podUid, podIp, container } = identity;
   const host = podIp?.includes(':') === true ? `[${podIp}]` : podIp;
   const url = host === null ? null : `http://${host}:${port}`;
@@ -244,15 +248,6 @@ const UNSEEN =
 
 function sayWhatIsNotSeen({ watched, home }: NonNullable<Config['namespaces']>, log: Log): void {
   log.info({ namespaces: watched, home, without: UNSEEN }, 'watching these namespaces only');
-}
-
-function unwatched(namespaces: Namespaces | null, namespace: string): Unwatched | null {
-  if (namespaces === null) return null;
-  const { watched, leftOut } = namespaces;
-  if (!watched.includes(namespace))
-    return { why: `this operator watches ${watched.join(', ')} only (setting watchNamespaces)`, passing: false };
-  const why = leftOut(namespace);
-  return why === null ? null : { why, passing: true };
 }
 
 function watchesCheck(problems: readonly string[], namespaces: Namespaces | null) {

@@ -24,6 +24,8 @@ export type ReplicaRecord = {
   readonly publicKey: string | null;
   /** It keeps the EndpointSlices of a group with a route. false: an older version, which would leave a former leader in them. */
   readonly routes: boolean;
+  /** Whose groups it acts on. null: those of all namespaces; or an older version, which does not say. */
+  readonly namespaces: readonly string[] | null;
 };
 
 /** A replica whose session is alive, as far as Consul has found out. */
@@ -36,6 +38,7 @@ export type LiveReplica = {
   readonly url: string | null;
   readonly publicKey: string | null;
   readonly routes: boolean;
+  readonly namespaces: readonly string[] | null;
 };
 
 export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(record);
@@ -52,11 +55,12 @@ const UNREADABLE: ReplicaRecord = {
   url: null,
   publicKey: null,
   routes: false,
+  namespaces: null,
 };
 
 export function liveReplica(id: string, session: SessionId, value: string | null): LiveReplica {
-  const { reachesApiServer, sinceMs, pod, url, publicKey, routes } = parse(value) ?? UNREADABLE;
-  return { id, session, reachesApiServer, sinceMs, pod, url, publicKey, routes };
+  const { v: _version, ...told } = parse(value) ?? UNREADABLE;
+  return { id, session, ...told };
 }
 
 function parse(text: string | null): ReplicaRecord | null {
@@ -66,8 +70,11 @@ function parse(text: string | null): ReplicaRecord | null {
   if (typeof sinceMs !== 'number' || !Number.isSafeInteger(sinceMs)) return null;
   const [pod, url, publicKey] = [podOf(raw.pod), urlOf(raw.url), keyOf(raw.publicKey)];
   const routes = raw['routes'] === true;
-  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey, routes };
+  const namespaces = namesOf(raw['namespaces']);
+  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey, routes, namespaces };
 }
+
+const namesOf = (raw: unknown): readonly string[] | null => (Array.isArray(raw) && raw.every(isText) ? raw : null);
 
 const keyOf = (raw: unknown): string | null => (isText(raw) && /^[\w-]{43}$/.test(raw) ? raw : null);
 
@@ -82,6 +89,10 @@ function podOf(raw: unknown): ReplicaPod | null {
     ? { namespace, name, uid: podUid(uid), container }
     : null;
 }
+
+/** Whether one of them may act on the groups of the namespace. */
+export const anyWatches = (replicas: readonly LiveReplica[], namespace: string): boolean =>
+  replicas.some(({ namespaces }) => namespaces === null || namespaces.includes(namespace));
 
 /** One life of a container that its kubelet reports as ended. Epoch milliseconds by the node's clock, whole seconds. */
 export type Termination = { readonly podUid: PodUid; readonly startedMs: WallMs; readonly finishedMs: WallMs };

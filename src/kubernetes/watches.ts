@@ -1,10 +1,10 @@
 /** The three watches of a replica, one adapter for all: a reflector, or one for each namespace, that runs until it is told to stop. */
 import type { ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { Clock, Random } from '../ports/clock.ts';
-import type { ReflectorHandler, Watch, Watches } from '../ports/kubernetes.ts';
+import type { ReflectorHandler, Watch, Watches, WatchHandler } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import { type Running, runInNamespaces } from './namespaced-watch.ts';
-import { type Namespaces, withHome } from './namespaces.ts';
+import { type Namespaces, type Watched, withHome } from './namespaces.ts';
 import { projectNode } from './objects/node.ts';
 import { projectPod } from './objects/pod.ts';
 import { LEADER_GROUPS, NODES, PODS, type Resource } from './objects/resources.ts';
@@ -25,22 +25,24 @@ export type WatchesOptions = {
   readonly namespaces?: Namespaces | null;
 };
 
+type Kind<T> = { readonly resource: Resource; readonly project: (raw: unknown) => T | null };
+
+/** Begins to watch; what it returns is running. */
+type Begin<T> = (handler: WatchHandler<T>, onProblem: (problem: ReflectorProblem | null) => void) => Running;
+
 export function createWatches(options: WatchesOptions): Watches {
-  const { namespaces = null, parseGroup } = options;
+  const { namespaces = null } = options;
+  const pods = { resource: PODS, project: projectPod };
+  const groups = { resource: LEADER_GROUPS, project: options.parseGroup };
   if (namespaces === null)
     return {
-      pods: watchOf(options, PODS, projectPod),
-      groups: watchOf(options, LEADER_GROUPS, parseGroup),
-      nodes: watchOf(options, NODES, projectNode),
+      pods: watchOf(everywhere(options, pods)),
+      groups: watchOf(everywhere(options, groups)),
+      nodes: watchOf(everywhere(options, { resource: NODES, project: projectNode })),
     };
   return {
-    pods: watchIn(options, { namespaces, names: withHome(namespaces), resource: PODS, project: projectPod }),
-    groups: watchIn(options, {
-      namespaces,
-      names: namespaces.watched,
-      resource: LEADER_GROUPS,
-      project: parseGroup,
-    }),
+    pods: watchOf(inNamespaces(options, pods, namespaces, 'pods')),
+    groups: watchOf(inNamespaces(options, groups, namespaces, 'groups')),
     nodes: UNWATCHED,
   };
 }
@@ -54,63 +56,11 @@ const UNWATCHED: Watch<never> = {
   lastContactMs: () => null,
 };
 
-function watchOf<T>(options: WatchesOptions, resource: Resource, project: (raw: unknown) => T | null): Watch<T> {
-  let reflector: Reflector | null = null;
-  return {
-    run: async (handler, onProblem, signal) => {
-      reflector = reflectorOf(options, { resource, namespace: null, project }, handler, (problem) =>
-        onProblem(problem?.message ?? null),
-      );
-      reflector.start();
-      await aborted(signal);
-      await reflector.stop();
-    },
-    lastContactMs: () => reflector?.lastContactMs() ?? null,
-  };
-}
-
-function watchIn<T>(
-  options: WatchesOptions,
-  {
-    namespaces,
-    names,
-    resource,
-    project,
-  }: {
-    readonly namespaces: Namespaces;
-    readonly names: readonly string[];
-    readonly resource: Resource;
-    readonly project: (raw: unknown) => T | null;
-  },
-): Watch<T> {
-  const isPods = resource === PODS;
+function watchOf<T>(begin: Begin<T>): Watch<T> {
   let running: Running | null = null;
   return {
     run: async (handler, onProblem, signal) => {
-      running = runInNamespaces({
-        names,
-        namespaces,
-        afterPods: !isPods,
-        needs: 'any',
-        make: (namespace, { synced, onProblem: noted }) =>
-          reflectorOf(
-            options,
-            { resource, namespace, project },
-            {
-              changed: handler.changed,
-              synced: () => {
-                synced();
-                if (isPods) namespaces.podsListed(namespace);
-              },
-            },
-            (problem) => {
-              noted(problem);
-              namespaces.problem(isPods ? 'pods' : 'groups', namespace, problem);
-            },
-          ),
-        synced: handler.synced,
-        onProblem: (problem) => onProblem(problem?.message ?? null),
-      });
+      running = begin(handler, (problem) => onProblem(problem?.message ?? null));
       await aborted(signal);
       await running.stop();
     },
@@ -118,17 +68,41 @@ function watchIn<T>(
   };
 }
 
+function everywhere<T>(options: WatchesOptions, kind: Kind<T>): Begin<T> {
+  return (handler, onProblem) => {
+    const reflector = reflectorOf(options, { ...kind, namespace: null }, handler, onProblem);
+    reflector.start();
+    return reflector;
+  };
+}
+
+function inNamespaces<T>(options: WatchesOptions, kind: Kind<T>, namespaces: Namespaces, what: Watched): Begin<T> {
+  const isPods = what === 'pods';
+  return ({ changed, synced, listed: told }, onProblem) =>
+    runInNamespaces({
+      names: isPods ? withHome(namespaces) : namespaces.watched,
+      namespaces,
+      afterPods: !isPods,
+      needs: 'any',
+      make: (namespace, part) => {
+        const listed = (): void => {
+          namespaces.listed(what, namespace);
+          part.synced();
+          told?.(namespace);
+        };
+        return reflectorOf(options, { ...kind, namespace }, { changed, synced: listed }, (problem) => {
+          part.onProblem(problem);
+          namespaces.problem(what, namespace, problem);
+        });
+      },
+      synced,
+      onProblem,
+    });
+}
+
 function reflectorOf<T>(
   { source, clock, random, log, onRelist }: WatchesOptions,
-  {
-    resource,
-    namespace,
-    project,
-  }: {
-    readonly resource: Resource;
-    readonly namespace: string | null;
-    readonly project: (raw: unknown) => T | null;
-  },
+  { resource, namespace, project }: Kind<T> & { readonly namespace: string | null },
   handler: ReflectorHandler<T>,
   onProblem: (problem: ReflectorProblem | null) => void,
 ): Reflector {

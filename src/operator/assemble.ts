@@ -4,6 +4,7 @@ import { bucketOf, clusterIdentityKey, syntheticNode } from '../election/keys.ts
 import type { LiveReplica } from '../election/replicas.ts';
 import type { Gate } from '../ports/gate.ts';
 import type { Log } from '../ports/log.ts';
+import { createKnownGroups, whileElsewhere } from './cache/known-groups.ts';
 import { createRouteWatching, type RouteWatching } from './cache/route-news.ts';
 import { createStore, type Store } from './cache/store.ts';
 import { createWatchHealth, type WatchHealth } from './cache/watch-health.ts';
@@ -18,7 +19,7 @@ import { createGrants } from './gate/grants.ts';
 import type { Heard } from './gate/heard.ts';
 import { createLockWatches, type LockWatches } from './locks/lock-watches.ts';
 import { createLocks } from './locks/locks.ts';
-import { sweepTombstones } from './locks/tombstones.ts';
+import { sweepTombstones, type TombstoneOptions } from './locks/tombstones.ts';
 import { ADOPTION_MS } from './observe/lock-deadline.ts';
 import { createObserver } from './observe/observe.ts';
 import { createOwners } from './observe/owners.ts';
@@ -60,12 +61,11 @@ const STUCK_MS = 60_000;
 export function assemble(options: OperatorOptions, signal: AbortSignal, synced: () => boolean): Parts {
   const { clock, random, log, metrics, space, marginMs } = options;
   const wake = (key: string): void => queue.add(key);
-  const wakeAll = (): void => store.groupKeys().forEach(wake);
   const store = createStore(clock);
   const changes = createChanges(clock);
   const changedContact = (unreachable: boolean): void => {
     log.warn({}, unreachable ? 'Consul is unreachable' : 'Consul is reachable again');
-    wakeAll();
+    store.groupKeys().forEach(wake);
   };
   const contact = trackContact(options.consul, clock, changedContact, {
     ask: ({ readKeys }) => readKeys([clusterIdentityKey(space)], signal),
@@ -121,6 +121,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     ownersChanged: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
+  const { known, unwatched } = knownGroups(options, ownership.live);
   const probing = createProbing({
     clock,
     random,
@@ -187,6 +188,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     log,
     signal,
     synced,
+    known,
     observed: prober.seen,
     began: (key) => followSharedKey(options, { store, ownership, watches }, key),
     ended: (key) => changes.notifyNews(key, () => gateSignature(reconciler, key)),
@@ -201,15 +203,27 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   });
   const queue = startQueue({ ...options, handle: reconciler.reconcile, onError: passFailed(log, signal) });
   const self = options.replica.id;
-  const peers = createPeers({ consul, kubernetes, clock, log, signal, self, replicas: ownership.live });
-  const sweep = (until: AbortSignal): Promise<void> =>
-    sweepTombstones({ consul, kubernetes, locks, store, ownership: ownership.of, space, clock, random, log }, until);
+  const sweep = sweepOf({ ...options, consul, kubernetes, locks, store, known, ownership: ownership.of });
+  const peers = createPeers({ ...options, consul, kubernetes, signal, self, replicas: ownership.live });
   const { heldSinceMs, invalidate: invalidateOwnership } = ownership;
   const claims = createClaims({ ...options, reconciler, consul, heldSinceMs, invalidateOwnership, signal });
-  const known = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
-  const gate = createGate({ ...known, ...createAnswers(reconciler, grants, options, wake) });
+  const asked = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
+  const gate = createGate({ ...asked, ...createAnswers(reconciler, grants, { ...options, unwatched }, wake) });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, routeWatching: reading.routeNews, gate, heard, prober, stuck, sweep };
+}
+
+const sweepOf =
+  (options: TombstoneOptions) =>
+  (until: AbortSignal): Promise<void> =>
+    sweepTombstones(options, until);
+
+function knownGroups(
+  { groupsIn = () => 'listed', replica, ...options }: OperatorOptions,
+  live: BucketOwnership['live'],
+) {
+  const groups = createKnownGroups(groupsIn, live, replica.id);
+  return { known: groups.known, unwatched: whileElsewhere(options.unwatched, groups) };
 }
 
 type Reading = {

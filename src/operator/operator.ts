@@ -5,7 +5,7 @@
 import type { ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
 import type { Gate } from '../ports/gate.ts';
-import type { ReflectorHandler, Watch } from '../ports/kubernetes.ts';
+import type { Watch, WatchHandler } from '../ports/kubernetes.ts';
 import { assemble } from './assemble.ts';
 import type { OperatorOptions } from './options.ts';
 import { createGauges } from './report/gauges.ts';
@@ -36,7 +36,7 @@ export function createOperator(options: OperatorOptions): Operator {
   const allSynced = Promise.withResolvers<void>();
   const stopping = new AbortController();
   const parts = assemble(options, stopping.signal, () => unsynced.size === 0);
-  const { store, ownership, queue, peers, heard, reach, watchHealth, routeWatching } = parts;
+  const { store, ownership, queue, peers, heard, reach, watchHealth, routeWatching, sessionManager } = parts;
 
   function runWatch<T>(
     kind: string,
@@ -44,7 +44,7 @@ export function createOperator(options: OperatorOptions): Operator {
     changed: (before: T | null, after: T | null) => readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const handler: ReflectorHandler<T> = {
+    const handler: WatchHandler<T> = {
       changed: (before, after) => {
         for (const key of changed(before, after)) queue.add(key);
       },
@@ -54,8 +54,17 @@ export function createOperator(options: OperatorOptions): Operator {
         for (const key of store.groupKeys()) queue.add(key);
         allSynced.resolve();
       },
+      listed: (namespace) => {
+        if (kind === 'leadergroups') wakeNamespace(namespace);
+      },
     };
     return watch.run(handler, (problem) => watchHealth.problem(kind, problem), signal);
+  }
+
+  /** Also groups that turn out to be gone: their sessions are dropped. */
+  function wakeNamespace(namespace: string): void {
+    for (const key of [...store.groupKeys(), ...sessionManager.keys()])
+      if (key.startsWith(`${namespace}/`)) queue.add(key);
   }
 
   function podChanged(before: Pod | null, after: Pod | null): readonly string[] {

@@ -3,7 +3,7 @@ import type { KeySpace } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
 import type { Gate } from '../ports/gate.ts';
-import type { EventSink, Kubernetes, RouteWatch, Routing, Watches } from '../ports/kubernetes.ts';
+import type { EventSink, GroupsShown, Kubernetes, RouteWatch, Routing, Watches } from '../ports/kubernetes.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { HttpProber } from '../ports/prober.ts';
@@ -32,6 +32,7 @@ export type OperatorOptions = {
   readonly workers: number;
   /** By default all namespaces are watched. */
   readonly unwatched?: Gate['unwatched'];
+  readonly groupsIn?: (namespace: string) => GroupsShown;
   readonly marginMs: number;
   /** A grant of the gate is good for so long at most. */
   readonly gateValidityMs: number;

@@ -167,9 +167,14 @@ export type ReflectorHandler<T> = {
 };
 
 /** A watch of one kind. */
+export type WatchHandler<T> = ReflectorHandler<T> & {
+  /** Where some namespaces are watched: the first full list of this one has been delivered, before or after `synced`. */
+  readonly listed?: (namespace: string) => void;
+};
+
 export type Watch<T> = {
   /** Delivers until `signal` aborts, then resolves. `onProblem`: what keeps it from its work, null when it works again. */
-  run(handler: ReflectorHandler<T>, onProblem: (problem: string | null) => void, signal: AbortSignal): Promise<void>;
+  run(handler: WatchHandler<T>, onProblem: (problem: string | null) => void, signal: AbortSignal): Promise<void>;
   /** Monotonic milliseconds of the server's last sign of life; null before the first. */
   lastContactMs(): number | null;
 };
@@ -180,6 +185,12 @@ export type Watches = {
   readonly groups: Watch<ParsedLeaderGroup>;
   readonly nodes: Watch<ClusterNode>;
 };
+
+/**
+ * What a group that is not shown means, once all watches are synced. `listed`: a group that is not shown is not there. `unread`: it may be there, since the namespace is watched and has not been listed yet (the operator may not
+ * read it, say). `unwatched`: it is not this replica's to know.
+ */
+export type GroupsShown = 'listed' | 'unread' | 'unwatched';
 
 /** One version of a Service (`name` is `service`), or of an EndpointSlice for it: that there is one, and not what it says. */
 export type Sighting = {

@@ -67,6 +67,7 @@ describe('desired owners', () => {
     url: null,
     publicKey: null,
     routes: true,
+    namespaces: null,
   });
 
   it('are replicas that reach the API server, or all where none does', () => {

@@ -32,6 +32,8 @@ export type TombstoneOptions = {
   readonly kubernetes: Pick<Kubernetes, 'getGroup'>;
   readonly locks: Pick<Locks, 'entries' | 'keysOf' | 'view'>;
   readonly store: Pick<Store, 'group'>;
+  /** A group of this key that no watch shows is not there, but for what a cache may lag behind. */
+  readonly known: (key: string) => boolean;
   readonly ownership: (group: { readonly namespace: string; readonly name: string }) => Ownership;
   readonly space: KeySpace;
   readonly clock: Clock;
@@ -104,7 +106,7 @@ type Left = {
 function leftBehind(options: TombstoneOptions, entry: KvEntry, records: ReadonlyMap<string, number>): Left | null {
   const name = groupOfKey(options.space, entry.key);
   const record = parseRecord(entry.value);
-  if (name === null || record === null || entry.session !== null) return null;
+  if (name === null || record === null || entry.session !== null || !options.known(name)) return null;
   const shown = options.store.group(name);
   if (shown !== null) return shown.kind === 'valid' ? succeeded(options.locks, shown.group, entry, record) : null;
   const change = changeByTime(entry.key, record, Math.floor(options.clock.wallMs() / 60_000));

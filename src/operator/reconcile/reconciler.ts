@@ -27,6 +27,9 @@ import { createWarnOnce } from './warn-once.ts';
 /** Every plan that learns or changes something is followed by another; more than this in one pass is a loop. */
 const PLANS_PER_PASS = 16;
 
+/** Memory is all that is looked at, and once a namespace is listed its groups are woken at once. */
+const UNKNOWN_AGAIN_MS = 30_000;
+
 export type Reconciler = {
   /** One pass. Throws only when aborted or on a defect. */
   reconcile(key: string, turn: Turn): Promise<Next>;
@@ -59,6 +62,8 @@ export type ReconcilerOptions = {
   readonly began: (key: string) => void;
   /** A pass is over and did not throw. */
   readonly ended: (key: string) => void;
+  /** A group of this key that is not shown is not there. Of one that is shown: the others of its namespace are, too. */
+  readonly known: (key: string) => boolean;
   /** The group is gone: nothing of it need be kept. */
   readonly dropped: (key: string) => void;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -86,6 +91,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function pass(key: string, turn: Turn): Promise<Next> {
     const parsed = store.group(key);
+    if (!options.known(key)) return unknownYet(executor.sessionManager.of(key).length);
     if (parsed === null) return drop(key);
     if (parsed.kind === 'invalid') return await refuse(key, parsed.group);
     const memory = memoryOf(key, parsed.group);
@@ -133,9 +139,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (view !== null) memoryOf(key, view.group).learn({ kind: 'resigned', uid, token, atMs: view.nowMs });
   }
 
-  function drop(key: string): Next {
+  function forget(key: string): void {
     memories.delete(key);
     states.delete(key);
+  }
+
+  function drop(key: string): Next {
+    forget(key);
     warningOver(key);
     endings.forget(key);
     options.dropped(key);
@@ -201,8 +211,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     noteState(key, planned, o);
     const statusMs = await report(o, planned, memory, othersWait);
     if (statusMs === 'putOff') return { kind: 'whenQuiet', delayMs: planned.againMs };
-    const againMs = soonest([planned.againMs, statusMs]);
-    return againMs === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, againMs) };
+    return againIn(soonest([planned.againMs, statusMs]));
   }
 
   /** Only own groups are counted: one that another replica owns is that one's to judge. */
@@ -238,10 +247,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     asked,
     glance,
     resigned,
-    forget: (key) => {
-      memories.delete(key);
-      states.delete(key);
-    },
+    forget,
     states: () => states,
   };
 }
@@ -252,6 +258,13 @@ function learnOfMove(memory: Memory, outcome: GrantOutcome, { metrics }: Pick<Re
   memory.learn(outcome);
   if (revoked !== null && memory.now.revoked === null) metrics.gateRevocation('resumed');
 }
+
+const againIn = (ms: number | null): Next =>
+  ms === null ? { kind: 'done' } : { kind: 'after', delayMs: Math.max(1, ms) };
+
+/** It is as if it were paused: the sessions of its members live on, and nothing is written. Looked at again in case it is known by then, and gone. */
+const unknownYet = (sessions: number): Next =>
+  sessions === 0 ? { kind: 'done' } : { kind: 'after', delayMs: UNKNOWN_AGAIN_MS };
 
 /** There is nothing to do, nor to wait for. */
 const rests = (planned: Plan): boolean => planned.kind === 'idle' && planned.verdict !== null;

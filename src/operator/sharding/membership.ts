@@ -27,6 +27,8 @@ export type ReplicaIdentity = {
   readonly url: string | null;
   /** Of the key by which this process signs what it passes on to the others; null: it signs nothing. */
   readonly publicKey: string | null;
+  /** Whose groups it acts on; null, and by default: those of all namespaces. */
+  readonly namespaces?: readonly string[] | null;
 };
 
 /** Another cluster's identity stands under our prefix: two clusters would share locks that must not be shared. */
@@ -113,8 +115,8 @@ export async function register(
   signal: AbortSignal,
 ): Promise<void> {
   const key = replicaKey(space, replica.id);
-  const { pod, url, publicKey } = replica;
-  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod, url, publicKey, routes: true });
+  const { pod, url, publicKey, namespaces = null } = replica;
+  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod, url, publicKey, routes: true, namespaces });
   const result = await consul.txn([{ verb: 'lock', key, session, value }], signal);
   if (result.kind === 'rejected') throw txnError(`registering ${key}`, result.rejections[0]?.text ?? 'no reason given');
 }

@@ -139,7 +139,7 @@ function everyone(
 ): readonly LiveReplica[] {
   const others = registry.live().filter(({ id }) => id !== replica.id);
   const itself = { session: own.id, reachesApiServer: told ?? true, sinceMs: membership.sinceMs, routes: true };
-  return [...others, { ...replica, ...itself }];
+  return [...others, { ...replica, ...itself, namespaces: replica.namespaces ?? null }];
 }
 
 /**

@@ -162,6 +162,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const prober = createProber(quietProbing(clock));
   const reconciler = createReconciler({
     synced: () => true,
+    known: () => true,
     observed: prober.seen,
     began: () => undefined,
     ended: () => undefined,

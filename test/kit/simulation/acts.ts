@@ -40,6 +40,8 @@ export type Act = { readonly atMs: number } & (
   | NodeAct
   /** It may not read nodes for a while. */
   | { readonly act: 'denyNodes'; readonly replica: number; readonly forMs: number }
+  /** It may not read the namespace that groups and pods are in, nor may whoever takes its place. Only where some namespaces are watched. */
+  | { readonly act: 'denyNamespace'; readonly replica: number; readonly forMs: number }
   | { readonly act: 'stallWatches'; readonly replica: number; readonly forMs: number }
   | { readonly act: 'cutWatches'; readonly replica: number }
   | { readonly act: 'compact' | 'consulLeader' | 'wipe' }
@@ -145,6 +147,8 @@ export type Scenario = {
   readonly probed: readonly string[];
   /** Until when the first replica is of a version that knows no routes, in milliseconds. Default 0: it never is. */
   readonly olderUntilMs?: number;
+  /** By replica, which namespaces it watches; the groups are in `default`. Default: all. */
+  readonly lists?: readonly (readonly string[])[];
   /** Only operators and the API server suffer, and processes that hang: no healthy leader may lose its label. */
   readonly steady: boolean;
   readonly acts: readonly Act[];
@@ -175,6 +179,7 @@ export function scenarioOf(seed: number): Scenario {
     claims: stream(`claims ${seed}`).chance(0.35),
     probed: probedOf(seed, groups),
     olderUntilMs: olderUntilMs(seed, groups, lengthMs),
+    ...(isNamespaced(seed) ? { lists: Array.from({ length: replicas }, () => ['default', 'empty']) } : {}),
     steady,
     acts: withHabits(seed, { lengthMs, replicas, groups, steady }, [
       ...acts,
@@ -186,6 +191,7 @@ export function scenarioOf(seed: number): Scenario {
       ...flicker(seed, { lengthMs, replicas, groups, steady }),
       ...nodeActs(seed, { lengthMs, replicas, groups, steady }),
       ...cutsOfReplicas(seed, { lengthMs, replicas, groups, steady }),
+      ...denials(seed, { lengthMs, replicas, groups, steady }),
     ]).toSorted((a, b) => a.atMs - b.atMs),
   };
 }
@@ -394,6 +400,26 @@ function nodeActs(seed: number, frame: Frame): readonly Act[] {
       ]
     : [];
   return [...lost, ...denied];
+}
+
+/** In every seventh history some namespaces are watched, of which one has groups. */
+const isNamespaced = (seed: number): boolean => stream(`namespaces ${seed}`).chance(0.15);
+
+/** The right to read the namespace comes and goes, also while replicas start, all of them now and then. */
+function denials(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`denials ${seed}`);
+  if (!isNamespaced(seed)) return [];
+  return Array.from({ length: random.pick([1, 2, 3]) }, () => {
+    const atMs = Math.round(random.between(random.chance(0.2) ? 0 : 5000, frame.lengthMs));
+    const forMs = Math.round(random.between(3000, 40_000));
+    const all = Array.from({ length: frame.replicas }, (_, replica) => replica);
+    const those = random.chance(0.5) ? all : [random.below(frame.replicas)];
+    return those.flatMap((replica): readonly Act[] => {
+      const denied: Act = { act: 'denyNamespace', atMs, replica, forMs };
+      const how = random.pick(['kill', 'terminate', 'replace'] as const);
+      return random.chance(0.3) ? [denied] : [denied, { act: how, atMs: atMs + 10, replica, forMs: 1600 }];
+    });
+  }).flat();
 }
 
 /** Replicas that reach the servers, and not the pods, or not each other. */

@@ -250,6 +250,8 @@ function knownAfter(
   return after;
 }
 
+const isRunning = (process: Process): boolean => process.alive() && !process.frozen();
+
 /** Since when nothing has happened to a replica that could keep it from demoting: looked at twice a second. */
 function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas: count }: Scenario) {
   /** By replica; a process that takes the place of another one begins anew, however fast. */
@@ -273,7 +275,7 @@ function wellSince({ loop, consul, replicas, apiServerWell }: Stage, { replicas:
       const anothers = (bucket: string): boolean => ![null, identity.id].includes(ownerOf(bucket));
       known.set(identity.id, knownAfter(before, own, anothers, loop.nowMs()));
       const reaches = kubernetes.state.cut === 'no' && kubernetes.state.trouble === 0 && apiServerWell();
-      const fine = process.alive() && !process.frozen() && reaches;
+      const fine = isRunning(process) && reaches && replica.reads();
       if (!fine) since.delete(identity.id);
       else if (since.get(identity.id)?.process !== process) since.set(identity.id, { process, atMs: loop.nowMs() });
     }

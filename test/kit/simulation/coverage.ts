@@ -32,6 +32,7 @@ const LASTS: Readonly<Record<Act['act'], boolean>> = {
   stopNode: true,
   taintNode: true,
   denyNodes: true,
+  denyNamespace: true,
   cutWatches: false,
   compact: false,
   consulLeader: false,

@@ -1,5 +1,6 @@
 /** One operator replica of the simulation: the real operator and the real reflectors in a process that can be hurt. */
 import { parseLeaderGroup } from '../../../src/api/parse.ts';
+import { createNamespaces, unwatchedIn } from '../../../src/kubernetes/namespaces.ts';
 import { createRouteWatch } from '../../../src/kubernetes/route-watch.ts';
 import { createWatches } from '../../../src/kubernetes/watches.ts';
 import { createOperator, type Operator } from '../../../src/operator/operator.ts';
@@ -30,6 +31,8 @@ export type SimReplica = {
   /** SIGTERM; `ended` follows. */
   stop(): void;
   readonly ended: Promise<void>;
+  /** It has listed the groups, and may still read them. */
+  reads(): boolean;
   /** How many passes over a group have ended. */
   passes(): number;
   /** When the process began, epoch milliseconds by its node's clock. */
@@ -50,6 +53,8 @@ export type SimParts = {
   readonly meetings: Meetings;
   /** false: a version of the operator that ignores `spec.route`, and does not say that it knows of it. */
   readonly knowsRoutes: boolean;
+  /** Where it watches some namespaces only; null: it watches all. */
+  readonly namespaced: { readonly names: readonly string[]; readonly denied: () => boolean } | null;
   readonly httpProberOf: (process: Process, identity: ReplicaIdentity) => HttpProber;
 };
 
@@ -63,8 +68,11 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
   const kubernetes = createWire(loop, process, watchServer.server, chance('kubernetes'), counts);
   const random = seededRandom(name, chance('own'));
   const cuts = new Set<() => void>();
+  const denied = parts.namespaced?.denied ?? (() => false);
+  const namespaces = parts.namespaced === null ? null : createNamespaces(parts.namespaced.names, 'ops');
   const watches: WatchTrouble = {
     stalledUntilMs: 0,
+    namespaceDenied: denied,
     cut: () => {
       for (const cut of Array.from(cuts)) cut();
     },
@@ -76,7 +84,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     consul: consulOver(consul, parts.consul, identity.id),
     kubernetes: kubernetesOver(kubernetes, watchServer.api, identity.id, parts.patchSent),
   };
-  const source = ({ plural }: { readonly plural: string }) =>
+  const source = ({ plural }: { readonly plural: string }, namespace: string | null) =>
     createListWatch(
       loop,
       process,
@@ -86,7 +94,9 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
       () => watchServer.compactedAt,
       watches,
       cuts,
+      namespace,
     );
+  const watching = { clock: process.clock, random, log: parts.log, namespaces };
   const operator = createOperator({
     consul: parts.knowsRoutes ? ports.consul : olderConsul(ports.consul),
     kubernetes: parts.knowsRoutes ? ports.kubernetes : olderKubernetes(ports.kubernetes),
@@ -96,18 +106,21 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     log: noting(parts),
     clock: process.clock,
     random,
-    routeWatch: createRouteWatch({ source, clock: process.clock, random, log: parts.log }),
+    routeWatch: createRouteWatch({
+      source: (resource, _selection, namespace) => source(resource, namespace),
+      ...watching,
+    }),
     watch: createWatches({
       source,
       parseGroup: parts.knowsRoutes ? parseLeaderGroup : (raw) => withoutRoute(parseLeaderGroup(raw)),
-      clock: process.clock,
-      random,
-      log: parts.log,
+      ...watching,
     }),
+    unwatched: (namespace) => namespaces && unwatchedIn(namespaces, namespace),
+    groupsIn: namespaces?.groupsIn ?? (() => 'listed'),
     httpProber: parts.httpProberOf(process, identity),
     space: SPACE,
     clusterUid: 'uid-of-kube-system',
-    replica: identity,
+    replica: { ...identity, namespaces: parts.namespaced?.names ?? null },
     workers: 4,
     gateValidityMs: 2000,
     marginMs: MARGIN_MS,
@@ -124,6 +137,7 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     watches,
     stop: () => stopping.abort(new Error('SIGTERM')),
     ended,
+    reads: () => !denied() && (namespaces === null || namespaces.groupsIn('default') === 'listed'),
     passes: () => passes,
     bornMs,
   };

@@ -145,6 +145,8 @@ export function openStage(
   const silences: Silence[] = [];
   const isHung = (pod: string, withinMs = 0): boolean =>
     (hung.get(pod) ?? Number.NEGATIVE_INFINITY) > loop.nowMs() - withinMs - 1e-6;
+  /** Numbers of replicas that may not read the groups. */
+  const unread = new Set<number>();
   let started = 0;
   let made = 0;
   let stood = false;
@@ -230,7 +232,9 @@ export function openStage(
     started += 1;
     const signer = signerOf(`${scenario.seed} ${as.id} ${started}`);
     const own = { ...as, url: addressOf(at), publicKey: signer.publicKey };
-    const replica = createSimReplica({ ...parts, knowsRoutes: !(older && at === 0) }, own, started);
+    const names = scenario.lists?.[at];
+    const namespaced = names === undefined ? null : { names, denied: () => unread.has(at) };
+    const replica = createSimReplica({ ...parts, knowsRoutes: !(older && at === 0), namespaced }, own, started);
     passing.begin(at, replica, signer);
     replica.ended.then(
       () => replica.process.kill(),
@@ -407,6 +411,8 @@ export function openStage(
       case 'cutWatches':
       case 'denyNodes':
         return replicaAct(given);
+      case 'denyNamespace':
+        return denyNamespace(given.replica % scenario.replicas, given.forMs);
     }
   }
 
@@ -543,7 +549,19 @@ export function openStage(
     );
   }
 
-  function replicaAct(given: Extract<Act, { replica: number }>): void {
+  function denyNamespace(at: number, forMs: number): void {
+    during(
+      `namespace ${at}`,
+      forMs,
+      () => {
+        unread.add(at);
+        replicas[at]?.watches.cut();
+      },
+      () => void unread.delete(at),
+    );
+  }
+
+  function replicaAct(given: Exclude<Extract<Act, { replica: number }>, { act: 'denyNamespace' }>): void {
     const at = given.replica % scenario.replicas;
     const replica = replicas[at];
     if (replica === undefined) return;

@@ -25,6 +25,8 @@ export type WatchTrouble = {
   stalledUntilMs: number;
   /** It may not read nodes. */
   nodesDenied?: boolean;
+  /** It may not read pods and groups of the namespace that they are in. */
+  readonly namespaceDenied?: () => boolean;
   /** Cuts every watch that stands. */
   cut(): void;
 };
@@ -123,8 +125,12 @@ export function createListWatch(
   compactedAt: () => number,
   trouble: WatchTrouble,
   cuts: Set<() => void>,
+  /** null: of all. */
+  namespace: string | null = null,
 ): ListWatch {
   const { server, api } = watchServer;
+  /** All objects are in one. */
+  const isEmpty = namespace !== null && namespace !== 'default';
   /** Lists that are being read page by page, as of one version. */
   const snapshots = new Map<string, readonly unknown[]>();
   let lists = 0;
@@ -136,6 +142,8 @@ export function createListWatch(
   /** Asked when a request arrives; what goes on already does. */
   function allowed(): void {
     if (kind === 'nodes' && trouble.nodesDenied === true) throw new ListWatchError('denied', 'nodes is forbidden');
+    if ((kind === 'pods' || kind === 'leadergroups') && !isEmpty && trouble.namespaceDenied?.() === true)
+      throw new ListWatchError('denied', `${kind} is forbidden in the namespace`);
     if ((kind === 'services' || kind === 'endpointslices') && !api.routing.mayWatch())
       throw new ListWatchError('denied', `${kind} is forbidden`);
   }
@@ -146,7 +154,8 @@ export function createListWatch(
     const [id, from, version] = (after ?? `${(lists += 1)}:0:${api.version()}`).split(':') as [string, string, string];
     if (after !== null && Number(version) < compactedAt())
       throw new ListWatchError('expired', 'the page token has expired');
-    const items = snapshots.get(id) ?? objectsOf(watchServer, kind).map((object) => render(kind, object));
+    const objects = isEmpty ? [] : objectsOf(watchServer, kind);
+    const items = snapshots.get(id) ?? objects.map((object) => render(kind, object));
     snapshots.set(id, items);
     const to = Number(from) + size;
     const last = to >= items.length;
@@ -200,7 +209,7 @@ export function createListWatch(
       if (server.process.frozen()) return void loop.after(FROZEN_MS, more);
       const events = eventsAfter(watchServer, kind, sent);
       sent = events.at(-1)?.version ?? sent;
-      if (events.length > 0) give(events.map(({ event }) => event));
+      if (events.length > 0 && !isEmpty) give(events.map(({ event }) => event));
     };
     const cut = (): void =>
       void loop.after(0.2, () => client.run(() => end(new ListWatchError('unreachable', 'the watch was cut'))));

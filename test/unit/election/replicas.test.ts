@@ -11,6 +11,7 @@ const RECORD: ReplicaRecord = {
   url: 'http://10.0.0.1:8080',
   publicKey: 'A'.repeat(43),
   routes: true,
+  namespaces: ['shop', 'mail'],
 };
 const ENDED = { podUid: uidOf('a'), startedMs: wallMs(1_700_000_001_000), finishedMs: wallMs(1_700_000_060_000) };
 

@@ -1,7 +1,7 @@
 /** Watches of some namespaces only: what is asked for, when all is listed, and what becomes of one that may not be read. */
 import { describe, expect, it } from 'vitest';
 import { parseLeaderGroup } from '../../../src/api/parse.ts';
-import { createNamespaces } from '../../../src/kubernetes/namespaces.ts';
+import { createNamespaces, unwatchedIn } from '../../../src/kubernetes/namespaces.ts';
 import type { Resource } from '../../../src/kubernetes/objects/resources.ts';
 import { type ListWatch, ListWatchError } from '../../../src/kubernetes/reflector/list-watch.ts';
 import { createWatches } from '../../../src/kubernetes/watches.ts';
@@ -53,6 +53,7 @@ function aReplica({ watched = ['shop', 'mail'], ...wish }: Wish = {}) {
         {
           changed: (_, after: unknown) => told.push(`${kind} ${(after as { readonly name: string }).name}`),
           synced: () => told.push(`${kind} listed`),
+          listed: (namespace) => told.push(`${kind} of ${namespace} listed`),
         },
         (problem) => told.push(`${kind} ${problem ?? 'well'}`),
         stop.signal,
@@ -78,7 +79,7 @@ describe('the watches of some namespaces', () => {
       'pods of ops',
       'pods of shop',
     ]);
-    expect(told.filter((each) => each.endsWith('listed')).toSorted()).toEqual([
+    expect(told.filter((each) => each.endsWith(' listed') && !each.includes(' of ')).toSorted()).toEqual([
       'groups listed',
       'nodes listed',
       'pods listed',
@@ -114,6 +115,31 @@ describe('the watches of some namespaces', () => {
       await replica.end();
     },
   );
+
+  it('do not take a group for missing in a namespace that has not been listed, and say when it is', async () => {
+    const replica = aReplica({ denied: ['leadergroups of shop'] });
+    const shown = () => ['shop', 'mail', 'elsewhere'].map(replica.namespaces.groupsIn);
+    await settle();
+    expect(shown()).toEqual(['unread', 'listed', 'unwatched']);
+    expect(replica.told).not.toContain('groups of shop listed');
+    replica.denied.clear();
+    await replica.clock.advance(10_000);
+    expect(shown()).toEqual(['listed', 'listed', 'unwatched']);
+    expect(replica.told).toContain('groups of shop listed');
+    await replica.end();
+  });
+
+  it('let nobody be told that a group is missing there before', async () => {
+    const { namespaces, denied, clock, end } = aReplica({ denied: ['pods of shop'], held: ['leadergroups of shop'] });
+    await settle();
+    expect(unwatchedIn(namespaces, 'shop')).toEqual({ why: 'may not list pods of shop', passing: true });
+    denied.clear();
+    await clock.advance(10_000);
+    expect(unwatchedIn(namespaces, 'shop')).toEqual({ why: 'they are not listed yet', passing: true });
+    expect(unwatchedIn(namespaces, 'mail')).toBeNull();
+    expect(unwatchedIn(namespaces, 'elsewhere')).toMatchObject({ passing: false });
+    await end();
+  });
 
   it('take a namespace in once it may be read', async () => {
     const replica = aReplica({ denied: ['pods of shop'] });

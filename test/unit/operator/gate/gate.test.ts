@@ -23,6 +23,7 @@ const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveRep
   url,
   publicKey: null,
   routes: true,
+  namespaces: null,
 });
 
 function aGate(

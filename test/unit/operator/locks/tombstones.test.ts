@@ -34,6 +34,7 @@ async function left(token: number, deletedDaysAgo: number | null, atMs = Date.UT
     kubernetes: owner.link.kubernetes,
     locks: owner.locks,
     store: owner.store,
+    known: () => true,
     ownership: () => ({ kind: 'owned', guard: { key: 'leadergroup/test/buckets/09/.lock', session }, untilMs: 1e15 }),
     space: SPACE,
     clock: model.clock,
@@ -55,6 +56,21 @@ describe('what a deleted group leaves in Consul', () => {
     await sweepOnce(options, signal);
     expect(entry()).toBeNull();
   });
+
+  it.each([31, null])(
+    'is left as it is where no list has shown whether the group is gone (deleted %s days ago)',
+    async (days) => {
+      const { options, entry } = await left(7, days);
+      const before = entry();
+      const asked: string[] = [];
+      const getGroup = async (_: string, name: string) => {
+        asked.push(name);
+        return null;
+      };
+      await sweepOnce({ ...options, known: () => false, kubernetes: { getGroup } }, signal);
+      expect([entry(), asked]).toEqual([before, []]);
+    },
+  );
 
   it('is kept before that', async () => {
     const { options, entry } = await left(7, 29);

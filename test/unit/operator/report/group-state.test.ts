@@ -18,6 +18,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
   store.groupChanged(null, parsed);
   const reconciler = createReconciler({
     synced: () => true,
+    known: () => true,
     observed: () => undefined,
     began: () => undefined,
     ended: () => undefined,

@@ -30,6 +30,7 @@ function aPeer(options: { readonly pod?: LiveReplica['pod']; readonly sinceMs?: 
       url: null,
       publicKey: null,
       routes: true,
+      namespaces: null,
     },
   ];
   let answer: ContainerTermination | null = null;

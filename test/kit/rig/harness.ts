@@ -91,8 +91,8 @@ export type ConditionWish = readonly [type: ConditionType, status: ConditionStat
 
 export type LedOptions = { readonly not?: string; readonly minToken?: number; readonly timeoutMs?: number };
 
-const LED_TIMEOUT_MS = 20_000;
-const CONDITION_TIMEOUT_MS = 15_000;
+const LED_TIMEOUT_MS = 40_000;
+const CONDITION_TIMEOUT_MS = 30_000;
 const QUIET_MS = 6_000;
 const REST_TIMEOUT_MS = 60_000;
 

@@ -44,7 +44,7 @@ export type OperatorProcess = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 60_000;
 const KILL_TIMEOUT_MS = 15_000;
 const ASK_AGAIN_MS = 25;
 const MAIN = join(import.meta.dirname, '../../../src/main.ts');

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, type Dispatcher, request } from 'undici';
 import type { KubeAccess } from './kubeconfig.ts';
 
-const TIMEOUT_MS = 10_000;
+/** Hundreds of objects are made at once while other clusters start: ten seconds were not enough on two busy cores. */
+const TIMEOUT_MS = 30_000;
 /** Thawed, Consul finds more connections than it allows an address; it refuses until it has seen that most are closed. */
 const CROWDED_MS = 5000;
 

@@ -25,6 +25,7 @@ const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfi
 const UNIT = [
   'test/unit/consul/credentials.test.ts',
   'test/unit/consul/failover.test.ts',
+  'test/unit/consul/failover-tls.test.ts',
   'test/unit/consul/servers.test.ts',
   'test/unit/consul/token-end.test.ts',
   'test/unit/election',

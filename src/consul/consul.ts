@@ -1,7 +1,6 @@
 /** The Consul port over a real Consul. Nothing outside this folder knows Consul's HTTP API. */
 import type { Clock } from '../ports/clock.ts';
 import { type Consul, ConsulError } from '../ports/consul.ts';
-import type { Log } from '../ports/log.ts';
 import { createCaller, type RequestReport } from './caller.ts';
 import { isUnknownToken } from './errors.ts';
 import { createKeys } from './keys.ts';
@@ -71,15 +70,12 @@ export function createConsul(options: ConsulOptions): ConsulClient {
     tokenLeftMs: () => (login ?? given)?.leftMs() ?? null,
     watchToken: async (clock, signal) => {
       if (login !== null || (options.token === null && options.tokenFile === null)) return;
-      given = createTokenEnd({ tokenFile: options.tokenFile, clock, log: options.log ?? silent }, call);
+      given = createTokenEnd({ tokenFile: options.tokenFile, clock, log: options.log }, call);
       await given.watch(signal);
     },
     logout: async (signal) => await login?.logout(signal),
   };
 }
-
-const nothing = (): void => undefined;
-const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** Every request with the token of the login, or none where there is no token. */
 const throughLogin = (transport: Transport, login: Login): Transport => ({

@@ -98,7 +98,7 @@ export const sameMaterial = (a: TlsMaterial, b: TlsMaterial): boolean =>
   a.ca === b.ca && a.cert === b.cert && a.key === b.key;
 
 /** Throws where there never was any that is good. */
-function materialJudge(log: Log | undefined): (read: TlsMaterial) => TlsMaterial {
+function materialJudge(log: Log): (read: TlsMaterial) => TlsMaterial {
   let good: TlsMaterial | null = null;
   /** What was judged last, so that each is judged once and told once. */
   let judged: { readonly material: TlsMaterial; readonly problem: string | null } | null = null;
@@ -108,7 +108,7 @@ function materialJudge(log: Log | undefined): (read: TlsMaterial) => TlsMaterial
       const { problem } = judged;
       if (problem === null) good = read;
       else if (good !== null)
-        log?.warn({ reason: problem }, "Consul's new certificates are no good; those of before stay");
+        log.warn({ reason: problem }, "Consul's new certificates are no good; those of before stay");
     }
     if (good === null) throw new Error(judged.problem ?? '');
     return good;
@@ -118,12 +118,12 @@ function materialJudge(log: Log | undefined): (read: TlsMaterial) => TlsMaterial
 type Files = { readonly token: string | null; readonly tokenFile: string | null; readonly tls: ConsulTls | null };
 
 /** `nowMs`: monotonic. A token file wins over a token, as in Consul's own clients. */
-export function createCredentialSource(options: Files, nowMs: () => number, log?: Log): CredentialSource {
+export function createCredentialSource(options: Files, nowMs: () => number, log: Log): CredentialSource {
   const cell = (path: string | null | undefined): Cell => {
     let told: string | null = null;
     return fileCell(path ?? null, nowMs, (problem) => {
       if (problem !== null && problem !== told)
-        log?.warn({ file: path, reason: problem }, 'a file for Consul is no good; what it held last is used');
+        log.warn({ file: path, reason: problem }, 'a file for Consul is no good; what it held last is used');
       told = problem;
     });
   };

@@ -39,16 +39,20 @@ export type Refusal = { readonly status: number; readonly text: string };
 
 const ADVICE_LIMIT = 300;
 
-/** Statuses and words by which Consul says that it did nothing. Anchored but for the hops between servers. */
-const NOT_APPLIED = /^(?:rpc error making call: )*(?:No cluster leader|rate limit exceeded\b.*)$/i;
-const NO_LEADER = /^(?:rpc error making call: )*No cluster leader$/i;
+/**
+ * Statuses and words by which Consul says that it did nothing. Anchored but for the hops between servers. "getting client": a server could not
+ * connect to the one that leads, so nothing was passed on.
+ */
+const NOT_APPLIED =
+  /^(?:rpc error making call: )*(?:No cluster leader|rate limit exceeded\b.*|rpc error getting client: .*)$/is;
+const NO_LEADER = /^(?:rpc error making call: )*(?:No cluster leader|rpc error getting client: .*)$/is;
 const TOO_MANY_CONNECTIONS = /too many concurrent connections/i;
 const NO_NODE = /(?:^|: )Missing node registration$/;
 const USELESS = /^(?:Invalid Session TTL\b|Session TTL '.*' invalid\b|apply failed: Missing check\b|Must provide\b)/;
 /** Consul's words, whichever server says them, for a token that it does not know (any more). */
 const UNKNOWN_TOKEN = /ACL not found/i;
 
-/** A server that knows no leader can do nothing for us. There may be one: then this server is cut off from the others. */
+/** A server that knows no leader, or does not reach it, can do nothing for us. There may be one: then this server is cut off from the others. */
 export const isLeaderless = (text: string): boolean => NO_LEADER.test(text.trim());
 
 export const isUnknownToken = (text: string): boolean => UNKNOWN_TOKEN.test(text);

@@ -1,5 +1,6 @@
 /** The connections to Consul: kept alive, limited in number, renewed with the certificates, and made elsewhere where a server does not answer. */
 import { buildConnector, Pool } from 'undici';
+import { connectionReason } from '../common/connection-reason.ts';
 import { type ConsulTls, sameMaterial, type TlsMaterial } from './credentials.ts';
 import { createServers, type Resolve, type Servers } from './servers.ts';
 
@@ -30,9 +31,9 @@ export type PoolSource = {
   current(material: TlsMaterial): Pools | null;
   /**
    * The server behind these does not answer: connections are made to another, where Consul's name has several addresses. Blocking reads end,
-   * which would hear nothing. Returns the address that was left; null: all stays as it is.
+   * which would hear nothing. `reason`: for the log.
    */
-  move(from: Pools): string | null;
+  move(from: Pools, reason: string): void;
   /** Ends every connection; requests under way fail. */
   close(): void;
 };
@@ -48,6 +49,8 @@ export type Server = {
   readonly nowMs: () => number;
   /** Default: the system's. */
   readonly resolve?: Resolve;
+  /** Told of the address of a server whose connections are given up for those to another, and why. */
+  readonly left: (address: string, reason: string) => void;
 };
 
 type Connected = { readonly pool: Pool; readonly shown: ConsulPool };
@@ -59,42 +62,53 @@ function connectorTo({ tls, connectTimeoutMs }: Server, servers: Servers, materi
   return buildConnector({ ...secured, ...basics });
 }
 
-function open(server: Server, servers: Servers, material: TlsMaterial, connections: number): Connected {
-  const connector = connectorTo(server, servers, material);
+/** A name that is not known says nothing of the servers that it had. */
+const isOfTheName = (error: Error): boolean => (error as NodeJS.ErrnoException).syscall === 'getaddrinfo';
+
+type Watcher = {
+  /** A connection stands, at this address. */
+  readonly connected: (address: string) => void;
+  /** Each address was tried, or one that was connected to did not get on with TLS. `turn`: when it was begun. */
+  readonly failed: (turn: number, error: Error) => void;
+};
+
+function open(
+  connector: buildConnector.connector,
+  origin: string,
+  connections: number,
+  on: Watcher & Pick<Servers, 'turn'>,
+): Connected {
   let connecting = 0;
   let alert: Error | null = null;
   const connect: buildConnector.connector = (target, callback) => {
     connecting += 1;
+    const turn = on.turn();
     connector(target, (...result) => {
       connecting -= 1;
       const [error, socket] = result;
-      // Each address was tried, or one that was connected to did not get on with TLS: the next attempt begins with another.
-      if (error === null) servers.connected(socket.remoteAddress);
-      else servers.leave();
       alert = null;
       socket?.once('error', (said) => {
         if (String((said as NodeJS.ErrnoException).code).startsWith('ERR_SSL_')) alert = said;
       });
       callback(...result);
+      if (error !== null && !isOfTheName(error)) on.failed(turn, error);
+      if (socket?.remoteAddress !== undefined) on.connected(socket.remoteAddress);
     });
   };
   const idle = { keepAliveTimeout: IDLE_MS, keepAliveMaxTimeout: IDLE_MS };
   // The time limits of requests are their senders': undici's own are up to a second late.
-  const pool = new Pool(server.origin, {
-    connections,
-    connect,
-    ...idle,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    allowH2: false,
-  });
+  const limits = { headersTimeout: 0, bodyTimeout: 0 };
+  const pool = new Pool(origin, { connections, connect, ...idle, ...limits, allowH2: false });
   return { pool, shown: { dispatch: pool.dispatch.bind(pool), connecting: () => connecting > 0, alert: () => alert } };
 }
 
+/** Pools of which all connections should go to one server. */
 type Made = {
   readonly material: TlsMaterial;
   readonly pools: Readonly<Record<PoolKind, Pool>>;
   readonly shown: Pools;
+  /** Of the server to which the first connection went; null: there was none yet. */
+  address: string | null;
 };
 
 /** New pools when a certificate file has changed. The old ones end with their last request: what is under way is not cut. */
@@ -107,40 +121,67 @@ export function createPoolSource(server: Server): PoolSource {
 
   function retire(pool: Pool): void {
     closing.add(pool);
-    void pool.close().finally(() => closing.delete(pool));
+    const over = (): unknown => closing.delete(pool);
+    pool.close().then(over, over);
+  }
+
+  /** Some connections stand at the server that was left, and others do not any more: those of before are given up. */
+  function giveUp({ pools: { brief, renewals, blocking } }: Made, address: string, reason: string): void {
+    movedMs = server.nowMs();
+    made = null;
+    void blocking.destroy(new Error(`the server ${address} was left for another`));
+    retire(brief);
+    retire(renewals);
+    server.left(address, reason);
+  }
+
+  const mayMove = (its: Made): boolean => made === its && server.nowMs() - movedMs >= MOVE_EVERY_MS;
+
+  function make(material: TlsMaterial): Made {
+    const connector = connectorTo(server, servers, material);
+    const on = {
+      turn: servers.turn,
+      connected: (address: string) => {
+        servers.connected(address);
+        // A name may have some of its addresses at a time; one that it has and that was passed over is to be left.
+        if (its.address === null || !servers.has(its.address)) its.address = address;
+        if (its.address !== address && mayMove(its)) giveUp(its, its.address, 'it accepts no connection');
+      },
+      failed: (turn: number, error: Error) => {
+        const left = servers.failed(turn);
+        if (left !== null && left === its.address && mayMove(its)) giveUp(its, left, connectionReason(error));
+      },
+    };
+    const openOne = (kind: PoolKind): Connected => open(connector, server.origin, CONNECTIONS[kind], on);
+    const [brief, renewals, blocking] = [openOne('brief'), openOne('renewals'), openOne('blocking')];
+    const its: Made = {
+      material,
+      pools: { brief: brief.pool, renewals: renewals.pool, blocking: blocking.pool },
+      shown: { brief: brief.shown, renewals: renewals.shown, blocking: blocking.shown },
+      address: null,
+    };
+    return its;
   }
 
   function poolsFor(material: TlsMaterial): Pools {
     const before = made;
     if (before !== null && sameMaterial(before.material, material)) return before.shown;
-    const make = (kind: PoolKind): Connected => open(server, servers, material, CONNECTIONS[kind]);
-    const [brief, renewals, blocking] = [make('brief'), make('renewals'), make('blocking')];
-    made = {
-      material,
-      pools: { brief: brief.pool, renewals: renewals.pool, blocking: blocking.pool },
-      shown: { brief: brief.shown, renewals: renewals.shown, blocking: blocking.shown },
-    };
+    made = make(material);
     if (before !== null) for (const pool of Object.values(before.pools)) retire(pool);
     return made.shown;
   }
 
   return {
     current: (material) => (closed ? null : poolsFor(material)),
-    move: (from) => {
-      if (made === null || made.shown !== from || server.nowMs() - movedMs < MOVE_EVERY_MS) return null;
-      const left = servers.leave();
-      if (left === null) return null;
-      movedMs = server.nowMs();
-      const { brief, renewals, blocking } = made.pools;
-      made = null;
-      void blocking.destroy(new Error(`the server ${left} was left for another`));
-      retire(brief);
-      retire(renewals);
-      return left;
+    move: (from, reason) => {
+      if (made === null || made.shown !== from || made.address === null || !mayMove(made)) return;
+      const left = servers.leave(made.address);
+      if (left !== null) giveUp(made, left, reason);
     },
     close: () => {
       closed = true;
       const current = made === null ? [] : Object.values(made.pools);
+      made = null;
       for (const pool of [...current, ...closing]) void pool.destroy();
     },
   };

@@ -49,7 +49,7 @@ export type TransportOptions = {
   /** For making a connection. */
   readonly requestTimeoutMs: number;
   /** Told of a server that is left for another, and of files that are no good. */
-  readonly log?: Log;
+  readonly log: Log;
   /** Names into addresses. Default: the system's way. */
   readonly resolve?: Resolve;
 };
@@ -157,6 +157,8 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     connectTimeoutMs,
     nowMs,
     ...(resolve === undefined ? {} : { resolve }),
+    left: (server, reason) =>
+      options.log.warn({ server, reason }, 'a server of Consul does not answer as it should; asking another'),
   });
   let goodMs = Number.NEGATIVE_INFINITY;
 
@@ -165,10 +167,7 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     const verdict = judged(outcome);
     if (verdict === 'good') goodMs = nowMs();
     if (verdict !== 'bad' || sinceMs < goodMs) return;
-    const left = pools.move(from);
-    const reason = outcome.kind === 'failed' ? outcome.reason : outcome.text.trim();
-    if (left !== null)
-      options.log?.warn({ server: left, reason }, 'a server of Consul does not answer as it should; asking another');
+    pools.move(from, outcome.kind === 'failed' ? outcome.reason : outcome.text.trim());
   }
 
   function dispatchOptions({ method, path, query, body }: Request, token: string | null): Dispatcher.DispatchOptions {

@@ -33,6 +33,7 @@ beforeAll(async () => {
     tls: null,
     requestTimeoutMs: 5000,
     prefix: 'contract',
+    log: noLog,
   });
   made.defer(() => client.close());
   await client.registerNode('contract', new AbortController().signal);

@@ -143,6 +143,7 @@ describe('a login that a real Consul refuses', () => {
       tls: null,
       requestTimeoutMs: 5000,
       prefix: 'login',
+      log: createFakeLog(),
       login: { method, bearerFile: file, meta: {}, clock: createClock(), random: createRandom(), log: createFakeLog() },
     });
     onTestFinished(() => consul.close());

@@ -16,6 +16,7 @@ import { aLeader, aPod } from '../kit/fakes/builders.ts';
 import { sessionId } from '../kit/fakes/ids.ts';
 import { createClient, plainAccess } from '../kit/fakes/kubernetes/client.ts';
 import { trying } from '../kit/model/seed.ts';
+import { noLog } from '../kit/model/sinks.ts';
 import { rawPod } from '../kit/simulation/render.ts';
 
 const TIMEOUT_MS = 250;
@@ -48,6 +49,7 @@ describe('a Consul that answers anything', () => {
       tls: null,
       requestTimeoutMs: TIMEOUT_MS,
       prefix: 'p',
+      log: noLog,
     });
 
   it('gets every call to an end: a value, or a ConsulError', { timeout: 120_000 }, async () => {

@@ -10,6 +10,7 @@ import { inspectProcess } from '../../../dev/lock.mjs';
 import { ensureTools } from '../../../dev/tools/index.ts';
 import { type ConsulClient, type ConsulOptions, createConsul } from '../../../src/consul/consul.ts';
 import { ConsulError } from '../../../src/ports/consul.ts';
+import { noLog } from '../model/sinks.ts';
 
 /** The program, which also makes certificates and takes locks. */
 export const consulBinary = async (): Promise<string> => (await ensureTools({ names: ['consul'] })).consul ?? '';
@@ -91,6 +92,7 @@ export async function startConsul(given: AgentOptions = {}): Promise<Agent> {
     tls: null,
     requestTimeoutMs: 2000,
     prefix: 'leadergroup',
+    log: noLog,
     ...given.options?.(dir),
   });
 

@@ -11,6 +11,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type ConsulClient, type ConsulOptions, createConsul, type RequestReport } from '../../../src/consul/consul.ts';
 import { ConsulError } from '../../../src/ports/consul.ts';
 import { sessionId } from '../../kit/fakes/ids.ts';
+import { noLog } from '../../kit/model/sinks.ts';
 
 type Seen = { readonly method: string; readonly url: string; readonly token: unknown; readonly body: string };
 type Script = (request: Seen, response: ServerResponse) => void;
@@ -80,6 +81,7 @@ function connect(address: string, overrides: Partial<ConsulOptions> = {}): Consu
     tls: null,
     requestTimeoutMs: 5000,
     prefix: 'leadergroup',
+    log: noLog,
     ...overrides,
   });
   releases.push(() => consul.close());

@@ -1,8 +1,10 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import {
   decodeCommitted,
   decodeEntries,
   decodeIndex,
+  decodeLogin,
   decodeReadKeys,
   decodeRejections,
   decodeSessionId,
@@ -205,6 +207,19 @@ describe('a read of several keys', () => {
   it('is refused when it is about other keys', () => {
     expect(() => decodeReadKeys(answer([missing]), ['k/a'])).toThrow(MalformedAnswer);
     expect(() => decodeReadKeys(answer([anEntry(), missing]), ['k/a'])).toThrow(MalformedAnswer);
+  });
+});
+
+describe('the answer of a login', () => {
+  it('that is no JSON is quoted nowhere: a token may be in it', () => {
+    let thrown: unknown = null;
+    try {
+      decodeLogin('{"SecretID":5f3c0e0a-secret"}');
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(MalformedAnswer);
+    expect(inspect(thrown)).not.toContain('5f3c0e0a');
   });
 });
 

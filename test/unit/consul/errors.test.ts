@@ -18,6 +18,18 @@ const ANSWERS = [
   [500, 'rpc error making call: No cluster leader\n', 'unreachable', 'unreachable'],
   [429, 'rate limit exceeded, try again later or against a different server', 'unreachable', 'unreachable'],
   [
+    500,
+    'rpc error getting client: failed to get conn: dial tcp 10.0.0.2:0->10.0.0.1:8300: connect: connection refused',
+    'unreachable',
+    'unreachable',
+  ],
+  [
+    500,
+    "rpc error getting client: failed to get conn: rpc error: lead thread didn't get connection",
+    'unreachable',
+    'unreachable',
+  ],
+  [
     503,
     'rate limit exceeded for operation that can only be performed by the leader, try again later',
     'unreachable',
@@ -34,6 +46,8 @@ const ANSWERS = [
   [500, 'rpc error making call: EOF', 'unknown', 'unreachable'],
   [500, 'node is not the leader', 'unknown', 'unreachable'],
   [500, 'the log of No cluster leader', 'unknown', 'unreachable'],
+  [500, 'rpc error making call: i/o deadline reached', 'unknown', 'unreachable'],
+  [500, 'it says rpc error getting client: x', 'unknown', 'unreachable'],
   [502, '<html>Bad Gateway</html>', 'unknown', 'unreachable'],
   [503, 'upstream connect error', 'unknown', 'unreachable'],
   [504, '', 'unknown', 'unreachable'],

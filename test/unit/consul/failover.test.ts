@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ConsulClient, type ConsulOptions, createConsul } from '../../../src/consul/consul.ts';
 import { sessionId } from '../../kit/fakes/ids.ts';
@@ -18,7 +19,13 @@ afterEach(async () => {
   for (const release of releases.splice(0).toReversed()) await release();
 });
 
-type Answer = 'renews' | 'hangs' | 'has no leader';
+const REFUSALS = {
+  'has no leader': 'No cluster leader',
+  'does not reach the leader':
+    'rpc error getting client: failed to get conn: dial tcp 10.0.0.2:0->10.0.0.1:8300: connect: connection refused',
+};
+
+type Answer = 'renews' | 'hangs' | keyof typeof REFUSALS;
 
 type Fake = { answer: Answer; asked: number; readonly held: ServerResponse[] };
 
@@ -33,7 +40,7 @@ async function listen(host: string, port: number): Promise<{ readonly fake: Fake
     fake.asked += 1;
     if (request.url?.includes('index=7') === true || fake.answer === 'hangs') return void fake.held.push(response);
     if (fake.answer === 'renews') say(response, 200, RENEWED);
-    else say(response, 500, 'No cluster leader');
+    else say(response, 500, REFUSALS[fake.answer]);
   });
   const listening = once(server, 'listening');
   server.listen(port, host);
@@ -52,12 +59,12 @@ async function setUp(overrides: Partial<ConsulOptions> = {}) {
   const { port } = first.server.address() as AddressInfo;
   const second = await listen(HOSTS[1], port);
   if (second === null) return null;
-  const world = { nowMs: 0 };
+  const world = { nowMs: 0, hosts: [...HOSTS] as readonly string[] };
   const log = createFakeLog();
   const resolve = ((_name: string, _options: object, callback: (error: null, found: unknown) => void) =>
     callback(
       null,
-      HOSTS.map((address) => ({ address, family: 4 })),
+      world.hosts.map((address) => ({ address, family: 4 })),
     )) as unknown as NonNullable<ConsulOptions['resolve']>;
   const client: ConsulClient = createConsul({
     address: `http://consul.test:${port}`,
@@ -101,18 +108,59 @@ describe('a name with two servers', () => {
     expect(b.fake.asked).toBe(1);
   });
 
-  it.each<Answer>(['hangs', 'has no leader'])('is asked at the other where one %s', async (answer) => {
-    const world = await setUp();
-    if (world === null) return;
-    const { a, b, renew, log } = world;
-    expect(await renew()).toBe('renewed');
-    world.world.nowMs += 1;
-    a.fake.answer = answer;
-    expect(await renew()).toBe(answer === 'hangs' ? 'unknown' : 'unreachable');
+  withTwo('has its blocking reads ended where new connections go to the other', async ({ a, b, client, renew }) => {
+    const watch = client.readPrefix('k/', { index: 7, waitMs: 20_000 }, forever).catch(() => 'ended');
+    await vi.waitFor(() => expect(a.fake.held).toHaveLength(1));
+    a.server.close();
     expect(await renew()).toBe('renewed');
     expect(b.fake.asked).toBe(1);
-    expect(log.lines).toMatchObject([{ level: 'warn', fields: { server: HOSTS[0] } }]);
+    expect(await Promise.race([watch, delay(5000, 'hears nothing')])).toBe('ended');
   });
+
+  withTwo('keeps its blocking reads where the name has only others by now', async ({ a, b, world, client, renew }) => {
+    const watch = client.readPrefix('k/', { index: 7, waitMs: 20_000 }, forever).catch(() => 'ended');
+    await vi.waitFor(() => expect(a.fake.held).toHaveLength(1));
+    world.hosts = [HOSTS[1]];
+    expect(await renew()).toBe('renewed');
+    expect(b.fake.asked).toBe(1);
+    for (const response of a.fake.held) say(response, 200, '[]');
+    expect(await watch).toEqual({ index: 7, entries: [] });
+  });
+
+  withTwo('is left where it hangs that took the place of one that the name has not any more', async (world) => {
+    const { a, b, renew } = world;
+    const { port } = a.server.address() as AddressInfo;
+    world.world.hosts = [HOSTS[0]];
+    expect(await renew()).toBe('renewed');
+    a.server.close();
+    world.world.hosts = [HOSTS[1]];
+    expect(await renew()).toBe('renewed');
+    const listening = once(a.server, 'listening');
+    a.server.listen(port, HOSTS[0]);
+    await listening;
+    world.world.hosts = [HOSTS[1], HOSTS[0]];
+    b.fake.answer = 'hangs';
+    expect(await renew()).toBe('unknown');
+    // The name may have been looked up again with that request, or only with this one.
+    await renew();
+    expect(await renew()).toBe('renewed');
+  });
+
+  it.each<Answer>(['hangs', 'has no leader', 'does not reach the leader'])(
+    'is asked at the other where one %s',
+    async (answer) => {
+      const world = await setUp();
+      if (world === null) return;
+      const { a, b, renew, log } = world;
+      expect(await renew()).toBe('renewed');
+      world.world.nowMs += 1;
+      a.fake.answer = answer;
+      expect(await renew()).toBe(answer === 'hangs' ? 'unknown' : 'unreachable');
+      expect(await renew()).toBe('renewed');
+      expect(b.fake.asked).toBe(1);
+      expect(log.lines).toMatchObject([{ level: 'warn', fields: { server: HOSTS[0] } }]);
+    },
+  );
 
   withTwo('has its blocking reads ended where the server hangs, so that they begin at another', async (world) => {
     const { a, b, client, renew } = world;

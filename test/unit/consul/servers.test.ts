@@ -40,45 +40,61 @@ describe('the servers behind a name', () => {
     expect(order()).toEqual([B, A, C]);
   });
 
-  it('have one that failed as the last, and the one that failed first before it', () => {
+  it('are without those that failed, until all have, and then begin with the one that failed first', () => {
     const { servers, world, order } = setUp(A, B, C);
     order();
-    expect(servers.leave()).toBe(A);
-    expect(order()).toEqual([B, C, A]);
+    expect(servers.leave(A)).toBe(A);
+    expect(order()).toEqual([B, C]);
     world.nowMs += 10;
-    expect(servers.leave()).toBe(B);
-    expect(order()).toEqual([C, A, B]);
+    expect(servers.leave(B)).toBe(B);
+    expect(order()).toEqual([C]);
     world.nowMs += 10;
-    expect(servers.leave()).toBe(C);
+    expect(servers.leave(C)).toBe(C);
     expect(order()).toEqual([A, B, C]);
   });
 
   it('forget after half a minute that one has failed, and stay with the one in use', () => {
     const { servers, world, order } = setUp(A, B);
     order();
-    servers.leave();
-    expect(order()).toEqual([B, A]);
+    servers.leave(A);
+    expect(order()).toEqual([B]);
     world.nowMs += 30_001;
     expect(order()).toEqual([B, A]);
-    servers.leave();
-    expect(order()).toEqual([A, B]);
+    servers.leave(B);
+    expect(order()).toEqual([A]);
   });
 
   it('that are one are never left', () => {
     const { servers, order } = setUp(A);
-    expect(servers.leave()).toBeNull();
+    expect(servers.leave(A)).toBeNull();
     order();
-    expect(servers.leave()).toBeNull();
+    expect(servers.leave(A)).toBeNull();
+    expect(servers.failed(servers.turn())).toBeNull();
+  });
+
+  it('are not left for a connection that failed after the one that it was begun to had been', () => {
+    const { servers, world, order } = setUp(A, B, C);
+    order();
+    const begun = servers.turn();
+    expect(servers.failed(begun)).toBe(A);
+    expect(order()[0]).toBe(B);
+    expect(servers.failed(begun)).toBeNull();
+    expect(order()[0]).toBe(B);
+    world.nowMs += 10;
+    expect(servers.failed(servers.turn())).toBe(B);
+    expect(order()).toEqual([C]);
   });
 
   it('that are others by now are found', () => {
     const { servers, world, order } = setUp(A, B);
     order();
-    servers.leave();
+    servers.leave(A);
     world.addresses = [C];
     expect(order()).toEqual([C]);
+    expect([servers.has(A), servers.has(C)]).toEqual([false, true]);
     servers.connected(A);
-    expect(servers.leave()).toBeNull();
+    expect(order()).toEqual([C]);
+    expect(servers.leave(A)).toBeNull();
   });
 
   it('are given one at a time to whoever wants one, and a name that is not known is an error', () => {

@@ -26,6 +26,7 @@ const UNIT = [
   'test/unit/consul/credentials.test.ts',
   'test/unit/consul/failover.test.ts',
   'test/unit/consul/failover-tls.test.ts',
+  'test/unit/consul/login.test.ts',
   'test/unit/consul/servers.test.ts',
   'test/unit/consul/token-end.test.ts',
   'test/unit/election',

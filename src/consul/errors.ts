@@ -122,8 +122,8 @@ export function fromFailure(attempt: Attempt, failure: Failure): ConsulError {
   if (failure.waiting) return new ConsulError('busy', `Cannot ${attempt.what}: not sent, ${failure.reason}`);
   if (failure.login !== undefined) {
     const { kind, message } = failure.login;
-    const cause = { cause: failure.login };
-    return new ConsulError(kind === 'denied' ? kind : 'unreachable', `Cannot ${attempt.what}: ${message}`, cause);
+    const about = { cause: failure.login, unasked: true };
+    return new ConsulError(kind === 'denied' ? kind : 'unreachable', `Cannot ${attempt.what}: ${message}`, about);
   }
   const kind = forAttempt(failure.sent ? 'unknown' : 'unreachable', attempt.write);
   return new ConsulError(

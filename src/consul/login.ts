@@ -44,6 +44,8 @@ export type Login = {
 type Held = {
   readonly secret: string;
   readonly sinceMs: number;
+  /** The server that was asked knew it by then. */
+  readonly knownMs: number;
   /** Counted from before the login was sent, on our own clock; infinite where the method sets no MaxTokenTTL. */
   readonly endsMs: number;
 };
@@ -138,7 +140,8 @@ export function createLogin(options: LoginOptions, call: Caller): Login {
       await giveBack(secret, AbortSignal.timeout(GIVE_BACK_MS));
       throw error;
     }
-    return { secret, sinceMs, endsMs: sinceMs + (livesMs ?? Number.POSITIVE_INFINITY) };
+    const endsMs = sinceMs + (livesMs ?? Number.POSITIVE_INFINITY);
+    return { secret, sinceMs, knownMs: clock.nowMs(), endsMs };
   }
 
   /** Returns how long to pause. */
@@ -233,7 +236,7 @@ export function createLogin(options: LoginOptions, call: Caller): Login {
       throw new ConsulError('unreachable', 'the token of the login has ended; a new login is made');
     },
     unknown: (token) => {
-      if (held?.secret !== token || held === disowned || clock.nowMs() - held.sinceMs < SETTLED_MS) return;
+      if (held?.secret !== token || held === disowned || clock.nowMs() - held.knownMs < SETTLED_MS) return;
       log.warn({ method }, 'Consul does not know the token of the login any more; logging in anew');
       disowned = held;
       wake();

@@ -115,8 +115,11 @@ export type ConsulErrorKind =
 export class ConsulError extends Error {
   override readonly name = 'ConsulError';
   readonly kind: ConsulErrorKind;
-  constructor(kind: ConsulErrorKind, message: string, options?: ErrorOptions) {
+  /** Consul was not asked, for want of a token: whether it answers is not known by this, whatever the kind. */
+  readonly unasked: boolean;
+  constructor(kind: ConsulErrorKind, message: string, options?: ErrorOptions & { readonly unasked?: boolean }) {
     super(message, options);
     this.kind = kind;
+    this.unasked = options?.unasked ?? false;
   }
 }

@@ -67,8 +67,10 @@ export function trackContact(
         note(false);
         return answer;
       } catch (error) {
-        if (error instanceof ConsulError && error.kind !== 'busy')
-          note(error.kind === 'unreachable' || error.kind === 'unknown');
+        if (error instanceof ConsulError) {
+          const silent = error.kind === 'unreachable' || error.kind === 'unknown';
+          if (silent || (error.kind !== 'busy' && !error.unasked)) note(silent);
+        }
         throw error;
       }
     };

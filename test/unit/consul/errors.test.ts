@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Attempt, filtered, fromFailure, fromRefusal, malformed } from '../../../src/consul/errors.ts';
+import { ConsulError } from '../../../src/ports/consul.ts';
 
 const anAttempt = (overrides: Partial<Attempt> = {}): Attempt => ({
   what: 'commit lock k/a',
@@ -140,6 +141,16 @@ describe('no answer', () => {
     const error = fromFailure(anAttempt({ write: true }), { ...failure(false), waiting: true });
     expect([error.kind, error.message]).toEqual(['busy', 'Cannot commit lock k/a: not sent, socket hang up']);
   });
+
+  it.each(['denied', 'unreachable', 'unknown'] as const)(
+    'was asked for where a login fails (%s): nothing was sent',
+    (kind) => {
+      const login = new ConsulError(kind, 'Cannot log in');
+      const error = fromFailure(anAttempt(), { ...failure(false), login });
+      expect(error).toMatchObject({ kind: kind === 'denied' ? 'denied' : 'unreachable', unasked: true, cause: login });
+      expect(error.message).toBe('Cannot commit lock k/a: Cannot log in');
+    },
+  );
 
   it('is as unknown as a success that is not as Consul says it', () => {
     expect(malformed(anAttempt(), new Error('no JSON')).kind).toBe('unknown');

@@ -175,6 +175,20 @@ describe('a login to Consul', () => {
     expect(world.given).toEqual(['token-1', 'token-2']);
   });
 
+  it('is not made anew for a token that is only just known, however long its login took', async () => {
+    const { login, clock, world } = await setUp();
+    world.takesMs = 6000;
+    await login.token(forever);
+    login.unknown('token-1');
+    await clock.advance(4999);
+    login.unknown('token-1');
+    expect(clock.pending()).toBe(1);
+    expect(world.given).toEqual(['token-1']);
+    await clock.advance(1);
+    login.unknown('token-1');
+    await vi.waitFor(async () => expect(await login.token(forever)).toBe('token-2'));
+  });
+
   it('without an end is the only one, and Consul is told to be without MaxTokenTTL', async () => {
     const { login, clock, world, said } = await setUp({ livesMs: null });
     await login.token(forever);

@@ -118,15 +118,18 @@ describe('whether Consul answers', () => {
     expect(contact.outageSinceMs() !== null).toBe(silent);
   });
 
-  it('is judged by answers alone: a request that was never sent is none', async () => {
+  it.each([
+    ['waited for a connection of our own', new ConsulError('busy', 'no')],
+    ['has no token, since the login is refused', new ConsulError('denied', 'no', { unasked: true })],
+  ])('is judged by answers alone: a request that was never sent, for it %s, is none', async (_, unsent) => {
     const clock = createFakeClock();
-    const kinds = ['unreachable', 'busy', 'busy'] as const;
+    const errors = [new ConsulError('unreachable', 'no'), unsent, unsent];
     let asked = 0;
     const consul = {
-      readKeys: () => Promise.reject(new ConsulError(kinds[asked++] ?? 'busy', 'no')),
+      readKeys: () => Promise.reject(errors[asked++] ?? unsent),
     } as Partial<Consul> as Consul;
     const contact = trackContact(consul, clock, () => undefined);
-    while (asked < kinds.length) {
+    while (asked < errors.length) {
       await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
       await clock.advance(700);
     }

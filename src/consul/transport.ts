@@ -123,6 +123,8 @@ function exchange(
     },
     onResponseError: (_, cause) => {
       if (!end()) return;
+      // Of an answer that is no HTTP undici keeps the bytes, and logs write what an error has: a token of a login may be in them.
+      Reflect.deleteProperty(cause, 'data');
       const reason = response === null ? connectionReason(cause) : CUT;
       resolve(failure(reason, { sent: controller !== null, cause }));
     },

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ConsulClient, type ConsulOptions, createConsul, type RequestReport } from '../../../src/consul/consul.ts';
 import { ConsulError } from '../../../src/ports/consul.ts';
@@ -388,6 +389,14 @@ describe('no answer', () => {
     expect(waited).not.toEqual([]);
     expect(waited.filter(({ key }) => seen.some(({ body }) => body.includes(key)))).toEqual([]);
     expect(seen.length).toBeGreaterThanOrEqual(20);
+  });
+
+  it('because it is no HTTP is quoted nowhere: a token may be in it', async () => {
+    const broken = 'HTTP/1.1 200 OK\r\nbroken header\r\n\r\n{"SecretID":"5f3c0e0a"}';
+    const consul = connect(await serveRaw((socket) => socket.once('data', () => socket.end(broken))));
+    const error = await failureOf(consul.readKeys(['k'], forever));
+    expect(error.cause).toMatchObject({ name: 'HTTPParserError' });
+    expect(inspect(error, { depth: 10 })).not.toContain('5f3c0e0a');
   });
 
   it('when the client is closed is a failure, not silence', async () => {

@@ -79,6 +79,14 @@ async function rulesWithout(without: RegExp | null, name = cluster): Promise<str
   return kept.join('\n');
 }
 
+/** What deploy/consul-policy.hcl has in its comment: for shared keys, and to know who else holds them. */
+async function rulesOfTheComment(): Promise<readonly string[]> {
+  const comment = (await readFile('deploy/consul-policy.hcl', 'utf8'))
+    .replaceAll(/^(?!#).*\n/gm, '')
+    .replaceAll(/^# ?/gm, '');
+  return comment.match(/^ {2}\w+ "[^"]*" \{\n[^}]*\}/gm) ?? [];
+}
+
 let policies = 0;
 
 type Policy = { readonly token: string; change(rules: string): Promise<void> };
@@ -211,6 +219,32 @@ describe('a Consul token', () => {
     await change(`${rules}\nkey_prefix "jobs/" { policy = "write" }`);
     await h.led(namespace, 'denied', { timeoutMs: 60_000 });
     await untilCondition('denied', 'Stalled', 'False', 'NotStalled');
+  });
+});
+
+describe('who else holds a shared key', () => {
+  /** What the status says of somebody on a node that is not ours. */
+  async function lockedBy(group: string): Promise<string | undefined> {
+    await using _ = await h.world.consul.lockAsExternal(`jobs/${group}/.lock`);
+    await h.group(namespace, group, { spec: { lockKey: `jobs/${group}` } });
+    await untilCondition(group, 'Ready', 'True', 'LedElsewhere');
+    return h.status(namespace, group)?.lockedBy;
+  }
+
+  it('is named by the second rule in the comment of deploy/consul-policy.hcl, and without it the group knows that somebody does', async () => {
+    const own = await rulesWithout(null);
+    const rules = await rulesOfTheComment();
+    expect(rules.map((rule) => rule.trim().split(' {')[0])).toEqual(['key_prefix "jobs/"', 'session_prefix ""']);
+    const [keys = '', sessions = ''] = rules;
+    const { token, change } = await policy([own, keys, sessions].join('\n'));
+    await started({ env: { CONSUL_HTTP_TOKEN: token } });
+    expect(await lockedBy('named')).toContain('an external holder');
+    await change([own, keys].join('\n'));
+    const hidden = await lockedBy('hidden');
+    expect(hidden).toContain('that the Consul token may not read');
+    expect(hidden).not.toContain('an external holder');
+    await change([own, keys, sessions].join('\n'));
+    expect(await lockedBy('named-again')).toContain('an external holder');
   });
 });
 

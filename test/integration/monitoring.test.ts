@@ -164,6 +164,10 @@ const CASES: Readonly<Record<string, { readonly fires: Series; readonly quiet: S
     fires: { 'leadergroup_http_connections_refused_total{what="evicted"}': '0+1x40' },
     quiet: { 'leadergroup_http_connections_refused_total{what="evicted"}': '9x40' },
   },
+  LogLinesDropped: {
+    fires: { 'leadergroup_log_lines_dropped_total{pod="a"}': '0+1x40' },
+    quiet: { 'leadergroup_log_lines_dropped_total{pod="a"}': '700x40' },
+  },
 };
 
 const inputOf = (series: Series): readonly object[] =>

@@ -1,8 +1,8 @@
 /**
  * The chart on a real node, installed by the commands that docs/install.md prints, beside a Consul that is laid out as HashiCorp's chart lays it
- * out: by both forms of its names, with TLS and ACLs, by Helm 3 and Helm 4.
+ * out: by both forms of its names, with TLS and ACLs, by Helm 3 and Helm 4; and with the Consul that it brings along itself.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CONSUL_NAMESPACE, consulCertificates, layOutConsul } from '../kit/rig/chart/consul-k8s.ts';
 import { type HelmName, type Installer, openInstaller, type Ran } from '../kit/rig/chart/installer.ts';
 import { printedCommands } from '../kit/rig/chart/printed.ts';
@@ -102,6 +102,51 @@ describeOnRealNodes('the chart on a real node', () => {
       await must(['delete', 'deployment', 'notifier']);
       const kinds = 'clusterroles,clusterrolebindings,flowschemas,prioritylevelconfigurations';
       expect(await must(['get', kinds, '-l', 'app.kubernetes.io/name=leadergroup', '-o', 'name'])).toBe('');
+    }, 300_000);
+  });
+
+  describe('with the Consul that it brings along for trying out', () => {
+    const LEADER = 'leadergroup.dev/role=leader';
+    const tokenNow = async (): Promise<number> =>
+      Number(await must(['get', 'leadergroup', 'notifier', '-o', 'jsonpath={.status.leaders[0].token}']));
+    const consul = (...args: readonly string[]): Promise<string> =>
+      must(['-n', SYSTEM, 'exec', 'leadergroup-consul-0', '--', 'consul', ...args]);
+
+    beforeAll(() => installer.volume('of-consul'));
+
+    it('is installed as the quick start prints it, and a group has its leader', async () => {
+      const begunMs = performance.now();
+      const commands = [...printedCommands('docs/quick-start.md', 'In a cluster'), ...FIRST_GROUP];
+      const { exitCode, all } = await installer.shell('helm4', commands);
+      expect({ exitCode, all }).toMatchObject({ exitCode: 0 });
+      expect(all).toContain('consul.embedded is for trying out');
+      console.log(`e2e: with consul.embedded: from nothing to an elected leader in ${seconds(begunMs)} s`);
+      expect(await must(['get', 'pods', '-l', LEADER, '-o', 'name'])).toMatch(/^pod\/notifier-\S+\n$/);
+    }, 300_000);
+
+    it('moves no leader while that Consul is replaced, which has kept on its volume what it knew', async () => {
+      const [before, token] = [await versionsOf('default', LEADER), await tokenNow()];
+      await consul('kv', 'put', 'kept', 'yes');
+      await must(['-n', SYSTEM, 'delete', 'pod', 'leadergroup-consul-0']);
+      await must(['-n', SYSTEM, 'rollout', 'status', 'statefulset/leadergroup-consul', '--timeout=60s']);
+      await must(['-n', SYSTEM, 'wait', 'pods', '-l', 'app.kubernetes.io/name=leadergroup', '--for=condition=Ready']);
+      expect(await consul('kv', 'get', 'kept')).toBe('yes\n');
+      expect(await versionsOf('default', LEADER)).toEqual(before);
+      await must(['delete', 'pods', '-l', LEADER, '--wait=false']);
+      const soon = { timeout: 60_000, interval: 500 };
+      await vi.waitFor(async () => expect(await tokenNow()).toBe(token + 1), soon);
+    }, 180_000);
+
+    it('goes, and leaves its volume to whoever deletes the namespace', async () => {
+      await must(['delete', 'leadergroups', '--all', '--timeout=60s']);
+      const { exitCode, all } = await installer.shell('helm4', [`helm uninstall leadergroup -n ${SYSTEM} --wait`]);
+      expect({ exitCode, all }).toMatchObject({ exitCode: 0 });
+      expect(await must(['-n', SYSTEM, 'get', 'pvc', '-o', 'name'])).toBe(
+        'persistentvolumeclaim/data-leadergroup-consul-0\n',
+      );
+      await must(['delete', 'namespace', SYSTEM, '--timeout=120s']);
+      await must(['delete', 'pv', 'of-consul', '--timeout=60s']);
+      await must(['delete', 'deployment', 'notifier']);
     }, 300_000);
   });
 

@@ -18,6 +18,8 @@ export type Installer = AsyncDisposable & {
   readonly cluster: KeptCluster['cluster'];
   /** Runs commands in one shell, in the root of the checkout, where `helm` is that version; it ends with the first that fails. */
   shell(helm: HelmName, commands: readonly string[]): Promise<Ran>;
+  /** A volume of 1 GiB on the real node, for the first claim that asks for one of no class: there is no default one. It has to be deleted. */
+  volume(name: string): Promise<void>;
 };
 
 const ROOT = join(import.meta.dirname, '../../../..');
@@ -47,7 +49,29 @@ export async function openInstaller(): Promise<Installer> {
       const { exitCode, all: printed } = await execa('bash', ['-euo', 'pipefail', '-c', commands.join('\n')], options);
       return { exitCode, all: printed };
     },
+    volume: async (name) => {
+      const path = join(dir, name);
+      await mkdir(path);
+      await kubectl.must(['apply', '-f', '-'], JSON.stringify(localVolume(name, path)));
+    },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+function localVolume(name: string, path: string): object {
+  const onTheRealNode = { key: 'leadergroup.dev/node', operator: 'In', values: ['real'] };
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name },
+    spec: {
+      capacity: { storage: '1Gi' },
+      accessModes: ['ReadWriteOnce'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      // A hostPath would stay the root user's.
+      local: { path },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [onTheRealNode] }] } },
+    },
   };
 }
 

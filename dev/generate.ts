@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { script } from './command-line.ts';
 import { chartTemplates } from './generate/chart.ts';
+import { cli } from './generate/cli.ts';
 import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
 import { dashboard } from './generate/dashboard.ts';
@@ -29,6 +30,7 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/events.md': events,
   'docs/reference/metrics.md': metrics,
   'docs/reference/settings.md': settings,
+  'docs/reference/kubectl-leadergroup.md': cli,
   'docs/reference/licences.md': licences,
   ...chartTemplates,
   'deploy/monitoring/dashboard.json': dashboard,

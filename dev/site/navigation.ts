@@ -63,6 +63,7 @@ export const navigation: readonly Section[] = [
       { title: 'Conditions', page: 'reference/conditions.md' },
       { title: 'Events and causes', page: 'reference/events.md' },
       { title: 'Metrics', page: 'reference/metrics.md' },
+      { title: 'kubectl leadergroup', page: 'reference/kubectl-leadergroup.md' },
       { title: 'Licences', page: 'reference/licences.md' },
     ],
   },

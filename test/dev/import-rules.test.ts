@@ -79,6 +79,12 @@ describe('the import rules', () => {
     ['src/main.ts', 'dev/steps.ts'],
     ['src/operator/a.ts', 'src/election/../http/server.ts'],
     ['src/operator/a.ts', 'src/a-new-folder/a.ts'],
+    ['src/cli/a.ts', 'src/operator/operator.ts'],
+    ['src/cli/commands/a.ts', 'src/election/plan.ts'],
+    ['src/cli/a.ts', 'src/consul/consul.ts'],
+    ['src/cli/a.ts', 'src/http/server.ts'],
+    ['src/operator/a.ts', 'src/cli/run.ts'],
+    ['src/kubernetes/client/a.ts', 'src/cli/run.ts'],
   ])('refuse in %s the file %s', async (path, target) => {
     expect(await importing(path, target)).toContain('boundaries(dependencies)');
   });
@@ -93,6 +99,9 @@ describe('the import rules', () => {
     ['src/operator/gate/a.ts', 'src/ports/gate.ts'],
     ['src/http/gate/a.ts', 'src/ports/gate.ts'],
     ['src/main.ts', 'src/operator/operator.ts'],
+    ['src/cli/commands/a.ts', 'src/api/names.ts'],
+    ['src/cli/a.ts', 'src/kubernetes/client/transport.ts'],
+    ['src/kubectl-leadergroup.ts', 'src/cli/run.ts'],
   ])('allow in %s the file %s', async (path, target) => {
     expect(await importing(path, target)).not.toMatch(/boundaries\(|no-restricted/);
   });

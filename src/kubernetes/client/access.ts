@@ -18,7 +18,7 @@ export type Access = {
   readonly proxy: string | null;
   readonly tls: TlsMaterial;
   /** Authorization, impersonation. Never logged. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
 };
 
 /** Reads files and asks plugins anew, as far as their own caches allow. Rejects with a sentence. */

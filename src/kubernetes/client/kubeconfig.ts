@@ -9,7 +9,7 @@ import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { type Cluster, KubeConfig, type User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
-import { asObject, field, listField, textField } from '../../api/raw.ts';
+import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { Access, AccessReader } from './access.ts';
 import { kubeconfigFiles } from './kubeconfig-files.ts';
@@ -19,7 +19,19 @@ import { kubeconfigFiles } from './kubeconfig-files.ts';
  *
  * Throws KubernetesError `refused`, saying what to set, when there is no usable configuration.
  */
-export function openKubeConfig(): AccessReader {
+export const openKubeConfig = (): AccessReader => openContext(null).read;
+
+/** A context of the kubeconfig, as a person chooses it. */
+export type OpenContext = {
+  readonly read: AccessReader;
+  /** Empty: none is named, as in a pod. */
+  readonly context: string;
+  /** null: the context names none. */
+  readonly namespace: string | null;
+};
+
+/** As openKubeConfig; `context` null: the current one. */
+export function openContext(context: string | null): OpenContext {
   const loaded = new KubeConfig();
   try {
     loaded.loadFromDefault();
@@ -28,10 +40,25 @@ export function openKubeConfig(): AccessReader {
       cause: error,
     });
   }
+  if (context !== null) choose(loaded, context);
   const cluster = loaded.getCurrentCluster();
   if (cluster === null) throw new KubernetesError('refused', NO_CLUSTER);
   const user = loaded.getCurrentUser() ?? { name: '' };
-  return accessReader(cluster, user, serverOf(cluster));
+  const name = loaded.getCurrentContext();
+  return {
+    read: accessReader(cluster, user, serverOf(cluster)),
+    context: name,
+    namespace: loaded.getContextObject(name)?.namespace ?? null,
+  };
+}
+
+function choose(loaded: KubeConfig, context: string): void {
+  if (loaded.getContextObject(context) === null) {
+    const names = loaded.getContexts().map(({ name }) => name);
+    const there = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+    throw new KubernetesError('refused', `The kubeconfig has no context "${context}": ${there}`);
+  }
+  loaded.setCurrentContext(context);
 }
 
 const NO_CLUSTER =
@@ -58,6 +85,7 @@ function serverOf(cluster: Cluster): URL {
 function accessReader(cluster: Cluster, user: User, server: URL): AccessReader {
   const config = new KubeConfig();
   const tokenFile = tokenFileOf(user);
+  const impersonated = impersonationOf(user);
   // The library refuses plain http unless TLS is not checked, and a user of a token file would be read with a delay.
   const reachable = server.protocol === 'http:' ? { ...cluster, skipTLSVerify: true } : cluster;
   config.loadFromClusterAndUser(reachable, tokenFile === null ? user : { ...user, authProvider: null });
@@ -73,9 +101,31 @@ function accessReader(cluster: Cluster, user: User, server: URL): AccessReader {
       servername: cluster.tlsServerName,
       insecure: cluster.skipTLSVerify,
     } satisfies Access['tls'];
-    return { server, proxy: cluster.proxyUrl ?? null, tls, headers: headersOf(options, token) };
+    const headers = { ...headersOf(options, token), ...impersonated };
+    return { server, proxy: cluster.proxyUrl ?? null, tls, headers };
   };
 }
+
+/** The library knows `as` alone; without the groups the request would be another's than the kubeconfig says. */
+function impersonationOf({ name }: User): Readonly<Record<string, string | string[]>> {
+  const user = kubeconfigFiles()
+    .map((file) => userIn(file, name))
+    .find((found) => found !== null);
+  if (user === undefined) return {};
+  const groups = listField(user, 'as-groups', asText);
+  const uid = textField(user, 'as-uid');
+  const extra = Object.entries(asObject(field(user, 'as-user-extra')) ?? {}).map(([key, values]) => [
+    `impersonate-extra-${encodeURIComponent(key.toLowerCase())}`,
+    listField({ values }, 'values', asText),
+  ]);
+  return {
+    ...(groups.length === 0 ? {} : { 'impersonate-group': [...groups] }),
+    ...(uid === '' ? {} : { 'impersonate-uid': uid }),
+    ...Object.fromEntries(extra),
+  };
+}
+
+const asText = (raw: unknown): string | null => (typeof raw === 'string' ? raw : null);
 
 /** A token from a file ends in a newline more often than not, which no header may contain. */
 function headersOf({ headers, auth }: RequestOptions, token: string | null): Readonly<Record<string, string>> {
@@ -98,11 +148,15 @@ function tokenFileOf(user: User): string | null {
 }
 
 function tokenFileIn(file: string, userName: string): string | null {
-  const config = asObject(parse(readFileSync(file, 'utf8')));
-  const entries = config === null ? [] : listField(config, 'users', asObject);
-  const user = asObject(field(entries.find((entry) => textField(entry, 'name') === userName) ?? {}, 'user'));
+  const user = userIn(file, userName);
   const path = user === null ? '' : textField(user, 'tokenFile');
   return path === '' ? null : path;
+}
+
+function userIn(file: string, userName: string): RawObject | null {
+  const config = asObject(parse(readFileSync(file, 'utf8')));
+  const entries = config === null ? [] : listField(config, 'users', asObject);
+  return asObject(field(entries.find((entry) => textField(entry, 'name') === userName) ?? {}, 'user'));
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,67 @@
+/** What docs/reference/kubectl-leadergroup.md says of each command. Each example is run by test/unit/cli/examples.test.ts, and prints this. */
+
+export type Example = { readonly argv: string; readonly prints: string };
+
+export const ABOUT: Readonly<Record<string, { readonly text: string; readonly examples: readonly Example[] }>> = {
+  list: {
+    text: '`FOR` is how long the pod has led, `CANDIDATES` how many of the members can lead. `True (old)`: the operator has not looked at the last change of the spec yet. `-o wide` adds token, node and pause.',
+    examples: [
+      {
+        argv: 'list',
+        prints: `
+NAME       LEADER       FOR   CANDIDATES   READY   REASON
+notifier   notifier-0   60m   3/3          True    Led`,
+      },
+    ],
+  },
+  status: {
+    text: 'Everything about one group. `Do` appears where nobody leads. `WHY NOT` has the [reasons](conditions.md#why-a-pod-cannot-lead); `-o wide` explains them. It ends with 4 where Ready is not True, Stalled is True, or no operator runs.',
+    examples: [
+      {
+        argv: 'status notifier',
+        prints: `
+Group      mail/notifier
+Leader     notifier-0 on node-a, token 7, for 60m
+Ready      True (Led): notifier-0 leads with token 7.
+Operator   2 of 2 replicas ready (deployment leadergroup-system/leadergroup)
+
+MEMBER       LEADS   READY   NODE     CAN LEAD   WHY NOT
+notifier-0   yes     True    node-a   yes
+notifier-1           True    node-a   yes
+notifier-2           False   node-a   no         NotReady`,
+      },
+    ],
+  },
+  history: {
+    text: 'The status remembers ten changes. `CAUSE` is one of the [causes](events.md#causes-of-a-change-of-leader), `TOOK` the time from what caused it until the label was acknowledged.',
+    examples: [
+      {
+        argv: 'history notifier',
+        prints: `
+AGO   FROM         TO           CAUSE           TOKEN   TOOK
+60m   notifier-1   notifier-0   LeaderGone      7       24ms
+2h    <none>       notifier-1   FirstElection   6       80ms`,
+      },
+    ],
+  },
+  watch: {
+    text: 'A line when the leader, Ready or the pause changes, with the time in UTC; with `-o json` an object for each. It ends on Ctrl-C, or after `--for`, with 0. A watch that breaks off is begun again.',
+    examples: [],
+  },
+  pause: {
+    text: `Sets \`spec.paused\`: for planned work, or while something is being found out. The operator goes on renewing the leader's session, and answers its questions. Where Argo CD, Flux or Helm owns
+the group (its labels, annotations and field managers say so) nothing is written: the patch for Git goes to standard output, and the exit code is 4. \`--anyway\` writes all the same, and says who may undo it.`,
+    examples: [
+      {
+        argv: 'pause notifier',
+        prints: `
+paused mail/notifier.
+The leader stays, and is not replaced when it fails, until \`kubectl leadergroup resume notifier\`.`,
+      },
+    ],
+  },
+  resume: {
+    text: 'The opposite, in the same way. A leader that is not fit any more is replaced at once.',
+    examples: [{ argv: 'resume notifier', prints: 'mail/notifier is not paused already.' }],
+  },
+};

@@ -1,0 +1,124 @@
+/** `kubectl leadergroup status NAME`: who leads, why not the others, whether an operator looks after it, and what to do. */
+import { CONDITION_REASONS } from '../../api/condition-reasons.ts';
+import type { Explained } from '../../api/explained.ts';
+import type { Condition } from '../../api/leadergroup.ts';
+import { EXIT, type Exit } from '../errors.ts';
+import { conditionOf, type Group, isOld, isTrue, readGroup, readPods } from '../groups.ts';
+import { explained, type Member, membersOf } from '../members.ts';
+import { isWorking, type OperatorState, operatorLine, readOperator } from '../operator.ts';
+import { duration, fields, orNone, show, table, tint } from '../output.ts';
+import { type Io, oneNamespace, type Session } from '../session.ts';
+
+type Seen = {
+  readonly group: Group;
+  readonly members: readonly Member[];
+  readonly operator: OperatorState;
+  readonly nowMs: number;
+};
+
+/** Exits with `found` where the group is not as it should be, and with `unknown` where nobody can say whether an operator runs. */
+export async function status(session: Session, name: string): Promise<Exit> {
+  const namespace = oneNamespace(session);
+  const group = await readGroup(session, namespace, name);
+  const [pods, operator] = await Promise.all([readPods(session, namespace), readOperator(session)]);
+  const nowMs = session.api.nowMs();
+  const members = group.valid === null ? [] : membersOf(group.valid, pods, nowMs);
+  const seen = { group, members, operator, nowMs };
+  show(session, dataOf(seen), () => text(seen, session));
+  return exitOf(seen);
+}
+
+function exitOf({ group, operator }: Seen): Exit {
+  const isWell = isTrue(group, 'Ready') && !isTrue(group, 'Stalled');
+  if (!isWell || group.problems.length > 0) return EXIT.found;
+  if (operator.kind === 'unknown') return EXIT.unknown;
+  return isWorking(operator) ? EXIT.done : EXIT.found;
+}
+
+const dataOf = ({ group, members, operator }: Seen) => ({
+  namespace: group.namespace,
+  name: group.name,
+  leader: group.status.leader,
+  token: group.status.leaders[0]?.token ?? null,
+  conditions: group.status.conditions,
+  problems: group.problems,
+  statusIsOld: isOld(group),
+  members,
+  operator,
+});
+
+function text(seen: Seen, { io, format }: Session): readonly string[] {
+  const { group, members, operator } = seen;
+  return [
+    ...fields([
+      ['Group', `${group.namespace}/${group.name}`],
+      ['Leader', leaderLine(seen)],
+      ...conditionLines(group, io),
+      ['Operator', operatorLine(operator)],
+      ...whatToDo(group).map((advice) => ['Do', advice] as const),
+    ]),
+    '',
+    ...(members.length === 0 ? ['No pod matches the selector.'] : memberTable(members, format === 'wide')),
+  ];
+}
+
+function leaderLine({ group, members, nowMs }: Seen): string {
+  const [leader] = group.status.leaders;
+  const carriers = members.filter(({ leads }) => leads).map(({ pod }) => pod);
+  if (leader === undefined) {
+    const elsewhere = group.status.lockedBy;
+    if (elsewhere !== '') return `outside of this group: ${elsewhere} has the lock`;
+    return carriers.length === 0 ? '<none>' : `<none> in the status, but ${carriers.join(', ')} carries the label`;
+  }
+  const line = `${leader.pod} on ${orNone(leader.node)}, token ${leader.token}, for ${duration(nowMs - Date.parse(leader.acquireTime))}`;
+  if (carriers.length === 1 && carriers[0] === leader.pod) return line;
+  return `${line}; the label is on ${carriers.length === 0 ? 'no pod' : carriers.join(', ')}`;
+}
+
+/** Ready always; the others only where they have something to say. */
+function conditionLines(group: Group, io: Io): readonly (readonly [string, string | null])[] {
+  const behind = isOld(group) ? '; the operator has not looked at the last change of the spec yet' : '';
+  const ready = conditionOf(group, 'Ready');
+  const first = ready === null ? 'no status yet: no operator has seen the group' : `${sentence(ready, io)}${behind}`;
+  const loud = (['Stalled', 'Paused', 'Reconciling'] as const)
+    .map((type) => conditionOf(group, type))
+    .filter((condition) => condition?.status === 'True');
+  const quiet = (['LeaderProbe', 'Routed'] as const)
+    .map((type) => conditionOf(group, type))
+    .filter((condition) => condition !== null && condition.status !== 'True');
+  return [
+    ['Ready', first],
+    ...[...loud, ...quiet].flatMap((condition) =>
+      condition === null ? [] : [[condition.type, sentence(condition, io)] as const],
+    ),
+    ...group.problems.map((problem) => ['Invalid', problem] as const),
+  ];
+}
+
+const sentence = ({ type, status, reason, message }: Condition, io: Io): string =>
+  `${tint(io, isGood(type, status) ? 'good' : 'bad', status)} (${reason}): ${message}`;
+
+const isGood = (type: Condition['type'], status: string): boolean =>
+  ['Stalled', 'Paused', 'Reconciling'].includes(type) ? status === 'False' : status === 'True';
+
+/** What the reference says to do about the reason of Ready. */
+function whatToDo(group: Group): readonly string[] {
+  const ready = conditionOf(group, 'Ready');
+  if (ready === null || ready.status === 'True') return [];
+  const byStatus: Readonly<Record<string, Readonly<Record<string, Explained>>>> = CONDITION_REASONS.Ready;
+  const action = byStatus[ready.status]?.[ready.reason]?.action;
+  return action === undefined ? [] : [action];
+}
+
+const memberTable = (members: readonly Member[], wide: boolean): readonly string[] =>
+  table(
+    ['MEMBER', 'LEADS', 'READY', 'NODE', 'CAN LEAD', ...(wide ? ['TOKEN', 'LED LAST', 'WHY NOT'] : ['WHY NOT'])],
+    members.map(({ pod, leads, ready, node, whyNot, token, since }) => [
+      pod,
+      leads ? 'yes' : '',
+      ready ? 'True' : 'False',
+      orNone(node),
+      whyNot === null ? 'yes' : 'no',
+      ...(wide ? [token ?? '', since ?? '', whyNot === null ? '' : explained(whyNot)] : [whyNot ?? '']),
+    ]),
+  );

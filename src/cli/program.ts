@@ -1,0 +1,113 @@
+/**
+ * The commands and what each takes. Nothing of what a command does is loaded here: completion and `--help` need no Kubernetes client. Each
+ * command is loaded when it is run.
+ */
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import type { Exit } from './errors.ts';
+import { rightsText } from './rights.ts';
+import type { Format, Session } from './session.ts';
+
+export const PROGRAM = 'kubectl leadergroup';
+
+/** What was asked of every command. */
+export type Globals = {
+  readonly namespace: string | null;
+  readonly allNamespaces: boolean;
+  readonly context: string | null;
+  readonly kubeconfig: string | null;
+  readonly operatorNamespace: string;
+  readonly format: Format;
+};
+
+/** Opens a session, and does the work in it. */
+export type Run = (globals: Globals, work: (session: Session) => Promise<Exit>) => Promise<void>;
+
+const NAME = 'name of the LeaderGroup';
+const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
+const DRY_RUN = 'let the API server check it, and write nothing';
+
+export function createProgram(run: Run, version: string) {
+  const program = new Command(PROGRAM)
+    .description('LeaderGroups on call: who leads and why, what is wrong, and what to do.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'say what there is')
+    .helpCommand(false)
+    .option('-n, --namespace <namespace>', 'the namespace; by default that of the context')
+    .option('-A, --all-namespaces', 'all namespaces')
+    .option('--context <context>', 'the context of the kubeconfig')
+    .option('--kubeconfig <file>', 'the kubeconfig; by default KUBECONFIG, or ~/.kube/config')
+    .option('--operator-namespace <namespace>', 'where the operator runs', 'leadergroup-system')
+    .addOption(
+      new Option('-o, --output <format>', 'for programs, or with more columns').choices(['wide', 'json', 'yaml']),
+    )
+    .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
+    .showHelpAfterError(`\`${PROGRAM} --help\` says what there is.`);
+
+  const act = (work: (session: Session) => Promise<Exit>): Promise<void> => {
+    const { namespace, allNamespaces, context, kubeconfig, operatorNamespace, output } = program.opts();
+    const globals = {
+      namespace: namespace ?? null,
+      allNamespaces: allNamespaces === true,
+      context: context ?? null,
+      kubeconfig: kubeconfig ?? null,
+      operatorNamespace,
+      format: output ?? 'text',
+    } satisfies Globals;
+    return run(globals, work);
+  };
+
+  program
+    .command('list')
+    .description('the groups, one line each')
+    .action(() => act(async (session) => (await import('./commands/list.ts')).list(session)));
+
+  program
+    .command('status')
+    .description('who leads, why not the others, whether an operator runs, and what to do')
+    .argument('<name>', NAME)
+    .action((name) => act(async (session) => (await import('./commands/status.ts')).status(session, name)));
+
+  program
+    .command('history')
+    .description('the last changes of leader, with their cause')
+    .argument('<name>', NAME)
+    .action((name) => act(async (session) => (await import('./commands/history.ts')).history(session, name)));
+
+  program
+    .command('watch')
+    .description('changes of leader and of the condition Ready, as they happen')
+    .argument('[name]', `${NAME}; by default all of the namespace`)
+    .option('--for <duration>', 'end after this time, as 90s, 10m or 2h; by default on Ctrl-C', milliseconds)
+    .action((name, options) =>
+      act(async (session) =>
+        (await import('./commands/watch.ts')).watch(session, name ?? null, { forMs: options.for ?? null }),
+      ),
+    );
+
+  for (const [name, paused, description] of [
+    ['pause', true, 'stop all changes of a group: the leader stays, also when it fails'],
+    ['resume', false, 'let the operator change the leader of a group again'],
+  ] as const)
+    program
+      .command(name)
+      .description(description)
+      .argument('<name>', NAME)
+      .option('--anyway', ANYWAY)
+      .option('--dry-run', DRY_RUN)
+      .action((group, { anyway = false, dryRun = false }) =>
+        act(async (session) => (await import('./commands/pause.ts')).pause(session, group, paused, { anyway, dryRun })),
+      );
+
+  for (const command of program.commands) command.addHelpText('after', rightsText(command.name()));
+  return program;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Reads 90s, 10m or 2h. */
+function milliseconds(text: string): number {
+  const [, amount = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
+  const ms = Number(amount) * (UNITS[unit] ?? 0);
+  if (ms > 0) return ms;
+  throw new InvalidArgumentError('It is a number with s, m or h, such as 90s or 2h.');
+}

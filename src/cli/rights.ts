@@ -1,0 +1,26 @@
+/** Which rights each command uses; docs/reference/kubectl-leadergroup.md and `--help` show them. A test sees every request of every command. */
+
+export type Rights = {
+  readonly needed: readonly string[];
+  /** Without one of these a part of the answer is unknown, and says so. */
+  readonly better?: readonly string[];
+};
+
+const GROUPS = 'leadergroups.leadergroup.dev';
+const OPERATOR = ['list deployments.apps', 'get deployments.apps'];
+
+export const RIGHTS: Readonly<Record<string, Rights>> = {
+  list: { needed: [`list ${GROUPS}`] },
+  status: { needed: [`get ${GROUPS}`, 'list pods'], better: OPERATOR },
+  history: { needed: [`get ${GROUPS}`] },
+  watch: { needed: [`get ${GROUPS}`, `list ${GROUPS}`, `watch ${GROUPS}`] },
+  pause: { needed: [`get ${GROUPS}`, `patch ${GROUPS}`], better: OPERATOR },
+  resume: { needed: [`get ${GROUPS}`, `patch ${GROUPS}`], better: OPERATOR },
+};
+
+/** For `--help`. */
+export function rightsText(command: string): string {
+  const { needed, better = [] } = RIGHTS[command] ?? { needed: [] };
+  const more = better.length === 0 ? '' : ` With ${better.join(', ')} it knows more.`;
+  return needed.length === 0 && more === '' ? '' : `\nRights: ${needed.join(', ')}.${more}`;
+}

@@ -1,0 +1,177 @@
+/** An API server in memory as the commands see it: objects, rights that are missing, and everything that was asked for. */
+import type { ApiServer, Change, Ref, Selection } from '../../../../src/cli/api-server.ts';
+import { ApiError } from '../../../../src/cli/errors.ts';
+import { type Resource, rightOf, type Verb } from '../../../../src/cli/resources.ts';
+import { qualified } from '../../../../src/kubernetes/objects/resources.ts';
+
+type Raw = Record<string, unknown>;
+type Metadata = { readonly namespace?: string; readonly name: string; readonly labels?: Record<string, string> };
+
+export type FakeApiServer = ApiServer & {
+  /** Puts it there, as if it had always been; a watch sees it. */
+  put(resource: Resource, object: object): void;
+  remove(ref: Ref): void;
+  /** As it is stored now. */
+  read(ref: Ref): Raw | null;
+  /** Rights that the account lacks: `list pods`. */
+  readonly denied: Set<string>;
+  /** Kinds that are not installed: `leadergroups.leadergroup.dev`. */
+  readonly missing: Set<string>;
+  /** Rights that were used, each once, in order. */
+  readonly used: Set<string>;
+  /** What reviews answer to `verb resource` of another account, or of one's own. Default: allowed. */
+  reviewed: (user: string | null, right: string) => boolean;
+  /** Called after each write; plays the operator, which answers in the status. */
+  afterWrite: (object: Raw) => void;
+  time: number;
+  isClosed: boolean;
+};
+
+export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)): FakeApiServer {
+  const objects = new Map<string, Raw>();
+  const watchers = new Set<{
+    readonly resource: Resource;
+    readonly selection: Selection;
+    readonly tell: (change: Change) => void;
+  }>();
+  let version = 1;
+
+  const keyOf = ({ resource, namespace, name }: Ref): string => `${qualified(resource)} ${namespace ?? ''}/${name}`;
+
+  function allow(verb: Verb, resource: Resource): void {
+    const right = rightOf(verb, resource);
+    fake.used.add(right);
+    if (fake.missing.has(qualified(resource)))
+      throw new ApiError('notInstalled', `Cannot ${right}: 404 page not found. This cluster does not have the kind.`);
+    if (fake.denied.has(right))
+      throw new ApiError('denied', `Cannot ${right}: forbidden. You need the right to ${right}.`);
+  }
+
+  const changed = (resource: Resource, type: string, object: Raw): void => {
+    for (const watcher of watchers)
+      if (watcher.resource === resource && selects(watcher.selection, object)) watcher.tell({ type, object });
+  };
+
+  const fake: FakeApiServer = {
+    denied: new Set(),
+    missing: new Set(),
+    used: new Set(),
+    reviewed: () => true,
+    afterWrite: () => undefined,
+    time: startMs,
+    isClosed: false,
+    put: (resource, object) => {
+      const raw = structuredClone(object) as Raw;
+      const metadata = raw['metadata'] as Metadata;
+      version += 1;
+      raw['metadata'] = { uid: `uid-of-${metadata.name}`, ...metadata, resourceVersion: String(version) };
+      const key = keyOf({ resource, namespace: metadata.namespace ?? null, name: metadata.name });
+      const type = objects.has(key) ? 'MODIFIED' : 'ADDED';
+      objects.set(key, raw);
+      changed(resource, type, raw);
+    },
+    remove: (ref) => {
+      const raw = objects.get(keyOf(ref));
+      objects.delete(keyOf(ref));
+      if (raw !== undefined) changed(ref.resource, 'DELETED', raw);
+    },
+    read: (ref) => objects.get(keyOf(ref)) ?? null,
+    get: async (ref) => {
+      allow('get', ref.resource);
+      return structuredClone(objects.get(keyOf(ref)) ?? null);
+    },
+    list: async (resource, selection = {}) => {
+      allow('list', resource);
+      const all = [...objects].filter(([key]) => key.startsWith(`${qualified(resource)} `)).map(([, object]) => object);
+      const items = structuredClone(all.filter((object) => selects(selection, object)));
+      return { items, resourceVersion: String(version) };
+    },
+    watch: async function* (resource, selection, { signal }) {
+      allow('watch', resource);
+      const queue: Change[] = [];
+      let wake = (): void => undefined;
+      const watcher = {
+        resource,
+        selection,
+        tell: (change: Change) => {
+          queue.push(structuredClone(change));
+          wake();
+        },
+      };
+      watchers.add(watcher);
+      try {
+        while (!signal.aborted) {
+          yield* queue.splice(0);
+          const { promise, resolve } = Promise.withResolvers<void>();
+          wake = resolve;
+          signal.addEventListener('abort', () => resolve(), { once: true });
+          if (queue.length === 0) await promise;
+        }
+      } finally {
+        watchers.delete(watcher);
+      }
+    },
+    patch: async (ref, content, { dryRun = false } = {}) => {
+      allow('patch', ref.resource);
+      const before = objects.get(keyOf(ref));
+      if (before === undefined) throw new ApiError('notFound', `Cannot change ${keyOf(ref)}: not found.`);
+      const after = merged(before, content) as Raw;
+      if (dryRun) return structuredClone(after);
+      fake.put(ref.resource, after);
+      fake.afterWrite(after);
+      return structuredClone(objects.get(keyOf(ref)) ?? {});
+    },
+    create: async (resource, namespace, content) => {
+      allow('create', resource);
+      const raw = content as Raw;
+      if (resource.group === 'authorization.k8s.io') return { ...raw, status: { allowed: review(raw) } };
+      const metadata = raw['metadata'] as Metadata;
+      const made = { ...raw, metadata: { ...metadata, ...(namespace === null ? {} : { namespace }) } };
+      fake.put(resource, made);
+      return structuredClone(made);
+    },
+    version: async () => 'v1.34.2',
+    nowMs: () => fake.time,
+    server: () => 'https://fake',
+    close: async () => {
+      fake.isClosed = true;
+    },
+  };
+
+  function review(raw: Raw): boolean {
+    const spec = raw['spec'] as { readonly user?: string; readonly resourceAttributes?: Record<string, string> };
+    const { verb = '', resource = '', group = '', subresource = '' } = spec.resourceAttributes ?? {};
+    const right = `${verb} ${resource}${subresource === '' ? '' : `/${subresource}`}${group === '' ? '' : `.${group}`}`;
+    return fake.reviewed(spec.user ?? null, right);
+  }
+
+  return fake;
+}
+
+/** Selectors as equalities, which is all that the commands use. */
+function selects({ namespace = null, labelSelector = '', fieldSelector = '' }: Selection, object: Raw): boolean {
+  const metadata = object['metadata'] as Metadata;
+  if (namespace !== null && metadata.namespace !== namespace) return false;
+  const name = /^metadata\.name=(.*)$/.exec(fieldSelector)?.[1];
+  if (fieldSelector !== '' && name !== metadata.name) return false;
+  return labelSelector
+    .split(',')
+    .filter((part) => part !== '')
+    .every((part) => {
+      const [key = '', value] = part.split('=');
+      const found = metadata.labels?.[key];
+      return value === undefined ? found !== undefined : found === value;
+    });
+}
+
+/** RFC 7386. */
+function merged(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const base = typeof target === 'object' && target !== null && !Array.isArray(target) ? (target as Raw) : {};
+  const result: Raw = { ...base };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = merged(base[key], value);
+  }
+  return result;
+}

@@ -1,0 +1,38 @@
+/** The reference of the commands is true: what it shows is what is printed, and no command is left out. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ABOUT } from '../../../dev/generate/cli-about.ts';
+import { createProgram } from '../../../src/cli/program.ts';
+import { RIGHTS } from '../../../src/cli/rights.ts';
+import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
+import { putExample } from '../../kit/fakes/cli/objects.ts';
+
+let t: Terminal;
+
+beforeEach(() => {
+  t = openTerminal();
+  putExample(t.api);
+});
+
+const examples = Object.values(ABOUT).flatMap((about) => about.examples);
+
+describe('the reference', () => {
+  it.each(examples.map(({ argv, prints }) => [argv, prints] as const))(
+    'prints what %s prints',
+    async (argv, prints) => {
+      const { out, err } = await t.run(...argv.split(' '));
+      expect((out + err).trim()).toBe(prints.trim());
+    },
+  );
+
+  it('has a text and rights for each command', () => {
+    const names = createProgram(() => Promise.resolve(), '').commands.map((command) => command.name());
+    expect(Object.keys(ABOUT).toSorted()).toEqual(names.toSorted());
+    expect(Object.keys(RIGHTS).toSorted()).toEqual(names.toSorted());
+  });
+
+  it('has the rights of a command in its help', async () => {
+    expect((await t.run('status', '--help')).out).toMatch(
+      /^Rights: get leadergroups\.leadergroup\.dev, list pods\. With /m,
+    );
+  });
+});

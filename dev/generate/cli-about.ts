@@ -64,4 +64,20 @@ The leader stays, and is not replaced when it fails, until \`kubectl leadergroup
     text: 'The opposite, in the same way. A leader that is not fit any more is replaced at once.',
     examples: [{ argv: 'resume notifier', prints: 'mail/notifier is not paused already.' }],
   },
+  switchover: {
+    text: `Before planned work on the leader's node, or to try a failover. It writes the annotation \`leadergroup.dev/switchover\`, which the operator handles once, and which it needs no other
+right for than to change the group. What would be refused for sure is refused here, with 4, and nothing is written. With \`--wait\` it ends with 0 once the other pod leads, with 4 where the
+operator refuses, and with 3 where none has answered in time. That Argo CD, Flux or Helm owns the group does not matter: an annotation that is put back or removed moves nothing.`,
+    examples: [
+      {
+        argv: 'switchover notifier --to notifier-1 --dry-run',
+        prints: 'notifier-0 would hand over to notifier-1 (dry run: nothing was written).',
+      },
+      {
+        argv: 'switchover notifier --to notifier-2',
+        prints:
+          'Nothing was written: notifier-2 cannot lead. NotReady: The pod is not ready: its condition Ready is not True.',
+      },
+    ],
+  },
 };

@@ -52,6 +52,16 @@ function byManagers(metadata: RawObject): Owner | null {
   return tool === undefined ? null : owner(tool, '');
 }
 
+/** Whether the owner's manifest has this annotation, by what it noted when it applied it: on its side or on the server's. */
+export function isApplied(object: RawObject, annotation: string): boolean {
+  const metadata = section(object, 'metadata');
+  const noted = textField(section(metadata, 'annotations'), 'kubectl.kubernetes.io/last-applied-configuration');
+  const managed = listField(metadata, 'managedFields', asObject).filter(
+    (entry) => MANAGERS[textField(entry, 'manager')] !== undefined,
+  );
+  return noted.includes(`"${annotation}"`) || JSON.stringify(managed).includes(`"f:${annotation}"`);
+}
+
 const section = (object: RawObject, name: string): RawObject => asObject(field(object, name)) ?? {};
 
 /** Argo CD (application mail-production) */

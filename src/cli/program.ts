@@ -98,6 +98,24 @@ export function createProgram(run: Run, version: string) {
         act(async (session) => (await import('./commands/pause.ts')).pause(session, group, paused, { anyway, dryRun })),
       );
 
+  program
+    .command('switchover')
+    .description('ask the operator to hand the lead to another pod')
+    .argument('<name>', NAME)
+    .option('--to <pod>', 'the pod that is to lead; by default the operator chooses')
+    .option('--wait', 'wait for what becomes of it, and measure how long nobody leads')
+    .option('--timeout <duration>', 'how long to wait', milliseconds, milliseconds('60s'))
+    .option('--dry-run', DRY_RUN)
+    .action((name, { to = null, wait = false, timeout, dryRun = false }) =>
+      act(async (session) =>
+        (await import('./commands/switchover.ts')).switchover(session, name, {
+          to,
+          dryRun,
+          waitMs: wait ? timeout : null,
+        }),
+      ),
+    );
+
   for (const command of program.commands) command.addHelpText('after', rightsText(command.name()));
   return program;
 }

@@ -16,6 +16,10 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
   watch: { needed: [`get ${GROUPS}`, `list ${GROUPS}`, `watch ${GROUPS}`] },
   pause: { needed: [`get ${GROUPS}`, `patch ${GROUPS}`], better: OPERATOR },
   resume: { needed: [`get ${GROUPS}`, `patch ${GROUPS}`], better: OPERATOR },
+  switchover: {
+    needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods'],
+    better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
+  },
 };
 
 /** For `--help`. */

@@ -7,6 +7,13 @@ import { qualified } from '../../../../src/kubernetes/objects/resources.ts';
 type Raw = Record<string, unknown>;
 type Metadata = { readonly namespace?: string; readonly name: string; readonly labels?: Record<string, string> };
 
+type Step = {
+  readonly version: number;
+  readonly resource: Resource;
+  readonly before: Raw | null;
+  readonly after: Raw | null;
+};
+
 export type FakeApiServer = ApiServer & {
   /** Puts it there, as if it had always been; a watch sees it. */
   put(resource: Resource, object: object): void;
@@ -29,11 +36,9 @@ export type FakeApiServer = ApiServer & {
 
 export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)): FakeApiServer {
   const objects = new Map<string, Raw>();
-  const watchers = new Set<{
-    readonly resource: Resource;
-    readonly selection: Selection;
-    readonly tell: (change: Change) => void;
-  }>();
+  /** Everything that has happened: a watch begins where it says, also in the past. */
+  const history: Step[] = [];
+  const watchers = new Set<{ readonly tell: (step: Step) => void }>();
   let version = 1;
 
   const keyOf = ({ resource, namespace, name }: Ref): string => `${qualified(resource)} ${namespace ?? ''}/${name}`;
@@ -47,9 +52,10 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       throw new ApiError('denied', `Cannot ${right}: forbidden. You need the right to ${right}.`);
   }
 
-  const changed = (resource: Resource, type: string, object: Raw): void => {
-    for (const watcher of watchers)
-      if (watcher.resource === resource && selects(watcher.selection, object)) watcher.tell({ type, object });
+  const changed = (resource: Resource, before: Raw | null, after: Raw | null): void => {
+    const step = { version, resource, before, after };
+    history.push(step);
+    for (const watcher of watchers) watcher.tell(step);
   };
 
   const fake: FakeApiServer = {
@@ -66,14 +72,15 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       version += 1;
       raw['metadata'] = { uid: `uid-of-${metadata.name}`, ...metadata, resourceVersion: String(version) };
       const key = keyOf({ resource, namespace: metadata.namespace ?? null, name: metadata.name });
-      const type = objects.has(key) ? 'MODIFIED' : 'ADDED';
+      const before = objects.get(key) ?? null;
       objects.set(key, raw);
-      changed(resource, type, raw);
+      changed(resource, before, raw);
     },
     remove: (ref) => {
       const raw = objects.get(keyOf(ref));
       objects.delete(keyOf(ref));
-      if (raw !== undefined) changed(ref.resource, 'DELETED', raw);
+      version += 1;
+      if (raw !== undefined) changed(ref.resource, raw, null);
     },
     read: (ref) => objects.get(keyOf(ref)) ?? null,
     get: async (ref) => {
@@ -86,18 +93,18 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       const items = structuredClone(all.filter((object) => selects(selection, object)));
       return { items, resourceVersion: String(version) };
     },
-    watch: async function* (resource, selection, { signal }) {
+    watch: async function* (resource, selection, { resourceVersion, signal }) {
       allow('watch', resource);
       const queue: Change[] = [];
       let wake = (): void => undefined;
       const watcher = {
-        resource,
-        selection,
-        tell: (change: Change) => {
-          queue.push(structuredClone(change));
+        tell: (step: Step) => {
+          const change = step.resource === resource ? changeOf(step, selection) : null;
+          if (change !== null) queue.push(structuredClone(change));
           wake();
         },
       };
+      for (const step of history.filter((each) => each.version > Number(resourceVersion))) watcher.tell(step);
       watchers.add(watcher);
       try {
         while (!signal.aborted) {
@@ -118,8 +125,9 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       const after = merged(before, content) as Raw;
       if (dryRun) return structuredClone(after);
       fake.put(ref.resource, after);
-      fake.afterWrite(after);
-      return structuredClone(objects.get(keyOf(ref)) ?? {});
+      const written = structuredClone(objects.get(keyOf(ref)) ?? {});
+      fake.afterWrite(written);
+      return written;
     },
     create: async (resource, namespace, content) => {
       allow('create', resource);
@@ -146,6 +154,13 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
   }
 
   return fake;
+}
+
+/** As the API server tells it: an object that leaves a selector is deleted for whoever watches by it. */
+function changeOf({ before, after }: Step, selection: Selection): Change | null {
+  const was = before !== null && selects(selection, before);
+  if (after !== null && selects(selection, after)) return { type: was ? 'MODIFIED' : 'ADDED', object: after };
+  return was ? { type: 'DELETED', object: after ?? before } : null;
 }
 
 /** Selectors as equalities, which is all that the commands use. */

@@ -93,8 +93,8 @@ export function podObject(name: string, wish: PodWish = {}) {
   };
 }
 
-const LEADER = { app: 'notifier', 'leadergroup.dev/role': 'leader' } as const;
-const LED = { 'token.leadergroup.dev/notifier': '7', 'since.leadergroup.dev/notifier': ago(3600) } as const;
+export const LEADER = { app: 'notifier', 'leadergroup.dev/role': 'leader' } as const;
+export const LED = { 'token.leadergroup.dev/notifier': '7', 'since.leadergroup.dev/notifier': ago(3600) } as const;
 
 export function operatorObject(ready = 2, namespace = 'leadergroup-system') {
   return {

@@ -12,6 +12,7 @@ import { cli } from './generate/cli.ts';
 import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
 import { dashboard } from './generate/dashboard.ts';
+import { doctorPages } from './generate/doctor.ts';
 import { events } from './generate/events.ts';
 import { licences } from './generate/licences.ts';
 import { metrics } from './generate/metrics.ts';
@@ -31,6 +32,7 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/metrics.md': metrics,
   'docs/reference/settings.md': settings,
   'docs/reference/kubectl-leadergroup.md': cli,
+  ...doctorPages,
   'docs/reference/licences.md': licences,
   ...chartTemplates,
   'deploy/monitoring/dashboard.json': dashboard,

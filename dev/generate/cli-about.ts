@@ -80,4 +80,10 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
       },
     ],
   },
+  doctor: {
+    text: `Looks at the operator, its rights, the CustomResourceDefinition, all groups, and what Services, workloads, budgets and pods have of the label. [All findings](../doctor/README.md) have a stable
+id, and a page with what to do. A finding is told if it is there at two looks ten seconds apart. It ends with 0 where nothing is wrong, with 4 where something is, and with 3 where nothing was found and
+something could not be looked at. \`--pre\` looks at a cluster before an installation. What only the operator knows, such as what Consul answers, it takes from the conditions of the groups.`,
+    examples: [{ argv: 'doctor --once --pre', prints: 'Nothing is wrong.' }],
+  },
 };

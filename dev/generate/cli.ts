@@ -59,13 +59,13 @@ function section(name: string, help: string): string {
   const { needed, better = [] } = RIGHTS[name] ?? { needed: [] };
   const { text, examples } = ABOUT[name] ?? { text: '', examples: [] };
   const shown = examples.map(({ argv, prints }) => `\n\`\`\`text\n$ ${PROGRAM} ${argv}\n${prints.trim()}\n\`\`\`\n`);
-  const more = better.length === 0 ? '' : ` With ${better.map(code).join(', ')} it knows more.`;
+  const more = better.length === 0 ? '' : ` With ${better.map((right) => code(right)).join(', ')} it knows more.`;
   return `
 ## ${name}
 
 ${text.trim()}
 ${shown.join('')}
-Rights: ${needed.map(code).join(', ')}.${more}
+Rights: ${needed.length === 0 ? 'none' : needed.map((right) => code(right)).join(', ')}.${more}
 
 \`\`\`text
 ${own(help)}

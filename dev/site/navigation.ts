@@ -47,6 +47,7 @@ export const navigation: readonly Section[] = [
       { title: 'Production readiness', page: 'operations.md' },
       { title: 'Troubleshooting', page: 'troubleshooting.md' },
       { title: 'Observability', page: 'observability.md' },
+      { title: 'What doctor finds', page: 'doctor/README.md' },
       { title: 'Runbooks', page: 'runbooks/README.md' },
       { title: 'Capacity', page: 'capacity.md' },
       { title: 'Performance', page: 'performance.md' },

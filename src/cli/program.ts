@@ -19,8 +19,10 @@ export type Globals = {
   readonly format: Format;
 };
 
+type Work = (session: Session) => Promise<Exit>;
+
 /** Opens a session, and does the work in it. */
-export type Run = (globals: Globals, work: (session: Session) => Promise<Exit>) => Promise<void>;
+export type Run = (globals: Globals, work: Work) => Promise<void>;
 
 const NAME = 'name of the LeaderGroup';
 const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
@@ -43,11 +45,12 @@ export function createProgram(run: Run, version: string) {
     .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
     .showHelpAfterError(`\`${PROGRAM} --help\` says what there is.`);
 
-  const act = (work: (session: Session) => Promise<Exit>): Promise<void> => {
+  /** `everywhere`: without -n it is about all namespaces. */
+  const act = (work: Work, { everywhere = false } = {}): Promise<void> => {
     const { namespace, allNamespaces, context, kubeconfig, operatorNamespace, output } = program.opts();
     const globals = {
       namespace: namespace ?? null,
-      allNamespaces: allNamespaces === true,
+      allNamespaces: allNamespaces === true || (everywhere && namespace === undefined),
       context: context ?? null,
       kubeconfig: kubeconfig ?? null,
       operatorNamespace,
@@ -113,6 +116,19 @@ export function createProgram(run: Run, version: string) {
           dryRun,
           waitMs: wait ? timeout : null,
         }),
+      ),
+    );
+
+  program
+    .command('doctor')
+    .description('find what is wrong, in all namespaces unless -n is given, and say what to do')
+    .option('--pre', 'before an installation: look at the cluster and at your rights')
+    .option('--again <duration>', 'how long after the first look the second one is', milliseconds, milliseconds('10s'))
+    .option('--once', 'look once: what passes by itself is told as well')
+    .action(({ pre = false, again, once = false }) =>
+      act(
+        async (session) => (await import('./commands/doctor.ts')).doctor(session, { pre, againMs: once ? 0 : again }),
+        { everywhere: true },
       ),
     );
 

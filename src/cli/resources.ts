@@ -1,9 +1,28 @@
 /** The kinds that the commands read beside those that the operator knows, and how a right to one is named. */
 import { qualified, type Resource } from '../kubernetes/objects/resources.ts';
 
-export { LEADER_GROUPS, PODS, type Resource } from '../kubernetes/objects/resources.ts';
+export {
+  ENDPOINT_SLICES,
+  EVENTS,
+  LEADER_GROUPS,
+  NETWORK_POLICIES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  type Resource,
+  SERVICES,
+} from '../kubernetes/objects/resources.ts';
 
 export const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments' };
+export const STATEFUL_SETS: Resource = { group: 'apps', version: 'v1', plural: 'statefulsets' };
+export const DAEMON_SETS: Resource = { group: 'apps', version: 'v1', plural: 'daemonsets' };
+export const CONFIG_MAPS: Resource = { group: '', version: 'v1', plural: 'configmaps' };
+export const CRDS: Resource = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
+
+const REVIEW = { group: 'authorization.k8s.io', version: 'v1' } as const;
+/** Of one's own rights, which everybody may ask for. */
+export const OWN_RIGHTS: Resource = { ...REVIEW, plural: 'selfsubjectaccessreviews' };
+/** Of somebody else's. */
+export const RIGHTS_OF_OTHERS: Resource = { ...REVIEW, plural: 'subjectaccessreviews' };
 
 export type Verb = 'get' | 'list' | 'watch' | 'patch' | 'create' | 'delete';
 

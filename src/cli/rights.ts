@@ -20,11 +20,31 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods'],
     better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
   },
+  doctor: {
+    needed: [],
+    better: [
+      `list ${GROUPS}`,
+      'list pods',
+      'list services',
+      'list endpointslices.discovery.k8s.io',
+      'list statefulsets.apps',
+      'list daemonsets.apps',
+      'list poddisruptionbudgets.policy',
+      'list networkpolicies.networking.k8s.io',
+      'list events.events.k8s.io',
+      'get customresourcedefinitions.apiextensions.k8s.io',
+      'get configmaps',
+      'create subjectaccessreviews.authorization.k8s.io',
+      'create selfsubjectaccessreviews.authorization.k8s.io',
+      ...OPERATOR,
+    ],
+  },
 };
 
 /** For `--help`. */
 export function rightsText(command: string): string {
   const { needed, better = [] } = RIGHTS[command] ?? { needed: [] };
   const more = better.length === 0 ? '' : ` With ${better.join(', ')} it knows more.`;
-  return needed.length === 0 && more === '' ? '' : `\nRights: ${needed.join(', ')}.${more}`;
+  const must = needed.length === 0 ? 'none' : needed.join(', ');
+  return RIGHTS[command] === undefined ? '' : `\nRights: ${must}.${more}`;
 }

@@ -10,8 +10,10 @@ const DOCS = join(import.meta.dirname, '../../docs');
 describe('the navigation', () => {
   const shown = navigation.flatMap(({ pages }) => pages.map(({ page }) => page));
 
-  it('has each page of docs once, and decisions and runbooks by their own index', () => {
-    const pages = globSync('**/*.md', { cwd: DOCS }).filter((page) => !/^(?:adr\/\d|runbooks\/LeaderGroup)/.test(page));
+  it('has each page of docs once, and decisions, runbooks and findings by their own index', () => {
+    const pages = globSync('**/*.md', { cwd: DOCS }).filter(
+      (page) => !/^(?:adr\/\d|runbooks\/LeaderGroup|doctor\/(?!README))/.test(page),
+    );
     expect(shown.toSorted()).toEqual(pages.toSorted());
   });
 

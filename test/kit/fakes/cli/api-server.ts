@@ -167,8 +167,8 @@ function changeOf({ before, after }: Step, selection: Selection): Change | null 
 function selects({ namespace = null, labelSelector = '', fieldSelector = '' }: Selection, object: Raw): boolean {
   const metadata = object['metadata'] as Metadata;
   if (namespace !== null && metadata.namespace !== namespace) return false;
-  const name = /^metadata\.name=(.*)$/.exec(fieldSelector)?.[1];
-  if (fieldSelector !== '' && name !== metadata.name) return false;
+  const [wanted = '', value] = fieldSelector.split('=');
+  if (wanted !== '' && value !== (wanted === 'metadata.name' ? metadata.name : object[wanted])) return false;
   return labelSelector
     .split(',')
     .filter((part) => part !== '')

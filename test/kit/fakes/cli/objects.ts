@@ -8,7 +8,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export const MAIL = 'mail';
 /** The time of the API server in memory. */
 const NOW = Date.UTC(2026, 10, 18, 10, 0, 0);
-const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+export const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
 
 export const condition = (type: string, status: string, reason: string, message = `${reason}.`): Fields => ({
   type,

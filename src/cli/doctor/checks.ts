@@ -1,0 +1,27 @@
+/** All checks, in the order in which their findings are shown. */
+import type { Check } from './check.ts';
+import { crdThere, crdVersion, operator, proxy } from './checks-cluster.ts';
+import { conditions, contested, oldStatus, routed, stuckDeletions } from './checks-groups.ts';
+import { overlaps, selectedByOthers, staleAnnotations, staleLabels, twoLabels, workloads } from './checks-labels.ts';
+import { byLabel, routedServices, slices } from './checks-services.ts';
+
+export const CHECKS: readonly Check[] = [
+  operator,
+  crdThere,
+  crdVersion,
+  conditions,
+  routed,
+  oldStatus,
+  stuckDeletions,
+  overlaps,
+  contested,
+  twoLabels,
+  workloads,
+  selectedByOthers,
+  byLabel,
+  routedServices,
+  slices,
+  staleLabels,
+  staleAnnotations,
+  proxy,
+];

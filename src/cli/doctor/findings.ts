@@ -1,0 +1,232 @@
+/**
+ * Everything that `doctor` can find. The ids are stable: scripts and pages rely on them. What is not here cannot be reported; docs/doctor has a
+ * page for each (`npm run generate`).
+ */
+
+export type Explained = {
+  readonly severity: 'error' | 'warning';
+  /** A few words, for a list. */
+  readonly title: string;
+  readonly meaning: string;
+  /** What to do; printed with each finding. */
+  readonly action: string;
+};
+
+export const FINDINGS = {
+  'no-operator': {
+    severity: 'error',
+    title: 'No operator runs',
+    meaning:
+      'There is no Deployment of the operator, or no replica of it is ready. Leaders keep their label, nobody is elected, and no leader that fails is replaced. Consul frees a lock after one to two times `sessionTTLSeconds`.',
+    action:
+      'Look why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log. Its /readyz says what it waits for.',
+  },
+  'operator-right-missing': {
+    severity: 'error',
+    title: 'The operator lacks a right',
+    meaning:
+      "The operator's ServiceAccount may not do something that it needs, or that it needs for what some groups ask of it.",
+    action:
+      'Apply deploy/10-rbac.yaml of the version that runs; for groups with a route or `formerLeader: Evict` deploy/overlays/route as well.',
+  },
+  'crd-missing': {
+    severity: 'error',
+    title: 'LeaderGroup is not installed',
+    meaning: 'The API server has no CustomResourceDefinition for LeaderGroup: no group can be made.',
+    action: 'Install it, with the chart or `kubectl apply -f crds/` (docs/install.md).',
+  },
+  'crd-older': {
+    severity: 'error',
+    title: 'The CustomResourceDefinition is older',
+    meaning:
+      'The schema in the cluster lacks fields that this version knows: the API server drops them without a word, also from the status.',
+    action:
+      'Apply crds/leadergroups.yaml of the version of the operator: Helm does not change what it finds. If the operator is older than this program, nothing need be done.',
+  },
+  'crd-newer': {
+    severity: 'warning',
+    title: 'The CustomResourceDefinition is newer',
+    meaning:
+      'The schema in the cluster has fields that this version does not know. An operator of this version ignores them, although a group may rely on them.',
+    action: 'Use this program, and run the operator, in the version of the CustomResourceDefinition.',
+  },
+  'not-led': {
+    severity: 'error',
+    title: 'Nobody leads a group',
+    meaning: 'Ready is False: nobody leads, or nobody can be sure of it.',
+    action: 'Do what the message says; `kubectl leadergroup status NAME` says for each member why it cannot lead.',
+  },
+  'consul-unreachable': {
+    severity: 'error',
+    title: 'The operator does not reach Consul',
+    meaning:
+      'Consul has not confirmed the lock within its deadline. With `onConsulLoss: Hold` the leader keeps its label; with `Demote` nobody carries it.',
+    action:
+      'Mend Consul or the way to it; the group goes on by itself. The /readyz of the operator says what it hears.',
+  },
+  'group-stalled': {
+    severity: 'error',
+    title: 'A group waits for somebody to act',
+    meaning:
+      'Stalled is True: the operator does nothing more for the group until somebody changes what the message names.',
+    action: 'Do what the message says.',
+  },
+  'right-denied': {
+    severity: 'error',
+    title: 'Consul or the API server denies the operator a right',
+    meaning: 'Stalled is True with PermissionDenied: the message has the words of the one that denied.',
+    action: "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml.",
+  },
+  'lock-key-not-allowed': {
+    severity: 'error',
+    title: 'A shared lock is not allowed',
+    meaning: "The operator's setting `lockKeys` does not let this namespace use the `lockKey` of the group.",
+    action: 'Have it allowed (LEADERGROUP_LOCK_KEYS), or make a group with another key.',
+  },
+  'not-routed': {
+    severity: 'error',
+    title: 'Traffic may not go to the leader',
+    meaning:
+      'Routed is not True: the traffic of the Service of `spec.route` does not go to the leader alone, or nobody knows whether it does.',
+    action: 'Do what the message says (docs/reference/conditions.md#routed).',
+  },
+  'status-old': {
+    severity: 'warning',
+    title: 'The operator does not look at a group',
+    meaning:
+      'The status is about an older spec, or there is none, although an operator runs: it does not watch the namespace, or it cannot write the status.',
+    action:
+      'See whether the operator watches this namespace (`watchNamespaces`), and its log for the name of the group.',
+  },
+  'deletion-stuck': {
+    severity: 'error',
+    title: 'A group does not go',
+    meaning: 'The group was deleted more than two minutes ago and is still there, held by a finalizer.',
+    action:
+      'If it is that of the operator: see that an operator runs. Else whoever set the finalizer has to take it off.',
+  },
+  'groups-overlap': {
+    severity: 'error',
+    title: 'Two groups select the same pods',
+    meaning: 'Two groups with the same label key select a pod. Only the older one acts; the younger one has no leader.',
+    action: 'Delete one of the two, or make a new one with another selector or `label.key`.',
+  },
+  'label-contested': {
+    severity: 'error',
+    title: 'Somebody else writes the label',
+    meaning:
+      'Another client changes the leader label or the annotations of a pod again and again: a GitOps tool that owns pod labels, a script, another operator.',
+    action: 'Stop whom the message names, or choose another `label.key` in a new group.',
+  },
+  'two-labels': {
+    severity: 'error',
+    title: 'Two pods carry the leader label',
+    meaning: 'Two pods of a group carry its leader label for longer than a moment: somebody else set one of them.',
+    action:
+      'Find out who writes it (`kubectl get pod POD -o yaml --show-managed-fields`), and stop that. The operator takes off the one that is wrong.',
+  },
+  'stale-label': {
+    severity: 'warning',
+    title: 'A label is left over',
+    meaning:
+      'A pod carries a leader label, and no group selects it: its group is gone, or selects other pods. A Service that selects by the label finds it.',
+    action: 'Take it off: `kubectl label pod POD KEY-`, unless a controller selects by it (docs/labels.md).',
+  },
+  'stale-annotation': {
+    severity: 'warning',
+    title: 'An annotation is left over',
+    meaning:
+      'A pod has annotations of a group that is not there any more. They do no harm, unless a group of that name is made again: it then believes them.',
+    action: 'Take them off with what the message names.',
+  },
+  'stale-slice': {
+    severity: 'warning',
+    title: 'An EndpointSlice is left over',
+    meaning:
+      'An EndpointSlice of the operator is there for a Service that no group routes to: traffic goes where it shows, for ever.',
+    action: 'Delete it: `kubectl delete endpointslice NAME`.',
+  },
+  'service-matches-no-member': {
+    severity: 'error',
+    title: 'A Service can match no member',
+    meaning:
+      'A Service selects by the leader label, and by other labels that no pod of the group has: it never has an endpoint.',
+    action: 'Let its selector be the label of the group and labels that the pods have.',
+  },
+  'service-selects-label-only': {
+    severity: 'warning',
+    title: 'A Service selects by the label alone',
+    meaning:
+      'A Service selects by the leader label and nothing else: it finds the leaders of all groups of the namespace, also of those that are made later.',
+    action: 'Add a label of the application to its selector.',
+  },
+  'route-service-has-selector': {
+    severity: 'error',
+    title: 'A Service under a route has a selector',
+    meaning:
+      'A group routes to a Service that has a selector: Kubernetes fills its endpoints as well, so traffic does not go to the leader alone.',
+    action: 'docs/routing.md says how to move it without a gap.',
+  },
+  'route-foreign-slices': {
+    severity: 'error',
+    title: 'A Service under a route has other endpoints',
+    meaning: 'The Service of a route has EndpointSlices that are not of the operator: traffic goes to those as well.',
+    action:
+      'Delete what the message names; an Endpoints object of the name of the Service first, for Kubernetes makes slices of it.',
+  },
+  'workload-selects-label': {
+    severity: 'error',
+    title: 'A workload selects by the label',
+    meaning:
+      'The selector of a workload has the label key of a group: each election would take a pod from it. The group is stalled.',
+    action: 'Make the workload anew without the key in its selector (docs/labels.md#recover-a-stalled-group).',
+  },
+  'template-has-label': {
+    severity: 'warning',
+    title: 'A pod template has the label',
+    meaning: 'Each new pod is born with the leader label, until the operator has taken it off.',
+    action: 'Take it out of the template (docs/labels.md).',
+  },
+  'label-selected-by-others': {
+    severity: 'warning',
+    title: 'A budget or policy selects by the label',
+    meaning:
+      'A PodDisruptionBudget or NetworkPolicy selects by the leader label: what it protects changes with the lead. A budget for the leader alone blocks drains.',
+    action: 'Select by another label, unless it is meant so.',
+  },
+  'proxy-min-sync-period': {
+    severity: 'warning',
+    title: 'kube-proxy is slow',
+    meaning:
+      'kube-proxy waits for `minSyncPeriod` between two changes, and it is longer than the usual second: new connections go to the former leader for that long.',
+    action: 'Set it to 1s, or lead the Service by a route, which is one change (docs/routing.md).',
+  },
+  'install-right-missing': {
+    severity: 'error',
+    title: 'You lack a right to install',
+    meaning: 'With --pre: your account may not create something that the installation consists of.',
+    action: 'Have somebody install who may: cluster-admin can.',
+  },
+  'kubernetes-too-old': {
+    severity: 'error',
+    title: 'Kubernetes is too old',
+    meaning: 'With --pre: the API server is older than 1.29, which the manifests need.',
+    action: 'Upgrade the cluster.',
+  },
+} as const satisfies Readonly<Record<string, Explained>>;
+
+export type FindingId = keyof typeof FINDINGS;
+
+/** Something that is not as it should be. */
+export type Finding = {
+  readonly id: FindingId;
+  /** As `Service mail/notifier-leader`. */
+  readonly object: string;
+  /** What is wrong with it, in one sentence. */
+  readonly message: string;
+};
+
+/** What could not be found out, with the reason in one sentence. */
+export type Unknown = { readonly id: FindingId; readonly why: string };
+
+export type Looked = { readonly findings: readonly Finding[]; readonly unknown: readonly Unknown[] };

@@ -86,4 +86,35 @@ id, and a page with what to do. A finding is told if it is there at two looks te
 something could not be looked at. \`--pre\` looks at a cluster before an installation. What only the operator knows, such as what Consul answers, it takes from the conditions of the groups.`,
     examples: [{ argv: 'doctor --once --pre', prints: 'Nothing is wrong.' }],
   },
+  report: {
+    text: `For an issue, or for whoever is to help. The first run lists what would be in the file, and writes nothing; \`--yes\` writes it, for you alone to read (mode 0600), and never over a file that is
+there. It holds listed fields only: no environment, no last-applied configuration, no logs, no labels and annotations of others. Whatever looks like a secret in these is taken out and counted. Read it
+before you give it away: names of namespaces, pods and nodes are in it. Without \`-n\` it is about all namespaces.`,
+    examples: [
+      {
+        argv: 'report -n mail',
+        prints: `
+    1  versions   versions of Kubernetes and of this program
+    1  operator   its Deployment: replicas and image
+    1  groups     spec and status of each LeaderGroup
+    3  members    name, node, readiness, the labels by which groups select, and our annotations
+    0  services   name and selector of Services that select by a leader label
+    0  slices     EndpointSlices of the operator: their Service, and which pod they show
+    0  events     events about LeaderGroups
+    0  findings   what doctor finds, at one look
+    0  unknown    what doctor may not look at
+Nothing was written: --yes writes it to leadergroup-report-20261118-100000.yaml.`,
+      },
+    ],
+  },
+  'break-glass': {
+    text: `A group that is deleted is held by the operator's finalizer until its label and its lock are gone. Where no operator will ever run again, it stays for ever. This takes the finalizer off, and writes
+an event about it first. It is refused while a replica of the operator is ready, where nobody can say whether one is, and before two minutes have passed. Without \`--uid\` it only says what would be left behind,
+and ends with 4. A lock that is stuck in Consul is not touched: it goes with its session, after one to two times \`sessionTTLSeconds\`.`,
+    examples: [],
+  },
+  uninstall: {
+    text: 'Services that would have no endpoint, then groups, slices, labels, the operator and the CustomResourceDefinition, each with what to do. It ends with 0 where nothing is left. Keys in Consul are not seen from here.',
+    examples: [],
+  },
 };

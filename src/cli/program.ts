@@ -132,6 +132,38 @@ export function createProgram(run: Run, version: string) {
       ),
     );
 
+  program
+    .command('report')
+    .description('a file for whoever is to help: listed first, without secrets, readable by you alone')
+    .option('--yes', 'write it; without it the list of what it would hold is all')
+    .option('--out <file>', 'the file; by default a new one in the present folder')
+    .action(({ yes = false, out = null }) =>
+      act(async (session) => (await import('./commands/report.ts')).report(session, { yes, out, version }), {
+        everywhere: true,
+      }),
+    );
+
+  program
+    .command('break-glass')
+    .description('take the finalizer off a group that is stuck in its deletion, where no operator runs')
+    .argument('<name>', NAME)
+    .option('--uid <uid>', 'the uid of the group, which says that you mean it; without it the risk is told')
+    .option('--reason <text>', 'why; it stands in an event')
+    .action((name, { uid = null, reason = null }) => {
+      if (uid !== null && reason === null) program.error('error: --uid needs --reason');
+      return act(async (session) =>
+        (await import('./commands/break-glass.ts')).breakGlass(session, name, { uid, reason: reason ?? '' }),
+      );
+    });
+
+  program
+    .command('uninstall')
+    .description('what of LeaderGroup is in the cluster, in the order in which to take it out')
+    .requiredOption('--check', 'only look; nothing is ever removed')
+    .action(() =>
+      act(async (session) => (await import('./commands/uninstall.ts')).uninstallCheck(session), { everywhere: true }),
+    );
+
   for (const command of program.commands) command.addHelpText('after', rightsText(command.name()));
   return program;
 }

@@ -9,6 +9,25 @@ export type Rights = {
 const GROUPS = 'leadergroups.leadergroup.dev';
 const OPERATOR = ['list deployments.apps', 'get deployments.apps'];
 
+const LOOKING = [
+  `list ${GROUPS}`,
+  'list pods',
+  'list services',
+  'list endpointslices.discovery.k8s.io',
+  'list statefulsets.apps',
+  'list daemonsets.apps',
+  'list poddisruptionbudgets.policy',
+  'list networkpolicies.networking.k8s.io',
+  'list events.events.k8s.io',
+  'get customresourcedefinitions.apiextensions.k8s.io',
+  'get configmaps',
+];
+
+const REVIEWS = [
+  'create subjectaccessreviews.authorization.k8s.io',
+  'create selfsubjectaccessreviews.authorization.k8s.io',
+];
+
 export const RIGHTS: Readonly<Record<string, Rights>> = {
   list: { needed: [`list ${GROUPS}`] },
   status: { needed: [`get ${GROUPS}`, 'list pods'], better: OPERATOR },
@@ -20,25 +39,12 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods'],
     better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
   },
-  doctor: {
-    needed: [],
-    better: [
-      `list ${GROUPS}`,
-      'list pods',
-      'list services',
-      'list endpointslices.discovery.k8s.io',
-      'list statefulsets.apps',
-      'list daemonsets.apps',
-      'list poddisruptionbudgets.policy',
-      'list networkpolicies.networking.k8s.io',
-      'list events.events.k8s.io',
-      'get customresourcedefinitions.apiextensions.k8s.io',
-      'get configmaps',
-      'create subjectaccessreviews.authorization.k8s.io',
-      'create selfsubjectaccessreviews.authorization.k8s.io',
-      ...OPERATOR,
-    ],
+  doctor: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
+  report: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
+  'break-glass': {
+    needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods', 'create events.events.k8s.io', ...OPERATOR],
   },
+  uninstall: { needed: [], better: [...LOOKING, ...OPERATOR] },
 };
 
 /** For `--help`. */

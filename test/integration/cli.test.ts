@@ -1,14 +1,17 @@
 /** `kubectl leadergroup` through the real kubectl, on a real API server with a real operator. */
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import { readKubeconfig, writeKubeconfig } from '../kit/rig/kubeconfig.ts';
 import { type Kubectl, kubectlOf, type Printed } from '../kit/rig/kubectl.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const GROUP = 'notifier';
+/** A program starts in a quarter of a second, and in ten where the machine has other work. */
+const PATIENCE = { timeout: 60_000, interval: 100 };
 
 let h: Harness;
 /** kubectl, which finds the plugin on its path. */
@@ -115,7 +118,7 @@ describe('looking', () => {
     const { name } = await h.led(namespace, GROUP);
     await h.world.setReady(namespace, name, false);
     const next = await h.led(namespace, GROUP, { not: name });
-    await expect.poll(() => h.status(namespace, GROUP)?.leaderTransitions).toBe(2);
+    await expect.poll(() => h.status(namespace, GROUP)?.leaderTransitions, PATIENCE).toBe(2);
     const [newest] = (await json<{ recentTransitions: readonly object[] }>('history', GROUP)).recentTransitions;
     expect(newest).toMatchObject({ from: name, to: next.name, reason: 'LeaderNotReady', token: next.token });
   });
@@ -129,14 +132,118 @@ describe('looking', () => {
     child.stdout.on('data', (chunk) => void (out += String(chunk)));
     const ended = new Promise((resolve) => child.on('close', resolve));
     const { name } = await h.led(namespace, GROUP);
-    await expect.poll(() => out, { timeout: 10_000 }).toContain(`${name} leads`);
+    await expect.poll(() => out, PATIENCE).toContain(`${name} leads`);
     await h.world.setReady(namespace, name, false);
     const next = await h.led(namespace, GROUP, { not: name });
-    await expect
-      .poll(() => out, { timeout: 10_000 })
-      .toContain(`${next.name} leads, token ${next.token} (before: ${name})`);
+    await expect.poll(() => out, PATIENCE).toContain(`${next.name} leads, token ${next.token} (before: ${name})`);
     child.kill('SIGINT');
     expect(await ended).toBe(0);
+  });
+});
+
+describe('changing', () => {
+  it('pauses and resumes a group, under a field manager of its own', async () => {
+    expect((await cli('pause', GROUP)).stdout).toBe(`paused ${namespace}/${GROUP}.\n`);
+    await h.condition(namespace, GROUP, 'Paused', 'True', 'PausedBySpec');
+    const managed = await h.kubectl.must([
+      '-n',
+      namespace,
+      'get',
+      'leadergroup',
+      GROUP,
+      '-o',
+      'yaml',
+      '--show-managed-fields',
+    ]);
+    expect(managed).toContain('manager: leadergroup-cli');
+    expect((await cli('switchover', GROUP)).code).toBe(4);
+    expect((await cli('resume', GROUP)).code).toBe(0);
+    await h.condition(namespace, GROUP, 'Paused', 'False', 'NotPaused');
+  });
+
+  it('lets the API server check a switchover, and writes nothing with --dry-run', async () => {
+    const { code, stdout } = await cli('switchover', GROUP, '--dry-run');
+    expect([code, stdout]).toEqual([0, expect.stringContaining('(dry run: nothing was written)')]);
+    expect(await h.kubectl.must(['-n', namespace, 'get', 'leadergroup', GROUP, '-o', 'yaml'])).not.toContain(
+      'switchover:',
+    );
+  });
+});
+
+describe('doctor', () => {
+  const ids = async (...flags: readonly string[]): Promise<readonly string[]> => {
+    const { stdout } = await cli('doctor', '--once', '-o', 'json', ...flags);
+    const { findings, unknown } = JSON.parse(stdout) as Readonly<Record<string, readonly { readonly id: string }[]>>;
+    expect(unknown).toEqual([]);
+    return (findings ?? []).map(({ id }) => id);
+  };
+
+  it('is silent on a clean cluster, and finds what is planted', async () => {
+    expect(await ids()).toEqual([]);
+    const service = (name: string, selector: object) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name },
+      spec: { selector, ports: [{ port: 80 }] },
+    });
+    const items = [
+      service('wide', { 'leadergroup.dev/role': 'leader' }),
+      service('wrong', { app: 'notifer', 'leadergroup.dev/role': 'leader' }),
+      {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: { name: 'leader' },
+        spec: { minAvailable: 1, selector: { matchLabels: { 'leadergroup.dev/role': 'leader' } } },
+      },
+    ];
+    await h.kubectl.must(
+      ['-n', namespace, 'apply', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    );
+    await h.world.pod({ namespace, name: 'left', labels: { app: 'left', 'leadergroup.dev/role': 'leader' } });
+    expect((await ids()).toSorted()).toEqual([
+      'label-selected-by-others',
+      'service-matches-no-member',
+      'service-selects-label-only',
+      'stale-label',
+    ]);
+  });
+
+  it('finds that the operator lacks rights', async () => {
+    const role = ['clusterrolebinding', 'leadergroup'] as const;
+    const binding = await h.kubectl.must(['get', ...role, '-o', 'yaml']);
+    await h.kubectl.must(['delete', ...role]);
+    try {
+      expect(new Set(await ids())).toEqual(new Set(['operator-right-missing']));
+    } finally {
+      await h.kubectl.must(['create', '-f', '-'], binding.replaceAll(/^ {2}(?:uid|resourceVersion):.*\n/gm, ''));
+    }
+  });
+
+  it('looks at a cluster before an installation', async () => {
+    expect(await ids('--pre')).toEqual([]);
+  });
+});
+
+describe('the rest', () => {
+  it('a report is written for its owner alone, and never over another', async () => {
+    const out = join(h.dir, `report-${namespace}.yaml`);
+    expect((await cli('report', '--out', out)).stdout).toContain('Nothing was written');
+    expect((await cli('report', '--out', out, '--yes')).code).toBe(0);
+    expect((await stat(out)).mode & 0o777).toBe(0o600);
+    expect(parse(await readFile(out, 'utf8'))).toMatchObject({ groups: [{ namespace, name: GROUP }], unknown: [] });
+    expect((await cli('report', '--out', out, '--yes')).stderr).toContain('EEXIST');
+  });
+
+  it('break-glass is refused while an operator runs', async () => {
+    expect((await cli('break-glass', GROUP)).stderr).toContain('is not being deleted');
+  });
+
+  it('uninstall --check has what is there, in order', async () => {
+    const { code, stdout } = await cli('uninstall', '--check');
+    expect(code).toBe(4);
+    expect(stdout).toMatch(new RegExp(`1\\. LeaderGroup ${namespace}/${GROUP}`));
+    expect(stdout).toContain('CustomResourceDefinition leadergroups.leadergroup.dev');
   });
 });
 

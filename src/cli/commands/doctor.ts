@@ -32,7 +32,7 @@ export async function doctor(session: Session, { pre, againMs }: DoctorOptions):
   return seen.unknown.length > 0 ? EXIT.unknown : EXIT.done;
 }
 
-async function lookAll(session: Session): Promise<Looked> {
+export async function lookAll(session: Session): Promise<Looked> {
   const facts = await readFacts(session);
   const looked = [...CHECKS.map(({ look }) => look(facts)), await lookAtOperatorRights(session, facts)];
   // Where the kind is not there, nothing else can be known of it.

@@ -1,7 +1,11 @@
 /** The reference of the commands is true: what it shows is what is printed, and no command is left out. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { ABOUT } from '../../../dev/generate/cli-about.ts';
 import { createProgram } from '../../../src/cli/program.ts';
+import { CRDS } from '../../../src/cli/resources.ts';
 import { RIGHTS } from '../../../src/cli/rights.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
 import { putExample } from '../../kit/fakes/cli/objects.ts';
@@ -11,6 +15,7 @@ let t: Terminal;
 beforeEach(() => {
   t = openTerminal();
   putExample(t.api);
+  t.api.put(CRDS, parse(readFileSync(join(import.meta.dirname, '../../../crds/leadergroups.yaml'), 'utf8')) as object);
 });
 
 const examples = Object.values(ABOUT).flatMap((about) => about.examples);

@@ -172,7 +172,7 @@ const inItsNamespace = (text: string): string =>
 
 /** What the policies do is one value for all of them. */
 const withActions = (text: string): string =>
-  text.replaceAll('validationActions: [Deny]', 'validationActions: {{ toJson .Values.route.validationActions }}');
+  text.replaceAll('validationActions: [Warn]', 'validationActions: {{ toJson .Values.route.validationActions }}');
 
 /** Installations that watch some namespaces only may be several. */
 const namedByRelease = (text: string): string =>

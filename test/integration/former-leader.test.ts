@@ -38,7 +38,7 @@ it('without the right to evict the former leader is kept, an event says why, and
 
 describe('with the overlay', () => {
   beforeAll(async () => {
-    await h.kubectl.must(['apply', '-k', 'deploy/overlays/route']);
+    await h.kubectl.must(['apply', '-k', 'deploy/overlays/route-enforced']);
     const question = ['auth', 'can-i', 'create', 'pods', '--subresource=eviction', '-n', 'default'];
     const account = '--as=system:serviceaccount:leadergroup-system:leadergroup';
     expect((await h.kubectl.run([...question, account])).stdout.trim()).toBe('yes');

@@ -61,10 +61,35 @@ it.each(RIGHTS)('without the overlay the operator may not %s', async (right) => 
   expect(await can(right)).toBe('no');
 });
 
-describe('with the overlay the operator', () => {
+async function applied(overlay: string): Promise<void> {
+  const { code, stderr } = await h.kubectl.run(['apply', '--validate=strict', '-k', overlay]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+}
+
+describe('with the overlay as it is first applied', () => {
+  it('the operator is warned of what it had better not do, and not hindered', async () => {
+    await applied(OVERLAY);
+    const slice = JSON.stringify({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      ...raw('probe', 'somebody-else'),
+    });
+    const make = async (dryRun: boolean) =>
+      await h.kubectl.run(
+        ['create', '-n', namespace, '-f', '-', `--as=${OPERATOR}`, ...(dryRun ? ['--dry-run=server'] : [])],
+        slice,
+      );
+    await vi.waitFor(async () => expect((await make(true)).stderr).toContain('leadergroup-route-slices'), SETTLED);
+    expect(await make(false)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^Warning: .*leadergroup-route-slices/),
+    });
+  });
+});
+
+describe('with the overlay that enforces it the operator', () => {
   beforeAll(async () => {
-    const { code, stderr } = await h.kubectl.run(['apply', '--validate=strict', '-k', OVERLAY]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    await applied(`${OVERLAY}-enforced`);
     const kubeconfig = await accountKubeconfig(h);
     account = made.use(kubeRest(await readKubeconfig(kubeconfig)));
     routing = openRouting(kubeconfig);

@@ -59,7 +59,7 @@ describe('without the overlay', () => {
 
 describe('with the overlay', () => {
   beforeAll(async () => {
-    await h.kubectl.must(['apply', '-k', OVERLAY]);
+    await h.kubectl.must(['apply', '-k', `${OVERLAY}-enforced`]);
   });
 
   it('a group that was refused has its slice once the rights are there', async () => {

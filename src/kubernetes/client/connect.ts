@@ -17,7 +17,7 @@ import { createPools } from './pools.ts';
 import { createRouting } from './routing.ts';
 import { openServiceAccount } from './service-account.ts';
 import { createTokenIssuer } from './tokens.ts';
-import { createTransport, type RequestReport, type Transport } from './transport.ts';
+import { createTransport, type RequestReport, type Transport, type Warned } from './transport.ts';
 
 export type ConnectOptions = {
   readonly clock: Clock;
@@ -76,6 +76,7 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
     credentials: createCredentials({ open: openAccess, clock, log }),
     pools: createPools(CONNECT_TIMEOUT_MS),
     clock,
+    onWarning: oncePerWarning(log),
     ...(onRequest === undefined ? {} : { onRequest }),
   });
 
@@ -111,6 +112,19 @@ function oncePerRight(log: Log): (missing: MissingRight) => void {
     if (told.has(right)) return;
     told.add(right);
     log.warn({ right, ...missing }, 'the operator does without a right');
+  };
+}
+
+/** Names of objects are in some: of more than these nothing new is learnt. */
+const WARNINGS = 100;
+
+/** Each text once: the same write is made again and again. */
+export function oncePerWarning(log: Log): (warned: Warned) => void {
+  const told = new Set<string>();
+  return ({ warning, verb, resource }) => {
+    if (told.has(warning) || told.size >= WARNINGS) return;
+    told.add(warning);
+    log.warn({ request: `${verb} ${resource}`, warning }, 'the API server warns of a request');
   };
 }
 

@@ -53,11 +53,15 @@ export type TransportOptions = {
   readonly pools: Pools;
   readonly clock: Clock;
   readonly onRequest?: (report: RequestReport) => void;
+  /** What the API server warns of in an answer, such as an admission policy that would have refused the request. */
+  readonly onWarning?: (warning: Warned) => void;
 };
+
+export type Warned = { readonly verb: string; readonly resource: string; readonly warning: string };
 
 const COMMON_HEADERS = { accept: 'application/json', 'user-agent': 'leadergroup-operator' };
 
-export function createTransport({ credentials, pools, clock, onRequest }: TransportOptions): Transport {
+export function createTransport({ credentials, pools, clock, onRequest, onWarning }: TransportOptions): Transport {
   let server = 'the API server';
 
   async function attempt<T>({ request, access, signal, late, read }: Attempt<T>): Promise<T> {
@@ -88,6 +92,8 @@ export function createTransport({ credentials, pools, clock, onRequest }: Transp
     try {
       const answer = await exchange({ request, signal: limit.signal, late: limit.expired, read: readAnswer });
       status = answer.status;
+      const { verb, resource } = request;
+      if (onWarning !== undefined) for (const warning of warningsIn(answer)) onWarning({ verb, resource, warning });
       return answer;
     } catch (error) {
       signal.throwIfAborted();
@@ -111,6 +117,15 @@ export function createTransport({ credentials, pools, clock, onRequest }: Transp
   };
 
   return { send, stream, server: () => server, close: () => pools.close() };
+}
+
+/** The texts of the header Warning, by RFC 7234: a code, an agent and a quoted text each. */
+function warningsIn({ headers }: Answer): readonly string[] {
+  const given = headers['warning'] ?? [];
+  const text = typeof given === 'string' ? given : given.join(', ');
+  return [...text.matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, quoted = '']) =>
+    quoted.replaceAll(/\\(.)/g, '$1'),
+  );
 }
 
 type Raw = Dispatcher.ResponseData;

@@ -8,6 +8,7 @@ import {
   type Request,
   type RequestReport,
   type Transport,
+  type Warned,
 } from '../../../../src/kubernetes/client/transport.ts';
 import { createFakeLog } from '../log.ts';
 
@@ -22,6 +23,7 @@ export const plainAccess = (url: string, more: Partial<Access> = {}): Access => 
 export type TestClient = AsyncDisposable & {
   readonly transport: Transport;
   readonly reports: readonly RequestReport[];
+  readonly warnings: readonly Warned[];
   /** What the next reading of the credentials finds. */
   access: Access;
   /** How often the configuration was opened. */
@@ -30,6 +32,7 @@ export type TestClient = AsyncDisposable & {
 
 export function createClient(access: Access, clock = createClock()): TestClient {
   const reports: RequestReport[] = [];
+  const warnings: Warned[] = [];
   let opened = 0;
   const open = async () => {
     opened += 1;
@@ -40,10 +43,12 @@ export function createClient(access: Access, clock = createClock()): TestClient 
     pools: createPools(1_000),
     clock,
     onRequest: (report) => void reports.push(report),
+    onWarning: (warned) => void warnings.push(warned),
   });
   const client: TestClient = {
     transport,
     reports,
+    warnings,
     access,
     opened: () => opened,
     [Symbol.asyncDispose]: () => transport.close(),

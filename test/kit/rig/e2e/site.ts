@@ -115,7 +115,7 @@ async function operatorPlaces(kubectl: Kubectl): Promise<ReadonlyMap<string, Pic
 async function install(kubectl: Kubectl, image: string, consul: string): Promise<void> {
   for (const file of ['00-namespace.yaml', '10-rbac.yaml'])
     await kubectl.must(['apply', '-f', join(ROOT, 'deploy', file)]);
-  await kubectl.must(['apply', '-k', join(ROOT, 'deploy/overlays/route')]);
+  await kubectl.must(['apply', '-k', join(ROOT, 'deploy/overlays/route-enforced')]);
   const manifests = await manifestsOf('deploy/20-operator.yaml');
   // What its first lines tell a user to set; and of the nodes those that run containers. The address of a pod that asks through a Service is
   // hidden here (kube-proxy masquerades everything), so it shows a token.

@@ -3,9 +3,11 @@ import http from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../../../src/clock.ts';
+import { oncePerWarning } from '../../../../src/kubernetes/client/connect.ts';
 import { selfSigned } from '../../../kit/fakes/certificate.ts';
 import { aGet, createClient, eventually, forever, plainAccess } from '../../../kit/fakes/kubernetes/client.ts';
 import { aStatus, json, type Respond, startServer } from '../../../kit/fakes/kubernetes/server.ts';
+import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 const ok: Respond = (_, response) => json(response, 200, { fine: true });
 const silent = (): void => undefined;
@@ -242,6 +244,38 @@ describe('a request', () => {
     await using client = createClient(plainAccess(server.url), counting);
     await client.transport.send(aGet('/x'), forever);
     expect(timers).toBe(0);
+  });
+});
+
+describe('what the API server warns of', () => {
+  const warned = async (header: string | readonly string[]) => {
+    await using server = await startServer((_, response) =>
+      json(response, 200, {}, { ['warning' as string]: [header].flat() }),
+    );
+    await using client = createClient(plainAccess(server.url));
+    await client.transport.send(aGet('/x', { verb: 'update', resource: 'endpointslices' }), forever);
+    return client.warnings;
+  };
+  const of = (...texts: readonly string[]) =>
+    texts.map((warning) => ({ verb: 'update', resource: 'endpointslices', warning }));
+
+  it('is told, each text with the request that it is about', async () => {
+    expect(await warned('299 - "not the operator\'s"')).toEqual(of("not the operator's"));
+    expect(await warned(['299 - "one"', '299 kube "two, \\"quoted\\""'])).toEqual(of('one', 'two, "quoted"'));
+    expect(await warned('299 - "one", 299 - "two"')).toEqual(of('one', 'two'));
+  });
+
+  it('is nothing where the header is none', async () => {
+    expect(await warned('nonsense')).toEqual([]);
+  });
+
+  it('is logged once each, and no more than a hundred of them', () => {
+    const log = createFakeLog();
+    const tell = oncePerWarning(log);
+    for (let at = 0; at < 150; at += 1)
+      for (const verb of ['create', 'update']) tell({ verb, resource: 'endpointslices', warning: `policy ${at}` });
+    expect(log.lines).toHaveLength(100);
+    expect(log.lines[0]?.fields).toEqual({ request: 'create endpointslices', warning: 'policy 0' });
   });
 });
 

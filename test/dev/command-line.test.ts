@@ -29,6 +29,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   'test:mutants': ['--only', '--killer', '--list', '--write'],
   'test:repeat': ['--times', '--out', 'unit', 'integration', 'e2e', 'all'],
   'test:simulation': ['--histories', '--seed', '--state'],
+  'test:upgrade': ['--from'],
 };
 
 const scripts = Object.entries(manifest.scripts).flatMap(([name, line]) => {
@@ -50,6 +51,13 @@ test('the flags of every script are known here', () => {
   expect(scripts.map(([name]) => name).toSorted()).toEqual(Object.keys(FLAGS).toSorted());
 });
 
+/** What a script does not begin without. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  bundle: ['--image', 'a', '--out', 'b'],
+  manifests: ['--image', 'a'],
+  'test:upgrade': ['--from', 'HEAD'],
+};
+
 test.each(scripts)('npm run %s -- --help has all of its flags', async (name, file) => {
   const { code, said } = await run(file, '--help');
   expect(code).toBe(0);
@@ -58,11 +66,7 @@ test.each(scripts)('npm run %s -- --help has all of its flags', async (name, fil
 });
 
 test.each(scripts)('npm run %s -- --no-such-flag is refused, and told where the flags are', async (name, file) => {
-  const { code, said } = await run(
-    file,
-    '--no-such-flag',
-    ...(name === 'manifests' ? ['--image', 'a'] : name === 'bundle' ? ['--image', 'a', '--out', 'b'] : []),
-  );
+  const { code, said } = await run(file, '--no-such-flag', ...(NEEDED[name] ?? []));
   expect(said).toBe(`error: unknown option '--no-such-flag'\n\`npm run ${name} -- --help\` says what there is.\n`);
   expect(code).toBe(2);
 });

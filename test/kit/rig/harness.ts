@@ -52,6 +52,8 @@ export type StartOptions = {
   /** Over the harness's and everything else. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Of another version of the operator, its src/main.ts. */
+  readonly main?: string;
   /** Which replica it is, default `a`. Started again under the same name it ends its own earlier session at once. */
   readonly replica?: string;
 };
@@ -121,7 +123,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   observedBy(observer);
   const proxies = options.proxies === true ? await startProxies(cluster, dir, made) : null;
   const operators = made.use(new AsyncDisposableStack());
-  const spawnOperator: Harness['spawnOperator'] = async ({ env = {}, args = [], replica = 'a' } = {}) =>
+  const spawnOperator: Harness['spawnOperator'] = async ({ env = {}, args = [], replica = 'a', main } = {}) =>
     operators.use(
       await startOperator({
         env: {
@@ -133,6 +135,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
           ...env,
         },
         args,
+        ...(main === undefined ? {} : { main }),
         logFile: join(dir, `operator-${replica}.log`),
       }),
     );

@@ -3,41 +3,19 @@
  * `<!-- not run: why -->`. Whatever it is, a shell can read it, and the files and scripts that it names are there.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import { blocksOf, documentedBlocks, type Said, saidBy } from '../kit/rig/documented.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-const pages = ['README.md', 'SECURITY.md', ...globSync('docs/**/*.md', { cwd: ROOT }).toSorted()];
+/** A test that runs a page's commands reads them from the page, or all that name it from all pages, so that it runs what is printed. */
+const runs = (test: string, page: string): boolean =>
+  existsSync(join(ROOT, test)) && (read(test).includes(page) || read(test).includes(`blocksRunBy('${test}')`));
 
-type Block = { readonly at: string; readonly text: string; readonly above: string };
-
-/** Also those that are indented, as in a list. */
-function blocksOf(page: string, text: string): readonly Block[] {
-  return [...text.matchAll(/^( *)```(?:sh|bash|shell|console)\n(.*?)^ *```$/gms)].map((match) => {
-    const before = text.slice(0, match.index);
-    return {
-      at: `${page}:${before.split('\n').length}`,
-      text: (match[2] ?? '').replaceAll(new RegExp(`^${match[1] ?? ''}`, 'gm'), ''),
-      above: before.trimEnd().split('\n').at(-1)?.trim() ?? '',
-    };
-  });
-}
-
-type Said = { readonly runBy: string } | { readonly whyNot: string } | null;
-
-function saidBy({ above }: Block): Said {
-  const [, how = '', what = ''] = /^<!-- (run by|not run): (.+) -->$/.exec(above) ?? [];
-  if (how === 'run by') return { runBy: /^test\/[\w/.-]+\.test\.ts/.exec(what)?.[0] ?? '' };
-  return how === '' ? null : { whyNot: what };
-}
-
-/** A test that runs a page's commands reads them from the page, so that it runs what is printed. */
-const runs = (test: string, page: string): boolean => existsSync(join(ROOT, test)) && read(test).includes(page);
-
-const blocks = pages.flatMap((page) => blocksOf(page, read(page)));
+const blocks = documentedBlocks();
 const named = blocks.map((block) => [block.at, block] as const);
 
 describe('a block of commands', () => {

@@ -33,35 +33,56 @@ export type LogOutputOptions = Tidings & {
 export const MOST_BYTES = 4_194_304;
 export const END_MS = 1000;
 const END_PAUSE_MS = 10;
+const LINE_END = Buffer.from('\n');
 /** A pipe holds 64 KiB, which its reader may have taken a moment later. */
 const AGAIN: Backoff = { firstMs: 1, lastMs: 100 };
 
 export function createLogOutput({ put, clock, pause, dropped, caughtUp }: LogOutputOptions): LogOutput {
-  const waiting: Uint8Array[] = [];
+  /** From `first` on: to take one off the front of a long array would move all the others. */
+  let waiting: Uint8Array[] = [];
+  let first = 0;
   let bytes = 0;
   let lost = 0;
+  /** The beginning of a line was written, and its rest was dropped. */
+  let torn = false;
+  /** Of the first one that waits the beginning has been written. */
+  let begun = false;
 
   function drop(lines: number): void {
     lost += lines;
     dropped(lines);
   }
 
-  function dropAll(): void {
+  function empty(): void {
+    waiting = [];
+    first = 0;
     bytes = 0;
-    drop(waiting.splice(0).length);
+  }
+
+  function dropAll(): void {
+    const lines = waiting.length - first;
+    torn ||= begun;
+    begun = false;
+    empty();
+    drop(lines);
   }
 
   function writeOut(): 'written' | 'waits' | 'failed' {
     try {
-      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+      for (let next = waiting[first]; next !== undefined; next = waiting[first]) {
+        // Glued to what is there of another line, neither could be read.
+        if (torn && put(LINE_END) === 0) return 'waits';
+        torn = false;
         const written = put(next);
         bytes -= written;
+        begun = (begun || written > 0) && written < next.length;
         if (written < next.length) {
-          waiting[0] = next.subarray(written);
+          waiting[first] = next.subarray(written);
           return 'waits';
         }
-        waiting.shift();
+        first += 1;
       }
+      empty();
       return 'written';
     } catch {
       // Its reader has gone, or the disk is full: the next line may fare better.
@@ -93,7 +114,7 @@ export function createLogOutput({ put, clock, pause, dropped, caughtUp }: LogOut
       if (bytes + chunk.length > MOST_BYTES) return drop(1);
       waiting.push(chunk);
       bytes += chunk.length;
-      if (waiting.length > 1) return;
+      if (waiting.length - first > 1) return;
       const outcome = writeOut();
       if (outcome === 'written') tell();
       else if (outcome === 'waits') tryAgain(1);

@@ -93,6 +93,29 @@ describe('the output of the log', () => {
     expect(clock.pending()).toBe(0);
   });
 
+  it('begins a line of its own after one whose rest was dropped, so that each but that one can be read', async () => {
+    const { output, pipe, clock } = aPipe(3);
+    output.write('first\n');
+    pipe.broken = true;
+    await clock.advance(100);
+    expect(pipe).toMatchObject({ text: 'fir', dropped: 1 });
+    output.write('lost\n');
+    Object.assign(pipe, { broken: false, room: 100 });
+    output.write('second\n');
+    output.write('third\n');
+    expect(pipe.text).toBe('fir\nsecond\n2 were dropped\nthird\n');
+  });
+
+  it('begins no line of its own after lines that were written whole, or not at all', () => {
+    const { output, pipe } = aPipe(100);
+    output.write('first\n');
+    pipe.broken = true;
+    output.write('second\n');
+    pipe.broken = false;
+    output.write('third\n');
+    expect(pipe.text).toBe('first\nthird\n1 were dropped\n');
+  });
+
   it('waits at the end for a reader that still reads, and not for long for one that does not', () => {
     const { output, pipe, clock } = aPipe(0);
     output.write('last words\n');

@@ -52,6 +52,13 @@ describe('a replica’s record', () => {
     expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, routes })).routes).toBe(false);
   });
 
+  it.each([undefined, null, 'shop', {}, [7], ['']])(
+    'that names no namespaces, or none that can be read, may watch any: %j',
+    (namespaces) => {
+      expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, namespaces })).namespaces).toBeNull();
+    },
+  );
+
   it.each([null, {}, { ...POD, uid: '' }, { ...POD, name: 7 }, 'pod'])(
     'with a pod that cannot be read names none: %j',
     (pod) => {

@@ -75,7 +75,9 @@ describe('an alert', () => {
       expect(alert.annotations?.['description']).toMatch(/\.$/);
       expect(alert.annotations?.['runbook_url']).toBe(`https://leadergroup.dev/docs/runbooks/${name}.md`);
       expect(read(`${name}.md`)).toMatch(
-        new RegExp(`^# ${name}\n\n.+\n\n## Look\n\n(<!-- (?:not run|run by): .+ -->\n\n)?\`\`\`sh\n[^]+\`\`\`\n\n## Do\n\n- `),
+        new RegExp(
+          `^# ${name}\n\n.+\n\n## Look\n\n(<!-- (?:not run|run by): .+ -->\n\n)?\`\`\`sh\n[^]+\`\`\`\n\n## Do\n\n- `,
+        ),
       );
       const row = read('README.md')
         .split('\n')

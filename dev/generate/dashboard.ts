@@ -102,12 +102,14 @@ const ROWS: readonly Row[] = [
         queries: quantiles('leadergroup_failover_duration_seconds'),
       },
       {
-        title: 'Elections and demotions',
-        description: 'Locks given where nobody had one; leaders taken down because Consul was away.',
+        title: 'Elections, demotions and switchovers',
+        description:
+          'Locks given where nobody had one; leaders taken down because Consul was away; switchovers by what became of them.',
         unit: 'ops',
         queries: {
           elections: `sum(${rateOf('leadergroup_elections_won_total')})`,
           'demoted at the deadline': `sum(${rateOf('leadergroup_deadline_demotions_total')})`,
+          'switchover {{result}}': `${rises('leadergroup_switchovers_total', 'result')} > 0`,
         },
       },
       {

@@ -2,6 +2,7 @@
 
 import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';
 import { EVENT_REASONS, OWN_EVENTS, READY_EVENTS } from '../../src/api/event-reasons.ts';
+import { SWITCHOVER_REFUSALS } from '../../src/api/switchover-reasons.ts';
 import { TRANSITION_CAUSES } from '../../src/api/transition-causes.ts';
 import { code } from '../markdown.ts';
 import { wordTable } from './reasons.ts';
@@ -35,4 +36,10 @@ ${wordTable('reason', READY_EVENTS, type)}
 In \`status.recentTransitions\`, in the events of a change, and as \`reason\` of the metric \`leadergroup_handovers_total\`.
 
 ${wordTable('cause', TRANSITION_CAUSES)}
+
+## Why a switchover is refused
+
+In \`status.lastSwitchover\`, in the event \`SwitchoverRefused\`, and as \`result\` of the metric \`leadergroup_switchovers_total\`, where \`Moved\` are those that were done.
+
+${wordTable('reason', SWITCHOVER_REFUSALS)}
 `;

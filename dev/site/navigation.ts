@@ -24,6 +24,7 @@ export const navigation: readonly Section[] = [
       { title: 'A single writer', page: 'how-to/single-writer.md' },
       { title: 'A Service for the leader only', page: 'how-to/leader-only-service.md' },
       { title: 'Several clusters', page: 'how-to/several-clusters.md' },
+      { title: 'Switch over', page: 'how-to/switch-over.md' },
       { title: 'From a Lease sidecar', page: 'how-to/from-a-lease-sidecar.md' },
       { title: 'From readiness that follows the lead', page: 'how-to/from-leader-gated-readiness.md' },
       { title: 'From consul lock', page: 'how-to/from-consul-lock.md' },

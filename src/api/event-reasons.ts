@@ -31,6 +31,12 @@ export const OWN_EVENTS = {
     meaning: 'The leader fails `spec.leaderProbe`, and another member takes over. Given on the group and on the pod.',
     action: 'Look at the process and at the node: it was ready, and did not respond.',
   },
+  SwitchoverRefused: {
+    type: 'Warning',
+    meaning:
+      'The annotation `leadergroup.dev/switchover` asks for something that is not done, and will not be done later. The message begins with the reason.',
+    action: 'Look the reason up below, and write the annotation anew if it is still meant.',
+  },
   LabelContested: {
     type: 'Warning',
     meaning: 'Somebody else changes the label or the annotations of a pod again and again.',

@@ -3,6 +3,7 @@ import type { WallMs } from './clocks.ts';
 import { FINALIZER } from './names.ts';
 import type { LeaderGroupSpec } from './spec.ts';
 import type { LeaderGroupStatus } from './status.ts';
+import type { SwitchoverAsked } from './switchover.ts';
 
 export type { LeaderGroupSpec } from './spec.ts';
 export type { LeaderGroupStatus } from './status.ts';
@@ -22,6 +23,8 @@ export type LeaderGroup = {
   readonly createdMs: WallMs;
   readonly deleting: boolean;
   readonly finalizers: readonly string[];
+  /** What the annotation asks for; null: nothing. */
+  readonly switchover: SwitchoverAsked | null;
   readonly spec: LeaderGroupSpec;
   /** null until the operator has written one, or when what stands there cannot be read. */
   readonly status: LeaderGroupStatus | null;
@@ -39,6 +42,7 @@ export type ConditionType = Condition['type'];
 export type ConditionStatus = Condition['status'];
 export type LeaderStatus = LeaderGroupStatus['leaders'][number];
 export type TransitionStatus = LeaderGroupStatus['recentTransitions'][number];
+export type SwitchoverStatus = NonNullable<LeaderGroupStatus['lastSwitchover']>;
 export type IneligibleStatus = LeaderGroupStatus['ineligible'][number];
 
 /** Whatever else holds the object back. */

@@ -26,6 +26,9 @@ export const sinceAnnotation = (group: string): string => `since.leadergroup.dev
 export const fencedAnnotation = (group: string): string => `fenced.leadergroup.dev/${group}`;
 export const LABEL_KEPT = 'label-kept ';
 
+/** LeaderGroup annotation, of its owner and read only: `to=<pod>|any at=<RFC 3339>` asks once that another pod may lead. */
+export const SWITCHOVER_ANNOTATION = 'leadergroup.dev/switchover';
+
 /** Service annotation, of its owner: the LeaderGroup that may lead its traffic. */
 export const ROUTE_ANNOTATION = 'leadergroup.dev/route';
 /** EndpointSlice annotations of the operator: whose it is, and what it showed last. */

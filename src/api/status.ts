@@ -90,6 +90,28 @@ const transition = z
   })
   .meta({ description: 'One change of leader.' });
 
+const SWITCHOVER_RESULTS = ['Moved', 'Refused'] as const;
+
+/** It only shows what became of the last one: that it is not handled again is held by the record of the lock. */
+const switchover = z
+  .object({
+    at: time.meta({ description: 'The time that the annotation gave, by which one request is told from the next.' }),
+    to: text.meta({
+      description: 'The pod that was to lead, or any. Of one that was handled: the pod that got the lead.',
+    }),
+    result: z
+      .enum(SWITCHOVER_RESULTS)
+      .meta({ description: 'Moved: the lead was handed over. Refused: nothing was done.' }),
+    reason: text.meta({ description: 'Why it was refused, in one CamelCase word; empty if it was not.' }),
+    message: text.meta({ description: 'Why, in words, and what to do if it was refused.' }),
+  })
+  .meta({
+    description:
+      'What became of the last switchover that the annotation leadergroup.dev/switchover asked for. It is never done again, and one that was ' +
+      'refused is not done later: write the annotation anew.',
+    required: ['at', 'result'],
+  });
+
 const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused', 'LeaderProbe', 'Routed'] as const;
 
 /** metav1.Condition. lastTransitionTime changes only with status. */
@@ -141,6 +163,7 @@ export const status = z
       { description: 'The last ten changes of leader.', maxItems: MAX_TRANSITIONS, ...ATOMIC },
       (transitions) => transitions.slice(0, MAX_TRANSITIONS),
     ),
+    lastSwitchover: switchover.optional().catch(undefined),
     lockKey: text.meta({ description: 'The full Consul key of the lock.' }),
     lockedBy: text.meta({ description: 'The external holder of the lock; empty if no other system holds it.' }),
     onConsulLoss: z

@@ -12,5 +12,8 @@ export function isTime(text: string): boolean {
   return new Date(`${local}Z`).toISOString().startsWith(local);
 }
 
+/** Milliseconds since 1970; NaN for what is no time. */
+export const millisecondsOf = (text: string): number => Date.parse(text);
+
 /** Seconds since 1970; NaN for what is no time. */
 export const secondsOf = (text: string): number => Date.parse(text) / 1000;

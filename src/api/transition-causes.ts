@@ -25,6 +25,7 @@ export const TRANSITION_CAUSES = {
   LeaderFinished: { meaning: "The leader's pod has succeeded or failed." },
   LeaderExcluded: { meaning: 'The leader\'s pod got the annotation `leadergroup.dev/candidate: "false"`.' },
   LeaderResigned: { meaning: 'The leader released its grant with `resign=true`.' },
+  Switchover: { meaning: 'The annotation `leadergroup.dev/switchover` of the group asked for it.' },
   LeaderNoLongerMember: { meaning: "The selector does not match the leader's pod any more." },
   PromotionRefused: {
     meaning: 'The API server refuses to label the pod that has the lock.',

@@ -74,9 +74,27 @@ export function nominees(o: Observation, except: PodUid | null = null): Nominees
   return { kind: 'waiting', forMs: Math.min(leftMs, LOOK_MS) };
 }
 
-/** Where there is no choice nobody is asked; who has no address of its own cannot be, and does not pass. */
-function unaskedOf(view: ProbeView, ranked: readonly ObservedPod[]): readonly ObservedPod[] {
-  if (ranked.length < 2 || view.blind !== null) return [];
+/** Of these, those who pass the leader probe, as it asks now; all where there is none. Unlike `nominees`: where nobody passes, nobody. */
+export function nomineesThatPass(o: Observation, ranked: readonly ObservedPod[]): Nominees {
+  const { probe, nowMs } = o;
+  const { leaderProbe } = o.group.spec;
+  if (probe === null || leaderProbe === null) return { kind: 'known', ranked };
+  const passing = ranked.filter(({ pod }) => passesNow(leaderProbe, probe, pod.uid, nowMs));
+  if (passing.length > 0 || probe.blind !== null) return { kind: 'known', ranked: probe.blind === null ? passing : [] };
+  if (leaderProbe.by.kind === 'httpGet') {
+    const pods = nextAsked(probe, ranked);
+    return pods.length > 0 ? { kind: 'unasked', pods } : { kind: 'known', ranked: [] };
+  }
+  const leftMs = probe.sinceMs + leaderProbe.periodMs - nowMs;
+  return leftMs > 0 ? { kind: 'waiting', forMs: Math.min(leftMs, LOOK_MS) } : { kind: 'known', ranked: [] };
+}
+
+/** Where there is no choice nobody is asked. */
+const unaskedOf = (view: ProbeView, ranked: readonly ObservedPod[]): readonly ObservedPod[] =>
+  ranked.length < 2 || view.blind !== null ? [] : nextAsked(view, ranked);
+
+/** Who has no address of its own cannot be asked, and does not pass. */
+function nextAsked(view: ProbeView, ranked: readonly ObservedPod[]): readonly ObservedPod[] {
   const addressed = ranked.filter(({ pod }) => pod.addresses.length > 0);
   const left = addressed.filter(({ pod }) => !wasSearched(view, pod.uid));
   return left.slice(0, Math.min(Math.max(ASKED_FIRST, addressed.length - left.length), ASKED_MOST));

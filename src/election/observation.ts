@@ -6,6 +6,7 @@ import type { MonotonicMs } from '../api/clocks.ts';
 import type { PodUid, SessionId } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
+import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
 import type { RouteView } from './route.ts';
@@ -157,6 +158,8 @@ export type OwedEvictions = {
   readonly next: PodUid;
 };
 
+export type SwitchoverRefused = { readonly reason: SwitchoverRefusal; readonly message: string };
+
 export type Observation = {
   /** Monotonic milliseconds at which this was put together. */
   readonly nowMs: MonotonicMs;
@@ -215,6 +218,16 @@ export type Observation = {
   readonly revoked: PodUid | null;
   /** The leader with this token has asked that another may lead; null: it has not, or nobody else could. */
   readonly resigned: { readonly uid: PodUid; readonly token: number } | null;
+  /**
+   * Of the switchover that the group's annotation asks for. `confirmed`: a GET has shown the annotation as it stands here, and the status with it: a cache
+   * may lag behind both. `failure`: the handover was begun so often without success that it is given up; null: it is not. `refusal`: what people were told,
+   * whether the status shows it by now or not: it holds.
+   */
+  readonly switchover: {
+    readonly confirmed: boolean;
+    readonly failure: string | null;
+    readonly refusal: SwitchoverRefused | null;
+  };
   /** Whom this replica's last handovers are to have evicted, and have not asked for yet. */
   readonly owedEvictions: OwedEvictions | null;
   /** Consul refused the last attempt to lock for its lock-delay; monotonic milliseconds of the next attempt. null: it did not. */

@@ -15,6 +15,7 @@ import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { withdrawal } from './plan-shown.ts';
 import { idle, look, nothing, notReady, quietly, transition, until, withFirst } from './plans.ts';
 import { hindrance, isHeldUp, ownSlices } from './route.ts';
+import { handledSwitchover } from './switchover-record.ts';
 import { transaction } from './transactions.ts';
 
 /** How long an unreachable Consul may hold up a deletion, or EndpointSlices that cannot be removed. */
@@ -159,6 +160,7 @@ function burial(o: Observation, owned: KnownLock): readonly Preparation[] {
     holder,
     token,
     writes,
+    switchover: { atMs: handledSwitchover(o, owned).atMs, to: null },
     deleted: Math.floor(o.wallSeconds / 60),
   } as const;
   return [{ do: 'bury', guard, view: lock, record }];

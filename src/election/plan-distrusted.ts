@@ -96,5 +96,5 @@ function lockFor(o: Observation, owned: FreeLock | HeldLock, next: Nominee): Pas
   const pod = refOf(next.pod);
   if (owned.kind === 'free') return transaction.take(o, owned, next.session, pod);
   if (owned.session.podUid === pod.uid) return transaction.verify(o, owned, pod, true);
-  return transaction.handOver(o, owned, next.session, pod);
+  return transaction.handOver(o, owned, { session: next.session, pod });
 }

@@ -4,7 +4,6 @@ import { excluded, finished, labelled, membersOf, refused } from './candidates.t
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
 import { evictionsOwed } from './eviction.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
-import { promoted } from './gate.ts';
 import { failingDetail, judgementOf, nominees } from './judgement.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
@@ -12,6 +11,8 @@ import type { HeldLock } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
 
 import { waitForCandidate, waitForPass } from './plan-free.ts';
+import { type Held, handOverTo, isAlive } from './plan-handover.ts';
+import { planSwitchover } from './plan-switchover.ts';
 import { ahead, electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
 import { shownAnew } from './show.ts';
@@ -36,8 +37,6 @@ export type IneligibleCause =
   | 'LeaderUnresponsive'
   | 'PromotionRefused';
 
-type Held = HeldLock & { readonly o: Observation };
-
 export function planHeld(o: Observation, lock: HeldLock): Plan {
   const held: Held = { o, ...lock };
   const holder = o.pods.find(({ pod }) => pod.uid === held.session.podUid) ?? null;
@@ -47,9 +46,9 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
   if (probed !== null) return probed;
   switch (fitness.kind) {
     case 'fit':
-      return resign(held, holder) ?? keep(held, holder, null);
+      return planSwitchover(held, holder) ?? resign(held, holder) ?? keep(held, holder, null);
     case 'degraded':
-      return resign(held, holder) ?? keep(held, holder, fitness.graceMs);
+      return planSwitchover(held, holder) ?? resign(held, holder) ?? keep(held, holder, fitness.graceMs);
     case 'ineligible':
       return replace(held, holder, fitness.cause, fitness.replaceable);
   }
@@ -205,7 +204,7 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
   const after: readonly Promote[] = labelled(o.group, holder) || holder.pod.ready ? [promotion(holder)] : [];
   return transition(electing('SessionChanged', 'sessionTTLSeconds or lockDelaySeconds has changed'), {
     fence: [],
-    lock: transaction.handOver(o, held, next, refOf(holder)),
+    lock: transaction.handOver(o, held, { session: next, pod: refOf(holder) }),
     after,
   });
 }
@@ -232,31 +231,6 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
     fence: fence(fencingForMove(o, lock, null), 'move'),
     lock: transaction.unlock(o, held),
     after: [],
-  });
-}
-
-/** It leads, and as far as anybody sees its process goes on: it can be told to stop. Who has gone, or is not ready, is fenced at once. */
-const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null): boolean =>
-  holder !== null &&
-  holder.pod.ready &&
-  !holder.nodeLost &&
-  !finished(holder.pod) &&
-  promoted(o, lock, session) !== null;
-
-/** `why`: more of the cause, in brackets. */
-function handOverTo(
-  held: Held,
-  nominee: ObservedPod,
-  cause: IneligibleCause | 'LeaderResigned',
-  { alive, why = '' }: { readonly alive: boolean; readonly why?: string },
-): Plan {
-  const { o, lock } = held;
-  const next = suitableSession(o, nominee);
-  if (next === null) return look([openingFor(nominee)], 'the nominee needs a session');
-  return transition(electing(cause, `${cause}${why}: handing over to ${nominee.pod.name}`), {
-    fence: fence(fencingForMove(o, lock, nominee.pod.uid), 'move'),
-    lock: (alive ? transaction.revokeAndHandOver : transaction.handOver)(o, held, next, refOf(nominee)),
-    after: [promotion(nominee)],
   });
 }
 

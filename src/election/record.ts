@@ -16,9 +16,18 @@ export type LockRecord = {
   readonly token: number;
   /** Raised by every write, so that no two records are equal: an identical value would leave the lock's index alone. */
   readonly writes: number;
+  /**
+   * No switchover that was asked for at or before `atMs` (milliseconds since 1970) is handled. `to`: the pod that got the lead by the one of that time;
+   * null: none did, it is only a bound. Absent: a version that knows no switchovers wrote the record, and nobody knows which were handled.
+   */
+  readonly switchover?: HandledSwitchover;
+  /** The holder was put there by a switchover and has led ever since. */
+  readonly pinned?: true;
   /** The group was deleted then, in whole minutes since 1970: what is left is its last token. Absent while it is there. */
   readonly deleted?: number;
 };
+
+export type HandledSwitchover = { readonly atMs: number; readonly to: string | null };
 
 export const formatRecord = (record: LockRecord): string => JSON.stringify(record);
 
@@ -37,7 +46,23 @@ export function parseRecord(text: string | null): LockRecord | null {
     writes,
     holder: { pod: holder.pod, uid: podUid(holder.uid) },
   } as const;
-  return isCount(raw['deleted']) ? { ...record, deleted: raw['deleted'] } : record;
+  return { ...record, ...moreOf(raw) };
+}
+
+/** What only some records have. */
+function moreOf(raw: Record<string, unknown>): Pick<LockRecord, 'switchover' | 'pinned' | 'deleted'> {
+  const switchover = parseHandled(raw['switchover']);
+  return {
+    ...(switchover === null ? {} : { switchover }),
+    ...(raw['pinned'] === true ? { pinned: true } : {}),
+    ...(isCount(raw['deleted']) ? { deleted: raw['deleted'] } : {}),
+  };
+}
+
+function parseHandled(raw: unknown): HandledSwitchover | null {
+  if (!isObject(raw)) return null;
+  const { atMs, to = null } = raw;
+  return isCount(atMs) && (to === null || isText(to)) ? { atMs, to } : null;
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

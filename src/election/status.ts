@@ -25,6 +25,7 @@ import { recordedToken } from './observed-tokens.ts';
 import { externalName } from './plan-elsewhere.ts';
 import type { Judgement } from './probe.ts';
 import { routedOf } from './routed.ts';
+import { lastSwitchover } from './switchover-status.ts';
 import { tokenOf } from './token.ts';
 
 /** The schema takes 32,768; nobody reads as much. */
@@ -42,6 +43,7 @@ export function buildStatus(
 ): LeaderGroupStatus {
   const previous = o.group.status;
   const leaders = leadersOf(o, now);
+  const switchover = lastSwitchover(o);
   const history = [...news.toReversed(), ...(previous?.recentTransitions ?? [])];
   const recentTransitions = [...vanished(previous, leaders, history, now), ...history].slice(0, MAX_TRANSITIONS);
   return {
@@ -52,6 +54,7 @@ export function buildStatus(
     ineligible: ineligibleOf(o),
     leaderTransitions: (previous?.leaderTransitions ?? 0) + news.filter(({ to }) => to !== '').length,
     recentTransitions,
+    ...(switchover === null ? {} : { lastSwitchover: switchover }),
     lockKey: o.keys.lock,
     lockedBy: lockedBy(o),
     onConsulLoss: o.group.spec.onConsulLoss,

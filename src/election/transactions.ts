@@ -4,7 +4,8 @@ import type { AwaitGrantExpiry, HandOver, Locking, Take, TokenRule, Unlock, Veri
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { recordedToken, rememberedToken } from './observed-tokens.ts';
 import type { FreeLock, HeldLock } from './owned-lock.ts';
-import type { LockRecord } from './record.ts';
+import type { HandledSwitchover, LockRecord } from './record.ts';
+import { switchoverAfter } from './switchover-record.ts';
 import { tokenFloor } from './token.ts';
 import { trustOf } from './trust.ts';
 
@@ -18,11 +19,13 @@ function above(o: Observation, { lock, session }: FreeLock | HeldLock): TokenRul
   return { kind: 'above', token: Math.max(rememberedToken(lock), o.highestObserved, floor) };
 }
 
+/** Who gets the lock. `moved`: the switchover that asks for it; null: none does. */
+type Next = { readonly session: MemberSession; readonly pod: PodRef; readonly moved?: HandledSwitchover | null };
+
 function locking(
   o: Observation,
   owned: FreeLock | HeldLock,
-  session: MemberSession,
-  pod: PodRef,
+  { session, pod, moved = null }: Next,
 ): Omit<Locking, 'from'> {
   const { guard, lock } = owned;
   return {
@@ -30,35 +33,36 @@ function locking(
     view: lock,
     to: { session: session.id, pod },
     token: above(o, owned),
-    record: recordAfter(o, lock, pod),
+    record: { ...recordAfter(o, lock, pod), ...switchoverAfter(o, owned, pod.uid, moved) },
   };
 }
 
 const take = (o: Observation, free: FreeLock, session: MemberSession, pod: PodRef): Take => ({
   do: 'take',
   wait: awaitGrantExpiry(o, pod),
-  transaction: { ...locking(o, free, session, pod), from: null },
+  transaction: { ...locking(o, free, { session, pod }), from: null },
 });
 
 /** The holder locks again. `raise` when its token was used for a promotion that has been undone. */
 const verify = (o: Observation, held: HeldLock, pod: PodRef, raise: boolean): Verify => ({
   do: 'verify',
   transaction: {
-    ...locking(o, held, held.session, pod),
+    ...locking(o, held, { session: held.session, pod }),
     from: null,
     token: raise ? above(o, held) : { kind: 'keep', token: recordedToken(held.lock) },
   },
 });
 
-const handOver = (o: Observation, held: HeldLock, session: MemberSession, pod: PodRef): HandOver => ({
+const handOver = (o: Observation, held: HeldLock, next: Next): HandOver => ({
   do: 'handOver',
   revoke: null,
-  wait: awaitGrantExpiry(o, pod),
-  transaction: { ...locking(o, held, session, pod), from: held.session.id },
+  wait: awaitGrantExpiry(o, next.pod),
+  transaction: { ...locking(o, held, next), from: held.session.id },
 });
 
 /** The record stays as it is: it names the last holder and its token for whoever locks next. */
-function unlock(o: Observation, { guard, lock, session }: HeldLock): Unlock {
+function unlock(o: Observation, held: HeldLock): Unlock {
+  const { guard, lock, session } = held;
   const known = o.pods.find(({ pod }) => pod.uid === session.podUid);
   const holder = lock.record?.holder ?? { uid: session.podUid, pod: known?.pod.name ?? session.podUid };
   return {
@@ -70,7 +74,10 @@ function unlock(o: Observation, { guard, lock, session }: HeldLock): Unlock {
       from: session.id,
       to: null,
       token: { kind: 'keep', token: recordedToken(lock) },
-      record: recordAfter(o, lock, { namespace: o.group.namespace, name: holder.pod, uid: holder.uid }),
+      record: {
+        ...recordAfter(o, lock, { namespace: o.group.namespace, name: holder.pod, uid: holder.uid }),
+        ...switchoverAfter(o, held, null, null),
+      },
     },
   };
 }
@@ -85,14 +92,18 @@ function awaitGrantExpiry(o: Observation, next: PodRef | null): AwaitGrantExpiry
 }
 
 /** From a leader that is alive, and may be acting on a grant. */
-const revokeAndHandOver = (o: Observation, held: HeldLock, session: MemberSession, pod: PodRef): HandOver => ({
-  ...handOver(o, held, session, pod),
+const revokeAndHandOver = (o: Observation, held: HeldLock, next: Next): HandOver => ({
+  ...handOver(o, held, next),
   revoke: { do: 'revoke', holder: held.session.podUid },
 });
 
 export const transaction = { take, verify, handOver, revokeAndHandOver, unlock } as const;
 
-const recordAfter = (o: Observation, lock: LockView, pod: PodRef): Omit<LockRecord, 'token'> => ({
+const recordAfter = (
+  o: Observation,
+  lock: LockView,
+  pod: PodRef,
+): Omit<LockRecord, 'token' | 'switchover' | 'pinned'> => ({
   v: 1,
   groupUid: o.group.uid,
   generation: o.group.generation,

@@ -3,8 +3,16 @@
  * and docs/reference/metrics.md is made from it (`npm run generate`). It stands here and not in src/api because nothing but the adapter uses
  * the names: the operator measures through the port.
  */
+import { SWITCHOVER_REFUSALS, type SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import { TRANSITION_CAUSES, type TransitionCause } from '../api/transition-causes.ts';
-import type { ClaimOutcome, ClaimReportOutcome, GroupState, ProbeState, UnledState } from '../ports/metrics.ts';
+import type {
+  ClaimOutcome,
+  ClaimReportOutcome,
+  GroupState,
+  ProbeState,
+  SwitchoverResult,
+  UnledState,
+} from '../ports/metrics.ts';
 
 type Metric = {
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -35,6 +43,11 @@ const UNLED_STATES = ['notLed', 'stalled'] as const satisfies readonly UnledStat
 const BUCKETS = Array.from({ length: 32 }, (_, bucket) => bucket.toString(16).padStart(2, '0'));
 
 const CAUSES = Object.keys(TRANSITION_CAUSES) as readonly TransitionCause[];
+
+const SWITCHOVER_RESULTS = [
+  'Moved',
+  ...(Object.keys(SWITCHOVER_REFUSALS) as SwitchoverRefusal[]),
+] as const satisfies readonly SwitchoverResult[];
 
 const RELISTED = ['pods', 'nodes', 'leadergroups', 'services', 'endpointslices'] as const;
 
@@ -115,6 +128,13 @@ export const METRICS = {
     labels: { reason: CAUSES },
     unit: 'locks',
     use: 'Look up the reasons that rise; `LeaderNotReady` again and again is a readiness probe that fails now and then',
+  },
+  leadergroup_switchovers_total: {
+    type: 'counter',
+    help: 'Switchovers that the annotation leadergroup.dev/switchover asked for, by what became of them',
+    labels: { result: SWITCHOVER_RESULTS },
+    unit: 'requests',
+    use: 'All but `Moved` were refused, and are an event each; `Replayed` that rises is a tool that puts an old annotation back, `TooSoon` a loop',
   },
   leadergroup_deadline_demotions_total: {
     type: 'counter',

@@ -58,6 +58,7 @@ type Instruments = ReturnType<typeof instruments>;
 function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const elections = counter('leadergroup_elections_won_total');
   const handovers = counter('leadergroup_handovers_total');
+  const switchovers = counter('leadergroup_switchovers_total');
   const demotions = counter('leadergroup_deadline_demotions_total');
   const failover = histogram('leadergroup_failover_duration_seconds');
   const repairs = counter('leadergroup_label_repairs_total');
@@ -69,6 +70,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
   return {
     electionWon: () => elections.inc(),
     handover: (reason) => handovers.inc({ reason }),
+    switchover: (result) => switchovers.inc({ result }),
     demotedByDeadline: () => demotions.inc(),
     labelRepaired: () => repairs.inc(),
     sliceWritten: (outcome) => slices.inc({ outcome }),

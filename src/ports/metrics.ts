@@ -1,4 +1,5 @@
 /** What the operator measures. Each method records and returns; none throws. The adapter is src/http/metrics.ts. */
+import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 
 /** Where a group stands; each group is in exactly one. */
@@ -27,11 +28,15 @@ export type ClaimOutcome =
 
 export type ClaimReportOutcome = 'noted' | 'notYours' | 'sharedLock' | 'tooFast' | 'unknown';
 
+export type SwitchoverResult = 'Moved' | SwitchoverRefusal;
+
 export type Metrics = {
   /** A member got a lock that no member of ours held before. */
   electionWon(): void;
   /** A lock passed from one live member to another, or was given up. */
   handover(reason: TransitionCause): void;
+  /** What became of a switchover that was asked for. */
+  switchover(result: SwitchoverResult): void;
   /** A leader was taken down because Consul had not answered until the deadline. */
   demotedByDeadline(): void;
   /** From the observation that caused a change of leader to the acknowledged promotion. */

@@ -67,6 +67,7 @@ export async function readGroup(run: Run): Promise<Step> {
     deleting: found.group.deleting,
     atMs: run.ports.clock.nowMs(),
     at: versionOf(run.ports.locks.view(group)),
+    switchover: found.group.switchover?.text ?? null,
   });
   return OK;
 }

@@ -29,6 +29,7 @@ import { promote } from './promote.ts';
 import { readOthers, readRoute } from './read-route.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
 import { failed, type NotOk, OK, type Proof, progressOf, type Run, type Step, timed, worst } from './run.ts';
+import { noteSwitchover } from './switchover-failures.ts';
 import { makeSlices, refresh, show, withdraw } from './write-slices.ts';
 
 /** Throws only the abort reason of `run.signal`; whatever was done by then stands, and the next pass goes on from there. */
@@ -38,8 +39,11 @@ export async function execute(plan: Plan, run: Run): Promise<Step> {
       return OK;
     case 'look':
       return await inOrder(run, [...plan.fence, ...plan.after], (action) => prepare(run, action));
-    case 'transition':
-      return await move(run, plan);
+    case 'transition': {
+      const step = await move(run, plan);
+      noteSwitchover(run, plan, step);
+      return step;
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import type { Pod } from '../../api/pod.ts';
 import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import type { ExternalSession, OwedEvictions } from '../../election/observation.ts';
+import type { ExternalSession, OwedEvictions, SwitchoverRefused } from '../../election/observation.ts';
 import type { RouteProblem, RouteReading } from '../../election/route.ts';
 import type { Uids } from './collections.ts';
 
@@ -77,6 +77,18 @@ export type LeaderChange = {
  */
 export type RememberedRoute = RouteReading & { readonly mark: number; readonly calm: boolean };
 
+/**
+ * `text`: the annotation that it is about. `confirmed`: a GET has shown it. `failures`: of the handover, those after which the leader was without its label
+ * count more; `failure`: the last of them, in words. `refusal`: what people were told.
+ */
+export type RememberedSwitchover = {
+  readonly text: string;
+  readonly confirmed: boolean;
+  readonly failures: number;
+  readonly failure: string;
+  readonly refusal: SwitchoverRefused | null;
+};
+
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
   readonly newerPods: ReadonlyMap<PodUid, Pod>;
@@ -106,6 +118,12 @@ export type GroupMemory = {
   readonly resignation: { readonly uid: PodUid; readonly token: number } | null;
   /** By uid, who has resigned lately, how often in a row, and until when it leads only if nobody else can. */
   readonly resigned: ReadonlyMap<PodUid, { readonly count: number; readonly untilMs: MonotonicMs }>;
+  /** What is known of the switchover that the annotation asks for; null: nothing. */
+  readonly switchover: RememberedSwitchover | null;
+  /** `of` the last news of a switchover that people were told. */
+  readonly reportedSwitchover: string | null;
+  /** Time of the switchover that the last answer to a status of ours did not show: the CRD is of an earlier version. */
+  readonly droppedSwitchover: string | null;
   /** Highest token on the pods and in the status, as the last pass saw them. */
   readonly highestObserved: number;
   /** By uid. */
@@ -206,6 +224,9 @@ const FRESH: GroupMemory = {
   revoked: null,
   resignation: null,
   resigned: NONE,
+  switchover: null,
+  reportedSwitchover: null,
+  droppedSwitchover: null,
   highestObserved: 0,
   conflicts: NONE,
   promotionRefusals: NONE,

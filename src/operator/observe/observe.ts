@@ -156,6 +156,7 @@ function observation(
     asked: memory.asked,
     revoked: memory.revoked?.uid ?? null,
     resigned: memory.resignation,
+    switchover: switchoverTried(memory, group),
     owedEvictions: memory.owedEvictions,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
     fencingRefused: blockingRefusal(memory, group, pods, nowMs),
@@ -236,4 +237,16 @@ function overlap(
     overlapUid: uid,
     overlapConfirmed: uid !== null && memory.rivalConfirmed === uid,
   };
+}
+
+/** After so many failures it is given up (see failedAgain). */
+const FAILURES_AT_MOST = 8;
+
+const NOT_TRIED: Observation['switchover'] = { confirmed: false, failure: null, refusal: null };
+
+/** Only of the very annotation that stands there. */
+function switchoverTried({ switchover }: GroupMemory, group: LeaderGroup): Observation['switchover'] {
+  if (switchover === null || switchover.text !== group.switchover?.text) return NOT_TRIED;
+  const { confirmed, failures, failure, refusal } = switchover;
+  return { confirmed, failure: failures < FAILURES_AT_MOST ? null : failure, refusal };
 }

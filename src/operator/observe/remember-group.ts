@@ -2,7 +2,7 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { plus } from './collections.ts';
-import type { GroupMemory } from './memory.ts';
+import type { GroupMemory, RememberedSwitchover } from './memory.ts';
 
 export type GroupOutcome =
   /** The API server has shown this very group. */
@@ -15,6 +15,8 @@ export type GroupOutcome =
       readonly atMs: MonotonicMs;
       /** Version of the lock. */
       readonly at: string | null;
+      /** The annotation that asks for a switchover, as the answer shows it; null: there is none. */
+      readonly switchover: string | null;
     }
   /** As an answer of the API server has left it. */
   | { readonly kind: 'groupChanged'; readonly group: LeaderGroup }
@@ -25,7 +27,14 @@ export type GroupOutcome =
   | { readonly kind: 'groupGone' }
   /** Uid of the older group that this one overlaps with. */
   | { readonly kind: 'rivalRead'; readonly uid: string; readonly there: boolean }
-  | { readonly kind: 'asked' };
+  | { readonly kind: 'asked' }
+  /** The handover that the annotation `text` asks for could not be completed. `unlabelled`: the leader has lost its label by it. */
+  | {
+      readonly kind: 'switchoverFailed';
+      readonly text: string;
+      readonly failure: string;
+      readonly unlabelled: boolean;
+    };
 
 export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory {
   switch (outcome.kind) {
@@ -51,6 +60,8 @@ export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory
       return { ...memory, goneRivals: plus(memory.goneRivals, outcome.uid) };
     case 'asked':
       return { ...memory, asked: true };
+    case 'switchoverFailed':
+      return { ...memory, switchover: failedAgain(memory, outcome) };
   }
 }
 
@@ -64,7 +75,7 @@ const UNSEEN_MS = 10_000;
 
 /** While the API server was away, or this process stood still, nothing could be undone: that does not count among what a deletion may take. */
 function confirmed(memory: GroupMemory, outcome: Extract<GroupOutcome, { kind: 'groupConfirmed' }>): GroupMemory {
-  const { newer, deleting, atMs, at } = outcome;
+  const { newer, deleting, atMs, at, switchover } = outcome;
   const unseenMs = atMs - (memory.deletionConfirmedMs ?? atMs);
   const deletingSinceMs = (memory.deletingSinceMs ?? atMs) + Math.max(0, unseenMs - UNSEEN_MS);
   return {
@@ -74,5 +85,20 @@ function confirmed(memory: GroupMemory, outcome: Extract<GroupOutcome, { kind: '
     deletionConfirmedMs: deleting ? atMs : null,
     deletionShown: deleting,
     groupConfirmedAt: at,
+    switchover: switchover === null ? null : { ...ofText(memory, switchover), confirmed: true },
   };
+}
+
+export const ofText = ({ switchover }: GroupMemory, text: string): RememberedSwitchover =>
+  switchover?.text === text ? switchover : { text, confirmed: false, failures: 0, failure: '', refusal: null };
+
+/** A conflict, say, costs nobody anything and is over with the next try. */
+const UNLABELLED_WEIGHT = 4;
+
+function failedAgain(
+  memory: GroupMemory,
+  { text, failure, unlabelled }: Extract<GroupOutcome, { kind: 'switchoverFailed' }>,
+): RememberedSwitchover {
+  const before = ofText(memory, text);
+  return { ...before, failures: before.failures + (unlabelled ? UNLABELLED_WEIGHT : 1), failure };
 }

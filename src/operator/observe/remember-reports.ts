@@ -3,8 +3,10 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import { MAX_TRANSITIONS } from '../../api/status.ts';
+import type { SwitchoverRefused } from '../../election/observation.ts';
 import { minus, plus } from './collections.ts';
 import type { GroupMemory, LeaderChange } from './memory.ts';
+import { ofText } from './remember-group.ts';
 
 export type ReportOutcome =
   /** Nobody was reported to be gone before. */
@@ -17,12 +19,20 @@ export type ReportOutcome =
   | { readonly kind: 'warned'; readonly of: string }
   | { readonly kind: 'warningOver'; readonly of: string }
   | { readonly kind: 'reasonReported'; readonly reason: string }
+  /** `of`: the news. `refused`: the annotation that it is about, and what was said; null: the lead was moved. */
+  | {
+      readonly kind: 'switchoverReported';
+      readonly of: string;
+      readonly refused: (SwitchoverRefused & { readonly text: string }) | null;
+    }
   /** `outage`: it shows the Consul outage. `writesMs`: when it was written, as far as its pace asks for. */
   | {
       readonly kind: 'statusWritten';
       readonly group: LeaderGroup | null;
       readonly outage: boolean;
       readonly writesMs: readonly MonotonicMs[];
+      /** Time of the switchover that the answer does not show; null: it does. */
+      readonly droppedSwitchover: string | null;
     };
 
 export function ofReports(memory: GroupMemory, outcome: ReportOutcome): GroupMemory {
@@ -41,10 +51,29 @@ export function ofReports(memory: GroupMemory, outcome: ReportOutcome): GroupMem
       return { ...memory, warned: minus(memory.warned, outcome.of) };
     case 'reasonReported':
       return { ...memory, reportedReason: outcome.reason };
+    case 'switchoverReported':
+      return switchoverReported(memory, outcome);
     case 'statusWritten': {
-      const { group, outage, writesMs } = outcome;
+      const { group, outage, writesMs, droppedSwitchover } = outcome;
       const newerGroup = group ?? memory.newerGroup;
-      return { ...memory, newerGroup, statusWritesMs: writesMs, transitions: [], outageReported: outage };
+      return {
+        ...memory,
+        newerGroup,
+        statusWritesMs: writesMs,
+        transitions: [],
+        outageReported: outage,
+        droppedSwitchover,
+      };
     }
   }
+}
+
+/** It holds from then on, also if the status could not be written. */
+function switchoverReported(
+  memory: GroupMemory,
+  { of, refused }: Extract<ReportOutcome, { kind: 'switchoverReported' }>,
+): GroupMemory {
+  if (refused === null) return { ...memory, reportedSwitchover: of };
+  const { text, ...refusal } = refused;
+  return { ...memory, reportedSwitchover: of, switchover: { ...ofText(memory, text), refusal } };
 }

@@ -57,6 +57,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'groupGone':
     case 'rivalRead':
     case 'asked':
+    case 'switchoverFailed':
       return ofGroup(memory, outcome);
     case 'leaderFenced':
     case 'leaderBack':
@@ -65,6 +66,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'warned':
     case 'warningOver':
     case 'reasonReported':
+    case 'switchoverReported':
     case 'statusWritten':
       return ofReports(memory, outcome);
     case 'routeRead':

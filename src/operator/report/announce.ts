@@ -22,6 +22,7 @@ import type { Memory } from '../observe/remember.ts';
 import { createChangeTraces, type Execution } from './change-traces.ts';
 import { labelWarnings } from './label-warnings.ts';
 import { evictionNews, routeNews, slicesLeft } from './route-news.ts';
+import { tellSwitchover } from './switchover-news.ts';
 
 export type Announcer = {
   /**
@@ -64,10 +65,9 @@ export function createAnnouncer({
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
       if (plan.cause === 'LeaderUnresponsive') unresponsive(o, plan, fact.pod);
       const { pod: from, token } = fact;
-      const cause = causeOf(plan);
       memory.learn({
         kind: 'leaderFenced',
-        change: { cause, reason: plan.reason, from, token, sinceMs, reported: false },
+        change: { cause: causeOf(plan), reason: plan.reason, from, token, sinceMs, reported: false },
       });
     }
   }
@@ -124,6 +124,7 @@ export function createAnnouncer({
     reportRoute(o, plan, memory);
     reportLabels(o, memory);
     reportContests(o, memory);
+    tellSwitchover(o, memory, { metrics, log, emit: (why) => emitGroup(o.group, 'SwitchoverRefused', why) });
   }
 
   function lost(o: Observation, memory: Memory, change: LeaderChange): void {

@@ -10,7 +10,7 @@ const WINDOW_MS = 10_000;
 /**
  * Milliseconds until `next` may follow `written`. `writesMs`: when this replica wrote before, the latest last.
  *
- * A change of leader never waits, nor the loss of Ready: whoever waits for Ready must not be told of a lead that is over. Each such loss
+ * A change of leader never waits, nor what became of a switchover, which somebody waits for, nor the loss of Ready: whoever waits for Ready must not be told of a lead that is over. Each such loss
  * needs a gain before it, and gains wait.
  */
 export function paceMs(
@@ -19,7 +19,7 @@ export function paceMs(
   writesMs: readonly MonotonicMs[],
   nowMs: MonotonicMs,
 ): number {
-  if (!sameLeader(next, written) || losesReady(next, written)) return 0;
+  if (!sameLeader(next, written) || losesReady(next, written) || !sameSwitchover(next, written)) return 0;
   const [beforeMs, intervalMs] = sameConditions(next, written)
     ? [writesMs.at(-1), COUNTERS_MS]
     : [writesMs.at(-WRITES_AT_ONCE), WINDOW_MS];
@@ -33,6 +33,9 @@ export const noteWrite = (writesMs: readonly MonotonicMs[], nowMs: MonotonicMs):
 /** With the same token: the status may be all that still knows it when Consul is restored from a backup. */
 const sameLeader = (a: LeaderGroupStatus, b: LeaderGroupStatus | null): boolean =>
   a.leaders[0]?.uid === b?.leaders[0]?.uid && a.leaders[0]?.token === b?.leaders[0]?.token;
+
+const sameSwitchover = ({ lastSwitchover: a }: LeaderGroupStatus, b: LeaderGroupStatus | null): boolean =>
+  a?.at === b?.lastSwitchover?.at && a?.result === b?.lastSwitchover?.result;
 
 const losesReady = (next: LeaderGroupStatus, written: LeaderGroupStatus | null): boolean =>
   isReady(written) && !isReady(next);

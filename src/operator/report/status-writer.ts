@@ -1,7 +1,7 @@
 /** Writes the status, only when it differs: conditions and the leader at once, counters not more often than every five seconds. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ReadyReason } from '../../api/condition-reasons.ts';
-import type { InvalidLeaderGroup, LeaderGroup, LeaderGroupStatus } from '../../api/leadergroup.ts';
+import type { InvalidLeaderGroup, LeaderGroup, LeaderGroupStatus, ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { Plan } from '../../election/actions.ts';
 import type { Observation } from '../../election/observation.ts';
 import { buildStatus, statusOfInvalid } from '../../election/status.ts';
@@ -60,7 +60,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
   return async (o, plan, memory, { othersWait, signal }) => {
     const { transitions, statusWritesMs } = memory.now;
     if ((plan.verdict === null && transitions.length === 0) || overruled(o, plan, memory.now)) return null;
-    const status = buildStatus(o, plan.verdict, transitions, timeText(clock));
+    const status = asTaken(buildStatus(o, plan.verdict, transitions, timeText(clock)), o, memory.now);
     if (isDeepStrictEqual(status, o.group.status)) return null;
     const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
     if (waitMs > 0) return waitMs;
@@ -86,6 +86,7 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
           group: outcome.object.kind === 'valid' ? outcome.object.group : null,
           outage,
           writesMs: noteWrite(memory.now.statusWritesMs, clock.nowMs()),
+          droppedSwitchover: droppedIn(outcome.object, status),
         });
         return null;
       case 'gone':
@@ -113,3 +114,16 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
  */
 const overruled = (o: Observation, { verdict }: Plan, memory: GroupMemory): boolean =>
   memory.outageReported && verdict?.ready.reason === OUTAGE && readyReason(o) !== OUTAGE;
+
+/** A CRD of an earlier version drops what it does not know: it is not sent again and again for that. */
+function asTaken(status: LeaderGroupStatus, o: Observation, { droppedSwitchover }: GroupMemory): LeaderGroupStatus {
+  const { lastSwitchover, ...others } = status;
+  const isDropped = o.group.status?.lastSwitchover === undefined && lastSwitchover?.at === droppedSwitchover;
+  return isDropped ? others : status;
+}
+
+/** Time of the switchover that the answer to this status does not show; null: it does, or there is none. */
+function droppedIn({ kind, group }: ParsedLeaderGroup, { lastSwitchover }: LeaderGroupStatus): string | null {
+  if (lastSwitchover === undefined || kind !== 'valid') return null;
+  return group.status?.lastSwitchover === undefined ? lastSwitchover.at : null;
+}

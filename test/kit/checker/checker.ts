@@ -13,6 +13,7 @@ import { backedByLock, fencedFirst, oneLabel } from './promises.ts';
 import { sliceStepsOf } from './slice-steps.ts';
 import { oneEndpoint } from './slices.ts';
 import { stepsOf } from './steps.ts';
+import { switchoversOnce } from './switchovers.ts';
 import { tokensOutliveGroups, tokensRise } from './tokens.ts';
 import { traceOf } from './trace.ts';
 
@@ -24,7 +25,7 @@ export { checkWire, type Wire } from './wire.ts';
 
 export type Report = { readonly breaches: readonly Breach[]; readonly counts: Counts };
 
-/** Checks I1, I2, I4, I5, I6 and, where routes and claims were watched, I11, I12 and I13. Throws when the history is empty, out of order, or shows a group that never had a leader. */
+/** Checks I1, I2, I4, I5, I6, I14 and, where routes and claims were watched, I11, I12 and I13. Throws when the history is empty, out of order, or shows a group that never had a leader. */
 export function check(history: History, options: CheckOptions = {}): Report {
   if (history.groups.length === 0) throw new Error('the history has no groups');
   if (history.pods.length === 0) throw new Error('the history has no pods');
@@ -59,7 +60,12 @@ export function check(history: History, options: CheckOptions = {}): Report {
     history,
     cases.map(({ trace, locks }) => groupCounts(trace, locks)),
   );
-  const ofAll = [...tokensOutliveGroups(cases), ...onlyOwnKeys(steps, history.groups), ...claimsKept(history, options)];
+  const ofAll = [
+    ...tokensOutliveGroups(cases),
+    ...onlyOwnKeys(steps, history.groups),
+    ...claimsKept(history, options),
+    ...switchoversOnce(history, options),
+  ];
   return { breaches: [...breaches, ...ofAll], counts };
 }
 

@@ -162,6 +162,15 @@ export type ClaimTold = {
 /** `marks`: each seen state of each key that says how far a series has come, in the order of Consul's indexes. */
 export type ClaimHistory = { readonly requests: readonly ClaimRequest[]; readonly marks: readonly KeyState[] };
 
+/** Somebody has asked for a switchover by the annotation of a group. `to`: null: any. `atMs`: as it is written there; `writtenMs`: when it was, monotonic. */
+export type SwitchoverRequest = {
+  readonly namespace: string;
+  readonly group: string;
+  readonly to: string | null;
+  readonly atMs: number;
+  readonly writtenMs: number;
+};
+
 /** A write to something else than a pod, for counting. */
 export type ObjectEvent = Moment & {
   readonly resource: string;
@@ -190,6 +199,8 @@ export type History = {
   readonly silences?: readonly Silence[];
   /** Absent: nobody claimed, or nobody wrote it down. */
   readonly claims?: ClaimHistory;
+  /** Absent: nobody wrote down who asked for which. */
+  readonly switchovers?: readonly SwitchoverRequest[];
 };
 
 export type Interval = { readonly fromMs: number; readonly toMs: number };

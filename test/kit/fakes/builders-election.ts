@@ -135,6 +135,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     asked: false,
     revoked: null,
     resigned: null,
+    switchover: { confirmed: true, failure: null, refusal: null },
     owedEvictions: null,
     lockDelayedUntilMs: null,
     fencingRefused: null,

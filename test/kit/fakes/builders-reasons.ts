@@ -20,6 +20,7 @@ import {
   observed,
 } from './builders-election.ts';
 import { anEndpoint, aReading, aRouteView, WEB_PORT } from './builders-route.ts';
+import { askedFor } from './builders-switchover.ts';
 import { sessionId, uidOf } from './ids.ts';
 
 const LATER_MS = NOW_MS + 30_000;
@@ -127,6 +128,7 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
     pods: [observed({ ...aLeader(4, { name: 'a' }), annotations: { 'leadergroup.dev/candidate': 'false' } }), b],
   },
   LeaderResigned: { resigned: { uid: uidOf('a'), token: 4 }, pods: [a(), b] },
+  Switchover: askedFor('b'),
   LeaderNoLongerMember: { pods: [a({}, { member: false }), b] },
   PromotionRefused: { pods: [unlabelled({ promotionRefused: refusal }), b] },
   LeaderLost: { pods: [b], lock: freeAfter('a') },

@@ -129,6 +129,7 @@ export function aGroup({ spec = {}, createdMs, ...overrides }: GroupOverrides = 
     createdMs: wallMs(createdMs ?? READY_MS - 20_000),
     deleting: false,
     finalizers: ['leadergroup.dev/finalizer'],
+    switchover: null,
     status: null,
     ...overrides,
     spec: {

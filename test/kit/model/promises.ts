@@ -13,6 +13,7 @@ import { parseToken } from '../../../src/election/token.ts';
 import type { TxnOp } from '../../../src/ports/consul.ts';
 import type { PatchRequest } from './link.ts';
 import { SPACE } from './replica.ts';
+import { switchoversOf } from './switchovers.ts';
 import type { PodWrite, WorldApiServer } from './world-api-server.ts';
 import type { TxnReport, WorldConsul } from './world-consul.ts';
 
@@ -56,6 +57,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   /** By uid, how often it has got the lock; and how often it had by its last eviction. */
   const grants = new Map<string, number>();
   const evictedAt = new Map<string, number>();
+  const switchovers = switchoversOf(keys.lock);
   let granted: Grant | null = null;
 
   const labelled = (): readonly string[] =>
@@ -159,6 +161,8 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     const change = ops.filter((op) => op.key === keys.lock && ['lock', 'unlock', 'delete'].includes(op.verb));
     if (change.length === 0) return;
     if (result.kind === 'rejected') return;
+    const switched = switchovers(ops);
+    if (switched !== null) breach(switched);
     checkGuards(by, ops, change);
     const lock = change.findLast((op) => op.verb === 'lock');
     if (lock === undefined) return void proofs.set(by, null);

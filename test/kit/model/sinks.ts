@@ -13,6 +13,7 @@ export const noMetrics: Metrics = {
   electionWon: nothing,
   handover: nothing,
   demotedByDeadline: nothing,
+  switchover: nothing,
   labelRepaired: nothing,
   sliceWritten: nothing,
   connectionRefused: nothing,

@@ -53,6 +53,12 @@ export type World = {
   patchPod(namespace: string, name: string, patch: object): Promise<RawObject>;
   /** Creates or changes a LeaderGroup by server-side apply. Rejects with the server's words when it refuses. */
   applyGroup(wish: GroupWish): Promise<RawObject>;
+  /** As `kubectl annotate leadergroup`; null takes an annotation off. */
+  annotateGroup(
+    namespace: string,
+    name: string,
+    annotations: Readonly<Record<string, string | null>>,
+  ): Promise<RawObject>;
   readGroup(namespace: string, name: string): Promise<RawObject | null>;
   /** Asks for deletion and returns at once; the finalizer decides when it is gone. */
   deleteGroup(namespace: string, name: string): Promise<void>;
@@ -146,6 +152,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       const query = `${STRANGER}&force=true&fieldValidation=Strict`;
       return rest.must('PATCH', `${groupPath(namespace, name)}?${query}`, manifest, 'application/apply-patch+yaml');
     },
+    annotateGroup: (namespace, name, annotations) =>
+      rest.must('PATCH', `${groupPath(namespace, name)}?${STRANGER}`, { metadata: { annotations } }, MERGE_PATCH),
     readGroup: (namespace, name) => orNull(rest, groupPath(namespace, name)),
     deleteGroup: (namespace, name) => rest.must('DELETE', groupPath(namespace, name)),
     leaders: async (namespace, selector = 'leadergroup.dev/role=leader') => {

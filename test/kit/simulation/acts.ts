@@ -54,6 +54,10 @@ export type Act = { readonly atMs: number } & (
   | { readonly act: 'timing'; readonly group: number; readonly ttlMs: number }
   | { readonly act: 'pause'; readonly group: number; readonly forMs: number }
   | { readonly act: 'external'; readonly group: number; readonly forMs: number }
+  /** Somebody writes the annotation that asks for a switchover; `pod`: null: to any; `skewMs`: its time is so much after now. */
+  | { readonly act: 'switchover'; readonly group: number; readonly pod: number | null; readonly skewMs: number }
+  /** A tool puts an annotation back that was written before, or (null) takes it off. */
+  | { readonly act: 'selfHeal'; readonly group: number; readonly which: number | null }
   /** Deleted, and made anew under its name when it has gone. */
   | { readonly act: 'remake'; readonly group: number; readonly forMs: number }
   /** Somebody else takes the leader label off whenever it sees it. */
@@ -192,6 +196,7 @@ export function scenarioOf(seed: number): Scenario {
       ...nodeActs(seed, { lengthMs, replicas, groups, steady }),
       ...cutsOfReplicas(seed, { lengthMs, replicas, groups, steady }),
       ...denials(seed, { lengthMs, replicas, groups, steady }),
+      ...switchovers(seed, { lengthMs, replicas, groups, steady }),
     ]).toSorted((a, b) => a.atMs - b.atMs),
   };
 }
@@ -431,6 +436,31 @@ function cutsOfReplicas(seed: number, frame: Frame): readonly Act[] {
     const atMs = Math.round(random.between(4000, frame.lengthMs));
     const forMs = Math.round(random.between(200, 15_000));
     return { act: 'cut', atMs, replica: random.below(frame.replicas), from, how: 'swallowed', forMs };
+  });
+}
+
+/**
+ * In half of the histories somebody asks for switchovers, by clocks that are right and wrong, to pods that can lead and cannot; and something puts what was
+ * asked for before back, at any time.
+ */
+function switchovers(seed: number, frame: Frame): readonly Act[] {
+  const random = stream(`switchovers ${seed}`);
+  if (frame.steady || !random.chance(0.5)) return [];
+  return Array.from({ length: random.pick([1, 3, 6, 12]) }, (): Act => {
+    const atMs = Math.round(random.between(3000, frame.lengthMs));
+    const group = random.below(frame.groups.length);
+    if (random.chance(0.35))
+      return { act: 'selfHeal', atMs, group, which: random.chance(0.2) ? null : random.below(6) };
+    const pod = random.chance(0.3) ? null : random.below(frame.groups[group]?.pods ?? 1);
+    const skewMs = Math.round(
+      random.pick([
+        random.between(-500, 500),
+        random.between(-590_000, 0),
+        random.between(0, 59_000),
+        random.between(-700_000, 90_000),
+      ]),
+    );
+    return { act: 'switchover', atMs, group, pod, skewMs };
   });
 }
 

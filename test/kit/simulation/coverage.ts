@@ -2,6 +2,7 @@
 import { CONDITION_REASONS } from '../../../src/api/condition-reasons.ts';
 import { EVENT_REASONS } from '../../../src/api/event-reasons.ts';
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
+import { SWITCHOVER_REFUSALS } from '../../../src/api/switchover-reasons.ts';
 import { TRANSITION_CAUSES } from '../../../src/api/transition-causes.ts';
 import type { Action } from '../../../src/election/actions.ts';
 import type { Act, Scenario } from './acts.ts';
@@ -42,6 +43,8 @@ const LASTS: Readonly<Record<Act['act'], boolean>> = {
   pause: true,
   external: true,
   remake: true,
+  switchover: false,
+  selfHeal: false,
   enforce: true,
   refuse: true,
   release: true,
@@ -123,6 +126,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   routed: Object.values(CONDITION_REASONS.Routed).flatMap((reasons) => Object.keys(reasons)),
   event: Object.keys(EVENT_REASONS),
   claim: CLAIM_ANSWERS,
+  switchover: ['Moved', ...Object.keys(SWITCHOVER_REFUSALS)],
   overlap: acts.flatMap((a, at) => acts.slice(at).flatMap((b) => (LASTS[a] || LASTS[b] ? [pairOf(a, b)] : []))),
 };
 

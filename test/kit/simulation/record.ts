@@ -31,7 +31,7 @@ export type Record = {
 
 /** `requests`: of claims, as they are still being made. */
 export function record(
-  { api, consul, loop, silences }: Stage,
+  { api, consul, loop, silences, switchovers }: Stage,
   scenario: Scenario,
   requests: readonly ClaimRequest[],
 ): Record {
@@ -159,7 +159,11 @@ export function record(
   });
 
   const claims = { requests, marks };
-  return { history: () => ({ groups, pods, keys, sessions, silences: silences(), claims }), hash: () => hash, events };
+  return {
+    history: () => ({ groups, pods, keys, sessions, silences: silences(), claims, switchovers: switchovers() }),
+    hash: () => hash,
+    events,
+  };
 }
 
 const isMark = (key: string): boolean => key.includes('/claims/');

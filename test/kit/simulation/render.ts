@@ -1,6 +1,12 @@
 /** Objects as the API server sends them, from what the operator keeps of them: its own readers make the same of it again. */
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
-import { API_GROUP, MANAGED_BY_LABEL, ROUTE_ANNOTATION, SERVICE_NAME_LABEL } from '../../../src/api/names.ts';
+import {
+  API_GROUP,
+  MANAGED_BY_LABEL,
+  ROUTE_ANNOTATION,
+  SERVICE_NAME_LABEL,
+  SWITCHOVER_ANNOTATION,
+} from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import type { Service, Slice } from '../../../src/api/route.ts';
 import { asWritten } from '../../../src/api/spec.ts';
@@ -48,6 +54,7 @@ export const rawGroup = ({ spec, ...group }: LeaderGroup): unknown => ({
     generation: group.generation,
     creationTimestamp: time(group.createdMs),
     finalizers: group.finalizers,
+    ...(group.switchover === null ? {} : { annotations: { [SWITCHOVER_ANNOTATION]: group.switchover.text } }),
     ...stamp(group.deleting),
   },
   spec: asWritten(spec),

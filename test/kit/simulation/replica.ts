@@ -102,7 +102,11 @@ export function createSimReplica(parts: SimParts, identity: ReplicaIdentity, lif
     kubernetes: parts.knowsRoutes ? ports.kubernetes : olderKubernetes(ports.kubernetes),
     routing: routingOver(kubernetes, watchServer.api, identity.id),
     events: registeredEvents(parts.refuseEvent, (reason) => parts.meetings.met('event', reason)),
-    metrics: { ...noMetrics, reconciled: () => void (passes += 1) },
+    metrics: {
+      ...noMetrics,
+      reconciled: () => void (passes += 1),
+      switchover: (result) => parts.meetings.met('switchover', result),
+    },
     log: noting(parts),
     clock: process.clock,
     random,

@@ -7,7 +7,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
-import type { Silence } from '../checker/checker.ts';
+import type { Silence, SwitchoverRequest } from '../checker/checker.ts';
 import { A_GATE_PROBE, AN_HTTP_PROBE, aGroup, aPod } from '../fakes/builders.ts';
 import { podUid, wallMs } from '../fakes/ids.ts';
 import type { PatchRequest } from '../model/link.ts';
@@ -27,6 +27,7 @@ import { stream } from './random.ts';
 import { releasing } from './releasing.ts';
 import { createSimReplica, type SimReplica } from './replica.ts';
 import { createRoutes } from './routes.ts';
+import { createSwitchovers } from './switchovers.ts';
 import type { WatchServer } from './watches.ts';
 
 export type Stage = {
@@ -54,6 +55,8 @@ export type Stage = {
   peers(one: number, other: number): boolean;
   /** When processes did not run, though nobody said so. */
   silences(): readonly Silence[];
+  /** What was asked for by annotations. */
+  switchovers(): readonly SwitchoverRequest[];
   /** When the pod's present process began (its containers may have ended since and begun again). */
   incarnationOf(uid: string): number;
   do(act: Act): void;
@@ -116,6 +119,7 @@ export function openStage(
   const faults = createFaults(loop);
   const { during, later } = faults;
   const evictions = stream(`evictions of ${scenario.seed}`);
+  const switchovers = createSwitchovers(api, loop);
   const routes = createRoutes(api, loop, faults, stream(`routes of ${scenario.seed}`));
   /** Addresses of pods that are gone, in worlds with routes: the next pod gets one of them. */
   const freed: string[] = [];
@@ -284,6 +288,9 @@ export function openStage(
     );
   }
 
+  const askedPod = (given: Extract<Act, { act: 'switchover' | 'selfHeal' }>): string | null =>
+    given.act === 'selfHeal' || given.pod === null ? null : nameOf(given.group, given.pod);
+
   const plan = (group: number): GroupPlan => scenario.groups[group % scenario.groups.length] as GroupPlan;
   const nameOf = (group: number, pod: number): string => podName(plan(group), pod % plan(group).pods);
   const wire = (at: number, to: 'consul' | 'kubernetes') => replicas[at]?.[to];
@@ -378,6 +385,9 @@ export function openStage(
       case 'pause':
       case 'external':
         return groupAct(given);
+      case 'switchover':
+      case 'selfHeal':
+        return switchovers.do(given, plan(given.group), askedPod(given));
       case 'remake':
         return remake(plan(given.group), given.forMs);
       case 'enforce':
@@ -472,7 +482,8 @@ export function openStage(
       api.foreign.addGroup({
         ...groupOf(of),
         uid: `uid-${made}-of-${of.name}`,
-        createdMs: wallMs(WALL_OFFSET_MS + made),
+        createdMs: wallMs(seconds(WALL_OFFSET_MS + loop.nowMs())),
+        switchover: switchovers.declared(of.name),
       });
     };
     loop.after(forMs, again);
@@ -674,6 +685,7 @@ export function openStage(
     passingCounts,
     hangs: isHung,
     silences: () => silences,
+    switchovers: switchovers.requests,
     incarnationOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,

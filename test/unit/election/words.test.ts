@@ -75,6 +75,17 @@ describe('a record', () => {
     expect(parseRecord(formatRecord(good))).toEqual(good);
   });
 
+  it('reads what it says of switchovers, and takes what cannot be read for nothing said', () => {
+    const said = { ...good, switchover: { atMs: 7, to: 'a' }, pinned: true } as const;
+    expect(parseRecord(formatRecord(said))).toEqual(said);
+    expect(parseRecord(JSON.stringify({ ...good, switchover: { atMs: 7 } }))?.switchover).toEqual({
+      atMs: 7,
+      to: null,
+    });
+    for (const switchover of [null, 7, '7', {}, { atMs: '7', to: 'a' }, { atMs: -1, to: 'a' }, { atMs: 7, to: 5 }])
+      expect(parseRecord(JSON.stringify({ ...good, switchover, pinned: 'yes' }))).toEqual(good);
+  });
+
   it('keeps nothing that this version does not know', () => {
     expect(parseRecord(JSON.stringify({ ...good, more: 1, holder: { ...good.holder, more: 2 } }))).toEqual(good);
   });

@@ -39,6 +39,7 @@ const MEASURED: Readonly<
 > = {
   leadergroup_elections_won_total: [(metrics) => metrics.electionWon(), '', 1],
   leadergroup_handovers_total: [(metrics) => metrics.handover('LeaderGone'), '{reason="LeaderGone"}', 1],
+  leadergroup_switchovers_total: [(metrics) => metrics.switchover('TooSoon'), '{result="TooSoon"}', 1],
   leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],
   leadergroup_failover_duration_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
   leadergroup_label_repairs_total: [(metrics) => metrics.labelRepaired(), '', 1],

@@ -27,11 +27,15 @@ const b = { namespace: 'default', name: 'b', uid: uidOf('b') };
 const o = anObservation({ pods: [observed(aPod({ name: 'b' }))] });
 const view = heldBy('a');
 
-const record = (token: number, writes: number, holder = 'b') => JSON.stringify(aRecord(holder, token, { writes }));
+/** An older version wrote the record before: whatever could have been asked for by now counts as handled. */
+const switchover = { atMs: 1_700_000_060_000, to: null };
+
+const record = (token: number, writes: number, holder = 'b') =>
+  JSON.stringify(aRecord(holder, token, { writes, switchover }));
 
 describe('a lock transaction', () => {
   it('begins with its bucket, then the version it was planned with, then moves the lock', () => {
-    const change = transaction.handOver(o, aHeldLock('a'), aSession('b'), b);
+    const change = transaction.handOver(o, aHeldLock('a'), { session: aSession('b'), pod: b });
     expect(lockOps(change.transaction, OWN_KEYS, 5)).toEqual([
       { verb: 'check-session', key: FENCE.key, session: FENCE.session },
       { verb: 'check-index', key: LOCK_KEY, index: 40 },
@@ -107,5 +111,5 @@ describe('what stays of a deleted group', () => {
 /** The record of a handover to b. */
 function sorted(token: number): string {
   const { v, groupUid, generation, holder, writes } = aRecord('b', token, { writes: 5 });
-  return JSON.stringify({ v, groupUid, generation, holder, writes, token });
+  return JSON.stringify({ v, groupUid, generation, holder, writes, switchover, token });
 }

@@ -197,6 +197,7 @@ describe('of the group', () => {
     deleting,
     atMs,
     at: '40',
+    switchover: null,
   });
 
   it('time in which nobody answered does not count among what a deletion may take', () => {
@@ -249,7 +250,13 @@ describe('of what was said', () => {
     const memory = after(...Array.from({ length: 11 }, (): Outcome => ({ kind: 'transition', transition })));
     expect(memory.transitions).toHaveLength(10);
     const group = aGroup({ resourceVersion: '60' });
-    const told = remember(memory, { kind: 'statusWritten', group, outage: true, writesMs: [3] });
+    const told = remember(memory, {
+      kind: 'statusWritten',
+      group,
+      outage: true,
+      writesMs: [3],
+      droppedSwitchover: null,
+    });
     expect(told).toMatchObject({ transitions: [], outageReported: true, statusWritesMs: [3], newerGroup: group });
   });
 
@@ -340,7 +347,7 @@ describe('what the caches show', () => {
     const group = aGroup({ deleting: true });
     const silence: readonly Outcome[] = [
       { kind: 'demotedForOutage' },
-      { kind: 'statusWritten', group: null, outage: true, writesMs: [] },
+      { kind: 'statusWritten', group: null, outage: true, writesMs: [], droppedSwitchover: null },
     ];
     const during = after(...silence, shown([], { group, nowMs: 5 }), shown([], { group, nowMs: 6 }));
     expect(during).toMatchObject({ deletionSeenMs: 5, demotedForOutage: true, outageReported: true });

@@ -15,6 +15,7 @@ import type { LeaderChangeTrace, TimedStep } from '../../../../src/ports/traces.
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS, observed } from '../../../kit/fakes/builders-election.ts';
 import { CHANGING, ROUTED, SAYING } from '../../../kit/fakes/builders-reasons.ts';
+import { SWITCHED } from '../../../kit/fakes/builders-switchover.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { createFakeLog } from '../../../kit/fakes/log.ts';
 import { noMetrics } from '../../../kit/model/sinks.ts';
@@ -105,6 +106,7 @@ const reason =
 const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
   LeaderElected: ({ does }) => does(CHANGING.FirstElection, promoted('b', 1)),
   LeaderHandedOver: ({ does }) => does(CHANGING.LeaderNotReady, fenced('a'), promoted('b')),
+  SwitchoverRefused: ({ rests }) => rests(SWITCHED.Paused),
   LeaderLost: ({ does, rests }) => {
     does(CHANGING.LeaderNotReady, fenced('a'));
     rests(unled);

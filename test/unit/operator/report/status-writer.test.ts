@@ -13,6 +13,7 @@ import type { WriteOutcome } from '../../../../src/ports/kubernetes.ts';
 import { aGroup } from '../../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS } from '../../../kit/fakes/builders-election.ts';
 import { INVALID, SAYING } from '../../../kit/fakes/builders-reasons.ts';
+import { SWITCHED } from '../../../kit/fakes/builders-switchover.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { createFakeLog } from '../../../kit/fakes/log.ts';
 
@@ -96,7 +97,13 @@ describe('the status of a group', () => {
 
   it('waits for its pace, and says how long', async () => {
     const { written, memory, writes, settled } = aWriter();
-    memory.learn({ kind: 'statusWritten', group: null, outage: false, writesMs: [NOW_MS - 1000] });
+    memory.learn({
+      kind: 'statusWritten',
+      group: null,
+      outage: false,
+      writesMs: [NOW_MS - 1000],
+      droppedSwitchover: null,
+    });
     const group = settled({});
     const o = anObservation();
     expect(await writes({ group, pods: o.pods.slice(0, 2) })).toBe(4000);
@@ -109,6 +116,17 @@ describe('the status of a group', () => {
     memory.learn({ kind: 'transition', transition: { time: '2026-01-02T03:04:05Z', ...transition } });
     await writes({});
     expect(memory.now).toMatchObject({ transitions: [], statusWritesMs: [NOW_MS], newerGroup: NEWER });
+  });
+
+  it('is not sent again and again where a CRD of an earlier version drops the word of a switchover', async () => {
+    const world = SWITCHED.NotACandidate;
+    const taken = aGroup({ ...world.group, status: { ...buildStatus(world, plan(world).verdict, [], '') } });
+    const { lastSwitchover: _dropped, ...status } = taken.status ?? ({} as never);
+    const told = aWriter({ kind: 'done', object: { kind: 'valid', group: aGroup({ ...taken, status }) } });
+    await told.writes(world);
+    await told.writes({ ...world, group: aGroup({ ...taken, status }) });
+    expect(told.written).toHaveLength(1);
+    expect(told.written[0]?.lastSwitchover).toMatchObject({ result: 'Refused' });
   });
 
   it('of a group that is gone is nobody’s business', async () => {

@@ -1,0 +1,29 @@
+/** A switchover that somebody has asked for: the leader is well, and another one is to lead. */
+import type { Plan } from './actions.ts';
+import { promoted } from './gate.ts';
+import type { ObservedPod } from './observation.ts';
+import { waitForPass } from './plan-free.ts';
+import { type Held, handOverTo, isAlive } from './plan-handover.ts';
+import { look } from './plans.ts';
+import { suitableSession } from './sessions.ts';
+import { judgeSwitchover } from './switchover.ts';
+
+/**
+ * null: none is asked for, or it cannot be done, or not now. A leader that has lost its label, as where the transaction of this very switchover was refused, is given
+ * it back before anything is read or prepared: nobody is left without a leader for what need not be.
+ */
+export function planSwitchover(held: Held, holder: ObservedPod): Plan | null {
+  const { o, lock, session } = held;
+  const judged = judgeSwitchover(o);
+  const leads = promoted(o, lock, session) !== null;
+  if (judged.kind === 'unsure') return leads ? waitForPass(judged.next) : null;
+  if (judged.kind !== 'moves') return null;
+  const { asked, nominee } = judged;
+  if (!leads && !(o.switchover.confirmed && suitableSession(o, nominee) !== null)) return null;
+  if (!o.switchover.confirmed) {
+    // Consul too: should it have fallen silent, the leader would be fenced, and nobody could follow before it is back.
+    return look([{ do: 'readLock' }, { do: 'readGroup' }], 'reading the lock and the group before the leader is moved');
+  }
+  const moved = { atMs: asked.atMs, to: nominee.pod.name };
+  return handOverTo(held, nominee, 'Switchover', { alive: isAlive(held, holder), moved });
+}

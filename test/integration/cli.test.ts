@@ -170,6 +170,25 @@ describe('changing', () => {
   });
 });
 
+describe('switchover', () => {
+  it('hands the lead to the pod that is named, waits for it, and measures', async () => {
+    const before = await h.led(namespace, GROUP);
+    const to = ['notifier-0', 'notifier-1', 'notifier-2'].find((name) => name !== before.name) ?? '';
+    const { code, stdout } = await cli('switchover', GROUP, '--to', to, '--wait', '-o', 'json');
+    const { outcome } = JSON.parse(stdout) as { outcome: Record<string, unknown> };
+    expect([code, outcome]).toEqual([0, expect.objectContaining({ kind: 'moved', to })]);
+    expect((await h.led(namespace, GROUP, { not: before.name })).name).toBe(to);
+    expect(outcome['tookMs']).toBeGreaterThan(0);
+    expect(outcome['gapMs']).toBeGreaterThan(0);
+  });
+
+  it('says why the operator refuses: the second within half a minute', async () => {
+    expect((await cli('switchover', GROUP, '--wait')).code).toBe(0);
+    const { code, stdout } = await cli('switchover', GROUP, '--wait');
+    expect([code, stdout]).toEqual([4, expect.stringContaining('Refused (TooSoon): ')]);
+  });
+});
+
 describe('doctor', () => {
   const ids = async (...flags: readonly string[]): Promise<readonly string[]> => {
     const { stdout } = await cli('doctor', '--once', '-o', 'json', ...flags);

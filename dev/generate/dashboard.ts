@@ -96,6 +96,16 @@ const ROWS: readonly Row[] = [
         queries: { '{{reason}}': `${rises('leadergroup_handovers_total', 'reason')} > 0` },
       },
       {
+        title: 'By what leaders are chosen',
+        description:
+          'The words are explained in docs/reference/events.md. Leaders that failed: for a while others go first.',
+        unit: 'ops',
+        queries: {
+          '{{by}}': `${rises('leadergroup_leaders_chosen_total', 'by')} > 0`,
+          'failed, and deferred': `sum(${rateOf('leadergroup_leaders_deferred_total')})`,
+        },
+      },
+      {
         title: 'How long they take',
         description: 'From what made it necessary to the promotion.',
         unit: 's',

@@ -1,6 +1,7 @@
 /** docs/reference/events.md: every event, and every cause of a change of leader. */
 
 import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';
+import { CRITERIA } from '../../src/api/criteria.ts';
 import { EVENT_REASONS, OWN_EVENTS, READY_EVENTS } from '../../src/api/event-reasons.ts';
 import { SWITCHOVER_REFUSALS } from '../../src/api/switchover-reasons.ts';
 import { TRANSITION_CAUSES } from '../../src/api/transition-causes.ts';
@@ -42,4 +43,11 @@ ${wordTable('cause', TRANSITION_CAUSES)}
 In \`status.lastSwitchover\`, in the event \`SwitchoverRefused\`, and as \`result\` of the metric \`leadergroup_switchovers_total\`, where \`Moved\` are those that were done.
 
 ${wordTable('reason', SWITCHOVER_REFUSALS)}
+
+## By what a leader was chosen
+
+In \`status.recentTransitions[].chosenBy\`, in the events of a change, and as \`by\` of the metric \`leadergroup_leaders_chosen_total\`: the first of these in
+which it differed from the next candidate. [Who leads best](../how-to/preferences.md) says what each rests on.
+
+${wordTable('criterion', CRITERIA)}
 `;

@@ -23,6 +23,7 @@ export const navigation: readonly Section[] = [
       { title: 'A cron job', page: 'how-to/cron-job.md' },
       { title: 'A single writer', page: 'how-to/single-writer.md' },
       { title: 'A Service for the leader only', page: 'how-to/leader-only-service.md' },
+      { title: 'Which pod leads', page: 'how-to/preferences.md' },
       { title: 'Several clusters', page: 'how-to/several-clusters.md' },
       { title: 'Switch over', page: 'how-to/switch-over.md' },
       { title: 'From a Lease sidecar', page: 'how-to/from-a-lease-sidecar.md' },

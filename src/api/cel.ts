@@ -161,6 +161,12 @@ export const timeoutFitsThreshold: Rule = of(
   ),
 );
 
+export const prefersBySomething: Rule = {
+  rule: 'has(self.podSelector) || has(self.nodeSelector)',
+  reason: 'FieldValueRequired',
+  message: 'a preference needs podSelector, nodeSelector or both',
+};
+
 export const isAProbePath: Rule = invalid(
   "self.matches('^/[!-~]*$') && !self.contains('//') && !self.contains('\\\\')",
   "must begin with one '/', without '//' or a backslash, of printable ASCII characters without spaces",

@@ -37,6 +37,13 @@ export const OWN_EVENTS = {
       'The annotation `leadergroup.dev/switchover` asks for something that is not done, and will not be done later. The message begins with the reason.',
     action: 'Look the reason up below, and write the annotation anew if it is still meant.',
   },
+  LeaderDeferred: {
+    type: 'Warning',
+    meaning:
+      'A pod has lost the lead by a failure (not by a drain, a deletion or a resignation) twice or more in a row. Others go first for a while: 30 s after the first ' +
+      'failure, twice as long after each next one, 10 minutes at most. It leads all the same if nobody else can.',
+    action: 'Look at the pod that the message names: its readiness comes and goes.',
+  },
   LabelContested: {
     type: 'Warning',
     meaning: 'Somebody else changes the label or the annotations of a pod again and again.',

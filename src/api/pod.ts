@@ -57,14 +57,17 @@ export type OwnerRef = {
 /** Names one pod for good: a name is used again, a uid never. */
 export type PodRef = Pick<Pod, 'namespace' | 'name' | 'uid'>;
 
-/** What an election needs of a node. */
+/** What an election needs of a node: of some 12 KiB less than one is kept. */
 export type ClusterNode = {
   readonly name: string;
   readonly resourceVersion: string;
+  /** metadata.creationTimestamp in epoch milliseconds. */
+  readonly createdMs: WallMs;
+  readonly labels: Readonly<Record<string, string>>;
   /** spec.unschedulable: the node is cordoned. */
   readonly cordoned: boolean;
+  /** Its condition Ready is True: its kubelet has been heard of lately, and says that it works. */
+  readonly ready: boolean;
   /** It has the taint node.kubernetes.io/out-of-service and is not Ready: somebody says that nothing runs on it any more. */
   readonly outOfService: boolean;
-  /** Label topology.kubernetes.io/zone; null: it has none. */
-  readonly zone: string | null;
 };

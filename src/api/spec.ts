@@ -22,8 +22,9 @@ import { but, type Immutable, issue, object, type Readable, seconds, text, toget
 import { leaderProbe, probeAsWritten, probeFromWritten } from './leader-probe.ts';
 import { lockKeyProblems, MAX_LOCK_KEY } from './lockkey.ts';
 import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
+import { preferences, preferencesAsWritten, preferencesFromWritten, spread } from './preferences.ts';
 import { asObject, show } from './raw.ts';
-import { readableKeys, selector } from './selector-schema.ts';
+import { readableKeys, selector, selectorFromWritten } from './selector-schema.ts';
 import {
   groupLabelKeyProblem,
   LABEL_KEY_RULE,
@@ -158,6 +159,8 @@ export const spec = object(
         'leader that is deleted or evicted at once.',
     }),
     leaderProbe,
+    preferences,
+    spread,
     route,
     formerLeader: z
       .enum(FORMER_LEADER_POLICIES, but('must be Keep or Evict'))
@@ -223,13 +226,7 @@ export type LeaderGroupSpec = Immutable<ReturnType<typeof fromWritten>>;
 
 export function fromWritten(written: WrittenSpec) {
   return {
-    selector: {
-      matchLabels: written.selector.matchLabels ?? {},
-      matchExpressions: (written.selector.matchExpressions ?? []).map(({ values = [], ...rest }) => ({
-        ...rest,
-        values,
-      })),
-    },
+    selector: selectorFromWritten(written.selector),
     sessionTtlMs: written.sessionTTLSeconds * 1000,
     lockDelayMs: written.lockDelaySeconds * 1000,
     /** A shared Consul key that external holders may contend for, without the trailing /.lock; null: a lock of our own. */
@@ -244,6 +241,10 @@ export function fromWritten(written: WrittenSpec) {
     failoverDelayMs: written.failoverDelaySeconds * 1000,
     /** null: only the readiness of its pod says whether the leader can stay. */
     leaderProbe: written.leaderProbe === undefined ? null : probeFromWritten(written.leaderProbe),
+    /** Whom users would rather see lead; empty: nobody in particular. */
+    preferences: preferencesFromWritten(written.preferences ?? []),
+    /** Over which domains of nodes the leaders of many groups are spread; null: over none. */
+    spread: written.spread ?? null,
     /** The Service whose traffic is led to the leader; null: whoever selects by the label finds it. */
     route: written.route ?? null,
     formerLeader: written.formerLeader,
@@ -267,6 +268,8 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   minReadySeconds: spec.minReadyMs / 1000,
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
   ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),
+  ...(spec.preferences.length === 0 ? {} : { preferences: preferencesAsWritten(spec.preferences) }),
+  ...(spec.spread === null ? {} : { spread: spec.spread }),
   ...(spec.route === null ? {} : { route: spec.route }),
   formerLeader: spec.formerLeader,
   onConsulLoss: spec.onConsulLoss,

@@ -80,8 +80,16 @@ const transition = z
   .object({
     time: time.meta({ description: 'When the change was complete.' }),
     from: text.meta({ description: 'The pod that led before; empty if none did.' }),
+    fromUID: text.meta({
+      description: 'The uid of the pod that led before; empty if none did, or if it is not known any more.',
+    }),
     to: text.meta({ description: 'The pod that led afterwards; empty if none did.' }),
     reason: text.meta({ description: 'Why the leader changed, in one CamelCase word.' }),
+    chosenBy: text.meta({
+      description:
+        'By what the pod that led afterwards came before the other candidates, in one CamelCase word, e.g. Revision or NewestNode; empty if there ' +
+        'was no other, or if the leader probe decided.',
+    }),
     token: count('int64', 'The fencing token after the change.'),
     durationMilliseconds: count(
       'int64',

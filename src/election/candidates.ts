@@ -1,11 +1,13 @@
 /** Who may lead, and who should: eligibility and ranking of the members. */
+import type { Criterion } from '../api/criteria.ts';
+import type { PodUid } from '../api/ids.ts';
 import type { IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION, fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import { selectorKeys } from '../api/selector.ts';
 import type { Observation, ObservedPod } from './observation.ts';
-import { ranked } from './ranking.ts';
+import { deciding, ranked } from './ranking.ts';
 
 /** Why a member may not lead now. `Waiting` ends by itself at `inMs`. */
 export type Eligibility =
@@ -49,11 +51,21 @@ export const membersOf = (o: Observation): readonly ObservedPod[] => o.pods.filt
 /** Candidates, the best first. */
 export function rankedCandidates(o: Observation): readonly ObservedPod[] {
   const members = membersOf(o);
-  return ranked(
-    members.filter((member) => eligibility(o, member).kind === 'candidate'),
-    members,
-  );
+  return ranked(o.group, candidatesAmong(o, members), members);
 }
+
+/**
+ * By what `uid` comes before everybody else who could have led instead of it; null: nobody could, or something else decided, as a leader probe does.
+ * `former`: whoever the lead is taken from is no choice.
+ */
+export function chosenBy(o: Observation, uid: PodUid, former: PodUid | null): Criterion | null {
+  const members = membersOf(o);
+  const choice = candidatesAmong(o, members).filter(({ pod }) => pod.uid === uid || pod.uid !== former);
+  return deciding(o.group, uid, choice, members);
+}
+
+const candidatesAmong = (o: Observation, members: readonly ObservedPod[]): readonly ObservedPod[] =>
+  members.filter((member) => eligibility(o, member).kind === 'candidate');
 
 /** The labels that the Job controller gives to its pods. */
 const JOB_LABELS: ReadonlySet<string> = new Set([

@@ -5,8 +5,9 @@
 import type { MonotonicMs } from '../api/clocks.ts';
 import type { PodUid, SessionId } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
-import type { Pod } from '../api/pod.ts';
+import type { ClusterNode, Pod } from '../api/pod.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
+import type { Deferral } from './deferral.ts';
 import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
 import type { RouteView } from './route.ts';
@@ -68,6 +69,8 @@ export type LabelStop = {
   readonly readAgainAtMs?: MonotonicMs;
 };
 
+export type Host = Pick<ClusterNode, 'createdMs' | 'labels' | 'ready'>;
+
 /** A pod as this group sees it. */
 export type ObservedPod = {
   readonly pod: Pod;
@@ -77,11 +80,15 @@ export type ObservedPod = {
   readonly claimedByOther: boolean;
   /** It has resigned lately: it leads only if nobody else can. */
   readonly yields: boolean;
+  /** It has lost the lead by a failure lately: others go first; null: it has not. */
+  readonly deferred: Deferral | null;
   readonly cordoned: boolean;
   /** Its node is deleted, or out of service: whatever the pod is said to be, nobody hears from it any more. */
   readonly nodeLost: boolean;
   /** Of its node; null: it has none, or is not known. */
   readonly zone: string | null;
+  /** What is known of its node; null: nothing, since it has none, or nodes are not watched. */
+  readonly host: Host | null;
   readonly owner: OwnerView;
   /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
   readonly readyForMs: number;

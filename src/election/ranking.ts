@@ -1,78 +1,113 @@
-/** Who leads best: an order of the candidates that every replica computes alike from the same members. */
+/**
+ * Who leads best: an order of the candidates that every replica computes alike from the same view, whatever order the pods are known in
+ * (docs/adr/0033-who-leads-best.md). It takes effect where somebody is elected; no healthy leader is moved for it.
+ */
+import type { Criterion } from '../api/criteria.ts';
+import type { PodUid } from '../api/ids.ts';
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { matches } from '../api/selector.ts';
+import { hashOf } from './keys.ts';
 import type { ObservedPod } from './observation.ts';
+import { type Standing, standings } from './revisions.ts';
 
+/** As the values of a rank stand. */
+const ORDER = [
+  'NotResigned',
+  'NotFailedLately',
+  'NodeStays',
+  'Controlled',
+  'Revision',
+  'Ordinal',
+  'Preference',
+  'Workload',
+  'Spread',
+  'NewestNode',
+  'LongestReady',
+  'Name',
+] as const satisfies readonly Criterion[];
+
+export type RankedGroup = Pick<LeaderGroup, 'namespace' | 'name' | 'spec'>;
+
+/** The best first: of two, the lesser value goes first. */
 type Rank = readonly (number | string)[];
 
-/**
- * The best first. One that has not resigned just now; not on a cordoned node and not about to be evicted; then pods that a controller keeps running, before those without one
- * and those that are made to end; then the workload with more pods of the group, so that a canary does not take the lead; then the newest
- * revision of that workload, so that a rolling update moves the leader once; then the longest ready; then the name.
- */
-export function ranked(candidates: readonly ObservedPod[], members: readonly ObservedPod[]): readonly ObservedPod[] {
-  const workloads = workloadsOf(members);
-  const ranks = new Map(candidates.map((each) => [each, rank(each, workloads)]));
-  return candidates.toSorted((a, b) => compare(ranks.get(a) ?? [], ranks.get(b) ?? []));
+type Ranked = { readonly candidate: ObservedPod; readonly rank: Rank };
+
+/** `members`: of which `candidates` are some. */
+export const ranked = (
+  group: RankedGroup,
+  candidates: readonly ObservedPod[],
+  members: readonly ObservedPod[],
+): readonly ObservedPod[] => inOrder(group, candidates, members).map(({ candidate }) => candidate);
+
+/** By what `uid`, the best of `candidates`, comes before the next one; null where it is not the best, or the only one. */
+export function deciding(
+  group: RankedGroup,
+  uid: PodUid,
+  candidates: readonly ObservedPod[],
+  members: readonly ObservedPod[],
+): Criterion | null {
+  const [best, next] = inOrder(group, candidates, members);
+  if (best?.candidate.pod.uid !== uid || next === undefined) return null;
+  return ORDER[best.rank.findIndex((value, at) => value !== next.rank[at])] ?? 'Name';
 }
 
-function rank(candidate: ObservedPod, workloads: ReadonlyMap<string, Workload>): Rank {
-  const { pod, cordoned } = candidate;
-  const workload = workloads.get(workloadOf(candidate));
+function inOrder(
+  group: RankedGroup,
+  candidates: readonly ObservedPod[],
+  members: readonly ObservedPod[],
+): readonly Ranked[] {
+  const standing = standings(candidates, members);
+  return candidates
+    .map((candidate) => ({ candidate, rank: rankOf(group, candidate, standing(candidate)) }))
+    .toSorted((a, b) => compare(a.rank, b.rank));
+}
+
+/**
+ * After what is about to go, and who runs on no longer than it must, comes the revision, so that a rolling update moves the leader once. It is compared within
+ * a workload only, so of two workloads neither is outdated, and what the user prefers decides; then the larger one, so that a canary does not take the lead.
+ * (A note for `controller.kubernetes.io/pod-deletion-cost`: where the operator writes it, the youngest that has been ready for 30 s will be better
+ * than the longest ready.)
+ */
+function rankOf(group: RankedGroup, candidate: ObservedPod, { outdatedBy, size, before }: Standing): Rank {
+  const { pod, host } = candidate;
   return [
     candidate.yields ? 1 : 0,
-    cordoned || pod.disrupted ? 1 : 0,
+    candidate.deferred === null ? 0 : 1,
+    candidate.cordoned || pod.disrupted ? 1 : 0,
     pod.owner === null || pod.runsToCompletion ? 1 : 0,
-    -(workload?.size ?? 0),
-    workload === undefined ? 0 : revisionsAfter(workload, revisionOf(candidate)),
+    outdatedBy,
+    before,
+    -weightOf(group, candidate),
+    -size,
+    distance(group, candidate),
+    -Number(host?.createdMs ?? 0),
     pod.readyTransitionMs ?? Number.MAX_SAFE_INTEGER,
     pod.name,
   ];
 }
 
-/** How many revisions of the workload are newer: revisions of different workloads do not compare by age. */
-const revisionsAfter = ({ newest }: Workload, revision: string): number =>
-  [...newest.values()].filter((createdMs) => createdMs > (newest.get(revision) ?? 0)).length;
+/** The sum of the preferences that it fits. A node of which nothing is known fits none. */
+const weightOf = ({ spec }: RankedGroup, { pod, host }: ObservedPod): number =>
+  spec.preferences
+    .filter(
+      ({ podSelector, nodeSelector }) =>
+        (podSelector === null || matches(podSelector, pod.labels)) &&
+        (nodeSelector === null || (host !== null && matches(nodeSelector, host.labels))),
+    )
+    .reduce((sum, { weight }) => sum + weight, 0);
 
-/** `newest`: by revision, when its newest pod was made. */
-type Workload = { readonly size: number; readonly newest: ReadonlyMap<string, number> };
-
-function workloadsOf(members: readonly ObservedPod[]): ReadonlyMap<string, Workload> {
-  const workloads = new Map<string, { size: number; readonly newest: Map<string, number> }>();
-  for (const member of members) {
-    // Pods without a controller are no revisions of one another: the longest ready of them is the best.
-    if (member.pod.owner === null) continue;
-    const key = workloadOf(member);
-    const workload = workloads.get(key) ?? { size: 0, newest: new Map<string, number>() };
-    workloads.set(key, workload);
-    workload.size += 1;
-    const revision = revisionOf(member);
-    workload.newest.set(revision, Math.max(workload.newest.get(revision) ?? 0, member.pod.createdMs));
-  }
-  return workloads;
+/** Of the domain of its node, in the order that this group has of its own; the least is the best. */
+function distance({ namespace, name, spec: { spread } }: RankedGroup, { host }: ObservedPod): number {
+  if (spread === null) return 0;
+  const labels = host?.labels ?? {};
+  const domain = Object.hasOwn(labels, spread.topologyKey) ? labels[spread.topologyKey] : undefined;
+  return domain === undefined ? Number.MAX_SAFE_INTEGER : hashOf(`${namespace}/${name}#${domain}`);
 }
-
-/** Argo Rollouts names the hash of its ReplicaSets in a label of its own. */
-const TEMPLATE_HASHES = ['pod-template-hash', 'rollouts-pod-template-hash'] as const;
-
-/**
- * What the pod is a replica of. The ReplicaSets of one Deployment are told by their names, `<deployment>-<pod-template-hash>`: their own
- * owners are not known here.
- */
-function workloadOf({ pod: { owner, labels } }: ObservedPod): string {
-  if (owner === null) return '';
-  if (owner.kind !== 'ReplicaSet') return `${owner.kind}/${owner.uid}`;
-  const hash = TEMPLATE_HASHES.map((label) => labels[label]).find((value) => value && owner.name.endsWith(`-${value}`));
-  return hash === undefined
-    ? `${owner.kind}/${owner.uid}`
-    : `${owner.kind} of ${owner.name.slice(0, -hash.length - 1)}`;
-}
-
-/** StatefulSets and DaemonSets keep one owner over all revisions, and name the revision in a label. */
-const revisionOf = ({ pod: { owner, labels } }: ObservedPod): string =>
-  owner?.kind === 'ReplicaSet' ? owner.uid : (labels['controller-revision-hash'] ?? '');
 
 function compare(a: Rank, b: Rank): number {
-  for (const [i, left] of a.entries()) {
-    const right = b[i] ?? left;
+  for (const [at, left] of a.entries()) {
+    const right = b[at] ?? left;
     if (left !== right) return left < right ? -1 : 1;
   }
   return 0;

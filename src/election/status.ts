@@ -78,7 +78,18 @@ function vanished(
   const gone = previous?.leaders.find(({ token }) => token > known);
   if (gone === undefined) return [];
   const reason: TransitionCause = 'LeaderGone';
-  return [{ time: now, from: gone.pod, to: '', reason, token: gone.token, durationMilliseconds: 0 }];
+  return [
+    {
+      time: now,
+      from: gone.pod,
+      fromUID: gone.uid,
+      to: '',
+      reason,
+      chosenBy: '',
+      token: gone.token,
+      durationMilliseconds: 0,
+    },
+  ];
 }
 
 /** The status of a group whose spec cannot be acted on: what was true stays, and it says what to change. */

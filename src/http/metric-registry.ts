@@ -3,6 +3,8 @@
  * and docs/reference/metrics.md is made from it (`npm run generate`). It stands here and not in src/api because nothing but the adapter uses
  * the names: the operator measures through the port.
  */
+
+import { CRITERIA, type Criterion } from '../api/criteria.ts';
 import { SWITCHOVER_REFUSALS, type SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import { TRANSITION_CAUSES, type TransitionCause } from '../api/transition-causes.ts';
 import type {
@@ -48,6 +50,7 @@ const SWITCHOVER_RESULTS = [
   'Moved',
   ...(Object.keys(SWITCHOVER_REFUSALS) as SwitchoverRefusal[]),
 ] as const satisfies readonly SwitchoverResult[];
+const CHOSEN_BY = ['none', ...(Object.keys(CRITERIA) as readonly Criterion[])] as const;
 
 const RELISTED = ['pods', 'nodes', 'leadergroups', 'services', 'endpointslices'] as const;
 
@@ -135,6 +138,20 @@ export const METRICS = {
     labels: { result: SWITCHOVER_RESULTS },
     unit: 'requests',
     use: 'All but `Moved` were refused, and are an event each; `Replayed` that rises is a tool that puts an old annotation back, `TooSoon` a loop',
+  },
+  leadergroup_leaders_chosen_total: {
+    type: 'counter',
+    help: 'Leaders elected, by what they came before the other candidates (none: there was no other, or the leader probe decided)',
+    labels: { by: CHOSEN_BY },
+    unit: 'leaders',
+    use: '`none` again and again: there is one candidate only. `NotFailedLately` rises: leaders fail again and again. docs/how-to/preferences.md has the order',
+  },
+  leadergroup_leaders_deferred_total: {
+    type: 'counter',
+    help: 'Leaders that have failed, so that for a while others go first',
+    labels: {},
+    unit: 'leaders',
+    use: 'Its rate is that of leaders that fail; the event LeaderDeferred names those that do again and again',
   },
   leadergroup_deadline_demotions_total: {
     type: 'counter',

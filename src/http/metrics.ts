@@ -59,6 +59,8 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const elections = counter('leadergroup_elections_won_total');
   const handovers = counter('leadergroup_handovers_total');
   const switchovers = counter('leadergroup_switchovers_total');
+  const chosen = counter('leadergroup_leaders_chosen_total');
+  const deferred = counter('leadergroup_leaders_deferred_total');
   const demotions = counter('leadergroup_deadline_demotions_total');
   const failover = histogram('leadergroup_failover_duration_seconds');
   const repairs = counter('leadergroup_label_repairs_total');
@@ -71,6 +73,8 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
     electionWon: () => elections.inc(),
     handover: (reason) => handovers.inc({ reason }),
     switchover: (result) => switchovers.inc({ result }),
+    leaderChosen: (by) => chosen.inc({ by: by ?? 'none' }),
+    leaderDeferred: () => deferred.inc(),
     demotedByDeadline: () => demotions.inc(),
     labelRepaired: () => repairs.inc(),
     sliceWritten: (outcome) => slices.inc({ outcome }),

@@ -1,4 +1,6 @@
 /** What the operator measures. Each method records and returns; none throws. The adapter is src/http/metrics.ts. */
+
+import type { Criterion } from '../api/criteria.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 
@@ -37,6 +39,10 @@ export type Metrics = {
   handover(reason: TransitionCause): void;
   /** What became of a switchover that was asked for. */
   switchover(result: SwitchoverResult): void;
+  /** Somebody was elected: by what it came before the other candidates; null: there was no other. */
+  leaderChosen(by: Criterion | null): void;
+  /** A leader has failed: for a while others go first. */
+  leaderDeferred(): void;
   /** A leader was taken down because Consul had not answered until the deadline. */
   demotedByDeadline(): void;
   /** From the observation that caused a change of leader to the acknowledged promotion. */

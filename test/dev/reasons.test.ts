@@ -6,6 +6,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CONDITION_REASONS } from '../../src/api/condition-reasons.ts';
+import { CRITERIA } from '../../src/api/criteria.ts';
 import { EVENT_REASONS } from '../../src/api/event-reasons.ts';
 import type { Explained } from '../../src/api/explained.ts';
 import { INELIGIBLE_REASONS } from '../../src/api/ineligible-reasons.ts';
@@ -26,7 +27,7 @@ const SOURCES = filesOf('src/{api,election,operator,http,ports}/**/*.ts');
 const NO_REASONS: ReadonlySet<string> = new Set(
   [
     'Ready Reconciling Stalled Paused True False Unknown Normal Warning Hold Demote Address Token Bearer',
-    'LeaderGroup Pod Job ReplicaSet PodDisruptionBudget NetworkPolicy',
+    'LeaderGroup Pod Job ReplicaSet StatefulSet PodDisruptionBudget NetworkPolicy',
     'AtMostOnce AtLeastOnce Claimed Done',
     'Keep Evict Running Succeeded Failed In NotIn Exists DoesNotExist',
     'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError',
@@ -90,6 +91,7 @@ const REGISTRIES: Readonly<Record<string, Registry>> = {
   },
   'reason of a pod that cannot lead': { words: Object.keys(INELIGIBLE_REASONS), seenBy: ELECTION },
   cause: { words: Object.keys(TRANSITION_CAUSES), seenBy: [...ELECTION, 'test/unit/operator/report/announce.test.ts'] },
+  criterion: { words: Object.keys(CRITERIA), seenBy: ['test/unit/election/ranking.test.ts'] },
   event: { words: Object.keys(EVENT_REASONS), seenBy: ['test/unit/operator/report/announce.test.ts'] },
   metric: { words: Object.keys(METRICS), seenBy: ['test/unit/http/metrics.test.ts'] },
 };
@@ -112,7 +114,7 @@ describe('the registry', () => {
     const { Ready, ...others } = CONDITION_REASONS;
     const all: readonly (readonly [string, Explained])[] = [
       ...Object.values({ Ready, ...others }).flatMap((byStatus) => Object.values(byStatus).flatMap(Object.entries)),
-      ...[INELIGIBLE_REASONS, TRANSITION_CAUSES, EVENT_REASONS].flatMap(Object.entries),
+      ...[INELIGIBLE_REASONS, TRANSITION_CAUSES, CRITERIA, EVENT_REASONS].flatMap(Object.entries),
     ];
     expect(all.filter(([, { meaning }]) => !/^\S+ .+\.$/.test(meaning))).toEqual([]);
     const toAct = [Ready.False, Ready.True, INELIGIBLE_REASONS, EVENT_REASONS].flatMap(Object.entries);

@@ -164,6 +164,18 @@ describe('a good group', () => {
         leaderProbe: { httpGet: { path: '/healthz?x=1', port: 8443, scheme: 'HTTPS' }, timeoutMilliseconds: 3000 },
       },
     ],
+    [
+      'as many preferences as there may be, and a spread',
+      {
+        selector,
+        spread: { topologyKey: 'topology.kubernetes.io/zone' },
+        preferences: Array.from({ length: 8 }, () => ({
+          weight: 100,
+          podSelector: { matchLabels: labels(4) },
+          nodeSelector: { matchExpressions: Array.from({ length: 4 }, () => ({ key: 'a', operator: 'Exists' })) },
+        })),
+      },
+    ],
     ['a leader probe that listens', { selector, leaderProbe: { gate: {} } }],
     ['the fastest leader probe', { selector, leaderProbe: { periodMilliseconds: 100, failureThreshold: 1, gate: {} } }],
     [
@@ -426,6 +438,26 @@ describe('a bad group', () => {
       { selector, leaderProbe: { timeoutMilliseconds: 3001, httpGet: { port: 80 } } },
       /spec\.leaderProbe\.timeoutMilliseconds: .*periodMilliseconds times failureThreshold/,
     ],
+    [
+      'a preference for nothing',
+      { selector, preferences: [{ weight: 1 }] },
+      /spec\.preferences\[0\]: Required value: .*podSelector, nodeSelector or both/,
+    ],
+    [
+      'a preference that weighs nothing',
+      { selector, preferences: [{ weight: 0, podSelector: selector }] },
+      /spec\.preferences\[0\]\.weight: .*equal to 1/,
+    ],
+    [
+      'a preference with an empty selector',
+      { selector, preferences: [{ weight: 1, nodeSelector: {} }] },
+      /spec\.preferences\[0\]\.nodeSelector: Required value: .*must not be empty/,
+    ],
+    [
+      'a spread over no label key',
+      { selector, spread: { topologyKey: 'a b' } },
+      /spec\.spread\.topologyKey: .*must be a label key/,
+    ],
     ['a leader probe by nothing', { selector, leaderProbe: {} }, /spec\.leaderProbe: Required value: .*gate/],
     [
       'a leader probe that is too fast',
@@ -586,6 +618,8 @@ describe('status', () => {
       to: 'notifier-a',
       reason: 'Elected',
       token: 33 + index,
+      fromUID: '',
+      chosenBy: '',
       durationMilliseconds: 12,
     })),
     lockKey: 'leadergroup/c/groups/00/default/told/0/.lock',

@@ -3,7 +3,7 @@
  * checked against the promises while it happens.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { aGroup, aPod } from '../kit/fakes/builders.ts';
+import { aGroup, aNode, aPod } from '../kit/fakes/builders.ts';
 import { settle } from '../kit/fakes/clock.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
@@ -146,13 +146,7 @@ describe('a promotion under way while the lock moves on', () => {
     const group = model.api.group();
     model.consul.foreign.remove(o1.locks.keysOf(group ?? expect.fail('no group')).lock);
     const o2 = await owner('O2');
-    o2.store.nodeChanged(null, {
-      name: 'node-of-a',
-      resourceVersion: '1',
-      cordoned: true,
-      outOfService: false,
-      zone: null,
-    });
+    o2.store.nodeChanged(null, aNode({ name: 'node-of-a', cordoned: true }));
     await model.rest(o2);
     expect(model.leaders()).toEqual(['b']);
     await arrive(promotion);
@@ -392,13 +386,7 @@ describe('a Consul whose data is gone', () => {
     ready('a');
     o1.join();
     const o2 = model.replica('O2');
-    o2.store.nodeChanged(null, {
-      name: 'node-of-b',
-      resourceVersion: '1',
-      cordoned: true,
-      outOfService: false,
-      zone: null,
-    });
+    o2.store.nodeChanged(null, aNode({ name: 'node-of-b', cordoned: true }));
     await model.own(o2);
     await model.rest(o2);
     const [leader] = model.leaders();

@@ -1,6 +1,8 @@
 /** A node at the border. */
+import { wallMs } from '../../api/clocks.ts';
 import type { ClusterNode } from '../../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
+import { texts, timeField } from './pod.ts';
 
 /** null when it lacks name or resourceVersion. Never throws. */
 export function projectNode(raw: unknown): ClusterNode | null {
@@ -11,18 +13,16 @@ export function projectNode(raw: unknown): ClusterNode | null {
   if (name === '' || resourceVersion === '') return null;
   const spec = asObject(field(object, 'spec')) ?? {};
   const status = asObject(field(object, 'status')) ?? {};
+  const ready = isReady(status);
   return {
     name,
-    zone: zoneIn(asObject(field(metadata, 'labels')) ?? {}),
     resourceVersion,
+    createdMs: timeField(metadata, 'creationTimestamp') ?? wallMs(0),
+    labels: texts(field(metadata, 'labels')),
     cordoned: field(spec, 'unschedulable') === true,
-    outOfService: isTainted(spec) && !isReady(status),
+    ready,
+    outOfService: isTainted(spec) && !ready,
   };
-}
-
-function zoneIn(labels: RawObject): string | null {
-  const zone = textField(labels, 'topology.kubernetes.io/zone');
-  return zone === '' ? null : zone;
 }
 
 /** Set by hand where a machine is known to be off; one that is Ready is not, whatever somebody has set. */

@@ -135,13 +135,13 @@ export function controllerOf(metadata: RawObject): OwnerRef | null {
   return uid === '' ? null : { apiVersion: text('apiVersion'), kind: text('kind'), name: text('name'), uid };
 }
 
-function timeField(object: RawObject, name: string): WallMs | null {
+export function timeField(object: RawObject, name: string): WallMs | null {
   const milliseconds = Date.parse(textField(object, name));
   return Number.isNaN(milliseconds) ? null : wallMs(milliseconds);
 }
 
 /** fromEntries, since it makes an own field even of a key like `__proto__`. */
-function texts(raw: unknown): Readonly<Record<string, string>> {
+export function texts(raw: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(asObject(raw) ?? {});
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }

@@ -6,34 +6,31 @@ export type Nodes = {
   changed(before: ClusterNode | null, after: ClusterNode | null): readonly string[];
   /** A pod came, changed or went (null). */
   podChanged(before: Pod | null, after: Pod | null): void;
-  cordoned(node: string | null): boolean;
+  /** As the watch has shown it last; null: it has not, or the node is deleted. */
+  node(name: string | null): ClusterNode | null;
   /**
    * The node is deleted, or out of service. One that was never shown is not lost: a watch may lag behind the pods on a new node, and a right
    * may be missing.
    */
   lost(node: string | null): boolean;
-  /** null: it has none, or was never shown. */
-  zone(node: string | null): string | null;
 };
 
 export function createNodes(): Nodes {
-  const zones = new Map<string, string>();
-  const cordoned = new Set<string>();
-  const outOfService = new Set<string>();
+  /** The very objects that the reflector keeps: they take no memory twice. */
+  const shown = new Map<string, ClusterNode>();
   /** While a pod is on it. */
   const deleted = new Set<string>();
   /** By node, `namespace/name` of its pods. */
   const pods = new Map<string, Set<string>>();
-  const lost = (node: string): boolean => deleted.has(node) || outOfService.has(node);
+  const lost = (node: string): boolean => deleted.has(node) || shown.get(node)?.outOfService === true;
 
   function changed(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
     const name = (after ?? before)?.name ?? '';
     const wasLost = lost(name);
-    note(cordoned, name, after?.cordoned === true);
-    note(outOfService, name, after?.outOfService === true);
-    note(deleted, name, after === null && pods.has(name));
-    if (after?.zone == null) zones.delete(name);
-    else zones.set(name, after.zone);
+    if (after === null) shown.delete(name);
+    else shown.set(name, after);
+    if (after === null && pods.has(name)) deleted.add(name);
+    else deleted.delete(name);
     return wasLost === lost(name) ? [] : [...(pods.get(name) ?? [])];
   }
 
@@ -52,16 +49,10 @@ export function createNodes(): Nodes {
 
   return {
     changed,
-    zone: (node) => (node === null ? null : (zones.get(node) ?? null)),
     podChanged,
-    cordoned: (node) => node !== null && cordoned.has(node),
+    node: (name) => (name === null ? null : (shown.get(name) ?? null)),
     lost: (node) => node !== null && lost(node),
   };
 }
 
 const nameOf = ({ namespace, name }: Pod): string => `${namespace}/${name}`;
-
-function note(names: Set<string>, name: string, holds: boolean): void {
-  if (holds) names.add(name);
-  else names.delete(name);
-}

@@ -34,11 +34,10 @@ export type Store = {
   /** Keys of all valid groups that have a route. */
   routedKeys(): readonly string[];
   hasRoutes(): boolean;
-  cordoned(node: string | null): boolean;
+  /** As the watch has shown it last; null: it has not, or the node is deleted. */
+  node(name: string | null): ClusterNode | null;
   /** The node is deleted, or out of service. */
   nodeLost(node: string | null): boolean;
-  /** Of the node; null: it has none, or was never shown. */
-  zoneOf(node: string | null): string | null;
 };
 
 const nameOf = (pod: Pod): string => `${pod.namespace}/${pod.name}`;
@@ -205,9 +204,8 @@ export function createStore(clock: Clock): Store {
     groupsRouting: (namespace, service) => [...(routes.get(`${namespace}/${service}`)?.values() ?? [])],
     hasRoutes: () => routes.size > 0,
     routedKeys: () => [...routes.values()].flatMap((groups) => [...groups.values()].map(groupKey)),
-    cordoned: nodes.cordoned,
+    node: nodes.node,
     nodeLost: nodes.lost,
-    zoneOf: nodes.zone,
   };
 }
 

@@ -76,7 +76,7 @@ function noteFenced(run: Run, pod: Pod, because: string): Step {
   markFenced(run, pod.uid);
   if (because === 'stray' || again) repaired(run, pod);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
-  run.facts.push({ kind: 'fenced', pod: pod.name, wasLeader, token, because });
+  run.facts.push({ kind: 'fenced', pod: pod.name, uid: pod.uid, wasLeader, token, because });
   return OK;
 }
 
@@ -94,7 +94,8 @@ function gone(run: Run, pod: PodRef, because: string): Step {
   run.memory.learn({ kind: 'podGone', uid: pod.uid });
   markFenced(run, pod.uid);
   const led = run.group.status?.leaders.find(({ uid }) => uid === pod.uid);
-  if (led !== undefined) run.facts.push({ kind: 'fenced', pod: pod.name, wasLeader: true, token: led.token, because });
+  if (led !== undefined)
+    run.facts.push({ kind: 'fenced', pod: pod.name, uid: pod.uid, wasLeader: true, token: led.token, because });
   return OK;
 }
 

@@ -65,6 +65,7 @@ export type Fact =
   | {
       readonly kind: 'fenced';
       readonly pod: string;
+      readonly uid: PodUid;
       readonly wasLeader: boolean;
       /** With which it led; 0 where it did not. */
       readonly token: number;

@@ -66,6 +66,7 @@ export type LeaderChange = {
   readonly cause: TransitionCause;
   readonly reason: string;
   readonly from: string;
+  readonly fromUid: PodUid;
   /** With which it led. */
   readonly token: number;
   readonly sinceMs: MonotonicMs;

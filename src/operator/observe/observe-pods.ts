@@ -3,6 +3,7 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { matches } from '../../api/selector.ts';
+import type { Deferral } from '../../election/deferral.ts';
 import type { LockView, ObservedPod } from '../../election/observation.ts';
 import { groupKey, type Store, type StoredPod } from '../cache/store.ts';
 import { type GroupMemory, newer } from './memory.ts';
@@ -23,12 +24,12 @@ export const podsKnown = (
 export function observePods(
   options: ObserverOptions,
   view: View,
-  { memory, rivals }: Remembered,
+  remembered: Remembered,
   known: readonly StoredPod[],
 ): readonly ObservedPod[] {
   return known
-    .filter(({ pod }) => !memory.goneUids.has(pod.uid))
-    .map((entry) => observePod(options, view, { memory, rivals }, entry));
+    .filter(({ pod }) => !remembered.memory.goneUids.has(pod.uid))
+    .map((entry) => observePod(options, view, remembered, entry));
 }
 
 /** The recorded holder concerns the group also when it is no member any more and carries no mark of it. */
@@ -61,12 +62,17 @@ function withListed(
 const carriesMark = (group: LeaderGroup, pod: Pod): boolean =>
   Object.keys(pod.annotations).some((key) => key.endsWith(`.leadergroup.dev/${group.name}`));
 
-type Remembered = { readonly memory: GroupMemory; readonly rivals: Rivals };
+type Remembered = {
+  readonly memory: GroupMemory;
+  readonly rivals: Rivals;
+  /** By uid. */
+  readonly deferred: ReadonlyMap<string, Deferral>;
+};
 
 function observePod(
   { store, owners }: ObserverOptions,
   view: View,
-  { memory, rivals }: Remembered,
+  { memory, rivals, deferred }: Remembered,
   entry: StoredPod,
 ): ObservedPod {
   const { group, lock, nowMs } = view;
@@ -79,9 +85,8 @@ function observePod(
     member,
     claimedByOther: claimants.length > 0,
     yields: nowMs < (memory.resigned.get(pod.uid)?.untilMs ?? 0),
-    cordoned: store.cordoned(pod.node),
-    nodeLost: store.nodeLost(pod.node),
-    zone: store.zoneOf(pod.node),
+    deferred: deferred.get(pod.uid) ?? null,
+    ...placeOf(store, pod),
     owner: ownerView(owners, view, memory, pod),
     readyForMs: pod.ready ? nowMs - sinceMs : 0,
     notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
@@ -90,4 +95,10 @@ function observePod(
     contest: contestOf(memory, pod.uid, nowMs),
     fencingConflicts: memory.conflicts.get(pod.uid) ?? 0,
   };
+}
+
+function placeOf(store: Store, { node }: Pod): Pick<ObservedPod, 'cordoned' | 'nodeLost' | 'zone' | 'host'> {
+  const host = store.node(node);
+  const zone = host?.labels['topology.kubernetes.io/zone'] || null;
+  return { cordoned: host?.cordoned === true, nodeLost: store.nodeLost(node), zone, host };
 }

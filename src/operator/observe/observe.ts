@@ -2,6 +2,7 @@
 import { foreignFinalizers, type LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type LabelView, promotedHere } from '../../election/candidates.ts';
+import { deferrals, historyOf } from '../../election/deferral.ts';
 import type { GateView } from '../../election/gate.ts';
 import { judgedBefore } from '../../election/judgement.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../../election/observation.ts';
@@ -54,10 +55,12 @@ export function createObserver(options: ObserverOptions): Observer {
     all: (sight, memory) => {
       const { group, sessions } = sight;
       const rivals = rivalsOf(store, group, memory.goneRivals);
-      const before = observePods(options, sight, { memory, rivals }, sight.pods);
+      const deferred = deferredIn(options, sight, memory);
+      const before = observePods(options, sight, { memory, rivals, deferred }, sight.pods);
       const accepted = acceptedReleases(group, memory, before);
       const edited = withAccepted(memory, accepted);
-      const pods = edited === memory ? before : observePods(options, sight, { memory: edited, rivals }, sight.pods);
+      const pods =
+        edited === memory ? before : observePods(options, sight, { memory: edited, rivals, deferred }, sight.pods);
       const o = observation(options, sight, memory, { rivals, sessions, pods, accepted });
       const { highestObserved } = o;
       const labelStop = o.labelStop === null ? null : { ...o.labelStop, generation: group.generation };
@@ -204,7 +207,9 @@ function outageOver({ lock, outageSinceMs, ownership, nowMs }: View, sessions: r
   return holder === null ? outageSinceMs === null && knowsOwner(ownership, lock) : nowMs < holder.deadlineMs;
 }
 
-/** What the status does not show yet counts as well. */
+const deferredIn = ({ clock }: ObserverOptions, { nowMs, group }: View, { transitions }: GroupMemory) =>
+  deferrals(historyOf(group, transitions), { nowMs, wallSeconds: clock.wallMs() / 1000 });
+
 function probeView(
   { prober }: ObserverOptions,
   { group, nowMs, pods }: Pick<Observation, 'group' | 'nowMs' | 'pods'>,
@@ -212,7 +217,7 @@ function probeView(
 ): Observation['probe'] {
   const { leaderProbe } = group.spec;
   if (leaderProbe === null) return null;
-  const history = [...transitions.toReversed(), ...(group.status?.recentTransitions ?? [])];
+  const history = historyOf(group, transitions);
   const uids = pods.map(({ pod }) => pod.uid);
   return prober.view(groupKey(group), leaderProbe, history, { nowMs, uids, judgedBefore: judgedBefore(group) });
 }

@@ -8,6 +8,8 @@ import type { Pod } from '../../api/pod.ts';
 import { timeTextOf } from '../../api/time.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import type { Plan } from '../../election/actions.ts';
+import { chosenBy } from '../../election/candidates.ts';
+import { isFailure } from '../../election/deferral.ts';
 import { labelledPods } from '../../election/fencing.ts';
 import type { Observation } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -21,6 +23,7 @@ import type { LeaderChange } from '../observe/memory.ts';
 import type { Memory } from '../observe/remember.ts';
 import { createChangeTraces, type Execution } from './change-traces.ts';
 import { labelWarnings } from './label-warnings.ts';
+import { contestedMessage, deferralNews, electedMessage, lastLeader, leftMessage, NOBODY } from './leader-news.ts';
 import { evictionNews, routeNews, slicesLeft } from './route-news.ts';
 import { tellSwitchover } from './switchover-news.ts';
 
@@ -64,10 +67,10 @@ export function createAnnouncer({
       if (fact.kind === 'evicted') emitGroup(o.group, ...evictionNews(fact));
       if (fact.kind !== 'fenced' || !fact.wasLeader || fact.because === 'stray') continue;
       if (plan.cause === 'LeaderUnresponsive') unresponsive(o, plan, fact.pod);
-      const { pod: from, token } = fact;
+      const { pod: from, uid: fromUid, token } = fact;
       memory.learn({
         kind: 'leaderFenced',
-        change: { cause: causeOf(plan), reason: plan.reason, from, token, sinceMs, reported: false },
+        change: { cause: causeOf(plan), reason: plan.reason, from, fromUid, token, sinceMs, reported: false },
       });
     }
   }
@@ -76,12 +79,12 @@ export function createAnnouncer({
     const { pod, token, atMs, sinceMs } = fact;
     const change = memory.now.change ?? {
       cause: causeOf(plan),
-      from: lastLeader(o, memory),
+      ...lastLeader(o, memory),
       token: 0,
       sinceMs,
       reported: false,
     };
-    const from = change.reported ? '' : change.from;
+    const { from, fromUid: fromUID } = change.reported ? NOBODY : change;
     const milliseconds = Math.round(atMs - change.sinceMs);
     memory.learn({ kind: 'leaderBack' });
     log.info(
@@ -92,10 +95,12 @@ export function createAnnouncer({
     metrics.electionWon();
     metrics.failoverSeconds((atMs - sinceMs) / 1000);
     if (from !== '') metrics.handover(change.cause);
-    note(memory, { from, to: pod.name, reason: change.cause, token, durationMilliseconds: milliseconds });
+    const by = chosenBy(o, pod.uid, change.fromUid);
+    metrics.leaderChosen(by);
+    const chosen = { chosenBy: by ?? '', token, durationMilliseconds: milliseconds };
+    note(o, memory, { from, fromUID, to: pod.name, reason: change.cause, ...chosen });
     changes.promoted({ group: groupKey(o.group), reason: change.cause, from, to: pod.name, token });
-    const before = from === '' ? '' : `; previous leader: ${from}`;
-    const message = `${pod.name} leads with token ${token} (${change.cause}${before}; took ${milliseconds} ms)`;
+    const message = electedMessage({ pod: pod.name, token, cause: change.cause, from, by, milliseconds });
     emitGroup(o.group, from === '' ? 'LeaderElected' : 'LeaderHandedOver', message);
     emitPod(pod, 'LeaderElected', `leads LeaderGroup ${o.group.name} with token ${token} (${change.cause})`);
   }
@@ -128,13 +133,14 @@ export function createAnnouncer({
   }
 
   function lost(o: Observation, memory: Memory, change: LeaderChange): void {
-    const { cause, from, reason, token } = change;
+    const { cause, from, fromUid, reason, token } = change;
     memory.learn({ kind: 'lossReported' });
     const milliseconds = Math.round(clock.nowMs() - change.sinceMs);
     log.info({ group: groupKey(o.group), pod: from, reason: cause, milliseconds }, 'leader fenced, no successor yet');
     if (cause === 'ConsulUnreachable') metrics.demotedByDeadline();
     // With the leader's token: the history may be all that still knows it when the pod is gone and Consul is wiped.
-    note(memory, { from, to: '', reason: cause, token, durationMilliseconds: milliseconds });
+    const chosen = { chosenBy: '', token, durationMilliseconds: milliseconds };
+    note(o, memory, { from, fromUID: fromUid, to: '', reason: cause, ...chosen });
     emitGroup(o.group, 'LeaderLost', `${from} no longer leads (${cause}): ${reason}`);
   }
 
@@ -146,10 +152,8 @@ export function createAnnouncer({
       if (warned && contest === null) memory.learn({ kind: 'warningOver', of: warning });
       if (contest?.by == null || warned) continue;
       memory.learn({ kind: 'warned', of: warning });
-      const { key } = o.group.spec.label;
-      const message = `another client keeps changing the label ${key} or the annotations of pod ${pod.name} (${contest.by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;
       log.warn({ group: groupKey(o.group), pod: pod.name, by: contest.by }, 'the leader label is contested');
-      emitGroup(o.group, 'LabelContested', message);
+      emitGroup(o.group, 'LabelContested', contestedMessage(o, pod.name, contest.by));
     }
   }
 
@@ -174,8 +178,14 @@ export function createAnnouncer({
     emitGroup(o.group, reason, verdict.detail);
   }
 
-  const note = (memory: Memory, transition: Transition): void =>
+  /** Into the history, which defers whoever has failed. */
+  function note(o: Observation, memory: Memory, transition: Transition): void {
     memory.learn({ kind: 'transition', transition: { time: timeText(clock), ...transition } });
+    if (!isFailure(transition.reason)) return;
+    const news = deferralNews(o, memory, transition, { nowMs: clock.nowMs(), wallSeconds: clock.wallMs() / 1000 });
+    if (news.deferred) metrics.leaderDeferred();
+    if (news.message !== null) emitGroup(o.group, 'LeaderDeferred', news.message);
+  }
 
   const emitGroup = (group: LeaderGroup, reason: EventReason, message: string): void =>
     emit(KIND, group, reason, message);
@@ -194,19 +204,11 @@ export function createAnnouncer({
     if (slices !== null) emitGroup(o.group, 'NotRouted', slices);
     const left = labelledPods(o).map(({ pod }) => pod.name);
     if (left.length === 0) return;
-    const { key, leader } = o.group.spec.label;
-    const who = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}`;
     log.warn(
       { group: groupKey(o.group), pods: left.slice(0, 3), count: left.length },
       'the group is deleted, but pods still carry the leader label',
     );
-    const carry = `still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}`;
-    // By hand it must not come off either while a controller may select by it.
-    const message =
-      o.labelStop === null
-        ? `the LeaderGroup is deleted, but ${who} could not be patched and ${carry}. Remove it by hand: kubectl label pod NAME ${key}-`
-        : `the LeaderGroup is deleted, but ${who} ${carry}. A controller selects by ${key}, or may: without the label it releases the pod and creates another. Change its selector before you remove the label.`;
-    emitGroup(o.group, 'LabelsLeft', message);
+    emitGroup(o.group, 'LabelsLeft', leftMessage(o, left));
   }
 
   return { executed, passEnded, deleted };
@@ -227,9 +229,3 @@ export const readyReason = (o: Observation): string =>
 
 /** Only of a deletion no cause is said: nobody is to lead after it. */
 const causeOf = ({ cause }: Plan): TransitionCause => cause ?? 'GroupDeleted';
-
-/** Pod name of the last leader that was reported; empty for nobody. */
-function lastLeader(o: Observation, memory: Memory): string {
-  const last = memory.now.transitions.at(-1) ?? o.group.status?.recentTransitions[0];
-  return last === undefined ? (o.group.status?.leader ?? '') : last.to;
-}

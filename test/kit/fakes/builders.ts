@@ -1,7 +1,7 @@
 /** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
 import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
 import type { LeaderGroup, LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
-import type { OwnerRef, Pod } from '../../../src/api/pod.ts';
+import type { ClusterNode, OwnerRef, Pod } from '../../../src/api/pod.ts';
 import type { Service, Slice } from '../../../src/api/route.ts';
 import { fromWritten, spec as specSchema } from '../../../src/api/spec.ts';
 import { podUid, uidOf, wallMs } from './ids.ts';
@@ -47,6 +47,21 @@ export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...override
     ...overrides,
   };
 }
+
+/** `createdMs`: any number. */
+export type NodeOverrides = Partial<Omit<ClusterNode, 'createdMs'>> & { readonly createdMs?: number };
+
+/** A node that is Ready and not cordoned. */
+export const aNode = ({ createdMs = READY_MS - 1_000_000, ...overrides }: NodeOverrides = {}): ClusterNode => ({
+  name: 'n',
+  resourceVersion: '1',
+  createdMs: wallMs(createdMs),
+  labels: {},
+  cordoned: false,
+  ready: true,
+  outOfService: false,
+  ...overrides,
+});
 
 /** A Service without a selector, whose owner lets `aGroup()` lead its traffic. */
 export const aService = (overrides: Partial<Service> = {}): Service => ({

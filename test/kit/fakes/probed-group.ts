@@ -94,7 +94,16 @@ export function aProbedGroup({
     if (planned.cause !== 'LeaderUnresponsive' || planned.kind !== 'transition') return;
     const to = planned.lock.transaction.to?.pod.name ?? '';
     replaced.push({ atMs: nowMs - startMs, from: state.leader, to });
-    history.unshift({ time: now, from: state.leader, to, reason: planned.cause, token: 5, durationMilliseconds: 1 });
+    history.unshift({
+      time: now,
+      from: state.leader,
+      to,
+      reason: planned.cause,
+      token: 5,
+      fromUID: '',
+      chosenBy: '',
+      durationMilliseconds: 1,
+    });
     state.leader = to;
     pass();
   }

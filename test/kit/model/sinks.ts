@@ -12,6 +12,8 @@ export const noLog: Log = { debug: nothing, info: nothing, warn: nothing, error:
 export const noMetrics: Metrics = {
   electionWon: nothing,
   handover: nothing,
+  leaderChosen: nothing,
+  leaderDeferred: nothing,
   demotedByDeadline: nothing,
   switchover: nothing,
   labelRepaired: nothing,

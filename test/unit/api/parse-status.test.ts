@@ -12,7 +12,16 @@ const condition = {
   lastTransitionTime: time,
   observedGeneration: 1,
 } as const;
-const transition = { time, from: '', to: 'a', reason: 'Elected', token: 7, durationMilliseconds: 12 };
+const transition = {
+  time,
+  from: '',
+  to: 'a',
+  reason: 'Elected',
+  token: 7,
+  fromUID: '',
+  chosenBy: '',
+  durationMilliseconds: 12,
+};
 
 const full: LeaderGroupStatus = {
   leader: 'a',

@@ -77,6 +77,20 @@ describe('a spec', () => {
         ),
         onConsulLoss: fc.constantFrom('Hold', 'Demote'),
         paused: fc.boolean(),
+        spread: fc.record({ topologyKey: fc.constantFrom('zone', 'a.b/c') }),
+        preferences: fc.array(
+          fc.record(
+            {
+              weight: fc.integer({ min: 1, max: 100 }),
+              podSelector: fc.record({ matchLabels: fc.constant({ a: 'b' }) }),
+              nodeSelector: fc.record({
+                matchExpressions: fc.constant([{ key: 'a', operator: 'NotIn', values: ['b', ''] }]),
+              }),
+            },
+            { requiredKeys: ['weight', 'podSelector'] },
+          ),
+          { maxLength: 8 },
+        ),
         leaderProbe: fc.oneof(
           fc.record({ gate: fc.constant({}), periodMilliseconds: fc.integer({ min: 100, max: 60_000 }) }),
           fc.record(
@@ -101,6 +115,82 @@ describe('a spec', () => {
       }),
     );
   });
+});
+
+describe('spec.preferences', () => {
+  const preferring = (...preferences: readonly unknown[]) => read({ selector, preferences });
+  const podSelector = { matchLabels: { tier: 'x' } };
+
+  it('is empty unless it says otherwise, and an empty list says nothing', () => {
+    expect([read({ selector }).spec?.preferences, preferring().spec?.preferences]).toEqual([[], []]);
+  });
+
+  it('has each selector whole, and null for one that is not there', () => {
+    const nodeSelector = { matchExpressions: [{ key: 'gpu', operator: 'Exists' }] };
+    expect(preferring({ weight: 5, podSelector }, { weight: 100, nodeSelector }).spec?.preferences).toEqual([
+      { weight: 5, podSelector: { ...podSelector, matchExpressions: [] }, nodeSelector: null },
+      {
+        weight: 100,
+        podSelector: null,
+        nodeSelector: { matchLabels: {}, matchExpressions: [{ key: 'gpu', operator: 'Exists', values: [] }] },
+      },
+    ]);
+  });
+
+  it.each<[string, readonly unknown[], RegExp]>([
+    [
+      'without a selector',
+      [{ weight: 1 }],
+      /^spec\.preferences\[0\] prefers nothing; set podSelector, nodeSelector or both/,
+    ],
+    [
+      'with an empty selector',
+      [{ weight: 1, podSelector: {} }],
+      /^spec\.preferences\[0\]\.podSelector must not be empty/,
+    ],
+    ['without a weight', [{ podSelector }], /^spec\.preferences\[0\]\.weight .*must be a whole number from 1 to 100/],
+    [
+      'of weight 0',
+      [{ weight: 0, podSelector }],
+      /^spec\.preferences\[0\]\.weight is 0, but must be a whole number from 1 to 100/,
+    ],
+    ['of weight 101', [{ weight: 101, podSelector }], /from 1 to 100/],
+    ['that is none', ['zone a'], /^spec\.preferences\[0\] .*must be an object with weight/],
+    ['with a bad label', [{ weight: 1, nodeSelector: { matchLabels: { 'a b': 'c' } } }], /has the key "a b"/],
+    [
+      'with more values than cost allows',
+      [
+        {
+          weight: 1,
+          podSelector: { matchExpressions: [{ key: 'a', operator: 'In', values: Array.from({ length: 17 }, String) }] },
+        },
+      ],
+      /has 17 elements, but may have at most 16/,
+    ],
+    [
+      'beyond the eighth',
+      Array.from({ length: 9 }, () => ({ weight: 1, podSelector })),
+      /^spec\.preferences has 9 elements/,
+    ],
+  ])('is refused %s, by a sentence that names the field', (_, preferences, sentence) => {
+    const { spec, problems } = preferring(...preferences);
+    expect([spec, problems]).toEqual([null, [expect.stringMatching(sentence)]]);
+  });
+});
+
+describe('spec.spread', () => {
+  it('is a label key of nodes, or nothing', () => {
+    expect(read({ selector }).spec?.spread).toBeNull();
+    expect(read({ selector, spread: { topologyKey: 'a.b/zone' } }).spec?.spread).toEqual({ topologyKey: 'a.b/zone' });
+  });
+
+  it.each([[{}], ['zone'], [{ topologyKey: '' }], [{ topologyKey: 'a b' }], [{ topologyKey: 3 }]])(
+    'is refused as %j, by a sentence that names the field',
+    (spread) => {
+      const { spec, problems } = read({ selector, spread });
+      expect([spec, problems]).toEqual([null, [expect.stringMatching(/^spec\.spread/)]]);
+    },
+  );
 });
 
 describe('spec.leaderProbe', () => {

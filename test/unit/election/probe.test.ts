@@ -230,6 +230,8 @@ describe('the threshold', () => {
     to: 'b',
     reason,
     token: 4,
+    fromUID: '',
+    chosenBy: '',
     durationMilliseconds: 1,
   });
 

@@ -24,6 +24,8 @@ const transition = (to: string, overrides: Partial<TransitionStatus> = {}): Tran
   to,
   reason: 'LeaderNotReady',
   token: 4,
+  fromUID: '',
+  chosenBy: '',
   durationMilliseconds: 12,
   ...overrides,
 });

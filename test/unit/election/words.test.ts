@@ -58,8 +58,8 @@ describe('a token', () => {
       ...anObservation(),
       leaders: [{ slot: 0, pod: 'a', uid: 'a', node: '', token: 8, sessionID: '', acquireTime: '' }],
       recentTransitions: [
-        { time: '', from: '', to: 'a', reason: '', token: 9, durationMilliseconds: 0 },
-        { time: '', from: '', to: 'a', reason: '', token: 2, durationMilliseconds: 0 },
+        { time: '', from: '', to: 'a', reason: '', token: 9, fromUID: '', chosenBy: '', durationMilliseconds: 0 },
+        { time: '', from: '', to: 'a', reason: '', token: 2, fromUID: '', chosenBy: '', durationMilliseconds: 0 },
       ],
     };
     const group = aGroup({ status: status as never });

@@ -14,6 +14,7 @@ function recordEverything(metrics: ReturnType<typeof createMetrics>): void {
   metrics.electionWon();
   metrics.handover('LeaderNotReady');
   metrics.handover('LeaderNotReady');
+  metrics.leaderChosen(null);
   metrics.demotedByDeadline();
   metrics.failoverSeconds(0.009);
   metrics.groups({ led: 3, stalled: 1 });
@@ -40,6 +41,8 @@ const MEASURED: Readonly<
   leadergroup_elections_won_total: [(metrics) => metrics.electionWon(), '', 1],
   leadergroup_handovers_total: [(metrics) => metrics.handover('LeaderGone'), '{reason="LeaderGone"}', 1],
   leadergroup_switchovers_total: [(metrics) => metrics.switchover('TooSoon'), '{result="TooSoon"}', 1],
+  leadergroup_leaders_chosen_total: [(metrics) => metrics.leaderChosen('Revision'), '{by="Revision"}', 1],
+  leadergroup_leaders_deferred_total: [(metrics) => metrics.leaderDeferred(), '', 1],
   leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],
   leadergroup_failover_duration_seconds: [(metrics) => metrics.failoverSeconds(0.009), '_bucket{le="0.01"}', 1],
   leadergroup_label_repairs_total: [(metrics) => metrics.labelRepaired(), '', 1],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { projectNode } from '../../../../src/kubernetes/objects/node.ts';
 import { projectPod } from '../../../../src/kubernetes/objects/pod.ts';
+import { aNode } from '../../../kit/fakes/builders.ts';
 import { rawPod } from '../../../kit/fakes/kubernetes/raw.ts';
 
 const condition = (type: unknown, status: unknown, lastTransitionTime?: unknown) => ({
@@ -169,12 +170,25 @@ describe('projectNode', () => {
     ],
     ['without a spec', { metadata: { name: 'n', resourceVersion: '1' } }, false],
   ])('reads a node: %s', (_, raw, cordoned) => {
-    expect(projectNode(raw)).toEqual({ name: 'n', resourceVersion: '1', cordoned, outOfService: false, zone: null });
+    expect(projectNode(raw)).toEqual(aNode({ cordoned, ready: false, createdMs: 0 }));
   });
 
-  it('reads the zone of a node', () => {
-    const labels = { 'topology.kubernetes.io/zone': 'z1' };
-    expect(projectNode({ metadata: { name: 'n', resourceVersion: '1', labels } })?.zone).toBe('z1');
+  it('reads when a node was made, and its labels that are text', () => {
+    const labels = { 'topology.kubernetes.io/zone': 'z1', gpu: 4 };
+    const metadata = { name: 'n', resourceVersion: '1', labels, creationTimestamp: '1970-01-01T00:00:07Z' };
+    expect(projectNode({ metadata })).toMatchObject({
+      createdMs: 7000,
+      labels: { 'topology.kubernetes.io/zone': 'z1' },
+    });
+  });
+
+  it.each([
+    ['True', true],
+    ['False', false],
+    ['Unknown', false],
+  ])('a node whose Ready is %s', (status, expected) => {
+    const raw = { metadata: { name: 'n', resourceVersion: '1' }, status: { conditions: [{ type: 'Ready', status }] } };
+    expect(projectNode(raw)?.ready).toBe(expected);
   });
 
   const taints = [{ key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' }];

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ClusterNode } from '../../../../src/api/pod.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
-import { aGroup, aPod } from '../../../kit/fakes/builders.ts';
+import { aGroup, aNode, aPod } from '../../../kit/fakes/builders.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
-const NODE: ClusterNode = { name: 'n', resourceVersion: '1', cordoned: false, outOfService: false, zone: null };
+const NODE = aNode();
 const POD = aPod({ name: 'a', node: 'n' });
 
 function aStore(shown: ClusterNode | null = NODE) {
@@ -20,12 +20,19 @@ describe('a node', () => {
     expect(aStore(null).nodeLost('n')).toBe(false);
   });
 
-  it('has the zone of its label, while it is shown', () => {
-    const zoned = { ...NODE, zone: 'z1' };
-    const store = aStore(zoned);
-    expect([store.zoneOf('n'), store.zoneOf('m'), store.zoneOf(null)]).toEqual(['z1', null, null]);
-    store.nodeChanged(zoned, null);
-    expect([store.zoneOf('n'), aStore().zoneOf('n'), aStore(null).zoneOf('n')]).toEqual([null, null, null]);
+  it('is known as it was shown last, while it is there', () => {
+    const store = aStore();
+    expect([store.node('n'), store.node('m'), store.node(null), aStore(null).node('n')]).toEqual([
+      NODE,
+      null,
+      null,
+      null,
+    ]);
+    const cordoned = aNode({ cordoned: true });
+    store.nodeChanged(NODE, cordoned);
+    expect(store.node('n')).toEqual(cordoned);
+    store.nodeChanged(cordoned, null);
+    expect(store.node('n')).toBeNull();
   });
 
   it('that is shown is not lost, and a pod without one has none to lose', () => {

@@ -100,15 +100,6 @@ describe('the store', () => {
     store.podChanged(null, aPod({ name: 'a' }));
     expect(names()).toEqual(['a']);
   });
-
-  it('knows which nodes are cordoned', () => {
-    const { store } = aStore();
-    const node = { name: 'n', resourceVersion: '1', cordoned: true, outOfService: false, zone: null };
-    store.nodeChanged(null, node);
-    expect([store.cordoned('n'), store.cordoned('m'), store.cordoned(null)]).toEqual([true, false, false]);
-    store.nodeChanged(node, { ...node, cordoned: false });
-    expect(store.cordoned('n')).toBe(false);
-  });
 });
 
 describe('since when a pod is ready', () => {

@@ -11,7 +11,7 @@ import { type Outcome, remember } from '../../../../src/operator/observe/remembe
 import type { LabelMemory } from '../../../../src/operator/observe/remember-pods.ts';
 import { aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { heldBy } from '../../../kit/fakes/builders-election.ts';
-import { podUid, sessionId, wallMs } from '../../../kit/fakes/ids.ts';
+import { podUid, sessionId, uidOf, wallMs } from '../../../kit/fakes/ids.ts';
 import { frozen } from '../../../kit/rig/frozen.ts';
 
 const a = aPod({ name: 'a', resourceVersion: '10' });
@@ -25,8 +25,25 @@ const refusal: WriteRefusal = {
   resourceVersion: '10',
   generation: 1,
 };
-const change = { cause: 'LeaderLost', reason: '', from: 'a', token: 4, sinceMs: 1, reported: false } as const;
-const transition = { time: '', from: 'a', to: 'b', reason: '', token: 5, durationMilliseconds: 1 };
+const change = {
+  cause: 'LeaderLost',
+  reason: '',
+  from: 'a',
+  fromUid: uidOf('a'),
+  token: 4,
+  sinceMs: 1,
+  reported: false,
+} as const;
+const transition = {
+  time: '',
+  from: 'a',
+  to: 'b',
+  reason: '',
+  token: 5,
+  fromUID: '',
+  chosenBy: '',
+  durationMilliseconds: 1,
+};
 
 /** Frozen at each step: whoever changed what is remembered would throw. */
 const after = (...outcomes: readonly Outcome[]): GroupMemory =>

@@ -17,6 +17,7 @@ import { anObservation, NOW_MS, observed } from '../../../kit/fakes/builders-ele
 import { CHANGING, ROUTED, SAYING } from '../../../kit/fakes/builders-reasons.ts';
 import { SWITCHED } from '../../../kit/fakes/builders-switchover.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
+import { uidOf } from '../../../kit/fakes/ids.ts';
 import { createFakeLog } from '../../../kit/fakes/log.ts';
 import { noMetrics } from '../../../kit/model/sinks.ts';
 
@@ -27,6 +28,8 @@ function anAnnouncer() {
   const traces: LeaderChangeTrace[] = [];
   const events: KubernetesEvent[] = [];
   const counted: (string | number)[] = [];
+  const chosen: (string | null)[] = [];
+  let deferred = 0;
   const log = createFakeLog();
   const clock = createFakeClock(NOW_MS);
   const memory = createMemory();
@@ -37,6 +40,10 @@ function anAnnouncer() {
       ...noMetrics,
       electionWon: () => void counted.push('election'),
       handover: (cause) => void counted.push(cause),
+      leaderChosen: (by) => void chosen.push(by),
+      leaderDeferred: () => {
+        deferred += 1;
+      },
       demotedByDeadline: () => void counted.push('demotion'),
       failoverSeconds: (seconds) => void counted.push(seconds),
     },
@@ -47,6 +54,8 @@ function anAnnouncer() {
     events,
     traces,
     counted,
+    chosen,
+    deferred: () => deferred,
     log,
     memory,
     clock,
@@ -72,6 +81,7 @@ const aStep = (name: TimedStep['name']): TimedStep => ({ name, beginMs: NOW_MS -
 const fenced = (name: string, more: Partial<Extract<Fact, { kind: 'fenced' }>> = {}): Fact => ({
   kind: 'fenced',
   pod: name,
+  uid: uidOf(name),
   wasLeader: true,
   token: 4,
   because: 'move',
@@ -112,6 +122,10 @@ const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
     rests(unled);
   },
   LeaderUnresponsive: ({ does }) => does(CHANGING.LeaderUnresponsive, fenced('a'), promoted('b')),
+  LeaderDeferred: ({ does }) => {
+    does(CHANGING.LeaderNotReady, fenced('a'), promoted('b', 5));
+    does(CHANGING.LeaderNotReady, fenced('a'), promoted('b', 6));
+  },
   LabelContested: ({ rests }) => rests(contested('kubectl')),
   LabelInPodTemplate: ({ rests }) => rests(inTemplate),
   LabelSelectedByOthers: ({ rests }) => rests({ labelReaders: ['NetworkPolicy web'] }),
@@ -164,6 +178,17 @@ describe('a change of leader', () => {
     ]);
   });
 
+  it('says by what the next leader was chosen where there was a choice, in the event, the history and the metric', () => {
+    const { events, memory, chosen, does } = anAnnouncer();
+    const pods = ['a', 'b', 'c'].map((name) =>
+      observed(aPod({ name, ready: name !== 'a' }), { cordoned: name === 'c' }),
+    );
+    does({ ...CHANGING.LeaderNotReady, pods }, fenced('a'), promoted('b'));
+    expect(events[0]?.message).toContain('previous leader: a; chosen by: NodeStays;');
+    expect(memory.now.transitions).toMatchObject([{ from: 'a', fromUID: uidOf('a'), to: 'b', chosenBy: 'NodeStays' }]);
+    expect(chosen).toEqual(['NodeStays']);
+  });
+
   it('is counted as an election and by its cause, and measured from the event that led to it', () => {
     const { counted, does } = anAnnouncer();
     does(CHANGING.LeaderNotReady, fenced('a'), promoted('b'));
@@ -194,6 +219,36 @@ describe('a change of leader', () => {
     const { memory, does } = anAnnouncer();
     for (let token = 1; token <= 12; token += 1) does(CHANGING.LeaderNotReady, fenced('a'), promoted('b', token));
     expect(memory.now.transitions.map(({ token }) => token)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+});
+
+describe('a leader that fails', () => {
+  it('again and again is told of once it has done so twice in a row, with how long others go first', () => {
+    const { events, deferred, does } = anAnnouncer();
+    const told = () => events.filter(({ reason }) => reason === 'LeaderDeferred').map(({ message }) => message);
+    does(CHANGING.LeaderNotReady, fenced('a'), promoted('b', 5));
+    expect([told(), deferred()]).toEqual([[], 1]);
+    does(CHANGING.LeaderNotReady, fenced('a'), promoted('b', 6));
+    expect([told(), deferred()]).toEqual([
+      ['a has failed as the leader 2 times in a row (LeaderNotReady); for 60 s it leads only if nobody else can'],
+      2,
+    ]);
+  });
+
+  it('and nobody follows has failed as well', () => {
+    const { memory, deferred, does, rests } = anAnnouncer();
+    does(CHANGING.LeaderNotReady, fenced('a'));
+    rests(unled, nothing('no candidate'));
+    expect(memory.now.transitions).toMatchObject([{ fromUID: uidOf('a'), to: '', chosenBy: '' }]);
+    does(CHANGING.LeaderLost, promoted('b'));
+    expect(deferred()).toBe(1);
+  });
+
+  it('is none where it was drained, deleted or asked for it', () => {
+    const { deferred, does } = anAnnouncer();
+    for (const cause of ['LeaderTerminating', 'LeaderGone', 'LeaderResigned', 'LeaderExcluded'] as const)
+      does(CHANGING[cause], fenced('a'), promoted('b'));
+    expect(deferred()).toBe(0);
   });
 });
 

@@ -80,7 +80,7 @@ describe('the status of a group', () => {
     await writes({}, nothing('another replica owns the bucket'));
     expect(written).toEqual([]);
     const change = { time: '2026-01-02T03:04:05Z', from: 'a', to: 'b', reason: 'LeaderGone', token: 5 };
-    memory.learn({ kind: 'transition', transition: { ...change, durationMilliseconds: 1 } });
+    memory.learn({ kind: 'transition', transition: { ...change, fromUID: '', chosenBy: '', durationMilliseconds: 1 } });
     await writes({}, nothing('another replica owns the bucket'));
     expect(written).toMatchObject([{ recentTransitions: [change], conditions: [] }]);
   });
@@ -112,7 +112,15 @@ describe('the status of a group', () => {
 
   it('that was written is remembered, and the changes that it told are told no more', async () => {
     const { memory, writes } = aWriter();
-    const transition = { from: '', to: 'a', reason: 'FirstElection', token: 4, durationMilliseconds: 1 };
+    const transition = {
+      from: '',
+      to: 'a',
+      reason: 'FirstElection',
+      token: 4,
+      fromUID: '',
+      chosenBy: '',
+      durationMilliseconds: 1,
+    };
     memory.learn({ kind: 'transition', transition: { time: '2026-01-02T03:04:05Z', ...transition } });
     await writes({});
     expect(memory.now).toMatchObject({ transitions: [], statusWritesMs: [NOW_MS], newerGroup: NEWER });

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { guardFollowing } from './chart-guard.ts';
 import { perNamespace } from './chart-roles.ts';
 import { crd } from './crd.ts';
 
@@ -18,6 +19,8 @@ type Template = {
   readonly changes: readonly Change[];
   /** Has rights: where the operator watches some namespaces only, in these and nowhere else. */
   readonly rights?: boolean;
+  /** What else follows the values, all over the text. */
+  readonly also?: (text: string) => string;
 };
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -147,6 +150,30 @@ const templates: Readonly<Record<string, Template>> = {
       },
     ],
   },
+  'guard-label.yaml': {
+    source: 'deploy/overlays/guard/label.yaml',
+    onlyIf: '.Values.guard.label.enabled',
+    changes: [],
+    also: guardFollowing('guard.label.validationActions'),
+  },
+  'guard-templates.yaml': {
+    source: 'deploy/overlays/guard/templates.yaml',
+    onlyIf: '.Values.guard.label.enabled',
+    changes: [],
+    also: guardFollowing(null),
+  },
+  'guard-operator.yaml': {
+    source: 'deploy/overlays/guard/operator.yaml',
+    onlyIf: '.Values.guard.operator.enabled',
+    changes: [],
+    also: guardFollowing('guard.operator.validationActions'),
+  },
+  'guard-strip.yaml': {
+    source: 'deploy/overlays/guard/strip.yaml',
+    onlyIf: '.Values.guard.label.stripAtCreate',
+    changes: [],
+    also: guardFollowing(null),
+  },
 };
 
 /** `from` and `to` must each be found, else what they stand for would silently not follow the values. */
@@ -181,14 +208,17 @@ const namedByRelease = (text: string): string =>
     '$1$2{{ if .Values.watchNamespaces }}-{{ .Release.Namespace }}{{ end }}',
   );
 
+const same = (text: string): string => text;
+
 /**
  * The template that is made of the text of `source`.
  *
  * Throws where the text has not what is to be changed, or has what would not follow the release.
  */
-export function templateOf(text: string, { source, onlyIf, changes, rights = false }: Template): string {
+export function templateOf(text: string, template: Template): string {
+  const { source, onlyIf, changes, rights = false, also = same } = template;
   if (text.includes('{{')) throw new Error(`${source} has {{, which Helm would take for its own`);
-  const after = changes.reduce((now, change) => changed(now, change, source), text.trimEnd());
+  const after = also(changes.reduce((now, change) => changed(now, change, source), text.trimEnd()));
   const placed = namedByRelease(withActions(inItsNamespace(after)));
   const body = rights ? perNamespace(placed) : placed;
   if (body.includes(NAMESPACE)) throw new Error(`${source} names ${NAMESPACE} where the chart does not replace it`);

@@ -12,6 +12,7 @@ const CHART = join(ROOT, 'deploy/chart');
 const NAMESPACE = 'leadergroup-system';
 const MANIFESTS = ['deploy/install.yaml'];
 const OVERLAY = ['rbac', 'policies'].map((name) => `deploy/overlays/route/${name}.yaml`);
+const GUARDS = ['label', 'templates', 'operator', 'strip'].map((name) => `deploy/overlays/guard/${name}.yaml`);
 
 type EnvVariable = { readonly name: string; readonly value?: string; readonly valueFrom?: unknown };
 type Manifest = {
@@ -98,8 +99,53 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
     expect(byName(made.filter((manifest) => !isHook(manifest)))).toEqual(byName(wanted));
   });
 
+  it('makes what deploy/overlays/guard has where the guards are on, and nothing of it where they are not', async () => {
+    const guard = { label: { enabled: true, stripAtCreate: true }, operator: { enabled: true } };
+    const made = await rendered({ crds: { keep: false }, guard });
+    const guards = await committed(GUARDS);
+    expect(byName(made.filter((manifest) => !isHook(manifest)))).toEqual(
+      byName([...(await committed(MANIFESTS)), ...guards]),
+    );
+    expect(guards).toHaveLength(8);
+    expect(JSON.stringify(await rendered({ guard: { operator: { enabled: true } } }))).not.toContain('guard-label');
+  });
+
+  it('gives the guards all label keys, and what they are to do', async () => {
+    const labelKeys = ['leadergroup.dev/role', 'example.com/role'];
+    const validationActions = ['Deny'];
+    const label = { enabled: true, validationActions, stripAtCreate: true };
+    const made = byName(await rendered({ guard: { labelKeys, label, operator: { enabled: true } } }));
+    const policies = Object.entries(made).filter(([name]) => /AdmissionPolicy leadergroup-guard/.test(name));
+    expect(policies).toHaveLength(4);
+    for (const [, policy] of policies)
+      expect(JSON.stringify(policy)).toContain(JSON.stringify(JSON.stringify(labelKeys)).slice(1, -1));
+    const bindings = ['label', 'templates', 'operator'].map((name) => {
+      const spec = made[`ValidatingAdmissionPolicyBinding leadergroup-guard-${name}`]?.spec as object;
+      return 'validationActions' in spec ? spec.validationActions : null;
+    });
+    expect(bindings).toEqual([['Deny'], ['Warn'], ['Warn']]);
+  });
+
+  it('has the guards look where the operator acts, by names of their own', async () => {
+    const guard = { label: { enabled: true, stripAtCreate: true }, operator: { enabled: true } };
+    const values = { watchNamespaces: ['shop', 'mail'], crds: { enabled: false }, guard };
+    const made = (await rendered(values, 'ops')).filter(({ metadata }) =>
+      metadata.name.startsWith('leadergroup-guard'),
+    );
+    expect(made).toHaveLength(8);
+    expect(made.filter(({ metadata }) => !metadata.name.endsWith('-ops'))).toEqual([]);
+    const where = {
+      matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['shop', 'mail'] }],
+    };
+    for (const { kind, metadata, spec } of made)
+      expect(spec).toMatchObject(
+        kind.endsWith('Binding') ? { policyName: metadata.name } : { matchConstraints: { namespaceSelector: where } },
+      );
+  });
+
   it('names no other namespace than its own', async () => {
-    const made = await rendered({ route: { enabled: true }, consul: { embedded: true } }, 'elsewhere');
+    const guard = { label: { enabled: true }, operator: { enabled: true } };
+    const made = await rendered({ route: { enabled: true }, guard, consul: { embedded: true } }, 'elsewhere');
     expect(JSON.stringify(made)).not.toContain(NAMESPACE);
     expect(JSON.stringify(made)).toContain('system:serviceaccount:elsewhere:leadergroup');
   });
@@ -368,6 +414,9 @@ describe.each(['helm3', 'helm4'] as const)('the chart by %s', (name) => {
     ['/replicas', { replicas: 0 }],
     ['/replicas', { replicas: '2' }],
     ['/route/validationActions/0', { route: { validationActions: ['deny'] } }],
+    ['/guard/label/validationActions/0', { guard: { label: { validationActions: ['warn'] } } }],
+    ['/guard/labelKeys', { guard: { labelKeys: [] } }],
+    ['/guard/labelKeys/0', { guard: { labelKeys: ['a "b"'] } }],
     ['/watchNamespaces/0', { watchNamespaces: ['Shop'] }],
     ['/topologySpread', { topologySpread: 'Always' }],
   ])('is refused with %j', async (sentence, values) => {

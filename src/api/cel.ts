@@ -82,6 +82,14 @@ export const routeNeverMoves: Rule = of(
   ),
 );
 
+export const retainsNoSharedLock: Rule = of(
+  '.deletionPolicy',
+  invalid(
+    "!has(self.lockKey) || !has(self.deletionPolicy) || self.deletionPolicy != 'Retain'",
+    'deletionPolicy must be Demote with a lockKey: another holder may lead once the lock is free',
+  ),
+);
+
 export const isAServiceName: Rule = invalid(
   "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
   "must be the name of a Service: at most 63 characters out of lower-case letters, digits and '-', beginning and ending with a letter or digit",

@@ -64,6 +64,13 @@ export const OWN_EVENTS = {
     meaning: 'The group is gone, and pods that were not to be written, or could not, carry the label.',
     action: '`kubectl -n mail label pod POD leadergroup.dev/role-`, unless a controller selects by it.',
   },
+  LeaderRetained: {
+    type: 'Normal',
+    meaning:
+      'The group is gone, and with `deletionPolicy: Retain` its leader keeps the label. Nobody replaces it any more.',
+    action:
+      'Make the next group of this name, which takes the label off before it elects, or take it off: `kubectl -n mail label pod POD leadergroup.dev/role-`.',
+  },
   FormerLeaderEvicted: {
     type: 'Normal',
     meaning: 'With `formerLeader: Evict`: the pod that led before was evicted once the next one led.',

@@ -29,6 +29,14 @@ export const LABEL_KEPT = 'label-kept ';
 /** LeaderGroup annotation, of its owner and read only: `to=<pod>|any at=<RFC 3339>` asks once that another pod may lead. */
 export const SWITCHOVER_ANNOTATION = 'leadergroup.dev/switchover';
 
+/** Pod annotation of Kubernetes: of two pods a ReplicaSet that is scaled down removes the one with the lower number first; 0 without it. */
+export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
+/** Of a leader, so that it goes last. */
+export const LEADER_DELETION_COST = '1000';
+
+/** Pod annotation: the deletion cost that this group's promotion has set, so that nobody else's is ever taken off. */
+export const costAnnotation = (group: string): string => `cost.leadergroup.dev/${group}`;
+
 /** Service annotation, of its owner: the LeaderGroup that may lead its traffic. */
 export const ROUTE_ANNOTATION = 'leadergroup.dev/route';
 /** EndpointSlice annotations of the operator: whose it is, and what it showed last. */

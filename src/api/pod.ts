@@ -11,7 +11,7 @@ export type Pod = {
   readonly uid: PodUid;
   readonly resourceVersion: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Only keys of the leadergroup.dev domain and its subdomains. */
+  /** Only keys of the leadergroup.dev domain and its subdomains, and the deletion cost of Kubernetes. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Pending, Running, Succeeded, Failed or Unknown. */
   readonly phase: string;

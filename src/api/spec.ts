@@ -15,11 +15,13 @@ import {
   labelIsNotInMatchLabels,
   labelNeverChanges,
   lockKeyNeverChanges,
+  retainsNoSharedLock,
   routeNeverMoves,
   selectorNeverChanges,
 } from './cel.ts';
 import { but, type Immutable, issue, object, type Readable, seconds, text, together } from './fields.ts';
 import { leaderProbe, probeAsWritten, probeFromWritten } from './leader-probe.ts';
+import { deletionPolicy, scaleDown } from './leaving.ts';
 import { lockKeyProblems, MAX_LOCK_KEY } from './lockkey.ts';
 import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
 import { preferences, preferencesAsWritten, preferencesFromWritten, spread } from './preferences.ts';
@@ -171,6 +173,8 @@ export const spec = object(
           'Evict: once the next one leads, the operator asks the Eviction API to evict it, which disruption budgets may refuse; its controller makes ' +
           'another pod. Keep by default.',
       }),
+    scaleDown,
+    deletionPolicy,
     onConsulLoss: z
       .enum(CONSUL_LOSS_POLICIES, but('must be Hold or Demote'))
       .optional()
@@ -191,7 +195,10 @@ export const spec = object(
       }),
   },
   'must be an object with at least a selector',
-  together((readable, issues) => keepOutOfSelector(readable, issues)),
+  together((readable, issues) => {
+    keepOutOfSelector(readable, issues);
+    retainNoSharedLock(readable, issues);
+  }),
 ).meta({
   description: 'The desired state. Only selector is required.',
   ...cel(
@@ -201,8 +208,18 @@ export const spec = object(
     routeNeverMoves,
     labelIsNotInMatchLabels,
     labelIsNotInExpressions,
+    retainsNoSharedLock,
   ),
 });
+
+function retainNoSharedLock(
+  { lockKey: key, deletionPolicy: policy }: Readable<WrittenSpec>,
+  issues: z.core.$ZodRawIssue[],
+): void {
+  if (policy !== 'Retain' || typeof key !== 'string') return;
+  const message = 'is Retain, but must be Demote with a lockKey: another holder may lead once the lock is free';
+  issues.push(issue(policy, message, ['deletionPolicy']));
+}
 
 /** It is reported in place of whatever else is wrong with the key. */
 function keepOutOfSelector(readable: Readable<WrittenSpec>, issues: z.core.$ZodRawIssue[]): void {
@@ -248,6 +265,8 @@ export function fromWritten(written: WrittenSpec) {
     /** The Service whose traffic is led to the leader; null: whoever selects by the label finds it. */
     route: written.route ?? null,
     formerLeader: written.formerLeader,
+    scaleDown: written.scaleDown,
+    deletionPolicy: written.deletionPolicy,
     /** The effective policy: the spec's, else Hold without a lockKey and Demote with one. */
     onConsulLoss: written.onConsulLoss ?? (written.lockKey === undefined ? 'Hold' : 'Demote'),
     paused: written.paused,
@@ -272,6 +291,8 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   ...(spec.spread === null ? {} : { spread: spec.spread }),
   ...(spec.route === null ? {} : { route: spec.route }),
   formerLeader: spec.formerLeader,
+  scaleDown: spec.scaleDown,
+  deletionPolicy: spec.deletionPolicy,
   onConsulLoss: spec.onConsulLoss,
   paused: spec.paused,
 });

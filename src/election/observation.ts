@@ -78,6 +78,8 @@ export type ObservedPod = {
   readonly member: boolean;
   /** Another group that may act selects it under the same label key: its label is that group's business. */
   readonly claimedByOther: boolean;
+  /** An older group selects it, by whatever label key, and keeps its leader last: the deletion cost is that group's business. */
+  readonly costIsAnothers: boolean;
   /** It has resigned lately: it leads only if nobody else can. */
   readonly yields: boolean;
   /** It has lost the lead by a failure lately: others go first; null: it has not. */

@@ -5,7 +5,7 @@
  * a previous incarnation, and a next group of this name fences whoever is still labelled before anyone is promoted.
  */
 import { podUid } from '../api/ids.ts';
-import { FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
+import { costAnnotation, FINALIZER, fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
 import type { Idle, Look, Plan, Premises, Preparation } from './actions.ts';
 import { labelled, promotedHere } from './candidates.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, versionRef } from './fencing.ts';
@@ -14,6 +14,8 @@ import { rememberedToken } from './observed-tokens.ts';
 import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { withdrawal } from './plan-shown.ts';
 import { idle, look, nothing, notReady, quietly, transition, until, withFirst } from './plans.ts';
+import type { LockRecord } from './record.ts';
+import { retainedLeader } from './retained.ts';
 import { hindrance, isHeldUp, ownSlices } from './route.ts';
 import { handledSwitchover } from './switchover-record.ts';
 import { transaction } from './transactions.ts';
@@ -108,9 +110,10 @@ const withoutConsul = (o: Observation): boolean =>
   o.consulUnreachable || (o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs);
 
 function deleteWithoutConsul(o: Observation, waitedMs: number): Plan {
+  const retained = retainedLeader(o);
   const off = fence(
     labelledPods(o)
-      .filter(({ pod }) => o.labelStop === null || !o.fenced.has(pod.uid))
+      .filter(({ pod }) => pod.uid !== retained?.pod.uid && (o.labelStop === null || !o.fenced.has(pod.uid)))
       .map((target) => fencingTarget(o, target)),
     'deletion',
   );
@@ -130,7 +133,7 @@ function deleteWithConsul(o: Observation, owned: OwnedLock, waitedMs: number): P
   if (owned.kind === 'elsewhere' && o.holderSession === null) {
     return deletion([{ do: 'readHolderSession', session: owned.by }], 'an unknown session holds the lock');
   }
-  const off = fence(fencingForMove(o, owned.lock, null), 'deletion');
+  const off = fence(fencingForMove(o, owned.lock, retainedLeader(o)?.pod.uid ?? null), 'deletion');
   const releasing = 'the group is deleted; releasing its label and lock';
   const slices = planSlices(o, waitedMs);
   if (slices !== null) return withFirst(off, slices);
@@ -151,7 +154,7 @@ function burial(o: Observation, owned: KnownLock): readonly Preparation[] {
   const { uid: groupUid, generation } = o.group;
   const { record: found } = lock;
   if (found?.deleted !== undefined && found.groupUid === groupUid && found.token >= token) return [];
-  const holder = found?.holder ?? { pod: '-', uid: podUid('-') };
+  const holder = found?.holder ?? holderUnrecorded(o);
   const writes = (found?.writes ?? 0) + 1;
   const record = {
     v: 1,
@@ -166,12 +169,20 @@ function burial(o: Observation, owned: KnownLock): readonly Preparation[] {
   return [{ do: 'bury', guard, view: lock, record }];
 }
 
+/** The next group of the name is to know whoever keeps its label. */
+function holderUnrecorded(o: Observation): LockRecord['holder'] {
+  const retained = retainedLeader(o)?.pod;
+  return retained === undefined ? { pod: '-', uid: podUid('-') } : { pod: retained.name, uid: retained.uid };
+}
+
 /** The value of a lock that an external holder holds is the external's; beside a lockKey the record is always ours. */
 const oursToWrite = (o: Observation, { kind }: KnownLock): boolean => o.keys.record !== null || kind !== 'elsewhere';
 
 /** Whoever must keep this group's label keeps its token too: the next group of this name knows it by that, and fences it. (Promise I4.) */
 function cleanUp(o: Observation): readonly Preparation[] {
-  const marked = o.pods.filter((observed) => carriesOurs(o, observed) && !keepsLabel(o, observed));
+  const retained = retainedLeader(o);
+  const keeps = (observed: ObservedPod): boolean => observed === retained || keepsLabel(o, observed);
+  const marked = o.pods.filter((observed) => carriesOurs(o, observed) && !keeps(observed));
   const pods = marked.map((observed) => ({ pod: versionRef(observed), label: labelOnCleanUp(o, observed) }));
   return pods.length === 0 ? [] : [{ do: 'cleanUp', pods }];
 }
@@ -181,13 +192,18 @@ const keepsLabel = (o: Observation, observed: ObservedPod): boolean =>
 
 function carriesOurs(o: Observation, observed: ObservedPod): boolean {
   const { name } = o.group;
-  const annotations = [tokenAnnotation(name), sinceAnnotation(name), fencedAnnotation(name)];
+  const annotations = [tokenAnnotation(name), sinceAnnotation(name), fencedAnnotation(name), costAnnotation(name)];
   const marked = annotations.some((key) => observed.pod.annotations[key] !== undefined);
-  return marked || (o.labelStop === null && ownLabel(o, observed));
+  return marked || labelOnCleanUp(o, observed) === 'remove';
 }
 
+/** With deletionPolicy Retain followers stay what they are; whoever else has the leader's value does not. */
 const labelOnCleanUp = (o: Observation, observed: ObservedPod): 'remove' | 'keep' =>
-  ownLabel(o, observed) && o.labelStop === null ? 'remove' : 'keep';
+  o.labelStop === null && ownLabel(o, observed) && !(retainsLabels(o) && !labelled(o.group, observed))
+    ? 'remove'
+    : 'keep';
+
+const retainsLabels = ({ group }: Observation): boolean => group.spec.deletionPolicy === 'Retain';
 
 function ownLabel(o: Observation, observed: ObservedPod): boolean {
   const { key, leader, follower } = o.group.spec.label;

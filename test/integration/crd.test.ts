@@ -469,6 +469,13 @@ describe('a bad group', () => {
       { selector, leaderProbe: { failureThreshold: 0, gate: {} } },
       /spec\.leaderProbe\.failureThreshold: .*equal to 1/,
     ],
+    [
+      'a label that outlives a shared lock',
+      { selector, lockKey: 'jobs/x', deletionPolicy: 'Retain' },
+      /spec\.deletionPolicy: .*must be Demote with a lockKey/,
+    ],
+    ['another order of scaling down', { selector, scaleDown: 'LeaderFirst' }, /spec\.scaleDown: Unsupported value/],
+    ['another policy of deletion', { selector, deletionPolicy: 'Orphan' }, /spec\.deletionPolicy: Unsupported value/],
     ['a text for paused', { selector, paused: 'yes' }, /spec\.paused: .*must be of type boolean/],
   ])('with %s is refused and told so, and the operator refuses it too', async (_what, spec, expected) => {
     const { code, stderr } = await dryRun(spec);

@@ -1,7 +1,7 @@
 /** A pod at the border: from what the API server sent to the dozen fields that are kept. */
 import { type WallMs, wallMs } from '../../api/clocks.ts';
 import { podUid } from '../../api/ids.ts';
-import { API_GROUP } from '../../api/names.ts';
+import { API_GROUP, DELETION_COST } from '../../api/names.ts';
 import type { NamedPort, OwnerRef, Pod } from '../../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 import type { ContainerTermination } from '../../ports/kubernetes.ts';
@@ -115,8 +115,9 @@ function namedPortOf(raw: unknown): NamedPort | null {
 const section = (object: RawObject | null, name: string): RawObject =>
   (object === null ? null : asObject(field(object, name))) ?? {};
 
-/** The domain itself and its subdomains; a key without a prefix is nobody's. */
+/** The domain itself and its subdomains, and what a promotion sets of Kubernetes' own; a key without a prefix is nobody's. */
 function isOurs(key: string): boolean {
+  if (key === DELETION_COST) return true;
   const prefix = key.slice(0, Math.max(0, key.indexOf('/')));
   return prefix === API_GROUP || prefix.endsWith(`.${API_GROUP}`);
 }

@@ -1,6 +1,7 @@
 /** Takes the group's traces off its pods, when it is being deleted. */
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { PodVersion } from '../../election/actions.ts';
+import { costOfDemotion } from '../../election/deletion-cost.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { AT_ONCE, latestVersion, patched, sendPatch } from './patches.ts';
@@ -18,12 +19,14 @@ export async function cleanUp(
   pods: readonly { readonly pod: PodVersion; readonly label: 'remove' | 'keep' }[],
 ): Promise<Step> {
   const { name, spec } = run.group;
-  const annotations = { [tokenAnnotation(name)]: null, [sinceAnnotation(name)]: null, [fencedAnnotation(name)]: null };
+  const ours = { [tokenAnnotation(name)]: null, [sinceAnnotation(name)]: null, [fencedAnnotation(name)]: null };
   const startedMs = run.ports.clock.nowMs();
   let failure: Step | null = null;
   const clean = async (pod: PodVersion, label: 'remove' | 'keep'): Promise<Step> => {
     if (failure !== null && run.ports.clock.nowMs() - startedMs >= CLEANING_MS) return failure;
     const labels = label === 'remove' ? { [spec.label.key]: null } : {};
+    const read = run.answers.get(pod.uid) ?? run.podsByUid.get(pod.uid)?.pod;
+    const annotations = { ...ours, ...(read === undefined ? {} : costOfDemotion(run.group, read)) };
     const step = await patchOrReread(run, pod, { labels, annotations });
     if (step.kind === 'failed') failure = step;
     return step;

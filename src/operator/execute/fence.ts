@@ -4,6 +4,7 @@ import { fencedAnnotation, LABEL_KEPT, tokenAnnotation } from '../../api/names.t
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { FencingTarget } from '../../election/actions.ts';
 import { labelled } from '../../election/candidates.ts';
+import { costOfDemotion } from '../../election/deletion-cost.ts';
 import { labelAfter } from '../../election/label-writes.ts';
 import { tokenOf } from '../../election/token.ts';
 import { fencingVersion } from '../../election/trust.ts';
@@ -63,7 +64,9 @@ function fencingPatch(run: Run, target: FencingTarget): MetadataPatch {
   const after = labelAfter(target, follower);
   const labels = after === undefined ? {} : { [key]: after };
   const value = run.ports.random.unique();
-  return { labels, annotations: { [fencedAnnotation(run.group.name)]: label === 'keep' ? LABEL_KEPT + value : value } };
+  const fenced = { [fencedAnnotation(run.group.name)]: label === 'keep' ? LABEL_KEPT + value : value };
+  const read = target.precondition.kind === 'at' ? run.podsByUid.get(target.pod.uid)?.pod : undefined;
+  return { labels, annotations: { ...fenced, ...(read === undefined ? {} : costOfDemotion(run.group, read)) } };
 }
 
 function noteFenced(run: Run, pod: Pod, because: string): Step {

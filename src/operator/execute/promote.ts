@@ -2,6 +2,7 @@
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { PodVersion, Promote } from '../../election/actions.ts';
 import { labelled } from '../../election/candidates.ts';
+import { costOfPromotion } from '../../election/deletion-cost.ts';
 import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
@@ -28,7 +29,7 @@ async function setLabel(run: Run, proof: Proof, resourceVersion: string): Promis
   const version = latestVersion(run, pod);
   const before = memory.now.perhapsPromoted.has(pod.uid);
   memory.learn({ kind: 'promotionSent', uid: pod.uid });
-  const outcome = await sendPatch(run, pod, version, promotionPatch(run, proof.token));
+  const outcome = await sendPatch(run, pod, version, promotionPatch(run, proof));
   switch (outcome.kind) {
     case 'done':
       noteWritten(run, outcome.object);
@@ -78,14 +79,18 @@ function isRepair({ memory, observation: { lock, group }, podsByUid }: Run, { ui
   return promoted?.uid === uid && promoted.token !== token;
 }
 
-function promotionPatch(run: Run, token: number): MetadataPatch {
+function promotionPatch(run: Run, { pod: { uid }, token }: Proof): MetadataPatch {
   const { name, spec } = run.group;
+  const observed = run.podsByUid.get(uid);
+  const pod = run.answers.get(uid) ?? observed?.pod;
+  const cost = observed === undefined || pod === undefined ? {} : costOfPromotion(run.group, { ...observed, pod });
   return {
     labels: { [spec.label.key]: spec.label.leader },
     annotations: {
       [tokenAnnotation(name)]: String(token),
       [sinceAnnotation(name)]: new Date(run.ports.clock.wallMs()).toISOString(),
       [fencedAnnotation(name)]: null,
+      ...cost,
     },
   };
 }

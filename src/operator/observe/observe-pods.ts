@@ -4,6 +4,7 @@ import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { matches } from '../../api/selector.ts';
 import type { Deferral } from '../../election/deferral.ts';
+import { countsCost } from '../../election/deletion-cost.ts';
 import type { LockView, ObservedPod } from '../../election/observation.ts';
 import { groupKey, type Store, type StoredPod } from '../cache/store.ts';
 import { type GroupMemory, newer } from './memory.ts';
@@ -84,6 +85,7 @@ function observePod(
     pod,
     member,
     claimedByOther: claimants.length > 0,
+    costIsAnothers: countsCost(pod) && rivals.olderKeepsLast(pod),
     yields: nowMs < (memory.resigned.get(pod.uid)?.untilMs ?? 0),
     deferred: deferred.get(pod.uid) ?? null,
     ...placeOf(store, pod),

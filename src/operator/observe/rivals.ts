@@ -13,16 +13,23 @@ export type Rivals = {
   acting(pod: Pod): readonly LeaderGroup[];
   /** As `acting`, those that are older than this group. */
   olderActing(pod: Pod): readonly LeaderGroup[];
+  /** An older group, of whatever label key, keeps its leader last, and the pod may be that. */
+  olderKeepsLast(pod: Pod): boolean;
 };
 
 /** `gone`: uids of groups that a read has shown to be gone while the cache still shows them. Good for one observation. */
 export function rivalsOf(store: Store, group: LeaderGroup, gone: ReadonlySet<string>): Rivals {
   const known = new Map<string, boolean>();
+  const found = new Map<Pod, readonly LeaderGroup[]>();
+
+  function selecting(pod: Pod): readonly LeaderGroup[] {
+    const groups = found.get(pod) ?? store.groupsSelecting(pod).filter(({ uid }) => !gone.has(uid));
+    found.set(pod, groups);
+    return groups;
+  }
 
   const rivals = (of: LeaderGroup, pod: Pod): readonly LeaderGroup[] =>
-    store
-      .groupsSelecting(pod)
-      .filter((other) => other.uid !== of.uid && other.spec.label.key === of.spec.label.key && !gone.has(other.uid));
+    selecting(pod).filter((other) => other.uid !== of.uid && other.spec.label.key === of.spec.label.key);
 
   /** Ages only fall on the way, so this ends. */
   function acts(candidate: LeaderGroup): boolean {
@@ -42,7 +49,14 @@ export function rivalsOf(store: Store, group: LeaderGroup, gone: ReadonlySet<str
   }
 
   const acting = (pod: Pod): readonly LeaderGroup[] => rivals(group, pod).filter(acts);
-  return { acting, olderActing: (pod) => rivals(group, pod).filter((other) => older(other, group) && acts(other)) };
+  return {
+    acting,
+    olderActing: (pod) => rivals(group, pod).filter((other) => older(other, group) && acts(other)),
+    olderKeepsLast: (pod) =>
+      selecting(pod).some(
+        (other) => other.spec.scaleDown === 'LeaderLast' && other.uid !== group.uid && older(other, group),
+      ),
+  };
 }
 
 export const isMember = ({ spec }: LeaderGroup, pod: Pod): boolean =>

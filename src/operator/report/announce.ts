@@ -23,7 +23,8 @@ import type { LeaderChange } from '../observe/memory.ts';
 import type { Memory } from '../observe/remember.ts';
 import { createChangeTraces, type Execution } from './change-traces.ts';
 import { labelWarnings } from './label-warnings.ts';
-import { contestedMessage, deferralNews, electedMessage, lastLeader, leftMessage, NOBODY } from './leader-news.ts';
+import { labelsLeft } from './labels-left.ts';
+import { contestedMessage, deferralNews, electedMessage, lastLeader, NOBODY } from './leader-news.ts';
 import { evictionNews, routeNews, slicesLeft } from './route-news.ts';
 import { tellSwitchover } from './switchover-news.ts';
 
@@ -202,13 +203,12 @@ export function createAnnouncer({
     changes.over(groupKey(o.group));
     const slices = slicesLeft(o);
     if (slices !== null) emitGroup(o.group, 'NotRouted', slices);
-    const left = labelledPods(o).map(({ pod }) => pod.name);
-    if (left.length === 0) return;
-    log.warn(
-      { group: groupKey(o.group), pods: left.slice(0, 3), count: left.length },
-      'the group is deleted, but pods still carry the leader label',
-    );
-    emitGroup(o.group, 'LabelsLeft', leftMessage(o, left));
+    const { retained, left } = labelsLeft(o);
+    if (retained !== null) emitGroup(o.group, 'LeaderRetained', retained);
+    if (left === null) return;
+    const { message, ...who } = left;
+    log.warn({ group: groupKey(o.group), ...who }, 'the group is deleted, but pods still carry the leader label');
+    emitGroup(o.group, 'LabelsLeft', message);
   }
 
   return { executed, passEnded, deleted };

@@ -47,17 +47,6 @@ export function deferralNews(
   return { deferred: true, message };
 }
 
-/** Of a group that is deleted. `left`: names of pods that carry its leader label, one at least. */
-export function leftMessage({ group, labelStop }: Observation, left: readonly string[]): string {
-  const { key, leader } = group.spec.label;
-  const who = `${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}`;
-  const carry = `still carr${left.length === 1 ? 'ies' : 'y'} ${key}=${leader}`;
-  // By hand it must not come off either while a controller may select by it.
-  return labelStop === null
-    ? `the LeaderGroup is deleted, but ${who} could not be patched and ${carry}. Remove it by hand: kubectl label pod NAME ${key}-`
-    : `the LeaderGroup is deleted, but ${who} ${carry}. A controller selects by ${key}, or may: without the label it releases the pod and creates another. Change its selector before you remove the label.`;
-}
-
 /** `by`: who changes the label of the pod again and again. */
 export const contestedMessage = ({ group }: Observation, pod: string, by: string): string =>
   `another client keeps changing the label ${group.spec.label.key} or the annotations of pod ${pod} (${by}); the operator restores them every few seconds. Stop that client from writing them, or create a LeaderGroup with another label.key.`;

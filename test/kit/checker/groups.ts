@@ -31,10 +31,16 @@ export const tokenKey = (group: WatchedGroup): string => `token.leadergroup.dev/
 const sinceKey = (group: WatchedGroup): string => `since.leadergroup.dev/${group.name}`;
 export const fencedKey = (group: WatchedGroup): string => `fenced.leadergroup.dev/${group.name}`;
 
+export const costKey = (group: WatchedGroup): string => `cost.leadergroup.dev/${group.name}`;
+/** Kubernetes' own, and everybody's: the operator may set it where there is none, and take off what it has set. */
+export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
+
+/** Of the group alone. */
 export const annotationKeys = (group: WatchedGroup): readonly string[] => [
   tokenKey(group),
   sinceKey(group),
   fencedKey(group),
+  costKey(group),
 ];
 
 export const isLabelled = (group: WatchedGroup, pod: WatchedPod | null): boolean =>

@@ -1,7 +1,7 @@
 /** I6: a patch touches no key outside the table, and no pod that has just been made under a used name. */
 import { type Breach, podName } from './breach.ts';
-import { annotationKeys, existsAt, isMember, tokenKey } from './groups.ts';
-import { groupKey, type WatchedGroup } from './history.ts';
+import { annotationKeys, costKey, DELETION_COST, existsAt, isMember, tokenKey } from './groups.ts';
+import { groupKey, type WatchedGroup, type WatchedPod } from './history.ts';
 import type { Change, Step } from './steps.ts';
 
 export function onlyOwnKeys(steps: readonly Step[], groups: readonly WatchedGroup[]): readonly Breach[] {
@@ -31,13 +31,29 @@ function outside(change: Change, groups: readonly WatchedGroup[], step: Step): r
   const { pod } = change;
   const labels = change.changedLabels.filter((key) => !groups.some((group) => group.labelKey === key));
   const annotations = change.changedAnnotations.filter(
-    (key) => !groups.some((group) => annotationKeys(group).includes(key)),
+    (key) => key !== DELETION_COST && !groups.some((group) => annotationKeys(group).includes(key)),
   );
   return [
     ...labels.map((key) => `the operator changed the label ${key} of ${podName(pod)}`),
     ...annotations.map((key) => `the operator changed the annotation ${key} of ${podName(pod)}`),
     ...change.changedLabels.flatMap((key) => wrongValue(change, key, groups, step)),
+    ...costOfOthers(change, groups),
   ];
+}
+
+/** It is set where there was none, and taken off where it is as it was set; with the mark that says so in either case. */
+function costOfOthers(
+  { before, after, pod, changedAnnotations }: Change,
+  groups: readonly WatchedGroup[],
+): readonly string[] {
+  if (before === null || after === null || !changedAnnotations.includes(DELETION_COST)) return [];
+  const [was, is] = [before.annotations[DELETION_COST], after.annotations[DELETION_COST]];
+  const marked = (state: WatchedPod, cost: string | undefined): boolean =>
+    cost !== undefined && groups.some((group) => state.annotations[costKey(group)] === cost);
+  const fair = was === undefined ? marked(after, is) : is === undefined && marked(before, was);
+  return fair
+    ? []
+    : [`the operator changed the deletion cost of ${podName(pod)} from ${was ?? 'none'} to ${is ?? 'none'}`];
 }
 
 function wrongValue(change: Change, key: string, groups: readonly WatchedGroup[], step: Step): readonly string[] {
@@ -54,6 +70,7 @@ function wrongValue(change: Change, key: string, groups: readonly WatchedGroup[]
 /** By managed fields, where they are known: what the operator owns it has written at some time. */
 function owned(change: Change, groups: readonly WatchedGroup[]): readonly string[] {
   const allowed = groups.flatMap((group) => [
+    `metadata.annotations[${DELETION_COST}]`,
     `metadata.labels[${group.labelKey}]`,
     ...annotationKeys(group).map((key) => `metadata.annotations[${key}]`),
   ]);

@@ -25,6 +25,7 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   pod,
   member: true,
   claimedByOther: false,
+  costIsAnothers: false,
   yields: false,
   deferred: null,
   cordoned: false,

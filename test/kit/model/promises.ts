@@ -4,13 +4,20 @@
  */
 
 import type { LeaderGroup } from '../../../src/api/leadergroup.ts';
-import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../../src/api/names.ts';
+import {
+  costAnnotation,
+  DELETION_COST,
+  fencedAnnotation,
+  sinceAnnotation,
+  tokenAnnotation,
+} from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { matches } from '../../../src/api/selector.ts';
 import { bucketKey, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
 import type { TxnOp } from '../../../src/ports/consul.ts';
+import { costProblem } from './costs.ts';
 import type { PatchRequest } from './link.ts';
 import { SPACE } from './replica.ts';
 import { switchoversOf } from './switchovers.ts';
@@ -44,7 +51,8 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   const bucket = bucketKey(SPACE, bucketOf(group.namespace, group.name));
   const allKeys = [keys.lock, keys.record, keys.token].filter((key) => key !== null);
   const fenced = fencedAnnotation(group.name);
-  const ours = [fenced, tokenAnnotation(group.name), sinceAnnotation(group.name)];
+  const { name } = group;
+  const ours = [fenced, tokenAnnotation(name), sinceAnnotation(name), costAnnotation(name), DELETION_COST];
   const breaches: string[] = [];
   const demotions: string[] = [];
   const promotions: { pod: string; uid: string; token: number }[] = [];
@@ -117,7 +125,11 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   const concernsGroup = (before: Pod, after: Pod): boolean =>
     matches(group.spec.selector, after.labels) || promotedByUs(before) || promotedByUs(after);
 
-  function podWritten({ by, before, after, patch }: PodWrite): void {
+  function podWritten(write: PodWrite): void {
+    const { by, before, after, patch } = write;
+    const isOurs = Object.keys(patch.annotations).some((key) => key.endsWith(`.leadergroup.dev/${name}`));
+    const cost = isOurs ? costProblem(api.group(name) ?? group, write) : null;
+    if (cost !== null) breach(`I6: ${by} ${cost}: ${after.name}`);
     if (!concernsGroup(before, after)) return;
     const was = before.labels[label.key] === label.leader;
     const is = after.labels[label.key] === label.leader;

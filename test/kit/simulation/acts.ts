@@ -126,6 +126,10 @@ export type GroupPlan = {
   readonly failoverDelayMs: number;
   /** Whoever led before is evicted once the next one leads. Default: it is kept. */
   readonly evicts?: boolean;
+  /** Its leader keeps its label when it is deleted. Default: it is taken off. */
+  readonly retains?: boolean;
+  /** Pods go in any order when their number falls. Default: the leader goes last. */
+  readonly anyOrder?: boolean;
   readonly pods: number;
 };
 
@@ -213,6 +217,8 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
     follower: random.pick([null, null, 'follower']),
     failoverDelayMs: steady ? 0 : random.pick([0, 0, 0, 3000]),
     evicts: !steady && stream(`evicts ${seed} ${at}`).chance(0.25),
+    retains: !shared && stream(`retains ${seed} ${at}`).chance(0.4),
+    anyOrder: stream(`order ${seed} ${at}`).chance(0.2),
     pods: random.pick([2, 2, 3]),
   };
 }

@@ -707,6 +707,8 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       leaderProbe,
       failoverDelayMs: plan.failoverDelayMs,
       formerLeader: plan.evicts === true ? 'Evict' : 'Keep',
+      deletionPolicy: plan.retains === true ? 'Retain' : 'Demote',
+      scaleDown: plan.anyOrder === true ? 'AnyOrder' : 'LeaderLast',
       route: plan.route === undefined ? null : { serviceName: plan.route.service },
       label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },

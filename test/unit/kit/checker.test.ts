@@ -26,7 +26,16 @@ const promisesBroken = (story: Story, options: CheckOptions = exact): readonly s
   ...new Set(check(story.history(), options).breaches.map((breach) => breach.promise)),
 ];
 
+const COST = 'controller.kubernetes.io/pod-deletion-cost';
+
 describe('a healthy history', () => {
+  it('passes a deletion cost that is set where there was none, and taken off again', () => {
+    const story = electedStory();
+    story.write('a', { annotations: { [COST]: '1000', 'cost.leadergroup.dev/notifier': '1000' } });
+    story.write('a', { annotations: { [COST]: null, 'cost.leadergroup.dev/notifier': null } });
+    expect(promisesBroken(story)).toEqual([]);
+  });
+
   it('passes an election', () => {
     expect(assertKept(electedStory().history(), exact)).toMatchObject({ elections: 1, handovers: 0, promotions: 1 });
   });
@@ -428,6 +437,28 @@ describe('a history that must fail', () => {
         story.write('a', {
           annotations: { 'fenced.leadergroup.dev/notifier': null, note: 'x', 'since.leadergroup.dev/notifier': 'y' },
         }),
+    ],
+    [
+      "a deletion cost over another's",
+      'I6',
+      (story) => {
+        story.write('a', { annotations: { [COST]: '5' } }, { writer: 'kubectl' });
+        story.write('a', { annotations: { [COST]: '1000', 'cost.leadergroup.dev/notifier': '1000' } });
+      },
+    ],
+    [
+      'a deletion cost without a mark',
+      'I6',
+      (story) => story.write('a', { annotations: { [COST]: '1000' } }, { writer: 'leadergroup' }),
+    ],
+    [
+      'a deletion cost of others taken off',
+      'I6',
+      (story) => {
+        story.write('a', { annotations: { [COST]: '1000', 'cost.leadergroup.dev/notifier': '1000' } });
+        story.write('a', { annotations: { [COST]: '5' } }, { writer: 'kubectl' });
+        story.write('a', { annotations: { [COST]: null, 'cost.leadergroup.dev/notifier': null } });
+      },
     ],
     [
       'a label value nobody asked for',

@@ -15,6 +15,11 @@ import { aStage, KEYS, looking, NODE } from '../../../kit/model/executing.ts';
 const TOKEN = 'token.leadergroup.dev/notifier';
 const FENCED = 'fenced.leadergroup.dev/notifier';
 const ROLE = 'leadergroup.dev/role';
+/** Of a leader, by its promotion. */
+const COST = {
+  'controller.kubernetes.io/pod-deletion-cost': '1000',
+  'cost.leadergroup.dev/notifier': '1000',
+};
 
 const fencing = (...fence: readonly Fence[]): Plan => withFirst(fence, looking());
 
@@ -163,6 +168,7 @@ describe('a promotion', () => {
       other: 'kept',
       [TOKEN]: '1',
       'since.leadergroup.dev/notifier': '2023-11-14T22:30:00.000Z',
+      ...COST,
     });
   });
 
@@ -200,6 +206,15 @@ describe('a fencing patch', () => {
       await act(fencing(fence(before)));
       expect(api.pod('a')?.resourceVersion).not.toBe(before.resourceVersion);
       expect(api.pod('a')?.annotations[FENCED]).toBe(guard);
+    }
+  });
+
+  it('takes off the deletion cost that the promotion has set, but not by uid alone: it may be another’s by then', async () => {
+    for (const precondition of [undefined, { kind: 'anyVersion' }] as const) {
+      const { api, act, a } = await aStage(aLeader(2, { name: 'a', annotations: COST }));
+      await act(fencing(fence(a, precondition)));
+      const { annotations = {} } = api.pod('a') ?? {};
+      expect(Object.keys(annotations).filter((key) => key in COST)).toHaveLength(precondition === undefined ? 0 : 2);
     }
   });
 

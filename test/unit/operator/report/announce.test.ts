@@ -130,6 +130,7 @@ const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
   LabelInPodTemplate: ({ rests }) => rests(inTemplate),
   LabelSelectedByOthers: ({ rests }) => rests({ labelReaders: ['NetworkPolicy web'] }),
   LabelsLeft: ({ ends }) => ends({}),
+  LeaderRetained: ({ ends }) => ends({ group: aGroup({ deleting: true, spec: { deletionPolicy: 'Retain' } }) }),
   FormerLeaderEvicted: ({ does }) => does({}, { kind: 'evicted', pod: 'a', kept: null }),
   FormerLeaderKept: ({ does }) => does({}, { kind: 'evicted', pod: 'a', kept: 'the budget says no' }),
   NotRouted: ({ rests }) => rests(ROUTED.ServiceNotFound),

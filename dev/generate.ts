@@ -7,6 +7,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { script } from './command-line.ts';
+import { argocd } from './generate/argocd.ts';
 import { chartTemplates } from './generate/chart.ts';
 import { cli } from './generate/cli.ts';
 import { conditions } from './generate/conditions.ts';
@@ -35,6 +36,7 @@ export const products: Readonly<Record<string, () => string>> = {
   ...doctorPages,
   'docs/reference/licences.md': licences,
   ...chartTemplates,
+  'deploy/integrations/argocd/argocd-cm.yaml': argocd,
   'deploy/monitoring/dashboard.json': dashboard,
   // Helm reads nothing from outside of the chart.
   'deploy/chart/files/dashboard.json': dashboard,

@@ -101,6 +101,8 @@ const definition = {
         storage: true,
         subresources: { status: {} },
         additionalPrinterColumns: columns,
+        // kubectl get lg -A --field-selector status.leader= (Kubernetes 1.32; older servers leave it out)
+        selectableFields: [{ jsonPath: '.status.leader' }],
         schema: { openAPIV3Schema: group },
       },
     ],

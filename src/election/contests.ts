@@ -34,5 +34,8 @@ export function contestMessage(o: Observation): string | null {
   if (found?.contest == null) return null;
   const { key } = o.group.spec.label;
   const by = found.contest.by === null ? '' : ` (${found.contest.by})`;
-  return `another client keeps changing the label ${key} or the annotations of pod ${found.pod.name}${by}; the operator restores them every few seconds`;
+  return (
+    `another client keeps changing the label ${key} or the annotations of pod ${found.pod.name}${by}; the operator restores them every few seconds. ` +
+    'Stop that client from writing them, or create a LeaderGroup with another label.key'
+  );
 }

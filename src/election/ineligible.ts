@@ -26,12 +26,14 @@ export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
  */
 export function noCandidateMessage(o: Observation): string {
   const count = membersOf(o).length;
-  const reasons = ineligibleOf(o)
-    .toSorted((a, b) => b.count - a.count)
-    .map(inWords);
+  const found = ineligibleOf(o).toSorted((a, b) => b.count - a.count);
+  const reasons = found.map(inWords);
+  const first = found[0]?.examples[0];
   const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
   const refusal = o.pods.find((pod) => refused(o, pod))?.promotionRefused ?? null;
-  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}`;
+  const next =
+    first === undefined ? '' : `. Look at kubectl describe pod ${first}; the first one that can lead is elected`;
+  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}${next}`;
 }
 
 const inWords = ({ reason, count, examples }: IneligibleStatus): string =>

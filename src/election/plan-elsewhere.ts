@@ -21,7 +21,7 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
   const unknown = askFor(unknownContester(o, (observed) => labelled(o.group, observed)));
   if (unknown !== null) return unknown;
   const who = externalName(name, node, session);
-  const held = `the lock ${o.keys.lock} is held by ${who}`;
+  const held = `the lock ${o.keys.lock} is held by ${who}; no pod of this group leads until that lets it go`;
   const verdict = ready('LedElsewhere', sentences([held, contestMessage(o)]));
   const targets = due(o, fencingForMove(o, lock, null));
   if (targets.length === 0) return idle(verdict);

@@ -685,6 +685,19 @@ describe('status', () => {
     expect(wideRow?.slice(-3)).toEqual(['42', 'node-7', status.lockKey]);
   });
 
+  it('is selected by its leader, also where there is none', async () => {
+    await apply('told', { selector });
+    await patchStatus('told', status);
+    const named = async (leader: string): Promise<string> =>
+      await kubectl.must(['get', 'lg', '-o', 'name', `--field-selector=status.leader=${leader}`]);
+    expect(await named('notifier-a')).toContain('/told\n');
+    expect(await named('somebody')).toBe('');
+    await apply('unled', { selector });
+    await patchStatus('unled', { ...status, leader: '', leaders: [] });
+    expect(await named('')).toMatch(/\/unled$/m);
+    expect(await named('')).not.toMatch(/\/told$/m);
+  });
+
   it('of a group without a leader shows no leader and no time', async () => {
     await apply('leaderless', { selector });
     await patchStatus('leaderless', { ...status, leader: '', leaders: [], candidates: 0 });

@@ -80,7 +80,9 @@ describe('nobody can lead', () => {
   it('says so, and why', () => {
     const planned = plan(anObservation({ pods: [unready('a')], lock: freeAfter('a'), sessions: [] }));
     expect(planned).toMatchObject({ kind: 'idle', verdict: { ready: { status: 'False', reason: 'NoCandidate' } } });
-    expect(planned.verdict?.detail).toBe('none of 1 member can lead: 1 NotReady (a)');
+    expect(planned.verdict?.detail).toBe(
+      'none of 1 member can lead: 1 NotReady (a). Look at kubectl describe pod a; the first one that can lead is elected',
+    );
   });
 
   it('looks again when minReadySeconds have passed', () => {
@@ -103,7 +105,7 @@ describe('nobody can lead', () => {
       observed(aPod({ name: 'x', annotations: { 'leadergroup.dev/candidate': 'false' } })),
     ];
     expect(plan(anObservation({ pods, lock: freeAfter('a'), sessions: [] })).verdict?.detail).toBe(
-      'none of 5 members can lead: 4 NotReady (b, c, d, …), 1 Excluded (x)',
+      'none of 5 members can lead: 4 NotReady (b, c, d, …), 1 Excluded (x). Look at kubectl describe pod b; the first one that can lead is elected',
     );
   });
 

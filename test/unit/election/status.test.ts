@@ -244,7 +244,7 @@ describe('Ready’s message', () => {
     const pods = [observed(aLeader(4, { name: 'a', ready: false }))];
     const o = anObservation({ pods });
     expect(message(o, plan(o).verdict)).toBe(
-      'none of 1 member can lead: 1 NotReady (a); a still carries the leader label, since 2023-11-14T22:13:20Z with token 4',
+      'none of 1 member can lead: 1 NotReady (a). Look at kubectl describe pod a; the first one that can lead is elected; a still carries the leader label, since 2023-11-14T22:13:20Z with token 4',
     );
   });
 

@@ -33,6 +33,7 @@ export type Config = {
   /** The namespaces that are watched, and the operator's own; null: all are watched. */
   readonly namespaces: { readonly watched: readonly string[]; readonly home: string } | null;
   /** Groups reconciled at the same time. */
+  readonly measuredGroups: number;
   readonly workers: number;
   readonly kubernetes: { readonly requestTimeoutMs: number };
   readonly consul: ConsulAddress & { readonly requestTimeoutMs: number };
@@ -124,6 +125,7 @@ const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity)
   log: { level: settings['log.level'] },
   lockKeys: [...settings.lockKeys],
   namespaces: namespacesOf(settings, identity),
+  measuredGroups: settings['metrics.groups'],
   workers: settings.workers,
   kubernetes: { requestTimeoutMs: settings['kubernetes.requestTimeoutMilliseconds'] },
   consul: { ...consul, requestTimeoutMs: settings['consul.requestTimeoutMilliseconds'] },

@@ -184,6 +184,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
       workers: config.workers,
       unwatched: (namespace) => connection.namespaces && unwatchedIn(connection.namespaces, namespace),
       groupsIn: connection.namespaces?.groupsIn ?? (() => 'listed'),
+      measuredGroups: config.measuredGroups,
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,
       lockKeyProblem: (lockKey, namespace) => {

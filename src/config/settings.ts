@@ -23,6 +23,8 @@ export type Settings = {
   readonly lockKeys: readonly LockKeyRule[];
   /** Empty: all of them. */
   readonly watchNamespaces: readonly string[];
+  /** Figures of so many single groups are measured; 0: of none. */
+  readonly 'metrics.groups': number;
   readonly workers: number;
   readonly 'kubernetes.requestTimeoutMilliseconds': number;
   readonly 'consul.requestTimeoutMilliseconds': number;
@@ -72,6 +74,11 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
     default: [],
     read: readNamespaces,
     help: `watch these namespaces only, ${MOST_NAMESPACES} at most, with rights in them and in the operator's own; default: all`,
+  },
+  'metrics.groups': {
+    default: 0,
+    read: readInteger(0, 10_000),
+    help: 'measure who leads, its token and its changes for single groups, so many at most, each with about ten series; 0: for none',
   },
   workers: { default: 16, read: readInteger(1, 256), help: 'groups reconciled at the same time' },
   'kubernetes.requestTimeoutMilliseconds': {

@@ -1,6 +1,6 @@
 /** The Metrics port over prom-client: one registry of its own, so that several can live in one process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Metrics } from '../ports/metrics.ts';
+import type { GroupFigures, Metrics } from '../ports/metrics.ts';
 import { type LabelOf, METRICS, type MetricName, type NameOf } from './metric-registry.ts';
 
 export type PrometheusMetrics = Metrics & {
@@ -92,6 +92,34 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
     },
     leaderProbes: (counts) => {
       for (const state of METRICS.leadergroup_leader_probes.labels.state) probes.set({ state }, counts[state] ?? 0);
+    },
+  } satisfies Partial<Metrics>;
+}
+
+/** All of them anew each time: a group that has gone, or has another owner, leaves nothing behind. */
+function groupMetrics({ counter, gauge }: Instruments) {
+  const info = gauge('leadergroup_leader_info');
+  const token = gauge('leadergroup_leader_token');
+  const leaderless = gauge('leadergroup_leaderless_seconds');
+  const transitions = counter('leadergroup_group_transitions_total');
+  const lastAt = gauge('leadergroup_last_handover_timestamp_seconds');
+  const lastTook = gauge('leadergroup_last_handover_duration_seconds');
+  const all = [info, token, leaderless, transitions, lastAt, lastTook];
+  const show = ({ group, leader, leaderlessSeconds, lastHandover, ...figures }: GroupFigures): void => {
+    leaderless.set({ group }, leaderlessSeconds);
+    if (leader !== null) {
+      info.set({ group, pod: leader.pod, node: leader.node }, 1);
+      token.set({ group }, leader.token);
+    }
+    for (const [reason, count] of figures.transitions) transitions.inc({ group, reason }, count);
+    if (lastHandover === null) return;
+    lastAt.set({ group }, lastHandover.atSeconds);
+    lastTook.set({ group }, lastHandover.seconds);
+  };
+  return {
+    groupFigures: (figures) => {
+      for (const each of all) each.reset();
+      for (const each of figures) show(each);
     },
   } satisfies Partial<Metrics>;
 }
@@ -216,6 +244,7 @@ export function createMetrics(version = ''): PrometheusMetrics {
   let leftMs = (): number | null => null;
   const metrics: Metrics = {
     ...electionMetrics(made),
+    ...groupMetrics(made),
     ...sessionMetrics(made),
     ...replicaMetrics(made),
     ...ofConsul,

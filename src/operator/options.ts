@@ -30,6 +30,8 @@ export type OperatorOptions = {
   readonly clusterUid: string;
   readonly replica: ReplicaIdentity;
   readonly workers: number;
+  /** Figures of so many single groups are measured. Default: of none. */
+  readonly measuredGroups?: number;
   /** By default all namespaces are watched. */
   readonly unwatched?: Gate['unwatched'];
   readonly groupsIn?: (namespace: string) => GroupsShown;

@@ -13,6 +13,19 @@ export type UnledState = Extract<GroupState, 'notLed' | 'stalled'>;
 /** A group, `namespace/name`, without a leader for so many seconds. */
 export type UnledGroup = { readonly group: string; readonly state: UnledState; readonly seconds: number };
 
+/** Of one group, `namespace/name`, whose bucket this replica owns. */
+export type GroupFigures = {
+  readonly group: string;
+  /** null: nobody of ours leads. */
+  readonly leader: { readonly pod: string; readonly node: string; readonly token: number } | null;
+  /** For how long nobody has led that should; 0 while somebody does. */
+  readonly leaderlessSeconds: number;
+  /** Changes of leader by their reason, since this replica got the group. */
+  readonly transitions: ReadonlyMap<string, number>;
+  /** The last change to a leader: when it was complete, in seconds since 1970, and how long it took. null: there was none. */
+  readonly lastHandover: { readonly atSeconds: number; readonly seconds: number } | null;
+};
+
 /** How the leader of a group with a leader probe is judged. */
 export type ProbeState = 'passing' | 'failing' | 'noRhythm' | 'blind' | 'notJudged';
 
@@ -57,6 +70,8 @@ export type Metrics = {
   groupSeconds(seconds: Readonly<Partial<Record<GroupState, number>>>): void;
   /** Groups without a leader, all that are to be shown: whoever was there before and is not any more has one. */
   unled(groups: readonly UnledGroup[]): void;
+  /** Figures of single groups, all that are to be shown: whoever was there before and is not any more is not shown. */
+  groupFigures(figures: readonly GroupFigures[]): void;
   /** Of groups with a leader probe, how many leaders are judged how; a state that is left out has none. */
   leaderProbes(counts: Readonly<Partial<Record<ProbeState, number>>>): void;
   /** Consul sessions of members kept alive by this replica. */

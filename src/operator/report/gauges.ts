@@ -4,6 +4,7 @@ import { bucketName } from '../../election/keys.ts';
 import type { GroupState, UnledGroup, UnledState } from '../../ports/metrics.ts';
 import type { Parts } from '../assemble.ts';
 import type { OperatorOptions } from '../options.ts';
+import { createGroupFigures } from './group-figures.ts';
 
 export type Gauges = {
   /** Looks at everything and tells it. */
@@ -15,8 +16,12 @@ const NAMED = 100;
 /** Of a longer time nothing is known: this process stood still, and another replica may have had its groups. */
 const KNOWN_MS = 15_000;
 
-export function createGauges({ metrics, clock }: Pick<OperatorOptions, 'metrics' | 'clock'>, parts: Parts): Gauges {
+export function createGauges(
+  { metrics, clock, measuredGroups = 0 }: Pick<OperatorOptions, 'metrics' | 'clock' | 'measuredGroups'>,
+  parts: Parts,
+): Gauges {
   let lastMs = clock.nowMs();
+  const figuresOf = createGroupFigures(measuredGroups, parts.store);
   /** Since when each group without a leader has been so. */
   let unledSinceMs: ReadonlyMap<string, MonotonicMs> = new Map();
 
@@ -29,6 +34,7 @@ export function createGauges({ metrics, clock }: Pick<OperatorOptions, 'metrics'
     metrics.groupSeconds(Object.fromEntries(Object.entries(counts).map(([state, count]) => [state, count * seconds])));
     const unled = [...states].filter((each): each is [string, UnledState] => isUnled(each[1]));
     unledSinceMs = new Map(unled.map(([group]) => [group, unledSinceMs.get(group) ?? nowMs]));
+    metrics.groupFigures(figuresOf(states.keys(), (group) => secondsSince(group, nowMs) * 1000));
     metrics.unled(longest(unled.map(([group, state]) => ({ group, state, seconds: secondsSince(group, nowMs) }))));
   }
 

@@ -24,6 +24,7 @@ export const noMetrics: Metrics = {
   groups: nothing,
   groupSeconds: nothing,
   unled: nothing,
+  groupFigures: nothing,
   leaderProbes: nothing,
   sessions: nothing,
   renewal: nothing,

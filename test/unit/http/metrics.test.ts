@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { METRICS, type MetricName } from '../../../src/http/metric-registry.ts';
 import { createMetrics, type PrometheusMetrics } from '../../../src/http/metrics.ts';
+import type { GroupFigures } from '../../../src/ports/metrics.ts';
 
 /** The exposition without comments, by series. */
 async function samplesOf(metrics: ReturnType<typeof createMetrics>): Promise<ReadonlyMap<string, number>> {
@@ -34,6 +35,14 @@ function recordEverything(metrics: ReturnType<typeof createMetrics>): void {
   metrics.reconciled('done', 8);
 }
 
+const FIGURES: GroupFigures = {
+  group: 'mail/notifier',
+  leader: { pod: 'a', node: 'node-1', token: 4 },
+  leaderlessSeconds: 7,
+  transitions: new Map([['LeaderGone', 2]]),
+  lastHandover: { atSeconds: 1700, seconds: 0.5 },
+};
+
 /** By metric: what measures it, and the sample that shows it. The compiler asks for a row when the registry gets a new one. */
 const MEASURED: Readonly<
   Record<MetricName, readonly [(metrics: PrometheusMetrics) => void, series: string, value: number]>
@@ -55,6 +64,28 @@ const MEASURED: Readonly<
     7,
   ],
   leadergroup_groups: [(metrics) => metrics.groups({ stalled: 2 }), '{state="stalled"}', 2],
+  leadergroup_leader_info: [
+    (metrics) => metrics.groupFigures([FIGURES]),
+    '{group="mail/notifier",pod="a",node="node-1"}',
+    1,
+  ],
+  leadergroup_leader_token: [(metrics) => metrics.groupFigures([FIGURES]), '{group="mail/notifier"}', 4],
+  leadergroup_leaderless_seconds: [(metrics) => metrics.groupFigures([FIGURES]), '{group="mail/notifier"}', 7],
+  leadergroup_group_transitions_total: [
+    (metrics) => metrics.groupFigures([FIGURES]),
+    '{group="mail/notifier",reason="LeaderGone"}',
+    2,
+  ],
+  leadergroup_last_handover_timestamp_seconds: [
+    (metrics) => metrics.groupFigures([FIGURES]),
+    '{group="mail/notifier"}',
+    1700,
+  ],
+  leadergroup_last_handover_duration_seconds: [
+    (metrics) => metrics.groupFigures([FIGURES]),
+    '{group="mail/notifier"}',
+    0.5,
+  ],
   leadergroup_leader_probes: [(metrics) => metrics.leaderProbes({ noRhythm: 2 }), '{state="noRhythm"}', 2],
   leadergroup_sessions: [(metrics) => metrics.sessions(4), '', 4],
   leadergroup_session_renewals_total: [(metrics) => metrics.renewal('lost'), '{outcome="lost"}', 1],
@@ -211,12 +242,24 @@ describe('metrics', () => {
     for (const [measure] of Object.values(MEASURED)) measure(metrics);
     metrics.groups({ led: 100_000 });
     metrics.unled([]);
+    metrics.groupFigures([]);
     const unnamed = (await samplesOf(metrics)).size;
     metrics.unled(Array.from({ length: 100 }, (_, n) => ({ group: `default/${n}`, state: 'notLed', seconds: n })));
     expect((await samplesOf(metrics)).size).toBe(unnamed + 100);
     metrics.unled([]);
     expect((await samplesOf(metrics)).size).toBe(unnamed);
     expect(unnamed).toBeLessThan(600);
+  });
+
+  it('show of single groups what was last told, with six series each, and one for each further reason', async () => {
+    const metrics = createMetrics();
+    const none = (await samplesOf(metrics)).size;
+    for (const groups of [3, 1]) {
+      metrics.groupFigures(Array.from({ length: groups }, (_, n) => ({ ...FIGURES, group: `mail/${n}` })));
+      expect((await samplesOf(metrics)).size).toBe(none + 6 * groups);
+    }
+    metrics.groupFigures([]);
+    expect((await samplesOf(metrics)).size).toBe(none);
   });
 
   it('measure no duration of blocking reads, which last as long as nothing happens', async () => {

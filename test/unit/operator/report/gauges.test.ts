@@ -6,6 +6,7 @@ import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { noMetrics } from '../../../kit/model/sinks.ts';
 
 const quietParts = {
+  store: { group: () => null, groupKeys: () => [] },
   sessionManager: { count: () => 4, nearestDeadlineMs: () => null },
   ownership: { owned: () => [], overview: () => ({ replicas: [] }) },
   queue: { depth: () => 2 },

@@ -728,6 +728,7 @@ describe('the examples', () => {
     const groups = items.filter(({ kind }) => kind === 'LeaderGroup');
     expect(groups.map(({ metadata }) => metadata.name).toSorted()).toEqual([
       'cache',
+      'ledger',
       'nightly',
       'notifier',
       'notifier',

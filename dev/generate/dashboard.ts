@@ -308,6 +308,44 @@ const ROWS: readonly Row[] = [
       },
     ],
   },
+  {
+    title: 'Single groups, where setting metrics.groups asks for them',
+    panels: [
+      {
+        title: 'Leaders',
+        description: 'Who leads each group, and with which token.',
+        unit: 'none',
+        type: 'table',
+        queries: {
+          leader: `${of('leadergroup_leader_token')} * on (cluster, namespace, job, instance, group) group_left (pod, node) max by (cluster, namespace, job, instance, group, pod, node) (${of('leadergroup_leader_info')})`,
+        },
+      },
+      {
+        title: 'Without a leader for',
+        description: 'Since when nobody leads a group that should be led.',
+        unit: 's',
+        queries: { '{{group}}': `max by (group) (${of('leadergroup_leaderless_seconds')}) > 0` },
+      },
+      {
+        title: 'Changes of leader',
+        description: 'By group and reason, a second.',
+        unit: 'ops',
+        queries: { '{{group}}: {{reason}}': `${rises('leadergroup_group_transitions_total', 'group, reason')} > 0` },
+      },
+      {
+        title: 'Last change of leader, ago',
+        description: 'How long ago the last change to a leader was complete.',
+        unit: 's',
+        queries: { '{{group}}': `time() - max by (group) (${of('leadergroup_last_handover_timestamp_seconds')})` },
+      },
+      {
+        title: 'Last change of leader took',
+        description: 'From what made it necessary to the promotion.',
+        unit: 's',
+        queries: { '{{group}}': `max by (group) (${of('leadergroup_last_handover_duration_seconds')})` },
+      },
+    ],
+  },
 ];
 
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' };

@@ -134,7 +134,7 @@ export const METRICS = {
   },
   leadergroup_group_transitions_total: {
     type: 'counter',
-    help: 'Changes of leader of a LeaderGroup, by reason, since this replica owns its bucket, with setting metrics.groups',
+    help: 'Changes of leader of a LeaderGroup, by reason, since this replica was first scraped as the owner of its bucket, with setting metrics.groups',
     labels: { group: '`namespace/name`', reason: 'as in `leadergroup_handovers_total`' },
     unit: 'changes',
     use: 'Which group changes its leader too often, and why',

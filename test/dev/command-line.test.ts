@@ -21,6 +21,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   generate: ['--check'],
   images: ['--out'],
   manifests: ['--image', '--out'],
+  moves: ['--times'],
   pin: ['--out'],
   sbom: ['--out'],
   test: ['--quick', '--real-nodes'],

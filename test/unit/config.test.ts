@@ -48,6 +48,7 @@ describe('without anything', () => {
         requestTimeoutMs: 2000,
       },
       marginMs: 2500,
+      measuredGroups: 0,
       identity: {
         id: 'host-1_42',
         podName: null,

@@ -62,7 +62,7 @@ The leader stays, and is not replaced when it fails, until \`kubectl leadergroup
   },
   resume: {
     text: 'The opposite, in the same way. A leader that is not fit any more is replaced at once.',
-    examples: [{ argv: 'resume notifier', prints: 'mail/notifier is not paused already.' }],
+    examples: [{ argv: 'resume notifier', prints: 'mail/notifier is not paused.' }],
   },
   switchover: {
     text: `Before planned work on the leader's node, or to try a failover. It writes the annotation \`leadergroup.dev/switchover\`, which the operator handles once, and which it needs no other

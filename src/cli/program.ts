@@ -107,7 +107,11 @@ export function createProgram(run: Run, version: string) {
     .argument('<name>', NAME)
     .option('--to <pod>', 'the pod that is to lead; by default the operator chooses')
     .option('--wait', 'wait for what becomes of it, and measure how long nobody leads')
-    .option('--timeout <duration>', 'how long to wait', milliseconds, milliseconds('60s'))
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait')
+        .argParser(milliseconds)
+        .default(milliseconds('60s'), '60s'),
+    )
     .option('--dry-run', DRY_RUN)
     .action((name, { to = null, wait = false, timeout, dryRun = false }) =>
       act(async (session) =>

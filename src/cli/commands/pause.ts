@@ -13,7 +13,7 @@ export async function pause(session: Session, name: string, paused: boolean, fla
   const group = await readGroup(session, namespace, name);
   const done = `${paused ? 'paused' : 'resumed'} ${namespace}/${name}`;
   if (isPaused(group) === paused) {
-    const already = `${namespace}/${name} is ${paused ? 'paused' : 'not paused'} already`;
+    const already = `${namespace}/${name} is ${paused ? 'paused already' : 'not paused'}`;
     show(session, { written: false, done: already, patch: null, owner: null }, () => [`${already}.`]);
     return EXIT.done;
   }

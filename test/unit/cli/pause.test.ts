@@ -29,7 +29,7 @@ describe('pause and resume', () => {
 
   it('write nothing where there is nothing to change', async () => {
     t.api.denied.add('patch leadergroups.leadergroup.dev');
-    expect(await t.run('resume', 'notifier')).toMatchObject({ code: 0, out: 'mail/notifier is not paused already.\n' });
+    expect(await t.run('resume', 'notifier')).toMatchObject({ code: 0, out: 'mail/notifier is not paused.\n' });
   });
 
   it('write nothing with --dry-run', async () => {

@@ -21,6 +21,7 @@ import {
   lockedFor,
   ownedAtRest,
   record,
+  seeAndPass,
   stall,
   untilGone,
 } from '../kit/model/stage.ts';
@@ -146,6 +147,26 @@ describe('a switchover', () => {
     await nextOwner();
     expect([model.leaders(), last()?.reason]).toEqual([['a'], 'Expired']);
   });
+});
+
+describe('a grant of the gate that must be waited for', () => {
+  it.each([true, false])(
+    'is no failure of the handover, however often the group is looked at meanwhile: ready %s',
+    async (ready) => {
+      const owner = await ledByA({ spec: { failoverDelayMs: 30_000 } });
+      expect(owner.ask('uid-of-a').kind).toBe('grant');
+      model.api.foreign.changePod('a', () => ({ ready }));
+      await seeAndPass(model, owner);
+      annotate(asks('c'));
+      for (let passes = 0; passes < 12; passes += 1) {
+        await seeAndPass(model, owner);
+        await model.clock.advance(50);
+      }
+      await model.clock.advance(2000);
+      await model.rest(owner);
+      expect([where(), last()?.result]).toEqual([[['c'], 'c'], 'Moved']);
+    },
+  );
 });
 
 describe('a target that fails', () => {

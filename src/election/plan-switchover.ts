@@ -10,16 +10,17 @@ import { judgeSwitchover } from './switchover.ts';
 
 /**
  * null: none is asked for, or it cannot be done, or not now. A leader that has lost its label, as where the transaction of this very switchover was refused, is given
- * it back before anything is read or prepared: nobody is left without a leader for what need not be.
+ * it back before anything is read or prepared: nobody is left without a leader for what need not be. One that is not ready is not given it back, so for that one
+ * nothing is waited for.
  */
 export function planSwitchover(held: Held, holder: ObservedPod): Plan | null {
   const { o, lock, session } = held;
   const judged = judgeSwitchover(o);
-  const leads = promoted(o, lock, session) !== null;
-  if (judged.kind === 'unsure') return leads ? waitForPass(judged.next) : null;
+  const isOwedLabel = promoted(o, lock, session) === null && holder.pod.ready;
+  if (judged.kind === 'unsure') return isOwedLabel ? null : waitForPass(judged.next);
   if (judged.kind !== 'moves') return null;
   const { asked, nominee } = judged;
-  if (!leads && !(o.switchover.confirmed && suitableSession(o, nominee) !== null)) return null;
+  if (isOwedLabel && !(o.switchover.confirmed && suitableSession(o, nominee) !== null)) return null;
   if (!o.switchover.confirmed) {
     // Consul too: should it have fallen silent, the leader would be fenced, and nobody could follow before it is back.
     return look([{ do: 'readLock' }, { do: 'readGroup' }], 'reading the lock and the group before the leader is moved');

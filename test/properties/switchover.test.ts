@@ -299,6 +299,21 @@ describe('a switchover is done once', () => {
     }
   });
 
+  it.each(INTERRUPTIONS)('whatever is %s of it, and the leader, which is not ready, has time yet', async (fate) => {
+    let met = true;
+    for (let at = 0; met; at += 1) {
+      const owner = await ledByA({ spec: { failoverDelayMs: 300_000 } });
+      model.api.foreign.changePod('a', () => ({ ready: false }));
+      await model.rest(owner);
+      annotate(asks('c'));
+      owner.see.all();
+      met = await interruptedPass(owner, at, fate);
+      await giveUpAll(owner);
+      await model.rest(await nextOwner(), 20);
+      expect([at, ...where()]).toEqual([at, ['c'], 'c']);
+    }
+  });
+
   it('though two replicas believe that they own the bucket', async () => {
     const first = await ledByA();
     annotate(asks('c'));

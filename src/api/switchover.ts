@@ -1,7 +1,7 @@
 /** The annotation that asks for a switchover, at the border: `to=<pod>|any at=<RFC 3339>`. */
 import { type WallMs, wallMs } from './clocks.ts';
 import { show } from './raw.ts';
-import { isTime } from './time.ts';
+import { isTime, LAST_MS } from './time.ts';
 
 /** `text`: the annotation as it stands. */
 export type SwitchoverAsked =
@@ -34,8 +34,9 @@ function parseText(text: string): SwitchoverAsked {
   const { to, at } = FORM.exec(text.trim())?.groups ?? {};
   if (to === undefined || at === undefined) return malformed(text, `is ${show(text)}`);
   if (!POD_NAME.test(to)) return malformed(text, `names ${show(to)}, which no pod can be called`);
-  if (!isTime(at)) return malformed(text, `has the time ${show(at)}`);
-  return { kind: 'asked', text, to: to === ANY ? null : to, atMs: wallMs(Date.parse(at)) };
+  const atMs = Date.parse(at);
+  if (!isTime(at) || atMs < 0 || atMs > LAST_MS) return malformed(text, `has the time ${show(at)}`);
+  return { kind: 'asked', text, to: to === ANY ? null : to, atMs: wallMs(atMs) };
 }
 
 const malformed = (text: string, what: string): SwitchoverAsked => ({

@@ -12,6 +12,9 @@ export function isTime(text: string): boolean {
   return new Date(`${local}Z`).toISOString().startsWith(local);
 }
 
+/** The last year of four digits ends then: times after it, and before the year 0, have a form that the API server does not take. */
+export const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** Milliseconds since 1970; NaN for what is no time. */
 export const millisecondsOf = (text: string): number => Date.parse(text);
 

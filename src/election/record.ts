@@ -3,6 +3,7 @@
  * the previous holder and the last token; it never says who holds the lock now (only the entry's session does).
  */
 import { type PodUid, podUid } from '../api/ids.ts';
+import { LAST_MS } from '../api/time.ts';
 import { isObject, isText, parseJson } from './json.ts';
 import { readable } from './token.ts';
 
@@ -62,7 +63,7 @@ function moreOf(raw: Record<string, unknown>): Pick<LockRecord, 'switchover' | '
 function parseHandled(raw: unknown): HandledSwitchover | null {
   if (!isObject(raw)) return null;
   const { atMs, to = null } = raw;
-  return isCount(atMs) && (to === null || isText(to)) ? { atMs, to } : null;
+  return isCount(atMs) && atMs <= LAST_MS && (to === null || isText(to)) ? { atMs, to } : null;
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -41,6 +41,8 @@ describe('the annotation that asks for a switchover', () => {
     ['a day without a time', 'to=b at=2026-11-29'],
     ['a time without a zone', 'to=b at=2026-11-29T03:00:00'],
     ['a day that does not exist', 'to=b at=2026-02-30T03:00:00Z'],
+    ['a time that is after the year 9999 in UTC', 'to=b at=9999-12-31T23:59:59-01:00'],
+    ['a time before 1970', 'to=b at=0000-01-01T00:00:00+01:00'],
     ['seconds since 1970', 'to=b at=1795921200'],
     ['more text than any', `to=${'b'.repeat(400)} at=2026-11-29T03:00:00Z`],
     ['no text', 7],

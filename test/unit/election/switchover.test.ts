@@ -5,6 +5,7 @@ import { switchoverTime } from '../../../src/api/switchover.ts';
 import { SWITCHOVER_REFUSALS } from '../../../src/api/switchover-reasons.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
+import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { buildStatus } from '../../../src/election/status.ts';
 import { judgeSwitchover } from '../../../src/election/switchover.ts';
 import { lastSwitchover } from '../../../src/election/switchover-status.ts';
@@ -174,6 +175,12 @@ describe('where the record does not say which switchover was handled', () => {
     [-300, -239, 'moves'],
   ])('nothing is done that could have been before the promotion: promoted %i s, asked %i s', (promoted, at, is) => {
     expect(reasonOf(older(promoted, at))).toBe(is);
+  });
+
+  it('a time that no status can show is none', () => {
+    const switchover = { atMs: Number.MAX_SAFE_INTEGER, to: 'a' };
+    const text = formatRecord(aRecord('a', 4, { switchover }));
+    expect(parseRecord(text)).toEqual(aRecord('a', 4));
   });
 
   it('nothing is done that could have been before now, where nobody knows when the leader was promoted', () => {

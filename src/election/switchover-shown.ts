@@ -8,7 +8,7 @@ const BELIEVED_AHEAD_MS = 600_000;
 
 /**
  * null: there was none. One that was ahead counts only for itself: whoever had a clock that is wrong must not keep others from asking until
- * that time has come.
+ * that time has come. It stays while nobody asks: its annotation may be put back when its time has come.
  */
 export function shownSwitchover({
   group: { status, switchover: asked },
@@ -18,7 +18,7 @@ export function shownSwitchover({
   if (shown === null) return null;
   const atMs = millisecondsOf(shown.at);
   const ahead = shown.reason === 'Future' || atMs - wallSeconds * 1000 > BELIEVED_AHEAD_MS;
-  return ahead && !(asked?.kind === 'asked' && asked.atMs === atMs) ? null : shown;
+  return ahead && asked?.kind === 'asked' && asked.atMs !== atMs ? null : shown;
 }
 
 /** Milliseconds since 1970 of the request that the status shows; null: none. */

@@ -314,6 +314,21 @@ describe('a switchover is done once', () => {
     }
   });
 
+  it('nor at all, once it was refused for its time, though its annotation is put back when that has come', async () => {
+    const owner = await ledByA();
+    const text = asks('c', -90);
+    annotate(text);
+    await model.rest(owner);
+    expect(last()?.reason).toBe('Future');
+    annotate(null);
+    await model.rest(owner);
+    await model.clock.advance(60_000);
+    const next = await nextOwner();
+    annotate(text);
+    await model.rest(next);
+    expect([where(), last()?.reason]).toEqual([[['a'], 'a'], 'Future']);
+  });
+
   it('though two replicas believe that they own the bucket', async () => {
     const first = await ledByA();
     annotate(asks('c'));

@@ -121,7 +121,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     ownersChanged: (buckets) => store.groupKeys().filter(inBuckets(buckets)).forEach(changes.tell),
     quiet: (bucket) => queue.quiet(inBucket(bucket)),
   });
-  const { known, unwatched } = knownGroups(options, ownership.live);
+  const { known, unwatched } = knownGroups(options, ownership);
   const probing = createProbing({
     clock,
     random,
@@ -220,9 +220,9 @@ const sweepOf =
 
 function knownGroups(
   { groupsIn = () => 'listed', replica, ...options }: OperatorOptions,
-  live: BucketOwnership['live'],
+  replicas: Pick<BucketOwnership, 'live' | 'unchangedForMs'>,
 ) {
-  const groups = createKnownGroups(groupsIn, live, replica.id);
+  const groups = createKnownGroups(groupsIn, replicas, replica.id);
   return { known: groups.known, unwatched: whileElsewhere(options.unwatched, groups) };
 }
 

@@ -129,4 +129,20 @@ describe('replicas with different lists of namespaces', () => {
     expect(holders()).not.toEqual(before.holders);
     expect(checks.breaches()).toEqual([]);
   });
+
+  it('keep it while the one that watches it is replaced', async () => {
+    const { leaders, holders, end, covet, run, checks } = opened([['empty'], BOTH]);
+    end(0, 'kill', 2 * LED_MS);
+    await run(3000);
+    end(0, 'kill', 2 * LED_MS);
+    await run(LED_MS);
+    const before = { leaders: leaders(), holders: holders() };
+    expect(before.leaders).not.toContain('');
+    covet();
+    await run(2 * LED_MS + LONG_MS);
+    end(1, 'terminate', 15_000);
+    await run(LONG_MS);
+    expect({ leaders: leaders(), holders: holders() }).toEqual(before);
+    expect(checks.breaches()).toEqual([]);
+  });
 });

@@ -13,9 +13,18 @@ export type KnownGroups = {
   elsewhere(namespace: string): boolean;
 };
 
+type Replicas = {
+  readonly live: () => readonly LiveReplica[];
+  /** For how long the same ones have been there, and have said the same of themselves. */
+  readonly unchangedForMs: () => number;
+};
+
+/** A replica that is replaced, or has lost its session with all the others, is back by then, and has said what it watches. */
+const REPLACED_MS = 30_000;
+
 export function createKnownGroups(
   groupsIn: (namespace: string) => GroupsShown,
-  live: () => readonly LiveReplica[],
+  { live, unchangedForMs }: Replicas,
   self: string,
 ): KnownGroups {
   const elsewhere = (namespace: string): boolean =>
@@ -27,7 +36,7 @@ export function createKnownGroups(
     known: (key) => {
       const namespace = namespaceOf(key);
       const shown = groupsIn(namespace);
-      return shown === 'unwatched' ? !elsewhere(namespace) : shown === 'listed';
+      return shown === 'unwatched' ? !elsewhere(namespace) && unchangedForMs() >= REPLACED_MS : shown === 'listed';
     },
     elsewhere,
   };

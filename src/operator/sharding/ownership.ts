@@ -50,6 +50,8 @@ export type BucketOwnership = {
   ownerOf(group: GroupName): LiveReplica | null;
   /** The replicas that the last incarnation knew. */
   live(): readonly LiveReplica[];
+  /** For how many milliseconds the same ones have been there, and have said the same of themselves. */
+  unchangedForMs(): number;
   /**
    * Joins Consul and owns its share, until `signal` aborts. Rejects only with ForeignClusterError. What was owned then stays so
    * until `release`, or until the deadline of the session, which is not renewed any more.
@@ -246,6 +248,7 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
     problem: () => problem,
     overview,
     live: () => incarnation?.registry.live() ?? [],
+    unchangedForMs: () => (incarnation === null ? 0 : clock.nowMs() - incarnation.registry.unchangedSinceMs()),
     run,
     release,
   };

@@ -9,11 +9,15 @@ const replica = (id: string, namespaces?: readonly string[]) =>
 
 const SHOWN: Readonly<Record<string, GroupsShown>> = { shop: 'listed', mail: 'unread' };
 const shown = (namespace: string): GroupsShown => SHOWN[namespace] ?? 'unwatched';
+const since = (seconds: number, ...replicas: readonly ReturnType<typeof replica>[]) => ({
+  live: () => replicas,
+  unchangedForMs: () => seconds * 1000,
+});
 const SELF = replica('self', ['shop', 'mail']);
 
 describe('that a group which is not shown is gone', () => {
   const known = (key: string, ...others: readonly ReturnType<typeof replica>[]) =>
-    createKnownGroups(shown, () => [SELF, ...others], 'self').known(key);
+    createKnownGroups(shown, since(30, SELF, ...others), 'self').known(key);
 
   it('is known once its namespace is listed', () => {
     expect([known('shop/web'), known('mail/web')]).toEqual([true, false]);
@@ -22,6 +26,11 @@ describe('that a group which is not shown is gone', () => {
   it('is known of a namespace that no replica watches', () => {
     expect(known('ops/web')).toBe(true);
     expect(known('ops/web', replica('b', ['shop']))).toBe(true);
+  });
+
+  it('is not known while a replica that was there may be on its way back', () => {
+    const soon = createKnownGroups(shown, since(29, SELF), 'self');
+    expect(['ops/web', 'shop/web'].map(soon.known)).toEqual([false, true]);
   });
 
   it('is not known of a namespace that another replica watches, or may watch', () => {
@@ -34,10 +43,7 @@ describe('that a group which is not shown is gone', () => {
 describe('whoever asks about a namespace that this replica does not watch', () => {
   const why = 'this operator watches shop only';
   const asked = (...others: readonly ReturnType<typeof replica>[]) =>
-    whileElsewhere(
-      () => ({ why, passing: false }),
-      createKnownGroups(shown, () => [SELF, ...others], 'self'),
-    )('ops');
+    whileElsewhere(() => ({ why, passing: false }), createKnownGroups(shown, since(0, SELF, ...others), 'self'))('ops');
 
   it('is told so for good', () => {
     expect(asked(replica('b', ['shop']))).toEqual({ why, passing: false });
@@ -51,11 +57,7 @@ describe('whoever asks about a namespace that this replica does not watch', () =
     expect(
       whileElsewhere(
         undefined,
-        createKnownGroups(
-          () => 'listed',
-          () => [],
-          'self',
-        ),
+        createKnownGroups(() => 'listed', since(0), 'self'),
       )('ops'),
     ).toBeNull();
   });

@@ -28,7 +28,18 @@ const FORGOTTEN_SECONDS = 600;
 export const historyOf = (
   { status }: Pick<LeaderGroup, 'status'>,
   unreported: readonly TransitionStatus[],
-): readonly TransitionStatus[] => [...unreported.toReversed(), ...(status?.recentTransitions ?? [])];
+): readonly TransitionStatus[] => [...unshownIn(status, unreported).toReversed(), ...(status?.recentTransitions ?? [])];
+
+/** The answer to the status that shows them may have been lost: each counts once. */
+export const unshownIn = (
+  status: LeaderGroup['status'],
+  unreported: readonly TransitionStatus[],
+): readonly TransitionStatus[] =>
+  unreported.filter((news) => status?.recentTransitions.some((shown) => isSame(news, shown)) !== true);
+
+/** No two promotions have one token. The uid is dropped by a CRD of an earlier version. */
+const isSame = (a: TransitionStatus, b: TransitionStatus): boolean =>
+  a.token === b.token && a.to === b.to && a.from === b.from && a.time === b.time;
 
 /** The clocks of now. */
 export type Clocks = { readonly nowMs: MonotonicMs; readonly wallSeconds: number };

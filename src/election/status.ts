@@ -17,6 +17,7 @@ import { isTime } from '../api/time.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
+import { historyOf, unshownIn } from './deferral.ts';
 import { labelledPods } from './fencing.ts';
 import { ineligibleOf } from './ineligible.ts';
 import { failingDetail, judgementOf } from './judgement.ts';
@@ -44,7 +45,7 @@ export function buildStatus(
   const previous = o.group.status;
   const leaders = leadersOf(o, now);
   const switchover = lastSwitchover(o);
-  const history = [...news.toReversed(), ...(previous?.recentTransitions ?? [])];
+  const history = historyOf(o.group, news);
   const recentTransitions = [...vanished(previous, leaders, history, now), ...history].slice(0, MAX_TRANSITIONS);
   return {
     leader: leaders.map(({ pod }) => pod).join(','),
@@ -52,7 +53,8 @@ export function buildStatus(
     members: membersOf(o).length,
     candidates: membersOf(o).filter((member) => eligibility(o, member).kind === 'candidate').length,
     ineligible: ineligibleOf(o),
-    leaderTransitions: (previous?.leaderTransitions ?? 0) + news.filter(({ to }) => to !== '').length,
+    leaderTransitions:
+      (previous?.leaderTransitions ?? 0) + unshownIn(previous, news).filter(({ to }) => to !== '').length,
     recentTransitions,
     ...(switchover === null ? {} : { lastSwitchover: switchover }),
     lockKey: o.keys.lock,

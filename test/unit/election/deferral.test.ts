@@ -93,4 +93,11 @@ describe('the history', () => {
     expect(historyOf({ status }, [third, fourth])).toEqual([fourth, third, second, first]);
     expect(historyOf({ status: null }, [])).toEqual([]);
   });
+
+  it('has each once, also where the status shows what is thought to be unreported', () => {
+    const [first, second] = [changed(20, { token: 3 }), changed(10)];
+    const status = { recentTransitions: [{ ...second, fromUID: '' }, first] } as never;
+    expect(historyOf({ status }, [second])).toHaveLength(2);
+    expect(historyOf({ status }, [second, changed(10, { token: 5 })])).toHaveLength(3);
+  });
 });

@@ -163,6 +163,16 @@ describe('changes of leader', () => {
     expect(next.leaderTransitions).toBe(2);
     expect(next.recentTransitions.map(({ to }) => to)).toEqual(['b', '', 'a']);
   });
+
+  it('counts a change once whose status was written, and the answer lost', () => {
+    const news = [transition('b', { from: 'a' })];
+    const first = build(anObservation(), LED, news);
+    const next = build(withStatus(first), LED, news);
+    expect([next.leaderTransitions, next.recentTransitions]).toEqual([
+      first.leaderTransitions,
+      first.recentTransitions,
+    ]);
+  });
 });
 
 describe('conditions, as kstatus reads them', () => {

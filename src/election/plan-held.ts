@@ -1,4 +1,7 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { fencedAnnotation } from '../api/names.ts';
+import type { Pod } from '../api/pod.ts';
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
@@ -48,7 +51,7 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
     case 'fit':
       return planSwitchover(held, holder) ?? resign(held, holder) ?? keep(held, holder, null);
     case 'degraded':
-      return planSwitchover(held, holder) ?? resign(held, holder) ?? keep(held, holder, fitness.graceMs);
+      return planSwitchover(held, holder) ?? resign(held, holder) ?? keepDegraded(held, holder, fitness.graceMs);
     case 'ineligible':
       return replace(held, holder, fitness.cause, fitness.replaceable);
   }
@@ -82,6 +85,18 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
 
 /** The gate gives no grant for a lock that this owner of the bucket has not written (see answerGate). */
 const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
+
+/**
+ * Its time is for keeping its label. One that we have fenced, for a handover that got no further, say, gets none before it is ready: nobody would lead
+ * until then.
+ */
+const keepDegraded = (held: Held, holder: ObservedPod, graceMs: number): Plan =>
+  !labelled(held.o.group, holder) && isFenced(held.o.group, holder.pod)
+    ? replace(held, holder, 'LeaderNotReady', true)
+    : keep(held, holder, graceMs);
+
+const isFenced = ({ name }: LeaderGroup, { annotations }: Pod): boolean =>
+  annotations[fencedAnnotation(name)] !== undefined;
 
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {

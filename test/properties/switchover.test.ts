@@ -329,6 +329,19 @@ describe('a switchover is done once', () => {
     expect([where(), last()?.reason]).toEqual([[['a'], 'a'], 'Future']);
   });
 
+  it('and withdrawn half-way by the death of the owner leaves nobody without a leader', async () => {
+    const owner = await ledByA({ spec: { failoverDelayMs: 300_000 } });
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    await model.rest(owner);
+    annotate(asks('c'));
+    owner.see.all();
+    await stall(owner, { operation: 'patchPod', about: 'a' }, 'answerLost').catch(() => undefined);
+    annotate(null);
+    owner.kill();
+    await model.rest(await nextOwner(), 20);
+    expect(where()[0]).toHaveLength(1);
+  });
+
   it('though two replicas believe that they own the bucket', async () => {
     const first = await ledByA();
     annotate(asks('c'));

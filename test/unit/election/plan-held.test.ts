@@ -252,6 +252,13 @@ describe('failoverDelaySeconds', () => {
     expect(plan(anObservation({ group, pods })).kind).toBe('idle');
   });
 
+  it('is not given to one that was fenced, and whose lock did not move: nobody would lead meanwhile', () => {
+    const annotations = { 'token.leadergroup.dev/notifier': '1', 'fenced.leadergroup.dev/notifier': 'x' };
+    const fenced = observed(aPod({ name: 'a', ready: false, annotations }), { notReadyForMs: 4000 });
+    expect(steps(plan(anObservation({ group, pods: [fenced, b] })))).toContain('handOver b');
+    expect(plan(anObservation({ group, pods: [fenced] })).kind).toBe('idle');
+  });
+
   it('is over at its end', () => {
     expect(steps(plan(anObservation({ group, pods: degraded(10_000) })))).toContain('handOver b');
   });

@@ -24,6 +24,8 @@ const signal = new AbortController().signal;
 
 let h: Harness;
 let namespace: string;
+/** A group that is there, or the garbage collector takes what it owns. */
+let owner: EmptySlice['group'];
 /** With the operator's token. */
 let account: Rest;
 let routing: Routing;
@@ -55,6 +57,8 @@ afterAll(() => made.disposeAsync());
 
 beforeEach(async () => {
   namespace = await h.world.namespace('route');
+  const { metadata } = await h.world.applyGroup({ namespace, name: 'web' });
+  owner = { name: 'web', uid: metadata.uid };
 });
 
 it.each(RIGHTS)('without the overlay the operator may not %s', async (right) => {
@@ -241,7 +245,7 @@ const anEviction = (name: string, deleteOptions: object): object => ({
 const content = (): EmptySlice => ({
   service: 'web',
   headless: false,
-  group: { name: 'web', uid: '00000000-0000-4000-8000-000000000000' },
+  group: owner,
   ports: [{ name: 'http', protocol: 'TCP', appProtocol: null, port: 8080 }],
 });
 

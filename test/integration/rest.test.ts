@@ -21,8 +21,8 @@ const PROBED = named('probed', 20);
 const GROUPS = [...PLAIN, ...PROBED];
 const MEMBERS = 3;
 const ASK_EVERY_MS = 500;
-/** Six times as long as between two questions: a machine that is busy for a moment changes no judgement. */
-const PROBE = { gate: {}, periodMilliseconds: 3000 };
+/** Twelve times as long as between two questions: a machine that is busy for a moment changes no judgement. */
+const PROBE = { gate: {}, periodMilliseconds: 6000 };
 const AT_REST_MS = 60_000;
 /** Longer than any write of the operator is put off, with room for an event that is counted up. */
 const UNDER_WAY_MS = 1000;

@@ -1,6 +1,6 @@
 /** What befalls the leader of one notifier in the end-to-end test, one kind after the other. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { History } from '../../checker/history.ts';
 import type { Leading } from '../harness.ts';
 import { monotonic } from './deliveries.ts';
@@ -161,6 +161,9 @@ export async function stopLater(site: Site, story: Story, ms: number): Promise<v
   const template = { spec: { containers: [{ name: 'notifier', lifecycle }] } };
   await ours('patch', `deployment/${GROUP}`, '-p', JSON.stringify({ spec: { template } }));
   await rolledOut();
+  // The leader goes last in a rolling update, which is over when it begins to end.
+  const ending = ['get', 'pods', '-o', 'jsonpath={.items[*].metadata.deletionTimestamp}'];
+  await vi.waitFor(async () => expect(await ours(...ending)).toBe(''), { timeout: 60_000, interval: 250 });
 }
 
 /** It stays, and another one is to lead. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { assertKept, noLeaderMoved, sentence } from '../kit/checker/checker.ts';
 import { type Harness, type Leading, startHarness } from '../kit/rig/harness.ts';
 import type { LogLine, OperatorProcess } from '../kit/rig/operator-process.ts';
+import { TOOK } from '../kit/rig/replicas.ts';
 
 let h: Harness;
 let namespace: string;
@@ -53,8 +54,14 @@ const withoutCanary = (history: ReturnType<Harness['observer']['history']>) => (
   groups: history.groups.filter(({ name }) => name !== CANARY),
 });
 
-const tookBuckets = ({ message, buckets }: LogLine): boolean =>
-  message === 'acquired buckets and adopted their sessions' && buckets === BUCKETS;
+/** In several steps, where it hears of the free locks before it hears that the other replica has gone. */
+function tookAllBuckets(): (line: LogLine) => boolean {
+  const taken = new Map<LogLine, number>();
+  return (line) => {
+    if (line.message === TOOK) taken.set(line, Number(line['buckets']));
+    return [...taken.values()].reduce((sum, buckets) => sum + buckets, 0) === BUCKETS;
+  };
+}
 
 async function bucketHolders(): Promise<readonly (string | null)[]> {
   const entries = await h.world.consul.entries('leadergroup/');
@@ -81,7 +88,7 @@ it('an operator killed with -9 is followed by another pod once its session has e
   await killed.kill('SIGKILL');
   const next = await h.spawnOperator({ replica: 'b' });
   onTestFinished(() => next[Symbol.asyncDispose]());
-  await next.untilLog(tookBuckets, { timeoutMs: 40_000, what: 'the other pod takes the buckets' });
+  await next.untilLog(tookAllBuckets(), { timeoutMs: 40_000, what: 'the other pod takes the buckets' });
   const tookMs = performance.now() - atMs;
   console.log(`restart: another pod took the buckets ${tookMs.toFixed(0)} ms after SIGKILL`);
   await canaryMoves();

@@ -1,11 +1,8 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
-import type { LeaderGroup } from '../api/leadergroup.ts';
-import { fencedAnnotation } from '../api/names.ts';
-import type { Pod } from '../api/pod.ts';
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
-import { evictionsOwed } from './eviction.ts';
+import { evictionsOwed, isFormer } from './eviction.ts';
 import { fence, fencingForMove, fencingTarget, labelledPods, promotion, refOf, versionRef } from './fencing.ts';
 import { failingDetail, judgementOf, nominees } from './judgement.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
@@ -91,12 +88,7 @@ const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
  * until then.
  */
 const keepDegraded = (held: Held, holder: ObservedPod, graceMs: number): Plan =>
-  !labelled(held.o.group, holder) && isFenced(held.o.group, holder.pod)
-    ? replace(held, holder, 'LeaderNotReady', true)
-    : keep(held, holder, graceMs);
-
-const isFenced = ({ name }: LeaderGroup, { annotations }: Pod): boolean =>
-  annotations[fencedAnnotation(name)] !== undefined;
+  isFormer(held.o, holder.pod) ? replace(held, holder, 'LeaderNotReady', true) : keep(held, holder, graceMs);
 
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {

@@ -176,6 +176,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
       random,
       space: { prefix: config.prefix, cluster },
       clusterUid,
+      authorities: connection.authorities,
       replica: {
         ...replicaOf(config.identity, port),
         publicKey: signer.publicKey,

@@ -26,6 +26,8 @@ export type ReplicaRecord = {
   readonly routes: boolean;
   /** Whose groups it acts on. null: those of all namespaces; or an older version, which does not say. */
   readonly namespaces: readonly string[] | null;
+  /** By which certificates it knows its API server: see `mayShareApiServer`. Empty: it does not say, or an older version. */
+  readonly authorities: readonly string[];
 };
 
 /** A replica whose session is alive, as far as Consul has found out. */
@@ -39,6 +41,7 @@ export type LiveReplica = {
   readonly publicKey: string | null;
   readonly routes: boolean;
   readonly namespaces: readonly string[] | null;
+  readonly authorities: readonly string[];
 };
 
 export const formatReplica = (record: ReplicaRecord): string => JSON.stringify(record);
@@ -56,6 +59,7 @@ const UNREADABLE: ReplicaRecord = {
   publicKey: null,
   routes: false,
   namespaces: null,
+  authorities: [],
 };
 
 export function liveReplica(id: string, session: SessionId, value: string | null): LiveReplica {
@@ -71,7 +75,8 @@ function parse(text: string | null): ReplicaRecord | null {
   const [pod, url, publicKey] = [podOf(raw.pod), urlOf(raw.url), keyOf(raw.publicKey)];
   const routes = raw['routes'] === true;
   const namespaces = namesOf(raw['namespaces']);
-  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey, routes, namespaces };
+  const authorities = namesOf(raw['authorities']) ?? [];
+  return { v: 1, reachesApiServer, sinceMs: wallMs(sinceMs), pod, url, publicKey, routes, namespaces, authorities };
 }
 
 const namesOf = (raw: unknown): readonly string[] | null => (Array.isArray(raw) && raw.every(isText) ? raw : null);
@@ -89,6 +94,13 @@ function podOf(raw: unknown): ReplicaPod | null {
     ? { namespace, name, uid: podUid(uid), container }
     : null;
 }
+
+/**
+ * Whether two replicas may act on the same API server: they believe one authority in common, as they do at each step of a rotation, or one of them
+ * does not say which it believes. A cluster that was restored from another's etcd has that one's uid, and mostly authorities of its own.
+ */
+export const mayShareApiServer = (some: readonly string[], others: readonly string[]): boolean =>
+  some.length === 0 || others.length === 0 || some.some((authority) => others.includes(authority));
 
 /** Whether one of them may act on the groups of the namespace. */
 export const anyWatches = (replicas: readonly LiveReplica[], namespace: string): boolean =>

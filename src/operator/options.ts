@@ -28,6 +28,8 @@ export type OperatorOptions = {
   readonly httpProber: HttpProber;
   readonly space: KeySpace;
   readonly clusterUid: string;
+  /** By which certificates the API server is known: see LiveReplica. By default nothing is said of it. */
+  readonly authorities?: () => readonly string[];
   readonly replica: ReplicaIdentity;
   readonly workers: number;
   /** Figures of so many single groups are measured. Default: of none. */

@@ -68,6 +68,7 @@ describe('desired owners', () => {
     publicKey: null,
     routes: true,
     namespaces: null,
+    authorities: [],
   });
 
   it('are replicas that reach the API server, or all where none does', () => {

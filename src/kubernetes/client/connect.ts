@@ -10,6 +10,7 @@ import { createListWatch } from '../reflector/watch-transport.ts';
 import { createRouteWatch } from '../route-watch.ts';
 import { createWatches } from '../watches.ts';
 import type { AccessReader } from './access.ts';
+import { authoritiesOf } from './authorities.ts';
 import { createCredentials } from './credentials.ts';
 import { kubeconfigFiles } from './kubeconfig-files.ts';
 import { createKubernetes, type MissingRight } from './kubernetes.ts';
@@ -47,6 +48,8 @@ export type ConnectedKubernetes = {
   readonly routeWatch: RouteWatch;
   /** null: all are watched. */
   readonly namespaces: Namespaces | null;
+  /** By which certificates the API server is believed now: see `authoritiesOf`. Empty before the first request. */
+  authorities(): readonly string[];
   /** Cuts every connection: end the watches and close the events first. */
   close(): Promise<void>;
 };
@@ -72,8 +75,9 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
   const relisted = onRelist === undefined ? {} : { onRelist };
   const watching = { clock, random, log, namespaces, ...relisted };
   await openAccess();
+  const credentials = createCredentials({ open: openAccess, clock, log });
   const transport: Transport = createTransport({
-    credentials: createCredentials({ open: openAccess, clock, log }),
+    credentials,
     pools: createPools(CONNECT_TIMEOUT_MS),
     clock,
     onWarning: oncePerWarning(log),
@@ -101,6 +105,10 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
       ...watching,
     }),
     namespaces,
+    authorities: () => {
+      const access = credentials.latest();
+      return access === null ? [] : authoritiesOf(access);
+    },
     close: () => transport.close(),
   };
 }

@@ -18,6 +18,8 @@ const GAP_MS = 2_000;
 export type Credentials = {
   /** Rejects only when there has never been any, or with the signal's reason. */
   current(signal: AbortSignal): Promise<Access>;
+  /** What was read last; null before that. */
+  latest(): Access | null;
   /** The server answered 401 to `used`: other credentials, read from scratch; null when there are none. */
   renewed(used: Access, signal: AbortSignal): Promise<Access | null>;
 };
@@ -76,6 +78,7 @@ export function createCredentials({ open, clock, log }: CredentialOptions): Cred
   }
 
   return {
+    latest: () => known?.access ?? null,
     current: async (signal) => {
       signal.throwIfAborted();
       if (known === null) return await first(signal);

@@ -9,9 +9,16 @@ import {
   type KeySpace,
   replicaKey,
   replicaSessionName,
+  replicasPrefix,
   syntheticNode,
 } from '../../election/keys.ts';
-import { formatReplica, type ReplicaPod } from '../../election/replicas.ts';
+import {
+  formatReplica,
+  type LiveReplica,
+  liveReplica,
+  mayShareApiServer,
+  type ReplicaPod,
+} from '../../election/replicas.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Consul, ConsulError } from '../../ports/consul.ts';
 
@@ -36,11 +43,19 @@ export class ForeignClusterError extends Error {
   override readonly name = 'ForeignClusterError';
 }
 
+/** Replicas of another API server are below our prefix now: a copy of this cluster, made from its etcd, has the same uid. */
+export class OtherApiServerError extends Error {
+  override readonly name = 'OtherApiServerError';
+}
+
 /** Which replica, and below which prefix. */
 export type Place = { readonly space: KeySpace; readonly replica: ReplicaIdentity };
 
 /** What a replica tells the others of itself. */
-export type Announcement = Pick<Membership, 'session' | 'sinceMs'> & { readonly reachesApiServer: boolean };
+export type Announcement = Pick<Membership, 'session' | 'sinceMs'> & {
+  readonly reachesApiServer: boolean;
+  readonly authorities: readonly string[];
+};
 
 /** `sinceMs`: wall clock before the session was opened. */
 export type Membership = {
@@ -50,18 +65,22 @@ export type Membership = {
 };
 
 /**
- * Throws ConsulError (try again later) or ForeignClusterError (final). An aborted join may leave a session that expires by
+ * Throws ConsulError or OtherApiServerError (try again later), or ForeignClusterError (final). An aborted join may leave a session that expires by
  * itself. The replica is not registered yet: nobody counts on it.
  */
 export async function join(
   ports: { readonly consul: Consul; readonly clock: Clock },
-  { space, replica, clusterUid }: Place & { readonly clusterUid: string },
+  place: Place & { readonly clusterUid: string; readonly authorities?: () => readonly string[] },
   signal: AbortSignal,
 ): Promise<Membership> {
   const { consul, clock } = ports;
+  const { space, replica, clusterUid } = place;
   await consul.registerNode(syntheticNode(space), signal);
   await claimPrefix(consul, space, clusterUid, signal);
   await endPreviousIncarnations(consul, space, replica, signal);
+  const others = await readReplicas(consul, space, signal);
+  const other = ofAnotherApiServer(others, place);
+  if (other !== undefined) throw otherApiServer(place, other);
   const acknowledgedMs = clock.nowMs();
   const sinceMs = clock.wallMs();
   const name = replicaSessionName(replica.id);
@@ -91,6 +110,30 @@ const foreignCluster = (space: KeySpace, key: string, theirs: string, ours: stri
       'Set LEADERGROUP_CLUSTER to a name that no other cluster on this Consul uses; or, if this cluster was rebuilt and the old one is gone, delete that key.',
   );
 
+async function readReplicas(consul: Consul, space: KeySpace, signal: AbortSignal): Promise<readonly LiveReplica[]> {
+  const prefix = replicasPrefix(space);
+  const { entries } = await consul.readPrefix(prefix, { index: 0, waitMs: 0 }, signal);
+  return entries.flatMap(({ key, session, value }) =>
+    session === null ? [] : [liveReplica(key.slice(prefix.length), session, value)],
+  );
+}
+
+type Side = Place & { readonly authorities?: () => readonly string[] };
+
+/** One that acts on another API server than this replica does; undefined: none that is known to. */
+export const ofAnotherApiServer = (
+  replicas: readonly LiveReplica[],
+  { replica, authorities }: Side,
+): LiveReplica | undefined =>
+  replicas.find(({ id, authorities: its }) => id !== replica.id && !mayShareApiServer(its, authorities?.() ?? []));
+
+export const otherApiServer = ({ space, replica }: Side, { id }: LiveReplica): OtherApiServerError =>
+  new OtherApiServerError(
+    `the replica ${id} below "${space.prefix}/${space.cluster}" in Consul acts on an API server with other certificate authorities than that of this replica, ${replica.id}: ` +
+      'is this cluster a copy of one that still runs, restored from its etcd? Then set LEADERGROUP_CLUSTER to a name that no other cluster on this Consul uses. ' +
+      `If it is one cluster whose authority has been replaced in one step, end ${id}: this replica waits for that`,
+  );
+
 /** A restarted container's earlier session would keep its buckets until it expires; its process is dead, so it is ended. */
 async function endPreviousIncarnations(
   consul: Consul,
@@ -111,12 +154,12 @@ async function endPreviousIncarnations(
 export async function register(
   consul: Consul,
   { space, replica }: Place,
-  { session, sinceMs, reachesApiServer }: Announcement,
+  { session, ...told }: Announcement,
   signal: AbortSignal,
 ): Promise<void> {
   const key = replicaKey(space, replica.id);
   const { pod, url, publicKey, namespaces = null } = replica;
-  const value = formatReplica({ v: 1, reachesApiServer, sinceMs, pod, url, publicKey, routes: true, namespaces });
+  const value = formatReplica({ v: 1, ...told, pod, url, publicKey, routes: true, namespaces });
   const result = await consul.txn([{ verb: 'lock', key, session, value }], signal);
   if (result.kind === 'rejected') throw txnError(`registering ${key}`, result.rejections[0]?.text ?? 'no reason given');
 }

@@ -17,6 +17,8 @@ export type OwnershipOptions = {
   readonly space: KeySpace;
   readonly replica: ReplicaIdentity;
   readonly clusterUid: string;
+  /** By which certificates this replica knows its API server now, as LiveReplica has them. Absent or empty: it does not say. */
+  readonly authorities?: () => readonly string[];
   readonly marginMs: number;
   /** Whether this replica can act: one that cannot gives its buckets to those that can. */
   readonly reachesApiServer: () => boolean;

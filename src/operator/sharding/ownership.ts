@@ -18,7 +18,7 @@ import { keepRenewed } from '../sessions/renewal.ts';
 import { AT_ANY_TIME } from '../sessions/renewal-turns.ts';
 import { ALL_BUCKETS, createBucketLocks } from './bucket-locks.ts';
 import { createBuckets, type Unproven } from './buckets.ts';
-import type { Incarnation } from './incarnation.ts';
+import { beginIncarnation, type Incarnation } from './incarnation.ts';
 import { ForeignClusterError, join, REPLICA_TTL_MS } from './membership.ts';
 import type { OwnershipOptions } from './options.ts';
 import { createRegistry } from './registry.ts';
@@ -132,18 +132,8 @@ export function createOwnership(options: OwnershipOptions): BucketOwnership {
       },
     );
     const registry = createRegistry(clock, space);
-    incarnation = {
-      own,
-      membership,
-      registry,
-      locks,
-      buckets,
-      wakeSignal,
-      seen: new Map(),
-      reported: null,
-      freeSince: new Map(),
-      shownElsewhere: new Map(),
-    };
+    const end = (reason: Error): void => ending.abort(reason);
+    incarnation = beginIncarnation({ own, membership, registry, locks, buckets, wakeSignal, end });
     everJoined = true;
     log.info({ session: own.id, cluster: space.cluster }, 'registered this replica in Consul');
     const both = AbortSignal.any([signal, ending.signal]);

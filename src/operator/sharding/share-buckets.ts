@@ -15,7 +15,7 @@ import { RETRY_BACKOFF } from '../reconcile/queue.ts';
 import type { Renewal } from '../sessions/renewal.ts';
 import { ALL_BUCKETS } from './bucket-locks.ts';
 import type { Incarnation } from './incarnation.ts';
-import { listOwnNode, register } from './membership.ts';
+import { listOwnNode, ofAnotherApiServer, otherApiServer, register } from './membership.ts';
 import { moveAway, nextMoveMs, UNREAD } from './moves.ts';
 import type { OwnershipOptions } from './options.ts';
 
@@ -44,6 +44,9 @@ export async function shareBuckets(
           if (registry.update(snapshot)) options.ownersChanged(new Set(ALL_BUCKETS));
           wakeSignal.ring();
         },
+        unchanged: () => {
+          if (!saysSame(incarnation.reported, saidNow(options))) wakeSignal.ring();
+        },
         problem,
       },
       signal,
@@ -67,16 +70,23 @@ export async function shareBuckets(
   await Promise.all(watches);
 }
 
+type Watcher = {
+  readonly changed: (snapshot: KvSnapshot) => void;
+  /** A read whose time was over. */
+  readonly unchanged?: () => void;
+  readonly problem: (error: unknown) => void;
+};
+
 /** A read whose time is over without a change is nothing to look into; the first answer after an error is. */
 function watchChanges(
   options: OwnershipOptions,
   prefix: string,
-  { changed, problem }: { changed: (snapshot: KvSnapshot) => void; problem: (error: unknown) => void },
+  { changed, unchanged, problem }: Watcher,
   signal: AbortSignal,
 ): Promise<void> {
   let seen: number | null = null;
   const onSnapshot = (snapshot: KvSnapshot): void => {
-    if (snapshot.index === seen) return;
+    if (snapshot.index === seen) return unchanged?.();
     seen = snapshot.index;
     changed(snapshot);
   };
@@ -88,8 +98,10 @@ function watchChanges(
 }
 
 async function round(options: OwnershipOptions, incarnation: Incarnation, signal: AbortSignal): Promise<void> {
-  await reportConnectivity(options, incarnation, signal);
+  await report(options, incarnation, signal);
   if (!incarnation.registry.known()) return;
+  giveWay(options, incarnation);
+  if (aborted(signal)) return;
   const askedMs = options.clock.nowMs();
   noteOwners(options, incarnation, await incarnation.locks.read(signal));
   for (const bucket of ALL_BUCKETS) if (!holds(incarnation, bucket)) incarnation.shownElsewhere.set(bucket, askedMs);
@@ -115,21 +127,34 @@ function noteOwners({ ownersChanged }: OwnershipOptions, incarnation: Incarnatio
 const holds = ({ seen, own }: Incarnation, bucket: number): boolean => seen.get(bucket)?.session === own.id;
 
 /**
- * The others know of this replica, and of whether it reaches the API server. What its entry says counts, not only what was sent: an
+ * The others know of this replica, of whether it reaches the API server, and by which certificates it knows that. What its entry says counts, not only what was sent: an
  * answer may have been lost, and the request have arrived late.
  */
-async function reportConnectivity(
-  options: OwnershipOptions,
-  incarnation: Incarnation,
-  signal: AbortSignal,
-): Promise<void> {
+async function report(options: OwnershipOptions, incarnation: Incarnation, signal: AbortSignal): Promise<void> {
   const { registry, own, membership } = incarnation;
-  const reaches = options.reachesApiServer();
-  const shown = registry.live().find(({ session }) => session === own.id);
-  const stands = !registry.known() || shown?.reachesApiServer === reaches;
-  if (incarnation.reported === reaches && stands) return;
-  await register(options.consul, options, { ...membership, reachesApiServer: reaches }, signal);
-  incarnation.reported = reaches;
+  const now = saidNow(options);
+  const shown = registry.live().find(({ session }) => session === own.id) ?? null;
+  if (saysSame(incarnation.reported, now) && (!registry.known() || saysSame(shown, now))) return;
+  await register(options.consul, options, { ...membership, ...now }, signal);
+  incarnation.reported = now;
+}
+
+type Said = Pick<LiveReplica, 'reachesApiServer' | 'authorities'>;
+
+const saidNow = ({ reachesApiServer, authorities }: OwnershipOptions): Said => ({
+  reachesApiServer: reachesApiServer(),
+  authorities: authorities?.() ?? [],
+});
+
+const saysSame = (said: Said | null, now: Said): boolean =>
+  said?.reachesApiServer === now.reachesApiServer && said.authorities.join() === now.authorities.join();
+
+/** Two that joined at once have not seen each other then: the later one goes, and waits where joining begins. */
+function giveWay(options: OwnershipOptions, { registry, membership, end }: Incarnation): void {
+  const other = ofAnotherApiServer(registry.live(), options);
+  if (other === undefined) return;
+  const earlier = other.sinceMs - membership.sinceMs || (other.id < options.replica.id ? -1 : 1);
+  if (earlier < 0) end(otherApiServer(options, other));
 }
 
 /** Those that the watch has told of, and this one, of which it may not have told yet. */
@@ -138,8 +163,13 @@ function everyone(
   { registry, own, membership, reported: told }: Incarnation,
 ): readonly LiveReplica[] {
   const others = registry.live().filter(({ id }) => id !== replica.id);
-  const itself = { session: own.id, reachesApiServer: told ?? true, sinceMs: membership.sinceMs, routes: true };
-  return [...others, { ...replica, ...itself, namespaces: replica.namespaces ?? null }];
+  const itself = {
+    session: own.id,
+    reachesApiServer: told?.reachesApiServer ?? true,
+    sinceMs: membership.sinceMs,
+    routes: true,
+  };
+  return [...others, { ...replica, ...itself, namespaces: replica.namespaces ?? null, authorities: [] }];
 }
 
 /**

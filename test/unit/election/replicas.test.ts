@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { diedIn, formatReplica, liveReplica, type ReplicaRecord } from '../../../src/election/replicas.ts';
+import {
+  diedIn,
+  formatReplica,
+  liveReplica,
+  mayShareApiServer,
+  type ReplicaRecord,
+} from '../../../src/election/replicas.ts';
 import { sessionId, uidOf, wallMs } from '../../kit/fakes/ids.ts';
 
 const POD = { namespace: 'leadergroup-system', name: 'operator-a', uid: uidOf('a'), container: 'operator' };
@@ -12,6 +18,7 @@ const RECORD: ReplicaRecord = {
   publicKey: 'A'.repeat(43),
   routes: true,
   namespaces: ['shop', 'mail'],
+  authorities: ['a0b1', 'c2d3'],
 };
 const ENDED = { podUid: uidOf('a'), startedMs: wallMs(1_700_000_001_000), finishedMs: wallMs(1_700_000_060_000) };
 
@@ -52,6 +59,13 @@ describe('a replica’s record', () => {
     expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, routes })).routes).toBe(false);
   });
 
+  it.each([undefined, null, 'a0b1', {}, [7], ['']])(
+    'that names no authorities, or none that can be read, says nothing of its API server: %j',
+    (authorities) => {
+      expect(liveReplica('a', sessionId('s'), JSON.stringify({ ...RECORD, authorities })).authorities).toEqual([]);
+    },
+  );
+
   it.each([undefined, null, 'shop', {}, [7], ['']])(
     'that names no namespaces, or none that can be read, may watch any: %j',
     (namespaces) => {
@@ -90,5 +104,24 @@ describe('a container that has ended', () => {
   it('proves nothing of another pod’s replica, or of one outside Kubernetes', () => {
     expect(diedIn(since(1_700_000_005_250), { ...ENDED, podUid: uidOf('b') })).toBe(false);
     expect(diedIn(liveReplica('a', sessionId('s'), formatReplica({ ...RECORD, pod: null })), ENDED)).toBe(false);
+  });
+});
+
+describe('two replicas', () => {
+  it.each([
+    [['old'], ['old', 'new']],
+    [['old', 'new'], ['new']],
+    [['one'], ['one']],
+    [[], ['one']],
+    [['one'], []],
+  ])(
+    'may share an API server, for they believe an authority in common or one does not say: %j and %j',
+    (one, other) => {
+      expect(mayShareApiServer(one, other)).toBe(true);
+    },
+  );
+
+  it('do not share an API server where they believe nobody in common', () => {
+    expect(mayShareApiServer(['one', 'two'], ['three'])).toBe(false);
   });
 });

@@ -24,6 +24,7 @@ const aReplica = (id: string, url: string | null = `http://${id}:8080`): LiveRep
   publicKey: null,
   routes: true,
   namespaces: null,
+  authorities: [],
 });
 
 function aGate(

@@ -30,7 +30,12 @@ function aWorld(): World {
   return { clock, api: createWorldApiServer(), consul: createWorldConsul(clock) };
 }
 
-type Options = { readonly podUid?: string | null; readonly clusterUid?: string; readonly ready?: (link: Link) => void };
+type Options = {
+  readonly podUid?: string | null;
+  readonly clusterUid?: string;
+  readonly authorities?: () => readonly string[];
+  readonly ready?: (link: Link) => void;
+};
 
 /** A replica that runs. */
 function aReplica({ clock, api, consul }: World, id: string, options: Options = {}) {
@@ -61,6 +66,7 @@ function aReplica({ clock, api, consul }: World, id: string, options: Options = 
     stuck: () => stuck,
     quiet: () => quiet,
     clusterUid: options.clusterUid ?? 'uid-of-cluster',
+    authorities: options.authorities ?? (() => []),
     got: (buckets) => {
       if (buckets.has(BUCKET)) told.push('got');
     },
@@ -869,6 +875,70 @@ describe('a prefix that is another cluster’s', () => {
     expect(world.consul.entry(clusterIdentityKey(SPACE))?.value).toBe('uid-of-cluster');
     const other = aReplica(world, 'r2', { clusterUid: 'uid-of-another' });
     await expect(other.ended).rejects.toThrow(ForeignClusterError);
+  });
+});
+
+describe('a copy of the cluster, with the same uid and another API server', () => {
+  const ours = { authorities: () => ['ours'] };
+  const theirs = { authorities: () => ['theirs'] };
+
+  it('owns nothing while a replica of the first one lives, and says which and what to set', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1', ours);
+    await settle();
+    const copy = aReplica(world, 'r2', theirs);
+    await world.clock.advance(60_000);
+    expect([first.ownership.owned().length, copy.ownership.owned()]).toEqual([32, []]);
+    expect(copy.ownership.problem()).toMatch(
+      /the replica r1 .* acts on an API server with other .*LEADERGROUP_CLUSTER/,
+    );
+    expect(world.consul.entry(replicaKey(SPACE, 'r2'))).toBeNull();
+  });
+
+  it('takes over when the last replica of the first one has gone', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1', ours);
+    await settle();
+    const copy = aReplica(world, 'r2', theirs);
+    await world.clock.advance(1000);
+    first.stop.abort();
+    await first.ended;
+    await first.ownership.release();
+    await world.clock.advance(30_000);
+    expect([copy.ownership.owned().length, copy.ownership.problem()]).toEqual([32, null]);
+  });
+
+  it('gives way where both joined before either had registered', async () => {
+    const world = aWorld();
+    const [first, copy] = [aReplica(world, 'r1', ours), aReplica(world, 'r2', theirs)];
+    await world.clock.advance(60_000);
+    expect([first.ownership.owned().length, copy.ownership.owned()]).toEqual([32, []]);
+  });
+
+  it.each([
+    ['believe one authority in common', ['new', 'ours'], null],
+    ['do not say whom they believe', [], null],
+  ])('is not suspected where the two %s', async (_what, authorities, problem) => {
+    const world = aWorld();
+    aReplica(world, 'r1', ours);
+    await settle();
+    const second = aReplica(world, 'r2', { authorities: () => authorities });
+    await world.clock.advance(60_000);
+    expect([second.ownership.owned().length, second.ownership.problem()]).toEqual([16, problem]);
+  });
+
+  it('is not suspected after each step of a rotation, for what a replica says of itself follows', async () => {
+    const world = aWorld();
+    let believed = ['old'];
+    const first = aReplica(world, 'r1', { authorities: () => believed });
+    await settle();
+    believed = ['new', 'old'];
+    await world.clock.advance(10_000);
+    believed = ['new'];
+    await world.clock.advance(10_000);
+    const second = aReplica(world, 'r2', { authorities: () => ['new'] });
+    await world.clock.advance(60_000);
+    expect([first.ownership.owned().length, second.ownership.owned().length]).toEqual([16, 16]);
   });
 });
 

@@ -31,6 +31,7 @@ function aPeer(options: { readonly pod?: LiveReplica['pod']; readonly sinceMs?: 
       publicKey: null,
       routes: true,
       namespaces: null,
+      authorities: [],
     },
   ];
   let answer: ContainerTermination | null = null;

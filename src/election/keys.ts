@@ -7,10 +7,15 @@ export const BUCKETS = 32;
 /** Where one cluster's operators keep their keys: `<prefix>/<cluster>`. */
 export type KeySpace = { readonly prefix: string; readonly cluster: string };
 
+const NODE_PREFIX = 'leadergroup-';
+
 const root = ({ prefix, cluster }: KeySpace): string => `${prefix}/${cluster}`;
 
 export const clusterIdentityKey = (space: KeySpace): string => `${root(space)}/.cluster`;
-export const syntheticNode = (space: KeySpace): string => `leadergroup-${space.cluster}`;
+export const syntheticNode = (space: KeySpace): string => `${NODE_PREFIX}${space.cluster}`;
+/** Whose operators' node it is, if it is named like one; null: it is not. Anybody may name a node so. */
+export const clusterOfNode = (node: string): string | null =>
+  node.startsWith(NODE_PREFIX) ? node.slice(NODE_PREFIX.length) || null : null;
 export const replicasPrefix = (space: KeySpace): string => `${root(space)}/replicas/`;
 export const replicaKey = (space: KeySpace, replica: string): string => `${replicasPrefix(space)}${replica}`;
 export const bucketsPrefix = (space: KeySpace): string => `${root(space)}/buckets/`;

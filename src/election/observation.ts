@@ -128,6 +128,8 @@ export type LockView = {
   readonly session: SessionId | null;
   /** null: missing or unreadable. */
   readonly record: LockRecord | null;
+  /** Whom the lock's own value names: beside a lockKey anybody may have written it, and it is only shown. null: nobody. */
+  readonly heldFor: LockRecord['holder'] | null;
   /** Counter beside a lockKey; 0 when missing or unreadable. */
   readonly sharedToken: number;
   /** Last token of an earlier group of this name, with a lockKey where this one has none or without one; null: nothing of it is left. */

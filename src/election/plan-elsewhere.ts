@@ -1,9 +1,8 @@
 /** The lock is held by a session that is none of ours, or not yet known to be. */
-import type { SessionId } from '../api/ids.ts';
-import { plainText } from '../api/plain-text.ts';
 import type { Idle, Plan } from './actions.ts';
 import { labelled } from './candidates.ts';
 import { askFor, contestMessage, due, unknownContester } from './contests.ts';
+import { nameOfExternal } from './external-holder.ts';
 import { fence, fencingForMove } from './fencing.ts';
 import type { Observation } from './observation.ts';
 import type { LockElsewhere } from './owned-lock.ts';
@@ -17,10 +16,9 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
   if (o.holderSession === null)
     return look([{ do: 'readHolderSession', session }], 'an unknown session holds the lock');
   if (o.holderSession.kind === 'gone') return look([{ do: 'readLock' }], 'the session that held the lock is gone');
-  const { name, node } = o.holderSession;
   const unknown = askFor(unknownContester(o, (observed) => labelled(o.group, observed)));
   if (unknown !== null) return unknown;
-  const who = externalName(name, node, session);
+  const who = nameOfExternal(o.holderSession, lock, session);
   const held = `the lock ${o.keys.lock} is held by ${who}; no pod of this group leads until that lets it go`;
   const verdict = ready('LedElsewhere', sentences([held, contestMessage(o)]));
   const targets = due(o, fencingForMove(o, lock, null));
@@ -28,9 +26,3 @@ export function planElsewhere(o: Observation, { lock, by: session }: LockElsewhe
   const said: Idle = { ...idle(verdict), cause: 'LedElsewhere', reason: `${who} holds the lock` };
   return withFirst(fence(targets, 'external'), said);
 }
-
-const NAME_LENGTH = 100;
-
-/** Consul takes any text as the name of a session. */
-export const externalName = (name: string, node: string, session: SessionId): string =>
-  `"${name === '' ? 'unnamed session' : plainText(name, NAME_LENGTH)}" on node ${plainText(node, NAME_LENGTH)} (session ${session})`;

@@ -18,12 +18,12 @@ import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Verdict } from './actions.ts';
 import { eligibility, membersOf } from './candidates.ts';
 import { historyOf, unshownIn } from './deferral.ts';
+import { nameOfExternal } from './external-holder.ts';
 import { labelledPods } from './fencing.ts';
 import { ineligibleOf } from './ineligible.ts';
 import { failingDetail, judgementOf } from './judgement.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
-import { externalName } from './plan-elsewhere.ts';
 import type { Judgement } from './probe.ts';
 import { routedOf } from './routed.ts';
 import { lastSwitchover } from './switchover-status.ts';
@@ -151,7 +151,7 @@ const timeOf = (text = ''): string | undefined => (isTime(text) ? text : undefin
 function lockedBy(o: Observation): string {
   const { holderSession, lock } = o;
   if (lock?.session == null || holderSession?.kind !== 'external') return '';
-  return externalName(holderSession.name, holderSession.node, lock.session);
+  return nameOfExternal(holderSession, lock, lock.session);
 }
 
 function conditionsOf(

@@ -4,16 +4,17 @@
  * **Guarantees** It says `moves` only for a request that is later than every one that was handled, and only for a candidate.
  * **Assumptions** Whoever moves the lock for it writes its time into the record by that very transaction.
  */
+
 import type { SwitchoverAsked } from '../api/switchover.ts';
 import { switchoverTime } from '../api/switchover.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import { rankedCandidates } from './candidates.ts';
+import { nameOfExternal } from './external-holder.ts';
 import { noCandidateMessage } from './ineligible.ts';
 import type { Nominees } from './judgement.ts';
 import type { Observation, ObservedPod, SwitchoverRefused } from './observation.ts';
 import { type HeldLock, type KnownLock, ownedLockOf } from './owned-lock.ts';
 import { unreadOwners } from './owners.ts';
-import { externalName } from './plan-elsewhere.ts';
 import { isOutage } from './plan-restrained.ts';
 import type { HandledSwitchover } from './record.ts';
 import { AHEAD_MS, handledSwitchover } from './switchover-record.ts';
@@ -125,10 +126,7 @@ function judgeLock(o: Observation, owned: KnownLock, asked: AskedSwitchover): Ju
   switch (owned.kind) {
     case 'elsewhere':
       return o.holderSession?.kind === 'external'
-        ? refusal(
-            'LedElsewhere',
-            `the lock is held by ${externalName(o.holderSession.name, o.holderSession.node, owned.by)}`,
-          )
+        ? refusal('LedElsewhere', `the lock is held by ${nameOfExternal(o.holderSession, owned.lock, owned.by)}`)
         : WAITS;
     case 'free':
       return rankedCandidates(o).length === 0 ? refusal('NotLed', `nobody leads: ${noCandidateMessage(o)}`) : WAITS;

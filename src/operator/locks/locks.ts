@@ -5,7 +5,7 @@
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { groupKeys, groupOfKey, type KeySpace } from '../../election/keys.ts';
 import type { GroupKeys, LockView } from '../../election/observation.ts';
-import { parseRecord } from '../../election/record.ts';
+import { type LockRecord, parseRecord } from '../../election/record.ts';
 import { parseToken } from '../../election/token.ts';
 import type { Consul, KvEntry, KvSnapshot } from '../../ports/consul.ts';
 import { createPairs } from '../cache/pairs.ts';
@@ -256,19 +256,21 @@ function* ancestors(key: string): Generator<string> {
 }
 
 function viewOf(keys: GroupKeys, entries: ReadonlyMap<string, KvEntry | null>): LockView {
-  const lock = entries.get(keys.lock) ?? null;
+  const entry = (key: string | null): KvEntry | null => (key === null ? null : (entries.get(key) ?? null));
+  const lock = entry(keys.lock);
   const shared = keys.record !== null;
-  const recordText = entries.get(keys.record ?? keys.lock)?.value ?? null;
-  const tokenText = keys.token === null ? null : entries.get(keys.token)?.value;
   return {
-    versions: namesOf(keys).map((key) => ({ key, index: entries.get(key)?.modifyIndex ?? 0 })),
+    versions: namesOf(keys).map((key) => ({ key, index: entry(key)?.modifyIndex ?? 0 })),
     session: lock?.session ?? null,
-    record: parseRecord(recordText),
-    sharedToken: parseToken(tokenText),
-    earlierToken: earlierToken(entries.get(keys.earlier) ?? null),
+    record: recordOf(entry(keys.record ?? keys.lock)),
+    heldFor: recordOf(lock)?.holder ?? null,
+    sharedToken: parseToken(entry(keys.token)?.value),
+    earlierToken: earlierToken(entry(keys.earlier)),
     foreignEntry: shared && lock !== null && !lock.isLock,
   };
 }
+
+const recordOf = (entry: KvEntry | null): LockRecord | null => parseRecord(entry?.value ?? null);
 
 const earlierToken = (entry: KvEntry | null): number | null =>
   entry === null ? null : (parseRecord(entry.value)?.token ?? 0);

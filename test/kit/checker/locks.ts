@@ -78,7 +78,8 @@ function holderOf(
 ): string | null {
   if (state.session === null) return null;
   const member = sessions.get(state.session);
-  if (member === undefined) return group.recordKey === group.lockKey ? (record?.podUid ?? null) : null;
+  // Opened and ended between two answers, and never seen: the record was written with the lock, by whoever it is for.
+  if (member === undefined) return record?.podUid ?? null;
   return member.group === group.name && member.namespace === group.namespace ? member.podUid : null;
 }
 

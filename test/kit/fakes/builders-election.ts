@@ -73,6 +73,7 @@ export const aLock = ({ session, ...overrides }: LockOverrides = {}): LockView =
   versions: [{ key: LOCK_KEY, index: 40 }],
   session: session == null ? null : sessionId(session),
   record: null,
+  heldFor: null,
   sharedToken: 0,
   earlierToken: null,
   foreignEntry: false,

@@ -37,6 +37,8 @@ export type HarnessOptions = {
   readonly consulConnections?: number;
   /** Default 1. World, observer and operators ask the first one. */
   readonly consulServers?: 1 | 3;
+  /** Another harness's Consul, for everything in this one: two clusters with one Consul. This cluster's own stands idle. */
+  readonly consul?: ConsulAccess;
   /** See HeldBack. For tests that freeze Consul and check the whole history. */
   readonly consulHeldBack?: HeldBack;
   /**
@@ -64,6 +66,8 @@ export type Harness = {
   /** A folder for this harness, kept for whoever looks into a failure (see keep.ts), else removed. Operators log to `operator-<replica>.log` in it. */
   readonly dir: string;
   readonly cluster: Cluster;
+  /** The Consul of this cluster's operators. */
+  readonly consul: ConsulAccess;
   readonly kubectl: Kubectl;
   readonly world: World;
   readonly observer: Observer;
@@ -109,6 +113,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     consulHeldBack,
   } = options;
   const heldBack = consulHeldBack === undefined ? {} : { consulHeldBack };
+  const name = options.operatorEnv?.['LEADERGROUP_CLUSTER'];
+  const observed = name === undefined ? {} : { cluster: name };
   const period = proxyPeriodMs === undefined ? {} : { proxyPeriodMs };
   if (realNodes > 0) made.defer((await takeMachine()).release);
   const { dir, cluster, observedBy } = made.use(
@@ -117,19 +123,19 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);
   const { kubeconfigPath: kubeconfig } = cluster;
-  const consul: ConsulAccess = { address: cluster.consulAddress, token: cluster.consulToken };
+  const consul = options.consul ?? { address: cluster.consulAddress, token: cluster.consulToken };
   const world = made.use(await openWorld({ kubeconfig, consul }));
-  const observer = made.use(await startObserver({ kubeconfig, consul, ...heldBack }));
+  const observer = made.use(await startObserver({ kubeconfig, consul, ...heldBack, ...observed }));
   observedBy(observer);
-  const proxies = options.proxies === true ? await startProxies(cluster, dir, made) : null;
+  const proxies = options.proxies === true ? await startProxies({ kubeconfig, consul, dir }, made) : null;
   const operators = made.use(new AsyncDisposableStack());
   const spawnOperator: Harness['spawnOperator'] = async ({ env = {}, args = [], replica = 'a', main } = {}) =>
     operators.use(
       await startOperator({
         env: {
           KUBECONFIG: proxies === null ? kubeconfig : proxyKubeconfig(dir),
-          CONSUL_HTTP_ADDR: proxies === null ? cluster.consulAddress : proxies.consul.url,
-          ...(cluster.consulToken === undefined ? {} : { CONSUL_HTTP_TOKEN: cluster.consulToken }),
+          CONSUL_HTTP_ADDR: proxies === null ? consul.address : proxies.consul.url,
+          ...(consul.token === undefined ? {} : { CONSUL_HTTP_TOKEN: consul.token }),
           ...identityOf(replica),
           ...options.operatorEnv,
           ...env,
@@ -143,6 +149,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   return {
     dir,
     cluster,
+    consul,
     kubectl,
     world,
     observer,
@@ -179,9 +186,11 @@ const identityOf = (replica: string): Readonly<Record<string, string>> => ({
 
 const proxyKubeconfig = (dir: string): string => join(dir, 'proxy.kubeconfig');
 
-const startProxies = async (cluster: Cluster, dir: string, made: AsyncDisposableStack) => ({
-  kube: made.use(await startKubeProxy(cluster.kubeconfigPath, proxyKubeconfig(dir))),
-  consul: made.use(await startConsulProxy(cluster.consulAddress)),
+type Ends = { readonly kubeconfig: string; readonly consul: ConsulAccess; readonly dir: string };
+
+const startProxies = async ({ kubeconfig, consul, dir }: Ends, made: AsyncDisposableStack) => ({
+  kube: made.use(await startKubeProxy(kubeconfig, proxyKubeconfig(dir))),
+  consul: made.use(await startConsulProxy(consul.address)),
 });
 
 /** See Harness.led. */

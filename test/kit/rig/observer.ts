@@ -12,7 +12,7 @@ import {
   type WatchedSlice,
 } from '../checker/history.ts';
 import { readKubeconfig } from './kubeconfig.ts';
-import { type HeldBack, watchKeys, watchSessions } from './observer/consul.ts';
+import { type ConsulSink, type HeldBack, watchKeys, watchSessions } from './observer/consul.ts';
 import { inNamespaces } from './observer/filter.ts';
 import { isOwnKey, toWatchedGroup } from './observer/groups.ts';
 import { type RawObject, toWatchedPod, toWatchedSlice } from './observer/raw.ts';
@@ -36,6 +36,8 @@ export type ObserverOptions = {
   readonly consul: ConsulAccess;
   /** See HeldBack. Default: never. */
   readonly consulHeldBack?: HeldBack;
+  /** Name of the cluster whose keys count, where others have theirs in the same Consul. Default: all keys count. */
+  readonly cluster?: string;
 };
 
 /** What is known now. */
@@ -83,7 +85,7 @@ export async function startObserver(options: ObserverOptions): Promise<Observer>
     watchResource(access, PODS, record.podSink, abort.signal),
     watchResource(access, SLICES, record.sliceSink, abort.signal),
     watchResource(access, SERVICES, record.serviceSink, abort.signal),
-    watchKeys(options.consul, record.consulSink, abort.signal, options.consulHeldBack),
+    watchKeys(options.consul, keysOf(options.cluster, record.consulSink), abort.signal, options.consulHeldBack),
     watchSessions(options.consul, record.consulSink, abort.signal),
   ];
   const stop = async (): Promise<void> => {
@@ -107,6 +109,13 @@ export async function startObserver(options: ObserverOptions): Promise<Observer>
     caughtUp: (timeoutMs = 10_000) => caughtUp(options, record, wait, timeoutMs),
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function keysOf(cluster: string | undefined, sink: ConsulSink): ConsulSink {
+  const prefix = 'leadergroup/';
+  const ours = (key: string): boolean =>
+    cluster === undefined || !key.startsWith(prefix) || key.startsWith(`${prefix}${cluster}/`);
+  return { ...sink, key: (state) => void (ours(state.key) && sink.key(state)) };
 }
 
 function viewOf(record: Recorder): View {

@@ -55,6 +55,7 @@ describe('a lock', () => {
       versions: [{ key: LOCK, index: 7 }, NOTHING_EARLIER],
       session: 'session-of-a',
       record: aRecord('a', 1),
+      heldFor: aRecord('a', 1).holder,
       sharedToken: 0,
       earlierToken: null,
       foreignEntry: false,

@@ -30,7 +30,7 @@ const NO_REASONS: ReadonlySet<string> = new Set(
     'LeaderGroup Pod Job ReplicaSet StatefulSet PodDisruptionBudget NetworkPolicy',
     'AtMostOnce AtLeastOnce Claimed Done',
     'Keep Evict LeaderLast AnyOrder Retain Running Succeeded Failed In NotIn Exists DoesNotExist',
-    'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError',
+    'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError OtherApiServerError',
   ].flatMap((words) => words.split(' ')),
 );
 

@@ -910,7 +910,16 @@ describe('a copy of the cluster, with the same uid and another API server', () =
 
   it('gives way where both joined before either had registered', async () => {
     const world = aWorld();
-    const [first, copy] = [aReplica(world, 'r1', ours), aReplica(world, 'r2', theirs)];
+    const reading = (link: Link) =>
+      link.decide(({ operation }) => (operation === 'readPrefix' ? 'answerHeld' : 'arrives'));
+    const copy = aReplica(world, 'r2', { ...theirs, ready: reading });
+    await settle();
+    const first = aReplica(world, 'r1', ours);
+    await world.clock.advance(100);
+    copy.link.decide(() => 'arrives');
+    for (const read of copy.link.held()) read.deliver();
+    await settle();
+    expect(world.consul.entry(replicaKey(SPACE, 'r2'))).not.toBeNull();
     await world.clock.advance(60_000);
     expect([first.ownership.owned().length, copy.ownership.owned()]).toEqual([32, []]);
   });

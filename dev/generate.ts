@@ -10,6 +10,7 @@ import { script } from './command-line.ts';
 import { argocd } from './generate/argocd.ts';
 import { chartTemplates } from './generate/chart.ts';
 import { cli } from './generate/cli.ts';
+import { dashboardAssets } from './generate/cli-dashboard.ts';
 import { conditions } from './generate/conditions.ts';
 import { crd } from './generate/crd.ts';
 import { dashboard } from './generate/dashboard.ts';
@@ -33,6 +34,7 @@ export const products: Readonly<Record<string, () => string>> = {
   'docs/reference/metrics.md': metrics,
   'docs/reference/settings.md': settings,
   'docs/reference/kubectl-leadergroup.md': cli,
+  'src/cli/dashboard/assets.ts': dashboardAssets,
   ...doctorPages,
   'docs/reference/licences.md': licences,
   ...chartTemplates,

@@ -86,6 +86,11 @@ id, and a page with what to do. A finding is told if it is there at two looks te
 something could not be looked at. \`--pre\` looks at a cluster before an installation. What only the operator knows, such as what Consul answers, it takes from the conditions of the groups.`,
     examples: [{ argv: 'doctor --once --pre', prints: 'Nothing is wrong.' }],
   },
+  dashboard: {
+    text: `Groups, leaders, tokens, members, changes of leader, and what doctor finds, live, for as long as the command runs: [a page of its own](../how-to/dashboard.md). It is served on 127.0.0.1
+by the command itself, reads with the rights of your kubeconfig, and has no way to change anything. \`--port\` is for a tunnel. Without the right to list or watch pods members are unknown, and the page says so.`,
+    examples: [],
+  },
   report: {
     text: `For an issue, or for whoever is to help. The first run lists what would be in the file, and writes nothing; \`--yes\` writes it, for you alone to read (mode 0600), and never over a file that is
 there. It holds listed fields only: no environment, no last-applied configuration, no logs, no labels and annotations of others. Whatever looks like a secret in these is taken out and counted. Read it

@@ -28,6 +28,7 @@ export const navigation: readonly Section[] = [
       { title: 'Switch over', page: 'how-to/switch-over.md' },
       { title: 'Scale down, or delete the group', page: 'how-to/scale-and-delete.md' },
       { title: 'Argo CD and k9s', page: 'how-to/argo-cd-and-k9s.md' },
+      { title: 'The dashboard', page: 'how-to/dashboard.md' },
       { title: 'Guard the leader label', page: 'how-to/guard-the-label.md' },
       { title: 'From a Lease sidecar', page: 'how-to/from-a-lease-sidecar.md' },
       { title: 'From readiness that follows the lead', page: 'how-to/from-leader-gated-readiness.md' },

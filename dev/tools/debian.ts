@@ -22,6 +22,7 @@ export const debianPrograms = {
   openssl: { path: '/usr/bin/openssl', packageName: 'openssl' },
   nsenter: { path: '/usr/bin/nsenter', packageName: 'util-linux' },
   unshare: { path: '/usr/bin/unshare', packageName: 'util-linux' },
+  chromium: { path: '/usr/bin/chromium', packageName: 'chromium' },
   buildah: { path: '/usr/bin/buildah', packageName: 'buildah' },
 } as const satisfies Readonly<Record<string, DebianProgram>>;
 

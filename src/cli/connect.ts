@@ -17,7 +17,7 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 
 /** Nothing is connected yet. Throws CliError when there is no usable kubeconfig. */
 export function connect(context: string | null, clock: Clock, signal: AbortSignal): Connected {
-  const { read, namespace } = opened(context);
+  const { read, namespace, context: chosen } = opened(context);
   const named: AccessReader = async () => {
     const access = await read();
     return { ...access, headers: { ...access.headers, 'user-agent': 'kubectl-leadergroup' } };
@@ -27,7 +27,7 @@ export function connect(context: string | null, clock: Clock, signal: AbortSigna
     pools: createPools(CONNECT_TIMEOUT_MS),
     clock,
   });
-  return { namespace, api: createApiServer({ transport, wallMs: () => clock.wallMs(), signal }) };
+  return { namespace, context: chosen, api: createApiServer({ transport, wallMs: () => clock.wallMs(), signal }) };
 }
 
 function opened(context: string | null) {

@@ -1,6 +1,9 @@
 /** How results are printed: tables and sentences for people, JSON and YAML for programs. */
 import { stringify } from 'yaml';
+
 import type { Io, Session } from './session.ts';
+
+export { duration } from './dashboard/page/duration.ts';
 
 /** The result in the format that was asked for. `text` is for people, each element a line. */
 export function show({ io, format }: Session, data: object, text: () => readonly string[]): void {
@@ -42,17 +45,6 @@ const withoutColours = (text: string): string =>
     .join('');
 const visible = (text: string): number => withoutColours(text).length;
 const padded = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - visible(text)));
-
-/** As kubectl writes ages: 45s, 12m, 3h10m, 5d. */
-export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 120) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return `${minutes}m`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 === 0 || hours >= 8 ? `${hours}h` : `${hours}h${minutes % 60}m`;
-  return `${Math.floor(hours / 24)}d`;
-}
 
 /** What stands for nothing in a table. */
 export const orNone = (text: string): string => (text === '' ? '<none>' : text);

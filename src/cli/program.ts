@@ -137,6 +137,19 @@ export function createProgram(run: Run, version: string) {
     );
 
   program
+    .command('dashboard')
+    .description(
+      'a page in the browser that shows the groups live, of all namespaces unless -n is given; it changes nothing',
+    )
+    .option('--port <port>', 'of 127.0.0.1; by default one that is free', portNumber, 0)
+    .option('--no-open', 'do not start the browser')
+    .action(({ port, open }) =>
+      act(async (session) => (await import('./commands/dashboard.ts')).dashboard(session, { port, open }), {
+        everywhere: true,
+      }),
+    );
+
+  program
     .command('report')
     .description('a file for whoever is to help: listed first, without secrets, readable by you alone')
     .option('--yes', 'write it; without it the list of what it would hold is all')
@@ -170,6 +183,12 @@ export function createProgram(run: Run, version: string) {
 
   for (const command of program.commands) command.addHelpText('after', rightsText(command.name()));
   return program;
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError('It is a number up to 65535.');
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };

@@ -41,6 +41,10 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
   },
   doctor: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
   report: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
+  dashboard: {
+    needed: [`list ${GROUPS}`, `watch ${GROUPS}`],
+    better: ['watch pods', ...LOOKING, ...REVIEWS, ...OPERATOR],
+  },
   'break-glass': {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods', 'create events.events.k8s.io', ...OPERATOR],
   },

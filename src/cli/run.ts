@@ -6,8 +6,8 @@ import { CliError, EXIT, type Exit } from './errors.ts';
 import { createProgram, type Globals, PROGRAM } from './program.ts';
 import type { Io } from './session.ts';
 
-/** `namespace` null: the context names none. */
-export type Connected = { readonly api: ApiServer; readonly namespace: string | null };
+/** `namespace` null: the context names none. `context` empty: none is named, as in a pod. */
+export type Connected = { readonly api: ApiServer; readonly context: string; readonly namespace: string | null };
 
 export type Surroundings = {
   readonly io: Io;
@@ -25,11 +25,11 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   const { io, clock, signal, version, connect } = surroundings;
   let exit: Exit = EXIT.done;
   const program = createProgram(async (globals, work) => {
-    const { api, namespace } = await connect(globals);
+    const { api, context, namespace } = await connect(globals);
     try {
       const chosen = globals.allNamespaces ? null : (globals.namespace ?? namespace ?? 'default');
       const { operatorNamespace, format } = globals;
-      exit = await work({ api, io, clock, signal, operatorNamespace, format, namespace: chosen });
+      exit = await work({ api, io, clock, signal, operatorNamespace, format, context, namespace: chosen });
     } finally {
       await api.close();
     }

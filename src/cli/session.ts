@@ -21,6 +21,8 @@ export type Session = {
   readonly api: ApiServer;
   readonly io: Io;
   readonly clock: Clock;
+  /** Of the kubeconfig; empty: none is named, as in a pod. */
+  readonly context: string;
   /** null: all namespaces. */
   readonly namespace: string | null;
   /** Where the operator is looked for if it may not be looked for everywhere. */

@@ -22,6 +22,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   images: ['--out'],
   manifests: ['--image', '--out'],
   moves: ['--times'],
+  pictures: [],
   pin: ['--out'],
   sbom: ['--out'],
   test: ['--quick', '--real-nodes'],

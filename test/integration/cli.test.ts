@@ -1,9 +1,11 @@
 /** `kubectl leadergroup` through the real kubectl, on a real API server with a real operator. */
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { Changes, OneGroup } from '../../src/cli/dashboard/wire.ts';
+import { openWith, saidBy } from '../kit/fakes/cli/dashboard.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import { readKubeconfig, writeKubeconfig } from '../kit/rig/kubeconfig.ts';
 import { type Kubectl, kubectlOf, type Printed } from '../kit/rig/kubectl.ts';
@@ -241,6 +243,32 @@ describe('doctor', () => {
 
   it('looks at a cluster before an installation', async () => {
     expect(await ids('--pre')).toEqual([]);
+  });
+});
+
+describe('dashboard', () => {
+  it('is opened with a file for its owner alone, shows another leader as soon as there is one, and ends with its file', async () => {
+    const before = await h.led(namespace, GROUP);
+    const child = spawn('kubectl', ['leadergroup', 'dashboard', '--no-open', '-n', namespace], {
+      env: { ...process.env, ...env },
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await expect.poll(() => saidBy(out), PATIENCE).not.toBeNull();
+    const { port, path } = saidBy(out) ?? { port: 0, path: '' };
+    expect([(await stat(path)).mode & 0o777, (await stat(dirname(path))).mode & 0o777]).toEqual([0o600, 0o700]);
+    const { ask } = await openWith(port, await readFile(path, 'utf8'));
+    const first = await ask<Changes>('/v1/changes?after=0');
+    expect(first.rows).toMatchObject([{ namespace, name: GROUP, leader: before.name, token: before.token }]);
+    await h.world.setReady(namespace, before.name, false);
+    const next = await h.led(namespace, GROUP, { not: before.name });
+    const seen = async () => (await ask<OneGroup>(`/v1/group?key=${namespace}/${GROUP}`)).detail;
+    await expect.poll(async () => (await seen())?.row.leader, PATIENCE).toBe(next.name);
+    await expect.poll(async () => (await seen())?.members[0]?.pod, PATIENCE).toBe(next.name);
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+    await expect(stat(path)).rejects.toThrow('ENOENT');
   });
 });
 

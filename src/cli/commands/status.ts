@@ -102,7 +102,7 @@ const isGood = (type: Condition['type'], status: string): boolean =>
   ['Stalled', 'Paused', 'Reconciling'].includes(type) ? status === 'False' : status === 'True';
 
 /** What the reference says to do about the reason of Ready. */
-function whatToDo(group: Group): readonly string[] {
+export function whatToDo(group: Group): readonly string[] {
   const ready = conditionOf(group, 'Ready');
   if (ready === null || ready.status === 'True') return [];
   const byStatus: Readonly<Record<string, Readonly<Record<string, Explained>>>> = CONDITION_REASONS.Ready;

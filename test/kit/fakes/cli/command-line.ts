@@ -42,7 +42,7 @@ export function openTerminal(): Terminal {
       let [out, err] = ['', ''];
       const stop = new AbortController();
       api.used.clear();
-      const connect = async (): Promise<Connected> => ({ api, namespace: terminal.namespace });
+      const connect = async (): Promise<Connected> => ({ api, context: 'production', namespace: terminal.namespace });
       const ended = runCli(argv, {
         clock,
         connect,

@@ -51,6 +51,8 @@ type Held = {
 };
 
 const RETRIES = { firstMs: 1000, lastMs: 30_000, jitter: 0.5 };
+/** Nothing can be renewed without a token: the nearer its end, the shorter the pauses. */
+const RETRY_WITHIN = { partOfRest: 0.25, atLeastMs: 5000 };
 /** Replicas that began together do not log in together for ever. */
 const HALF_LIFE_JITTER = 0.1;
 const NEAR_END = 0.25;
@@ -144,6 +146,12 @@ export function createLogin(options: LoginOptions, call: Caller): Login {
     return { secret, sinceMs, knownMs: clock.nowMs(), endsMs };
   }
 
+  function retryMs(failures: number): number {
+    const restMs = held === null ? 0 : held.endsMs - clock.nowMs();
+    const lastMs = Math.max(RETRY_WITHIN.atLeastMs, Math.min(RETRIES.lastMs, restMs * RETRY_WITHIN.partOfRest));
+    return backoffMs(failures, { ...RETRIES, lastMs }, random.next());
+  }
+
   /** Returns how long to pause. */
   async function oneLogin(failures: number, signal: AbortSignal): Promise<number> {
     try {
@@ -161,7 +169,7 @@ export function createLogin(options: LoginOptions, call: Caller): Login {
       if (!(error instanceof ConsulError)) throw error;
       warn(error);
       problem = error;
-      return backoffMs(failures + 1, RETRIES, random.next());
+      return retryMs(failures + 1);
     }
   }
 

@@ -162,6 +162,27 @@ describe('a login to Consul', () => {
     expect(world.bearers.length).toBeLessThan(200);
   });
 
+  it('is tried again within five seconds where no token lives any more, however long it has failed', async () => {
+    const { login, clock, world } = await setUp({ livesMs: 60_000 });
+    await login.token(forever);
+    world.refusal = NO_API_SERVER;
+    const triesInAMinute = async (): Promise<number> => {
+      const before = world.bearers.length;
+      for (let second = 0; second < 60; second += 1) {
+        await clock.advance(1000);
+        await vi.waitFor(() => expect(clock.pending()).toBe(1), { interval: 1 });
+      }
+      return world.bearers.length - before;
+    };
+    await triesInAMinute();
+    await triesInAMinute();
+    expect((await failureOf(login.token(forever))).message).toContain('Consul cannot reach the API server');
+    expect(await triesInAMinute()).toBe(12);
+    world.refusal = null;
+    await clock.advance(5000);
+    await vi.waitFor(async () => expect(await login.token(forever)).toBe('token-2'));
+  });
+
   it('is made anew at once where Consul does not know the token any more', async () => {
     const { login, clock, world } = await setUp();
     await login.token(forever);

@@ -23,6 +23,7 @@ type Verdict = { readonly by: string; readonly seconds: number } | null;
 
 const COPIED = ['src', 'test', 'dev', 'crds', 'deploy', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const UNIT = [
+  'test/unit/log-output.test.ts',
   'test/unit/consul/credentials.test.ts',
   'test/unit/consul/failover.test.ts',
   'test/unit/consul/failover-tls.test.ts',

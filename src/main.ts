@@ -19,7 +19,7 @@ import { createMetrics, type PrometheusMetrics } from './http/metrics.ts';
 import { replicasRoute } from './http/replicas.ts';
 import { createServer } from './http/server.ts';
 import { connectKubernetes } from './kubernetes/client/connect.ts';
-import { type Namespaces, unwatchedIn } from './kubernetes/namespaces.ts';
+import { type Namespaces, readableOf, unwatchedIn } from './kubernetes/namespaces.ts';
 import { createLog } from './log.ts';
 import { standardOutput } from './log-output.ts';
 import { createOperator, type Operator } from './operator/operator.ts';
@@ -129,6 +129,8 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
     login: config.consul.login && { ...config.consul.login, meta: metaOf(config.identity), clock, random, log },
   });
   metrics.consulToken(consul.tokenLeftMs);
+  const { namespaces } = connection;
+  if (namespaces !== null) metrics.watchedNamespaces(() => readableOf(namespaces));
   void consul.watchToken(clock, signal);
   const { version, identity } = config;
   const traces = await createTraces({ env: process.env, clock, log, version, instance: identity.id });
@@ -140,7 +142,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
     connectionRefused: metrics.connectionRefused,
     isReplica: (client) => running()?.gate.isReplica(client) ?? false,
     address: config.http,
-    health: healthOf(running, connection.namespaces),
+    health: healthOf(running, namespaces),
     metrics,
     routes: [
       replicasRoute(() => running()?.replicas() ?? null),
@@ -183,8 +185,8 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
         namespaces: config.namespaces?.watched ?? null,
       },
       workers: config.workers,
-      unwatched: (namespace) => connection.namespaces && unwatchedIn(connection.namespaces, namespace),
-      groupsIn: connection.namespaces?.groupsIn ?? (() => 'listed'),
+      unwatched: (namespace) => namespaces && unwatchedIn(namespaces, namespace),
+      groupsIn: namespaces?.groupsIn ?? (() => 'listed'),
       measuredGroups: config.measuredGroups,
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,

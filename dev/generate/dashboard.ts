@@ -193,6 +193,12 @@ const ROWS: readonly Row[] = [
         unit: 'ops',
         queries: { '{{kind}}': rises('leadergroup_relists_total', 'kind') },
       },
+      {
+        title: 'Watched namespaces that are left out',
+        description: 'For want of a right: nobody is replaced there. Empty without watchNamespaces.',
+        unit: 'none',
+        queries: { '{{watched}}': `1 - min by (watched) (${of('leadergroup_namespace_readable')})` },
+      },
     ],
   },
   {

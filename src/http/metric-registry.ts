@@ -314,6 +314,13 @@ export const METRICS = {
     unit: 'lists',
     use: 'Rises all the time: watches break, and each list costs the API server',
   },
+  leadergroup_namespace_readable: {
+    type: 'gauge',
+    help: 'Whether the pods and groups of a namespace can be read (1), or it is left out for want of a right (0); nothing without setting watchNamespaces',
+    labels: { watched: 'a namespace of `watchNamespaces`' },
+    unit: 'none',
+    use: '0: its groups keep their leaders, and nobody is replaced; `/readyz` names the missing right',
+  },
   leadergroup_queue_depth: {
     type: 'gauge',
     help: 'Groups in the queue',

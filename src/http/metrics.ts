@@ -8,6 +8,8 @@ export type PrometheusMetrics = Metrics & {
   readonly contentType: string;
   /** Asks this, whenever metrics are read, how long the token of the login to Consul still lives; null: there is none, or it has no end. */
   consulToken(leftMs: () => number | null): void;
+  /** Asks this, whenever metrics are read, which namespaces are watched where not all are, and whether each can be read. */
+  watchedNamespaces(readable: () => ReadonlyMap<string, boolean>): void;
   /** The exposition text of all metrics. */
   render(): Promise<string>;
 };
@@ -165,17 +167,21 @@ function consulMetrics({ counter, gauge, histogram }: Instruments) {
   } satisfies Partial<Metrics> & { tokenLeft: unknown };
 }
 
-function kubernetesMetrics({ counter, histogram }: Instruments) {
+function kubernetesMetrics({ counter, gauge, histogram }: Instruments) {
   const requests = counter('leadergroup_kubernetes_requests_total');
   const latency = histogram('leadergroup_kubernetes_request_duration_seconds');
   const relists = counter('leadergroup_relists_total');
+  const readable = gauge('leadergroup_namespace_readable');
   return {
+    namespacesReadable: (namespaces: ReadonlyMap<string, boolean>) => {
+      for (const [watched, isReadable] of namespaces) readable.set({ watched }, isReadable ? 1 : 0);
+    },
     kubernetesRequest: ({ operation, outcome, milliseconds }) => {
       requests.inc({ operation, outcome });
       latency.observe({ operation }, milliseconds / 1000);
     },
     relisted: (kind) => relists.inc({ kind }),
-  } satisfies Partial<Metrics>;
+  } satisfies Partial<Metrics> & { namespacesReadable: unknown };
 }
 
 function reconcileMetrics({ counter, gauge, histogram }: Instruments) {
@@ -241,14 +247,16 @@ export function createMetrics(version = ''): PrometheusMetrics {
   const made = instruments(registry);
   made.gauge('leadergroup_build_info').set({ version }, 1);
   const { tokenLeft, ...ofConsul } = consulMetrics(made);
+  const { namespacesReadable, ...ofKubernetes } = kubernetesMetrics(made);
   let leftMs = (): number | null => null;
+  let readable = (): ReadonlyMap<string, boolean> => new Map();
   const metrics: Metrics = {
     ...electionMetrics(made),
     ...groupMetrics(made),
     ...sessionMetrics(made),
     ...replicaMetrics(made),
     ...ofConsul,
-    ...kubernetesMetrics(made),
+    ...ofKubernetes,
     ...reconcileMetrics(made),
     ...gateMetrics(made),
     ...claimMetrics(made),
@@ -263,8 +271,12 @@ export function createMetrics(version = ''): PrometheusMetrics {
     consulToken: (its) => {
       leftMs = its;
     },
+    watchedNamespaces: (its) => {
+      readable = its;
+    },
     render: () => {
       tokenLeft(leftMs());
+      namespacesReadable(readable());
       return registry.metrics();
     },
   };

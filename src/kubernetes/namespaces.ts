@@ -76,5 +76,9 @@ export function unwatchedIn({ watched, groupsIn, leftOut }: Namespaces, namespac
   }
 }
 
+/** Of each that is watched, whether it is not left out. */
+export const readableOf = ({ watched, leftOut }: Namespaces): ReadonlyMap<string, boolean> =>
+  new Map(watched.map((namespace) => [namespace, leftOut(namespace) === null]));
+
 /** With the operator's own, each once. */
 export const withHome = ({ watched, home }: Namespaces): readonly string[] => [...new Set([...watched, home])];

@@ -76,6 +76,13 @@ const CASES: Readonly<Record<string, { readonly fires: Series; readonly quiet: S
     quiet: { [api('200')]: '0+10x40', [api('409')]: '0+10x40', [api('none')]: '0+1x40' },
   },
   KubernetesDenied: { fires: { [api('403')]: '0+1x40' }, quiet: { [api('404')]: '0+1x40', [api('403')]: '3x40' } },
+  NamespaceLeftOut: {
+    fires: {
+      'leadergroup_namespace_readable{watched="mail", instance="a"}': '0x40',
+      'leadergroup_namespace_readable{watched="shop", instance="a"}': '1x40',
+    },
+    quiet: { 'leadergroup_namespace_readable{watched="mail", instance="a"}': '0 0 0 1x38' },
+  },
   FailoverSlow: {
     fires: { [failover('1')]: '0x40', [failover('10')]: '0+5x40', [failover('+Inf')]: '0+5x40' },
     quiet: { [failover('1')]: '0+5x40', [failover('10')]: '0+5x40', [failover('+Inf')]: '0+5x40' },
@@ -279,9 +286,14 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
         operatorEnv: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
       }),
     );
-    const env = { POD_IP: '127.0.0.1', LEADERGROUP_METRICS_GROUPS: '10' };
-    const operators = [await h.startOperator({ replica: 'a', env }), await h.spawnOperator({ replica: 'b', env })];
     const namespace = await h.world.namespace('mail');
+    await h.world.ensureNamespace('leadergroup-system');
+    const env = {
+      POD_IP: '127.0.0.1',
+      LEADERGROUP_METRICS_GROUPS: '10',
+      LEADERGROUP_WATCH_NAMESPACES: namespace,
+    };
+    const operators = [await h.startOperator({ replica: 'a', env }), await h.spawnOperator({ replica: 'b', env })];
     await h.group(namespace, 'notifier');
     await h.group(namespace, 'idle', { pods: 0 });
     const { name, uid } = await h.led(namespace, 'notifier');

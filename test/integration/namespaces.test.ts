@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ensureTools } from '../../dev/tools/index.ts';
+import { blocksRunBy } from '../kit/rig/documented.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
 import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 import { startWithRights } from '../kit/rig/workloads.ts';
@@ -11,6 +12,8 @@ import { startWithRights } from '../kit/rig/workloads.ts';
 const SYSTEM = 'leadergroup-system';
 const ACCOUNT = `system:serviceaccount:${SYSTEM}:leadergroup`;
 const SERVICE = 'web-leader';
+/** Of docs/runbooks/LeaderGroupNamespaceLeftOut.md. */
+const [lookAtNamespace] = blocksRunBy('test/integration/namespaces.test.ts');
 const SOON = { timeout: 20_000, interval: 100 };
 
 let h: Harness;
@@ -143,9 +146,33 @@ describe('an operator of two namespaces', () => {
       ),
     ]);
     expect(await asked(c, mail)).toEqual([503, expect.stringContaining('the right to list pods')]);
+    expect(await readable(c)).toEqual({ [shop]: '1', [mail]: '0' });
+    expect(await looked()).toEqual([
+      expect.stringContaining(`${mail} `),
+      // Of the two the Role is there.
+      expect.stringMatching(/^leadergroup /),
+      'no',
+      'no',
+    ]);
     const { name } = await h.led(shop, 'web');
     expect(await afterDeletion(shop, name)).not.toBe('');
   });
+
+  const readable = async ({ url }: OperatorProcess): Promise<object> => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const samples = text.matchAll(/^leadergroup_namespace_readable\{watched="([^"]+)"\} (\d)$/gm);
+    return Object.fromEntries([...samples].map(([, namespace, value]) => [namespace, value]));
+  };
+
+  /** What the runbook's commands print, each the last line of what it says. */
+  async function looked(): Promise<readonly string[]> {
+    const lines = (lookAtNamespace?.text ?? '')
+      .replaceAll(/\bmail\b/g, mail)
+      .trim()
+      .split('\n');
+    const printed = await Promise.all(lines.map((line) => h.kubectl.run(line.split(' ').slice(1))));
+    return printed.map(({ stdout }) => stdout.trim().split('\n').at(-1) ?? '');
+  }
 
   async function afterDeletion(namespace: string, leader: string): Promise<string> {
     await h.world.deletePod(namespace, leader);

@@ -114,6 +114,11 @@ const MEASURED: Readonly<
     '_sum{operation="patch pods"}',
     0.004,
   ],
+  leadergroup_namespace_readable: [
+    (metrics) => metrics.watchedNamespaces(() => new Map([['shop', true]])),
+    '{watched="shop"}',
+    1,
+  ],
   leadergroup_relists_total: [(metrics) => metrics.relisted('pods'), '{kind="pods"}', 1],
   leadergroup_queue_depth: [(metrics) => metrics.queueDepth(2), '', 2],
   leadergroup_reconciles_total: [(metrics) => metrics.reconciled('failed', 8), '{outcome="failed"}', 1],

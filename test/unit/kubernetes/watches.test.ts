@@ -1,7 +1,7 @@
 /** Watches of some namespaces only: what is asked for, when all is listed, and what becomes of one that may not be read. */
 import { describe, expect, it } from 'vitest';
 import { parseLeaderGroup } from '../../../src/api/parse.ts';
-import { createNamespaces, unwatchedIn } from '../../../src/kubernetes/namespaces.ts';
+import { createNamespaces, readableOf, unwatchedIn } from '../../../src/kubernetes/namespaces.ts';
 import type { Resource } from '../../../src/kubernetes/objects/resources.ts';
 import { type ListWatch, ListWatchError } from '../../../src/kubernetes/reflector/list-watch.ts';
 import { createWatches } from '../../../src/kubernetes/watches.ts';
@@ -112,6 +112,7 @@ describe('the watches of some namespaces', () => {
       expect(replica.told).toEqual(expect.arrayContaining(['pods pod-of-mail', 'pods listed', 'groups listed']));
       expect(replica.told.filter((each) => each.includes('may not'))).toEqual([]);
       expect(replica.namespaces.leftOut('shop')).toBe(`may not list ${what}`);
+      expect(readableOf(replica.namespaces).get('shop')).toBe(false);
       await replica.end();
     },
   );
@@ -149,6 +150,7 @@ describe('the watches of some namespaces', () => {
     expect(replica.told).toContain('pods pod-of-shop');
     expect(replica.asked).toContain('leadergroups of shop');
     expect(replica.namespaces.leftOut('shop')).toBeNull();
+    expect(readableOf(replica.namespaces).get('shop')).toBe(true);
     await replica.end();
   });
 

@@ -31,6 +31,37 @@ describe('a real operator that logs in', () => {
     await operator.kill();
     expect(await tokensOf('leadergroup')).toEqual([]);
   }, 120_000);
+
+  it('moves no leader while its auth method is gone, with all tokens, and says so', async () => {
+    const { h, env, ask, makeMethod, bind } = cluster;
+    const operator = await h.startOperator({ env });
+    const namespace = await h.world.namespace('method');
+    await h.group(namespace, 'web');
+    const leader = await h.led(namespace, 'web');
+    const sessions = async () => (await h.world.consul.sessions()).filter(({ name }) => name.startsWith(namespace));
+    await vi.waitFor(async () => expect(await sessions()).toHaveLength(3), { timeout: 20_000 });
+    const before = await sessions();
+    await delay(5000);
+    await ask('DELETE', '/acl/auth-method/leadergroup');
+    const failed = await operator.untilLog(({ message }) => message === 'logging in to Consul failed; retrying', {
+      timeoutMs: 40_000,
+      what: 'a login that fails',
+    });
+    expect(failed['reason']).toContain('Consul has no such auth method: correct CONSUL_LOGIN_AUTH_METHOD');
+    await makeMethod('leadergroup', 'reviewer');
+    await bind('leadergroup');
+    await operator.untilLog(({ message }) => message === 'logged in to Consul again', {
+      timeoutMs: 40_000,
+      what: 'a login',
+    });
+    await operator.ready();
+    expect(await h.led(namespace, 'web')).toMatchObject({ name: leader.name, token: leader.token });
+    expect(await sessions()).toEqual(before);
+    // The next one is elected by the new token.
+    await h.world.deletePod(namespace, leader.name);
+    await h.led(namespace, 'web', { not: leader.name });
+    await operator.kill();
+  }, 180_000);
 });
 
 describe('a login that a real Consul refuses', () => {

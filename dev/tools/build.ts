@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { cancelledBy } from '../programs.ts';
 import { productDir, removeDrafts } from './cache.ts';
 import { diskFull, explainGoFailure, goMissing, type Space, ToolError } from './failures.ts';
-import type { Binary } from './products.ts';
+import { type Binary, folderOf } from './products.ts';
 
 /** What a cold build of everything leaves: 5.7 GB in the build cache, 3.1 GB of modules, 0.5 GB of binaries. */
 const COLD_BUILD_BYTES = 9.5e9;
@@ -67,7 +67,7 @@ function buildArgs(binary: Binary, output: string): readonly string[] {
 async function go(binary: Binary, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   const { failed, code, all } = await execa('go', args, {
-    cwd: join(import.meta.dirname, binary.product.name),
+    cwd: join(import.meta.dirname, folderOf(binary.product)),
     env: { CGO_ENABLED: '0', GOWORK: 'off' },
     stdin: 'ignore',
     all: true,

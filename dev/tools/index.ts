@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { type Lock, takeLock } from '../lock.mjs';
 import { buildBinary, checkCanBuild } from './build.ts';
 import { cacheDir } from './cache.ts';
+import { chosenBinaries } from './consul-versions.ts';
 import { BrokenOff, downloadBinary } from './download.ts';
 import { findBinary } from './find.ts';
 import { isOffer, type Offer, offersFor } from './offers.ts';
 import { downloadSeconds, planLine } from './plan-line.ts';
-import { type Binary, type BinaryName, binaries } from './products.ts';
+import type { Binary, BinaryName } from './products.ts';
 import { withProgress } from './progress.ts';
 
 /** Paths of the binaries by name. */
@@ -26,7 +27,7 @@ export type Tools = Readonly<Partial<Record<BinaryName, string>>>;
 export async function ensureTools(
   options: { readonly names?: readonly BinaryName[]; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Tools> {
-  const wanted = binaries.filter((binary) => options.names?.includes(binary.name) ?? binary.use === 'cluster');
+  const wanted = wantedOf(options.names);
   const found = await findAll(wanted);
   if (wanted.every((binary) => binary.name in found)) return found;
   return await getMissing(wanted, options.signal);
@@ -43,6 +44,9 @@ export async function buildProgram(binary: Binary, signal?: AbortSignal): Promis
   await checkCanBuild([binary], signal);
   return await buildOne(binary, [binary], 1, signal);
 }
+
+const wantedOf = (names: readonly BinaryName[] | undefined): readonly Binary[] =>
+  chosenBinaries().filter((binary) => names?.includes(binary.name) ?? binary.use === 'cluster');
 
 async function findAll(wanted: readonly Binary[]): Promise<Tools> {
   const found = await Promise.all(wanted.map(async (binary) => [binary.name, await findBinary(binary)] as const));
@@ -70,7 +74,7 @@ async function getMissing(wanted: readonly Binary[], signal: AbortSignal | undef
  * asks releases only where something is missing, for two seconds at most.
  */
 export async function sayWhereToolsComeFrom(names?: readonly BinaryName[]): Promise<void> {
-  const wanted = binaries.filter((binary) => names?.includes(binary.name) ?? binary.use === 'cluster');
+  const wanted = wantedOf(names);
   const found = await findAll(wanted);
   const answers = await offersFor(wanted.filter((binary) => !(binary.name in found)));
   console.error(planLine(answers, { usualSeconds, dir: join(cacheDir(), 'tools') }));

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvHttpProxyAgent, fetch } from 'undici';
 import { goArch } from './cache.ts';
-import type { Binary, Product } from './products.ts';
+import { type Binary, folderOf, type Product } from './products.ts';
 import {
   addressOn,
   type Mirror,
@@ -61,7 +61,7 @@ export async function offersFor(
   const patience = AbortSignal.timeout(PATIENCE_MS);
   return await Promise.all(
     binaries.map((binary) => {
-      const key = `${JSON.stringify(mirror)} ${binary.name}`;
+      const key = `${JSON.stringify(mirror)} ${binary.name} ${binary.product.version}`;
       const answer = asked.get(key) ?? ask({ binary, mirror, pins: pinsOf(binary.product, pinsDir), patience });
       asked.set(key, answer);
       return answer;
@@ -94,7 +94,7 @@ async function ask(question: Question): Promise<Offer | NoOffer> {
 /** A pin of this checkout counts alone; without one, what is published beside the release. */
 async function sha256Of({ url, checksumsUrl }: Release, { binary, mirror, pins, patience }: Question) {
   const pin = pins.get(withoutScheme(url));
-  if (pin !== undefined) return { sha256: pin, vouchedBy: `dev/tools/${binary.product.name}/${PINS}` };
+  if (pin !== undefined) return { sha256: pin, vouchedBy: `dev/tools/${folderOf(binary.product)}/${PINS}` };
   const address = addressOn(mirror, checksumsUrl);
   const sum = sumIn(await textOf(address, patience), url);
   if (sum === undefined) throw new Unusable(`publishes no SHA-256 of it (${address})`);
@@ -102,7 +102,7 @@ async function sha256Of({ url, checksumsUrl }: Release, { binary, mirror, pins, 
 }
 
 function pinsOf(product: Product, dir: string): ReadonlyMap<string, string> {
-  const file = join(dir, product.name, PINS);
+  const file = join(dir, folderOf(product), PINS);
   return existsSync(file) ? pinsIn(readFileSync(file, 'utf8')) : new Map();
 }
 

@@ -4,6 +4,7 @@
  */
 
 export type BinaryName =
+  | 'actionlint'
   | 'consul'
   | 'coredns'
   | 'etcd'
@@ -19,13 +20,18 @@ export type BinaryName =
   | 'lease-candidate';
 
 export interface Product {
-  readonly name: 'consul' | 'coredns' | 'etcd' | 'helm3' | 'helm4' | 'kubernetes' | 'kwok' | 'lease';
+  readonly name: 'actionlint' | 'consul' | 'coredns' | 'etcd' | 'helm3' | 'helm4' | 'kubernetes' | 'kwok' | 'lease';
   readonly version: string;
   /** The module in go.mod whose version is the product's. */
   readonly module: string;
   /** Go linker flags that write the version into the binaries, where the source does not say it by itself. */
   readonly linkerFlags: readonly string[];
+  /** Where its go.mod is, in this folder, if it is not called as the product: the product has several versions. */
+  readonly folder?: string;
 }
+
+/** In dev/tools: its go.mod, and its checksums. */
+export const folderOf = ({ folder, name }: Product): string => folder ?? name;
 
 export interface Binary {
   readonly name: BinaryName;
@@ -37,8 +43,15 @@ export interface Binary {
   /** Arguments that make it print its version. */
   readonly versionArgs: readonly string[];
   /** What needs it. */
-  readonly use: 'cluster' | 'real nodes' | 'tests of the chart' | 'comparison';
+  readonly use: 'cluster' | 'real nodes' | 'tests of the chart' | 'tests of the workflows' | 'comparison';
 }
+
+const actionlint: Product = {
+  name: 'actionlint',
+  version: '1.7.12',
+  module: 'github.com/rhysd/actionlint',
+  linkerFlags: [],
+};
 
 const consul: Product = {
   name: 'consul',
@@ -148,6 +161,14 @@ export const binaries: readonly Binary[] = [
   },
   helm(helm3, 75),
   helm(helm4, 20),
+  {
+    name: 'actionlint',
+    product: actionlint,
+    goPackage: 'github.com/rhysd/actionlint/cmd/actionlint',
+    seconds: 15,
+    versionArgs: ['-version'],
+    use: 'tests of the workflows',
+  },
 ];
 
 /** A program of ours around client-go's election, for `npm run bench:others`; no part of a cluster. */

@@ -22,6 +22,11 @@ export function releaseOf({ name, product }: Binary, { os, arch }: Platform): Re
   const github = (project: string, file: string) =>
     `https://github.com/${project}/releases/download/v${version}/${file}`;
   switch (product.name) {
+    case 'actionlint': {
+      const file = `actionlint_${version}_${os}_${arch}.tar.gz`;
+      const checksumsUrl = github('rhysd/actionlint', `actionlint_${version}_checksums.txt`);
+      return { url: github('rhysd/actionlint', file), checksumsUrl, member: 'actionlint' };
+    }
     case 'consul': {
       const folder = `https://releases.hashicorp.com/consul/${version}`;
       const checksumsUrl = `${folder}/consul_${version}_SHA256SUMS`;

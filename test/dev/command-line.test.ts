@@ -26,6 +26,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   pin: ['--out'],
   sbom: ['--out'],
   test: ['--quick', '--real-nodes'],
+  'test:consul': ['--version'],
   'test:exploration': ['--depth'],
   'test:faults': ['--minutes', '--seed', '--keep'],
   'test:mutants': ['--only', '--killer', '--list', '--write'],
@@ -57,6 +58,7 @@ test('the flags of every script are known here', () => {
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
   bundle: ['--image', 'a', '--out', 'b'],
   manifests: ['--image', 'a'],
+  'test:consul': ['--version', '1.19.2'],
   'test:upgrade': ['--from', 'HEAD'],
 };
 

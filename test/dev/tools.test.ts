@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cacheDir } from '../../dev/tools/cache.ts';
+import { cacheDir, productDir } from '../../dev/tools/cache.ts';
+import { CONSUL_VERSION, chosenBinaries, consuls } from '../../dev/tools/consul-versions.ts';
 import { explainGoFailure } from '../../dev/tools/failures.ts';
-import { binaries, leaseCandidate, printsVersion } from '../../dev/tools/products.ts';
+import { binaries, folderOf, leaseCandidate, printsVersion } from '../../dev/tools/products.ts';
 import { duration, progressLine, showProgress } from '../../dev/tools/progress.ts';
 
 const consul = binaries.find((binary) => binary.name === 'consul') as (typeof binaries)[number];
@@ -26,17 +27,40 @@ describe('a printed version', () => {
 });
 
 describe('the pinned versions', () => {
-  test.each([...binaries, leaseCandidate].map((binary) => [binary.name, binary.product] as const))(
+  test.each([...binaries, leaseCandidate, ...consuls].map(({ product }) => [folderOf(product), product] as const))(
     'of %s is the one its go.mod requires',
-    (_name, product) => {
-      const goMod = readFileSync(join(import.meta.dirname, '../../dev/tools', product.name, 'go.mod'), 'utf8');
+    (folder, product) => {
+      const goMod = readFileSync(join(import.meta.dirname, '../../dev/tools', folder, 'go.mod'), 'utf8');
       expect(goMod.split(/\s/).join(' ')).toContain(`${product.module} v${product.version} `);
     },
   );
 
-  test.each(binaries.map((binary) => [binary.name, binary] as const))('%s is a tool of its go.mod', (_name, binary) => {
-    const goMod = readFileSync(join(import.meta.dirname, '../../dev/tools', binary.product.name, 'go.mod'), 'utf8');
-    expect(goMod).toMatch(new RegExp(`^(tool |\\t)${binary.goPackage.replaceAll('.', '\\.')}$`, 'm'));
+  test.each([...binaries, ...consuls].map((binary) => [folderOf(binary.product), binary] as const))(
+    '%s has a tool of its go.mod',
+    (folder, binary) => {
+      const goMod = readFileSync(join(import.meta.dirname, '../../dev/tools', folder, 'go.mod'), 'utf8');
+      expect(goMod).toMatch(new RegExp(`^(tool |\\t)${binary.goPackage.replaceAll('.', '\\.')}$`, 'm'));
+    },
+  );
+});
+
+describe('the Consul that tests run against', () => {
+  const versionsWith = (version: string | undefined): readonly string[] =>
+    chosenBinaries({ [CONSUL_VERSION]: version }).map(({ name, product }) => `${name} ${product.version}`);
+
+  test('is the pinned one where nobody asks for another', () => {
+    expect(chosenBinaries({})).toEqual(binaries);
+    expect(versionsWith('')).toEqual(versionsWith(undefined));
+  });
+
+  test('is another one where that is asked for, kept beside the pinned one, and all else is the same', () => {
+    const changed = versionsWith('1.19.2').filter((each) => !versionsWith(undefined).includes(each));
+    expect(changed).toEqual(['consul 1.19.2']);
+    expect(new Set(consuls.map(({ product }) => productDir(product))).size).toBe(consuls.length);
+  });
+
+  test('that nobody has pinned is refused with those that there are', () => {
+    expect(() => versionsWith('2.0.0')).toThrow(/LEADERGROUP_CONSUL_VERSION=2\.0\.0 is none .*1\.22\.5, 1\.19\.2/);
   });
 });
 

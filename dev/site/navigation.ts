@@ -58,6 +58,7 @@ export const navigation: readonly Section[] = [
       { title: 'Capacity', page: 'capacity.md' },
       { title: 'Performance', page: 'performance.md' },
       { title: 'Threat model', page: 'threat-model.md' },
+      { title: 'Releases', page: 'releases.md' },
       { title: 'The promise for v1beta1', page: 'v1beta1.md' },
     ],
   },

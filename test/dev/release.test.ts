@@ -1,4 +1,5 @@
 /** What nobody runs before there is a release, or a runner: the workflows, and the manifest that a release is installed by. */
+import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -61,6 +62,24 @@ describe('the manifest of a release', () => {
   it('runs the image of the release and no other', () => {
     const images = [...allManifests(image).matchAll(/^ *image: (\S+)$/gm)].map(([, name]) => name);
     expect(new Set(images)).toEqual(new Set([image]));
+  });
+});
+
+/** Of docs/releases.md: what stands for an address that nobody has yet, and where. */
+const placeholders = [...read('docs/releases.md').matchAll(/^\| [^|`]+ \| `([^`]+)` +\| ((?:`[^`|]+` ?)+) *\|/gm)].map(
+  ([, written = '', where = '']) =>
+    [written, Array.from(where.matchAll(/`([^`]+)`/g), ([, file = '']) => file)] as const,
+);
+
+describe('an address that is not known yet', () => {
+  it('is one of those that docs/releases.md lists', () => {
+    expect(placeholders.length).toBe(6);
+  });
+
+  it.each(placeholders)('stands nowhere but where docs/releases.md says: %s', (written, where) => {
+    const args = ['grep', '-lF', '--untracked', written, '--', '.', ':!test', ':!node_modules'];
+    const found = execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+    expect(found.toSorted()).toEqual([...where].toSorted());
   });
 });
 

@@ -107,6 +107,36 @@ describe('a release', () => {
   });
 });
 
+/** Of the checks of OpenSSF's Scorecard those that a checkout alone answers; docs/releases.md has the others. */
+describe('what Scorecard looks at', () => {
+  const files = execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' }).split('\0').filter(Boolean);
+  const workflows = files.filter((file) => file.startsWith('.github/workflows/'));
+
+  it('has no program among its sources', () => {
+    const MAGIC = ['7f454c46', 'cffaedfe', 'feedface', 'cafebabe', '4d5a', '0061736d', '504b0304'];
+    const isProgram = (file: string): boolean => {
+      const begins = readFileSync(join(ROOT, file)).subarray(0, 4).toString('hex');
+      return MAGIC.some((magic) => begins.startsWith(magic));
+    };
+    expect(files.length).toBeGreaterThan(500);
+    expect(files.filter((file) => existsSync(join(ROOT, file)) && isProgram(file))).toEqual([]);
+  });
+
+  it.each(workflows)('has no workflow that runs what a stranger sends with the rights of the project: %s', (file) => {
+    const text = read(file);
+    expect(text).not.toMatch(/pull_request_target|workflow_run|issue_comment/);
+    const scripts = [...text.matchAll(/run: (?:\|\n((?: {10,}.*\n)+)|(.*))/g)].map(([, many, one]) => many ?? one ?? '');
+    expect(scripts.length).toBeGreaterThan(1);
+    for (const script of scripts) expect(script).not.toContain('${{');
+  });
+
+  it('has a licence, a policy of security, and somebody who looks for newer dependencies', () => {
+    expect(read('LICENSE')).toContain('Apache License');
+    expect(read('SECURITY.md')).toMatch(/^## Reporting$/m);
+    expect(JSON.parse(read('renovate.json'))).toMatchObject({ extends: expect.arrayContaining(['config:recommended']) });
+  });
+});
+
 /** Of the schema of version 2.0.0, by the fields that it asks for. */
 describe('SECURITY-INSIGHTS.yml', () => {
   type Fields = Readonly<Record<string, unknown>>;

@@ -125,7 +125,9 @@ describe('what Scorecard looks at', () => {
   it.each(workflows)('has no workflow that runs what a stranger sends with the rights of the project: %s', (file) => {
     const text = read(file);
     expect(text).not.toMatch(/pull_request_target|workflow_run|issue_comment/);
-    const scripts = [...text.matchAll(/run: (?:\|\n((?: {10,}.*\n)+)|(.*))/g)].map(([, many, one]) => many ?? one ?? '');
+    const scripts = [...text.matchAll(/run: (?:\|\n((?: {10,}.*\n)+)|(.*))/g)].map(
+      ([, many, one]) => many ?? one ?? '',
+    );
     expect(scripts.length).toBeGreaterThan(1);
     for (const script of scripts) expect(script).not.toContain('${{');
   });
@@ -133,7 +135,9 @@ describe('what Scorecard looks at', () => {
   it('has a licence, a policy of security, and somebody who looks for newer dependencies', () => {
     expect(read('LICENSE')).toContain('Apache License');
     expect(read('SECURITY.md')).toMatch(/^## Reporting$/m);
-    expect(JSON.parse(read('renovate.json'))).toMatchObject({ extends: expect.arrayContaining(['config:recommended']) });
+    expect(JSON.parse(read('renovate.json'))).toMatchObject({
+      extends: expect.arrayContaining(['config:recommended']),
+    });
   });
 });
 

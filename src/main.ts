@@ -248,7 +248,7 @@ async function clusterIdentity(kubernetes: Kubernetes, clock: Clock, log: Log, s
 
 /** What needs rights over the whole cluster. */
 const UNSEEN =
-  'nodes are not watched: a pod on a cordoned node may lead, spec.spread and preferences by nodeSelector do nothing, a node that is lost is noticed by what becomes of its pods, and endpoints of a route have no zone';
+  'nodes are not watched: a group with spec.candidateCondition is stalled, a pod on a cordoned node may lead, spec.spread and preferences by nodeSelector do nothing, a node that is lost is noticed by what becomes of its pods, and endpoints of a route have no zone';
 
 function sayWhatIsNotSeen({ watched, home }: NonNullable<Config['namespaces']>, log: Log): void {
   log.info({ namespaces: watched, home, without: UNSEEN }, 'watching these namespaces only');

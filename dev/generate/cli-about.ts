@@ -76,7 +76,7 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
       {
         argv: 'switchover notifier --to notifier-2',
         prints:
-          'Nothing was written: notifier-2 cannot lead. NotReady: The pod is not ready: its condition Ready is not True.',
+          'Nothing was written: notifier-2 cannot lead. NotReady: The pod is not ready: its condition Ready, or the one of `spec.candidateCondition`, is not True.',
       },
     ],
   },

@@ -24,6 +24,7 @@ export const navigation: readonly Section[] = [
       { title: 'A single writer', page: 'how-to/single-writer.md' },
       { title: 'A Service for the leader only', page: 'how-to/leader-only-service.md' },
       { title: 'Which pod leads', page: 'how-to/preferences.md' },
+      { title: 'Another condition than Ready', page: 'how-to/candidate-condition.md' },
       { title: 'Several clusters', page: 'how-to/several-clusters.md' },
       { title: 'Switch over', page: 'how-to/switch-over.md' },
       { title: 'Scale down, or delete the group', page: 'how-to/scale-and-delete.md' },

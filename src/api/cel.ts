@@ -2,6 +2,7 @@
  * The rules that the API server checks and that no type, limit or list of values can say, in its language, CEL. They are written by hand: the
  * operator has each of them as a function (validate.ts, lockkey.ts, spec.ts), and test/integration/crd.test.ts gives every bad group to both.
  */
+import { SAYS_NOTHING_OF_LEADING } from './validate.ts';
 
 export type Rule = {
   readonly rule: string;
@@ -27,6 +28,8 @@ const isLabelKey = (key: string): string =>
 const LABEL_KEY =
   'must be a label key: an optional DNS prefix of at most 253 characters and a slash, then a name of at most 63 characters out of letters, ' +
   "digits, '-', '_' and '.' that begins and ends with a letter or digit";
+
+const CONDITION_TYPE = LABEL_KEY.replace('a label key', 'the type of a pod condition');
 
 const LABEL_VALUE =
   "must be a label value: letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
@@ -88,6 +91,12 @@ export const retainsNoSharedLock: Rule = of(
     "!has(self.lockKey) || !has(self.deletionPolicy) || self.deletionPolicy != 'Retain'",
     'deletionPolicy must be Demote with a lockKey: another holder may lead once the lock is free',
   ),
+);
+
+export const isAConditionType: Rule = invalid(isLabelKey('self'), CONDITION_TYPE);
+export const saysThatItCouldLead: Rule = invalid(
+  `!(self in [${SAYS_NOTHING_OF_LEADING.map((type) => `'${type}'`).join(', ')}])`,
+  'must be a condition that says of a pod that it can lead; this one says nothing of that: leave the field out for Ready',
 );
 
 export const isAServiceName: Rule = invalid(

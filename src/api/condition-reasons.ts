@@ -29,6 +29,11 @@ const STALLED = {
     meaning: 'The controller of a pod selects by the leader label, or may.',
     action: 'docs/labels.md#recover-a-stalled-group says how to go on. No label is written; whoever leads goes on.',
   },
+  NodesNotReadable: {
+    meaning: '`spec.candidateCondition` counts only while Nodes are Ready, and the operator may not watch Nodes.',
+    action:
+      'Give the operator the right to list and watch nodes (`deploy/10-rbac.yaml`; not with `watchNamespaces`), or take `spec.candidateCondition` off. Nobody is elected until then; whoever leads goes on.',
+  },
   PermissionDenied: {
     meaning: 'Consul or the API server denies the operator a right.',
     action:

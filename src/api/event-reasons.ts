@@ -107,6 +107,7 @@ export const READY_EVENTS = {
   SelectorOverlap: { type: 'Warning', ...NOT_WELL.SelectorOverlap },
   LockKeyNotAllowed: { type: 'Warning', ...NOT_WELL.LockKeyNotAllowed },
   KeyConflict: { type: 'Warning', ...NOT_WELL.KeyConflict },
+  NodesNotReadable: { type: 'Warning', ...NOT_WELL.NodesNotReadable },
   LabelInWorkloadSelector: { type: 'Warning', ...NOT_WELL.LabelInWorkloadSelector },
   PermissionDenied: { type: 'Warning', ...NOT_WELL.PermissionDenied },
 } as const satisfies Readonly<Record<string, ExplainedEvent>>;

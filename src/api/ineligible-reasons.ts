@@ -7,9 +7,18 @@ export const INELIGIBLE_REASONS = {
     action: 'Nothing: the pod goes with its node. If the node comes back the pod can lead again.',
   },
   NotReady: {
-    meaning: 'The pod is not ready: its condition Ready is not True.',
+    meaning: 'The pod is not ready: its condition Ready, or the one of `spec.candidateCondition`, is not True.',
     action:
-      '`kubectl -n mail describe pod POD`: its probe, its containers. A standby must be ready to be elected (docs/notifier.md#5-make-readiness-mean-could-lead).',
+      '`kubectl -n mail describe pod POD`: its probe, its containers, its conditions. A standby must be ready to be elected (docs/notifier.md#5-make-readiness-mean-could-lead).',
+  },
+  ContainerNotRunning: {
+    meaning: 'With `spec.candidateCondition`: not every container of the pod runs, so its condition does not count.',
+    action: '`kubectl -n mail describe pod POD`: which container does not run, and why.',
+  },
+  NodeNotReady: {
+    meaning:
+      'With `spec.candidateCondition`: the Node of the pod is not Ready, or is not known yet, so its condition does not count.',
+    action: '`kubectl describe node NODE`. The pod can lead again when its node is Ready.',
   },
   MinReadySeconds: { meaning: 'The pod has not been ready for `spec.minReadySeconds`.', action: 'Wait.' },
   Terminating: {

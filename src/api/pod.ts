@@ -24,6 +24,10 @@ export type Pod = {
   readonly ready: boolean;
   /** lastTransitionTime of the Ready condition in epoch milliseconds, whatever its status; null when unset. A node's clock wrote it. */
   readonly readyTransitionMs: WallMs | null;
+  /** Its conditions that spec.candidateCondition may name, but for Ready. */
+  readonly conditions: readonly PodCondition[];
+  /** Since when all of its containers run, by their latest start in epoch milliseconds, sidecars included; null: not every one of them runs. */
+  readonly runningSinceMs: WallMs | null;
   /** The DisruptionTarget condition is True: the pod is about to be evicted or preempted. */
   readonly disrupted: boolean;
   /** metadata.deletionTimestamp is set: the pod can never lead again. */
@@ -42,6 +46,9 @@ export type Pod = {
   /** metadata.creationTimestamp in epoch milliseconds. */
   readonly createdMs: WallMs;
 };
+
+/** `transitionMs`: its lastTransitionTime in epoch milliseconds; null when unset. Somebody's clock wrote it. */
+export type PodCondition = { readonly type: string; readonly isTrue: boolean; readonly transitionMs: WallMs | null };
 
 export type NamedPort = { readonly name: string; readonly protocol: string; readonly port: number };
 
@@ -68,6 +75,8 @@ export type ClusterNode = {
   readonly cordoned: boolean;
   /** Its condition Ready is True: its kubelet has been heard of lately, and says that it works. */
   readonly ready: boolean;
+  /** lastTransitionTime of that condition in epoch milliseconds; null when unset. */
+  readonly readyTransitionMs: WallMs | null;
   /** It has the taint node.kubernetes.io/out-of-service and is not Ready: somebody says that nothing runs on it any more. */
   readonly outOfService: boolean;
 };

@@ -3,6 +3,7 @@
  * by fromWritten and back by asWritten; `npm run generate` does the rest. docs/adr/0016-one-source-for-the-api.md says how.
  */
 import { z } from 'zod';
+import { candidateCondition, READY } from './candidate-condition.ts';
 import {
   cel,
   followerDiffersFromLeader,
@@ -143,6 +144,7 @@ export const spec = object(
         'this time; handovers by the operator are not delayed.',
     }),
     label,
+    candidateCondition,
     minReadySeconds: seconds({
       min: 0,
       max: DAY,
@@ -254,6 +256,8 @@ export function fromWritten(written: WrittenSpec) {
       /** null: followers are not labelled. */
       follower: written.label.follower ?? null,
     },
+    /** Of pods, the type of the condition that makes a candidate. */
+    candidateCondition: written.candidateCondition ?? READY,
     minReadyMs: written.minReadySeconds * 1000,
     failoverDelayMs: written.failoverDelaySeconds * 1000,
     /** null: only the readiness of its pod says whether the leader can stay. */
@@ -284,6 +288,7 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
     leader: spec.label.leader,
     ...(spec.label.follower === null ? {} : { follower: spec.label.follower }),
   },
+  ...(spec.candidateCondition === READY ? {} : { candidateCondition: spec.candidateCondition }),
   minReadySeconds: spec.minReadyMs / 1000,
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
   ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),

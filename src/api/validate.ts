@@ -16,6 +16,20 @@ export const LABEL_KEY_RULE =
   'must be a label key: an optional DNS prefix of at most 253 characters and a slash, then a name of at most 63 ' +
   "characters out of letters, digits, '-', '_' and '.' that begins and ends with a letter or digit";
 
+export const CONDITION_RULE =
+  'must be the type of a pod condition: an optional DNS prefix of at most 253 characters and a slash, then a name of at most 63 ' +
+  "characters out of letters, digits, '-', '_' and '.' that begins and ends with a letter or digit";
+
+/** Conditions of Kubernetes that are True of a pod that hangs, or False of one that works. */
+export const SAYS_NOTHING_OF_LEADING: readonly string[] = [
+  'PodScheduled',
+  'PodReadyToStartContainers',
+  'Initialized',
+  'DisruptionTarget',
+  'PodResizePending',
+  'PodResizeInProgress',
+];
+
 const MAX_PREFIX = 253;
 const MAX_NAME = 63;
 /** A prefix, a slash and a name. */
@@ -37,6 +51,13 @@ export function labelKeyProblem(key: string): string | null {
   const fits = slash <= MAX_PREFIX && key.length - slash - 1 <= MAX_NAME;
   if (fits && LABEL_KEY.test(key)) return null;
   return LABEL_KEY_RULE;
+}
+
+/** Whether the text is the type of a condition that can say of a pod that it may lead. */
+export function candidateConditionProblem(type: string): string | null {
+  if (labelKeyProblem(type) !== null) return CONDITION_RULE;
+  if (!SAYS_NOTHING_OF_LEADING.includes(type)) return null;
+  return 'must be a condition that says of a pod that it can lead; this one says nothing of that: leave the field out for Ready';
 }
 
 /** Whether Kubernetes takes the text as a label value; the empty one it does. */

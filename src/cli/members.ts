@@ -1,4 +1,5 @@
 /** The members of a group with what keeps each from leading, as far as pods and status show it. Pure. */
+import { READY } from '../api/candidate-condition.ts';
 import { INELIGIBLE_REASONS, type IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { CANDIDATE_ANNOTATION, sinceAnnotation, tokenAnnotation } from '../api/names.ts';
@@ -37,7 +38,7 @@ export function membersOf(group: LeaderGroup, pods: readonly Pod[], nowMs: numbe
 }
 
 /** What the operator alone knows stands in its status, which names three pods for each reason. */
-const OPERATORS_OWN: readonly IneligibleReason[] = ['PromotionRefused', 'WriteRefused', 'NodeLost'];
+const OPERATORS_OWN: readonly IneligibleReason[] = ['PromotionRefused', 'WriteRefused', 'NodeLost', 'NodeNotReady'];
 
 function whyNot(group: LeaderGroup, pod: Pod, nowMs: number): string | null {
   if (pod.deleting) return 'Terminating';
@@ -45,9 +46,20 @@ function whyNot(group: LeaderGroup, pod: Pod, nowMs: number): string | null {
   if (isJobPod(group, pod)) return 'JobPod';
   const told = toldOf(group, pod);
   if (told !== null) return told;
-  if (!pod.ready) return 'NotReady';
+  if (!isCandidateByCondition(group, pod)) return 'NotReady';
+  if (group.spec.candidateCondition !== READY && pod.runningSinceMs === null) return 'ContainerNotRunning';
   return isTooYoung(group, pod, nowMs) ? 'MinReadySeconds' : null;
 }
+
+function isCandidateByCondition({ spec }: LeaderGroup, pod: Pod): boolean {
+  if (spec.candidateCondition === READY) return pod.ready;
+  return pod.conditions.some(({ type, isTrue }) => type === spec.candidateCondition && isTrue);
+}
+
+const readySinceMs = ({ spec }: LeaderGroup, pod: Pod): number | null =>
+  spec.candidateCondition === READY
+    ? pod.readyTransitionMs
+    : (pod.conditions.find(({ type }) => type === spec.candidateCondition)?.transitionMs ?? null);
 
 /** Unless the selector names a label that Jobs give to their pods. */
 const isJobPod = ({ spec }: LeaderGroup, { owner }: Pod): boolean =>
@@ -60,9 +72,11 @@ const toldOf = ({ status }: LeaderGroup, { name }: Pod): string | null =>
   )?.reason ?? null;
 
 /** The leader may lead on however short it has been ready. */
-function isTooYoung({ spec, status }: LeaderGroup, pod: Pod, nowMs: number): boolean {
-  if (status?.leaders.some(({ uid }) => uid === pod.uid) === true || pod.readyTransitionMs === null) return false;
-  return nowMs - pod.readyTransitionMs < spec.minReadyMs;
+function isTooYoung(group: LeaderGroup, pod: Pod, nowMs: number): boolean {
+  const { spec, status } = group;
+  const sinceMs = readySinceMs(group, pod);
+  if (status?.leaders.some(({ uid }) => uid === pod.uid) === true || sinceMs === null) return false;
+  return nowMs - sinceMs < spec.minReadyMs;
 }
 
 /** In words; the reason itself for one that this version does not know. */

@@ -30,8 +30,9 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   if (refused(o, observed)) return { kind: 'ineligible', reason: 'PromotionRefused' };
   if (fencingRefused(o, observed)) return { kind: 'ineligible', reason: 'WriteRefused' };
   if (observed.nodeLost) return { kind: 'ineligible', reason: 'NodeLost' };
-  if (!pod.ready) return { kind: 'ineligible', reason: 'NotReady' };
-  const inMs = o.group.spec.minReadyMs - observed.readyForMs;
+  const { lacks, forMs } = observed.candidacy;
+  if (lacks !== null) return { kind: 'ineligible', reason: lacks };
+  const inMs = o.group.spec.minReadyMs - forMs;
   return inMs > 0 ? { kind: 'waiting', reason: 'MinReadySeconds', inMs } : { kind: 'candidate' };
 }
 

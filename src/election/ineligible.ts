@@ -1,6 +1,7 @@
 /** Members that cannot lead, counted by reason: for the status, and in words. */
 import type { IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { IneligibleStatus } from '../api/leadergroup.ts';
+import { goesByReady } from './candidacy.ts';
 import { eligibility, membersOf, refused } from './candidates.ts';
 import type { Observation } from './observation.ts';
 
@@ -27,7 +28,7 @@ export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
 export function noCandidateMessage(o: Observation): string {
   const count = membersOf(o).length;
   const found = ineligibleOf(o).toSorted((a, b) => b.count - a.count);
-  const reasons = found.map(inWords);
+  const reasons = found.map((each) => inWords(o, each));
   const first = found[0]?.examples[0];
   const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
   const refusal = o.pods.find((pod) => refused(o, pod))?.promotionRefused ?? null;
@@ -36,5 +37,8 @@ export function noCandidateMessage(o: Observation): string {
   return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}${next}`;
 }
 
-const inWords = ({ reason, count, examples }: IneligibleStatus): string =>
-  `${count} ${reason} (${examples.join(', ')}${count > examples.length ? ', …' : ''})`;
+function inWords({ group: { spec } }: Observation, { reason, count, examples }: IneligibleStatus): string {
+  const named = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
+  const condition = reason === 'NotReady' && !goesByReady(spec) ? `: ${spec.candidateCondition} is not True` : '';
+  return `${count} ${reason} (${named}${condition})`;
+}

@@ -7,6 +7,7 @@ import type { PodUid, SessionId } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import type { ClusterNode, Pod } from '../api/pod.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
+import type { Candidacy } from './candidacy.ts';
 import type { Deferral } from './deferral.ts';
 import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
@@ -92,8 +93,9 @@ export type ObservedPod = {
   /** What is known of its node; null: nothing, since it has none, or nodes are not watched. */
   readonly host: Host | null;
   readonly owner: OwnerView;
-  /** Milliseconds since it became ready (or not), by own observation; 0 when the other holds. */
-  readonly readyForMs: number;
+  /** Whether it is a candidate by the condition that the group goes by. Where it leads, or where traffic is sent, its own readiness counts: `pod.ready`. */
+  readonly candidacy: Candidacy;
+  /** Milliseconds since its condition Ready has not been True, by own observation; 0 when it is. */
   readonly notReadyForMs: number;
   /** A promotion was refused for good; until it is tried again the pod is no candidate. */
   readonly promotionRefused: RefusedFor | null;
@@ -212,6 +214,8 @@ export type Observation = {
   /** A GET has shown that it is there; a cache may still show one that is gone. */
   readonly overlapConfirmed: boolean;
   readonly overlapUid: string | null;
+  /** Whether this replica may watch nodes, and does. */
+  readonly nodesReadable: boolean;
   /** Why the configuration forbids the lockKey; null: allowed. */
   readonly lockKeyProblem: string | null;
   /** The labels were taken off for the Consul outage, and no renewal has been acknowledged since. */

@@ -53,7 +53,7 @@ export const waitForPass = (next: Exclude<Nominees, { kind: 'known' }>): Idle | 
       );
 
 const mayStay = (o: Observation, observed: ObservedPod): boolean =>
-  observed.pod.ready &&
+  observed.candidacy.lacks === null &&
   !observed.nodeLost &&
   !observed.pod.deleting &&
   !excluded(observed.pod) &&

@@ -16,7 +16,7 @@ export type Held = HeldLock & { readonly o: Observation };
 /** It leads, and as far as anybody sees its process goes on: it can be told to stop. Who has gone, or is not ready, is fenced at once. */
 export const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null): boolean =>
   holder !== null &&
-  holder.pod.ready &&
+  holder.candidacy.lacks === null &&
   !holder.nodeLost &&
   !finished(holder.pod) &&
   promoted(o, lock, session) !== null;

@@ -1,5 +1,6 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
+import { notReadyInWords } from './candidacy.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
 import { evictionsOwed, isFormer } from './eviction.ts';
@@ -73,8 +74,8 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
   if (pod.deleting) return { kind: 'ineligible', cause: 'LeaderTerminating', replaceable: true };
   if (refused(o, holder)) return { kind: 'ineligible', cause: 'PromotionRefused', replaceable: true };
   if (holder.nodeLost) return { kind: 'ineligible', cause: 'LeaderNodeLost', replaceable: true };
-  if (pod.ready) return { kind: 'fit' };
-  const graceMs = o.group.spec.failoverDelayMs - holder.notReadyForMs;
+  if (holder.candidacy.lacks === null) return { kind: 'fit' };
+  const graceMs = o.group.spec.failoverDelayMs - holder.candidacy.forMs;
   return graceMs > 0
     ? { kind: 'degraded', graceMs }
     : { kind: 'ineligible', cause: 'LeaderNotReady', replaceable: true };
@@ -92,7 +93,7 @@ const keepDegraded = (held: Held, holder: ObservedPod, graceMs: number): Plan =>
 
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
-  const { o, lock, session } = held;
+  const { o, session } = held;
   const unknown = contesterOf(held, holder);
   if (unknown !== null) return unknown;
   const repairs = repairsOf(held, holder);
@@ -119,12 +120,7 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
     const wait = waitForCandidate(o);
     return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
-  const details = [
-    holder.pod.ready ? null : notReadyDetail(lock),
-    probeDetail(o),
-    contestMessage(o),
-    followersRefused(o),
-  ];
+  const details = [notReadyDetail(o, holder), probeDetail(o), contestMessage(o), followersRefused(o)];
   return idle(ready('Led', sentences(details)), graceMs);
 }
 
@@ -146,8 +142,13 @@ function probeDetail(o: Observation): string | null {
   return judgement?.kind === 'failing' ? failingDetail(judgement) : null;
 }
 
-const notReadyDetail = (lock: LockView): string =>
-  `${lock.record?.holder.pod ?? 'the leader'} is not ready; failoverDelaySeconds has not passed yet`;
+/** By the condition that the group goes by. */
+const isReady = ({ candidacy }: ObservedPod): boolean => candidacy.lacks === null;
+
+const notReadyDetail = ({ group }: Observation, { pod, candidacy }: ObservedPod): string | null =>
+  candidacy.lacks === null
+    ? null
+    : `${pod.name} is ${notReadyInWords(group.spec, candidacy.lacks)}; failoverDelaySeconds has not passed yet`;
 
 function repairsOf({ o, lock }: Held, holder: ObservedPod): readonly FollowUp[] {
   const strays = straysBeside(o, holder);
@@ -168,7 +169,7 @@ const straysBeside = (o: Observation, holder: ObservedPod): readonly ObservedPod
 
 /** One kept without its label is promoted when it is ready again, not before. */
 const promotable = (o: Observation, lock: LockView, holder: ObservedPod): boolean =>
-  holder.pod.ready && (!labelled(o.group, holder) || tokenOf(holder.pod, o.group.name) !== recordedToken(lock));
+  isReady(holder) && (!labelled(o.group, holder) || tokenOf(holder.pod, o.group.name) !== recordedToken(lock));
 
 function followerLabels(o: Observation, holder: ObservedPod): readonly FollowUp[] {
   const { follower } = o.group.spec.label;
@@ -197,7 +198,7 @@ function lacksFollowerLabel(
 function verifyOf(held: Held, holder: ObservedPod): Verify {
   const { o, lock } = held;
   const used = tokenOf(holder.pod, o.group.name) >= recordedToken(lock);
-  const raise = holder.pod.ready && used && !labelled(o.group, holder);
+  const raise = isReady(holder) && used && !labelled(o.group, holder);
   return transaction.verify(o, held, refOf(holder), raise);
 }
 
@@ -208,7 +209,7 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
   if (next === null) {
     return look([openingFor(holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
   }
-  const after: readonly Promote[] = labelled(o.group, holder) || holder.pod.ready ? [promotion(holder)] : [];
+  const after: readonly Promote[] = labelled(o.group, holder) || isReady(holder) ? [promotion(holder)] : [];
   return transition(electing('SessionChanged', 'sessionTTLSeconds or lockDelaySeconds has changed'), {
     fence: [],
     lock: transaction.handOver(o, held, { session: next, pod: refOf(holder) }),
@@ -217,13 +218,14 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
 }
 
 /** null: the leader has not resigned, or nobody else can lead. */
-function resign(held: Held, { pod }: ObservedPod): Plan | null {
+function resign(held: Held, holder: ObservedPod): Plan | null {
   const { o, lock } = held;
+  const { pod } = holder;
   if (o.resigned === null || o.resigned.uid !== pod.uid || o.resigned.token !== recordedToken(lock)) return null;
   const next = nominees(o, pod.uid);
   if (next.kind !== 'known') return waitForPass(next);
   const [nominee] = next.ranked;
-  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: pod.ready });
+  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: isReady(holder) });
 }
 
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */

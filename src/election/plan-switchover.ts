@@ -16,7 +16,7 @@ import { judgeSwitchover } from './switchover.ts';
 export function planSwitchover(held: Held, holder: ObservedPod): Plan | null {
   const { o, lock, session } = held;
   const judged = judgeSwitchover(o);
-  const isOwedLabel = promoted(o, lock, session) === null && holder.pod.ready;
+  const isOwedLabel = promoted(o, lock, session) === null && holder.candidacy.lacks === null;
   if (judged.kind === 'unsure') return isOwedLabel ? null : waitForPass(judged.next);
   if (judged.kind !== 'moves') return null;
   const { asked, nominee } = judged;

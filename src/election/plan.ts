@@ -4,6 +4,7 @@
  */
 import { FINALIZER } from '../api/names.ts';
 import type { Fence, Plan } from './actions.ts';
+import { goesByReady } from './candidacy.ts';
 import { due } from './contests.ts';
 import { withEviction } from './eviction.ts';
 import { fence, fencingTarget, labelledPods } from './fencing.ts';
@@ -16,7 +17,15 @@ import { planDistrusted } from './plan-distrusted.ts';
 import { planElsewhere } from './plan-elsewhere.ts';
 import { planFree } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
-import { isOutage, planLabelStop, planOutage, planOverlap, planPaused, standDown } from './plan-restrained.ts';
+import {
+  isOutage,
+  planLabelStop,
+  planNodesNotReadable,
+  planOutage,
+  planOverlap,
+  planPaused,
+  standDown,
+} from './plan-restrained.ts';
 import { withRoute } from './plan-route.ts';
 import { look, nothing, soonest, stalled, withFirst } from './plans.ts';
 import { trustOf } from './trust.ts';
@@ -75,6 +84,7 @@ function planOwned(o: Observation, owned: OwnedLock): Plan | null {
   if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith, owned);
   if (o.lockKeyProblem !== null) return standDown(o, { reason: 'LockKeyNotAllowed', message: o.lockKeyProblem }, owned);
   if (o.group.spec.paused) return planPaused(o, owned);
+  if (!o.nodesReadable && !goesByReady(o.group.spec)) return planNodesNotReadable(o, owned);
   const refused = planRefused(o, owned);
   if (refused !== null) return refused;
   if (!o.group.finalizers.includes(FINALIZER)) {

@@ -6,6 +6,7 @@ import type { Criterion } from '../api/criteria.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { matches } from '../api/selector.ts';
+import { transitionMs } from './candidacy.ts';
 import { hashOf } from './keys.ts';
 import type { ObservedPod } from './observation.ts';
 import { type Standing, standings } from './revisions.ts';
@@ -82,7 +83,7 @@ function rankOf(group: RankedGroup, candidate: ObservedPod, { outdatedBy, size, 
     -size,
     distance(group, candidate),
     -Number(host?.createdMs ?? 0),
-    pod.readyTransitionMs ?? Number.MAX_SAFE_INTEGER,
+    transitionMs(group.spec, pod) ?? Number.MAX_SAFE_INTEGER,
     pod.name,
   ];
 }

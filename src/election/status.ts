@@ -236,6 +236,7 @@ function progressOf({ ready }: Verdict): Says<'Reconciling'> {
     case 'LockKeyNotAllowed':
     case 'KeyConflict':
     case 'LabelInWorkloadSelector':
+    case 'NodesNotReadable':
     case 'PermissionDenied':
     case 'WriteRefused':
       return { status: 'False', reason: 'Stalled' };

@@ -54,17 +54,23 @@ const UNWATCHED: Watch<never> = {
     await aborted(signal);
   },
   lastContactMs: () => null,
+  denied: () => true,
 };
 
 function watchOf<T>(begin: Begin<T>): Watch<T> {
   let running: Running | null = null;
+  let denied = false;
   return {
     run: async (handler, onProblem, signal) => {
-      running = begin(handler, (problem) => onProblem(problem?.message ?? null));
+      running = begin(handler, (problem) => {
+        denied = problem?.kind === 'denied';
+        onProblem(problem?.message ?? null);
+      });
       await aborted(signal);
       await running.stop();
     },
     lastContactMs: () => running?.lastContactMs() ?? null,
+    denied: () => denied,
   };
 }
 

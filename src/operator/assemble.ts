@@ -23,6 +23,7 @@ import { sweepTombstones, type TombstoneOptions } from './locks/tombstones.ts';
 import { ADOPTION_MS } from './observe/lock-deadline.ts';
 import { createObserver } from './observe/observe.ts';
 import { createOwners } from './observe/owners.ts';
+import type { ObserverOptions } from './observe/view.ts';
 import type { OperatorOptions } from './options.ts';
 import type { Prober } from './probe/prober.ts';
 import { createProbing } from './probe/probing.ts';
@@ -147,7 +148,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     owners,
     ownership: ownership.of,
     outageSinceMs: contact.outageSinceMs,
-    lockKeyProblem: (group) => problemOf(options, group),
+    ...limitsOf(options),
     aloneSinceMs: (group) => Math.max(startedMs, ownership.perhapsSinceMs(group) ?? 0),
     heldSinceMs: ownership.heldSinceMs,
     unproven: ownership.unproven,
@@ -301,6 +302,12 @@ function followSharedKey(
 
 const problemOf = ({ lockKeyProblem }: OperatorOptions, { spec, namespace }: LeaderGroup): string | null =>
   spec.lockKey === null ? null : lockKeyProblem(spec.lockKey, namespace);
+
+/** What this replica may see and use. */
+const limitsOf = (options: OperatorOptions): Pick<ObserverOptions, 'nodesReadable' | 'lockKeyProblem'> => ({
+  nodesReadable: () => !options.watch.nodes.denied(),
+  lockKeyProblem: (group) => problemOf(options, group),
+});
 
 function nameOf(key: string): { readonly namespace: string; readonly name: string } {
   const [namespace = '', name = ''] = key.split('/');

@@ -58,7 +58,11 @@ export function createOperator(options: OperatorOptions): Operator {
         if (kind === 'leadergroups') wakeNamespace(namespace);
       },
     };
-    return watch.run(handler, (problem) => watchHealth.problem(kind, problem), signal);
+    const onProblem = (problem: string | null): void => {
+      watchHealth.problem(kind, problem);
+      if (kind === 'nodes') store.keysNeedingNodes().forEach((key) => queue.add(key));
+    };
+    return watch.run(handler, onProblem, signal);
   }
 
   /** Also groups that turn out to be gone: their sessions are dropped. */

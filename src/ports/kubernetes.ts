@@ -177,6 +177,8 @@ export type Watch<T> = {
   run(handler: WatchHandler<T>, onProblem: (problem: string | null) => void, signal: AbortSignal): Promise<void>;
   /** Monotonic milliseconds of the server's last sign of life; null before the first. */
   lastContactMs(): number | null;
+  /** The right to it is missing, or it is not watched at all: what it has shown may have changed long ago. */
+  denied(): boolean;
 };
 
 /** Over all namespaces. */

@@ -176,6 +176,8 @@ describe('a good group', () => {
         })),
       },
     ],
+    ['another condition than Ready', { selector, candidateCondition: 'mail.example.com/could-lead' }],
+    ['Ready by its name', { selector, candidateCondition: 'Ready' }],
     ['a leader probe that listens', { selector, leaderProbe: { gate: {} } }],
     ['the fastest leader probe', { selector, leaderProbe: { periodMilliseconds: 100, failureThreshold: 1, gate: {} } }],
     [
@@ -293,6 +295,21 @@ describe('a bad group', () => {
       'a negative minReadySeconds',
       { selector, minReadySeconds: -1 },
       /spec\.minReadySeconds: .*greater than or equal to 0/,
+    ],
+    [
+      'a condition that is none',
+      { selector, candidateCondition: 'could lead' },
+      /spec\.candidateCondition: .*must be the type of a pod condition/,
+    ],
+    [
+      'a condition without a name',
+      { selector, candidateCondition: '' },
+      /spec\.candidateCondition: .*at least 1 chars long/,
+    ],
+    [
+      'a condition that says nothing of leading',
+      { selector, candidateCondition: 'PodScheduled' },
+      /spec\.candidateCondition: .*must be a condition that says of a pod that it can lead/,
     ],
     ['a long minReadySeconds', { selector, minReadySeconds: 86_401 }, /spec\.minReadySeconds: .*or equal to 86400/],
     ['a negative failover delay', { selector, failoverDelaySeconds: -1 }, /spec\.failoverDelaySeconds: .*equal to 0/],
@@ -592,6 +609,7 @@ describe('a change', () => {
       sessionTTLSeconds: 60,
       lockDelaySeconds: 5,
       minReadySeconds: 1,
+      candidateCondition: 'Ready',
       failoverDelaySeconds: 2,
       onConsulLoss: 'Demote',
       paused: true,

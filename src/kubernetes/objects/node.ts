@@ -13,7 +13,8 @@ export function projectNode(raw: unknown): ClusterNode | null {
   if (name === '' || resourceVersion === '') return null;
   const spec = asObject(field(object, 'spec')) ?? {};
   const status = asObject(field(object, 'status')) ?? {};
-  const ready = isReady(status);
+  const condition = readyOf(status);
+  const ready = condition !== null && field(condition, 'status') === 'True';
   return {
     name,
     resourceVersion,
@@ -21,6 +22,7 @@ export function projectNode(raw: unknown): ClusterNode | null {
     labels: texts(field(metadata, 'labels')),
     cordoned: field(spec, 'unschedulable') === true,
     ready,
+    readyTransitionMs: condition === null ? null : timeField(condition, 'lastTransitionTime'),
     outOfService: isTainted(spec) && !ready,
   };
 }
@@ -31,7 +33,5 @@ const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
 const isTainted = (spec: RawObject): boolean =>
   listField(spec, 'taints', asObject).some((taint) => field(taint, 'key') === OUT_OF_SERVICE);
 
-const isReady = (status: RawObject): boolean =>
-  listField(status, 'conditions', asObject).some(
-    (condition) => field(condition, 'type') === 'Ready' && field(condition, 'status') === 'True',
-  );
+const readyOf = (status: RawObject): RawObject | null =>
+  listField(status, 'conditions', asObject).find((condition) => field(condition, 'type') === 'Ready') ?? null;

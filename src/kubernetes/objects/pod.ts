@@ -2,8 +2,9 @@
 import { type WallMs, wallMs } from '../../api/clocks.ts';
 import { podUid } from '../../api/ids.ts';
 import { API_GROUP, DELETION_COST } from '../../api/names.ts';
-import type { NamedPort, OwnerRef, Pod } from '../../api/pod.ts';
+import type { NamedPort, OwnerRef, Pod, PodCondition } from '../../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
+import { SAYS_NOTHING_OF_LEADING } from '../../api/validate.ts';
 import type { ContainerTermination } from '../../ports/kubernetes.ts';
 import { isPort, namedPort } from './service.ts';
 
@@ -51,7 +52,10 @@ function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid'
   return { namespace, name, uid: podUid(uid), resourceVersion };
 }
 
-type Status = Pick<Pod, 'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'disrupted'>;
+type Status = Pick<
+  Pod,
+  'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'conditions' | 'runningSinceMs' | 'disrupted'
+>;
 
 function projectStatus(status: RawObject, spec: RawObject): Status {
   const phase = textField(status, 'phase');
@@ -62,8 +66,43 @@ function projectStatus(status: RawObject, spec: RawObject): Status {
     stopped: FINAL_PHASES.includes(phase) && allEnded(status, spec),
     ready: isTrue(ready),
     readyTransitionMs: ready === null ? null : timeField(ready, 'lastTransitionTime'),
+    conditions: conditionsOf(status),
+    runningSinceMs: runningSinceMs(status, spec),
     disrupted: isTrue(disruption),
   };
+}
+
+/** Who may patch the status of a pod can add any number of conditions. */
+const MAX_CONDITIONS = 16;
+const NO_CONDITIONS: readonly PodCondition[] = [];
+
+function conditionsOf(status: RawObject): readonly PodCondition[] {
+  const found = listField(status, 'conditions', asObject).filter((condition) => {
+    const type = textField(condition, 'type');
+    return type !== '' && type !== 'Ready' && !SAYS_NOTHING_OF_LEADING.includes(type);
+  });
+  if (found.length === 0) return NO_CONDITIONS;
+  return found.slice(0, MAX_CONDITIONS).map((condition) => ({
+    type: textField(condition, 'type'),
+    isTrue: isTrue(condition),
+    transitionMs: timeField(condition, 'lastTransitionTime'),
+  }));
+}
+
+/** A container without a status does not run, as far as anybody says. A start whose time cannot be read counts as 1970. */
+function runningSinceMs(status: RawObject, spec: RawObject): WallMs | null {
+  const all = [
+    ...listField(status, 'containerStatuses', asObject),
+    ...listField(status, 'initContainerStatuses', asObject),
+  ];
+  const statuses = new Map(all.map((each) => [textField(each, 'name'), each]));
+  const starts = companionsOf(spec).map((container) => startOf(statuses.get(textField(container, 'name'))));
+  return starts.length === 0 || starts.includes(null) ? null : wallMs(Math.max(...starts.map(Number)));
+}
+
+function startOf(container: RawObject | undefined): WallMs | null {
+  const running = asObject(field(section(container ?? null, 'state'), 'running'));
+  return running === null ? null : (timeField(running, 'startedAt') ?? wallMs(0));
 }
 
 /** Of a container whose end nobody saw, the kubelet reports this: an inference, and no end of its process. */
@@ -94,14 +133,16 @@ function addressesOf(status: RawObject): readonly string[] {
 /** Most pods have none: one list for all of them. */
 const NO_PORTS: readonly NamedPort[] = [];
 
-/** Of the containers that run with it, sidecars included. */
-function namedPortsOf(spec: RawObject): readonly NamedPort[] {
+/** The containers that run for as long as the pod does, sidecars included. */
+function companionsOf(spec: RawObject): readonly RawObject[] {
   const sidecars = listField(spec, 'initContainers', asObject).filter(
     (container) => textField(container, 'restartPolicy') === 'Always',
   );
-  const found = [...listField(spec, 'containers', asObject), ...sidecars].flatMap((container) =>
-    listField(container, 'ports', namedPortOf),
-  );
+  return [...listField(spec, 'containers', asObject), ...sidecars];
+}
+
+function namedPortsOf(spec: RawObject): readonly NamedPort[] {
+  const found = companionsOf(spec).flatMap((container) => listField(container, 'ports', namedPortOf));
   return found.length === 0 ? NO_PORTS : found;
 }
 

@@ -1,13 +1,17 @@
 /** What the watch of nodes has shown, and which pods are on a node that is lost. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import type { ClusterNode, Pod } from '../../api/pod.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 export type Nodes = {
-  /** `namespace/name` of the pods on the node, where it was lost by this change or is lost no more; else nothing. */
+  /** `namespace/name` of the pods on the node, where by this change it was lost, is lost no more, or became Ready or not; else nothing. */
   changed(before: ClusterNode | null, after: ClusterNode | null): readonly string[];
   /** A pod came, changed or went (null). */
   podChanged(before: Pod | null, after: Pod | null): void;
   /** As the watch has shown it last; null: it has not, or the node is deleted. */
   node(name: string | null): ClusterNode | null;
+  /** Since when it has been Ready, or not, by own observation; null: nothing was shown of it. One that is deleted has not been Ready since then. */
+  readyChangedMs(name: string | null): MonotonicMs | null;
   /**
    * The node is deleted, or out of service. One that was never shown is not lost: a watch may lag behind the pods on a new node, and a right
    * may be missing.
@@ -15,9 +19,10 @@ export type Nodes = {
   lost(node: string | null): boolean;
 };
 
-export function createNodes(): Nodes {
+export function createNodes(clock: Clock): Nodes {
   /** The very objects that the reflector keeps: they take no memory twice. */
   const shown = new Map<string, ClusterNode>();
+  const readyChangedMs = new Map<string, MonotonicMs>();
   /** While a pod is on it. */
   const deleted = new Set<string>();
   /** By node, `namespace/name` of its pods. */
@@ -26,12 +31,26 @@ export function createNodes(): Nodes {
 
   function changed(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
     const name = (after ?? before)?.name ?? '';
-    const wasLost = lost(name);
+    const [wasLost, wasReady] = [lost(name), isReady(name)];
+    keep(name, after);
+    if (before === null || wasReady !== isReady(name)) readyChangedMs.set(name, changedMs(before, after));
+    if (after === null && !pods.has(name)) readyChangedMs.delete(name);
+    return wasLost === lost(name) && wasReady === isReady(name) ? [] : [...(pods.get(name) ?? [])];
+  }
+
+  const isReady = (name: string): boolean => shown.get(name)?.ready === true;
+
+  function keep(name: string, after: ClusterNode | null): void {
     if (after === null) shown.delete(name);
     else shown.set(name, after);
     if (after === null && pods.has(name)) deleted.add(name);
     else deleted.delete(name);
-    return wasLost === lost(name) ? [] : [...(pods.get(name) ?? [])];
+  }
+
+  /** One met for the first time has been as it is for as long as its condition says, as far as the wall clock can tell. */
+  function changedMs(before: ClusterNode | null, after: ClusterNode | null): MonotonicMs {
+    const told = before === null ? (after?.readyTransitionMs ?? null) : null;
+    return clock.nowMs() - (told === null ? 0 : Math.max(0, clock.wallMs() - told));
   }
 
   function podChanged(before: Pod | null, after: Pod | null): void {
@@ -45,12 +64,14 @@ export function createNodes(): Nodes {
     if (pods.get(node)?.size !== 0) return;
     pods.delete(node);
     deleted.delete(node);
+    if (!shown.has(node)) readyChangedMs.delete(node);
   }
 
   return {
     changed,
     podChanged,
     node: (name) => (name === null ? null : (shown.get(name) ?? null)),
+    readyChangedMs: (name) => (name === null ? null : (readyChangedMs.get(name) ?? null)),
     lost: (node) => node !== null && lost(node),
   };
 }

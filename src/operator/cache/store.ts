@@ -6,12 +6,11 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup, ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import type { ClusterNode, Pod } from '../../api/pod.ts';
 import { indexPair, matches } from '../../api/selector.ts';
+import { goesByReady } from '../../election/candidacy.ts';
 import { finished } from '../../election/candidates.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { createNodes } from './nodes.ts';
-
-/** A pod with when it became ready or not, by own observation (node clocks are not trusted with delays). */
-export type StoredPod = { readonly pod: Pod; readonly readyChangedMs: MonotonicMs };
+import { type StoredPod, timesOf } from './pod-times.ts';
 
 export type Store = {
   /** Each returns the keys of the groups concerned. Events must come in order, as a reflector delivers them. */
@@ -34,8 +33,12 @@ export type Store = {
   /** Keys of all valid groups that have a route. */
   routedKeys(): readonly string[];
   hasRoutes(): boolean;
+  /** Keys of all valid groups in which a pod counts only while its node is Ready. */
+  keysNeedingNodes(): readonly string[];
   /** As the watch has shown it last; null: it has not, or the node is deleted. */
   node(name: string | null): ClusterNode | null;
+  /** Since when it has been Ready, or not, by own observation; null: nothing was shown of it. */
+  nodeReadyChangedMs(name: string | null): MonotonicMs | null;
   /** The node is deleted, or out of service. */
   nodeLost(node: string | null): boolean;
 };
@@ -54,7 +57,7 @@ export function createStore(clock: Clock): Store {
   const concerned = new Map<string, Set<string>>();
   /** By namespace and Service, groups whose route names it, by name. */
   const routes = new Map<string, Map<string, LeaderGroup>>();
-  const nodes = createNodes();
+  const nodes = createNodes(clock);
   /** One, but for a moment; a list takes a fifth of the memory that a map would. */
   const addressed = new Map<string, readonly Pod[]>();
   /** By what a new group can be told to concern a pod, names of pods: else each group would have to look at every pod of its namespace. */
@@ -91,20 +94,13 @@ export function createStore(clock: Clock): Store {
 
   function remember(previous: StoredPod | null, pod: Pod): readonly string[] {
     const same = previous !== null && previous.pod.uid === pod.uid;
-    const readyChangedMs = same && previous.pod.ready === pod.ready ? previous.readyChangedMs : changedMs(same, pod);
-    namespaced(pod.namespace).set(pod.name, { pod, readyChangedMs });
+    namespaced(pod.namespace).set(pod.name, { pod, ...timesOf(same ? previous : null, pod, clock) });
     // The address of a pod that has ended may be another's already.
     if (!finished(pod)) for (const address of pod.addresses) addressed.set(address, [...others(address, pod), pod]);
     for (const mark of marksOf(pod)) getOrPut(findable, mark, () => new Set()).add(pod.name);
     const keys = concernedBy(pod);
     for (const key of keys) setOf(key).add(pod.name);
     return keys;
-  }
-
-  /** A pod met for the first time has been ready for as long as its condition says, as far as the wall clock can tell. */
-  function changedMs(seenBefore: boolean, pod: Pod): number {
-    if (seenBefore || pod.readyTransitionMs === null) return clock.nowMs();
-    return clock.nowMs() - Math.max(0, clock.wallMs() - pod.readyTransitionMs);
   }
 
   const namespaced = (namespace: string): Map<string, StoredPod> => getOrPut(pods, namespace, () => new Map());
@@ -203,8 +199,13 @@ export function createStore(clock: Clock): Store {
     groupsSelecting: (pod) => selectors.selecting(pod),
     groupsRouting: (namespace, service) => [...(routes.get(`${namespace}/${service}`)?.values() ?? [])],
     hasRoutes: () => routes.size > 0,
+    keysNeedingNodes: () =>
+      [...groups.values()].flatMap((parsed) =>
+        parsed.kind === 'valid' && !goesByReady(parsed.group.spec) ? [groupKey(parsed.group)] : [],
+      ),
     routedKeys: () => [...routes.values()].flatMap((groups) => [...groups.values()].map(groupKey)),
     node: nodes.node,
+    nodeReadyChangedMs: nodes.readyChangedMs,
     nodeLost: nodes.lost,
   };
 }

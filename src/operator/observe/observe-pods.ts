@@ -6,8 +6,10 @@ import { matches } from '../../api/selector.ts';
 import type { Deferral } from '../../election/deferral.ts';
 import { countsCost } from '../../election/deletion-cost.ts';
 import type { LockView, ObservedPod } from '../../election/observation.ts';
-import { groupKey, type Store, type StoredPod } from '../cache/store.ts';
+import { type StoredPod, timesFrom, timesOf } from '../cache/pod-times.ts';
+import { groupKey, type Store } from '../cache/store.ts';
 import { type GroupMemory, newer } from './memory.ts';
+import { candidacyOf } from './observe-candidacy.ts';
 import { ownerView } from './observe-owners.ts';
 import { contestOf, neverPromoted, refusalsOf } from './refusals.ts';
 import { isMember, type Rivals } from './rivals.ts';
@@ -54,7 +56,7 @@ function withListed(
     const shown = byName.get(pod.name)?.pod;
     if (shown?.uid === pod.uid || (shown !== undefined && newer(shown, pod))) continue;
     if (matches(group.spec.selector, pod.labels) || carriesMark(group, pod)) {
-      byName.set(pod.name, { pod, readyChangedMs: nowMs });
+      byName.set(pod.name, { pod, ...timesFrom(pod, nowMs) });
     }
   }
   return [...byName.values()];
@@ -71,7 +73,7 @@ type Remembered = {
 };
 
 function observePod(
-  { store, owners }: ObserverOptions,
+  { clock, store, owners }: ObserverOptions,
   view: View,
   { memory, rivals, deferred }: Remembered,
   entry: StoredPod,
@@ -79,7 +81,7 @@ function observePod(
   const { group, lock, nowMs } = view;
   const pod = newest(memory, entry.pod);
   const member = isMember(group, pod);
-  const sinceMs = pod.ready === entry.pod.ready ? entry.readyChangedMs : nowMs;
+  const stored = pod === entry.pod ? entry : { pod, ...timesOf(entry, pod, clock) };
   const claimants = claimantsOf(rivals, pod, member);
   return {
     pod,
@@ -90,8 +92,8 @@ function observePod(
     deferred: deferred.get(pod.uid) ?? null,
     ...placeOf(store, pod),
     owner: ownerView(owners, view, memory, pod),
-    readyForMs: pod.ready ? nowMs - sinceMs : 0,
-    notReadyForMs: pod.ready ? 0 : nowMs - sinceMs,
+    candidacy: candidacyOf(store, group, stored, nowMs),
+    notReadyForMs: pod.ready ? 0 : nowMs - stored.readyChangedMs,
     ...refusalsOf(memory, pod.uid),
     neverPromoted: neverPromoted(memory, group, pod, lock?.record?.holder.uid ?? null),
     contest: contestOf(memory, pod.uid, nowMs),

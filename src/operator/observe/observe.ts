@@ -152,6 +152,7 @@ function observation(
     labelStop: labelStop(options.owners, view, memory, { pods, accepted }),
     labelReaders: labelReaders(options.owners, group),
     ...overlap(rivals, memory, pods),
+    nodesReadable: options.nodesReadable(),
     lockKeyProblem: options.lockKeyProblem(group),
     demotedForOutage: memory.demotedForOutage,
     fenced: memory.fenced.version === fencingVersion(keys, lock) ? memory.fenced.uids : new Set(),

@@ -5,7 +5,7 @@ import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { LockView } from '../../election/observation.ts';
 import { versionOf } from '../../election/trust.ts';
-import type { StoredPod } from '../cache/store.ts';
+import type { StoredPod } from '../cache/pod-times.ts';
 import { entriesThat, membersThat } from './collections.ts';
 import { type GroupMemory, newer } from './memory.ts';
 import { isRecent, refreshRefusals } from './refusals.ts';

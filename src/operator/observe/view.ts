@@ -21,6 +21,8 @@ export type ObserverOptions = {
   readonly sessionManager: SessionManager;
   readonly ownership: (group: LeaderGroup) => Ownership;
   readonly outageSinceMs: () => MonotonicMs | null;
+  /** Whether this replica may watch nodes, and does. */
+  readonly nodesReadable: () => boolean;
   /** A sentence, or null where the configuration allows the key. */
   readonly lockKeyProblem: (group: LeaderGroup) => string | null;
   /**

@@ -33,7 +33,7 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   zone: null,
   host: null,
   owner: { kind: 'clear', workload: 'Deployment notifier', template: false, placement: false },
-  readyForMs: pod.ready ? 60_000 : 0,
+  candidacy: { lacks: pod.ready ? null : 'NotReady', forMs: overrides.notReadyForMs ?? 60_000 },
   notReadyForMs: pod.ready ? 0 : 60_000,
   promotionRefused: null,
   fencingRefusedUntilMs: null,
@@ -42,6 +42,9 @@ export const observed = (pod: Pod, overrides: Partial<ObservedPod> = {}): Observ
   fencingConflicts: 0,
   ...overrides,
 });
+
+/** Of `observed`: by the condition that its group goes by it has been ready for so long. */
+export const readyFor = (forMs: number): Pick<ObservedPod, 'candidacy'> => ({ candidacy: { lacks: null, forMs } });
 
 /** `id`: any text. */
 export type SessionOverrides = Partial<Omit<MemberSession, 'id'>> & { readonly id?: string };
@@ -132,6 +135,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     overlapsWith: null,
     overlapUid: null,
     overlapConfirmed: true,
+    nodesReadable: true,
     lockKeyProblem: null,
     demotedForOutage: false,
     fenced: new Set(),

@@ -18,6 +18,7 @@ import {
   heldBy,
   NOW_MS,
   observed,
+  readyFor,
 } from './builders-election.ts';
 import { anEndpoint, aReading, aRouteView, WEB_PORT } from './builders-route.ts';
 import { askedFor } from './builders-switchover.ts';
@@ -58,6 +59,7 @@ export const SAYING: Readonly<Record<Exclude<ReadyReason, 'InvalidSpec'>, Partia
     lock: aLock(),
   },
   KeyConflict: { group: shared, pods: [b], lock: aLock({ foreignEntry: true }) },
+  NodesNotReadable: { group: aGroup({ spec: { candidateCondition: 'mail/could-lead' } }), nodesReadable: false },
   LabelInWorkloadSelector: { labelStop: { message: 'Deployment web selects by the label' } },
   PermissionDenied: { consulDenied: refusal },
   WriteRefused: { fencingRefused: { ...refusal, status: 422 } },
@@ -150,7 +152,9 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
 export const UNABLE: Readonly<Record<IneligibleReason, ObservedPod>> = {
   NodeLost: observed(aPod(), { nodeLost: true }),
   NotReady: observed(aPod({ ready: false })),
-  MinReadySeconds: observed(aPod(), { readyForMs: 1 }),
+  ContainerNotRunning: observed(aPod(), { candidacy: { lacks: 'ContainerNotRunning', forMs: 1 } }),
+  NodeNotReady: observed(aPod(), { candidacy: { lacks: 'NodeNotReady', forMs: 1 } }),
+  MinReadySeconds: observed(aPod(), readyFor(1)),
   Terminating: observed(aPod({ deleting: true })),
   Excluded: observed(aPod({ annotations: { 'leadergroup.dev/candidate': 'false' } })),
   JobPod: observed(aPod({ owner: aReplicaSet({ apiVersion: 'batch/v1', kind: 'Job' }) })),

@@ -37,6 +37,8 @@ export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...override
     namedPorts: [],
     ready: true,
     readyTransitionMs: readyTransitionMs === null ? null : wallMs(readyTransitionMs),
+    conditions: [],
+    runningSinceMs: wallMs(READY_MS),
     disrupted: false,
     deleting: false,
     mirror: false,
@@ -59,6 +61,7 @@ export const aNode = ({ createdMs = READY_MS - 1_000_000, ...overrides }: NodeOv
   labels: {},
   cordoned: false,
   ready: true,
+  readyTransitionMs: null,
   outOfService: false,
   ...overrides,
 });

@@ -175,6 +175,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       marginMs,
       ownership,
       outageSinceMs: contact.outageSinceMs,
+      nodesReadable: () => true,
       lockKeyProblem: () => null,
       aloneSinceMs: () => aloneSinceMs,
       heldSinceMs: () => null,

@@ -95,7 +95,13 @@ export type Harness = {
 
 export type ConditionWish = readonly [type: ConditionType, status: ConditionStatus, reason: string];
 
-export type LedOptions = { readonly not?: string; readonly minToken?: number; readonly timeoutMs?: number };
+/** `unready`: it need not be ready. */
+export type LedOptions = {
+  readonly not?: string;
+  readonly unready?: boolean;
+  readonly minToken?: number;
+  readonly timeoutMs?: number;
+};
 
 const LED_TIMEOUT_MS = 40_000;
 const CONDITION_TIMEOUT_MS = 30_000;
@@ -198,12 +204,13 @@ export const untilLed = (
   observer: Observer,
   namespace: string,
   group: string,
-  { not, minToken = 1, timeoutMs = LED_TIMEOUT_MS }: LedOptions = {},
+  { not, unready = false, minToken = 1, timeoutMs = LED_TIMEOUT_MS }: LedOptions = {},
 ): Promise<Leading> =>
   observer.until(
     (view) => {
       const [leader, second] = view.leaders(namespace, group);
-      if (leader === undefined || second !== undefined || !leader.ready || leader.name === not) return null;
+      if (leader === undefined || second !== undefined || !(leader.ready || unready) || leader.name === not)
+        return null;
       const token = tokenOn(leader, group);
       return token !== null && token >= minToken && { ...leader, token };
     },

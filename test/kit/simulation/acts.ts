@@ -124,6 +124,10 @@ export type GroupPlan = {
   /** Default: none, its traffic follows the label. */
   readonly route?: RoutePlan;
   readonly failoverDelayMs: number;
+  /** What makes a candidate of its pods. Default: Ready. */
+  readonly condition?: string;
+  /** With a condition: its pods are not ready whoever leads. Default: they are. */
+  readonly unready?: boolean;
   /** Whoever led before is evicted once the next one leads. Default: it is kept. */
   readonly evicts?: boolean;
   /** Its leader keeps its label when it is deleted. Default: it is taken off. */
@@ -205,6 +209,14 @@ export function scenarioOf(seed: number): Scenario {
   };
 }
 
+/** Where some namespaces are watched no node is, so no group can go by it there. */
+const COULD_LEAD = 'mail.example.com/could-lead';
+
+function conditionOf(seed: number, at: number): Pick<GroupPlan, 'condition' | 'unready'> {
+  const random = stream(`condition ${seed} ${at}`);
+  return isNamespaced(seed) || !random.chance(0.3) ? {} : { condition: COULD_LEAD, unready: random.chance(0.4) };
+}
+
 function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
   const random = stream(`group ${seed} ${at}`);
   const shared = !steady && random.chance(0.25);
@@ -219,6 +231,7 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
     evicts: !steady && stream(`evicts ${seed} ${at}`).chance(0.25),
     retains: !shared && stream(`retains ${seed} ${at}`).chance(0.4),
     anyOrder: stream(`order ${seed} ${at}`).chance(0.2),
+    ...conditionOf(seed, at),
     pods: random.pick([2, 2, 3]),
   };
 }

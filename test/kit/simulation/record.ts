@@ -176,7 +176,10 @@ const watched = (pod: Pod): WatchedPod => ({
   labels: pod.labels,
   annotations: pod.annotations,
   phase: pod.phase,
-  ready: pod.ready,
+  ready:
+    pod.conditions.length === 0
+      ? pod.ready
+      : pod.runningSinceMs !== null && pod.conditions.every(({ isTrue }) => isTrue),
   deleting: pod.deleting,
 });
 

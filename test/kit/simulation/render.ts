@@ -28,21 +28,31 @@ export const rawPod = (pod: Pod): unknown => ({
     ...stamp(pod.deleting),
     ...(pod.owner === null ? {} : { ownerReferences: [{ controller: true, ...pod.owner }] }),
   },
-  spec: pod.node === null ? {} : { nodeName: pod.node },
+  spec: { containers: [{ name: 'app' }], ...(pod.node === null ? {} : { nodeName: pod.node }) },
   status: {
     phase: pod.phase,
     podIPs: pod.addresses.map((ip) => ({ ip })),
-    ...(pod.stopped ? { containerStatuses: [{ name: 'app', state: { terminated: {} } }] } : {}),
+    containerStatuses: [{ name: 'app', state: containerState(pod) }],
     conditions: [
       {
         type: 'Ready',
         status: pod.ready ? 'True' : 'False',
         ...(pod.readyTransitionMs === null ? {} : { lastTransitionTime: time(pod.readyTransitionMs) }),
       },
+      ...pod.conditions.map(({ type, isTrue, transitionMs }) => ({
+        type,
+        status: isTrue ? 'True' : 'False',
+        ...(transitionMs === null ? {} : { lastTransitionTime: time(transitionMs) }),
+      })),
       ...(pod.disrupted ? [{ type: 'DisruptionTarget', status: 'True' }] : []),
     ],
   },
 });
+
+function containerState({ stopped, runningSinceMs }: Pod): unknown {
+  if (stopped) return { terminated: {} };
+  return runningSinceMs === null ? { waiting: {} } : { running: { startedAt: time(runningSinceMs) } };
+}
 
 export const rawGroup = ({ spec, ...group }: LeaderGroup): unknown => ({
   kind: 'LeaderGroup',

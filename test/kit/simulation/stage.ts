@@ -133,7 +133,13 @@ export function openStage(
     silence: (pods, dead, forMs) => {
       for (const pod of pods) silence(pod, dead, forMs);
     },
-    unready: ({ name }, forMs) => unready(name, forMs),
+    unready: ({ name }, forMs) =>
+      during(
+        `ready ${name}`,
+        forMs,
+        () => setOwnReady(name, false),
+        () => setOwnReady(name, true),
+      ),
     replace: (pod) => replaced(pod),
     cutOff: (at, forMs) => {
       for (const from of ['consul', 'kubernetes'] as const)
@@ -198,6 +204,9 @@ export function openStage(
       node: nodes.placeFor(at),
       readyTransitionMs: null,
       createdMs: WALL_OFFSET_MS + made,
+      ready: plan.unready !== true,
+      runningSinceMs: wallMs(seconds(WALL_OFFSET_MS + loop.nowMs())),
+      conditions: plan.condition === undefined ? [] : [{ type: plan.condition, isTrue: true, transitionMs: null }],
     });
   }
 
@@ -294,7 +303,13 @@ export function openStage(
   const plan = (group: number): GroupPlan => scenario.groups[group % scenario.groups.length] as GroupPlan;
   const nameOf = (group: number, pod: number): string => podName(plan(group), pod % plan(group).pods);
   const wire = (at: number, to: 'consul' | 'kubernetes') => replicas[at]?.[to];
-  const setReady = (name: string, ready: boolean): void => api.foreign.changePod(name, () => ({ ready }));
+  /** By the condition that its group goes by. */
+  const setReady = (name: string, ready: boolean): void =>
+    api.foreign.changePod(name, ({ conditions }) =>
+      conditions.length === 0 ? { ready } : { conditions: conditions.map((each) => ({ ...each, isTrue: ready })) },
+    );
+  /** Kubernetes' own, as of a node that has fallen silent. */
+  const setOwnReady = (name: string, ready: boolean): void => api.foreign.changePod(name, () => ({ ready }));
 
   function unready(name: string, forMs: number): void {
     during(
@@ -302,6 +317,18 @@ export function openStage(
       forMs,
       () => setReady(name, false),
       () => setReady(name, true),
+    );
+  }
+
+  /** Its containers start again; its conditions stay as they were. */
+  function stopped(name: string, forMs: number): void {
+    const run = (runningSinceMs: Pod['runningSinceMs']): void =>
+      api.foreign.changePod(name, () => ({ runningSinceMs }));
+    during(
+      `containers ${name}`,
+      forMs,
+      () => run(null),
+      () => run(wallMs(seconds(WALL_OFFSET_MS + loop.nowMs()))),
     );
   }
 
@@ -339,7 +366,7 @@ export function openStage(
         const name = nameOf(given.group, given.pod);
         const uid = api.pod(name)?.uid;
         if (uid !== undefined) lives.set(uid, (made += 1));
-        return unready(name, given.forMs);
+        return plan(given.group).condition === undefined ? unready(name, given.forMs) : stopped(name, given.forMs);
       }
       case 'hang': {
         const name = nameOf(given.group, given.pod);
@@ -706,6 +733,7 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       onConsulLoss: plan.onConsulLoss,
       leaderProbe,
       failoverDelayMs: plan.failoverDelayMs,
+      candidateCondition: plan.condition ?? 'Ready',
       formerLeader: plan.evicts === true ? 'Evict' : 'Keep',
       deletionPolicy: plan.retains === true ? 'Retain' : 'Demote',
       scaleDown: plan.anyOrder === true ? 'AnyOrder' : 'LeaderLast',

@@ -77,6 +77,7 @@ describe('a spec', () => {
         ),
         onConsulLoss: fc.constantFrom('Hold', 'Demote'),
         paused: fc.boolean(),
+        candidateCondition: fc.constantFrom('Ready', 'ContainersReady', 'a.b/c'),
         spread: fc.record({ topologyKey: fc.constantFrom('zone', 'a.b/c') }),
         preferences: fc.array(
           fc.record(
@@ -114,6 +115,26 @@ describe('a spec', () => {
         expect(read(written(spec)).spec).toEqual(read(spec).spec);
       }),
     );
+  });
+});
+
+describe('spec.candidateCondition', () => {
+  const going = (candidateCondition: unknown) => read({ selector, candidateCondition });
+
+  it('is Ready unless it says otherwise, and no other condition is thought of', () => {
+    expect(
+      [going(undefined), going(null), going('Ready'), going('a.b/c')].map(({ spec }) => spec?.candidateCondition),
+    ).toEqual(['Ready', 'Ready', 'Ready', 'a.b/c']);
+  });
+
+  it.each([
+    ['no text', 7, /must be the type of a pod condition/],
+    ['empty', '', /must be the type of a pod condition/],
+    ['no type', 'could lead', /is "could lead", but must be the type of a pod condition/],
+    ['True of a pod that hangs', 'PodScheduled', /must be a condition that says of a pod that it can lead/],
+    ['True of a pod that is to go', 'DisruptionTarget', /leave the field out for Ready/],
+  ])('is refused where it is %s', (_what, type, sentence) => {
+    expect(going(type).problems).toEqual([expect.stringMatching(sentence)]);
   });
 });
 

@@ -5,7 +5,7 @@ import { eligibility, labelled, rankedCandidates } from '../../../src/election/c
 import { hashOf } from '../../../src/election/keys.ts';
 import type { ObservedPod } from '../../../src/election/observation.ts';
 import { aGroup, aLeader, aPod, aReplicaSet, type PodOverrides } from '../../kit/fakes/builders.ts';
-import { anObservation, NOW_MS, observed } from '../../kit/fakes/builders-election.ts';
+import { anObservation, NOW_MS, observed, readyFor } from '../../kit/fakes/builders-election.ts';
 
 const EXCLUDED = { 'leadergroup.dev/candidate': 'false' };
 
@@ -45,18 +45,30 @@ describe('who may lead', () => {
     ],
   ];
 
+  it.each(['NotReady', 'ContainerNotRunning', 'NodeNotReady'] as const)(
+    'one that lacks something by the condition of its group may not, however ready it is: %s',
+    (lacks) => {
+      const pod = observed(aPod(), { candidacy: { lacks, forMs: 1 } });
+      expect(eligibility(anObservation(), pod)).toEqual({ kind: 'ineligible', reason: lacks });
+    },
+  );
+
+  it('one that is a candidate by the condition of its group may, though it is not ready', () => {
+    expect(eligibility(anObservation(), observed(aPod({ ready: false }), readyFor(1)))).toEqual({ kind: 'candidate' });
+  });
+
   it.each(cases)('%s', (_rule, pod, expected) => {
     expect(eligibility(anObservation(), pod)).toEqual(expected);
   });
 
   it('waits until it has been ready for minReadySeconds, by own observation', () => {
     const o = anObservation({ group: aGroup({ spec: { minReadyMs: 10_000 } }) });
-    expect(eligibility(o, observed(aPod(), { readyForMs: 4000 }))).toEqual({
+    expect(eligibility(o, observed(aPod(), readyFor(4000)))).toEqual({
       kind: 'waiting',
       reason: 'MinReadySeconds',
       inMs: 6000,
     });
-    expect(eligibility(o, observed(aPod(), { readyForMs: 10_000 }))).toEqual({ kind: 'candidate' });
+    expect(eligibility(o, observed(aPod(), readyFor(10_000)))).toEqual({ kind: 'candidate' });
   });
 });
 

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { aGroup, aLeader, aPod, type GroupOverrides } from '../../kit/fakes/builders.ts';
-import { aLock, anObservation, freeAfter, NOW_MS, observed } from '../../kit/fakes/builders-election.ts';
+import { aLock, anObservation, freeAfter, NOW_MS, observed, readyFor } from '../../kit/fakes/builders-election.ts';
 
 const leader = observed(aLeader(4, { name: 'a' }));
-const newcomer = observed(aPod({ name: 'b' }), { readyForMs: 1000 });
+const newcomer = observed(aPod({ name: 'b' }), readyFor(1000));
 
 const maturing = (overrides: Partial<Observation> = {}, { spec, ...group }: GroupOverrides = {}): Observation =>
   anObservation({

@@ -13,6 +13,7 @@ import {
   freeAfter,
   NOW_MS,
   observed,
+  readyFor,
   steps,
   theAction,
 } from '../../kit/fakes/builders-election.ts';
@@ -87,7 +88,7 @@ describe('nobody can lead', () => {
 
   it('looks again when minReadySeconds have passed', () => {
     const group = aGroup({ spec: { minReadyMs: 10_000 } });
-    const pods = [observed(aPod({ name: 'b' }), { readyForMs: 4000 })];
+    const pods = [observed(aPod({ name: 'b' }), readyFor(4000))];
     expect(plan(anObservation({ group, pods, lock: freeAfter('gone'), sessions: [] }))).toMatchObject({
       kind: 'idle',
       againMs: 6000,

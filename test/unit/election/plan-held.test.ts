@@ -10,6 +10,7 @@ import {
   heldBy,
   NOW_MS,
   observed,
+  readyFor,
   steps,
   theAction,
 } from '../../kit/fakes/builders-election.ts';
@@ -379,7 +380,7 @@ describe('what only makes the next handover shorter', () => {
   });
 
   it('is looked at again when a repair may be made, a refusal is over, or a member has been ready for long enough', () => {
-    const pods = [leader(), observed(aPod({ name: 'b' }), { readyForMs: 1000 })];
+    const pods = [leader(), observed(aPod({ name: 'b' }), readyFor(1000))];
     const planned = plan(
       anObservation({
         group: aGroup({ spec: { minReadyMs: 4000 } }),

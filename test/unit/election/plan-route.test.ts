@@ -527,7 +527,7 @@ describe('where Consul is silent past the deadline', () => {
     const stranger = { ...silent, ownership: { kind: 'notOwned' }, lock: null } as const;
     const fenced = observed(aPod({ name: 'a', ...aTarget, annotations: { 'token.leadergroup.dev/notifier': '4' } }));
     expect(steps(given(led, { ...stranger, pods: [fenced] }))).toEqual([]);
-    const fencedUnready = { ...fenced, pod: { ...fenced.pod, ready: false }, notReadyForMs: 60_000 };
+    const fencedUnready = { ...fenced, ...observed({ ...fenced.pod, ready: false }) };
     expect(steps(given(led, { ...stranger, pods: [fencedUnready] }))).toEqual([]);
     expect(steps(given(led, { ...stranger, pods: [fenced], group: demoting }))).toEqual(['confirm, withdraw IPv4']);
   });

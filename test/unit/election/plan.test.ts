@@ -12,6 +12,7 @@ import {
   heldBy,
   NOW_MS,
   observed,
+  readyFor,
   steps,
   theAction,
 } from '../../kit/fakes/builders-election.ts';
@@ -178,6 +179,64 @@ describe('an older group over the same pods', () => {
     const planned = plan(anObservation({ overlapsWith: 'older', pods, lock: freeAfter('gone') }));
     expect(planned.kind).toBe('idle');
     expect(planned.verdict?.stalled?.message).toMatch(/older.*Delete one of the two/);
+  });
+});
+
+describe('a group that goes by another condition than Ready', () => {
+  const group = aGroup({ spec: { candidateCondition: 'mail/could-lead' } });
+  const unready = observed(aLeader(4, { name: 'a', ready: false }), readyFor(60_000));
+  const lacking = observed(aLeader(4, { name: 'a' }), { candidacy: { lacks: 'NodeNotReady', forMs: 60_000 } });
+  const b = observed(aPod({ name: 'b', ready: false }), readyFor(60_000));
+
+  it('keeps a leader that is a candidate by it, though the leader is not ready', () => {
+    const planned = plan(anObservation({ group, pods: [unready, b] }));
+    expect([planned.kind, planned.verdict?.ready.reason]).toEqual(['idle', 'Led']);
+  });
+
+  it('replaces one that is none, though it is ready, by one that is', () => {
+    expect(steps(plan(anObservation({ group, pods: [lacking, b] })))).toEqual(['fence a', 'handOver b', 'promote b']);
+  });
+
+  it('keeps one that is none where nobody is, and names the condition', () => {
+    const other = observed(aPod({ name: 'b' }), { candidacy: { lacks: 'NotReady', forMs: 1 } });
+    const planned = plan(anObservation({ group, pods: [lacking, other] }));
+    expect(planned.kind).toBe('idle');
+    expect(planned.verdict?.detail).toContain('1 NotReady (b: mail/could-lead is not True)');
+  });
+
+  it('names what a leader lacks that has time to come back', () => {
+    const patient = aGroup({ spec: { candidateCondition: 'mail/could-lead', failoverDelayMs: 90_000 } });
+    const planned = plan(anObservation({ group: patient, pods: [lacking, b] }));
+    expect([planned.againMs, planned.verdict?.detail]).toEqual([
+      30_000,
+      'a is no candidate by spec.candidateCondition: its Node is not Ready; failoverDelaySeconds has not passed yet',
+    ]);
+  });
+
+  it('is stalled where nodes cannot be watched: its leader stays, whatever becomes of it, and the gate is answered', () => {
+    const blind = { group, nodesReadable: false, pods: [lacking, b] };
+    const planned = plan(anObservation(blind));
+    expect([steps(planned), planned.verdict?.stalled?.reason]).toEqual([[], 'NodesNotReadable']);
+    expect(planned.verdict?.stalled?.message).toMatch(/mail\/could-lead.*remove spec\.candidateCondition/);
+    expect(steps(plan(anObservation({ ...blind, asked: true, verified: false })))).toEqual(['verify a']);
+  });
+
+  it('elects nobody where nodes cannot be watched', () => {
+    const planned = plan(anObservation({ group, nodesReadable: false, pods: [b], lock: freeAfter('gone') }));
+    expect([steps(planned), planned.verdict?.stalled?.reason]).toEqual([[], 'NodesNotReadable']);
+  });
+
+  it('demotes at the deadline of an outage all the same, and is deleted all the same', () => {
+    const demoting = { ...group, spec: { ...group.spec, onConsulLoss: 'Demote' } } as const;
+    const away = { group: demoting, nodesReadable: false, consulUnreachable: true, lockDeadlineMs: NOW_MS };
+    expect(steps(plan(anObservation({ ...away, pods: [unready, b] })))).toEqual(['fence a']);
+    const deleted = plan(anObservation({ group: { ...group, deleting: true }, nodesReadable: false }));
+    expect(deleted.verdict?.stalled?.reason).not.toBe('NodesNotReadable');
+  });
+
+  it('goes by Ready where Ready is what it names, and needs no nodes', () => {
+    const planned = plan(anObservation({ nodesReadable: false, pods: [observed(aLeader(4, { name: 'a' })), b] }));
+    expect(planned.verdict?.ready.reason).toBe('Led');
   });
 });
 

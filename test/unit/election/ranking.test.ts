@@ -4,9 +4,10 @@ import { CRITERIA, type Criterion } from '../../../src/api/criteria.ts';
 import { chosenBy, rankedCandidates } from '../../../src/election/candidates.ts';
 import { hashOf } from '../../../src/election/keys.ts';
 import type { Host, ObservedPod } from '../../../src/election/observation.ts';
+import { ranked } from '../../../src/election/ranking.ts';
 import { aGroup, aNode, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS, observed } from '../../kit/fakes/builders-election.ts';
-import { uidOf } from '../../kit/fakes/ids.ts';
+import { uidOf, wallMs } from '../../kit/fakes/ids.ts';
 
 type Spec = NonNullable<GroupOverrides['spec']>;
 
@@ -87,6 +88,18 @@ describe('an outdated revision', () => {
     const at = (name: string, readyTransitionMs: number) =>
       pod(name, of('web', name, { createdMs: 5, readyTransitionMs }));
     expect(order(at('a', 9), at('b', 1))).toEqual(['b', 'a']);
+  });
+});
+
+describe('who has been ready for longest', () => {
+  it('is told by the condition that the group goes by', () => {
+    const type = 'mail/could-lead';
+    const at = (name: string, since: number, readyTransitionMs: number) =>
+      pod(name, { readyTransitionMs, conditions: [{ type, isTrue: true, transitionMs: wallMs(since) }] });
+    const candidates = [at('a', 9, 1), at('b', 1, 9)];
+    const first = (candidateCondition: string) =>
+      ranked(aGroup({ spec: { candidateCondition } }), candidates, candidates)[0]?.pod.name;
+    expect([first('Ready'), first(type)]).toEqual(['a', 'b']);
   });
 });
 

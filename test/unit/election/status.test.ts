@@ -6,7 +6,7 @@ import { plan } from '../../../src/election/plan.ts';
 import { notReady, ready } from '../../../src/election/plans.ts';
 import { buildStatus } from '../../../src/election/status.ts';
 import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
-import { anObservation, heldBy, LOCK_KEY, NOW_MS, observed } from '../../kit/fakes/builders-election.ts';
+import { anObservation, heldBy, LOCK_KEY, NOW_MS, observed, readyFor } from '../../kit/fakes/builders-election.ts';
 import { sessionId } from '../../kit/fakes/ids.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
@@ -95,7 +95,7 @@ describe('the status', () => {
     const pods = [
       ...['e', 'd', 'c', 'b'].map((name) => observed(aPod({ name, ready: false }))),
       observed(aPod({ name: 'x', deleting: true })),
-      observed(aPod({ name: 'y' }), { readyForMs: 1 }),
+      observed(aPod({ name: 'y' }), readyFor(1)),
       observed(aPod({ name: 'z' }), { member: false }),
     ];
     const group = aGroup({ spec: { minReadyMs: 5000 } });

@@ -10,7 +10,8 @@ import { rawPod } from '../../kit/fakes/kubernetes/raw.ts';
 import { noLog } from '../../kit/model/sinks.ts';
 
 type Wish = {
-  readonly watched?: readonly string[];
+  /** null: all. */
+  readonly watched?: readonly string[] | null;
   /** What may not be read: `pods of shop`. */
   readonly denied?: readonly string[];
   /** What is not answered. */
@@ -21,7 +22,7 @@ function aReplica({ watched = ['shop', 'mail'], ...wish }: Wish = {}) {
   const asked: string[] = [];
   const denied = new Set(wish.denied);
   const held = new Set(wish.held);
-  const namespaces = createNamespaces(watched, 'ops');
+  const namespaces = createNamespaces(watched ?? [], 'ops');
   const clock = createFakeClock();
   const source = ({ plural }: Resource, namespace: string | null): ListWatch => {
     const what = `${plural} of ${namespace ?? 'all'}`;
@@ -44,7 +45,8 @@ function aReplica({ watched = ['shop', 'mail'], ...wish }: Wish = {}) {
     };
   };
   const random = createFakeRandom('watches');
-  const watches = createWatches({ source, parseGroup: parseLeaderGroup, clock, random, log: noLog, namespaces });
+  const watching = { source, parseGroup: parseLeaderGroup, clock, random, log: noLog };
+  const watches = createWatches({ ...watching, namespaces: watched === null ? null : namespaces });
   const told: string[] = [];
   const stop = new AbortController();
   const ended = Promise.all(
@@ -175,6 +177,25 @@ describe('the watches of some namespaces', () => {
     await replica.clock.advance(1000);
     expect(replica.watches.pods.lastContactMs()).toBe(atMs);
     expect(replica.watches.nodes.lastContactMs()).toBeNull();
+    await replica.end();
+  });
+
+  it('show no nodes, which nobody may take for their being as they were', async () => {
+    const replica = aReplica({ watched: ['shop'] });
+    await settle();
+    expect([replica.watches.nodes.denied(), replica.watches.pods.denied()]).toEqual([true, false]);
+    await replica.end();
+  });
+});
+
+describe('a watch of nodes', () => {
+  it('says whether the right to it is missing', async () => {
+    const replica = aReplica({ watched: null, denied: ['nodes of all'] });
+    await settle();
+    expect(replica.watches.nodes.denied()).toBe(true);
+    replica.denied.clear();
+    await replica.clock.advance(10_000);
+    expect(replica.watches.nodes.denied()).toBe(false);
     await replica.end();
   });
 });

@@ -16,6 +16,35 @@ const running = { name: 'app', state: { running: {} } };
 const ran = (first: object, app: object) => ({ initContainerStatuses: [first], containerStatuses: [app] });
 
 describe('projectPod', () => {
+  const at = (name: string, startedAt?: string) => ({ name, state: { running: { startedAt } } });
+  const APP = { containers: [{ name: 'app' }] };
+  const WITH_SIDECAR = {
+    ...APP,
+    initContainers: [{ name: 'first' }, { name: 'proxy', restartPolicy: 'Always' }],
+  };
+  const SECOND = Date.UTC(2026, 0, 1, 0, 0, 1);
+
+  it.each([
+    ['since its container runs', APP, { containerStatuses: [at('app', '2026-01-01T00:00:01Z')] }, SECOND],
+    ['since 1970 where nobody can read since when', APP, { containerStatuses: [at('app', 'x')] }, 0],
+    ['not while one waits', APP, { containerStatuses: [{ name: 'app', state: { waiting: {} } }] }, null],
+    ['not once one has ended', APP, { containerStatuses: [ended] }, null],
+    ['not while nothing is told of one', APP, {}, null],
+    ['not without containers', {}, { containerStatuses: [at('app')] }, null],
+    [
+      'since the last of them runs, the sidecar too',
+      WITH_SIDECAR,
+      {
+        containerStatuses: [at('app', '2026-01-01T00:00:00Z')],
+        initContainerStatuses: [{ ...ended, name: 'first' }, at('proxy', '2026-01-01T00:00:01Z')],
+      },
+      SECOND,
+    ],
+    ['not without its sidecar', WITH_SIDECAR, { containerStatuses: [at('app')], initContainerStatuses: [ended] }, null],
+  ])('runs %s', (_when, spec, status, since) => {
+    expect(projectPod(rawPod('a', {}, { spec, status }))?.runningSinceMs).toBe(since);
+  });
+
   it('keeps the fields that an election needs', () => {
     const raw = rawPod(
       'a',
@@ -46,6 +75,8 @@ describe('projectPod', () => {
       stopped: false,
       ready: true,
       readyTransitionMs: Date.UTC(2026, 0, 1, 0, 0, 5),
+      conditions: [],
+      runningSinceMs: null,
       disrupted: false,
       deleting: false,
       mirror: false,
@@ -72,6 +103,30 @@ describe('projectPod', () => {
       'since then although not ready',
       { conditions: [condition('Ready', 'False', '2026-01-01T00:00:00Z')] },
       { ready: false, readyTransitionMs: Date.UTC(2026, 0, 1) },
+    ],
+    [
+      'conditions by which a group may go, as they stand',
+      {
+        conditions: [
+          condition('PodScheduled', 'True'),
+          condition('Ready', 'True'),
+          condition('ContainersReady', 'False', '2026-01-01T00:00:00Z'),
+          condition('mail/could-lead', 'True'),
+          condition('', 'True'),
+          condition(7, 'True'),
+        ],
+      },
+      {
+        conditions: [
+          { type: 'ContainersReady', isTrue: false, transitionMs: Date.UTC(2026, 0, 1) },
+          { type: 'mail/could-lead', isTrue: true, transitionMs: null },
+        ],
+      },
+    ],
+    [
+      'no more conditions than can be meant',
+      { conditions: Array.from({ length: 400 }, (_, at) => condition(`x/${at}`, 'True')) },
+      { conditions: Array.from({ length: 16 }, (_, at) => ({ type: `x/${at}`, isTrue: true, transitionMs: null })) },
     ],
     [
       'disrupted when the condition is True',

@@ -45,6 +45,14 @@ describe('a node', () => {
     expect(store.nodeLost('n')).toBe(true);
   });
 
+  it('that is not Ready any more, or is again, wakes the groups of its pods; a cordon does not', () => {
+    const store = aStore();
+    const away = aNode({ ready: false });
+    expect(store.nodeChanged(NODE, away)).toEqual(['default/notifier']);
+    expect(store.nodeChanged(away, aNode({ ready: false, cordoned: true }))).toEqual([]);
+    expect(store.nodeChanged(aNode({ ready: false, cordoned: true }), NODE)).toEqual(['default/notifier']);
+  });
+
   it('stays lost while its pods change, and is there again when it is made anew', () => {
     const store = aStore();
     store.nodeChanged(NODE, null);

@@ -55,6 +55,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     sessionManager,
     ownership: () => ownership,
     outageSinceMs: () => outageSinceMs,
+    nodesReadable: () => true,
     lockKeyProblem: () => null,
     aloneSinceMs: () => startedMs,
     heldSinceMs: () => heldSinceMs,
@@ -230,7 +231,7 @@ describe('the pods of an observation', () => {
     const { clock, see, look } = anObserver();
     see(aPod({ name: 'a', ready: false, readyTransitionMs: clock.wallMs() }));
     await clock.advance(4000);
-    expect(look().pods[0]).toMatchObject({ readyForMs: 0, notReadyForMs: 4000 });
+    expect(look().pods[0]).toMatchObject({ candidacy: { lacks: 'NotReady', forMs: 4000 }, notReadyForMs: 4000 });
   });
 });
 

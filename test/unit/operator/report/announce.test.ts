@@ -143,6 +143,7 @@ const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
   SelectorOverlap: reason('SelectorOverlap'),
   LockKeyNotAllowed: reason('LockKeyNotAllowed'),
   KeyConflict: reason('KeyConflict'),
+  NodesNotReadable: reason('NodesNotReadable'),
   LabelInWorkloadSelector: reason('LabelInWorkloadSelector'),
   PermissionDenied: reason('PermissionDenied'),
 };

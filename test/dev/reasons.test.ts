@@ -29,6 +29,7 @@ const NO_REASONS: ReadonlySet<string> = new Set(
     'Ready Reconciling Stalled Paused True False Unknown Normal Warning Hold Demote Address Token Bearer',
     'LeaderGroup Pod Job ReplicaSet StatefulSet PodDisruptionBudget NetworkPolicy',
     'AtMostOnce AtLeastOnce Claimed Done',
+    'PodScheduled PodReadyToStartContainers Initialized DisruptionTarget PodResizePending PodResizeInProgress',
     'Keep Evict LeaderLast AnyOrder Retain Running Succeeded Failed In NotIn Exists DoesNotExist',
     'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError OtherApiServerError',
   ].flatMap((words) => words.split(' ')),

@@ -1,6 +1,7 @@
 /** Consul: one server, or three, that keep their data over a restart, as small production servers would, on loopback. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { consulKnowsSettingsOf } from '../tools/consul-versions.ts';
 import { send } from './http.ts';
 import { controlAddress, LOOPBACK } from './real/plan.ts';
 import type { ComponentSpec, Site } from './spec.ts';
@@ -94,7 +95,7 @@ function configuration(site: Site, at: Server, name: string): object {
     },
     performance: { raft_multiplier: 1 },
     // A cluster that was stopped over a holiday starts again.
-    server_rejoin_age_max: '8760h',
+    ...(consulKnowsSettingsOf(15) ? { server_rejoin_age_max: '8760h' } : {}),
     // Unless a test needs more, what users have: 200 for one address, and all operators here have one.
     ...(consulConnections === undefined ? {} : { limits: { http_max_conns_per_client: consulConnections } }),
     disable_update_check: true,

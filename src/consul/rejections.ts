@@ -2,7 +2,7 @@
 import type { TxnRejection } from '../ports/consul.ts';
 
 /**
- * The texts of Consul 1.19 to 1.22. Anchored, since they quote keys, and a key may hold any words.
+ * The texts of Consul 1.14 to 1.22. Anchored, since they quote keys, and a key may hold any words.
  * A key that is gone fails the same guard as one that changed.
  */
 const TEXTS: readonly (readonly [RegExp, TxnRejection['reason']])[] = [

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cacheDir, productDir } from '../../dev/tools/cache.ts';
-import { CONSUL_VERSION, chosenBinaries, consuls } from '../../dev/tools/consul-versions.ts';
+import { CONSUL_VERSION, chosenBinaries, consulKnowsSettingsOf, consuls } from '../../dev/tools/consul-versions.ts';
 import { explainGoFailure } from '../../dev/tools/failures.ts';
 import { binaries, folderOf, leaseCandidate, printsVersion } from '../../dev/tools/products.ts';
 import { duration, progressLine, showProgress } from '../../dev/tools/progress.ts';
@@ -57,6 +57,11 @@ describe('the Consul that tests run against', () => {
     const changed = versionsWith('1.19.2').filter((each) => !versionsWith(undefined).includes(each));
     expect(changed).toEqual(['consul 1.19.2']);
     expect(new Set(consuls.map(({ product }) => productDir(product))).size).toBe(consuls.length);
+  });
+
+  test('is given no setting that came after it', () => {
+    const knows = (version: string) => consulKnowsSettingsOf(15, { [CONSUL_VERSION]: version });
+    expect([knows('1.14.11'), knows('1.19.2'), knows('')]).toEqual([false, true, true]);
   });
 
   test('that nobody has pinned is refused with those that there are', () => {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { consulKnowsSettingsOf } from '../../dev/tools/consul-versions.ts';
 import type { SessionId } from '../../src/api/ids.ts';
 import type { ConsulClient } from '../../src/consul/consul.ts';
 import { bucketKey, claimsPrefix } from '../../src/election/keys.ts';
@@ -465,7 +466,8 @@ describe('a Consul in trouble', () => {
     }
   });
 
-  it('whose rate limit is reached says that it did nothing', async () => {
+  // Before 1.15 it has no such limits.
+  it.runIf(consulKnowsSettingsOf(15))('whose rate limit is reached says that it did nothing', async () => {
     const limits = { request_limits: { mode: 'enforcing', read_rate: 1, write_rate: 1 } };
     await using agent = await startConsul({
       config: { limits },

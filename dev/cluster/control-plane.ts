@@ -45,6 +45,7 @@ export function kubeApiserver(site: Site): ComponentSpec {
       `--service-account-signing-key-file=${accountKeyPath(site)}`,
       '--service-cluster-ip-range=10.96.0.0/16',
       ...podArgs(site),
+      ...auditArgs(site),
       '--allow-privileged=true',
       // Without it a server that is asked to end waits a minute for its clients to give up their watches.
       '--shutdown-watch-termination-grace-period=1s',
@@ -55,6 +56,37 @@ export function kubeApiserver(site: Site): ComponentSpec {
     prepare: () => writeSecrets(site),
     isReady: (signal) => answersOk(site, `${apiServerUrl(state)}/readyz`, signal),
   };
+}
+
+/** Of each audit log: what `kubectl leadergroup audit --log` reads. docs/reference/kubectl-leadergroup.md has the same policy. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [
+    {
+      level: 'RequestResponse',
+      verbs: ['create', 'update', 'patch', 'delete', 'deletecollection', 'list'],
+      resources: [
+        { group: '', resources: ['pods', 'pods/*'] },
+        { group: 'leadergroup.dev', resources: ['leadergroups', 'leadergroups/*'] },
+      ],
+    },
+    { level: 'None' },
+  ],
+};
+
+export const auditLogPath = (layout: Pick<Site['layout'], 'data'>): string => join(layout.data, 'audit.log');
+const auditPolicyPath = ({ layout }: Site): string => join(layout.secrets, 'audit-policy.json');
+
+function auditArgs(site: Site): readonly string[] {
+  if (site.state.auditLog !== true) return [];
+  return [
+    `--audit-policy-file=${auditPolicyPath(site)}`,
+    `--audit-log-path=${auditLogPath(site.layout)}`,
+    // Each line before its answer, so that a log which is read at once has everything that was answered.
+    '--audit-log-mode=blocking-strict',
+  ];
 }
 
 /** What pods need that run on real nodes: a Service that leads to this server, and its way to their kubelets. */
@@ -141,6 +173,7 @@ async function writeSecrets(site: Site): Promise<void> {
   ];
   await mkdir(site.layout.secrets, { recursive: true, mode: 0o700 });
   await writeFile(tokensPath(site), `${users.join('\n')}\n`, { mode: 0o600 });
+  if (site.state.auditLog === true) await writeFile(auditPolicyPath(site), JSON.stringify(AUDIT_POLICY));
   if (site.state.real !== undefined) makeClientCertificate(site.layout);
   if (existsSync(accountKeyPath(site))) return;
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

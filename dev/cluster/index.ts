@@ -113,11 +113,13 @@ export interface Cluster extends AsyncDisposable {
  * @param options.consulConnections how many one address may have with a server, Consul's default by default; only for a new cluster
  * @param options.realNodes how many nodes on which pods really run, none by default; only for a new cluster
  * @param options.proxyPeriodMs kube-proxy's minSyncPeriod, 100 by default; users have 1000; only for a new cluster with real nodes
+ * @param options.auditLog whether the API server writes an audit log of pods and LeaderGroups, `auditLogPath`; only for a new cluster
  * @param options.consulAcl whether Consul denies everything to requests without a token; only for a new cluster
  */
 export async function startCluster(
   options: {
     readonly dir?: string;
+    readonly auditLog?: boolean;
     readonly consulAcl?: boolean;
     readonly consulServers?: ConsulServers;
     readonly consulConnections?: number | undefined;

@@ -38,6 +38,8 @@ import {
 const DOWN_GRACE_MS = 3_000;
 
 export interface UpOptions {
+  /** See startCluster. */
+  readonly auditLog?: boolean;
   readonly consulAcl?: boolean;
   readonly consulServers?: ConsulServers;
   /** See startCluster. */
@@ -71,13 +73,19 @@ export async function up(layout: Layout, options: UpOptions): Promise<{ site: Si
   return await whileLocked(layout, () => bringUp(layout, tools, options));
 }
 
-async function bringUp(
-  layout: Layout,
-  tools: Tools,
-  { consulAcl = false, consulServers = 1, consulConnections, realNodes = 0, proxyPeriodMs, signal, owner }: UpOptions,
-): Promise<{ site: Site; isNew: boolean }> {
+async function bringUp(layout: Layout, tools: Tools, options: UpOptions): Promise<{ site: Site; isNew: boolean }> {
+  const {
+    consulAcl = false,
+    consulServers = 1,
+    consulConnections,
+    realNodes = 0,
+    proxyPeriodMs,
+    signal,
+    owner,
+  } = options;
   const existing = await existingSite(layout);
-  const wish = { tools, consulAcl, consulServers, consulConnections, realNodes, proxyPeriodMs, owner };
+  const { auditLog = false } = options;
+  const wish = { auditLog, tools, consulAcl, consulServers, consulConnections, realNodes, proxyPeriodMs, owner };
   const site = existing ?? (await newSite(layout, wish));
   const mine = new Set<ComponentName>();
   try {

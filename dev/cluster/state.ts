@@ -41,6 +41,8 @@ export interface ClusterState {
   /** `starting` until the first `up` is through: a folder found so belongs to a run that was killed. */
   readonly phase: 'starting' | 'up';
   readonly ports: Readonly<Record<PortName, number>>;
+  /** The API server writes an audit log; undefined: it does not. */
+  readonly auditLog: boolean | undefined;
   readonly consulServers: ConsulServers;
   /** How many connections one address may have with a server of Consul; undefined: its default. */
   readonly consulConnections: number | undefined;
@@ -67,6 +69,7 @@ export interface RealNodesState {
 /** What a cluster is made with. */
 export interface ClusterWish {
   readonly tools: Tools;
+  readonly auditLog: boolean;
   readonly consulAcl: boolean;
   readonly consulServers: ConsulServers;
   readonly consulConnections: number | undefined;
@@ -85,6 +88,7 @@ export async function newState(layout: Layout, options: ClusterWish): Promise<Cl
     phase: 'starting',
     ports: Object.fromEntries(ports) as Record<PortName, number>,
     tokens: { admin: newToken(), controllerManager: newToken(), scheduler: newToken() },
+    auditLog: options.auditLog ? true : undefined,
     consulServers: options.consulServers,
     consulConnections: options.consulConnections,
     consulToken: options.consulAcl ? randomUUID() : undefined,

@@ -30,6 +30,8 @@ export type HarnessOptions = {
   /** Operators reach both servers through proxies; world and observer never do. */
   readonly proxies?: boolean;
   readonly consulAcl?: boolean;
+  /** The API server writes an audit log: `dev/cluster` says where. */
+  readonly auditLog?: boolean;
   /**
    * More connections than Consul lets one address have by default, 200: for tests whose operators are killed again and again. Consul
    * counts those of a killed one until the blocking reads on them are over; in a cluster each pod has an address of its own.
@@ -124,7 +126,14 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const period = proxyPeriodMs === undefined ? {} : { proxyPeriodMs };
   if (realNodes > 0) made.defer((await takeMachine()).release);
   const { dir, cluster, observedBy } = made.use(
-    await startKeptCluster({ consulAcl, consulServers, consulConnections, realNodes, ...period }),
+    await startKeptCluster({
+      auditLog: options.auditLog === true,
+      consulAcl,
+      consulServers,
+      consulConnections,
+      realNodes,
+      ...period,
+    }),
   );
   const kubectl = kubectlOf(cluster.env);
   await installCrd(kubectl);

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** `kubectl leadergroup`: makes what the commands need, and ends with their exit code. */
-import { readFileSync } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import process from 'node:process';
+import { createInterface } from 'node:readline';
 import { runCli } from './cli/run.ts';
 import { createClock } from './clock.ts';
 
@@ -25,6 +26,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     err: (text) => void process.stderr.write(`${text}\n`),
     colours: (NO_COLOR ?? '') === '' && TERM !== 'dumb' && (process.stdout.isTTY || (FORCE_COLOR ?? '') !== ''),
     writePrivate: (path, content) => writeFile(path, content, { mode: 0o600, flag: 'wx' }),
+    readLines: (path) => createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
   },
   connect: async ({ context, kubeconfig }) => {
     if (kubeconfig !== null) process.env['KUBECONFIG'] = kubeconfig;

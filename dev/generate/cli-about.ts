@@ -1,5 +1,8 @@
 /** What docs/reference/kubectl-leadergroup.md says of each command. Each example is run by test/unit/cli/examples.test.ts, and prints this. */
 
+import { AUDIT_RULES } from '../../src/cli/audit/rules.ts';
+import { code, table } from '../markdown.ts';
+
 export type Example = { readonly argv: string; readonly prints: string };
 
 export const ABOUT: Readonly<Record<string, { readonly text: string; readonly examples: readonly Example[] }>> = {
@@ -47,6 +50,44 @@ AGO   FROM         TO           CAUSE           TOKEN   TOOK
   watch: {
     text: 'A line when the leader, Ready or the pause changes, with the time in UTC; with `-o json` an object for each. It ends on Ctrl-C, or after `--for`, with 0. A watch that breaks off is begun again.',
     examples: [],
+  },
+  audit: {
+    text: `Watches the pods and groups from one list on, and holds every version of them against the rules below. It ends on Ctrl-C, or after \`--for\`: with 0 where everything was seen and no rule was broken, with 4
+where one was, and with 3 where a part was not seen. A watch that breaks off goes on where it was; where the API server does not have that any more, the stretch is named, and not proved. Whatever
+lies before and after, and what Consul and the processes in the pods did, no history of pods can show.
+
+With \`--log\` it reads [audit logs](https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/) of the API servers, one or more files, in place of watching. It needs each write of a pod at level
+\`RequestResponse\`, and at the beginning a list of all pods; what is missing is named where it shows, as by a write that rests on one which is not there; a breach that is found beside such a gap may be of the gap's making. No log can say that another
+server has none: \`--all-servers\` is your word that these are all, and without it nothing is proved. The groups are taken as they are now. This policy has all that it needs:
+
+\`\`\`yaml
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: RequestResponse
+    verbs: [create, update, patch, delete, deletecollection, list]
+    resources:
+      - { group: "", resources: [pods, "pods/*"] }
+      - { group: leadergroup.dev, resources: [leadergroups, "leadergroups/*"] }
+\`\`\`
+
+${table(
+  ['rule', 'is broken where'],
+  Object.entries(AUDIT_RULES).map(([rule, meaning]) => [code(rule), meaning]),
+)}`,
+    examples: [
+      {
+        argv: 'audit notifier --log audit.log',
+        prints: `
+GROUP           LEADER                 CHANGES   BREACHES
+mail/notifier   notifier-1(uid-of-n)   1         0
+
+Not proved: whether these are the logs of all API servers, and of every write of a pod, no log says: --all-servers says that they are.
+Not proved: nothing was broken in what was seen, and not everything was seen.
+Seen: 2 versions of pods, from resourceVersion 10 to 12.`,
+      },
+    ],
   },
   pause: {
     text: `Sets \`spec.paused\`: for planned work, or while something is being found out. The operator goes on renewing the leader's session, and answers its questions. Where Argo CD, Flux or Helm owns

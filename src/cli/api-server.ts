@@ -3,6 +3,7 @@ import { asObject, field, type RawObject, textField } from '../api/raw.ts';
 import { type Answer, type Failure, saysNotFound, statusOf, wordsOf } from '../kubernetes/client/answer.ts';
 import type { Transport } from '../kubernetes/client/transport.ts';
 import { pathOf, qualified } from '../kubernetes/objects/resources.ts';
+import { ListWatchError } from '../kubernetes/reflector/list-watch.ts';
 import { createListWatch, type Selection } from '../kubernetes/reflector/watch-transport.ts';
 import { ApiError, type ApiErrorKind } from './errors.ts';
 import { LEADER_GROUPS, type Resource, rightOf, type Verb } from './resources.ts';
@@ -172,7 +173,8 @@ async function* watch(
   } catch (error) {
     if (signal.aborted) return;
     const words = error instanceof Error ? error.message : String(error);
-    throw new ApiError('unreachable', `The watch of ${qualified(resource)} ended: ${words}.`, { cause: error });
+    const kind = error instanceof ListWatchError && error.kind === 'expired' ? 'expired' : 'unreachable';
+    throw new ApiError(kind, `The watch of ${qualified(resource)} ended: ${words}.`, { cause: error });
   }
 }
 
@@ -202,6 +204,7 @@ const ADVICE: Readonly<Record<ApiErrorKind, (right: string, server: string) => s
     right.endsWith(qualified(LEADER_GROUPS))
       ? 'LeaderGroup is not installed in this cluster (docs/install.md), or this is another --context than you think.'
       : 'This cluster does not have the kind.',
+  expired: () => 'Look again.',
   conflict: () => 'Somebody else changed it at the same time: look at it, and run the command again.',
   refused: () => 'Change what it names, and run the command again.',
   unreachable: (_, server) => `Is ${server} the right API server, and does \`kubectl version\` reach it?`,
@@ -213,5 +216,6 @@ function kindOf(resource: Resource, answer: Answer | Failure): ApiErrorKind {
   if (status === 401 || status === 403) return 'denied';
   if (status === 404) return resource.group !== '' && statusOf(body) === null ? 'notInstalled' : 'notFound';
   if (status === 409) return 'conflict';
+  if (status === 410) return 'expired';
   return status >= 400 && status < 500 && status !== 429 ? 'refused' : 'unreachable';
 }

@@ -22,9 +22,9 @@ export class CliError extends Error {
   }
 }
 
-export type ApiErrorKind = 'denied' | 'notFound' | 'notInstalled' | 'conflict' | 'refused' | 'unreachable';
+export type ApiErrorKind = 'denied' | 'expired' | 'notFound' | 'notInstalled' | 'conflict' | 'refused' | 'unreachable';
 
-/** The API server did not do what was asked. `denied`: a right is missing, so another account may succeed; `unreachable`: try again. */
+/** The API server did not do what was asked. `denied`: a right is missing, so another account may succeed; `expired`: what a watch was to begin from is not served any more; `unreachable`: try again. */
 export class ApiError extends CliError {
   override readonly name = 'ApiError';
   readonly kind: ApiErrorKind;

@@ -2,7 +2,9 @@
  * The commands and what each takes. Nothing of what a command does is loaded here: completion and `--help` need no Kubernetes client. Each
  * command is loaded when it is run.
  */
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
+import { addAudit } from './arguments/audit.ts';
+import { milliseconds, NAME, portNumber } from './arguments/common.ts';
 import type { Exit } from './errors.ts';
 import { rightsText } from './rights.ts';
 import type { Format, Session } from './session.ts';
@@ -19,14 +21,16 @@ export type Globals = {
   readonly format: Format;
 };
 
-type Work = (session: Session) => Promise<Exit>;
+export type Work = (session: Session) => Promise<Exit>;
+
+/** Does the work for the command that was typed. `everywhere`: without -n it is about all namespaces. */
+export type Act = (work: Work, options?: { readonly everywhere?: boolean }) => Promise<void>;
 
 /** Opens a session, and does the work in it. */
 export type Run = (globals: Globals, work: Work) => Promise<void>;
 
-const NAME = 'name of the LeaderGroup';
-const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
 const DRY_RUN = 'let the API server check it, and write nothing';
+const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
 
 export function createProgram(run: Run, version: string) {
   const program = new Command(PROGRAM)
@@ -45,8 +49,7 @@ export function createProgram(run: Run, version: string) {
     .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
     .showHelpAfterError(`\`${PROGRAM} --help\` says what there is.`);
 
-  /** `everywhere`: without -n it is about all namespaces. */
-  const act = (work: Work, { everywhere = false } = {}): Promise<void> => {
+  const act: Act = (work, { everywhere = false } = {}) => {
     const { namespace, allNamespaces, context, kubeconfig, operatorNamespace, output } = program.opts();
     const globals = {
       namespace: namespace ?? null,
@@ -86,6 +89,8 @@ export function createProgram(run: Run, version: string) {
         (await import('./commands/watch.ts')).watch(session, name ?? null, { forMs: options.for ?? null }),
       ),
     );
+
+  addAudit(program, act);
 
   for (const [name, paused, description] of [
     ['pause', true, 'stop all changes of a group: the leader stays, also when it fails'],
@@ -183,20 +188,4 @@ export function createProgram(run: Run, version: string) {
 
   for (const command of program.commands) command.addHelpText('after', rightsText(command.name()));
   return program;
-}
-
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError('It is a number up to 65535.');
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Reads 90s, 10m or 2h. */
-function milliseconds(text: string): number {
-  const [, amount = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
-  const ms = Number(amount) * (UNITS[unit] ?? 0);
-  if (ms > 0) return ms;
-  throw new InvalidArgumentError('It is a number with s, m or h, such as 90s or 2h.');
 }

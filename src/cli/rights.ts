@@ -33,6 +33,9 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
   status: { needed: [`get ${GROUPS}`, 'list pods'], better: OPERATOR },
   history: { needed: [`get ${GROUPS}`] },
   watch: { needed: [`get ${GROUPS}`, `list ${GROUPS}`, `watch ${GROUPS}`] },
+  audit: {
+    needed: [`get ${GROUPS}`, `list ${GROUPS}`, `watch ${GROUPS}`, 'list pods', 'watch pods'],
+  },
   pause: { needed: [`get ${GROUPS}`, `patch ${GROUPS}`], better: OPERATOR },
   resume: { needed: [`get ${GROUPS}`, `patch ${GROUPS}`], better: OPERATOR },
   switchover: {

@@ -12,6 +12,8 @@ export type Io = {
   readonly colours: boolean;
   /** Writes a file that only its owner may read. Rejects when it is there already. */
   writePrivate(path: string, content: string): Promise<void>;
+  /** The lines of a text file. Rejects when it cannot be read. */
+  readLines(path: string): AsyncIterable<string>;
 };
 
 export const FORMATS = ['text', 'wide', 'json', 'yaml'] as const;

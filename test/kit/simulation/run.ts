@@ -3,6 +3,7 @@
 import { podName } from '../checker/breach.ts';
 import { type Breach, check, type History, noLeaderMoved, sentence } from '../checker/checker.ts';
 import { type Act, type Scenario, scenarioOf } from './acts.ts';
+import { auditedBreaches } from './audited.ts';
 import { createChecks, type SimCounts } from './checks.ts';
 import { createMeetings, meetActs } from './coverage.ts';
 import type { WireCounts } from './network.ts';
@@ -103,7 +104,7 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     const seen = { toleranceMs: 0, everyKeyState: true, leaderless, staleOwners };
     const { breaches: found } = check(history, { ...seen, refusals, sliceRefusals, sliceSilence });
     const moved = scenario.steady ? healthyMoved(history, loop.nowMs()) : [];
-    return [...found, ...moved].map((each) => `checker: ${sentence(each)}`);
+    return [...[...found, ...moved].map((each) => `checker: ${sentence(each)}`), ...auditedBreaches(history)];
   }
 }
 

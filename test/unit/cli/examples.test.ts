@@ -7,8 +7,9 @@ import { ABOUT } from '../../../dev/generate/cli-about.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 import { CRDS } from '../../../src/cli/resources.ts';
 import { RIGHTS } from '../../../src/cli/rights.ts';
+import { listLine, podAt, podLine } from '../../kit/fakes/cli/audit-log.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
-import { putExample } from '../../kit/fakes/cli/objects.ts';
+import { LEADER, LED, putExample } from '../../kit/fakes/cli/objects.ts';
 
 let t: Terminal;
 
@@ -16,6 +17,22 @@ beforeEach(() => {
   t = openTerminal();
   putExample(t.api);
   t.api.put(CRDS, parse(readFileSync(join(import.meta.dirname, '../../../crds/leadergroups.yaml'), 'utf8')) as object);
+});
+
+beforeEach(() => {
+  const pod = { labels: LEADER, annotations: LED };
+  t.files.set(
+    'audit.log',
+    [
+      listLine(10, podAt('notifier-0', 3, pod), podAt('notifier-1', 4)),
+      podLine('patch', 'notifier-0', 11, { read: 3 }),
+      podLine('patch', 'notifier-1', 12, {
+        read: 4,
+        labels: LEADER,
+        annotations: { 'token.leadergroup.dev/notifier': '8' },
+      }),
+    ].join('\n'),
+  );
 });
 
 const examples = Object.values(ABOUT).flatMap((about) => about.examples);

@@ -57,6 +57,11 @@ export function openTerminal(): Terminal {
             if (terminal.files.has(path)) throw new Error(`EEXIST: file already exists, open '${path}'`);
             terminal.files.set(path, content);
           },
+          readLines: async function* (path) {
+            const content = terminal.files.get(path);
+            if (content === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
+            yield* content.split('\n');
+          },
         },
       }).then((code) => {
         expectDocumented(argv, api.used);

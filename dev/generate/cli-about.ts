@@ -121,6 +121,18 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
       },
     ],
   },
+  silence: {
+    text: `Before [planned work](../how-to/planned-work.md). It writes the annotation \`leadergroup.dev/silence\`: until when, who, and why; who you are says the API server. An event says the same, and \`status\` shows it. While it lasts the
+alerts about this one group are held back, and it ends by itself. The operator does everything that it always does. That Argo CD, Flux or Helm owns the group does not matter, unless the annotation is in its manifest.`,
+    examples: [
+      {
+        argv: 'silence notifier --for 2h --reason node-upgrade',
+        prints: `
+silenced mail/notifier until 2026-11-18T12:00:00Z (2h): node-upgrade.
+Its alerts LeaderGroupNotLed and LeaderGroupStalled are held back. The operator goes on as ever: it elects, and replaces leaders.`,
+      },
+    ],
+  },
   doctor: {
     text: `Looks at the operator, its rights, the CustomResourceDefinition, all groups, and what Services, workloads, budgets and pods have of the label. [All findings](../doctor/README.md) have a stable
 id, and a page with what to do. A finding is told if it is there at two looks ten seconds apart. It ends with 0 where nothing is wrong, with 4 where something is, and with 3 where nothing was found and

@@ -27,6 +27,7 @@ export const navigation: readonly Section[] = [
       { title: 'Another condition than Ready', page: 'how-to/candidate-condition.md' },
       { title: 'Several clusters', page: 'how-to/several-clusters.md' },
       { title: 'Switch over', page: 'how-to/switch-over.md' },
+      { title: 'Planned work', page: 'how-to/planned-work.md' },
       { title: 'Scale down, or delete the group', page: 'how-to/scale-and-delete.md' },
       { title: 'Argo CD and k9s', page: 'how-to/argo-cd-and-k9s.md' },
       { title: 'The dashboard', page: 'how-to/dashboard.md' },

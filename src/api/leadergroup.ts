@@ -1,6 +1,7 @@
 /** The LeaderGroup resource as the operator works with it: parsed once at the border (parse.ts), then trusted. */
 import type { WallMs } from './clocks.ts';
 import { FINALIZER } from './names.ts';
+import type { Silence } from './silence.ts';
 import type { LeaderGroupSpec } from './spec.ts';
 import type { LeaderGroupStatus } from './status.ts';
 import type { SwitchoverAsked } from './switchover.ts';
@@ -25,6 +26,8 @@ export type LeaderGroup = {
   readonly finalizers: readonly string[];
   /** What the annotation asks for; null: nothing. */
   readonly switchover: SwitchoverAsked | null;
+  /** Work on it is planned, somebody says; null: nobody does. Nothing is decided by it. */
+  readonly silence: Silence | null;
   readonly spec: LeaderGroupSpec;
   /** null until the operator has written one, or when what stands there cannot be read. */
   readonly status: LeaderGroupStatus | null;

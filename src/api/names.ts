@@ -29,6 +29,9 @@ export const LABEL_KEPT = 'label-kept ';
 /** LeaderGroup annotation, of its owner and read only: `to=<pod>|any at=<RFC 3339>` asks once that another pod may lead. */
 export const SWITCHOVER_ANNOTATION = 'leadergroup.dev/switchover';
 
+/** LeaderGroup annotation, of its owner and read only: `until=<RFC 3339> by=<who> reason=<text>` says that work is planned, and holds alerts about the group back. */
+export const SILENCE_ANNOTATION = 'leadergroup.dev/silence';
+
 /** Pod annotation of Kubernetes: of two pods a ReplicaSet that is scaled down removes the one with the lower number first; 0 without it. */
 export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 /** Of a leader, so that it goes last. */

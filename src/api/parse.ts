@@ -1,10 +1,11 @@
 /** A LeaderGroup at the border: from what the API server sent to a type that the rest trusts. */
 import { wallMs } from './clocks.ts';
 import type { LeaderGroup, ParsedLeaderGroup } from './leadergroup.ts';
-import { SWITCHOVER_ANNOTATION } from './names.ts';
+import { SILENCE_ANNOTATION, SWITCHOVER_ANNOTATION } from './names.ts';
 import { parseSpec } from './parse-spec.ts';
 import { parseStatus } from './parse-status.ts';
 import { asObject, countField, field, listField, type RawObject, show, textField } from './raw.ts';
+import { parseSilence } from './silence.ts';
 import { parseSwitchover } from './switchover.ts';
 import { groupNameProblem } from './validate.ts';
 
@@ -29,6 +30,7 @@ export function parseLeaderGroup(raw: unknown): ParsedLeaderGroup | null {
 }
 
 function parseMetadata(metadata: RawObject): Omit<LeaderGroup, 'spec' | 'status'> {
+  const annotations = asObject(field(metadata, 'annotations')) ?? {};
   const createdMs = Date.parse(textField(metadata, 'creationTimestamp'));
   return {
     namespace: textField(metadata, 'namespace'),
@@ -38,7 +40,8 @@ function parseMetadata(metadata: RawObject): Omit<LeaderGroup, 'spec' | 'status'
     generation: countField(metadata, 'generation'),
     createdMs: wallMs(Number.isNaN(createdMs) ? 0 : createdMs),
     deleting: field(metadata, 'deletionTimestamp') !== undefined,
-    switchover: parseSwitchover(field(asObject(field(metadata, 'annotations')) ?? {}, SWITCHOVER_ANNOTATION)),
+    switchover: parseSwitchover(field(annotations, SWITCHOVER_ANNOTATION)),
+    silence: parseSilence(field(annotations, SILENCE_ANNOTATION)),
     finalizers: listField(metadata, 'finalizers', (name) => (typeof name === 'string' ? name : null)),
   };
 }

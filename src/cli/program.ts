@@ -4,7 +4,8 @@
  */
 import { Command, Option } from '@commander-js/extra-typings';
 import { addAudit } from './arguments/audit.ts';
-import { milliseconds, NAME, portNumber } from './arguments/common.ts';
+import { DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
+import { addSilence } from './arguments/silence.ts';
 import type { Exit } from './errors.ts';
 import { rightsText } from './rights.ts';
 import type { Format, Session } from './session.ts';
@@ -29,7 +30,6 @@ export type Act = (work: Work, options?: { readonly everywhere?: boolean }) => P
 /** Opens a session, and does the work in it. */
 export type Run = (globals: Globals, work: Work) => Promise<void>;
 
-const DRY_RUN = 'let the API server check it, and write nothing';
 const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
 
 export function createProgram(run: Run, version: string) {
@@ -127,6 +127,8 @@ export function createProgram(run: Run, version: string) {
         }),
       ),
     );
+
+  addSilence(program, act);
 
   program
     .command('doctor')

@@ -21,6 +21,8 @@ export const CRDS: Resource = { group: 'apiextensions.k8s.io', version: 'v1', pl
 const REVIEW = { group: 'authorization.k8s.io', version: 'v1' } as const;
 /** Of one's own rights, which everybody may ask for. */
 export const OWN_RIGHTS: Resource = { ...REVIEW, plural: 'selfsubjectaccessreviews' };
+/** Who the API server takes one for, which everybody may ask, too. */
+export const WHO_AM_I: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews' };
 /** Of somebody else's. */
 export const RIGHTS_OF_OTHERS: Resource = { ...REVIEW, plural: 'subjectaccessreviews' };
 

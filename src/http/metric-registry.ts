@@ -111,6 +111,13 @@ export const METRICS = {
     unit: 'seconds',
     use: '`kubectl describe` the group that it names',
   },
+  leadergroup_group_silenced_seconds: {
+    type: 'gauge',
+    help: 'For how much longer work on a LeaderGroup whose bucket this replica owns is planned, by its annotation leadergroup.dev/silence; of the 100 for which it lasts longest, nothing of others',
+    labels: { group: '`namespace/name`' },
+    unit: 'seconds',
+    use: 'The alerts about single groups are held back where it is there (docs/how-to/planned-work.md)',
+  },
   leadergroup_leader_info: {
     type: 'gauge',
     help: 'Always 1; who leads a LeaderGroup whose bucket this replica owns, with setting metrics.groups',

@@ -70,6 +70,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const groups = gauge('leadergroup_groups');
   const seconds = counter('leadergroup_group_seconds_total');
   const unled = gauge('leadergroup_group_unled_seconds');
+  const silenced = gauge('leadergroup_group_silenced_seconds');
   const probes = gauge('leadergroup_leader_probes');
   return {
     electionWon: () => elections.inc(),
@@ -91,6 +92,10 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
     unled: (those) => {
       unled.reset();
       for (const { group, state, seconds } of those) unled.set({ group, state }, seconds);
+    },
+    silenced: (those) => {
+      silenced.reset();
+      for (const { group, seconds } of those) silenced.set({ group }, seconds);
     },
     leaderProbes: (counts) => {
       for (const state of METRICS.leadergroup_leader_probes.labels.state) probes.set({ state }, counts[state] ?? 0);

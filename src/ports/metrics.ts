@@ -11,6 +11,9 @@ export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'p
 export type UnledState = Extract<GroupState, 'notLed' | 'stalled'>;
 
 /** A group, `namespace/name`, without a leader for so many seconds. */
+/** `group`: namespace/name. */
+export type SilencedGroup = { readonly group: string; readonly seconds: number };
+
 export type UnledGroup = { readonly group: string; readonly state: UnledState; readonly seconds: number };
 
 /** Of one group, `namespace/name`, whose bucket this replica owns. */
@@ -70,6 +73,8 @@ export type Metrics = {
   groupSeconds(seconds: Readonly<Partial<Record<GroupState, number>>>): void;
   /** Groups without a leader, all that are to be shown: whoever was there before and is not any more has one. */
   unled(groups: readonly UnledGroup[]): void;
+  /** For how many more seconds work on each of these groups is planned, all that are to be shown. */
+  silenced(groups: readonly SilencedGroup[]): void;
   /** Figures of single groups, all that are to be shown: whoever was there before and is not any more is not shown. */
   groupFigures(figures: readonly GroupFigures[]): void;
   /** Of groups with a leader probe, how many leaders are judged how; a state that is left out has none. */

@@ -35,15 +35,20 @@ const buckets = (owned: number): Series =>
     ]),
   );
 
+/** `silenced`: it is about one group, and is held back while work on that is planned. */
+type AlertCase = { readonly fires: Series; readonly quiet: Series; readonly silenced?: boolean };
+
 /** By alert: what makes it fire within half an hour, and what must not, though it looks like it. */
-const CASES: Readonly<Record<string, { readonly fires: Series; readonly quiet: Series }>> = {
+const CASES: Readonly<Record<string, AlertCase>> = {
   NotLed: {
     fires: { 'leadergroup_group_unled_seconds{group="mail/a", state="notLed"}': '0+60x40' },
     quiet: { 'leadergroup_group_unled_seconds{group="mail/a", state="notLed"}': '0 60 30x38' },
+    silenced: true,
   },
   Stalled: {
     fires: { 'leadergroup_group_unled_seconds{group="mail/a", state="stalled"}': '0+60x40' },
     quiet: { 'leadergroup_group_unled_seconds{group="mail/a", state="notLed"}': '0+60x40' },
+    silenced: true,
   },
   BucketsUnowned: { fires: buckets(31), quiet: buckets(32) },
   OperatorAbsent: { fires: {}, quiet: { 'leadergroup_build_info{version="1"}': '1x40' } },
@@ -193,6 +198,8 @@ const firing = (name: string, series: Series, count: number): object => ({
   ],
 });
 
+const SILENCED = 'leadergroup_group_silenced_seconds';
+
 /** What a recorded figure is after half an hour, by millionths. */
 const recorded = (name: string, labels: string, value: number): object => ({
   expr: `round(${name}, 0.000001)`,
@@ -241,6 +248,24 @@ describeUnless(why, 'alerts', () => {
     'fire when they should, and not otherwise: LeaderGroup%s',
     async (name, { fires, quiet }) => {
       const { exitCode, all } = await testRules([firing(name, fires, 1), firing(name, quiet, 0)]);
+      expect({ exitCode, all }).toMatchObject({ exitCode: 0 });
+    },
+  );
+
+  const ofGroups = Object.entries(CASES).flatMap(([name, { fires, silenced }]) =>
+    silenced === true ? [[name, fires] as const] : [],
+  );
+
+  it.each(ofGroups)(
+    'are held back while work on the group is planned, and on no other: LeaderGroup%s',
+    async (name, fires) => {
+      const of = (group: string, values: string): Series => ({ ...fires, [`${SILENCED}{group="${group}"}`]: values });
+      const { exitCode, all } = await testRules([
+        firing(name, of('mail/a', '7200-60x40'), 0),
+        firing(name, of('mail/b', '7200-60x40'), 1),
+        // It ends by itself: the operator does not tell it any more.
+        firing(name, of('mail/a', '600-60x9 stale'), 1),
+      ]);
       expect({ exitCode, all }).toMatchObject({ exitCode: 0 });
     },
   );

@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 
 export const NAME = 'name of the LeaderGroup';
+export const DRY_RUN = 'let the API server check it, and write nothing';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 

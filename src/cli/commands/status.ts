@@ -8,6 +8,7 @@ import { explained, type Member, membersOf } from '../members.ts';
 import { isWorking, type OperatorState, operatorLine, readOperator } from '../operator.ts';
 import { duration, fields, orNone, show, table, tint } from '../output.ts';
 import { type Io, oneNamespace, type Session } from '../session.ts';
+import { silenceLine } from './silence.ts';
 
 type Seen = {
   readonly group: Group;
@@ -42,18 +43,20 @@ const dataOf = ({ group, members, operator }: Seen) => ({
   token: group.status.leaders[0]?.token ?? null,
   conditions: group.status.conditions,
   problems: group.problems,
+  silence: group.known.silence,
   statusIsOld: isOld(group),
   members,
   operator,
 });
 
 function text(seen: Seen, { io, format }: Session): readonly string[] {
-  const { group, members, operator } = seen;
+  const { group, members, operator, nowMs } = seen;
   return [
     ...fields([
       ['Group', `${group.namespace}/${group.name}`],
       ['Leader', leaderLine(seen)],
       ...conditionLines(group, io),
+      ['Silenced', silenceLine(group, nowMs)],
       ['Operator', operatorLine(operator)],
       ...whatToDo(group).map((advice) => ['Do', advice] as const),
     ]),

@@ -1,7 +1,8 @@
 /** What is measured from time to time rather than when it happens. */
 import type { MonotonicMs } from '../../api/clocks.ts';
+import { silencedForMs } from '../../api/silence.ts';
 import { bucketName } from '../../election/keys.ts';
-import type { GroupState, UnledGroup, UnledState } from '../../ports/metrics.ts';
+import type { GroupState, SilencedGroup, UnledState } from '../../ports/metrics.ts';
 import type { Parts } from '../assemble.ts';
 import type { OperatorOptions } from '../options.ts';
 import { createGroupFigures } from './group-figures.ts';
@@ -35,6 +36,7 @@ export function createGauges(
     const unled = [...states].filter((each): each is [string, UnledState] => isUnled(each[1]));
     unledSinceMs = new Map(unled.map(([group]) => [group, unledSinceMs.get(group) ?? nowMs]));
     metrics.groupFigures(figuresOf(states.keys(), (group) => secondsSince(group, nowMs) * 1000));
+    metrics.silenced(silencedOf(states.keys(), parts.store, clock.wallMs()));
     metrics.unled(longest(unled.map(([group, state]) => ({ group, state, seconds: secondsSince(group, nowMs) }))));
   }
 
@@ -57,7 +59,17 @@ function countedBy(states: Iterable<GroupState>): Readonly<Partial<Record<GroupS
 
 const isUnled = (state: GroupState): state is UnledState => state === 'notLed' || state === 'stalled';
 
-const longest = (groups: readonly UnledGroup[]): readonly UnledGroup[] =>
+/** Whoever has planned work on a group has said until when: it is over by itself. */
+function silencedOf(groups: Iterable<string>, store: Parts['store'], nowMs: number): readonly SilencedGroup[] {
+  return longest(
+    [...groups].flatMap((group) => {
+      const seconds = silencedForMs(store.group(group)?.group.silence ?? null, nowMs) / 1000;
+      return seconds > 0 ? [{ group, seconds }] : [];
+    }),
+  );
+}
+
+const longest = <T extends { readonly seconds: number }>(groups: readonly T[]): readonly T[] =>
   groups.toSorted((one, other) => other.seconds - one.seconds).slice(0, NAMED);
 
 function recordParts(

@@ -148,6 +148,7 @@ export function aGroup({ spec = {}, createdMs, ...overrides }: GroupOverrides = 
     deleting: false,
     finalizers: ['leadergroup.dev/finalizer'],
     switchover: null,
+    silence: null,
     status: null,
     ...overrides,
     spec: {

@@ -24,6 +24,7 @@ export const noMetrics: Metrics = {
   groups: nothing,
   groupSeconds: nothing,
   unled: nothing,
+  silenced: nothing,
   groupFigures: nothing,
   leaderProbes: nothing,
   sessions: nothing,

@@ -63,6 +63,11 @@ const MEASURED: Readonly<
     '{group="mail/notifier",state="notLed"}',
     7,
   ],
+  leadergroup_group_silenced_seconds: [
+    (metrics) => metrics.silenced([{ group: 'mail/notifier', seconds: 60 }]),
+    '{group="mail/notifier"}',
+    60,
+  ],
   leadergroup_groups: [(metrics) => metrics.groups({ stalled: 2 }), '{state="stalled"}', 2],
   leadergroup_leader_info: [
     (metrics) => metrics.groupFigures([FIGURES]),

@@ -133,6 +133,8 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       allow('create', resource);
       const raw = content as Raw;
       if (resource.group === 'authorization.k8s.io') return { ...raw, status: { allowed: review(raw) } };
+      if (raw['kind'] === 'SelfSubjectReview')
+        return { ...raw, status: { userInfo: { username: 'alice@example.com' } } };
       const metadata = raw['metadata'] as Metadata;
       const made = { ...raw, metadata: { ...metadata, ...(namespace === null ? {} : { namespace }) } };
       fake.put(resource, made);

@@ -122,3 +122,40 @@ describe('the gauges of a replica', () => {
     expect(said['groupSeconds']).toEqual({ led: 15 });
   });
 });
+
+describe('planned work', () => {
+  const until = (untilMs: number) => ({ group: { silence: { kind: 'silence', untilMs, by: 'alice', reason: '' } } });
+
+  function silenced(groups: Readonly<Record<string, object>>, states = Object.keys(groups)) {
+    let told: unknown = null;
+    const metrics: Metrics = { ...noMetrics, silenced: (those) => void (told = those) };
+    const clock = createFakeClock(50_000);
+    const nowMs = clock.wallMs();
+    const store = { ...quietParts.store, group: (key: string) => groups[key] ?? null };
+    const reconciler = { states: () => new Map(states.map((key) => [key, 'led'])) };
+    const parts = { ...quietParts, store, reconciler } as unknown as Parts;
+    return { nowMs, told: () => (createGauges({ metrics, clock }, parts).record(), told) };
+  }
+
+  it('is told of own groups for as long as it lasts, in seconds', () => {
+    const now = silenced({}).nowMs;
+    const groups = {
+      'mail/a': until(now + 60_000),
+      'mail/b': until(now),
+      'mail/c': { group: { silence: null } },
+      'mail/d': until(now + 9_000),
+    };
+    expect(silenced(groups, ['mail/a', 'mail/b', 'mail/c', 'mail/gone']).told()).toEqual([
+      { group: 'mail/a', seconds: 60 },
+    ]);
+  });
+
+  it('is told of the hundred groups for which it lasts longest', () => {
+    const now = silenced({}).nowMs;
+    const groups = Object.fromEntries(
+      Array.from({ length: 101 }, (_, at) => [`mail/${at}`, until(now + 1_000 * (at + 1))]),
+    );
+    const told = silenced(groups).told() as readonly { group: string }[];
+    expect([told.length, told.some(({ group }) => group === 'mail/0')]).toEqual([100, false]);
+  });
+});

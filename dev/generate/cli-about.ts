@@ -121,6 +121,20 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
       },
     ],
   },
+  rebalance: {
+    text: `No healthy leader is moved by itself because another pod would be preferred: after nodes were replaced the leaders of many groups may be on one. This asks for a switchover where another member fits
+[\`spec.preferences\`](../how-to/preferences.md) better than the leader or, among equals of one workload, is in a domain that comes earlier by \`spec.spread\`. It waits for each before it asks for the next, a minute at most. It moves nobody in a
+group that is paused or being updated, and nobody to a node that is cordoned. What only the operator knows (who failed lately, what a leader probe says) it does not know: the operator refuses what cannot be.`,
+    examples: [
+      {
+        argv: 'rebalance --dry-run',
+        prints: `
+GROUP           MOVE   RESULT   WHY
+mail/notifier   stay            it has neither preferences nor spread
+Nothing was written (dry run).`,
+      },
+    ],
+  },
   silence: {
     text: `Before [planned work](../how-to/planned-work.md). It writes the annotation \`leadergroup.dev/silence\`: until when, who, and why; who you are says the API server. An event says the same, and \`status\` shows it. While it lasts the
 alerts about this one group are held back, and it ends by itself. The operator does everything that it always does. That Argo CD, Flux or Helm owns the group does not matter, unless the annotation is in its manifest.`,

@@ -5,6 +5,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { addAudit } from './arguments/audit.ts';
 import { DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
+import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
 import type { Exit } from './errors.ts';
 import { rightsText } from './rights.ts';
@@ -128,6 +129,7 @@ export function createProgram(run: Run, version: string) {
       ),
     );
 
+  addRebalance(program, act);
   addSilence(program, act);
 
   program

@@ -6,6 +6,7 @@ export {
   EVENTS,
   LEADER_GROUPS,
   NETWORK_POLICIES,
+  NODES,
   POD_DISRUPTION_BUDGETS,
   PODS,
   type Resource,

@@ -42,6 +42,10 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods'],
     better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
   },
+  rebalance: {
+    needed: [`get ${GROUPS}`, `list ${GROUPS}`, `patch ${GROUPS}`, `watch ${GROUPS}`, 'list pods'],
+    better: ['list nodes', 'watch pods'],
+  },
   silence: {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`],
     better: ['create events.events.k8s.io', 'create selfsubjectreviews.authentication.k8s.io'],

@@ -1,4 +1,5 @@
 /** Names of everything that stands in Consul. All operators of one cluster must agree on them. */
+import { fnv1a } from '../api/hash.ts';
 import { type PodUid, podUid } from '../api/ids.ts';
 import type { GroupKeys } from './observation.ts';
 
@@ -69,21 +70,6 @@ export function parseSessionName(name: string): { namespace: string; group: stri
 }
 
 export const bucketOf = (namespace: string, name: string): number => fnv1a(`${namespace}/${name}`) % BUCKETS;
-
-/** 32 bits in which each bit of the text counts everywhere: for comparing, where FNV-1a alone leaves likes alike. */
-export function hashOf(text: string): number {
-  let hash = fnv1a(text);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> 0;
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35) >>> 0;
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-/** FNV-1a: small, fixed for good, and spreads short names evenly over 32 buckets. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const char of text) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
 
 /** Two hexadecimal digits, as in the keys. */
 export const bucketName = (bucket: number): string => bucket.toString(16).padStart(2, '0');

@@ -2,7 +2,8 @@
  * Which replica should own which bucket: rendezvous hashing with a cap. Every replica computes the same answer from the same
  * list, and a replica that comes or goes moves few buckets besides those it gets or gives up.
  */
-import { BUCKETS, hashOf } from './keys.ts';
+import { hashOf } from '../api/hash.ts';
+import { BUCKETS } from './keys.ts';
 import type { LiveReplica } from './replicas.ts';
 
 /** Every bucket once; no replica has more than the n-th part of them, rounded up. Empty without replicas. */

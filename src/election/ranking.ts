@@ -6,8 +6,8 @@ import type { Criterion } from '../api/criteria.ts';
 import type { PodUid } from '../api/ids.ts';
 import type { LeaderGroup } from '../api/leadergroup.ts';
 import { matches } from '../api/selector.ts';
+import { spreadOrder } from '../api/spread-order.ts';
 import { transitionMs } from './candidacy.ts';
-import { hashOf } from './keys.ts';
 import type { ObservedPod } from './observation.ts';
 import { type Standing, standings } from './revisions.ts';
 
@@ -99,11 +99,12 @@ const weightOf = ({ spec }: RankedGroup, { pod, host }: ObservedPod): number =>
     .reduce((sum, { weight }) => sum + weight, 0);
 
 /** Of the domain of its node, in the order that this group has of its own; the least is the best. */
-function distance({ namespace, name, spec: { spread } }: RankedGroup, { host }: ObservedPod): number {
+function distance(group: RankedGroup, { host }: ObservedPod): number {
+  const { spread } = group.spec;
   if (spread === null) return 0;
   const labels = host?.labels ?? {};
   const domain = Object.hasOwn(labels, spread.topologyKey) ? labels[spread.topologyKey] : undefined;
-  return domain === undefined ? Number.MAX_SAFE_INTEGER : hashOf(`${namespace}/${name}#${domain}`);
+  return domain === undefined ? Number.MAX_SAFE_INTEGER : spreadOrder(group, domain);
 }
 
 function compare(a: Rank, b: Rank): number {

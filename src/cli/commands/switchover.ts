@@ -13,6 +13,9 @@ import { type Outcome, sentenceOf, waitForSwitchover } from './switchover-wait.t
 /** The operator never writes it, and handles each `at` once: a GitOps tool that puts an old one back moves nothing. */
 const SWITCHOVER_ANNOTATION = 'leadergroup.dev/switchover';
 
+/** How long the operator may take, unless somebody says otherwise. */
+export const SWITCHOVER_WAIT_MS = 60_000;
+
 export type SwitchoverOptions = {
   /** null: any pod that can lead. */
   readonly to: string | null;
@@ -35,11 +38,7 @@ export async function switchover(session: Session, name: string, options: Switch
     return EXIT.found;
   }
   refuseIfInGit(group.raw);
-  const at = new Date(session.api.nowMs()).toISOString();
-  const annotation = `to=${options.to ?? 'any'} at=${at}`;
-  const ref = { resource: LEADER_GROUPS, namespace, name };
-  const patch = { metadata: { annotations: { [SWITCHOVER_ANNOTATION]: annotation } } };
-  const ask = (): Promise<RawObject> => session.api.patch(ref, patch, { dryRun: options.dryRun });
+  const { at, annotation, ask } = requestFor(session, group, options);
   if (options.dryRun) {
     await ask();
     const line = `${leaderOf(group)} would hand over to ${options.to ?? likely(members)} (dry run: nothing was written).`;
@@ -60,6 +59,28 @@ export async function switchover(session: Session, name: string, options: Switch
   if (outcome.kind === 'unanswered') await warn(session, group);
   show(session, { written: true, annotation, outcome, objection }, () => [`${asked}.`, sentenceOf(outcome)]);
   return exitOf(outcome);
+}
+
+/** Asks for one switchover, and waits for what becomes of it. */
+export async function handOver(session: Session, group: Group, to: string): Promise<Outcome> {
+  refuseIfInGit(group.raw);
+  const { at, ask } = requestFor(session, group, { to, dryRun: false });
+  return await waitForSwitchover(session, group, { at, ask, waitMs: SWITCHOVER_WAIT_MS });
+}
+
+type Request = { readonly at: string; readonly annotation: string; readonly ask: () => Promise<RawObject> };
+
+/** `at` is the time of the API server, which tells this request from any other. */
+function requestFor(
+  { api }: Session,
+  { namespace, name }: Group,
+  { to, dryRun }: Pick<SwitchoverOptions, 'to' | 'dryRun'>,
+): Request {
+  const at = new Date(api.nowMs()).toISOString();
+  const annotation = `to=${to ?? 'any'} at=${at}`;
+  const ref = { resource: LEADER_GROUPS, namespace, name };
+  const patch = { metadata: { annotations: { [SWITCHOVER_ANNOTATION]: annotation } } };
+  return { at, annotation, ask: () => api.patch(ref, patch, { dryRun }) };
 }
 
 function exitOf({ kind }: Outcome): Exit {

@@ -2,8 +2,9 @@
  * Figures of single groups, where somebody asks for them (setting metrics.groups): of so many groups at most, each told by the owner of its bucket
  * alone. Where there are more, those with the lowest hash are told: every replica chooses the same, whichever groups it owns.
  */
+
+import { hashOf } from '../../api/hash.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
-import { hashOf } from '../../election/keys.ts';
 import type { GroupFigures } from '../../ports/metrics.ts';
 import type { Store } from '../cache/store.ts';
 

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hashOf } from '../../../src/api/hash.ts';
 import type { LabelSelector } from '../../../src/api/leadergroup.ts';
 import { eligibility, labelled, rankedCandidates } from '../../../src/election/candidates.ts';
-import { hashOf } from '../../../src/election/keys.ts';
 import type { ObservedPod } from '../../../src/election/observation.ts';
 import { aGroup, aLeader, aPod, aReplicaSet, type PodOverrides } from '../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS, observed, readyFor } from '../../kit/fakes/builders-election.ts';

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CRITERIA, type Criterion } from '../../../src/api/criteria.ts';
+import { hashOf } from '../../../src/api/hash.ts';
 import { chosenBy, rankedCandidates } from '../../../src/election/candidates.ts';
-import { hashOf } from '../../../src/election/keys.ts';
 import type { Host, ObservedPod } from '../../../src/election/observation.ts';
 import { ranked } from '../../../src/election/ranking.ts';
 import { aGroup, aNode, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from '../../kit/fakes/builders.ts';

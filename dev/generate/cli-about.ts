@@ -121,6 +121,24 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
       },
     ],
   },
+  'what-if': {
+    text: `Before a node is drained, a pod is deleted, or Consul is taken down: which leaders would go, and who could follow. It is computed from what the API server shows. The operator alone has the lock, the sessions and the timers,
+and is not asked: so the answer is **approximate**, says what it takes for granted, and ends with 3 at best. It ends with 4 where a group would be left without a leader.
+The effect is one of \`Handover\`, \`Leaderless\` (nobody could follow), \`Paused\` (nobody follows until it is resumed), \`NotReplaced\` (the leader stays, and is not replaced if it fails), \`Demoted\`, \`NotLed\` (as it is) and, with \`--all\`, \`None\`.`,
+    examples: [
+      {
+        argv: 'what-if delete notifier-0',
+        prints: `
+GROUP           LEADER       EFFECT     NEXT         WHY
+mail/notifier   notifier-0   Handover   notifier-1   the lead passes as soon as the pod is told to end: it loses the label, then another gets it
+
+Approximate. It takes for granted that
+- an operator runs, and reaches the API server and (unless the question is about it) Consul
+- pods, nodes and groups stay as they were read, and evictions are not held up by a PodDisruptionBudget
+- what only the operator knows is not known here: its lock and session, what a leader probe has shown, who failed lately, refused writes`,
+      },
+    ],
+  },
   rebalance: {
     text: `No healthy leader is moved by itself because another pod would be preferred: after nodes were replaced the leaders of many groups may be on one. This asks for a switchover where another member fits
 [\`spec.preferences\`](../how-to/preferences.md) better than the leader or, among equals of one workload, is in a domain that comes earlier by \`spec.spread\`. It waits for each before it asks for the next, a minute at most. It moves nobody in a

@@ -7,6 +7,7 @@ import { addAudit } from './arguments/audit.ts';
 import { DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
 import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
+import { addWhatIf } from './arguments/what-if.ts';
 import type { Exit } from './errors.ts';
 import { rightsText } from './rights.ts';
 import type { Format, Session } from './session.ts';
@@ -129,6 +130,7 @@ export function createProgram(run: Run, version: string) {
       ),
     );
 
+  addWhatIf(program, act);
   addRebalance(program, act);
   addSilence(program, act);
 

@@ -161,7 +161,7 @@ export function createAudit(onBreach: (breach: AuditBreach) => void = () => unde
           group: key,
           from: null,
           to: resourceVersion,
-          why: 'its selector or label was changed, or it was made anew: what happened just then cannot be told apart',
+          why: 'its selector, label or candidateCondition was changed, or it was made anew: what happened just then cannot be told apart',
         });
       const ledger = openLedger(group, (known ?? gone.get(key))?.highest ?? NO_TOKEN);
       gone.delete(key);
@@ -198,6 +198,7 @@ const sameRule = (one: AuditGroup, other: AuditGroup): boolean =>
   one.uid === other.uid &&
   one.labelKey === other.labelKey &&
   one.leaderValue === other.leaderValue &&
+  one.candidateCondition === other.candidateCondition &&
   JSON.stringify(one.selector) === JSON.stringify(other.selector);
 
 const resultOf = ({ group, labelled, changes }: Ledger, deleted: boolean): GroupResult => ({

@@ -9,6 +9,8 @@ export type AuditPod = Pick<
   Pod,
   'namespace' | 'name' | 'uid' | 'resourceVersion' | 'labels' | 'annotations' | 'phase' | 'ready' | 'deleting'
 > & {
+  /** Of those that a group may go by in place of Ready; absent: not known. */
+  readonly conditions?: Pod['conditions'];
   /** Who wrote each label, by its key, as the managed fields say; absent: not known. */
   readonly labelsBy?: Readonly<Record<string, string>>;
 };
@@ -34,6 +36,8 @@ export type AuditGroup = {
   readonly selector: LabelSelector;
   readonly labelKey: string;
   readonly leaderValue: string;
+  /** By which condition a pod is fit to lead; absent: not known, and not judged. */
+  readonly candidateCondition?: string;
 };
 
 /** A leader as the status of a group names it. */
@@ -49,7 +53,8 @@ export const podName = ({ name, uid }: { readonly name: string; readonly uid: st
 export function auditGroup({ valid }: Group): AuditGroup | null {
   if (valid === null) return null;
   const { namespace, name, uid, spec } = valid;
-  return { namespace, name, uid, selector: spec.selector, labelKey: spec.label.key, leaderValue: spec.label.leader };
+  const { selector, label, candidateCondition } = spec;
+  return { namespace, name, uid, selector, labelKey: label.key, leaderValue: label.leader, candidateCondition };
 }
 
 /** null: it is no pod. */

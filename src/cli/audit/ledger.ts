@@ -1,4 +1,5 @@
 /** What is known of one group while its history is read, and the rules that each change of a pod is held against. */
+import { READY } from '../../api/candidate-condition.ts';
 import { FIELD_MANAGER, tokenAnnotation } from '../../api/names.ts';
 import { matches } from '../../api/selector.ts';
 import { type AuditGroup, type AuditPod, keyOf, type NamedLeader, podName } from './events.ts';
@@ -137,7 +138,7 @@ function cameToLead(ledger: Ledger, change: PodChange, pod: AuditPod): readonly 
         `${podName(pod)} was created with the leader label${by(ledger, pod)}`,
       ),
     );
-  const why = unfit(pod);
+  const why = unfit(ledger.group, pod);
   if (before !== null && wentOn && !again && why !== null)
     breaches.push(
       breach(
@@ -150,11 +151,17 @@ function cameToLead(ledger: Ledger, change: PodChange, pod: AuditPod): readonly 
   return breaches;
 }
 
-function unfit({ ready, deleting, phase }: AuditPod): string | null {
-  if (deleting) return 'was being deleted';
-  if (phase === 'Succeeded' || phase === 'Failed') return 'had finished';
-  return ready ? null : 'was not ready';
+function unfit({ candidateCondition }: AuditGroup, pod: AuditPod): string | null {
+  if (pod.deleting) return 'was being deleted';
+  if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return 'had finished';
+  if (candidateCondition === undefined || hasCondition(candidateCondition, pod)) return null;
+  return candidateCondition === READY ? 'was not ready' : `its condition ${candidateCondition} was not True`;
 }
+
+const hasCondition = (condition: string, { ready, conditions }: AuditPod): boolean =>
+  condition === READY
+    ? ready
+    : conditions === undefined || conditions.some(({ type, isTrue }) => type === condition && isTrue);
 
 function noteToken(ledger: Ledger, pod: AuditPod, resourceVersion: string): readonly AuditBreach[] {
   const { highest, group } = ledger;

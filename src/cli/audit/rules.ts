@@ -7,7 +7,8 @@ export const AUDIT_RULES = {
   TokenMissing: 'A pod carries the leader label without a fencing token, or with something that is no token.',
   TokenFell: 'A leader got a lower token than one before it.',
   TokenShared: 'A leader got a token that another pod, of another uid, had before.',
-  UnfitLeader: 'The label went onto a pod that was not ready, was being deleted, or had finished.',
+  UnfitLeader:
+    'The label went onto a pod that was not ready (by `spec.candidateCondition`), was being deleted, or had finished.',
   StatusNamesAnother: 'The status of the group names a leader, by uid and token, that never carried the label with it.',
 } as const;
 

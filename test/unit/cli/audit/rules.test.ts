@@ -17,6 +17,7 @@ const watched = ({ namespace, name, uid, selector, labelKey, leaderValue }: Watc
   selector,
   labelKey,
   leaderValue,
+  candidateCondition: 'Ready',
 });
 
 function audited(story: Story, groups: readonly WatchedGroup[] = [story.group]) {
@@ -111,6 +112,20 @@ describe('a planted breach is found', () => {
     plant(story);
     expect(resultOf(story).verdict).toBe('Breached');
     expect(new Set(rules(story))).toEqual(new Set([rule]));
+  });
+
+  it('by the condition that the group goes by in place of Ready', () => {
+    const promotedWith = (isTrue: boolean) => {
+      const audit = createAudit();
+      audit.setGroup({ ...watched(aWatchedGroup()), candidateCondition: 'example.com/synced' }, '0');
+      const conditions = [{ type: 'example.com/synced', isTrue, transitionMs: null }];
+      const pod = { ...aWatchedPod({ name: 'a', ready: false }), conditions };
+      audit.take({ kind: 'list', resourceVersion: '1', pods: [pod] });
+      const labels = { ...pod.labels, [LEADER]: 'leader' };
+      audit.take({ kind: 'modified', resourceVersion: '2', pod: { ...pod, labels, annotations: { [TOKEN]: '1' } } });
+      return audit.result().breaches.map(({ rule }) => rule);
+    };
+    expect([promotedWith(true), promotedWith(false)]).toEqual([[], ['UnfitLeader']]);
   });
 
   it('also where the history begins with it', () => {

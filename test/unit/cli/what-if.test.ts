@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DEPLOYMENTS, LEADER_GROUPS, PODS } from '../../../src/cli/resources.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
-import { groupObject, LED, LEADER, operatorObject, podObject, putExample } from '../../kit/fakes/cli/objects.ts';
+import { groupObject, LEADER, LED, operatorObject, podObject, putExample } from '../../kit/fakes/cli/objects.ts';
 
 let t: Terminal;
 

@@ -26,14 +26,7 @@ For whoever is on call: who leads and why, what is wrong, and what to do. Names 
 
 ## Install
 
-It needs Node 24, and runs from a checkout:
-
-<!-- not run: it changes the global packages of npm; test/integration/cli.test.ts runs the commands through kubectl -->
-
-\`\`\`sh
-npm ci && npm run build && npm link   # kubectl-leadergroup, and kubectl_complete-leadergroup for completion
-kubectl leadergroup list -A
-\`\`\`
+As one file without Node, by krew, or from a checkout: [how](../how-to/install-the-plugin.md).
 
 It reads the kubeconfig as kubectl does: certificates, tokens, \`tokenFile\`, exec plugins, \`proxy-url\` (HTTP), and impersonation. Colours are for a terminal; \`NO_COLOR\` turns them off.
 What it writes has the field manager \`leadergroup-cli\`. Times are compared with the clock of the API server, since that of a laptop may be wrong.

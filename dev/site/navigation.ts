@@ -30,6 +30,7 @@ export const navigation: readonly Section[] = [
       { title: 'Planned work', page: 'how-to/planned-work.md' },
       { title: 'Scale down, or delete the group', page: 'how-to/scale-and-delete.md' },
       { title: 'Argo CD and k9s', page: 'how-to/argo-cd-and-k9s.md' },
+      { title: 'Install the kubectl plugin', page: 'how-to/install-the-plugin.md' },
       { title: 'The dashboard', page: 'how-to/dashboard.md' },
       { title: 'Guard the leader label', page: 'how-to/guard-the-label.md' },
       { title: 'From a Lease sidecar', page: 'how-to/from-a-lease-sidecar.md' },

@@ -17,9 +17,11 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   check: [],
   cluster: ['--dir', '--consul-acl', '--consul-servers', '--node', '--real-nodes', '--proxy-period'],
   demo: ['--exit'],
+  executables: ['--platform', '--node', '--out'],
   fix: [],
   generate: ['--check'],
   images: ['--out'],
+  krew: ['--archives', '--url', '--homepage', '--out'],
   manifests: ['--image', '--out'],
   moves: ['--times'],
   pictures: [],
@@ -57,6 +59,7 @@ test('the flags of every script are known here', () => {
 /** What a script does not begin without. */
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
   bundle: ['--image', 'a', '--out', 'b'],
+  krew: ['--archives', 'a', '--url', 'b', '--homepage', 'c'],
   manifests: ['--image', 'a'],
   'test:consul': ['--version', '1.19.2'],
   'test:upgrade': ['--from', 'HEAD'],

@@ -90,6 +90,9 @@ const WAITING = {
   },
 } as const satisfies Readonly<Record<string, Explained>>;
 
+/** Begins what Ready says by ConsulUnreachable where Consul answers: the remedy is another. */
+export const CONSUL_DENIES = 'Consul denies what the operator asks';
+
 export const CONDITION_REASONS = {
   Ready: {
     True: {

@@ -188,6 +188,8 @@ export type Observation = {
   readonly ownership: Ownership;
   /** The last request to Consul failed and none has succeeded since. */
   readonly consulUnreachable: boolean;
+  /** Consul answers, and denies everything: what to mend is the token. For people; nothing is decided by it. */
+  readonly consulDeniesAll: boolean;
   /** Monotonic milliseconds from which the lock is unknown: the holder's deadline, or of a fresh process start + TTL - margin. */
   readonly lockDeadlineMs: MonotonicMs;
   /** null: not read yet, or no longer to be trusted (an unknown outcome, a failed check). */

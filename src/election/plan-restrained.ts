@@ -1,5 +1,5 @@
 /** What is done when the election itself must not be: Consul is unreachable, the group is paused, or an older group acts. */
-import type { StalledReason } from '../api/condition-reasons.ts';
+import { CONSUL_DENIES, type StalledReason } from '../api/condition-reasons.ts';
 import type { PodRef } from '../api/pod.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Idle, Plan, Show, Verdict } from './actions.ts';
@@ -91,7 +91,7 @@ function bereft(o: Observation): Verdict | null {
   if (!owner || !saysLed(o) || labelledPods(o).length > 0) return null;
   return notReady(
     'ConsulUnreachable',
-    'the leader is gone, and no other pod can be elected while Consul is unreachable. Check Consul; the group recovers by itself.',
+    `the leader is gone, and no other pod can be elected while ${o.consulDeniesAll ? CONSUL_DENIES : 'Consul is unreachable'}. ${remedy(o)}`,
   );
 }
 
@@ -100,20 +100,29 @@ const saysLed = ({ group }: Observation): boolean =>
 
 /** A replica that never owned the bucket may only be cut off itself: what people see is the owner's to say. */
 const outageVerdict = (o: Observation, hold: boolean): Verdict | null =>
-  o.ownership.kind === 'notOwned'
-    ? null
-    : notReady('ConsulUnreachable', hold ? holdMessage(labelledPods(o).length > 0) : demoteMessage(o));
+  o.ownership.kind === 'notOwned' ? null : notReady('ConsulUnreachable', hold ? holdMessage(o) : demoteMessage(o));
 
-const outageMessage = (sequel: string): string =>
-  `Consul has not confirmed the lock within its deadline; ${sequel}. Check Consul; the group recovers by itself.`;
+function outageMessage(o: Observation, sequel: string): string {
+  const why = o.consulDeniesAll ? `${CONSUL_DENIES}: the lock was` : 'Consul has';
+  return `${why} not confirmed ${o.consulDeniesAll ? '' : 'the lock '}within its deadline; ${sequel}. ${remedy(o)}`;
+}
 
-const holdMessage = (led: boolean): string =>
-  outageMessage(`onConsulLoss is Hold, so ${led ? 'the leader keeps its label' : 'nothing changes'}`);
+const remedy = ({ consulDeniesAll }: Observation): string =>
+  consulDeniesAll
+    ? "Give the operator a token that Consul knows, with the rights of deploy/consul-policy.hcl; the operator's log has Consul's words, and the group recovers by itself."
+    : 'Check Consul; the group recovers by itself.';
+
+const holdMessage = (o: Observation): string =>
+  outageMessage(
+    o,
+    `onConsulLoss is Hold, so ${labelledPods(o).length > 0 ? 'the leader keeps its label' : 'nothing changes'}`,
+  );
 
 function demoteMessage(o: Observation): string {
   const kept = labelledPods(o).find((observed) => !losesLabel(o, observed));
-  if (kept === undefined) return outageMessage('onConsulLoss is Demote, so no pod carries the leader label');
+  if (kept === undefined) return outageMessage(o, 'onConsulLoss is Demote, so no pod carries the leader label');
   return outageMessage(
+    o,
     `onConsulLoss is Demote, but pod ${kept.pod.name}, which never led, keeps the leader label: its controller cannot be read, and may select by it`,
   );
 }

@@ -147,7 +147,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     marginMs,
     owners,
     ownership: ownership.of,
-    outageSinceMs: contact.outageSinceMs,
+    contact,
     ...limitsOf(options),
     aloneSinceMs: (group) => Math.max(startedMs, ownership.perhapsSinceMs(group) ?? 0),
     heldSinceMs: ownership.heldSinceMs,

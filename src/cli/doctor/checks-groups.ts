@@ -1,4 +1,5 @@
 /** What the groups say of themselves. Pure. */
+import { CONSUL_DENIES } from '../../api/condition-reasons.ts';
 import { FINALIZER } from '../../api/names.ts';
 import { asObject, field, textField } from '../../api/raw.ts';
 import { conditionOf, type Group, isOld, isTrue } from '../groups.ts';
@@ -44,7 +45,8 @@ function ofConditions(group: Group): readonly Finding[] {
   const condition = conditionOf(group, type);
   if (condition === null || (type === 'Ready' && condition.status === 'True')) return [];
   const { reason, message } = condition;
-  return [{ id: BY_REASON[reason] ?? other, object: title(group), message: `${reason}: ${message}` }];
+  const id = message.includes(CONSUL_DENIES) ? 'right-denied' : (BY_REASON[reason] ?? other);
+  return [{ id, object: title(group), message: `${reason}: ${message}` }];
 }
 
 export const routed = check(['not-routed'], ['groups'], ({ groups }) =>
@@ -67,7 +69,7 @@ export const oldStatus = check(['status-old'], ['groups', 'operator'], ({ groups
     : [],
 );
 
-const STUCK_MS = 120_000;
+const STUCK_MS = 60_000;
 
 export const stuckDeletions = check(['deletion-stuck'], ['groups'], ({ groups, nowMs }) =>
   groups.flatMap((group): readonly Finding[] => {

@@ -74,8 +74,10 @@ export const FINDINGS = {
   'right-denied': {
     severity: 'error',
     title: 'Consul or the API server denies the operator a right',
-    meaning: 'Stalled is True with PermissionDenied: the message has the words of the one that denied.',
-    action: "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml.",
+    meaning:
+      'Stalled is True with PermissionDenied, and the message has the words of the one that denied. Or Consul denies everything, since the token is not there any more.',
+    action:
+      "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml. A token that is gone is made anew, put into the Secret that the operator reads, and the operator restarted.",
   },
   'lock-key-not-allowed': {
     severity: 'error',

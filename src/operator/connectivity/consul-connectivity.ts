@@ -7,6 +7,8 @@ export type ConsulContact = {
   readonly consul: Consul;
   /** Monotonic milliseconds since when no request has been answered; null while Consul answers. */
   outageSinceMs(): MonotonicMs | null;
+  /** Consul answers, and for a while nothing but that it denies what is asked: the token is not there any more, or has no rights. */
+  deniesAll(): boolean;
 };
 
 /** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
@@ -28,6 +30,8 @@ export function trackContact(
   /** When the first request failed since the last answer. */
   let failedMs: number | null = null;
   let sinceMs: MonotonicMs | null = null;
+  /** When the first request was denied since the last one that was not. */
+  let deniedMs: number | null = null;
   let cancel: () => void = () => undefined;
 
   function answered(): void {
@@ -64,9 +68,11 @@ export function trackContact(
     async (...args: A): Promise<R> => {
       try {
         const answer = await call(...args);
+        deniedMs = null;
         note(false);
         return answer;
       } catch (error) {
+        if (error instanceof ConsulError && error.kind === 'denied') deniedMs ??= clock.nowMs();
         if (error instanceof ConsulError) {
           const silent = error.kind === 'unreachable' || error.kind === 'unknown';
           if (silent || (error.kind !== 'busy' && !error.unasked)) note(silent);
@@ -88,5 +94,9 @@ export function trackContact(
     readPrefix: watched(consul.readPrefix),
     listKeys: watched(consul.listKeys),
   };
-  return { consul: asked, outageSinceMs: () => sinceMs };
+  return {
+    consul: asked,
+    outageSinceMs: () => sinceMs,
+    deniesAll: () => deniedMs !== null && clock.nowMs() - deniedMs >= QUIET_MS,
+  };
 }

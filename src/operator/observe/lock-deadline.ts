@@ -81,8 +81,8 @@ function unkeptDeadlineMs(options: ObserverOptions, known: Known, { uid }: Obser
 }
 
 /** Where another replica has the bucket it may have renewed until this one lost Consul. */
-const othersSinceMs = ({ aloneSinceMs, outageSinceMs }: ObserverOptions, { group }: Known): MonotonicMs =>
-  Math.max(aloneSinceMs(group), outageSinceMs() ?? 0);
+const othersSinceMs = ({ aloneSinceMs, contact }: ObserverOptions, { group }: Known): MonotonicMs =>
+  Math.max(aloneSinceMs(group), contact.outageSinceMs() ?? 0);
 
 const deadlineSince = ({ marginMs }: ObserverOptions, { group }: Known, sinceMs: MonotonicMs): MonotonicMs =>
   sessionDeadlineMs(sinceMs, group.spec.sessionTtlMs, marginMs);

@@ -108,7 +108,7 @@ function viewOf({ clock, locks, ...options }: ObserverOptions, cached: LeaderGro
     group,
     ownership: options.ownership(group),
     lock: locks.view(group),
-    outageSinceMs: options.outageSinceMs(),
+    outageSinceMs: options.contact.outageSinceMs(),
   };
 }
 
@@ -143,6 +143,7 @@ function observation(
     ),
     ownership,
     consulUnreachable: outageSinceMs !== null,
+    consulDeniesAll: options.contact.deniesAll(),
     lockDeadlineMs: lockDeadlineMs(options, view, sessions, pods),
     lock,
     holderSession: (lock?.session && memory.externalHolders.get(lock.session)) || null,

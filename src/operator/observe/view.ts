@@ -1,4 +1,5 @@
 /** What an observation rests on: the parts it is put together from, and what is known of a group without looking at its members. */
+
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -6,6 +7,7 @@ import type { LockView, Ownership } from '../../election/observation.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RouteWatching } from '../cache/route-news.ts';
 import type { Store } from '../cache/store.ts';
+import type { ConsulContact } from '../connectivity/consul-connectivity.ts';
 import type { Locks } from '../locks/locks.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
@@ -20,7 +22,7 @@ export type ObserverOptions = {
   readonly locks: Locks;
   readonly sessionManager: SessionManager;
   readonly ownership: (group: LeaderGroup) => Ownership;
-  readonly outageSinceMs: () => MonotonicMs | null;
+  readonly contact: Pick<ConsulContact, 'outageSinceMs' | 'deniesAll'>;
   /** Whether this replica may watch nodes, and does. */
   readonly nodesReadable: () => boolean;
   /** A sentence, or null where the configuration allows the key. */

@@ -123,6 +123,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     sessions: [...sessions].map((name) => aSession(name)),
     ownership: { kind: 'owned', guard: FENCE, untilMs: NOW_MS + 8000 },
     consulUnreachable: false,
+    consulDeniesAll: false,
     lockDeadlineMs: NOW_MS + 20_000,
     lock,
     holderSession: null,

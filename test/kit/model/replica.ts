@@ -174,7 +174,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       sessionManager,
       marginMs,
       ownership,
-      outageSinceMs: contact.outageSinceMs,
+      contact,
       nodesReadable: () => true,
       lockKeyProblem: () => null,
       aloneSinceMs: () => aloneSinceMs,

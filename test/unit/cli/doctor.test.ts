@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { CONSUL_DENIES } from '../../../src/api/condition-reasons.ts';
 import { FINDINGS } from '../../../src/cli/doctor/findings.ts';
 import { OPERATOR_RIGHTS, type Right, ROUTE_RIGHTS } from '../../../src/cli/doctor/rights.ts';
 import {
@@ -119,6 +120,11 @@ const MISTAKES: readonly (readonly [id: string, object: string, plant: () => voi
   ['group-stalled', 'LeaderGroup mail/notifier', () => put({ status: stalled('KeyConflict') })],
   ['group-stalled', 'LeaderGroup mail/notifier', () => put({ spec: { sessionTTLSeconds: 1 } })],
   ['right-denied', 'LeaderGroup mail/notifier', () => put({ status: stalled('PermissionDenied') })],
+  [
+    'right-denied',
+    'LeaderGroup mail/notifier',
+    () => put({ status: unled('ConsulUnreachable', `${CONSUL_DENIES}: the lock was not confirmed.`) }),
+  ],
   ['lock-key-not-allowed', 'LeaderGroup mail/notifier', () => put({ status: stalled('LockKeyNotAllowed') })],
   [
     'not-routed',

@@ -55,6 +55,14 @@ describe('while Consul is silent', () => {
     expect(held.verdict?.detail).toContain('the leader keeps its label');
   });
 
+  it.each([
+    ['answers nothing', false, /^Consul has not confirmed the lock within its deadline; .*Check Consul;/],
+    ['denies everything', true, /^Consul denies what the operator asks: .*Give the operator a token/],
+  ])('people are told what to mend where Consul %s', (_, consulDeniesAll, told) => {
+    const held = planned({ ...silent, consulDeniesAll, lockDeadlineMs: NOW_MS, group: aGroup() });
+    expect(held.verdict?.detail).toMatch(told);
+  });
+
   it('with Demote people are told that nobody carries the label', () => {
     const demoted = planned({ ...silent, lockDeadlineMs: NOW_MS, demotedForOutage: true, pods: [follower] });
     expect(demoted.verdict?.detail).toContain('no pod carries the leader label');

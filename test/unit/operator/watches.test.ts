@@ -136,6 +136,24 @@ describe('whether Consul answers', () => {
     expect(contact.outageSinceMs()).not.toBeNull();
   });
 
+  it('denies everything once it has answered nothing else for two seconds, and not after any other answer', async () => {
+    const clock = createFakeClock();
+    const denied = new ConsulError('denied', 'ACL not found');
+    let answer: () => Promise<readonly null[]> = () => Promise.reject(denied);
+    const consul = { readKeys: () => answer() } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, () => undefined);
+    const ask = () => contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+    await ask();
+    await clock.advance(1999);
+    expect(contact.deniesAll()).toBe(false);
+    await ask();
+    await clock.advance(1);
+    expect(contact.deniesAll()).toBe(true);
+    answer = () => Promise.resolve([]);
+    await ask();
+    expect(contact.deniesAll()).toBe(false);
+  });
+
   it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
     const clock = createFakeClock();
     const told: boolean[] = [];

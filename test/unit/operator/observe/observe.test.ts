@@ -54,7 +54,7 @@ function anObserver(group: LeaderGroup = aGroup(), ...more: readonly LeaderGroup
     locks,
     sessionManager,
     ownership: () => ownership,
-    outageSinceMs: () => outageSinceMs,
+    contact: { outageSinceMs: () => outageSinceMs, deniesAll: () => false },
     nodesReadable: () => true,
     lockKeyProblem: () => null,
     aloneSinceMs: () => startedMs,

@@ -11,8 +11,15 @@ export type OperatorProcess = AsyncDisposable & { readonly url: string; readonly
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const GRACE_MS = 10_000;
 
-/** Resolves when the operator says that it is ready; rejects with its last log lines when it ends before. */
-export async function startOperator({ dir, env }: Cluster, signal: AbortSignal): Promise<OperatorProcess> {
+/**
+ * Resolves when the operator says that it is ready, or without `waits` as soon as it runs; rejects with its last log lines when it ends before it is
+ * ready.
+ */
+export async function startOperator(
+  { dir, env }: Pick<Cluster, 'dir' | 'env'>,
+  signal: AbortSignal,
+  { waits = true }: { readonly waits?: boolean } = {},
+): Promise<OperatorProcess> {
   const address = `127.0.0.1:${await reservePort(dir)}`;
   const url = `http://${address}`;
   const logPath = join(dir, 'logs', 'operator.log');
@@ -28,7 +35,7 @@ export async function startOperator({ dir, env }: Cluster, signal: AbortSignal):
   const end = () => endProcess(running, GRACE_MS);
   const isReady = async () => (await fetch(`${url}/readyz`)).ok;
   try {
-    await waitUntilReady({ name: 'the operator', log: logPath, isReady }, { running, signal });
+    if (waits) await waitUntilReady({ name: 'the operator', log: logPath, isReady }, { running, signal });
   } catch (error) {
     await end();
     throw error;

@@ -54,6 +54,7 @@ export const navigation: readonly Section[] = [
     pages: [
       { title: 'Install', page: 'install.md' },
       { title: 'Production readiness', page: 'operations.md' },
+      { title: 'On call', page: 'on-call.md' },
       { title: 'Troubleshooting', page: 'troubleshooting.md' },
       { title: 'Observability', page: 'observability.md' },
       { title: 'What doctor finds', page: 'doctor/README.md' },

@@ -27,6 +27,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   pictures: [],
   pin: ['--out'],
   sbom: ['--out'],
+  drill: ['--fault', '--answers'],
   test: ['--quick', '--real-nodes'],
   'test:consul': ['--version'],
   'test:exploration': ['--depth'],

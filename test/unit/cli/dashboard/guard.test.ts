@@ -111,6 +111,7 @@ describe('the private file', () => {
     ['from another port', { headers: { origin: 'http://127.0.0.1:40002', 'sec-fetch-site': 'same-site' } }],
     ['by the page itself', { headers: { 'sec-fetch-site': 'same-origin' } }],
     ['by a script', { headers: { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' } }],
+    ['by a script, for a document', { headers: { 'sec-fetch-mode': 'cors' } }],
     ['in a frame', { headers: { 'sec-fetch-dest': 'iframe' } }],
     ['by no browser', { headers: { 'sec-fetch-site': undefined } }],
     ['with another Host', { headers: { host: 'evil.example' } }],

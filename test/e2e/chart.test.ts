@@ -84,7 +84,10 @@ describeOnRealNodes('the chart on a real node', () => {
       await well(`helm upgrade leadergroup deploy/chart -n ${SYSTEM} --reuse-values --set podAnnotations.rolled=once`);
       await must(['-n', SYSTEM, 'wait', ...replicas.trim().split('\n'), '--for=delete', '--timeout=60s']);
       expect(await versionsOf('many', 'tier=many')).toEqual(pods);
-    }, 300_000);
+      // And back, which is one more rolling update.
+      await well(`helm rollback leadergroup -n ${SYSTEM} --wait --timeout 2m`);
+      expect(await versionsOf('many', 'tier=many')).toEqual(pods);
+    }, 420_000);
 
     it('may not go while there are groups, and is kept by the command that the refusal names', async () => {
       const refused = await run(`helm uninstall leadergroup -n ${SYSTEM}`);

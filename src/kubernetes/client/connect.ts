@@ -126,11 +126,14 @@ function oncePerRight(log: Log): (missing: MissingRight) => void {
 /** Names of objects are in some: of more than these nothing new is learnt. */
 const WARNINGS = 100;
 
+/** Whether a Service has an object of that kind is asked because others still write them: nobody who reads the log can do anything about it. */
+const EXPECTED = /^v1 Endpoints is deprecated/;
+
 /** Each text once: the same write is made again and again. */
 export function oncePerWarning(log: Log): (warned: Warned) => void {
   const told = new Set<string>();
   return ({ warning, verb, resource }) => {
-    if (told.has(warning) || told.size >= WARNINGS) return;
+    if (told.has(warning) || told.size >= WARNINGS || EXPECTED.test(warning)) return;
     told.add(warning);
     log.warn({ request: `${verb} ${resource}`, warning }, 'the API server warns of a request');
   };

@@ -269,6 +269,13 @@ describe('what the API server warns of', () => {
     expect(await warned('nonsense')).toEqual([]);
   });
 
+  it('is not logged where it is of the deprecation of Endpoints, about which nobody can do anything', () => {
+    const log = createFakeLog();
+    const warning = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
+    oncePerWarning(log)({ verb: 'get', resource: 'endpoints', warning });
+    expect(log.lines).toEqual([]);
+  });
+
   it('is logged once each, and no more than a hundred of them', () => {
     const log = createFakeLog();
     const tell = oncePerWarning(log);

@@ -165,6 +165,38 @@ Its alerts LeaderGroupNotLed and LeaderGroupStalled are held back. The operator 
       },
     ],
   },
+  route: {
+    text: `Has a Service that leads to all pods lead to the leader alone: \`--by label\` adds the leader label to its selector, in one write; \`--by slice\` sets \`spec.route\` of the group, so that a handover
+is one change instead of two ([which to take](../routing.md)). Every step is refused, with a sentence, unless the Service has an endpoint that is ready at every moment: where nobody leads, where its selector does not match the
+leader, or matches two, where DNS names pods by it, where it is led by another group. The selector that it had is kept in the annotation \`leadergroup.dev/former-selector\`. By slice, the operator's EndpointSlices
+show the leader first; then the Service gets a selector that no pod meets, so that Kubernetes takes its own endpoints out; then it gets none, and what Kubernetes leaves behind, empty by then, is deleted.
+Cut off anywhere, the same command goes on, and \`unroute\` goes back; before the first write it is asked whether you may do all of it. Of the rights below, those to change groups, and to delete Endpoints and
+EndpointSlices, are needed \`--by slice\` alone. Where Argo CD, Flux or Helm owns the Service or the group, the patch for Git of the next step is printed, with 4, and the command goes on once that is in the cluster. It ends with 3
+where others have not done their part within \`--timeout\`: the operator, or Kubernetes.`,
+    examples: [
+      {
+        argv: 'route notifier --dry-run',
+        prints:
+          'set the selector of Service notifier to app=notifier,leadergroup.dev/role=leader (dry run: nothing was written).',
+      },
+      {
+        argv: 'route notifier --by slice --dry-run',
+        prints: `
+annotated Service notifier: LeaderGroup notifier may lead its traffic, and its selector is noted (dry run: nothing was written).
+Then it would:
+- set spec.route of the LeaderGroup, which is never changed or taken off again
+- wait until the operator's EndpointSlices show the leader
+- give the Service a selector that no pod meets, and wait until Kubernetes has taken its own endpoints out
+- take the selector off
+- delete the empty Endpoints object and EndpointSlices that Kubernetes leaves behind`,
+      },
+    ],
+  },
+  unroute: {
+    text: `Back from either way, or from the middle of it: the Service gets its selector, and the operator goes on leading its traffic until Kubernetes has filled the endpoints. \`spec.route\` stays in the group, since
+it is never taken off: its condition Routed is False (\`ServiceHasSelector\`) from then on, which \`doctor\` tells of as well, until the group is deleted and created anew. Nothing else follows from it.`,
+    examples: [],
+  },
   doctor: {
     text: `Looks at the operator, its rights, the CustomResourceDefinition, all groups, and what Services, workloads, budgets and pods have of the label. [All findings](../doctor/README.md) have a stable
 id, and a page with what to do. A finding is told if it is there at two looks ten seconds apart. It ends with 0 where nothing is wrong, with 4 where something is, and with 3 where nothing was found and

@@ -42,6 +42,10 @@ export const costAnnotation = (group: string): string => `cost.leadergroup.dev/$
 
 /** Service annotation, of its owner: the LeaderGroup that may lead its traffic. */
 export const ROUTE_ANNOTATION = 'leadergroup.dev/route';
+
+/** Service annotation of `kubectl leadergroup route`: the selector that the Service had, as JSON, for the way back. The operator does not read it. */
+export const FORMER_SELECTOR_ANNOTATION = 'leadergroup.dev/former-selector';
+
 /** EndpointSlice annotations of the operator: whose it is, and what it showed last. */
 export const SLICE_GROUP_UID = 'leadergroup.dev/group-uid';
 export const SLICE_TOKEN = 'leadergroup.dev/token';

@@ -20,6 +20,8 @@ export type Listed = { readonly items: readonly RawObject[]; readonly resourceVe
 
 export type Change = { readonly type: string; readonly object: RawObject };
 
+export type Preconditions = { readonly uid: string; readonly resourceVersion?: string };
+
 export type WriteOptions = { readonly dryRun?: boolean };
 
 /** Every call rejects with ApiError, or with the signal's reason. */
@@ -32,6 +34,8 @@ export type ApiServer = {
   watch(resource: Resource, selection: Selection, from: WatchFrom): AsyncIterable<Change>;
   /** A JSON merge patch; the object as it is afterwards. */
   patch(ref: Ref, content: object, options?: WriteOptions): Promise<RawObject>;
+  /** Of the object that was read, and as it was read: a conflict otherwise. One that is gone already is no failure. */
+  delete(ref: Ref, preconditions: Preconditions): Promise<void>;
   /** Also reviews, which store nothing. */
   create(resource: Resource, namespace: string | null, content: object): Promise<RawObject>;
   /** The version that the server gives, as v1.34.2. */
@@ -114,6 +118,14 @@ export function createApiServer({ transport, wallMs, signal }: ApiServerOptions)
       const answer = await send({ verb: 'patch', resource, path, method: 'PATCH', content, type: MERGE_PATCH });
       return objectOf('patch', `change ${named(ref)}`, resource, answer);
     },
+    delete: async (ref, preconditions) => {
+      const { resource, namespace, name } = ref;
+      const content = { preconditions, propagationPolicy: 'Background' };
+      const path = pathOf(resource, { namespace, name });
+      const answer = await send({ verb: 'delete', resource, path, method: 'DELETE', content });
+      const isGone = answer.kind === 'answered' && (answer.status < 300 || saysNotFound(answer, resource, name));
+      if (!isGone) throw failed('delete', `delete ${named(ref)}`, resource, answer);
+    },
     create: async (resource, namespace, content) => {
       const path = pathOf(resource, { namespace, name: null }, { fieldManager: CLI_FIELD_MANAGER });
       const answer = await send({ verb: 'create', resource, path, method: 'POST', content });
@@ -152,7 +164,7 @@ type Sent = {
   readonly verb: Verb;
   readonly resource: Resource;
   readonly path: string;
-  readonly method?: 'GET' | 'PATCH' | 'POST';
+  readonly method?: 'GET' | 'PATCH' | 'POST' | 'DELETE';
   readonly content?: unknown;
   readonly type?: string;
 };

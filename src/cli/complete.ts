@@ -48,7 +48,9 @@ export async function complete(argv: readonly string[], kubectl: AskKubectl): Pr
   }
   if (command === undefined) return among(program.commands.map((each) => `${each.name()}\t${each.description()}`));
   if (words.length > 1 || command.registeredArguments.length === 0) return [NO_FILES];
-  return among(await names(kubectl, ['get', 'leadergroups.leadergroup.dev', ...passedOn(typed)]));
+  const [argument] = command.registeredArguments;
+  const kind = argument?.name() === 'service' ? 'services' : 'leadergroups.leadergroup.dev';
+  return among(await names(kubectl, ['get', kind, ...passedOn(typed)]));
 }
 
 /** leadergroup.leadergroup.dev/notifier, namespace/mail */

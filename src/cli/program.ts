@@ -5,6 +5,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { addAudit } from './arguments/audit.ts';
 import { DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
+import { addMoves } from './arguments/moves.ts';
 import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
 import { addWhatIf } from './arguments/what-if.ts';
@@ -191,6 +192,8 @@ export function createProgram(run: Run, version: string) {
     .action(() =>
       act(async (session) => (await import('./commands/uninstall.ts')).uninstallCheck(session), { everywhere: true }),
     );
+
+  addMoves(program, act);
 
   for (const command of program.commands) command.addHelpText('after', rightsText(command.name()));
   return program;

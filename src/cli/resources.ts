@@ -3,6 +3,7 @@ import { qualified, type Resource } from '../kubernetes/objects/resources.ts';
 
 export {
   ENDPOINT_SLICES,
+  ENDPOINTS,
   EVENTS,
   LEADER_GROUPS,
   NETWORK_POLICIES,

@@ -28,6 +28,17 @@ const REVIEWS = [
   'create selfsubjectaccessreviews.authorization.k8s.io',
 ];
 
+const MOVING = [
+  'get services',
+  'patch services',
+  `list ${GROUPS}`,
+  'list pods',
+  'list endpointslices.discovery.k8s.io',
+];
+/** For --by slice alone. */
+const BY_SLICE = [`patch ${GROUPS}`, 'delete endpointslices.discovery.k8s.io', 'get endpoints', 'delete endpoints'];
+const OF_OWN = 'create selfsubjectaccessreviews.authorization.k8s.io';
+
 export const RIGHTS: Readonly<Record<string, Rights>> = {
   list: { needed: [`list ${GROUPS}`] },
   status: { needed: [`get ${GROUPS}`, 'list pods'], better: OPERATOR },
@@ -51,6 +62,8 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`],
     better: ['create events.events.k8s.io', 'create selfsubjectreviews.authentication.k8s.io'],
   },
+  route: { needed: [...MOVING, ...BY_SLICE, OF_OWN] },
+  unroute: { needed: [...MOVING, OF_OWN] },
   doctor: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
   report: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
   dashboard: {

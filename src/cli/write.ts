@@ -1,5 +1,6 @@
 /** Writing to an object that others may own: who may undo it is said first, and the patch for Git is printed where somebody would. */
 import { stringify } from 'yaml';
+import { KIND } from '../api/names.ts';
 import type { RawObject } from '../api/raw.ts';
 import type { Ref } from './api-server.ts';
 import { EXIT, type Exit } from './errors.ts';
@@ -35,7 +36,7 @@ export async function writeOwned(
 ): Promise<Exit> {
   const owner = ownerOf(object);
   if (owner !== null && !flags.anyway) {
-    printForGit(session, owner, ref, patch);
+    printForGit(session, owner, { ref, kind: KIND }, patch);
     return EXIT.found;
   }
   await session.api.patch(ref, patch, { dryRun: flags.dryRun });
@@ -47,14 +48,21 @@ export async function writeOwned(
   return EXIT.done;
 }
 
-const mayUndo = (owner: Owner): string => `${nameOf(owner)} owns the object, and may undo this ${owner.when}.`;
+/** For whoever has written all the same. */
+export const mayUndo = (owner: Owner): string => `${nameOf(owner)} owns the object, and may undo this ${owner.when}.`;
 
-function printForGit(session: Session, owner: Owner, { resource, namespace, name }: Ref, patch: object): void {
+type InGit = { readonly ref: Ref; readonly kind: string };
+
+/** Says that nothing was written, and prints the patch. */
+export function printForGit(session: Session, owner: Owner, { ref, kind }: InGit, patch: object): void {
+  const { resource, namespace, name } = ref;
+  const { group, version } = resource;
+  const { metadata = {}, ...rest } = patch as { readonly metadata?: object };
   const merge = {
-    apiVersion: `${resource.group}/${resource.version}`,
-    kind: 'LeaderGroup',
-    metadata: { name, namespace },
-    ...patch,
+    apiVersion: group === '' ? version : `${group}/${version}`,
+    kind,
+    metadata: { name, namespace, ...metadata },
+    ...rest,
   };
   const { io } = session;
   io.err(`${nameOf(owner)} owns the object, and would undo a change ${owner.when}. Nothing was written.`);

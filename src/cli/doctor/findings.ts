@@ -167,7 +167,8 @@ export const FINDINGS = {
     title: 'A Service under a route has a selector',
     meaning:
       'A group routes to a Service that has a selector: Kubernetes fills its endpoints as well, so traffic does not go to the leader alone.',
-    action: 'docs/routing.md says how to move it without a gap.',
+    action:
+      '`kubectl leadergroup route SERVICE --by slice` moves it without a gap (docs/routing.md). After `unroute` it stays so until the group is created anew without `spec.route`.',
   },
   'route-foreign-slices': {
     severity: 'error',

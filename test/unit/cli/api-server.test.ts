@@ -172,6 +172,35 @@ describe('a request', () => {
     expect(tried?.url.searchParams.get('dryRun')).toBe('All');
   });
 
+  it('deletes the very object that was read, as it was then; one that is gone is no failure, and another one is', async () => {
+    const answers = [
+      [200, aStatus(200, '')],
+      [
+        404,
+        aStatus(404, 'NotFound', { details: { name: 'notifier', group: 'leadergroup.dev', kind: 'leadergroups' } }),
+      ],
+      [409, aStatus(409, 'Conflict')],
+    ] as const;
+    let asked = 0;
+    const server = await serve((_, response) => {
+      const [code, body] = answers[asked] ?? answers[0];
+      asked += 1;
+      json(response, code, body);
+    });
+    const api = open();
+    const preconditions = { uid: 'a-uid', resourceVersion: '5' };
+    await api.delete(GROUP, preconditions);
+    await api.delete(GROUP, preconditions);
+    await expect(api.delete(GROUP, preconditions)).rejects.toThrow(
+      'Cannot delete leadergroups.leadergroup.dev mail/notifier',
+    );
+    expect(server.requests[0]).toMatchObject({
+      method: 'DELETE',
+      url: { pathname: '/apis/leadergroup.dev/v1alpha1/namespaces/mail/leadergroups/notifier' },
+    });
+    expect(JSON.parse(server.requests[0]?.text ?? '')).toMatchObject({ preconditions });
+  });
+
   it('tells the time of the API server, whatever the clock here shows', async () => {
     await serve((_, response) => {
       response.setHeader('date', 'Wed, 18 Nov 2026 10:00:00 GMT');

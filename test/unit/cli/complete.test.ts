@@ -8,6 +8,7 @@ const kubectl: AskKubectl = async (args) => {
   asked.push(args.join(' '));
   if (args[1] === 'leadergroups.leadergroup.dev')
     return 'leadergroup.leadergroup.dev/notifier\nleadergroup.leadergroup.dev/cart\n';
+  if (args[1] === 'services') return 'service/notifier-leader\n';
   if (args[1] === 'namespaces') return 'namespace/mail\nnamespace/shop\n';
   if (args[0] === 'config') return 'staging\nproduction\n';
   throw new Error(`nobody asks for ${args.join(' ')}`);
@@ -26,6 +27,11 @@ describe('completion', () => {
     asked.length = 0;
     expect(await words('status', '-n', 'mail', '--context=staging', 'n')).toEqual(['notifier', ':4']);
     expect(asked).toEqual(['get leadergroups.leadergroup.dev -n mail --context=staging -o name']);
+  });
+
+  it('knows the names of the Services, for what moves one', async () => {
+    expect(await words('route', 'n')).toEqual(['notifier-leader', ':4']);
+    expect(await words('unroute', '')).toEqual(['notifier-leader', ':4']);
   });
 
   it('has no second name, and none for a command that takes none', async () => {

@@ -5,17 +5,19 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ABOUT } from '../../../dev/generate/cli-about.ts';
 import { createProgram } from '../../../src/cli/program.ts';
-import { CRDS } from '../../../src/cli/resources.ts';
+import { CRDS, ENDPOINT_SLICES, SERVICES } from '../../../src/cli/resources.ts';
 import { RIGHTS } from '../../../src/cli/rights.ts';
 import { listLine, podAt, podLine } from '../../kit/fakes/cli/audit-log.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
-import { LEADER, LED, putExample } from '../../kit/fakes/cli/objects.ts';
+import { LEADER, LED, putExample, serviceObject, sliceObject } from '../../kit/fakes/cli/objects.ts';
 
 let t: Terminal;
 
 beforeEach(() => {
   t = openTerminal();
   putExample(t.api);
+  t.api.put(SERVICES, serviceObject());
+  t.api.put(ENDPOINT_SLICES, sliceObject());
   t.api.put(CRDS, parse(readFileSync(join(import.meta.dirname, '../../../crds/leadergroups.yaml'), 'utf8')) as object);
 });
 

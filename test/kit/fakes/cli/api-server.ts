@@ -122,12 +122,22 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       allow('patch', ref.resource);
       const before = objects.get(keyOf(ref));
       if (before === undefined) throw new ApiError('notFound', `Cannot change ${keyOf(ref)}: not found.`);
+      refuseOtherVersion(before, content, keyOf(ref));
       const after = merged(before, content) as Raw;
       if (dryRun) return structuredClone(after);
       fake.put(ref.resource, after);
       const written = structuredClone(objects.get(keyOf(ref)) ?? {});
       fake.afterWrite(written);
       return written;
+    },
+    delete: async (ref, { uid, resourceVersion }) => {
+      allow('delete', ref.resource);
+      const found = objects.get(keyOf(ref))?.['metadata'] as Record<string, unknown> | undefined;
+      if (found === undefined) return;
+      if (found['uid'] !== uid || (resourceVersion ?? found['resourceVersion']) !== found['resourceVersion'])
+        throw new ApiError('conflict', `Cannot delete ${keyOf(ref)}: the precondition failed.`);
+      fake.remove(ref);
+      fake.afterWrite({});
     },
     create: async (resource, namespace, content) => {
       allow('create', resource);
@@ -179,6 +189,15 @@ function selects({ namespace = null, labelSelector = '', fieldSelector = '' }: S
       const found = metadata.labels?.[key];
       return value === undefined ? found !== undefined : found === value;
     });
+}
+
+/** A patch with a version or uid is of that object, as it was then. */
+function refuseOtherVersion(before: Raw, content: object, name: string): void {
+  const is = before['metadata'] as Record<string, unknown>;
+  const asked = ((content as Raw)['metadata'] ?? {}) as Record<string, unknown>;
+  for (const field of ['uid', 'resourceVersion'])
+    if (asked[field] !== undefined && asked[field] !== is[field])
+      throw new ApiError('conflict', `Cannot change ${name}: the object has been modified.`);
 }
 
 /** RFC 7386. */

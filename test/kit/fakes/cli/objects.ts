@@ -119,3 +119,44 @@ export function putExample(api: FakeApiServer): void {
   api.put(PODS, podObject('notifier-2', { ready: false }));
   api.put(DEPLOYMENTS, operatorObject());
 }
+
+type ServiceWish = {
+  /** null: none. */
+  readonly selector?: Fields | null;
+  readonly labels?: Fields;
+  readonly annotations?: Fields;
+  readonly spec?: Fields;
+};
+
+/** `notifier`, which selects the pods of the group of that name. */
+export function serviceObject({
+  selector = { app: 'notifier' },
+  labels = {},
+  annotations = {},
+  spec,
+}: ServiceWish = {}) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'notifier', namespace: MAIL, labels, annotations },
+    spec: { ...(selector === null ? {} : { selector }), ports: [{ port: 80 }], ipFamilies: ['IPv4'], ...spec },
+  };
+}
+
+type SliceWish = { readonly name?: string; readonly manager?: string; readonly ready?: readonly string[] };
+
+/** As Kubernetes makes it for the Service `notifier`: every pod that is ready. */
+export function sliceObject({
+  name = 'notifier-abc',
+  manager = 'endpointslice-controller.k8s.io',
+  ready = ['notifier-0', 'notifier-1'],
+}: SliceWish = {}) {
+  const labels = { 'kubernetes.io/service-name': 'notifier', 'endpointslice.kubernetes.io/managed-by': manager };
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace: MAIL, labels },
+    addressType: 'IPv4',
+    endpoints: ready.map((pod) => ({ conditions: { ready: true }, targetRef: { name: pod, uid: `uid-of-${pod}` } })),
+  };
+}

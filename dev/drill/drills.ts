@@ -131,7 +131,7 @@ export const drills: readonly Drill[] = [
   {
     name: 'kept-for-want-of-another',
     call: 'The leader is not ready for ten minutes, and still it leads. Two other pods are fine.',
-    finding: null,
+    finding: 'leader-unfit',
     answer:
       'The two others have the annotation leadergroup.dev/candidate=false. Take it off: `kubectl -n mail annotate pods -l app=notifier leadergroup.dev/candidate-`.',
     plant: async (p) => {

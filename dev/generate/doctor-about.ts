@@ -19,6 +19,7 @@ export const LOOK: Readonly<Record<FindingId, readonly string[]>> = {
     'kubectl -n leadergroup-system get deployment leadergroup -o wide',
   ],
   'not-led': [GROUP, 'kubectl -n mail describe pods -l app=notifier'],
+  'leader-unfit': [GROUP, 'kubectl -n mail describe pods -l app=notifier'],
   'consul-unreachable': [GROUP, `${LOG} | grep -i consul`, 'kubectl -n consul get pods'],
   'group-stalled': [GROUP],
   'right-denied': [GROUP, LOG],

@@ -23,7 +23,6 @@ afterAll(async () => {
 /** What whoever is called would look at, where nothing is broken. */
 const SHOWN: Readonly<Record<string, RegExp>> = {
   'led-elsewhere': /LedElsewhere[\s\S]*backup on db-2/,
-  'kept-for-want-of-another': /^Leader +notifier-.*no +Excluded/ms,
 };
 
 async function shows({ name }: Drill): Promise<boolean> {

@@ -1,11 +1,14 @@
 /** What the groups say of themselves. Pure. */
+
 import { CONSUL_DENIES } from '../../api/condition-reasons.ts';
 import { FINALIZER } from '../../api/names.ts';
 import { asObject, field, textField } from '../../api/raw.ts';
 import { conditionOf, type Group, isOld, isTrue } from '../groups.ts';
+import { membersOf as judged } from '../members.ts';
 import { isWorking } from '../operator.ts';
 import { check } from './check.ts';
 import type { Finding, FindingId } from './findings.ts';
+import { createMembership } from './membership.ts';
 import { section } from './objects.ts';
 
 const title = ({ namespace, name }: Pick<Group, 'namespace' | 'name'>): string => `LeaderGroup ${namespace}/${name}`;
@@ -68,6 +71,26 @@ export const oldStatus = check(['status-old'], ['groups', 'operator'], ({ groups
         }))
     : [],
 );
+
+/** Who leads although it cannot, and nobody else can: told by pods, for Ready is True. */
+export const unfitLeaders = check(['leader-unfit'], ['groups', 'pods'], ({ groups, pods, nowMs }) => {
+  const { membersOf } = createMembership(groups, pods);
+  return living(groups).flatMap(({ valid }): readonly Finding[] => {
+    if (valid === null) return [];
+    const members = judged(valid, membersOf(valid), nowMs);
+    const leader = members.find(({ leads }) => leads);
+    const others = members.filter(({ leads }) => !leads);
+    if (leader === undefined || leader.whyNot === null || others.some(({ whyNot }) => whyNot === null)) return [];
+    const why = others.slice(0, NAMED).map(({ pod, whyNot }) => `${pod} (${whyNot ?? ''})`);
+    const more = others.length > NAMED ? ` and ${others.length - NAMED} more` : '';
+    const rest = why.length === 0 ? 'there is no other member' : `no other can lead: ${why.join(', ')}${more}`;
+    const message = `${leader.pod} leads and could not be elected now (${leader.whyNot}); it is kept, for ${rest}.`;
+    return [{ id: 'leader-unfit', object: `LeaderGroup ${valid.namespace}/${valid.name}`, message }];
+  });
+});
+
+/** Pods that a finding names. */
+const NAMED = 5;
 
 const STUCK_MS = 60_000;
 

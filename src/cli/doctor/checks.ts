@@ -1,7 +1,7 @@
 /** All checks, in the order in which their findings are shown. */
 import type { Check } from './check.ts';
 import { crdThere, crdVersion, operator, proxy } from './checks-cluster.ts';
-import { conditions, contested, oldStatus, routed, stuckDeletions } from './checks-groups.ts';
+import { conditions, contested, oldStatus, routed, stuckDeletions, unfitLeaders } from './checks-groups.ts';
 import { overlaps, selectedByOthers, staleAnnotations, staleLabels, twoLabels, workloads } from './checks-labels.ts';
 import { byLabel, routedServices, slices } from './checks-services.ts';
 
@@ -10,6 +10,7 @@ export const CHECKS: readonly Check[] = [
   crdThere,
   crdVersion,
   conditions,
+  unfitLeaders,
   routed,
   oldStatus,
   stuckDeletions,

@@ -56,6 +56,14 @@ export const FINDINGS = {
     meaning: 'Ready is False: nobody leads, or nobody can be sure of it.',
     action: 'Do what the message says; `kubectl leadergroup status NAME` says for each member why it cannot lead.',
   },
+  'leader-unfit': {
+    severity: 'warning',
+    title: 'A leader that could not be elected now leads on',
+    meaning:
+      'The leader is not ready, excluded or on its way out, and no other member can lead, so it keeps the lead: a label on a pod that may not work is better than none.',
+    action:
+      'Mend the leader, or what keeps one of the others. `Excluded` is the annotation leadergroup.dev/candidate=false, which is easily forgotten: take it off with a minus sign behind the key.',
+  },
   'consul-unreachable': {
     severity: 'error',
     title: 'The operator does not reach Consul',

@@ -153,6 +153,14 @@ const MISTAKES: readonly (readonly [id: string, object: string, plant: () => voi
   ],
   ['label-contested', 'LeaderGroup mail/notifier', () => t.api.put(EVENTS, contest(60))],
   [
+    'leader-unfit',
+    'LeaderGroup mail/notifier',
+    () => {
+      t.api.put(PODS, podObject('notifier-0', { labels: LEADER, annotations: LED, ready: false }));
+      t.api.put(PODS, podObject('notifier-1', { annotations: { 'leadergroup.dev/candidate': 'false' } }));
+    },
+  ],
+  [
     'two-labels',
     'LeaderGroup mail/notifier',
     () => t.api.put(PODS, podObject('notifier-1', { labels: LEADER, annotations: LED })),
@@ -413,7 +421,7 @@ describe('what cannot be looked at', () => {
       t.api.denied.add(`get ${right}`);
     const { code, out } = await t.run('doctor', '--once');
     expect(code).toBe(3);
-    expect(out).toContain('Nothing is wrong, as far as could be seen: 27 of');
+    expect(out).toContain('Nothing is wrong, as far as could be seen: 28 of');
   });
 
   it('does not hide what was found', async () => {

@@ -5,7 +5,7 @@ import { INELIGIBLE_REASONS } from '../../src/api/ineligible-reasons.ts';
 import { code, table } from '../markdown.ts';
 import { wordTable } from './reasons.ts';
 
-const { Ready, Reconciling, Stalled, Paused, LeaderProbe, Routed } = CONDITION_REASONS;
+const { Ready, Reconciling, Stalled, Paused, LeaderProbe, Preferred, Routed } = CONDITION_REASONS;
 
 /** Of Ready that is False, without those of Stalled, which have a table of their own. */
 const unsettled = Object.fromEntries(Object.entries(Ready.False).filter(([reason]) => !(reason in Stalled.True)));
@@ -31,6 +31,7 @@ ${table(
     ['`Stalled`', '[below](#stalled-is-true), which Ready has too', Object.keys(Stalled.False).map(code).join(', ')],
     inShort('Paused', Paused),
     ['`LeaderProbe`', Object.keys(LeaderProbe.True).map(code).join(', '), '[below](#leaderprobe)'],
+    ['`Preferred`', Object.keys(Preferred.True).map(code).join(', '), '[below](#preferred)'],
     ['`Routed`', Object.keys(Routed.True).map(code).join(', '), '[below](#routed)'],
   ],
 )}
@@ -71,6 +72,12 @@ ${wordTable('reason', { ...Paused.True, ...Paused.False })}
 Only in groups with \`spec.leaderProbe\`. It never changes Ready.
 
 ${wordTable('reason', { ...LeaderProbe.True, ...LeaderProbe.False })}
+
+## Preferred
+
+Only in groups whose \`spec.preemption.policy\` is \`WhenPreferred\`. It never changes Ready. [The page](../how-to/preferences.md#move-the-lead-back) says more.
+
+${wordTable('reason', { ...Preferred.True, ...Preferred.False })}
 
 ## Routed
 

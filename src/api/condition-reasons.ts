@@ -168,6 +168,41 @@ export const CONDITION_REASONS = {
       },
     },
   },
+  Preferred: {
+    True: {
+      LeaderPreferred: { meaning: 'No other candidate fits `spec.preferences` better than the leader.' },
+    },
+    False: {
+      NotLed: {
+        meaning: 'Nobody leads, or the leader is not ready: whoever follows is elected, and preferences count then.',
+      },
+      Waiting: {
+        meaning:
+          'A candidate fits `spec.preferences` better than the leader. It takes the lead at the time that the message says, if it can lead without interruption until then.',
+        action: 'Nothing. To have it lead now ask for a switchover.',
+      },
+      Pinned: {
+        meaning:
+          'A candidate fits `spec.preferences` better, and a switchover has put the leader there: it stays until it is lost.',
+        action: 'Ask for a switchover to the preferred pod to let preferences count again.',
+      },
+      Paused: { meaning: 'A candidate fits `spec.preferences` better, and `spec.paused` is true.' },
+      RollingOut: {
+        meaning:
+          'A candidate fits `spec.preferences` better, and a workload has pods of more than one revision: the lead is not moved in the middle of a rollout.',
+        action: 'Nothing, if a rollout is under way. With a canary or a `partition` that stays, ask for a switchover.',
+      },
+      NodeCordoned: {
+        meaning:
+          'A candidate fits `spec.preferences` better, and the node of a member is cordoned, or a member is about to be evicted: work on nodes is under way.',
+        action: 'Uncordon the node that the message names when the work is done.',
+      },
+      MembersNotReady: {
+        meaning: 'A candidate fits `spec.preferences` better, and a member is not ready or is being deleted.',
+        action: 'Mend the pod that the message names.',
+      },
+    },
+  },
   Routed: {
     True: {
       LeaderShown: { meaning: 'The traffic of the Service goes to the leader, and to nobody else.' },

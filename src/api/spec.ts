@@ -25,6 +25,7 @@ import { leaderProbe, probeAsWritten, probeFromWritten } from './leader-probe.ts
 import { deletionPolicy, scaleDown } from './leaving.ts';
 import { lockKeyProblems, MAX_LOCK_KEY } from './lockkey.ts';
 import { DEFAULT_LABEL_KEY, DEFAULT_LABEL_LEADER } from './names.ts';
+import { preemption, preemptionAsWritten, preemptionFromWritten } from './preemption.ts';
 import { preferences, preferencesAsWritten, preferencesFromWritten, spread } from './preferences.ts';
 import { asObject, show } from './raw.ts';
 import { readableKeys, selector, selectorFromWritten } from './selector-schema.ts';
@@ -164,6 +165,7 @@ export const spec = object(
     }),
     leaderProbe,
     preferences,
+    preemption,
     spread,
     route,
     formerLeader: z
@@ -264,6 +266,8 @@ export function fromWritten(written: WrittenSpec) {
     leaderProbe: written.leaderProbe === undefined ? null : probeFromWritten(written.leaderProbe),
     /** Whom users would rather see lead; empty: nobody in particular. */
     preferences: preferencesFromWritten(written.preferences ?? []),
+    /** Whether whoever is preferred takes the lead from a healthy leader, and after how long. */
+    preemption: preemptionFromWritten(written.preemption),
     /** Over which domains of nodes the leaders of many groups are spread; null: over none. */
     spread: written.spread ?? null,
     /** The Service whose traffic is led to the leader; null: whoever selects by the label finds it. */
@@ -293,6 +297,7 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
   ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),
   ...(spec.preferences.length === 0 ? {} : { preferences: preferencesAsWritten(spec.preferences) }),
+  preemption: preemptionAsWritten(spec.preemption),
   ...(spec.spread === null ? {} : { spread: spec.spread }),
   ...(spec.route === null ? {} : { route: spec.route }),
   formerLeader: spec.formerLeader,

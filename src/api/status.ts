@@ -120,7 +120,7 @@ const switchover = z
     required: ['at', 'result'],
   });
 
-const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused', 'LeaderProbe', 'Routed'] as const;
+const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused', 'LeaderProbe', 'Preferred', 'Routed'] as const;
 
 /** metav1.Condition. lastTransitionTime changes only with status. */
 const condition = z
@@ -186,6 +186,7 @@ export const status = z
           'The state of the group. Ready: a pod leads, an external holder has the lock, or the group had a leader and has no members now. ' +
           'Reconciling: the operator is working on the group. Stalled: the group cannot continue until somebody acts; the message says how. ' +
           'Paused: spec.paused is in effect. LeaderProbe, with spec.leaderProbe: the leader passes it. ' +
+          'Preferred, with spec.preemption WhenPreferred: no other candidate fits spec.preferences better than the leader. ' +
           'Routed, with spec.route: the traffic of the Service goes to the leader, and to nobody else.',
         maxItems: 8,
         ...mapBy('type'),

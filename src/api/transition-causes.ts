@@ -26,6 +26,12 @@ export const TRANSITION_CAUSES = {
   LeaderExcluded: { meaning: 'The leader\'s pod got the annotation `leadergroup.dev/candidate: "false"`.' },
   LeaderResigned: { meaning: 'The leader released its grant with `resign=true`.' },
   Switchover: { meaning: 'The annotation `leadergroup.dev/switchover` of the group asked for it.' },
+  Preempted: {
+    meaning:
+      '`spec.preemption` is `WhenPreferred`, and another candidate fitted `spec.preferences` better for `delaySeconds`.',
+    action:
+      'Nothing, if so meant. If it comes again and again, the preferred pod does not keep the lead: the history names why.',
+  },
   LeaderNoLongerMember: { meaning: "The selector does not match the leader's pod any more." },
   PromotionRefused: {
     meaning: 'The API server refuses to label the pod that has the lock.',

@@ -71,6 +71,8 @@ export type Preparation =
   | { readonly do: 'readHolderSession'; readonly session: SessionId }
   | { readonly do: 'readGroup' }
   | { readonly do: 'listPods' }
+  /** Of the groups of a replica whose leader is to be preempted one begins each second. */
+  | { readonly do: 'awaitTurn' }
   /** Begins to ask each of these over HTTP whether it responds, as the leader probe says; the plan ends there. */
   | { readonly do: 'askCandidates'; readonly pods: readonly PodRef[] }
   /** Opens a session for each of these pods, which have none suiting the spec. */

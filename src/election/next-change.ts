@@ -2,8 +2,9 @@
 import { eligibility, membersOf } from './candidates.ts';
 import type { Observation } from './observation.ts';
 import { soonest, until } from './plans.ts';
+import { preemptionMoments } from './preemption.ts';
 
-/** Milliseconds until the first of: a member has been ready for long enough, a refusal, the pause of a repair, or a contest is over. */
+/** Milliseconds until the first of: a member has been ready for long enough, a refusal, the pause of a repair, or a contest is over, or somebody is to take the lead. */
 export function nextChangeMs(o: Observation): number | null {
   const members = membersOf(o).map((member) => {
     const found = eligibility(o, member);
@@ -15,6 +16,8 @@ export function nextChangeMs(o: Observation): number | null {
     contest?.notBeforeMs ?? null,
     contest?.overAtMs ?? null,
   ]);
-  const ahead = [...moments, o.followersRefused?.retryAtMs ?? null].filter((atMs) => atMs !== null && atMs > o.nowMs);
+  const ahead = [...moments, o.followersRefused?.retryAtMs ?? null, ...preemptionMoments(o)].filter(
+    (atMs) => atMs !== null && atMs > o.nowMs,
+  );
   return soonest([...members, ...ahead.map((atMs) => (atMs === null ? null : until(o, atMs)))]);
 }

@@ -9,6 +9,7 @@ import type { ClusterNode, Pod } from '../api/pod.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { Candidacy } from './candidacy.ts';
 import type { Deferral } from './deferral.ts';
+import type { PreferredSince } from './preemption.ts';
 import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
 import type { RouteView } from './route.ts';
@@ -244,6 +245,17 @@ export type Observation = {
     readonly confirmed: boolean;
     readonly failure: string | null;
     readonly refusal: SwitchoverRefused | null;
+  };
+  /**
+   * Since when which candidates have been preferred to the leader; null: nobody is, or the group does not ask for it. `turnMs`: monotonic milliseconds at which it is
+   * the turn of this group among those of the replica; null: nobody has asked. `confirmed`: a GET has shown the group since, just now. `yieldsUntilMs`: monotonic
+   * milliseconds until which who has resigned lately leads only if nobody else can.
+   */
+  readonly preemption: {
+    readonly preferred: PreferredSince | null;
+    readonly turnMs: MonotonicMs | null;
+    readonly confirmed: boolean;
+    readonly yieldsUntilMs: readonly MonotonicMs[];
   };
   /** Whom this replica's last handovers are to have evicted, and have not asked for yet. */
   readonly owedEvictions: OwedEvictions | null;

@@ -21,14 +21,19 @@ export const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null):
   !finished(holder.pod) &&
   promoted(o, lock, session) !== null;
 
-/** `why`: more of the cause, in brackets. `moved`: the switchover that asks for it. */
-type How = { readonly alive: boolean; readonly why?: string; readonly moved?: HandledSwitchover | null };
+/** `why`: more of the cause, in brackets. `moved`: the switchover that asks for it. `preempts`: it is preferred to the leader. */
+type How = {
+  readonly alive: boolean;
+  readonly why?: string;
+  readonly moved?: HandledSwitchover | null;
+  readonly preempts?: boolean;
+};
 
 export function handOverTo(
   held: Held,
   nominee: ObservedPod,
   cause: TransitionCause,
-  { alive, why = '', moved = null }: How,
+  { alive, why = '', moved = null, preempts = false }: How,
 ): Plan {
   const { o, lock } = held;
   const next = suitableSession(o, nominee);
@@ -39,6 +44,7 @@ export function handOverTo(
       session: next,
       pod: refOf(nominee),
       moved,
+      preempts,
     }),
     after: [promotion(nominee)],
   });

@@ -13,6 +13,7 @@ import { unreadOwners } from './owners.ts';
 
 import { waitForCandidate, waitForPass } from './plan-free.ts';
 import { type Held, handOverTo, isAlive } from './plan-handover.ts';
+import { planPreemption } from './plan-preemption.ts';
 import { planSwitchover } from './plan-switchover.ts';
 import { ahead, electing, idle, look, notReady, ready, sentences, soonest, transition } from './plans.ts';
 import { leftOver, openingFor, suitableSession, suits, unsuited } from './sessions.ts';
@@ -121,7 +122,7 @@ function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {
     return { ...wait, againMs: soonest([graceMs, wait.againMs]) };
   }
   const details = [notReadyDetail(o, holder), probeDetail(o), contestMessage(o), followersRefused(o)];
-  return idle(ready('Led', sentences(details)), graceMs);
+  return planPreemption(held, holder, idle(ready('Led', sentences(details)), graceMs));
 }
 
 /** Who undoes the repairs, where that is not known yet. */

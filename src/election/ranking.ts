@@ -1,6 +1,7 @@
 /**
  * Who leads best: an order of the candidates that every replica computes alike from the same view, whatever order the pods are known in
- * (docs/adr/0033-who-leads-best.md). It takes effect where somebody is elected; no healthy leader is moved for it.
+ * (docs/adr/0033-who-leads-best.md). It takes effect where somebody is elected; a healthy leader is moved
+ * for its weights alone, and only where spec.preemption asks for it (preemption.ts).
  */
 import type { Criterion } from '../api/criteria.ts';
 import type { PodUid } from '../api/ids.ts';
@@ -89,7 +90,7 @@ function rankOf(group: RankedGroup, candidate: ObservedPod, { outdatedBy, size, 
 }
 
 /** The sum of the preferences that it fits. A node of which nothing is known fits none. */
-const weightOf = ({ spec }: RankedGroup, { pod, host }: ObservedPod): number =>
+export const weightOf = ({ spec }: RankedGroup, { pod, host }: ObservedPod): number =>
   spec.preferences
     .filter(
       ({ podSelector, nodeSelector }) =>

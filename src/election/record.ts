@@ -24,9 +24,19 @@ export type LockRecord = {
   readonly switchover?: HandledSwitchover;
   /** The holder was put there by a switchover and has led ever since. */
   readonly pinned?: true;
+  /** Of the last preemption. Absent: there was none, or a version that knows none wrote the record. */
+  readonly preempted?: LastPreemption;
   /** The group was deleted then, in whole minutes since 1970: what is left is its last token. Absent while it is there. */
   readonly deleted?: number;
 };
+
+/**
+ * `atMs`: milliseconds since 1970. `level`: how often the delay has doubled. `leads`: the holder got the lead by it, and has had it ever since.
+ */
+export type LastPreemption = { readonly atMs: number; readonly level: number; readonly leads: boolean };
+
+/** A second, doubled so often, is more than an hour. */
+export const MAX_PREEMPTION_LEVEL = 12;
 
 export type HandledSwitchover = { readonly atMs: number; readonly to: string | null };
 
@@ -51,13 +61,22 @@ export function parseRecord(text: string | null): LockRecord | null {
 }
 
 /** What only some records have. */
-function moreOf(raw: Record<string, unknown>): Pick<LockRecord, 'switchover' | 'pinned' | 'deleted'> {
+function moreOf(raw: Record<string, unknown>): Pick<LockRecord, 'switchover' | 'pinned' | 'preempted' | 'deleted'> {
+  const preempted = parsePreempted(raw['preempted']);
   const switchover = parseHandled(raw['switchover']);
   return {
     ...(switchover === null ? {} : { switchover }),
     ...(raw['pinned'] === true ? { pinned: true } : {}),
+    ...(preempted === null ? {} : { preempted }),
     ...(isCount(raw['deleted']) ? { deleted: raw['deleted'] } : {}),
   };
+}
+
+function parsePreempted(raw: unknown): LastPreemption | null {
+  if (!isObject(raw)) return null;
+  const { atMs, level, leads } = raw;
+  if (!isCount(atMs) || atMs > LAST_MS || !isCount(level) || typeof leads !== 'boolean') return null;
+  return { atMs, level: Math.min(level, MAX_PREEMPTION_LEVEL), leads };
 }
 
 function parseHandled(raw: unknown): HandledSwitchover | null {

@@ -53,6 +53,10 @@ function workloadsOf(members: readonly ObservedPod[]): ReadonlyMap<string, Workl
   return workloads;
 }
 
+/** Pods of more than one revision of a workload are there: it is being rolled out, or a canary is kept. */
+export const isRollingOut = (members: readonly ObservedPod[]): boolean =>
+  [...workloadsOf(members).values()].some(({ newest }) => newest.size > 1);
+
 type Place = { readonly outdatedBy: number; readonly isNewest: boolean };
 type Places = { readonly size: number; readonly revisions: ReadonlyMap<string, Place> };
 

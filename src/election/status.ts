@@ -24,6 +24,7 @@ import { ineligibleOf } from './ineligible.ts';
 import { failingDetail, judgementOf } from './judgement.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
+import { preferredSaid } from './preemption-status.ts';
 import type { Judgement } from './probe.ts';
 import { routedOf } from './routed.ts';
 import { lastSwitchover } from './switchover-status.ts';
@@ -168,6 +169,7 @@ function conditionsOf(
     make({ type: 'Stalled', ...stalledOf(verdict) }, verdict.stalled?.message ?? ''),
     make({ type: 'Paused', ...pausedOf(o.group) }, ''),
     ...probeCondition(o, leaders, make),
+    ...preferredCondition(o, make),
     ...routeCondition(o, make),
   ];
 }
@@ -193,6 +195,13 @@ function probeCondition(
 
 const nothingFound = (found: Judgement | null): boolean =>
   found === null || (found.kind === 'notJudged' && found.why === 'NotJudged');
+
+/** Only where a preferred candidate may take the lead. */
+function preferredCondition(o: Observation, make: (said: Said, message: string) => Condition): readonly Condition[] {
+  const found = preferredSaid(o);
+  if (found === 'unchanged') return o.group.status?.conditions.filter(({ type }) => type === 'Preferred') ?? [];
+  return found === null ? [] : [make({ type: 'Preferred', ...found.said }, found.message)];
+}
 
 /** Only where there is a route. */
 function routeCondition(o: Observation, make: (said: Said, message: string) => Condition): readonly Condition[] {

@@ -45,7 +45,7 @@ function namedIn(o: Observation, to: string): Willing {
 }
 
 /** Why the pod would not keep the lead, or not even get it; null: nothing speaks against it. */
-function hindrance(o: Observation, observed: ObservedPod): string | null {
+export function hindrance(o: Observation, observed: ObservedPod): string | null {
   const found = eligibility(o, observed);
   if (found.kind !== 'candidate') return found.reason;
   if (observed.cordoned) return 'its node is cordoned';

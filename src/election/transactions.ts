@@ -4,6 +4,7 @@ import type { AwaitGrantExpiry, HandOver, Locking, Take, TokenRule, Unlock, Veri
 import type { LockView, MemberSession, Observation } from './observation.ts';
 import { recordedToken, rememberedToken } from './observed-tokens.ts';
 import type { FreeLock, HeldLock } from './owned-lock.ts';
+import { preemptionAfter } from './preemption-record.ts';
 import type { HandledSwitchover, LockRecord } from './record.ts';
 import { switchoverAfter } from './switchover-record.ts';
 import { tokenFloor } from './token.ts';
@@ -19,13 +20,18 @@ function above(o: Observation, { lock, session }: FreeLock | HeldLock): TokenRul
   return { kind: 'above', token: Math.max(rememberedToken(lock), o.highestObserved, floor) };
 }
 
-/** Who gets the lock. `moved`: the switchover that asks for it; null: none does. */
-type Next = { readonly session: MemberSession; readonly pod: PodRef; readonly moved?: HandledSwitchover | null };
+/** Who gets the lock. `moved`: the switchover that asks for it; null: none does. `preempts`: it is preferred to whoever has it. */
+type Next = {
+  readonly session: MemberSession;
+  readonly pod: PodRef;
+  readonly moved?: HandledSwitchover | null;
+  readonly preempts?: boolean;
+};
 
 function locking(
   o: Observation,
   owned: FreeLock | HeldLock,
-  { session, pod, moved = null }: Next,
+  { session, pod, moved = null, preempts = false }: Next,
 ): Omit<Locking, 'from'> {
   const { guard, lock } = owned;
   return {
@@ -33,7 +39,11 @@ function locking(
     view: lock,
     to: { session: session.id, pod },
     token: above(o, owned),
-    record: { ...recordAfter(o, lock, pod), ...switchoverAfter(o, owned, pod.uid, moved) },
+    record: {
+      ...recordAfter(o, lock, pod),
+      ...switchoverAfter(o, owned, pod.uid, moved),
+      ...preemptionAfter(o, lock, pod.uid, { preempts, moved: moved !== null }),
+    },
   };
 }
 
@@ -77,6 +87,7 @@ function unlock(o: Observation, held: HeldLock): Unlock {
       record: {
         ...recordAfter(o, lock, { namespace: o.group.namespace, name: holder.pod, uid: holder.uid }),
         ...switchoverAfter(o, held, null, null),
+        ...preemptionAfter(o, lock, null),
       },
     },
   };
@@ -103,7 +114,7 @@ const recordAfter = (
   o: Observation,
   lock: LockView,
   pod: PodRef,
-): Omit<LockRecord, 'token' | 'switchover' | 'pinned'> => ({
+): Omit<LockRecord, 'token' | 'switchover' | 'pinned' | 'preempted'> => ({
   v: 1,
   groupUid: o.group.uid,
   generation: o.group.generation,

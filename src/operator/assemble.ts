@@ -13,6 +13,7 @@ import { type ApiConnectivity, trackConnectivity } from './connectivity/api-conn
 import { trackContact } from './connectivity/consul-connectivity.ts';
 import { createForeignLists, type ForeignLists } from './execute/foreign-lists.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
+import { createTurns } from './execute/turns.ts';
 import { createAnswers } from './gate/answers.ts';
 import { createGate, gateSignature } from './gate/gate.ts';
 import { createGrants } from './gate/grants.ts';
@@ -254,6 +255,7 @@ function readingRoutes(
 
 const givenToExecutor = ({ clock, random, routing, metrics, traces }: OperatorOptions, reading: Reading) => ({
   ...reading,
+  turns: createTurns(clock),
   clock,
   random,
   routing,

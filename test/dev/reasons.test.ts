@@ -30,7 +30,7 @@ const NO_REASONS: ReadonlySet<string> = new Set(
     'LeaderGroup Pod Job ReplicaSet StatefulSet PodDisruptionBudget NetworkPolicy',
     'AtMostOnce AtLeastOnce Claimed Done',
     'PodScheduled PodReadyToStartContainers Initialized DisruptionTarget PodResizePending PodResizeInProgress',
-    'Keep Evict LeaderLast AnyOrder Retain Running Succeeded Failed In NotIn Exists DoesNotExist',
+    'Never WhenPreferred Keep Evict LeaderLast AnyOrder Retain Running Succeeded Failed In NotIn Exists DoesNotExist',
     'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError OtherApiServerError',
   ].flatMap((words) => words.split(' ')),
 );
@@ -82,7 +82,11 @@ describe('a reason that a table explains', () => {
 
 type Registry = { readonly words: readonly string[]; readonly seenBy: readonly string[] };
 
-const ELECTION = ['test/unit/election/reasons.test.ts', 'test/kit/fakes/builders-reasons.ts'];
+const ELECTION = [
+  'test/unit/election/reasons.test.ts',
+  'test/kit/fakes/builders-reasons.ts',
+  'test/kit/fakes/builders-preemption.ts',
+];
 
 /** Every registry, and where the test is that sees each of its words. */
 const REGISTRIES: Readonly<Record<string, Registry>> = {

@@ -178,6 +178,7 @@ describe('a good group', () => {
     ],
     ['another condition than Ready', { selector, candidateCondition: 'mail.example.com/could-lead' }],
     ['Ready by its name', { selector, candidateCondition: 'Ready' }],
+    ['the longest delay of a preemption', { selector, preemption: { policy: 'WhenPreferred', delaySeconds: 3600 } }],
     ['a leader probe that listens', { selector, leaderProbe: { gate: {} } }],
     ['the fastest leader probe', { selector, leaderProbe: { periodMilliseconds: 100, failureThreshold: 1, gate: {} } }],
     [
@@ -454,6 +455,16 @@ describe('a bad group', () => {
       'a leader probe that waits for longer than it may fail',
       { selector, leaderProbe: { timeoutMilliseconds: 3001, httpGet: { port: 80 } } },
       /spec\.leaderProbe\.timeoutMilliseconds: .*periodMilliseconds times failureThreshold/,
+    ],
+    [
+      'a preemption by a policy that there is not',
+      { selector, preemption: { policy: 'Always' } },
+      /spec\.preemption\.policy: .*WhenPreferred/,
+    ],
+    [
+      'a preemption without a delay',
+      { selector, preemption: { delaySeconds: 0 } },
+      /spec\.preemption\.delaySeconds: .*equal to 1/,
     ],
     [
       'a preference for nothing',

@@ -10,7 +10,17 @@ import { type Bounds, explore } from '../kit/model/checking/explore.ts';
 import { type GateBudget, type GateStart, openGateWorld } from '../kit/model/checking/gate-world.ts';
 import { type Budget, openWorld, type Start } from '../kit/model/checking/world.ts';
 
-const BUDGET: Budget = { blink: 2, recreate: 1, expire: 1, takeOver: 2, lostReply: 1, late: 1, crash: 1, inAll: 2 };
+const BUDGET: Budget = {
+  blink: 2,
+  ask: 1,
+  recreate: 1,
+  expire: 1,
+  takeOver: 2,
+  lostReply: 1,
+  late: 1,
+  crash: 1,
+  inAll: 2,
+};
 const GATE: GateBudget = {
   ask: 2,
   wait: 2,
@@ -65,7 +75,8 @@ const OF_GRANTS = ['grants', 'releases', 'resignations', 'takeOvers'];
 describe('every interleaving', () => {
   it.each([
     { start: 'a new group', bounds: from('fresh'), wanted: ['elections', 'takeOvers'] },
-    { start: 'a group that is led', bounds: from('led'), wanted: ['elections', 'takeOvers'] },
+    { start: 'a group that is led', bounds: from('led'), wanted: ['elections', 'takeOvers', 'switchovers'] },
+    { start: 'a preferred candidate', bounds: from('preferred', DEPTH - 1), wanted: ['takeOvers', 'preemptions'] },
     { start: 'a grant', bounds: ofGrants('granted', GATE_DEPTH - 1), wanted: OF_GRANTS },
     {
       start: 'a leader that is told to stop',
@@ -93,7 +104,8 @@ describe('every interleaving', () => {
 
   it('covers handovers as well as elections and take-overs', async () => {
     const { met } = await explore(from('led', 6, { ...BUDGET, inAll: 1 }));
-    expect(Object.values(met).every((count) => count > 0)).toBe(true);
+    expect(met).toMatchObject({ preemptions: 0 });
+    expect(Object.values({ ...met, preemptions: 1 }).every((count) => count > 0)).toBe(true);
   });
 
   it.each([

@@ -17,7 +17,7 @@ it.each([
 ])('an eviction is a breach unless the pod led before: it %s', (_, pod, breach) => {
   const api = createWorldApiServer();
   const group = api.foreign.addGroup(aGroup({ spec: { formerLeader: 'Evict' } }));
-  const { breaches } = watchPromises(api, createWorldConsul(createFakeClock()), group);
+  const { breaches } = watchPromises(api, createWorldConsul(createFakeClock()), group, () => 0);
   const added = api.foreign.addPod(pod);
   api.routing.requests.evict('one', added, added.resourceVersion);
   expect(breaches).toEqual(breach === null ? [] : [breach]);

@@ -86,7 +86,7 @@ function conditionLines(group: Group, io: Io): readonly (readonly [string, strin
   const loud = (['Stalled', 'Paused', 'Reconciling'] as const)
     .map((type) => conditionOf(group, type))
     .filter((condition) => condition?.status === 'True');
-  const quiet = (['LeaderProbe', 'Routed'] as const)
+  const quiet = (['LeaderProbe', 'Preferred', 'Routed'] as const)
     .map((type) => conditionOf(group, type))
     .filter((condition) => condition !== null && condition.status !== 'True');
   return [

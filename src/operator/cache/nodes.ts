@@ -4,8 +4,11 @@ import type { ClusterNode, Pod } from '../../api/pod.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 export type Nodes = {
-  /** `namespace/name` of the pods on the node, where by this change it was lost, is lost no more, or became Ready or not; else nothing. */
-  changed(before: ClusterNode | null, after: ClusterNode | null): readonly string[];
+  /**
+   * Whether the node was lost by this change, is lost no more, or became Ready or not; whether it was cordoned, uncordoned or given other labels. `pods`: `namespace/name` of those on
+   * it, where any of it is so; else nothing.
+   */
+  changed(before: ClusterNode | null, after: ClusterNode | null): NodeChange;
   /** A pod came, changed or went (null). */
   podChanged(before: Pod | null, after: Pod | null): void;
   /** As the watch has shown it last; null: it has not, or the node is deleted. */
@@ -19,6 +22,8 @@ export type Nodes = {
   lost(node: string | null): boolean;
 };
 
+export type NodeChange = { readonly lost: boolean; readonly ranked: boolean; readonly pods: readonly string[] };
+
 export function createNodes(clock: Clock): Nodes {
   /** The very objects that the reflector keeps: they take no memory twice. */
   const shown = new Map<string, ClusterNode>();
@@ -29,14 +34,18 @@ export function createNodes(clock: Clock): Nodes {
   const pods = new Map<string, Set<string>>();
   const lost = (node: string): boolean => deleted.has(node) || shown.get(node)?.outOfService === true;
 
-  function changed(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
+  function changed(before: ClusterNode | null, after: ClusterNode | null): NodeChange {
     const name = (after ?? before)?.name ?? '';
     const [wasLost, wasReady] = [lost(name), isReady(name)];
+    const ranked = ranksAnew(before, after);
     keep(name, after);
     if (before === null || wasReady !== isReady(name)) readyChangedMs.set(name, changedMs(before, after));
     if (after === null && !pods.has(name)) readyChangedMs.delete(name);
-    return wasLost === lost(name) && wasReady === isReady(name) ? [] : [...(pods.get(name) ?? [])];
+    const isLost = wasLost !== lost(name) || wasReady !== isReady(name);
+    return { lost: isLost, ranked, pods: isLost || ranked ? podsOn(name) : [] };
   }
+
+  const podsOn = (name: string): readonly string[] => [...(pods.get(name) ?? [])];
 
   const isReady = (name: string): boolean => shown.get(name)?.ready === true;
 
@@ -74,6 +83,14 @@ export function createNodes(clock: Clock): Nodes {
     readyChangedMs: (name) => (name === null ? null : (readyChangedMs.get(name) ?? null)),
     lost: (node) => node !== null && lost(node),
   };
+}
+
+/** By what its pods are preferred, or not moved. */
+function ranksAnew(before: ClusterNode | null, after: ClusterNode | null): boolean {
+  if (before === null || after === null) return before !== after;
+  if (before.cordoned !== after.cordoned) return true;
+  const [was, is] = [Object.entries(before.labels), Object.entries(after.labels)];
+  return was.length !== is.length || is.some(([key, value]) => before.labels[key] !== value);
 }
 
 const nameOf = ({ namespace, name }: Pod): string => `${namespace}/${name}`;

@@ -16,6 +16,7 @@ export type Store = {
   /** Each returns the keys of the groups concerned. Events must come in order, as a reflector delivers them. */
   podChanged(before: Pod | null, after: Pod | null): readonly string[];
   groupChanged(before: ParsedLeaderGroup | null, after: ParsedLeaderGroup | null): readonly string[];
+  /** Of a node that was lost, or is lost no more; where it was cordoned or given other labels of those whose leader may be preempted. */
   nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[];
   group(key: string): ParsedLeaderGroup | null;
   groupKeys(): readonly string[];
@@ -175,12 +176,19 @@ export function createStore(clock: Clock): Store {
     return pods.get(name.slice(0, slash))?.get(name.slice(slash + 1)) ?? null;
   }
 
+  /** Else whoever is preferred matters when somebody is elected, and no sooner. */
+  function preempts(key: string): boolean {
+    const parsed = groups.get(key);
+    return parsed?.kind === 'valid' && parsed.group.spec.preemption.policy !== 'Never';
+  }
+
   function nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
-    const keys = nodes.changed(before, after).flatMap((name) => {
+    const { lost, pods: names } = nodes.changed(before, after);
+    const keys = names.flatMap((name) => {
       const stored = podNamed(name);
       return stored === null ? [] : concernedBy(stored.pod);
     });
-    return [...new Set(keys)].filter((key) => groups.has(key));
+    return [...new Set(keys)].filter((key) => groups.has(key) && (lost || preempts(key)));
   }
 
   return {

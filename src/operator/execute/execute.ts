@@ -25,6 +25,7 @@ import {
 import { fenceAll } from './fence.ts';
 import { setFinalizer } from './finalizer.ts';
 import { labelFollowers } from './label-followers.ts';
+import { awaitTurn, notePreemption } from './preempting.ts';
 import { promote } from './promote.ts';
 import { readOthers, readRoute } from './read-route.ts';
 import { awaitGrantExpiry, revoke } from './revoke.ts';
@@ -42,6 +43,7 @@ export async function execute(plan: Plan, run: Run): Promise<Step> {
     case 'transition': {
       const step = await move(run, plan);
       noteSwitchover(run, plan, step);
+      notePreemption(run, plan, step);
       return step;
     }
   }
@@ -123,6 +125,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return readTrials(run, action.trials);
     case 'readOwners':
       return readOwners(run, action.owners, action.hurry);
+    case 'awaitTurn':
+      return Promise.resolve(awaitTurn(run));
     case 'askCandidates':
       return Promise.resolve(askCandidates(run, action.pods));
     case 'openSessions':

@@ -19,6 +19,7 @@ import type { Prober } from '../probe/prober.ts';
 import type { SessionManager } from '../sessions/sessions.ts';
 import type { ForeignLists } from './foreign-lists.ts';
 import type { NamespaceLists } from './namespace-lists.ts';
+import type { Turns } from './turns.ts';
 
 export type ExecutorPorts = {
   readonly consul: Consul;
@@ -41,6 +42,7 @@ export type ExecutorPorts = {
   readonly revoking: (outcome: 'begun') => void;
   readonly owners: Pick<Owners, 'read'>;
   readonly prober: Pick<Prober, 'search'>;
+  readonly turns: Turns;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;
   /** A slice was written, or was not, for metrics. */

@@ -12,6 +12,7 @@ import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession, OwedEvictions, SwitchoverRefused } from '../../election/observation.ts';
+import type { PreferredSince } from '../../election/preemption.ts';
 import type { RouteProblem, RouteReading } from '../../election/route.ts';
 import type { Uids } from './collections.ts';
 
@@ -121,6 +122,10 @@ export type GroupMemory = {
   readonly resigned: ReadonlyMap<PodUid, { readonly count: number; readonly untilMs: MonotonicMs }>;
   /** What is known of the switchover that the annotation asks for; null: nothing. */
   readonly switchover: RememberedSwitchover | null;
+  /** Since when which candidates have been preferred to the leader, as the last pass saw it; null: nobody was. */
+  readonly preferred: PreferredSince | null;
+  /** When it is this group's turn to have its leader preempted, and whether a GET has shown the group since; null: nobody has asked. */
+  readonly turn: { readonly atMs: MonotonicMs; readonly confirmed: boolean } | null;
   /** `of` the last news of a switchover that people were told. */
   readonly reportedSwitchover: string | null;
   /** Time of the switchover that the last answer to a status of ours did not show: the CRD is of an earlier version. */
@@ -226,6 +231,8 @@ const FRESH: GroupMemory = {
   resignation: null,
   resigned: NONE,
   switchover: null,
+  preferred: null,
+  turn: null,
   reportedSwitchover: null,
   droppedSwitchover: null,
   highestObserved: 0,

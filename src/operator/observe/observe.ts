@@ -7,6 +7,7 @@ import type { GateView } from '../../election/gate.ts';
 import { judgedBefore } from '../../election/judgement.ts';
 import type { LockView, MemberSession, Observation, ObservedPod, Ownership } from '../../election/observation.ts';
 import { highestObservedToken } from '../../election/observed-tokens.ts';
+import { preferredSince } from '../../election/preemption.ts';
 import { shownToken } from '../../election/route.ts';
 import { holderAmong } from '../../election/sessions.ts';
 import { fencingVersion, verificationOf, versionOf } from '../../election/trust.ts';
@@ -61,10 +62,13 @@ export function createObserver(options: ObserverOptions): Observer {
       const edited = withAccepted(memory, accepted);
       const pods =
         edited === memory ? before : observePods(options, sight, { memory: edited, rivals, deferred }, sight.pods);
-      const o = observation(options, sight, memory, { rivals, sessions, pods, accepted });
+      const seen = observation(options, sight, memory, { rivals, sessions, pods, accepted });
+      const preferred = preferredSince(memory.preferred, seen);
+      const o = { ...seen, preemption: { ...seen.preemption, preferred } };
       const { highestObserved } = o;
       const labelStop = o.labelStop === null ? null : { ...o.labelStop, generation: group.generation };
-      return { observation: o, observed: { kind: 'observed', highestObserved, acceptedReleases: accepted, labelStop } };
+      const observed = { kind: 'observed', highestObserved, acceptedReleases: accepted, labelStop, preferred } as const;
+      return { observation: o, observed };
     },
     holder: (cached, memory) => {
       const view = viewOf(options, cached, memory);
@@ -162,6 +166,7 @@ function observation(
     revoked: memory.revoked?.uid ?? null,
     resigned: memory.resignation,
     switchover: switchoverTried(memory, group),
+    preemption: preemptionView(memory, nowMs),
     owedEvictions: memory.owedEvictions,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
     fencingRefused: blockingRefusal(memory, group, pods, nowMs),
@@ -248,6 +253,16 @@ function overlap(
 
 /** After so many failures it is given up (see failedAgain). */
 const FAILURES_AT_MOST = 8;
+
+/** What was read then is no news any more. A grant of the gate is waited for meanwhile, for two seconds at most. */
+const TURN_MS = 5000;
+
+const preemptionView = ({ preferred, turn, resigned }: GroupMemory, nowMs: number): Observation['preemption'] => ({
+  preferred,
+  turnMs: turn?.atMs ?? null,
+  confirmed: turn?.confirmed === true && nowMs - turn.atMs < TURN_MS,
+  yieldsUntilMs: [...resigned.values()].map(({ untilMs }) => untilMs),
+});
 
 const NOT_TRIED: Observation['switchover'] = { confirmed: false, failure: null, refusal: null };
 

@@ -34,7 +34,11 @@ export type GroupOutcome =
       readonly text: string;
       readonly failure: string;
       readonly unlabelled: boolean;
-    };
+    }
+  /** When, of the groups of this replica whose leader is to be preempted, it is this one's turn. */
+  | { readonly kind: 'turn'; readonly atMs: MonotonicMs }
+  /** The handover to a preferred candidate could not be completed. */
+  | { readonly kind: 'preemptionFailed' };
 
 export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory {
   switch (outcome.kind) {
@@ -62,6 +66,11 @@ export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory
       return { ...memory, asked: true };
     case 'switchoverFailed':
       return { ...memory, switchover: failedAgain(memory, outcome) };
+    case 'turn':
+      return { ...memory, turn: { atMs: outcome.atMs, confirmed: false } };
+    case 'preemptionFailed':
+      // Nobody need be moved just now: the delay begins anew, so a leader loses its label once in each.
+      return { ...memory, preferred: null, turn: null };
   }
 }
 
@@ -85,6 +94,7 @@ function confirmed(memory: GroupMemory, outcome: Extract<GroupOutcome, { kind: '
     deletionConfirmedMs: deleting ? atMs : null,
     deletionShown: deleting,
     groupConfirmedAt: at,
+    turn: memory.turn === null || memory.turn.atMs > atMs ? memory.turn : { ...memory.turn, confirmed: true },
     switchover: switchover === null ? null : { ...ofText(memory, switchover), confirmed: true },
   };
 }

@@ -58,6 +58,7 @@ function locked(memory: GroupMemory, outcome: Extract<LockOutcome, { kind: 'lock
   return {
     ...next,
     resignation: null,
+    turn: null,
     recordedByUs: plus(memory.recordedByUs, uid),
     repairs: removed(memory.repairs, uid),
   };

@@ -1,4 +1,5 @@
 /** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
+import type { PreferredSince } from '../../election/preemption.ts';
 import { type AcceptedReleases, freshMemory, type GroupMemory, type RememberedStop } from './memory.ts';
 import { type GrantOutcome, ofGrants } from './remember-grants.ts';
 import { type GroupOutcome, ofGroup } from './remember-group.ts';
@@ -14,6 +15,7 @@ export type Observed = {
   readonly highestObserved: number;
   readonly acceptedReleases: AcceptedReleases;
   readonly labelStop: RememberedStop | null;
+  readonly preferred: PreferredSince | null;
 };
 
 export type Outcome =
@@ -32,8 +34,8 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'shown':
       return sinceShown(memory, outcome);
     case 'observed': {
-      const { highestObserved, acceptedReleases, labelStop } = outcome;
-      return { ...withAccepted(memory, acceptedReleases), highestObserved, labelStop };
+      const { highestObserved, acceptedReleases, labelStop, preferred } = outcome;
+      return { ...withAccepted(memory, acceptedReleases), highestObserved, labelStop, preferred };
     }
     case 'locked':
     case 'unlocked':
@@ -58,6 +60,8 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'rivalRead':
     case 'asked':
     case 'switchoverFailed':
+    case 'turn':
+    case 'preemptionFailed':
       return ofGroup(memory, outcome);
     case 'leaderFenced':
     case 'leaderBack':

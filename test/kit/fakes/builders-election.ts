@@ -145,6 +145,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     revoked: null,
     resigned: null,
     switchover: { confirmed: true, failure: null, refusal: null },
+    preemption: { preferred: null, turnMs: null, confirmed: true, yieldsUntilMs: [] },
     owedEvictions: null,
     lockDelayedUntilMs: null,
     fencingRefused: null,
@@ -240,6 +241,7 @@ function inWords(action: Action, plan: Plan): string {
     case 'readOthers':
     case 'addFinalizer':
     case 'removeFinalizer':
+    case 'awaitTurn':
     case 'readLock':
     case 'readHolderSession':
     case 'readGroup':

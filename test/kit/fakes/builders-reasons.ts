@@ -20,6 +20,7 @@ import {
   observed,
   readyFor,
 } from './builders-election.ts';
+import { preferring } from './builders-preemption.ts';
 import { anEndpoint, aReading, aRouteView, WEB_PORT } from './builders-route.ts';
 import { askedFor } from './builders-switchover.ts';
 import { sessionId, uidOf } from './ids.ts';
@@ -131,6 +132,7 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
   },
   LeaderResigned: { resigned: { uid: uidOf('a'), token: 4 }, pods: [a(), b] },
   Switchover: askedFor('b'),
+  Preempted: preferring(),
   LeaderNoLongerMember: { pods: [a({}, { member: false }), b] },
   PromotionRefused: { pods: [unlabelled({ promotionRefused: refusal }), b] },
   LeaderLost: { pods: [b], lock: freeAfter('a') },

@@ -65,6 +65,7 @@ export async function aStage(...pods: readonly Pod[]) {
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
       prober: { search: () => true },
+      turns: { take: () => 0 },
       repaired: () => undefined,
       sliceWritten: () => undefined,
       progress: (key) => progress.push(key),

@@ -39,7 +39,7 @@ export function aModel(options: { readonly group?: GroupOverrides; readonly pods
   const consul = createWorldConsul(clock);
   const group = api.foreign.addGroup(aGroup(options.group));
   for (const pod of options.pods ?? []) api.foreign.addPod(pod);
-  const promises = watchPromises(api, consul, group);
+  const promises = watchPromises(api, consul, group, clock.nowMs);
   const replicas: Replica[] = [];
 
   function replica(name: string): Replica {

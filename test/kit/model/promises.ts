@@ -19,6 +19,7 @@ import { parseToken } from '../../../src/election/token.ts';
 import type { TxnOp } from '../../../src/ports/consul.ts';
 import { costProblem } from './costs.ts';
 import type { PatchRequest } from './link.ts';
+import { preemptionsOf } from './preemptions.ts';
 import { SPACE } from './replica.ts';
 import { switchoversOf } from './switchovers.ts';
 import type { PodWrite, WorldApiServer } from './world-api-server.ts';
@@ -45,7 +46,13 @@ type Grant = { readonly uid: string; readonly token: number; readonly version: n
 /** Its answers to patches count from this many requests about one pod: a fencing patch may then go by uid alone. */
 const CONFLICTS_BEFORE_FORCE = 5;
 
-export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: LeaderGroup): Promises {
+/** `nowMs`: by the monotonic clock of the world. */
+export function watchPromises(
+  api: WorldApiServer,
+  consul: WorldConsul,
+  group: LeaderGroup,
+  nowMs: () => number,
+): Promises {
   const { label, lockKey } = group.spec;
   const keys = groupKeys(SPACE, group, lockKey);
   const bucket = bucketKey(SPACE, bucketOf(group.namespace, group.name));
@@ -66,6 +73,8 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   const grants = new Map<string, number>();
   const evictedAt = new Map<string, number>();
   const switchovers = switchoversOf(keys.lock);
+  const { policy, delayMs } = group.spec.preemption;
+  let preemptions = preemptionsOf(keys.lock, policy === 'Never' ? null : delayMs);
   let granted: Grant | null = null;
 
   const labelled = (): readonly string[] =>
@@ -173,8 +182,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     const change = ops.filter((op) => op.key === keys.lock && ['lock', 'unlock', 'delete'].includes(op.verb));
     if (change.length === 0) return;
     if (result.kind === 'rejected') return;
-    const switched = switchovers(ops);
-    if (switched !== null) breach(switched);
+    checkRecord(ops);
     checkGuards(by, ops, change);
     const lock = change.findLast((op) => op.verb === 'lock');
     if (lock === undefined) return void proofs.set(by, null);
@@ -185,6 +193,11 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
     countLead(uid);
     granted = { uid, token: record?.token ?? 0, version: api.version(), podLog: api.podLog.length };
     proofs.set(by, granted);
+  }
+
+  /** Promises I14 and I15. */
+  function checkRecord(ops: readonly TxnOp[]): void {
+    for (const wrong of [switchovers(ops), preemptions(ops, nowMs())]) if (wrong !== null) breach(wrong);
   }
 
   /** Rule (c): under the bucket, and at the version the plan saw, of every key. */
@@ -219,6 +232,7 @@ export function watchPromises(api: WorldApiServer, consul: WorldConsul, group: L
   consul.onTxn(txnDone);
   const restored = (): void => {
     granted = null;
+    preemptions = preemptionsOf(keys.lock, policy === 'Never' ? null : delayMs);
   };
 
   return { breaches, restored, patchSent, labelled, demotions, promotions };

@@ -21,6 +21,7 @@ import { createStore, type Store } from '../../../src/operator/cache/store.ts';
 import { createClaims } from '../../../src/operator/claims/claims.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
 import { createForeignLists } from '../../../src/operator/execute/foreign-lists.ts';
+import { createTurns, type Turns } from '../../../src/operator/execute/turns.ts';
 import { createAsk } from '../../../src/operator/gate/gate.ts';
 import { createGrants } from '../../../src/operator/gate/grants.ts';
 import { createRelease } from '../../../src/operator/gate/release.ts';
@@ -85,6 +86,8 @@ export type Replica = {
   ask(uid: string, secret?: string | null): GateAnswer;
   release(uid: string, secret: string, resign?: boolean): Released;
   readonly claims: Claims;
+  /** Which group is preempted when. */
+  readonly turns: Turns;
   glance: Reconciler['glance'];
   /** It has just got the bucket: whoever had it before may have said a grant until now. Without this nobody has. */
   gotBucket(): void;
@@ -160,6 +163,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   const owners = createOwners(link.kubernetes, clock);
   const grants = createGrants(clock, () => gotBucketMs);
   const prober = createProber(quietProbing(clock));
+  const turns = createTurns(clock);
   const reconciler = createReconciler({
     synced: () => true,
     known: () => true,
@@ -203,6 +207,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       revoking: metrics.gateRevocation,
       owners,
       prober,
+      turns,
       repaired: () => undefined,
       sliceWritten: () => undefined,
       progress: () => undefined,
@@ -336,6 +341,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     },
     claims,
     glance: reconciler.glance,
+    turns,
     ask: (uid, secret = null) => ask(GROUP, podUid(uid), secret),
     release: (uid, secret, resign = false) => release(GROUP, podUid(uid), { secret, resign }),
     gotBucket: () => {

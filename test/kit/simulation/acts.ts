@@ -128,6 +128,8 @@ export type GroupPlan = {
   readonly condition?: string;
   /** With a condition: its pods are not ready whoever leads. Default: they are. */
   readonly unready?: boolean;
+  /** Whoever has the first place takes the lead from the others, and so on. Default: nobody does. */
+  readonly prefers?: { readonly first: number; readonly delayMs: number };
   /** Whoever led before is evicted once the next one leads. Default: it is kept. */
   readonly evicts?: boolean;
   /** Its leader keeps its label when it is deleted. Default: it is taken off. */
@@ -170,15 +172,26 @@ const CHAOS_MS = 15_000;
 /** As many as a group has pods at most: the first pod of each group is on the first, and the first replica. */
 export const NODES = 3;
 
+/** Of a version that knows preemption are all replicas of these. */
+function withPreemption(seed: number, groups: readonly GroupPlan[], isOlder: boolean): readonly GroupPlan[] {
+  const random = stream(`preemption ${seed}`);
+  if (isOlder || !random.chance(0.5)) return groups;
+  return groups.map((group) => {
+    const prefers = { first: random.below(3), delayMs: random.pick([1000, 2000, 5000, 15_000]) };
+    return random.chance(0.7) ? { ...group, prefers } : group;
+  });
+}
+
 export function scenarioOf(seed: number): Scenario {
   const random = stream(`scenario ${seed}`);
   const steady = random.chance(0.2);
   const lengthMs = Math.round(random.between(30_000, 90_000));
   const replicas = random.pick([2, 2, 3]);
-  const groups = withRoutes(
+  const routed = withRoutes(
     seed,
     Array.from({ length: random.pick([1, 2, 2, 3]) }, (_, at) => groupPlan(seed, at, steady)),
   );
+  const groups = withPreemption(seed, routed, steady || olderUntilMs(seed, routed, lengthMs) > 0);
   const count = random.pick([4, 8, 8, 12, 20]);
   const acts = Array.from({ length: count }, () => actOf(random, { lengthMs, replicas, groups, steady }));
   const dances = random.chance(0.5) ? dance(random, { lengthMs, replicas, groups, steady }) : [];
@@ -409,7 +422,7 @@ function nodeActs(seed: number, frame: Frame): readonly Act[] {
   const random = stream(`nodes ${seed}`);
   if (frame.steady || !random.chance(0.35)) return [];
   const lost = Array.from({ length: random.pick([1, 2, 3]) }, (): Act => {
-    const act = random.pick(['cutNode', 'cutNode', 'deleteNode', 'stopNode', 'taintNode'] as const);
+    const act = random.pick(['cutNode', 'cutNode', 'deleteNode', 'stopNode', 'taintNode', 'cordonNode'] as const);
     const atMs = Math.round(random.between(6000, frame.lengthMs));
     return { act, atMs, node: random.below(NODES), forMs: Math.round(random.between(1000, 25_000)) };
   });

@@ -73,7 +73,7 @@ export function createChecks(scenario: Scenario): Checks {
     const { api, consul } = opened;
     for (const { name } of scenario.groups) {
       const group = api.group(name);
-      if (group !== null) promises.set(name, watchPromises(api, consul, group));
+      if (group !== null) promises.set(name, watchPromises(api, consul, group, opened.loop.nowMs));
     }
     countMoves(opened, counts);
     watchHaste(opened, (text) => breaches.push(text));

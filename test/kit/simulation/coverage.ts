@@ -32,6 +32,7 @@ const LASTS: Readonly<Record<Act['act'], boolean>> = {
   deleteNode: true,
   stopNode: true,
   taintNode: true,
+  cordonNode: true,
   denyNodes: true,
   denyNamespace: true,
   cutWatches: false,
@@ -63,6 +64,7 @@ const ACTIONS = all<Action['do']>({
   listPods: true,
   openSessions: true,
   askCandidates: true,
+  awaitTurn: true,
   fence: true,
   awaitGrantExpiry: true,
   revoke: true,
@@ -123,6 +125,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     .filter((reason) => !(reason in STALLED)),
   stalled: possible(STALLED),
   cause: Object.keys(TRANSITION_CAUSES),
+  preferred: Object.values(CONDITION_REASONS.Preferred).flatMap((reasons) => Object.keys(reasons)),
   routed: Object.values(CONDITION_REASONS.Routed).flatMap((reasons) => Object.keys(reasons)),
   event: Object.keys(EVENT_REASONS),
   claim: CLAIM_ANSWERS,
@@ -157,6 +160,7 @@ export function meetGroup({ status }: LeaderGroup, { met }: Meetings): void {
   for (const { type, status: is, reason } of status?.conditions ?? []) {
     if (type === 'Ready') met('ready', reason);
     if (type === 'Routed') met('routed', reason);
+    if (type === 'Preferred') met('preferred', reason);
     if (type === 'Stalled' && is === 'True') met('stalled', reason);
   }
 }

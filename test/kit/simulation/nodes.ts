@@ -14,6 +14,8 @@ export type WorldNode = {
   /** Of the condition Ready: Unknown once its kubelet has not been heard of for the grace. */
   readonly ready: 'True' | 'False' | 'Unknown';
   readonly taints: readonly string[];
+  /** Default: it is not. */
+  readonly cordoned?: boolean;
 };
 
 export type Nodes = {
@@ -33,7 +35,7 @@ export type Nodes = {
 
 export type NodeAct = {
   /** `tainted`: marked as out of service although it is Ready. */
-  readonly act: 'cutNode' | 'deleteNode' | 'stopNode' | 'taintNode';
+  readonly act: 'cutNode' | 'deleteNode' | 'stopNode' | 'taintNode' | 'cordonNode';
   readonly node: number;
   readonly forMs: number;
 };
@@ -165,6 +167,9 @@ export function createNodes({ api, loop, faults, count, silence, unready, replac
       case 'taintNode':
         change(name, { taints: [OUT_OF_SERVICE] });
         break;
+      case 'cordonNode':
+        change(name, { cordoned: true });
+        break;
     }
     return () => undefined;
   }
@@ -203,9 +208,9 @@ export function createNodes({ api, loop, faults, count, silence, unready, replac
   };
 }
 
-export const rawNode = ({ name, uid, resourceVersion, ready, taints }: WorldNode): unknown => ({
+export const rawNode = ({ name, uid, resourceVersion, ready, taints, cordoned = false }: WorldNode): unknown => ({
   kind: 'Node',
   metadata: { name, uid, resourceVersion },
-  spec: { taints: taints.map((key) => ({ key, effect: 'NoExecute' })) },
+  spec: { unschedulable: cordoned, taints: taints.map((key) => ({ key, effect: 'NoExecute' })) },
   status: { conditions: [{ type: 'Ready', status: ready }] },
 });

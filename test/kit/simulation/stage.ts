@@ -199,7 +199,7 @@ export function openStage(
     return aPod({
       name,
       uid,
-      labels: { app: plan.name },
+      labels: { app: plan.name, place: String(at) },
       addresses: plan.route === undefined ? [uid] : addressesOf(uid, plan.route),
       node: nodes.placeFor(at),
       readyTransitionMs: null,
@@ -397,6 +397,7 @@ export function openStage(
       case 'deleteNode':
       case 'stopNode':
       case 'taintNode':
+      case 'cordonNode':
         return nodes.do(given);
       case 'finish':
       case 'orphan':
@@ -721,6 +722,16 @@ export function openStage(
 
 const seconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
+/** Each pod before the next one, in a ring that begins somewhere. */
+const preferring = ({ first, delayMs }: NonNullable<GroupPlan['prefers']>) => ({
+  preferences: [3, 2, 1].map((weight, at) => ({
+    weight,
+    podSelector: { matchLabels: { place: String((first + at) % 3) }, matchExpressions: [] },
+    nodeSelector: null,
+  })),
+  preemption: { policy: 'WhenPreferred', delayMs } as const,
+});
+
 const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGroup =>
   aGroup({
     name: plan.name,
@@ -737,6 +748,7 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       formerLeader: plan.evicts === true ? 'Evict' : 'Keep',
       deletionPolicy: plan.retains === true ? 'Retain' : 'Demote',
       scaleDown: plan.anyOrder === true ? 'AnyOrder' : 'LeaderLast',
+      ...(plan.prefers === undefined ? {} : preferring(plan.prefers)),
       route: plan.route === undefined ? null : { serviceName: plan.route.service },
       label: { key: ROLE, leader: 'leader', follower: plan.follower },
     },

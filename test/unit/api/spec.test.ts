@@ -79,6 +79,10 @@ describe('a spec', () => {
         paused: fc.boolean(),
         candidateCondition: fc.constantFrom('Ready', 'ContainersReady', 'a.b/c'),
         spread: fc.record({ topologyKey: fc.constantFrom('zone', 'a.b/c') }),
+        preemption: fc.record(
+          { policy: fc.constantFrom('Never', 'WhenPreferred'), delaySeconds: fc.integer({ min: 1, max: 3600 }) },
+          { requiredKeys: [] },
+        ),
         preferences: fc.array(
           fc.record(
             {
@@ -135,6 +139,29 @@ describe('spec.candidateCondition', () => {
     ['True of a pod that is to go', 'DisruptionTarget', /leave the field out for Ready/],
   ])('is refused where it is %s', (_what, type, sentence) => {
     expect(going(type).problems).toEqual([expect.stringMatching(sentence)]);
+  });
+});
+
+describe('spec.preemption', () => {
+  const preempting = (preemption: unknown) => read({ selector, preemption });
+
+  it('is Never unless somebody asks for it, and waits for five minutes unless told otherwise', () => {
+    const never = { policy: 'Never', delayMs: 300_000 };
+    expect([read({ selector }).spec?.preemption, preempting(null).spec?.preemption]).toEqual([never, never]);
+    expect(preempting({ policy: 'WhenPreferred' }).spec?.preemption).toEqual({ ...never, policy: 'WhenPreferred' });
+  });
+
+  it.each([
+    [
+      'by a policy that there is not',
+      { policy: 'Always' },
+      /spec\.preemption\.policy .*must be Never or WhenPreferred/,
+    ],
+    ['without a delay', { delaySeconds: 0 }, /spec\.preemption\.delaySeconds .*from 1 to 3600/],
+    ['after more than an hour', { delaySeconds: 3601 }, /spec\.preemption\.delaySeconds .*from 1 to 3600/],
+    ['that is no object', 'WhenPreferred', /spec\.preemption .*must be an object/],
+  ])('is refused %s', (_, preemption, problem) => {
+    expect(preempting(preemption).problems.join()).toMatch(problem);
   });
 });
 

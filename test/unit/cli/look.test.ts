@@ -123,6 +123,12 @@ describe('status', () => {
     expect((await t.run('status', 'notifier')).out).toMatch(new RegExp(`notifier-1 .* no +${reason}`));
   });
 
+  it('says who is preferred to the leader, and when that one takes the lead', async () => {
+    const preferred = condition('Preferred', 'False', 'Waiting', 'notifier-1 takes the lead at 03:00');
+    t.api.put(LEADER_GROUPS, groupObject({ status: { conditions: [condition('Ready', 'True', 'Led'), preferred] } }));
+    expect((await t.run('status', 'notifier')).out).toMatch(/Preferred +False \(Waiting\): notifier-1 takes the lead/);
+  });
+
   it('knows from the status what only the operator can know', async () => {
     const ineligible = [{ reason: 'PromotionRefused', count: 1, examples: ['notifier-1'] }];
     t.api.put(LEADER_GROUPS, groupObject({ status: { ineligible } }));

@@ -9,6 +9,7 @@ import { plan } from '../../../src/election/plan.ts';
 import { buildStatus, statusOfInvalid } from '../../../src/election/status.ts';
 import { aGroup } from '../../kit/fakes/builders.ts';
 import { anObservation, steps } from '../../kit/fakes/builders-election.ts';
+import { PREFERRED } from '../../kit/fakes/builders-preemption.ts';
 import { CHANGING, INVALID, PROBED, ROUTED, SAYING, UNABLE, unable } from '../../kit/fakes/builders-reasons.ts';
 
 const NOW = '2026-01-02T03:04:05Z';
@@ -37,9 +38,11 @@ const registered = Object.entries(CONDITION_REASONS).flatMap(([type, byStatus]) 
 
 const probed = Object.values(PROBED).map(conditionsOf);
 
+const preferred = Object.values(PREFERRED).map(conditionsOf);
+
 const routed = Object.values(ROUTED).map(conditionsOf);
 
-const seen = [...shown.values(), paused, ...probed, ...routed].flat().map(words);
+const seen = [...shown.values(), paused, ...probed, ...preferred, ...routed].flat().map(words);
 
 describe('a reason of a condition', () => {
   it.each(registered)('is shown by a group: %s', (reason) => {
@@ -71,6 +74,17 @@ describe('a reason of Routed', () => {
       const routed = conditionsOf(given).find(({ type }) => type === 'Routed');
       expect(routed?.reason).toBe(reason);
       expect(routed?.message === '').toBe(reason === 'LeaderShown');
+    },
+  );
+});
+
+describe('a reason of Preferred', () => {
+  it.each(Object.entries(PREFERRED))(
+    'is the one that the world asks for, and says who is preferred: %s',
+    (reason, o) => {
+      const preferred = conditionsOf(o).find(({ type }) => type === 'Preferred');
+      expect(preferred?.reason).toBe(reason);
+      expect(preferred?.message.startsWith('b is preferred')).toBe(!['LeaderPreferred', 'NotLed'].includes(reason));
     },
   );
 });

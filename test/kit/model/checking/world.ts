@@ -2,7 +2,11 @@
  * The world that is explored: two members, two replicas with the real planner, executor and reconciler, and everything that may
  * happen next as a list of named steps. A world cannot be copied, so a state is reached by its path, always the same way.
  */
+import { parseSwitchover } from '../../../../src/api/switchover.ts';
+import type { TransitionCause } from '../../../../src/api/transition-causes.ts';
 import { aPod } from '../../fakes/builders.ts';
+import { ofTier, PREEMPTING } from '../../fakes/builders-preemption.ts';
+import { switchoverText } from '../../fakes/builders-switchover.ts';
 import { settle } from '../../fakes/clock.ts';
 import type { Fate, Request } from '../link.ts';
 import { aModel } from '../model.ts';
@@ -13,7 +17,8 @@ import { createSeats, SEATS } from './seats.ts';
 
 /** How often each kind of trouble may happen on one path, and how many troubles (a blink is none) in all. */
 export type Budget = Readonly<Record<Trouble, number>> & { readonly inAll: number };
-export type Trouble = 'blink' | 'recreate' | 'expire' | 'takeOver' | 'lostReply' | 'late' | 'crash';
+/** `ask`: somebody asks for a switchover to the other member. */
+export type Trouble = 'blink' | 'ask' | 'recreate' | 'expire' | 'takeOver' | 'lostReply' | 'late' | 'crash';
 
 const MEMBERS = ['a', 'b'] as const;
 /** What these bring is known to nobody else and changes nothing that a promise is about: they are answered at once. */
@@ -33,17 +38,30 @@ const AT_ONCE: ReadonlySet<Request['operation']> = new Set([
 
 const fate = ({ operation }: Request): Fate => (AT_ONCE.has(operation) ? 'arrives' : 'held');
 
-/** `fresh`: nobody has led yet. `led`: a leads, both replicas have seen it, the first owns the bucket. */
-export type Start = 'fresh' | 'led';
+/**
+ * `fresh`: nobody has led yet. `led`: a leads, both replicas have seen it, the first owns the bucket. `preferred`: the same, and b has been preferred to it for
+ * the whole delay.
+ */
+export type Start = 'fresh' | 'led' | 'preferred';
+
+const DELAY_MS = 1000;
+const preempting = { ...PREEMPTING, preemption: { policy: 'WhenPreferred', delayMs: DELAY_MS } } as const;
 
 export async function openWorld(budget: Budget, start: Start): Promise<Explored> {
-  const model = aModel({ pods: MEMBERS.map((name) => aPod({ name })) });
+  const prefers = start === 'preferred';
+  const model = aModel({
+    ...(prefers ? { group: { spec: preempting } } : {}),
+    pods: MEMBERS.map((name) =>
+      aPod({ name, ...(prefers && name === 'b' ? { ...ofTier('large'), ready: false } : {}) }),
+    ),
+  });
   const left: Record<Trouble | 'inAll', number> = { ...budget };
   const { may, spend } = spending<Exclude<Trouble, 'blink'>>(left);
   const seats = createSeats(model, fate);
 
   await seats.own('O1', false);
-  if (start === 'led') await lead();
+  if (start !== 'fresh') await lead();
+  if (prefers) await prefer();
   seats.opened();
 
   async function lead(): Promise<void> {
@@ -52,6 +70,17 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
     await model.rest(replica);
     replica.link.decide(fate);
     seats.seen();
+  }
+
+  async function prefer(): Promise<void> {
+    const { replica } = seats.of('O1');
+    model.api.foreign.changePod('b', () => ({ ready: true }));
+    replica.link.decide(() => 'arrives');
+    replica.see.all();
+    await model.pass(replica);
+    replica.link.decide(fate);
+    seats.seen();
+    await model.clock.advance(DELAY_MS);
   }
 
   function stepsOf(name: string): readonly Step[] {
@@ -79,6 +108,7 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
     const all = [...SEATS.flatMap(stepsOf), ...seats.landings()];
     const a = model.api.pod('a');
     if (left.blink > 0 && a !== null) all.push(a.ready ? 'a unready' : 'a ready');
+    if (may('ask') && model.leaders().length > 0) all.push('ask');
     if (may('recreate')) all.push('a recreate');
     if (may('expire') && lockedFor(model) !== null) all.push('expire');
     if (may('takeOver')) all.push('takeOver');
@@ -93,6 +123,7 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
       spend('expire');
       endLeadersSession(model);
     } else if (subject === 'takeOver') await takeOver();
+    else if (subject === 'ask') ask();
     else podStep(what);
     await settle();
   }
@@ -137,6 +168,13 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
     await seats.own((seats.holder() ?? 'O2') === 'O1' ? 'O2' : 'O1', true);
   }
 
+  function ask(): void {
+    spend('ask');
+    const to = model.leaders()[0] === 'a' ? 'b' : 'a';
+    const text = switchoverText(to, -1, model.clock.wallMs());
+    model.api.foreign.changeGroup('notifier', () => ({ switchover: parseSwitchover(text) }));
+  }
+
   function podStep(what: string): void {
     if (what === 'recreate') {
       spend('recreate');
@@ -164,6 +202,9 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
       : `leaders: ${leaders.join(', ') || 'none'}`;
   }
 
+  const told = (cause: TransitionCause): boolean =>
+    model.api.group()?.status?.recentTransitions.some(({ reason }) => reason === cause) === true;
+
   function met(path: readonly Step[]): Readonly<Record<string, boolean>> {
     const { promotions, demotions } = model.promises;
     return {
@@ -171,6 +212,8 @@ export async function openWorld(budget: Budget, start: Start): Promise<Explored>
       handovers: new Set(promotions.map(({ uid }) => uid)).size > 1,
       demotions: demotions.length > 0,
       takeOvers: path.includes('takeOver'),
+      switchovers: told('Switchover'),
+      preemptions: told('Preempted'),
     };
   }
 

@@ -4,7 +4,7 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stream } from '../../simulation/random.ts';
 import { persistently } from './persistently.ts';
-import { addressOf, type FaultRig, lockKeyOf } from './rig.ts';
+import { addressOf, type FaultRig, labelsOf, lockKeyOf } from './rig.ts';
 
 export type Fault = {
   readonly kind: Kind;
@@ -26,6 +26,7 @@ const KINDS = [
   'member hung',
   'member resigns',
   'releases lost',
+  'switchover asked',
   'operator killed',
   'operator ended',
   'operator replaced',
@@ -68,6 +69,7 @@ export function scheduleOf(seed: number, lengthMs: number): readonly Fault[] {
 const rank = (seed: number, turn: number, kind: Kind): number => stream(`order ${seed} ${turn} ${kind}`).next();
 
 function lengthOf(kind: Kind, chance: number): number {
+  if (kind === 'switchover asked') return 300;
   if (kind === 'member hung') return 6000 + chance * 8000;
   if (kind.startsWith('pod') || kind === 'connections cut' || kind === 'member resigns') return 300 + chance * 5000;
   // Nobody knows of it until its session expires, after twice its TTL or more: that is a part of the fault.
@@ -94,6 +96,7 @@ function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('API')) return 'api';
   if (kind.startsWith('pod')) return `pod ${target}`;
   if (kind.startsWith('member') || kind === 'releases lost') return `${kind} ${target % 3}`;
+  if (kind === 'switchover asked') return `switchover ${target}`;
   if (kind === 'consul lock waits') return `external ${target % 2}`;
   if (OF_A_PROCESS.includes(kind)) return `operator ${target % 3}`;
   if (kind.includes('peers')) return `peers ${target % 3}`;
@@ -140,6 +143,7 @@ async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
   if (kind.startsWith('pod')) return await beginPod(rig, fault);
   if (kind.startsWith('member') || kind === 'releases lost') return beginMember(rig, fault);
   if (kind === 'consul lock waits') return beginExternal(rig, target);
+  if (kind === 'switchover asked') return await askSwitchover(rig, target);
   if (kind.startsWith('Consul') || kind.startsWith('API')) return await beginServer(rig, fault);
   const replica = rig.replicas[target % rig.replicas.length];
   if (replica === undefined) throw new Error('no replica');
@@ -229,6 +233,15 @@ function beginExternal({ sharing, consulAddress, cluster }: FaultRig, target: nu
   };
 }
 
+/** To any pod, or to one that may lead already, be gone, or not be ready. It may be refused; the annotation stays. */
+async function askSwitchover({ world, namespace, groups }: FaultRig, target: number): Promise<Undo> {
+  const group = groups[target % groups.length] ?? '';
+  const to = target % 2 === 0 ? 'any' : `${group}-${target % 3}`;
+  const text = `to=${to} at=${new Date().toISOString()}`;
+  await persistently(() => world.annotateGroup(namespace, group, { 'leadergroup.dev/switchover': text }));
+  return () => undefined;
+}
+
 async function beginPod(rig: FaultRig, { kind, target }: Fault): Promise<Undo> {
   const { namespace, groups, observer, world } = rig;
   const app = groups[target % groups.length] ?? '';
@@ -294,7 +307,7 @@ function beginMember({ probed, members, observer, namespace }: FaultRig, { kind,
 /** Created before an answer that was lost, it is there. */
 async function createOnce({ world, namespace }: FaultRig, name: string, app: string): Promise<void> {
   if ((await world.readPod(namespace, name)) === null)
-    await world.pod({ namespace, name, labels: { app }, ip: addressOf(name) });
+    await world.pod({ namespace, name, labels: labelsOf(name, app), ip: addressOf(name) });
   else await world.setReady(namespace, name, true);
 }
 

@@ -71,6 +71,11 @@ const SPECS: readonly Readonly<Record<string, unknown>>[] = [
   { sessionTTLSeconds: 20, label: { follower: 'follower' } },
   { sessionTTLSeconds: 10, lockDelaySeconds: 1 },
   { sessionTTLSeconds: 20, onConsulLoss: 'Demote', failoverDelaySeconds: 1 },
+  {
+    sessionTTLSeconds: 20,
+    preferences: [{ weight: 1, podSelector: { matchLabels: { place: '1' } } }],
+    preemption: { policy: 'WhenPreferred', delaySeconds: 3 },
+  },
 ];
 /** This many of them share their key with `consul lock`. */
 const SHARED = 2;
@@ -102,6 +107,9 @@ export function addressOf(name: string): string {
   return `${NETWORK}.${Number(group)}.${Number(pod) + 1}`;
 }
 
+/** `place`: its number in the group. */
+export const labelsOf = (name: string, app: string) => ({ app, place: name.slice(name.lastIndexOf('-') + 1) });
+
 export const lockKeyOf = (group: string): string => `rig/${group}`;
 
 /** `keep`: where the logs are left; else they go with everything. */
@@ -132,7 +140,7 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
     names.map(async (name, at) => {
       for (let pod = 0; pod < PODS; pod += 1) {
         const podName = `${name}-${pod}`;
-        await world.pod({ namespace, name: podName, labels: { app: name }, ip: addressOf(podName) });
+        await world.pod({ namespace, name: podName, labels: labelsOf(podName, name), ip: addressOf(podName) });
       }
       const plain = at < SHARED ? { ...SHARED_SPEC, lockKey: lockKeyOf(name) } : (SPECS[at % SPECS.length] ?? {});
       const spec = PROBED[at - (groups - PROBED.length)] ?? plain;

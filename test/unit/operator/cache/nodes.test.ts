@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterNode } from '../../../../src/api/pod.ts';
 import { createStore } from '../../../../src/operator/cache/store.ts';
 import { aGroup, aNode, aPod } from '../../../kit/fakes/builders.ts';
+import { PREEMPTING } from '../../../kit/fakes/builders-preemption.ts';
 import { createFakeClock } from '../../../kit/fakes/clock.ts';
 
 const NODE = aNode();
@@ -76,6 +77,18 @@ describe('a node', () => {
     expect(store.nodeLost('n')).toBe(true);
     expect(store.nodeChanged(off, NODE)).toEqual(['default/notifier']);
     expect(store.nodeLost('n')).toBe(false);
+  });
+
+  it.each<[string, ClusterNode]>([
+    ['is cordoned', aNode({ cordoned: true })],
+    ['gets another label', aNode({ labels: { zone: 'a' } })],
+  ])('that %s wakes the groups of its pods whose leader may be preempted, and those alone', (_, after) => {
+    const store = aStore();
+    const group = aGroup({ name: 'preempting', spec: PREEMPTING });
+    store.groupChanged(null, { kind: 'valid', group });
+    expect(store.nodeChanged(NODE, after)).toEqual(['default/preempting']);
+    expect(store.nodeChanged(after, { ...after, resourceVersion: '3' })).toEqual([]);
+    expect(store.nodeChanged(after, NODE)).toEqual(['default/preempting']);
   });
 
   it('that changes otherwise wakes nobody: each node reports itself all the time', () => {

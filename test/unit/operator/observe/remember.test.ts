@@ -277,6 +277,21 @@ describe('of what was said', () => {
     expect(told).toMatchObject({ transitions: [], outageReported: true, statusWritesMs: [3], newerGroup: group });
   });
 
+  it('a turn is confirmed by a GET that comes after it', () => {
+    const shown = (atMs: number): Outcome => ({
+      kind: 'groupConfirmed',
+      newer: null,
+      deleting: false,
+      atMs,
+      at: null,
+      switchover: null,
+    });
+    expect(after({ kind: 'turn', atMs: 5 }, shown(4)).turn).toEqual({ atMs: 5, confirmed: false });
+    expect(after({ kind: 'turn', atMs: 5 }, shown(5)).turn).toEqual({ atMs: 5, confirmed: true });
+    expect(after(shown(5)).turn).toBeNull();
+    expect(after({ kind: 'turn', atMs: 5 }, { kind: 'preemptionFailed' }).turn).toBeNull();
+  });
+
   it('a warning is known until its cause is over', () => {
     const warned = after({ kind: 'warned', of: 'x' }, { kind: 'reasonReported', reason: 'Led' });
     expect([[...warned.warned], warned.reportedReason]).toEqual([['x'], 'Led']);
@@ -290,6 +305,7 @@ describe('an accepted release', () => {
     highestObserved: 0,
     acceptedReleases: { generation: 2, uids: new Set([uid]) },
     labelStop: null,
+    preferred: null,
   };
 
   it('ends the trial by that pod: it shows nothing of the controller but that it may release', () => {
@@ -312,6 +328,7 @@ describe('what the caches show', () => {
         highestObserved: 4,
         acceptedReleases: { generation: 2, uids: new Set([uid]) },
         labelStop: null,
+        preferred: null,
       },
       sent(uid),
     ];

@@ -39,6 +39,7 @@ function aReconciler({ parsed = VALID, owned = true }: { parsed?: ParsedLeaderGr
           highestObserved: 0,
           acceptedReleases: { generation: 0, uids: new Set() },
           labelStop: null,
+          preferred: null,
         },
       }),
       holder: () => anObservation(seen),

@@ -38,6 +38,8 @@ beforeEach(async () => {
   });
   served = await watchServed(h.cluster.kubeconfigPath, namespace, SERVICE);
   await served.until(PODS);
+  // Kubernetes may fill the endpoints of a new Service after the first list of them.
+  served.begin();
   return () => served[Symbol.asyncDispose]();
 });
 

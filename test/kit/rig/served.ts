@@ -8,6 +8,8 @@ import { waiting } from './waiting.ts';
 export type Served = {
   /** Names of pods that are ready, by address if they have none, at each moment that differed from the one before. */
   readonly moments: readonly (readonly string[])[];
+  /** Forgets what was before this moment. */
+  begin(): void;
   /** Resolves when it leads to these, and to nobody else. */
   until(pods: readonly string[]): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -51,6 +53,9 @@ export async function watchServed(kubeconfig: string, namespace: string, service
   await wait.until(() => isListed, { timeoutMs: TIMEOUT_MS, what: `the EndpointSlices of ${service}` });
   return {
     moments,
+    begin: () => {
+      moments.splice(0, moments.length - 1);
+    },
     until: async (pods) =>
       void (await wait.until(() => isDeepStrictEqual(moments.at(-1), pods.toSorted()), {
         timeoutMs: TIMEOUT_MS,

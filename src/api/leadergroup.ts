@@ -44,6 +44,7 @@ export type Condition = LeaderGroupStatus['conditions'][number];
 export type ConditionType = Condition['type'];
 export type ConditionStatus = Condition['status'];
 export type LeaderStatus = LeaderGroupStatus['leaders'][number];
+export type ErrorStatus = NonNullable<LeaderGroupStatus['lastError']>;
 export type TransitionStatus = LeaderGroupStatus['recentTransitions'][number];
 export type SwitchoverStatus = NonNullable<LeaderGroupStatus['lastSwitchover']>;
 export type IneligibleStatus = LeaderGroupStatus['ineligible'][number];

@@ -120,6 +120,22 @@ const switchover = z
     required: ['at', 'result'],
   });
 
+const lastError = z
+  .object({
+    time: time.meta({ description: 'When it failed.' }),
+    replica: text.meta({ description: 'The replica of the operator that met it.' }),
+    message: text.meta({
+      description: 'What failed, in the words of whoever refused or did not answer.',
+      maxLength: 1024,
+    }),
+  })
+  .meta({
+    description:
+      'The last action for the group that failed. It stays when it is over, since its time says when that was: whether something is wrong now is said by the ' +
+      'conditions. It is never written by itself, only with the next change of the status, so one that was over at once may be missing.',
+    required: ['time'],
+  });
+
 const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'Paused', 'LeaderProbe', 'Preferred', 'Routed'] as const;
 
 /** metav1.Condition. lastTransitionTime changes only with status. */
@@ -172,6 +188,12 @@ export const status = z
       (transitions) => transitions.slice(0, MAX_TRANSITIONS),
     ),
     lastSwitchover: switchover.optional().catch(undefined),
+    lastError: lastError.optional().catch(undefined),
+    writtenBy: text.optional().meta({
+      description:
+        'The replica of the operator that wrote this status: it owned the group then. Another one may have taken the group over since, for which nothing is written; ' +
+        'GET /replicas of the operator says who has it now.',
+    }),
     lockKey: text.meta({ description: 'The full Consul key of the lock.' }),
     lockedBy: text.meta({ description: 'The external holder of the lock; empty if no other system holds it.' }),
     onConsulLoss: z

@@ -41,6 +41,8 @@ const dataOf = ({ group, members, operator }: Seen) => ({
   name: group.name,
   leader: group.status.leader,
   token: group.status.leaders[0]?.token ?? null,
+  writtenBy: group.status.writtenBy ?? null,
+  lastError: group.status.lastError ?? null,
   conditions: group.status.conditions,
   problems: group.problems,
   silence: group.known.silence,
@@ -58,6 +60,7 @@ function text(seen: Seen, { io, format }: Session): readonly string[] {
       ...conditionLines(group, io),
       ['Silenced', silenceLine(group, nowMs)],
       ['Operator', operatorLine(operator)],
+      ...asideLines(group, seen.nowMs),
       ...whatToDo(group).map((advice) => ['Do', advice] as const),
     ]),
     '',
@@ -103,6 +106,18 @@ const sentence = ({ type, status, reason, message }: Condition, io: Io): string 
 
 const isGood = (type: Condition['type'], status: string): boolean =>
   ['Stalled', 'Paused', 'Reconciling'].includes(type) ? status === 'False' : status === 'True';
+
+/** Who owned the group when its status was written, and what failed last: neither says how the group is now. */
+function asideLines({ status }: Group, nowMs: number): readonly (readonly [string, string])[] {
+  const { writtenBy, lastError } = status;
+  const ago = lastError === undefined ? '' : `${duration(nowMs - Date.parse(lastError.time))} ago`;
+  return [
+    ...(writtenBy === undefined ? [] : [['Status by', `replica ${writtenBy}, which owned the group then`] as const]),
+    ...(lastError === undefined
+      ? []
+      : [['Last error', `${ago}, by replica ${lastError.replica}: ${lastError.message}`] as const]),
+  ];
+}
 
 /** What the reference says to do about the reason of Ready. */
 export function whatToDo(group: Group): readonly string[] {

@@ -6,7 +6,7 @@
 
 import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
-import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
+import type { ErrorStatus, LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
@@ -194,6 +194,8 @@ export type GroupMemory = {
   readonly transitions: readonly TransitionStatus[];
   /** When the status was written, the latest last; as many as its pace asks for. */
   readonly statusWritesMs: readonly MonotonicMs[];
+  /** The last action that failed under this owner; null: none has. */
+  readonly lastError: Omit<ErrorStatus, 'replica'> | null;
   /** Ready reason that events and logs were last given. */
   readonly reportedReason: string | null;
   /** What was read of the route, and what our own writes have made of it; null: nothing, or nothing that still holds. */
@@ -268,6 +270,7 @@ const FRESH: GroupMemory = {
   change: null,
   transitions: [],
   statusWritesMs: [],
+  lastError: null,
   reportedReason: null,
   route: null,
   routeProblems: NONE,

@@ -1,7 +1,7 @@
 /** What was said to people, so that each thing is said once. */
 
 import type { MonotonicMs } from '../../api/clocks.ts';
-import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
+import type { ErrorStatus, LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
 import { MAX_TRANSITIONS } from '../../api/status.ts';
 import type { SwitchoverRefused } from '../../election/observation.ts';
 import { minus, plus } from './collections.ts';
@@ -19,6 +19,8 @@ export type ReportOutcome =
   | { readonly kind: 'warned'; readonly of: string }
   | { readonly kind: 'warningOver'; readonly of: string }
   | { readonly kind: 'reasonReported'; readonly reason: string }
+  /** To be shown with the next status that is written. */
+  | { readonly kind: 'actionFailed'; readonly error: Omit<ErrorStatus, 'replica'> }
   /** `of`: the news. `refused`: the annotation that it is about, and what was said; null: the lead was moved. */
   | {
       readonly kind: 'switchoverReported';
@@ -51,6 +53,8 @@ export function ofReports(memory: GroupMemory, outcome: ReportOutcome): GroupMem
       return { ...memory, warned: minus(memory.warned, outcome.of) };
     case 'reasonReported':
       return { ...memory, reportedReason: outcome.reason };
+    case 'actionFailed':
+      return { ...memory, lastError: outcome.error };
     case 'switchoverReported':
       return switchoverReported(memory, outcome);
     case 'statusWritten': {

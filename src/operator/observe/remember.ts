@@ -70,6 +70,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'warned':
     case 'warningOver':
     case 'reasonReported':
+    case 'actionFailed':
     case 'switchoverReported':
     case 'statusWritten':
       return ofReports(memory, outcome);

@@ -2,6 +2,8 @@
 import type { PodUid } from '../../api/ids.ts';
 import type { InvalidLeaderGroup, LeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER } from '../../api/names.ts';
+import { plainText } from '../../api/plain-text.ts';
+import { timeTextOf } from '../../api/time.ts';
 import { actionsOf, type Plan, takesFrom } from '../../election/actions.ts';
 import type { GateView } from '../../election/gate.ts';
 import type { Observation, Ownership } from '../../election/observation.ts';
@@ -223,7 +225,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** An action failed: people see that the group is not settled, and why. */
   async function onActionFailed(o: Observation, planned: Plan, memory: Memory, reason: string): Promise<Next> {
     const key = groupKey(o.group);
-    learnOfMove(memory, { kind: 'moveFailed' }, options);
+    learnOfFailure(o, memory, reason, options);
     warnOnce(key, reason);
     const said = planned.verdict ?? (claimsLead(o) ? notReady('Electing', planned.reason) : null);
     const verdict = said === null ? null : { ...said, detail: `${said.detail}: ${reason}` };
@@ -250,6 +252,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     forget,
     states: () => states,
   };
+}
+
+/** What the status takes. */
+const ERROR_LENGTH = 1024;
+
+function learnOfFailure(
+  { wallSeconds }: Observation,
+  memory: Memory,
+  reason: string,
+  options: Pick<ReconcilerOptions, 'metrics'>,
+): void {
+  learnOfMove(memory, { kind: 'moveFailed' }, options);
+  const error = { time: timeTextOf(wallSeconds * 1000), message: plainText(reason, ERROR_LENGTH) };
+  memory.learn({ kind: 'actionFailed', error });
 }
 
 /** The leader may be given grants again. */

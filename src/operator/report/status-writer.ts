@@ -19,12 +19,12 @@ const OUTAGE: ReadyReason = 'ConsulUnreachable';
 
 /** Says of a group that cannot be acted on what to change. False: to be tried again. */
 export async function writeInvalidStatus(
-  { clock, kubernetes, log }: StatusWriterOptions,
+  { clock, kubernetes, log, replica }: StatusWriterOptions,
   group: InvalidLeaderGroup,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const status = statusOfInvalid(group, timeText(clock));
-  if (isDeepStrictEqual(status, group.status)) return true;
+  const status = { ...statusOfInvalid(group, timeText(clock)), writtenBy: replica.id };
+  if (saysTheSame(status, group.status)) return true;
   const outcome = await kubernetes.replaceStatus(group, group.resourceVersion, status, signal);
   if (outcome.kind === 'refused')
     log.warn({ group: groupKey(group), reason: outcome.message }, 'the API server refused the status');
@@ -46,6 +46,8 @@ export type StatusWriterOptions = {
   readonly clock: Clock;
   readonly kubernetes: Pick<Kubernetes, 'replaceStatus' | 'getGroup'>;
   readonly log: Log;
+  /** What says of a status who wrote it. */
+  readonly replica: { readonly id: string };
 };
 
 export type Reachability = {
@@ -56,12 +58,14 @@ export type Reachability = {
 };
 
 /** While the API server is away no status is tried: ten thousand groups that each try again would take a core, and meet it all at once when it is back. */
-export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptions, api: Reachability): StatusWriter {
+export function createStatusWriter(options: StatusWriterOptions, api: Reachability): StatusWriter {
+  const { clock, kubernetes, log, replica } = options;
   return async (o, plan, memory, { othersWait, signal }) => {
     const { transitions, statusWritesMs } = memory.now;
     if ((plan.verdict === null && transitions.length === 0) || overruled(o, plan, memory.now)) return null;
-    const status = asTaken(buildStatus(o, plan.verdict, transitions, timeText(clock)), o, memory.now);
-    if (isDeepStrictEqual(status, o.group.status)) return null;
+    const built = asTaken(buildStatus(o, plan.verdict, transitions, timeText(clock)), o, memory.now);
+    if (saysTheSame(built, o.group.status)) return null;
+    const status = { ...built, ...asidesOf(o, memory.now, replica.id) };
     const waitMs = paceMs(status, o.group.status, statusWritesMs, clock.nowMs());
     if (waitMs > 0) return waitMs;
     if (othersWait()) return 'putOff';
@@ -114,6 +118,28 @@ export function createStatusWriter({ clock, kubernetes, log }: StatusWriterOptio
  */
 const overruled = (o: Observation, { verdict }: Plan, memory: GroupMemory): boolean =>
   memory.outageReported && verdict?.ready.reason === OUTAGE && readyReason(o) !== OUTAGE;
+
+/**
+ * What goes along with a status that is written anyway, and is no reason to write one: who wrote it, and what failed last. Else each take-over of a bucket
+ * would write the status of all of its groups, and a failure that comes and goes a status each time. (Promise I7.)
+ */
+function asidesOf({ group }: Observation, { lastError }: GroupMemory, id: string): Asides {
+  const error = lastError === null ? group.status?.lastError : { ...lastError, replica: id };
+  return { writtenBy: id, ...(error === undefined ? {} : { lastError: error }) };
+}
+
+type Asides = Pick<LeaderGroupStatus, 'writtenBy' | 'lastError'>;
+
+const saysTheSame = (next: LeaderGroupStatus, written: LeaderGroupStatus | null): boolean =>
+  written !== null && isDeepStrictEqual(withoutAsides(next), withoutAsides(written));
+
+function withoutAsides({
+  writtenBy: _id,
+  lastError: _error,
+  ...said
+}: LeaderGroupStatus): Omit<LeaderGroupStatus, keyof Asides> {
+  return said;
+}
 
 /** A CRD of an earlier version drops what it does not know: it is not sent again and again for that. */
 function asTaken(status: LeaderGroupStatus, o: Observation, { droppedSwitchover }: GroupMemory): LeaderGroupStatus {

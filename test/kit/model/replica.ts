@@ -215,7 +215,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     wake: () => undefined,
     announcer: createAnnouncer({ clock, events: checkedEvents, metrics: noMetrics, log: noLog }),
     writeStatus: createStatusWriter(
-      { clock, kubernetes: link.kubernetes, log: noLog },
+      { clock, kubernetes: link.kubernetes, log: noLog, replica: { id: name } },
       { answers: () => true, owe: () => undefined },
     ),
     writeInvalid: () => Promise.resolve(true),

@@ -105,6 +105,17 @@ describe('status', () => {
     expect(code).toBe(0);
   });
 
+  it('says who wrote the status, and what failed last and when', async () => {
+    const lastError = { time: '2026-11-18T09:50:00Z', replica: 'operator-b', message: 'Consul did not answer' };
+    t.api.put(
+      LEADER_GROUPS,
+      groupObject({ status: { ...ledBy('notifier-0', 7), writtenBy: 'operator-a', lastError } }),
+    );
+    const { out } = await t.run('status', 'notifier');
+    expect(out).toContain('Status by    replica operator-a, which owned the group then');
+    expect(out).toMatch(/Last error {3}\d+m ago, by replica operator-b: Consul did not answer/);
+  });
+
   it('says in words why a member cannot lead with -o wide', async () => {
     expect((await t.run('status', 'notifier', '-o', 'wide')).out).toContain('NotReady: The pod is not ready');
   });

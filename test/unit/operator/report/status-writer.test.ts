@@ -40,7 +40,7 @@ function aWriter(outcome: Outcome = DONE, newest: ParsedLeaderGroup | null = nul
   const owed: string[] = [];
   let answers = true;
   const write = createStatusWriter(
-    { clock, kubernetes, log },
+    { clock, kubernetes, log, replica: { id: 'operator-a' } },
     { answers: () => answers, owe: (key) => owed.push(key) },
   );
   return {
@@ -57,7 +57,8 @@ function aWriter(outcome: Outcome = DONE, newest: ParsedLeaderGroup | null = nul
       const o = anObservation(world);
       return write(o, planned ?? plan(o), memory, { othersWait: () => othersWait, signal });
     },
-    refuses: (group = INVALID) => writeInvalidStatus({ clock, kubernetes, log }, group, signal),
+    refuses: (group = INVALID) =>
+      writeInvalidStatus({ clock, kubernetes, log, replica: { id: 'operator-a' } }, group, signal),
     /** The group, with the status that fits this world already. */
     settled: (world: World): LeaderGroup => {
       const o = anObservation(world);
@@ -135,6 +136,35 @@ describe('the status of a group', () => {
     await told.writes({ ...world, group: aGroup({ ...taken, status }) });
     expect(told.written).toHaveLength(1);
     expect(told.written[0]?.lastSwitchover).toMatchObject({ result: 'Refused' });
+  });
+
+  it('says who wrote it, and what failed last and who met it', async () => {
+    const { written, memory, writes } = aWriter();
+    memory.learn({ kind: 'actionFailed', error: { time: '2026-01-02T03:04:05Z', message: 'Consul did not answer' } });
+    await writes({});
+    expect(written).toMatchObject([
+      {
+        writtenBy: 'operator-a',
+        lastError: { time: '2026-01-02T03:04:05Z', replica: 'operator-a', message: 'Consul did not answer' },
+      },
+    ]);
+  });
+
+  it('is not written for that alone: not by a new owner, nor for a failure that is over', async () => {
+    const { written, memory, writes, settled } = aWriter();
+    const group = settled({});
+    const status = group.status === null ? null : { ...group.status, writtenBy: 'operator-b' };
+    memory.learn({ kind: 'actionFailed', error: { time: '2026-01-02T03:04:05Z', message: 'Consul did not answer' } });
+    expect([await writes({ group: { ...group, status } }), written]).toEqual([null, []]);
+  });
+
+  it('keeps what failed under an earlier owner', async () => {
+    const { written, writes, settled } = aWriter();
+    const group = settled({});
+    const lastError = { time: '2026-01-02T03:04:05Z', replica: 'operator-b', message: 'no' };
+    const status = group.status === null ? null : { ...group.status, members: 9, writtenBy: 'operator-b', lastError };
+    await writes({ group: { ...group, status } });
+    expect(written).toMatchObject([{ writtenBy: 'operator-a', lastError }]);
   });
 
   it('of a group that is gone is nobody’s business', async () => {

@@ -94,12 +94,16 @@ function planOwned(o: Observation, owned: OwnedLock): Plan | null {
   return null;
 }
 
+const MEND_REFUSAL = 'Change the policy or webhook that refuses it, or delete the pod that it protects.';
+
 /** null: nothing that the group needs is refused just now. */
 function planRefused(o: Observation, owned: OwnedLock): Plan | null {
   const refusal = o.consulDenied ?? o.fencingRefused;
   if (refusal === null || o.nowMs >= refusal.retryAtMs) return null;
   const denied = o.consulDenied !== null || o.fencingRefused?.status === 403;
-  const plan = stalled(denied ? 'PermissionDenied' : 'WriteRefused', refusal.message);
+  const plan = denied
+    ? stalled('PermissionDenied', refusal.message)
+    : stalled('WriteRefused', `${refusal.message}. ${MEND_REFUSAL}`);
   return withFirst(withoutLock(o, owned), { ...plan, againMs: refusal.retryAtMs - o.nowMs });
 }
 

@@ -284,7 +284,7 @@ function readyMessage(
   if (leader === undefined) return detail;
   const { pod, acquireTime, token } = leader;
   const cause = causeOf(leader, transitions);
-  const since = `since ${acquireTime} with token ${token}${cause === '' ? '' : ` (${cause})`}`;
+  const since = `since ${acquireTime} with token ${token}${cause === '' ? '' : ` (cause: ${cause})`}`;
   if (ready.status !== 'True') return withMore(detail, `${pod} still carries the leader label, ${since}`);
   return withMore(`${pod} leads ${since}`, detail);
 }

@@ -40,8 +40,16 @@ function refused(o: Observation): SwitchoverStatus | null {
   if (judged.kind !== 'refused' || asked?.kind !== 'asked') return null;
   const { reason, message } = judged;
   const what = { at: switchoverTime(asked.atMs), to: switchoverTarget(asked.to) };
-  return { ...what, result: 'Refused', reason, message: plainText(message, MESSAGE_LENGTH) };
+  return { ...what, result: 'Refused', reason, message: plainText(withWhatNext(reason, message), MESSAGE_LENGTH) };
 }
+
+/** Something that may be mended stands in the way. */
+const MENDED: readonly SwitchoverRefusal[] = ['NotACandidate', 'NotLed', 'Paused', 'Stalled', 'HandoverFailed'];
+
+const withWhatNext = (reason: SwitchoverRefusal, message: string): string =>
+  MENDED.includes(reason)
+    ? `${message}. Nothing was done, nor is it done later: mend that, or name another pod, and write the annotation anew.`
+    : message;
 
 /** `of`: tells this news from the next. */
 export type SwitchoverNews = { readonly of: string } & (

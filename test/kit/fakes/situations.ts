@@ -1,11 +1,12 @@
 /** What somebody who is on call meets, one group each: shown as golden files of the status and of `kubectl describe`. */
-import type { LeaderGroupStatus, TransitionStatus } from '../../../src/api/leadergroup.ts';
+import type { LeaderGroup, LeaderGroupStatus, TransitionStatus } from '../../../src/api/leadergroup.ts';
 import type { Observation } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
 import { buildStatus } from '../../../src/election/status.ts';
 import { aGroup, aPod } from './builders.ts';
-import { anObservation, freeAfter, observed } from './builders-election.ts';
+import { anObservation, freeAfter, NOW_MS, observed } from './builders-election.ts';
 import { CHANGING, PROBED, SAYING } from './builders-reasons.ts';
+import { SWITCHED } from './builders-switchover.ts';
 
 const ELECTED: TransitionStatus = {
   time: '2023-11-14T22:13:20Z',
@@ -33,6 +34,14 @@ const unready = [
   observed(aPod({ name: 'c', annotations: { 'leadergroup.dev/candidate': 'false' } })),
 ];
 
+/** As the operator words it, of a policy that protects a pod. */
+const REFUSED = {
+  message:
+    'the API server refuses removing the label from pod a (422): ValidatingAdmissionPolicy "no-changes" with binding "no-changes" denied request: pods of this ' +
+    'namespace are frozen; the operator retries at 2023-11-14T22:30:30Z, or when the pod changes',
+  retryAtMs: NOW_MS + 30_000,
+};
+
 export const SITUATIONS: Readonly<Record<string, Partial<Observation>>> = {
   led: {},
   'no candidate': { pods: unready, lock: freeAfter('a') },
@@ -47,8 +56,22 @@ export const SITUATIONS: Readonly<Record<string, Partial<Observation>>> = {
   paused: { group: aGroup({ spec: { paused: true } }) },
   'an unresponsive leader, kept for want of another': PROBED.NoPassingCandidate,
   'a contested label': SAYING.LabelContested,
-  'refused by a policy': SAYING.WriteRefused,
-  deleting: SAYING.Deleting,
+  'refused by a policy': { fencingRefused: { ...REFUSED, status: 422 } },
+  deleting: { group: aGroup({ deleting: true }), fencingRefused: { ...REFUSED, status: 422 } },
+  'a switchover that was refused': SWITCHED.NotACandidate,
+};
+
+/** The group that all of this is said of. */
+export const groupIn = (name: string): LeaderGroup => anObservation(SITUATIONS[name]).group;
+
+/** As the writer of the status adds them. */
+const ASIDES: Pick<LeaderGroupStatus, 'writtenBy' | 'lastError'> = {
+  writtenBy: 'leadergroup-6d9f7-x2x7k',
+  lastError: {
+    time: '2023-11-14T22:13:19Z',
+    replica: 'leadergroup-6d9f7-9qk4b',
+    message: 'PUT http://consul:8500/v1/txn: no answer within 2 s',
+  },
 };
 
 /** What the status says in this situation, in which the group was led before. */
@@ -57,5 +80,6 @@ export function statusIn(name: string): LeaderGroupStatus {
   const o = anObservation(world);
   const status = name === 'led' ? null : ledBefore(world);
   const known = { ...o, group: { ...o.group, status } };
-  return buildStatus(known, plan(known).verdict, status === null ? [ELECTED] : [], NOW);
+  const built = buildStatus(known, plan(known).verdict, status === null ? [ELECTED] : [], NOW);
+  return { ...built, ...ASIDES };
 }

@@ -236,7 +236,7 @@ describe('Ready’s message', () => {
 
   it('is one sentence: who, since when, with which token, why', () => {
     expect(message(anObservation(), LED, [transition('a')])).toBe(
-      'a leads since 2023-11-14T22:13:20Z with token 4 (LeaderNotReady)',
+      'a leads since 2023-11-14T22:13:20Z with token 4 (cause: LeaderNotReady)',
     );
   });
 
@@ -247,7 +247,7 @@ describe('Ready’s message', () => {
 
   it('gives the leader’s own reason also when its history has gone on', () => {
     const news = [transition('a'), transition('', { from: 'b', reason: 'LeaderGone', token: 3 })];
-    expect(message(anObservation(), LED, news)).toMatch(/with token 4 \(LeaderNotReady\)$/);
+    expect(message(anObservation(), LED, news)).toMatch(/with token 4 \(cause: LeaderNotReady\)$/);
   });
 
   it('adds what is wrong, also of a leader that is kept', () => {

@@ -121,6 +121,21 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
       },
     ],
   },
+  why: {
+    text: `For each group that selects the pod: \`Leads\`, \`Ready\` (it could lead, and another does), \`Unfit\` (it cannot lead; with the reason and what to do) or \`Free\` (nobody leads, and it could). If no group selects it, by which label each does not.
+It ends with 0 where the pod leads, with 4 where it cannot, and else with 3, since the operator, which knows more, is not asked.`,
+    examples: [
+      {
+        argv: 'why notifier-2',
+        prints: `
+mail/notifier: Unfit
+  It cannot lead: NotReady. The pod is not ready: its condition Ready, or the one of \`spec.candidateCondition\`, is not True.
+  \`kubectl -n mail describe pod POD\`: its probe, its containers, its conditions. A standby must be ready to be elected (docs/notifier.md#5-make-readiness-mean-could-lead).
+
+As far as pods and statuses show it: the operator alone knows its lock, what a leader probe has shown, and who failed lately.`,
+      },
+    ],
+  },
   'what-if': {
     text: `Before a node is drained, a pod is deleted, or Consul is taken down: which leaders would go, and who could follow. It is computed from what the API server shows. The operator alone has the lock, the sessions and the timers,
 and is not asked: so the answer is **approximate**, says what it takes for granted, and ends with 3 at best. It ends with 4 where a group would be left without a leader.

@@ -9,6 +9,7 @@ import { addMoves } from './arguments/moves.ts';
 import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
 import { addWhatIf } from './arguments/what-if.ts';
+import { addWhy } from './arguments/why.ts';
 import type { Exit } from './errors.ts';
 import { rightsText } from './rights.ts';
 import type { Format, Session } from './session.ts';
@@ -131,6 +132,7 @@ export function createProgram(run: Run, version: string) {
       ),
     );
 
+  addWhy(program, act);
   addWhatIf(program, act);
   addRebalance(program, act);
   addSilence(program, act);

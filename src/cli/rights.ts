@@ -53,6 +53,7 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods'],
     better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
   },
+  why: { needed: [`list ${GROUPS}`, 'list pods'], better: OPERATOR },
   'what-if': { needed: [`list ${GROUPS}`, 'list pods'], better: OPERATOR },
   rebalance: {
     needed: [`get ${GROUPS}`, `list ${GROUPS}`, `patch ${GROUPS}`, `watch ${GROUPS}`, 'list pods'],

@@ -758,6 +758,7 @@ describe('the examples', () => {
     expect(groups.map(({ metadata }) => metadata.name).toSorted()).toEqual([
       'cache',
       'ledger',
+      'mailer',
       'nightly',
       'notifier',
       'notifier',

@@ -104,8 +104,8 @@ describe('every interleaving', () => {
 
   it('covers handovers as well as elections and take-overs', async () => {
     const { met } = await explore(from('led', 6, { ...BUDGET, inAll: 1 }));
-    expect(met).toMatchObject({ preemptions: 0 });
-    expect(Object.values({ ...met, preemptions: 1 }).every((count) => count > 0)).toBe(true);
+    // What is asked for, or preferred, takes more steps: other starts cover it.
+    expect(['elections', 'handovers', 'demotions', 'takeOvers'].filter((what) => !met[what])).toEqual([]);
   });
 
   it.each([

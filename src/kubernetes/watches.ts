@@ -63,7 +63,8 @@ function watchOf<T>(begin: Begin<T>): Watch<T> {
   return {
     run: async (handler, onProblem, signal) => {
       running = begin(handler, (problem) => {
-        denied = problem?.kind === 'denied';
+        // Whatever else goes wrong meanwhile gives the right back to nobody; the watch that stands again does.
+        denied = problem !== null && (denied || problem.kind === 'denied');
         onProblem(problem?.message ?? null);
       });
       await aborted(signal);

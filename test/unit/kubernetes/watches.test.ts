@@ -16,17 +16,21 @@ type Wish = {
   readonly denied?: readonly string[];
   /** What is not answered. */
   readonly held?: readonly string[];
+  /** What the server fails to answer. */
+  readonly failing?: readonly string[];
 };
 
 function aReplica({ watched = ['shop', 'mail'], ...wish }: Wish = {}) {
   const asked: string[] = [];
   const denied = new Set(wish.denied);
   const held = new Set(wish.held);
+  const failing = new Set(wish.failing);
   const namespaces = createNamespaces(watched ?? [], 'ops');
   const clock = createFakeClock();
   const source = ({ plural }: Resource, namespace: string | null): ListWatch => {
     const what = `${plural} of ${namespace ?? 'all'}`;
     const refuse = (): void => {
+      if (failing.has(what)) throw new ListWatchError('unreachable', `no answer about ${what}`);
       if (denied.has(what)) throw new ListWatchError('denied', `may not list ${what}`);
     };
     return {
@@ -62,7 +66,7 @@ function aReplica({ watched = ['shop', 'mail'], ...wish }: Wish = {}) {
       ),
     ),
   );
-  return { asked, denied, told, namespaces, clock, watches, end: () => (stop.abort(), ended) };
+  return { asked, denied, failing, told, namespaces, clock, watches, end: () => (stop.abort(), ended) };
 }
 
 async function untilAborted(signal: AbortSignal): Promise<never> {
@@ -189,6 +193,20 @@ describe('the watches of some namespaces', () => {
 });
 
 describe('a watch of nodes', () => {
+  it('that may not be read stays so while the API server fails, since what it has shown is old all the same', async () => {
+    const replica = aReplica({ watched: null, denied: ['nodes of all'] });
+    await settle();
+    replica.failing.add('nodes of all');
+    await replica.clock.advance(60_000);
+    expect(replica.told).toContain('nodes no answer about nodes of all');
+    expect(replica.watches.nodes.denied()).toBe(true);
+    replica.failing.clear();
+    replica.denied.clear();
+    await replica.clock.advance(60_000);
+    expect(replica.watches.nodes.denied()).toBe(false);
+    await replica.end();
+  });
+
   it('says whether the right to it is missing', async () => {
     const replica = aReplica({ watched: null, denied: ['nodes of all'] });
     await settle();

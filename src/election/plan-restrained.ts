@@ -144,16 +144,19 @@ export function planPaused(o: Observation, owned: OwnedLock): Plan {
 
 /** As a paused group: whoever leads goes on, and nobody else is told to. Whether a member is well cannot be known by its condition alone. */
 export function planNodesNotReadable(o: Observation, owned: OwnedLock): Plan {
-  const said = stalled(
+  const said = nodesNotReadable(o);
+  const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
+  const unsure = denied ? null : verifyPaused(o, owned);
+  return unsure === null ? said : { ...unsure, verdict: said.verdict };
+}
+
+export const nodesNotReadable = (o: Observation): Idle =>
+  stalled(
     'NodesNotReadable',
     `spec.candidateCondition is ${o.group.spec.candidateCondition}, which counts only while the Node of a pod is Ready, and this operator cannot watch nodes. ` +
       'The leader stays, and nobody else is elected. Let the operator list and watch nodes (deploy/10-rbac.yaml; it does not with watchNamespaces), or ' +
       'remove spec.candidateCondition.',
   );
-  const denied = o.consulDenied !== null && o.nowMs < o.consulDenied.retryAtMs;
-  const unsure = denied ? null : verifyPaused(o, owned);
-  return unsure === null ? said : { ...unsure, verdict: said.verdict };
-}
 
 /** The controllers are read anew after that, so that a stop ends by itself when its cause is gone. Whatever else wakes the group does not put it off. */
 const LABEL_STOP_AGAIN_MS = 60_000;

@@ -19,6 +19,7 @@ import { planFree } from './plan-free.ts';
 import { planHeld } from './plan-held.ts';
 import {
   isOutage,
+  nodesNotReadable,
   planLabelStop,
   planNodesNotReadable,
   planOutage,
@@ -84,7 +85,7 @@ function planOwned(o: Observation, owned: OwnedLock): Plan | null {
   if (o.overlapsWith !== null) return planOverlap(o, o.overlapsWith, owned);
   if (o.lockKeyProblem !== null) return standDown(o, { reason: 'LockKeyNotAllowed', message: o.lockKeyProblem }, owned);
   if (o.group.spec.paused) return planPaused(o, owned);
-  if (!o.nodesReadable && !goesByReady(o.group.spec)) return planNodesNotReadable(o, owned);
+  if (!o.nodesReadable && !goesByReady(o.group.spec)) return planWithoutNodes(o, owned);
   const refused = planRefused(o, owned);
   if (refused !== null) return refused;
   if (!o.group.finalizers.includes(FINALIZER)) {
@@ -95,6 +96,15 @@ function planOwned(o: Observation, owned: OwnedLock): Plan | null {
 }
 
 const MEND_REFUSAL = 'Change the policy or webhook that refuses it, or delete the pod that it protects.';
+
+/** Whoever leads goes on, but for a shared lock that is not ours: that may be anyone's by now, whatever nodes would show. */
+function planWithoutNodes(o: Observation, owned: OwnedLock): Plan {
+  if (o.group.spec.lockKey === null || owned.kind === 'held') return planNodesNotReadable(o, owned);
+  const refused = planRefused(o, owned);
+  if (refused !== null) return refused;
+  const isFree = owned.kind === 'free' && !owned.lock.foreignEntry;
+  return isFree ? withFirst(labelsOff(o), nodesNotReadable(o)) : planByLock(o, owned);
+}
 
 /** null: nothing that the group needs is refused just now. */
 function planRefused(o: Observation, owned: OwnedLock): Plan | null {

@@ -226,6 +226,22 @@ describe('a group that goes by another condition than Ready', () => {
     expect([steps(planned), planned.verdict?.stalled?.reason]).toEqual([[], 'NodesNotReadable']);
   });
 
+  it('has nobody lead without a shared lock, also where nodes cannot be watched: it may be led in another cluster', () => {
+    const common = { ...shared.group, spec: { ...shared.group.spec, candidateCondition: 'mail/could-lead' } };
+    const blind = { ...shared, group: common, nodesReadable: false, pods: [lacking, b] };
+    expect(steps(plan(anObservation({ ...blind, lock: null })))).toEqual(['readLock']);
+    const elsewhere = { ...blind, lock: { ...heldBy('a'), session: sessionId('of-nobody') } };
+    expect(steps(plan(anObservation(elsewhere)))).toEqual(['readHolderSession']);
+    const external = { kind: 'external', name: 'consul lock', node: 'vm-1' } as const;
+    const led = plan(anObservation({ ...elsewhere, holderSession: external }));
+    expect([steps(led)[0], led.verdict?.ready.reason]).toEqual(['fence a', 'LedElsewhere']);
+    const free = plan(anObservation({ ...blind, sessions: [], lock: freeAfter('a') }));
+    expect([steps(free), free.verdict?.stalled?.reason]).toEqual([['fence a'], 'NodesNotReadable']);
+    const fencingRefused = { status: 403, message: 'no', retryAtMs: NOW_MS + 1 };
+    expect(steps(plan(anObservation({ ...blind, lock: freeAfter('a'), fencingRefused })))).toEqual([]);
+    expect(steps(plan(anObservation(blind)))).toEqual([]);
+  });
+
   it('demotes at the deadline of an outage all the same, and is deleted all the same', () => {
     const demoting = { ...group, spec: { ...group.spec, onConsulLoss: 'Demote' } } as const;
     const away = { group: demoting, nodesReadable: false, consulUnreachable: true, lockDeadlineMs: NOW_MS };

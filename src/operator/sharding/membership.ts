@@ -77,9 +77,12 @@ export async function join(
   const { space, replica, clusterUid } = place;
   await consul.registerNode(syntheticNode(space), signal);
   await claimPrefix(consul, space, clusterUid, signal);
+  // A copy has pods of the same names and uids, too: what goes by the id of this one may be one there, and is let live.
+  const known = await readReplicas(consul, space, signal);
+  const namesake = ofAnotherApiServer(known, place, ({ id }) => id === replica.id);
+  if (namesake !== undefined) throw otherApiServer(place, namesake);
   await endPreviousIncarnations(consul, space, replica, signal);
-  const others = await readReplicas(consul, space, signal);
-  const other = ofAnotherApiServer(others, place);
+  const other = ofAnotherApiServer(known, place);
   if (other !== undefined) throw otherApiServer(place, other);
   const acknowledgedMs = clock.nowMs();
   const sinceMs = clock.wallMs();
@@ -124,8 +127,9 @@ type Side = Place & { readonly authorities?: () => readonly string[] };
 export const ofAnotherApiServer = (
   replicas: readonly LiveReplica[],
   { replica, authorities }: Side,
+  among = ({ id }: LiveReplica): boolean => id !== replica.id,
 ): LiveReplica | undefined =>
-  replicas.find(({ id, authorities: its }) => id !== replica.id && !mayShareApiServer(its, authorities?.() ?? []));
+  replicas.find((each) => among(each) && !mayShareApiServer(each.authorities, authorities?.() ?? []));
 
 export const otherApiServer = ({ space, replica }: Side, { id }: LiveReplica): OtherApiServerError =>
   new OtherApiServerError(

@@ -895,6 +895,17 @@ describe('a copy of the cluster, with the same uid and another API server', () =
     expect(world.consul.entry(replicaKey(SPACE, 'r2'))).toBeNull();
   });
 
+  it('lets the first one live where its pod has the name and uid of the one there', async () => {
+    const world = aWorld();
+    const first = aReplica(world, 'r1', { ...ours, podUid: 'uid-of-r1' });
+    await settle();
+    const session = first.session();
+    const copy = aReplica(world, 'r1', { ...theirs, podUid: 'uid-of-r1' });
+    await world.clock.advance(60_000);
+    expect([first.session(), first.ownership.owned().length, copy.ownership.owned()]).toEqual([session, 32, []]);
+    expect(copy.ownership.problem()).toMatch(/the replica r1 .*LEADERGROUP_CLUSTER/);
+  });
+
   it('takes over when the last replica of the first one has gone', async () => {
     const world = aWorld();
     const first = aReplica(world, 'r1', ours);

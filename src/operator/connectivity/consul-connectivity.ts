@@ -97,6 +97,6 @@ export function trackContact(
   return {
     consul: asked,
     outageSinceMs: () => sinceMs,
-    deniesAll: () => deniedMs !== null && clock.nowMs() - deniedMs >= QUIET_MS,
+    deniesAll: () => deniedMs !== null && failedMs === null && clock.nowMs() - deniedMs >= QUIET_MS,
   };
 }

@@ -154,6 +154,19 @@ describe('whether Consul answers', () => {
     expect(contact.deniesAll()).toBe(false);
   });
 
+  it('denies nothing that it does not answer: one request was denied, and then it fell silent', async () => {
+    const clock = createFakeClock();
+    let kind: 'denied' | 'unreachable' = 'denied';
+    const consul = { readKeys: () => Promise.reject(new ConsulError(kind, 'no')) } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, () => undefined);
+    const ask = () => contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+    await ask();
+    kind = 'unreachable';
+    await ask();
+    await clock.advance(5000);
+    expect(contact.deniesAll()).toBe(false);
+  });
+
   it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
     const clock = createFakeClock();
     const told: boolean[] = [];

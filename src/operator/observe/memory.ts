@@ -170,8 +170,8 @@ export type GroupMemory = {
   readonly warned: ReadonlySet<string>;
   readonly followersRefused: WriteRefusal | null;
   readonly consulDenied: Refusal | null;
-  /** The status shows the Consul outage; until it is over no other replica's word is overwritten. */
-  readonly outageReported: boolean;
+  /** What the status says of the Consul outage by this replica; until it is over no other replica's word is overwritten. null: nothing. */
+  readonly outageReported: string | null;
   readonly demotedForOutage: boolean;
   readonly lockDelayedUntilMs: MonotonicMs | null;
   /** Monotonic milliseconds at which a watch first showed the deletion. */
@@ -257,7 +257,7 @@ const FRESH: GroupMemory = {
   warned: NOBODY,
   followersRefused: null,
   consulDenied: null,
-  outageReported: false,
+  outageReported: null,
   demotedForOutage: false,
   lockDelayedUntilMs: null,
   deletionSeenMs: null,

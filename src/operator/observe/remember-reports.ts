@@ -31,7 +31,7 @@ export type ReportOutcome =
   | {
       readonly kind: 'statusWritten';
       readonly group: LeaderGroup | null;
-      readonly outage: boolean;
+      readonly outage: string | null;
       readonly writesMs: readonly MonotonicMs[];
       /** Time of the switchover that the answer does not show; null: it does. */
       readonly droppedSwitchover: string | null;

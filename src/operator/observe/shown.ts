@@ -33,7 +33,7 @@ export function sinceShown(memory: GroupMemory, shown: Shown): GroupMemory {
     deletionSeenMs: memory.deletionSeenMs ?? (group.deleting ? nowMs : null),
     externalHolders: entriesThat(memory.externalHolders, (id) => id === lock?.session),
     demotedForOutage: memory.demotedForOutage && !outageOver,
-    outageReported: memory.outageReported && !outageOver,
+    outageReported: outageOver ? null : memory.outageReported,
   };
 }
 

@@ -11,7 +11,7 @@ import type { Log } from '../../ports/log.ts';
 import { groupKey } from '../cache/store.ts';
 import type { GroupMemory } from '../observe/memory.ts';
 import type { Memory } from '../observe/remember.ts';
-import { readyReason, timeText } from './announce.ts';
+import { timeText } from './announce.ts';
 import { noteWrite, paceMs } from './status-pace.ts';
 
 const RETRY_MS = 5000;
@@ -73,13 +73,18 @@ export function createStatusWriter(options: StatusWriterOptions, api: Reachabili
       api.owe(groupKey(o.group));
       return null;
     }
-    return await send(o, memory, { status, outage: plan.verdict?.ready.reason === OUTAGE }, signal);
+    return await send(
+      o,
+      memory,
+      { status, outage: plan.verdict?.ready.reason === OUTAGE ? readyMessage(status) : null },
+      signal,
+    );
   };
 
   async function send(
     o: Observation,
     memory: Memory,
-    { status, outage }: { readonly status: LeaderGroupStatus; readonly outage: boolean },
+    { status, outage }: { readonly status: LeaderGroupStatus; readonly outage: string | null },
     signal: AbortSignal,
   ): Promise<number | null> {
     const outcome = await kubernetes.replaceStatus(o.group, o.group.resourceVersion, status, signal);
@@ -113,11 +118,16 @@ export function createStatusWriter(options: StatusWriterOptions, api: Reachabili
 }
 
 /**
- * This replica has said once that Consul is unreachable and the status says otherwise since: another one reaches Consul, and
+ * This replica has said once that Consul is unreachable and the status says otherwise since: another one reaches Consul, or is cut off in another way, and
  * two must not write over each other.
  */
 const overruled = (o: Observation, { verdict }: Plan, memory: GroupMemory): boolean =>
-  memory.outageReported && verdict?.ready.reason === OUTAGE && readyReason(o) !== OUTAGE;
+  memory.outageReported !== null &&
+  verdict?.ready.reason === OUTAGE &&
+  readyMessage(o.group.status) !== memory.outageReported;
+
+const readyMessage = (status: LeaderGroupStatus | null): string | null =>
+  status?.conditions.find(({ type }) => type === 'Ready')?.message ?? null;
 
 /**
  * What goes along with a status that is written anyway, and is no reason to write one: who wrote it, and what failed last. Else each take-over of a bucket

@@ -270,11 +270,11 @@ describe('of what was said', () => {
     const told = remember(memory, {
       kind: 'statusWritten',
       group,
-      outage: true,
+      outage: 'silent',
       writesMs: [3],
       droppedSwitchover: null,
     });
-    expect(told).toMatchObject({ transitions: [], outageReported: true, statusWritesMs: [3], newerGroup: group });
+    expect(told).toMatchObject({ transitions: [], outageReported: 'silent', statusWritesMs: [3], newerGroup: group });
   });
 
   it('a turn is confirmed by a GET that comes after it', () => {
@@ -381,12 +381,12 @@ describe('what the caches show', () => {
     const group = aGroup({ deleting: true });
     const silence: readonly Outcome[] = [
       { kind: 'demotedForOutage' },
-      { kind: 'statusWritten', group: null, outage: true, writesMs: [], droppedSwitchover: null },
+      { kind: 'statusWritten', group: null, outage: 'silent', writesMs: [], droppedSwitchover: null },
     ];
     const during = after(...silence, shown([], { group, nowMs: 5 }), shown([], { group, nowMs: 6 }));
-    expect(during).toMatchObject({ deletionSeenMs: 5, demotedForOutage: true, outageReported: true });
+    expect(during).toMatchObject({ deletionSeenMs: 5, demotedForOutage: true, outageReported: 'silent' });
     const over = remember(during, shown([], { outageOver: true }));
-    expect(over).toMatchObject({ deletionSeenMs: 5, demotedForOutage: false, outageReported: false });
+    expect(over).toMatchObject({ deletionSeenMs: 5, demotedForOutage: false, outageReported: null });
   });
 });
 

@@ -101,7 +101,7 @@ describe('the status of a group', () => {
     memory.learn({
       kind: 'statusWritten',
       group: null,
-      outage: false,
+      outage: null,
       writesMs: [NOW_MS - 1000],
       droppedSwitchover: null,
     });
@@ -204,12 +204,34 @@ describe('the status of a group', () => {
   it('is not written over by a replica that Consul does not answer, once another one has said otherwise', async () => {
     const { written, memory, writes, settled } = aWriter();
     await writes(SAYING.ConsulUnreachable);
-    expect([memory.now.outageReported, written.length]).toEqual([true, 1]);
+    expect([memory.now.outageReported, written.length]).toEqual([written[0]?.conditions[0]?.message, 1]);
     const led = settled({});
     expect(await writes({ ...SAYING.ConsulUnreachable, group: led })).toBeNull();
     expect(written).toHaveLength(1);
     await writes({ group: aGroup() });
-    expect(memory.now.outageReported).toBe(false);
+    expect(memory.now.outageReported).toBeNull();
+  });
+
+  it('is not written over by each of two replicas again and again where one hears nothing of Consul and the other is denied', async () => {
+    const silent = aWriter();
+    const denied = aWriter();
+    const cutOff = SAYING.ConsulUnreachable;
+    const refused = { ...cutOff, consulDeniesAll: true };
+    await silent.writes(cutOff);
+    await denied.writes({ ...refused, group: aGroup({ ...cutOff.group, status: silent.written[0] ?? null }) });
+    expect(denied.written).toHaveLength(1);
+    const shown = aGroup({ ...cutOff.group, status: denied.written[0] ?? null });
+    for (const each of [silent, denied]) await each.clock.advance(60_000);
+    await silent.writes({ ...cutOff, group: shown });
+    await denied.writes({ ...refused, group: shown });
+    expect([silent.written.length, denied.written.length]).toEqual([1, 1]);
+  });
+
+  it('follows what this replica itself finds out of the outage', async () => {
+    const { written, writes } = aWriter();
+    await writes(SAYING.ConsulUnreachable);
+    const group = aGroup({ ...SAYING.ConsulUnreachable.group, status: written[0] ?? null });
+    expect(await writes({ ...SAYING.ConsulUnreachable, consulDeniesAll: true, group })).toBe(5000);
   });
 });
 

@@ -16,7 +16,11 @@ export function createTurns(clock: Pick<Clock, 'nowMs'>): Turns {
 
   /** A group that did not come when it was its turn has another one: two that are late must not go together. */
   function keep(group: string, nowMs: MonotonicMs): MonotonicMs {
-    for (const [other, atMs] of kept) if (nowMs - atMs >= APART_MS) kept.delete(other);
+    for (const [other, atMs] of kept) {
+      // In the order of their moments.
+      if (nowMs - atMs < APART_MS) break;
+      kept.delete(other);
+    }
     const known = kept.get(group);
     if (known !== undefined) return known;
     const atMs = Math.max(nowMs, nextMs);

@@ -6,6 +6,8 @@ import type { Clock } from '../../ports/clock.ts';
 export type ConditionTime = { readonly type: string; readonly isTrue: boolean; readonly changedMs: MonotonicMs };
 
 export type PodTimes = {
+  /** When this replica saw the pod first. */
+  readonly metMs: MonotonicMs;
   readonly readyChangedMs: MonotonicMs;
   /** Also of such as have gone, which are not True. */
   readonly conditions: readonly ConditionTime[];
@@ -26,6 +28,7 @@ export function timesOf(previous: StoredPod | null, pod: Pod, clock: Clock): Pod
   const isSame = previous?.pod.ready === pod.ready;
   const runs = previous?.pod.runningSinceMs === pod.runningSinceMs;
   return {
+    metMs: previous?.metMs ?? nowMs,
     readyChangedMs: previous !== null && isSame ? previous.readyChangedMs : since(pod.readyTransitionMs),
     conditions: conditionsOf(previous, pod, since),
     runningChangedMs: previous !== null && runs ? previous.runningChangedMs : since(pod.runningSinceMs),
@@ -34,6 +37,7 @@ export function timesOf(previous: StoredPod | null, pod: Pod, clock: Clock): Pod
 
 /** Of one of which nobody knows since when it has been as it is: since now. */
 export const timesFrom = (pod: Pod, nowMs: MonotonicMs): PodTimes => ({
+  metMs: nowMs,
   readyChangedMs: nowMs,
   conditions: pod.conditions.map(({ type, isTrue }) => ({ type, isTrue, changedMs: nowMs })),
   runningChangedMs: nowMs,

@@ -27,13 +27,13 @@ export function candidacyOf(
 }
 
 /** A node that was never shown is not known to be Ready. */
-function nodeOf(store: Pick<Store, 'node' | 'nodeReadyChangedMs'>, { pod, readyChangedMs }: StoredPod): Part {
+function nodeOf(store: Pick<Store, 'node' | 'nodeReadyChangedMs'>, { pod, metMs }: StoredPod): Part {
   const holds = store.node(pod.node)?.ready === true;
-  return { lack: 'NodeNotReady', holds, sinceMs: store.nodeReadyChangedMs(pod.node) ?? readyChangedMs };
+  return { lack: 'NodeNotReady', holds, sinceMs: store.nodeReadyChangedMs(pod.node) ?? metMs };
 }
 
-/** Of a condition that the pod never had nobody knows since when it lacks it: for no longer than its readiness stands, which is the same in each pass. */
-function conditionOf({ conditions, readyChangedMs }: StoredPod, wanted: string): Part {
+/** Of a condition that the pod never had here nobody knows since when it lacks it: late is safe, so since this replica has known the pod. */
+function conditionOf({ conditions, metMs }: StoredPod, wanted: string): Part {
   const found = conditions.find(({ type }) => type === wanted);
-  return { lack: 'NotReady', holds: found?.isTrue === true, sinceMs: found?.changedMs ?? readyChangedMs };
+  return { lack: 'NotReady', holds: found?.isTrue === true, sinceMs: found?.changedMs ?? metMs };
 }

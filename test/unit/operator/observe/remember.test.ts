@@ -70,7 +70,7 @@ const shown = (pods: readonly (typeof a)[], overrides: Partial<Extract<Outcome, 
   cached: aGroup(),
   group: aGroup(),
   lock: heldBy('a'),
-  pods: pods.map((pod) => ({ pod, readyChangedMs: 0, conditions: [], runningChangedMs: 0 })),
+  pods: pods.map((pod) => ({ pod, metMs: 0, readyChangedMs: 0, conditions: [], runningChangedMs: 0 })),
   outageOver: false,
   ...overrides,
 });

@@ -109,19 +109,24 @@ function hindered(
   if (held.lock.record?.pinned === true)
     return { reason: 'Pinned', detail: `a switchover has put ${leader.pod.name} there` };
   const members = membersOf(o);
-  const leaving = members.find(({ cordoned, pod }) => cordoned || pod.disrupted);
-  if (leaving !== undefined)
-    return {
-      reason: 'NodeCordoned',
-      detail: leaving.cordoned
-        ? `the node ${leaving.pod.node ?? ''} of ${leaving.pod.name} is cordoned`
-        : `${leaving.pod.name} is about to be evicted`,
-    };
+  const leaving = leavingDetail(o, members);
+  if (leaving !== null) return { reason: 'NodeCordoned', detail: leaving };
   if (isRollingOut(members)) return { reason: 'RollingOut', detail: 'a workload has pods of more than one revision' };
   const missing = members.find((member) => isMissing(o, member));
   return missing === undefined
     ? null
     : { reason: 'MembersNotReady', detail: `${missing.pod.name} is not ready, or is being deleted` };
+}
+
+/** null: no work on the nodes of members is under way, as far as this operator may see. What it was shown before its right was taken away is old. */
+function leavingDetail({ nodesReadable }: Observation, members: readonly ObservedPod[]): string | null {
+  if (!nodesReadable && members.some(({ host }) => host !== null))
+    return 'the operator cannot watch nodes any more, and what it knows of them is old';
+  const leaving = members.find(({ cordoned, pod }) => cordoned || pod.disrupted);
+  if (leaving === undefined) return null;
+  return leaving.cordoned
+    ? `the node ${leaving.pod.node ?? ''} of ${leaving.pod.name} is cordoned`
+    : `${leaving.pod.name} is about to be evicted`;
 }
 
 const MISSING: ReadonlySet<IneligibleReason> = new Set<IneligibleReason>([

@@ -34,7 +34,7 @@ export type Store = {
   /** Keys of all valid groups that have a route. */
   routedKeys(): readonly string[];
   hasRoutes(): boolean;
-  /** Keys of all valid groups in which a pod counts only while its node is Ready. */
+  /** Keys of all valid groups in which a pod counts only while its node is Ready, or in which nobody is preempted by nodes that are not seen. */
   keysNeedingNodes(): readonly string[];
   /** As the watch has shown it last; null: it has not, or the node is deleted. */
   node(name: string | null): ClusterNode | null;
@@ -208,8 +208,8 @@ export function createStore(clock: Clock): Store {
     groupsRouting: (namespace, service) => [...(routes.get(`${namespace}/${service}`)?.values() ?? [])],
     hasRoutes: () => routes.size > 0,
     keysNeedingNodes: () =>
-      [...groups.values()].flatMap((parsed) =>
-        parsed.kind === 'valid' && !goesByReady(parsed.group.spec) ? [groupKey(parsed.group)] : [],
+      [...groups].flatMap(([key, parsed]) =>
+        parsed.kind === 'valid' && (!goesByReady(parsed.group.spec) || preempts(key)) ? [key] : [],
       ),
     routedKeys: () => [...routes.values()].flatMap((groups) => [...groups.values()].map(groupKey)),
     node: nodes.node,

@@ -5,7 +5,7 @@ import { plan } from '../../../src/election/plan.ts';
 import { judgePreemption, preferredSince } from '../../../src/election/preemption.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { A_GATE_PROBE, AN_HTTP_PROBE, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
+import { A_GATE_PROBE, AN_HTTP_PROBE, aNode, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
 import {
   aProbeView,
   aRecord,
@@ -124,6 +124,7 @@ describe('a candidate that has been preferred for the whole delay', () => {
   it.each<[string, Observation]>([
     ['the group is paused', preferring({ group: { spec: { paused: true } } })],
     ['a switchover has put the leader there', preferring({ lock: heldWith('a', { pinned: true }) })],
+    ['nodes were seen and cannot be watched any more', preferring({ pods: beside(c({}, { host: aNode() })), nodesReadable: false })],
     ['its node is cordoned', preferring({ pods: withB({}, { cordoned: true }) })],
     ["the leader's node is cordoned", preferring({ pods: [leaderA({}, { cordoned: true }), aRival('b'), c()] })],
     ["another member's node is cordoned", preferring({ pods: beside(c({}, { cordoned: true })) })],
@@ -139,6 +140,10 @@ describe('a candidate that has been preferred for the whole delay', () => {
   ])('does not take the lead while %s', (_, o) => {
     expect(plan(o).cause).not.toBe('Preempted');
     expect(preferredSince(o.preemption.preferred, o)).toBeNull();
+  });
+
+  it('is not held up where nodes were never seen, as with watchNamespaces', () => {
+    expect(steps(plan(preferring({ nodesReadable: false })))).toEqual(steps(plan(preferring())));
   });
 
   it('is not held up by whoever is not meant to lead', () => {

@@ -147,16 +147,34 @@ describe('since when', () => {
     expect(judged()).toEqual({ lacks: 'NotReady', forMs: 2000 });
   });
 
+  it('a condition that it never had here is lacked since the pod was met: a replica that has just begun gives a leader all of its time', async () => {
+    const hourAgo = wallMs(clock.wallMs() - 3_600_000);
+    see({ readyTransitionMs: hourAgo, conditions: [], runningSinceMs: hourAgo });
+    expect(judged()).toEqual({ lacks: 'NotReady', forMs: 0 });
+    await clock.advance(2000);
+    see({ ready: false });
+    await clock.advance(1000);
+    expect(judged()).toEqual({ lacks: 'NotReady', forMs: 3000 });
+  });
+
+  it('a node that was never shown is not Ready since the pod was met', async () => {
+    see({ readyTransitionMs: wallMs(clock.wallMs() - 3_600_000), conditions: [condition(true)], node: 'unknown' });
+    await clock.advance(1000);
+    expect(judged()).toEqual({ lacks: 'NodeNotReady', forMs: 1000 });
+  });
+
   it('no more is kept of conditions that came and went than a pod may have', () => {
     for (let at = 0; at < 100; at += 1) see({ conditions: [{ ...condition(true), type: `x/${at}` }] });
     expect(store.pod('default', 'a')?.conditions.length).toBeLessThanOrEqual(17);
   });
 });
 
-describe('groups that go by such a condition', () => {
+describe('groups that go by such a condition, or by preferences while somebody leads', () => {
   it('are those that are woken when nodes can be watched, or cannot any more', () => {
     store.groupChanged(null, { kind: 'valid', group: byReady });
     store.groupChanged(null, { kind: 'valid', group: { ...byCondition, name: 'other' } });
-    expect(store.keysNeedingNodes()).toEqual(['default/other']);
+    const preempting = aGroup({ name: 'third', spec: { preemption: { policy: 'WhenPreferred', delayMs: 1000 } } });
+    store.groupChanged(null, { kind: 'valid', group: preempting });
+    expect(store.keysNeedingNodes()).toEqual(['default/other', 'default/third']);
   });
 });

@@ -195,7 +195,8 @@ export const CONDITION_REASONS = {
       NodeCordoned: {
         meaning:
           'A candidate fits `spec.preferences` better, and the node of a member is cordoned, or a member is about to be evicted: work on nodes is under way. Or the operator cannot watch nodes any more, and does not know.',
-        action: 'Uncordon the node that the message names when the work is done, or let the operator list and watch nodes.',
+        action:
+          'Uncordon the node that the message names when the work is done, or let the operator list and watch nodes.',
       },
       MembersNotReady: {
         meaning: 'A candidate fits `spec.preferences` better, and a member is not ready or is being deleted.',

@@ -24,8 +24,8 @@ import { trustOf } from './trust.ts';
 /** By uid, since when who was preferred to `over`, the leader. */
 export type PreferredSince = { readonly over: PodUid; readonly since: ReadonlyMap<PodUid, Moment> };
 
-/** By both clocks: one to measure with, one to tell people. */
-type Moment = { readonly atMs: MonotonicMs; readonly wallSeconds: number };
+/** By both clocks: one to measure with, one to tell people. `failed`: its time had come then, and it did not pass the leader probe. */
+type Moment = { readonly atMs: MonotonicMs; readonly wallSeconds: number; readonly failed?: true };
 
 type Hindrance = Exclude<Extract<Says<'Preferred'>, { status: 'False' }>['reason'], 'NotLed' | 'Waiting'>;
 
@@ -37,12 +37,12 @@ export type JudgedPreemption =
   | { readonly kind: 'preferred' }
   /** Nobody is moved just now, for the sake of the whole group. */
   | { readonly kind: 'hindered'; readonly pod: ObservedPod; readonly reason: Hindrance; readonly detail: string }
-  /** `dueMs`: monotonic. `dueSeconds`: since 1970. `level`: how often the delay has doubled. */
+  /** `dueMs`: monotonic. `dueSeconds`: since 1970; null: they have all failed when their time came, and are looked at again. `level`: how often the delay has doubled. */
   | {
       readonly kind: 'waits';
       readonly pod: ObservedPod;
       readonly dueMs: MonotonicMs;
-      readonly dueSeconds: number;
+      readonly dueSeconds: number | null;
       readonly level: number;
     }
   /** Whether it passes the leader probe is to be found out first. */
@@ -69,13 +69,15 @@ export function judgePreemption(o: Observation): JudgedPreemption {
   return nominee === undefined ? waits(o, led, best, rivals) : { kind: 'due', pod: nominee };
 }
 
-/** The first of them that can take the lead. */
+/** The first of them that can take the lead. Who fails again and again is told of by no time, which would be another after each delay. */
 function waits(o: Observation, led: Led, best: ObservedPod, rivals: readonly ObservedPod[]): JudgedPreemption {
-  const dues = rivals.map((pod) => ({ pod, dueMs: dueMs(o, led, pod) }));
-  const soonest = dues.reduce((a, b) => (b.dueMs < a.dueMs ? b : a), { pod: best, dueMs: dueMs(o, led, best) });
+  const first = Math.min(...rivals.map((pod) => dueMs(o, led, pod)));
   const level = levelOf(o, led);
-  const dueSeconds = sinceOf(o, soonest.pod).wallSeconds + Math.ceil(delayAt(o.group, level) / 1000);
-  return { kind: 'waits', ...soonest, dueSeconds, level };
+  const hopeful = rivals.filter((pod) => sinceOf(o, pod).failed !== true);
+  const [pod] = hopeful.toSorted((a, b) => dueMs(o, led, a) - dueMs(o, led, b));
+  if (pod === undefined) return { kind: 'waits', pod: best, dueMs: first, dueSeconds: null, level };
+  const dueSeconds = sinceOf(o, pod).wallSeconds + Math.ceil(delayAt(o.group, level) / 1000);
+  return { kind: 'waits', pod, dueMs: first, dueSeconds, level };
 }
 
 /** Of ours, fit, with its label and its token. null: there is none, or not one that is sure. */
@@ -167,14 +169,13 @@ export function preferredSince(before: PreferredSince | null, o: Observation): P
   const over = led.leader.pod.uid;
   const known = before?.over === over ? before.since : new Map<PodUid, Moment>();
   const seen = { ...o, preemption: { ...o.preemption, preferred: { over, since: known } } };
-  const since = new Map(
-    rivals.map((rival) => {
-      const moment = known.get(rival.pod.uid);
-      const keeps = moment !== undefined && o.nowMs - rival.candidacy.forMs <= moment.atMs && !fails(seen, led, rival);
-      return [rival.pod.uid, keeps ? moment : { atMs: o.nowMs, wallSeconds: o.wallSeconds }] as const;
-    }),
-  );
-  return { over, since };
+  const now = { atMs: o.nowMs, wallSeconds: o.wallSeconds };
+  const momentOf = (rival: ObservedPod): Moment => {
+    const moment = known.get(rival.pod.uid);
+    if (moment === undefined || o.nowMs - rival.candidacy.forMs > moment.atMs) return now;
+    return fails(seen, led, rival) ? { ...now, failed: true } : moment;
+  };
+  return { over, since: new Map(rivals.map((rival) => [rival.pod.uid, momentOf(rival)] as const)) };
 }
 
 /** Its time has come, and it was asked, or listened for, and does not pass. */

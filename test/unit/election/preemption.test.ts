@@ -124,7 +124,10 @@ describe('a candidate that has been preferred for the whole delay', () => {
   it.each<[string, Observation]>([
     ['the group is paused', preferring({ group: { spec: { paused: true } } })],
     ['a switchover has put the leader there', preferring({ lock: heldWith('a', { pinned: true }) })],
-    ['nodes were seen and cannot be watched any more', preferring({ pods: beside(c({}, { host: aNode() })), nodesReadable: false })],
+    [
+      'nodes were seen and cannot be watched any more',
+      preferring({ pods: beside(c({}, { host: aNode() })), nodesReadable: false }),
+    ],
     ['its node is cordoned', preferring({ pods: withB({}, { cordoned: true }) })],
     ["the leader's node is cordoned", preferring({ pods: [leaderA({}, { cordoned: true }), aRival('b'), c()] })],
     ["another member's node is cordoned", preferring({ pods: beside(c({}, { cordoned: true })) })],
@@ -170,6 +173,21 @@ describe('with a leader probe', () => {
     const o = probed(A_GATE_PROBE, aProbeView({ a: eachHalfPeriod(60_000, 0), b: eachHalfPeriod(60_000, 5000) }));
     expect(steps(plan(o))).toEqual([]);
     expect(preferredSince(o.preemption.preferred, o)?.since.get(uidOf('b'))?.atMs).toBe(NOW_MS);
+  });
+
+  it('one that hangs for ever has nothing written again and again: the status says that it does not pass', () => {
+    const hears = { a: eachHalfPeriod(60_000, 0), b: eachHalfPeriod(60_000, 5000) };
+    const first = probed(A_GATE_PROBE, aProbeView(hears));
+    const afterDelays = (delays: number): Observation => {
+      const o = { ...first, wallSeconds: first.wallSeconds + (delays * DELAY_MS) / 1000 };
+      return { ...o, preemption: { ...o.preemption, preferred: preferredSince(o.preemption.preferred, o) } };
+    };
+    const said = [1, 2].map((delays) => {
+      const o = afterDelays(delays);
+      return buildStatus(o, plan(o).verdict, [], '').conditions.find(({ type }) => type === 'Preferred');
+    });
+    expect(said[0]).toMatchObject({ reason: 'Waiting', message: expect.stringContaining('does not pass') });
+    expect(said[1]).toEqual(said[0]);
   });
 
   it('one that is heard does', () => {

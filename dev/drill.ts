@@ -59,7 +59,11 @@ async function practise(drill: Drill | undefined): Promise<void> {
   console.log(`    . ${join(cluster.dir, 'env')} && export PATH=${practice.bin}:$PATH`);
   console.log('    kubectl leadergroup doctor');
   console.log(
-    '\nIt is noticed here when you have mended it. Enter shows the answer and does it; ctrl-C ends everything.',
+    '\nThe nodes are fake, so there is no `kubectl logs`: the logs are in .cluster/logs, that of the operator too.',
+  );
+  console.log('`npm run cluster -- thaw|stop|start|restart NAME` is for a server, such as consul.');
+  console.log(
+    'When you have mended it, it is noticed here, and the cluster ends. Enter shows the answer; ctrl-C ends it.',
   );
   await untilMended(practice, drill, planted);
   console.log(`\n${drill.name}. ${drill.answer}`);

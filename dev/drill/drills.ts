@@ -40,6 +40,8 @@ export const drills: readonly Drill[] = [
     answer: 'No operator runs. `kubectl -n leadergroup-system scale deployment/leadergroup --replicas=2`.',
     plant: async (p) => {
       await scaleOperator(p, 0);
+      // Else it elects another before it ends.
+      await delay(3000);
       await p.kubectl(...MAIL, 'delete', 'pods', '-l', 'app=notifier');
       return undefined;
     },
@@ -81,13 +83,12 @@ export const drills: readonly Drill[] = [
   },
   {
     name: 'label-in-a-selector',
-    call: 'Somebody added a workload, and now the notifier has no new leader.',
+    call: 'Somebody added a workload beside the notifier, and since then the nightly run of doctor fails.',
     finding: 'workload-selects-label',
     answer:
       'The Deployment notifier-tail selects by the leader label. Delete it, and make it anew without the label in its selector.',
     plant: async (p) => {
       await p.apply(SELECTS_LABEL);
-      await p.kubectl(...MAIL, 'delete', 'pod', await leaderOf(p));
       return undefined;
     },
     mend: async ({ kubectl }) => {

@@ -235,7 +235,22 @@ async function begin(practice: Parts, { env }: Deployed, signal: AbortSignal): P
     '-o',
     'jsonpath={.data.token}',
   );
-  const secret = { CONSUL_HTTP_TOKEN: Buffer.from(token, 'base64').toString('utf8') };
-  const cluster = { ...practice.cluster, env: { ...practice.cluster.env, ...env, ...secret } };
+  const own = {
+    CONSUL_HTTP_TOKEN: Buffer.from(token, 'base64').toString('utf8'),
+    KUBECONFIG: await ownKubeconfig(practice),
+  };
+  const cluster = { ...practice.cluster, env: { ...practice.cluster.env, ...env, ...own } };
   return await startOperator(cluster, signal, { waits: false });
+}
+
+/** The operator has the account that it has in a pod, and so its rights, and what policies say of it. */
+async function ownKubeconfig({ kubectl: run, cluster }: Parts): Promise<string> {
+  const config = JSON.parse(await run('config', 'view', '--raw', '--minify', '-o', 'json')) as {
+    readonly users: readonly { readonly name: string }[];
+  };
+  const token = await run(...OPERATOR, 'create', 'token', 'leadergroup', '--duration=24h');
+  const users = config.users.map(({ name }) => ({ name, user: { token } }));
+  const file = join(cluster.dir, 'operator.kubeconfig');
+  await writeFile(file, JSON.stringify({ ...config, users }), { mode: 0o600 });
+  return file;
 }

@@ -7,6 +7,9 @@ import type { Observation } from './observation.ts';
 
 const EXAMPLES = 3;
 
+/** The pod shows nothing of it: the API server has said why. */
+const REFUSED: ReadonlySet<string> = new Set<IneligibleReason>(['PromotionRefused', 'WriteRefused']);
+
 export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
   const names = new Map<IneligibleReason, string[]>();
   for (const member of membersOf(o)) {
@@ -29,13 +32,15 @@ export function noCandidateMessage(o: Observation): string {
   const count = membersOf(o).length;
   const found = ineligibleOf(o).toSorted((a, b) => b.count - a.count);
   const reasons = found.map((each) => inWords(o, each));
-  const first = found[0]?.examples[0];
+  const first = found.find(({ reason }) => !REFUSED.has(reason))?.examples[0];
   const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
   const refusal = o.pods.find((pod) => refused(o, pod))?.promotionRefused ?? null;
-  const next =
-    first === undefined ? '' : `. Look at kubectl describe pod ${first}; the first one that can lead is elected`;
+  const next = found.length === 0 ? '' : `. ${lookAt(first)} first one that can lead is elected`;
   return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}${next}`;
 }
+
+const lookAt = (pod: string | undefined): string =>
+  pod === undefined ? 'The' : `Look at kubectl describe pod ${pod}; the`;
 
 function inWords({ group: { spec } }: Observation, { reason, count, examples }: IneligibleStatus): string {
   const named = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;

@@ -86,6 +86,15 @@ describe('nobody can lead', () => {
     );
   });
 
+  it('sends nobody to a pod that the API server refuses to label: the refusal says why', () => {
+    const pods = [
+      observed(aPod({ name: 'b' }), { promotionRefused: { message: 'a policy', retryAtMs: NOW_MS + 5000 } }),
+    ];
+    expect(plan(anObservation({ pods, lock: freeAfter('gone'), sessions: [] })).verdict?.detail).toBe(
+      'none of 1 member can lead: 1 PromotionRefused (b); a policy. The first one that can lead is elected',
+    );
+  });
+
   it('looks again when minReadySeconds have passed', () => {
     const group = aGroup({ spec: { minReadyMs: 10_000 } });
     const pods = [observed(aPod({ name: 'b' }), readyFor(4000))];

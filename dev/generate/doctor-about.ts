@@ -4,7 +4,10 @@ import type { FindingId } from '../../src/cli/doctor/findings.ts';
 const GROUP = 'kubectl leadergroup status notifier -n mail';
 const OPERATOR = 'kubectl -n leadergroup-system get pods';
 const LOG = 'kubectl -n leadergroup-system logs -l app.kubernetes.io/name=leadergroup --tail=200 --prefix';
-const LABELS = 'kubectl -n mail get pods -L leadergroup.dev/role --show-managed-fields -o yaml';
+const LABELS = [
+  'kubectl -n mail get pods -L leadergroup.dev/role',
+  "kubectl -n mail get pod POD --show-managed-fields -o yaml | grep -A12 'manager:'",
+];
 
 export const LOOK: Readonly<Record<FindingId, readonly string[]>> = {
   'no-operator': [OPERATOR, 'kubectl -n leadergroup-system describe pods', LOG],
@@ -30,8 +33,8 @@ export const LOOK: Readonly<Record<FindingId, readonly string[]>> = {
   'status-old': [GROUP, `${LOG} | grep mail/notifier`],
   'deletion-stuck': ["kubectl -n mail get leadergroup notifier -o jsonpath='{.metadata.finalizers}'", OPERATOR],
   'groups-overlap': ['kubectl -n mail get leadergroups -o yaml | grep -A4 selector'],
-  'label-contested': ['kubectl -n mail get events --field-selector reason=LabelContested', LABELS],
-  'two-labels': [LABELS],
+  'label-contested': ['kubectl -n mail get events --field-selector reason=LabelContested', ...LABELS],
+  'two-labels': LABELS,
   'stale-label': ['kubectl -n mail get pods -l leadergroup.dev/role=leader', 'kubectl -n mail get leadergroups'],
   'stale-annotation': ["kubectl -n mail get pod POD -o jsonpath='{.metadata.annotations}'"],
   'stale-slice': ['kubectl -n mail get endpointslices -l endpointslice.kubernetes.io/managed-by=leadergroup.dev'],

@@ -76,7 +76,7 @@ const WAITING = {
     meaning:
       'There are members, and none can lead; the message counts the reasons and names pods. Or the group is paused without a leader.',
     action:
-      'Look at `Ineligible` (docs/reference/conditions.md#why-a-pod-cannot-lead); `kubectl describe pod` says why a pod is not ready.',
+      'Look at `Ineligible` (docs/reference/conditions.md#why-a-pod-cannot-lead); `kubectl describe pod` says why a pod is not ready. A write that is refused is not for the pod to mend: the message has the words of who refuses.',
   },
   ConsulUnreachable: {
     meaning:

@@ -36,7 +36,7 @@ export const INELIGIBLE_REASONS = {
   PromotionRefused: {
     meaning: 'The API server refused to label the pod. The message of Ready says why.',
     action:
-      'The event `WriteRefused` has its words. Another pod is elected meanwhile; this one is tried again by itself.',
+      "The event `WriteRefused` has its words, and names the policy or webhook where one refuses: exempt the operator's account in it (`system:serviceaccount:leadergroup-system:leadergroup`), or have it taken back. Another pod is elected meanwhile; this one is tried again by itself.",
   },
   WriteRefused: {
     meaning:

@@ -75,7 +75,10 @@ export function operatorLine(state: OperatorState): string {
     case 'found': {
       const { ready, replicas, namespace, name } = state;
       const line = `${ready} of ${replicas} replicas ready (deployment ${namespace}/${name})`;
-      return ready > 0 ? line : `${line}: nothing is elected, renewed or handed over until one is`;
+      if (ready > 0) return line;
+      const still = 'nothing is elected, renewed or handed over until';
+      if (replicas > 0) return `${line}: ${still} one is`;
+      return `${line}: it is scaled to none, and ${still} \`kubectl -n ${namespace} scale deployment/${name} --replicas=2\``;
     }
     case 'none':
       return `none: no Deployment with the label ${OPERATOR_LABEL} ${state.where}. Without an operator the status is old, and nobody is elected`;

@@ -83,7 +83,7 @@ function leaderLine({ group, members, nowMs }: Seen): string {
 
 /** Ready always; the others only where they have something to say. */
 function conditionLines(group: Group, io: Io): readonly (readonly [string, string | null])[] {
-  const behind = isOld(group) ? '; the operator has not looked at the last change of the spec yet' : '';
+  const behind = behindLine(group);
   const ready = conditionOf(group, 'Ready');
   const first = ready === null ? 'no status yet: no operator has seen the group' : `${sentence(ready, io)}${behind}`;
   const loud = (['Stalled', 'Paused', 'Reconciling'] as const)
@@ -99,6 +99,13 @@ function conditionLines(group: Group, io: Io): readonly (readonly [string, strin
     ),
     ...group.problems.map((problem) => ['Invalid', problem] as const),
   ];
+}
+
+/** A deletion counts as a change of the spec, too, and says more. */
+function behindLine(group: Group): string {
+  if (group.known.deleting)
+    return '; the group is being deleted, and goes once an operator has taken its finalizer off';
+  return isOld(group) ? '; the operator has not looked at the last change of the spec yet' : '';
 }
 
 const sentence = ({ type, status, reason, message }: Condition, io: Io): string =>

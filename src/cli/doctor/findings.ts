@@ -19,7 +19,7 @@ export const FINDINGS = {
     meaning:
       'There is no Deployment of the operator, or no replica of it is ready. Leaders keep their label, nobody is elected, and no leader that fails is replaced. Consul frees a lock after one to two times `sessionTTLSeconds`.',
     action:
-      'Look why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log. Its /readyz says what it waits for.',
+      'Where it is scaled to none, scale it up. Else look why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log; /readyz says what it waits for. A replica that does not reach Consul, or is denied there, is not ready: some seconds later the groups say so, and doctor then finds `consul-unreachable` or `right-denied` as well. Begin with those.',
   },
   'operator-right-missing': {
     severity: 'error',
@@ -70,7 +70,7 @@ export const FINDINGS = {
     meaning:
       'Consul has not confirmed the lock within its deadline. With `onConsulLoss: Hold` the leader keeps its label; with `Demote` nobody carries it.',
     action:
-      'Mend Consul or the way to it; the group goes on by itself. The /readyz of the operator says what it hears.',
+      'Where another group has `right-denied`, begin there. Else mend Consul or the way to it: a server that takes connections and never answers is restarted. The group goes on by itself. The /readyz of the operator says what it hears.',
   },
   'group-stalled': {
     severity: 'error',
@@ -85,7 +85,7 @@ export const FINDINGS = {
     meaning:
       'Stalled is True with PermissionDenied, and the message has the words of the one that denied. Or Consul denies everything, since the token is not there any more.',
     action:
-      "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml. A token that is gone is made anew, put into the Secret that the operator reads, and the operator restarted.",
+      "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml. A token that is gone is made anew, put into the Secret that the operator reads, and the operator restarted (docs/install.md#a-new-token).",
   },
   'lock-key-not-allowed': {
     severity: 'error',
@@ -111,9 +111,9 @@ export const FINDINGS = {
   'deletion-stuck': {
     severity: 'error',
     title: 'A group does not go',
-    meaning: 'The group was deleted more than two minutes ago and is still there, held by a finalizer.',
+    meaning: 'The group was deleted more than a minute ago and is still there, held by a finalizer.',
     action:
-      'If it is that of the operator: see that an operator runs. Else whoever set the finalizer has to take it off.',
+      "If it is the operator's: see that one runs (`no-operator`), and the group goes by itself; where none is to come back, `kubectl leadergroup break-glass NAME`. Else whoever set the finalizer has to take it off.",
   },
   'groups-overlap': {
     severity: 'error',
@@ -126,7 +126,8 @@ export const FINDINGS = {
     title: 'Somebody else writes the label',
     meaning:
       'Another client changes the leader label or the annotations of a pod again and again: a GitOps tool that owns pod labels, a script, another operator.',
-    action: 'Stop whom the message names, or choose another `label.key` in a new group.',
+    action:
+      'Stop whom the message names, or choose another `label.key` in a new group. A field manager is the name of a program, and often that of its workload: `kubectl get deployments,daemonsets,cronjobs -A | grep MANAGER`.',
   },
   'two-labels': {
     severity: 'error',
@@ -189,8 +190,9 @@ export const FINDINGS = {
     severity: 'error',
     title: 'A workload selects by the label',
     meaning:
-      'The selector of a workload has the label key of a group: each election would take a pod from it. The group is stalled.',
-    action: 'Make the workload anew without the key in its selector (docs/labels.md#recover-a-stalled-group).',
+      'The selector of a workload has the label key of a group: each election would take a pod from it. A group with pods of that workload is stalled. One without goes on, and stalls with the first of them.',
+    action:
+      'Make the workload anew without the key in its selector, and delete the old one (docs/labels.md#recover-a-stalled-group).',
   },
   'template-has-label': {
     severity: 'warning',
@@ -210,7 +212,8 @@ export const FINDINGS = {
     title: 'kube-proxy is slow',
     meaning:
       'kube-proxy waits for `minSyncPeriod` between two changes, and it is longer than the usual second: new connections go to the former leader for that long.',
-    action: 'Set it to 1s, or lead the Service by a route, which is one change (docs/routing.md).',
+    action:
+      'Set it to 1s and restart kube-proxy: `kubectl -n kube-system rollout restart daemonset/kube-proxy`. Or lead the Service by a route, which is one change (docs/routing.md).',
   },
   'install-right-missing': {
     severity: 'error',

@@ -161,6 +161,20 @@ describe('status', () => {
     expect(code).toBe(4);
   });
 
+  it('says how to start an operator that is scaled to none', async () => {
+    t.api.put(DEPLOYMENTS, operatorObject(0, 'leadergroup-system', 0));
+    const { code, out } = await t.run('status', 'notifier');
+    expect(out).toContain('until `kubectl -n leadergroup-system scale deployment/leadergroup --replicas=2`');
+    expect(code).toBe(4);
+  });
+
+  it('says that a group is being deleted, and not that its spec has changed', async () => {
+    t.api.put(LEADER_GROUPS, groupObject({ metadata: { generation: 2, deletionTimestamp: '2026-11-18T09:59:00Z' } }));
+    const { out } = await t.run('status', 'notifier');
+    expect(out).toContain('the group is being deleted');
+    expect(out).not.toContain('last change of the spec');
+  });
+
   it('exits with 4 when there is no operator at all', async () => {
     t.api.remove({ resource: DEPLOYMENTS, namespace: 'leadergroup-system', name: 'leadergroup' });
     expect(await t.run('status', 'notifier')).toMatchObject({

@@ -96,13 +96,13 @@ export function podObject(name: string, wish: PodWish = {}) {
 export const LEADER = { app: 'notifier', 'leadergroup.dev/role': 'leader' } as const;
 export const LED = { 'token.leadergroup.dev/notifier': '7', 'since.leadergroup.dev/notifier': ago(3600) } as const;
 
-export function operatorObject(ready = 2, namespace = 'leadergroup-system') {
+export function operatorObject(ready = 2, namespace = 'leadergroup-system', replicas = 2) {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'leadergroup', namespace, labels: { 'app.kubernetes.io/name': 'leadergroup' } },
     spec: {
-      replicas: 2,
+      replicas,
       template: {
         spec: { serviceAccountName: 'leadergroup', containers: [{ name: 'operator', image: 'leadergroup:0.1.0' }] },
       },

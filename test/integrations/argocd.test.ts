@@ -39,6 +39,7 @@ const HEALTH: Readonly<Record<keyof typeof SITUATIONS, string>> = {
   'an unresponsive leader, kept for want of another': 'Healthy',
   'a contested label': 'Degraded',
   'refused by a policy': 'Degraded',
+  'a switchover that was refused': 'Healthy',
   deleting: 'Progressing',
 };
 

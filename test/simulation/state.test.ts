@@ -81,6 +81,6 @@ describe('what histories met', () => {
   it('is told with what they did not meet', () => {
     const lines = coverage({ 'stalled WriteRefused': 3 });
     const line = lines.find((each) => each.startsWith('stalled'));
-    expect(line).toMatch(/^stalled: 1 of 6 met, not SelectorOverlap, .*; rarest WriteRefused \(3\)$/);
+    expect(line).toMatch(/^stalled: 1 of 7 met, not SelectorOverlap, .*; rarest WriteRefused \(3\)$/);
   });
 });

@@ -35,12 +35,14 @@ export function noCandidateMessage(o: Observation): string {
   const first = found.find(({ reason }) => !REFUSED.has(reason))?.examples[0];
   const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
   const refusal = o.pods.find((pod) => refused(o, pod))?.promotionRefused ?? null;
-  const next = found.length === 0 ? '' : `. ${lookAt(first)} first one that can lead is elected`;
+  const next = found.length === 0 ? '' : `. ${nextStep(first)}`;
   return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}${next}`;
 }
 
-const lookAt = (pod: string | undefined): string =>
-  pod === undefined ? 'The' : `Look at kubectl describe pod ${pod}; the`;
+const nextStep = (pod: string | undefined): string =>
+  pod === undefined
+    ? 'The first one that can lead is elected'
+    : `Look at kubectl describe pod ${pod}; the first one that can lead is elected`;
 
 function inWords({ group: { spec } }: Observation, { reason, count, examples }: IneligibleStatus): string {
   const named = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;

@@ -352,7 +352,7 @@ describe('kubectl', () => {
     }, LIMIT);
     expect(message).toMatch(
       new RegExp(
-        `^${leader.name} leads since \\d{4}-\\d\\d-\\d\\dT.*Z with token ${leader.token} \\(Leader(Gone|Terminating)\\)`,
+        `^${leader.name} leads since \\d{4}-\\d\\d-\\d\\dT.*Z with token ${leader.token} \\(cause: Leader(Gone|Terminating)\\)`,
       ),
     );
     expect(statusOf('told')).toMatchObject({

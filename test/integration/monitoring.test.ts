@@ -9,6 +9,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { ensurePrometheus, type PrometheusPrograms, whyNoPrometheus } from '../../dev/tools/prometheus.ts';
+import { SILENCE_ANNOTATION } from '../../src/api/names.ts';
 import { METRICS } from '../../src/http/metric-registry.ts';
 import { askGate, memberUrl } from '../kit/rig/asking.ts';
 import { type Collector, startCollector } from '../kit/rig/collector.ts';
@@ -321,6 +322,8 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
     const operators = [await h.startOperator({ replica: 'a', env }), await h.spawnOperator({ replica: 'b', env })];
     await h.group(namespace, 'notifier');
     await h.group(namespace, 'idle', { pods: 0 });
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    await h.world.annotateGroup(namespace, 'idle', { [SILENCE_ANNOTATION]: `until=${until} by=somebody` });
     const { name, uid } = await h.led(namespace, 'notifier');
     former = name;
     const url = operators[0]?.url ?? '';
@@ -336,6 +339,7 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
     await vi.waitFor(async () => {
       expect(await prometheus.query('max(leadergroup_group_unled_seconds) > 0')).toHaveLength(1);
       expect(await prometheus.query('count(leadergroup_group_transitions_total)')).toHaveLength(1);
+      expect(await prometheus.query('count(leadergroup_group_silenced_seconds)')).toHaveLength(1);
     }, WITHIN);
     exposition = await (await fetch(`${url}/metrics`)).text();
   }, 300_000);

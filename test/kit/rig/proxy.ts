@@ -61,7 +61,8 @@ export async function startKubeProxy(original: string, kubeconfig: string): Prom
   const upstream = { origin: access.server, agent, authorization, stripAuthorization: cert !== undefined };
   const proxy = await startProxy({ upstream, tls: certificate });
   const client = {
-    ca: certificate.cert,
+    // Beside its own: replicas with a proxy each believe one authority in common, as all of a cluster do.
+    ca: [certificate.cert, ...(ca === undefined ? [] : [ca])].join('\n'),
     cert: undefined,
     key: undefined,
     token: token ?? 'the-proxy-has-the-certificate',

@@ -101,7 +101,7 @@ describe('looking', () => {
     const other = ['notifier-0', 'notifier-1', 'notifier-2'].find((name) => name !== leader.name) ?? '';
     await h.world.setReady(namespace, other, false);
     const { code, stdout } = await cli('status', GROUP);
-    expect(stdout).toContain(`Leader     ${leader.name} on `);
+    expect(stdout).toMatch(new RegExp(`^Leader +${leader.name} on `, 'm'));
     expect(stdout).toMatch(/^Operator +2 of 2 replicas ready/m);
     expect(stdout).toMatch(new RegExp(`^${other} .* no +NotReady`, 'm'));
     expect(code).toBe(0);

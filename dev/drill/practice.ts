@@ -132,7 +132,7 @@ async function findings(env: Environment): Promise<readonly string[]> {
   return found.map(({ id }) => id);
 }
 
-/** Each group has a leader that is ready, or waits for a holder that it names. */
+/** Ready says Led of every group: one that is led elsewhere is not. */
 export async function allLed({ kubectl: run }: Parts): Promise<boolean> {
   const { items } = parse(await run('get', 'leadergroups', '-A', '-o', 'yaml')) as {
     readonly items: readonly {

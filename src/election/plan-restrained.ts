@@ -103,8 +103,10 @@ const outageVerdict = (o: Observation, hold: boolean): Verdict | null =>
   o.ownership.kind === 'notOwned' ? null : notReady('ConsulUnreachable', hold ? holdMessage(o) : demoteMessage(o));
 
 function outageMessage(o: Observation, sequel: string): string {
-  const why = o.consulDeniesAll ? `${CONSUL_DENIES}: the lock was` : 'Consul has';
-  return `${why} not confirmed ${o.consulDeniesAll ? '' : 'the lock '}within its deadline; ${sequel}. ${remedy(o)}`;
+  const why = o.consulDeniesAll
+    ? `${CONSUL_DENIES}: the lock was not confirmed within its deadline`
+    : 'Consul has not confirmed the lock within its deadline';
+  return `${why}; ${sequel}. ${remedy(o)}`;
 }
 
 const remedy = ({ consulDeniesAll }: Observation): string =>

@@ -1,7 +1,7 @@
 /** The drills of `npm run drill`: what each breaks is found by doctor under its id, and what the answer says mends it. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, it } from 'vitest';
-import { type Drill, drills, isMended } from '../../dev/drill/drills.ts';
+import { drills, isMended } from '../../dev/drill/drills.ts';
 import { openPractice, type Practice } from '../../dev/drill/practice.ts';
 import { type KeptCluster, startKeptCluster } from '../kit/rig/kept-cluster.ts';
 
@@ -20,21 +20,15 @@ afterAll(async () => {
   await kept[Symbol.asyncDispose]();
 });
 
-/** What whoever is called would look at, where nothing is broken. */
-const SHOWN: Readonly<Record<string, RegExp>> = {
-  'led-elsewhere': /LedElsewhere[\s\S]*backup on db-2/,
-};
-
-async function shows({ name }: Drill): Promise<boolean> {
-  const group = name === 'led-elsewhere' ? 'nightly' : 'notifier';
-  return SHOWN[name]?.test(await practice.plugin('status', group, '-n', 'mail')) ?? false;
-}
+/** Where nothing is broken `status` tells, and doctor finds nothing. */
+const tellsWhoLeads = async (): Promise<boolean> =>
+  /LedElsewhere[\s\S]*backup on db-2/.test(await practice.plugin('status', 'nightly', '-n', 'mail'));
 
 it.each(drills.map((drill) => [drill.name, drill] as const))('%s', async (_name, drill) => {
   const planted = await drill.plant(practice);
   try {
     await practice.until(`${drill.finding ?? 'status'} shows it`, async () =>
-      drill.finding === null ? await shows(drill) : (await practice.findings()).includes(drill.finding),
+      drill.finding === null ? await tellsWhoLeads() : (await practice.findings()).includes(drill.finding),
     );
   } catch (error) {
     const found = await practice.plugin('doctor', '--once', '-A');

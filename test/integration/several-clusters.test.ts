@@ -55,10 +55,8 @@ async function led(name: string): Promise<Lead> {
   return first;
 }
 
-const labels = {
-  path: (name: string) =>
-    `/api/v1/namespaces/${namespace}/pods?labelSelector=app%3D${name}%2Cleadergroup.dev%2Frole%3Dleader`,
-};
+const leadersOf = (name: string): string =>
+  `/api/v1/namespaces/${namespace}/pods?labelSelector=app%3D${name}%2Cleadergroup.dev%2Frole%3Dleader`;
 
 type PodList = {
   readonly items: readonly { readonly metadata: { readonly name: string; readonly resourceVersion: string } }[];
@@ -66,7 +64,7 @@ type PodList = {
 
 /** What the API server itself says at this moment, not a watch. */
 async function labelled({ h }: Side, name: string): Promise<readonly string[]> {
-  const { items } = await h.world.rest.must<PodList>('GET', labels.path(name));
+  const { items } = await h.world.rest.must<PodList>('GET', leadersOf(name));
   return items.map(({ metadata }) => `${metadata.name} at ${metadata.resourceVersion}`);
 }
 

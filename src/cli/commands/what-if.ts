@@ -1,10 +1,10 @@
 /** `kubectl leadergroup what-if`: which leaders a drain, a deletion or an outage of Consul would move, and who could follow. Nothing is written. */
 import { CliError, EXIT, type Exit } from '../errors.ts';
 import { type Group, readGroups, readPods } from '../groups.ts';
-import { isWorking, operatorLine, readOperator } from '../operator.ts';
+import { readOperator } from '../operator.ts';
 import { orNone, show, table, tint } from '../output.ts';
 import type { Session } from '../session.ts';
-import { ASSUMPTIONS, type Hypothesis, type Prediction, predict } from '../what-if/predict.ts';
+import { assumptionsBeside, type Hypothesis, type Prediction, predict } from '../what-if/predict.ts';
 
 /** Whoever is not touched by it is left out unless it was asked for. */
 export type WhatIfOptions = { readonly all: boolean };
@@ -15,9 +15,7 @@ export async function whatIf(session: Session, words: readonly string[], { all }
   const groups = await readGroups(session);
   const [predictions, operator] = [await predictAll(session, groups, what), await readOperator(session)];
   const shown = all ? predictions : predictions.filter(({ effect }) => effect !== 'None');
-  const assumptions = isWorking(operator)
-    ? ASSUMPTIONS
-    : [...ASSUMPTIONS, `but the operator is ${operatorLine(operator)}`];
+  const assumptions = assumptionsBeside(operator);
   const data = { hypothesis: what, approximate: true, assumptions, groups: shown };
   show(session, data, () => [
     ...(shown.length === 0 ? ['No leader would be touched.'] : lines(shown, session)),

@@ -2,10 +2,10 @@
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { ApiError, EXIT, type Exit } from '../errors.ts';
 import { readGroups, readPods } from '../groups.ts';
-import { isWorking, operatorLine, readOperator } from '../operator.ts';
+import { readOperator } from '../operator.ts';
 import { show } from '../output.ts';
 import { oneNamespace, type Session } from '../session.ts';
-import { ASSUMPTIONS } from '../what-if/predict.ts';
+import { assumptionsBeside } from '../what-if/predict.ts';
 import { misses, type Reason, reasonIn } from '../what-if/why.ts';
 
 /** Ends with `found` where no group selects it, or it cannot lead one; else with `unknown`, unless it leads all that select it. */
@@ -21,9 +21,7 @@ export async function why(session: Session, name: string): Promise<Exit> {
   const valid = groups.flatMap((group) => group.valid ?? []);
   const reasons = valid.flatMap((group) => reasonIn(group, pods, name, session.api.nowMs()) ?? []);
   const lacking = reasons.length === 0 ? misses(valid, pod) : [];
-  const assumptions = isWorking(operator)
-    ? ASSUMPTIONS
-    : [...ASSUMPTIONS, `but the operator is ${operatorLine(operator)}`];
+  const assumptions = assumptionsBeside(operator);
   show(session, { namespace, pod: name, approximate: true, assumptions, groups: reasons, selectors: lacking }, () => [
     ...(reasons.length === 0 ? unselected(namespace, valid, lacking) : reasons.flatMap(said)),
     '',

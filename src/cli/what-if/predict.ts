@@ -1,10 +1,11 @@
 /**
  * What would become of a group, as far as the API server shows it: who could lead next, and what for. Pure. A laptop has no lock, no session and no timer,
- * so this is an approximation, and ASSUMPTIONS are what it rests on.
+ * so this is an approximation, and says what it rests on.
  */
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type Member, membersOf } from '../members.ts';
+import { isWorking, type OperatorState, operatorLine } from '../operator.ts';
 import { duration } from '../output.ts';
 
 export type Hypothesis =
@@ -27,11 +28,15 @@ export type Prediction = {
 };
 
 /** Of every answer. */
-export const ASSUMPTIONS: readonly string[] = [
+const ASSUMPTIONS: readonly string[] = [
   'an operator runs, and reaches the API server and (unless the question is about it) Consul',
   'pods, nodes and groups stay as they were read, and evictions are not held up by a PodDisruptionBudget',
   'what only the operator knows is not known here: its lock and session, what a leader probe has shown, who failed lately, refused writes',
 ];
+
+/** Of an answer while the operator is as it is. */
+export const assumptionsBeside = (operator: OperatorState): readonly string[] =>
+  isWorking(operator) ? ASSUMPTIONS : [...ASSUMPTIONS, `but the operator is ${operatorLine(operator)}`];
 
 export function predict(group: LeaderGroup, pods: readonly Pod[], what: Hypothesis, nowMs: number): Prediction {
   const members = membersOf(group, pods, nowMs);

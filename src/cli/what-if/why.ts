@@ -3,7 +3,7 @@ import { INELIGIBLE_REASONS } from '../../api/ineligible-reasons.ts';
 import type { LeaderGroup, LeaderGroupStatus } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { matches } from '../../api/selector.ts';
-import { TRANSITION_CAUSES } from '../../api/transition-causes.ts';
+import { meaningOf } from '../commands/history.ts';
 import { type Member, membersOf } from '../members.ts';
 import { duration } from '../output.ts';
 
@@ -36,8 +36,7 @@ function leads({ status }: LeaderGroup, name: string, nowMs: number): readonly s
   const change = lastTo(status, name);
   if (change === null) return ['It carries the leader label; the status does not know since when.'];
   const since = `It leads with token ${change.token}, for ${duration(nowMs - Date.parse(change.time))}`;
-  const cause: Readonly<Record<string, { readonly meaning: string }>> = TRANSITION_CAUSES;
-  const meaning = cause[change.reason]?.meaning ?? '';
+  const meaning = meaningOf(change.reason);
   return [`${since}. It got the lead by ${change.reason}${meaning === '' ? '' : `: ${meaning}`}`];
 }
 

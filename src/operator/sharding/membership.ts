@@ -12,15 +12,10 @@ import {
   replicasPrefix,
   syntheticNode,
 } from '../../election/keys.ts';
-import {
-  formatReplica,
-  type LiveReplica,
-  liveReplica,
-  mayShareApiServer,
-  type ReplicaPod,
-} from '../../election/replicas.ts';
+import { formatReplica, type LiveReplica, mayShareApiServer, type ReplicaPod } from '../../election/replicas.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Consul, ConsulError } from '../../ports/consul.ts';
+import { liveReplicas } from './registry.ts';
 
 /** The replica's session is this short whatever the groups want: it bounds how long a dead replica keeps its buckets. */
 export const REPLICA_TTL_MS = 10_000;
@@ -78,7 +73,8 @@ export async function join(
   await consul.registerNode(syntheticNode(space), signal);
   await claimPrefix(consul, space, clusterUid, signal);
   // A copy has pods of the same names and uids, too: what goes by the id of this one may be one there, and is let live.
-  const known = await readReplicas(consul, space, signal);
+  const { entries } = await consul.readPrefix(replicasPrefix(space), { index: 0, waitMs: 0 }, signal);
+  const known = liveReplicas(space, entries);
   const namesake = ofAnotherApiServer(known, place, ({ id }) => id === replica.id);
   if (namesake !== undefined) throw otherApiServer(place, namesake);
   await endPreviousIncarnations(consul, space, replica, signal);
@@ -112,14 +108,6 @@ const foreignCluster = (space: KeySpace, key: string, theirs: string, ours: stri
     `the Consul key ${key} says that "${space.prefix}/${space.cluster}" belongs to the cluster with kube-system uid ${theirs}, but this one is ${ours}. ` +
       'Set LEADERGROUP_CLUSTER to a name that no other cluster on this Consul uses; or, if this cluster was rebuilt and the old one is gone, delete that key.',
   );
-
-async function readReplicas(consul: Consul, space: KeySpace, signal: AbortSignal): Promise<readonly LiveReplica[]> {
-  const prefix = replicasPrefix(space);
-  const { entries } = await consul.readPrefix(prefix, { index: 0, waitMs: 0 }, signal);
-  return entries.flatMap(({ key, session, value }) =>
-    session === null ? [] : [liveReplica(key.slice(prefix.length), session, value)],
-  );
-}
 
 type Side = Place & { readonly authorities?: () => readonly string[] };
 

@@ -17,8 +17,15 @@ export type Registry = {
   left(): readonly KvEntry[];
 };
 
-export function createRegistry(clock: Clock, space: KeySpace): Registry {
+/** Of the entries below `replicasPrefix` those whose session is alive. */
+export function liveReplicas(space: KeySpace, entries: readonly KvEntry[]): readonly LiveReplica[] {
   const prefix = replicasPrefix(space);
+  return entries.flatMap(({ key, session, value }) =>
+    session === null ? [] : [liveReplica(key.slice(prefix.length), session, value)],
+  );
+}
+
+export function createRegistry(clock: Clock, space: KeySpace): Registry {
   let live: readonly LiveReplica[] = [];
   let left: readonly KvEntry[] = [];
   let known = false;
@@ -27,9 +34,7 @@ export function createRegistry(clock: Clock, space: KeySpace): Registry {
 
   return {
     update: ({ entries }) => {
-      live = entries.flatMap(({ key, session, value }) =>
-        session === null ? [] : [liveReplica(key.slice(prefix.length), session, value)],
-      );
+      live = liveReplicas(space, entries);
       left = entries.filter(({ session }) => session === null);
       const shows = JSON.stringify(live);
       const changed = shows !== shown;

@@ -33,6 +33,8 @@ export type LeaderGroup = {
   readonly status: LeaderGroupStatus | null;
 };
 
+export type GroupName = Pick<LeaderGroup, 'namespace' | 'name'>;
+
 /** A LeaderGroup whose spec cannot be acted on (it passed an older schema): named, explained, never guessed at. */
 export type InvalidLeaderGroup = Omit<LeaderGroup, 'spec'> & { readonly problems: readonly string[] };
 

@@ -10,29 +10,10 @@ import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
 import { addWhatIf } from './arguments/what-if.ts';
 import { addWhy } from './arguments/why.ts';
-import type { Exit } from './errors.ts';
 import { rightsText } from './rights.ts';
-import type { Format, Session } from './session.ts';
+import type { Act, Globals, Run } from './work.ts';
 
 export const PROGRAM = 'kubectl leadergroup';
-
-/** What was asked of every command. */
-export type Globals = {
-  readonly namespace: string | null;
-  readonly allNamespaces: boolean;
-  readonly context: string | null;
-  readonly kubeconfig: string | null;
-  readonly operatorNamespace: string;
-  readonly format: Format;
-};
-
-export type Work = (session: Session) => Promise<Exit>;
-
-/** Does the work for the command that was typed. `everywhere`: without -n it is about all namespaces. */
-export type Act = (work: Work, options?: { readonly everywhere?: boolean }) => Promise<void>;
-
-/** Opens a session, and does the work in it. */
-export type Run = (globals: Globals, work: Work) => Promise<void>;
 
 const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
 

@@ -3,8 +3,9 @@ import { CommanderError } from '@commander-js/extra-typings';
 import type { Clock } from '../ports/clock.ts';
 import type { ApiServer } from './api-server.ts';
 import { CliError, EXIT, type Exit } from './errors.ts';
-import { createProgram, type Globals, PROGRAM } from './program.ts';
+import { createProgram, PROGRAM } from './program.ts';
 import type { Io } from './session.ts';
+import type { Globals } from './work.ts';
 
 /** `namespace` null: the context names none. `context` empty: none is named, as in a pod. */
 export type Connected = { readonly api: ApiServer; readonly context: string; readonly namespace: string | null };

@@ -10,7 +10,7 @@ import type { AddressFamily, Slice, SliceContent } from '../api/route.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { BucketGuard, LockView } from './observation.ts';
 import type { LockRecord } from './record.ts';
-import type { Showing } from './route.ts';
+import type { Showing } from './route-view.ts';
 
 /** A pod as it was read before any transaction of this plan. */
 export type PodVersion = PodRef & { readonly resourceVersion: string };

@@ -9,10 +9,11 @@ import type { ClusterNode, Pod } from '../api/pod.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { Candidacy } from './candidacy.ts';
 import type { Deferral } from './deferral.ts';
-import type { PreferredSince } from './preemption.ts';
+import type { Contest, RefusedFor } from './hindered.ts';
+import type { PreferredSince } from './preferred-since.ts';
 import type { ProbeView } from './probe.ts';
 import type { LockRecord } from './record.ts';
-import type { RouteView } from './route.ts';
+import type { RouteView } from './route-view.ts';
 
 /** A session that this operator keeps alive for one member. Gone from the observation once Consul says it is lost. */
 export type MemberSession = {
@@ -50,19 +51,6 @@ export type OwnerView =
 
 /** `leftMs`: until the pod may be read, or another one tried if it is gone. `kept`: a read has shown it with its controller. */
 export type TrialView = { readonly podUid: PodUid; readonly leftMs: number; readonly kept: boolean };
-
-/** Why something is refused, in the refuser's own words, and when it is tried again, in monotonic milliseconds. */
-export type RefusedFor = { readonly message: string; readonly retryAtMs: MonotonicMs };
-
-/** A label that is repaired again and again. */
-export type Contest = {
-  /** Monotonic milliseconds before which it is not repaired again. */
-  readonly notBeforeMs: MonotonicMs;
-  /** Monotonic milliseconds at which it is over, unless it is repaired again. */
-  readonly overAtMs: MonotonicMs;
-  /** Who else writes it, for people; null: not asked yet. */
-  readonly by: string | null;
-};
 
 /** Why no label of this group may be written, nor taken off. */
 export type LabelStop = {

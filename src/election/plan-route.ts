@@ -20,14 +20,11 @@ import {
   isSlice,
   numberedPorts,
   ownSlices,
-  type Remade,
-  type RouteReading,
-  type RouteView,
   routedService,
-  type Showing,
   showingOf,
   sliceName,
 } from './route.ts';
+import type { Remade, RouteReading, RouteView, Showing } from './route-view.ts';
 
 /** What `plan` becomes for a group with a route. A deletion removes the slices by itself. */
 export function withRoute(o: Observation, plan: Plan): Plan {

@@ -13,7 +13,8 @@ import type { KnownLock, OwnedLock } from './owned-lock.ts';
 import { fitnessOf } from './plan-held.ts';
 import { isOutage } from './plan-restrained.ts';
 import { look, soonest } from './plans.ts';
-import { dueOf, isHeldOff, isHeldUp, ownSlices, type RouteView, type Showing, showingOf } from './route.ts';
+import { dueOf, isHeldOff, isHeldUp, ownSlices, showingOf } from './route.ts';
+import type { RouteView, Showing } from './route-view.ts';
 
 export const withdrawal = (
   slices: readonly Slice[],

@@ -16,16 +16,11 @@ import type { Observation, ObservedPod } from './observation.ts';
 import { type HeldLock, ownedLockOf } from './owned-lock.ts';
 import { isOutage } from './plan-restrained.ts';
 import { delayAt, lastPreemption } from './preemption-record.ts';
+import type { Moment, PreferredSince } from './preferred-since.ts';
 import { ranked, weightOf } from './ranking.ts';
 import { isRollingOut } from './revisions.ts';
 import { hindrance } from './switchover-target.ts';
 import { trustOf } from './trust.ts';
-
-/** By uid, since when who was preferred to `over`, the leader. */
-export type PreferredSince = { readonly over: PodUid; readonly since: ReadonlyMap<PodUid, Moment> };
-
-/** By both clocks: one to measure with, one to tell people. `failed`: its time had come then, and it did not pass the leader probe. */
-type Moment = { readonly atMs: MonotonicMs; readonly wallSeconds: number; readonly failed?: true };
 
 type Hindrance = Exclude<Extract<Says<'Preferred'>, { status: 'False' }>['reason'], 'NotLed' | 'Waiting'>;
 

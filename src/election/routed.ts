@@ -6,17 +6,8 @@ import type { AddressFamily, Service } from '../api/route.ts';
 import { labelled } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
-import {
-  addressOf,
-  differing,
-  ownSlices,
-  portNumber,
-  type RouteProblem,
-  type RouteView,
-  type SliceFound,
-  showingOf,
-  sliceName,
-} from './route.ts';
+import { addressOf, differing, ownSlices, portNumber, showingOf, sliceName } from './route.ts';
+import type { RouteProblem, RouteView, SliceFound } from './route-view.ts';
 
 /** What the condition Routed says. */
 export type Routed = { readonly said: Says<'Routed'>; readonly message: string };

@@ -1,8 +1,9 @@
 /** What the HTTP API needs of the operator to say who may do a position of a series. */
 import type { Claim, ClaimRequest } from '../api/claim.ts';
 import type { GateLeader } from '../api/gate.ts';
+import type { GroupName } from '../api/leadergroup.ts';
 import type { PodRef } from '../api/pod.ts';
-import type { ChangeWatch, GroupName } from './gate.ts';
+import type { ChangeWatch } from './change-watch.ts';
 
 export type ClaimAnswer =
   /** Do it, once. `claim.position` may be an earlier one than was asked for, which nobody has done (AtLeastOnce). */

@@ -3,11 +3,10 @@
 import type { MonotonicMs } from '../api/clocks.ts';
 import type { GateAnswer } from '../api/gate.ts';
 import type { PodUid } from '../api/ids.ts';
-import type { LeaderGroup } from '../api/leadergroup.ts';
+import type { GroupName, LeaderGroup } from '../api/leadergroup.ts';
 import type { Pod, PodRef } from '../api/pod.ts';
+import type { ChangeWatch } from './change-watch.ts';
 import type { Claims } from './claims.ts';
-
-export type GroupName = { readonly namespace: string; readonly name: string };
 
 /** Who can answer for a group. */
 export type Answerer =
@@ -76,10 +75,4 @@ export type Gate = {
   watch(group: GroupName): ChangeWatch;
   /** To be asked where `answerer` is this replica. */
   readonly claims: Claims;
-};
-
-/** To be disposed of. */
-export type ChangeWatch = Disposable & {
-  /** Resolves with the first `tell` since the watch was made; never after it was disposed of. */
-  readonly changed: Promise<void>;
 };

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import type { Act } from '../program.ts';
+import type { Act } from '../work.ts';
 import { milliseconds, NAME } from './common.ts';
 
 export function addAudit(program: Pick<Command, 'command'>, act: Act): void {

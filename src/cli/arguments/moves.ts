@@ -1,6 +1,6 @@
 /** The commands that lead the traffic of a Service to the leader, and back: what each takes. */
 import { type Command, Option } from '@commander-js/extra-typings';
-import type { Act } from '../program.ts';
+import type { Act } from '../work.ts';
 import { milliseconds } from './common.ts';
 
 const SERVICE = 'name of the Service';

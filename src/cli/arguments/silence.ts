@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import type { Act } from '../program.ts';
+import type { Act } from '../work.ts';
 import { DRY_RUN, milliseconds, NAME } from './common.ts';
 
 export function addSilence(program: Pick<Command, 'command' | 'error'>, act: Act): void {

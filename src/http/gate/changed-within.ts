@@ -1,7 +1,7 @@
 /** Waiting for something to change, in whoever waits at the gate. */
 import { whenAborted } from '../../common/child-signal.ts';
+import type { ChangeWatch } from '../../ports/change-watch.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { ChangeWatch } from '../../ports/gate.ts';
 
 /**
  * True at the first change of any; false when the time is over or `signal` aborts. Thousands do this at the same moment, so it is done with as

@@ -5,6 +5,7 @@
 import type { Claim, ClaimRequest } from '../../api/claim.ts';
 import { formatClaim } from '../../api/claim.ts';
 import type { PodUid } from '../../api/ids.ts';
+import type { GroupName } from '../../api/leadergroup.ts';
 import type { PodRef } from '../../api/pod.ts';
 import { afterReport, nextClaim } from '../../election/claims.ts';
 import { answerGate, type GateView, MAX_GRANT_MS } from '../../election/gate.ts';
@@ -13,7 +14,6 @@ import type { KeyVersion } from '../../election/observation.ts';
 import type { ClaimAnswer, ClaimReport, Claims, MarkAnswer, ReportAnswer } from '../../ports/claims.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
-import type { GroupName } from '../../ports/gate.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { groupKey } from '../cache/store.ts';
 import { createChanges } from '../reconcile/changes.ts';

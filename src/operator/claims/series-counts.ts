@@ -2,11 +2,12 @@
  * How many series there are: those of a group, and those of the whole cluster. Read when a group begins a new one, and from then on counted,
  * for nobody else writes a group's; those of other replicas are counted anew from time to time, and only where something is claimed.
  */
+
+import type { GroupName } from '../../api/leadergroup.ts';
 import { putNewest } from '../../common/bounded-map.ts';
 import { BUCKETS, claimsPrefix, claimsPrefixOf, type KeySpace } from '../../election/keys.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Consul } from '../../ports/consul.ts';
-import type { GroupName } from '../../ports/gate.ts';
 import { groupKey } from '../cache/store.ts';
 
 /** `notMade`: nothing was written. `unknown`: it may be there. */

@@ -1,8 +1,8 @@
 /** Where the mark of a series stands in Consul. Whatever the text of the series is made of, the key holds none of it. */
 import { createHash } from 'node:crypto';
+import type { GroupName } from '../../api/leadergroup.ts';
 import { putNewest } from '../../common/bounded-map.ts';
 import { claimsPrefix, type KeySpace } from '../../election/keys.ts';
-import type { GroupName } from '../../ports/gate.ts';
 import { groupKey } from '../cache/store.ts';
 
 /** A call needs its key several times, and a series is claimed of again and again: the longest unused go, as their marks do. */

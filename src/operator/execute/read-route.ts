@@ -1,14 +1,7 @@
 /** What a group's route is. What fails is remembered, with when it is read again, and holds nothing else up: the label is the truth that everything else reads. */
 import type { AddressFamily, Slice, SliceEndpoint } from '../../api/route.ts';
-import {
-  FAMILIES,
-  isOwn,
-  isSlice,
-  type RouteProblem,
-  type RouteReading,
-  type SliceFound,
-  sliceName,
-} from '../../election/route.ts';
+import { FAMILIES, isOwn, isSlice, sliceName } from '../../election/route.ts';
+import type { RouteProblem, RouteReading, SliceFound } from '../../election/route-view.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { RememberedRoute } from '../observe/memory.ts';
 import { leftAloneUntilMs } from '../observe/remember-route.ts';

@@ -2,11 +2,11 @@
 
 import type { GateAnswer } from '../../api/gate.ts';
 import type { PodUid } from '../../api/ids.ts';
-import type { LeaderGroup } from '../../api/leadergroup.ts';
+import type { GroupName, LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { neverAgain } from '../../election/candidates.ts';
 import { answerGate, MAX_GRANT_MS } from '../../election/gate.ts';
-import type { Answerer, Gate, GroupName } from '../../ports/gate.ts';
+import type { Answerer, Gate } from '../../ports/gate.ts';
 import { type Kubernetes, KubernetesError } from '../../ports/kubernetes.ts';
 import { groupKey, type Store } from '../cache/store.ts';
 import type { Changes } from '../reconcile/changes.ts';

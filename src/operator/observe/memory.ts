@@ -12,8 +12,8 @@ import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import type { TransitionCause } from '../../api/transition-causes.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
 import type { ExternalSession, OwedEvictions, SwitchoverRefused } from '../../election/observation.ts';
-import type { PreferredSince } from '../../election/preemption.ts';
-import type { RouteProblem, RouteReading } from '../../election/route.ts';
+import type { PreferredSince } from '../../election/preferred-since.ts';
+import type { RouteProblem, RouteReading } from '../../election/route-view.ts';
 import type { Uids } from './collections.ts';
 
 export type Refusal = { readonly message: string; readonly count: number; readonly retryAtMs: MonotonicMs };

@@ -1,7 +1,8 @@
 /** What is known of a group's route, and whether it still holds. */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
-import { FAMILIES, isSlice, type OwnWrite, type RouteView, sliceName } from '../../election/route.ts';
+import { FAMILIES, isSlice, sliceName } from '../../election/route.ts';
+import type { OwnWrite, RouteView } from '../../election/route-view.ts';
 import { fencingVersion } from '../../election/trust.ts';
 import type { RouteNews, RouteWatchState, Told } from '../cache/route-news.ts';
 import { type GroupMemory, newer, type RememberedRoute } from './memory.ts';

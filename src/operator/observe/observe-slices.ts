@@ -1,15 +1,8 @@
 /** The slices of a route, as one decision sees them. */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { AddressFamily, Slice } from '../../api/route.ts';
-import {
-  FAMILIES,
-  isSlice,
-  type OwnWrite,
-  type Remade,
-  type RouteReading,
-  type RouteView,
-  sameContent,
-} from '../../election/route.ts';
+import { FAMILIES, isSlice, sameContent } from '../../election/route.ts';
+import type { OwnWrite, Remade, RouteReading, RouteView } from '../../election/route-view.ts';
 import type { GroupMemory, Repairs, SliceWrite } from './memory.ts';
 import { contestIn } from './refusals.ts';
 

@@ -2,7 +2,8 @@
 import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { AddressFamily, Slice, SliceContent } from '../../api/route.ts';
 import { type Backoff, backoffMs } from '../../common/backoff.ts';
-import { type RouteProblem, sameContent } from '../../election/route.ts';
+import { sameContent } from '../../election/route.ts';
+import type { RouteProblem } from '../../election/route-view.ts';
 import type { GroupMemory, RememberedRoute, Repairs } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
 

@@ -1,5 +1,5 @@
 /** The memory of one group changes here and nowhere else: by what came of an action, by what is shown, by what was said. */
-import type { PreferredSince } from '../../election/preemption.ts';
+import type { PreferredSince } from '../../election/preferred-since.ts';
 import { type AcceptedReleases, freshMemory, type GroupMemory, type RememberedStop } from './memory.ts';
 import { type GrantOutcome, ofGrants } from './remember-grants.ts';
 import { type GroupOutcome, ofGroup } from './remember-group.ts';

@@ -1,7 +1,7 @@
 /** Wakes whoever waits for something about a group to change. Tells nothing but that it is worth looking again. */
 
+import type { ChangeWatch } from '../../ports/change-watch.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { ChangeWatch } from '../../ports/gate.ts';
 
 export type Changes = {
   /** Something about the group may be different now. */

@@ -4,7 +4,7 @@ import type { PodUid } from '../../../src/api/ids.ts';
 import type { LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
 import { selectorFromWritten } from '../../../src/api/selector-schema.ts';
 import type { LockView, Observation, ObservedPod } from '../../../src/election/observation.ts';
-import type { PreferredSince } from '../../../src/election/preemption.ts';
+import type { PreferredSince } from '../../../src/election/preferred-since.ts';
 import type { LastPreemption } from '../../../src/election/record.ts';
 import { aGroup, aLeader, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from './builders.ts';
 import { anObservation, freeAfter, NOW_MS, observed, readyFor } from './builders-election.ts';

@@ -6,7 +6,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import type { TransitionCause } from '../../../src/api/transition-causes.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import type { ProbeView } from '../../../src/election/probe.ts';
-import type { RouteReading, RouteView } from '../../../src/election/route.ts';
+import type { RouteReading, RouteView } from '../../../src/election/route-view.ts';
 import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet, aService, aSlice } from './builders.ts';
 import {
   aLock,

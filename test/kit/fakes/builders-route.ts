@@ -1,6 +1,6 @@
 /** What a decision knows of a route: a Service whose owner consents, and an empty slice of the group. */
 import type { Slice, SliceEndpoint } from '../../../src/api/route.ts';
-import type { RouteReading, RouteView } from '../../../src/election/route.ts';
+import type { RouteReading, RouteView } from '../../../src/election/route-view.ts';
 import { aService, aSlice } from './builders.ts';
 import { NOW_MS } from './builders-election.ts';
 import { uidOf } from './ids.ts';

@@ -4,7 +4,7 @@ import type { Pod } from '../../../src/api/pod.ts';
 import type { Slice } from '../../../src/api/route.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import type { Remade, RouteProblem, RouteReading, RouteView, SliceFound } from '../../../src/election/route.ts';
+import type { Remade, RouteProblem, RouteReading, RouteView, SliceFound } from '../../../src/election/route-view.ts';
 import { routedOf } from '../../../src/election/routed.ts';
 import { AN_HTTP_PROBE, aGroup, aLeader, aPod, aService, aSlice } from '../../kit/fakes/builders.ts';
 import {

@@ -1,4 +1,8 @@
 /** Runs commands, each announced and timed: one after the other, or two side by side. */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { execa } from 'execa';
 import { Interrupted, interruption } from './interruption.ts';
@@ -17,7 +21,18 @@ export type StepOptions = {
   readonly tellEveryMs?: number;
 };
 
-type Ended = { readonly name: string; readonly exitCode: number; readonly printed: string };
+/** The environment variable with the file into which a command may write, in few lines, what failed in it: what it prints may be far above at the end. */
+export const FAILURES_FILE = 'STEP_FAILURES_FILE';
+
+type Ended = {
+  readonly name: string;
+  readonly exitCode: number;
+  readonly printed: string;
+  /** What it says that failed; empty where it says nothing. */
+  readonly failures: string;
+};
+
+type Run = { readonly signal: AbortSignal; readonly dir: string; readonly tellEveryMs: number };
 
 /**
  * Resolves with the exit code of the first step that failed, in the order in which they are given, or 0. Output goes straight to the terminal.
@@ -27,31 +42,47 @@ export async function runSteps(steps: readonly Step[], options: StepOptions = {}
   const { goOn = false, tellEveryMs = 60_000 } = options;
   using interrupted = interruption();
   const { signal } = interrupted;
+  const dir = await mkdtemp(join(tmpdir(), 'leadergroup-steps-'));
+  try {
+    const failed = await failedOf(steps, goOn, { signal, dir, tellEveryMs });
+    // Else it is what was printed last.
+    const isFarAbove = goOn || steps.some(({ beside }) => beside !== undefined);
+    if (isFarAbove) for (const line of lastLines(failed)) console.error(line);
+    return failed[0]?.exitCode ?? exitCodeOf(signal);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function failedOf(steps: readonly Step[], goOn: boolean, of: Run): Promise<readonly Ended[]> {
   const failed: Ended[] = [];
   for (const step of steps) {
-    const ended = await runStep(step, signal, tellEveryMs);
+    const ended = await runStep(step, of);
     failed.push(...ended.filter(({ exitCode }) => exitCode !== 0));
-    if (signal.aborted || (failed.length > 0 && !goOn)) break;
+    if (of.signal.aborted || (failed.length > 0 && !goOn)) break;
   }
-  // What they have printed may be far above.
-  if (failed.length > 0 && goOn) console.error(`── failed: ${failed.map(({ name }) => name).join(', ')}`);
-  return failed[0]?.exitCode ?? exitCodeOf(signal);
+  return failed;
 }
+
+const lastLines = (failed: readonly Ended[]): readonly string[] => [
+  ...failed.flatMap(({ name, failures }) => (failures === '' ? [] : [`── of ${name}, ${failures.trimEnd()}`])),
+  ...(failed.length === 0 ? [] : [`── failed: ${failed.map(({ name }) => name).join(', ')}`]),
+];
 
 const exitCodeOf = ({ reason }: AbortSignal): number => (reason instanceof Interrupted ? reason.exitCode : 0);
 
-async function runStep(step: Step, signal: AbortSignal, tellEveryMs: number): Promise<readonly Ended[]> {
+async function runStep(step: Step, of: Run): Promise<readonly Ended[]> {
   const { beside } = step;
   if (beside === undefined) {
     console.log(`── ${step.name}`);
-    return [await run(step, signal, 'inherit')];
+    return [await run(step, of, 'inherit')];
   }
   console.log(`── ${step.name}; ${beside.name} at the same time, whose output follows when both have ended`);
-  const [begunMs, running] = [performance.now(), run(beside, signal, 'pipe')];
-  const first = await run(step, signal, 'inherit');
+  const [begunMs, running] = [performance.now(), run(beside, of, 'pipe')];
+  const first = await run(step, of, 'inherit');
   const telling = setInterval(
     () => console.log(`── ${beside.name} still runs (${secondsSince(begunMs)} s)`),
-    tellEveryMs,
+    of.tellEveryMs,
   );
   const second = await running.finally(() => clearInterval(telling));
   console.log(`── output of ${beside.name}`);
@@ -60,11 +91,13 @@ async function runStep(step: Step, signal: AbortSignal, tellEveryMs: number): Pr
 }
 
 /** A terminal's ctrl-C reaches the child too; what else asks this process to end is passed on. Then the child is waited for. */
-async function run({ name, command, args }: Command, signal: AbortSignal, output: 'inherit' | 'pipe'): Promise<Ended> {
+async function run({ name, command, args }: Command, of: Run, output: 'inherit' | 'pipe'): Promise<Ended> {
+  const { signal, dir } = of;
+  const failuresFile = join(dir, randomUUID());
   const begunMs = performance.now();
   const stdio = output === 'inherit' ? output : (['ignore', output, output] as const);
   const options = { all: true, stripFinalNewline: false, reject: false, forceKillAfterDelay: false } as const;
-  const child = execa(command, args, { ...options, stdio });
+  const child = execa(command, args, { ...options, stdio, env: { [FAILURES_FILE]: failuresFile } });
   const pass = () => signal.reason.by === 'SIGINT' || child.kill(signal.reason.by);
   signal.addEventListener('abort', pass, { once: true });
   const { failed, exitCode = 1, shortMessage, all } = await child;
@@ -72,7 +105,8 @@ async function run({ name, command, args }: Command, signal: AbortSignal, output
   const took = `(${secondsSince(begunMs)} s)`;
   if (failed) console.error(`── ${name} failed ${took}: ${shortMessage}`);
   else console.log(`── ${name} passed ${took}`);
-  return { name, exitCode: failed ? exitCode : 0, printed: all ?? '' };
+  const failures = await readFile(failuresFile, 'utf8').catch(() => '');
+  return { name, exitCode: failed ? exitCode : 0, printed: all ?? '', failures };
 }
 
 const secondsSince = (begunMs: number): string => ((performance.now() - begunMs) / 1000).toFixed(1);

@@ -8,8 +8,12 @@ import process from 'node:process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { inspectProcess } from '../../dev/lock.mjs';
 import type { Step, StepOptions } from '../../dev/steps.ts';
+import vitestConfig from '../../vitest.config.ts';
+import lastLinesReporter from '../kit/rig/last-lines.ts';
 
 const STEPS = join(import.meta.dirname, '../../dev/steps.ts');
+const VITEST = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs');
+const REPORTER = join(import.meta.dirname, '../kit/rig/last-lines.ts');
 const SOON = { timeout: 10_000 };
 
 let dir: string;
@@ -113,6 +117,51 @@ test('one that goes on runs what comes after a failure, says at last what failed
   expect(code).toBe(3);
   expect(stdout).toContain('\n2\n── two passed');
   expect(stderr).toMatch(/── one failed[^]*── three failed[^]*\n── failed: one, three\n$/);
+});
+
+/** Says what failed in it, prints more than anybody keeps, and fails. */
+const fails = (failures: string): string =>
+  `require('node:fs').writeFileSync(process.env.STEP_FAILURES_FILE, '${failures}');
+  for (let line = 0; line < 500; line += 1) console.log('line', line);
+  process.exitCode = 1;`;
+
+test('one that goes on ends with what the failed ones say that failed in them, each under its name', async () => {
+  const steps = [
+    { ...step('one', fails('1 failed:\\n  x')), beside: step('beside', fails('2 failed:\\n  y')) },
+    step('two', fails('1 failed:\\n  z')),
+    step('silent', 'process.exit(1)'),
+    step('well', `${fails('nothing')} process.exitCode = 0;`),
+  ];
+  const { stderr } = await runnerOf(steps, { goOn: true }).ended;
+  const said = ['── of one, 1 failed:\n  x', '── of beside, 2 failed:\n  y', '── of two, 1 failed:\n  z'];
+  const end = [...said, '── failed: one, beside, two, silent', ''].join('\n');
+  expect(stderr.slice(-end.length)).toBe(end);
+});
+
+test('of tests that failed the names and the first lines of their errors are told at the end, also of those run beside', async () => {
+  for (const name of ['one', 'beside'])
+    writeFileSync(join(dir, `${name}.test.js`), `test('rule of ${name}', () => expect('is ${name}').toBe('other'));`);
+  const options = `{ globals: true, reporters: ['default', reporter] }`;
+  const config = `import reporter from '${REPORTER}'; export default { test: ${options} };`;
+  writeFileSync(join(dir, 'vitest.config.js'), config);
+  const tests = (name: string): Step => ({
+    name,
+    command: process.execPath,
+    args: [VITEST, 'run', '--root', dir, `${name}.test.js`],
+  });
+  const steps = [{ ...tests('one'), beside: tests('beside') }, step('two', '')];
+  const { code, stderr } = await runnerOf(steps, { goOn: true }).ended;
+  expect(code).toBe(1);
+  const of = (name: string): string => `── of ${name}, 1 failed:
+  ${name}.test.js > rule of ${name}
+    expected 'is ${name}' to be 'other' // Object.is equality
+`;
+  expect(stderr).toContain('── of');
+  expect(stderr.slice(stderr.indexOf('── of'))).toBe(`${of('one')}${of('beside')}── failed: one, beside\n`);
+});
+
+test("every run of this project's tests has the reporter that says what failed", () => {
+  expect(vitestConfig.test?.reporters).toContain(lastLinesReporter);
 });
 
 describe('of two steps side by side', () => {

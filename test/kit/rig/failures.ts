@@ -20,6 +20,29 @@ export function lastLines(failures: readonly Failure[], kept: readonly string[])
   ];
 }
 
+const MOST_TOLD = 8;
+const MOST_NAMED = 20;
+const FIRST_LINES = 3;
+const MOST_COLUMNS = 300;
+
+/** As `lastLines`, for where little is kept of what was printed: fewer lines, whatever has failed. */
+export function briefly(failures: readonly Failure[]): readonly string[] {
+  const more = failures.length - MOST_TOLD - MOST_NAMED;
+  return [
+    ...(failures.length === 0 ? [] : [`${failures.length} failed:`]),
+    ...failures.slice(0, MOST_TOLD).flatMap(({ where, messages }) => [`  ${where}`, ...firstLinesOf(messages)]),
+    ...failures.slice(MOST_TOLD, MOST_TOLD + MOST_NAMED).map(({ where }) => `  ${where}`),
+    ...(more > 0 ? [`  and ${more} more, above`] : []),
+  ];
+}
+
+const firstLinesOf = (messages: readonly string[]): readonly string[] =>
+  messages
+    .flatMap((message) => message.split('\n'))
+    .filter((line) => line.trim() !== '')
+    .slice(0, FIRST_LINES)
+    .map((line) => `    ${line.slice(0, MOST_COLUMNS)}`);
+
 function linesOf({ where, startedAtMs, ms, messages }: Failure): readonly string[] {
   const when = startedAtMs === undefined ? '' : ` (failed at ${new Date(startedAtMs + ms).toISOString()})`;
   const lines = messages.flatMap((message) => message.split('\n'));

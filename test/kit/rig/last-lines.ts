@@ -1,6 +1,9 @@
 /** A reporter of vitest whose lines are the last ones: which rules failed, when, what was broken, and where to read on. */
+import { writeFileSync } from 'node:fs';
+import process from 'node:process';
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
-import { type Failure, lastLines } from './failures.ts';
+import { FAILURES_FILE } from '../../../dev/steps.ts';
+import { briefly, type Failure, lastLines } from './failures.ts';
 import './keep.ts';
 
 const reporter: Reporter = {
@@ -16,6 +19,9 @@ const reporter: Reporter = {
     ];
     const kept = modules.flatMap((module) => module.meta().kept ?? []);
     for (const line of lastLines(failures, kept)) console.error(line);
+    const file = process.env[FAILURES_FILE];
+    // Also where nothing failed: a run within a test of this run may have written its own.
+    if (file !== undefined) writeFileSync(file, briefly(failures).join('\n'));
   },
 };
 export default reporter;

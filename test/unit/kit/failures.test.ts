@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Failure, lastLines } from '../../kit/rig/failures.ts';
+import { briefly, type Failure, lastLines } from '../../kit/rig/failures.ts';
 import { handOver, hasFailed, settle, stayUntilSettled } from '../../kit/rig/keep.ts';
 
 const failure = (messages: readonly string[]): Failure => ({
@@ -33,6 +33,29 @@ describe('the last lines of a run', () => {
 
   it('are none where all is well', () => {
     expect(lastLines([], [])).toEqual([]);
+  });
+});
+
+describe('what is told of a run briefly', () => {
+  it('are rules and the first lines of what was broken', () => {
+    expect(briefly([failure(['expected 1\n\nto be 2\nthree\nfour'])])).toEqual([
+      '1 failed:',
+      '  test/a.test.ts > a rule',
+      '    expected 1',
+      '    to be 2',
+      '    three',
+    ]);
+  });
+
+  it('is less than 60 lines, however much has failed, and says how much it leaves out', () => {
+    const lines = briefly(Array.from({ length: 1000 }, () => failure(['x'.repeat(10_000), 'y\n'.repeat(100)])));
+    expect(lines.length).toBeLessThan(60);
+    expect(lines.every(({ length }) => length < 350)).toBe(true);
+    expect([lines[0], lines.at(-1)]).toEqual(['1000 failed:', '  and 972 more, above']);
+  });
+
+  it('is nothing where all is well', () => {
+    expect(briefly([])).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ export type Example = { readonly argv: string; readonly prints: string };
 
 export const ABOUT: Readonly<Record<string, { readonly text: string; readonly examples: readonly Example[] }>> = {
   list: {
-    text: '`FOR` is how long the pod has led, `CANDIDATES` how many of the members can lead. `True (old)`: the operator has not looked at the last change of the spec yet. `-o wide` adds token, node and pause.',
+    text: '`FOR` is how long the pod has led, `CANDIDATES` how many of the members can lead. `True (old)`: the operator has not looked at the last change of the spec yet. `-o wide` adds token, node and pause. Where no operator runs standard error says so, a leader whose pod is not there any more is marked `(gone)`, and it ends with 4; with 3 where nobody can say whether one runs.',
     examples: [
       {
         argv: 'list',
@@ -18,7 +18,7 @@ notifier   notifier-0   60m   3/3          True    Led`,
     ],
   },
   status: {
-    text: 'Everything about one group. `Do` appears where nobody leads. `WHY NOT` has the [reasons](conditions.md#why-a-pod-cannot-lead); `-o wide` explains them. It ends with 4 where Ready is not True, Stalled is True, or no operator runs.',
+    text: 'Everything about one group. `Do` appears where nobody leads. `WHY NOT` has the [reasons](conditions.md#why-a-pod-cannot-lead); `-o wide` explains them. It ends with 4 where Ready is not True, Stalled is True, the label is on more than one pod or on another than the status names, or no operator runs.',
     examples: [
       {
         argv: 'status notifier',

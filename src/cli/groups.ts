@@ -52,7 +52,11 @@ export async function readGroup({ api }: Session, namespace: string, name: strin
 }
 
 /** Every pod of the namespace; which of them are members, the group's selector says. */
-export async function readPods({ api }: Session, namespace: string): Promise<readonly Pod[]> {
+export const readPods = (session: Session, namespace: string): Promise<readonly Pod[]> =>
+  readPodsWithin(session, namespace);
+
+/** `namespace` null: of all namespaces. */
+export async function readPodsWithin({ api }: Session, namespace: string | null): Promise<readonly Pod[]> {
   const { items } = await api.list(PODS, { namespace });
   return items.map(projectPod).filter((pod) => pod !== null);
 }

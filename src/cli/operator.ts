@@ -1,6 +1,6 @@
 /** Whether an operator runs: nothing is written at rest, so its Deployment says so, and no LeaderGroup does. */
 import { asObject, countField, field, listField, type RawObject, textField } from '../api/raw.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, EXIT, type Exit } from './errors.ts';
 import { DEPLOYMENTS } from './resources.ts';
 import type { Session } from './session.ts';
 
@@ -88,3 +88,9 @@ export function operatorLine(state: OperatorState): string {
 }
 
 export const isWorking = (state: OperatorState): boolean => state.kind === 'found' && state.ready > 0;
+
+/** How a command ends that found nothing else wrong. */
+export function exitBeside(state: OperatorState): Exit {
+  if (state.kind === 'unknown') return EXIT.unknown;
+  return isWorking(state) ? EXIT.done : EXIT.found;
+}

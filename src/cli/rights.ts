@@ -40,7 +40,7 @@ const BY_SLICE = [`patch ${GROUPS}`, 'delete endpointslices.discovery.k8s.io', '
 const OF_OWN = 'create selfsubjectaccessreviews.authorization.k8s.io';
 
 export const RIGHTS: Readonly<Record<string, Rights>> = {
-  list: { needed: [`list ${GROUPS}`] },
+  list: { needed: [`list ${GROUPS}`], better: ['list pods', ...OPERATOR] },
   status: { needed: [`get ${GROUPS}`, 'list pods'], better: OPERATOR },
   history: { needed: [`get ${GROUPS}`] },
   watch: { needed: [`get ${GROUPS}`, `list ${GROUPS}`, `watch ${GROUPS}`] },

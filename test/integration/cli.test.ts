@@ -297,7 +297,7 @@ describe('the rest', () => {
 describe('rights', () => {
   it('of a viewer of the namespace are enough for the group, and not to know whether an operator runs', async () => {
     const config = await account('viewer', 'get,list,watch leadergroups.leadergroup.dev', 'list pods');
-    expect((await cli('list', '--kubeconfig', config)).code).toBe(0);
+    expect((await cli('list', '--kubeconfig', config)).code).toBe(3);
     const { code, stdout } = await cli('status', GROUP, '--kubeconfig', config);
     expect([code, stdout]).toEqual([
       3,

@@ -1,15 +1,19 @@
-/** `kubectl leadergroup list`: all groups, one line each. */
+/** `kubectl leadergroup list`: all groups, one line each; and whether an operator looks after them. */
 
 import type { LeaderStatus } from '../../api/leadergroup.ts';
-import { EXIT, type Exit } from '../errors.ts';
-import { conditionOf, type Group, isOld, isTrue, readGroups, statusOfCondition } from '../groups.ts';
+import { ApiError, EXIT, type Exit } from '../errors.ts';
+import { conditionOf, type Group, isOld, isTrue, readGroups, readPodsWithin, statusOfCondition } from '../groups.ts';
+import { type Presence, presenceAmong } from '../leaders.ts';
+import { exitBeside, isWorking, type OperatorState, operatorLine, readOperator } from '../operator.ts';
 import { duration, orNone, show, table, tint } from '../output.ts';
-import type { Io, Session } from '../session.ts';
+import { type Io, isForPrograms, type Session } from '../session.ts';
 
 type Row = {
   readonly namespace: string;
   readonly name: string;
+  /** As the status says, which nobody keeps up where no operator runs. */
   readonly leader: string;
+  readonly leaderPod: Presence;
   readonly ready: string;
   readonly reason: string;
   readonly token: number | null;
@@ -22,23 +26,40 @@ type Row = {
   readonly statusIsOld: boolean;
 };
 
+/** Ends with `found` where no operator runs, so that the statuses are old, and with `unknown` where nobody can say whether one does. */
 export async function list(session: Session): Promise<Exit> {
-  const rows = (await readGroups(session)).map(rowOf);
-  const { io, api, namespace, format } = session;
-  if (rows.length === 0 && (format === 'text' || format === 'wide')) {
+  const groups = await readGroups(session);
+  const { io, api, namespace } = session;
+  if (groups.length === 0 && !isForPrograms(session)) {
     io.err(namespace === null ? 'There are no LeaderGroups.' : `There are no LeaderGroups in namespace ${namespace}.`);
     return EXIT.done;
   }
-  show(session, { items: rows }, () => lines(rows, session, api.nowMs()));
-  return EXIT.done;
+  const operator = await readOperator(session);
+  const presenceOf = await presenceBeside(session, operator);
+  const rows = groups.map((group) => rowOf(group, presenceOf(group)));
+  show(session, { items: rows, operator }, () => lines(rows, session, api.nowMs()));
+  if (!isWorking(operator) && !isForPrograms(session)) io.err(`The operator is ${operatorLine(operator)}.`);
+  return groups.length === 0 ? EXIT.done : exitBeside(operator);
 }
 
-function rowOf(group: Group): Row {
+/** While an operator works the status is enough: pods, of which there may be many, are read where it may be old. */
+async function presenceBeside(session: Session, operator: OperatorState): Promise<(group: Group) => Presence> {
+  if (isWorking(operator)) return () => 'AsInStatus';
+  try {
+    return presenceAmong(await readPodsWithin(session, session.namespace));
+  } catch (error) {
+    if (error instanceof ApiError && error.kind === 'denied') return () => 'Unknown';
+    throw error;
+  }
+}
+
+function rowOf(group: Group, leaderPod: Presence): Row {
   const { namespace, name, status, problems } = group;
   return {
     namespace,
     name,
     leader: status.leader,
+    leaderPod,
     ready: statusOfCondition(group, 'Ready'),
     reason: problems.length > 0 ? 'InvalidSpec' : (conditionOf(group, 'Ready')?.reason ?? ''),
     ...leaderOf(status.leaders[0]),
@@ -64,8 +85,8 @@ function lines(rows: readonly Row[], { io, namespace, format }: Session, nowMs: 
     rows.map((row) => [
       ...(all ? [row.namespace] : []),
       row.name,
-      orNone(row.leader),
-      row.since === null ? '' : duration(nowMs - Date.parse(row.since)),
+      leaderCell(row, io),
+      row.since === null || row.leaderPod === 'Gone' ? '' : duration(nowMs - Date.parse(row.since)),
       `${row.candidates}/${row.members}`,
       readyCell(row, io),
       row.reason === '' ? 'no status yet' : row.reason,
@@ -73,6 +94,9 @@ function lines(rows: readonly Row[], { io, namespace, format }: Session, nowMs: 
     ]),
   );
 }
+
+const leaderCell = ({ leader, leaderPod }: Row, io: Io): string =>
+  leaderPod === 'Gone' ? tint(io, 'bad', `${leader} (gone)`) : orNone(leader);
 
 /** With a mark where the operator has not looked at the last change of the spec. */
 const readyCell = ({ ready, stalled, statusIsOld }: Row, io: Io): string =>

@@ -4,8 +4,9 @@ import type { Explained } from '../../api/explained.ts';
 import type { Condition } from '../../api/leadergroup.ts';
 import { EXIT, type Exit } from '../errors.ts';
 import { conditionOf, type Group, isOld, isTrue, readGroup, readPods } from '../groups.ts';
+import { carriersAmong, labelsDiffer, type Presence, presenceAmong } from '../leaders.ts';
 import { explained, type Member, membersOf } from '../members.ts';
-import { isWorking, type OperatorState, operatorLine, readOperator } from '../operator.ts';
+import { exitBeside, type OperatorState, operatorLine, readOperator } from '../operator.ts';
 import { duration, fields, orNone, show, table, tint } from '../output.ts';
 import { type Io, oneNamespace, type Session } from '../session.ts';
 import { silenceLine } from './silence.ts';
@@ -13,33 +14,35 @@ import { silenceLine } from './silence.ts';
 type Seen = {
   readonly group: Group;
   readonly members: readonly Member[];
+  /** Of the pod that the status names. */
+  readonly leaderPod: Presence;
   readonly operator: OperatorState;
   readonly nowMs: number;
 };
 
-/** Exits with `found` where the group is not as it should be, and with `unknown` where nobody can say whether an operator runs. */
+/** Exits with `found` where the group or its labels are not as they should be, and with `unknown` where nobody can say whether an operator runs. */
 export async function status(session: Session, name: string): Promise<Exit> {
   const namespace = oneNamespace(session);
   const group = await readGroup(session, namespace, name);
   const [pods, operator] = await Promise.all([readPods(session, namespace), readOperator(session)]);
   const nowMs = session.api.nowMs();
   const members = group.valid === null ? [] : membersOf(group.valid, pods, nowMs);
-  const seen = { group, members, operator, nowMs };
+  const seen = { group, members, leaderPod: presenceAmong(pods)(group), operator, nowMs };
   show(session, dataOf(seen), () => text(seen, session));
   return exitOf(seen);
 }
 
-function exitOf({ group, operator }: Seen): Exit {
+function exitOf({ group, members, operator }: Seen): Exit {
   const isWell = isTrue(group, 'Ready') && !isTrue(group, 'Stalled');
-  if (!isWell || group.problems.length > 0) return EXIT.found;
-  if (operator.kind === 'unknown') return EXIT.unknown;
-  return isWorking(operator) ? EXIT.done : EXIT.found;
+  if (!isWell || group.problems.length > 0 || labelsDiffer(group, members)) return EXIT.found;
+  return exitBeside(operator);
 }
 
-const dataOf = ({ group, members, operator }: Seen) => ({
+const dataOf = ({ group, members, leaderPod, operator }: Seen) => ({
   namespace: group.namespace,
   name: group.name,
   leader: group.status.leader,
+  leaderPod,
   token: group.status.leaders[0]?.token ?? null,
   writtenBy: group.status.writtenBy ?? null,
   lastError: group.status.lastError ?? null,
@@ -68,17 +71,19 @@ function text(seen: Seen, { io, format }: Session): readonly string[] {
   ];
 }
 
-function leaderLine({ group, members, nowMs }: Seen): string {
+function leaderLine({ group, members, leaderPod, nowMs }: Seen): string {
   const [leader] = group.status.leaders;
-  const carriers = members.filter(({ leads }) => leads).map(({ pod }) => pod);
+  const carriers = carriersAmong(members);
   if (leader === undefined) {
     const elsewhere = group.status.lockedBy;
     if (elsewhere !== '') return `outside of this group: ${elsewhere} has the lock`;
     return carriers.length === 0 ? '<none>' : `<none> in the status, but ${carriers.join(', ')} carries the label`;
   }
+  const labels = `the label is on ${carriers.length === 0 ? 'no pod' : carriers.join(', ')}`;
+  if (leaderPod === 'Gone') return `<none>: ${leader.pod}, which the status names, is gone; ${labels}`;
   const line = `${leader.pod} on ${orNone(leader.node)}, token ${leader.token}, for ${duration(nowMs - Date.parse(leader.acquireTime))}`;
   if (carriers.length === 1 && carriers[0] === leader.pod) return line;
-  return `${line}; the label is on ${carriers.length === 0 ? 'no pod' : carriers.join(', ')}`;
+  return `${line}; ${labels}`;
 }
 
 /** Ready always; the others only where they have something to say. */

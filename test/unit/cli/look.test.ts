@@ -6,6 +6,7 @@ import { openTerminal, type Running, type Terminal } from '../../kit/fakes/cli/c
 import {
   condition,
   groupObject,
+  LEADER,
   ledBy,
   MAIL,
   operatorObject,
@@ -79,6 +80,32 @@ describe('list', () => {
     expect({ code, out, err }).toEqual({ code: 0, out: '', err: 'There are no LeaderGroups in namespace empty.\n' });
   });
 
+  it('says that no operator runs, and marks a leader whose pod is gone', async () => {
+    t.api.put(DEPLOYMENTS, operatorObject(0));
+    t.api.put(LEADER_GROUPS, groupObject({ name: 'cart' }));
+    const { code, out, err } = await t.run('list');
+    expect(lines(out)).toEqual([
+      'NAME       LEADER          FOR   CANDIDATES   READY   REASON',
+      'notifier   notifier-0      60m   3/3          True    Led',
+      'cart       cart-0 (gone)         3/3          True    Led',
+    ]);
+    expect(err).toContain('The operator is 0 of 2 replicas ready');
+    expect(code).toBe(4);
+  });
+
+  it('reads no pods while an operator runs', async () => {
+    await t.run('list');
+    expect([...t.api.used]).not.toContain('list pods');
+  });
+
+  it('ends with 3 where nobody can say whether an operator runs, and takes nobody for gone that it cannot see', async () => {
+    t.api.denied.add('list deployments.apps').add('get deployments.apps').add('list pods');
+    t.api.put(LEADER_GROUPS, groupObject({ name: 'cart' }));
+    const { code, out, err } = await t.run('list');
+    expect([code, out]).toEqual([3, expect.not.stringContaining('gone')]);
+    expect(err).toMatch(/^The operator is unknown: no right to read deployments\.apps/);
+  });
+
   it('has colours in a terminal only', async () => {
     expect((await t.run('list')).out).not.toContain('\u001B');
     t.colours = true;
@@ -103,6 +130,22 @@ describe('status', () => {
       'notifier-2           False   node-a   no         NotReady',
     ]);
     expect(code).toBe(0);
+  });
+
+  it('ends with 4 where several pods carry the label, and names them', async () => {
+    for (const name of ['notifier-1', 'notifier-2']) t.api.put(PODS, podObject(name, { labels: LEADER }));
+    const { code, out } = await t.run('status', 'notifier');
+    expect(out).toContain('the label is on notifier-0, notifier-1, notifier-2');
+    expect(code).toBe(4);
+  });
+
+  it('says that the leader of the status is gone where its pod is, and ends with 4', async () => {
+    t.api.remove({ resource: PODS, namespace: MAIL, name: 'notifier-0' });
+    const { code, out } = await t.run('status', 'notifier');
+    expect(lines(out)[1]).toBe(
+      'Leader     <none>: notifier-0, which the status names, is gone; the label is on no pod',
+    );
+    expect(code).toBe(4);
   });
 
   it('says who wrote the status, and what failed last and when', async () => {

@@ -1,11 +1,14 @@
 /** Why a group is not settled, for the log. */
 import type { Log } from '../../ports/log.ts';
 
-/** Once per problem, not per attempt. */
-export function createWarnOnce(log: Pick<Log, 'warn'>): {
+export type WarnOnce = {
+  /** Once per problem, not per attempt. */
   readonly warnOnce: (key: string, reason: string) => void;
+  /** The group is settled: the same problem is told again if it comes again. */
   readonly over: (key: string) => void;
-} {
+};
+
+export function createWarnOnce(log: Pick<Log, 'warn'>): WarnOnce {
   const given = new Map<string, string>();
   return {
     warnOnce: (key, reason) => {

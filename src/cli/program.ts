@@ -4,7 +4,7 @@
  */
 import { Command, Option } from '@commander-js/extra-typings';
 import { addAudit } from './arguments/audit.ts';
-import { DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
+import { AGAIN, DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
 import { addMoves } from './arguments/moves.ts';
 import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
@@ -122,7 +122,7 @@ export function createProgram(run: Run, version: string) {
     .command('doctor')
     .description('find what is wrong, in all namespaces unless -n is given, and say what to do')
     .option('--pre', 'before an installation: look at the cluster and at your rights')
-    .option('--again <duration>', 'how long after the first look the second one is', milliseconds, milliseconds('10s'))
+    .addOption(AGAIN)
     .option('--once', 'look once: what passes by itself is told as well')
     .action(({ pre = false, again, once = false }) =>
       act(

@@ -35,10 +35,10 @@ export const unshownIn = (
   status: LeaderGroup['status'],
   unreported: readonly TransitionStatus[],
 ): readonly TransitionStatus[] =>
-  unreported.filter((news) => status?.recentTransitions.some((shown) => isSame(news, shown)) !== true);
+  unreported.filter((news) => status?.recentTransitions.some((shown) => isSameTransition(news, shown)) !== true);
 
 /** No two promotions have one token. The uid is dropped by a CRD of an earlier version. */
-const isSame = (a: TransitionStatus, b: TransitionStatus): boolean =>
+export const isSameTransition = (a: TransitionStatus, b: TransitionStatus): boolean =>
   a.token === b.token && a.to === b.to && a.from === b.from && a.time === b.time;
 
 /** The clocks of now. */

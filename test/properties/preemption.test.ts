@@ -4,7 +4,6 @@
  */
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseSwitchover } from '../../src/api/switchover.ts';
 import { aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
 import { ofTier, PREEMPTING } from '../kit/fakes/builders-preemption.ts';
 import { switchoverText } from '../kit/fakes/builders-switchover.ts';
@@ -13,14 +12,17 @@ import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
 import {
+  annotateSwitchover,
+  endSessionOnFencing,
   giveUpAll,
   INTERRUPTIONS,
   interruptedPass,
-  lockedFor,
+  newOwner,
   ownedAtRest,
   record,
   seeAndPass,
   stall,
+  whoLeads,
 } from '../kit/model/stage.ts';
 
 let model: Model;
@@ -34,7 +36,7 @@ async function ledByA(group: GroupOverrides = {}): Promise<Replica> {
   model = aModel({ group: { ...group, spec: { ...spec, ...group.spec } }, pods });
   const owner = await ownedAtRest(model);
   if (where()[0][0] !== 'a') {
-    annotateSwitchover('a');
+    askFor('a');
     await rest(owner);
   }
   ready('c', true);
@@ -42,12 +44,9 @@ async function ledByA(group: GroupOverrides = {}): Promise<Replica> {
   return owner;
 }
 
-const where = (): readonly [readonly string[], string | undefined] => [model.leaders(), lockedFor(model)?.name];
+const where = () => whoLeads(model);
 const ready = (name: string, is: boolean): void => model.api.foreign.changePod(name, () => ({ ready: is }));
-const annotateSwitchover = (to: string): void =>
-  model.api.foreign.changeGroup('notifier', () => ({
-    switchover: parseSwitchover(switchoverText(to, -1, model.clock.wallMs())),
-  }));
+const askFor = (to: string): void => annotateSwitchover(model, switchoverText(to, -1, model.clock.wallMs()));
 const written = (): number => model.api.writes() + model.consul.writes();
 const preferred = () => model.api.group()?.status?.conditions.find(({ type }) => type === 'Preferred');
 const preemptions = (): number =>
@@ -72,8 +71,7 @@ async function wait(owner: Replica, ms: number): Promise<void> {
 }
 
 async function nextOwner(): Promise<Replica> {
-  const next = model.replica(`O${model.replicas.length + 1}`);
-  await model.own(next);
+  const next = await newOwner(model);
   await rest(next);
   return next;
 }
@@ -161,7 +159,7 @@ describe('a preferred candidate', () => {
   it('does not take the lead from whom a switchover has put there, until that one is lost', async () => {
     const owner = await ledByA();
     await wait(owner, DELAY_MS);
-    annotateSwitchover('b');
+    askFor('b');
     await wait(owner, 2000);
     expect([where(), preferred()?.reason]).toEqual([[['b'], 'b'], 'Pinned']);
     await wait(owner, 20 * DELAY_MS);
@@ -253,12 +251,7 @@ describe('a preferred candidate', () => {
 
   it('costs the leader its label once in a delay, where the handover fails again and again', async () => {
     const owner = await ledByA();
-    // Its session is gone each time that the leader has been fenced.
-    model.api.onPodWrite(({ after, patch }) => {
-      if (after.name !== 'a' || patch.labels['leadergroup.dev/role'] === 'leader') return;
-      const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-c'));
-      if (session !== undefined) model.consul.foreign.endSession(session.id);
-    });
+    endSessionOnFencing(model, 'a', 'c');
     const before = model.promises.demotions.length;
     for (let seconds = 0; seconds < 3 * (DELAY_MS / 1000); seconds += 5) await wait(owner, 5000);
     expect(where()[0]).toHaveLength(1);

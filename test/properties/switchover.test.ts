@@ -15,15 +15,18 @@ import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
 import { trying } from '../kit/model/seed.ts';
 import {
+  annotateSwitchover,
+  endSessionOnFencing,
   giveUpAll,
   INTERRUPTIONS,
   interruptedPass,
-  lockedFor,
+  newOwner,
   ownedAtRest,
   record,
   seeAndPass,
   stall,
   untilGone,
+  whoLeads,
 } from '../kit/model/stage.ts';
 
 let model: Model;
@@ -37,17 +40,15 @@ async function ledByA(group: GroupOverrides = {}): Promise<Replica> {
   return owner;
 }
 
-const where = (): readonly [readonly string[], string | undefined] => [model.leaders(), lockedFor(model)?.name];
+const where = () => whoLeads(model);
 const moves = (): readonly string[] => model.promises.promotions.map(({ pod }) => pod);
-const annotate = (text: string | null): void =>
-  model.api.foreign.changeGroup('notifier', () => ({ switchover: parseSwitchover(text) }));
+const annotate = (text: string | null): void => annotateSwitchover(model, text);
 /** Asked for so many seconds ago. */
 const asks = (to: string, secondsAgo = 1): string => switchoverText(to, -secondsAgo, model.clock.wallMs());
 const last = () => model.api.group()?.status?.lastSwitchover;
 
 async function nextOwner(): Promise<Replica> {
-  const next = model.replica(`O${model.replicas.length + 1}`);
-  await model.own(next);
+  const next = await newOwner(model);
   await model.rest(next, 20);
   return next;
 }
@@ -195,12 +196,7 @@ describe('a target that fails', () => {
 
   it('whose session is lost again and again is given up, and the leader is put back', async () => {
     const owner = await ledByA();
-    // Its session is gone each time that the leader has been fenced.
-    model.api.onPodWrite(({ after, patch }) => {
-      if (after.name !== 'a' || patch.labels['leadergroup.dev/role'] === 'leader') return;
-      const session = model.consul.sessions().find(({ name }) => name.endsWith('/uid-of-c'));
-      if (session !== undefined) model.consul.foreign.endSession(session.id);
-    });
+    endSessionOnFencing(model, 'a', 'c');
     annotate(asks('c'));
     await model.rest(owner, 20);
     expect(where()).toEqual([['a'], 'a']);

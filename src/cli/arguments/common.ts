@@ -1,5 +1,5 @@
 /** What the arguments of several commands have in common. */
-import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 export const NAME = 'name of the LeaderGroup';
 export const DRY_RUN = 'let the API server check it, and write nothing';
@@ -19,3 +19,8 @@ export function portNumber(text: string): number {
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError('It is a number up to 65535.');
 }
+
+/** Of doctor: what passes by itself is gone by then. */
+export const AGAIN = new Option('--again <duration>', 'how long after the first look the second one is')
+  .argParser(milliseconds)
+  .default(milliseconds('10s'), '10s');

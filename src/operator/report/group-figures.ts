@@ -5,6 +5,7 @@
 
 import { hashOf } from '../../api/hash.ts';
 import type { LeaderGroup, TransitionStatus } from '../../api/leadergroup.ts';
+import { isSameTransition } from '../../election/deferral.ts';
 import type { GroupFigures } from '../../ports/metrics.ts';
 import type { Store } from '../cache/store.ts';
 
@@ -63,16 +64,14 @@ function countOn({ uid, status }: LeaderGroup, before: Counted | undefined): Cou
   const recent = status?.recentTransitions ?? [];
   const newest = recent[0] ?? null;
   if (before?.uid !== uid) return { uid, newest, transitions: new Map() };
-  const at = before.newest === null ? -1 : recent.findIndex((each) => isSame(each, before.newest));
+  const { newest: last } = before;
+  const at = last === null ? -1 : recent.findIndex((each) => isSameTransition(each, last));
   const fresh = at < 0 ? recent : recent.slice(0, at);
   if (fresh.length === 0) return before;
   const transitions = new Map(before.transitions);
   for (const { reason } of fresh) transitions.set(reason, (transitions.get(reason) ?? 0) + 1);
   return { uid, newest, transitions };
 }
-
-const isSame = (one: TransitionStatus, other: TransitionStatus | null): boolean =>
-  one.time === other?.time && one.token === other.token && one.to === other.to && one.reason === other.reason;
 
 /** Over the bound those with the lowest hash, so that nobody is told of twice, and a group that comes puts out one at most. */
 function chosenOf(keys: readonly string[], limit: number): (key: string) => boolean {

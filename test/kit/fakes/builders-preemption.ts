@@ -6,9 +6,9 @@ import { selectorFromWritten } from '../../../src/api/selector-schema.ts';
 import type { LockView, Observation, ObservedPod } from '../../../src/election/observation.ts';
 import type { PreferredSince } from '../../../src/election/preferred-since.ts';
 import type { LastPreemption } from '../../../src/election/record.ts';
-import { aGroup, aLeader, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from './builders.ts';
+import { aGroup, aPod, aReplicaSet, type GroupOverrides, type PodOverrides } from './builders.ts';
 import { anObservation, freeAfter, NOW_MS, observed, readyFor } from './builders-election.ts';
-import { heldWith, NOW_WALL_MS } from './builders-switchover.ts';
+import { heldWith, leaderA, NOW_WALL_MS } from './builders-switchover.ts';
 import { uidOf } from './ids.ts';
 
 export const DELAY_MS = 300_000;
@@ -33,9 +33,6 @@ export const aRival = (name: string, overrides: PodOverrides = {}, more: Partial
     ...(overrides.ready === false ? {} : readyFor(10 * DELAY_MS)),
     ...more,
   });
-
-export const leaderA = (overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}): ObservedPod =>
-  observed(aLeader(4, { name: 'a', ...overrides }), more);
 
 /** These have been preferred to a for so long. */
 export const preferredFor = (forMs: number, ...names: readonly string[]): PreferredSince => ({

@@ -1,9 +1,9 @@
 /** Groups of which a switchover is asked. */
 import { parseSwitchover, type SwitchoverAsked, switchoverTime } from '../../../src/api/switchover.ts';
 import type { SwitchoverRefusal } from '../../../src/api/switchover-reasons.ts';
-import type { LockView, Observation } from '../../../src/election/observation.ts';
+import type { LockView, Observation, ObservedPod } from '../../../src/election/observation.ts';
 import type { LockRecord } from '../../../src/election/record.ts';
-import { aGroup, aLeader, aPod, type GroupOverrides } from './builders.ts';
+import { aGroup, aLeader, aPod, type GroupOverrides, type PodOverrides } from './builders.ts';
 import { aLock, anObservation, aRecord, freeAfter, heldBy, NOW_MS, observed } from './builders-election.ts';
 import { sessionId } from './ids.ts';
 
@@ -16,6 +16,13 @@ export const switchoverText = (to: string, seconds = -1, nowMs = NOW_WALL_MS): s
 
 export const anAsk = (to: string, seconds?: number): SwitchoverAsked | null =>
   parseSwitchover(switchoverText(to, seconds));
+
+/** By its token `heldWith('a')` is its lock. */
+export const leaderA = (overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}): ObservedPod =>
+  observed(aLeader(4, { name: 'a', ...overrides }), more);
+
+/** The steps by which a hands its lead over to b. */
+export const HANDOVER: readonly string[] = ['revoke a', 'fence a', 'handOver b', 'promote b'];
 
 /** None was handled before. */
 const NONE_YET = { switchover: { atMs: 0, to: null } } as const;
@@ -72,5 +79,3 @@ export const SWITCHED: Readonly<Record<SwitchoverRefusal, Observation>> = {
   Deleting: askedFor('b', { group: { deleting: true } }),
   HandoverFailed: askedFor('b', { switchover: failed }),
 };
-
-export const leaderA = (more: Parameters<typeof aLeader>[1] = {}) => observed(aLeader(4, { name: 'a', ...more }));

@@ -2,6 +2,7 @@
 
 import { tokenAnnotation } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
+import { parseSwitchover } from '../../../src/api/switchover.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import { parseRecord } from '../../../src/election/record.ts';
 import { settle } from '../fakes/clock.ts';
@@ -15,6 +16,13 @@ export async function ownedAtRest(model: Model): Promise<Replica> {
   await model.own(o1);
   await model.rest(o1);
   return o1;
+}
+
+/** Another replica, which owns every bucket from now on, and has done nothing yet. */
+export async function newOwner(model: Model): Promise<Replica> {
+  const next = model.replica(`O${model.replicas.length + 1}`);
+  await model.own(next);
+  return next;
 }
 
 export async function seeAndPass(model: Model, replica: Replica): Promise<void> {
@@ -102,6 +110,25 @@ export function lockedFor(model: Model): Pod | null {
   const session = model.consul.entry(groupKeys(SPACE, group, group.spec.lockKey).lock)?.session ?? null;
   const uid = session === null ? null : model.consul.nameOf(session).split('/')[2];
   return model.api.pods().find((pod) => pod.uid === uid) ?? null;
+}
+
+/** The pods that have the label, and the one whose session holds the lock. */
+export const whoLeads = (model: Model): readonly [readonly string[], string | undefined] => [
+  model.leaders(),
+  lockedFor(model)?.name,
+];
+
+/** The annotation of the group asks for a switchover; null: it is off. */
+export const annotateSwitchover = (model: Model, text: string | null): void =>
+  model.api.foreign.changeGroup('notifier', () => ({ switchover: parseSwitchover(text) }));
+
+/** The session of `next` is gone each time that `leader` has been fenced. */
+export function endSessionOnFencing(model: Model, leader: string, next: string): void {
+  model.api.onPodWrite(({ after, patch }) => {
+    if (after.name !== leader || patch.labels['leadergroup.dev/role'] === 'leader') return;
+    const session = model.consul.sessions().find(({ name }) => name.endsWith(`/uid-of-${next}`));
+    if (session !== undefined) model.consul.foreign.endSession(session.id);
+  });
 }
 
 export function record(model: Model) {

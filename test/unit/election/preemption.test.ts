@@ -21,7 +21,6 @@ import {
 import {
   aRival,
   DELAY_MS,
-  leaderA,
   ofTier,
   PREEMPTING,
   PREFERRED,
@@ -29,10 +28,9 @@ import {
   preferredFor,
   preferring,
 } from '../../kit/fakes/builders-preemption.ts';
-import { askedFor, heldWith, NOW_WALL_MS } from '../../kit/fakes/builders-switchover.ts';
+import { askedFor, HANDOVER, heldWith, leaderA, NOW_WALL_MS } from '../../kit/fakes/builders-switchover.ts';
 import { uidOf } from '../../kit/fakes/ids.ts';
 
-const HANDOVER = ['revoke a', 'fence a', 'handOver b', 'promote b'];
 const c = (overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}) =>
   observed(aPod({ name: 'c', ...overrides }), more);
 const withB = (overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}) => [

@@ -26,6 +26,7 @@ import {
 import {
   anAsk,
   askedFor,
+  HANDOVER,
   heldWith,
   leaderA,
   movedAgo,
@@ -34,7 +35,6 @@ import {
 } from '../../kit/fakes/builders-switchover.ts';
 import { uidOf } from '../../kit/fakes/ids.ts';
 
-const HANDOVER = ['revoke a', 'fence a', 'handOver b', 'promote b'];
 const pod = (name: string, overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}) =>
   observed(aPod({ name, ...overrides }), more);
 const withB = (overrides: PodOverrides = {}, more: Partial<ObservedPod> = {}): readonly ObservedPod[] => [

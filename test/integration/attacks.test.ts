@@ -28,7 +28,7 @@ afterAll(() => h[Symbol.asyncDispose]());
 
 const HELD = { mode: 'beforeForwarding' } as const satisfies { readonly mode: HoldMode };
 const CONFLICT = 409;
-const SOON = { timeout: 15_000, interval: 20 };
+const SOON = { timeout: 60_000, interval: 20 };
 
 const ready = (s: Stage, pod: string): Promise<void> => h.world.setReady(s.namespace, pod, true);
 const unready = (s: Stage, pod: string): Promise<void> => h.world.setReady(s.namespace, pod, false);
@@ -480,7 +480,7 @@ const SHARED = { LEADERGROUP_LOCK_KEYS: JSON.stringify([{ namespaces: ['*'], pre
 const ANONYMOUS = { CONSUL_HTTP_TOKEN: '' };
 const ANONYMOUS_TOKEN = '00000000-0000-0000-0000-000000000002';
 
-const seen = (what: string) => ({ timeoutMs: 15_000, what });
+const seen = (what: string) => ({ timeoutMs: 60_000, what });
 
 const podPath = (s: Stage, pod: string): string => `/api/v1/namespaces/${s.namespace}/pods/${pod}`;
 

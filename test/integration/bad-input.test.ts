@@ -59,7 +59,7 @@ async function readyz({ url }: OperatorProcess): Promise<{ readonly status: numb
 const untilReadyzSays = (operator: OperatorProcess, words: RegExp | string): Promise<void> =>
   expect
     .poll(async () => (await readyz(operator).catch((error: unknown) => ({ text: String(error) }))).text, {
-      timeout: 15_000,
+      timeout: 60_000,
       interval: 100,
     })
     .toMatch(words);
@@ -342,14 +342,14 @@ describe('a LeaderGroup that passed an older schema', () => {
     onTestFinished(() => installCrd(h.kubectl));
     await expect
       .poll(() => h.world.applyGroup({ namespace, name: 'broken', spec: { selector: {}, sessionTTLSeconds: 3 } }), {
-        timeout: 10_000,
+        timeout: 60_000,
       })
       .toMatchObject({ metadata: { name: 'broken' } });
     await h.world.applyGroup({ namespace, name: 'spoilt', spec: { sessionTTLSeconds: 'long' } });
     await installCrd(h.kubectl);
     for (const name of ['broken', 'spoilt']) {
       await operator.untilLog((line) => line['group'] === `${namespace}/${name}` && /is invalid/.test(text(line)), {
-        timeoutMs: 15_000,
+        timeoutMs: 60_000,
         what: `the log names ${name}`,
       });
     }

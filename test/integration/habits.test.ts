@@ -247,7 +247,7 @@ describe('a policy that freezes the labels of pods', () => {
     await thaw();
     await freezeOnlyOf(first.name);
     await kubectl('delete', 'pod', first.name, '--grace-period=0', '--force');
-    await h.led(namespace, 'web', { not: first.name, timeoutMs: 15_000 });
+    await h.led(namespace, 'web', { not: first.name, timeoutMs: 60_000 });
   });
 
   /** Nothing else stands in the way by then: what is shown is that the refusal of the pod that is gone is forgotten. */

@@ -28,7 +28,7 @@ const statusOf = (group: string) => h.status(namespace, group);
 
 const untilCondition = (group: string, ...wanted: ConditionWish) => h.condition(namespace, group, ...wanted);
 
-const untilGone = (group: string, timeoutMs = 15_000): Promise<boolean> =>
+const untilGone = (group: string, timeoutMs = 60_000): Promise<boolean> =>
   h.observer.until(() => h.observer.group(namespace, group) === undefined, { timeoutMs, what: `${group} is gone` });
 
 /** Everything that reached the operator before this has been looked at when it resolves. */
@@ -129,7 +129,7 @@ describe('a deleted group', () => {
     await h.observer.until(() => (h.observer.group(namespace, 'twice')?.metadata.uid ?? uid) !== uid, LIMIT);
     const leader = await h.led(namespace, 'twice');
     await h.observer.until(() => statusOf('twice')?.leaders[0]?.uid === leader.uid, {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       what: 'its status names the leader',
     });
     expect(statusOf('twice')?.leaderTransitions).toBe(1);
@@ -143,7 +143,7 @@ describe('a deleted group', () => {
     await consul.stop();
     const startedMs = performance.now();
     await h.world.deleteGroup(namespace, 'orphan');
-    await untilGone('orphan', 15_000);
+    await untilGone('orphan', 60_000);
     console.log(`lifecycle: deleted without Consul in ${(performance.now() - startedMs).toFixed(0)} ms`);
     expect(
       h.observer
@@ -255,7 +255,7 @@ describe('members', () => {
           const now = Object.entries(roles());
           return now.length === count && now.every(([name, role]) => role === (name === leader ? 'writer' : 'reader'));
         },
-        { timeoutMs: 10_000, what: `${leader} is the writer, the other ${count - 1} are readers` },
+        { timeoutMs: 60_000, what: `${leader} is the writer, the other ${count - 1} are readers` },
       );
     const first = await h.led(namespace, 'labelled');
     await untilRoles(first.name, 3);
@@ -279,7 +279,7 @@ describe('members', () => {
           const [next] = h.observer.leaders(namespace, 'stateful');
           return next !== undefined && next.uid !== leader.uid && (tokenOn(next, 'stateful') ?? 0) > leader.token;
         },
-        { timeoutMs: 15_000, what: `a leader after ${leader.name}(${leader.uid.slice(0, 8)})` },
+        { timeoutMs: 60_000, what: `a leader after ${leader.name}(${leader.uid.slice(0, 8)})` },
       );
     }
     expect(uids.size).toBe(10);
@@ -386,7 +386,7 @@ describe('kubectl', () => {
         const reasons = new Set(h.observer.events(namespace).map((event) => event['reason']));
         return reasons.has('LeaderElected') && reasons.has('LeaderHandedOver');
       },
-      { timeoutMs: 10_000, what: 'events LeaderElected and LeaderHandedOver' },
+      { timeoutMs: 60_000, what: 'events LeaderElected and LeaderHandedOver' },
     );
     const described = await h.kubectl.must(['-n', namespace, 'describe', 'lg', 'told']);
     expect(described).toContain(message);
@@ -420,7 +420,7 @@ it('sessions of groups and pods that are gone are gone too, at the latest when t
   );
 });
 
-const PATIENCE = { timeout: 10_000, interval: 50 };
-const LIMIT = { timeoutMs: 10_000, what: 'the state that the test names' };
+const PATIENCE = { timeout: 60_000, interval: 50 };
+const LIMIT = { timeoutMs: 60_000, what: 'the state that the test names' };
 const isPodHere = ({ resource, ...write }: { readonly resource: string; readonly namespace: string }): boolean =>
   resource === 'pods' && write.namespace === namespace;

@@ -53,7 +53,7 @@ function consulLock(lockKey: string, name: string): ConsulLock {
 
 /** Resolves with the session once anybody has the key. */
 const untilLocked = (lockKey: string): Promise<string> =>
-  h.observer.until(() => sessionOn(lockKey), { timeoutMs: 15_000, what: `somebody has ${lockKey}` });
+  h.observer.until(() => sessionOn(lockKey), { timeoutMs: 60_000, what: `somebody has ${lockKey}` });
 
 it('nobody of a group leads while `consul lock` has its key, status names who has it, and then the group leads', async () => {
   const lockKey = 'jobs/first';
@@ -80,7 +80,7 @@ it('`consul lock` waits while a group leads, also over its failovers, and the gr
   await using external = consulLock(lockKey, 'waiting-batch');
   const waiting = async (): Promise<boolean> =>
     (await h.world.consul.sessions()).some(({ name }) => name.includes('waiting-batch'));
-  await expect.poll(waiting, { timeout: 10_000 }).toBe(true);
+  await expect.poll(waiting, { timeout: 60_000 }).toBe(true);
   await h.world.setReady(namespace, first.name, false);
   const second = await h.led(namespace, 'second', { not: first.name });
   expect(second.token).toBe(first.token + 1);
@@ -88,7 +88,7 @@ it('`consul lock` waits while a group leads, also over its failovers, and the gr
 
   await h.world.deletePod(namespace, first.name);
   await h.world.deletePod(namespace, second.name);
-  await expect.poll(() => existsSync(external.mark), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => existsSync(external.mark), { timeout: 60_000 }).toBe(true);
   expect(h.observer.leaders(namespace, 'second')).toEqual([]);
   await h.world.pods(namespace, 'second', 2);
   await untilCondition('second', 'Ready', 'True', 'LedElsewhere');
@@ -179,4 +179,4 @@ it('two groups with one lock key, as in two clusters, lead one after the other',
   expect(leading()).toEqual([loser]);
 });
 
-const LIMIT = { timeoutMs: 15_000, what: 'the state that the test names' };
+const LIMIT = { timeoutMs: 60_000, what: 'the state that the test names' };

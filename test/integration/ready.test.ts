@@ -102,10 +102,10 @@ it('kubectl says first what is wrong, the same in the status and in the event', 
       const found = h.status(namespace, GROUP)?.conditions.find(({ type }) => type === 'Ready');
       return found?.message.startsWith('none of 2 members can lead: 2 NotReady (web-') === true && found;
     },
-    { timeoutMs: 15_000, what: 'both pods in the message' },
+    { timeoutMs: 60_000, what: 'both pods in the message' },
   );
   await h.observer.until(() => h.observer.events(namespace).some((event) => event['reason'] === 'NoCandidate'), {
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     what: 'the event NoCandidate',
   });
   expect((await printed('get')).split('\n')[1]).toMatch(/^web +(<none> +)?0 +False +NoCandidate +\d+s/);

@@ -79,7 +79,7 @@ export type Matchers = {
   podReads: Matcher;
 };
 
-const SOON = { timeout: 15_000, interval: 20 };
+const SOON = { timeout: 60_000, interval: 20 };
 
 export async function openStage(h: Harness): Promise<Stage> {
   const namespace = await h.world.namespace('attack');

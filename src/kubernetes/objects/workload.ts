@@ -56,10 +56,10 @@ function keysOfWorkload(object: RawObject): readonly string[] {
   return [...(structured ? selectorKeys(selector) : Object.keys(selector)), ...keysOfText(text)];
 }
 
-/** Keys of a selector as text: `app=web,tier in (a,b),!debug`. */
+/** Keys of a selector as text: `app=web,tier in (a,b),!debug`. Whoever writes the status of a scale can make it of a million brackets: each is looked at once. */
 const keysOfText = (text: string): readonly string[] =>
   text
-    .replaceAll(/\([^)]*\)/g, '')
+    .replaceAll(/\([^()]*\)/g, '')
     .split(',')
     .map((part) => /^!?\s*([^\s=!<>]+)/.exec(part.trim())?.[1] ?? '')
     .filter((key) => key !== '');

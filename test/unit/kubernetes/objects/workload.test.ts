@@ -50,6 +50,13 @@ describe('what a controller selects by', () => {
     },
   );
 
+  it('takes no longer than the text is, whatever somebody has made of it', () => {
+    const startedMs = performance.now();
+    const text = '('.repeat(40_000);
+    projectWorkload(OWNER)({ metadata: { uid: OWNER.uid }, status: { selector: text } });
+    expect(performance.now() - startedMs).toBeLessThan(1000);
+  });
+
   it('is not known of a scale that tells no selector', () => {
     expect(projectWorkload(OWNER)({ metadata: { uid: 'rs' }, status: { replicas: 3, selector: '' } })).toBeNull();
   });

@@ -225,7 +225,7 @@ export type Observation = {
   /** The leader with this token has asked that another may lead; null: it has not, or nobody else could. */
   readonly resigned: { readonly uid: PodUid; readonly token: number } | null;
   /**
-   * Of the switchover that the group's annotation asks for. `confirmed`: a GET has shown the annotation as it stands here, and the status with it: a cache
+   * Of the switchover that the group's annotation asks for. `confirmed`: a GET has just shown the annotation as it stands here, and the status with it: a cache
    * may lag behind both. `failure`: the handover was begun so often without success that it is given up; null: it is not. `refusal`: what people were told,
    * whether the status shows it by now or not: it holds.
    */

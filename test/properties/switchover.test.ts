@@ -107,6 +107,24 @@ describe('a switchover', () => {
     expect(where()).toEqual([['a'], 'a']);
   });
 
+  it('that is removed while Consul is away is not done when it is back, though a cache shows it yet', async () => {
+    model = aModel({ pods: NAMES.map((name) => aPod({ name, ready: name !== 'c' })) });
+    const owner = await ownedAtRest(model);
+    const leads = model.leaders();
+    model.api.foreign.changePod('c', () => ({ ready: true }));
+    annotate(asks('c'));
+    owner.see.all();
+    // The group is read; then the next leader needs a session.
+    owner.link.decide(({ operation }) => (operation === 'createSession' ? 'lost' : 'arrives'));
+    await model.pass(owner);
+    annotate(null);
+    owner.link.decide(() => 'arrives');
+    await model.clock.advance(10_000);
+    await model.pass(owner);
+    await model.rest(owner);
+    expect(model.leaders()).toEqual(leads);
+  });
+
   it('is not done by a cache that does not show yet that it was refused', async () => {
     const owner = await ledByA();
     model.api.foreign.changePod('c', () => ({ ready: false }));

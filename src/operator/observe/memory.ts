@@ -80,12 +80,12 @@ export type LeaderChange = {
 export type RememberedRoute = RouteReading & { readonly mark: number; readonly calm: boolean };
 
 /**
- * `text`: the annotation that it is about. `confirmed`: a GET has shown it. `failures`: of the handover, those after which the leader was without its label
+ * `text`: the annotation that it is about. `confirmedMs`: monotonic milliseconds at which a GET has shown it last; null: none has. `failures`: of the handover, those after which the leader was without its label
  * count more; `failure`: the last of them, in words. `refusal`: what people were told.
  */
 export type RememberedSwitchover = {
   readonly text: string;
-  readonly confirmed: boolean;
+  readonly confirmedMs: MonotonicMs | null;
   readonly failures: number;
   readonly failure: string;
   readonly refusal: SwitchoverRefused | null;

@@ -1,4 +1,5 @@
 /** Puts together everything that one decision about a group rests on. Reads memory only: no request is sent here. */
+import type { MonotonicMs } from '../../api/clocks.ts';
 import { foreignFinalizers, type LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type LabelView, promotedHere } from '../../election/candidates.ts';
@@ -165,7 +166,7 @@ function observation(
     asked: memory.asked,
     revoked: memory.revoked?.uid ?? null,
     resigned: memory.resignation,
-    switchover: switchoverTried(memory, group),
+    switchover: switchoverTried(memory, group, nowMs),
     preemption: preemptionView(memory, nowMs),
     owedEvictions: memory.owedEvictions,
     lockDelayedUntilMs: memory.lockDelayedUntilMs,
@@ -255,20 +256,25 @@ function overlap(
 const FAILURES_AT_MOST = 8;
 
 /** What was read then is no news any more. A grant of the gate is waited for meanwhile, for two seconds at most. */
-const TURN_MS = 5000;
+const NEWS_MS = 5000;
 
 const preemptionView = ({ preferred, turn, resigned }: GroupMemory, nowMs: number): Observation['preemption'] => ({
   preferred,
   turnMs: turn?.atMs ?? null,
-  confirmed: turn?.confirmed === true && nowMs - turn.atMs < TURN_MS,
+  confirmed: turn?.confirmed === true && nowMs - turn.atMs < NEWS_MS,
   yieldsUntilMs: [...resigned.values()].map(({ untilMs }) => untilMs),
 });
 
 const NOT_TRIED: Observation['switchover'] = { confirmed: false, failure: null, refusal: null };
 
-/** Only of the very annotation that stands there. */
-function switchoverTried({ switchover }: GroupMemory, group: LeaderGroup): Observation['switchover'] {
+/** Only of the very annotation that stands there. It may be taken away while Consul is silent, or the next leader has no session, and a watch may hang. */
+function switchoverTried(
+  { switchover }: GroupMemory,
+  group: LeaderGroup,
+  nowMs: MonotonicMs,
+): Observation['switchover'] {
   if (switchover === null || switchover.text !== group.switchover?.text) return NOT_TRIED;
-  const { confirmed, failures, failure, refusal } = switchover;
+  const { confirmedMs, failures, failure, refusal } = switchover;
+  const confirmed = confirmedMs !== null && nowMs - confirmedMs < NEWS_MS;
   return { confirmed, failure: failures < FAILURES_AT_MOST ? null : failure, refusal };
 }

@@ -95,12 +95,12 @@ function confirmed(memory: GroupMemory, outcome: Extract<GroupOutcome, { kind: '
     deletionShown: deleting,
     groupConfirmedAt: at,
     turn: memory.turn === null || memory.turn.atMs > atMs ? memory.turn : { ...memory.turn, confirmed: true },
-    switchover: switchover === null ? null : { ...ofText(memory, switchover), confirmed: true },
+    switchover: switchover === null ? null : { ...ofText(memory, switchover), confirmedMs: atMs },
   };
 }
 
 export const ofText = ({ switchover }: GroupMemory, text: string): RememberedSwitchover =>
-  switchover?.text === text ? switchover : { text, confirmed: false, failures: 0, failure: '', refusal: null };
+  switchover?.text === text ? switchover : { text, confirmedMs: null, failures: 0, failure: '', refusal: null };
 
 /** A conflict, say, costs nobody anything and is over with the next try. */
 const UNLABELLED_WEIGHT = 4;

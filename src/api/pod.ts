@@ -47,7 +47,7 @@ export type Pod = {
   readonly createdMs: WallMs;
 };
 
-/** `transitionMs`: its lastTransitionTime in epoch milliseconds; null when unset. Somebody's clock wrote it. */
+/** `transitionMs`: its lastTransitionTime in epoch milliseconds, no earlier than it can be; null when unset. Somebody's clock wrote it. */
 export type PodCondition = { readonly type: string; readonly isTrue: boolean; readonly transitionMs: WallMs | null };
 
 export type NamedPort = { readonly name: string; readonly protocol: string; readonly port: number };

@@ -27,9 +27,10 @@ export function projectPod(raw: unknown): Pod | null {
   const annotations = texts(field(metadata, 'annotations'));
   const spec = section(object, 'spec');
   const node = textField(spec, 'nodeName');
+  const createdMs = timeField(metadata, 'creationTimestamp') ?? wallMs(0);
   return {
     ...identity,
-    ...projectStatus(section(object, 'status'), spec),
+    ...projectStatus(section(object, 'status'), spec, createdMs),
     labels: texts(field(metadata, 'labels')),
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => isOurs(key))),
     deleting: field(metadata, 'deletionTimestamp') !== undefined,
@@ -39,7 +40,7 @@ export function projectPod(raw: unknown): Pod | null {
     namedPorts: namedPortsOf(spec),
     owner: controllerOf(metadata),
     runsToCompletion: ['Never', 'OnFailure'].includes(textField(spec, 'restartPolicy')),
-    createdMs: timeField(metadata, 'creationTimestamp') ?? wallMs(0),
+    createdMs,
   };
 }
 
@@ -57,26 +58,37 @@ type Status = Pick<
   'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'conditions' | 'runningSinceMs' | 'disrupted'
 >;
 
-function projectStatus(status: RawObject, spec: RawObject): Status {
+function projectStatus(status: RawObject, spec: RawObject, createdMs: WallMs): Status {
   const phase = textField(status, 'phase');
+  const runs = runningSinceMs(status, spec);
+  const since = (condition: RawObject): WallMs | null => sinceOf(condition, createdMs, runs);
   const ready = conditionOf(status, 'Ready');
   const disruption = conditionOf(status, 'DisruptionTarget');
   return {
     phase: PHASES.includes(phase) ? phase : 'Unknown',
     stopped: FINAL_PHASES.includes(phase) && allEnded(status, spec),
     ready: isTrue(ready),
-    readyTransitionMs: ready === null ? null : timeField(ready, 'lastTransitionTime'),
-    conditions: conditionsOf(status),
-    runningSinceMs: runningSinceMs(status, spec),
+    readyTransitionMs: ready === null ? null : since(ready),
+    conditions: conditionsOf(status, since),
+    runningSinceMs: runs,
     disrupted: isTrue(disruption),
   };
+}
+
+/**
+ * Who may patch the status of a pod can date a condition back, and the kubelet leaves most of them as they are. No pod has been anything for longer than it exists, and
+ * none has been ready for longer than its containers run.
+ */
+function sinceOf(condition: RawObject, createdMs: WallMs, runsMs: WallMs | null): WallMs | null {
+  const toldMs = timeField(condition, 'lastTransitionTime');
+  return toldMs === null ? null : wallMs(Math.max(toldMs, createdMs, isTrue(condition) ? (runsMs ?? 0) : 0));
 }
 
 /** Who may patch the status of a pod can add any number of conditions. */
 const MAX_CONDITIONS = 16;
 const NO_CONDITIONS: readonly PodCondition[] = [];
 
-function conditionsOf(status: RawObject): readonly PodCondition[] {
+function conditionsOf(status: RawObject, since: (condition: RawObject) => WallMs | null): readonly PodCondition[] {
   const found = listField(status, 'conditions', asObject).filter((condition) => {
     const type = textField(condition, 'type');
     return type !== '' && type !== 'Ready' && !SAYS_NOTHING_OF_LEADING.includes(type);
@@ -85,7 +97,7 @@ function conditionsOf(status: RawObject): readonly PodCondition[] {
   return found.slice(0, MAX_CONDITIONS).map((condition) => ({
     type: textField(condition, 'type'),
     isTrue: isTrue(condition),
-    transitionMs: timeField(condition, 'lastTransitionTime'),
+    transitionMs: since(condition),
   }));
 }
 

@@ -45,6 +45,24 @@ describe('projectPod', () => {
     expect(projectPod(rawPod('a', {}, { spec, status }))?.runningSinceMs).toBe(since);
   });
 
+  it('has been as its conditions say no longer than it exists, nor ready for longer than its containers run', () => {
+    const status = {
+      conditions: [
+        condition('Ready', 'True', '2025-01-01T00:00:00Z'),
+        condition('ContainersReady', 'False', '2025-01-01T00:00:00Z'),
+        condition('mail/could-lead', 'True', '2025-01-01T00:00:00Z'),
+      ],
+      containerStatuses: [at('app', '2026-01-01T00:00:01Z')],
+    };
+    const made = { creationTimestamp: '2026-01-01T00:00:00Z' };
+    expect(projectPod(rawPod('a', made, { spec: APP, status }))).toMatchObject({
+      readyTransitionMs: SECOND,
+      conditions: [{ transitionMs: Date.UTC(2026, 0, 1) }, { transitionMs: SECOND }],
+    });
+    const waiting = { ...status, containerStatuses: [] };
+    expect(projectPod(rawPod('a', made, { spec: APP, status: waiting }))?.readyTransitionMs).toBe(Date.UTC(2026, 0, 1));
+  });
+
   it('keeps the fields that an election needs', () => {
     const raw = rawPod(
       'a',

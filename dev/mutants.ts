@@ -14,7 +14,7 @@ import { execa } from 'execa';
 import { type Mutant, mutants } from '../test/mutants/patches.ts';
 import { script } from './command-line.ts';
 import { Interrupted, interruption } from './interruption.ts';
-import { table } from './markdown.ts';
+import { idCell, type Row, withRow } from './mutants-table.ts';
 
 const KILLERS = ['unit', 'exploration', 'simulation'] as const;
 type Killer = (typeof KILLERS)[number];
@@ -39,6 +39,7 @@ const UNIT = [
   'test/unit/http/server.test.ts',
   'test/unit/kubernetes/client/kubernetes.test.ts',
   'test/unit/kubernetes/objects/pod.test.ts',
+  'test/unit/kubernetes/objects/workload.test.ts',
   'test/unit/kubernetes/watches.test.ts',
   'test/unit/prober/http.test.ts',
   'test/properties',
@@ -47,16 +48,16 @@ const UNIT = [
 ];
 const SIMULATED = ['--histories', '300', '--seed', '1'];
 const LIMIT_MS = 240_000;
-/** Between these marks the table stands in the file that --write names. */
-const BEGIN = '<!-- written by npm run test:mutants -->';
-const END = '<!-- end -->';
 
 const options = script('test:mutants', 'Which test notices when a rule is undone; fails when none does.')
   .option('--only <id...>', 'these mutants; all by default')
   .addOption(new Option('--killer <name...>', 'which tests, in this order').choices(KILLERS).default(KILLERS))
   .option('--list', 'run nothing, say what there is')
   .option('--check', 'run nothing, say which do not fit the code any more')
-  .option('--write <file>', 'put the table of what killed which between the marks in that file')
+  .option(
+    '--write <file>',
+    'put what killed which into the table in that file, after each of them; those that were not run keep their rows',
+  )
   .parse()
   .opts();
 
@@ -129,7 +130,6 @@ async function runAll(): Promise<number> {
     console.log('without a mutant every test passes');
   }
   const alive: string[] = [];
-  const rows: (readonly string[])[] = [];
   const unfit: string[] = [];
   for (const mutant of chosen) {
     const problem = await misfit(mutant, process.cwd());
@@ -139,7 +139,7 @@ async function runAll(): Promise<number> {
       continue;
     }
     const verdict = await judge(mutant);
-    rows.push(rowOf(mutant, verdict));
+    if (options.write !== undefined) await writeRow(options.write, rowOf(mutant, verdict));
     const { id, promises } = mutant;
     if (verdict === null) alive.push(id);
     const fate = verdict === null ? 'LIVES' : `killed by ${verdict.by} (${verdict.seconds.toFixed(0)} s)`;
@@ -149,22 +149,20 @@ async function runAll(): Promise<number> {
     ids.length === 0 ? '' : `; ${fate}: ${ids.join(', ')}`;
   const killed = chosen.length - alive.length - unfit.length;
   console.log(`${killed} of ${chosen.length} mutants killed${named('alive', alive)}${named('not fitting', unfit)}`);
-  if (options.write !== undefined) await writeTable(options.write, rows);
   return killed === chosen.length ? 0 : 1;
 }
 
-function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): readonly string[] {
+function rowOf({ id, promises, attacks, what }: Mutant, verdict: Verdict): Row {
   const about = [...promises, ...attacks.map((attack) => `attack ${attack}`)].join(', ');
-  return [`\`${id}\``, about, what, verdict?.by ?? '**lives**'].map((cell) => cell.replaceAll('|', '\\|'));
+  return [idCell(id), about, what, verdict?.by ?? '**lives**'].map((cell) => cell.replaceAll('|', '\\|'));
 }
 
-async function writeTable(file: string, rows: readonly (readonly string[])[]): Promise<void> {
-  const text = await readFile(file, 'utf8');
-  const [before, rest] = text.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined) throw new Error(`${file} lacks the marks ${BEGIN} and ${END}`);
-  const header = ['mutant', 'promise', 'what is weaker', 'killed first by'];
-  await writeFile(file, `${before}${BEGIN}\n\n${table(header, rows)}\n\n${END}${after}`);
+/** At once: what is interrupted keeps what was found by then. */
+async function writeRow(file: string, row: Row): Promise<void> {
+  const ids = mutants.map(({ id }) => id);
+  const text = withRow(await readFile(file, 'utf8'), row, ids);
+  if (text === null) throw new Error(`${file} lacks the marks of the table`);
+  await writeFile(file, text);
 }
 
 /** The first test that fails; null when none does. Throws when the mutant cannot even be loaded: it would prove nothing. */

@@ -86,6 +86,8 @@ function sinceOf(condition: RawObject, createdMs: WallMs, runsMs: WallMs | null)
 
 /** Who may patch the status of a pod can add any number of conditions. */
 const MAX_CONDITIONS = 16;
+/** Counts wherever it stands: kubelets write their own conditions after those of readiness gates, of which a pod may have many. */
+const FIRST = 'ContainersReady';
 const NO_CONDITIONS: readonly PodCondition[] = [];
 
 function conditionsOf(status: RawObject, since: (condition: RawObject) => WallMs | null): readonly PodCondition[] {
@@ -94,7 +96,10 @@ function conditionsOf(status: RawObject, since: (condition: RawObject) => WallMs
     return type !== '' && type !== 'Ready' && !SAYS_NOTHING_OF_LEADING.includes(type);
   });
   if (found.length === 0) return NO_CONDITIONS;
-  return found.slice(0, MAX_CONDITIONS).map((condition) => ({
+  const isFirst = (condition: RawObject): boolean => field(condition, 'type') === FIRST;
+  const bounded =
+    found.length <= MAX_CONDITIONS ? found : [...found.filter(isFirst), ...found.filter((each) => !isFirst(each))];
+  return bounded.slice(0, MAX_CONDITIONS).map((condition) => ({
     type: textField(condition, 'type'),
     isTrue: isTrue(condition),
     transitionMs: since(condition),

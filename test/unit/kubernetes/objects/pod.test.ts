@@ -147,6 +147,24 @@ describe('projectPod', () => {
       { conditions: Array.from({ length: 16 }, (_, at) => ({ type: `x/${at}`, isTrue: true, transitionMs: null })) },
     ],
     [
+      'ready, and its containers too, behind any number of readiness gates',
+      {
+        conditions: [
+          ...Array.from({ length: 400 }, (_, at) => condition(`x/${at}`, 'True')),
+          condition('Ready', 'True', '2026-01-01T00:00:00Z'),
+          condition('ContainersReady', 'True', '2026-01-01T00:00:00Z'),
+        ],
+      },
+      {
+        ready: true,
+        readyTransitionMs: Date.UTC(2026, 0, 1),
+        conditions: [
+          { type: 'ContainersReady', isTrue: true, transitionMs: Date.UTC(2026, 0, 1) },
+          ...Array.from({ length: 15 }, (_, at) => ({ type: `x/${at}`, isTrue: true, transitionMs: null })),
+        ],
+      },
+    ],
+    [
       'disrupted when the condition is True',
       { conditions: [condition('DisruptionTarget', 'True')] },
       { disrupted: true },

@@ -9,6 +9,7 @@ import { explained, type Member, membersOf } from '../members.ts';
 import { exitBeside, type OperatorState, operatorLine, readOperator } from '../operator.ts';
 import { duration, fields, orNone, show, table, tint } from '../output.ts';
 import { type Io, oneNamespace, type Session } from '../session.ts';
+import { toneOf } from '../tone.ts';
 import { silenceLine } from './silence.ts';
 
 type Seen = {
@@ -113,11 +114,11 @@ function behindLine(group: Group): string {
   return isOld(group) ? '; the operator has not looked at the last change of the spec yet' : '';
 }
 
-const sentence = ({ type, status, reason, message }: Condition, io: Io): string =>
-  `${tint(io, isGood(type, status) ? 'good' : 'bad', status)} (${reason}): ${message}`;
-
-const isGood = (type: Condition['type'], status: string): boolean =>
-  ['Stalled', 'Paused', 'Reconciling'].includes(type) ? status === 'False' : status === 'True';
+function sentence(condition: Condition, io: Io): string {
+  const { status, reason, message } = condition;
+  const tone = toneOf(condition);
+  return `${tone === 'plain' ? status : tint(io, tone, status)} (${reason}): ${message}`;
+}
 
 /** Who owned the group when its status was written, and what failed last: neither says how the group is now. */
 function asideLines({ status }: Group, nowMs: number): readonly (readonly [string, string])[] {

@@ -5,6 +5,7 @@ import { meaningOf } from '../commands/history.ts';
 import { whatToDo } from '../commands/status.ts';
 import { conditionOf, type Group, isOld, isTrue, statusOfCondition } from '../groups.ts';
 import { explained, membersOf } from '../members.ts';
+import { toneOf } from '../tone.ts';
 import type { ConditionRow, Detail, Health, MemberRow, Row, TransitionRow } from './wire.ts';
 
 export const keyOf = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string =>
@@ -78,7 +79,7 @@ const conditionRow = ({ type, status, reason, message }: Condition): ConditionRo
   status,
   reason,
   message,
-  bad: ['Stalled', 'Paused', 'Reconciling'].includes(type) ? status !== 'False' : status !== 'True',
+  tone: toneOf({ type, status }),
 });
 
 /** Newest first. */

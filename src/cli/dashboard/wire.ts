@@ -39,7 +39,8 @@ export type ConditionRow = {
   readonly status: string;
   readonly reason: string;
   readonly message: string;
-  readonly bad: boolean;
+  /** As in ../tone.ts. */
+  readonly tone: 'good' | 'plain' | 'bad';
 };
 
 export type TransitionRow = {

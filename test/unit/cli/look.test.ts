@@ -183,6 +183,15 @@ describe('status', () => {
     expect((await t.run('status', 'notifier')).out).toMatch(/Preferred +False \(Waiting\): notifier-1 takes the lead/);
   });
 
+  it.each([
+    ['waits for the one that is preferred', condition('Preferred', 'False', 'Waiting'), 'False (Waiting)'],
+    ['has a fault', condition('Routed', 'False', 'NoAddress'), '\u001B[31mFalse\u001B[0m (NoAddress)'],
+  ])('is red where something is at fault, and not where it only waits: %s', async (_, aside, expected) => {
+    t.colours = true;
+    t.api.put(LEADER_GROUPS, groupObject({ status: { conditions: [condition('Ready', 'True', 'Led'), aside] } }));
+    expect((await t.run('status', 'notifier')).out).toContain(` ${expected}`);
+  });
+
   it('knows from the status what only the operator can know', async () => {
     const ineligible = [{ reason: 'PromotionRefused', count: 1, examples: ['notifier-1'] }];
     t.api.put(LEADER_GROUPS, groupObject({ status: { ineligible } }));

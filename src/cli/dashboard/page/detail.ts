@@ -17,12 +17,7 @@ export function drawDetail(detail: Detail, nowMs: number): void {
     table(
       'Conditions',
       ['Condition', 'Status', 'Reason', 'Message'],
-      conditions.map((each) => [
-        each.type,
-        element('span', each.bad ? 'bad' : 'good', each.status),
-        each.reason,
-        each.message,
-      ]),
+      conditions.map((each) => [each.type, element('span', each.tone, each.status), each.reason, each.message]),
     ),
     element('h3', '', 'Changes of leader'),
     transitions.length === 0

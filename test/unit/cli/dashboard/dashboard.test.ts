@@ -58,7 +58,7 @@ describe('what it shows', () => {
       ['notifier-1', false, ''],
       ['notifier-2', false, 'NotReady'],
     ]);
-    expect(detail?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({ reason: 'Led', bad: false });
+    expect(detail?.conditions.find(({ type }) => type === 'Ready')).toMatchObject({ reason: 'Led', tone: 'good' });
     expect(detail?.transitions.map(({ to, cause }) => [to, cause])).toEqual([
       ['notifier-0', 'LeaderGone'],
       ['notifier-1', 'FirstElection'],

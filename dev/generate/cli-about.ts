@@ -247,7 +247,7 @@ Nothing was written: --yes writes it to leadergroup-report-20261118-100000.yaml.
   'break-glass': {
     text: `A group that is deleted is held by the operator's finalizer until its label and its lock are gone. Where no operator will ever run again, it stays for ever. This takes the finalizer off, and writes
 an event about it first. It is refused while a replica of the operator is ready, where nobody can say whether one is, and before two minutes have passed. Without \`--uid\` it only says what would be left behind,
-and ends with 4. A lock that is stuck in Consul is not touched: it goes with its session, after one to two times \`sessionTTLSeconds\`.`,
+and ends with 4. \`--dry-run\`, with or without \`--uid\`, has the API server check both writes besides, and ends with 0 where it would take them. A lock that is stuck in Consul is not touched: it goes with its session, after one to two times \`sessionTTLSeconds\`.`,
     examples: [],
   },
   uninstall: {

@@ -37,7 +37,7 @@ export type ApiServer = {
   /** Of the object that was read, and as it was read: a conflict otherwise. One that is gone already is no failure. */
   delete(ref: Ref, preconditions: Preconditions): Promise<void>;
   /** Also reviews, which store nothing. */
-  create(resource: Resource, namespace: string | null, content: object): Promise<RawObject>;
+  create(resource: Resource, namespace: string | null, content: object, options?: WriteOptions): Promise<RawObject>;
   /** The version that the server gives, as v1.34.2. */
   version(): Promise<string>;
   /** Epoch milliseconds by the API server's clock, as its last answer gave it: a laptop's clock may be wrong. Whole seconds. */
@@ -126,8 +126,9 @@ export function createApiServer({ transport, wallMs, signal }: ApiServerOptions)
       const isGone = answer.kind === 'answered' && (answer.status < 300 || saysNotFound(answer, resource, name));
       if (!isGone) throw failed('delete', `delete ${named(ref)}`, resource, answer);
     },
-    create: async (resource, namespace, content) => {
-      const path = pathOf(resource, { namespace, name: null }, { fieldManager: CLI_FIELD_MANAGER });
+    create: async (resource, namespace, content, { dryRun = false } = {}) => {
+      const query = { fieldManager: CLI_FIELD_MANAGER, dryRun: dryRun ? 'All' : null };
+      const path = pathOf(resource, { namespace, name: null }, query);
       const answer = await send({ verb: 'create', resource, path, method: 'POST', content });
       return objectOf('create', `create ${qualified(resource)}`, resource, answer);
     },

@@ -161,10 +161,11 @@ export function createProgram(run: Run, version: string) {
     .argument('<name>', NAME)
     .option('--uid <uid>', 'the uid of the group, which says that you mean it; without it the risk is told')
     .option('--reason <text>', 'why; it stands in an event')
-    .action((name, { uid = null, reason = null }) => {
+    .option('--dry-run', DRY_RUN)
+    .action((name, { uid = null, reason = null, dryRun = false }) => {
       if (uid !== null && reason === null) program.error('error: --uid needs --reason');
       return act(async (session) =>
-        (await import('./commands/break-glass.ts')).breakGlass(session, name, { uid, reason: reason ?? '' }),
+        (await import('./commands/break-glass.ts')).breakGlass(session, name, { uid, reason: reason ?? '', dryRun }),
       );
     });
 

@@ -15,13 +15,16 @@ export type BreakGlassOptions = {
   readonly uid: string | null;
   /** For the event: why. */
   readonly reason: string;
+  /** Have the API server check both writes, and write nothing. */
+  readonly dryRun: boolean;
 };
 
 /** A group is deleted by the operator within a second; after this one may say that it is stuck. */
 const STUCK_MS = 120_000;
 
 /** Refuses wherever an operator runs, or may run, and wherever the group is not stuck. Ends with `found` where it has only said what it would do. */
-export async function breakGlass(session: Session, name: string, { uid, reason }: BreakGlassOptions): Promise<Exit> {
+export async function breakGlass(session: Session, name: string, options: BreakGlassOptions): Promise<Exit> {
+  const { reason, dryRun } = options;
   const namespace = oneNamespace(session);
   const group = await readGroup(session, namespace, name);
   await refuseUnlessStuck(session, group);
@@ -30,6 +33,7 @@ export async function breakGlass(session: Session, name: string, { uid, reason }
   const carriers = labelled.filter(({ leads }) => leads).map(({ pod }) => pod);
   const risks = risksOf(group, carriers);
   const command = `kubectl leadergroup break-glass ${name} -n ${namespace} --uid ${group.known.uid} --reason '...'`;
+  const uid = options.uid ?? (dryRun ? group.known.uid : null);
   if (uid === null) {
     show(session, { done: false, risks, command }, () => [...risks, '', `If that is so meant: ${command}`]);
     return EXIT.found;
@@ -38,12 +42,16 @@ export async function breakGlass(session: Session, name: string, { uid, reason }
     throw new CliError(
       `${uid} is not the uid of ${namespace}/${name}, which is ${group.known.uid}. Nothing was written.`,
     );
-  await tellInEvent(session, group, reason);
+  await tellInEvent(session, group, reason, dryRun);
   const ref = { resource: LEADER_GROUPS, namespace, name };
   const finalizers = group.known.finalizers.filter((each) => each !== FINALIZER);
   // With the version that was looked at: whoever changed it meanwhile may have had a reason.
-  await session.api.patch(ref, { metadata: { finalizers, uid, resourceVersion: group.known.resourceVersion } });
-  show(session, { done: true, risks, command }, () => [`Took ${FINALIZER} off ${namespace}/${name}.`, ...risks]);
+  const patch = { metadata: { finalizers, uid, resourceVersion: group.known.resourceVersion } };
+  await session.api.patch(ref, patch, { dryRun });
+  const did = dryRun
+    ? `Would take ${FINALIZER} off ${namespace}/${name} (dry run: nothing was written).`
+    : `Took ${FINALIZER} off ${namespace}/${name}.`;
+  show(session, { done: !dryRun, risks, command }, () => [did, ...risks]);
   return EXIT.done;
 }
 
@@ -81,9 +89,10 @@ const risksOf = ({ namespace, name, status }: Group, carriers: readonly string[]
 ];
 
 /** Before the act: what nobody may write an event about nobody may do so. */
-async function tellInEvent({ api }: Session, { namespace, name, known }: Group, reason: string): Promise<void> {
+async function tellInEvent({ api }: Session, group: Group, reason: string, dryRun: boolean): Promise<void> {
+  const { namespace, name, known } = group;
   const time = timeTextOf(api.nowMs());
-  await api.create(EVENTS, namespace, {
+  const event = {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
     metadata: { name: `${name}.break-glass.${known.resourceVersion}`, namespace },
@@ -95,5 +104,6 @@ async function tellInEvent({ api }: Session, { namespace, name, known }: Group, 
     reportingController: 'leadergroup.dev/cli',
     reportingInstance: 'kubectl-leadergroup',
     regarding: { apiVersion: `${API_GROUP}/${API_VERSION}`, kind: KIND, namespace, name, uid: known.uid },
-  });
+  };
+  await api.create(EVENTS, namespace, event, { dryRun });
 }

@@ -153,6 +153,25 @@ describe('break-glass', () => {
     ]);
   });
 
+  it.each([[act], [['break-glass', 'notifier']]])(
+    'writes nothing in a dry run, with or without the uid',
+    async (words) => {
+      const { code, out } = await t.run(...words, '--dry-run');
+      expect([code, finalizers()]).toEqual([0, ['leadergroup.dev/finalizer', 'example.com/other']]);
+      expect(out).toContain('Would take leadergroup.dev/finalizer off mail/notifier (dry run: nothing was written).');
+      expect(out).toContain('- notifier-0 keeps the leader label');
+      expect((await t.api.list(EVENTS)).items).toEqual([]);
+    },
+  );
+
+  it.each(['create events.events.k8s.io', 'patch leadergroups.leadergroup.dev'])(
+    'finds out in a dry run what the API server would refuse: %s',
+    async (right) => {
+      t.api.denied.add(right);
+      expect((await t.run('break-glass', 'notifier', '--dry-run')).code).toBe(1);
+    },
+  );
+
   it('does nothing where it may not write the event', async () => {
     t.api.denied.add('create events.events.k8s.io');
     expect((await t.run(...act)).code).toBe(1);

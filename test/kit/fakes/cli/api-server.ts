@@ -139,7 +139,7 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       fake.remove(ref);
       fake.afterWrite({});
     },
-    create: async (resource, namespace, content) => {
+    create: async (resource, namespace, content, { dryRun = false } = {}) => {
       allow('create', resource);
       const raw = content as Raw;
       if (resource.group === 'authorization.k8s.io') return { ...raw, status: { allowed: review(raw) } };
@@ -147,6 +147,7 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
         return { ...raw, status: { userInfo: { username: 'alice@example.com' } } };
       const metadata = raw['metadata'] as Metadata;
       const made = { ...raw, metadata: { ...metadata, ...(namespace === null ? {} : { namespace }) } };
+      if (dryRun) return structuredClone(made);
       fake.put(resource, made);
       return structuredClone(made);
     },

@@ -1,6 +1,6 @@
 /** `kubectl leadergroup route SERVICE` and `unroute SERVICE`: the traffic of a Service goes to the leader, and back, without a moment in which it has no endpoint. */
 import { projectService } from '../../kubernetes/objects/service.ts';
-import type { Exit } from '../errors.ts';
+import { EXIT, type Exit } from '../errors.ts';
 import { demandRights, type OwnRight } from '../own-rights.ts';
 import { ENDPOINT_SLICES, ENDPOINTS, LEADER_GROUPS, PODS, SERVICES } from '../resources.ts';
 import { towardsFormer, towardsLabel } from '../route/by-selector.ts';
@@ -9,7 +9,7 @@ import { carryOut, type MoveFlags } from '../route/move.ts';
 import { chosenGroup } from '../route/objections.ts';
 import type { Scene } from '../route/scene.ts';
 import { refused, type Step } from '../route/steps.ts';
-import { oneNamespace, type Session } from '../session.ts';
+import { isForPrograms, oneNamespace, type Session } from '../session.ts';
 
 export type RouteOptions = {
   /** null: the one whose pods the Service selects. */
@@ -44,8 +44,26 @@ export async function unroute(session: Session, name: string, flags: MoveFlags):
   const namespace = oneNamespace(session);
   await demandRights(session, always(namespace, name));
   const again = 'Run this again to go on.';
-  return await carryOut(session, { namespace, name, withEndpoints: false, again, next: towardsFormer }, flags);
+  const seen: Scene[] = [];
+  const next = (scene: Scene): Step => {
+    seen.push(scene);
+    return towardsFormer(scene);
+  };
+  const exit = await carryOut(session, { namespace, name, withEndpoints: false, again, next }, flags);
+  if (exit === EXIT.done && !isForPrograms(session))
+    for (const line of seen.slice(-1).flatMap(remainsOf)) session.io.out(line);
+  return exit;
 }
+
+/** `spec.route` is never taken off: a replica that has just started knows from nowhere else where the slices are. */
+const remainsOf = ({ service, groups }: Scene): readonly string[] =>
+  groups
+    .filter(({ valid }) => valid?.spec.route?.serviceName === service.name)
+    .map(
+      ({ namespace, name }) =>
+        `spec.route stays in LeaderGroup ${namespace}/${name}, since it cannot be taken off: its condition Routed is False with ServiceHasSelector, and doctor finds that, ` +
+        'until the group is deleted and created anew without it. Nothing else follows from it.',
+    );
 
 const always = (namespace: string, name: string): readonly OwnRight[] => [
   { verb: 'get', resource: SERVICES, namespace, name },

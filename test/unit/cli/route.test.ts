@@ -44,6 +44,16 @@ describe('route --by label', () => {
     expect(service()).toEqual({ selector: { app: 'notifier' }, annotations: {} });
   });
 
+  it('says after unroute what stays of a route by slice, and only then', async () => {
+    const stays = 'spec.route stays in LeaderGroup mail/notifier, since it cannot be taken off';
+    expect((await t.run('unroute', 'notifier')).out).not.toContain('spec.route');
+    t.api.put(LEADER_GROUPS, groupObject({ spec: { route: { serviceName: 'other' } } }));
+    expect((await t.run('unroute', 'notifier')).out).not.toContain('spec.route');
+    t.api.put(LEADER_GROUPS, groupObject({ spec: { route: { serviceName: 'notifier' } } }));
+    expect(await t.run('unroute', 'notifier')).toMatchObject({ code: 0, out: expect.stringContaining(stays) });
+    expect(JSON.parse((await t.run('unroute', 'notifier', '-o', 'json')).out)).toMatchObject({ written: false });
+  });
+
   it('ends with 0 and --wait once Kubernetes shows the leader alone', async () => {
     t.api.afterWrite = () => t.api.put(ENDPOINT_SLICES, sliceObject({ ready: ['notifier-0'] }));
     const { code, out } = await t.run('route', 'notifier', '--wait');

@@ -68,8 +68,7 @@ function inOrder(
 /**
  * After what is about to go, and who runs on no longer than it must, comes the revision, so that a rolling update moves the leader once. It is compared within
  * a workload only, so of two workloads neither is outdated, and what the user prefers decides; then the larger one, so that a canary does not take the lead.
- * (A note for `controller.kubernetes.io/pod-deletion-cost`: with it the youngest that has been ready for 30 s would be better than the longest ready;
- * not built.)
+ * With `controller.kubernetes.io/pod-deletion-cost`, too, it is the longest ready, and not the youngest: the ADR has why.
  */
 function rankOf(group: RankedGroup, candidate: ObservedPod, { outdatedBy, size, before }: Standing): Rank {
   const { pod, host } = candidate;

@@ -30,20 +30,6 @@ export const BINDING = {
   },
 };
 
-export const LABEL_SYNC = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'label-sync', namespace: 'mail' },
-  spec: {
-    replicas: 1,
-    selector: { matchLabels: { app: 'label-sync' } },
-    template: {
-      metadata: { labels: { app: 'label-sync' } },
-      spec: { containers: [{ name: 'label-sync', image: 'label-sync' }] },
-    },
-  },
-};
-
 export const PROXY = {
   apiVersion: 'v1',
   kind: 'ConfigMap',
@@ -51,16 +37,22 @@ export const PROXY = {
   data: { 'config.conf': 'mode: iptables\niptables:\n  minSyncPeriod: 10s\n' },
 };
 
-export const SELECTS_LABEL = {
+type Workload = { readonly replicas: number; readonly labels: Readonly<Record<string, string>> };
+
+const deployment = (name: string, { replicas, labels }: Workload) => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
-  metadata: { name: 'notifier-tail', namespace: 'mail' },
+  metadata: { name, namespace: 'mail' },
   spec: {
-    replicas: 0,
-    selector: { matchLabels: { app: 'notifier', 'leadergroup.dev/role': 'leader' } },
-    template: {
-      metadata: { labels: { app: 'notifier', 'leadergroup.dev/role': 'leader' } },
-      spec: { containers: [{ name: 'tail', image: 'tail' }] },
-    },
+    replicas,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers: [{ name, image: name }] } },
   },
-};
+});
+
+export const LABEL_SYNC = deployment('label-sync', { replicas: 1, labels: { app: 'label-sync' } });
+
+export const SELECTS_LABEL = deployment('notifier-tail', {
+  replicas: 0,
+  labels: { app: 'notifier', 'leadergroup.dev/role': 'leader' },
+});

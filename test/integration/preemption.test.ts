@@ -11,26 +11,29 @@ const SPEC = {
 };
 
 let h: Harness;
-let namespace: string;
+const namespaces: string[] = [];
 
 beforeAll(async () => {
   h = await startHarness();
-  namespace = await h.world.namespace('preemption');
   await h.startOperator();
 });
 
 afterAll(() => h[Symbol.asyncDispose]());
 
-/** `<name>-0` leads and is not preferred; `<name>-large` is preferred, and has just become ready. */
-async function ledByAnother(name: string): Promise<void> {
+/** `<name>-0` leads and is not preferred; `<name>-large` is preferred, and has just become ready. Returns the namespace, which it has for itself. */
+async function ledByAnother(name: string): Promise<string> {
+  const namespace = await h.world.namespace('preemption');
+  namespaces.push(namespace);
   await h.group(namespace, name, { pods: 1, spec: SPEC });
   await h.led(namespace, name);
   await h.world.pod({ namespace, name: `${name}-large`, labels: { app: name, tier: 'large' } });
   await h.condition(namespace, name, 'Preferred', 'False', 'Waiting');
+  return namespace;
 }
 
-it('gives the lead to the preferred pod after its delay, and says so', async () => {
-  await ledByAnother('back');
+// Each waits for its own delay: side by side.
+it.concurrent('gives the lead to the preferred pod after its delay, and says so', async () => {
+  const namespace = await ledByAnother('back');
   const startedMs = performance.now();
   const leader = await h.led(namespace, 'back', { not: 'back-0' });
   expect(leader.name).toBe('back-large');
@@ -43,23 +46,23 @@ it('gives the lead to the preferred pod after its delay, and says so', async () 
   });
 });
 
-it('leaves the leader that a switchover has put there', async () => {
-  await ledByAnother('pinned');
+it.concurrent('leaves the leader that a switchover has put there', async () => {
+  const namespace = await ledByAnother('pinned');
   await h.led(namespace, 'pinned', { not: 'pinned-0' });
   const at = new Date().toISOString();
   await h.world.annotateGroup(namespace, 'pinned', { 'leadergroup.dev/switchover': `to=pinned-0 at=${at}` });
   await h.led(namespace, 'pinned', { not: 'pinned-large' });
   await h.condition(namespace, 'pinned', 'Preferred', 'False', 'Pinned');
-  await h.atRest((DELAY_SECONDS + 5) * 1000);
+  await h.atRest((DELAY_SECONDS + 5) * 1000, [namespace]);
   expect((await h.led(namespace, 'pinned')).name).toBe('pinned-0');
 });
 
-it('writes nothing while it waits, and does not move the lead while a member is not ready', async () => {
-  await ledByAnother('held');
+it.concurrent('writes nothing while it waits, and does not move the lead while a member is not ready', async () => {
+  const namespace = await ledByAnother('held');
   await h.world.pod({ namespace, name: 'held-1', labels: { app: 'held' } });
   await h.world.setReady(namespace, 'held-1', false);
   await h.condition(namespace, 'held', 'Preferred', 'False', 'MembersNotReady');
-  await h.atRest((DELAY_SECONDS + 2) * 1000);
+  await h.atRest((DELAY_SECONDS + 2) * 1000, [namespace]);
   expect((await h.led(namespace, 'held')).name).toBe('held-0');
   await h.world.setReady(namespace, 'held-1', true);
   await h.condition(namespace, 'held', 'Preferred', 'False', 'Waiting');
@@ -69,6 +72,6 @@ it('writes nothing while it waits, and does not move the lead while a member is 
 it('keeps every promise', async () => {
   await delay(500);
   await h.observer.caughtUp();
-  const counts = assertKept(h.observer.history({ namespaces: [namespace] }));
+  const counts = assertKept(h.observer.history({ namespaces }));
   expect(counts).toBeTruthy();
 });

@@ -90,8 +90,8 @@ export type Harness = {
   status(namespace: string, group: string): LeaderGroupStatus | undefined;
   /** Resolves with the condition once it is so, e.g. `condition(ns, 'a', 'Ready', 'True', 'Led')`. */
   condition(namespace: string, group: string, ...wanted: ConditionWish): Promise<Condition>;
-  /** Resolves when the operator has written nothing to Kubernetes for `quietMs`: default, longer than it puts off any write. */
-  atRest(quietMs?: number): Promise<void>;
+  /** Resolves when the operator has written nothing to Kubernetes, or to these namespaces, for `quietMs`: by default longer than it puts off any write. */
+  atRest(quietMs?: number, namespaces?: readonly string[]): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -181,7 +181,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     status: (namespace, group) => statusOf(observer, namespace, group),
     condition: (namespace, group, ...wanted) => untilCondition(observer, namespace, group, wanted),
-    atRest: (quietMs = QUIET_MS) => untilAtRest(observer, quietMs),
+    atRest: (quietMs = QUIET_MS, namespaces) => untilAtRest(observer, quietMs, namespaces),
     led: (namespace, group, led) => untilLed(observer, namespace, group, led),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
@@ -243,9 +243,14 @@ const untilCondition = (
     { timeoutMs: CONDITION_TIMEOUT_MS, what: `${type}=${status} with reason ${reason} on ${namespace}/${group}` },
   );
 
-async function untilAtRest(observer: Observer, quietMs: number): Promise<void> {
+async function untilAtRest(
+  observer: Observer,
+  quietMs: number,
+  namespaces: readonly string[] | undefined,
+): Promise<void> {
+  const filter = namespaces === undefined ? undefined : { namespaces };
   for (const giveUpMs = performance.now() + REST_TIMEOUT_MS; ; ) {
-    const sinceMs = performance.now() - (writesBy(observer.history()).at(-1)?.atMs ?? 0);
+    const sinceMs = performance.now() - (writesBy(observer.history(filter)).at(-1)?.atMs ?? 0);
     if (sinceMs >= quietMs) return;
     if (performance.now() > giveUpMs) throw new Error(`the operator does not rest for ${quietMs} ms`);
     await delay(quietMs - sinceMs);

@@ -270,7 +270,16 @@ function viewOf(keys: GroupKeys, entries: ReadonlyMap<string, KvEntry | null>): 
   };
 }
 
-const recordOf = (entry: KvEntry | null): LockRecord | null => parseRecord(entry?.value ?? null);
+/** By entry, which never changes: each pass and each answer of the gate looks at it, and most find it as it was. */
+const records = new WeakMap<KvEntry, LockRecord | null>();
 
-const earlierToken = (entry: KvEntry | null): number | null =>
-  entry === null ? null : (parseRecord(entry.value)?.token ?? 0);
+function recordOf(entry: KvEntry | null): LockRecord | null {
+  if (entry === null) return null;
+  const before = records.get(entry);
+  if (before !== undefined) return before;
+  const record = parseRecord(entry.value);
+  records.set(entry, record);
+  return record;
+}
+
+const earlierToken = (entry: KvEntry | null): number | null => (entry === null ? null : (recordOf(entry)?.token ?? 0));

@@ -62,6 +62,16 @@ describe('a lock', () => {
     });
   });
 
+  it('has its record read once, however often it is looked at, and anew when it has changed', () => {
+    const { locks } = someLocks();
+    locks.snapshot(BUCKET, seen(7, entry(7)), false);
+    const before = locks.view(group)?.record;
+    locks.snapshot(BUCKET, seen(8, entry(7)), false);
+    expect(locks.view(group)?.record).toBe(before);
+    locks.snapshot(BUCKET, seen(9, entry(9, { value: formatRecord(aRecord('b', 2)) })), false);
+    expect(locks.view(group)?.record).toEqual(aRecord('b', 2));
+  });
+
   it('does not exist when the watch does not show it', () => {
     const { locks } = someLocks();
     locks.snapshot(BUCKET, seen(7), false);

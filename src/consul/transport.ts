@@ -3,6 +3,7 @@
  * our own connections. Nothing is sent twice.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { connectionReason } from '../common/connection-reason.ts';
 import type { Log } from '../ports/log.ts';
@@ -147,7 +148,10 @@ function judged(outcome: Answer | Failure): 'good' | 'bad' | null {
   return outcome.status < 500 && outcome.status !== 429 ? 'good' : null;
 }
 
-/** Nothing is connected before the first request. `nowMs`: monotonic. */
+/**
+ * Nothing is connected before the first request. `nowMs`: monotonic. What blocking reads bring is told a turn of the event loop later: the transaction of a
+ * handover wakes many of them, and the promotion that follows it is to be on its way before that is looked at.
+ */
 export function createTransport(options: TransportOptions, nowMs: () => number): Transport {
   const { origin, pathname } = new URL(options.address);
   const prefix = `${pathname.replace(/\/+$/, '')}/v1`;
@@ -193,7 +197,8 @@ export function createTransport(options: TransportOptions, nowMs: () => number):
     const sinceMs = nowMs();
     const sent = dispatchOptions(request, token);
     const outcome = await exchange(now[request.pool], sent, Math.ceil(request.timeoutMs), signal);
-    if (request.pool !== 'blocking') judge(outcome, sinceMs, now);
+    if (request.pool === 'blocking') await nextTurn();
+    else judge(outcome, sinceMs, now);
     if (outcome.kind === 'failed') {
       const cause = now[request.pool].alert() ?? outcome.cause;
       const reason = `${outcome.reason}${connectionRemedy(cause, current.tls)}`;

@@ -3,7 +3,8 @@
  * tests until one fails. Says which test killed which. Exit code 1 when one lives or does not fit the code any more, or when the tests fail
  * without any.
  *
- * The test file that killed a mutant in the run that was written down last is asked first, then all of them.
+ * The test file that killed a mutant in the run that was written down last is asked first; of a mutant that is new, those that came with it and those named as
+ * the files that it changes. Then all of them.
  */
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,6 +15,7 @@ import { execa } from 'execa';
 import { type Mutant, mutants } from '../test/mutants/patches.ts';
 import { script } from './command-line.ts';
 import { Interrupted, interruption } from './interruption.ts';
+import { likelyToKill } from './mutants-likely.ts';
 import { idCell, type Row, withRow } from './mutants-table.ts';
 
 const KILLERS = ['unit', 'exploration', 'simulation'] as const;
@@ -67,6 +69,9 @@ const ROW = /^\| `([^`]+)` .*\| (test\/\S+\.test\.ts) > /gm;
 const killedBefore = new Map(
   [...(await readFile(TABLE, 'utf8')).matchAll(ROW)].map(([, id, file]) => [id ?? '', file ?? '']),
 );
+
+/** By test file: whether it passes where nothing is weaker. */
+const unchanged = new Map<string, Promise<boolean>>();
 
 const chosen = mutants.filter(({ id }) => options.only?.includes(id) ?? true);
 const unknown = options.only?.filter((id) => !mutants.some((mutant) => mutant.id === id)) ?? [];
@@ -167,24 +172,43 @@ async function writeRow(file: string, row: Row): Promise<void> {
 
 /** The first test that fails; null when none does. Throws when the mutant cannot even be loaded: it would prove nothing. */
 async function judge(mutant: Mutant | null): Promise<Verdict> {
+  return await inCopy(mutant, async (dir) => {
+    await mustLoad(mutant, dir);
+    const begun = performance.now();
+    const by = (await askFirst(mutant, dir)) ?? (await askAll(dir));
+    return by === null ? null : { by, seconds: (performance.now() - begun) / 1000 };
+  });
+}
+
+async function inCopy<T>(mutant: Mutant | null, work: (dir: string) => Promise<T>): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-mutant-'));
   try {
     for (const path of COPIED) await cp(path, join(dir, path), { recursive: true });
     await symlink(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
     if (mutant !== null) await execa('git', ['apply', mutant.patch], { cwd: dir });
-    await mustLoad(mutant, dir);
-    const begun = performance.now();
-    const by = (await askFirst(mutant, dir)) ?? (await askAll(dir));
-    return by === null ? null : { by, seconds: (performance.now() - begun) / 1000 };
+    return await work(dir);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-/** Whoever killed it before. */
+/** Whoever killed it before, or is likely to. */
 async function askFirst(mutant: Mutant | null, dir: string): Promise<string | null> {
-  const first = killedBefore.get(mutant?.id ?? '');
-  return first !== undefined && killers.includes('unit') ? await vitest(dir, [first]) : null;
+  if (mutant === null || !killers.includes('unit')) return null;
+  const first = killedBefore.get(mutant.id);
+  if (first !== undefined) return await vitest(dir, [first]);
+  const likely = await likelyToKill(mutant);
+  if (likely.length === 0) return null;
+  const by = await vitest(dir, likely);
+  return by !== null && (await passesWithout(by)) ? by : null;
+}
+
+/** A test that fails without the mutant, too, kills nothing. */
+async function passesWithout(by: string): Promise<boolean> {
+  const [file = ''] = by.split(' > ');
+  const known = unchanged.get(file) ?? inCopy(null, async (dir) => (await failing(dir, [file])) === null);
+  unchanged.set(file, known);
+  return await known;
 }
 
 async function askAll(dir: string): Promise<string | null> {

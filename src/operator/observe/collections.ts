@@ -33,6 +33,10 @@ export function entriesThat<Key extends string, Value>(
 export const plus = <Key>(set: ReadonlySet<Key>, key: Key): ReadonlySet<Key> =>
   set.has(key) ? set : new Set(set).add(key);
 
+/** With the key as the last of so many: the oldest go. */
+export const plusNewest = <Key>(set: ReadonlySet<Key>, key: Key, most: number): ReadonlySet<Key> =>
+  new Set([...minus(set, key), key].slice(-most));
+
 export const minus = <Key>(set: ReadonlySet<Key>, key: Key): ReadonlySet<Key> =>
   membersThat(set, (each) => each !== key);
 

@@ -91,6 +91,9 @@ export type RememberedSwitchover = {
   readonly refusal: SwitchoverRefused | null;
 };
 
+/** Of what is noted for good of one pod, or one cause, after the other: a replica may own a group for months. */
+export const MOST_NOTED = 256;
+
 export type GroupMemory = {
   /** Answers to our own writes and GETs, while they are newer than what the watch delivered. By uid. */
   readonly newerPods: ReadonlyMap<PodUid, Pod>;
@@ -143,9 +146,9 @@ export type GroupMemory = {
   readonly wholeIncarnation: boolean;
   /** The lock was read after that request had been answered. */
   readonly lockReadSince: boolean;
-  /** Uids of pods of which a promotion of ours was sent, unless it was refused. */
+  /** Uids of pods of which a promotion of ours was sent, unless it was refused: the last of them. */
   readonly perhapsPromoted: ReadonlySet<PodUid>;
-  /** Uids that a committed transaction of ours has put into the record, which named somebody else before. */
+  /** Uids that a committed transaction of ours has put into the record, which named somebody else before: the last of them. */
   readonly recordedByUs: ReadonlySet<PodUid>;
   /** Of which pod a promotion was acknowledged last, and with which token. */
   readonly promoted: { readonly uid: PodUid; readonly token: number } | null;

@@ -2,7 +2,7 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { plus } from './collections.ts';
-import type { GroupMemory, RememberedSwitchover } from './memory.ts';
+import { type GroupMemory, MOST_NOTED, type RememberedSwitchover } from './memory.ts';
 
 export type GroupOutcome =
   /** The API server has shown this very group. */
@@ -52,7 +52,8 @@ export function ofGroup(memory: GroupMemory, outcome: GroupOutcome): GroupMemory
       return {
         ...memory,
         ...changedByUs(memory, outcome.group),
-        wholeIncarnation: outcome.whole,
+        // Once some were forgotten there are always more than that.
+        wholeIncarnation: outcome.whole && memory.perhapsPromoted.size < MOST_NOTED / 2,
         lockReadSince: false,
       };
     case 'finalizerRemoved':

@@ -2,8 +2,8 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid, SessionId } from '../../api/ids.ts';
 import type { ExternalSession } from '../../election/observation.ts';
-import { entriesThat, plus, put, removed } from './collections.ts';
-import type { GroupMemory, Refusal } from './memory.ts';
+import { entriesThat, plusNewest, put, removed } from './collections.ts';
+import { type GroupMemory, MOST_NOTED, type Refusal } from './memory.ts';
 
 export type LockOutcome =
   /** A transaction of ours gave it to this pod. `newReign`: the record named another one before. */
@@ -59,7 +59,7 @@ function locked(memory: GroupMemory, outcome: Extract<LockOutcome, { kind: 'lock
     ...next,
     resignation: null,
     turn: null,
-    recordedByUs: plus(memory.recordedByUs, uid),
+    recordedByUs: plusNewest(memory.recordedByUs, uid, MOST_NOTED),
     repairs: removed(memory.repairs, uid),
   };
 }

@@ -3,8 +3,8 @@ import type { MonotonicMs, WallMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { OwedEvictions } from '../../election/observation.ts';
-import { entriesThat, minus, plus, put, removed } from './collections.ts';
-import { type AcceptedReleases, type GroupMemory, newer, type Trial, type WriteRefusal } from './memory.ts';
+import { entriesThat, minus, plus, plusNewest, put, removed } from './collections.ts';
+import { type AcceptedReleases, type GroupMemory, MOST_NOTED, newer, type Trial, type WriteRefusal } from './memory.ts';
 import { repairedAgain } from './refusals.ts';
 
 /** `trial`: it can show whether the controller keeps it. One that is being deleted is replaced whatever is written. */
@@ -95,7 +95,7 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
     case 'demotedForOutage':
       return { ...memory, demotedForOutage: true };
     case 'promotionSent':
-      return { ...memory, perhapsPromoted: plus(memory.perhapsPromoted, outcome.uid) };
+      return promotionSent(memory, outcome.uid);
     case 'promotionRefused':
       return {
         ...memory,
@@ -125,6 +125,13 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       return memory.conflicts.size === 0 ? memory : { ...memory, conflicts: new Map() };
   }
 }
+
+/** Of whom nothing is remembered any more a promotion may be under way: then of nobody it is known that there is none. */
+const promotionSent = (memory: GroupMemory, uid: PodUid): GroupMemory => ({
+  ...memory,
+  wholeIncarnation: memory.wholeIncarnation && memory.perhapsPromoted.size < MOST_NOTED,
+  perhapsPromoted: plusNewest(memory.perhapsPromoted, uid, MOST_NOTED),
+});
 
 function withoutEviction(owed: OwedEvictions | null, asked: PodUid): OwedEvictions | null {
   const formers = (owed?.formers ?? []).filter(({ uid }) => uid !== asked);

@@ -19,7 +19,7 @@ import type { Metrics } from '../../ports/metrics.ts';
 import type { Traces } from '../../ports/traces.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Fact } from '../execute/run.ts';
-import type { LeaderChange } from '../observe/memory.ts';
+import { type LeaderChange, MOST_NOTED } from '../observe/memory.ts';
 import type { Memory } from '../observe/remember.ts';
 import { createChangeTraces, type Execution } from './change-traces.ts';
 import { labelWarnings } from './label-warnings.ts';
@@ -130,6 +130,7 @@ export function createAnnouncer({
     reportRoute(o, plan, memory);
     reportLabels(o, memory);
     reportContests(o, memory);
+    forgetWarnings(o, memory);
     tellSwitchover(o, memory, { metrics, log, emit: (why) => emitGroup(o.group, 'SwitchoverRefused', why) });
   }
 
@@ -148,7 +149,7 @@ export function createAnnouncer({
   /** Once for each fight over a label. */
   function reportContests(o: Observation, memory: Memory): void {
     for (const { pod, contest } of o.pods) {
-      const warning = `contest ${pod.uid}`;
+      const warning = contestOf(pod);
       const warned = memory.now.warned.has(warning);
       if (warned && contest === null) memory.learn({ kind: 'warningOver', of: warning });
       if (contest?.by == null || warned) continue;
@@ -212,6 +213,16 @@ export function createAnnouncer({
   }
 
   return { executed, passEnded, deleted };
+}
+
+const contestOf = ({ uid }: Pod): string => `contest ${uid}`;
+
+/** Of pods and workloads that are gone, once there are many: a group may be led for months. Whatever could be told again stays. */
+function forgetWarnings(o: Observation, memory: Memory): void {
+  if (memory.now.warned.size <= MOST_NOTED) return;
+  const labels = labelWarnings(o).map(({ message }) => message);
+  const current = new Set([...labels, ...o.pods.map(({ pod }) => contestOf(pod))]);
+  for (const of of memory.now.warned) if (!current.has(of)) memory.learn({ kind: 'warningOver', of });
 }
 
 /** Reasons that other events tell better, or that are over before anyone reads of them. Any other one of Ready is an event, says the compiler. */

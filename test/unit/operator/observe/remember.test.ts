@@ -292,6 +292,27 @@ describe('of what was said', () => {
     expect(after({ kind: 'turn', atMs: 5 }, { kind: 'preemptionFailed' }).turn).toBeNull();
   });
 
+  describe('of a group that is led for months, by thousands of pods', () => {
+    const uids = Array.from({ length: 2000 }, (_, at) => podUid(`uid-${at}`));
+    const finalizer = { kind: 'finalizerAdded', group: null, whole: true } as const;
+    const promotions = uids.flatMap((each): readonly Outcome[] => [
+      { kind: 'locked', uid: each, newReign: true, verifiedAt: 'x' },
+      { kind: 'promotionSent', uid: each },
+    ]);
+
+    it('no more than the last is remembered', () => {
+      const memory = after(finalizer, ...promotions);
+      const sizes = [memory.perhapsPromoted.size, memory.recordedByUs.size];
+      expect(sizes.filter((size) => size > 256)).toEqual([]);
+      expect(memory.perhapsPromoted.has(podUid('uid-1999'))).toBe(true);
+    });
+
+    it('everybody may have been promoted by then, whoever puts the finalizer on again', () => {
+      expect(after(finalizer, ...promotions).wholeIncarnation).toBe(false);
+      expect(after(...promotions, finalizer).wholeIncarnation).toBe(false);
+    });
+  });
+
   it('a warning is known until its cause is over', () => {
     const warned = after({ kind: 'warned', of: 'x' }, { kind: 'reasonReported', reason: 'Led' });
     expect([[...warned.warned], warned.reportedReason]).toEqual([['x'], 'Led']);

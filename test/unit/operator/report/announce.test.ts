@@ -348,6 +348,25 @@ describe('a contested label', () => {
   });
 });
 
+describe('what was warned of', () => {
+  const fought = (names: readonly string[]): World => ({
+    pods: names.map((name) => observed(aPod({ name }), { contest: { notBeforeMs: 0, overAtMs: NOW_MS + 1, by: 'x' } })),
+  });
+  const names = Array.from({ length: 600 }, (_, at) => `pod-${at}`);
+
+  it('is not kept for good of pods that come and go', () => {
+    const { memory, rests } = anAnnouncer();
+    for (const name of names) rests(fought([name]), nothing(''));
+    expect(memory.now.warned.size).toBeLessThanOrEqual(257);
+  });
+
+  it('is told once, of however many at a time', () => {
+    const { told, rests } = anAnnouncer();
+    for (let pass = 0; pass < 3; pass += 1) rests(fought(names), nothing(''));
+    expect(told()).toHaveLength(600);
+  });
+});
+
 describe('a warning about the label key', () => {
   it('is given once for each incarnation of the group', () => {
     const { told, rests } = anAnnouncer();

@@ -97,6 +97,8 @@ export interface Cluster extends AsyncDisposable {
   /** Drops what a pod sends and is sent, as far as it is matched, until the returned function is called. Throws if none of its containers runs. */
   readonly cutPodOff: (wish: ContainerWish, cut: Cut) => () => void;
   readonly component: (name: ComponentName) => Component;
+  /** Restarts kube-proxy with this minSyncPeriod. Throws ClusterError without real nodes. */
+  readonly setProxyPeriod: (ms: number) => Promise<void>;
   /** Ends everything and removes the folder. */
   readonly down: () => Promise<void>;
 }
@@ -178,6 +180,11 @@ function clusterAt(site: Site): Cluster {
     signalContainer: (wish, signal) => signalContainer(site, wish, signal),
     cutPodOff: (wish, cut) => cutPodOff(site, wish, cut),
     component: (name) => componentOf(site, specNamed(site, name)),
+    setProxyPeriod: async (proxyPeriodMs) => {
+      const real = state.real === undefined ? undefined : { ...state.real, proxyPeriodMs };
+      const slower = { layout, state: { ...state, real } };
+      await componentOf(slower, specNamed(slower, 'kube-proxy')).restart();
+    },
     down: async () => void (await down(layout)),
     [Symbol.asyncDispose]: async () => {},
   };

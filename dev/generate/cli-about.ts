@@ -218,6 +218,22 @@ id, and a page with what to do. A finding is told if it is there at two looks te
 something could not be looked at. \`--pre\` looks at a cluster before an installation. What only the operator knows, such as what Consul answers, it takes from the conditions of the groups.`,
     examples: [{ argv: 'doctor --once --pre', prints: 'Nothing is wrong.' }],
   },
+  verify: {
+    text: `What a handover costs in this very cluster, before you rely on it and after each change of the network: [how to read it](../how-to/verify-a-cluster.md). In the namespace it makes a throwaway group of three members and two Services, one that
+finds the leader by label and one by slice, and a Job that asks both fifty times a second. Both lead to the same pods, so \`BY SLICE\` is a route beside a Service that changes at the same moment. First nothing happens, so that it is known what the network does by itself. Then, one after the other, the leader's process is killed, its pod deleted, evicted,
+and its process frozen. Only pods of the run are touched, each by its uid; no node, no other pod, and nothing that was there before.
+
+- \`GAP\`: the longest time in which nobody who carried the label answered. It has everything in it: until the failure is noticed (a frozen process by its readiness probe, after one to two seconds), the handover, Kubernetes, and the network.
+- \`PROXY\`: from when the EndpointSlice showed the next leader to its first answer, which is kube-proxy's part. Where it is over two seconds in half of the handovers, that is the finding [\`proxy-min-sync-period\`](../doctor/proxy-min-sync-period.md).
+- \`Leaders\`: each version of the pods is held against the [rules of \`audit\`](#audit): at most one label at a time, rising tokens.
+
+It ends with 0 where all was measured and nothing was found, with 4 where something was, and with 3 where it is \`NotMeasurable\` (nobody answered, or nobody did for over a second while nothing happened), or a part is: by slice, if the operator has no
+rights for [routes](../routing.md). The pods run the operator's image, which must be of this version, with its \`nodeSelector\`, \`tolerations\` and \`imagePullSecrets\`; a Secret of that name must be in the namespace, too. They fit the restricted Pod Security, have requests and limits, and no mesh.
+
+All of it is owned by the Job. It is deleted at the end and at Ctrl-C; after \`kill -9\`, or with the laptop closed, it ends by itself after \`--timeout\`, and Kubernetes takes away what it owns; the operator takes the group's keys out of Consul. Events stay for as long as events do. The namespace must be
+there: a namespace cannot be owned by a Job, so one that this command had made would stay. No metric counts the group, so no alert is about it (label \`leadergroup.dev/verify\`). An operator that does not know the label counts it; \`LeaderGroupNotLed\` and \`LeaderGroupStalled\` are held back all the same, by the annotation \`leadergroup.dev/silence\`.`,
+    examples: [],
+  },
   dashboard: {
     text: `Groups, leaders, tokens, members, changes of leader, and what doctor finds, live, for as long as the command runs: [a page of its own](../how-to/dashboard.md). It is served on 127.0.0.1
 by the command itself, reads with the rights of your kubeconfig, and has no way to change anything. \`--port\` is for a tunnel. Without the right to list or watch pods members are unknown, and the page says so.`,

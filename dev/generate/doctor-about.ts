@@ -51,7 +51,10 @@ export const LOOK: Readonly<Record<FindingId, readonly string[]>> = {
   'workload-selects-label': ["kubectl -n mail get deployment NAME -o jsonpath='{.spec.selector}'"],
   'template-has-label': ["kubectl -n mail get deployment NAME -o jsonpath='{.spec.template.metadata.labels}'"],
   'label-selected-by-others': ['kubectl -n mail get poddisruptionbudgets,networkpolicies -o yaml'],
-  'proxy-min-sync-period': ['kubectl -n kube-system get configmap kube-proxy -o yaml | grep -B2 minSyncPeriod'],
+  'proxy-min-sync-period': [
+    'kubectl -n kube-system get configmap kube-proxy -o yaml | grep -B2 minSyncPeriod',
+    'kubectl leadergroup verify -n mail    # measures it, also where that cannot be read',
+  ],
   'install-right-missing': ['kubectl auth can-i --list'],
   'kubernetes-too-old': ['kubectl version'],
 };

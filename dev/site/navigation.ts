@@ -32,6 +32,7 @@ export const navigation: readonly Section[] = [
       { title: 'Argo CD and k9s', page: 'how-to/argo-cd-and-k9s.md' },
       { title: 'Install the kubectl plugin', page: 'how-to/install-the-plugin.md' },
       { title: 'The dashboard', page: 'how-to/dashboard.md' },
+      { title: 'Verify a cluster', page: 'how-to/verify-a-cluster.md' },
       { title: 'Guard the leader label', page: 'how-to/guard-the-label.md' },
       { title: 'From a Lease sidecar', page: 'how-to/from-a-lease-sidecar.md' },
       { title: 'From readiness that follows the lead', page: 'how-to/from-leader-gated-readiness.md' },

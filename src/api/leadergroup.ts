@@ -28,6 +28,8 @@ export type LeaderGroup = {
   readonly switchover: SwitchoverAsked | null;
   /** Work on it is planned, somebody says; null: nobody does. Nothing is decided by it. */
   readonly silence: Silence | null;
+  /** A throwaway one of `kubectl leadergroup verify`: no metric counts it. Nothing is decided by it. */
+  readonly isVerification: boolean;
   readonly spec: LeaderGroupSpec;
   /** null until the operator has written one, or when what stands there cannot be read. */
   readonly status: LeaderGroupStatus | null;

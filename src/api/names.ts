@@ -32,6 +32,9 @@ export const SWITCHOVER_ANNOTATION = 'leadergroup.dev/switchover';
 /** LeaderGroup annotation, of its owner and read only: `until=<RFC 3339> by=<who> reason=<text>` says that work is planned, and holds alerts about the group back. */
 export const SILENCE_ANNOTATION = 'leadergroup.dev/silence';
 
+/** Label of the throwaway group of `kubectl leadergroup verify` and of all that belongs to it: which run it is of. No metric counts such a group. */
+export const VERIFY_LABEL = 'leadergroup.dev/verify';
+
 /** Pod annotation of Kubernetes: of two pods a ReplicaSet that is scaled down removes the one with the lower number first; 0 without it. */
 export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 /** Of a leader, so that it goes last. */

@@ -1,7 +1,7 @@
 /** A LeaderGroup at the border: from what the API server sent to a type that the rest trusts. */
 import { wallMs } from './clocks.ts';
 import type { LeaderGroup, ParsedLeaderGroup } from './leadergroup.ts';
-import { SILENCE_ANNOTATION, SWITCHOVER_ANNOTATION } from './names.ts';
+import { SILENCE_ANNOTATION, SWITCHOVER_ANNOTATION, VERIFY_LABEL } from './names.ts';
 import { parseSpec } from './parse-spec.ts';
 import { parseStatus } from './parse-status.ts';
 import { asObject, countField, field, listField, type RawObject, show, textField } from './raw.ts';
@@ -42,6 +42,7 @@ function parseMetadata(metadata: RawObject): Omit<LeaderGroup, 'spec' | 'status'
     deleting: field(metadata, 'deletionTimestamp') !== undefined,
     switchover: parseSwitchover(field(annotations, SWITCHOVER_ANNOTATION)),
     silence: parseSilence(field(annotations, SILENCE_ANNOTATION)),
+    isVerification: field(asObject(field(metadata, 'labels')) ?? {}, VERIFY_LABEL) !== undefined,
     finalizers: listField(metadata, 'finalizers', (name) => (typeof name === 'string' ? name : null)),
   };
 }

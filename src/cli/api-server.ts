@@ -6,7 +6,7 @@ import { pathOf, qualified } from '../kubernetes/objects/resources.ts';
 import { ListWatchError } from '../kubernetes/reflector/list-watch.ts';
 import { createListWatch, type Selection } from '../kubernetes/reflector/watch-transport.ts';
 import { ApiError, type ApiErrorKind } from './errors.ts';
-import { LEADER_GROUPS, type Resource, rightOf, type Verb } from './resources.ts';
+import { LEADER_GROUPS, PODS, type Resource, rightOf, type Verb } from './resources.ts';
 
 /** The field manager of everything that the commands write. */
 const CLI_FIELD_MANAGER = 'leadergroup-cli';
@@ -38,6 +38,12 @@ export type ApiServer = {
   delete(ref: Ref, preconditions: Preconditions): Promise<void>;
   /** Also reviews, which store nothing. */
   create(resource: Resource, namespace: string | null, content: object, options?: WriteOptions): Promise<RawObject>;
+  /** Asks that the pod of this uid be evicted. */
+  evict(namespace: string, name: string, uid: string): Promise<void>;
+  /** The last lines of what the pod's container has printed. Empty: it has printed nothing yet. */
+  log(namespace: string, pod: string, lines: number): Promise<string>;
+  /** The same, that another signal ends: what is to be cleaned up after Ctrl-C. */
+  until(signal: AbortSignal): ApiServer;
   /** The version that the server gives, as v1.34.2. */
   version(): Promise<string>;
   /** Epoch milliseconds by the API server's clock, as its last answer gave it: a laptop's clock may be wrong. Whole seconds. */
@@ -132,6 +138,27 @@ export function createApiServer({ transport, wallMs, signal }: ApiServerOptions)
       const answer = await send({ verb: 'create', resource, path, method: 'POST', content });
       return objectOf('create', `create ${qualified(resource)}`, resource, answer);
     },
+    evict: async (namespace, name, uid) => {
+      const path = pathOf(PODS, { namespace, name, subresource: 'eviction' });
+      const content = {
+        apiVersion: 'policy/v1',
+        kind: 'Eviction',
+        metadata: { namespace, name },
+        deleteOptions: { preconditions: { uid } },
+      };
+      const answer = await send({ verb: 'create', resource: EVICTIONS, path, method: 'POST', content });
+      if (answer.kind === 'failed' || answer.status >= 300)
+        throw failed('create', `evict ${named({ resource: PODS, namespace, name })}`, EVICTIONS, answer);
+    },
+    log: async (namespace, pod, lines) => {
+      const path = pathOf(PODS, { namespace, name: pod, subresource: 'log' }, { tailLines: String(lines) });
+      const answer = await send({ verb: 'get', resource: LOGS, path });
+      if (answer.kind === 'failed' || answer.status >= 300)
+        throw failed('get', `read the log of ${named({ resource: PODS, namespace, name: pod })}`, LOGS, answer);
+      // A log of one line may be JSON.
+      return typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
+    },
+    until: (other) => createApiServer({ transport, wallMs, signal: other }),
     version: async () => {
       const answer = await send({ verb: 'get', resource: VERSION, path: '/version' });
       return textField(objectOf('get', 'read the version', VERSION, answer), 'gitVersion');
@@ -159,6 +186,9 @@ export function createApiServer({ transport, wallMs, signal }: ApiServerOptions)
   }
 }
 
+/** As rights name them. */
+const EVICTIONS: Resource = { ...PODS, plural: 'pods/eviction' };
+const LOGS: Resource = { ...PODS, plural: 'pods/log' };
 const VERSION: Resource = { group: '', version: '', plural: 'version' };
 
 type Sent = {

@@ -8,6 +8,7 @@ import { AGAIN, DRY_RUN, milliseconds, NAME, portNumber } from './arguments/comm
 import { addMoves } from './arguments/moves.ts';
 import { addRebalance } from './arguments/rebalance.ts';
 import { addSilence } from './arguments/silence.ts';
+import { addVerify } from './arguments/verify.ts';
 import { addWhatIf } from './arguments/what-if.ts';
 import { addWhy } from './arguments/why.ts';
 import { rightsText } from './rights.ts';
@@ -130,6 +131,8 @@ export function createProgram(run: Run, version: string) {
         { everywhere: true },
       ),
     );
+
+  addVerify(program, act);
 
   program
     .command('dashboard')

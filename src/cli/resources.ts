@@ -17,6 +17,7 @@ export {
 export const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments' };
 export const STATEFUL_SETS: Resource = { group: 'apps', version: 'v1', plural: 'statefulsets' };
 export const DAEMON_SETS: Resource = { group: 'apps', version: 'v1', plural: 'daemonsets' };
+export const JOBS: Resource = { group: 'batch', version: 'v1', plural: 'jobs' };
 export const CONFIG_MAPS: Resource = { group: '', version: 'v1', plural: 'configmaps' };
 export const CRDS: Resource = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
 

@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { ensurePrometheus, type PrometheusPrograms, whyNoPrometheus } from '../../dev/tools/prometheus.ts';
-import { SILENCE_ANNOTATION } from '../../src/api/names.ts';
+import { SILENCE_ANNOTATION, VERIFY_LABEL } from '../../src/api/names.ts';
 import { METRICS } from '../../src/http/metric-registry.ts';
 import { askGate, memberUrl } from '../kit/rig/asking.ts';
 import { type Collector, startCollector } from '../kit/rig/collector.ts';
@@ -322,8 +322,12 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
     const operators = [await h.startOperator({ replica: 'a', env }), await h.spawnOperator({ replica: 'b', env })];
     await h.group(namespace, 'notifier');
     await h.group(namespace, 'idle', { pods: 0 });
+    // As `kubectl leadergroup verify` labels it.
+    await h.group(namespace, 'thrown-away', { pods: 0 });
+    await h.kubectl.must(['-n', namespace, 'label', 'leadergroup', 'thrown-away', `${VERIFY_LABEL}=verify-1`]);
     const until = new Date(Date.now() + 3_600_000).toISOString();
-    await h.world.annotateGroup(namespace, 'idle', { [SILENCE_ANNOTATION]: `until=${until} by=somebody` });
+    for (const name of ['idle', 'thrown-away'])
+      await h.world.annotateGroup(namespace, name, { [SILENCE_ANNOTATION]: `until=${until} by=somebody` });
     const { name, uid } = await h.led(namespace, 'notifier');
     former = name;
     const url = operators[0]?.url ?? '';
@@ -345,6 +349,11 @@ describeUnless(why, 'metrics, rules and the dashboard with real operators', () =
   }, 300_000);
 
   afterAll(async () => await made.disposeAsync());
+
+  it('tell nothing of a throwaway group of kubectl leadergroup verify, so that no alert can be about it', async () => {
+    expect(await prometheus.query('leadergroup_group_silenced_seconds{group=~".*/idle"}')).not.toEqual([]);
+    expect(await prometheus.query('{__name__=~"leadergroup_.*", group=~".*/thrown-away"}')).toEqual([]);
+  });
 
   it('expose every metric of the registry, by names as Prometheus has them', async () => {
     const typed = [...exposition.matchAll(/^# TYPE (leadergroup_\w+)/gm)].map(([, name]) => name);

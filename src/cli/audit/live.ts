@@ -47,21 +47,21 @@ export async function watchLive(session: Session, scope: Scope, audit: Audit, si
   }
 }
 
-type Kept = {
+export type Kept = {
   readonly resource: Resource;
   readonly selection: Selection;
   readonly resourceVersion: string;
   readonly signal: AbortSignal;
 };
 
-type Feed = {
+export type Feed = {
   take(change: Change): void;
   /** Lists again, since what a watch could begin from is not served any more. */
   again(): Promise<{ readonly resourceVersion: string }>;
 };
 
 /** A watch that breaks off goes on from what it has told last, so that nothing is missed. */
-async function keepOn(session: Session, kept: Kept, feed: Feed): Promise<void> {
+export async function keepOn(session: Session, kept: Kept, feed: Feed): Promise<void> {
   const { signal } = kept;
   let resourceVersion: string | null = kept.resourceVersion;
   for (;;) {

@@ -24,7 +24,7 @@ export type Place = {
   readonly namespace: string | null;
   /** null: the collection. */
   readonly name: string | null;
-  readonly subresource?: 'status' | 'scale' | 'eviction';
+  readonly subresource?: 'status' | 'scale' | 'eviction' | 'log';
 };
 
 export type Query = Readonly<Record<string, string | null>>;

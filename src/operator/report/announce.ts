@@ -93,11 +93,14 @@ export function createAnnouncer({
       'leader promoted',
     );
     if (from === pod.name && o.group.status?.leaders.some(({ uid }) => uid === pod.uid)) return;
-    metrics.electionWon();
-    metrics.failoverSeconds((atMs - sinceMs) / 1000);
-    if (from !== '') metrics.handover(change.cause);
     const by = chosenBy(o, pod.uid, change.fromUid);
-    metrics.leaderChosen(by);
+    // Its leaders fail on purpose, and nobody is to be called for that.
+    if (!o.group.isVerification) {
+      metrics.electionWon();
+      metrics.failoverSeconds((atMs - sinceMs) / 1000);
+      if (from !== '') metrics.handover(change.cause);
+      metrics.leaderChosen(by);
+    }
     const chosen = { chosenBy: by ?? '', token, durationMilliseconds: milliseconds };
     note(o, memory, { from, fromUID, to: pod.name, reason: change.cause, ...chosen });
     changes.promoted({ group: groupKey(o.group), reason: change.cause, from, to: pod.name, token });

@@ -45,11 +45,16 @@ export function createGauges(
 
   return {
     record: () => {
-      recordGroups(parts.reconciler.states());
+      const counted = [...parts.reconciler.states()].filter(([group]) => !isVerification(parts.store, group));
+      recordGroups(new Map(counted));
       recordParts(metrics, clock, parts);
     },
   };
 }
+
+/** It fails its leaders on purpose: nobody is to be called for it. */
+const isVerification = (store: Parts['store'], group: string): boolean =>
+  store.group(group)?.group.isVerification === true;
 
 function countedBy(states: Iterable<GroupState>): Readonly<Partial<Record<GroupState, number>>> {
   const counts: Partial<Record<GroupState, number>> = {};

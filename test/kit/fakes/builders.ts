@@ -149,6 +149,7 @@ export function aGroup({ spec = {}, createdMs, ...overrides }: GroupOverrides = 
     finalizers: ['leadergroup.dev/finalizer'],
     switchover: null,
     silence: null,
+    isVerification: false,
     status: null,
     ...overrides,
     spec: {

@@ -1,7 +1,7 @@
 /** An API server in memory as the commands see it: objects, rights that are missing, and everything that was asked for. */
 import type { ApiServer, Change, Ref, Selection } from '../../../../src/cli/api-server.ts';
 import { ApiError } from '../../../../src/cli/errors.ts';
-import { type Resource, rightOf, type Verb } from '../../../../src/cli/resources.ts';
+import { PODS, type Resource, rightOf, type Verb } from '../../../../src/cli/resources.ts';
 import { qualified } from '../../../../src/kubernetes/objects/resources.ts';
 
 type Raw = Record<string, unknown>;
@@ -32,6 +32,10 @@ export type FakeApiServer = ApiServer & {
   afterWrite: (object: Raw) => void;
   time: number;
   isClosed: boolean;
+  /** What each container prints. */
+  readonly logs: Map<string, string>;
+  /** Uids of pods that somebody asked to evict. */
+  readonly evicted: string[];
 };
 
 export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)): FakeApiServer {
@@ -66,6 +70,8 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
     afterWrite: () => undefined,
     time: startMs,
     isClosed: false,
+    logs: new Map(),
+    evicted: [],
     put: (resource, object) => {
       const raw = structuredClone(object) as Raw;
       const metadata = raw['metadata'] as Metadata;
@@ -149,8 +155,20 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       const made = { ...raw, metadata: { ...metadata, ...(namespace === null ? {} : { namespace }) } };
       if (dryRun) return structuredClone(made);
       fake.put(resource, made);
-      return structuredClone(made);
+      const stored = structuredClone(objects.get(keyOf({ resource, namespace, name: metadata.name })) ?? made);
+      fake.afterWrite(stored);
+      return stored;
     },
+    evict: async (_, __, uid) => {
+      allow('create', { ...PODS, plural: 'pods/eviction' });
+      fake.evicted.push(uid);
+      fake.afterWrite({});
+    },
+    log: async (_, pod) => {
+      allow('get', { ...PODS, plural: 'pods/log' });
+      return fake.logs.get(pod) ?? '';
+    },
+    until: () => fake,
     version: async () => 'v1.34.2',
     nowMs: () => fake.time,
     server: () => 'https://fake',

@@ -197,6 +197,13 @@ describe('a change of leader', () => {
     expect(counted).toEqual(['election', 0.05, 'LeaderNotReady']);
   });
 
+  it('of a throwaway group, whose leaders fail on purpose, is told and counted by nothing', () => {
+    const { counted, chosen, does, told } = anAnnouncer();
+    const world = { ...CHANGING.LeaderNotReady, group: aGroup({ isVerification: true }) };
+    does(world, fenced('a'), promoted('b'));
+    expect([counted, chosen, told()]).toEqual([[], [], ['LeaderHandedOver']]);
+  });
+
   it('from nobody is no handover', () => {
     const { counted, does, told } = anAnnouncer();
     does(CHANGING.FirstElection, promoted('b', 1));

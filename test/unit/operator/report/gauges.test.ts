@@ -159,3 +159,25 @@ describe('planned work', () => {
     expect([told.length, told.some(({ group }) => group === 'mail/0')]).toEqual([100, false]);
   });
 });
+
+describe('a throwaway group of kubectl leadergroup verify', () => {
+  it('is counted by no metric of groups, so that no alert can be about it', () => {
+    const told: unknown[] = [];
+    const metrics: Metrics = {
+      ...noMetrics,
+      groups: (counts) => void told.push(counts),
+      unled: (groups) => void told.push(groups.map(({ group }) => group)),
+      silenced: (groups) => void told.push(groups),
+    };
+    const clock = createFakeClock(50_000);
+    const silence = { kind: 'silence', untilMs: clock.wallMs() + 60_000, by: 'verify', reason: '' };
+    const groups: Readonly<Record<string, object>> = {
+      'mail/a': { group: { silence: null, isVerification: false } },
+      'mail/verify-1': { group: { silence, isVerification: true } },
+    };
+    const store = { ...quietParts.store, group: (key: string) => groups[key] ?? null };
+    const reconciler = { states: () => new Map(Object.keys(groups).map((key) => [key, 'notLed'])) };
+    createGauges({ metrics, clock }, { ...quietParts, store, reconciler } as unknown as Parts).record();
+    expect(told).toEqual([{ notLed: 1 }, [], ['mail/a']]);
+  });
+});

@@ -26,6 +26,8 @@ export type Config = {
   /** Without a trailing slash. */
   readonly prefix: string;
   readonly http: Address;
+  /** Of the diagnostics on loopback; 0: there are none. */
+  readonly diagnosticsPort: number;
   /** At most so long a grant of the gate is good for. */
   readonly gate: { readonly validityMs: number; readonly authentication: GateAuthentication };
   readonly log: { readonly level: LogLevel };
@@ -121,6 +123,7 @@ const assemble = (settings: Settings, consul: ConsulAddress, identity: Identity)
   cluster: settings.cluster,
   prefix: settings.prefix,
   http: { ...settings['http.address'] },
+  diagnosticsPort: settings['diagnostics.port'],
   gate: { validityMs: settings['gate.validityMilliseconds'], authentication: settings['gate.authentication'] },
   log: { level: settings['log.level'] },
   lockKeys: [...settings.lockKeys],

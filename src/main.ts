@@ -9,6 +9,7 @@ import { parseLeaderGroup } from './api/parse.ts';
 import { createClock, createRandom } from './clock.ts';
 import { type Config, loadConfig } from './config.ts';
 import { createConsul } from './consul/consul.ts';
+import { serveDiagnostics } from './http/diagnostics.ts';
 import { byAddress, byToken, type Identify } from './http/gate/caller.ts';
 import { createForwarding } from './http/gate/forward.ts';
 import { gateRoutes } from './http/gate/routes.ts';
@@ -190,11 +191,15 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
       measuredGroups: config.measuredGroups,
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,
+      version,
+      tokenLeftMs: consul.tokenLeftMs,
       lockKeyProblem: (lockKey, namespace) => {
         const allowed = lockKeyAllowed(lockKey, namespace, config.lockKeys, config.prefix);
         return allowed === true ? null : allowed;
       },
     });
+    await using opened = new AsyncDisposableStack();
+    opened.use(await serveDiagnostics(operator.diagnostics, config.diagnosticsPort, log));
     await operator.run(signal);
   } finally {
     await http.close();

@@ -123,7 +123,8 @@ operator refuses, and with 3 where none has answered in time. That Argo CD, Flux
   },
   why: {
     text: `For each group that selects the pod: \`Leads\`, \`Ready\` (it could lead, and another does), \`Unfit\` (it cannot lead; with the reason and what to do) or \`Free\` (nobody leads, and it could). If no group selects it, by which label each does not.
-It ends with 0 where the pod leads, with 4 where it cannot, and else with 3, since the operator, which knows more, is not asked.`,
+The replica of the operator that owns the group is asked, by port-forward to its [diagnostics](../adr/0042-diagnostics.md): it alone knows its lock, who failed lately and what is waited for. Where it cannot be asked, for want of the right to forward ports into the operator's namespace, say, the answer is
+**approximate**, and says why, as here. It ends with 0 where the pod leads, or the owner has said why it does not, with 4 where it cannot, and else with 3.`,
     examples: [
       {
         argv: 'why notifier-2',
@@ -132,13 +133,15 @@ mail/notifier: Unfit
   It cannot lead: NotReady. The pod is not ready: its condition Ready, or the one of \`spec.candidateCondition\`, is not True.
   \`kubectl -n mail describe pod POD\`: its probe, its containers, its conditions. A standby must be ready to be elected (docs/notifier.md#5-make-readiness-mean-could-lead).
 
-As far as pods and statuses show it: the operator alone knows its lock, what a leader probe has shown, and who failed lately.`,
+As far as pods and statuses show it: the operator alone knows its lock, what a leader probe has shown, and who failed lately.
+The owner was not asked: no pod of the operator runs`,
       },
     ],
   },
   'what-if': {
-    text: `Before a node is drained, a pod is deleted, or Consul is taken down: which leaders would go, and who could follow. It is computed from what the API server shows. The operator alone has the lock, the sessions and the timers,
-and is not asked: so the answer is **approximate**, says what it takes for granted, and ends with 3 at best. It ends with 4 where a group would be left without a leader.
+    text: `Before a node is drained, a pod is deleted, or Consul is taken down: which leaders would go, and who could follow. It is computed by the replicas of the operator that own the groups, with their locks, sessions and timers, from the plan that they would make;
+they are asked by port-forward to their [diagnostics](../adr/0042-diagnostics.md), about 100 groups at most. Where they cannot be asked, for want of the right to forward ports into the operator's namespace, say, the answer is **approximate**, as here: it is computed from what the API server shows, says what it takes
+for granted and why nobody was asked, and ends with 3 at best. It ends with 4 where a group would be left without a leader.
 The effect is one of \`Handover\`, \`Leaderless\` (nobody could follow), \`Paused\` (nobody follows until it is resumed), \`NotReplaced\` (the leader stays, and is not replaced if it fails), \`Demoted\`, \`NotLed\` (as it is) and, with \`--all\`, \`None\`.`,
     examples: [
       {
@@ -150,7 +153,8 @@ mail/notifier   notifier-0   Handover   notifier-1   the lead passes as soon as 
 Approximate. It takes for granted that
 - an operator runs, and reaches the API server and (unless the question is about it) Consul
 - pods, nodes and groups stay as they were read, and evictions are not held up by a PodDisruptionBudget
-- what only the operator knows is not known here: its lock and session, what a leader probe has shown, who failed lately, refused writes`,
+- what only the operator knows is not known here: its lock and session, what a leader probe has shown, who failed lately, refused writes
+The owner was not asked: no pod of the operator runs`,
       },
     ],
   },

@@ -1,12 +1,13 @@
 /** The API server as the commands use it: objects as JSON, and failures as sentences for whoever typed the command. */
 import { asObject, field, type RawObject, textField } from '../api/raw.ts';
 import { type Answer, type Failure, saysNotFound, statusOf, wordsOf } from '../kubernetes/client/answer.ts';
+import { type Forward, forwardPath, type PodPort } from '../kubernetes/client/port-forward.ts';
 import type { Transport } from '../kubernetes/client/transport.ts';
 import { pathOf, qualified } from '../kubernetes/objects/resources.ts';
 import { ListWatchError } from '../kubernetes/reflector/list-watch.ts';
 import { createListWatch, type Selection } from '../kubernetes/reflector/watch-transport.ts';
 import { ApiError, type ApiErrorKind } from './errors.ts';
-import { LEADER_GROUPS, PODS, type Resource, rightOf, type Verb } from './resources.ts';
+import { LEADER_GROUPS, PODS, PORT_FORWARD, type Resource, rightOf, type Verb } from './resources.ts';
 
 /** The field manager of everything that the commands write. */
 const CLI_FIELD_MANAGER = 'leadergroup-cli';
@@ -44,6 +45,8 @@ export type ApiServer = {
   log(namespace: string, pod: string, lines: number): Promise<string>;
   /** The same, that another signal ends: what is to be cleaned up after Ctrl-C. */
   until(signal: AbortSignal): ApiServer;
+  /** HTTP to a port of a pod, on its loopback as well. To be closed. */
+  forward(pod: PodPort): Promise<Forward>;
   /** The version that the server gives, as v1.34.2. */
   version(): Promise<string>;
   /** Epoch milliseconds by the API server's clock, as its last answer gave it: a laptop's clock may be wrong. Whole seconds. */
@@ -59,6 +62,7 @@ export type ApiServerOptions = {
   readonly transport: Transport;
   readonly wallMs: () => number;
   readonly signal: AbortSignal;
+  readonly openForward: (pod: PodPort, signal: AbortSignal) => Promise<Forward>;
 };
 
 const TIMEOUT_MS = 15_000;
@@ -66,7 +70,7 @@ const PAGE = 500;
 const WATCH_SECONDS = 300;
 const MERGE_PATCH = 'application/merge-patch+json';
 
-export function createApiServer({ transport, wallMs, signal }: ApiServerOptions): ApiServer {
+export function createApiServer({ transport, wallMs, signal, openForward }: ApiServerOptions): ApiServer {
   /** How far the server's clock is ahead of ours. */
   let aheadMs = 0;
 
@@ -158,7 +162,14 @@ export function createApiServer({ transport, wallMs, signal }: ApiServerOptions)
       // A log of one line may be JSON.
       return typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
     },
-    until: (other) => createApiServer({ transport, wallMs, signal: other }),
+    until: (other) => createApiServer({ transport, wallMs, signal: other, openForward }),
+    forward: async (pod) => {
+      try {
+        return await openForward(pod, signal);
+      } catch (error) {
+        throw await refusedForward(pod, error);
+      }
+    },
     version: async () => {
       const answer = await send({ verb: 'get', resource: VERSION, path: '/version' });
       return textField(objectOf('get', 'read the version', VERSION, answer), 'gitVersion');
@@ -167,6 +178,14 @@ export function createApiServer({ transport, wallMs, signal }: ApiServerOptions)
     server: () => transport.server(),
     close: () => transport.close(),
   };
+
+  /** What refuses a WebSocket says nothing; asked without one, the API server says whether a right is missing. */
+  async function refusedForward(pod: PodPort, error: unknown): Promise<ApiError> {
+    const answer = await send({ verb: 'get', resource: PORT_FORWARD, path: forwardPath(pod) });
+    const what = `forward a port of pod ${pod.namespace}/${pod.name}`;
+    if (answer.kind === 'failed' || answer.status !== 400) return failed('create', what, PORT_FORWARD, answer);
+    return new ApiError('unreachable', `Cannot ${what}: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 
   async function listPage(resource: Resource, selection: Selection, after: string | null) {
     const place = { namespace: selection.namespace ?? null, name: null };

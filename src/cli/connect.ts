@@ -4,6 +4,7 @@ import type { AccessReader } from '../kubernetes/client/access.ts';
 import { createCredentials } from '../kubernetes/client/credentials.ts';
 import { openContext } from '../kubernetes/client/kubeconfig.ts';
 import { createPools } from '../kubernetes/client/pools.ts';
+import { openForward as forwardOver, type PodPort } from '../kubernetes/client/port-forward.ts';
 import { createTransport } from '../kubernetes/client/transport.ts';
 import type { Clock } from '../ports/clock.ts';
 import { KubernetesError } from '../ports/kubernetes.ts';
@@ -22,12 +23,14 @@ export function connect(context: string | null, clock: Clock, signal: AbortSigna
     const access = await read();
     return { ...access, headers: { ...access.headers, 'user-agent': 'kubectl-leadergroup' } };
   };
-  const transport = createTransport({
+  const way = {
     credentials: createCredentials({ open: async () => named, clock, log: silent }),
     pools: createPools(CONNECT_TIMEOUT_MS),
-    clock,
-  });
-  return { namespace, context: chosen, api: createApiServer({ transport, wallMs: () => clock.wallMs(), signal }) };
+  };
+  const transport = createTransport({ ...way, clock });
+  const openForward = (pod: PodPort, until: AbortSignal) => forwardOver(way, pod, until);
+  const api = createApiServer({ transport, wallMs: () => clock.wallMs(), signal, openForward });
+  return { namespace, context: chosen, api };
 }
 
 function opened(context: string | null) {

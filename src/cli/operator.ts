@@ -19,7 +19,7 @@ export type OperatorState =
   /** `why`: a sentence. */
   | { readonly kind: 'unknown'; readonly why: string };
 
-const OPERATOR_LABEL = 'app.kubernetes.io/name=leadergroup';
+export const OPERATOR_LABEL = 'app.kubernetes.io/name=leadergroup';
 const OPERATOR_NAME = 'leadergroup';
 
 /** Looks everywhere, or, without the right to that, in the operator's namespace. Rejects only when the API server cannot be reached. */

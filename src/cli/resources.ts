@@ -26,6 +26,8 @@ const REVIEW = { group: 'authorization.k8s.io', version: 'v1' } as const;
 export const OWN_RIGHTS: Resource = { ...REVIEW, plural: 'selfsubjectaccessreviews' };
 /** Who the API server takes one for, which everybody may ask, too. */
 export const WHO_AM_I: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews' };
+/** Kubernetes asks for `get` or for `create`, by its version. */
+export const PORT_FORWARD: Resource = { group: '', version: 'v1', plural: 'pods/portforward' };
 /** Of somebody else's. */
 export const RIGHTS_OF_OTHERS: Resource = { ...REVIEW, plural: 'subjectaccessreviews' };
 

@@ -9,6 +9,9 @@ export type Rights = {
 const GROUPS = 'leadergroups.leadergroup.dev';
 const OPERATOR = ['list deployments.apps', 'get deployments.apps'];
 
+/** Its own answers, by the port that its pods have for that. */
+const FORWARD = ['get pods/portforward', 'create pods/portforward'];
+
 const LOOKING = [
   `list ${GROUPS}`,
   'list pods',
@@ -53,8 +56,8 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods'],
     better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
   },
-  why: { needed: [`list ${GROUPS}`, 'list pods'], better: OPERATOR },
-  'what-if': { needed: [`list ${GROUPS}`, 'list pods'], better: OPERATOR },
+  why: { needed: [`list ${GROUPS}`, 'list pods'], better: [...OPERATOR, ...FORWARD] },
+  'what-if': { needed: [`list ${GROUPS}`, 'list pods'], better: [...OPERATOR, ...FORWARD] },
   rebalance: {
     needed: [`get ${GROUPS}`, `list ${GROUPS}`, `patch ${GROUPS}`, `watch ${GROUPS}`, 'list pods'],
     better: ['list nodes', 'watch pods'],
@@ -65,7 +68,7 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
   },
   route: { needed: [...MOVING, ...BY_SLICE, OF_OWN] },
   unroute: { needed: [...MOVING, OF_OWN] },
-  doctor: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
+  doctor: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR, ...FORWARD] },
   verify: {
     needed: [
       'create jobs.batch',
@@ -88,10 +91,10 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     ],
     better: OPERATOR,
   },
-  report: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR] },
+  report: { needed: [], better: [...LOOKING, ...REVIEWS, ...OPERATOR, ...FORWARD] },
   dashboard: {
     needed: [`list ${GROUPS}`, `watch ${GROUPS}`],
-    better: ['watch pods', ...LOOKING, ...REVIEWS, ...OPERATOR],
+    better: ['watch pods', ...LOOKING, ...REVIEWS, ...OPERATOR, ...FORWARD],
   },
   'break-glass': {
     needed: [`get ${GROUPS}`, `patch ${GROUPS}`, 'list pods', 'create events.events.k8s.io', ...OPERATOR],

@@ -2,6 +2,7 @@
  * The operator's own settings: one table says of each its path in the file, its default, how it is read and what it is
  * for. The names in the environment and the help text follow from it.
  */
+import { DIAGNOSTICS_PORT } from '../api/diagnostics.ts';
 import type { LockKeyRule } from '../api/lockkey.ts';
 import { GRANT_MS, MAX_GRANT_MS } from '../election/gate.ts';
 import { readLockKeys } from './lock-keys.ts';
@@ -17,6 +18,8 @@ export type Settings = {
   readonly cluster: string | null;
   readonly prefix: string;
   readonly 'http.address': Address;
+  /** On loopback; 0: none. */
+  readonly 'diagnostics.port': number;
   readonly 'gate.validityMilliseconds': number;
   readonly 'gate.authentication': GateAuthentication;
   readonly 'log.level': LogLevel;
@@ -49,6 +52,11 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<Settings[P]> } = {
     default: { host: '0.0.0.0', port: 8080 },
     read: readAddress,
     help: 'address of /livez, /readyz, /metrics, /replicas and /v1',
+  },
+  'diagnostics.port': {
+    default: DIAGNOSTICS_PORT,
+    read: readInteger(0, 65_535),
+    help: 'port of diagnostics, on loopback of the pod alone, which `kubectl leadergroup` reaches by port-forward; 0: none',
   },
   'gate.validityMilliseconds': {
     default: GRANT_MS,

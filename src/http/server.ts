@@ -8,19 +8,25 @@ import { type Connection, createConnections, type Limits, type Refused, type Tak
 import { type Health, type HealthCheck, healthReport } from './health.ts';
 import { type Asked, findRoute, type Reply, type Route, textReply } from './router.ts';
 
-export type ServerOptions = {
+export type RoutesOptions = {
   /** Port 0: any free one. */
   readonly address: { readonly host: string; readonly port: number };
-  readonly health: Health;
-  readonly metrics: { readonly contentType: string; render(): Promise<string> };
-  /** Further routes, e.g. below /v1/. */
-  readonly routes?: readonly Route[];
+  /** The setting to change where it cannot listen there. Default: http.address. */
+  readonly setting?: 'http.address' | 'diagnostics.port';
+  readonly routes: readonly Route[];
   readonly log: Log;
   /** A connection was ended for want of room, or because its client sent far more than it waited for. */
   readonly connectionRefused?: (what: Refused) => void;
   /** Whether the client is another replica, which asks for many others. */
   readonly isReplica?: (client: string) => boolean;
   readonly connectionLimits?: Limits;
+};
+
+export type ServerOptions = Omit<RoutesOptions, 'routes' | 'setting'> & {
+  readonly health: Health;
+  readonly metrics: { readonly contentType: string; render(): Promise<string> };
+  /** Further routes, e.g. below /v1/. */
+  readonly routes?: readonly Route[];
 };
 
 export type HttpServer = {
@@ -126,15 +132,22 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'this machine has no such address',
 };
 
-function listenProblem({ host, port }: ServerOptions['address'], error: NodeJS.ErrnoException): string {
+const VARIABLES = {
+  'http.address': 'LEADERGROUP_HTTP_ADDRESS',
+  'diagnostics.port': 'LEADERGROUP_DIAGNOSTICS_PORT',
+} as const;
+
+function listenProblem({ address, setting = 'http.address' }: RoutesOptions, error: NodeJS.ErrnoException): string {
+  const { host, port } = address;
   const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const problem = LISTEN_PROBLEMS[error.code ?? ''] ?? error.message;
-  return `Cannot listen on ${where}: ${problem}; set http.address or LEADERGROUP_HTTP_ADDRESS to another.`;
+  return `Cannot listen on ${where}: ${problem}; set ${setting} or ${VARIABLES[setting]} to another.`;
 }
 
-const listenOn = (server: Server, address: ServerOptions['address']): Promise<{ host: string; port: number }> =>
+const listenOn = (server: Server, options: RoutesOptions): Promise<{ host: string; port: number }> =>
   new Promise((resolve, reject) => {
-    const fail = (error: Error): void => reject(new Error(listenProblem(address, error), { cause: error }));
+    const { address } = options;
+    const fail = (error: Error): void => reject(new Error(listenProblem(options, error), { cause: error }));
     server.once('error', fail);
     server.listen(address.port, address.host, () => {
       server.off('error', fail);
@@ -153,7 +166,7 @@ const closeServer = (server: Server): Promise<void> =>
   });
 
 /** Tells of refused connections: each to the metrics, to the log once in a while. */
-function refusals({ log, connectionRefused }: ServerOptions) {
+function refusals({ log, connectionRefused }: RoutesOptions) {
   const since = new Map<string, number>();
   let reportedMs = Number.NEGATIVE_INFINITY;
   return (what: Refused, client: string): void => {
@@ -178,7 +191,7 @@ type Requests = {
 };
 
 /** Room for health and metrics, whoever else is connected. */
-function limitConnections(server: Server, options: ServerOptions): Requests {
+function limitConnections(server: Server, options: RoutesOptions): Requests {
   const connections = createConnections({
     refused: refusals(options),
     exempt: options.isReplica ?? (() => false),
@@ -204,7 +217,7 @@ function limitConnections(server: Server, options: ServerOptions): Requests {
   };
 }
 
-function configure(server: Server, options: ServerOptions): void {
+function configure(server: Server, options: RoutesOptions): void {
   const { log } = options;
   server.on('clientError', (error, socket) => refuse(error, socket as Socket));
   // Nobody of ours upgrades or tunnels: without these, such a connection would stay open unanswered.
@@ -214,14 +227,21 @@ function configure(server: Server, options: ServerOptions): void {
   });
 }
 
-/** Listens only when told to. */
-export function createServer(options: ServerOptions): HttpServer {
-  const routes = [
-    healthRoute('/livez', 'live', options.health.live),
-    healthRoute('/readyz', 'ready', options.health.ready),
-    metricsRoute(options.metrics),
-    ...(options.routes ?? []),
-  ];
+/** Health, metrics, and the given routes. Listens only when told to. */
+export const createServer = ({ health, metrics, routes = [], ...options }: ServerOptions): HttpServer =>
+  serveRoutes({
+    ...options,
+    routes: [
+      healthRoute('/livez', 'live', health.live),
+      healthRoute('/readyz', 'ready', health.ready),
+      metricsRoute(metrics),
+      ...routes,
+    ],
+  });
+
+/** The given routes and nothing else. Listens only when told to. */
+export function serveRoutes(options: RoutesOptions): HttpServer {
+  const { routes } = options;
   const closing = new AbortController();
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (requests.begun(request) === 'refused') return;
@@ -244,7 +264,7 @@ export function createServer(options: ServerOptions): HttpServer {
   const requests = limitConnections(server, options);
   configure(server, options);
   return {
-    listen: () => listenOn(server, options.address),
+    listen: () => listenOn(server, options),
     close: async () => {
       closing.abort();
       if (server.listening) await closeServer(server);

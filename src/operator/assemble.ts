@@ -1,5 +1,6 @@
 /** Makes the parts of a replica and ties their knots: everything that wakes a group goes through the one queue. */
 import { syntheticNode } from '../election/keys.ts';
+import type { Diagnostics } from '../ports/diagnostics.ts';
 import type { Gate } from '../ports/gate.ts';
 import type { Log } from '../ports/log.ts';
 import { bucketNews } from './assembly/bucket-news.ts';
@@ -12,6 +13,7 @@ import { createStore, type Store } from './cache/store.ts';
 import type { WatchHealth } from './cache/watch-health.ts';
 import { createClaims } from './claims/claims.ts';
 import type { ApiConnectivity } from './connectivity/api-connectivity.ts';
+import { createDiagnostics } from './diagnostics/diagnostics.ts';
 import { createNamespaceLists } from './execute/namespace-lists.ts';
 import { createTurns } from './execute/turns.ts';
 import { createAnswers } from './gate/answers.ts';
@@ -48,6 +50,8 @@ export type Parts = {
   readonly gate: Gate;
   readonly heard: Heard;
   readonly prober: Prober;
+  /** What it tells of itself; `unsynced`: of what the first list has not arrived. */
+  readonly diagnosticsOf: (unsynced: () => readonly string[]) => Diagnostics;
   readonly stuck: () => string | null;
   /** Ends what deleted groups left in Consul, until the signal aborts. */
   readonly sweep: (signal: AbortSignal) => Promise<void>;
@@ -178,8 +182,11 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const claims = createClaims({ ...options, reconciler, consul, heldSinceMs, invalidateOwnership, signal });
   const asked = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
   const gate = createGate({ ...asked, ...createAnswers(reconciler, grants, { ...options, unwatched }, wake) });
+  const { version = 'unknown', tokenLeftMs = () => null } = options;
+  const told = { ...options, version, tokenLeftMs, store, ownership, reconciler, contact, reach, watchHealth };
+  const diagnosticsOf = (unsynced: () => readonly string[]) => createDiagnostics({ ...told, unsynced });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
-  return { ...parts, routeWatching: reading.routeNews, gate, heard, prober, stuck, sweep };
+  return { ...parts, routeWatching: reading.routeNews, gate, heard, prober, diagnosticsOf, stuck, sweep };
 }
 
 const sweepOf =

@@ -4,6 +4,7 @@
  */
 import type { ParsedLeaderGroup } from '../api/leadergroup.ts';
 import type { Pod } from '../api/pod.ts';
+import type { Diagnostics } from '../ports/diagnostics.ts';
 import type { Gate } from '../ports/gate.ts';
 import type { Watch, WatchHandler } from '../ports/kubernetes.ts';
 import { assemble } from './assemble.ts';
@@ -23,6 +24,7 @@ export type Operator = {
   /** Why only a restart helps; null while this replica works. It has given its buckets up then. */
   stuck(): string | null;
   readonly gate: Gate;
+  readonly diagnostics: Diagnostics;
   /** Which replicas there are and who has which buckets, as this one last saw it. */
   replicas(): ReplicasOverview;
 };
@@ -142,6 +144,7 @@ export function createOperator(options: OperatorOptions): Operator {
     watchProblems: watchHealth.problems,
     stuck: parts.stuck,
     gate: parts.gate,
+    diagnostics: parts.diagnosticsOf(() => [...unsynced]),
     replicas: ownership.overview,
   };
 }

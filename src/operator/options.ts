@@ -31,6 +31,10 @@ export type OperatorOptions = {
   /** By which certificates the API server is known: see LiveReplica. By default nothing is said of it. */
   readonly authorities?: () => readonly string[];
   readonly replica: ReplicaIdentity;
+  /** Of this program, for diagnostics. Default: unknown. */
+  readonly version?: string;
+  /** Until the token of Consul ends, for diagnostics; null: it has no end, or nobody has told. Default: null. */
+  readonly tokenLeftMs?: () => number | null;
   readonly workers: number;
   /** Figures of so many single groups are measured. Default: of none. */
   readonly measuredGroups?: number;

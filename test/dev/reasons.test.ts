@@ -27,7 +27,7 @@ const SOURCES = filesOf('src/{api,election,operator,http,ports}/**/*.ts');
 const NO_REASONS: ReadonlySet<string> = new Set(
   [
     'Ready Reconciling Stalled Paused True False Unknown Normal Warning Hold Demote Address Token Bearer',
-    'LeaderGroup Pod Job ReplicaSet StatefulSet PodDisruptionBudget NetworkPolicy',
+    'LeaderGroup Pod Job ReplicaSet StatefulSet DaemonSet PodDisruptionBudget NetworkPolicy',
     'AtMostOnce AtLeastOnce Claimed Done',
     'PodScheduled PodReadyToStartContainers Initialized DisruptionTarget PodResizePending PodResizeInProgress',
     'Never WhenPreferred Keep Evict LeaderLast AnyOrder Retain Running Succeeded Failed In NotIn Exists DoesNotExist',

@@ -127,6 +127,21 @@ describeOnRealNodes('the chart on a real node', () => {
       expect(await must(['get', 'pods', '-l', LEADER, '-o', 'name'])).toMatch(/^pod\/notifier-\S+\n$/);
     }, 300_000);
 
+    it('tells by port-forward who would follow the leader, computed by the owner, and that is who does', async () => {
+      const leading = (): Promise<string> =>
+        must(['get', 'pods', '-l', LEADER, '-o', 'jsonpath={.items[*].metadata.name}']);
+      const leader = await leading();
+      const command = `node src/kubectl-leadergroup.ts what-if delete ${leader} -n default -o json`;
+      const { exitCode, all } = await installer.shell('helm4', [command]);
+      const told = JSON.parse(all) as { readonly groups: readonly { readonly next: readonly string[] }[] };
+      expect([exitCode, told]).toEqual([0, expect.objectContaining({ approximate: false, notAsked: null })]);
+      await must(['delete', 'pod', leader, '--wait=false']);
+      await vi.waitFor(async () => expect([await leading()]).toEqual(told.groups[0]?.next), {
+        timeout: 30_000,
+        interval: 200,
+      });
+    }, 120_000);
+
     it('moves no leader while that Consul is replaced, which has kept on its volume what it knew', async () => {
       const [before, token] = [await versionsOf('default', LEADER), await tokenNow()];
       await consul('kv', 'put', 'kept', 'yes');

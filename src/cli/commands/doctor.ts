@@ -6,6 +6,7 @@ import { proxy } from '../doctor/checks-cluster.ts';
 import { ofWorkload } from '../doctor/checks-labels.ts';
 import { type Facts, readFacts } from '../doctor/facts.ts';
 import { FINDINGS, type Finding, type FindingId, type Looked, type Unknown } from '../doctor/findings.ts';
+import { lookAtReplicas } from '../doctor/replicas.ts';
 import { lookAtOperatorRights, lookAtOwnRights } from '../doctor/rights.ts';
 import { EXIT, type Exit } from '../errors.ts';
 import { show, tint } from '../output.ts';
@@ -34,7 +35,11 @@ export async function doctor(session: Session, { pre, againMs }: DoctorOptions):
 
 export async function lookAll(session: Session): Promise<Looked> {
   const facts = await readFacts(session);
-  const looked = [...CHECKS.map(({ look }) => look(facts)), await lookAtOperatorRights(session, facts)];
+  const looked = [
+    ...CHECKS.map(({ look }) => look(facts)),
+    await lookAtOperatorRights(session, facts),
+    await lookAtReplicas(session, facts),
+  ];
   // Where the kind is not there, nothing else can be known of it.
   const isMissing = facts.crd.kind === 'known' && facts.crd.value === null;
   return merged(isMissing ? looked.map(({ findings }) => ({ findings, unknown: [] })) : looked);

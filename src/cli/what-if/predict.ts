@@ -1,17 +1,13 @@
 /**
  * What would become of a group, as far as the API server shows it: who could lead next, and what for. Pure. A laptop has no lock, no session and no timer,
- * so this is an approximation, and says what it rests on.
+ * so this is an approximation, and says what it rests on: it is for where the owner of the group cannot be asked (computed.ts).
  */
+import type { Supposition } from '../../api/diagnostics.ts';
 import type { LeaderGroup } from '../../api/leadergroup.ts';
 import type { Pod } from '../../api/pod.ts';
 import { type Member, membersOf } from '../members.ts';
 import { isWorking, type OperatorState, operatorLine } from '../operator.ts';
 import { duration } from '../output.ts';
-
-export type Hypothesis =
-  | { readonly kind: 'drain'; readonly node: string }
-  | { readonly kind: 'delete'; readonly pod: string }
-  | { readonly kind: 'consulDown' };
 
 /** `None`: the leader stays as it is. `Leaderless`: nobody could follow. `NotReplaced`: it stays, and nobody follows if it fails. */
 export type Effect = 'None' | 'Handover' | 'Leaderless' | 'NotReplaced' | 'Demoted' | 'NotLed' | 'Paused';
@@ -38,7 +34,7 @@ const ASSUMPTIONS: readonly string[] = [
 export const assumptionsBeside = (operator: OperatorState): readonly string[] =>
   isWorking(operator) ? ASSUMPTIONS : [...ASSUMPTIONS, `but the operator is ${operatorLine(operator)}`];
 
-export function predict(group: LeaderGroup, pods: readonly Pod[], what: Hypothesis, nowMs: number): Prediction {
+export function predict(group: LeaderGroup, pods: readonly Pod[], what: Supposition, nowMs: number): Prediction {
   const members = membersOf(group, pods, nowMs);
   const leader = members.find(({ leads }) => leads) ?? null;
   const of = { group: `${group.namespace}/${group.name}`, leader: leader?.pod ?? null };
@@ -59,7 +55,7 @@ export function predict(group: LeaderGroup, pods: readonly Pod[], what: Hypothes
   return { ...of, next, ...handover(group, rest, next) };
 }
 
-const stays = (what: Hypothesis): string =>
+const stays = (what: Supposition): string =>
   what.kind === 'drain' ? 'its leader is on another node' : 'another pod leads';
 
 function handover(

@@ -2,6 +2,7 @@
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Consul, ConsulError } from '../../ports/consul.ts';
+import { type ConsulTrouble, createConsulTroubles } from './consul-trouble.ts';
 
 export type ConsulContact = {
   readonly consul: Consul;
@@ -9,6 +10,8 @@ export type ConsulContact = {
   outageSinceMs(): MonotonicMs | null;
   /** Consul answers, and for a while nothing but that it denies what is asked: the token is not there any more, or has no rights. */
   deniesAll(): boolean;
+  /** What hinders requests now, for people. */
+  problems(): readonly ConsulTrouble[];
 };
 
 /** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
@@ -32,6 +35,7 @@ export function trackContact(
   let sinceMs: MonotonicMs | null = null;
   /** When the first request was denied since the last one that was not. */
   let deniedMs: number | null = null;
+  const troubles = createConsulTroubles(clock);
   let cancel: () => void = () => undefined;
 
   function answered(): void {
@@ -69,9 +73,11 @@ export function trackContact(
       try {
         const answer = await call(...args);
         deniedMs = null;
+        troubles.succeeded();
         note(false);
         return answer;
       } catch (error) {
+        if (error instanceof ConsulError) troubles.failed(error);
         if (error instanceof ConsulError && error.kind === 'denied') deniedMs ??= clock.nowMs();
         if (error instanceof ConsulError) {
           const silent = error.kind === 'unreachable' || error.kind === 'unknown';
@@ -95,6 +101,7 @@ export function trackContact(
     listKeys: watched(consul.listKeys),
   };
   return {
+    problems: troubles.now,
     consul: asked,
     outageSinceMs: () => sinceMs,
     deniesAll: () => deniedMs !== null && failedMs === null && clock.nowMs() - deniedMs >= QUIET_MS,

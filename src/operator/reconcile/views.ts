@@ -1,9 +1,11 @@
-/** A group as the gate sees it, between two passes. */
+/** A group as the gate and the diagnostics see it, between two passes. */
 import type { PodUid } from '../../api/ids.ts';
 import type { GateView } from '../../election/gate.ts';
+import type { Observation } from '../../election/observation.ts';
 import type { Store } from '../cache/store.ts';
 import { freshMemory } from '../observe/memory.ts';
 import type { Observer } from '../observe/observe.ts';
+import { remember } from '../observe/remember.ts';
 import type { Memories } from './memories.ts';
 
 export type Views = {
@@ -11,6 +13,8 @@ export type Views = {
   asked(key: string): GateView | null;
   /** As `asked`, but nothing is noted. */
   glance(key: string): GateView | null;
+  /** What a plan would be made from now; what a pass would learn of it is learnt by a copy. null: no valid group. */
+  look(key: string): Observation | null;
   /** The leader asks that another may lead. */
   resigned(key: string, uid: PodUid, token: number): void;
 };
@@ -24,6 +28,14 @@ export function createViews(
     if (parsed?.kind !== 'valid') return null;
     const memory = memories.known(key, parsed.group)?.now ?? freshMemory();
     return observe.holder(parsed.group, memory);
+  }
+
+  function look(key: string): Observation | null {
+    const parsed = store.group(key);
+    if (parsed?.kind !== 'valid') return null;
+    const memory = memories.known(key, parsed.group)?.now ?? freshMemory();
+    const sight = observe.sight(parsed.group, memory);
+    return observe.all(sight, remember(memory, sight)).observation;
   }
 
   function asked(key: string): GateView | null {
@@ -42,5 +54,5 @@ export function createViews(
     if (view !== null) memories.of(key, view.group).learn({ kind: 'resigned', uid, token, atMs: view.nowMs });
   }
 
-  return { asked, glance, resigned };
+  return { asked, glance, look, resigned };
 }

@@ -7,6 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './ports.ts';
 import { type Limit, waiting } from './waiting.ts';
 
+/** Several run on one machine, and have one loopback. */
+const NO_DIAGNOSTICS = { LEADERGROUP_DIAGNOSTICS_PORT: '0' };
+
 export type LogLine = Readonly<Record<string, unknown>> & { readonly message?: string };
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -54,7 +57,13 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
   const command = [...(options.under ?? []), process.execPath, options.main ?? MAIN, ...(options.args ?? [])];
   const child = spawn(command[0] ?? '', command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env, LEADERGROUP_HTTP_ADDRESS: address },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      ...NO_DIAGNOSTICS,
+      ...options.env,
+      LEADERGROUP_HTTP_ADDRESS: address,
+    },
   });
   const wait = waiting();
   const log: LogLine[] = [];

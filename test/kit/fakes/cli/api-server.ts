@@ -1,7 +1,8 @@
 /** An API server in memory as the commands see it: objects, rights that are missing, and everything that was asked for. */
 import type { ApiServer, Change, Ref, Selection } from '../../../../src/cli/api-server.ts';
 import { ApiError } from '../../../../src/cli/errors.ts';
-import { PODS, type Resource, rightOf, type Verb } from '../../../../src/cli/resources.ts';
+import { PODS, PORT_FORWARD, type Resource, rightOf, type Verb } from '../../../../src/cli/resources.ts';
+import type { PodAnswer } from '../../../../src/kubernetes/client/port-forward.ts';
 import { qualified } from '../../../../src/kubernetes/objects/resources.ts';
 
 type Raw = Record<string, unknown>;
@@ -36,6 +37,8 @@ export type FakeApiServer = ApiServer & {
   readonly logs: Map<string, string>;
   /** Uids of pods that somebody asked to evict. */
   readonly evicted: string[];
+  /** What the diagnostic port of a pod answers, by its name. */
+  readonly replicas: Map<string, (path: string) => PodAnswer>;
 };
 
 export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)): FakeApiServer {
@@ -72,6 +75,14 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
     isClosed: false,
     logs: new Map(),
     evicted: [],
+    replicas: new Map(),
+    forward: async ({ name }) => {
+      allow('get', PORT_FORWARD);
+      const answers = fake.replicas.get(name);
+      if (answers === undefined)
+        throw new ApiError('unreachable', `Cannot forward a port of pod ${name}: nobody listens there.`);
+      return { get: async (path) => answers(path), close: () => undefined };
+    },
     put: (resource, object) => {
       const raw = structuredClone(object) as Raw;
       const metadata = raw['metadata'] as Metadata;

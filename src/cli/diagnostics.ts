@@ -1,0 +1,141 @@
+/** What the operator's replicas tell themselves: each has a port on loopback of its pod, which is reached through the API server. */
+import {
+  DIAGNOSTICS_PORT,
+  type Explanation,
+  explainPath,
+  explanation,
+  notOwner,
+  SELF_PATH,
+  type SelfReport,
+  type Supposition,
+  selfReport,
+} from '../api/diagnostics.ts';
+import type { GroupName } from '../api/leadergroup.ts';
+import { asObject, field, listField, type RawObject, textField } from '../api/raw.ts';
+import type { Forward } from '../kubernetes/client/port-forward.ts';
+import { section } from './doctor/objects.ts';
+import { ApiError } from './errors.ts';
+import { OPERATOR_LABEL, type OperatorState } from './operator.ts';
+import { PODS } from './resources.ts';
+import type { Session } from './session.ts';
+
+/** `why`: a sentence that says why it does not tell. */
+export type Replica =
+  | { readonly kind: 'tells'; readonly pod: string; readonly self: SelfReport; readonly forward: Forward }
+  | { readonly kind: 'silent'; readonly pod: string; readonly why: string };
+
+export type Answered =
+  | { readonly kind: 'explained'; readonly explanation: Explanation }
+  | { readonly kind: 'none'; readonly why: string };
+
+export type OperatorDiagnostics = Disposable & {
+  readonly replicas: readonly Replica[];
+  /** By the replica that owns the group. */
+  explain(group: GroupName, what: Supposition | null): Promise<Answered>;
+};
+
+const VARIABLE = 'LEADERGROUP_DIAGNOSTICS_PORT';
+
+/** Never rejects for want of a right: a replica that cannot be asked says why. */
+export async function openDiagnostics(session: Session, operator: OperatorState): Promise<OperatorDiagnostics> {
+  const replicas = await replicasOf(session, operator);
+  const telling = replicas.flatMap((each) => (each.kind === 'tells' ? [each] : []));
+  return {
+    replicas,
+    explain: (group, what) => explainedBy(telling, group, what, whyNone(replicas, operator)),
+    [Symbol.dispose]: () => {
+      for (const { forward } of telling) forward.close();
+    },
+  };
+}
+
+function whyNone(replicas: readonly Replica[], operator: OperatorState): string {
+  const silent = replicas.find((each) => each.kind === 'silent');
+  if (silent !== undefined) return silent.why;
+  return operator.kind === 'found' ? 'no pod of the operator runs' : 'no operator was found to ask';
+}
+
+async function replicasOf(session: Session, operator: OperatorState): Promise<readonly Replica[]> {
+  if (operator.kind !== 'found') return [];
+  try {
+    const { items } = await session.api.list(PODS, { namespace: operator.namespace, labelSelector: OPERATOR_LABEL });
+    const running = items.filter((pod) => textField(section(pod, 'status'), 'phase') === 'Running');
+    return await Promise.all(running.map((pod) => replicaIn(session, operator.namespace, pod)));
+  } catch (error) {
+    if (error instanceof ApiError) return [{ kind: 'silent', pod: operator.name, why: error.message }];
+    throw error;
+  }
+}
+
+async function replicaIn({ api }: Session, namespace: string, raw: RawObject): Promise<Replica> {
+  const pod = textField(section(raw, 'metadata'), 'name');
+  const port = portOf(raw);
+  if (port === 0) return { kind: 'silent', pod, why: `the diagnostics of pod ${pod} are off (diagnostics.port is 0)` };
+  try {
+    const forward = await api.forward({ namespace, name: pod, port });
+    const { status, body } = await forward.get(SELF_PATH);
+    const read = selfReport.safeParse(body);
+    if (status === 200 && read.success) return { kind: 'tells', pod, self: read.data, forward };
+    forward.close();
+    return { kind: 'silent', pod, why: `pod ${pod} answers ${status}, as another version of the operator may` };
+  } catch (error) {
+    return { kind: 'silent', pod, why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function portOf(pod: RawObject): number {
+  const variables = listField(section(pod, 'spec'), 'containers', asObject).flatMap((container) =>
+    listField(container, 'env', asObject),
+  );
+  const set = variables.find((each) => textField(each, 'name') === VARIABLE);
+  return set === undefined ? DIAGNOSTICS_PORT : Number(field(set, 'value') ?? DIAGNOSTICS_PORT);
+}
+
+type Telling = Extract<Replica, { kind: 'tells' }>;
+
+/** Whoever is asked and does not own the group says who does. */
+async function explainedBy(
+  replicas: readonly Telling[],
+  group: GroupName,
+  what: Supposition | null,
+  none: string,
+): Promise<Answered> {
+  let why = none;
+  const left = [...replicas];
+  while (left.length > 0) {
+    const replica = left.shift();
+    if (replica === undefined) break;
+    const answer = await ask(replica, group, what);
+    if (answer.kind === 'explained') return answer;
+    why = answer.why;
+    const at = left.findIndex(({ pod }) => pod === answer.owner);
+    if (at > 0) left.unshift(...left.splice(at, 1));
+  }
+  return { kind: 'none', why };
+}
+
+type Asked =
+  | Extract<Answered, { kind: 'explained' }>
+  | { readonly kind: 'none'; readonly why: string; readonly owner: string | null };
+
+async function ask({ forward, pod }: Telling, group: GroupName, what: Supposition | null): Promise<Asked> {
+  try {
+    const { status, body } = await forward.get(explainPath(group, what));
+    const read = explanation.safeParse(body);
+    return status === 200 && read.success
+      ? { kind: 'explained', explanation: read.data }
+      : { kind: 'none', ...refusalIn(body, `pod ${pod} answers ${status}`) };
+  } catch (error) {
+    return { kind: 'none', why: error instanceof Error ? error.message : String(error), owner: null };
+  }
+}
+
+function refusalIn(body: unknown, fallback: string): { readonly why: string; readonly owner: string | null } {
+  const other = notOwner.safeParse(body);
+  if (!other.success) return { why: textField(asObject(body) ?? {}, 'why') || fallback, owner: null };
+  const { owner } = other.data;
+  return {
+    why: `its owner is ${owner?.replica ?? 'nobody'}, which could not be asked`,
+    owner: owner?.pod?.name ?? null,
+  };
+}

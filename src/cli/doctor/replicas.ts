@@ -1,0 +1,42 @@
+/** What the operator's own replicas say of Consul. Where none can be asked, conditions and readiness say it later, and with less. */
+import type { SelfReport } from '../../api/diagnostics.ts';
+import { openDiagnostics, type Replica } from '../diagnostics.ts';
+import { duration } from '../output.ts';
+import type { Session } from '../session.ts';
+import type { Facts } from './facts.ts';
+import type { Finding, Looked } from './findings.ts';
+
+const DENIALS: readonly string[] = ['rightMissing', 'tokenUnknown', 'loginRefused'];
+
+export async function lookAtReplicas(session: Session, { operator }: Facts): Promise<Looked> {
+  if (operator.kind === 'unknown' || operator.value.kind !== 'found') return { findings: [], unknown: [] };
+  const { namespace } = operator.value;
+  using diagnostics = await openDiagnostics(session, operator.value);
+  return { findings: diagnostics.replicas.flatMap((replica) => findingsOn(namespace, replica)), unknown: [] };
+}
+
+function findingsOn(namespace: string, replica: Replica): readonly Finding[] {
+  if (replica.kind === 'silent') return [];
+  const object = `Pod ${namespace}/${replica.pod}`;
+  const { consul } = replica.self;
+  const denied = consul.problems.filter(({ kind }) => DENIALS.includes(kind));
+  return [
+    ...outage(object, consul),
+    ...denied.map(
+      ({ message, sinceMs }): Finding => ({
+        id: 'right-denied',
+        object,
+        message: `For ${duration(sinceMs)}: ${message}.`,
+      }),
+    ),
+  ];
+}
+
+/** A replica that is let in by nobody may have another reason than an outage, and says it. */
+function outage(object: string, { outageForMs, problems }: SelfReport['consul']): readonly Finding[] {
+  if (outageForMs === null) return [];
+  const why = problems.find(({ kind }) => !DENIALS.includes(kind))?.message ?? 'no request is answered';
+  return [
+    { id: 'consul-unreachable', object, message: `For ${duration(outageForMs)} Consul has not answered it: ${why}.` },
+  ];
+}

@@ -44,19 +44,15 @@ export type Brought = Execution & { readonly facts: readonly Fact[] };
 
 type Promoted = Extract<Fact, { kind: 'promoted' }> & { readonly sinceMs: MonotonicMs };
 
-export function createAnnouncer({
-  clock,
-  events,
-  metrics,
-  log,
-  traces = null,
-}: {
+type AnnouncerOptions = {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly traces?: Traces | null;
-}): Announcer {
+};
+
+export function createAnnouncer({ clock, events, metrics, log, traces = null }: AnnouncerOptions): Announcer {
   const changes = createChangeTraces(traces);
 
   function executed(o: Observation, plan: Plan, memory: Memory, brought: Brought): void {

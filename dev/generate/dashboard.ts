@@ -124,7 +124,8 @@ const ROWS: readonly Row[] = [
       },
       {
         title: 'Labels, slices and probes that need a look',
-        description: 'Labels that others change, writes of EndpointSlices by outcome, leader probes that do not pass.',
+        description:
+          'Labels that others change, writes of EndpointSlices by outcome, leader probes and questions before promotions that do not pass.',
         unit: 'none',
         queries: {
           'labels put right': `sum(increase(${of('leadergroup_label_repairs_total')}${RATE}))`,
@@ -133,6 +134,10 @@ const ROWS: readonly Row[] = [
             `increase(${of('leadergroup_slice_writes_total', 'outcome!="done"')}${RATE})`,
           ),
           'probe: {{state}}': sumBy('state', of('leadergroup_leader_probes', 'state=~"failing|noRhythm|blind"')),
+          'before a promotion: {{outcome}}': sumBy(
+            'outcome',
+            `increase(${of('leadergroup_before_promotion_questions_total', 'outcome!="passed"')}${RATE})`,
+          ),
         },
       },
     ],

@@ -46,6 +46,7 @@ export const navigation: readonly Section[] = [
       { title: 'Once per tick', page: 'claims.md' },
       { title: 'Schedulers', page: 'schedulers.md' },
       { title: 'Leader probe', page: 'leader-probe.md' },
+      { title: 'Before a promotion', page: 'before-promotion.md' },
       { title: 'Lead the traffic of a Service', page: 'routing.md' },
       { title: 'The label and your workloads', page: 'labels.md' },
     ],

@@ -78,6 +78,12 @@ const WAITING = {
     action:
       'Look at `Ineligible` (docs/reference/conditions.md#why-a-pod-cannot-lead); `kubectl describe pod` says why a pod is not ready. A write that is refused is not for the pod to mend: the message has the words of who refuses.',
   },
+  BeforePromotionFailed: {
+    meaning:
+      'Nobody who could lead passes `spec.beforePromotion`. A leader that is there keeps the lead for as long as it exists; the message names the pods and how they fail.',
+    action:
+      'Look at what the pods answer, and whether network policies let the operator in (docs/before-promotion.md). They are asked again by themselves, each 30 s at least. `onFailure: Promote` elects one all the same.',
+  },
   ConsulUnreachable: {
     meaning:
       'Consul has not confirmed the lock within its deadline, and `onConsulLoss` decides about the label: with `Hold` the leader keeps it, with `Demote` nobody carries it. Or the leader is gone while Consul is unreachable.',

@@ -101,6 +101,7 @@ const { True: WELL, False: NOT_WELL } = CONDITION_REASONS.Ready;
 export const READY_EVENTS = {
   LedElsewhere: { type: 'Normal', ...WELL.LedElsewhere },
   NoCandidate: { type: 'Warning', ...NOT_WELL.NoCandidate },
+  BeforePromotionFailed: { type: 'Warning', ...NOT_WELL.BeforePromotionFailed },
   ConsulUnreachable: { type: 'Warning', ...NOT_WELL.ConsulUnreachable },
   LockDelay: { type: 'Warning', ...NOT_WELL.LockDelay },
   Deleting: { type: 'Warning', ...NOT_WELL.Deleting },

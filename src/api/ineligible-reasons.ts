@@ -38,6 +38,12 @@ export const INELIGIBLE_REASONS = {
     action:
       "The event `WriteRefused` has its words, and names the policy or webhook where one refuses: exempt the operator's account in it (`system:serviceaccount:leadergroup-system:leadergroup`), or have it taken back. Another pod is elected meanwhile; this one is tried again by itself.",
   },
+  BeforePromotionFailed: {
+    meaning:
+      'With `spec.beforePromotion`: the pod did not pass when it was asked, or has no address at which it can be asked. The message of Ready says how it failed.',
+    action:
+      'Look at what the pod answers there (docs/before-promotion.md), and whether network policies let the operator in. It is asked again when its containers are started anew, and by itself after 5 s to 30 s while it is needed.',
+  },
   WriteRefused: {
     meaning:
       'The API server refuses to take the label off the pod, so it is not given any. The message of Ready says why.',

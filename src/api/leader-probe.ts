@@ -27,7 +27,8 @@ const gate = object(
       'The operator moves the lead away from a leader that falls silent only to a member that was heard in each of the periods since.',
   });
 
-const httpGet = object(
+/** Where a pod is asked over HTTP. */
+export const httpGet = object(
   {
     path: text('must be text', pathProblem, { minLength: 1, maxLength: MAX_PATH })
       .default('/')
@@ -44,15 +45,15 @@ const httpGet = object(
   },
   'must be an object with path, port and scheme',
   together(() => undefined),
-)
-  .optional()
-  .meta({
-    description:
-      "The operator asks the leader at its pod's own address in each period, on a new connection; from the last but one failure on it asks the " +
-      'candidates as well. A status from 200 to 399 passes; no redirect is followed. It needs a way from the operator to the pods (network policies), ' +
-      'and is for up to 1000 groups per replica of the operator: with more, let the members ask the gate. Pods on the host network are not probed.',
-    required: ['port'],
-  });
+);
+
+const probedByHttp = httpGet.optional().meta({
+  description:
+    "The operator asks the leader at its pod's own address in each period, on a new connection; from the last but one failure on it asks the " +
+    'candidates as well. A status from 200 to 399 passes; no redirect is followed. It needs a way from the operator to the pods (network policies), ' +
+    'and is for up to 1000 groups per replica of the operator: with more, let the members ask the gate. Pods on the host network are not probed.',
+  required: ['port'],
+});
 
 export const leaderProbe = object(
   {
@@ -78,7 +79,7 @@ export const leaderProbe = object(
           'after each such change of leader, up to 64 times, until ten minutes have passed without one: an overload must not move the lead around.',
       }),
     gate,
-    httpGet,
+    httpGet: probedByHttp,
   },
   'must be an object with gate or httpGet',
   together((readable, issues) => {

@@ -28,6 +28,8 @@ export type Pod = {
   readonly conditions: readonly PodCondition[];
   /** Since when all of its containers run, by their latest start in epoch milliseconds, sidecars included; null: not every one of them runs. */
   readonly runningSinceMs: WallMs | null;
+  /** How often its containers were started anew, all together, sidecars included. */
+  readonly restarts: number;
   /** The DisruptionTarget condition is True: the pod is about to be evicted or preempted. */
   readonly disrupted: boolean;
   /** metadata.deletionTimestamp is set: the pod can never lead again. */

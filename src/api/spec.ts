@@ -3,6 +3,7 @@
  * by fromWritten and back by asWritten; `npm run generate` does the rest. docs/adr/0016-one-source-for-the-api.md says how.
  */
 import { z } from 'zod';
+import { beforePromotion, beforePromotionAsWritten, beforePromotionFromWritten } from './before-promotion.ts';
 import { candidateCondition, READY } from './candidate-condition.ts';
 import {
   cel,
@@ -164,6 +165,7 @@ export const spec = object(
         'leader that is deleted or evicted at once.',
     }),
     leaderProbe,
+    beforePromotion,
     preferences,
     preemption,
     spread,
@@ -264,6 +266,8 @@ export function fromWritten(written: WrittenSpec) {
     failoverDelayMs: written.failoverDelaySeconds * 1000,
     /** null: only the readiness of its pod says whether the leader can stay. */
     leaderProbe: written.leaderProbe === undefined ? null : probeFromWritten(written.leaderProbe),
+    /** null: nobody is asked before a promotion. */
+    beforePromotion: written.beforePromotion === undefined ? null : beforePromotionFromWritten(written.beforePromotion),
     /** Whom users would rather see lead; empty: nobody in particular. */
     preferences: preferencesFromWritten(written.preferences ?? []),
     /** Whether whoever is preferred takes the lead from a healthy leader, and after how long. */
@@ -296,6 +300,7 @@ export const asWritten = (spec: LeaderGroupSpec): Immutable<WrittenSpec> => ({
   minReadySeconds: spec.minReadyMs / 1000,
   failoverDelaySeconds: spec.failoverDelayMs / 1000,
   ...(spec.leaderProbe === null ? {} : { leaderProbe: probeAsWritten(spec.leaderProbe) }),
+  ...(spec.beforePromotion === null ? {} : { beforePromotion: beforePromotionAsWritten(spec.beforePromotion) }),
   ...(spec.preferences.length === 0 ? {} : { preferences: preferencesAsWritten(spec.preferences) }),
   preemption: preemptionAsWritten(spec.preemption),
   ...(spec.spread === null ? {} : { spread: spec.spread }),

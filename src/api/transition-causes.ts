@@ -37,6 +37,11 @@ export const TRANSITION_CAUSES = {
     meaning: 'The API server refuses to label the pod that has the lock.',
     action: 'The event `WriteRefused` has its words.',
   },
+  BeforePromotionFailed: {
+    meaning:
+      'A pod got the lock, its promotion was interrupted, and it did not pass `spec.beforePromotion` when it was asked anew.',
+    action: 'Look at what the pod answers (docs/before-promotion.md).',
+  },
   LeaderLost: { meaning: 'The lock was found free, and the last holder cannot go on.' },
   SessionLost: {
     meaning: 'The lock was found free, and the same pod leads again: its Consul session had ended.',

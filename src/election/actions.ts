@@ -75,6 +75,8 @@ export type Preparation =
   | { readonly do: 'awaitTurn' }
   /** Begins to ask each of these over HTTP whether it responds, as the leader probe says; the plan ends there. */
   | { readonly do: 'askCandidates'; readonly pods: readonly PodRef[] }
+  /** Begins to ask each of these over HTTP whether it may be promoted (spec.beforePromotion), in this order; the plan ends there. */
+  | { readonly do: 'askBeforePromotion'; readonly pods: readonly PodRef[] }
   /** Opens a session for each of these pods, which have none suiting the spec. */
   | { readonly do: 'openSessions'; readonly pods: readonly PodRef[] }
   /** Destroys sessions that can never be needed again: their pod's uid is gone and they hold nothing. */
@@ -255,8 +257,12 @@ export function actionsOf(plan: Plan): readonly Action[] {
 const revocationOf = ({ lock }: Transition): readonly Revoke[] =>
   lock.do === 'handOver' && lock.revoke !== null ? [lock.revoke] : [];
 
-/** `pod`, if the plan would give the lock to another, or to nobody, or looks first at what it cannot be decided without; else null. */
+/**
+ * `pod`, if the plan would give the lock to another, or to nobody, or looks first at what it cannot be decided without; else null. While somebody is asked before a
+ * promotion the leader leads on: nobody knows yet whether it will be followed.
+ */
 export function takesFrom(plan: Plan, pod: PodUid | null): PodUid | null {
+  if (plan.kind === 'look' && plan.after.some(({ do: what }) => what === 'askBeforePromotion')) return null;
   if (plan.kind === 'look' && !plan.canWait) return pod;
   if (plan.kind !== 'transition' || plan.lock.do === 'verify') return null;
   return nextHolder(plan) === pod ? null : pod;

@@ -7,6 +7,7 @@ import { CANDIDATE_ANNOTATION, fencedAnnotation, LABEL_KEPT, tokenAnnotation } f
 import type { Pod } from '../api/pod.ts';
 import { selectorKeys } from '../api/selector.ts';
 import type { Observation, ObservedPod } from './observation.ts';
+import { failedLast, failsBeforePromotion } from './promotion-answers.ts';
 import { deciding, ranked } from './ranking.ts';
 
 /** Why a member may not lead now. `Waiting` ends by itself at `inMs`. */
@@ -32,6 +33,8 @@ export function eligibility(o: Observation, observed: ObservedPod): Eligibility 
   if (observed.nodeLost) return { kind: 'ineligible', reason: 'NodeLost' };
   const { lacks, forMs } = observed.candidacy;
   if (lacks !== null) return { kind: 'ineligible', reason: lacks };
+  if (!promotedByLabel(o.group, observed) && failsBeforePromotion(o, observed))
+    return { kind: 'ineligible', reason: 'BeforePromotionFailed' };
   const inMs = o.group.spec.minReadyMs - forMs;
   return inMs > 0 ? { kind: 'waiting', reason: 'MinReadySeconds', inMs } : { kind: 'candidate' };
 }
@@ -52,7 +55,7 @@ export const membersOf = (o: Observation): readonly ObservedPod[] => o.pods.filt
 /** Candidates, the best first. */
 export function rankedCandidates(o: Observation): readonly ObservedPod[] {
   const members = membersOf(o);
-  return ranked(o.group, candidatesAmong(o, members), members);
+  return failedLast(o, ranked(o.group, candidatesAmong(o, members), members));
 }
 
 /**
@@ -93,6 +96,10 @@ export function labelled(group: LeaderGroup, { pod, member, claimedByOther }: La
   if (pod.labels[group.spec.label.key] !== group.spec.label.leader) return false;
   return (member && !claimedByOther) || promotedHere(group, pod);
 }
+
+/** It leads, by the label that a promotion of this group has given it. */
+export const promotedByLabel = (group: LeaderGroup, observed: LabelView): boolean =>
+  labelled(group, observed) && promotedHere(group, observed.pod);
 
 /** This group's own promotion stands on the pod: whoever else claims it, the label is this group's. */
 export const promotedHere = ({ name }: LeaderGroup, { annotations }: Pod): boolean =>

@@ -3,12 +3,17 @@ import type { IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { IneligibleStatus } from '../api/leadergroup.ts';
 import { goesByReady } from './candidacy.ts';
 import { eligibility, membersOf, refused } from './candidates.ts';
-import type { Observation } from './observation.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+import { failuresInWords } from './promotion-answers.ts';
 
 const EXAMPLES = 3;
 
-/** The pod shows nothing of it: the API server has said why. */
-const REFUSED: ReadonlySet<string> = new Set<IneligibleReason>(['PromotionRefused', 'WriteRefused']);
+/** The pod shows nothing of it: the API server has said why, or the pod itself. */
+const REFUSED: ReadonlySet<string> = new Set<IneligibleReason>([
+  'PromotionRefused',
+  'WriteRefused',
+  'BeforePromotionFailed',
+]);
 
 export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
   const names = new Map<IneligibleReason, string[]>();
@@ -35,8 +40,18 @@ export function noCandidateMessage(o: Observation): string {
   const first = found.find(({ reason }) => !REFUSED.has(reason))?.examples[0];
   const why = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
   const refusal = o.pods.find((pod) => refused(o, pod))?.promotionRefused ?? null;
+  const failures = failuresInWords(
+    o,
+    membersOf(o).filter((each) => isUnfit(o, each)),
+  );
+  const more = [refusal?.message ?? null, failures].filter((each) => each !== null).map((each) => `; ${each}`);
   const next = found.length === 0 ? '' : `. ${nextStep(first)}`;
-  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${refusal === null ? '' : `; ${refusal.message}`}${next}`;
+  return `none of ${count} member${count === 1 ? '' : 's'} can lead${why}${more.join('')}${next}`;
+}
+
+function isUnfit(o: Observation, member: ObservedPod): boolean {
+  const found = eligibility(o, member);
+  return found.kind === 'ineligible' && found.reason === 'BeforePromotionFailed';
 }
 
 const nextStep = (pod: string | undefined): string =>

@@ -12,6 +12,7 @@ import type { Deferral } from './deferral.ts';
 import type { Contest, RefusedFor } from './hindered.ts';
 import type { PreferredSince } from './preferred-since.ts';
 import type { ProbeView } from './probe.ts';
+import type { PromotionView } from './promotion-view.ts';
 import type { LockRecord } from './record.ts';
 import type { RouteView } from './route-view.ts';
 
@@ -263,6 +264,8 @@ export type Observation = {
   readonly deletionConfirmed: boolean;
   /** null: the group has no leader probe. */
   readonly probe: ProbeView | null;
+  /** null: nobody is asked before a promotion. */
+  readonly beforePromotion: PromotionView | null;
   /** null: the group has no route. */
   readonly route: RouteView | null;
 };

@@ -3,6 +3,7 @@
  * off, from a fresh list, and the next token is above all that their answers show.
  */
 import type { Pass, Plan, Verify } from './actions.ts';
+import { askedFirst } from './before-promotion.ts';
 import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
 import { fence, fencingTarget, labelledPods, promotion, refOf } from './fencing.ts';
 import { type Nominees, nominees } from './judgement.ts';
@@ -40,6 +41,8 @@ function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trus
   if (nominee === undefined) return waitForCandidate(o);
   const delayed = lockDelayed(o);
   if (delayed !== null) return delayed;
+  const asking = askedFirst(o, next.ranked);
+  if (asking !== null) return asking;
   const session = suitableSession(o, nominee);
   if (session === null) return look([openingFor(nominee)], 'the nominee needs a session');
   return electAnew(o, owned, { pod: nominee, session }, trust);

@@ -1,14 +1,16 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Fence, FencingTarget, Idle, Look, Plan, Verdict } from './actions.ts';
+import { askedFirst, leads } from './before-promotion.ts';
 import { excluded, fencingRefused, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { due } from './contests.ts';
 import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
-import { noCandidateMessage } from './ineligible.ts';
+import { ineligibleOf, noCandidateMessage } from './ineligible.ts';
 import { type Nominees, nominees } from './judgement.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import type { FreeLock } from './owned-lock.ts';
 import { electing, idle, look, nothing, notReady, ready, transition, until, withFirst } from './plans.ts';
+import { failsBeforePromotion } from './promotion-answers.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 
@@ -21,6 +23,8 @@ export function planFree(o: Observation, free: FreeLock): Plan {
   const delayed = nominee === null ? null : lockDelayed(o);
   if (nominee === null || delayed !== null)
     return withFirst(fence(due(o, targets), 'move'), delayed ?? waitForCandidate(o));
+  const asking = askedFirst(o, next.ranked);
+  if (asking !== null) return withFirst(fence(due(o, targets), 'move'), asking);
   const first = fence(targets, 'move');
   const session = suitableSession(o, nominee);
   if (session === null) return withFirst(first, look([openingFor(nominee)], 'the nominee needs a session'));
@@ -58,6 +62,7 @@ const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   !observed.pod.deleting &&
   !excluded(observed.pod) &&
   !refused(o, observed) &&
+  (leads(o, observed) || !failsBeforePromotion(o, observed)) &&
   !fencingRefused(o, observed);
 
 /** With a lockKey an external holder may take the free lock at any moment: nobody may be labelled, not even the nominee. */
@@ -78,7 +83,9 @@ export function waitForCandidate(o: Observation): Idle | Look {
   const left = leftOver(o);
   if (left.length > 0)
     return look([{ do: 'destroySessions', sessions: left }], 'giving up sessions that are no longer needed');
-  return idle(membersOf(o).length === 0 ? noMembers(o) : notReady('NoCandidate', noCandidateMessage(o)));
+  if (membersOf(o).length === 0) return idle(noMembers(o));
+  const failing = ineligibleOf(o).some(({ reason }) => reason === 'BeforePromotionFailed');
+  return idle(notReady(failing ? 'BeforePromotionFailed' : 'NoCandidate', noCandidateMessage(o)));
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The lead passes from whoever has it to a candidate, in one transaction. */
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Plan } from './actions.ts';
+import { askedFirst } from './before-promotion.ts';
 import { finished } from './candidates.ts';
 import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
 import { promoted } from './gate.ts';
@@ -21,21 +22,27 @@ export const isAlive = ({ o, lock, session }: Held, holder: ObservedPod | null):
   !finished(holder.pod) &&
   promoted(o, lock, session) !== null;
 
-/** `why`: more of the cause, in brackets. `moved`: the switchover that asks for it. `preempts`: it is preferred to the leader. */
+/**
+ * `why`: more of the cause, in brackets. `moved`: the switchover that asks for it. `preempts`: it is preferred to the leader. `others`: who comes next where the nominee
+ * does not pass spec.beforePromotion.
+ */
 type How = {
   readonly alive: boolean;
   readonly why?: string;
   readonly moved?: HandledSwitchover | null;
   readonly preempts?: boolean;
+  readonly others?: readonly ObservedPod[];
 };
 
 export function handOverTo(
   held: Held,
   nominee: ObservedPod,
   cause: TransitionCause,
-  { alive, why = '', moved = null, preempts = false }: How,
+  { alive, why = '', moved = null, preempts = false, others = [] }: How,
 ): Plan {
   const { o, lock } = held;
+  const asking = askedFirst(o, [nominee, ...others]);
+  if (asking !== null) return asking;
   const next = suitableSession(o, nominee);
   if (next === null) return look([openingFor(nominee)], 'the nominee needs a session');
   return transition(electing(cause, `${cause}${why}: handing over to ${nominee.pod.name}`), {

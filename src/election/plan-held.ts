@@ -1,5 +1,6 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
+import { askedFirst, yieldsLock } from './before-promotion.ts';
 import { notReadyInWords } from './candidacy.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
@@ -37,7 +38,8 @@ export type IneligibleCause =
   | 'LeaderNodeLost'
   | 'LeaderNotReady'
   | 'LeaderUnresponsive'
-  | 'PromotionRefused';
+  | 'PromotionRefused'
+  | 'BeforePromotionFailed';
 
 export function planHeld(o: Observation, lock: HeldLock): Plan {
   const held: Held = { o, ...lock };
@@ -48,7 +50,9 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
   if (probed !== null) return probed;
   switch (fitness.kind) {
     case 'fit':
-      return planSwitchover(held, holder) ?? resign(held, holder) ?? keep(held, holder, null);
+      return (
+        askedFirst(o, [holder]) ?? planSwitchover(held, holder) ?? resign(held, holder) ?? keep(held, holder, null)
+      );
     case 'degraded':
       return planSwitchover(held, holder) ?? resign(held, holder) ?? keepDegraded(held, holder, fitness.graceMs);
     case 'ineligible':
@@ -60,11 +64,11 @@ export function planHeld(o: Observation, lock: HeldLock): Plan {
 function planUnresponsive(held: Held): Plan | null {
   const judgement = judgementOf(held.o);
   if (judgement?.kind !== 'failing') return null;
-  const [uid] = judgement.successors;
-  const nominee = held.o.pods.find(({ pod }) => pod.uid === uid) ?? null;
-  return nominee === null
-    ? null
-    : handOverTo(held, nominee, 'LeaderUnresponsive', { alive: false, why: ` (${judgement.failure})` });
+  const found = held.o.pods.filter(({ pod }) => judgement.successors.includes(pod.uid));
+  const place = ({ pod }: ObservedPod): number => judgement.successors.indexOf(pod.uid);
+  const [nominee, ...others] = found.toSorted((a, b) => place(a) - place(b));
+  if (nominee === undefined) return null;
+  return handOverTo(held, nominee, 'LeaderUnresponsive', { alive: false, why: ` (${judgement.failure})`, others });
 }
 
 export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
@@ -75,7 +79,10 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
   if (pod.deleting) return { kind: 'ineligible', cause: 'LeaderTerminating', replaceable: true };
   if (refused(o, holder)) return { kind: 'ineligible', cause: 'PromotionRefused', replaceable: true };
   if (holder.nodeLost) return { kind: 'ineligible', cause: 'LeaderNodeLost', replaceable: true };
-  if (holder.candidacy.lacks === null) return { kind: 'fit' };
+  if (holder.candidacy.lacks === null)
+    return yieldsLock(o, holder)
+      ? { kind: 'ineligible', cause: 'BeforePromotionFailed', replaceable: true }
+      : { kind: 'fit' };
   const graceMs = o.group.spec.failoverDelayMs - holder.candidacy.forMs;
   return graceMs > 0
     ? { kind: 'degraded', graceMs }
@@ -225,8 +232,8 @@ function resign(held: Held, holder: ObservedPod): Plan | null {
   if (o.resigned === null || o.resigned.uid !== pod.uid || o.resigned.token !== recordedToken(lock)) return null;
   const next = nominees(o, pod.uid);
   if (next.kind !== 'known') return waitForPass(next);
-  const [nominee] = next.ranked;
-  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: isReady(holder) });
+  const [nominee, ...others] = next.ranked;
+  return nominee === undefined ? null : handOverTo(held, nominee, 'LeaderResigned', { alive: isReady(holder), others });
 }
 
 /** The leader cannot stay: hand over, or keep it while nobody else can lead, or give the lock up. */
@@ -234,8 +241,8 @@ function replace(held: Held, holder: ObservedPod | null, cause: IneligibleCause,
   const { o, lock, session } = held;
   const next = nominees(o, session.podUid);
   if (next.kind !== 'known') return waitForPass(next);
-  const [nominee] = next.ranked;
-  if (nominee !== undefined) return handOverTo(held, nominee, cause, { alive: isAlive(held, holder) });
+  const [nominee, ...others] = next.ranked;
+  if (nominee !== undefined) return handOverTo(held, nominee, cause, { alive: isAlive(held, holder), others });
   if (replaceable && holder !== null) return keepIneligible(held, holder);
   return transition(electing(cause, 'the leader can no longer lead, and there is no other candidate'), {
     fence: fence(fencingForMove(o, lock, null), 'move'),

@@ -19,12 +19,12 @@ export function planSwitchover(held: Held, holder: ObservedPod): Plan | null {
   const isOwedLabel = promoted(o, lock, session) === null && holder.candidacy.lacks === null;
   if (judged.kind === 'unsure') return isOwedLabel ? null : waitForPass(judged.next);
   if (judged.kind !== 'moves') return null;
-  const { asked, nominee } = judged;
+  const { asked, nominee, others } = judged;
   if (isOwedLabel && !(o.switchover.confirmed && suitableSession(o, nominee) !== null)) return null;
   if (!o.switchover.confirmed) {
     // Consul too: should it have fallen silent, the leader would be fenced, and nobody could follow before it is back.
     return look([{ do: 'readLock' }, { do: 'readGroup' }], 'reading the lock and the group before the leader is moved');
   }
   const moved = { atMs: asked.atMs, to: nominee.pod.name };
-  return handOverTo(held, nominee, 'Switchover', { alive: isAlive(held, holder), moved });
+  return handOverTo(held, nominee, 'Switchover', { alive: isAlive(held, holder), moved, others });
 }

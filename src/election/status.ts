@@ -238,6 +238,7 @@ function progressOf({ ready }: Verdict): Says<'Reconciling'> {
       return { status: 'False', reason: 'Settled' };
     case 'NoMembers':
     case 'NoCandidate':
+    case 'BeforePromotionFailed':
     case 'ConsulUnreachable':
     case 'LabelContested':
       return { status: 'False', reason: 'Waiting' };

@@ -6,9 +6,10 @@ import type { PodUid } from '../api/ids.ts';
 import { eligibility, membersOf, rankedCandidates } from './candidates.ts';
 import { type Nominees, nomineesThatPass } from './judgement.ts';
 import type { Observation, ObservedPod } from './observation.ts';
+import { failedAnswer } from './promotion-answers.ts';
 
 export type Target =
-  | { readonly kind: 'known'; readonly pod: ObservedPod }
+  | { readonly kind: 'known'; readonly pod: ObservedPod; readonly others: readonly ObservedPod[] }
   | Exclude<Nominees, { kind: 'known' }>
   | { readonly kind: 'nobody'; readonly message: string };
 
@@ -18,8 +19,8 @@ export function targetOf(o: Observation, leader: ObservedPod, to: string | null)
   if ('message' in willing) return willing;
   const next = nomineesThatPass(o, willing.pods);
   if (next.kind !== 'known') return next;
-  const [pod] = next.ranked;
-  return pod === undefined ? nobody(notPassing(o, to)) : { kind: 'known', pod };
+  const [pod, ...others] = next.ranked;
+  return pod === undefined ? nobody(notPassing(o, to)) : { kind: 'known', pod, others };
 }
 
 type Willing = { readonly pods: readonly ObservedPod[] } | Extract<Target, { kind: 'nobody' }>;
@@ -47,6 +48,8 @@ function namedIn(o: Observation, to: string): Willing {
 /** Why the pod would not keep the lead, or not even get it; null: nothing speaks against it. */
 export function hindrance(o: Observation, observed: ObservedPod): string | null {
   const found = eligibility(o, observed);
+  if (found.kind === 'ineligible' && found.reason === 'BeforePromotionFailed')
+    return `it does not pass spec.beforePromotion (${failedAnswer(o, observed)?.failure ?? ''})`;
   if (found.kind !== 'candidate') return found.reason;
   if (observed.cordoned) return 'its node is cordoned';
   if (observed.pod.disrupted) return 'it is about to be evicted';

@@ -33,7 +33,13 @@ export type JudgedSwitchover =
   | ({ readonly kind: 'refused' } & SwitchoverRefused)
   /** Whether the next leader passes the leader probe is to be found out first. */
   | { readonly kind: 'unsure'; readonly next: Exclude<Nominees, { kind: 'known' }> }
-  | { readonly kind: 'moves'; readonly asked: AskedSwitchover; readonly nominee: ObservedPod };
+  /** `others`: who comes next where the nominee does not pass spec.beforePromotion. */
+  | {
+      readonly kind: 'moves';
+      readonly asked: AskedSwitchover;
+      readonly nominee: ObservedPod;
+      readonly others: readonly ObservedPod[];
+    };
 
 const NONE: JudgedSwitchover = { kind: 'none' };
 const WAITS: JudgedSwitchover = { kind: 'waits' };
@@ -153,6 +159,6 @@ function judgeTarget(o: Observation, held: HeldLock, asked: AskedSwitchover): Ju
     case 'unasked':
       return { kind: 'unsure', next: found };
     case 'known':
-      return { kind: 'moves', asked, nominee: found.pod };
+      return { kind: 'moves', asked, nominee: found.pod, others: found.others };
   }
 }

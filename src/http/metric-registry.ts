@@ -357,6 +357,13 @@ export const METRICS = {
     unit: 'requests',
     use: '`503` is a large part of all answers: nobody could say who leads',
   },
+  leadergroup_before_promotion_questions_total: {
+    type: 'counter',
+    help: 'Pods asked before a promotion (spec.beforePromotion), by what came of it; notAsked: something of the operator stood in the way',
+    labels: { outcome: ['passed', 'Timeout', 'Refused', 'Reset', 'Status4xx', 'Status5xx', 'notAsked'] },
+    unit: 'questions',
+    use: 'anything but `passed` rises: candidates do not pass. `Timeout` of all of them: a network policy keeps the operator out',
+  },
   leadergroup_gate_revocations_total: {
     type: 'counter',
     help: 'Leaders told to stop before a handover (begun), and those of them that lead on with the same token (resumed)',

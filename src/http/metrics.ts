@@ -209,11 +209,13 @@ function gateMetrics({ counter, gauge }: Instruments) {
   const refused = counter('leadergroup_http_connections_refused_total');
   const waiting = gauge('leadergroup_gate_waiting');
   const revocations = counter('leadergroup_gate_revocations_total');
+  const promotionQuestions = counter('leadergroup_before_promotion_questions_total');
   const releases = counter('leadergroup_gate_releases_total');
   const saved = counter('leadergroup_gate_released_seconds_total');
   const resignations = counter('leadergroup_gate_resignations_total');
   return {
     gateRevocation: (outcome) => revocations.inc({ outcome }),
+    askedBeforePromotion: (outcome) => promotionQuestions.inc({ outcome }),
     gateRelease: (outcome, savedMs) => {
       releases.inc({ outcome });
       saved.inc(savedMs / 1000);

@@ -105,6 +105,7 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
     wake,
     sight: sightOf(options, reach, signal),
     ownNode: () => nodeOf(options, store),
+    metrics,
   });
   const { heard, prober } = probing;
   const forget = (key: string): void => {

@@ -3,6 +3,7 @@
 import type { Criterion } from '../api/criteria.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
+import type { HttpProbeFailure } from './prober.ts';
 
 /** Where a group stands; each group is in exactly one. */
 export type GroupState = 'led' | 'ledElsewhere' | 'notLed' | 'scaledToZero' | 'paused' | 'stalled';
@@ -31,6 +32,9 @@ export type GroupFigures = {
 
 /** How the leader of a group with a leader probe is judged. */
 export type ProbeState = 'passing' | 'failing' | 'noRhythm' | 'blind' | 'notJudged';
+
+/** What came of asking a pod before a promotion. `notAsked`: something of this replica stood in the way. */
+export type PromotionOutcome = 'passed' | HttpProbeFailure | 'notAsked';
 
 /** What a claim was answered. `given`: also to a call that has it already. `givenAgain`: nobody had done it in time. */
 export type ClaimOutcome =
@@ -79,6 +83,8 @@ export type Metrics = {
   groupFigures(figures: readonly GroupFigures[]): void;
   /** Of groups with a leader probe, how many leaders are judged how; a state that is left out has none. */
   leaderProbes(counts: Readonly<Partial<Record<ProbeState, number>>>): void;
+  /** A pod was asked before a promotion. */
+  askedBeforePromotion(outcome: PromotionOutcome): void;
   /** Consul sessions of members kept alive by this replica. */
   sessions(count: number): void;
   /** `lost`: Consul ended the session. `failed`: Consul did not acknowledge the renewal. */

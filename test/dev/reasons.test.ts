@@ -30,7 +30,7 @@ const NO_REASONS: ReadonlySet<string> = new Set(
     'LeaderGroup Pod Job ReplicaSet StatefulSet DaemonSet PodDisruptionBudget NetworkPolicy',
     'AtMostOnce AtLeastOnce Claimed Done',
     'PodScheduled PodReadyToStartContainers Initialized DisruptionTarget PodResizePending PodResizeInProgress',
-    'Never WhenPreferred Keep Evict LeaderLast AnyOrder Retain Running Succeeded Failed In NotIn Exists DoesNotExist',
+    'Never WhenPreferred Keep Evict LeaderLast AnyOrder Retain NextCandidate Promote Running Succeeded Failed In NotIn Exists DoesNotExist',
     'FieldValueInvalid FieldValueRequired FieldValueForbidden ConsulError KubernetesError ForeignClusterError OtherApiServerError',
   ].flatMap((words) => words.split(' ')),
 );

@@ -165,6 +165,10 @@ describe('a good group', () => {
       },
     ],
     [
+      'a question before a promotion',
+      { selector, beforePromotion: { httpGet: { port: 1 }, timeoutSeconds: 5, onFailure: 'Promote' } },
+    ],
+    [
       'as many preferences as there may be, and a spread',
       {
         selector,
@@ -455,6 +459,26 @@ describe('a bad group', () => {
       'a leader probe that waits for longer than it may fail',
       { selector, leaderProbe: { timeoutMilliseconds: 3001, httpGet: { port: 80 } } },
       /spec\.leaderProbe\.timeoutMilliseconds: .*periodMilliseconds times failureThreshold/,
+    ],
+    [
+      'a question before a promotion without a port',
+      { selector, beforePromotion: { httpGet: {} } },
+      /spec\.beforePromotion\.httpGet\.port: Required/,
+    ],
+    [
+      'a question before a promotion to nobody',
+      { selector, beforePromotion: {} },
+      /spec\.beforePromotion\.httpGet: Required/,
+    ],
+    [
+      'a question before a promotion that waits for too long',
+      { selector, beforePromotion: { httpGet: { port: 80 }, timeoutSeconds: 6 } },
+      /spec\.beforePromotion\.timeoutSeconds: .*equal to 5/,
+    ],
+    [
+      'a question before a promotion of which nothing follows',
+      { selector, beforePromotion: { httpGet: { port: 80 }, onFailure: 'Ignore' } },
+      /spec\.beforePromotion\.onFailure: .*NextCandidate/,
     ],
     [
       'a preemption by a policy that there is not',

@@ -55,7 +55,7 @@ function identityOf(metadata: RawObject): Pick<Pod, 'namespace' | 'name' | 'uid'
 
 type Status = Pick<
   Pod,
-  'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'conditions' | 'runningSinceMs' | 'disrupted'
+  'phase' | 'stopped' | 'ready' | 'readyTransitionMs' | 'conditions' | 'runningSinceMs' | 'restarts' | 'disrupted'
 >;
 
 function projectStatus(status: RawObject, spec: RawObject, createdMs: WallMs): Status {
@@ -71,6 +71,7 @@ function projectStatus(status: RawObject, spec: RawObject, createdMs: WallMs): S
     readyTransitionMs: ready === null ? null : since(ready),
     conditions: conditionsOf(status, since),
     runningSinceMs: runs,
+    restarts: restartsOf(status),
     disrupted: isTrue(disruption),
   };
 }
@@ -120,6 +121,15 @@ function runningSinceMs(status: RawObject, spec: RawObject): WallMs | null {
 function startOf(container: RawObject | undefined): WallMs | null {
   const running = asObject(field(section(container ?? null, 'state'), 'running'));
   return running === null ? null : (timeField(running, 'startedAt') ?? wallMs(0));
+}
+
+function restartsOf(status: RawObject): number {
+  const all = [
+    ...listField(status, 'containerStatuses', asObject),
+    ...listField(status, 'initContainerStatuses', asObject),
+  ];
+  const counts = all.map((each) => field(each, 'restartCount'));
+  return counts.reduce<number>((sum, count) => sum + (Number.isSafeInteger(count) ? Number(count) : 0), 0);
 }
 
 /** Of a container whose end nobody saw, the kubelet reports this: an inference, and no end of its process. */

@@ -151,6 +151,14 @@ export function askCandidates({ ports, group }: Run, pods: readonly PodRef[]): S
   return begun ? later('the candidates are being asked', ANSWERS_MS) : later('the candidates cannot be asked now');
 }
 
+/** As `askCandidates`. A pod that this pass does not show any more is not asked. */
+export function askBeforePromotion({ ports, group, podsByUid }: Run, pods: readonly PodRef[]): Step {
+  const { beforePromotion } = group.spec;
+  const shown = pods.flatMap(({ uid }) => podsByUid.get(uid)?.pod ?? []);
+  const begun = beforePromotion !== null && ports.prober.promotions.ask(groupKey(group), beforePromotion, shown);
+  return begun ? later('the nominee is being asked', ANSWERS_MS) : later('the nominee cannot be asked now');
+}
+
 export async function openSessions(run: Run, pods: readonly PodRef[]): Promise<Step> {
   const { ports, group, signal } = run;
   await inParallel(pods, SESSIONS_AT_ONCE, (pod) => ports.sessionManager.open(group, pod, signal), progressOf(run));

@@ -10,6 +10,7 @@ import { cleanUp } from './clean-up.ts';
 import { evict, oweEvictions } from './evict.ts';
 import { bury, changeLock, unlock } from './execute-locks.ts';
 import {
+  askBeforePromotion,
   askCandidates,
   destroySessions,
   listPods,
@@ -129,6 +130,8 @@ function prepare(run: Run, action: Fence | Preparation): Promise<Step> {
       return Promise.resolve(awaitTurn(run));
     case 'askCandidates':
       return Promise.resolve(askCandidates(run, action.pods));
+    case 'askBeforePromotion':
+      return Promise.resolve(askBeforePromotion(run, action.pods));
     case 'openSessions':
       return openSessions(run, action.pods);
     case 'destroySessions':

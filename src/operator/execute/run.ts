@@ -41,7 +41,7 @@ export type ExecutorPorts = {
   /** The leader of a group is given no more grants, for metrics. */
   readonly revoking: (outcome: 'begun') => void;
   readonly owners: Pick<Owners, 'read'>;
-  readonly prober: Pick<Prober, 'search'>;
+  readonly prober: Pick<Prober, 'search'> & { readonly promotions: Pick<Prober['promotions'], 'ask'> };
   readonly turns: Turns;
   /** A label was put right that somebody else had written, for metrics. */
   readonly repaired: () => void;

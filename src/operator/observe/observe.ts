@@ -177,6 +177,7 @@ function observation(
     deletingSinceMs: memory.deletingSinceMs,
     deletionConfirmed: memory.deletionShown && nowMs - (memory.deletionConfirmedMs ?? nowMs) < CONFIRMED_MS,
     probe: probeView(options, { group, nowMs, pods }, memory),
+    beforePromotion: promotionView(options, group, pods),
     route,
   };
 }
@@ -228,6 +229,20 @@ function probeView(
   const history = historyOf(group, transitions);
   const uids = pods.map(({ pod }) => pod.uid);
   return prober.view(groupKey(group), leaderProbe, history, { nowMs, uids, judgedBefore: judgedBefore(group) });
+}
+
+function promotionView(
+  { prober }: ObserverOptions,
+  group: LeaderGroup,
+  pods: readonly ObservedPod[],
+): Observation['beforePromotion'] {
+  const { beforePromotion } = group.spec;
+  if (beforePromotion === null) return null;
+  return prober.promotions.view(
+    groupKey(group),
+    beforePromotion,
+    pods.map(({ pod }) => pod),
+  );
 }
 
 const labelReaders = (owners: Pick<Owners, 'selecting'>, { namespace, spec }: LeaderGroup): readonly string[] =>

@@ -38,7 +38,7 @@ export type ObserverOptions = {
   readonly unproven: (group: LeaderGroup) => Unproven | null;
   readonly marginMs: number;
   readonly owners: Pick<Owners, 'of' | 'selecting'>;
-  readonly prober: Pick<Prober, 'view'>;
+  readonly prober: Pick<Prober, 'view'> & { readonly promotions: Pick<Prober['promotions'], 'view'> };
   /** Ids of live replicas that know no routes. */
   readonly olderReplicas: () => readonly string[];
   readonly routeNews: Pick<RouteWatching, 'of' | 'state'>;

@@ -3,9 +3,9 @@ import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { HttpGet } from '../../api/leader-probe.ts';
 import { type Answers, JUST_NOW_MS } from '../../election/probe.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { HttpProbeResult, HttpProber } from '../../ports/prober.ts';
+import type { HttpProbeResult } from '../../ports/prober.ts';
 import { aborted } from '../common/aborted.ts';
+import { createQuestion, type QuestionParts } from './questions.ts';
 
 export type Asker = {
   /**
@@ -28,21 +28,12 @@ export type Asker = {
   end(): void;
 };
 
-export type AskerParts = {
-  readonly clock: Pick<Clock, 'nowMs'>;
-  readonly http: HttpProber;
-  /** null: this replica has too many probes under way. */
-  readonly turn: () => Promise<(() => void) | null>;
-  /** When this process last went on after it had stood still for so long; null: it has not. */
-  readonly stalledMs: (forMs: number) => MonotonicMs | null;
-};
-
-const TOO_MANY = 'this replica of the operator has more probes to send than it can have under way';
-const STOOD_STILL = 'the process of this replica of the operator stood still while the pod was asked';
-const passedOver = (notAsked: string): HttpProbeResult => ({ notAsked, before: false });
+export type AskerParts = QuestionParts;
 
 /** `periodMs`: what was asked before it stood still for half of it shows nothing. */
-export function createAsker(by: HttpGet, periodMs: number, { clock, http, turn, stalledMs }: AskerParts): Asker {
+export function createAsker(by: HttpGet, periodMs: number, parts: AskerParts): Asker {
+  const { clock, stalledMs } = parts;
+  const question = createQuestion(parts);
   const answers = new Map<PodUid, Answers>();
   const ending = new AbortController();
   let addresses: ReadonlyMap<PodUid, string> = new Map();
@@ -74,24 +65,11 @@ export function createAsker(by: HttpGet, periodMs: number, { clock, http, turn, 
     const address = addresses.get(uid);
     if (address === undefined) return () => undefined;
     const era = since;
-    const release = await turn();
-    const askedMs = clock.nowMs();
-    const result = release === null ? passedOver(TOO_MANY) : await resultOf(address, askedMs);
-    release?.();
+    const { askedMs, result } = await question(by, address, ending.signal);
     return () => {
       if (aborted(ending.signal) || addresses.get(uid) !== address || era !== since) return;
       answers.set(uid, after(answers.get(uid), askedMs, result));
     };
-  }
-
-  /** Where an adapter throws nobody was asked either. */
-  async function resultOf(address: string, askedMs: MonotonicMs): Promise<HttpProbeResult> {
-    try {
-      const result = await http.get({ ...by, address }, ending.signal);
-      return typeof result === 'string' && wentOnMs(by.timeoutMs / 2) >= askedMs ? passedOver(STOOD_STILL) : result;
-    } catch (error) {
-      return { notAsked: error instanceof Error ? error.message : String(error), before: true };
-    }
   }
 
   const wentOnMs = (afterMs: number): MonotonicMs => stalledMs(afterMs) ?? Number.NEGATIVE_INFINITY;

@@ -2,6 +2,8 @@
  * Listens to the members of groups that have a leader probe, and wakes a group when its leader is to be judged otherwise than its last pass has
  * seen. It decides nothing: src/election/probe.ts does. A group without a leader probe costs nothing here.
  */
+
+import type { BeforePromotion } from '../../api/before-promotion.ts';
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { PodUid } from '../../api/ids.ts';
 import type { LeaderProbe } from '../../api/leader-probe.ts';
@@ -10,7 +12,7 @@ import { createTurns, type Limit } from '../../common/turns.ts';
 import type { Observation } from '../../election/observation.ts';
 import type { ProbeView } from '../../election/probe.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
-import type { ProbeState } from '../../ports/metrics.ts';
+import type { ProbeState, PromotionOutcome } from '../../ports/metrics.ts';
 import type { HttpProber } from '../../ports/prober.ts';
 import { groupKey } from '../cache/store.ts';
 import type { Window } from '../gate/heard.ts';
@@ -20,6 +22,8 @@ import { createJudging, type JudgingParts, NOTHING } from './judging.ts';
 import { beginListening, endListening, type Listening, note, sameProbe } from './listening.ts';
 import { dueIn } from './look-again.ts';
 import { isNews, stateOf } from './news.ts';
+import { createPromotionAsker, type PromotionAsker } from './promotion-asker.ts';
+import { createQuestion, type Question } from './questions.ts';
 import { createStalls } from './stalls.ts';
 
 export type Prober = {
@@ -29,6 +33,8 @@ export type Prober = {
   view(key: string, probe: LeaderProbe, history: readonly TransitionStatus[], now: Now): ProbeView;
   /** Begins to ask these members, of which one is to lead; the group is looked at when they have answered. False: they cannot be asked. */
   search(key: string, uids: readonly PodUid[]): boolean;
+  /** Who is asked before a promotion, and what came of it. */
+  readonly promotions: Pick<PromotionAsker, 'view' | 'ask'>;
   /** A pass has seen the group like this. */
   seen(o: Observation): void;
   /** The group is not this replica's, or gone. */
@@ -58,6 +64,8 @@ export type ProberParts = Omit<JudgingParts, 'clock' | 'stalls'> & {
   readonly random: Pick<Random, 'next'>;
   readonly http: HttpProber;
   readonly wake: (key: string) => void;
+  /** A pod was asked before a promotion, for metrics. */
+  readonly promotionAnswered: (outcome: PromotionOutcome) => void;
   /** So many probes are under way at most. */
   readonly atOnce?: number;
 };
@@ -69,10 +77,21 @@ export function createProber(parts: ProberParts): Prober {
   const turns = createTurns({ atOnce });
   const { levelOf, viewOf, judgedNow } = createJudging({ ...parts, stalls });
 
+  const promotions = createPromotionAsker({ clock, sight, wake, questionOf, answered: parts.promotionAnswered });
+
+  /** Whether this process stands still is looked for while the question is under way. */
+  function questionOf(key: string, { by: { timeoutMs } }: BeforePromotion): Question & Disposable {
+    const watching = stalls.watch(Math.max(timeoutMs, SHORTEST_MS));
+    const turn = () => turns.take(key, within(clock, timeoutMs));
+    return Object.assign(createQuestion({ clock, http, turn, stalledMs: stalls.lastMs }), {
+      [Symbol.dispose]: () => watching[Symbol.dispose](),
+    });
+  }
+
   function follow(key: string, probe: LeaderProbe, history: readonly TransitionStatus[]): Listening {
     const known = groups.get(key);
     if (known !== undefined && sameProbe(known.probe, probe)) return known;
-    drop(key);
+    unfollow(key);
     const [sinceMs, asker] = [clock.nowMs(), askerOf(key, probe)];
     const listening = beginListening({ probe, history, asker, sinceMs, stalls: stalls.watch(shortestOf(probe)) });
     groups.set(key, listening);
@@ -87,7 +106,7 @@ export function createProber(parts: ProberParts): Prober {
     return by.kind === 'gate' ? null : createAsker(by, periodMs, { clock, http, turn, stalledMs: stalls.lastMs });
   }
 
-  function drop(key: string): void {
+  function unfollow(key: string): void {
     const known = groups.get(key);
     if (known === undefined) return;
     endListening(known);
@@ -95,9 +114,10 @@ export function createProber(parts: ProberParts): Prober {
   }
 
   function seen(o: Observation): void {
+    promotions.seen(o);
     const key = groupKey(o.group);
     const { leaderProbe } = o.group.spec;
-    if (leaderProbe === null || o.group.deleting || o.ownership.kind !== 'owned') return drop(key);
+    if (leaderProbe === null || o.group.deleting || o.ownership.kind !== 'owned') return unfollow(key);
     const listening = follow(key, leaderProbe, o.group.status?.recentTransitions ?? []);
     note(listening, o);
     if (listening.asker === null) lookAgain(key, listening);
@@ -154,8 +174,12 @@ export function createProber(parts: ProberParts): Prober {
       });
       return true;
     },
+    promotions,
     seen,
-    drop,
+    drop: (key) => {
+      unfollow(key);
+      promotions.drop(key);
+    },
     counts: () => countsOf([...groups.values()]),
   };
 }

@@ -1,5 +1,6 @@
 /** What is heard of members, and who judges by it: each rests on the other. */
 import type { Clock, Random } from '../../ports/clock.ts';
+import type { Metrics } from '../../ports/metrics.ts';
 import type { HttpProber } from '../../ports/prober.ts';
 import { createHeard, type Heard } from '../gate/heard.ts';
 import { createProber, type Prober } from './prober.ts';
@@ -19,11 +20,16 @@ export type ProbingOptions = {
   readonly wake: (key: string) => void;
   readonly sight: Sight;
   readonly ownNode: () => string | null;
+  readonly metrics: Pick<Metrics, 'askedBeforePromotion'>;
 };
 
 export function createProbing(options: ProbingOptions): Probing {
   const heard = createHeard((key) => prober.window(key));
-  const prober: Prober = createProber({ ...options, arrivals: heard.arrivals });
+  const prober: Prober = createProber({
+    ...options,
+    arrivals: heard.arrivals,
+    promotionAnswered: options.metrics.askedBeforePromotion,
+  });
   return {
     heard,
     prober,

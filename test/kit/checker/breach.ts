@@ -1,4 +1,4 @@
-export type PromiseName = 'I1' | 'I2' | 'I4' | 'I5' | 'I6' | 'I8' | 'I11' | 'I12' | 'I13' | 'I14';
+export type PromiseName = 'I1' | 'I2' | 'I4' | 'I5' | 'I6' | 'I8' | 'I11' | 'I12' | 'I13' | 'I14' | 'I16';
 
 export type Breach = {
   readonly promise: PromiseName;

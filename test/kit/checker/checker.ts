@@ -10,6 +10,7 @@ import { groupKey, type History } from './history.ts';
 import { onlyOwnKeys } from './keys.ts';
 import { locksOf } from './locks.ts';
 import { backedByLock, fencedFirst, oneLabel } from './promises.ts';
+import { askedBefore } from './promotions.ts';
 import { sliceStepsOf } from './slice-steps.ts';
 import { oneEndpoint } from './slices.ts';
 import { stepsOf } from './steps.ts';
@@ -25,7 +26,7 @@ export { checkWire, type Wire } from './wire.ts';
 
 export type Report = { readonly breaches: readonly Breach[]; readonly counts: Counts };
 
-/** Checks I1, I2, I4, I5, I6, I14 and, where routes and claims were watched, I11, I12 and I13. Throws when the history is empty, out of order, or shows a group that never had a leader. */
+/** Checks I1, I2, I4, I5, I6, I14, I16 and, where routes and claims were watched, I11, I12 and I13. Throws when the history is empty, out of order, or shows a group that never had a leader. */
 export function check(history: History, options: CheckOptions = {}): Report {
   if (history.groups.length === 0) throw new Error('the history has no groups');
   if (history.pods.length === 0) throw new Error('the history has no pods');
@@ -65,6 +66,7 @@ export function check(history: History, options: CheckOptions = {}): Report {
     ...onlyOwnKeys(steps, history.groups),
     ...claimsKept(history, options),
     ...switchoversOnce(history, options),
+    ...askedBefore(history),
   ];
   return { breaches: [...breaches, ...ofAll], counts };
 }

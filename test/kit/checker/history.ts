@@ -21,6 +21,8 @@ export type WatchedPod = Pick<
 > & {
   /** Every field the operator's field manager owns, e.g. `metadata.labels[leadergroup.dev/role]`; absent: unknown. */
   readonly operatorOwns?: readonly string[];
+  /** How often its containers were started anew; absent: unknown. */
+  readonly restarts?: number;
 };
 
 export type PodList = Moment & {
@@ -79,6 +81,16 @@ export type WatchedGroup = {
   readonly mayDemote?: boolean;
   /** It has a leader probe: a leader is healthy only while it passes that too. Default false. */
   readonly probed?: boolean;
+  /** Who is to lead is asked first (spec.beforePromotion); what becomes of one that does not pass. Default: nobody is asked. */
+  readonly asksFirst?: 'NextCandidate' | 'Promote' | null;
+};
+
+/** A pod was asked before a promotion: in which life, when (monotonic milliseconds), and whether it passed, as the pod itself knows. */
+export type PromotionAnswered = {
+  readonly podUid: string;
+  readonly restarts: number;
+  readonly atMs: number;
+  readonly passes: boolean;
 };
 
 /** From then until then (monotonic milliseconds) a member did not pass a leader probe, as whoever stopped its process knows. */
@@ -201,6 +213,8 @@ export type History = {
   readonly claims?: ClaimHistory;
   /** Absent: nobody wrote down who asked for which. */
   readonly switchovers?: readonly SwitchoverRequest[];
+  /** What pods answered that were asked before a promotion; absent: nobody noted it, and I16 is not checked. */
+  readonly promotionAnswers?: readonly PromotionAnswered[];
 };
 
 export type Interval = { readonly fromMs: number; readonly toMs: number };

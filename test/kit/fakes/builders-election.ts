@@ -155,6 +155,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     deletingSinceMs: null,
     deletionConfirmed: true,
     probe: null,
+    beforePromotion: null,
     route: null,
     ...overrides,
   };
@@ -216,6 +217,7 @@ function inWords(action: Action, plan: Plan): string {
       return `promote ${plan.kind === 'transition' ? (plan.lock.transaction.to?.pod.name ?? '') : ''}`;
     case 'openSessions':
     case 'askCandidates':
+    case 'askBeforePromotion':
     case 'labelFollowers':
       return `${action.do} ${action.pods.map(({ name }) => name).join(',')}`;
     case 'cleanUp':

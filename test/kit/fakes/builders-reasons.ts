@@ -7,7 +7,7 @@ import type { TransitionCause } from '../../../src/api/transition-causes.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import type { ProbeView } from '../../../src/election/probe.ts';
 import type { RouteReading, RouteView } from '../../../src/election/route-view.ts';
-import { A_GATE_PROBE, aGroup, aLeader, aPod, aReplicaSet, aService, aSlice } from './builders.ts';
+import { A_GATE_PROBE, A_QUESTION, aGroup, aLeader, aPod, aReplicaSet, aService, aSlice } from './builders.ts';
 import {
   aLock,
   anObservation,
@@ -39,6 +39,16 @@ const external = {
 const shared = aGroup({ spec: { lockKey: 'shared/cron' } });
 const refusal = { message: 'the policy says no', retryAtMs: LATER_MS };
 
+/** This pod, the only member, did not pass when it was asked. */
+const failing = (name: string): Partial<Observation> => ({
+  group: aGroup({ spec: { beforePromotion: A_QUESTION } }),
+  pods: [observed(aPod({ name, addresses: ['10.0.0.2'] }))],
+  beforePromotion: {
+    blind: null,
+    answers: new Map([[uidOf(name), { kind: 'failed', askedMs: NOW_MS, failure: 'Status5xx', retryAtMs: LATER_MS }]]),
+  },
+});
+
 /** By reason of Ready. An invalid spec comes to no observation. */
 export const SAYING: Readonly<Record<Exclude<ReadyReason, 'InvalidSpec'>, Partial<Observation>>> = {
   Led: {},
@@ -46,6 +56,7 @@ export const SAYING: Readonly<Record<Exclude<ReadyReason, 'InvalidSpec'>, Partia
   ScaledToZero: { pods: [], lock: freeAfter('a') },
   NoMembers: { pods: [], sessions: [], lock: aLock() },
   NoCandidate: { pods: [observed(aPod({ name: 'a', ready: false }))], lock: freeAfter('a') },
+  BeforePromotionFailed: { ...failing('b'), lock: freeAfter('a') },
   ConsulUnreachable: outage,
   LabelContested: { pods: [unlabelled({ contest: { notBeforeMs: LATER_MS, overAtMs: LATER_MS, by: 'kubectl' } }), b] },
   Electing: { pods: [b], lock: freeAfter('a') },
@@ -135,6 +146,20 @@ export const CHANGING: Readonly<Record<Exclude<TransitionCause, 'GroupDeleted'>,
   Preempted: preferring(),
   LeaderNoLongerMember: { pods: [a({}, { member: false }), b] },
   PromotionRefused: { pods: [unlabelled({ promotionRefused: refusal }), b] },
+  BeforePromotionFailed: {
+    ...failing('a'),
+    pods: [
+      observed(aPod({ name: 'a', addresses: ['10.0.0.1'] })),
+      observed(aPod({ name: 'b', addresses: ['10.0.0.2'] })),
+    ],
+    beforePromotion: {
+      blind: null,
+      answers: new Map([
+        [uidOf('a'), { kind: 'failed', askedMs: NOW_MS, failure: 'Status5xx', retryAtMs: LATER_MS }],
+        [uidOf('b'), { kind: 'passed', askedMs: NOW_MS }],
+      ]),
+    },
+  },
   LeaderLost: { pods: [b], lock: freeAfter('a') },
   SessionLost: { lock: freeAfter('a') },
   SessionChanged: {
@@ -161,8 +186,16 @@ export const UNABLE: Readonly<Record<IneligibleReason, ObservedPod>> = {
   Excluded: observed(aPod({ annotations: { 'leadergroup.dev/candidate': 'false' } })),
   JobPod: observed(aPod({ owner: aReplicaSet({ apiVersion: 'batch/v1', kind: 'Job' }) })),
   PromotionRefused: observed(aPod(), { promotionRefused: refusal }),
+  BeforePromotionFailed: observed(aPod({ addresses: [] })),
   WriteRefused: observed(aPod(), { fencingRefusedUntilMs: LATER_MS }),
 };
 
 export const unable = (pod: ObservedPod): Observation =>
-  anObservation({ group: aGroup({ spec: { minReadyMs: 5000 } }), pods: [pod], lock: freeAfter('x') });
+  anObservation({
+    group: aGroup({ spec: { minReadyMs: 5000, ...(isAsked(pod) ? { beforePromotion: A_QUESTION } : {}) } }),
+    pods: [pod],
+    lock: freeAfter('x'),
+    beforePromotion: isAsked(pod) ? { blind: null, answers: new Map() } : null,
+  });
+
+const isAsked = (pod: ObservedPod): boolean => pod === UNABLE.BeforePromotionFailed;

@@ -1,4 +1,5 @@
 /** Values of the operator's own types with sensible defaults: tests name only what matters to them. */
+import type { BeforePromotion } from '../../../src/api/before-promotion.ts';
 import type { LeaderProbe } from '../../../src/api/leader-probe.ts';
 import type { LeaderGroup, LeaderGroupSpec } from '../../../src/api/leadergroup.ts';
 import type { ClusterNode, OwnerRef, Pod } from '../../../src/api/pod.ts';
@@ -39,6 +40,7 @@ export function aPod({ uid, createdMs, readyTransitionMs = READY_MS, ...override
     readyTransitionMs: readyTransitionMs === null ? null : wallMs(readyTransitionMs),
     conditions: [],
     runningSinceMs: wallMs(READY_MS),
+    restarts: 0,
     disrupted: false,
     deleting: false,
     mirror: false,
@@ -121,6 +123,12 @@ export const AN_HTTP_PROBE: LeaderProbe = {
   periodMs: 1000,
   failureThreshold: 3,
   by: { kind: 'httpGet', path: '/healthz', port: 8080, scheme: 'HTTP', timeoutMs: 500 },
+};
+
+/** Who is to lead is asked first, and whoever fails does not lead. */
+export const A_QUESTION: BeforePromotion = {
+  by: { kind: 'httpGet', path: '/may-lead', port: 8080, scheme: 'HTTP', timeoutMs: 1000 },
+  onFailure: 'NextCandidate',
 };
 
 export type GroupOverrides = Partial<Omit<LeaderGroup, 'spec' | 'createdMs'>> & {

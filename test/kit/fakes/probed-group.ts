@@ -55,6 +55,7 @@ export function aProbedGroup({
     clock,
     random: { next: () => 0 },
     sight: { blind: () => state.blind, blindToAddresses: () => state.blind, confirm: () => Promise.resolve(true) },
+    promotionAnswered: () => undefined,
     ownNode: () => null,
     http: { get: () => Promise.resolve(null) },
     wake: () => pass(),

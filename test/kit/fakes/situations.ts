@@ -45,6 +45,7 @@ const REFUSED = {
 export const SITUATIONS: Readonly<Record<string, Partial<Observation>>> = {
   led: {},
   'no candidate': { pods: unready, lock: freeAfter('a') },
+  'nobody passes before a promotion': SAYING.BeforePromotionFailed,
   'Consul is away, Hold': SAYING.ConsulUnreachable,
   'Consul is away, Demote': {
     ...CHANGING.ConsulUnreachable,

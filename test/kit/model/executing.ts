@@ -64,7 +64,7 @@ export async function aStage(...pods: readonly Pod[]) {
       invalidateOwnership: () => invalidated.push('bucket'),
       syntheticNode: NODE,
       owners: { read: () => Promise.resolve() },
-      prober: { search: () => true },
+      prober: { search: () => true, promotions: { ask: () => true } },
       turns: { take: () => 0 },
       repaired: () => undefined,
       sliceWritten: () => undefined,

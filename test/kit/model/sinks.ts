@@ -27,6 +27,7 @@ export const noMetrics: Metrics = {
   silenced: nothing,
   groupFigures: nothing,
   leaderProbes: nothing,
+  askedBeforePromotion: nothing,
   sessions: nothing,
   renewal: nothing,
   deadlineMilliseconds: nothing,
@@ -75,6 +76,7 @@ export const quietProbing = (clock: Clock) => ({
   http: { get: () => Promise.resolve(null) },
   wake: nothing,
   arrivals: () => null,
+  promotionAnswered: nothing,
 });
 
 /** Of a watch of Services and slices that does not stand, and of which nobody says why: they are read once a minute. */

@@ -13,6 +13,14 @@ export type Act = { readonly atMs: number } & (
       readonly pod: number;
       readonly forMs: number;
     }
+  /** It does not pass when it is asked before a promotion. */
+  | {
+      readonly act: 'refuseLead';
+      readonly group: number;
+      readonly pod: number;
+      readonly how: 'fails' | 'hangs';
+      readonly forMs: number;
+    }
   | {
       readonly act: 'finish' | 'orphan' | 'deletePod' | 'recreatePod';
       readonly group: number;
@@ -130,6 +138,8 @@ export type GroupPlan = {
   readonly unready?: boolean;
   /** Whoever has the first place takes the lead from the others, and so on. Default: nobody does. */
   readonly prefers?: { readonly first: number; readonly delayMs: number };
+  /** Who is to lead is asked first; what becomes of one that does not pass. Default: nobody is asked. */
+  readonly asks?: 'NextCandidate' | 'Promote';
   /** Whoever led before is evicted once the next one leads. Default: it is kept. */
   readonly evicts?: boolean;
   /** Its leader keeps its label when it is deleted. Default: it is taken off. */
@@ -212,6 +222,7 @@ export function scenarioOf(seed: number): Scenario {
       ...blackout(seed, { lengthMs, replicas, groups, steady }),
       ...releaser(seed, { lengthMs, replicas, groups, steady }),
       ...hangs(seed, { lengthMs, replicas, groups, steady }),
+      ...refusals(seed, { lengthMs, replicas, groups, steady }),
       ...routeActs(seed, { lengthMs, replicas, groups, steady }),
       ...flicker(seed, { lengthMs, replicas, groups, steady }),
       ...nodeActs(seed, { lengthMs, replicas, groups, steady }),
@@ -230,6 +241,11 @@ function conditionOf(seed: number, at: number): Pick<GroupPlan, 'condition' | 'u
   return isNamespaced(seed) || !random.chance(0.3) ? {} : { condition: COULD_LEAD, unready: random.chance(0.4) };
 }
 
+function asksOf(seed: number, at: number): Pick<GroupPlan, 'asks'> {
+  const random = stream(`asks ${seed} ${at}`);
+  return random.chance(0.4) ? { asks: random.pick(['NextCandidate', 'NextCandidate', 'Promote'] as const) } : {};
+}
+
 function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
   const random = stream(`group ${seed} ${at}`);
   const shared = !steady && random.chance(0.25);
@@ -244,6 +260,7 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
     evicts: !steady && stream(`evicts ${seed} ${at}`).chance(0.25),
     retains: !shared && stream(`retains ${seed} ${at}`).chance(0.4),
     anyOrder: stream(`order ${seed} ${at}`).chance(0.2),
+    ...asksOf(seed, at),
     ...conditionOf(seed, at),
     pods: random.pick([2, 2, 3]),
   };
@@ -414,6 +431,21 @@ function hangs(seed: number, frame: Frame): readonly Act[] {
     const pod = random.below(frame.groups[group]?.pods ?? 1);
     const atMs = Math.round(random.between(8000, frame.lengthMs));
     return { act: 'hang', atMs, group, pod, forMs: Math.round(random.between(3000, 20_000)) } as const;
+  });
+}
+
+/** Pods do not pass when they are asked before a promotion, now and then all of a group. */
+function refusals(seed: number, { lengthMs, groups, steady }: Frame): readonly Act[] {
+  const random = stream(`refusals ${seed}`);
+  if (steady) return [];
+  return groups.flatMap(({ asks, pods }, group) => {
+    if (asks === undefined) return [];
+    return Array.from({ length: random.pick([1, 2, 4]) }, () => {
+      const atMs = Math.round(random.between(0, lengthMs));
+      const how = random.pick(['fails', 'fails', 'hangs'] as const);
+      const forMs = Math.round(random.between(500, 25_000));
+      return { act: 'refuseLead', atMs, group, pod: random.below(pods), how, forMs } as const;
+    });
   });
 }
 

@@ -92,13 +92,16 @@ export function watchReplaced(stage: Stage, breach: (text: string) => void): voi
 export const asking = (
   loop: Loop,
   process: Process,
-  answersAt: (address: string) => 'answers' | 'hangs' | 'nobody',
+  answersAt: (address: string, path: string) => 'answers' | 'hangs' | 'nobody' | 'fails',
+  asked: (address: string, path: string, fromMs: number, passes: boolean) => void,
 ): HttpProber => ({
-  get: ({ address, timeoutMs }) =>
+  get: ({ address, path, timeoutMs }) =>
     new Promise((resolve) => {
-      const found = answersAt(address);
+      const fromMs = loop.nowMs();
+      const found = answersAt(address, path);
       const delayMs = found === 'hangs' ? timeoutMs : 1;
-      const failure = { answers: null, hangs: 'Timeout', nobody: 'Refused' } as const;
+      const failure = { answers: null, hangs: 'Timeout', nobody: 'Refused', fails: 'Status5xx' } as const;
+      asked(address, path, fromMs, found === 'answers');
       loop.after(delayMs, () => process.run(() => resolve(failure[found])));
     }),
 });

@@ -31,7 +31,7 @@ export type Record = {
 
 /** `requests`: of claims, as they are still being made. */
 export function record(
-  { api, consul, loop, silences, switchovers }: Stage,
+  { api, consul, loop, silences, switchovers, promotionAnswers }: Stage,
   scenario: Scenario,
   requests: readonly ClaimRequest[],
 ): Record {
@@ -160,7 +160,16 @@ export function record(
 
   const claims = { requests, marks };
   return {
-    history: () => ({ groups, pods, keys, sessions, silences: silences(), claims, switchovers: switchovers() }),
+    history: () => ({
+      groups,
+      pods,
+      keys,
+      sessions,
+      silences: silences(),
+      claims,
+      switchovers: switchovers(),
+      promotionAnswers: promotionAnswers(),
+    }),
     hash: () => hash,
     events,
   };
@@ -181,6 +190,7 @@ const watched = (pod: Pod): WatchedPod => ({
       ? pod.ready
       : pod.runningSinceMs !== null && pod.conditions.every(({ isTrue }) => isTrue),
   deleting: pod.deleting,
+  restarts: pod.restarts,
 });
 
 function watchedGroup(
@@ -203,6 +213,7 @@ function watchedGroup(
     labelsStay,
     mayDemote: group.spec.onConsulLoss === 'Demote',
     probed: group.spec.leaderProbe !== null,
+    asksFirst: group.spec.beforePromotion?.onFailure ?? null,
   };
 }
 

@@ -32,7 +32,7 @@ export const rawPod = (pod: Pod): unknown => ({
   status: {
     phase: pod.phase,
     podIPs: pod.addresses.map((ip) => ({ ip })),
-    containerStatuses: [{ name: 'app', state: containerState(pod) }],
+    containerStatuses: [{ name: 'app', restartCount: pod.restarts, state: containerState(pod) }],
     conditions: [
       {
         type: 'Ready',

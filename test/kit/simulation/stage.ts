@@ -7,8 +7,8 @@ import type { Pod } from '../../../src/api/pod.ts';
 import { groupKeys } from '../../../src/election/keys.ts';
 import type { ReplicaIdentity } from '../../../src/operator/sharding/membership.ts';
 import type { Log } from '../../../src/ports/log.ts';
-import type { Silence, SwitchoverRequest } from '../checker/checker.ts';
-import { A_GATE_PROBE, AN_HTTP_PROBE, aGroup, aPod } from '../fakes/builders.ts';
+import type { PromotionAnswered, Silence, SwitchoverRequest } from '../checker/checker.ts';
+import { A_GATE_PROBE, A_QUESTION, AN_HTTP_PROBE, aGroup, aPod } from '../fakes/builders.ts';
 import { podUid, wallMs } from '../fakes/ids.ts';
 import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
@@ -57,6 +57,8 @@ export type Stage = {
   silences(): readonly Silence[];
   /** What was asked for by annotations. */
   switchovers(): readonly SwitchoverRequest[];
+  /** What pods were asked before a promotion. */
+  promotionAnswers(): readonly PromotionAnswered[];
   /** When the pod's present process began (its containers may have ended since and begun again). */
   incarnationOf(uid: string): number;
   do(act: Act): void;
@@ -111,10 +113,22 @@ export function openStage(
     refuseEvent,
     meetings,
     httpProberOf: (process: Process, as: ReplicaIdentity) =>
-      asking(loop, process, (address) => answersAt(address, seatOf(as))),
+      asking(
+        loop,
+        process,
+        (address, path) => answersAt(address, seatOf(as), path === A_QUESTION.by.path),
+        (address, path, atMs, passes) => {
+          const pod = api.pods().find(({ addresses }) => addresses.includes(address));
+          if (pod === undefined || path !== A_QUESTION.by.path) return;
+          promotionAnswers.push({ podUid: pod.uid, restarts: pod.restarts, atMs, passes });
+        },
+      ),
   };
   const replicas: SimReplica[] = [];
   const lives = new Map<string, number>();
+  const promotionAnswers: PromotionAnswered[] = [];
+  /** By name, pods that do not pass when they are asked before a promotion. */
+  const refusingLead = new Map<string, 'fails' | 'hangs'>();
   /** Faults that go on, by name; of one name the one that began last is in force. */
   const faults = createFaults(loop);
   const { during, later } = faults;
@@ -171,11 +185,13 @@ export function openStage(
   const probe = scenario.gate ? { ...A_GATE_PROBE, periodMs: 2000 } : AN_HTTP_PROBE;
   const groupOf = (plan: GroupPlan): LeaderGroup => specified(plan, scenario.probed.includes(plan.name) ? probe : null);
 
-  function answersAt(address: string, replica: number): 'answers' | 'hangs' | 'nobody' {
+  /** `promotion`: it is asked before a promotion. */
+  function answersAt(address: string, replica: number, promotion: boolean): 'answers' | 'hangs' | 'nobody' | 'fails' {
     const pod = api.pods().find(({ addresses }) => addresses.includes(address));
     if (pod === undefined || pod.stopped) return 'nobody';
     if (!reaches(pod.name, replica)) return 'hangs';
-    return isHung(pod.name) ? 'hangs' : 'answers';
+    if (isHung(pod.name)) return 'hangs';
+    return (promotion && refusingLead.get(pod.name)) || 'answers';
   }
   for (const plan of scenario.groups) addGroup(plan);
   for (let at = 0; at < scenario.replicas; at += 1)
@@ -366,6 +382,7 @@ export function openStage(
         const name = nameOf(given.group, given.pod);
         const uid = api.pod(name)?.uid;
         if (uid !== undefined) lives.set(uid, (made += 1));
+        api.foreign.changePod(name, ({ restarts }) => ({ restarts: restarts + 1 }));
         return plan(given.group).condition === undefined ? unready(name, given.forMs) : stopped(name, given.forMs);
       }
       case 'hang': {
@@ -378,6 +395,15 @@ export function openStage(
             silences.push({ podUid: api.pod(name)?.uid ?? '', fromMs: loop.nowMs(), toMs: loop.nowMs() + given.forMs });
           },
           () => void hung.set(name, loop.nowMs()),
+        );
+      }
+      case 'refuseLead': {
+        const name = nameOf(given.group, given.pod);
+        return during(
+          `refuse lead ${name}`,
+          given.forMs,
+          () => void refusingLead.set(name, given.how),
+          () => void refusingLead.delete(name),
         );
       }
       case 'exclude': {
@@ -714,6 +740,7 @@ export function openStage(
     hangs: isHung,
     silences: () => silences,
     switchovers: switchovers.requests,
+    promotionAnswers: () => promotionAnswers,
     incarnationOf: (uid) => lives.get(uid) ?? 0,
     do: act,
     heal,
@@ -743,6 +770,7 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       lockKey: plan.lockKey,
       onConsulLoss: plan.onConsulLoss,
       leaderProbe,
+      beforePromotion: plan.asks === undefined ? null : { ...A_QUESTION, onFailure: plan.asks },
       failoverDelayMs: plan.failoverDelayMs,
       candidateCondition: plan.condition ?? 'Ready',
       formerLeader: plan.evicts === true ? 'Evict' : 'Keep',

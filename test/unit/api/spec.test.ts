@@ -96,6 +96,17 @@ describe('a spec', () => {
           ),
           { maxLength: 8 },
         ),
+        beforePromotion: fc.record(
+          {
+            httpGet: fc.record({
+              port: fc.integer({ min: 1, max: 65_535 }),
+              path: fc.constantFrom('/', '/may-lead?x=1'),
+            }),
+            timeoutSeconds: fc.integer({ min: 1, max: 5 }),
+            onFailure: fc.constantFrom('NextCandidate', 'Promote'),
+          },
+          { requiredKeys: ['httpGet'] },
+        ),
         leaderProbe: fc.oneof(
           fc.record({ gate: fc.constant({}), periodMilliseconds: fc.integer({ min: 100, max: 60_000 }) }),
           fc.record(
@@ -239,6 +250,29 @@ describe('spec.spread', () => {
       expect([spec, problems]).toEqual([null, [expect.stringMatching(/^spec\.spread/)]]);
     },
   );
+});
+
+describe('spec.beforePromotion', () => {
+  const asked = (beforePromotion: object) => read({ selector, beforePromotion });
+
+  it('waits for a second, and takes the next one, unless it says otherwise', () => {
+    expect(asked({ httpGet: { port: 80 } }).spec?.beforePromotion).toEqual({
+      by: { kind: 'httpGet', path: '/', port: 80, scheme: 'HTTP', timeoutMs: 1000 },
+      onFailure: 'NextCandidate',
+    });
+  });
+
+  it.each([
+    [{}, /httpGet/],
+    [{ httpGet: {} }, /httpGet\.port/],
+    [{ httpGet: { port: 80 }, timeoutSeconds: 6 }, /must be a whole number of seconds from 1 to 5/],
+    [{ httpGet: { port: 80 }, onFailure: 'Ignore' }, /must be NextCandidate or Promote/],
+    [{ httpGet: { port: 80, path: '//elsewhere/' } }, /must begin with one/],
+  ])('refuses %j, and says why', (written, why) => {
+    const { spec, problems } = asked(written);
+    expect(spec).toBeNull();
+    expect(problems.join('; ')).toMatch(why);
+  });
 });
 
 describe('spec.leaderProbe', () => {

@@ -129,6 +129,11 @@ const MEASURED: Readonly<
   leadergroup_reconciles_total: [(metrics) => metrics.reconciled('failed', 8), '{outcome="failed"}', 1],
   leadergroup_reconcile_duration_seconds: [(metrics) => metrics.reconciled('done', 8), '_sum', 0.008],
   leadergroup_gate_answers_total: [(metrics) => metrics.gateAnswered(409), '{status="409"}', 1],
+  leadergroup_before_promotion_questions_total: [
+    (metrics) => metrics.askedBeforePromotion('Status5xx'),
+    '{outcome="Status5xx"}',
+    1,
+  ],
   leadergroup_gate_revocations_total: [(metrics) => metrics.gateRevocation('resumed'), '{outcome="resumed"}', 1],
   leadergroup_gate_releases_total: [(metrics) => metrics.gateRelease('voided', 700), '{outcome="voided"}', 1],
   leadergroup_gate_released_seconds_total: [(metrics) => metrics.gateRelease('voided', 700), '', 0.7],

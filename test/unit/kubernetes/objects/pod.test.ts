@@ -45,6 +45,14 @@ describe('projectPod', () => {
     expect(projectPod(rawPod('a', {}, { spec, status }))?.runningSinceMs).toBe(since);
   });
 
+  it('was started anew as often as all of its containers were, sidecars included', () => {
+    const status = {
+      containerStatuses: [{ name: 'app', restartCount: 2 }, { name: 'other' }, { name: 'odd', restartCount: 'x' }],
+      initContainerStatuses: [{ name: 'proxy', restartCount: 1 }],
+    };
+    expect(projectPod(rawPod('a', {}, { status }))?.restarts).toBe(3);
+  });
+
   it('has been as its conditions say no longer than it exists, nor ready for longer than its containers run', () => {
     const status = {
       conditions: [
@@ -95,6 +103,7 @@ describe('projectPod', () => {
       readyTransitionMs: Date.UTC(2026, 0, 1, 0, 0, 5),
       conditions: [],
       runningSinceMs: null,
+      restarts: 0,
       disrupted: false,
       deleting: false,
       mirror: false,

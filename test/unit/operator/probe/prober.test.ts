@@ -40,6 +40,7 @@ function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
         return Promise.resolve(!state.cutOff);
       },
     },
+    promotionAnswered: () => undefined,
     ownNode: () => null,
     http: {
       get: ({ address }) => {

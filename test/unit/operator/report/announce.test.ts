@@ -137,6 +137,7 @@ const GIVEN: Readonly<Record<EventReason, (told: Told) => void>> = {
   WriteRefused: ({ does }) => does({}, { kind: 'refused', pod: 'a', message: 'the policy says no' }),
   LedElsewhere: reason('LedElsewhere'),
   NoCandidate: reason('NoCandidate'),
+  BeforePromotionFailed: reason('BeforePromotionFailed'),
   ConsulUnreachable: reason('ConsulUnreachable'),
   LockDelay: reason('LockDelay'),
   Deleting: reason('Deleting'),

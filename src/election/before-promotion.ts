@@ -1,0 +1,58 @@
+/**
+ * Who is asked before it gets the lead (spec.beforePromotion), and when.
+ *
+ * **Guarantees** While `askedFirst` returns a plan nothing is revoked, fenced or locked for the nominee. Whoever leads already is not asked: giving it back its
+ * label is no promotion. **Assumptions** Whoever plans to give the lock or the label to a pod asks this before.
+ */
+import type { Idle, Look } from './actions.ts';
+import { promotedByLabel, rankedCandidates } from './candidates.ts';
+import { refOf } from './fencing.ts';
+import type { Observation, ObservedPod } from './observation.ts';
+import { recordedToken } from './observed-tokens.ts';
+import { look, nothing } from './plans.ts';
+import { failedAnswer, isAsked, mayBePromoted } from './promotion-answers.ts';
+import { holderAmong } from './sessions.ts';
+import { tokenOf } from './token.ts';
+import { trustOf } from './trust.ts';
+
+/** The answer wakes the group; this is for what nobody thought of. */
+const LOOK_MS = 1000;
+const ASKED_MOST = 64;
+
+/** null: the first of these may be promoted. Of the others as many are asked with it as have failed so far: a few rounds reach all. */
+export function askedFirst(o: Observation, nominees: readonly ObservedPod[]): Idle | Look | null {
+  const { beforePromotion: view } = o;
+  const [nominee] = nominees;
+  if (view === null || nominee === undefined || leads(o, nominee) || mayBePromoted(o, nominee)) return null;
+  if (view.blind !== null) return nothing(`nobody can be asked before a promotion: ${view.blind}`, LOOK_MS);
+  if (isAsked(o, nominee)) return nothing('waiting for what the nominee answers', LOOK_MS);
+  const failed = [...view.answers.values()].filter(({ kind }) => kind === 'failed').length;
+  const pods = nominees
+    .slice(0, Math.min(Math.max(1, failed), ASKED_MOST))
+    .filter((each) => each.pod.addresses.length > 0 && !mayBePromoted(o, each) && !isAsked(o, each));
+  return look(
+    [{ do: 'askBeforePromotion', pods: pods.map(refOf) }],
+    `asking ${nominee.pod.name} before it is promoted`,
+  );
+}
+
+/** It carries the label of a promotion, or has lost it under the very token that the record names it with: it was asked for that. */
+export function leads(o: Observation, observed: ObservedPod): boolean {
+  if (promotedByLabel(o.group, observed)) return true;
+  const { lock } = o;
+  const { uid } = observed.pod;
+  if (lock?.record?.holder.uid !== uid || tokenOf(observed.pod, o.group.name) !== recordedToken(lock)) return false;
+  return trustOf(o, lock, holderAmong(o.sessions, lock)) === 'good';
+}
+
+/** It holds the lock, was never promoted with it, and has failed: others go first, also when it may be asked again. */
+export function yieldsLock(o: Observation, holder: ObservedPod): boolean {
+  if (o.group.spec.beforePromotion?.onFailure !== 'NextCandidate' || leads(o, holder)) return false;
+  const failed = failedAnswer(o, holder);
+  if (failed === null) return false;
+  return o.nowMs < failed.retryAtMs || rankedCandidates(o).some((each) => isBetter(o, each, holder));
+}
+
+/** It passed, where the holder did not. */
+const isBetter = (o: Observation, each: ObservedPod, holder: ObservedPod): boolean =>
+  each.pod.uid !== holder.pod.uid && mayBePromoted(o, each);

@@ -49,6 +49,10 @@ const BRINGS: {
   readRival: (o) => quietly({ ...o, overlapConfirmed: true }),
   readContester: (o, { pod }) => quietly(contesterKnown(o, pod)),
   askCandidates: (o) => ({ o: withoutProbe(o), assumed: 'every candidate responds to the leader probe' }),
+  askBeforePromotion: (o, { pods }) => ({
+    o: allPass(o, pods),
+    assumed: 'whoever is asked before its promotion passes',
+  }),
   addFinalizer: (o) => quietly({ ...o, group: { ...o.group, finalizers: [...o.group.finalizers, FINALIZER] } }),
   awaitTurn: (o) => quietly({ ...o, preemption: { ...o.preemption, turnMs: o.nowMs, confirmed: true } }),
   openSessions: (o, { pods }) => quietly({ ...o, sessions: [...o.sessions, ...pods.map((pod) => opened(o, pod))] }),
@@ -96,6 +100,13 @@ const withoutProbe = (o: Observation): Observation => ({
   probe: null,
   group: { ...o.group, spec: { ...o.group.spec, leaderProbe: null } },
 });
+
+function allPass(o: Observation, pods: readonly PodRef[]): Observation {
+  const { beforePromotion: view, nowMs } = o;
+  if (view === null) return o;
+  const passed = pods.map(({ uid }) => [uid, { kind: 'passed', askedMs: nowMs }] as const);
+  return { ...o, beforePromotion: { ...view, answers: new Map([...view.answers, ...passed]) } };
+}
 
 const opened = ({ nowMs, group: { spec } }: Observation, { uid }: PodRef): MemberSession => ({
   id: sessionId(`assumed of ${uid}`),

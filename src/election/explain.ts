@@ -24,12 +24,15 @@ export type Explained = Omit<Explanation, 'replica' | 'version'>;
 export function explain(o: Observation, what: Supposition | null): Explained {
   const { namespace, name } = o.group;
   const members = inOrder(o);
+  const leaders = new Set(labelledPods(o));
   return {
     namespace,
     name,
     lock: lockOf(o),
     leader: labelledPods(o)[0]?.pod.name ?? null,
-    members: members.slice(0, MEMBERS).map((member) => explained(o, member, members.indexOf(member))),
+    members: members
+      .slice(0, MEMBERS)
+      .map((member, at) => ({ ...explained(o, member, at), leads: leaders.has(member) })),
     membersLeftOut: Math.max(0, members.length - MEMBERS),
     plan: planOf(plan(o)),
     waits: waitsOf(o),
@@ -56,13 +59,12 @@ function inOrder(o: Observation): readonly ObservedPod[] {
   return [...candidates, ...others];
 }
 
-function explained(o: Observation, observed: ObservedPod, at: number): ExplainedMember {
+function explained(o: Observation, observed: ObservedPod, at: number): Omit<ExplainedMember, 'leads'> {
   const { pod, deferred, yields } = observed;
   const found = eligibility(o, observed);
   return {
     pod: pod.name,
     node: pod.node ?? '',
-    leads: labelledPods(o).includes(observed),
     rank: found.kind === 'candidate' ? at + 1 : null,
     whyNot: found.kind === 'candidate' ? null : found.reason,
     inMs: found.kind === 'waiting' ? found.inMs : null,

@@ -5,14 +5,16 @@
 import { GROUPS_PATH, parseSupposition, SELF_PATH } from '../api/diagnostics.ts';
 import type { Diagnostics } from '../ports/diagnostics.ts';
 import type { Log } from '../ports/log.ts';
+import { createAnswerBudget } from './answer-budget.ts';
 import { type Query, type Reply, type Route, textReply } from './router.ts';
 import { serveRoutes } from './server.ts';
 
 const HOST = '127.0.0.1';
 /** One person's commands; a forwarded port is one client, whoever sends through it. */
 const CONNECTIONS = { all: 32, perClient: 32 };
-/** Each costs a plan or some, which the groups must not wait for. */
+/** Each costs a plan or some, which the groups must not wait for: of a group with a thousand members as long as a hundred small ones. */
 const ANSWERS_PER_SECOND = 50;
+const MS_PER_SECOND = 200;
 
 /** A replica does without where it cannot listen: diagnostics are no reason to stop what they are about. */
 export async function serveDiagnostics(diagnostics: Diagnostics, port: number, log: Log): Promise<AsyncDisposable> {
@@ -33,12 +35,12 @@ export async function serveDiagnostics(diagnostics: Diagnostics, port: number, l
 }
 
 function diagnosticRoutes(diagnostics: Diagnostics, nowMs: () => number): readonly Route[] {
-  const allowed = rate(nowMs);
+  const budget = createAnswerBudget(nowMs, { answers: ANSWERS_PER_SECOND, ms: MS_PER_SECOND });
   const guarded =
     (answer: (query: Query) => Reply) =>
     (query: Query): Reply => {
       if (!isLocal(query.header('host'))) return textReply(403, FOREIGN_HOST);
-      return allowed() ? answer(query) : textReply(429, TOO_MANY, { 'retry-after': '1' });
+      return budget.answer(() => answer(query)) ?? textReply(429, TOO_MANY, { 'retry-after': '1' });
     };
   return [
     { path: SELF_PATH, methods: ['GET'], handle: guarded(() => json(200, diagnostics.self())) },
@@ -51,7 +53,7 @@ const isLocal = (host: string | null): boolean =>
   host !== null && /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/.test(host);
 
 const FOREIGN_HOST = 'The header Host must be localhost: these answers are for whoever forwards the port.\n';
-const TOO_MANY = `More than ${ANSWERS_PER_SECOND} questions within a second; ask again in a second.\n`;
+const TOO_MANY = `More than ${ANSWERS_PER_SECOND} questions within a second, or answers that took ${MS_PER_SECOND} ms of it; ask again in a second.\n`;
 const UNKNOWN_PATH = `Ask ${SELF_PATH}, or ${GROUPS_PATH}NAMESPACE/NAME/explain, with ?if=drain:NODE, delete:POD or consul-down.\n`;
 
 const json = (status: number, body: object): Reply => ({
@@ -78,14 +80,4 @@ function explained(diagnostics: Diagnostics, { path, search }: Query): Reply {
     case 'unknown':
       return json(404, { error: 'unknown', why: answer.why });
   }
-}
-
-function rate(nowMs: () => number): () => boolean {
-  let second = Number.NEGATIVE_INFINITY;
-  let used = 0;
-  return () => {
-    if (nowMs() - second >= 1000) [second, used] = [nowMs(), 0];
-    used += 1;
-    return used <= ANSWERS_PER_SECOND;
-  };
 }

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { type Explanation, explanation, type Supposition } from '../../../src/api/diagnostics.ts';
 import { explain } from '../../../src/election/explain.ts';
 import type { Observation } from '../../../src/election/observation.ts';
-import { aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
+import { A_QUESTION, aGroup, aLeader, aPod } from '../../kit/fakes/builders.ts';
 import { anObservation, NOW_MS, observed, readyFor } from '../../kit/fakes/builders-election.ts';
+import { uidOf } from '../../kit/fakes/ids.ts';
 
 const then = (o: Observation, what: Supposition) => explain(o, what).supposed?.foreseen;
 const DELETE_A: Supposition = { kind: 'delete', pod: 'a' };
@@ -132,6 +133,26 @@ describe('it foresees', () => {
       outcome: 'moves',
       next: 'b',
       assumed: [expect.stringContaining('selects by the label')],
+    });
+  });
+
+  it('who would be asked before a promotion next, and that it was taken to pass; who has failed does not', () => {
+    const o = anObservation();
+    const [a, ...others] = ['a', 'b', 'c'].map((name, at) => {
+      const pod = { name, addresses: [`10.0.0.${at + 1}`] };
+      return observed(name === 'a' ? aLeader(4, pod) : aPod(pod));
+    });
+    const failed = { kind: 'failed', askedMs: NOW_MS, failure: 'Status5xx', retryAtMs: NOW_MS + 5000 } as const;
+    const asking: Observation = {
+      ...o,
+      group: specified({ beforePromotion: A_QUESTION }),
+      pods: a === undefined ? [] : [a, ...others],
+      beforePromotion: { blind: null, answers: new Map([[uidOf('b'), failed]]) },
+    };
+    expect(then(asking, DELETE_A)).toMatchObject({
+      outcome: 'moves',
+      next: 'c',
+      assumed: ['whoever is asked before its promotion passes'],
     });
   });
 

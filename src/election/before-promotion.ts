@@ -53,6 +53,13 @@ export function yieldsLock(o: Observation, holder: ObservedPod): boolean {
   return o.nowMs < failed.retryAtMs || rankedCandidates(o).some((each) => isBetter(o, each, holder));
 }
 
+/** Of these candidates, those that need not yield to one that has passed: they have not failed, or lead. */
+export function unyielding(o: Observation, candidates: readonly ObservedPod[]): readonly ObservedPod[] {
+  if (o.group.spec.beforePromotion?.onFailure !== 'NextCandidate') return candidates;
+  if (!candidates.some((each) => mayBePromoted(o, each))) return candidates;
+  return candidates.filter((each) => leads(o, each) || failedAnswer(o, each) === null);
+}
+
 /** It passed, where the holder did not. */
 const isBetter = (o: Observation, each: ObservedPod, holder: ObservedPod): boolean =>
   each.pod.uid !== holder.pod.uid && mayBePromoted(o, each);

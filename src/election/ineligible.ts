@@ -2,9 +2,9 @@
 import type { IneligibleReason } from '../api/ineligible-reasons.ts';
 import type { IneligibleStatus } from '../api/leadergroup.ts';
 import { goesByReady } from './candidacy.ts';
-import { eligibility, membersOf, refused } from './candidates.ts';
+import { eligibility, membersOf, promotedByLabel, refused } from './candidates.ts';
 import type { Observation, ObservedPod } from './observation.ts';
-import { failuresInWords } from './promotion-answers.ts';
+import { failuresInWords, shownAsFailed } from './promotion-answers.ts';
 
 const EXAMPLES = 3;
 
@@ -17,17 +17,33 @@ const REFUSED: ReadonlySet<string> = new Set<IneligibleReason>([
 
 export function ineligibleOf(o: Observation): readonly IneligibleStatus[] {
   const names = new Map<IneligibleReason, string[]>();
+  const hasFailed = shownAsFailed(o);
   for (const member of membersOf(o)) {
-    const found = eligibility(o, member);
-    if (found.kind === 'candidate') continue;
-    const known = names.get(found.reason);
-    if (known === undefined) names.set(found.reason, [member.pod.name]);
+    const reason = reasonOf(o, member, hasFailed);
+    if (reason === null) continue;
+    const known = names.get(reason);
+    if (known === undefined) names.set(reason, [member.pod.name]);
     else known.push(member.pod.name);
   }
   return [...names]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([reason, pods]) => ({ reason, count: pods.length, examples: pods.toSorted().slice(0, EXAMPLES) }));
 }
+
+/** null: it can lead. Whoever leads is not asked. */
+function reasonOf(
+  o: Observation,
+  member: ObservedPod,
+  hasFailed: (observed: ObservedPod) => boolean,
+): IneligibleReason | null {
+  const found = eligibility(o, member);
+  if (found.kind !== 'candidate') return found.reason;
+  return !promotedByLabel(o.group, member) && hasFailed(member) ? 'BeforePromotionFailed' : null;
+}
+
+/** So many members can lead, as the status says it. */
+export const candidatesShown = (o: Observation): number =>
+  membersOf(o).length - ineligibleOf(o).reduce((sum, { count }) => sum + count, 0);
 
 /**
  * Who cannot lead and why, the most frequent reason first, and what the API server said where it was the one to refuse. E.g. `none of 3

@@ -3,7 +3,7 @@
  * off, from a fresh list, and the next token is above all that their answers show.
  */
 import type { Pass, Plan, Verify } from './actions.ts';
-import { askedFirst } from './before-promotion.ts';
+import { askedFirst, unyielding } from './before-promotion.ts';
 import { labelled, membersOf, needsNoFencing, rankedCandidates } from './candidates.ts';
 import { fence, fencingTarget, labelledPods, promotion, refOf } from './fencing.ts';
 import { type Nominees, nominees } from './judgement.ts';
@@ -55,7 +55,8 @@ function elected(o: Observation, owned: FreeLock | HeldLock, trust: Exclude<Trus
 function nomineesWithoutRecord(o: Observation, holder: MemberSession | null): Nominees {
   const ranked = rankedCandidates(o);
   const byToken = (a: ObservedPod, b: ObservedPod) => tokenOf(b.pod, o.group.name) - tokenOf(a.pod, o.group.name);
-  const lastSeen = ranked.filter((pod) => labelled(o.group, pod)).toSorted(byToken)[0];
+  const labels = unyielding(o, ranked).filter((pod) => labelled(o.group, pod));
+  const lastSeen = labels.toSorted(byToken)[0];
   if (lastSeen !== undefined) return { kind: 'known', ranked: [lastSeen] };
   const holding = o.pods.find(({ pod }) => pod.uid === holder?.podUid) ?? null;
   if (holding !== null && fitnessOf(o, holding).kind === 'fit') return { kind: 'known', ranked: [holding] };

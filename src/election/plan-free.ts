@@ -1,7 +1,7 @@
 /** The lock is free and its record is good: somebody led before, the next one is chosen. */
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Fence, FencingTarget, Idle, Look, Plan, Verdict } from './actions.ts';
-import { askedFirst, leads } from './before-promotion.ts';
+import { askedFirst, unyielding, yieldsLock } from './before-promotion.ts';
 import { excluded, fencingRefused, labelled, membersOf, rankedCandidates, refused } from './candidates.ts';
 import { due } from './contests.ts';
 import { fence, fencingForMove, promotion, refOf } from './fencing.ts';
@@ -10,7 +10,6 @@ import { type Nominees, nominees } from './judgement.ts';
 import type { LockView, Observation, ObservedPod } from './observation.ts';
 import type { FreeLock } from './owned-lock.ts';
 import { electing, idle, look, nothing, notReady, ready, transition, until, withFirst } from './plans.ts';
-import { failsBeforePromotion } from './promotion-answers.ts';
 import { leftOver, openingFor, suitableSession } from './sessions.ts';
 import { transaction } from './transactions.ts';
 
@@ -43,7 +42,7 @@ export function planFree(o: Observation, free: FreeLock): Plan {
 function nomineesFor(o: Observation, lock: LockView): Nominees {
   const recorded = membersOf(o).find(({ pod }) => pod.uid === lock.record?.holder.uid);
   if (recorded !== undefined && mayStay(o, recorded)) return { kind: 'known', ranked: [recorded] };
-  const leading = rankedCandidates(o).find((pod) => labelled(o.group, pod));
+  const leading = unyielding(o, rankedCandidates(o)).find((pod) => labelled(o.group, pod));
   return leading === undefined ? nominees(o) : { kind: 'known', ranked: [leading] };
 }
 
@@ -62,7 +61,7 @@ const mayStay = (o: Observation, observed: ObservedPod): boolean =>
   !observed.pod.deleting &&
   !excluded(observed.pod) &&
   !refused(o, observed) &&
-  (leads(o, observed) || !failsBeforePromotion(o, observed)) &&
+  !yieldsLock(o, observed) &&
   !fencingRefused(o, observed);
 
 /** With a lockKey an external holder may take the free lock at any moment: nobody may be labelled, not even the nominee. */

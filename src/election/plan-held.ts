@@ -1,6 +1,6 @@
 /** The lock is held by a session of ours and the record is good: the leader stays while it can, else it is handed over. */
 import type { FollowUp, Look, Plan, Promote, Verify } from './actions.ts';
-import { askedFirst, yieldsLock } from './before-promotion.ts';
+import { askedFirst, leads, yieldsLock } from './before-promotion.ts';
 import { notReadyInWords } from './candidacy.ts';
 import { excluded, finished, labelled, membersOf, refused } from './candidates.ts';
 import { askFor, contestMessage, onHold, unknownContester } from './contests.ts';
@@ -217,7 +217,8 @@ function changeSession(held: Held, holder: ObservedPod): Plan {
   if (next === null) {
     return look([openingFor(holder)], 'sessionTTLSeconds or lockDelaySeconds has changed');
   }
-  const after: readonly Promote[] = labelled(o.group, holder) || isReady(holder) ? [promotion(holder)] : [];
+  const keepsLabel = labelled(o.group, holder) && leads(o, holder);
+  const after: readonly Promote[] = keepsLabel || isReady(holder) ? [promotion(holder)] : [];
   return transition(electing('SessionChanged', 'sessionTTLSeconds or lockDelaySeconds has changed'), {
     fence: [],
     lock: transaction.handOver(o, held, { session: next, pod: refOf(holder) }),

@@ -5,6 +5,7 @@ import type { ObservedPod } from './observation.ts';
 import { waitForPass } from './plan-free.ts';
 import { type Held, handOverTo, isAlive } from './plan-handover.ts';
 import { look } from './plans.ts';
+import { mayBePromoted } from './promotion-answers.ts';
 import { suitableSession } from './sessions.ts';
 import { judgeSwitchover } from './switchover.ts';
 
@@ -20,7 +21,8 @@ export function planSwitchover(held: Held, holder: ObservedPod): Plan | null {
   if (judged.kind === 'unsure') return isOwedLabel ? null : waitForPass(judged.next);
   if (judged.kind !== 'moves') return null;
   const { asked, nominee, others } = judged;
-  if (isOwedLabel && !(o.switchover.confirmed && suitableSession(o, nominee) !== null)) return null;
+  const isPrepared = o.switchover.confirmed && suitableSession(o, nominee) !== null && mayBePromoted(o, nominee);
+  if (isOwedLabel && !isPrepared) return null;
   if (!o.switchover.confirmed) {
     // Consul too: should it have fallen silent, the leader would be fenced, and nobody could follow before it is back.
     return look([{ do: 'readLock' }, { do: 'readGroup' }], 'reading the lock and the group before the leader is moved');

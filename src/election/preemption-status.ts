@@ -36,6 +36,6 @@ function waiting({ pod, dueSeconds, level }: Extract<JudgedPreemption, { kind: '
       ? ''
       : `; the delay has doubled ${level === 1 ? 'once' : `${level} times`}, since a preferred leader was lost soon`;
   if (dueSeconds === null)
-    return `${pod.pod.name} is preferred to the leader, and does not pass spec.leaderProbe: it is looked at again after each delay${doubled}`;
+    return `${pod.pod.name} is preferred to the leader, and does not pass when it is asked: it is looked at again after each delay${doubled}`;
   return `${pod.pod.name} is preferred to the leader, and takes the lead at ${timeTextOf(dueSeconds * 1000)} if nothing happens until then${doubled}`;
 }

@@ -17,9 +17,10 @@ import { type HeldLock, ownedLockOf } from './owned-lock.ts';
 import { isOutage } from './plan-restrained.ts';
 import { delayAt, lastPreemption } from './preemption-record.ts';
 import type { Moment, PreferredSince } from './preferred-since.ts';
+import { failsBeforePromotion } from './promotion-answers.ts';
 import { ranked, weightOf } from './ranking.ts';
 import { isRollingOut } from './revisions.ts';
-import { hindrance } from './switchover-target.ts';
+import { mayNotKeepIt } from './switchover-target.ts';
 import { trustOf } from './trust.ts';
 
 type Hindrance = Exclude<Extract<Says<'Preferred'>, { status: 'False' }>['reason'], 'NotLed' | 'Waiting'>;
@@ -55,7 +56,7 @@ export function judgePreemption(o: Observation): JudgedPreemption {
   if (best === undefined) return { kind: 'preferred' };
   const against = hindered(o, led);
   if (against !== null) return { kind: 'hindered', pod: best, ...against };
-  const due = rivals.filter((rival) => isDue(o, led, rival));
+  const due = rivals.filter((rival) => isDue(o, led, rival) && !failsBeforePromotion(o, rival));
   const [first] = due;
   if (first === undefined) return waits(o, led, best, rivals);
   const next = nomineesThatPass(o, due);
@@ -95,7 +96,14 @@ function rivalsOf(o: Observation, leader: ObservedPod): readonly ObservedPod[] {
 }
 
 const isWilling = (o: Observation, member: ObservedPod, leader: ObservedPod): boolean =>
-  member.pod.uid !== leader.pod.uid && member.deferred === null && !member.yields && hindrance(o, member) === null;
+  member.pod.uid !== leader.pod.uid && member.deferred === null && !member.yields && isFit(o, member);
+
+/** Who has not passed spec.beforePromotion is preferred all the same, and is asked again after the delay. */
+function isFit(o: Observation, member: ObservedPod): boolean {
+  const found = eligibility(o, member);
+  const fails = found.kind === 'ineligible' && found.reason === 'BeforePromotionFailed';
+  return (fails || found.kind === 'candidate') && mayNotKeepIt(member) === null;
+}
 
 /** What speaks against moving anybody. null: nothing does. */
 function hindered(
@@ -154,7 +162,7 @@ const isDue = (o: Observation, led: Led, rival: ObservedPod): boolean => dueMs(o
 /**
  * What is to be remembered of who is preferred, after what was remembered `before`. It begins anew for whoever was not preferred in the pass before or has not
  * been ready since, with another leader, with whatever speaks against moving anybody, and where a time has come and the pod does not pass the leader
- * probe. null: nobody is.
+ * probe, or spec.beforePromotion. null: nobody is.
  */
 export function preferredSince(before: PreferredSince | null, o: Observation): PreferredSince | null {
   const led = o.group.spec.preemption.policy === 'Never' ? null : ledBy(o);
@@ -176,6 +184,7 @@ export function preferredSince(before: PreferredSince | null, o: Observation): P
 /** Its time has come, and it was asked, or listened for, and does not pass. */
 function fails(o: Observation, led: Led, rival: ObservedPod): boolean {
   if (!isDue(o, led, rival)) return false;
+  if (failsBeforePromotion(o, rival)) return true;
   const next = nomineesThatPass(o, [rival]);
   return next.kind === 'known' && next.ranked.length === 0;
 }

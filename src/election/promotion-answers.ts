@@ -21,6 +21,20 @@ export function failsBeforePromotion(o: Observation, observed: ObservedPod): boo
   return failed !== null && o.nowMs < failed.retryAtMs;
 }
 
+/**
+ * Of these, who counts as failed in what people are told: who waits until it may be asked again, and all that have failed while somebody is asked, or, where one is
+ * preferred to the leader, from one delay to the next. Else the status were written with every question and every answer, for as long as nobody passes.
+ */
+export function shownAsFailed(o: Observation): (observed: ObservedPod) => boolean {
+  const { beforePromotion: view, preemption } = o;
+  if (view === null || o.group.spec.beforePromotion?.onFailure !== 'NextCandidate') return () => false;
+  const isAsking = [...view.answers.values()].some(({ kind }) => kind === 'asking');
+  return (observed) =>
+    failsBeforePromotion(o, observed) ||
+    ((isAsking || preemption.preferred?.since.get(observed.pod.uid)?.failed === true) &&
+      failedAnswer(o, observed) !== null);
+}
+
 /** Those who have not failed come first: else a few that hang were asked again and again, and nobody else. Of the others who was asked last comes last. */
 export function failedLast(o: Observation, ranked: readonly ObservedPod[]): readonly ObservedPod[] {
   if (o.group.spec.beforePromotion?.onFailure !== 'NextCandidate') return ranked;

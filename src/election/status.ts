@@ -16,11 +16,11 @@ import { MAX_TRANSITIONS } from '../api/status.ts';
 import { isTime } from '../api/time.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { Verdict } from './actions.ts';
-import { eligibility, membersOf } from './candidates.ts';
+import { membersOf } from './candidates.ts';
 import { historyOf, unshownIn } from './deferral.ts';
 import { nameOfExternal } from './external-holder.ts';
 import { labelledPods } from './fencing.ts';
-import { ineligibleOf } from './ineligible.ts';
+import { candidatesShown, ineligibleOf } from './ineligible.ts';
 import { failingDetail, judgementOf } from './judgement.ts';
 import type { Observation, ObservedPod } from './observation.ts';
 import { recordedToken } from './observed-tokens.ts';
@@ -52,7 +52,7 @@ export function buildStatus(
     leader: leaders.map(({ pod }) => pod).join(','),
     leaders,
     members: membersOf(o).length,
-    candidates: membersOf(o).filter((member) => eligibility(o, member).kind === 'candidate').length,
+    candidates: candidatesShown(o),
     ineligible: ineligibleOf(o),
     leaderTransitions:
       (previous?.leaderTransitions ?? 0) + unshownIn(previous, news).filter(({ to }) => to !== '').length,

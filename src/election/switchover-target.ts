@@ -46,11 +46,15 @@ function namedIn(o: Observation, to: string): Willing {
 }
 
 /** Why the pod would not keep the lead, or not even get it; null: nothing speaks against it. */
-export function hindrance(o: Observation, observed: ObservedPod): string | null {
+function hindrance(o: Observation, observed: ObservedPod): string | null {
   const found = eligibility(o, observed);
   if (found.kind === 'ineligible' && found.reason === 'BeforePromotionFailed')
     return `it does not pass spec.beforePromotion (${failedAnswer(o, observed)?.failure ?? ''})`;
-  if (found.kind !== 'candidate') return found.reason;
+  return found.kind === 'candidate' ? mayNotKeepIt(observed) : found.reason;
+}
+
+/** Why it might lose the lead soon, or not get it for what others write; null: nothing speaks against it. */
+export function mayNotKeepIt(observed: ObservedPod): string | null {
   if (observed.cordoned) return 'its node is cordoned';
   if (observed.pod.disrupted) return 'it is about to be evicted';
   if (observed.claimedByOther) return 'another LeaderGroup selects it too';

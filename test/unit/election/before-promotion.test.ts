@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { takesFrom } from '../../../src/election/actions.ts';
 import type { Observation, ObservedPod } from '../../../src/election/observation.ts';
 import { plan } from '../../../src/election/plan.ts';
-import { ANSWER_MS, lifeOf, type PromotionAnswer } from '../../../src/election/promotion-view.ts';
+import { ANSWER_MS, type FailedAnswer, lifeOf, type PromotionAnswer } from '../../../src/election/promotion-view.ts';
 import { buildStatus } from '../../../src/election/status.ts';
 import { A_QUESTION, aGroup, aLeader, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
   aRecord,
+  aSession,
   freeAfter,
   heldBy,
   NOW_MS,
@@ -26,7 +27,7 @@ const member = (name: string, more: PodOverrides = {}) => observed(aPod({ ...at(
 
 const asking: PromotionAnswer = { kind: 'asking', failed: null };
 const passed = (agoMs = 0): PromotionAnswer => ({ kind: 'passed', askedMs: NOW_MS - agoMs });
-const failed = (retryInMs = 5000, agoMs = 1000): PromotionAnswer => ({
+const failed = (retryInMs = 5000, agoMs = 1000): FailedAnswer => ({
   kind: 'failed',
   askedMs: NOW_MS - agoMs,
   failure: 'Status5xx',
@@ -221,5 +222,50 @@ describe('the holder of the lock that was never promoted with it', () => {
   it('is asked again after a while where nobody else passes', () => {
     expect(does(answered({ a: failed(0), b: failed() }, { pods }))).toEqual(['askBeforePromotion a']);
     expect(does(answered({ a: failed(), b: failed() }, { pods }))).toEqual([]);
+  });
+
+  it('is not asked again before another that passes gets the lock, also where the lock is free', () => {
+    const lock = freeAfter('a');
+    expect(does(answered({ a: failed(0) }, { pods, lock }))).toEqual(['askBeforePromotion a']);
+    expect(does(answered({ a: failed(0), b: passed() }, { pods, lock })).at(-1)).toBe('promote b');
+  });
+
+  it('nor is one that has the label by hand, also where Consul was wiped', () => {
+    const byHand = member('a', { labels: { app: 'notifier', 'leadergroup.dev/role': 'leader' } });
+    const wiped = { lock: aLock(), freshList: true, groupConfirmed: true };
+    for (const free of [{ lock: freeAfter('d') }, wiped]) {
+      const seen = { ...free, pods: [byHand, member('b')] };
+      expect(does(answered({ a: failed(0) }, seen))).toEqual(['askBeforePromotion a']);
+      expect(does(answered({ a: failed(0), b: passed() }, seen)).at(-1)).toBe('promote b');
+    }
+  });
+
+  it('is not promoted with another session before it is ready, though somebody has given it the label', () => {
+    const a = aPod({ ...at('a'), ready: false, labels: { app: 'notifier', 'leadergroup.dev/role': 'leader' } });
+    const sessions = [aSession('a'), aSession('a', { id: 'next', ttlMs: 60_000 }), aSession('b', { ttlMs: 60_000 })];
+    const o = answered({}, { pods: [observed(a, { notReadyForMs: 1000 }), member('b')], sessions });
+    const group = { ...o.group, spec: { ...o.group.spec, failoverDelayMs: 60_000, sessionTtlMs: 60_000 } };
+    expect(does({ ...o, group })).toEqual(['handOver a']);
+  });
+});
+
+describe('a leader that has lost its label while it was to be moved', () => {
+  it('is given it back before the next one is asked anew', () => {
+    const o = askedToMove({ b: passed(ANSWER_MS) });
+    const [a, ...others] = o.pods;
+    const pods = a === undefined ? [] : [{ ...a, pod: { ...a.pod, labels: { app: 'notifier' } } }, ...others];
+    expect(does({ ...o, pods })).toEqual(['verify a', 'promote a']);
+  });
+});
+
+describe('while nobody passes, the status is not written again and again', () => {
+  const told = (o: Observation): unknown => buildStatus(o, null, [], '2026-01-02T03:04:05Z');
+  const again: PromotionAnswer = { kind: 'asking', failed: failed(0) };
+
+  it('neither when they are asked again, nor when they fail again', () => {
+    const free = { pods: [member('b'), member('c')], lock: freeAfter('a') };
+    const both = told(answered({ b: failed(), c: failed() }, free));
+    expect(told(answered({ b: again, c: failed(0) }, free))).toEqual(both);
+    expect(both).toMatchObject({ candidates: 0 });
   });
 });

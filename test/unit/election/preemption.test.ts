@@ -5,7 +5,7 @@ import { plan } from '../../../src/election/plan.ts';
 import { judgePreemption, preferredSince } from '../../../src/election/preemption.ts';
 import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { buildStatus } from '../../../src/election/status.ts';
-import { A_GATE_PROBE, AN_HTTP_PROBE, aNode, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
+import { A_GATE_PROBE, A_QUESTION, AN_HTTP_PROBE, aNode, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
 import {
   aProbeView,
   aRecord,
@@ -329,5 +329,42 @@ describe('the condition Preferred', () => {
   it('says how often the delay has doubled', () => {
     const lock = preemptedAgo(1, { level: 2, leads: false });
     expect(said(preferring({ lock, preemption: { preferred: preferredFor(0, 'b') } }))?.message).toContain('2 times');
+  });
+});
+
+describe('with spec.beforePromotion', () => {
+  const failed = (retryInMs: number) =>
+    ({ kind: 'failed', askedMs: NOW_MS - 1000, failure: 'Status5xx', retryAtMs: NOW_MS + retryInMs }) as const;
+  const asks = (answer: ReturnType<typeof failed>, preferred = preferredFor(DELAY_MS, 'b')): Observation =>
+    preferring({
+      group: { spec: { beforePromotion: A_QUESTION } },
+      pods: [leaderA(), aRival('b', { addresses: ['10.0.0.2'] }), c({ addresses: ['10.0.0.3'] })],
+      preemption: { preferred },
+      beforePromotion: { blind: null, answers: new Map([[uidOf('b'), answer]]) },
+    });
+  const seen = (o: Observation): Observation => ({
+    ...o,
+    preemption: { ...o.preemption, preferred: preferredSince(o.preemption.preferred, o) },
+  });
+  const told = (o: Observation) => buildStatus(o, plan(o).verdict, [], '2026-01-02T03:04:05Z');
+
+  it('one that fails does not take the lead, and is asked again after the delay', () => {
+    const o = seen(asks(failed(5000)));
+    expect(steps(plan(o))).toEqual([]);
+    expect(o.preemption.preferred?.since.get(uidOf('b'))).toMatchObject({ atMs: NOW_MS, failed: true });
+    const later = preferredFor(DELAY_MS, 'b');
+    expect(steps(plan(seen(asks(failed(0), later))))).toEqual(['askBeforePromotion b']);
+  });
+
+  it('one that fails for ever has nothing written again and again', () => {
+    const failing = seen(asks(failed(5000)));
+    const waiting = seen(asks(failed(0), failing.preemption.preferred ?? undefined));
+    const said = [failing, waiting].map(told);
+    expect(said[0]?.conditions.find(({ type }) => type === 'Preferred')).toMatchObject({
+      reason: 'Waiting',
+      message: expect.stringContaining('does not pass') as string,
+    });
+    expect(said[0]?.ineligible).toMatchObject([{ reason: 'BeforePromotionFailed', count: 1 }]);
+    expect(said[1]).toEqual(said[0]);
   });
 });

@@ -129,7 +129,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
     onRequest: metrics.consulRequest,
     login: config.consul.login && { ...config.consul.login, meta: metaOf(config.identity), clock, random, log },
   });
-  metrics.consulToken(consul.tokenLeftMs);
+  metrics.consulToken(() => consul.tokenLife()?.leftMs ?? null);
   const { namespaces } = connection;
   if (namespaces !== null) metrics.watchedNamespaces(() => readableOf(namespaces));
   void consul.watchToken(clock, signal);
@@ -192,7 +192,7 @@ async function serve(config: Config, { log, metrics, clock, signal }: Surroundin
       marginMs: config.marginMs,
       gateValidityMs: config.gate.validityMs,
       version,
-      tokenLeftMs: consul.tokenLeftMs,
+      tokenLife: consul.tokenLife,
       lockKeyProblem: (lockKey, namespace) => {
         const allowed = lockKeyAllowed(lockKey, namespace, config.lockKeys, config.prefix);
         return allowed === true ? null : allowed;

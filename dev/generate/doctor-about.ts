@@ -23,9 +23,11 @@ export const LOOK: Readonly<Record<FindingId, readonly string[]>> = {
   ],
   'not-led': [GROUP, 'kubectl -n mail describe pods -l app=notifier'],
   'leader-unfit': [GROUP, 'kubectl -n mail describe pods -l app=notifier'],
+  'only-leader-ready': [GROUP, 'kubectl -n mail describe pods -l app=notifier'],
   'consul-unreachable': [GROUP, `${LOG} | grep -i consul`, 'kubectl -n consul get pods'],
   'group-stalled': [GROUP],
   'right-denied': [GROUP, LOG],
+  'consul-token-ends': [`${LOG} | grep -i token`],
   'lock-key-not-allowed': [
     'kubectl -n leadergroup-system get deployment leadergroup -o yaml | grep -A1 LEADERGROUP_LOCK_KEYS',
   ],

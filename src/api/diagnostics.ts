@@ -34,8 +34,8 @@ export const selfReport = z.object({
     /** Why it may own nothing; null: it has joined. */
     notJoined: text.nullable(),
     problems: list(consulProblem),
-    /** Below 0: it has ended; null: no token, one without an end, or nobody has told. */
-    tokenLeftMs: ms.nullable(),
+    /** `leftMs` below 0: it has ended. `livesMs`: from its making to its end. null: no token, one without an end, or nobody has told. */
+    token: z.object({ leftMs: ms, livesMs: ms }).nullable(),
   }),
   kubernetes: z.object({
     reaches: z.boolean(),

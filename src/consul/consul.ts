@@ -6,7 +6,7 @@ import { isUnknownToken } from './errors.ts';
 import { createKeys } from './keys.ts';
 import { createLogin, type Login, type LoginOptions } from './login.ts';
 import { createSessions } from './sessions.ts';
-import { createTokenEnd, type TokenEnd } from './token-end.ts';
+import { createTokenEnd, type TokenEnd, type TokenLife } from './token-end.ts';
 import { createTransport, type Transport, type TransportOptions } from './transport.ts';
 
 export type ConsulOptions = TransportOptions & {
@@ -25,8 +25,8 @@ export type ConsulOptions = TransportOptions & {
 export type ConsulClient = Consul & {
   /** Ends every connection: requests under way fail with a ConsulError. */
   close(): void;
-  /** Milliseconds that the token still lives, below 0 after its end; null: there is none, it has no end, or that is not known (yet). */
-  tokenLeftMs(): number | null;
+  /** Of the token in use; null: there is none, it has no end, or that is not known (yet). */
+  tokenLife(): TokenLife | null;
   /** Warns before the end of a token that is not one of a login, until aborted; without it nothing is known of that end. Never rejects. */
   watchToken(clock: Clock, signal: AbortSignal): Promise<void>;
   /** Gives back the tokens of logins; nothing can be asked after that. Does nothing without a login, and never rejects. */
@@ -67,7 +67,7 @@ export function createConsul(options: ConsulOptions): ConsulClient {
       login?.close();
       plain.close();
     },
-    tokenLeftMs: () => (login ?? given)?.leftMs() ?? null,
+    tokenLife: () => (login ?? given)?.life() ?? null,
     watchToken: async (clock, signal) => {
       if (login !== null || (options.token === null && options.tokenFile === null)) return;
       given = createTokenEnd({ tokenFile: options.tokenFile, clock, log: options.log }, call);

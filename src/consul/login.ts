@@ -13,6 +13,7 @@ import type { Call, Caller } from './caller.ts';
 import { decodeLogin, type LoginToken } from './decode.ts';
 import { isUnknownToken } from './errors.ts';
 import { loginProblem } from './login-problems.ts';
+import type { TokenLife } from './token-end.ts';
 
 export type LoginOptions = {
   readonly method: string;
@@ -33,8 +34,8 @@ export type Login = {
   token(signal: AbortSignal): Promise<string>;
   /** Consul does not know this token (any more): a new login, unless it is only just known. */
   unknown(token: string): void;
-  /** Milliseconds that the token still lives, by our own clock; null: there is none, or it has no end. */
-  leftMs(): number | null;
+  /** null: there is no token, or it has no end. */
+  life(): TokenLife | null;
   /** Ends the logins and gives back what tokens there are. Never rejects. */
   logout(signal: AbortSignal): Promise<void>;
   /** Ends the logins; the token lives on until its end. */
@@ -249,7 +250,10 @@ export function createLogin(options: LoginOptions, call: Caller): Login {
       disowned = held;
       wake();
     },
-    leftMs: () => (held === null || !Number.isFinite(held.endsMs) ? null : held.endsMs - clock.nowMs()),
+    life: () =>
+      held === null || !Number.isFinite(held.endsMs)
+        ? null
+        : { leftMs: held.endsMs - clock.nowMs(), livesMs: held.endsMs - held.sinceMs },
     logout: async (signal) => {
       ending.abort(new Error('logged out'));
       await running?.catch(() => undefined);

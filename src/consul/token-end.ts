@@ -7,9 +7,12 @@ import type { Log } from '../ports/log.ts';
 import type { Call, Caller } from './caller.ts';
 import { decodeTokenFacts } from './decode.ts';
 
+/** Of a token that ends. `leftMs`: by our own clock; below 0: it has ended. `livesMs`: from its making to its end. */
+export type TokenLife = { readonly leftMs: number; readonly livesMs: number };
+
 export type TokenEnd = {
-  /** By our own clock; null: there is no token, it has no end, or nobody has told yet. Below 0: it has ended. */
-  leftMs(): number | null;
+  /** null: there is no token, it has no end, or nobody has told yet. */
+  life(): TokenLife | null;
   /** Asks now, and each minute, until aborted: a token in a file may be replaced. Never rejects. */
   watch(signal: AbortSignal): Promise<void>;
 };
@@ -48,7 +51,7 @@ export function createTokenEnd(
   call: Caller,
 ): TokenEnd {
   const { clock, log, tokenFile } = options;
-  let endsMs: number | null = null;
+  let known: { readonly endsMs: number; readonly livesMs: number } | null = null;
   let told = '';
 
   const remedy =
@@ -69,15 +72,16 @@ export function createTokenEnd(
     try {
       const answer = await call(selfCall(clock.wallMs), signal);
       if (answer === null) return;
-      endsMs = answer.seen === null ? null : clock.nowMs() + answer.seen.leftMs;
-      if (answer.seen !== null) tell(answer.seen);
+      const { seen } = answer;
+      known = seen === null ? null : { endsMs: clock.nowMs() + seen.leftMs, livesMs: seen.livesMs };
+      if (seen !== null) tell(seen);
     } catch {
       // Others tell that Consul does not answer; the next look is in a minute.
     }
   }
 
   return {
-    leftMs: () => (endsMs === null ? null : endsMs - clock.nowMs()),
+    life: () => (known === null ? null : { leftMs: known.endsMs - clock.nowMs(), livesMs: known.livesMs }),
     watch: async (signal) => {
       while (!signal.aborted) {
         await look(signal);

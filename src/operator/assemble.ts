@@ -183,8 +183,8 @@ export function assemble(options: OperatorOptions, signal: AbortSignal, synced: 
   const claims = createClaims({ ...options, reconciler, consul, heldSinceMs, invalidateOwnership, signal });
   const asked = { claims, store, ownership, changes, heard, synced, getPod: kubernetes.getPod, self };
   const gate = createGate({ ...asked, ...createAnswers(reconciler, grants, { ...options, unwatched }, wake) });
-  const { version = 'unknown', tokenLeftMs = () => null } = options;
-  const told = { ...options, version, tokenLeftMs, store, ownership, reconciler, contact, reach, watchHealth };
+  const { version = 'unknown', tokenLife = () => null } = options;
+  const told = { ...options, version, tokenLife, store, ownership, reconciler, contact, reach, watchHealth };
   const diagnosticsOf = (unsynced: () => readonly string[]) => createDiagnostics({ ...told, unsynced });
   const parts = { store, sessionManager, ownership, reconciler, queue, peers, reach, watchHealth };
   return { ...parts, routeWatching: reading.routeNews, gate, heard, prober, diagnosticsOf, stuck, sweep };

@@ -1,4 +1,5 @@
 /** What a replica is given. */
+import type { SelfReport } from '../api/diagnostics.ts';
 import type { KeySpace } from '../election/keys.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Consul } from '../ports/consul.ts';
@@ -33,8 +34,8 @@ export type OperatorOptions = {
   readonly replica: ReplicaIdentity;
   /** Of this program, for diagnostics. Default: unknown. */
   readonly version?: string;
-  /** Until the token of Consul ends, for diagnostics; null: it has no end, or nobody has told. Default: null. */
-  readonly tokenLeftMs?: () => number | null;
+  /** Of Consul's token, for diagnostics; null: it has no end, or nobody has told. Default: null. */
+  readonly tokenLife?: () => SelfReport['consul']['token'];
   readonly workers: number;
   /** Figures of so many single groups are measured. Default: of none. */
   readonly measuredGroups?: number;

@@ -3,6 +3,7 @@ import type { Check } from './check.ts';
 import { crdThere, crdVersion, operator, proxy } from './checks-cluster.ts';
 import { conditions, contested, oldStatus, routed, stuckDeletions, unfitLeaders } from './checks-groups.ts';
 import { overlaps, selectedByOthers, staleAnnotations, staleLabels, twoLabels, workloads } from './checks-labels.ts';
+import { readyLeaders } from './checks-readiness.ts';
 import { byLabel, routedServices, slices } from './checks-services.ts';
 
 export const CHECKS: readonly Check[] = [
@@ -11,6 +12,7 @@ export const CHECKS: readonly Check[] = [
   crdVersion,
   conditions,
   unfitLeaders,
+  readyLeaders,
   routed,
   oldStatus,
   stuckDeletions,

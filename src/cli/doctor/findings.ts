@@ -64,6 +64,14 @@ export const FINDINGS = {
     action:
       'Mend the leader, or what keeps one of the others. `Excluded` is the annotation leadergroup.dev/candidate=false, which is easily forgotten: take it off with a minus sign behind the key.',
   },
+  'only-leader-ready': {
+    severity: 'warning',
+    title: 'Only the leader is ready, and nobody could follow it',
+    meaning:
+      'Every other member has run for minutes and was never ready since, as where a readiness probe passes on the leader alone. Only ready pods are candidates, so nobody leads when the leader goes.',
+    action:
+      'Let the readiness probe pass on pods that could lead, and route to the leader by its label. Where readiness must mean to lead, name another condition of the pods in spec.candidateCondition (docs/how-to/from-leader-gated-readiness.md).',
+  },
   'consul-unreachable': {
     severity: 'error',
     title: 'The operator does not reach Consul',
@@ -86,6 +94,14 @@ export const FINDINGS = {
       'Stalled is True with PermissionDenied, and the message has the words of the one that denied. Or Consul denies everything, since the token is not there any more.',
     action:
       "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml. A token that is gone is made anew, put into the Secret that the operator reads, and the operator restarted (docs/install.md#a-new-token).",
+  },
+  'consul-token-ends': {
+    severity: 'warning',
+    title: "The operator's token for Consul ends soon",
+    meaning:
+      'Less than a quarter of its life is left. Without a token no session is renewed, and with the sessions the locks end. A token by login is replaced at half of its life, so each try since has failed.',
+    action:
+      'One that was given is replaced by whoever gave it (docs/install.md#a-new-token). Of a login the operator logs why it fails: the auth method, its binding rule, or the API server that Consul asks.',
   },
   'lock-key-not-allowed': {
     severity: 'error',

@@ -4,16 +4,24 @@ import { openDiagnostics, type Replica } from '../diagnostics.ts';
 import { duration } from '../output.ts';
 import type { Session } from '../session.ts';
 import type { Facts } from './facts.ts';
-import type { Finding, Looked } from './findings.ts';
+import type { Finding, Looked, Unknown } from './findings.ts';
 
 const DENIALS: readonly string[] = ['rightMissing', 'tokenUnknown', 'loginRefused'];
 
 export async function lookAtReplicas(session: Session, { operator }: Facts): Promise<Looked> {
-  if (operator.kind === 'unknown' || operator.value.kind !== 'found') return { findings: [], unknown: [] };
+  if (operator.kind === 'unknown') return { findings: [], unknown: [onlyTold(operator.why)] };
+  if (operator.value.kind !== 'found') return { findings: [], unknown: [] };
   const { namespace } = operator.value;
   using diagnostics = await openDiagnostics(session, operator.value);
-  return { findings: diagnostics.replicas.flatMap((replica) => findingsOn(namespace, replica)), unknown: [] };
+  const { replicas } = diagnostics;
+  return {
+    findings: replicas.flatMap((replica) => findingsOn(namespace, replica)),
+    unknown: replicas.flatMap((replica) => (replica.kind === 'silent' ? [onlyTold(replica.why)] : [])),
+  };
 }
+
+/** Nothing else shows it: the conditions and the readiness of pods show what Consul does, and not when a token ends. */
+const onlyTold = (why: string): Unknown => ({ id: 'consul-token-ends', why });
 
 function findingsOn(namespace: string, replica: Replica): readonly Finding[] {
   if (replica.kind === 'silent') return [];
@@ -22,6 +30,7 @@ function findingsOn(namespace: string, replica: Replica): readonly Finding[] {
   const denied = consul.problems.filter(({ kind }) => DENIALS.includes(kind));
   return [
     ...outage(object, consul),
+    ...tokenEnd(object, consul),
     ...denied.map(
       ({ message, sinceMs }): Finding => ({
         id: 'right-denied',
@@ -30,6 +39,15 @@ function findingsOn(namespace: string, replica: Replica): readonly Finding[] {
       }),
     ),
   ];
+}
+
+/** Of the token's life, as in the alert LeaderGroupConsulTokenEnds. */
+const SOON = 0.25;
+
+function tokenEnd(object: string, { token }: SelfReport['consul']): readonly Finding[] {
+  if (token === null || token.leftMs >= token.livesMs * SOON) return [];
+  const when = token.leftMs > 0 ? `ends in ${duration(token.leftMs)}` : `ended ${duration(-token.leftMs)} ago`;
+  return [{ id: 'consul-token-ends', object, message: `Its token for Consul ${when}.` }];
 }
 
 /** A replica that is let in by nobody may have another reason than an outage, and says it. */

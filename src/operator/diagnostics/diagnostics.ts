@@ -26,7 +26,7 @@ export type DiagnosticsParts = {
   readonly watchHealth: Pick<WatchHealth, 'problems'>;
   readonly watch: Watches;
   readonly unsynced: () => readonly string[];
-  readonly tokenLeftMs: () => number | null;
+  readonly tokenLife: () => SelfReport['consul']['token'];
 };
 
 /** Of sentences, which may be one for each of many namespaces. */
@@ -55,7 +55,7 @@ function selfReport(parts: DiagnosticsParts, runningForMs: number): SelfReport {
   };
 }
 
-function ofConsul({ clock, contact, ownership, tokenLeftMs }: DiagnosticsParts): SelfReport['consul'] {
+function ofConsul({ clock, contact, ownership, tokenLife }: DiagnosticsParts): SelfReport['consul'] {
   const nowMs = clock.nowMs();
   const sinceMs = contact.outageSinceMs();
   return {
@@ -63,7 +63,7 @@ function ofConsul({ clock, contact, ownership, tokenLeftMs }: DiagnosticsParts):
     deniesAll: contact.deniesAll(),
     notJoined: ownership.problem(),
     problems: contact.problems().map(({ kind, message, sinceMs: from }) => ({ kind, message, sinceMs: nowMs - from })),
-    tokenLeftMs: tokenLeftMs(),
+    token: tokenLife(),
   };
 }
 

@@ -30,7 +30,7 @@ const self = (replica: string, consul: Partial<SelfReport['consul']> = {}): Self
   pod: { namespace: SYSTEM, name: replica },
   runningForMs: 60_000,
   buckets: [],
-  consul: { outageForMs: null, deniesAll: false, notJoined: null, problems: [], tokenLeftMs: null, ...consul },
+  consul: { outageForMs: null, deniesAll: false, notJoined: null, problems: [], token: null, ...consul },
   kubernetes: { reaches: true, watches: [], problems: [], notListed: [] },
   groups: { known: 1, owned: 1, states: {} },
 });
@@ -202,6 +202,18 @@ describe('doctor', () => {
         object: `Pod ${SYSTEM}/operator-b`,
         message: 'For 5s: give the token the rule: key_prefix.',
       }),
+    ]);
+  });
+
+  it('finds a token that ends soon, or has ended', async () => {
+    t.api.put(DEPLOYMENTS, operatorObject());
+    replica('operator-a', { consul: { token: { leftMs: 30_000, livesMs: 600_000 } } });
+    replica('operator-b', { consul: { token: { leftMs: -60_000, livesMs: 600_000 } } });
+    replica('operator-c', { consul: { token: { leftMs: 200_000, livesMs: 600_000 } } });
+    const found = (await findings()).filter(({ id }) => id === 'consul-token-ends');
+    expect(found.map(({ object, message }) => [object, message])).toEqual([
+      [`Pod ${SYSTEM}/operator-a`, 'Its token for Consul ends in 30s.'],
+      [`Pod ${SYSTEM}/operator-b`, 'Its token for Consul ended 60s ago.'],
     ]);
   });
 

@@ -66,6 +66,16 @@ const proxy = (config: string) => ({
 const put = (wish: Parameters<typeof groupObject>[0]): void => t.api.put(LEADER_GROUPS, groupObject(wish));
 const routed = { spec: { route: { serviceName: 'notifier-leader' } } };
 
+/** The followers are not ready since `unready`, and their containers run since `started`. */
+function followersStarted(started: string, unready: string): void {
+  for (const name of ['notifier-1', 'notifier-2']) {
+    const pod = podObject(name, { ready: false });
+    const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime: unready }];
+    const containerStatuses = [{ name: 'main', state: { running: { startedAt: started } } }];
+    t.api.put(PODS, { ...pod, status: { ...pod.status, conditions, containerStatuses } });
+  }
+}
+
 type Told = {
   readonly findings: readonly { readonly id: string; readonly object: string; readonly message: string }[];
   readonly unknown: readonly { readonly id: string; readonly why: string }[];
@@ -160,6 +170,7 @@ const MISTAKES: readonly (readonly [id: string, object: string, plant: () => voi
       t.api.put(PODS, podObject('notifier-1', { annotations: { 'leadergroup.dev/candidate': 'false' } }));
     },
   ],
+  ['only-leader-ready', 'LeaderGroup mail/notifier', () => followersStarted(ago(600), ago(86_000))],
   [
     'two-labels',
     'LeaderGroup mail/notifier',
@@ -250,6 +261,22 @@ const contest = (secondsAgo: number) => ({
   regarding: { kind: 'LeaderGroup', namespace: MAIL, name: 'notifier' },
 });
 
+describe('followers that are not ready', () => {
+  it.each([
+    ['started a minute ago', ago(60), ago(86_000)],
+    ['were ready since they were started', ago(86_000), ago(3600)],
+  ])('are no mistake where they %s', async (_, started, unready) => {
+    followersStarted(started, unready);
+    expect((await found()).findings).toEqual([]);
+  });
+
+  it('are none where readiness does not say who may lead', async () => {
+    followersStarted(ago(600), ago(86_000));
+    put({ spec: { candidateCondition: 'ContainersReady' } });
+    expect((await found()).findings.map(({ id }) => id)).not.toContain('only-leader-ready');
+  });
+});
+
 describe('a mistake is found by its id, and nothing else is', () => {
   it.each(MISTAKES)('%s: %s', async (id, who, plant) => {
     plant();
@@ -285,6 +312,8 @@ describe('a mistake is found by its id, and nothing else is', () => {
     const planted = new Set([
       ...MISTAKES.map(([id]) => id),
       'crd-missing',
+      // By the replicas themselves: diagnostics.test.ts.
+      'consul-token-ends',
       'install-right-missing',
       'kubernetes-too-old',
     ]);
@@ -421,7 +450,7 @@ describe('what cannot be looked at', () => {
       t.api.denied.add(`get ${right}`);
     const { code, out } = await t.run('doctor', '--once');
     expect(code).toBe(3);
-    expect(out).toContain('Nothing is wrong, as far as could be seen: 28 of');
+    expect(out).toContain('Nothing is wrong, as far as could be seen: 30 of');
   });
 
   it('does not hide what was found', async () => {

@@ -109,7 +109,7 @@ describe('a login to Consul', () => {
     const { login, world } = await setUp();
     world.takesMs = 10_000;
     await login.token(forever);
-    expect(login.leftMs()).toBe(HOUR_MS - 10_000);
+    expect(login.life()?.leftMs).toBe(HOUR_MS - 10_000);
   });
 
   it('is used only once the servers know its token; the one before until then', async () => {
@@ -216,7 +216,7 @@ describe('a login to Consul', () => {
     await clock.advance(1000 * HOUR_MS);
     expect(await login.token(forever)).toBe('token-1');
     expect(world.given).toEqual(['token-1']);
-    expect(login.leftMs()).toBe(null);
+    expect(login.life()).toBe(null);
     expect(said('warn')[0]).toContain('sets no MaxTokenTTL');
   });
 

@@ -53,9 +53,9 @@ const LONG = { accessor: 'a', livesMs: 100 * HOUR_MS, leftMs: 100 * HOUR_MS };
 describe('a token that was given to the operator', () => {
   it('has the end that Consul says, counted on our own clock whatever the wall clocks say', async () => {
     const { tokenEnd, clock } = await setUp(LONG);
-    expect(tokenEnd.leftMs()).toBe(100 * HOUR_MS);
+    expect(tokenEnd.life()?.leftMs).toBe(100 * HOUR_MS);
     await clock.advance(HOUR_MS);
-    expect(tokenEnd.leftMs()).toBe(99 * HOUR_MS);
+    expect(tokenEnd.life()?.leftMs).toBe(99 * HOUR_MS);
   });
 
   it('is told of once below a quarter of its life, and once more near its end', async () => {
@@ -75,16 +75,16 @@ describe('a token that was given to the operator', () => {
     expect(log.lines[0]?.fields['remedy']).toContain('/vault/token');
     world.token = { accessor: 'b', livesMs: HOUR_MS, leftMs: HOUR_MS };
     await clock.advance(MINUTE_MS);
-    expect(tokenEnd.leftMs()).toBe(59 * MINUTE_MS);
+    expect(tokenEnd.life()?.leftMs).toBe(59 * MINUTE_MS);
     expect(said()).toEqual(['error a']);
   });
 
   it('without an end has none, nor has no token at all', async () => {
     const { tokenEnd, clock, world, said } = await setUp({ ...LONG, livesMs: null });
-    expect(tokenEnd.leftMs()).toBeNull();
+    expect(tokenEnd.life()).toBeNull();
     world.refusal = 401;
     await clock.advance(MINUTE_MS);
-    expect([tokenEnd.leftMs(), said()]).toEqual([null, []]);
+    expect([tokenEnd.life(), said()]).toEqual([null, []]);
   });
 
   it('that has ended, or that nobody answers for, keeps the end that was known', async () => {
@@ -94,7 +94,7 @@ describe('a token that was given to the operator', () => {
     world.silent = false;
     world.refusal = 403;
     await clock.advance(2 * MINUTE_MS);
-    expect(tokenEnd.leftMs()).toBe(-MINUTE_MS);
+    expect(tokenEnd.life()?.leftMs).toBe(-MINUTE_MS);
     expect(world.asked).toBe(4);
   });
 

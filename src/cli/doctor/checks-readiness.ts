@@ -1,0 +1,28 @@
+/** Whether readiness lets anybody follow the leader. Pure. */
+import { READY } from '../../api/candidate-condition.ts';
+import type { Pod } from '../../api/pod.ts';
+import { check } from './check.ts';
+import type { Finding } from './findings.ts';
+import { createMembership } from './membership.ts';
+
+/** Longer than most programs take to be ready. */
+const LONG_MS = 300_000;
+
+/** A probe that passes on the leader alone: with `candidateCondition` readiness says nothing of who may lead. */
+export const readyLeaders = check(['only-leader-ready'], ['groups', 'pods'], ({ groups, pods, nowMs }) => {
+  const { membersOf } = createMembership(groups, pods);
+  return groups.flatMap(({ valid, status }): readonly Finding[] => {
+    if (valid === null || valid.deleting || valid.spec.candidateCondition !== READY) return [];
+    const members = membersOf(valid).filter((pod) => !pod.deleting && !pod.stopped);
+    const leader = members.find(({ name }) => name === status.leader);
+    const others = members.filter((pod) => pod !== leader);
+    if (leader === undefined || !leader.ready || others.length === 0) return [];
+    if (!others.every((pod) => wasNeverReady(pod, nowMs))) return [];
+    const message = `${leader.name} leads and is ready; none of the ${others.length} other members was ready since its containers run, ${others[0]?.name ?? ''} for one.`;
+    return [{ id: 'only-leader-ready', object: `LeaderGroup ${valid.namespace}/${valid.name}`, message }];
+  });
+});
+
+/** Its condition Ready is as it was before its containers ran. */
+const wasNeverReady = ({ ready, readyTransitionMs, runningSinceMs }: Pod, nowMs: number): boolean =>
+  !ready && runningSinceMs !== null && nowMs - runningSinceMs >= LONG_MS && (readyTransitionMs ?? 0) <= runningSinceMs;

@@ -36,6 +36,7 @@ const HEALTH: Readonly<Record<keyof typeof SITUATIONS, string>> = {
   'led elsewhere': 'Healthy',
   overlap: 'Degraded',
   paused: 'Suspended',
+  'nobody passes before a promotion': 'Degraded',
   'an unresponsive leader, kept for want of another': 'Healthy',
   'a contested label': 'Degraded',
   'refused by a policy': 'Degraded',

@@ -28,6 +28,7 @@ export const LOOK: Readonly<Record<FindingId, readonly string[]>> = {
   'group-stalled': [GROUP],
   'right-denied': [GROUP, LOG],
   'consul-token-ends': [`${LOG} | grep -i token`],
+  'consul-connections': [`${LOG} | grep -i 'too many concurrent'`, 'kubectl -n leadergroup-system get pods -o wide'],
   'lock-key-not-allowed': [
     'kubectl -n leadergroup-system get deployment leadergroup -o yaml | grep -A1 LEADERGROUP_LOCK_KEYS',
   ],

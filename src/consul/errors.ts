@@ -47,6 +47,8 @@ const NOT_APPLIED =
   /^(?:rpc error making call: )*(?:No cluster leader|rate limit exceeded\b.*|rpc error getting client: .*)$/is;
 const NO_LEADER = /^(?:rpc error making call: )*(?:No cluster leader|rpc error getting client: .*)$/is;
 const TOO_MANY_CONNECTIONS = /too many concurrent connections/i;
+const CONNECTIONS_ADVICE =
+  "; raise Consul's limits.http_max_conns_per_client to 100 for each replica behind one address, and 100 more";
 const NO_NODE = /(?:^|: )Missing node registration$/;
 const USELESS = /^(?:Invalid Session TTL\b|Session TTL '.*' invalid\b|apply failed: Missing check\b|Must provide\b)/;
 /** Consul's words, whichever server says them, for a token that it does not know (any more). */
@@ -113,6 +115,7 @@ function adviceOf(kind: ConsulErrorKind, attempt: Attempt, { status, text }: Ref
   if (kind === 'denied') return `; ${denialAdvice(attempt, text, prefix)}`;
   if (kind === 'noNode') return '; register the node first';
   if (isPlainToTls(text.trim())) return ` ${PLAIN_TO_TLS}`;
+  if (TOO_MANY_CONNECTIONS.test(text)) return CONNECTIONS_ADVICE;
   if (status === 404 || isProxyText(text)) return `; check that ${attempt.address} is Consul's HTTP address`;
   return '';
 }

@@ -103,6 +103,14 @@ export const FINDINGS = {
     action:
       'One that was given is replaced by whoever gave it (docs/install.md#a-new-token). Of a login the operator logs why it fails: the auth method, its binding rule, or the API server that Consul asks.',
   },
+  'consul-connections': {
+    severity: 'error',
+    title: 'Consul refuses connections of the operator',
+    meaning:
+      'The address by which the replica reaches Consul has as many connections as its server allows (limits.http_max_conns_per_client, 200 by default): several replicas, or others, are behind one address. What has no connection waits, renewals of sessions too.',
+    action:
+      'Raise the limit to 100 for each replica behind the address and 100 more, or give the replicas addresses of their own (docs/install.md#consul-connection-limits).',
+  },
   'lock-key-not-allowed': {
     severity: 'error',
     title: 'A shared lock is not allowed',

@@ -4,40 +4,45 @@ import { openDiagnostics, type Replica } from '../diagnostics.ts';
 import { duration } from '../output.ts';
 import type { Session } from '../session.ts';
 import type { Facts } from './facts.ts';
-import type { Finding, Looked, Unknown } from './findings.ts';
+import type { Finding, FindingId, Looked, Unknown } from './findings.ts';
 
-const DENIALS: readonly string[] = ['rightMissing', 'tokenUnknown', 'loginRefused'];
+/** What Consul refuses while it answers; by the kind of a problem. */
+const BY_REFUSAL: Readonly<Record<string, FindingId>> = {
+  rightMissing: 'right-denied',
+  tokenUnknown: 'right-denied',
+  loginRefused: 'right-denied',
+  tooManyConnections: 'consul-connections',
+};
 
 export async function lookAtReplicas(session: Session, { operator }: Facts): Promise<Looked> {
-  if (operator.kind === 'unknown') return { findings: [], unknown: [onlyTold(operator.why)] };
+  if (operator.kind === 'unknown') return { findings: [], unknown: onlyTold(operator.why) };
   if (operator.value.kind !== 'found') return { findings: [], unknown: [] };
   const { namespace } = operator.value;
   using diagnostics = await openDiagnostics(session, operator.value);
   const { replicas } = diagnostics;
   return {
     findings: replicas.flatMap((replica) => findingsOn(namespace, replica)),
-    unknown: replicas.flatMap((replica) => (replica.kind === 'silent' ? [onlyTold(replica.why)] : [])),
+    unknown: replicas.flatMap((replica) => (replica.kind === 'silent' ? onlyTold(replica.why) : [])),
   };
 }
 
-/** Nothing else shows it: the conditions and the readiness of pods show what Consul does, and not when a token ends. */
-const onlyTold = (why: string): Unknown => ({ id: 'consul-token-ends', why });
+/** Nothing else shows these: conditions, and the readiness of pods, show that Consul does not answer, and not when a token ends. */
+const onlyTold = (why: string): readonly Unknown[] => [
+  { id: 'consul-token-ends', why },
+  { id: 'consul-connections', why },
+];
 
 function findingsOn(namespace: string, replica: Replica): readonly Finding[] {
   if (replica.kind === 'silent') return [];
   const object = `Pod ${namespace}/${replica.pod}`;
   const { consul } = replica.self;
-  const denied = consul.problems.filter(({ kind }) => DENIALS.includes(kind));
   return [
     ...outage(object, consul),
     ...tokenEnd(object, consul),
-    ...denied.map(
-      ({ message, sinceMs }): Finding => ({
-        id: 'right-denied',
-        object,
-        message: `For ${duration(sinceMs)}: ${message}.`,
-      }),
-    ),
+    ...consul.problems.flatMap(({ kind, message, sinceMs }): readonly Finding[] => {
+      const id = BY_REFUSAL[kind];
+      return id === undefined ? [] : [{ id, object, message: `For ${duration(sinceMs)}: ${message}.` }];
+    }),
   ];
 }
 
@@ -53,7 +58,7 @@ function tokenEnd(object: string, { token }: SelfReport['consul']): readonly Fin
 /** A replica that is let in by nobody may have another reason than an outage, and says it. */
 function outage(object: string, { outageForMs, problems }: SelfReport['consul']): readonly Finding[] {
   if (outageForMs === null) return [];
-  const why = problems.find(({ kind }) => !DENIALS.includes(kind))?.message ?? 'no request is answered';
+  const why = problems.find(({ kind }) => !(kind in BY_REFUSAL))?.message ?? 'no request is answered';
   return [
     { id: 'consul-unreachable', object, message: `For ${duration(outageForMs)} Consul has not answered it: ${why}.` },
   ];

@@ -13,7 +13,9 @@ export type ConsulTroubleKind =
   | 'loginRefused'
   /** Consul does not know the token (any more). */
   | 'tokenUnknown'
-  | 'rightMissing';
+  | 'rightMissing'
+  /** Of one address, the limit of Consul's server: limits.http_max_conns_per_client. */
+  | 'tooManyConnections';
 
 export type ConsulTrouble = {
   readonly kind: ConsulTroubleKind;
@@ -32,11 +34,15 @@ export type ConsulTroubles = {
 
 type Noted = ConsulTrouble & { readonly lastMs: MonotonicMs };
 
-/** Other requests may succeed where a right is missing for one key: it is forgotten when it has not been denied for so long. */
-const DENIED_FOR_MS = 60_000;
+/** Other requests may succeed where a right is missing for one key, or one connection is too many: it is forgotten when nothing was refused for so long. */
+const REFUSED_FOR_MS = 60_000;
 
-const isDenial = (kind: ConsulTroubleKind): boolean =>
-  kind === 'rightMissing' || kind === 'tokenUnknown' || kind === 'loginRefused';
+const REFUSALS: ReadonlySet<ConsulTroubleKind> = new Set([
+  'rightMissing',
+  'tokenUnknown',
+  'loginRefused',
+  'tooManyConnections',
+]);
 
 export function createConsulTroubles(clock: Pick<Clock, 'nowMs'>): ConsulTroubles {
   const troubles = new Map<ConsulTroubleKind, Noted>();
@@ -50,7 +56,7 @@ export function createConsulTroubles(clock: Pick<Clock, 'nowMs'>): ConsulTrouble
     succeeded: () => {
       const nowMs = clock.nowMs();
       for (const { kind, lastMs } of troubles.values())
-        if (!isDenial(kind) || nowMs - lastMs >= DENIED_FOR_MS) troubles.delete(kind);
+        if (!REFUSALS.has(kind) || nowMs - lastMs >= REFUSED_FOR_MS) troubles.delete(kind);
     },
     now: () => [...troubles.values()].map(({ kind, message, sinceMs }) => ({ kind, message, sinceMs })),
   };
@@ -74,6 +80,7 @@ export function troubleOf(error: ConsulError): ConsulTroubleKind | null {
       return /ACL not found|unknown to Consul/i.test(error.message) ? 'tokenUnknown' : 'rightMissing';
     case 'unreachable':
     case 'unknown': {
+      if (/too many concurrent connections/i.test(error.message)) return 'tooManyConnections';
       const signs = signsOf(error.cause);
       return BY_CODE.find(([code]) => signs.some((sign) => code.test(sign)))?.[1] ?? 'unreachable';
     }

@@ -205,6 +205,14 @@ describe('doctor', () => {
     ]);
   });
 
+  it('finds that Consul refuses connections beyond its limit, also while others are answered', async () => {
+    t.api.put(DEPLOYMENTS, operatorObject());
+    const message = 'Cannot read the locks: Consul answered 429: too many concurrent connections';
+    replica('operator-a', { consul: { problems: [{ kind: 'tooManyConnections', message, sinceMs: 5000 }] } });
+    const found = (await findings()).filter(({ object }) => object === `Pod ${SYSTEM}/operator-a`);
+    expect(found.map(({ id, message: said }) => [id, said])).toEqual([['consul-connections', `For 5s: ${message}.`]]);
+  });
+
   it('finds a token that ends soon, or has ended', async () => {
     t.api.put(DEPLOYMENTS, operatorObject());
     replica('operator-a', { consul: { token: { leftMs: 30_000, livesMs: 600_000 } } });

@@ -314,6 +314,7 @@ describe('a mistake is found by its id, and nothing else is', () => {
       'crd-missing',
       // By the replicas themselves: diagnostics.test.ts.
       'consul-token-ends',
+      'consul-connections',
       'install-right-missing',
       'kubernetes-too-old',
     ]);
@@ -450,7 +451,7 @@ describe('what cannot be looked at', () => {
       t.api.denied.add(`get ${right}`);
     const { code, out } = await t.run('doctor', '--once');
     expect(code).toBe(3);
-    expect(out).toContain('Nothing is wrong, as far as could be seen: 30 of');
+    expect(out).toContain('Nothing is wrong, as far as could be seen: 31 of');
   });
 
   it('does not hide what was found', async () => {

@@ -18,6 +18,10 @@ describe('a failed request shows', () => {
     ['loginRefused', new ConsulError('denied', 'no such auth method', { unasked: true })],
     ['tokenUnknown', new ConsulError('denied', 'Consul answered 403: ACL not found; the token is unknown to Consul')],
     ['rightMissing', new ConsulError('denied', "lacks permission 'key:write'")],
+    [
+      'tooManyConnections',
+      new ConsulError('unreachable', 'Consul answered 429: Your IP is issuing too many concurrent connections, please'),
+    ],
     [null, new ConsulError('busy', 'not sent')],
     [null, new ConsulError('refused', 'an invalid TTL')],
     [
@@ -44,10 +48,13 @@ describe('a trouble', () => {
     expect(troubles.now()).toEqual([]);
   });
 
-  it('that is a missing right outlives what other requests may do, for a minute', async () => {
+  it.each([
+    ['a missing right', new ConsulError('denied', "lacks permission 'key:write'")],
+    ['a connection too many', new ConsulError('unreachable', 'too many concurrent connections')],
+  ])('that is %s outlives what other requests may do, for a minute', async (_, error) => {
     const clock = createFakeClock();
     const troubles = createConsulTroubles(clock);
-    troubles.failed(new ConsulError('denied', "lacks permission 'key:write'"));
+    troubles.failed(error);
     troubles.succeeded();
     expect(troubles.now()).toHaveLength(1);
     await clock.advance(60_000);

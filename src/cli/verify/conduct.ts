@@ -134,18 +134,22 @@ export async function takeAway(session: Session, { namespace, name }: Wish, { re
   const limit = AbortSignal.timeout(GONE_MS);
   const api = session.api.until(limit);
   try {
-    await api.delete(ref, { uid });
+    await api.delete(ref, { uid }).catch(unlessGone);
     for (
       const endMs = session.clock.nowMs() + GONE_MS;
       session.clock.nowMs() < endMs;
       await session.clock.sleep(LOOK_MS, limit)
     )
       if (await isGone(api, namespace, name)) return null;
-    return `The Job ${name} is deleted, and the cluster is still taking away what it owns.`;
+    return `The Job ${name} is deleted, and the cluster is still taking away what it owns. If it stays (a Job that somebody deletes with --cascade=orphan leaves it): kubectl delete leadergroups,deployments,services -n ${namespace} -l ${VERIFY_LABEL}=${name}`;
   } catch (error) {
-    if (error instanceof ApiError && error.kind === 'conflict') return null;
     return `The Job ${name} could not be deleted, and ends by itself at its deadline: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** Another object of the name, so the Job itself was deleted by somebody else. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof ApiError && error.kind === 'conflict')) throw error;
 }
 
 async function isGone(api: ApiServer, namespace: string | null, name: string): Promise<boolean> {

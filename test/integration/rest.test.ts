@@ -15,10 +15,12 @@ let members: Members | null = null;
 const named = (prefix: string, length: number): readonly string[] =>
   Array.from({ length }, (_, at) => `${prefix}-${at}`);
 
-const PLAIN = named('group', 80);
+const PLAIN = named('group', 70);
+/** Each has every field switched on that could give the operator something to do. Nobody answers in its pods, so each is asked once and promoted all the same. */
+const FULL = named('full', 10);
 /** Each leads a Service by a route, and is probed by the questions of its members. */
 const PROBED = named('probed', 20);
-const GROUPS = [...PLAIN, ...PROBED];
+const GROUPS = [...PLAIN, ...FULL, ...PROBED];
 const MEMBERS = 3;
 const ASK_EVERY_MS = 500;
 /** Twelve times as long as between two questions: a machine that is busy for a moment changes no judgement. */
@@ -32,8 +34,11 @@ beforeAll(async () => {
   h = await startHarness({ proxies: true });
   namespace = await h.world.namespace('rest');
   await Promise.all(PLAIN.map((name) => h.group(namespace, name, { pods: MEMBERS })));
+  await Promise.all(FULL.map(full));
   await Promise.all(PROBED.map(probed));
-  const operator = await h.startOperator({ env: { LEADERGROUP_GATE_AUTHENTICATION: 'Token', POD_IP: '127.0.0.1' } });
+  const operator = await h.startOperator({
+    env: { LEADERGROUP_GATE_AUTHENTICATION: 'Token', LEADERGROUP_METRICS_GROUPS: '100', POD_IP: '127.0.0.1' },
+  });
   await Promise.all(GROUPS.map((name) => h.led(namespace, name, { timeoutMs: 120_000 })));
   members = await askingMembers(operator);
   for (const name of PROBED) {
@@ -107,6 +112,19 @@ type List = {
   readonly kind: string;
   readonly items: readonly { readonly metadata: { readonly name: string; readonly resourceVersion: string } }[];
 };
+
+const full = (name: string): Promise<void> =>
+  h.group(namespace, name, {
+    pods: MEMBERS,
+    spec: {
+      label: { key: 'leadergroup.dev/role', leader: 'leader', follower: 'follower' },
+      preferences: [{ weight: 10, podSelector: { matchLabels: { app: name } } }],
+      preemption: { policy: 'WhenPreferred', delaySeconds: 1 },
+      spread: { topologyKey: 'kubernetes.io/hostname' },
+      beforePromotion: { httpGet: { port: 8080 }, onFailure: 'Promote' },
+      deletionPolicy: 'Retain',
+    },
+  });
 
 async function probed(name: string): Promise<void> {
   const serviceName = `${name}-leader`;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const LIMIT_MS = 170_000;
+const LIMIT_MS = 600_000;
 
 it('the benchmark has a figure for each of its rows, draws them, and never sees two leaders', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'leadergroup-bench-test-'));
@@ -33,4 +33,4 @@ it('the benchmark has a figure for each of its rows, draws them, and never sees 
   expect(figureOf('gate: questions that nobody answered')).toBe(0);
   expect(figureOf('moments at which a group had two leaders')).toBe(0);
   expect(await readFile(join(dir, 'failover.svg'), 'utf8')).toContain('</svg>');
-});
+}, LIMIT_MS + 20_000);

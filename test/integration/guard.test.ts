@@ -378,19 +378,30 @@ describe('with both guards that deny', () => {
       const { text } = await h.world.rest.raw('GET', '/metrics');
       return [judged, conditions].flatMap((metric) => [LABEL, OPERATOR].map((policy) => sumOf(text, metric, policy)));
     };
-    // The fake kubelet writes what it has to say of the pods, late where the machine has other work.
-    const before = await atRest(counted);
-    for (let times = 0; times < 5; times += 1) {
-      expect((await write(somebody, { [KEY]: 'leader' })).status).toBe(403);
-      expect((await write(operator, { tier: 'back' })).status).toBe(403);
-      expect((await write(somebody, { tier: String(times) })).status).toBe(200);
-      expect((await write(operator, { [KEY]: `v-${times}` })).status).toBe(200);
+    const round = async (number: number): Promise<readonly number[]> => {
+      const before = await atRest(counted);
+      for (let times = 0; times < 5; times += 1) {
+        expect((await write(somebody, { [KEY]: 'leader' })).status).toBe(403);
+        expect((await write(operator, { tier: 'back' })).status).toBe(403);
+        expect((await write(somebody, { tier: `${number}-${times}` })).status).toBe(200);
+        expect((await write(operator, { [KEY]: `v-${number}-${times}` })).status).toBe(200);
+      }
+      const after = await counted();
+      return after.map((count, at) => count - (before[at] ?? 0));
+    };
+    // The fake kubelet writes pods, too, late where the machine has other work. Whoever judged a write twice would do so in each round.
+    let least = await round(0);
+    for (let more = 1; more < ROUNDS && least.join() !== ONCE.join(); more += 1) {
+      const next = await round(more);
+      least = least.map((count, at) => Math.min(count, next[at] ?? count));
     }
-    const after = await counted();
-    // Of each account ten writes, of which five are refused: those of one policy concern one account, and come to no more.
-    expect(after.map((count, at) => count - (before[at] ?? 0))).toEqual([5, 5, 10, 10]);
+    expect(least).toEqual(ONCE);
   });
 });
+
+/** Of each account ten writes, of which five are refused: those of one policy concern one account, and come to no more. */
+const ONCE = [5, 5, 10, 10];
+const ROUNDS = 5;
 
 /** What it returns once that has been the same for a second. */
 async function atRest<T>(read: () => Promise<T>): Promise<T> {

@@ -391,16 +391,16 @@ describe('with both guards that deny', () => {
     };
     // The fake kubelet writes pods, too, late where the machine has other work. Whoever judged a write twice would do so in each round.
     let least = await round(0);
-    for (let more = 1; more < ROUNDS && least.join() !== ONCE.join(); more += 1) {
+    for (let more = 1; more < ROUNDS && least.join() !== EACH_ONCE.join(); more += 1) {
       const next = await round(more);
       least = least.map((count, at) => Math.min(count, next[at] ?? count));
     }
-    expect(least).toEqual(ONCE);
+    expect(least).toEqual(EACH_ONCE);
   });
 });
 
 /** Of each account ten writes, of which five are refused: those of one policy concern one account, and come to no more. */
-const ONCE = [5, 5, 10, 10];
+const EACH_ONCE = [5, 5, 10, 10];
 const ROUNDS = 5;
 
 /** What it returns once that has been the same for a second. */

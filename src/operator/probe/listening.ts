@@ -67,6 +67,3 @@ function noteMembers(listening: Listening, o: Observation): void {
   for (const { pod } of o.pods) for (const address of pod.addresses.slice(0, 1)) addresses.set(pod.uid, address);
   asker.show(addresses);
 }
-
-export const sameProbe = (a: LeaderProbe, b: LeaderProbe): boolean =>
-  a === b || JSON.stringify(a) === JSON.stringify(b);

@@ -19,11 +19,11 @@ import type { Window } from '../gate/heard.ts';
 import { askRound } from './asked-in-round.ts';
 import { type Asker, createAsker } from './asker.ts';
 import { createJudging, type JudgingParts, NOTHING } from './judging.ts';
-import { beginListening, endListening, type Listening, note, sameProbe } from './listening.ts';
+import { beginListening, endListening, type Listening, note } from './listening.ts';
 import { dueIn } from './look-again.ts';
 import { isNews, stateOf } from './news.ts';
 import { createPromotionAsker, type PromotionAsker } from './promotion-asker.ts';
-import { createQuestion, type Question } from './questions.ts';
+import { createQuestion, isSameSpec, type Question } from './questions.ts';
 import { createStalls } from './stalls.ts';
 
 export type Prober = {
@@ -90,7 +90,7 @@ export function createProber(parts: ProberParts): Prober {
 
   function follow(key: string, probe: LeaderProbe, history: readonly TransitionStatus[]): Listening {
     const known = groups.get(key);
-    if (known !== undefined && sameProbe(known.probe, probe)) return known;
+    if (known !== undefined && isSameSpec(known.probe, probe)) return known;
     unfollow(key);
     const [sinceMs, asker] = [clock.nowMs(), askerOf(key, probe)];
     const listening = beginListening({ probe, history, asker, sinceMs, stalls: stalls.watch(shortestOf(probe)) });
@@ -160,7 +160,7 @@ export function createProber(parts: ProberParts): Prober {
     },
     view: (key, probe, history, { nowMs, uids, judgedBefore }) => {
       const known = groups.get(key);
-      if (known === undefined || !sameProbe(known.probe, probe))
+      if (known === undefined || !isSameSpec(known.probe, probe))
         return { ...NOTHING, sinceMs: nowMs, level: levelOf({ history }) };
       known.history = history;
       known.judgedBefore = judgedBefore;

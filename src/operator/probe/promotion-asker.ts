@@ -13,7 +13,7 @@ import type { PromotionOutcome } from '../../ports/metrics.ts';
 import type { HttpProbeResult } from '../../ports/prober.ts';
 import { groupKey } from '../cache/store.ts';
 import { type Refusal, refusedAgain } from '../observe/memory.ts';
-import type { Answered, Question } from './questions.ts';
+import { type Answered, isSameSpec, type Question } from './questions.ts';
 import type { Sight } from './sight.ts';
 
 export type PromotionAsker = {
@@ -55,7 +55,7 @@ export function createPromotionAsker(parts: PromotionAskerParts): PromotionAsker
 
   function groupOf(key: string, spec: BeforePromotion): Group {
     const known = groups.get(key);
-    if (known !== undefined && sameSpec(known.spec, spec)) return known;
+    if (known !== undefined && isSameSpec(known.spec, spec)) return known;
     drop(key);
     const group: Group = { spec, pods: new Map(), ending: new AbortController() };
     groups.set(key, group);
@@ -85,7 +85,7 @@ export function createPromotionAsker(parts: PromotionAskerParts): PromotionAsker
   return {
     view: (key, spec, pods) => {
       const group = groups.get(key);
-      const isKnown = group !== undefined && sameSpec(group.spec, spec);
+      const isKnown = group !== undefined && isSameSpec(group.spec, spec);
       return { blind: sight.blind(), answers: isKnown ? answersOf(group, pods) : NOBODY };
     },
     ask: (key, spec, pods) => {
@@ -144,6 +144,3 @@ function answersOf(group: Group, pods: readonly Pod[]): ReadonlyMap<PodUid, Prom
   }
   return answers;
 }
-
-const sameSpec = (a: BeforePromotion, b: BeforePromotion): boolean =>
-  a === b || JSON.stringify(a) === JSON.stringify(b);

@@ -1,6 +1,7 @@
 /** Asks one pod over HTTP, when it is its turn: for the leader probe and before promotions. */
+import type { BeforePromotion } from '../../api/before-promotion.ts';
 import type { MonotonicMs } from '../../api/clocks.ts';
-import type { HttpGet } from '../../api/leader-probe.ts';
+import type { HttpGet, LeaderProbe } from '../../api/leader-probe.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { HttpProbeResult, HttpProber } from '../../ports/prober.ts';
 
@@ -18,6 +19,10 @@ export type QuestionParts = {
   /** When this process last went on after it had stood still for so long; null: it has not. */
   readonly stalledMs: (forMs: number) => MonotonicMs | null;
 };
+
+/** Whether two parts of specs ask the same: what was answered to the one counts for the other. */
+export const isSameSpec = <Spec extends LeaderProbe | BeforePromotion>(a: Spec, b: Spec): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b);
 
 const TOO_MANY = 'this replica of the operator has more probes to send than it can have under way';
 const STOOD_STILL = 'the process of this replica of the operator stood still while the pod was asked';

@@ -3,8 +3,8 @@
  * directive for the shell. Without the Kubernetes client, which takes a quarter of a second to load: names of groups come from kubectl itself.
  */
 
+import type { Argument, Option } from '@commander-js/extra-typings';
 import { createProgram } from './program.ts';
-import { FORMATS } from './session.ts';
 
 /** What kubectl prints for these arguments; empty where it fails or takes too long. */
 export type AskKubectl = (args: readonly string[]) => Promise<string>;
@@ -20,42 +20,103 @@ const PASSED_ON = ['-n', '--namespace', '--context', '--kubeconfig'];
 export async function complete(argv: readonly string[], kubectl: AskKubectl): Promise<readonly string[]> {
   const program = createProgram(() => Promise.resolve(), '');
   const typed = argv.slice(0, -1);
-  const word = argv.at(-1) ?? '';
-  const flag = typed.at(-1) ?? '';
-  const among = (candidates: readonly string[]): readonly string[] => [
-    ...candidates.filter((candidate) => candidate.startsWith(word)),
-    NO_FILES,
-  ];
-  const valued = program.options.filter((option) => option.required).flatMap(({ short, long }) => [short, long]);
-  const words = typed.filter((each, at) => !each.startsWith('-') && !valued.includes(typed[at - 1] ?? 'none'));
-  const command = program.commands.find((each) => each.name() === words[0]);
-  switch (flag) {
-    case '-o':
-    case '--output':
-      return among(FORMATS.filter((format) => format !== 'text'));
-    case '-n':
-    case '--namespace':
-    case '--operator-namespace':
-      return among(await names(kubectl, ['get', 'namespaces', ...passedOn(typed.slice(0, -1))]));
-    case '--context':
-      return among((await kubectl(['config', 'get-contexts', '-o', 'name'])).split('\n').filter((name) => name !== ''));
-    case '--kubeconfig':
-      return [FILES];
-  }
-  if (word.startsWith('-')) {
-    const options = [...program.options, ...(command?.options ?? [])];
-    return among(options.map(({ long, description }) => `${long ?? ''}\t${description}`));
-  }
-  if (command === undefined) return among(program.commands.map((each) => `${each.name()}\t${each.description()}`));
-  if (words.length > 1 || command.registeredArguments.length === 0) return [NO_FILES];
-  const [argument] = command.registeredArguments;
-  const kind = argument?.name() === 'service' ? 'services' : 'leadergroups.leadergroup.dev';
-  return among(await names(kubectl, ['get', kind, ...passedOn(typed)]));
+  const asked = { word: argv.at(-1) ?? '', passed: passedOn(typed), kubectl };
+  const named = readTyped(typed, program.options).words[0];
+  const command = program.commands.find((each) => each.name() === named);
+  const options = [...program.options, ...(command?.options ?? [])];
+  const { words, pending } = readTyped(typed, options);
+  if (asked.word.startsWith('-'))
+    return among(
+      asked,
+      options.map(({ long, description }) => `${long ?? ''}\t${description}`),
+    );
+  if (pending !== null) return await valueOf(pending, asked);
+  if (command === undefined)
+    return among(
+      asked,
+      program.commands.map((each) => `${each.name()}\t${each.description()}`),
+    );
+  return await argumentOf(command.registeredArguments[0], words.slice(1), asked);
 }
 
-/** leadergroup.leadergroup.dev/notifier, namespace/mail */
-const names = async (kubectl: AskKubectl, args: readonly string[]): Promise<readonly string[]> =>
-  (await kubectl([...args, '-o', 'name'])).split('\n').flatMap((line) => line.split('/').slice(1));
+type Asked = {
+  readonly word: string;
+  /** Flags of the cluster and the namespace. */
+  readonly passed: readonly string[];
+  readonly kubectl: AskKubectl;
+};
+
+const among = ({ word }: Asked, candidates: readonly string[]): readonly string[] => [
+  ...candidates.filter((candidate) => candidate.startsWith(word)),
+  NO_FILES,
+];
+
+/** null: of nothing that has names. leadergroup.leadergroup.dev/notifier, namespace/mail */
+async function namesOf(kind: string | null, asked: Asked): Promise<readonly string[]> {
+  if (kind === null) return [NO_FILES];
+  const printed = await asked.kubectl(['get', kind, ...asked.passed, '-o', 'name']);
+  return among(
+    asked,
+    lines(printed).flatMap((line) => line.split('/').slice(1)),
+  );
+}
+
+async function valueOf({ argChoices, long = '' }: Option, asked: Asked): Promise<readonly string[]> {
+  if (argChoices !== undefined) return among(asked, argChoices);
+  if (TAKES_A_FILE.includes(long)) return [FILES];
+  if (long === '--context') return among(asked, lines(await asked.kubectl(['config', 'get-contexts', '-o', 'name'])));
+  return await namesOf(KIND_OF_OPTION[long] ?? null, asked);
+}
+
+/** `given`: what stands before it. */
+async function argumentOf(
+  argument: Argument | undefined,
+  given: readonly string[],
+  asked: Asked,
+): Promise<readonly string[]> {
+  const name = argument?.name() ?? '';
+  if (name !== 'what') return await namesOf(given.length === 0 ? (KIND_OF_ARGUMENT[name] ?? null) : null, asked);
+  const [question] = given;
+  if (question === undefined) return among(asked, Object.keys(KIND_OF_QUESTION));
+  return await namesOf(given.length === 1 ? (KIND_OF_QUESTION[question] ?? null) : null, asked);
+}
+
+const GROUPS = 'leadergroups.leadergroup.dev';
+const KIND_OF_ARGUMENT: Readonly<Record<string, string>> = { name: GROUPS, service: 'services', pod: 'pods' };
+/** Of `what-if`. */
+const KIND_OF_QUESTION: Readonly<Record<string, string | null>> = {
+  drain: 'nodes',
+  delete: 'pods',
+  'consul-down': null,
+};
+const KIND_OF_OPTION: Readonly<Record<string, string>> = {
+  '--namespace': 'namespaces',
+  '--operator-namespace': 'namespaces',
+  '--to': 'pods',
+  '--group': GROUPS,
+};
+const TAKES_A_FILE = ['--kubeconfig', '--log', '--out'];
+
+type Typed = {
+  /** Neither options nor their values. */
+  readonly words: readonly string[];
+  /** The option whose value comes next; null: none waits for one. */
+  readonly pending: Option | null;
+};
+
+function readTyped(typed: readonly string[], options: readonly Option[]): Typed {
+  const words: string[] = [];
+  let pending: Option | null = null;
+  for (const each of typed) {
+    if (each.startsWith('-'))
+      pending = options.find(({ short, long, required }) => required && (short === each || long === each)) ?? null;
+    else if (pending === null) words.push(each);
+    else if (!pending.variadic) pending = null;
+  }
+  return { words, pending };
+}
+
+const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '');
 
 const passedOn = (typed: readonly string[]): readonly string[] =>
   typed.flatMap((word, at) => {

@@ -16,8 +16,7 @@ export type Io = {
   readLines(path: string): AsyncIterable<string>;
 };
 
-export const FORMATS = ['text', 'wide', 'json', 'yaml'] as const;
-export type Format = (typeof FORMATS)[number];
+export type Format = 'text' | 'wide' | 'json' | 'yaml';
 
 export type Session = {
   readonly api: ApiServer;

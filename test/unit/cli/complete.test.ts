@@ -9,6 +9,8 @@ const kubectl: AskKubectl = async (args) => {
   if (args[1] === 'leadergroups.leadergroup.dev')
     return 'leadergroup.leadergroup.dev/notifier\nleadergroup.leadergroup.dev/cart\n';
   if (args[1] === 'services') return 'service/notifier-leader\n';
+  if (args[1] === 'pods') return 'pod/notifier-0\npod/notifier-1\n';
+  if (args[1] === 'nodes') return 'node/node-a\n';
   if (args[1] === 'namespaces') return 'namespace/mail\nnamespace/shop\n';
   if (args[0] === 'config') return 'staging\nproduction\n';
   throw new Error(`nobody asks for ${args.join(' ')}`);
@@ -34,6 +36,22 @@ describe('completion', () => {
     expect(await words('unroute', '')).toEqual(['notifier-leader', ':4']);
   });
 
+  it('knows the names of the pods, for what asks about one', async () => {
+    expect(await words('why', 'notifier-1')).toEqual(['notifier-1', ':4']);
+    expect(await words('switchover', 'notifier', '--to', '')).toEqual(['notifier-0', 'notifier-1', ':4']);
+  });
+
+  it('knows what to ask what-if, and about which node or pod', async () => {
+    expect(await words('what-if', '')).toEqual(['drain', 'delete', 'consul-down', ':4']);
+    expect(await words('what-if', 'drain', '')).toEqual(['node-a', ':4']);
+    expect(await words('what-if', 'delete', 'notifier-0')).toEqual(['notifier-0', ':4']);
+    expect(await words('what-if', 'consul-down', '')).toEqual([':4']);
+  });
+
+  it('does not take the value of an option for a name', async () => {
+    expect(await words('silence', '--for', '2h', 'n')).toEqual(['notifier', ':4']);
+  });
+
   it('has no second name, and none for a command that takes none', async () => {
     expect(await words('status', 'notifier', '')).toEqual([':4']);
     expect(await words('list', '')).toEqual([':4']);
@@ -53,6 +71,14 @@ describe('completion', () => {
       ['production', ':4'],
     ],
     [['list', '--kubeconfig', ''], [':0']],
+    [['report', '--out', ''], [':0']],
+    [['audit', '--log', ''], [':0']],
+    [['audit', '--log', 'a.log', ''], [':0']],
+    [
+      ['route', 'notifier', '--by', ''],
+      ['label', 'slice', ':4'],
+    ],
+    [['silence', 'notifier', '--for', ''], [':4']],
     [
       ['watch', '--fo'],
       ['--for', ':4'],

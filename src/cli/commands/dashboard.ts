@@ -8,6 +8,7 @@ import { startDashboard } from '../dashboard/server.ts';
 import { createStore, type Store } from '../dashboard/store.ts';
 import { ApiError, EXIT, type Exit } from '../errors.ts';
 import { isWorking, operatorLine, readOperator } from '../operator.ts';
+import { show } from '../output.ts';
 import { LEADER_GROUPS, PODS } from '../resources.ts';
 import type { Session } from '../session.ts';
 
@@ -50,8 +51,11 @@ async function serve(session: Session, wish: DashboardWish, store: Store): Promi
   const findings = createLook(session);
   await using server = await startDashboard({ port: wish.port, secrets, store, clock, about, findings });
   await using handover = await writeHandover(io, server.port, secrets.ticket);
-  io.out(`Read-only dashboard of the context ${context} (${about.server}): http://127.0.0.1:${server.port}/`);
-  io.out(`Open it with the file ${handover.path}, which is for you alone. Ctrl-C ends it.`);
+  const address = `http://127.0.0.1:${server.port}/`;
+  show(session, { context, server: about.server, address, file: handover.path }, () => [
+    `Read-only dashboard of the context ${context} (${about.server}): ${address}`,
+    `Open it with the file ${handover.path}, which is for you alone. Ctrl-C ends it.`,
+  ]);
   if (wish.open) openInBrowser(handover.path, process.platform);
   await followOperator(session, store);
 }

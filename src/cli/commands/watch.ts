@@ -1,11 +1,12 @@
 /** `kubectl leadergroup watch [NAME]`: what changes, as it changes, one line each. */
+import { stringify } from 'yaml';
 import { asObject, field, textField } from '../../api/raw.ts';
 import type { Change, Listed, Selection } from '../api-server.ts';
 import { ApiError, EXIT, type Exit } from '../errors.ts';
 import { conditionOf, type Group, groupOf, isTrue, readGroup } from '../groups.ts';
 import { tint } from '../output.ts';
 import { LEADER_GROUPS } from '../resources.ts';
-import { isForPrograms, oneNamespace, type Session } from '../session.ts';
+import { oneNamespace, type Session } from '../session.ts';
 
 /** What is compared from one version of a group to the next. */
 type Seen = {
@@ -103,7 +104,9 @@ function gone(session: Session, seen: Map<string, Seen>, key: string): void {
 function line(session: Session, key: string, what: readonly string[], now: Seen | null): void {
   const { io, api } = session;
   const time = new Date(api.nowMs()).toISOString();
-  if (isForPrograms(session)) io.out(JSON.stringify({ time, group: key, changes: what, now }));
+  const data = { time, group: key, changes: what, now };
+  if (session.format === 'json') io.out(JSON.stringify(data));
+  else if (session.format === 'yaml') io.out(`---\n${stringify(data).trimEnd()}`);
   else io.out(`${tint(io, 'dim', time.slice(11, 19))}  ${key}  ${what.join('; ')}`);
 }
 

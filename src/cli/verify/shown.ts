@@ -1,10 +1,11 @@
 /** A result for people. Pure. */
+import type { AuditBreach } from '../audit/rules.ts';
 import { FINDINGS } from '../doctor/findings.ts';
 import { table, tint } from '../output.ts';
 import type { Io } from '../session.ts';
 import type { ByWay, VerifyResult } from './judge.ts';
 
-export function shown(io: Io, result: VerifyResult): readonly string[] {
+export function shown(io: Pick<Io, 'colours'>, result: VerifyResult): readonly string[] {
   const { baselineGapMs, faults, labels, breaches, findings, unknown, verdict, reason } = result;
   const rows = [
     ['none', '', '', ...cells(baselineGapMs), '', ''],
@@ -19,7 +20,7 @@ export function shown(io: Io, result: VerifyResult): readonly string[] {
   return [
     ...table(['FAULT', 'LEADER', 'NEXT', 'GAP BY LABEL', 'GAP BY SLICE', 'PROXY BY LABEL', 'PROXY BY SLICE'], rows),
     '',
-    `Leaders: ${labels.changes} came, each with a higher token than the one before; ${labels.twoLabels} of ${labels.versions} versions of pods showed two labels.`,
+    `Leaders: ${labels.changes} came${tokensRose(breaches) ? ', each with a higher token than the one before' : ''}; ${labels.twoLabels} of ${labels.versions} versions of pods showed two labels.`,
     ...breaches.map(({ rule, resourceVersion, message }) =>
       tint(io, 'bad', `${rule} at resourceVersion ${resourceVersion}: ${message}.`),
     ),
@@ -31,6 +32,9 @@ export function shown(io: Io, result: VerifyResult): readonly string[] {
     tint(io, verdict === 'Verified' ? 'good' : 'bad', reason === '' ? `${verdict}.` : `${verdict}: ${reason}.`),
   ];
 }
+
+const tokensRose = (breaches: readonly AuditBreach[]): boolean =>
+  breaches.every(({ rule }) => !['TokenFell', 'TokenShared', 'TokenMissing'].includes(rule));
 
 const cells = ({ label, slice }: ByWay): readonly string[] =>
   [label, slice].map((ms) => (ms === null ? '<unknown>' : `${Math.round(ms)}ms`));

@@ -2,10 +2,9 @@
 
 import { AUDIT_RULES } from '../../src/cli/audit/rules.ts';
 import { code, table } from '../markdown.ts';
+import { ABOUT_CLUSTERS, type About } from './cli-about-clusters.ts';
 
-export type Example = { readonly argv: string; readonly prints: string };
-
-export const ABOUT: Readonly<Record<string, { readonly text: string; readonly examples: readonly Example[] }>> = {
+export const ABOUT: Readonly<Record<string, About>> = {
   list: {
     text: '`FOR` is how long the pod has led, `CANDIDATES` how many of the members can lead. `True (old)`: the operator has not looked at the last change of the spec yet. `-o wide` adds token, node and pause. Where no operator runs standard error says so, a leader whose pod is not there any more is marked `(gone)`, and it ends with 4; with 3 where nobody can say whether one runs.',
     examples: [
@@ -48,8 +47,13 @@ AGO   FROM         TO           CAUSE           TOKEN   TOOK
     ],
   },
   watch: {
-    text: 'A line when the leader, Ready or the pause changes, with the time in UTC; with `-o json` an object for each. It ends on Ctrl-C, or after `--for`, with 0. A watch that breaks off is begun again.',
-    examples: [],
+    text: 'A line when the leader, Ready or the pause changes, with the time in UTC; with `-o json` an object on each line, with `-o yaml` a document for each. It ends on Ctrl-C, or after `--for`, with 0. A watch that breaks off is begun again.',
+    examples: [
+      {
+        argv: 'watch notifier --for 10s',
+        prints: '10:00:00  mail/notifier  notifier-0 leads, token 7; Ready=True (Led)',
+      },
+    ],
   },
   audit: {
     text: `Watches the pods and groups from one list on, and holds every version of them against the rules below. It ends on Ctrl-C, or after \`--for\`: with 0 where everything was seen and no rule was broken, with 4
@@ -214,64 +218,15 @@ Then it would:
   unroute: {
     text: `Back from either way, or from the middle of it: the Service gets its selector, and the operator goes on leading its traffic until Kubernetes has filled the endpoints. \`spec.route\` stays in the group, since
 it is never taken off: its condition Routed is False (\`ServiceHasSelector\`) from then on, which \`doctor\` tells of as well, until the group is deleted and created anew. Nothing else follows from it.`,
-    examples: [],
-  },
-  doctor: {
-    text: `Looks at the operator, its rights, the CustomResourceDefinition, all groups, and what Services, workloads, budgets and pods have of the label. [All findings](../doctor/README.md) have a stable
-id, and a page with what to do. A finding is told if it is there at two looks ten seconds apart. It ends with 0 where nothing is wrong, with 4 where something is, and with 3 where nothing was found and
-something could not be looked at. \`--pre\` looks at a cluster before an installation. What only the operator knows, such as what Consul answers, it takes from the conditions of the groups.`,
-    examples: [{ argv: 'doctor --once --pre', prints: 'Nothing is wrong.' }],
-  },
-  verify: {
-    text: `What a handover costs in this very cluster, before you rely on it and after each change of the network: [how to read it](../how-to/verify-a-cluster.md). In the namespace it makes a throwaway group of three members and two Services, one that
-finds the leader by label and one by slice, and a Job that asks both fifty times a second. Both lead to the same pods, so \`BY SLICE\` is a route beside a Service that changes at the same moment. First nothing happens, so that it is known what the network does by itself. Then, one after the other, the leader's process is killed, its pod deleted, evicted,
-and its process frozen. Only pods of the run are touched, each by its uid; no node, no other pod, and nothing that was there before.
-
-- \`GAP\`: the longest time in which nobody who carried the label answered. It has everything in it: until the failure is noticed (a frozen process by its readiness probe, after one to two seconds), the handover, Kubernetes, and the network.
-- \`PROXY\`: from when the EndpointSlice showed the next leader to its first answer, which is kube-proxy's part. Where it is over two seconds in half of the handovers, that is the finding [\`proxy-min-sync-period\`](../doctor/proxy-min-sync-period.md).
-- \`Leaders\`: each version of the pods is held against the [rules of \`audit\`](#audit): at most one label at a time, rising tokens.
-
-It ends with 0 where all was measured and nothing was found, with 4 where something was, and with 3 where it is \`NotMeasurable\` (nobody answered, or nobody did for over a second while nothing happened), or a part is: by slice, if the operator has no
-rights for [routes](../routing.md). The pods run the operator's image, which must be of this version, with its \`nodeSelector\`, \`tolerations\` and \`imagePullSecrets\`; a Secret of that name must be in the namespace, too. They fit the restricted Pod Security, have requests and limits, and no mesh.
-
-All of it is owned by the Job. It is deleted at the end and at Ctrl-C; after \`kill -9\`, or with the laptop closed, it ends by itself after \`--timeout\`, and Kubernetes takes away what it owns; the operator takes the group's keys out of Consul. Events stay for as long as events do. The namespace must be
-there: a namespace cannot be owned by a Job, so one that this command had made would stay. No metric counts the group, so no alert is about it (label \`leadergroup.dev/verify\`). An operator that does not know the label counts it; \`LeaderGroupNotLed\` and \`LeaderGroupStalled\` are held back all the same, by the annotation \`leadergroup.dev/silence\`.`,
-    examples: [],
-  },
-  dashboard: {
-    text: `Groups, leaders, tokens, members, changes of leader, and what doctor finds, live, for as long as the command runs: [a page of its own](../how-to/dashboard.md). It is served on 127.0.0.1
-by the command itself, reads with the rights of your kubeconfig, and has no way to change anything. \`--port\` is for a tunnel. Without the right to list or watch pods members are unknown, and the page says so.`,
-    examples: [],
-  },
-  report: {
-    text: `For an issue, or for whoever is to help. The first run lists what would be in the file, and writes nothing; \`--yes\` writes it, for you alone to read (mode 0600), and never over a file that is
-there. It holds listed fields only: no environment, no last-applied configuration, no logs, no labels and annotations of others. Whatever looks like a secret in these is taken out and counted. Read it
-before you give it away: names of namespaces, pods and nodes are in it. Without \`-n\` it is about all namespaces.`,
     examples: [
       {
-        argv: 'report -n mail',
+        where: 'After `route notifier`:',
+        argv: 'unroute notifier',
         prints: `
-    1  versions   versions of Kubernetes and of this program
-    1  operator   its Deployment: replicas and image
-    1  groups     spec and status of each LeaderGroup
-    3  members    name, node, readiness, the labels by which groups select, and our annotations
-    0  services   name and selector of Services that select by a leader label
-    0  slices     EndpointSlices of the operator: their Service, and which pod they show
-    0  events     events about LeaderGroups
-    0  findings   what doctor finds, at one look
-    0  unknown    what doctor may not look at
-Nothing was written: --yes writes it to leadergroup-report-20261118-100000.yaml.`,
+set the selector of Service notifier to app=notifier.
+Service notifier is led by its own selector, app=notifier.`,
       },
     ],
   },
-  'break-glass': {
-    text: `A group that is deleted is held by the operator's finalizer until its label and its lock are gone. Where no operator will ever run again, it stays for ever. This takes the finalizer off, and writes
-an event about it first. It is refused while a replica of the operator is ready, where nobody can say whether one is, and before two minutes have passed. Without \`--uid\` it only says what would be left behind,
-and ends with 4. \`--dry-run\`, with or without \`--uid\`, has the API server check both writes besides, and ends with 0 where it would take them. A lock that is stuck in Consul is not touched: it goes with its session, after one to two times \`sessionTTLSeconds\`.`,
-    examples: [],
-  },
-  uninstall: {
-    text: 'Services that would have no endpoint, then groups, slices, labels, the operator and the CustomResourceDefinition, each with what to do. It ends with 0 where nothing is left. Keys in Consul are not seen from here.',
-    examples: [],
-  },
+  ...ABOUT_CLUSTERS,
 };

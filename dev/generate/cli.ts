@@ -51,7 +51,10 @@ ${program.commands.map((command) => section(command.name(), command.helpInformat
 function section(name: string, help: string): string {
   const { needed, better = [] } = RIGHTS[name] ?? { needed: [] };
   const { text, examples } = ABOUT[name] ?? { text: '', examples: [] };
-  const shown = examples.map(({ argv, prints }) => `\n\`\`\`text\n$ ${PROGRAM} ${argv}\n${prints.trim()}\n\`\`\`\n`);
+  const shown = examples.map(
+    ({ argv, prints, where = '' }) =>
+      `${where === '' ? '' : `\n${where}\n`}\n\`\`\`text\n$ ${PROGRAM} ${argv}\n${prints.trim()}\n\`\`\`\n`,
+  );
   const more = better.length === 0 ? '' : ` With ${better.map((right) => code(right)).join(', ')} it knows more.`;
   return `
 ## ${name}

@@ -1,7 +1,7 @@
 /** What happens to the world in a history: a list of acts with their times, made from a seed, which may be shortened. */
 
 import type { AddressFamily } from '../../../src/api/route.ts';
-import type { NodeAct } from './nodes.ts';
+import { HOSTNAME, type NodeAct, ZONE } from './nodes.ts';
 import { stream } from './random.ts';
 
 /** `forMs`: after this time it is undone. Replicas, groups and pods by number. */
@@ -137,7 +137,11 @@ export type GroupPlan = {
   /** With a condition: its pods are not ready whoever leads. Default: they are. */
   readonly unready?: boolean;
   /** Whoever has the first place takes the lead from the others, and so on. Default: nobody does. */
-  readonly prefers?: { readonly first: number; readonly delayMs: number };
+  readonly prefers?: { readonly first: number; readonly delayMs: number; readonly byNode?: boolean };
+  /** By which label of nodes its leader is spread. Default: by none. */
+  readonly spreadBy?: string;
+  /** How long a pod must have been ready before it is elected. Default: it need not. */
+  readonly minReadyMs?: number;
   /** Who is to lead is asked first; what becomes of one that does not pass. Default: nobody is asked. */
   readonly asks?: 'NextCandidate' | 'Promote';
   /** Whoever led before is evicted once the next one leads. Default: it is kept. */
@@ -187,7 +191,8 @@ function withPreemption(seed: number, groups: readonly GroupPlan[], isOlder: boo
   const random = stream(`preemption ${seed}`);
   if (isOlder || !random.chance(0.5)) return groups;
   return groups.map((group) => {
-    const prefers = { first: random.below(3), delayMs: random.pick([1000, 2000, 5000, 15_000]) };
+    const byNode = stream(`by node ${seed} ${group.name}`).chance(0.3);
+    const prefers = { first: random.below(3), delayMs: random.pick([1000, 2000, 5000, 15_000]), byNode };
     return random.chance(0.7) ? { ...group, prefers } : group;
   });
 }
@@ -246,6 +251,16 @@ function asksOf(seed: number, at: number): Pick<GroupPlan, 'asks'> {
   return random.chance(0.4) ? { asks: random.pick(['NextCandidate', 'NextCandidate', 'Promote'] as const) } : {};
 }
 
+function spreadOf(seed: number, at: number): Pick<GroupPlan, 'spreadBy'> {
+  const random = stream(`spread ${seed} ${at}`);
+  return random.chance(0.25) ? { spreadBy: random.pick([HOSTNAME, ZONE]) } : {};
+}
+
+function patienceOf(seed: number, at: number): Pick<GroupPlan, 'minReadyMs'> {
+  const random = stream(`patience ${seed} ${at}`);
+  return random.chance(0.2) ? { minReadyMs: random.pick([1000, 2000, 5000]) } : {};
+}
+
 function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
   const random = stream(`group ${seed} ${at}`);
   const shared = !steady && random.chance(0.25);
@@ -262,6 +277,8 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
     anyOrder: stream(`order ${seed} ${at}`).chance(0.2),
     ...asksOf(seed, at),
     ...conditionOf(seed, at),
+    ...spreadOf(seed, at),
+    ...patienceOf(seed, at),
     pods: random.pick([2, 2, 3]),
   };
 }

@@ -64,6 +64,11 @@ const EVICTED_MS = 12_000;
 /** The garbage collector of pods. */
 const COLLECTED_MS = 2500;
 
+export const HOSTNAME = 'kubernetes.io/hostname';
+export const ZONE = 'topology.kubernetes.io/zone';
+/** Two machines are in one zone, the others in another. */
+const zoneOf = (name: string): string => ([nodeName(0), nodeName(1)].includes(name) ? 'a' : 'b');
+
 export const nodeName = (at: number): string => `node-${at}`;
 
 export function createNodes({ api, loop, faults, count, silence, unready, replace, cutOff }: NodeParts): Nodes {
@@ -210,7 +215,7 @@ export function createNodes({ api, loop, faults, count, silence, unready, replac
 
 export const rawNode = ({ name, uid, resourceVersion, ready, taints, cordoned = false }: WorldNode): unknown => ({
   kind: 'Node',
-  metadata: { name, uid, resourceVersion },
+  metadata: { name, uid, resourceVersion, labels: { [HOSTNAME]: name, [ZONE]: zoneOf(name) } },
   spec: { unschedulable: cordoned, taints: taints.map((key) => ({ key, effect: 'NoExecute' })) },
   status: { conditions: [{ type: 'Ready', status: ready }] },
 });

@@ -19,7 +19,7 @@ import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { Server, WireCounts } from './network.ts';
-import { createNodes, type Nodes, nodeName } from './nodes.ts';
+import { createNodes, HOSTNAME, type Nodes, nodeName } from './nodes.ts';
 import { addressOf, createPassing, type Passing, type PassingCounts, signerOf } from './passing.ts';
 import { asking } from './probes.ts';
 import { createProcess, type Process, WALL_OFFSET_MS } from './process.ts';
@@ -750,16 +750,17 @@ export function openStage(
 const seconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
 /** Each pod before the next one, in a ring that begins somewhere. */
-const preferring = ({ first, delayMs }: NonNullable<GroupPlan['prefers']>) => ({
-  preferences: [3, 2, 1].map((weight, at) => ({
-    weight,
-    podSelector: { matchLabels: { place: String((first + at) % 3) }, matchExpressions: [] },
-    nodeSelector: null,
-  })),
+const preferring = ({ first, delayMs, byNode = false }: NonNullable<GroupPlan['prefers']>) => ({
+  preferences: [3, 2, 1].map((weight, at) => {
+    const place = (first + at) % 3;
+    const labels = byNode ? { [HOSTNAME]: nodeName(place) } : { place: String(place) };
+    const preferred = { matchLabels: labels, matchExpressions: [] };
+    return { weight, podSelector: byNode ? null : preferred, nodeSelector: byNode ? preferred : null };
+  }),
   preemption: { policy: 'WhenPreferred', delayMs } as const,
 });
 
-const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGroup =>
+export const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGroup =>
   aGroup({
     name: plan.name,
     finalizers: [],
@@ -773,6 +774,8 @@ const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): LeaderGrou
       beforePromotion: plan.asks === undefined ? null : { ...A_QUESTION, onFailure: plan.asks },
       failoverDelayMs: plan.failoverDelayMs,
       candidateCondition: plan.condition ?? 'Ready',
+      minReadyMs: plan.minReadyMs ?? 0,
+      spread: plan.spreadBy === undefined ? null : { topologyKey: plan.spreadBy },
       formerLeader: plan.evicts === true ? 'Evict' : 'Keep',
       deletionPolicy: plan.retains === true ? 'Retain' : 'Demote',
       scaleDown: plan.anyOrder === true ? 'AnyOrder' : 'LeaderLast',

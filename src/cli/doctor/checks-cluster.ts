@@ -1,5 +1,6 @@
 /** The operator, the CustomResourceDefinition and kube-proxy. Pure. */
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 import { spec } from '../../api/spec.ts';
 import { status } from '../../api/status.ts';
@@ -23,20 +24,15 @@ export const crdThere = check(['crd-missing'], ['crd'], ({ crd }) =>
 
 export const crdVersion = check(['crd-older', 'crd-newer'], ['crd'], ({ crd }) => (crd === null ? [] : compared(crd)));
 
-/** Fields of spec and status, one level deep: a version that adds a field to one of them adds a field there, or a group could not ask for it. */
+/** Fields of spec and status, however deep: what the stored schema lacks the API server drops without a word. */
 function compared(crd: RawObject): readonly Finding[] {
   const version =
     listField(section(crd, 'spec'), 'versions', asObject).find((each) => field(each, 'storage') === true) ?? {};
   const schema = section(version, 'schema', 'openAPIV3Schema', 'properties');
-  const stored = (part: string): readonly string[] =>
-    Object.keys(section(schema, part, 'properties')).map((name) => `${part}.${name}`);
-  const own = [
-    ...Object.keys(spec.def.out.shape).map((name) => `spec.${name}`),
-    ...Object.keys(status.shape).map((name) => `status.${name}`),
-  ];
-  const there = [...stored('spec'), ...stored('status')];
-  const lacking = own.filter((name) => !there.includes(name));
-  const more = there.filter((name) => !own.includes(name));
+  const there = [...fieldsIn(section(schema, 'spec'), 'spec'), ...fieldsIn(section(schema, 'status'), 'status')];
+  const own = [...fieldsIn(schemaOf(spec), 'spec'), ...fieldsIn(schemaOf(status), 'status')];
+  const lacking = beyond(own, there);
+  const more = beyond(there, own);
   return [
     ...(lacking.length === 0
       ? []
@@ -44,6 +40,28 @@ function compared(crd: RawObject): readonly Finding[] {
     ...(more.length === 0 ? [] : [{ id: 'crd-newer', object: CRD, message: `It has ${more.join(', ')}.` } as const]),
   ];
 }
+
+const schemaOf = (type: z.ZodType): RawObject =>
+  asObject(z.toJSONSchema(type, { io: 'input', unrepresentable: 'any' })) ?? {};
+
+/** With their paths; each before those in it. */
+function fieldsIn(schema: RawObject, path: string): readonly string[] {
+  const element = asObject(field(schema, 'items'));
+  if (element !== null) return fieldsIn(element, `${path}[]`);
+  return Object.entries(section(schema, 'properties')).flatMap(([name, inner]) => [
+    `${path}.${name}`,
+    ...fieldsIn(asObject(inner) ?? {}, `${path}.${name}`),
+  ]);
+}
+
+/** Of `some` those that `others` lack, without what is in one that they lack. */
+function beyond(some: readonly string[], others: readonly string[]): readonly string[] {
+  const known = new Set([...ROOTS, ...others]);
+  const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('.')).replace(/(?:\[\])+$/, '');
+  return some.filter((path) => !known.has(path) && known.has(parentOf(path)));
+}
+
+const ROOTS = ['spec', 'status'];
 
 /** The usual second. */
 const MIN_SYNC_MS = 1_000;

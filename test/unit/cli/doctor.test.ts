@@ -118,12 +118,25 @@ const MISTAKES: readonly (readonly [id: string, object: string, plant: () => voi
   [
     'crd-older',
     'CustomResourceDefinition leadergroups.leadergroup.dev',
-    () => t.api.put(CRDS, withField(CRD, 'route', undefined)),
+    () => t.api.put(CRDS, withField(CRD, 'spec.route', undefined)),
   ],
   [
     'crd-newer',
     'CustomResourceDefinition leadergroups.leadergroup.dev',
-    () => t.api.put(CRDS, withField(CRD, 'later', {})),
+    () => t.api.put(CRDS, withField(CRD, 'spec.later', {})),
+  ],
+  ...['spec.leaderProbe.httpGet.scheme', 'status.recentTransitions.chosenBy'].map(
+    (path) =>
+      [
+        'crd-older',
+        'CustomResourceDefinition leadergroups.leadergroup.dev',
+        () => t.api.put(CRDS, withField(CRD, path, undefined)),
+      ] as const,
+  ),
+  [
+    'crd-newer',
+    'CustomResourceDefinition leadergroups.leadergroup.dev',
+    () => t.api.put(CRDS, withField(CRD, 'spec.leaderProbe.httpGet.later', { type: 'string' })),
   ],
   ['not-led', 'LeaderGroup mail/notifier', () => put({ status: unled('NoCandidate', 'None is ready.') })],
   ['consul-unreachable', 'LeaderGroup mail/notifier', () => put({ status: unled('ConsulUnreachable', 'No answer.') })],
@@ -241,17 +254,19 @@ const MISTAKES: readonly (readonly [id: string, object: string, plant: () => voi
   ],
 ];
 
-function withField(crd: object, name: string, schema: object | undefined): object {
-  const copy = structuredClone(crd) as {
-    spec: {
-      versions: { schema: { openAPIV3Schema: { properties: { spec: { properties: Record<string, unknown> } } } } }[];
-    };
-  };
-  const properties = copy.spec.versions[0]?.schema.openAPIV3Schema.properties.spec.properties ?? {};
-  if (schema === undefined) delete properties[name];
-  else properties[name] = schema;
+/** At this path below `properties` of the schema; `undefined`: it is not there. */
+function withField(crd: object, path: string, schema: object | undefined): object {
+  const copy = structuredClone(crd) as { spec: { versions: { schema: { openAPIV3Schema: Schema } }[] } };
+  const names = path.split('.');
+  const last = names.pop() ?? '';
+  const within = (at: Schema, name: string): Schema => at.properties?.[name]?.items ?? at.properties?.[name] ?? {};
+  const { properties = {} } = names.reduce(within, copy.spec.versions[0]?.schema.openAPIV3Schema ?? {});
+  if (schema === undefined) delete properties[last];
+  else properties[last] = schema;
   return copy;
 }
+
+type Schema = { properties?: Record<string, Schema>; items?: Schema };
 
 const contest = (secondsAgo: number) => ({
   metadata: { name: 'notifier.1', namespace: MAIL },
@@ -275,6 +290,13 @@ describe('followers that are not ready', () => {
     put({ spec: { candidateCondition: 'ContainersReady' } });
     expect((await found()).findings.map(({ id }) => id)).not.toContain('only-leader-ready');
   });
+});
+
+it('of a schema that is older the fields are named, each once', async () => {
+  t.api.put(CRDS, withField(withField(CRD, 'spec.route', undefined), 'status.recentTransitions.chosenBy', undefined));
+  expect((await found()).findings.map(({ message }) => message)).toEqual([
+    'It lacks spec.route, status.recentTransitions[].chosenBy.',
+  ]);
 });
 
 describe('a mistake is found by its id, and nothing else is', () => {

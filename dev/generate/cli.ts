@@ -55,13 +55,14 @@ function section(name: string, help: string): string {
     ({ argv, prints, where = '' }) =>
       `${where === '' ? '' : `\n${where}\n`}\n\`\`\`text\n$ ${PROGRAM} ${argv}\n${prints.trim()}\n\`\`\`\n`,
   );
-  const more = better.length === 0 ? '' : ` With ${better.map((right) => code(right)).join(', ')} it knows more.`;
+  const more =
+    better.length === 0 ? '' : ` Optional, for a complete answer: ${better.map((right) => code(right)).join(', ')}.`;
   return `
 ## ${name}
 
 ${text.trim()}
 ${shown.join('')}
-Rights: ${needed.length === 0 ? 'none' : needed.map((right) => code(right)).join(', ')}.${more}
+Rights: ${needed.length === 0 ? 'none needed' : needed.map((right) => code(right)).join(', ')}.${more}
 
 \`\`\`text
 ${own(help)}

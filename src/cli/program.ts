@@ -4,6 +4,7 @@
  */
 import { Command, Option } from '@commander-js/extra-typings';
 import { addAudit } from './arguments/audit.ts';
+import { addBreakGlass } from './arguments/break-glass.ts';
 import { AGAIN, DRY_RUN, milliseconds, NAME, portNumber } from './arguments/common.ts';
 import { addMoves } from './arguments/moves.ts';
 import { addRebalance } from './arguments/rebalance.ts';
@@ -16,13 +17,13 @@ import type { Act, Globals, Run } from './work.ts';
 
 export const PROGRAM = 'kubectl leadergroup';
 
-const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns the object';
+const ANYWAY = 'write to the cluster even if Argo CD, Flux or Helm owns the object';
 
 export function createProgram(run: Run, version: string) {
   const program = new Command(PROGRAM)
     .description('LeaderGroups on call: who leads and why, what is wrong, and what to do.')
     .version(version, '--version', 'print the version')
-    .helpOption('-h, --help', 'say what there is')
+    .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
     .option('-n, --namespace <namespace>', 'the namespace; by default that of the context')
     .option('-A, --all-namespaces', 'all namespaces')
@@ -30,10 +31,14 @@ export function createProgram(run: Run, version: string) {
     .option('--kubeconfig <file>', 'the kubeconfig; by default KUBECONFIG, or ~/.kube/config')
     .option('--operator-namespace <namespace>', 'where the operator runs', 'leadergroup-system')
     .addOption(
-      new Option('-o, --output <format>', 'for programs, or with more columns').choices(['wide', 'json', 'yaml']),
+      new Option('-o, --output <format>', 'output format: more columns (wide), or for programs').choices([
+        'wide',
+        'json',
+        'yaml',
+      ]),
     )
     .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
-    .showHelpAfterError(`\`${PROGRAM} --help\` says what there is.`);
+    .showHelpAfterError(`\`${PROGRAM} --help\` lists commands and options.`);
 
   const act: Act = (work, { everywhere = false } = {}) => {
     const { namespace, allNamespaces, context, kubeconfig, operatorNamespace, output } = program.opts();
@@ -50,24 +55,24 @@ export function createProgram(run: Run, version: string) {
 
   program
     .command('list')
-    .description('the groups, one line each')
+    .description('list the groups, one line each')
     .action(() => act(async (session) => (await import('./commands/list.ts')).list(session)));
 
   program
     .command('status')
-    .description('who leads, why not the others, whether an operator runs, and what to do')
+    .description('show who leads, why other members cannot, whether an operator runs, and what to do')
     .argument('<name>', NAME)
     .action((name) => act(async (session) => (await import('./commands/status.ts')).status(session, name)));
 
   program
     .command('history')
-    .description('the last changes of leader, with their cause')
+    .description('show the last changes of leader and their causes')
     .argument('<name>', NAME)
     .action((name) => act(async (session) => (await import('./commands/history.ts')).history(session, name)));
 
   program
     .command('watch')
-    .description('changes of leader and of the condition Ready, as they happen')
+    .description('show changes of leader, of Ready and of the pause as they happen')
     .argument('[name]', `${NAME}; by default all of the namespace`)
     .option('--for <duration>', 'end after this time, as 90s, 10m or 2h; by default on Ctrl-C', milliseconds)
     .action((name, options) =>
@@ -79,7 +84,7 @@ export function createProgram(run: Run, version: string) {
   addAudit(program, act);
 
   for (const [name, paused, description] of [
-    ['pause', true, 'stop all changes of a group: the leader stays, also when it fails'],
+    ['pause', true, 'stop all changes of a group: the leader stays, even if it fails'],
     ['resume', false, 'let the operator change the leader of a group again'],
   ] as const)
     program
@@ -97,7 +102,7 @@ export function createProgram(run: Run, version: string) {
     .description('ask the operator to hand the lead to another pod')
     .argument('<name>', NAME)
     .option('--to <pod>', 'the pod that is to lead; by default the operator chooses')
-    .option('--wait', 'wait for what becomes of it, and measure how long nobody leads')
+    .option('--wait', 'wait for the result, and measure for how long nobody leads')
     .addOption(
       new Option('--timeout <duration>', 'how long to wait')
         .argParser(milliseconds)
@@ -121,10 +126,10 @@ export function createProgram(run: Run, version: string) {
 
   program
     .command('doctor')
-    .description('find what is wrong, in all namespaces unless -n is given, and say what to do')
-    .option('--pre', 'before an installation: look at the cluster and at your rights')
+    .description('find problems, in all namespaces unless -n is given, and say how to fix them')
+    .option('--pre', 'before an installation: check the cluster and your rights')
     .addOption(AGAIN)
-    .option('--once', 'look once: what passes by itself is told as well')
+    .option('--once', 'look only once: problems that pass by themselves are reported too')
     .action(({ pre = false, again, once = false }) =>
       act(
         async (session) => (await import('./commands/doctor.ts')).doctor(session, { pre, againMs: once ? 0 : again }),
@@ -136,11 +141,9 @@ export function createProgram(run: Run, version: string) {
 
   program
     .command('dashboard')
-    .description(
-      'a page in the browser that shows the groups live, of all namespaces unless -n is given; it changes nothing',
-    )
-    .option('--port <port>', 'of 127.0.0.1; by default one that is free', portNumber, 0)
-    .option('--no-open', 'do not start the browser')
+    .description('show the groups live on a read-only page in the browser, of all namespaces unless -n is given')
+    .option('--port <port>', 'port on 127.0.0.1; by default a free one', portNumber, 0)
+    .option('--no-open', 'do not open the browser')
     .action(({ port, open }) =>
       act(async (session) => (await import('./commands/dashboard.ts')).dashboard(session, { port, open }), {
         everywhere: true,
@@ -149,33 +152,21 @@ export function createProgram(run: Run, version: string) {
 
   program
     .command('report')
-    .description('a file for whoever is to help: listed first, without secrets, readable by you alone')
-    .option('--yes', 'write it; without it the list of what it would hold is all')
-    .option('--out <file>', 'the file; by default a new one in the present folder')
+    .description('write a file for support, without secrets and readable only by you; lists its contents first')
+    .option('--yes', 'write the file; without this option its contents are only listed')
+    .option('--out <file>', 'name of the file; by default a new one in the current folder')
     .action(({ yes = false, out = null }) =>
       act(async (session) => (await import('./commands/report.ts')).report(session, { yes, out, version }), {
         everywhere: true,
       }),
     );
 
-  program
-    .command('break-glass')
-    .description('take the finalizer off a group that is stuck in its deletion, where no operator runs')
-    .argument('<name>', NAME)
-    .option('--uid <uid>', 'the uid of the group, which says that you mean it; without it the risk is told')
-    .option('--reason <text>', 'why; it stands in an event')
-    .option('--dry-run', DRY_RUN)
-    .action((name, { uid = null, reason = null, dryRun = false }) => {
-      if (uid !== null && reason === null) program.error('error: --uid needs --reason');
-      return act(async (session) =>
-        (await import('./commands/break-glass.ts')).breakGlass(session, name, { uid, reason: reason ?? '', dryRun }),
-      );
-    });
+  addBreakGlass(program, act);
 
   program
     .command('uninstall')
-    .description('what of LeaderGroup is in the cluster, in the order in which to take it out')
-    .requiredOption('--check', 'only look; nothing is ever removed')
+    .description('list what LeaderGroup has in the cluster, in the order in which to remove it')
+    .requiredOption('--check', 'only list; nothing is ever removed')
     .action(() =>
       act(async (session) => (await import('./commands/uninstall.ts')).uninstallCheck(session), { everywhere: true }),
     );

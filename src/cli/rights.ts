@@ -105,7 +105,7 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
 /** For `--help`. */
 export function rightsText(command: string): string {
   const { needed, better = [] } = RIGHTS[command] ?? { needed: [] };
-  const more = better.length === 0 ? '' : ` With ${better.join(', ')} it knows more.`;
-  const must = needed.length === 0 ? 'none' : needed.join(', ');
+  const more = better.length === 0 ? '' : ` Optional, for a complete answer: ${better.join(', ')}.`;
+  const must = needed.length === 0 ? 'none needed' : needed.join(', ');
   return RIGHTS[command] === undefined ? '' : `\nRights: ${must}.${more}`;
 }

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 export const NAME = 'name of the LeaderGroup';
-export const DRY_RUN = 'let the API server check it, and write nothing';
+export const DRY_RUN = 'have the API server check the change, and write nothing';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -21,6 +21,6 @@ export function portNumber(text: string): number {
 }
 
 /** Of doctor: what passes by itself is gone by then. */
-export const AGAIN = new Option('--again <duration>', 'how long after the first look the second one is')
+export const AGAIN = new Option('--again <duration>', 'time between the first and the second look')
   .argParser(milliseconds)
   .default(milliseconds('10s'), '10s');

@@ -4,25 +4,25 @@ import type { Act } from '../work.ts';
 import { milliseconds } from './common.ts';
 
 const SERVICE = 'name of the Service';
-const ANYWAY = 'write to the cluster though Argo CD, Flux or Helm owns an object';
-const DRY_RUN = 'say what would be done; the API server checks the first step, and nothing is written';
-const WAIT = 'wait until nothing else leads its traffic, also for what others do once everything is written';
+const ANYWAY = 'write to the cluster even if Argo CD, Flux or Helm owns an object';
+const DRY_RUN = 'show what would be done; the API server checks the first step, and nothing is written';
+const WAIT = 'wait until its traffic goes to the leader alone, or to all pods again';
 
 const timeout = () =>
-  new Option('--timeout <duration>', 'how long to wait for each step of others')
+  new Option('--timeout <duration>', 'how long to wait for each step of the operator or of Kubernetes')
     .argParser(milliseconds)
     .default(milliseconds('60s'), '60s');
 
 export function addMoves(program: Pick<Command, 'command'>, act: Act): void {
   program
     .command('route')
-    .description('lead the traffic of a Service to the leader, without a moment in which it has no endpoint')
+    .description('send the traffic of a Service to the leader only; it has a ready endpoint at every moment')
     .argument('<service>', SERVICE)
     .option('--group <name>', 'the LeaderGroup; by default the one whose members the Service selects')
     .addOption(
       new Option(
         '--by <way>',
-        'by the leader label in its selector, or by EndpointSlices of the operator; default: label',
+        'by the leader label in its selector (default), or by EndpointSlices of the operator',
       ).choices(['label', 'slice']),
     )
     .option('--anyway', ANYWAY)
@@ -37,7 +37,7 @@ export function addMoves(program: Pick<Command, 'command'>, act: Act): void {
 
   program
     .command('unroute')
-    .description('give a Service the selector back that it had before it was led to a leader, in the same way')
+    .description('give a Service the selector back that it had before `route`, in the same way')
     .argument('<service>', SERVICE)
     .option('--anyway', ANYWAY)
     .option('--dry-run', DRY_RUN)

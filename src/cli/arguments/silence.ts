@@ -5,10 +5,10 @@ import { DRY_RUN, milliseconds, NAME } from './common.ts';
 export function addSilence(program: Pick<Command, 'command' | 'error'>, act: Act): void {
   program
     .command('silence')
-    .description('say that work on a group is planned: its alerts are held back until then')
+    .description('announce planned work on a group: its alerts are held back for a time')
     .argument('<name>', NAME)
     .option('--for <duration>', 'how long, as 90s, 30m or 2h; 168h at most', milliseconds)
-    .option('--reason <text>', 'why; alerts, events and `status` have it')
+    .option('--reason <text>', 'reason, shown in events and by `status`')
     .option('--end', 'end it now')
     .option('--dry-run', DRY_RUN)
     .action((name, { for: forMs = null, reason = '', end = false, dryRun = false }) => {

@@ -7,24 +7,24 @@ import { milliseconds } from './common.ts';
 export function addVerify(program: Pick<Command, 'command'>, act: Act): void {
   program
     .command('verify')
-    .description('measure what a handover costs in this cluster, with a throwaway group in the namespace')
+    .description('measure handovers in this cluster with a throwaway group in the namespace')
     .addOption(
-      new Option('--faults <list>', 'what befalls its leaders, one after the other')
+      new Option('--faults <list>', 'faults to inject, one after the other')
         .argParser(faults)
         .default(FAULTS, FAULTS.join(',')),
     )
     .addOption(
-      new Option('--baseline <duration>', 'how long is measured before, while nothing happens')
+      new Option('--baseline <duration>', 'how long to measure first, without any fault')
         .argParser(milliseconds)
         .default(milliseconds('10s'), '10s'),
     )
     .addOption(
-      new Option('--timeout <duration>', 'after which all of it is taken away, whatever happens')
+      new Option('--timeout <duration>', 'time after which everything is removed, whatever happens')
         .argParser(milliseconds)
         .default(milliseconds('600s'), '600s'),
     )
-    .option('--image <image>', "of its pods; by default the operator's own")
-    .option('--dry-run', 'print the objects, let the API server check them, and write nothing')
+    .option('--image <image>', "image of its pods; by default the operator's")
+    .option('--dry-run', 'print the objects, have the API server check them, and write nothing')
     .action(({ faults, baseline: baselineMs, timeout: timeoutMs, image = null, dryRun = false }) =>
       act(async (session) =>
         (await import('../commands/verify.ts')).verify(session, { faults, baselineMs, timeoutMs, image, dryRun }),

@@ -22,7 +22,7 @@ const words = async (...argv: readonly string[]): Promise<readonly string[]> =>
 describe('completion', () => {
   it('knows the commands, with what they do', async () => {
     expect(await words('st')).toEqual(['status', ':4']);
-    expect((await complete(['sta'], kubectl))[0]).toMatch(/^status\twho leads/);
+    expect((await complete(['sta'], kubectl))[0]).toMatch(/^status\tshow who leads/);
   });
 
   it('knows the names of the groups, of the namespace and context that are typed', async () => {

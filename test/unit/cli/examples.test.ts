@@ -101,7 +101,7 @@ describe('the reference', () => {
 
   it('has the rights of a command in its help', async () => {
     expect((await t.run('status', '--help')).out).toMatch(
-      /^Rights: get leadergroups\.leadergroup\.dev, list pods\. With /m,
+      /^Rights: get leadergroups\.leadergroup\.dev, list pods\. Optional, /m,
     );
   });
 });

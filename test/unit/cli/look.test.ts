@@ -397,7 +397,7 @@ describe('any command', () => {
       const { code, out, err } = await t.run(...argv);
       expect([code, out]).toEqual([2, '']);
       expect(err).toMatch(/^error: /);
-      expect(err).toContain('`kubectl leadergroup --help` says what there is.');
+      expect(err).toContain('`kubectl leadergroup --help` lists commands and options.');
     },
   );
 

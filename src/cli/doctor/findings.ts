@@ -19,7 +19,7 @@ export const FINDINGS = {
     meaning:
       'There is no Deployment of the operator, or no replica of it is ready. Leaders keep their label, nobody is elected, and no leader that fails is replaced. Consul frees a lock after one to two times `sessionTTLSeconds`.',
     action:
-      'Where it is scaled to none, scale it up. Else look why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log; /readyz says what it waits for. A replica that does not reach Consul, or is denied there, is not ready: some seconds later the groups say so, and doctor then finds `consul-unreachable` or `right-denied` as well. Begin with those.',
+      'If it is scaled to zero, scale it up. Otherwise find out why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log; /readyz says what it waits for. A replica that does not reach Consul, or is denied there, is not ready: some seconds later the groups say so, and doctor then finds `consul-unreachable` or `right-denied` as well. Begin with those.',
   },
   'operator-right-missing': {
     severity: 'error',
@@ -58,11 +58,11 @@ export const FINDINGS = {
   },
   'leader-unfit': {
     severity: 'warning',
-    title: 'A leader that could not be elected now leads on',
+    title: 'A leader is kept that could not be elected now',
     meaning:
       'The leader is not ready, excluded or on its way out, and no other member can lead, so it keeps the lead: a label on a pod that may not work is better than none.',
     action:
-      'Mend the leader, or what keeps one of the others. `Excluded` is the annotation leadergroup.dev/candidate=false, which is easily forgotten: take it off with a minus sign behind the key.',
+      'Repair the leader, or remove what keeps one of the others from leading. `Excluded` is the annotation leadergroup.dev/candidate=false, which is easily forgotten: `kubectl annotate pod POD leadergroup.dev/candidate-` removes it.',
   },
   'only-leader-ready': {
     severity: 'warning',
@@ -70,15 +70,15 @@ export const FINDINGS = {
     meaning:
       'Every other member has run for minutes and was never ready since, as where a readiness probe passes on the leader alone. Only ready pods are candidates, so nobody leads when the leader goes.',
     action:
-      'Let the readiness probe pass on pods that could lead, and route to the leader by its label. Where readiness must mean to lead, name another condition of the pods in spec.candidateCondition (docs/how-to/from-leader-gated-readiness.md).',
+      'Let the readiness probe pass on pods that could lead, and route to the leader by its label. Where only the leader may be ready, name another condition of the pods in spec.candidateCondition (docs/how-to/from-leader-gated-readiness.md).',
   },
   'consul-unreachable': {
     severity: 'error',
     title: 'The operator does not reach Consul',
     meaning:
-      'Consul has not confirmed the lock within its deadline. With `onConsulLoss: Hold` the leader keeps its label; with `Demote` nobody carries it.',
+      'A replica of the operator gets no answer from Consul, or Consul has not confirmed the lock of a group within its deadline. With `onConsulLoss: Hold` the leader keeps its label; with `Demote` nobody carries it.',
     action:
-      'Where another group has `right-denied`, begin there. Else mend Consul or the way to it: a server that takes connections and never answers is restarted. The group goes on by itself. The /readyz of the operator says what it hears.',
+      'If doctor finds `right-denied` as well, begin with that. Otherwise repair Consul, or the network between it and the operator; restart a server that accepts connections and never answers. /readyz of the operator has the error that it gets. Groups recover by themselves.',
   },
   'group-stalled': {
     severity: 'error',
@@ -93,7 +93,7 @@ export const FINDINGS = {
     meaning:
       'Stalled is True with PermissionDenied, and the message has the words of the one that denied. Or Consul denies everything, since the token is not there any more.',
     action:
-      "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml. A token that is gone is made anew, put into the Secret that the operator reads, and the operator restarted (docs/install.md#a-new-token).",
+      "Compare the token's policy with deploy/consul-policy.hcl, and the role with deploy/10-rbac.yaml. If the token is gone, create another, put it into the Secret that the operator reads, and restart the operator (docs/install.md#a-new-token).",
   },
   'consul-token-ends': {
     severity: 'warning',
@@ -101,15 +101,15 @@ export const FINDINGS = {
     meaning:
       'Less than a quarter of its life is left. Without a token no session is renewed, and with the sessions the locks end. A token by login is replaced at half of its life, so each try since has failed.',
     action:
-      'One that was given is replaced by whoever gave it (docs/install.md#a-new-token). Of a login the operator logs why it fails: the auth method, its binding rule, or the API server that Consul asks.',
+      'Replace a token that was given to the operator (docs/install.md#a-new-token). If it logs in, its log says why that fails: the auth method, its binding rule, or the API server that Consul asks.',
   },
   'consul-connections': {
     severity: 'error',
     title: 'Consul refuses connections of the operator',
     meaning:
-      'The address by which the replica reaches Consul has as many connections as its server allows (limits.http_max_conns_per_client, 200 by default): several replicas, or others, are behind one address. What has no connection waits, renewals of sessions too.',
+      'The address by which the replica reaches Consul has as many connections as its server allows (limits.http_max_conns_per_client, 200 by default): several replicas, or other clients, are behind one address. Requests without a connection wait, renewals of sessions among them.',
     action:
-      'Raise the limit to 100 for each replica behind the address and 100 more, or give the replicas addresses of their own (docs/install.md#consul-connection-limits).',
+      'Raise the limit to 100 for each replica behind the address, plus 100 (300 for two replicas), or give the replicas addresses of their own (docs/install.md#consul-connection-limits).',
   },
   'lock-key-not-allowed': {
     severity: 'error',
@@ -134,10 +134,10 @@ export const FINDINGS = {
   },
   'deletion-stuck': {
     severity: 'error',
-    title: 'A group does not go',
+    title: 'A deleted group is still there',
     meaning: 'The group was deleted more than a minute ago and is still there, held by a finalizer.',
     action:
-      "If it is the operator's: see that one runs (`no-operator`), and the group goes by itself; where none is to come back, `kubectl leadergroup break-glass NAME`. Else whoever set the finalizer has to take it off.",
+      "If it is the operator's finalizer, make sure that an operator runs (`no-operator`): then the group goes by itself. If no operator will ever run again: `kubectl leadergroup break-glass NAME`. Any other finalizer has to be removed by whoever set it.",
   },
   'groups-overlap': {
     severity: 'error',
@@ -151,7 +151,7 @@ export const FINDINGS = {
     meaning:
       'Another client changes the leader label or the annotations of a pod again and again: a GitOps tool that owns pod labels, a script, another operator.',
     action:
-      'Stop whom the message names, or choose another `label.key` in a new group. A field manager is the name of a program, and often that of its workload: `kubectl get deployments,daemonsets,cronjobs -A | grep MANAGER`.',
+      'Stop the client that the message names, or choose another `label.key` in a new group. A field manager is the name of a program, and often that of its workload: `kubectl get deployments,daemonsets,cronjobs -A | grep MANAGER`.',
   },
   'two-labels': {
     severity: 'error',
@@ -172,13 +172,13 @@ export const FINDINGS = {
     title: 'An annotation is left over',
     meaning:
       'A pod has annotations of a group that is not there any more. They do no harm, unless a group of that name is made again: it then believes them.',
-    action: 'Take them off with what the message names.',
+    action: 'Remove them by the command in the message.',
   },
   'stale-slice': {
     severity: 'warning',
     title: 'An EndpointSlice is left over',
     meaning:
-      'An EndpointSlice of the operator is there for a Service that no group routes to: traffic goes where it shows, for ever.',
+      'An EndpointSlice of the operator is there for a Service that no group routes to: it goes on sending traffic to the pod that it shows.',
     action: 'Delete it: `kubectl delete endpointslice NAME`.',
   },
   'service-matches-no-member': {
@@ -186,13 +186,13 @@ export const FINDINGS = {
     title: 'A Service can match no member',
     meaning:
       'A Service selects by the leader label, and by other labels that no pod of the group has: it never has an endpoint.',
-    action: 'Let its selector be the label of the group and labels that the pods have.',
+    action: 'Let its selector have the leader label of the group, and labels that its pods have.',
   },
   'service-selects-label-only': {
     severity: 'warning',
     title: 'A Service selects by the label alone',
     meaning:
-      'A Service selects by the leader label and nothing else: it finds the leaders of all groups of the namespace, also of those that are made later.',
+      'A Service selects by the leader label and nothing else: it selects the leaders of all groups of the namespace, also of those that are created later.',
     action: 'Add a label of the application to its selector.',
   },
   'route-service-has-selector': {
@@ -214,14 +214,14 @@ export const FINDINGS = {
     severity: 'error',
     title: 'A workload selects by the label',
     meaning:
-      'The selector of a workload has the label key of a group: each election would take a pod from it. A group with pods of that workload is stalled. One without goes on, and stalls with the first of them.',
+      'The selector of a workload has the label key of a group: each election would take a pod away from it. A group that selects pods of this workload is Stalled; another one goes on until it selects one.',
     action:
       'Make the workload anew without the key in its selector, and delete the old one (docs/labels.md#recover-a-stalled-group).',
   },
   'template-has-label': {
     severity: 'warning',
     title: 'A pod template has the label',
-    meaning: 'Each new pod is born with the leader label, until the operator has taken it off.',
+    meaning: 'Each new pod is created with the leader label, and has it until the operator removes it.',
     action: 'Take it out of the template (docs/labels.md).',
   },
   'label-selected-by-others': {
@@ -229,7 +229,7 @@ export const FINDINGS = {
     title: 'A budget or policy selects by the label',
     meaning:
       'A PodDisruptionBudget or NetworkPolicy selects by the leader label: what it protects changes with the lead. A budget for the leader alone blocks drains.',
-    action: 'Select by another label, unless it is meant so.',
+    action: 'Select by another label, unless this is intended.',
   },
   'proxy-min-sync-period': {
     severity: 'warning',
@@ -243,7 +243,7 @@ export const FINDINGS = {
     severity: 'error',
     title: 'You lack a right to install',
     meaning: 'With --pre: your account may not create something that the installation consists of.',
-    action: 'Have somebody install who may: cluster-admin can.',
+    action: 'Have somebody with these rights install it, such as a cluster-admin.',
   },
   'kubernetes-too-old': {
     severity: 'error',

@@ -8,6 +8,7 @@ import { check } from './check.ts';
 import type { Finding } from './findings.ts';
 import { createMembership } from './membership.ts';
 import { grouped, namespaceOf, section, selectorKeys, titleOf } from './objects.ts';
+import { annotationsLeft, removing } from './remains.ts';
 
 const podTitle = ({ namespace, name }: Pod): string => `Pod ${namespace}/${name}`;
 
@@ -75,20 +76,13 @@ function labelsIn(groups: readonly Group[], namespace: string) {
   return [...new Map(all.map(({ key, leader }) => [`${key}=${leader}`, { key, leader }])).values()];
 }
 
-const OF_A_GROUP = /^(?:token|since|fenced)\.leadergroup\.dev\/(.+)$/;
-
 export const staleAnnotations = check(['stale-annotation'], ['groups', 'pods'], ({ groups, pods }) => {
   const there = new Set(groups.map(({ namespace, name }) => `${namespace}/${name}`));
   return pods.flatMap((pod): readonly Finding[] => {
-    const keys = Object.keys(pod.annotations).filter((key) => {
-      const group = OF_A_GROUP.exec(key)?.[1];
-      return group !== undefined && !there.has(`${pod.namespace}/${group}`);
-    });
+    const keys = annotationsLeft(pod, (group) => !there.has(`${pod.namespace}/${group}`));
     if (keys.length === 0) return [];
-    const command = `kubectl -n ${pod.namespace} annotate pod ${pod.name} ${keys.map((key) => `${key}-`).join(' ')}`;
-    return [
-      { id: 'stale-annotation', object: podTitle(pod), message: `Of a group that is not there: \`${command}\`.` },
-    ];
+    const message = `Of a group that is not there: ${removing('annotate', pod, keys)}.`;
+    return [{ id: 'stale-annotation', object: podTitle(pod), message }];
   });
 });
 

@@ -171,7 +171,7 @@ export const FINDINGS = {
     severity: 'warning',
     title: 'An annotation is left over',
     meaning:
-      'A pod has annotations of a group that is not there any more. They do no harm, unless a group of that name is made again: it then believes them.',
+      'A pod has annotations of a group that is not there any more. A group that is created with that name believes them; a deletion cost that a promotion has set also makes Kubernetes remove the pod last. With `deletionPolicy: Retain` the leader label stays as well: `stale-label` finds it, unless the group had a `label.key` of its own.',
     action: 'Remove them by the command in the message.',
   },
   'stale-slice': {

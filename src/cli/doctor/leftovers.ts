@@ -1,11 +1,12 @@
 /** What of LeaderGroup is in a cluster, for whoever takes it out. Pure. */
-import { API_GROUP, MANAGED_BY_LABEL } from '../../api/names.ts';
+import { API_GROUP, DEFAULT_LABEL_KEY, MANAGED_BY_LABEL } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { RawObject } from '../../api/raw.ts';
 import type { Group } from '../groups.ts';
 import { isWorking } from '../operator.ts';
 import type { Fact, Facts } from './facts.ts';
 import { nameOf, namespaceOf, section, texts, titleOf } from './objects.ts';
+import { annotationsLeft, removing } from './remains.ts';
 
 export type Step = {
   /** What is there. */
@@ -96,22 +97,20 @@ const ofSlice = (slice: RawObject): Step => ({
   action: `It goes with its group. If it stays: \`kubectl -n ${namespaceOf(slice)} delete endpointslice ${nameOf(slice)}\`.`,
 });
 
-const OURS = /^(?:token|since|fenced)\.leadergroup\.dev\//;
-
 /** Only those that no group will clean up. */
-function ofPod({ namespace, name, labels, annotations }: Pod, { groups }: Facts): readonly Step[] {
+function ofPod(pod: Pod, { groups }: Facts): readonly Step[] {
+  const { namespace, name } = pod;
   const there = groups.kind === 'known' && groups.value.some((group) => group.namespace === namespace);
   if (there) return [];
-  const keys = [
-    ...Object.keys(labels).filter((key) => key === 'leadergroup.dev/role'),
-    ...Object.keys(annotations).filter((key) => OURS.test(key)),
+  const labels = Object.keys(pod.labels).filter((key) => key === DEFAULT_LABEL_KEY);
+  const annotations = annotationsLeft(pod, () => true);
+  const commands = [
+    ...(labels.length === 0 ? [] : [removing('label', pod, labels)]),
+    ...(annotations.length === 0 ? [] : [removing('annotate', pod, annotations)]),
   ];
-  if (keys.length === 0) return [];
-  const left = keys.map((key) => `${key}-`).join(' ');
+  if (commands.length === 0) return [];
+  const what = [...labels, ...annotations].join(', ');
   return [
-    {
-      object: `Pod ${namespace}/${name}`,
-      action: `It has ${keys.join(', ')} of a group that is gone: \`kubectl -n ${namespace} annotate pod ${name} ${left}\`, or \`label\` for the role.`,
-    },
+    { object: `Pod ${namespace}/${name}`, action: `It has ${what} of a group that is gone: ${commands.join(', ')}.` },
   ];
 }

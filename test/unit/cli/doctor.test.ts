@@ -292,6 +292,38 @@ describe('followers that are not ready', () => {
   });
 });
 
+describe('a leader that was kept when its group was deleted', () => {
+  const ON_IT = {
+    'token.leadergroup.dev/gone': '3',
+    'cost.leadergroup.dev/gone': '1000',
+    'controller.kubernetes.io/pod-deletion-cost': '1000',
+  };
+  const removed = async (): Promise<string> =>
+    (await found()).findings.find(({ id }) => id === 'stale-annotation')?.message ?? '';
+
+  it('is found by its label and by its annotations', async () => {
+    t.api.put(PODS, podObject('kept-0', { labels: { app: 'gone', [KEY]: 'leader' }, annotations: ON_IT }));
+    const { findings } = await found();
+    expect(findings.map(({ id, object }) => [id, object])).toEqual([
+      ['stale-label', 'Pod mail/kept-0'],
+      ['stale-annotation', 'Pod mail/kept-0'],
+    ]);
+  });
+
+  it('is rid of the deletion cost that its promotion has set, too', async () => {
+    t.api.put(PODS, podObject('kept-0', { labels: { app: 'gone' }, annotations: ON_IT }));
+    expect(await removed()).toContain(
+      'annotate pod kept-0 token.leadergroup.dev/gone- cost.leadergroup.dev/gone- controller.kubernetes.io/pod-deletion-cost-`',
+    );
+  });
+
+  it('keeps a deletion cost that somebody else has set', async () => {
+    const annotations = { ...ON_IT, 'controller.kubernetes.io/pod-deletion-cost': '5' };
+    t.api.put(PODS, podObject('kept-0', { labels: { app: 'gone' }, annotations }));
+    expect(await removed()).toMatch(/cost\.leadergroup\.dev\/gone-`/);
+  });
+});
+
 it('of a schema that is older the fields are named, each once', async () => {
   t.api.put(CRDS, withField(withField(CRD, 'spec.route', undefined), 'status.recentTransitions.chosenBy', undefined));
   expect((await found()).findings.map(({ message }) => message)).toEqual([

@@ -12,7 +12,16 @@ import {
   SERVICES,
 } from '../../../src/cli/resources.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
-import { ago, groupObject, LED, MAIL, operatorObject, podObject, putExample } from '../../kit/fakes/cli/objects.ts';
+import {
+  ago,
+  groupObject,
+  LEADER,
+  LED,
+  MAIL,
+  operatorObject,
+  podObject,
+  putExample,
+} from '../../kit/fakes/cli/objects.ts';
 
 let t: Terminal;
 
@@ -232,6 +241,14 @@ describe('uninstall --check', () => {
       'CustomResourceDefinition leadergroups.leadergroup.dev',
     ]);
     expect(code).toBe(4);
+  });
+
+  it('has one command for the annotations of a pod, and one for its label', async () => {
+    const annotations = { ...LED, 'cost.leadergroup.dev/notifier': '1000', 'example.com/owner': 'a' };
+    t.api.put(PODS, podObject('old-0', { namespace: 'shop', labels: LEADER, annotations }));
+    expect((await t.run('uninstall', '--check')).out).toContain(
+      '`kubectl -n shop label pod old-0 leadergroup.dev/role-`, `kubectl -n shop annotate pod old-0 token.leadergroup.dev/notifier- since.leadergroup.dev/notifier- cost.leadergroup.dev/notifier-`',
+    );
   });
 
   it('says to start an operator for a group that is held by a finalizer', async () => {

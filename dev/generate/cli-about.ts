@@ -165,7 +165,7 @@ The owner was not asked: no pod of the operator runs`,
   rebalance: {
     text: `No healthy leader is moved by itself because another pod would be preferred: after nodes were replaced the leaders of many groups may be on one. This asks for a switchover where another member fits
 [\`spec.preferences\`](../how-to/preferences.md) better than the leader or, among equals of one workload, is in a domain that comes earlier by \`spec.spread\`. It waits for each before it asks for the next, a minute at most. It moves nobody in a
-group that is paused or being updated, and nobody to a node that is cordoned. What only the operator knows (who failed lately, what a leader probe says) it does not know: the operator refuses what cannot be.`,
+group that is paused or being updated, and nobody to a node that is cordoned. What only the operator knows (who failed lately, what a leader probe says) it does not know: the operator refuses what cannot be done. It goes on past a group that is refused, or that may not be asked, since a GitOps tool has the annotation in its manifest, say, and ends with 4 then.`,
     examples: [
       {
         argv: 'rebalance --dry-run',

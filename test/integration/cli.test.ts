@@ -288,7 +288,7 @@ describe('the rest', () => {
     expect((await cli('report', '--out', out, '--yes')).stderr).toContain('EEXIST');
   });
 
-  it('break-glass is refused while an operator runs', async () => {
+  it('break-glass is refused for a group that is not being deleted', async () => {
     expect((await cli('break-glass', GROUP)).stderr).toContain('is not being deleted');
   });
 

@@ -1,7 +1,7 @@
 /** `kubectl leadergroup rebalance`: hands the lead to members that are preferred, by one switchover after the other. */
 import type { ClusterNode, Pod } from '../../api/pod.ts';
 import { projectNode } from '../../kubernetes/objects/node.ts';
-import { ApiError, EXIT, type Exit } from '../errors.ts';
+import { ApiError, CliError, EXIT, type Exit } from '../errors.ts';
 import { type Group, readGroup, readGroups, readPods } from '../groups.ts';
 import { show, table } from '../output.ts';
 import { type Advice, advise } from '../rebalance/better.ts';
@@ -25,13 +25,24 @@ export async function rebalance(session: Session, name: string | null, { dryRun 
     const row: Row = { group: `${group.namespace}/${group.name}`, advice, outcome: null };
     rows.push(row);
     if (dryRun || isOver || advice.kind !== 'move') continue;
-    row.outcome = await handOver(session, group, advice.to);
+    row.outcome = await attempt(session, group, advice.to);
     if (!isForPrograms(session)) session.io.err(`${row.group}: ${sentenceOf(row.outcome)}`);
     // What one operator does not answer, another will not either.
     isOver = row.outcome.kind === 'unanswered';
   }
   show(session, { written: !dryRun, groups: rows }, () => lines(rows, dryRun));
   return exitOf(rows);
+}
+
+/** What keeps one group from being asked keeps no other, unless the API server is away. */
+async function attempt(session: Session, group: Group, to: string): Promise<Outcome> {
+  try {
+    return await handOver(session, group, to);
+  } catch (error) {
+    const isAway = error instanceof ApiError && error.kind === 'unreachable';
+    if (!(error instanceof CliError) || isAway) throw error;
+    return { kind: 'refused', reason: 'NotAsked', message: error.message };
+  }
 }
 
 /** Pods are read again for each: what was done to the group before may have moved others. */

@@ -1,5 +1,6 @@
 /** rebalance against an operator that is played: one switchover after the other, and how it ends. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ApiError } from '../../../src/cli/errors.ts';
 import { LEADER_GROUPS, NODES, PODS } from '../../../src/cli/resources.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
 import { groupObject, LEADER, LED, ledBy, MAIL, podObject } from '../../kit/fakes/cli/objects.ts';
@@ -66,6 +67,23 @@ describe('rebalance', () => {
     const { code, out } = await t.run('rebalance');
     expect([code, done.length]).toEqual([4, 2]);
     expect(out).toMatch(/^mail\/cart +cart-0 -> cart-1 +refused/m);
+  });
+
+  it('goes on past a group whose annotation is in Git, or that may not be changed, and names why', async () => {
+    const labels = { 'argocd.argoproj.io/instance': 'mail' };
+    const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': `{"annotations":{"${KEY}":"x"}}` };
+    const preferences = [{ weight: 10, podSelector: { matchLabels: { tier: 'best' } } }];
+    t.api.put(LEADER_GROUPS, groupObject({ spec: { preferences }, metadata: { labels, annotations } }));
+    operatorAnswers('Moved');
+    const { code, out, err } = await t.run('rebalance');
+    expect([code, done]).toEqual([4, ['cart cart-1']]);
+    expect(out).toMatch(/^mail\/notifier +notifier-0 -> notifier-1 +refused/m);
+    expect(err).toMatch(/^mail\/notifier: Refused \(NotAsked\): Argo CD \(mail\) has the annotation/m);
+  });
+
+  it('ends with 1 where the API server cannot be reached any more', async () => {
+    t.api.patch = () => Promise.reject(new ApiError('unreachable', 'Cannot patch: ECONNREFUSED.'));
+    expect((await t.run('rebalance')).code).toBe(1);
   });
 
   it('ends with 3 after the first that no operator answers', async () => {

@@ -129,7 +129,7 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
           const { promise, resolve } = Promise.withResolvers<void>();
           wake = resolve;
           signal.addEventListener('abort', () => resolve(), { once: true });
-          if (queue.length === 0) await promise;
+          if (queue.length === 0 && !signal.aborted) await promise;
         }
       } finally {
         watchers.delete(watcher);

@@ -123,13 +123,15 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
       };
       for (const step of history.filter((each) => each.version > Number(resourceVersion))) watcher.tell(step);
       watchers.add(watcher);
+      const isOver = (): boolean => signal.aborted;
       try {
-        while (!signal.aborted) {
+        while (!isOver()) {
           yield* queue.splice(0);
           const { promise, resolve } = Promise.withResolvers<void>();
           wake = resolve;
           signal.addEventListener('abort', () => resolve(), { once: true });
-          if (queue.length === 0 && !signal.aborted) await promise;
+          // It may have been ended while the last change was being looked at.
+          if (queue.length === 0 && !isOver()) await promise;
         }
       } finally {
         watchers.delete(watcher);

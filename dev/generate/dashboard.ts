@@ -125,7 +125,7 @@ const ROWS: readonly Row[] = [
       {
         title: 'Labels, slices and probes that need a look',
         description:
-          'Labels that others change, writes of EndpointSlices by outcome, leader probes and questions before promotions that do not pass.',
+          'Labels that others change, writes of EndpointSlices by outcome, leader probes and questions before promotions that do not pass; events, but for changes of leader.',
         unit: 'none',
         queries: {
           'labels put right': `sum(increase(${of('leadergroup_label_repairs_total')}${RATE}))`,
@@ -138,6 +138,10 @@ const ROWS: readonly Row[] = [
             'outcome',
             `increase(${of('leadergroup_before_promotion_questions_total', 'outcome!="passed"')}${RATE})`,
           ),
+          'event: {{reason}}': `${sumBy(
+            'reason',
+            `increase(${of('leadergroup_events_total', 'reason!~"LeaderElected|LeaderHandedOver"')}${RATE})`,
+          )} > 0`,
         },
       },
     ],

@@ -5,6 +5,7 @@
  */
 
 import { CRITERIA, type Criterion } from '../api/criteria.ts';
+import { EVENT_REASONS, type EventReason } from '../api/event-reasons.ts';
 import { SWITCHOVER_REFUSALS, type SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import { TRANSITION_CAUSES, type TransitionCause } from '../api/transition-causes.ts';
 import type {
@@ -45,6 +46,8 @@ const UNLED_STATES = ['notLed', 'stalled'] as const satisfies readonly UnledStat
 const BUCKETS = Array.from({ length: 32 }, (_, bucket) => bucket.toString(16).padStart(2, '0'));
 
 const CAUSES = Object.keys(TRANSITION_CAUSES) as readonly TransitionCause[];
+
+const EVENTS = Object.keys(EVENT_REASONS) as readonly EventReason[];
 
 const SWITCHOVER_RESULTS = [
   'Moved',
@@ -180,6 +183,13 @@ export const METRICS = {
     labels: { reason: CAUSES },
     unit: 'locks',
     use: 'Look up the reasons that rise; `LeaderNotReady` again and again is a readiness probe that fails now and then',
+  },
+  leadergroup_events_total: {
+    type: 'counter',
+    help: 'Events about LeaderGroups, by reason: what the operator has told of a group, each thing once',
+    labels: { reason: EVENTS },
+    unit: 'events',
+    use: 'For what no other metric counts: `FormerLeaderKept` rises: a disruption budget or a missing right keeps former leaders. `LeaderRetained`: a group with `deletionPolicy: Retain` was deleted, and nobody replaces its leader. `LockDelay` rises: sessions of leaders end by themselves. docs/reference/events.md has what each means',
   },
   leadergroup_switchovers_total: {
     type: 'counter',

@@ -60,6 +60,7 @@ type Instruments = ReturnType<typeof instruments>;
 function electionMetrics({ counter, gauge, histogram }: Instruments) {
   const elections = counter('leadergroup_elections_won_total');
   const handovers = counter('leadergroup_handovers_total');
+  const events = counter('leadergroup_events_total');
   const switchovers = counter('leadergroup_switchovers_total');
   const chosen = counter('leadergroup_leaders_chosen_total');
   const deferred = counter('leadergroup_leaders_deferred_total');
@@ -75,6 +76,7 @@ function electionMetrics({ counter, gauge, histogram }: Instruments) {
   return {
     electionWon: () => elections.inc(),
     handover: (reason) => handovers.inc({ reason }),
+    eventGiven: (reason) => events.inc({ reason }),
     switchover: (result) => switchovers.inc({ result }),
     leaderChosen: (by) => chosen.inc({ by: by ?? 'none' }),
     leaderDeferred: () => deferred.inc(),

@@ -1,6 +1,7 @@
 /** What the operator measures. Each method records and returns; none throws. The adapter is src/http/metrics.ts. */
 
 import type { Criterion } from '../api/criteria.ts';
+import type { EventReason } from '../api/event-reasons.ts';
 import type { SwitchoverRefusal } from '../api/switchover-reasons.ts';
 import type { TransitionCause } from '../api/transition-causes.ts';
 import type { HttpProbeFailure } from './prober.ts';
@@ -57,6 +58,8 @@ export type Metrics = {
   electionWon(): void;
   /** A lock passed from one live member to another, or was given up. */
   handover(reason: TransitionCause): void;
+  /** Somebody was told of a group by an event. */
+  eventGiven(reason: EventReason): void;
   /** What became of a switchover that was asked for. */
   switchover(result: SwitchoverResult): void;
   /** Somebody was elected: by what it came before the other candidates; null: there was no other. */

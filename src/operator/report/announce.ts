@@ -188,8 +188,10 @@ export function createAnnouncer({ clock, events, metrics, log, traces = null }: 
     if (news.message !== null) emitGroup(o.group, 'LeaderDeferred', news.message);
   }
 
-  const emitGroup = (group: LeaderGroup, reason: EventReason, message: string): void =>
+  function emitGroup(group: LeaderGroup, reason: EventReason, message: string): void {
+    if (!group.isVerification) metrics.eventGiven(reason);
     emit(KIND, group, reason, message);
+  }
 
   const emitPod = (pod: Pod, reason: EventReason, message: string): void => emit('Pod', pod, reason, message);
 

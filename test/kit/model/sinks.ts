@@ -12,6 +12,7 @@ export const noLog: Log = { debug: nothing, info: nothing, warn: nothing, error:
 export const noMetrics: Metrics = {
   electionWon: nothing,
   handover: nothing,
+  eventGiven: nothing,
   leaderChosen: nothing,
   leaderDeferred: nothing,
   demotedByDeadline: nothing,

@@ -50,6 +50,7 @@ const MEASURED: Readonly<
   leadergroup_elections_won_total: [(metrics) => metrics.electionWon(), '', 1],
   leadergroup_handovers_total: [(metrics) => metrics.handover('LeaderGone'), '{reason="LeaderGone"}', 1],
   leadergroup_switchovers_total: [(metrics) => metrics.switchover('TooSoon'), '{result="TooSoon"}', 1],
+  leadergroup_events_total: [(metrics) => metrics.eventGiven('LeaderRetained'), '{reason="LeaderRetained"}', 1],
   leadergroup_leaders_chosen_total: [(metrics) => metrics.leaderChosen('Revision'), '{by="Revision"}', 1],
   leadergroup_leaders_deferred_total: [(metrics) => metrics.leaderDeferred(), '', 1],
   leadergroup_deadline_demotions_total: [(metrics) => metrics.demotedByDeadline(), '', 1],

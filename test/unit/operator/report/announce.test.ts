@@ -29,6 +29,7 @@ function anAnnouncer() {
   const events: KubernetesEvent[] = [];
   const counted: (string | number)[] = [];
   const chosen: (string | null)[] = [];
+  const given: EventReason[] = [];
   let deferred = 0;
   const log = createFakeLog();
   const clock = createFakeClock(NOW_MS);
@@ -40,6 +41,7 @@ function anAnnouncer() {
       ...noMetrics,
       electionWon: () => void counted.push('election'),
       handover: (cause) => void counted.push(cause),
+      eventGiven: (reason) => void given.push(reason),
       leaderChosen: (by) => void chosen.push(by),
       leaderDeferred: () => {
         deferred += 1;
@@ -55,6 +57,7 @@ function anAnnouncer() {
     traces,
     counted,
     chosen,
+    given,
     deferred: () => deferred,
     log,
     memory,
@@ -158,6 +161,13 @@ describe('an event', () => {
       { type: EVENT_REASONS[name as EventReason].type, regarding: { namespace: 'default', uid: 'uid-of-notifier' } },
     ]);
     expect(found[0]?.message).toMatch(/\w{3}/);
+    expect(told.given.filter((reason) => reason === name)).toHaveLength(1);
+  });
+
+  it('of a group that verify has made is not counted: nobody is to be called for what fails on purpose', () => {
+    const { does, events, given } = anAnnouncer();
+    does({ group: aGroup({ isVerification: true }) }, { kind: 'evicted', pod: 'a', kept: null });
+    expect([events.length, given]).toEqual([1, []]);
   });
 
   it('is a warning where it tells of a reason with which Ready is False, and only there', () => {

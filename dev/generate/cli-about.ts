@@ -14,6 +14,33 @@ export const ABOUT: Readonly<Record<string, About>> = {
 NAME       LEADER       FOR   CANDIDATES   READY   REASON
 notifier   notifier-0   60m   3/3          True    Led`,
       },
+      {
+        argv: 'list -o yaml',
+        prints: `
+items:
+  - namespace: mail
+    name: notifier
+    leader: notifier-0
+    leaderPod: AsInStatus
+    ready: "True"
+    reason: Led
+    token: 7
+    node: node-a
+    since: 2026-11-18T09:00:00Z
+    members: 3
+    candidates: 3
+    paused: false
+    stalled: false
+    statusIsOld: false
+operator:
+  kind: found
+  namespace: leadergroup-system
+  name: leadergroup
+  ready: 2
+  replicas: 2
+  image: leadergroup:0.1.0
+  serviceAccount: leadergroup`,
+      },
     ],
   },
   status: {

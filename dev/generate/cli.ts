@@ -40,6 +40,10 @@ ${table(['code', 'meaning'], exits)}
 At rest the operator writes nothing, so a group cannot tell whether anybody looks after it. The commands look at the operator's Deployment: a replica is ready while it serves, has read
 everything and reaches Consul. Without the right to read Deployments, everywhere or in \`--operator-namespace\`, the answer is unknown, and the exit code 3.
 
+## For programs
+
+With \`-o json\` or \`-o yaml\` standard output has one document (\`watch\`: one for each change) and nothing else; warnings go to standard error. With the exit codes 1 and 2 there is no document, or no more. Later versions may add fields.
+
 ## Options of every command
 
 \`\`\`text

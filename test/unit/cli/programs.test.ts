@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { ApiError } from '../../../src/cli/errors.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 import { CRDS, DEPLOYMENTS, LEADER_GROUPS, SERVICES } from '../../../src/cli/resources.ts';
 import { listLine, podAt } from '../../kit/fakes/cli/audit-log.ts';
@@ -76,6 +77,12 @@ describe.each(['json', 'yaml'])('-o %s', (format) => {
     plant?.();
     const { out } = await t.run(...argv.split(' '), '-o', format);
     expect(read(out)).toMatchObject(said);
+  });
+
+  it.each(SAID)('nothing where the API server does not answer: $argv', async ({ argv }) => {
+    const away = (): Promise<never> => Promise.reject(new ApiError('unreachable', 'Cannot reach it.'));
+    Object.assign(t.api, { get: away, list: away, patch: away, create: away });
+    expect(await t.run(...argv.split(' '), '-o', format)).toMatchObject({ code: 1, out: '' });
   });
 
   async function untilShown({ out, interrupt, ended }: Running, words: string): Promise<string> {

@@ -173,6 +173,7 @@ The owner was not asked: no pod of the operator runs`,
     text: `Before a node is drained, a pod is deleted, or Consul is taken down: which leaders would go, and who could follow. It is computed by the replicas of the operator that own the groups, with their locks, sessions and timers, from the plan that they would make;
 they are asked by port-forward to their [diagnostics](../adr/0042-diagnostics.md), about 100 groups at most. Where they cannot be asked, for want of the right to forward ports into the operator's namespace, say, the answer is **approximate**, as here: it is computed from what the API server shows, says what it takes
 for granted and why nobody was asked, and ends with 3 at best. It ends with 4 where a group would be left without a leader.
+A drain and an outage of Consul concern all namespaces, so all are looked at unless \`-n\` is given; a node or pod that is not there is an error, since nothing would be touched by it.
 The effect is one of \`Handover\`, \`Leaderless\` (nobody could follow), \`Paused\` (nobody follows until it is resumed), \`NotReplaced\` (the leader stays, and is not replaced if it fails), \`Demoted\`, \`NotLed\` (as it is) and, with \`--all\`, \`None\`.`,
     examples: [
       {

@@ -57,7 +57,7 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
     better: [`list ${GROUPS}`, `watch ${GROUPS}`, 'watch pods', ...OPERATOR],
   },
   why: { needed: [`list ${GROUPS}`, 'list pods'], better: [...OPERATOR, ...FORWARD] },
-  'what-if': { needed: [`list ${GROUPS}`, 'list pods'], better: [...OPERATOR, ...FORWARD] },
+  'what-if': { needed: [`list ${GROUPS}`, 'list pods'], better: ['get nodes', ...OPERATOR, ...FORWARD] },
   rebalance: {
     needed: [`get ${GROUPS}`, `list ${GROUPS}`, `patch ${GROUPS}`, `watch ${GROUPS}`, 'list pods'],
     better: ['list nodes', 'watch pods'],

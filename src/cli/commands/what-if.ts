@@ -7,6 +7,7 @@ import { isWorking, readOperator } from '../operator.ts';
 import { orNone, show, table, tint } from '../output.ts';
 import type { Session } from '../session.ts';
 import { type Computed, computedOf } from '../what-if/computed.ts';
+import { doubtAbout } from '../what-if/known.ts';
 import { assumptionsBeside, type Prediction, predict } from '../what-if/predict.ts';
 
 /** Whoever is not touched by it is left out unless it was asked for. */
@@ -16,14 +17,17 @@ export type WhatIfOptions = { readonly all: boolean };
 export async function whatIf(session: Session, words: readonly string[], { all }: WhatIfOptions): Promise<Exit> {
   const what = hypothesisOf(words);
   const groups = await readGroups(session);
-  const [approximate, operator] = [await predictAll(session, groups, what), await readOperator(session)];
+  const pods = await readPodsBeside(session, groups);
+  const doubt = await doubtAbout(session, what, [...pods.values()].flat());
+  const approximate = predictAll(groups, pods, { what, nowMs: session.api.nowMs() });
+  const operator = await readOperator(session);
   using diagnostics = await openDiagnostics(session, operator);
   const asked = await askAll(diagnostics, groups, approximate, what);
   const shown = all ? asked.predictions : asked.predictions.filter(({ effect }) => effect !== 'None');
   const guessed = shown.filter(({ by }) => by === null);
   const replicas = [...new Set(shown.flatMap(({ by }) => by ?? []))];
   const isGuess = replicas.length === 0 || guessed.length > 0 || !isWorking(operator);
-  const assumptions = isGuess ? assumptionsBeside(operator) : [];
+  const assumptions = isGuess ? [...assumptionsBeside(operator), ...(doubt === null ? [] : [doubt])] : [];
   const data = {
     hypothesis: what,
     approximate: isGuess,
@@ -33,7 +37,7 @@ export async function whatIf(session: Session, words: readonly string[], { all }
     groups: shown,
   };
   show(session, data, () => [
-    ...(shown.length === 0 ? ['No leader would be touched.'] : lines(shown, session)),
+    ...(shown.length === 0 ? [`No leader would be touched${placeOf(session)}.`] : lines(shown, session)),
     '',
     ...provenance(replicas, guessed.length, shown.length),
     ...(isGuess ? ['Approximate. It takes for granted that', ...assumptions.map((each) => `- ${each}`)] : []),
@@ -92,15 +96,24 @@ function hypothesisOf([what = '', name = '', ...rest]: readonly string[]): Suppo
   throw new CliError('Ask what-if drain NODE, delete POD, or consul-down.', EXIT.usage);
 }
 
-async function predictAll(
-  session: Session,
-  groups: readonly Group[],
-  what: Supposition,
-): Promise<readonly Prediction[]> {
-  const namespaces = [...new Set(groups.map(({ namespace }) => namespace))];
+const placeOf = ({ namespace }: Session): string =>
+  namespace === null ? ', in any namespace' : ` in namespace ${namespace}`;
+
+type PodsBeside = ReadonlyMap<string, Awaited<ReturnType<typeof readPods>>>;
+
+/** By namespace that has a group. */
+async function readPodsBeside(session: Session, groups: readonly Group[]): Promise<PodsBeside> {
   const pods = new Map<string, Awaited<ReturnType<typeof readPods>>>();
-  for (const namespace of namespaces) pods.set(namespace, await readPods(session, namespace));
-  const nowMs = session.api.nowMs();
+  for (const namespace of new Set(groups.map((group) => group.namespace)))
+    pods.set(namespace, await readPods(session, namespace));
+  return pods;
+}
+
+function predictAll(
+  groups: readonly Group[],
+  pods: PodsBeside,
+  { what, nowMs }: { readonly what: Supposition; readonly nowMs: number },
+): readonly Prediction[] {
   return groups.flatMap(({ valid, namespace }) =>
     valid === null ? [] : [predict(valid, pods.get(namespace) ?? [], what, nowMs)],
   );

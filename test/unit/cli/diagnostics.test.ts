@@ -99,7 +99,7 @@ describe('what-if', () => {
   ] as const)('has what onConsulLoss %s brings, and when', async (onConsulLoss, effect) => {
     const o = anObservation();
     replica('operator-a', { owns: { ...o, group: { ...o.group, spec: { ...o.group.spec, onConsulLoss } } } });
-    expect(await json<WhatIf>('what-if', 'consul-down')).toMatchObject({
+    expect(await json<WhatIf>('what-if', 'consul-down', '-n', 'default')).toMatchObject({
       approximate: false,
       groups: [{ effect, why: expect.stringContaining('within 20s') }],
     });

@@ -1,6 +1,6 @@
 /** what-if: what it says of each group, what it takes for granted, and how it ends. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { DEPLOYMENTS, LEADER_GROUPS, PODS } from '../../../src/cli/resources.ts';
+import { DEPLOYMENTS, LEADER_GROUPS, NODES, PODS } from '../../../src/cli/resources.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
 import { groupObject, LEADER, LED, operatorObject, podObject, putExample } from '../../kit/fakes/cli/objects.ts';
 
@@ -45,8 +45,25 @@ describe('what-if', () => {
   });
 
   it('leaves out groups that it does not touch, unless they are asked for', async () => {
-    expect((await t.run('what-if', 'delete', 'notifier-1')).out).toContain('No leader would be touched.');
+    expect((await t.run('what-if', 'delete', 'notifier-1')).out).toContain(
+      'No leader would be touched in namespace mail.',
+    );
+    t.api.put(NODES, { metadata: { name: 'node-z' } });
     expect(await effects('drain', 'node-z', '--all')).toMatchObject({ code: 3, groups: [['None', 'notifier-1']] });
+  });
+
+  it.each([
+    [['drain', 'node-q'], 'There is no node node-q'],
+    [['delete', 'notifier-9'], 'There is no pod notifier-9 in namespace mail'],
+  ])('does not call harmless what it cannot find: %j', async (words, said) => {
+    const { code, out, err } = await t.run('what-if', ...words);
+    expect([code, out, err]).toEqual([1, '', expect.stringContaining(said)]);
+  });
+
+  it('says that nobody knows whether there is such a node, without the right to get it', async () => {
+    t.api.denied.add('get nodes');
+    const { code, out } = await t.run('what-if', 'drain', 'node-q');
+    expect([code, out]).toEqual([3, expect.stringContaining('- there is a node node-q: no pod was seen on it')]);
   });
 
   it('finds that a paused group would not be led any more', async () => {
@@ -73,10 +90,18 @@ describe('what-if', () => {
     expect(out).toContain('- but the operator is 0 of 2 replicas ready');
   });
 
-  it('looks at the groups of all namespaces with -A', async () => {
+  it('looks at all namespaces for what befalls all, unless -n is given, and says where it has looked', async () => {
     t.api.put(LEADER_GROUPS, groupObject({ namespace: 'shop', name: 'cart' }));
     t.api.put(PODS, podObject('cart-0', { namespace: 'shop', labels: { ...LEADER, app: 'cart' } }));
-    expect((await effects('drain', 'node-a', '-A')).groups).toHaveLength(2);
+    expect((await effects('drain', 'node-a')).groups).toHaveLength(2);
+    expect((await effects('consul-down')).groups).toHaveLength(2);
+    expect((await effects('drain', 'node-a', '-n', 'shop')).groups).toHaveLength(1);
+    expect((await t.run('what-if', 'delete', 'cart-0', '-n', 'shop')).out).toContain('shop/cart');
+    t.api.put(NODES, { metadata: { name: 'node-z' } });
+    expect((await t.run('what-if', 'drain', 'node-z')).out).toContain('No leader would be touched, in any namespace.');
+    expect((await t.run('what-if', 'drain', 'node-z', '-n', 'shop')).out).toContain(
+      'No leader would be touched in namespace shop.',
+    );
   });
 
   it.each([[['drain']], [['delete', 'a', 'b']], [['consul-down', 'now']], [['reboot', 'node-a']], [[]]])(

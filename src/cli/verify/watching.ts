@@ -39,7 +39,7 @@ export function watchRun(session: Session, { namespace, name, isLeader }: Watche
   };
   const watched = async (): Promise<void> => {
     const listed = await session.api.list(ENDPOINT_SLICES, { namespace });
-    for (const item of listed.items) slices.put(item);
+    slices.list(listed.items);
     const kept = {
       resource: ENDPOINT_SLICES,
       selection: { namespace },
@@ -50,7 +50,7 @@ export function watchRun(session: Session, { namespace, name, isLeader }: Watche
       take: ({ type, object }) => (type === 'DELETED' ? slices.drop(object) : slices.put(object)),
       again: async () => {
         const again = await session.api.list(ENDPOINT_SLICES, { namespace });
-        for (const item of again.items) slices.put(item);
+        slices.list(again.items);
         return again;
       },
     });
@@ -91,21 +91,35 @@ export function createSlices(name: string, nowMs: () => number) {
     const service = textField(section(section(slice, 'metadata'), 'labels'), SERVICE_NAME_LABEL);
     return WAYS.find((way) => service === serviceName(name, way)) ?? null;
   };
-  const shown = (way: Way): readonly string[] => [
-    ...new Set([...slices.values()].filter((slice) => slice.way === way).flatMap(({ uids }) => uids)),
-  ];
-  const change = (slice: RawObject, isThere: boolean): void => {
-    const way = wayOf(slice);
-    if (way === null) return;
-    const before = shown(way).join(' ');
-    const key = textField(section(slice, 'metadata'), 'name');
-    if (isThere) slices.set(key, { way, uids: readyIn(slice) });
-    else slices.delete(key);
-    const uids = shown(way);
-    if (uids.join(' ') !== before) seen.push({ atMs: nowMs(), way, uids });
+  const shown = (way: Way): readonly string[] =>
+    [...new Set([...slices.values()].filter((slice) => slice.way === way).flatMap(({ uids }) => uids))].toSorted();
+  /** What an act changes in what either Service shows. */
+  const noting = (act: () => void): void => {
+    const before = WAYS.map((way) => shown(way).join(' '));
+    act();
+    WAYS.forEach((way, at) => {
+      const uids = shown(way);
+      if (uids.join(' ') !== before[at]) seen.push({ atMs: nowMs(), way, uids });
+    });
   };
-  return { seen, put: (slice: RawObject) => change(slice, true), drop: (slice: RawObject) => change(slice, false) };
+  const put = (slice: RawObject): void => {
+    const way = wayOf(slice);
+    if (way !== null) slices.set(nameOf(slice), { way, uids: readyIn(slice) });
+  };
+  return {
+    seen,
+    put: (slice: RawObject) => noting(() => put(slice)),
+    drop: (slice: RawObject) => noting(() => slices.delete(nameOf(slice))),
+    /** All that there are: one that was deleted while nobody watched is not among them. */
+    list: (all: readonly RawObject[]) =>
+      noting(() => {
+        slices.clear();
+        for (const slice of all) put(slice);
+      }),
+  };
 }
+
+const nameOf = (slice: RawObject): string => textField(section(slice, 'metadata'), 'name');
 
 /** Uids of the pods that it shows as ready; without a word on it they are. */
 const readyIn = (slice: RawObject): readonly string[] =>

@@ -74,20 +74,21 @@ describe('a watch', () => {
     ]);
   });
 
+  const slice = (
+    name: string,
+    service: string,
+    ...endpoints: readonly (readonly [uid: string, ready?: boolean])[]
+  ) => ({
+    metadata: { name, labels: { 'kubernetes.io/service-name': service } },
+    endpoints: endpoints.map(([uid, ready]) => ({
+      targetRef: { uid },
+      conditions: ready === undefined ? {} : { ready },
+    })),
+  });
+
   it('notes which pods the slices of either Service show as ready, over all of them, and of no other Service', () => {
     let atMs = 0;
     const { seen, put, drop } = createSlices('verify-1', () => (atMs += 1));
-    const slice = (
-      name: string,
-      service: string,
-      ...endpoints: readonly (readonly [uid: string, ready?: boolean])[]
-    ) => ({
-      metadata: { name, labels: { 'kubernetes.io/service-name': service } },
-      endpoints: endpoints.map(([uid, ready]) => ({
-        targetRef: { uid },
-        conditions: ready === undefined ? {} : { ready },
-      })),
-    });
     put(slice('x', 'verify-1-label', ['a'], ['b', false]));
     put(slice('x', 'verify-1-label', ['a', true]));
     put(slice('y', 'verify-1-label', ['c']));
@@ -99,6 +100,20 @@ describe('a watch', () => {
       { atMs: 2, way: 'label', uids: ['a', 'c'] },
       { atMs: 3, way: 'slice', uids: ['a'] },
       { atMs: 4, way: 'label', uids: ['c'] },
+    ]);
+  });
+
+  it('forgets what a slice showed that was deleted while the watch was begun anew, so that its pods come back as new', () => {
+    let atMs = 0;
+    const { seen, put, list } = createSlices('verify-1', () => (atMs += 1));
+    list([slice('x', 'verify-1-label', ['a']), slice('y', 'verify-1-label', ['b'])]);
+    list([slice('y', 'verify-1-label', ['b'])]);
+    list([slice('y', 'verify-1-label', ['b'])]);
+    put(slice('x', 'verify-1-label', ['a']));
+    expect(seen).toEqual([
+      { atMs: 1, way: 'label', uids: ['a', 'b'] },
+      { atMs: 2, way: 'label', uids: ['b'] },
+      { atMs: 3, way: 'label', uids: ['a', 'b'] },
     ]);
   });
 });

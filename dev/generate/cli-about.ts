@@ -245,7 +245,8 @@ Then it would:
   },
   unroute: {
     text: `Back from either way, or from the middle of it: the Service gets its selector, and the operator goes on leading its traffic until Kubernetes has filled the endpoints. \`spec.route\` stays in the group, since
-it is never taken off: its condition Routed is False (\`ServiceHasSelector\`) from then on, which \`doctor\` tells of as well, until the group is deleted and created anew. Nothing else follows from it.`,
+it is never taken off: its condition Routed is False (\`ServiceHasSelector\`) from then on, until the group is deleted and created anew. Nothing else follows from it: the uid of the group
+goes into the annotation \`leadergroup.dev/unrouted\` of the Service, by which \`doctor\` knows that it is on purpose.`,
     examples: [
       {
         where: 'After `route notifier`:',

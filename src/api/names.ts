@@ -49,6 +49,9 @@ export const ROUTE_ANNOTATION = 'leadergroup.dev/route';
 /** Service annotation of `kubectl leadergroup route`: the selector that the Service had, as JSON, for the way back. The operator does not read it. */
 export const FORMER_SELECTOR_ANNOTATION = 'leadergroup.dev/former-selector';
 
+/** Service annotation of `kubectl leadergroup unroute`: uids of the groups whose `spec.route` names it and is not followed any more, on purpose. The operator does not read it. */
+export const UNROUTED_ANNOTATION = 'leadergroup.dev/unrouted';
+
 /** EndpointSlice annotations of the operator: whose it is, and what it showed last. */
 export const SLICE_GROUP_UID = 'leadergroup.dev/group-uid';
 export const SLICE_TOKEN = 'leadergroup.dev/token';

@@ -86,6 +86,13 @@ async function leftovers(): Promise<readonly string[]> {
   return names.split('\n').filter((name) => name.includes(`/${SERVICE}`));
 }
 
+/** What `unroute` leaves at the Service: that the route of the group, if it has one, is not followed on purpose. */
+async function note(): Promise<Readonly<Record<string, string>>> {
+  const group = await h.world.readGroup(namespace, 'web');
+  const { route } = (group?.spec ?? {}) as { readonly route?: object };
+  return route === undefined ? {} : { 'leadergroup.dev/unrouted': group?.metadata.uid ?? '' };
+}
+
 const empty = () => served.moments.filter((pods) => pods.length === 0);
 
 describe('by label', () => {
@@ -111,7 +118,9 @@ describe('by slice', () => {
     await done('unroute', SERVICE, '--wait');
     await served.until(PODS);
     const { metadata, spec } = await service();
-    expect([spec.selector, metadata.annotations ?? {}]).toEqual([{ app: 'web' }, {}]);
+    expect([spec.selector, metadata.annotations]).toEqual([{ app: 'web' }, await note()]);
+    await h.condition(namespace, 'web', 'Routed', 'False', 'ServiceHasSelector');
+    expect((await run('doctor', '--once', '-o', 'json')).out).not.toMatch(/"(?:not-routed|route-[a-z-]+)"/);
     expect([before, empty()]).toEqual([2, []]);
   });
 
@@ -175,7 +184,8 @@ describe('a laptop that is closed after any step', () => {
       await done('unroute', SERVICE, '--wait');
       await served.until(PODS);
       const { metadata, spec } = await service();
-      expect([steps, spec.selector, metadata.annotations ?? {}, empty()]).toEqual([steps, { app: 'web' }, {}, []]);
+      const wanted = [steps, { app: 'web' }, await note(), []];
+      expect([steps, spec.selector, metadata.annotations ?? {}, empty()]).toEqual(wanted);
       if (!('release' in next)) break;
     }
   });

@@ -1,4 +1,5 @@
 /** `kubectl leadergroup route SERVICE` and `unroute SERVICE`: the traffic of a Service goes to the leader, and back, without a moment in which it has no endpoint. */
+import { UNROUTED_ANNOTATION } from '../../api/names.ts';
 import { projectService } from '../../kubernetes/objects/service.ts';
 import { EXIT, type Exit } from '../errors.ts';
 import { demandRights, type OwnRight } from '../own-rights.ts';
@@ -61,8 +62,8 @@ const remainsOf = ({ service, groups }: Scene): readonly string[] =>
     .filter(({ valid }) => valid?.spec.route?.serviceName === service.name)
     .map(
       ({ namespace, name }) =>
-        `spec.route stays in LeaderGroup ${namespace}/${name}, since it cannot be taken off: its condition Routed is False with ServiceHasSelector, and doctor finds that, ` +
-        'until the group is deleted and created anew without it. Nothing else follows from it.',
+        `spec.route stays in LeaderGroup ${namespace}/${name}, since it cannot be taken off: its condition Routed is False with ServiceHasSelector ` +
+        `until the group is deleted and created anew without it. That this is on purpose stands at the Service (${UNROUTED_ANNOTATION}), for doctor. Nothing else follows from it.`,
     );
 
 const always = (namespace: string, name: string): readonly OwnRight[] => [

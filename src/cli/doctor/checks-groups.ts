@@ -11,7 +11,8 @@ import type { Finding, FindingId } from './findings.ts';
 import { createMembership } from './membership.ts';
 import { section } from './objects.ts';
 
-const title = ({ namespace, name }: Pick<Group, 'namespace' | 'name'>): string => `LeaderGroup ${namespace}/${name}`;
+export const groupTitle = ({ namespace, name }: Pick<Group, 'namespace' | 'name'>): string =>
+  `LeaderGroup ${namespace}/${name}`;
 
 /** Reasons of Ready or Stalled that have a finding of their own. */
 const BY_REASON: Readonly<Record<string, FindingId>> = {
@@ -24,7 +25,7 @@ const BY_REASON: Readonly<Record<string, FindingId>> = {
 };
 
 /** A group that is being deleted is told by `deletion-stuck`. */
-const living = (groups: readonly Group[]): readonly Group[] => groups.filter(({ known }) => !known.deleting);
+export const living = (groups: readonly Group[]): readonly Group[] => groups.filter(({ known }) => !known.deleting);
 
 export const conditions = check(
   ['not-led', 'consul-unreachable', 'group-stalled', 'right-denied', 'lock-key-not-allowed'],
@@ -38,7 +39,7 @@ function ofConditions(group: Group): readonly Finding[] {
     return [
       {
         id: 'group-stalled',
-        object: title(group),
+        object: groupTitle(group),
         message: `Its spec cannot be acted on: ${group.problems.join(' ')}`,
       },
     ];
@@ -49,16 +50,8 @@ function ofConditions(group: Group): readonly Finding[] {
   if (condition === null || (type === 'Ready' && condition.status === 'True')) return [];
   const { reason, message } = condition;
   const id = message.includes(CONSUL_DENIES) ? 'right-denied' : (BY_REASON[reason] ?? other);
-  return [{ id, object: title(group), message: `${reason}: ${message}` }];
+  return [{ id, object: groupTitle(group), message: `${reason}: ${message}` }];
 }
-
-export const routed = check(['not-routed'], ['groups'], ({ groups }) =>
-  living(groups).flatMap((group): readonly Finding[] => {
-    const condition = conditionOf(group, 'Routed');
-    if (condition === null || condition.status === 'True' || condition.reason === 'NoLeader') return [];
-    return [{ id: 'not-routed', object: title(group), message: `${condition.reason}: ${condition.message}` }];
-  }),
-);
 
 export const oldStatus = check(['status-old'], ['groups', 'operator'], ({ groups, operator }) =>
   isWorking(operator)
@@ -66,7 +59,7 @@ export const oldStatus = check(['status-old'], ['groups', 'operator'], ({ groups
         .filter((group) => isOld(group) && group.problems.length === 0)
         .map((group) => ({
           id: 'status-old',
-          object: title(group),
+          object: groupTitle(group),
           message: group.known.status === null ? 'It has no status.' : 'Its status is about an older spec.',
         }))
     : [],
@@ -101,7 +94,7 @@ export const stuckDeletions = check(['deletion-stuck'], ['groups'], ({ groups, n
     const finalizers = group.known.finalizers.map((name) => (name === FINALIZER ? `${name} (the operator's)` : name));
     const said = conditionOf(group, 'Ready')?.message ?? '';
     return [
-      { id: 'deletion-stuck', object: title(group), message: `Held by ${finalizers.join(', ')}. ${said}`.trim() },
+      { id: 'deletion-stuck', object: groupTitle(group), message: `Held by ${finalizers.join(', ')}. ${said}`.trim() },
     ];
   }),
 );
@@ -110,7 +103,7 @@ const RECENT_MS = 600_000;
 
 /** By the events of the last ten minutes, also where the group goes on. */
 export const contested = check(['label-contested'], ['contests', 'groups'], ({ contests, groups, nowMs }) => {
-  const told = new Set(groups.map(title));
+  const told = new Set(groups.map(groupTitle));
   return contests.flatMap((event): readonly Finding[] => {
     const series = asObject(field(event, 'series')) ?? {};
     const times = [

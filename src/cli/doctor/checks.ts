@@ -1,10 +1,11 @@
 /** All checks, in the order in which their findings are shown. */
 import type { Check } from './check.ts';
 import { crdThere, crdVersion, operator, proxy } from './checks-cluster.ts';
-import { conditions, contested, oldStatus, routed, stuckDeletions, unfitLeaders } from './checks-groups.ts';
+import { conditions, contested, oldStatus, stuckDeletions, unfitLeaders } from './checks-groups.ts';
 import { overlaps, selectedByOthers, staleAnnotations, staleLabels, twoLabels, workloads } from './checks-labels.ts';
 import { readyLeaders } from './checks-readiness.ts';
-import { byLabel, routedServices, slices } from './checks-services.ts';
+import { followedRoutes, foreignSlices, routed, routedServices, staleSlices } from './checks-routes.ts';
+import { byLabel } from './checks-services.ts';
 
 export const CHECKS: readonly Check[] = [
   operator,
@@ -14,6 +15,7 @@ export const CHECKS: readonly Check[] = [
   unfitLeaders,
   readyLeaders,
   routed,
+  followedRoutes,
   oldStatus,
   stuckDeletions,
   overlaps,
@@ -23,7 +25,8 @@ export const CHECKS: readonly Check[] = [
   selectedByOthers,
   byLabel,
   routedServices,
-  slices,
+  foreignSlices,
+  staleSlices,
   staleLabels,
   staleAnnotations,
   proxy,

@@ -122,7 +122,8 @@ export const FINDINGS = {
     title: 'Traffic may not go to the leader',
     meaning:
       'Routed is not True: the traffic of the Service of `spec.route` does not go to the leader alone, or nobody knows whether it does.',
-    action: 'Do what the message says (docs/reference/conditions.md#routed).',
+    action:
+      'Do what the message says (docs/reference/conditions.md#routed). If the Service is to keep its selector, and the route is not to be followed any more: `kubectl leadergroup unroute SERVICE` notes that it is on purpose.',
   },
   'status-old': {
     severity: 'warning',
@@ -201,7 +202,7 @@ export const FINDINGS = {
     meaning:
       'A group routes to a Service that has a selector: Kubernetes fills its endpoints as well, so traffic does not go to the leader alone.',
     action:
-      '`kubectl leadergroup route SERVICE --by slice` moves it without a gap (docs/routing.md). After `unroute` it stays so until the group is created anew without `spec.route`.',
+      '`kubectl leadergroup route SERVICE --by slice` moves it without a gap (docs/routing.md). If it is to keep its selector: `kubectl leadergroup unroute SERVICE` notes that it is on purpose.',
   },
   'route-foreign-slices': {
     severity: 'error',

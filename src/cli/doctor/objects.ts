@@ -15,6 +15,10 @@ export const titleOf = (object: RawObject): string =>
 export const texts = (object: RawObject): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(object).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 
+/** Of a Service. */
+export const selectorOf = (service: RawObject): Readonly<Record<string, string>> =>
+  texts(section(service, 'spec', 'selector'));
+
 /** Keys of a label selector. */
 export const selectorKeys = (selector: RawObject): readonly string[] => [
   ...Object.keys(section(selector, 'matchLabels')),

@@ -8,6 +8,7 @@ import {
   DEFAULT_LABEL_LEADER,
   FORMER_SELECTOR_ANNOTATION,
   ROUTE_ANNOTATION,
+  UNROUTED_ANNOTATION,
 } from '../../api/names.ts';
 import { leaderIn, objectionToService, type ValidGroup } from './objections.ts';
 import { isPlain, type Scene } from './scene.ts';
@@ -112,18 +113,17 @@ type Way = {
 };
 
 function towards(scene: Scene, { target, noted, isServed, whenServed, done }: Way): Step {
-  const { service, selector, former } = scene;
+  const { service, selector } = scene;
   const { name } = service;
   const isLed = service.group !== null;
-  const note = { [FORMER_SELECTOR_ANNOTATION]: noted === null ? null : JSON.stringify(noted) };
-  const isNoted = sameSelector(former, noted);
+  const note = noteOf(scene, noted);
   const until = `Kubernetes to show ${whenServed} in the EndpointSlices of Service ${name}`;
   const last = `take the annotation ${ROUTE_ANNOTATION} off, upon which the operator empties its EndpointSlices`;
   if (!sameSelector(selector, target))
     return serviceStep(scene, {
       // While the operator leads its traffic the way back stays the one that is noted.
       patch: {
-        ...(isLed || isNoted ? {} : { metadata: { annotations: note } }),
+        ...(isLed || note === null ? {} : { metadata: { annotations: note.annotations } }),
         spec: { selector: changeOf(selector, target) },
       },
       says: `set the selector of Service ${name} to ${selectorOf(target)}`,
@@ -132,19 +132,41 @@ function towards(scene: Scene, { target, noted, isServed, whenServed, done }: Wa
   if (isLed && !isServed()) return { kind: 'wait', what: until, rest: [last] };
   if (isLed)
     return serviceStep(scene, {
-      patch: { metadata: { annotations: { [ROUTE_ANNOTATION]: null, ...note } } },
+      patch: { metadata: { annotations: { [ROUTE_ANNOTATION]: null, ...note?.annotations } } },
       says: `took the annotation ${ROUTE_ANNOTATION} off Service ${name}: the operator empties its EndpointSlices`,
       rest: [],
     });
-  if (!isNoted)
-    return serviceStep(scene, {
-      patch: { metadata: { annotations: note } },
-      says: `took the note of its selector off Service ${name}`,
-      rest: [],
-    });
+  if (note !== null)
+    return serviceStep(scene, { patch: { metadata: { annotations: note.annotations } }, says: note.says, rest: [] });
   if (!isServed()) return { kind: 'settle', what: until };
   return emptied(scene) ?? { kind: 'done', says: done };
 }
+
+/** What the Service is to remember, and does not yet; null: nothing. */
+function noteOf(
+  scene: Scene,
+  former: Selector | null,
+): { readonly annotations: Readonly<Record<string, string | null>>; readonly says: string } | null {
+  const { name } = scene.service;
+  const unrouted = unroutedBy(scene);
+  const ofRoute = unrouted === scene.unrouted ? {} : { [UNROUTED_ANNOTATION]: unrouted === '' ? null : unrouted };
+  if (!sameSelector(scene.former, former))
+    return {
+      annotations: { [FORMER_SELECTOR_ANNOTATION]: former === null ? null : JSON.stringify(former), ...ofRoute },
+      says: `took the note of its selector off Service ${name}`,
+    };
+  if (unrouted === scene.unrouted) return null;
+  const says = `noted at Service ${name} that ${unrouted === '' ? 'no group routes to it' : 'spec.route is not followed, on purpose'}`;
+  return { annotations: ofRoute, says };
+}
+
+/** A route is never taken off a group: that nobody is to follow it any more stands at the Service. Of a group that is made anew it does not. */
+const unroutedBy = ({ service, groups }: Scene): string =>
+  groups
+    .filter(({ valid }) => valid?.spec.route?.serviceName === service.name)
+    .map(({ known }) => known.uid)
+    .toSorted()
+    .join(' ');
 
 /** What the operator has shown goes by itself. */
 function emptied({ slices }: Scene): Maybe {

@@ -3,7 +3,7 @@
  * the leader before anything else goes; then Kubernetes takes its own endpoints out, by a selector that no pod meets; only then the selector goes,
  * so that what Kubernetes leaves behind is empty and shows no former leader whenever the move is cut off. Pure.
  */
-import { API_GROUP, FORMER_SELECTOR_ANNOTATION, ROUTE_ANNOTATION } from '../../api/names.ts';
+import { API_GROUP, FORMER_SELECTOR_ANNOTATION, ROUTE_ANNOTATION, UNROUTED_ANNOTATION } from '../../api/names.ts';
 import { ENDPOINT_SLICES, ENDPOINTS, LEADER_GROUPS } from '../resources.ts';
 import { leaderIn, objectionToService, objectionToSlice, type ValidGroup } from './objections.ts';
 import { isPlain, NOBODY, type Scene, type SliceSeen } from './scene.ts';
@@ -52,21 +52,24 @@ const isOperators = ({ manager }: SliceSeen): boolean => manager === API_GROUP;
 
 /** The consent of the Service's owner, and the way back. It changes no traffic. */
 function consent(scene: Scene, group: ValidGroup): Maybe {
-  const { service, selector, former } = scene;
-  const label = { [group.valid.spec.label.key]: group.valid.spec.label.leader };
-  const isNoted =
-    !isPlain(selector) ||
-    sameSelector(former, selector) ||
-    (former !== null && sameSelector({ ...former, ...label }, selector));
-  if (service.group === group.name && isNoted) return null;
+  const { service, selector, unrouted } = scene;
+  const isNoted = !isPlain(selector) || isFormer(scene, group);
+  if (service.group === group.name && isNoted && unrouted === '') return null;
   const leader = isPlain(selector) ? leaderIn(scene, group) : null;
   if (typeof leader === 'string') return refused(leader);
   const noted = isNoted ? {} : { [FORMER_SELECTOR_ANNOTATION]: JSON.stringify(selector) };
+  const again = unrouted === '' ? {} : { [UNROUTED_ANNOTATION]: null };
   return serviceStep(scene, {
-    patch: { metadata: { annotations: { [ROUTE_ANNOTATION]: group.name, ...noted } } },
+    patch: { metadata: { annotations: { [ROUTE_ANNOTATION]: group.name, ...noted, ...again } } },
     says: `annotated Service ${service.name}: LeaderGroup ${group.name} may lead its traffic${isNoted ? '' : ', and its selector is noted'}`,
     rest: group.valid.spec.route === null ? LEFT : LEFT.slice(1),
   });
+}
+
+/** Whether its selector is the one that is noted, with the label of the leader or without. */
+function isFormer({ selector, former }: Scene, { valid }: ValidGroup): boolean {
+  const { key, leader } = valid.spec.label;
+  return former !== null && [former, { ...former, [key]: leader }].some((each) => sameSelector(each, selector));
 }
 
 function route({ service }: Scene, { raw, known, name, namespace, valid }: ValidGroup): Maybe {

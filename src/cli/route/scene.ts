@@ -1,6 +1,12 @@
 /** What a move of a Service rests on, as the API server shows it now. Read anew before each step, the Service first. */
 
-import { FORMER_SELECTOR_ANNOTATION, MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SLICE_GROUP_UID } from '../../api/names.ts';
+import {
+  FORMER_SELECTOR_ANNOTATION,
+  MANAGED_BY_LABEL,
+  SERVICE_NAME_LABEL,
+  SLICE_GROUP_UID,
+  UNROUTED_ANNOTATION,
+} from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 import type { AddressFamily, Service } from '../../api/route.ts';
@@ -33,6 +39,8 @@ export type Scene = {
   readonly selector: Selector;
   /** What its annotation says that it had; null: nothing. */
   readonly former: Selector | null;
+  /** Groups that its annotation says it is led by no more, on purpose; empty: none. */
+  readonly unrouted: string;
   /** All of the namespace. */
   readonly groups: readonly Group[];
   /** Those that its selector matches, or has matched, whatever it has of leader labels. */
@@ -72,6 +80,7 @@ export async function readScene(session: Session, { namespace, name, withEndpoin
     service,
     selector,
     former,
+    unrouted: textField(section(raw, 'metadata', 'annotations'), UNROUTED_ANNOTATION),
     groups,
     pods: pods.items.map(projectPod).filter((pod) => pod !== null),
     names: pods.items.some((pod) => textField(section(pod, 'spec'), 'subdomain') === name),

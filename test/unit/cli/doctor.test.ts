@@ -64,7 +64,18 @@ const proxy = (config: string) => ({
   data: { 'config.conf': config },
 });
 const put = (wish: Parameters<typeof groupObject>[0]): void => t.api.put(LEADER_GROUPS, groupObject(wish));
+const UNROUTED = 'leadergroup.dev/unrouted';
 const routed = { spec: { route: { serviceName: 'notifier-leader' } } };
+
+/** As `unroute` leaves it, with these annotations of the Service. */
+function putUnrouted(annotations: Readonly<Record<string, string>>): void {
+  const conditions = [condition('Ready', 'True', 'Led'), condition('Routed', 'False', 'ServiceHasSelector')];
+  put({ ...routed, status: { conditions } });
+  const led = service('notifier-leader', { app: 'notifier' });
+  t.api.put(SERVICES, { ...led, metadata: { ...led.metadata, annotations } });
+  t.api.put(ENDPOINT_SLICES, slice('ours', 'leadergroup.dev', 'notifier-leader'));
+  t.api.put(ENDPOINT_SLICES, slice('kubernetes', 'endpointslice-controller.k8s.io', 'notifier-leader'));
+}
 
 /** The followers are not ready since `unready`, and their containers run since `started`. */
 function followersStarted(started: string, unready: string): void {
@@ -408,6 +419,10 @@ describe('what is no mistake', () => {
           },
         }),
     ],
+    [
+      'a route that is not followed any more, on purpose',
+      () => putUnrouted({ [UNROUTED]: 'uid-of-another uid-of-notifier' }),
+    ],
     ['the usual minSyncPeriod', () => t.api.put(CONFIG_MAPS, proxy('iptables: { minSyncPeriod: 1s }'))],
     ['a configuration of kube-proxy that nobody can read', () => t.api.put(CONFIG_MAPS, proxy(': : {'))],
     [
@@ -417,6 +432,19 @@ describe('what is no mistake', () => {
   ])('%s', async (_, plant) => {
     plant();
     expect((await found()).findings).toEqual([]);
+  });
+});
+
+describe('a Service that has its selector, under a route', () => {
+  const all = ['not-routed', 'route-service-has-selector', 'route-foreign-slices'];
+
+  it.each([
+    ['was never led by it', {}],
+    ['was unrouted from an earlier group of that name', { [UNROUTED]: 'uid-of-another' }],
+    ['may be led by it again', { [UNROUTED]: 'uid-of-notifier', 'leadergroup.dev/route': 'notifier' }],
+  ])('is found where it %s', async (_, annotations) => {
+    putUnrouted(annotations);
+    expect((await found()).findings.map(({ id }) => id)).toEqual(all);
   });
 });
 
@@ -484,9 +512,11 @@ describe('what cannot be looked at', () => {
     const { code, findings, unknown } = await found();
     expect([code, findings]).toEqual([3, []]);
     expect(unknown.map(({ id }) => id)).toEqual([
+      'not-routed',
       'service-matches-no-member',
       'service-selects-label-only',
       'route-service-has-selector',
+      'route-foreign-slices',
     ]);
     expect(unknown[0]?.why).toContain('You need the right to list services');
   });

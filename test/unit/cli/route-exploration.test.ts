@@ -101,10 +101,11 @@ describe('a Service that is moved', () => {
     }
   });
 
-  it('has the selector that it had, and nothing else of the move, after unroute', () => {
+  it('has the selector that it had, and of the move no more than that its route is not followed on purpose, after unroute', () => {
     for (const world of worlds) {
       const end = carriedOut(world, COMMANDS.unroute);
-      expect([end.selector, end.annotations]).toEqual([SELECTOR, {}]);
+      const note = world.routed ? { 'leadergroup.dev/unrouted': 'uid-of-group' } : {};
+      expect([end.selector, end.annotations]).toEqual([SELECTOR, note]);
     }
   });
 
@@ -112,6 +113,7 @@ describe('a Service that is moved', () => {
     for (const world of worlds) {
       const end = carriedOut(world, COMMANDS['route --by slice']);
       expect([end.endpoints, end.byController, end.mirrored]).toEqual([null, null, null]);
+      expect(end.annotations).not.toHaveProperty(['leadergroup.dev/unrouted']);
     }
   });
 });

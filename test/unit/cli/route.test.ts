@@ -51,6 +51,7 @@ describe('route --by label', () => {
     expect((await t.run('unroute', 'notifier')).out).not.toContain('spec.route');
     t.api.put(LEADER_GROUPS, groupObject({ spec: { route: { serviceName: 'notifier' } } }));
     expect(await t.run('unroute', 'notifier')).toMatchObject({ code: 0, out: expect.stringContaining(stays) });
+    expect(service().annotations).toEqual({ 'leadergroup.dev/unrouted': 'uid-of-notifier' });
     expect(JSON.parse((await t.run('unroute', 'notifier', '-o', 'json')).out)).toMatchObject({ written: false });
   });
 

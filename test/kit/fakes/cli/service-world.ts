@@ -2,7 +2,7 @@
  * A Service, the controllers of Kubernetes that fill its endpoints, and the operator, as a value: each acts in a step of its own, so that every order in
  * which they and the commands act can be tried. Two pods, both ready; either leads.
  */
-import { FORMER_SELECTOR_ANNOTATION, ROUTE_ANNOTATION } from '../../../../src/api/names.ts';
+import { FORMER_SELECTOR_ANNOTATION, ROUTE_ANNOTATION, UNROUTED_ANNOTATION } from '../../../../src/api/names.ts';
 import type { RawObject } from '../../../../src/api/raw.ts';
 import { groupOf } from '../../../../src/cli/groups.ts';
 import type { Scene } from '../../../../src/cli/route/scene.ts';
@@ -128,6 +128,7 @@ export function sceneOf(world: ServiceWorld): Scene {
     service,
     selector: world.selector,
     former: former === undefined ? null : (JSON.parse(former) as Selector),
+    unrouted: world.annotations[UNROUTED_ANNOTATION] ?? '',
     groups: [group],
     pods: PODS.flatMap((name) => {
       const pod = projectPod(

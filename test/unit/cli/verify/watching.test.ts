@@ -21,7 +21,11 @@ it('sees that a slice was deleted while its watch was begun anew', async () => {
     begun += 1;
     return begun === 1 ? expired() : watch(resource, selection, from);
   };
-  const { writes, ended } = watchRun(session, { namespace: MAIL, name: 'verify-1', isLeader: () => false }, stop.signal);
+  const { writes, ended } = watchRun(
+    session,
+    { namespace: MAIL, name: 'verify-1', isLeader: () => false },
+    stop.signal,
+  );
   await vi.waitFor(() => expect(begun).toBe(1));
   api.remove({ resource: ENDPOINT_SLICES, namespace: MAIL, name: slice.metadata.name });
   await vi.waitFor(async () => {

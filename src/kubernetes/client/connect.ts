@@ -1,5 +1,7 @@
 /** All of the Kubernetes side, put together for main.ts. Nothing is connected before the first request. */
+
 import type { ParsedLeaderGroup } from '../../api/leadergroup.ts';
+import { putNewest } from '../../common/bounded-map.ts';
 import type { Clock, Random } from '../../ports/clock.ts';
 import type { Kubernetes, RouteWatch, Routing, Watches } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
@@ -80,7 +82,7 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Connec
     credentials,
     pools: createPools(CONNECT_TIMEOUT_MS),
     clock,
-    onWarning: oncePerWarning(log),
+    onWarning: oncePerWarning(log, clock),
     ...(onRequest === undefined ? {} : { onRequest }),
   });
 
@@ -123,18 +125,27 @@ function oncePerRight(log: Log): (missing: MissingRight) => void {
   };
 }
 
-/** Names of objects are in some: of more than these nothing new is learnt. */
-const WARNINGS = 100;
+/** Names of objects are in some, so that there may be any number of them: who reads the log learns nothing from more than so many an hour. */
+const WARNINGS_PER_HOUR = 100;
+const HOUR_MS = 3_600_000;
+/** Texts that were met longest ago are forgotten. */
+const REMEMBERED = 1000;
 
 /** Whether a Service has an object of that kind is asked because others still write them: nobody who reads the log can do anything about it. */
 const EXPECTED = /^v1 Endpoints is deprecated/;
 
-/** Each text once: the same write is made again and again. */
-export function oncePerWarning(log: Log): (warned: Warned) => void {
-  const told = new Set<string>();
+/** Each text once: the same write is made again and again. One that comes when there were too many is told with the next hour. */
+export function oncePerWarning(log: Log, { nowMs }: Pick<Clock, 'nowMs'>): (warned: Warned) => void {
+  const told = new Map<string, boolean>();
+  let hour = { sinceMs: Number.NEGATIVE_INFINITY, lines: 0 };
   return ({ warning, verb, resource }) => {
-    if (told.has(warning) || told.size >= WARNINGS || EXPECTED.test(warning)) return;
-    told.add(warning);
+    if (EXPECTED.test(warning)) return;
+    const isNew = !told.has(warning);
+    if (nowMs() - hour.sinceMs >= HOUR_MS) hour = { sinceMs: nowMs(), lines: 0 };
+    if (isNew && hour.lines >= WARNINGS_PER_HOUR) return;
+    putNewest(told, warning, true, REMEMBERED);
+    if (!isNew) return;
+    hour.lines += 1;
     log.warn({ request: `${verb} ${resource}`, warning }, 'the API server warns of a request');
   };
 }

@@ -3,11 +3,9 @@ import http from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../../../src/clock.ts';
-import { oncePerWarning } from '../../../../src/kubernetes/client/connect.ts';
 import { selfSigned } from '../../../kit/fakes/certificate.ts';
 import { aGet, createClient, eventually, forever, plainAccess } from '../../../kit/fakes/kubernetes/client.ts';
 import { aStatus, json, type Respond, startServer } from '../../../kit/fakes/kubernetes/server.ts';
-import { createFakeLog } from '../../../kit/fakes/log.ts';
 
 const ok: Respond = (_, response) => json(response, 200, { fine: true });
 const silent = (): void => undefined;
@@ -267,22 +265,6 @@ describe('what the API server warns of', () => {
 
   it('is nothing where the header is none', async () => {
     expect(await warned('nonsense')).toEqual([]);
-  });
-
-  it('is not logged where it is of the deprecation of Endpoints, about which nobody can do anything', () => {
-    const log = createFakeLog();
-    const warning = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
-    oncePerWarning(log)({ verb: 'get', resource: 'endpoints', warning });
-    expect(log.lines).toEqual([]);
-  });
-
-  it('is logged once each, and no more than a hundred of them', () => {
-    const log = createFakeLog();
-    const tell = oncePerWarning(log);
-    for (let at = 0; at < 150; at += 1)
-      for (const verb of ['create', 'update']) tell({ verb, resource: 'endpointslices', warning: `policy ${at}` });
-    expect(log.lines).toHaveLength(100);
-    expect(log.lines[0]?.fields).toEqual({ request: 'create endpointslices', warning: 'policy 0' });
   });
 });
 

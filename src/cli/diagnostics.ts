@@ -12,7 +12,7 @@ import {
 } from '../api/diagnostics.ts';
 import type { GroupName } from '../api/leadergroup.ts';
 import { asObject, field, listField, type RawObject, textField } from '../api/raw.ts';
-import type { Forward } from '../kubernetes/client/port-forward.ts';
+import type { Forward, PodAnswer } from '../kubernetes/client/port-forward.ts';
 import { section } from './doctor/objects.ts';
 import { ApiError } from './errors.ts';
 import { OPERATOR_LABEL, type OperatorState } from './operator.ts';
@@ -42,7 +42,7 @@ export async function openDiagnostics(session: Session, operator: OperatorState)
   const telling = replicas.flatMap((each) => (each.kind === 'tells' ? [each] : []));
   return {
     replicas,
-    explain: (group, what) => explainedBy(telling, group, what, whyNone(replicas, operator)),
+    explain: (group, what) => explainedBy(session, telling, { group, what }, whyNone(replicas, operator)),
     [Symbol.dispose]: () => {
       for (const { forward } of telling) forward.close();
     },
@@ -67,20 +67,38 @@ async function replicasOf(session: Session, operator: OperatorState): Promise<re
   }
 }
 
-async function replicaIn({ api }: Session, namespace: string, raw: RawObject): Promise<Replica> {
+async function replicaIn(session: Session, namespace: string, raw: RawObject): Promise<Replica> {
   const pod = textField(section(raw, 'metadata'), 'name');
   const port = portOf(raw);
   if (port === 0) return { kind: 'silent', pod, why: `the diagnostics of pod ${pod} are off (diagnostics.port is 0)` };
   try {
-    const forward = await api.forward({ namespace, name: pod, port });
-    const { status, body } = await forward.get(SELF_PATH);
+    const forward = await session.api.forward({ namespace, name: pod, port });
+    const { status, body } = await patiently(session, forward, SELF_PATH);
     const read = selfReport.safeParse(body);
     if (status === 200 && read.success) return { kind: 'tells', pod, self: read.data, forward };
     forward.close();
-    return { kind: 'silent', pod, why: `pod ${pod} answers ${status}, as another version of the operator may` };
+    const why =
+      status === TOO_MANY ? busy(pod) : `pod ${pod} answers ${status}, as another version of the operator may`;
+    return { kind: 'silent', pod, why };
   } catch (error) {
     return { kind: 'silent', pod, why: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** A replica answers so many questions within a second, whoever asks them: its groups must not wait for answers. */
+const TOO_MANY = 429;
+const busy = (pod: string): string =>
+  `pod ${pod} is asked more than it has time for (it answers ${TOO_MANY}); run this again`;
+/** What a person waits for without being told; longer than what a replica asks for. */
+const PATIENCE_SECONDS = 3;
+
+/** Once more, when the replica has time again. */
+async function patiently({ clock, signal }: Session, forward: Forward, path: string): Promise<PodAnswer> {
+  const first = await forward.get(path);
+  const { retryAfterSeconds = 1 } = first;
+  if (first.status !== TOO_MANY || retryAfterSeconds > PATIENCE_SECONDS) return first;
+  await clock.sleep(retryAfterSeconds * 1000, signal);
+  return await forward.get(path);
 }
 
 function portOf(pod: RawObject): number {
@@ -91,13 +109,14 @@ function portOf(pod: RawObject): number {
   return set === undefined ? DIAGNOSTICS_PORT : Number(field(set, 'value') ?? DIAGNOSTICS_PORT);
 }
 
+type Question = { readonly group: GroupName; readonly what: Supposition | null };
 type Telling = Extract<Replica, { kind: 'tells' }>;
 
 /** Whoever is asked and does not own the group says who does. */
 async function explainedBy(
+  session: Session,
   replicas: readonly Telling[],
-  group: GroupName,
-  what: Supposition | null,
+  question: Question,
   none: string,
 ): Promise<Answered> {
   let why = none;
@@ -105,7 +124,7 @@ async function explainedBy(
   while (left.length > 0) {
     const replica = left.shift();
     if (replica === undefined) break;
-    const answer = await ask(replica, group, what);
+    const answer = await ask(session, replica, question);
     if (answer.kind === 'explained') return answer;
     why = answer.why;
     const at = left.findIndex(({ pod }) => pod === answer.owner);
@@ -118,13 +137,13 @@ type Asked =
   | Extract<Answered, { kind: 'explained' }>
   | { readonly kind: 'none'; readonly why: string; readonly owner: string | null };
 
-async function ask({ forward, pod }: Telling, group: GroupName, what: Supposition | null): Promise<Asked> {
+async function ask(session: Session, { forward, pod }: Telling, { group, what }: Question): Promise<Asked> {
   try {
-    const { status, body } = await forward.get(explainPath(group, what));
+    const { status, body } = await patiently(session, forward, explainPath(group, what));
     const read = explanation.safeParse(body);
     return status === 200 && read.success
       ? { kind: 'explained', explanation: read.data }
-      : { kind: 'none', ...refusalIn(body, `pod ${pod} answers ${status}`) };
+      : { kind: 'none', ...refusalIn(body, status === TOO_MANY ? busy(pod) : `pod ${pod} answers ${status}`) };
   } catch (error) {
     return { kind: 'none', why: error instanceof Error ? error.message : String(error), owner: null };
   }

@@ -11,8 +11,8 @@ import type { Pools } from './pools.ts';
 
 export type PodPort = { readonly namespace: string; readonly name: string; readonly port: number };
 
-/** `body`: parsed JSON, or text. */
-export type PodAnswer = { readonly status: number; readonly body: unknown };
+/** `body`: parsed JSON, or text. `retryAfterSeconds`: of whoever refuses for now, if it says so. */
+export type PodAnswer = { readonly status: number; readonly body: unknown; readonly retryAfterSeconds?: number };
 
 export type Forward = {
   /** Rejects with an Error when there is no answer, in time or at all. */
@@ -129,7 +129,12 @@ async function readWhole(response: IncomingMessage): Promise<PodAnswer> {
     if (length > MOST_BYTES) throw new Error(`its answer is longer than ${MOST_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return { status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString('utf8')) };
+  const seconds = Number(response.headers['retry-after'] ?? Number.NaN);
+  return {
+    status: response.statusCode ?? 0,
+    body: parsed(Buffer.concat(chunks).toString('utf8')),
+    ...(Number.isFinite(seconds) ? { retryAfterSeconds: seconds } : {}),
+  };
 }
 
 function parsed(text: string): unknown {

@@ -4,9 +4,11 @@ import { parseSupposition, type SelfReport } from '../../../src/api/diagnostics.
 import { DEPLOYMENTS, LEADER_GROUPS, PODS } from '../../../src/cli/resources.ts';
 import { explain } from '../../../src/election/explain.ts';
 import type { Observation } from '../../../src/election/observation.ts';
+import type { PodAnswer } from '../../../src/kubernetes/client/port-forward.ts';
 import { anObservation } from '../../kit/fakes/builders-election.ts';
 import { openTerminal, type Terminal } from '../../kit/fakes/cli/command-line.ts';
 import { groupObject, operatorObject, podObject, putExample } from '../../kit/fakes/cli/objects.ts';
+import { settle } from '../../kit/fakes/clock.ts';
 
 const SYSTEM = 'leadergroup-system';
 
@@ -149,6 +151,58 @@ describe('what-if', () => {
       approximate: true,
       notAsked: expect.stringContaining('when it happens'),
     });
+  });
+});
+
+describe('a replica that has no time', () => {
+  const tooMany = { status: 429, body: 'ask again in a second', retryAfterSeconds: 1 };
+
+  /** Refuses these questions, counted from the first, and answers all others. */
+  function refusing(isRefused: (asked: number) => boolean, refusal: PodAnswer = tooMany): () => number {
+    replica('operator-a');
+    const answers = t.api.replicas.get('operator-a');
+    let asked = 0;
+    t.api.replicas.set('operator-a', (path) => {
+      asked += 1;
+      return answers === undefined || isRefused(asked) ? refusal : answers(path);
+    });
+    return () => asked;
+  }
+
+  const whatIf = async (waitMs: number): Promise<WhatIf & { readonly code: number }> => {
+    const running = t.start('what-if', 'delete', 'a', '-o', 'json');
+    await settle();
+    await t.clock.advance(waitMs);
+    const { code, out } = await running.ended;
+    return { ...(JSON.parse(out) as WhatIf), code };
+  };
+
+  it.each([
+    ['what it knows of itself', 1],
+    ['what it knows of a group', 2],
+  ])('is asked once more after the time that it asks for: %s', async (_, refused) => {
+    const asked = refusing((count) => count === refused);
+    expect(await whatIf(1000)).toMatchObject({ code: 0, approximate: false, computedBy: ['operator-a'] });
+    expect(asked()).toBe(3);
+  });
+
+  it.each([
+    ['what it knows of itself', 1],
+    ['what it knows of a group', 2],
+  ])('is asked no third time, and the answer is approximate, and says why: %s', async (_, refused) => {
+    const asked = refusing((count) => count >= refused);
+    expect(await whatIf(1000)).toMatchObject({
+      code: 3,
+      approximate: true,
+      notAsked: 'pod operator-a is asked more than it has time for (it answers 429); run this again',
+    });
+    expect(asked()).toBe(refused + 1);
+  });
+
+  it('is not waited for where that takes longer than a few seconds', async () => {
+    const asked = refusing(() => true, { ...tooMany, retryAfterSeconds: 60 });
+    expect(await whatIf(0)).toMatchObject({ code: 3, approximate: true });
+    expect(asked()).toBe(1);
   });
 });
 

@@ -116,6 +116,15 @@ describe('a forwarded port', () => {
     expect((await (await open()).get('/')).body).toEqual(JSON.parse(body));
   });
 
+  it.each([
+    ['retry-after: 2\r\n', { retryAfterSeconds: 2 }],
+    ['retry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\n', {}],
+    ['', {}],
+  ])('says for how many seconds it refuses, where that is told: %j', async (header, told) => {
+    const { open } = await start(() => `HTTP/1.1 429 Too Many Requests\r\n${header}content-length: 2\r\n\r\n{}`);
+    expect(await (await open()).get('/')).toEqual({ status: 429, body: {}, ...told });
+  });
+
   it('says in the words of the kubelet that nobody listens there', async () => {
     const { open } = await start((_, { send }) => {
       send(1, 'failed to connect to localhost:8081 inside namespace: connection refused');

@@ -8,7 +8,10 @@ export type ConsulContact = {
   readonly consul: Consul;
   /** Monotonic milliseconds since when no request has been answered; null while Consul answers. */
   outageSinceMs(): MonotonicMs | null;
-  /** Consul answers, and for a while nothing but that it denies what is asked: the token is not there any more, or has no rights. */
+  /**
+   * Consul answers, and for a while nothing but that it denies what is asked: the token is not there any more, or has no rights. Where it falls silent in between it still does, for a minute
+   * without an answer: the status of each group has words on it, which else would be written anew whenever Consul flaps.
+   */
   deniesAll(): boolean;
   /** What hinders requests now, for people. */
   problems(): readonly ConsulTrouble[];
@@ -16,6 +19,9 @@ export type ConsulContact = {
 
 /** One of three servers may be bad, or a balancer cut long reads: only that nothing at all has been answered for so long is an outage. */
 const QUIET_MS = 2000;
+
+/** Of a Consul that has denied everything and is silent now, so long what it said last counts. */
+const DENIAL_COUNTS_MS = 60_000;
 
 /**
  * `changed` is called when Consul becomes unreachable and when it answers again. A refusal is an answer too. `ask` is called once the outage is
@@ -35,6 +41,8 @@ export function trackContact(
   let sinceMs: MonotonicMs | null = null;
   /** When the first request was denied since the last one that was not. */
   let deniedMs: number | null = null;
+  /** It was denied for long enough by then, and again. */
+  let deniedOn = false;
   const troubles = createConsulTroubles(clock);
   let cancel: () => void = () => undefined;
 
@@ -66,6 +74,18 @@ export function trackContact(
 
   const note = (now: boolean): void => (now ? failed() : answered());
 
+  const deniedForMs = (): number => (deniedMs === null ? 0 : clock.nowMs() - deniedMs);
+
+  function denied({ unasked }: ConsulError): void {
+    deniedMs ??= clock.nowMs();
+    if (!unasked && deniedForMs() >= QUIET_MS) deniedOn = true;
+  }
+
+  function deniesAll(): boolean {
+    if (deniedForMs() < QUIET_MS) return false;
+    return failedMs === null || (deniedOn && clock.nowMs() - failedMs < DENIAL_COUNTS_MS);
+  }
+
   /** A blocking read that ends in a cut connection says the same as any other request. */
   const watched =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
@@ -73,12 +93,13 @@ export function trackContact(
       try {
         const answer = await call(...args);
         deniedMs = null;
+        deniedOn = false;
         troubles.succeeded();
         note(false);
         return answer;
       } catch (error) {
         if (error instanceof ConsulError) troubles.failed(error);
-        if (error instanceof ConsulError && error.kind === 'denied') deniedMs ??= clock.nowMs();
+        if (error instanceof ConsulError && error.kind === 'denied') denied(error);
         if (error instanceof ConsulError) {
           const silent = error.kind === 'unreachable' || error.kind === 'unknown';
           if (silent || (error.kind !== 'busy' && !error.unasked)) note(silent);
@@ -104,6 +125,6 @@ export function trackContact(
     problems: troubles.now,
     consul: asked,
     outageSinceMs: () => sinceMs,
-    deniesAll: () => deniedMs !== null && failedMs === null && clock.nowMs() - deniedMs >= QUIET_MS,
+    deniesAll,
   };
 }

@@ -167,6 +167,33 @@ describe('whether Consul answers', () => {
     expect(contact.deniesAll()).toBe(false);
   });
 
+  it('denies everything still where it falls silent between denials, for a minute without an answer, and not once it has done anything', async () => {
+    const clock = createFakeClock();
+    let answer: 'denied' | 'unreachable' | 'done' = 'denied';
+    const consul = {
+      readKeys: () => (answer === 'done' ? Promise.resolve([]) : Promise.reject(new ConsulError(answer, 'no'))),
+    } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, () => undefined);
+    const afterAnswers = async (...answers: readonly (typeof answer)[]): Promise<readonly boolean[]> => {
+      const denies: boolean[] = [];
+      for (const each of answers) {
+        answer = each;
+        await contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
+        await clock.advance(2500);
+        denies.push(contact.deniesAll());
+      }
+      return denies;
+    };
+    const flaps = await afterAnswers('denied', 'denied', 'unreachable', 'denied', 'unreachable', 'unreachable');
+    expect(flaps).toEqual([true, true, true, true, true, true]);
+    await clock.advance(54_999);
+    expect(contact.deniesAll()).toBe(true);
+    await clock.advance(1);
+    expect(contact.deniesAll()).toBe(false);
+    expect(await afterAnswers('denied', 'done', 'unreachable')).toEqual([true, false, false]);
+    expect(await afterAnswers('denied', 'unreachable')).toEqual([true, false]);
+  });
+
   it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
     const clock = createFakeClock();
     const told: boolean[] = [];

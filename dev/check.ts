@@ -13,6 +13,7 @@ export const checks: readonly Step[] = [
     command: 'node',
     args: ['--disable-warning=ExperimentalWarning', 'dev/generate.ts', '--check'],
   },
+  { name: 'mutants', command: 'node', args: ['dev/mutants.ts', '--check'] },
   { name: 'licences', command: 'node', args: ['dev/licences.ts'] },
   { name: 'unused code', command: 'knip', args: [] },
   { name: 'spelling', command: 'cspell', args: ['lint', '--no-progress', '--no-summary'] },

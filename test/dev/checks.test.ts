@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checks } from '../../dev/check.ts';
@@ -70,6 +71,29 @@ describe('npm run check refuses', () => {
     ['heading of its own', '#none'],
   ])('a link to a %s that does not exist', async (_, target) => {
     expect(await warnings('links', { 'README.md': `# A\n\n[x](${target})\n`, 'docs/a.md': '# A\n' })).toContain('none');
+  });
+});
+
+describe('npm run check refuses a mutant', () => {
+  const FILE = 'src/election/promotion-answers.ts';
+  const { args: [script = '', ...args] = [] } = checks.find(({ name }) => name === 'mutants') ?? {};
+
+  /** Of the mutant that weakens this one line. */
+  async function said(code: string): Promise<string> {
+    await cp(join(ROOT, 'docs/mutants.md'), join(dir, 'docs/mutants.md'));
+    await mkdir(join(dir, dirname(FILE)), { recursive: true });
+    await writeFile(join(dir, FILE), code);
+    const only = [join(ROOT, script), ...args, '--only', 'answer-too-old'];
+    const ended = promisify(execFile)(process.execPath, only, { cwd: dir });
+    const { stdout, stderr } = await ended.catch((error: { stdout: string; stderr: string }) => error);
+    for (const file of [FILE, 'docs/mutants.md']) await rm(join(dir, file));
+    return stdout + stderr;
+  }
+
+  it('that does not fit the code any more', async () => {
+    const code = await readFile(join(ROOT, FILE), 'utf8');
+    expect(await said(code)).toBe('1 of 1 mutants fit the code\n');
+    expect(await said(code.replaceAll('ANSWER_MS', 'COUNTS_MS'))).toContain('answer-too-old: the patch does not fit');
   });
 });
 

@@ -12,13 +12,15 @@ import {
   type Routing,
   type WriteOutcome,
 } from '../../../src/ports/kubernetes.ts';
+import type { HttpProbeResult, HttpProber } from '../../../src/ports/prober.ts';
 import { managersOf } from './managers.ts';
 import type { WorldApiServer } from './world-api-server.ts';
 import { blockingKey, blockingPrefix, keyOf, keysBelow, snapshotOf, type WorldConsul } from './world-consul.ts';
+import type { WorldPods } from './world-pods.ts';
 
 export type Request = {
-  readonly to: 'consul' | 'kubernetes';
-  readonly operation: keyof Consul | keyof Kubernetes | keyof Routing;
+  readonly to: 'consul' | 'kubernetes' | 'pods';
+  readonly operation: keyof Consul | keyof Kubernetes | keyof Routing | keyof HttpProber;
   /** Pod, key or session it is about, for whoever chooses its fate. */
   readonly about: string;
   /** All that it says, for whoever compares requests. */
@@ -45,6 +47,8 @@ export type Link = {
   readonly consul: Consul;
   readonly kubernetes: Kubernetes;
   readonly routing: Routing;
+  /** Asks these pods. One that is not heard from has timed out, and no time has passed. */
+  asking(pods: WorldPods): HttpProber;
   /** From now on; the default is that everything arrives. */
   decide(fate: (request: Request) => Fate): void;
   /** Oldest first. */
@@ -226,10 +230,21 @@ export function createLink(
     evict: (pod, version) => write('evict', pod.name, () => route.evict(replica, pod, version), { pod, version }),
   };
 
+  const asking = ({ requests }: WorldPods): HttpProber => ({
+    get: async ({ address }) => {
+      const { question, arrive, learn } = requests.ask(replica, address);
+      const request: Request = { to: 'pods', operation: 'get', about: question.pod, content: question };
+      const result = await send<HttpProbeResult>(request, arrive, () => 'Timeout');
+      learn(result);
+      return result;
+    },
+  });
+
   return {
     consul,
     kubernetes,
     routing,
+    asking,
     decide: (fate) => {
       decide = fate;
     },

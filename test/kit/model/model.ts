@@ -2,15 +2,19 @@
 import type { Pod } from '../../../src/api/pod.ts';
 import { aGroup, type GroupOverrides } from '../fakes/builders.ts';
 import { createFakeClock, type FakeClock, settle } from '../fakes/clock.ts';
+import { watchAsked } from './asked.ts';
 import { type Promises, watchPromises } from './promises.ts';
 import { bucketsOf, createReplica, type Replica } from './replica.ts';
 import { createWorldApiServer, type WorldApiServer } from './world-api-server.ts';
 import { createWorldConsul, type WorldConsul } from './world-consul.ts';
+import { createWorldPods, type WorldPods } from './world-pods.ts';
 
 export type Model = {
   readonly clock: FakeClock;
   readonly api: WorldApiServer;
   readonly consul: WorldConsul;
+  /** What they answer when they are asked. */
+  readonly pods: WorldPods;
   readonly promises: Promises;
   readonly replicas: readonly Replica[];
   /** A replica that has joined Consul and owns nothing. */
@@ -39,11 +43,22 @@ export function aModel(options: { readonly group?: GroupOverrides; readonly pods
   const consul = createWorldConsul(clock);
   const group = api.foreign.addGroup(aGroup(options.group));
   for (const pod of options.pods ?? []) api.foreign.addPod(pod);
+  const pods = createWorldPods(api, clock);
   const promises = watchPromises(api, consul, group, clock.nowMs);
+  const asked = watchAsked({ api, consul, pods, group, nowMs: clock.nowMs, breach: promises.breach });
   const replicas: Replica[] = [];
 
   function replica(name: string): Replica {
-    const made = createReplica(name, { clock, api, consul, patchSent: promises.patchSent });
+    const made = createReplica(name, {
+      clock,
+      api,
+      consul,
+      pods,
+      patchSent: (request) => {
+        promises.patchSent(request);
+        asked.patchSent(request);
+      },
+    });
     made.join();
     replicas.push(made);
     return made;
@@ -65,6 +80,7 @@ export function aModel(options: { readonly group?: GroupOverrides; readonly pods
     taker.see.locks();
     if (!stale) taker.see.pods();
     await taker.adopt();
+    asked.owned(taker.name);
     taker.believe('owned');
   }
 
@@ -94,6 +110,7 @@ export function aModel(options: { readonly group?: GroupOverrides; readonly pods
     clock,
     api,
     consul,
+    pods,
     promises,
     replicas,
     replica,

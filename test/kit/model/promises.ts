@@ -28,6 +28,8 @@ import type { TxnReport, WorldConsul } from './world-consul.ts';
 export type Promises = {
   /** What was broken, in words, oldest first. */
   readonly breaches: readonly string[];
+  /** Another promise was broken, as somebody else has seen. */
+  readonly breach: (text: string) => void;
   /** Consul was restored from a backup while nothing was under way: it need not know who held the lock since. */
   restored(): void;
   /** The link tells of each patch as it leaves the replica. */
@@ -235,5 +237,5 @@ export function watchPromises(
     preemptions = preemptionsOf(keys.lock, policy === 'Never' ? null : delayMs);
   };
 
-  return { breaches, restored, patchSent, labelled, demotions, promotions };
+  return { breaches, breach, restored, patchSent, labelled, demotions, promotions };
 }

@@ -43,6 +43,7 @@ import { createLink, type Link, type PatchRequest } from './link.ts';
 import { checkedEvents, noLog, noMetrics, noNews, quietProbing } from './sinks.ts';
 import type { WorldApiServer } from './world-api-server.ts';
 import { snapshotOf, type WorldConsul } from './world-consul.ts';
+import type { WorldPods } from './world-pods.ts';
 
 export const SPACE: KeySpace = { prefix: 'leadergroup', cluster: 'test' };
 const GROUP = { namespace: 'default', name: 'notifier' };
@@ -104,6 +105,7 @@ export type WorldParts = {
   readonly clock: FakeClock;
   readonly api: WorldApiServer;
   readonly consul: WorldConsul;
+  readonly pods: WorldPods;
   readonly patchSent: (request: PatchRequest) => void;
 };
 
@@ -112,7 +114,7 @@ export const bucketsOf = (api: WorldApiServer): readonly string[] => [
   ...new Set(api.groups().map(({ namespace, name }) => bucketKey(SPACE, bucketOf(namespace, name)))),
 ];
 
-export function createReplica(name: string, { clock, api, consul, patchSent }: WorldParts): Replica {
+export function createReplica(name: string, { clock, api, consul, pods, patchSent }: WorldParts): Replica {
   const marginMs = MARGIN_MS;
   const link = createLink(name, api, consul, patchSent);
   const dying = new AbortController();
@@ -162,7 +164,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
   let gotBucketMs: number | null = null;
   const owners = createOwners(link.kubernetes, clock);
   const grants = createGrants(clock, () => gotBucketMs);
-  const prober = createProber(quietProbing(clock));
+  const prober = createProber({ ...quietProbing(clock), http: link.asking(pods) });
   const turns = createTurns(clock);
   const reconciler = createReconciler({
     synced: () => true,
@@ -228,6 +230,7 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
       sessionManager.drop(key);
       locks.dropped(key);
       grants.dropped(key);
+      prober.drop(key);
     },
     signal: dying.signal,
   });
@@ -328,7 +331,10 @@ export function createReplica(name: string, { clock, api, consul, patchSent }: W
     giveUp: () => {
       belief = belief === 'neverKnown' ? 'neverKnown' : 'notOwned';
       for (const key of sessionManager.keys()) sessionManager.drop(key);
-      for (const key of store.groupKeys()) reconciler.forget(key);
+      for (const key of store.groupKeys()) {
+        reconciler.forget(key);
+        prober.drop(key);
+      }
       for (const prefix of watchedPrefixes()) locks.forget(prefix);
     },
     adopt: async () => {

@@ -81,6 +81,25 @@ export async function interruptedPass(replica: Replica, at: number, fate: Fate):
   return sent >= at;
 }
 
+/** What becomes of the request at which something happens, and of all later ones. */
+export type FateOf = (request: Request, isFirst: boolean) => Fate;
+
+export const first =
+  (fate: Fate, others: Fate = 'arrives'): FateOf =>
+  (_request, isFirst) =>
+    isFirst ? fate : others;
+
+export const cutFrom =
+  (server: Request['to']): FateOf =>
+  ({ to }) =>
+    to === server ? 'lost' : 'arrives';
+
+/** Of a replica that stood still, and whose every request and answer waited: it goes on. */
+export async function wake(replica: Replica): Promise<void> {
+  replica.link.decide(() => 'arrives');
+  for (const held of replica.link.held()) await arrive(held);
+}
+
 /** The replica waits for nothing any more; what it sends from now on arrives, and what is under way may do so yet. */
 export async function giveUpAll(replica: Replica): Promise<void> {
   for (const held of replica.link.held()) held.giveUp();

@@ -10,13 +10,14 @@ import { tokenOf } from './token.ts';
 
 /**
  * The leader that keeps its label; null: nobody does. Only the last holder, as the record names it: no promotion of another pod can be under way then.
- * Where no record is known (Consul does not answer, or was wiped), whoever carries the label by a promotion that nothing has fenced is that
- * holder, since a lock never leaves its holder before the fencing patch (rule b); of two, which somebody must have labelled, the one that led last.
+ * Where no record is known (Consul does not answer, or was wiped; or the bucket may be another's, which may have moved the lock since), whoever carries
+ * the label by a promotion that nothing has fenced is that holder, since a lock never leaves its holder before the fencing patch (rule b); of two, which
+ * somebody must have labelled, the one that led last.
  */
 export function retainedLeader(o: Observation): ObservedPod | null {
-  const { group, lock } = o;
+  const { group, lock, ownership } = o;
   if (group.spec.deletionPolicy !== 'Retain') return null;
-  const holder = lock?.record?.holder.uid ?? null;
+  const holder = ownership.kind === 'owned' ? (lock?.record?.holder.uid ?? null) : null;
   const led = labelledPods(o).filter(
     ({ pod }) =>
       promotedHere(group, pod) &&

@@ -80,6 +80,26 @@ describe('a group that retains its leader', () => {
     expect(model.leaders()).toEqual(['a']);
   });
 
+  it('keeps the label whoever deletes it, also a replica that does not know that another has moved the lock', async () => {
+    const { model, owner } = await led();
+    owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
+    const next = model.replica('next');
+    await model.own(next, { unnoticed: true });
+    owner.believe('lapsed');
+    model.api.foreign.changePod('a', () => ({ ready: false }));
+    await model.rest(next);
+    expect(model.leaders()).toEqual(['b']);
+    model.api.foreign.deleteGroup('notifier');
+    for (let seconds = 0; model.api.group() !== null && seconds < 40; seconds += 1) {
+      owner.see.pods();
+      owner.see.groups();
+      await owner.hear();
+      await model.pass(owner);
+      await model.clock.advance(1000);
+    }
+    expect([model.api.group(), model.leaders()]).toEqual([null, ['b']]);
+  });
+
   it('takes the label off where it was told to before the deletion', async () => {
     const { model, owner } = await led();
     model.api.foreign.changeGroup('notifier', ({ spec }) => ({ spec: { ...spec, deletionPolicy: 'Demote' } }));

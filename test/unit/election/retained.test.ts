@@ -71,6 +71,14 @@ describe('a group that is deleted and retains its leader', () => {
 describe('who is retained', () => {
   const leader = observed(aLeader(3, { name: 'a' }));
 
+  it('is not told by a record of which another owner may have written the next since', () => {
+    const annotations = { 'token.leadergroup.dev/notifier': '3', 'fenced.leadergroup.dev/notifier': 'x' };
+    const pods = [observed(aPod({ name: 'a', annotations })), observed(aLeader(4, { name: 'b' }))];
+    expect(kept({ pods })).toBeNull();
+    expect(kept({ pods, ownership: { kind: 'lapsed' } })).toBe('b');
+    expect(steps(plan(deleting({ pods, ownership: { kind: 'lapsed' }, consulUnreachable: true })))).toEqual([]);
+  });
+
   it('is the leader', () => {
     expect(kept({})).toBe('a');
     expect(kept({ lock: null })).toBe('a');

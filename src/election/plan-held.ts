@@ -93,11 +93,16 @@ export function fitnessOf(o: Observation, holder: ObservedPod): Fitness {
 const unverifiedButAsked = (o: Observation): boolean => o.asked && !o.verified;
 
 /**
- * Its time is for keeping its label. One that we have fenced, for a handover that got no further, say, gets none before it is ready: nobody would lead
- * until then.
+ * Its time is for keeping its label. One that we have fenced, for a handover that got no further, say, or that has got the lock and not its label yet, gets
+ * none before it is ready: nobody would lead until then.
  */
-const keepDegraded = (held: Held, holder: ObservedPod, graceMs: number): Plan =>
-  isFormer(held.o, holder.pod) ? replace(held, holder, 'LeaderNotReady', true) : keep(held, holder, graceMs);
+function keepDegraded(held: Held, holder: ObservedPod, graceMs: number): Plan {
+  const { o } = held;
+  const hasLabel = labelled(o.group, holder) || leads(o, holder);
+  return isFormer(o, holder.pod) || !hasLabel
+    ? replace(held, holder, 'LeaderNotReady', true)
+    : keep(held, holder, graceMs);
+}
 
 /** The leader stays. Whatever is wrong around it is put right after a verification. */
 function keep(held: Held, holder: ObservedPod, graceMs: number | null): Plan {

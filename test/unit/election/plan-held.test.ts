@@ -14,7 +14,7 @@ import {
   steps,
   theAction,
 } from '../../kit/fakes/builders-election.ts';
-import { sessionId, uidOf } from '../../kit/fakes/ids.ts';
+import { sessionId, uidOf, wallMs } from '../../kit/fakes/ids.ts';
 
 const b = observed(aPod({ name: 'b' }));
 const notReady = (name: string) => observed(aPod({ name, ready: false }));
@@ -249,13 +249,27 @@ describe('failoverDelaySeconds', () => {
   });
 
   it('labels nobody meanwhile who has lost the label', () => {
-    const pods = [observed(aPod({ name: 'a', ready: false }), { notReadyForMs: 4000 }), b];
+    const annotations = { 'token.leadergroup.dev/notifier': '4' };
+    const pods = [observed(aPod({ name: 'a', ready: false, annotations }), { notReadyForMs: 4000 }), b];
     expect(plan(anObservation({ group, pods })).kind).toBe('idle');
   });
 
+  it('is not given to one that has got the lock and was not labelled with it: nobody would lead meanwhile', () => {
+    const before = { 'token.leadergroup.dev/notifier': '3' };
+    for (const annotations of [{}, before]) {
+      const next = observed(aPod({ name: 'a', ready: false, annotations }), { notReadyForMs: 4000 });
+      expect(steps(plan(anObservation({ group, pods: [next, b] })))).toContain('handOver b');
+      expect(plan(anObservation({ group, pods: [next] })).kind).toBe('idle');
+    }
+  });
+
   it('is not given to one that was fenced, and whose lock did not move: nobody would lead meanwhile', () => {
-    const annotations = { 'token.leadergroup.dev/notifier': '1', 'fenced.leadergroup.dev/notifier': 'x' };
-    const fenced = observed(aPod({ name: 'a', ready: false, annotations }), { notReadyForMs: 4000 });
+    const { annotations } = aLeader(4);
+    const guarded = { ...annotations, 'fenced.leadergroup.dev/notifier': 'x' };
+    const started = { runningSinceMs: wallMs(1_600_000_000_000) };
+    const fenced = observed(aPod({ name: 'a', ready: false, annotations: guarded, ...started }), {
+      notReadyForMs: 4000,
+    });
     expect(steps(plan(anObservation({ group, pods: [fenced, b] })))).toContain('handOver b');
     expect(plan(anObservation({ group, pods: [fenced] })).kind).toBe('idle');
   });
@@ -325,7 +339,8 @@ describe('followers’ labels', () => {
 
   it('are not set on a holder that is kept without its label', () => {
     const degraded = aGroup({ spec: { label: group.spec.label, failoverDelayMs: 120_000 } });
-    const pods = [notReady('a'), b];
+    const annotations = { 'token.leadergroup.dev/notifier': '4' };
+    const pods = [observed(aPod({ name: 'a', ready: false, annotations })), b];
     expect(steps(plan(anObservation({ group: degraded, pods })))).toEqual(['verify a', 'labelFollowers b']);
   });
 

@@ -52,7 +52,10 @@ function lastPromotionMs(o: Premises, { lock, session }: Known): number {
   return isTime(since) ? Math.min(nowMs, millisecondsOf(since)) : nowMs;
 }
 
-/** What a record says of switchovers once `to` has the lock; null: nobody has it. `moved`: by this switchover. */
+/**
+ * What a record says of switchovers once `to` has the lock; null: nobody has it. `moved`: by this switchover. That the holder was put there by somebody is
+ * believed also of a record whose token or generation is not (etcd was restored, say): at worst nobody is preferred to it.
+ */
 export function switchoverAfter(
   o: Premises,
   known: Known,
@@ -60,7 +63,7 @@ export function switchoverAfter(
   moved: HandledSwitchover | null,
 ): Pick<LockRecord, 'switchover' | 'pinned'> {
   const { record } = known.lock;
-  const stays = record?.pinned === true && record.holder.uid === to && trustOf(o, known.lock, known.session) === 'good';
+  const stays = record?.pinned === true && record.holder.uid === to && ofThisGroup(o, known.lock);
   const switchover = moved ?? handledSwitchover(o, known);
   return moved !== null || stays ? { switchover, pinned: true } : { switchover };
 }

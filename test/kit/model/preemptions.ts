@@ -33,7 +33,8 @@ export function preemptionsOf(
     const from = before;
     const stays = from?.holder.uid === seen.holder.uid;
     before = { ...seen, sinceMs: stays ? from.sinceMs : nowMs };
-    const wrong = stays ? null : wrongIn(from, seen, { delayMs, nowMs });
+    const isLeft = change.verb === 'unlock';
+    const wrong = stays ? letGo(isLeft ? null : from, seen, delayMs) : wrongIn(from, seen, { delayMs, nowMs });
     return wrong === null ? null : `I15: ${seen.holder.pod} ${wrong}`;
   };
 }
@@ -46,6 +47,12 @@ function wrongIn(from: Led | null, to: Seen, time: Time): string | null {
   if (to.preempted?.leads === true) return hasty(known, to.preempted, time);
   return known === null ? null : forgotten(known, to, time);
 }
+
+/** It leads on. */
+const letGo = (from: Led | null, to: Seen, delayMs: number | null): string | null =>
+  from?.pinned === true && to.pinned !== true && from.groupUid === to.groupUid && delayMs !== null
+    ? 'was put there by a switchover, leads on, and the record says so no more'
+    : null;
 
 function hasty(from: Led | null, { level }: Preempted, { delayMs, nowMs }: Time): string | null {
   if (from === null || delayMs === null) return 'preempts, and nobody led, or nobody asked for it';

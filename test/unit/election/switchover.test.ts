@@ -147,6 +147,21 @@ describe('a switchover that was handled', () => {
     expect(transaction.record).toMatchObject({ switchover: { atMs: NOW_WALL_MS - 60_000, to: 'a' }, pinned: true });
   });
 
+  it('leaves the leader pinned where its record is of a later generation than there is, as after a restore of etcd, or has a lower token than somebody has written', () => {
+    const lock = movedAgo(60);
+    const { record } = lock;
+    const seen = { freshList: true, groupConfirmed: true, group: { status: refusedAt(-500) } };
+    const later = record === null ? null : { ...record, generation: 7 };
+    const lower = record === null ? null : { ...record, token: 3 };
+    for (const found of [later, lower]) {
+      const o = askedFor('b', { seconds: -60, lock: { ...lock, record: found }, ...seen });
+      expect(theAction(plan(o), 'verify').transaction.record.pinned).toBe(true);
+    }
+    const other = record === null ? null : { ...record, groupUid: 'uid-of-another' };
+    const o = askedFor('b', { seconds: -60, lock: { ...lock, record: other }, ...seen });
+    expect(theAction(plan(o), 'verify').transaction.record.pinned).toBeUndefined();
+  });
+
   it('pins nobody any more once its leader is lost', () => {
     const { transaction } = theAction(
       plan(askedFor('b', { seconds: -60, lock: movedAgo(60), pods: [pod('b')] })),

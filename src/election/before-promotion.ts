@@ -4,6 +4,11 @@
  * **Guarantees** While `askedFirst` returns a plan nothing is revoked, fenced or locked for the nominee. Whoever leads already is not asked: giving it back its
  * label is no promotion. **Assumptions** Whoever plans to give the lock or the label to a pod asks this before.
  */
+import type { PodUid } from '../api/ids.ts';
+import type { LeaderGroup } from '../api/leadergroup.ts';
+import { fencedAnnotation, sinceAnnotation } from '../api/names.ts';
+import type { Pod } from '../api/pod.ts';
+import { isTime, millisecondsOf } from '../api/time.ts';
 import type { Idle, Look } from './actions.ts';
 import { promotedByLabel, rankedCandidates } from './candidates.ts';
 import { refOf } from './fencing.ts';
@@ -36,14 +41,32 @@ export function askedFirst(o: Observation, nominees: readonly ObservedPod[]): Id
   );
 }
 
-/** It carries the label of a promotion, or has lost it under the very token that the record names it with: it was asked for that. */
+/**
+ * It carries the label of a promotion, or was promoted with the very token that the record names it with, and asked for that: somebody else has taken off
+ * what the promotion wrote, or we have, and it has not been started anew since.
+ */
 export function leads(o: Observation, observed: ObservedPod): boolean {
   if (promotedByLabel(o.group, observed)) return true;
   const { lock } = o;
-  const { uid } = observed.pod;
-  if (lock?.record?.holder.uid !== uid || tokenOf(observed.pod, o.group.name) !== recordedToken(lock)) return false;
-  return trustOf(o, lock, holderAmong(o.sessions, lock)) === 'good';
+  const { pod } = observed;
+  if (lock?.record?.holder.uid !== pod.uid) return false;
+  if (trustOf(o, lock, holderAmong(o.sessions, lock)) !== 'good') return false;
+  const token = recordedToken(lock);
+  if (pod.annotations[fencedAnnotation(o.group.name)] === undefined)
+    return tokenOf(pod, o.group.name) === token || isShownWith(o.group, pod.uid, token);
+  return tokenOf(pod, o.group.name) === token && runsSince(pod, pod.annotations[sinceAnnotation(o.group.name)] ?? '');
 }
+
+/** Whatever somebody has taken off the pod. */
+const isShownWith = ({ status }: LeaderGroup, uid: PodUid, token: number): boolean =>
+  status?.leaders.some((shown) => shown.uid === uid && shown.token === token) === true;
+
+/**
+ * Its containers had started before that time, by the clocks of its node and of the replica that wrote it. Starts are told in whole seconds: one within the same
+ * second may have been after it.
+ */
+const runsSince = ({ runningSinceMs }: Pod, since: string): boolean =>
+  runningSinceMs !== null && isTime(since) && runningSinceMs < Math.floor(millisecondsOf(since) / 1000) * 1000;
 
 /** It holds the lock, was never promoted with it, and has failed: others go first, also when it may be asked again. */
 export function yieldsLock(o: Observation, holder: ObservedPod): boolean {

@@ -1,6 +1,7 @@
 /** Promotion: the label goes on, under the proof of a transaction of the same run. */
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { PodVersion, Promote } from '../../election/actions.ts';
+import { askedFirst } from '../../election/before-promotion.ts';
 import { labelled } from '../../election/candidates.ts';
 import { costOfPromotion } from '../../election/deletion-cost.ts';
 import { tokenOf } from '../../election/token.ts';
@@ -15,12 +16,19 @@ import { show } from './write-slices.ts';
  * is the one read before that transaction: by the observation, or by this run's fencing patch of the same pod.
  */
 export async function promote(run: Run, proof: Proof, { resourceVersion, show: shown }: Promote): Promise<Step> {
+  if (isTooLate(run, proof)) return again(`what pod ${proof.pod.name} answered before its promotion is too old by now`);
   const label = timed(run, 'promotion', () => setLabel(run, proof, resourceVersion));
   if (shown === undefined) return await label;
   // Together, so that neither waits for the other. The label is the promotion: whatever becomes of the slices, what follows it is done, and once.
   const [labelled, slices] = await Promise.all([label, timed(run, 'route', () => show(run, proof, shown))]);
   run.slices.push(slices);
   return labelled;
+}
+
+/** This process has stood still since the plan was made, say: whoever has got the lock is asked anew. (Promise I16.) */
+function isTooLate({ observation, podsByUid, ports }: Run, { pod: { uid } }: Proof): boolean {
+  const observed = podsByUid.get(uid);
+  return observed !== undefined && askedFirst({ ...observation, nowMs: ports.clock.nowMs() }, [observed]) !== null;
 }
 
 async function setLabel(run: Run, proof: Proof, resourceVersion: string): Promise<Step> {

@@ -13,7 +13,8 @@ export function askedBefore(history: History): readonly Breach[] {
 
 function ofGroup(history: History, group: WatchedGroup): readonly Breach[] {
   const versions = new Map<string, WatchedPod>();
-  let leader: string | null = null;
+  /** As it was when it led last. */
+  let leader: WatchedPod | null = null;
   return history.pods.flatMap((event): readonly Breach[] => {
     if (event.kind === 'list') {
       for (const pod of event.pods) versions.set(pod.uid, pod);
@@ -22,13 +23,16 @@ function ofGroup(history: History, group: WatchedGroup): readonly Breach[] {
     const { pod } = event;
     const before = versions.get(pod.uid);
     versions.set(pod.uid, pod);
-    if (!isPromotion(group, event, before)) return [];
+    const isNew = isPromotion(group, event, before);
     // Of a group that is made anew the leader may have kept its label.
-    const leadsOn = leader === pod.uid || (before !== undefined && leads(group, before));
-    leader = pod.uid;
-    return leadsOn || wasAsked(history, group, pod, event.atMs) ? [] : [breach(group, event)];
+    const leadsOn = isSameLife(leader, pod) || (before !== undefined && leads(group, before));
+    if (isNew || (leader?.uid === pod.uid && leads(group, pod))) leader = pod;
+    return !isNew || leadsOn || wasAsked(history, group, pod, event.atMs) ? [] : [breach(group, event)];
   });
 }
+
+const isSameLife = (leader: WatchedPod | null, { uid, restarts }: WatchedPod): boolean =>
+  leader?.uid === uid && leader.restarts === restarts;
 
 /** The operator gave it the label, or another token with it. */
 const isPromotion = (group: WatchedGroup, event: PodChange, before: WatchedPod | undefined): boolean =>

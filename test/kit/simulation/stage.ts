@@ -382,7 +382,8 @@ export function openStage(
         const name = nameOf(given.group, given.pod);
         const uid = api.pod(name)?.uid;
         if (uid !== undefined) lives.set(uid, (made += 1));
-        api.foreign.changePod(name, ({ restarts }) => ({ restarts: restarts + 1 }));
+        const runningSinceMs = wallMs(seconds(WALL_OFFSET_MS + loop.nowMs()));
+        api.foreign.changePod(name, ({ restarts }) => ({ restarts: restarts + 1, runningSinceMs }));
         return plan(given.group).condition === undefined ? unready(name, given.forMs) : stopped(name, given.forMs);
       }
       case 'hang': {

@@ -17,7 +17,7 @@ import {
   steps,
 } from '../../kit/fakes/builders-election.ts';
 import { askedFor } from '../../kit/fakes/builders-switchover.ts';
-import { uidOf } from '../../kit/fakes/ids.ts';
+import { uidOf, wallMs } from '../../kit/fakes/ids.ts';
 
 const ADDRESSES: Readonly<Record<string, string>> = { a: '10.0.0.1', b: '10.0.0.2', c: '10.0.0.3', d: '10.0.0.4' };
 const at = (name: string): PodOverrides => ({ name, addresses: [ADDRESSES[name] ?? ''] });
@@ -196,6 +196,42 @@ describe('whoever leads is not asked', () => {
   it('where Consul was wiped, also one without an address', () => {
     const wiped = { lock: aLock(), freshList: true, groupConfirmed: true };
     expect(does(answered({}, { ...wiped, pods: [leader({ addresses: [] }), member('b')] })).at(-1)).toBe('promote a');
+  });
+});
+
+describe('a leader that has lost its label', () => {
+  const GUARD = { 'fenced.leadergroup.dev/notifier': 'x' };
+  const PROMOTED_MS = Date.parse('2023-11-14T22:13:20Z');
+  const unlabelled = (more: PodOverrides = {}): ObservedPod => {
+    const { pod } = leader(more);
+    return observed({ ...pod, labels: { app: 'notifier' }, annotations: { ...pod.annotations, ...more.annotations } });
+  };
+  const holding = (a: ObservedPod) => does(answered({}, { pods: [a, member('b')] }));
+  const startedMs = (ms: number) => ({ runningSinceMs: wallMs(PROMOTED_MS + ms) });
+
+  it('by us, as while Consul was away, is asked anew once it has been started anew since it was promoted', () => {
+    expect(holding(unlabelled({ annotations: GUARD, ...startedMs(-1000) }))).toEqual(['verify a', 'promote a']);
+    for (const life of [startedMs(1000), startedMs(0), { runningSinceMs: null }])
+      expect(holding(unlabelled({ annotations: GUARD, ...life }))).toEqual(['askBeforePromotion a']);
+  });
+
+  it('by us is asked anew where nothing tells when it was promoted', () => {
+    const since = { 'since.leadergroup.dev/notifier': 'x' };
+    expect(holding(unlabelled({ annotations: { ...GUARD, ...since } }))).toEqual(['askBeforePromotion a']);
+  });
+
+  it('by somebody else is given it back at once, however often it was started: it leads', () => {
+    expect(holding(unlabelled(startedMs(1000)))).toEqual(['verify a', 'promote a']);
+  });
+
+  it('or the token beside it, by somebody else, is given it back at once', () => {
+    const shown = buildStatus(answered({}, { pods: [leader()] }), null, [], '2026-01-02T03:04:05Z');
+    const stripped = [leader().pod.labels, { app: 'notifier' }].map((labels) => member('a', { labels }));
+    for (const a of stripped) {
+      const o = answered({}, { pods: [a, member('b')] });
+      expect(does({ ...o, group: { ...o.group, status: shown } })).toEqual(['verify a', 'promote a']);
+      expect(does(o)).toEqual(['askBeforePromotion a']);
+    }
   });
 });
 

@@ -51,4 +51,21 @@ describe('the checker of promotions', () => {
     story.promote('a', 2);
     expect(broken(story, [said('a')])).toEqual([]);
   });
+
+  it('does not take one that gets it back in another life than that in which it led', () => {
+    const story = led();
+    story.fence('a');
+    story.write('a', { restarts: 1 });
+    story.promote('a', 2);
+    expect(broken(story, [said('a')])).toEqual([expect.stringContaining('in its present life')]);
+    expect(broken(story, [said('a'), said('a', true, { restarts: 1 })])).toEqual([]);
+  });
+
+  it('takes one that was started anew while it led', () => {
+    const story = led();
+    story.write('a', { restarts: 1 });
+    story.fence('a');
+    story.promote('a', 2);
+    expect(broken(story, [said('a')])).toEqual([]);
+  });
 });

@@ -6,7 +6,7 @@ import type { Fence, FencingTarget, Moves, Plan } from '../../../../src/election
 import { withFirst } from '../../../../src/election/plans.ts';
 import { execute } from '../../../../src/operator/execute/execute.ts';
 import { changeLock } from '../../../../src/operator/execute/execute-locks.ts';
-import { aLeader, aPod } from '../../../kit/fakes/builders.ts';
+import { A_QUESTION, aGroup, aLeader, aPod } from '../../../kit/fakes/builders.ts';
 import { FENCE } from '../../../kit/fakes/builders-election.ts';
 import { settle } from '../../../kit/fakes/clock.ts';
 import { sessionId } from '../../../kit/fakes/ids.ts';
@@ -158,6 +158,21 @@ describe('a promotion', () => {
     expect(await act(elect(a, fence(a)))).toEqual({ kind: 'ok' });
     expect(api.pod('a')).toMatchObject({ labels: { [ROLE]: 'leader' } });
     expect(api.pod('a')?.annotations[FENCED]).toBeUndefined();
+  });
+
+  it('is not made for an answer of more than thirty seconds ago, as where this process stood still after the transaction', async () => {
+    for (const stoodStillMs of [29_000, 30_000]) {
+      const { api, clock, link, run, elect, a } = await aStage(aPod({ name: 'a', addresses: ['10.0.0.1'] }));
+      const group = aGroup({ spec: { beforePromotion: A_QUESTION } });
+      const answers = new Map([[a.uid, { kind: 'passed', askedMs: clock.nowMs() } as const]]);
+      const observation = { ...run.observation, group, beforePromotion: { blind: null, answers } };
+      link.decide(({ operation }) => (operation === 'txn' ? 'answerHeld' : 'arrives'));
+      const running = execute(elect(a), { ...run, observation });
+      await clock.advance(stoodStillMs);
+      link.held()[0]?.deliver();
+      expect((await running).kind).toBe(stoodStillMs < 30_000 ? 'ok' : 'again');
+      expect(api.pod('a')?.labels[ROLE]).toBe(stoodStillMs < 30_000 ? 'leader' : undefined);
+    }
   });
 
   it('clears the guard and writes token and time', async () => {

@@ -195,6 +195,8 @@ export type Observation = {
    * lock was not read again since the finalizer was acknowledged. (ADR 0020.)
    */
   readonly untouched: 'no' | 'unread' | 'read';
+  /** The watch has shown another group of this name, which is gone. */
+  readonly hadAnother: boolean;
   /** The API server has shown or changed this very group since the bucket was got. */
   readonly groupKnown: boolean;
   /** Null: labels may be written. */

@@ -98,7 +98,10 @@ describe('a fencing patch passed over (ADR 0013)', () => {
     expect(model.api.group()).toBeNull();
     model.api.foreign.addPod(aPod({ name: 'b' }));
     model.api.foreign.addGroup(aGroup({ uid: 'second', finalizers: [], spec: { lockKey: 'shared/cron' } }));
-    await live(model, o2, 4000);
+    // It was never shown the first group.
+    const o3 = model.replica('O3');
+    await model.own(o3);
+    await live(model, o3, 4000);
     model.api.refusePatches(null);
     await arrive(promotion);
     expect(model.leaders().length).toBeLessThan(2);

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aGroup, aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { ofTier, PREEMPTING } from '../kit/fakes/builders-preemption.ts';
 import { settle } from '../kit/fakes/clock.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import type { Replica } from '../kit/model/replica.ts';
@@ -98,6 +99,38 @@ describe('a group that retains its leader', () => {
       await model.clock.advance(1000);
     }
     expect([model.api.group(), model.leaders()]).toEqual([null, ['b']]);
+  });
+
+  it('is fenced before the next group of its name has a leader, also where Consul was wiped and no watch of pods has told of its label', async () => {
+    const preferring = {
+      finalizers: [],
+      spec: { deletionPolicy: 'Retain', preferences: PREEMPTING.preferences ?? [] },
+    } as const;
+    const retaining = { finalizers: [], spec: { deletionPolicy: 'Retain' } } as const;
+    const preferred = aPod({ name: 'b', ...ofTier('large') });
+    const model = aModel({ pods: [aPod({ name: 'a' }), preferred], group: retaining });
+    const owner = model.replica('owner');
+    const passes = async (): Promise<void> => {
+      for (let count = 0; count < 8; count += 1) {
+        owner.see.groups();
+        owner.see.locks();
+        await owner.hear();
+        await model.pass(owner);
+        await model.clock.advance(300);
+      }
+    };
+    await model.own(owner);
+    await passes();
+    model.api.foreign.deleteGroup('notifier');
+    await passes();
+    expect([model.api.group(), model.leaders()]).toEqual([null, ['a']]);
+    model.consul.foreign.wipe();
+    owner.join();
+    model.api.foreign.addGroup(aGroup({ uid: 'second', ...preferring }));
+    owner.see.groups();
+    await model.own(owner, { stale: true });
+    await passes();
+    expect([model.leaders().length, model.promises.breaches]).toEqual([1, []]);
   });
 
   it('takes the label off where it was told to before the deletion', async () => {

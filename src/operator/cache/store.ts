@@ -9,6 +9,7 @@ import { indexPair, matches } from '../../api/selector.ts';
 import { goesByReady } from '../../election/candidacy.ts';
 import { finished } from '../../election/candidates.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { createGoneNames } from './gone-names.ts';
 import { createNodes } from './nodes.ts';
 import { type StoredPod, timesOf } from './pod-times.ts';
 
@@ -19,6 +20,8 @@ export type Store = {
   /** Of a node that was lost, or is lost no more; where it was cordoned or given other labels of those whose leader may be preempted. */
   nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[];
   group(key: string): ParsedLeaderGroup | null;
+  /** Another group of this key was shown before, and is gone: its label may be on pods of which no watch has told since. */
+  hadAnother(key: string): boolean;
   groupKeys(): readonly string[];
   /** Pods that the group selects or that carry its annotations. */
   podsConcerning(key: string): readonly StoredPod[];
@@ -59,6 +62,7 @@ export function createStore(clock: Clock): Store {
   /** By namespace and Service, groups whose route names it, by name. */
   const routes = new Map<string, Map<string, LeaderGroup>>();
   const nodes = createNodes(clock);
+  const names = createGoneNames();
   /** One, but for a moment; a list takes a fifth of the memory that a map would. */
   const addressed = new Map<string, readonly Pod[]>();
   /** By what a new group can be told to concern a pod, names of pods: else each group would have to look at every pod of its namespace. */
@@ -117,6 +121,7 @@ export function createStore(clock: Clock): Store {
   function groupChanged(before: ParsedLeaderGroup | null, after: ParsedLeaderGroup | null): readonly string[] {
     const keys = new Set<string>();
     for (const parsed of [before, after]) if (parsed !== null) for (const key of rivals(parsed)) keys.add(key);
+    if (before !== null && before.group.uid !== after?.group.uid) names.note(groupKey(before.group));
     if (before !== null) dropGroup(before);
     if (after !== null) addGroup(after);
     if (after !== null) for (const key of rivals(after)) keys.add(key);
@@ -183,8 +188,8 @@ export function createStore(clock: Clock): Store {
   }
 
   function nodeChanged(before: ClusterNode | null, after: ClusterNode | null): readonly string[] {
-    const { lost, pods: names } = nodes.changed(before, after);
-    const keys = names.flatMap((name) => {
+    const { lost, pods: itsPods } = nodes.changed(before, after);
+    const keys = itsPods.flatMap((name) => {
       const stored = podNamed(name);
       return stored === null ? [] : concernedBy(stored.pod);
     });
@@ -196,6 +201,7 @@ export function createStore(clock: Clock): Store {
     groupChanged,
     nodeChanged,
     group: (key) => groups.get(key) ?? null,
+    hadAnother: names.has,
     groupKeys: () => [...groups.keys()],
     podsConcerning: (key) => {
       const namespace = pods.get(key.slice(0, key.indexOf('/')));

@@ -1,6 +1,7 @@
 /** The group's finalizer: on before the first lock, off last. */
 import { foreignFinalizers, type LeaderGroup, type ParsedLeaderGroup } from '../../api/leadergroup.ts';
 import { FINALIZER, fencedAnnotation, tokenAnnotation } from '../../api/names.ts';
+import type { Observation } from '../../election/observation.ts';
 import type { Outcome } from '../observe/remember.ts';
 import { endPreviousIncarnation } from './execute-reads.ts';
 import { again, failed, later, OK, type Run, type Step } from './run.ts';
@@ -44,15 +45,19 @@ async function rereadGroup(run: Run, group: LeaderGroup): Promise<Step> {
 
 /**
  * No trace of any lock before our finalizer: it may have been there and been taken off by hand, by a tool that owns finalizers, or by a
- * restore. The lock was read by this very run, under our bucket.
+ * restore. The lock was read by this very run, under our bucket. What pods show is as old as their watch: an earlier group of the name, of which Consul may
+ * have been wiped, may have left its label (deletionPolicy Retain) to one of which the watch has not told yet.
  */
 function neverLed({ ports, group, observation }: Run): boolean {
   const { status } = observation.group;
   const reported =
     (status?.leaderTransitions ?? 0) + (status?.leaders.length ?? 0) + (status?.recentTransitions.length ?? 0);
   const lock = ports.locks.view(group);
-  const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
-  const marked = observation.pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
   const untouched = lock !== null && lock.record === null && lock.earlierToken === null && lock.session === null;
-  return reported === 0 && untouched && !marked;
+  return reported === 0 && untouched && !isMarked(observation);
+}
+
+function isMarked({ group, pods, hadAnother }: Observation): boolean {
+  const marks = [tokenAnnotation(group.name), fencedAnnotation(group.name)];
+  return hadAnother || pods.some(({ pod }) => marks.some((mark) => pod.annotations[mark] !== undefined));
 }

@@ -154,6 +154,7 @@ function observation(
     holderSession: (lock?.session && memory.externalHolders.get(lock.session)) || null,
     ...readSince(memory, lock),
     untouched: untouched(memory, group, lock),
+    hadAnother: options.store.hadAnother(groupKey(group)),
     groupKnown: memory.groupKnown,
     labelStop: labelStop(options.owners, view, memory, { pods, accepted }),
     labelReaders: labelReaders(options.owners, group),

@@ -130,6 +130,7 @@ export function anObservation(overrides: Partial<Observation> = {}): Observation
     freshList: false,
     groupConfirmed: false,
     untouched: 'no',
+    hadAnother: false,
     groupKnown: true,
     labelStop: null,
     labelReaders: [],

@@ -17,7 +17,7 @@ import {
   syntheticNode,
 } from '../../../src/election/keys.ts';
 import type { Ownership } from '../../../src/election/observation.ts';
-import { createStore, type Store } from '../../../src/operator/cache/store.ts';
+import { createStore, groupKey, type Store } from '../../../src/operator/cache/store.ts';
 import { createClaims } from '../../../src/operator/claims/claims.ts';
 import { type ConsulContact, trackContact } from '../../../src/operator/connectivity/consul-connectivity.ts';
 import { createForeignLists } from '../../../src/operator/execute/foreign-lists.ts';
@@ -265,11 +265,13 @@ export function createReplica(name: string, { clock, api, consul, pods, patchSen
     }
   }
 
+  /** A watch begins with a list: of what was gone by then it shows nothing. */
   function seeGroups(): void {
-    for (const { before, after } of api.groupLog.slice(cursors.groups)) {
+    const events = cursors.groups === 0 ? listed(api.groupLog) : api.groupLog.slice(cursors.groups);
+    cursors.groups = api.groupLog.length;
+    for (const { before, after } of events) {
       const parsed = (group: typeof before) => (group === null ? null : ({ kind: 'valid', group } as const));
       store.groupChanged(parsed(before), parsed(after));
-      cursors.groups += 1;
     }
   }
 
@@ -363,4 +365,9 @@ export function createReplica(name: string, { clock, api, consul, pods, patchSen
     },
     alive: () => !dying.signal.aborted,
   };
+}
+
+function listed(log: WorldApiServer['groupLog']): WorldApiServer['groupLog'] {
+  const last = new Map(log.map((change) => [groupKey((change.after ?? change.before) as LeaderGroup), change]));
+  return [...last.values()].flatMap((change) => (change.after === null ? [] : [{ ...change, before: null }]));
 }

@@ -44,6 +44,8 @@ export type Answers = {
   readonly failure: ProbeFailure | null;
   /** Since when and why this replica could not ask it, for something of its own; null: it could, the last time. */
   readonly notAsked: { readonly why: string; readonly sinceMs: MonotonicMs } | null;
+  /** When it last passed together with the leader, in one round. null: it has failed since, or was never asked so. */
+  readonly besideMs: MonotonicMs | null;
 };
 
 /** How a probe fails: nothing else is told of a pod. */
@@ -210,9 +212,12 @@ const passed = (answers: Answers | undefined): boolean => answers?.failure === n
 /** What came out of asking counts for so long after the last answer to it. */
 export const JUST_NOW_MS = 1000;
 
-/** Asked with the leader, or as lately. An answer counts for as long as the others may take that were asked with it, too. */
+/**
+ * Asked with the leader, and no failure since. One that was asked alone, as a preemption or a switchover has it asked, shows nothing: where both were cut off
+ * together the leader may pass again by then. An answer counts for as long as the others may take that were asked with it, too.
+ */
 function answeredWell({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean {
   const found = answers.get(uid);
-  const lastMs = found?.lastMs ?? Number.NEGATIVE_INFINITY;
-  return passed(found) && nowMs - lastMs <= JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
+  const besideMs = found?.besideMs ?? Number.NEGATIVE_INFINITY;
+  return passed(found) && nowMs - besideMs <= JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
 }

@@ -9,7 +9,7 @@ import { createQuestion, type QuestionParts } from './questions.ts';
 
 export type Asker = {
   /**
-   * Asks these at the same time, and keeps all answers when the last has come: of two that were cut off together one answers first. Where the group is
+   * Asks these at the same time, the leader among them, and keeps all answers when the last has come: of two that were cut off together one answers first. Where the group is
    * let go meanwhile, or a pod has another address by then, nothing is kept. `before`: what is to be over before anything is kept, too.
    */
   ask(uids: readonly PodUid[], before?: Promise<void>): Promise<void>;
@@ -50,32 +50,34 @@ export function createAsker(by: HttpGet, periodMs: number, parts: AskerParts): A
   async function searchAmong(uids: readonly PodUid[]): Promise<void> {
     const own = { sinceMs: searchSinceMs() ?? clock.nowMs(), endedMs: null as MonotonicMs | null };
     searching = own;
-    await ask(uids);
+    await askAll(uids, false);
     own.endedMs = clock.nowMs();
   }
 
-  async function ask(uids: readonly PodUid[], before?: Promise<void>): Promise<void> {
-    const keeps = await Promise.all(uids.map(askOne));
+  async function askAll(uids: readonly PodUid[], inRound: boolean, before?: Promise<void>): Promise<void> {
+    const keeps = await Promise.all(uids.map((uid) => askOne(uid, inRound)));
     await before;
     for (const keep of keeps) keep();
   }
 
   /** What keeps its answer. */
-  async function askOne(uid: PodUid): Promise<() => void> {
+  async function askOne(uid: PodUid, inRound: boolean): Promise<() => void> {
     const address = addresses.get(uid);
     if (address === undefined) return () => undefined;
     const era = since;
     const { askedMs, result } = await question(by, address, ending.signal);
     return () => {
       if (aborted(ending.signal) || addresses.get(uid) !== address || era !== since) return;
-      answers.set(uid, after(answers.get(uid), askedMs, result));
+      const known = answers.get(uid);
+      const passedMs = result === null && inRound ? askedMs : (known?.besideMs ?? null);
+      answers.set(uid, { ...after(known, askedMs, result), besideMs: typeof result === 'string' ? null : passedMs });
     };
   }
 
   const wentOnMs = (afterMs: number): MonotonicMs => stalledMs(afterMs) ?? Number.NEGATIVE_INFINITY;
 
   /** What came before a stall, or was under way in it, begins anew. */
-  function after(known: Answers | undefined, askedMs: MonotonicMs, result: HttpProbeResult): Answers {
+  function after(known: Answers | undefined, askedMs: MonotonicMs, result: HttpProbeResult): Omit<Answers, 'besideMs'> {
     const fresh = { failures: 0, sinceMs: askedMs, lastMs: askedMs, failure: null, notAsked: null };
     const stalled = wentOnMs(periodMs / 2);
     const before = known === undefined || stalled >= known.sinceMs ? fresh : known;
@@ -92,7 +94,7 @@ export function createAsker(by: HttpGet, periodMs: number, parts: AskerParts): A
 
   return {
     answers,
-    ask,
+    ask: (uids, before) => askAll(uids, true, before),
     search: (uids) => (searching?.endedMs === null ? null : searchAmong(uids)),
     searchSinceMs,
     show: (shown) => {

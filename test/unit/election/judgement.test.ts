@@ -101,7 +101,14 @@ describe('a nominee that can be asked', () => {
   ): Observation => anObservation({ group: asking, probe: aProbeView({}, { answers, searchSinceMs }), pods });
   const answered = (name: string, failure: Answers['failure'], msAgo = 100): readonly [PodUid, Answers] => [
     uidOf(name),
-    { failures: failure === null ? 0 : 1, sinceMs: NOW_MS - msAgo, lastMs: NOW_MS - msAgo, failure, notAsked: null },
+    {
+      failures: failure === null ? 0 : 1,
+      sinceMs: NOW_MS - msAgo,
+      lastMs: NOW_MS - msAgo,
+      failure,
+      notAsked: null,
+      besideMs: failure === null ? NOW_MS - msAgo : null,
+    },
   ];
 
   it('is asked before it is elected, with the others', () => {

@@ -147,6 +147,7 @@ describe('a leader that is asked, each second, and may fail three times in a row
     lastMs: NOW_MS - 100,
     failure: failures === 0 ? null : 'Timeout',
     notAsked: null,
+    besideMs: failures === 0 ? (more.lastMs ?? NOW_MS - 100) : null,
     ...more,
   });
   const view = (answers: Readonly<Record<string, Answers>>, more: Partial<ProbeView> = {}): ProbeView =>
@@ -166,6 +167,21 @@ describe('a leader that is asked, each second, and may fail three times in a row
     [
       'is kept where another passed some time ago',
       view({ ...fails, b: answer(0, { lastMs: NOW_MS - 1501 }) }),
+      'Timeout: ',
+    ],
+    [
+      'is kept where another passed when it was asked alone, since the leader may pass again by then',
+      view({ ...fails, b: answer(0, { besideMs: null }) }),
+      'Timeout: ',
+    ],
+    [
+      'fails where another passed with it, and once more since',
+      view({ ...fails, b: answer(0, { lastMs: NOW_MS, besideMs: NOW_MS - 900 }) }),
+      `Timeout: ${uidOf('b')}`,
+    ],
+    [
+      'is kept where another passed with it some time ago, and alone since',
+      view({ ...fails, b: answer(0, { lastMs: NOW_MS, besideMs: NOW_MS - 1501 }) }),
       'Timeout: ',
     ],
     ['is not judged where it has not been asked', view({ b: answer(0) }), 'NotJudged'],

@@ -282,6 +282,19 @@ describe('a group whose members are asked', () => {
       expect(view()?.searchSinceMs).toBeLessThanOrEqual(view()?.answers.get(B)?.lastMs ?? 0);
     });
 
+    it('is asked alone, which shows nothing against a leader that fails', async () => {
+      const { clock, state, prober, look, view } = aProber();
+      for (const name of ['a', 'b', 'c']) state.fails.set(ADDRESS[name] ?? '', 'Timeout');
+      await clock.advance(3600);
+      look();
+      state.fails.clear();
+      prober.search(KEY, [B]);
+      await clock.advance(1);
+      expect(view()?.answers.get(B)).toMatchObject({ failure: null, besideMs: null });
+      await clock.advance(1000);
+      expect(view()?.answers.get(B)).toMatchObject({ failure: null, besideMs: expect.any(Number) as number });
+    });
+
     it('has each candidate asked once, however often that is thought of meanwhile', async () => {
       const { clock, state, asked, prober } = aProber();
       state.hangs.add('10.0.0.2');

@@ -81,7 +81,7 @@ describe('a group that retains its leader', () => {
     expect(model.leaders()).toEqual(['a']);
   });
 
-  it('keeps the label whoever deletes it, also a replica that does not know that another has moved the lock', async () => {
+  it('keeps the label whoever deletes it, also a replica that does not know that another has moved the lock (attack 21)', async () => {
     const { model, owner } = await led();
     owner.link.decide(({ to }) => (to === 'consul' ? 'lost' : 'arrives'));
     const next = model.replica('next');
@@ -101,7 +101,7 @@ describe('a group that retains its leader', () => {
     expect([model.api.group(), model.leaders()]).toEqual([null, ['b']]);
   });
 
-  it('is fenced before the next group of its name has a leader, also where Consul was wiped and no watch of pods has told of its label', async () => {
+  it('is fenced before the next group of its name has a leader, also where Consul was wiped and no watch of pods has told of its label (attack 22)', async () => {
     const preferring = {
       finalizers: [],
       spec: { deletionPolicy: 'Retain', preferences: PREEMPTING.preferences ?? [] },

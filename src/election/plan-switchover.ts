@@ -1,5 +1,6 @@
 /** A switchover that somebody has asked for: the leader is well, and another one is to lead. */
 import type { Plan } from './actions.ts';
+import { onHold } from './contests.ts';
 import { promoted } from './gate.ts';
 import type { ObservedPod } from './observation.ts';
 import { waitForPass } from './plan-free.ts';
@@ -11,13 +12,13 @@ import { judgeSwitchover } from './switchover.ts';
 
 /**
  * null: none is asked for, or it cannot be done, or not now. A leader that has lost its label, as where the transaction of this very switchover was refused, is given
- * it back before anything is read or prepared: nobody is left without a leader for what need not be. One that is not ready is not given it back, so for that one
- * nothing is waited for.
+ * it back before anything is read or prepared: nobody is left without a leader for what need not be. One that is not ready is not given it back, nor, for a while, one
+ * whose label somebody else takes off again and again: for those nothing is waited for.
  */
 export function planSwitchover(held: Held, holder: ObservedPod): Plan | null {
   const { o, lock, session } = held;
   const judged = judgeSwitchover(o);
-  const isOwedLabel = promoted(o, lock, session) === null && holder.candidacy.lacks === null;
+  const isOwedLabel = promoted(o, lock, session) === null && holder.candidacy.lacks === null && !onHold(o, holder);
   if (judged.kind === 'unsure') return isOwedLabel ? null : waitForPass(judged.next);
   if (judged.kind !== 'moves') return null;
   const { asked, nominee, others } = judged;

@@ -2,15 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/api/pod.ts';
 import { groupKeys } from '../../src/election/keys.ts';
-import { aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { AN_HTTP_PROBE, aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
+import { switchoverText } from '../kit/fakes/builders-switchover.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
-import { endLeadersSession, tokenOn } from '../kit/model/stage.ts';
+import { annotateSwitchover, endLeadersSession, seeAndPass, tokenOn } from '../kit/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 
 async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
-  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name })), group });
+  const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name, addresses: [`10.0.0.${name}`] })), group });
   const owner = model.replica('owner');
   await model.own(owner);
   await model.rest(owner);
@@ -72,6 +73,26 @@ describe('a label that somebody takes off the leader again and again', () => {
     expect(model.leaders()).toEqual(['a']);
     expect(ready(model)).toMatchObject({ status: 'True', reason: 'Led' });
     expect(ready(model)?.message).not.toContain('another client');
+  });
+});
+
+describe('a label that somebody takes off a leader again and again while a switchover waits for a grant', () => {
+  it.each<[string, GroupOverrides]>([
+    ['', {}],
+    [', also where a leader probe is asked who may follow', { spec: { leaderProbe: AN_HTTP_PROBE } }],
+  ])('costs a handful of tokens, and the switchover is done%s', async (_, group) => {
+    const { model, owner } = await led(group);
+    await fight(model, owner, () => undefined, 3000);
+    expect(owner.ask('uid-of-a').kind).toBe('grant');
+    const token = tokenOn(model, 'a');
+    annotateSwitchover(model, switchoverText('c', -1, model.clock.wallMs()));
+    for (let times = 0; times < 30; times += 1) {
+      without(model, 'a')();
+      for (let passes = 0; passes < 4; passes += 1) await seeAndPass(model, owner);
+      await model.clock.advance(100);
+    }
+    expect(tokenOn(model, 'a') - token).toBeLessThan(6);
+    expect(model.leaders()).toEqual(['c']);
   });
 });
 

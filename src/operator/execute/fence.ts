@@ -11,7 +11,7 @@ import { fencingVersion } from '../../election/trust.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
-import { AT_ONCE, noteRefused, repaired, sendPatch } from './patches.ts';
+import { AT_ONCE, isUndone, noteRefused, repaired, sendPatch } from './patches.ts';
 import { again, failed, later, notePod, noteWritten, OK, progressOf, type Run, type Step, worst } from './run.ts';
 
 export async function fenceAll(run: Run, targets: readonly FencingTarget[], because: string): Promise<Step> {
@@ -77,7 +77,8 @@ function noteFenced(run: Run, pod: Pod, because: string): Step {
   const again = fencedBefore(run, pod.uid);
   noteWritten(run, pod);
   markFenced(run, pod.uid);
-  if (because === 'stray' || again) repaired(run, pod);
+  // One whose label is taken off once more while it waits to be replaced would get it back each time, at once, if that did not count.
+  if (because === 'stray' || again || isUndone(run, pod)) repaired(run, pod);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
   run.facts.push({ kind: 'fenced', pod: pod.name, uid: pod.uid, wasLeader, token, because });
   return OK;

@@ -1,7 +1,10 @@
 /** What patches of pods have in common: which version they name, and what their answers mean. */
+import { fencedAnnotation } from '../../api/names.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { PodVersion } from '../../election/actions.ts';
+import { labelled } from '../../election/candidates.ts';
 import { isOrphan } from '../../election/owners.ts';
+import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch, WriteOutcome } from '../../ports/kubernetes.ts';
 import { type Refused, refusalWords } from '../observe/refusals.ts';
 import { labelMemory } from '../observe/remember-pods.ts';
@@ -69,6 +72,18 @@ export async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>)
     case 'unknown':
       return failed(`patching pod ${pod.name}: ${outcome.message}`);
   }
+}
+
+/** The pod led before this plan, and lacks what its promotion wrote although nothing of ours has fenced it: somebody else has undone that. */
+export function isUndone({ memory, observation: { lock, group }, podsByUid }: Run, { uid }: PodRef): boolean {
+  if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
+  const before = podsByUid.get(uid);
+  if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
+  const token = tokenOf(before.pod, group.name);
+  if (token === lock.record.token) return !labelled(group, before);
+  // As the last promotion left it, its lock is in another session since, after an edit of the TTL, say.
+  const { promoted } = memory.now;
+  return promoted?.uid === uid && promoted.token !== token;
 }
 
 export function repaired({ memory, ports }: Run, { uid }: Pod): void {

@@ -2,12 +2,10 @@
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { PodVersion, Promote } from '../../election/actions.ts';
 import { askedFirst } from '../../election/before-promotion.ts';
-import { labelled } from '../../election/candidates.ts';
 import { costOfPromotion } from '../../election/deletion-cost.ts';
-import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
-import { latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
+import { isUndone, latestVersion, noteRefused, repaired, reread, sendPatch } from './patches.ts';
 import { again, failed, noteWritten, OK, type Proof, type Run, type Step, timed } from './run.ts';
 import { show } from './write-slices.ts';
 
@@ -41,7 +39,7 @@ async function setLabel(run: Run, proof: Proof, resourceVersion: string): Promis
   switch (outcome.kind) {
     case 'done':
       noteWritten(run, outcome.object);
-      if (isRepair(run, pod)) repaired(run, outcome.object);
+      if (isUndone(run, pod)) repaired(run, outcome.object);
       memory.learn({ kind: 'promoted', uid: pod.uid, token: proof.token });
       run.facts.push({
         kind: 'promoted',
@@ -73,18 +71,6 @@ function refusePromotion(run: Run, { name, uid }: PodVersion, outcome: Refused, 
   const refusal = writeRefusal(ports.clock, promotionRefusals.get(uid), outcome, about);
   memory.learn({ kind: 'promotionRefused', uid, refusal, first });
   noteRefused(run, name, what, outcome);
-}
-
-/** It led before this plan, and lacks what its promotion wrote although nothing of ours has fenced it. */
-function isRepair({ memory, observation: { lock, group }, podsByUid }: Run, { uid }: PodVersion): boolean {
-  if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
-  const before = podsByUid.get(uid);
-  if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
-  const token = tokenOf(before.pod, group.name);
-  if (token === lock.record.token) return !labelled(group, before);
-  // As the last promotion left it, its lock is in another session since, after an edit of the TTL, say.
-  const { promoted } = memory.now;
-  return promoted?.uid === uid && promoted.token !== token;
 }
 
 function promotionPatch(run: Run, { pod: { uid }, token }: Proof): MetadataPatch {

@@ -32,6 +32,7 @@ import {
 let model: Model;
 
 const NAMES = ['a', 'b', 'c'] as const;
+const ROLE = 'leadergroup.dev/role';
 
 async function ledByA(group: GroupOverrides = {}): Promise<Replica> {
   model = aModel({ group, pods: NAMES.map((name) => aPod({ name })) });
@@ -188,6 +189,16 @@ describe('a grant of the gate that must be waited for', () => {
   );
 });
 
+it('is done while the leader is not ready, and somebody has taken its label off: nobody waits for it to come back', async () => {
+  const owner = await ledByA({ spec: { failoverDelayMs: 60_000 } });
+  model.api.foreign.changePod('a', ({ labels: { [ROLE]: _gone, ...labels } }) => ({ ready: false, labels }));
+  await model.rest(owner);
+  expect(model.leaders()).toEqual([]);
+  annotate(asks('c'));
+  await model.rest(owner);
+  expect([where(), last()?.result]).toEqual([[['c'], 'c'], 'Moved']);
+});
+
 describe('a target that fails', () => {
   it.each(['handed', 'fenced'])('while it is %s over leaves the lead to another one', async (when) => {
     const owner = await ledByA();
@@ -204,7 +215,7 @@ describe('a target that fails', () => {
 
   it('as its label is refused leaves the lead to another one', async () => {
     const owner = await ledByA();
-    model.api.refusePatches(({ name }, { labels }) => name === 'c' && labels['leadergroup.dev/role'] === 'leader');
+    model.api.refusePatches(({ name }, { labels }) => name === 'c' && labels[ROLE] === 'leader');
     annotate(asks('c'));
     await model.rest(owner, 20);
     expect(where()[0]).toHaveLength(1);

@@ -248,14 +248,14 @@ type Report = {
   }[];
 };
 
-/** Beside other work a test may only have been too slow: whatever fails among others must fail once more by itself. */
+/** Beside other work a test, or all of a file, may only have been too slow: whatever fails among others must fail once more, a test by itself. */
 async function vitest(dir: string, files: readonly string[]): Promise<string | null> {
   const found = await failing(dir, files);
   const file = /^(test\/\S+\.test\.ts) > /.exec(found ?? '')?.[1];
-  if (file === undefined || files.length === 1) return found;
-  const alone = await failing(dir, [file]);
+  if (found === null || files.length === 1) return found;
+  const alone = file === undefined ? null : await failing(dir, [file]);
   if (alone !== null) return alone;
-  console.error(`${found} failed among others and passes by itself: all are asked once more`);
+  console.error(`${found} failed among others, and no test by itself: all are asked once more`);
   return await failing(dir, files);
 }
 

@@ -426,8 +426,22 @@ function blackout(seed: number, frame: Frame): readonly Act[] {
   const longestMs = 2 * Math.min(...demoting.map(({ ttlMs }) => ttlMs));
   const atMs = Math.round(random.between(8000, Math.max(9000, frame.lengthMs - longestMs)));
   const how = random.pick(['down', 'down', 'frozen'] as const);
-  return [{ act: 'outage', atMs, of: 'consul', how, forMs: longestMs + Math.round(random.between(1000, 6000)) }];
+  const forMs = longestMs + Math.round(random.between(1000, 6000));
+  const restarts = frame.groups.flatMap((each, group) =>
+    demoting.includes(each) ? startedAnew(random, each, group) : [],
+  );
+  const within = restarts.map((act): Act => ({ ...act, atMs: Math.round(atMs + forMs * random.between(0.8, 1)) }));
+  return [{ act: 'outage', atMs, of: 'consul', how, forMs }, ...within];
 }
+
+/** Of a group that asks: whoever has lost its label by then is in another life when it may get it back. */
+const startedAnew = (random: Random, { asks, pods }: GroupPlan, group: number) =>
+  asks === undefined
+    ? []
+    : Array.from({ length: pods }, (_, pod) => {
+        const forMs = Math.round(random.between(50, 1500));
+        return { act: 'crash', group, pod, forMs } as const;
+      });
 
 /** Whether some of the group's pods get a controller that selects by the label key. */
 export function hasReleasingController({ acts, groups }: Scenario, name: string): boolean {

@@ -1,5 +1,5 @@
 /** I16: nobody is promoted who did not pass when it was asked, in its present life and just before. Read from the pods, and from what they answered. */
-import { tokenAnnotation } from '../../../src/api/names.ts';
+import { fencedAnnotation, tokenAnnotation } from '../../../src/api/names.ts';
 import { type Breach, podName } from './breach.ts';
 import { groupKey, type History, type PodChange, type WatchedGroup, type WatchedPod } from './history.ts';
 
@@ -25,7 +25,7 @@ function ofGroup(history: History, group: WatchedGroup): readonly Breach[] {
     versions.set(pod.uid, pod);
     const isNew = isPromotion(group, event, before);
     // Of a group that is made anew the leader may have kept its label.
-    const leadsOn = isSameLife(leader, pod) || (before !== undefined && leads(group, before));
+    const leadsOn = isSameLife(leader, pod) || staysLeader(group, leader, before);
     if (isNew || (leader?.uid === pod.uid && leads(group, pod))) leader = pod;
     return !isNew || leadsOn || wasAsked(history, group, pod, event.atMs) ? [] : [breach(group, event)];
   });
@@ -33,6 +33,12 @@ function ofGroup(history: History, group: WatchedGroup): readonly Breach[] {
 
 const isSameLife = (leader: WatchedPod | null, { uid, restarts }: WatchedPod): boolean =>
   leader?.uid === uid && leader.restarts === restarts;
+
+/** It carries the label of its promotion, or has lost it by somebody else: the operator marks whom it takes the label off. */
+const staysLeader = (group: WatchedGroup, leader: WatchedPod | null, before: WatchedPod | undefined): boolean =>
+  before !== undefined &&
+  (leads(group, before) ||
+    (leader?.uid === before.uid && before.annotations[fencedAnnotation(group.name)] === undefined));
 
 /** The operator gave it the label, or another token with it. */
 const isPromotion = (group: WatchedGroup, event: PodChange, before: WatchedPod | undefined): boolean =>

@@ -34,23 +34,23 @@ export function preemptionsOf(
     const stays = from?.holder.uid === seen.holder.uid;
     before = { ...seen, sinceMs: stays ? from.sinceMs : nowMs };
     const isLeft = change.verb === 'unlock';
-    const wrong = stays ? letGo(isLeft ? null : from, seen, delayMs) : wrongIn(from, seen, { delayMs, nowMs });
+    // Where Consul was wiped the writes of the record are counted anew, and nothing is known.
+    const known = from !== null && from.groupUid === seen.groupUid && seen.writes > from.writes ? from : null;
+    const wrong = stays ? letGo(isLeft ? null : known, seen, delayMs) : wrongIn(known, seen, { delayMs, nowMs });
     return wrong === null ? null : `I15: ${seen.holder.pod} ${wrong}`;
   };
 }
 
 type Time = { readonly delayMs: number | null; readonly nowMs: number };
 
-function wrongIn(from: Led | null, to: Seen, time: Time): string | null {
-  // Where Consul was wiped the writes of the record are counted anew, and nothing is known.
-  const known = from !== null && from.groupUid === to.groupUid && to.writes > from.writes ? from : null;
+function wrongIn(known: Led | null, to: Seen, time: Time): string | null {
   if (to.preempted?.leads === true) return hasty(known, to.preempted, time);
   return known === null ? null : forgotten(known, to, time);
 }
 
 /** It leads on. */
-const letGo = (from: Led | null, to: Seen, delayMs: number | null): string | null =>
-  from?.pinned === true && to.pinned !== true && from.groupUid === to.groupUid && delayMs !== null
+const letGo = (known: Led | null, to: Seen, delayMs: number | null): string | null =>
+  known?.pinned === true && to.pinned !== true && delayMs !== null
     ? 'was put there by a switchover, leads on, and the record says so no more'
     : null;
 

@@ -61,6 +61,14 @@ describe('the checker of promotions', () => {
     expect(broken(story, [said('a'), said('a', true, { restarts: 1 })])).toEqual([]);
   });
 
+  it('takes one that has lost it by somebody else, also in another life', () => {
+    const story = led();
+    story.write('a', { labels: { 'leadergroup.dev/role': null } }, { foreign: true });
+    story.write('a', { restarts: 1 });
+    story.promote('a', 2);
+    expect(broken(story, [said('a')])).toEqual([]);
+  });
+
   it('takes one that was started anew while it led', () => {
     const story = led();
     story.write('a', { restarts: 1 });

@@ -1,4 +1,4 @@
-/** `kubectl leadergroup rebalance`, `what-if` and `silence` with a real operator: what they do, or say, is what then happens. */
+/** `kubectl leadergroup rebalance`, `what-if`, `why` and `silence` with a real operator: what they do, or say, is what then happens. */
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -27,11 +27,18 @@ beforeEach(async () => {
 });
 afterAll(() => h[Symbol.asyncDispose]());
 
+const run = (...words: readonly string[]) =>
+  execa(process.execPath, ['src/kubectl-leadergroup.ts', ...words, '-n', namespace], {
+    cwd: ROOT,
+    env: { ...h.cluster.env },
+    reject: false,
+  });
+
 /** What it prints; `rebalance` and `silence` must end with 0. */
 async function cli(...words: readonly string[]): Promise<string> {
-  const args = ['src/kubectl-leadergroup.ts', ...words, '-n', namespace];
-  const reject = words[0] !== 'what-if';
-  return (await execa(process.execPath, args, { cwd: ROOT, env: { ...h.cluster.env }, reject })).stdout;
+  const { exitCode, stdout, stderr } = await run(...words);
+  if (words[0] !== 'what-if') expect([exitCode, stderr]).toEqual([0, expect.any(String)]);
+  return stdout;
 }
 
 const kubectl = (...args: readonly string[]): Promise<string> => h.kubectl.must(['-n', namespace, ...args]);
@@ -72,6 +79,51 @@ describe('what-if', () => {
     expect((await asked('delete', next.name))?.effect).toBe('Leaderless');
     await h.world.deletePod(namespace, next.name);
     await h.condition(namespace, 'notifier', 'Ready', 'False', 'NoCandidate');
+  });
+});
+
+describe('why', () => {
+  type Why = { readonly groups: readonly { readonly standing: string; readonly said: readonly string[] }[] };
+  async function asked(pod: string) {
+    const { exitCode, stdout } = await run('why', pod, '-o', 'json');
+    const { groups, ...rest } = JSON.parse(stdout) as Why & { readonly selectors: readonly string[] };
+    return { exitCode, ...rest, standing: groups[0]?.standing, said: groups[0]?.said.join(' ') };
+  }
+
+  it('says who leads, who cannot, and who follows; and who is said to follow then leads', async () => {
+    const [follower = '', unready = ''] = PODS.filter((pod) => pod !== name);
+    await h.world.setReady(namespace, unready, false);
+    await h.world.pod({ namespace, name: 'stranger', labels: { app: 'other' } });
+
+    const { token } = await h.led(namespace, 'notifier');
+    const leads = `It leads with token ${token}, `;
+    expect(await asked(name)).toMatchObject({ exitCode: 0, standing: 'Leads', said: expect.stringContaining(leads) });
+    const cannot = 'It cannot lead: NotReady.';
+    expect(await asked(unready)).toMatchObject({
+      exitCode: 4,
+      standing: 'Unfit',
+      said: expect.stringContaining(cannot),
+    });
+    // The owner cannot be asked here, so that nobody is sure.
+    const only = 'It is the only one that could follow.';
+    expect(await asked(follower)).toMatchObject({
+      exitCode: 3,
+      standing: 'Ready',
+      said: expect.stringContaining(only),
+    });
+    const selectors = ['notifier selects app=notifier (it has other)'];
+    expect(await asked('stranger')).toMatchObject({ exitCode: 4, standing: undefined, selectors });
+
+    await h.world.deletePod(namespace, name);
+    const next = await h.led(namespace, 'notifier', { not: name });
+    expect(next.name).toBe(follower);
+    await h.condition(namespace, 'notifier', 'Ready', 'True', 'Led');
+    await expect.poll(() => h.status(namespace, 'notifier')?.leader, PATIENCE).toBe(follower);
+    expect(await asked(follower)).toMatchObject({
+      exitCode: 0,
+      standing: 'Leads',
+      said: expect.stringContaining(`It leads with token ${next.token}, `),
+    });
   });
 });
 

@@ -7,15 +7,23 @@ import { parse } from 'yaml';
 import type { Changes, OneGroup } from '../../src/cli/dashboard/wire.ts';
 import { openWith, saidBy } from '../kit/fakes/cli/dashboard.ts';
 import { type Harness, startHarness } from '../kit/rig/harness.ts';
+import { type HeldGroup, holdDeletedGroup } from '../kit/rig/held-group.ts';
 import { readKubeconfig, writeKubeconfig } from '../kit/rig/kubeconfig.ts';
 import { type Kubectl, kubectlOf, type Printed } from '../kit/rig/kubectl.ts';
+import { type Found, type Mistake, mendedByOperator, otherSchema, seenByOperator } from '../kit/rig/mistakes.ts';
+import type { OperatorProcess } from '../kit/rig/operator-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const GROUP = 'notifier';
 /** A program starts in a quarter of a second, and in ten where the machine has other work. */
 const PATIENCE = { timeout: 60_000, interval: 100 };
+/** The two minutes for which a group must be stuck: they are over when this test is not the only one. */
+const STUCK = { timeout: 150_000, interval: 1000 };
 
 let h: Harness;
+let operator: OperatorProcess;
+/** Deleted before all tests: the last one needs a group that has been stuck for two minutes. */
+let held: HeldGroup;
 /** kubectl, which finds the plugin on its path. */
 let kubectl: Kubectl;
 let env: Readonly<Record<string, string>>;
@@ -52,8 +60,13 @@ beforeAll(async () => {
     'deploy/10-rbac.yaml',
     '-f',
     'deploy/20-operator.yaml',
+    '-f',
+    'deploy/overlays/route/rbac.yaml',
   ]);
-  await h.startOperator();
+  operator = await h.startOperator({
+    env: { LEADERGROUP_LOCK_KEYS: JSON.stringify([{ namespaces: ['*'], prefix: 'jobs' }]) },
+  });
+  held = await holdDeletedGroup(h, GROUP);
   await h.kubectl.must(['-n', 'leadergroup-system', 'rollout', 'status', 'deployment/leadergroup', '--timeout=60s']);
 });
 
@@ -194,13 +207,23 @@ describe('switchover', () => {
 /** No port of these pods can be forwarded: there is no kubelet. */
 const TOLD_BY_REPLICAS = ['consul-token-ends', 'consul-connections'];
 
+type Told = {
+  readonly findings: readonly { readonly id: string; readonly object: string }[];
+  readonly unknown: readonly { readonly id: string }[];
+};
+
 describe('doctor', () => {
-  const ids = async (...flags: readonly string[]): Promise<readonly string[]> => {
+  const found = async (
+    ...flags: readonly string[]
+  ): Promise<readonly { readonly id: string; readonly object: string }[]> => {
     const { stdout } = await cli('doctor', '--once', '-o', 'json', ...flags);
-    const { findings, unknown } = JSON.parse(stdout) as Readonly<Record<string, readonly { readonly id: string }[]>>;
-    expect(unknown?.map(({ id }) => id)).toEqual(flags.includes('--pre') ? [] : TOLD_BY_REPLICAS);
-    return (findings ?? []).map(({ id }) => id);
+    const { findings, unknown } = JSON.parse(stdout) as Told;
+    expect(unknown.map(({ id }) => id)).toEqual(flags.includes('--pre') ? [] : TOLD_BY_REPLICAS);
+    return findings;
   };
+  const ids = async (...flags: readonly string[]) => (await found(...flags)).map(({ id }) => id);
+  /** Each once: what a group says of itself doctor may see on its pods, too. */
+  const lines = async () => [...new Set((await found()).map(({ id, object }) => `${id}: ${object}`))].toSorted();
 
   it('is silent on a clean cluster, and finds what is planted', async () => {
     expect(await ids()).toEqual([]);
@@ -233,6 +256,24 @@ describe('doctor', () => {
     ]);
   });
 
+  it('finds each mistake that is planted and no other, and none when they are mended', async () => {
+    const place = { h, operator, namespace, group: GROUP };
+    const mistakes = [...seenByOperator(place), otherSchema(place), ...mendedByOperator(place)];
+    const planted: Found[] = [];
+    const made: Mistake[] = [];
+    try {
+      for (const mistake of mistakes) {
+        planted.push(...(await mistake.plant()));
+        made.push(mistake);
+      }
+      await expect.poll(lines, PATIENCE).toEqual(planted.map(([id, object]) => `${id}: ${object}`).toSorted());
+    } finally {
+      operator.thaw();
+      for (const { mend } of made) await mend();
+    }
+    await expect.poll(lines, PATIENCE).toEqual([]);
+  });
+
   it('finds that the operator lacks rights', async () => {
     const role = ['clusterrolebinding', 'leadergroup'] as const;
     const binding = await h.kubectl.must(['get', ...role, '-o', 'yaml']);
@@ -244,8 +285,17 @@ describe('doctor', () => {
     }
   });
 
-  it('looks at a cluster before an installation', async () => {
+  it('looks at a cluster before an installation, and at what one may install', async () => {
     expect(await ids('--pre')).toEqual([]);
+    const config = await account('reader');
+    const told = async () =>
+      JSON.parse((await cli('doctor', '--once', '--pre', '-o', 'json', '--kubeconfig', config)).stdout) as Told;
+    const { findings, unknown } = await told();
+    expect(new Set(findings.map(({ id }) => id))).toEqual(new Set(['install-right-missing']));
+    expect(unknown.map(({ id }) => id)).toEqual(['proxy-min-sync-period']);
+    const binding = ['clusterrolebinding', `reader-${namespace}`, '--clusterrole=cluster-admin'] as const;
+    await h.kubectl.must(['create', ...binding, `--serviceaccount=${namespace}:reader`]);
+    expect(await told()).toEqual({ findings: [], unknown: [] });
   });
 });
 
@@ -337,5 +387,36 @@ describe('completion', () => {
     expect(commands).toMatch(/^history\t/);
     const names = await kubectl.must(['__complete', 'leadergroup', 'status', '-n', namespace, '']);
     expect(names).toMatch(/^notifier\n/);
+  });
+});
+
+/** Nothing follows it: from here on no operator runs. */
+describe('break-glass, where no operator will ever run again', () => {
+  it('lets a group go that has been stuck for two minutes, and leaves an event', async () => {
+    const breakGlass = (...args: readonly string[]) =>
+      kubectl.run(['leadergroup', 'break-glass', GROUP, '-n', held.namespace, ...args]);
+    expect((await breakGlass('--dry-run')).stderr).toMatch(/An operator runs|less than two minutes ago/);
+    await operator.kill();
+    await h.kubectl.must(['-n', 'leadergroup-system', 'scale', 'deployment/leadergroup', '--replicas=0']);
+    await held.release();
+    await expect.poll(async () => (await breakGlass('--dry-run')).stderr, STUCK).toBe('');
+
+    const { uid = '' } = (await h.world.readGroup(held.namespace, GROUP))?.metadata ?? {};
+    const { code, stdout } = await breakGlass('--uid', uid, '--reason', 'the cluster is given up');
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining(`Took leadergroup.dev/finalizer off ${held.namespace}/${GROUP}.`),
+    ]);
+    expect(await h.world.readGroup(held.namespace, GROUP)).toBeNull();
+    const events = await h.kubectl.must(['-n', held.namespace, 'get', 'events.events.k8s.io', '-o', 'json']);
+    expect((JSON.parse(events) as { items: readonly object[] }).items).toContainEqual(
+      expect.objectContaining({
+        type: 'Warning',
+        reason: 'FinalizerTakenOff',
+        action: 'BreakGlass',
+        note: expect.stringContaining('the cluster is given up') as string,
+        regarding: expect.objectContaining({ kind: 'LeaderGroup', name: GROUP, uid }) as object,
+      }),
+    );
   });
 });

@@ -789,6 +789,7 @@ describe('the examples', () => {
       'notifier',
       'notifier',
       'notifier',
+      'notifier',
     ]);
     expect(groups.map(({ spec }) => operatorsView(spec))).toEqual(groups.map(() => 'valid'));
   });

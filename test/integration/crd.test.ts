@@ -1,4 +1,6 @@
 /** What the real API server makes of crds/: which groups it takes, what it tells whom it refuses, what kubectl shows. */
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LeaderGroupStatus } from '../../src/api/leadergroup.ts';
 import { parseLeaderGroup } from '../../src/api/parse.ts';
@@ -14,10 +16,7 @@ let kubectl: Kubectl;
 beforeAll(async () => {
   kept = await startKeptCluster();
   kubectl = kubectlOf(kept.cluster.env);
-  await kubectl.must(['apply', '--validate=strict', '-f', 'crds/']);
-  // kubectl refuses to wait for a condition of an object that has no status yet.
-  const wait = ['wait', '--for=condition=Established', '--timeout=30s', `crd/${CRD}`];
-  await vi.waitFor(() => kubectl.must(wait), 30_000);
+  await install();
 });
 
 afterAll(async () => {
@@ -25,6 +24,14 @@ afterAll(async () => {
 });
 
 const CRD = 'leadergroups.leadergroup.dev';
+
+async function install(): Promise<void> {
+  await kubectl.must(['apply', '--validate=strict', '-f', 'crds/']);
+  // kubectl refuses to wait for a condition of an object that has no status yet.
+  const wait = ['wait', '--for=condition=Established', '--timeout=30s', `crd/${CRD}`];
+  await vi.waitFor(() => kubectl.must(wait), 30_000);
+}
+
 const selector = { matchLabels: { app: 'notifier' } };
 
 const manifest = (name: string, spec: unknown): string =>
@@ -792,5 +799,23 @@ describe('the examples', () => {
       'notifier',
     ]);
     expect(groups.map(({ spec }) => operatorsView(spec))).toEqual(groups.map(() => 'valid'));
+  });
+});
+
+/** Nothing follows it: with the CRD all groups go. */
+describe('a cluster without the CRD', () => {
+  const doctor = async (): Promise<unknown> => {
+    const args = ['src/kubectl-leadergroup.ts', 'doctor', '--once', '-o', 'json'];
+    const cwd = join(import.meta.dirname, '../..');
+    const { stdout } = await execa(process.execPath, args, { cwd, env: { ...kept?.cluster.env }, reject: false });
+    const { findings, unknown } = JSON.parse(stdout) as { findings: { id: string }[]; unknown: unknown };
+    return { found: findings.map(({ id }) => id), unknown };
+  };
+
+  it('is told by doctor, which knows everything else, until the CRD is there', async () => {
+    await kubectl.must(['delete', 'crd', CRD]);
+    expect(await doctor()).toEqual({ found: ['no-operator', 'crd-missing'], unknown: [] });
+    await install();
+    expect(await doctor()).toEqual({ found: ['no-operator'], unknown: [] });
   });
 });

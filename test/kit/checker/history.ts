@@ -81,6 +81,8 @@ export type WatchedGroup = {
   readonly mayDemote?: boolean;
   /** It has a leader probe: a leader is healthy only while it passes that too. Default false. */
   readonly probed?: boolean;
+  /** Its pods may go in any order (scaleDown AnyOrder): no deletion cost is set for it. Default false. */
+  readonly anyOrder?: boolean;
   /** Who is to lead is asked first (spec.beforePromotion); what becomes of one that does not pass. Default: nobody is asked. */
   readonly asksFirst?: 'NextCandidate' | 'Promote' | null;
 };

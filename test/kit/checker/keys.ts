@@ -48,9 +48,10 @@ function costOfOthers(
 ): readonly string[] {
   if (before === null || after === null || !changedAnnotations.includes(DELETION_COST)) return [];
   const [was, is] = [before.annotations[DELETION_COST], after.annotations[DELETION_COST]];
-  const marked = (state: WatchedPod, cost: string | undefined): boolean =>
-    cost !== undefined && groups.some((group) => state.annotations[costKey(group)] === cost);
-  const fair = was === undefined ? marked(after, is) : is === undefined && marked(before, was);
+  const marked = (state: WatchedPod, cost: string | undefined, by: readonly WatchedGroup[]): boolean =>
+    cost !== undefined && by.some((group) => state.annotations[costKey(group)] === cost);
+  const setting = groups.filter(({ anyOrder }) => anyOrder !== true);
+  const fair = was === undefined ? marked(after, is, setting) : is === undefined && marked(before, was, groups);
   return fair
     ? []
     : [`the operator changed the deletion cost of ${podName(pod)} from ${was ?? 'none'} to ${is ?? 'none'}`];

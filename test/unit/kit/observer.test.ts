@@ -259,6 +259,22 @@ describe('what the observer reads in an object', () => {
     });
   });
 
+  it.each([
+    [{}, 'NextCandidate'],
+    [{ onFailure: 'Promote' }, 'Promote'],
+  ])('reads whether who is to lead is asked first: %j', (beforePromotion, asksFirst) => {
+    const raw = { ...aRaw(), spec: { beforePromotion, scaleDown: 'AnyOrder' } };
+    expect(toWatchedGroup(raw, [])).toMatchObject({ asksFirst, anyOrder: true });
+    expect(toWatchedGroup(aRaw(), [])).not.toHaveProperty('asksFirst');
+    expect(toWatchedGroup(aRaw(), [])).not.toHaveProperty('anyOrder');
+  });
+
+  it('counts how often the containers of a pod were started anew, where anybody has said so', () => {
+    const containerStatuses = [{ restartCount: 1 }, { restartCount: 2 }, {}];
+    expect(toWatchedPod({ ...aRaw(), status: { containerStatuses } }).restarts).toBe(3);
+    expect(toWatchedPod(aRaw())).not.toHaveProperty('restarts');
+  });
+
   it('finds the record of a group with a lockKey beside our own keys', () => {
     const keys = ['leadergroup/c/groups/1f/default/notifier/0/.record'];
     const raw = { ...aRaw({ name: 'notifier' }), spec: { lockKey: 'jobs/nightly' } };

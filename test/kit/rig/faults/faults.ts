@@ -3,8 +3,10 @@ import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stream } from '../../simulation/random.ts';
+import { beginContainer, beginGroup, beginRefusal } from './faults-of-asked.ts';
+import { lockKeyOf } from './groups.ts';
 import { persistently } from './persistently.ts';
-import { addressOf, type FaultRig, labelsOf, lockKeyOf } from './rig.ts';
+import type { FaultRig } from './rig.ts';
 
 export type Fault = {
   readonly kind: Kind;
@@ -27,6 +29,9 @@ const KINDS = [
   'member resigns',
   'releases lost',
   'switchover asked',
+  'lead refused',
+  'pod process ends',
+  'group recreated',
   'operator killed',
   'operator ended',
   'operator replaced',
@@ -96,8 +101,8 @@ function exclusive({ kind, target }: Fault): string {
   if (kind.startsWith('API')) return 'api';
   if (kind.startsWith('pod')) return `pod ${target}`;
   if (kind.startsWith('member') || kind === 'releases lost') return `${kind} ${target % 3}`;
-  if (kind === 'switchover asked') return `switchover ${target}`;
   if (kind === 'consul lock waits') return `external ${target % 2}`;
+  if (isByTarget(kind)) return kind;
   if (OF_A_PROCESS.includes(kind)) return `operator ${target % 3}`;
   if (kind.includes('peers')) return `peers ${target % 3}`;
   return `network ${target % 3} ${kind.includes('API') ? 'api' : 'consul'}`;
@@ -135,15 +140,24 @@ export async function inflict(
   return { inflicted };
 }
 
-type Undo = () => Promise<void> | void;
+export type Undo = () => Promise<void> | void;
+
+const BY_TARGET = {
+  'consul lock waits': beginExternal,
+  'switchover asked': askSwitchover,
+  'lead refused': beginRefusal,
+  'pod process ends': beginContainer,
+  'group recreated': beginGroup,
+} as const satisfies Partial<Record<Kind, (rig: FaultRig, target: number) => Undo | Promise<Undo>>>;
+
+const isByTarget = (kind: Kind): kind is keyof typeof BY_TARGET => kind in BY_TARGET;
 
 async function begin(rig: FaultRig, fault: Fault): Promise<Undo> {
   const { kind, target } = fault;
+  if (isByTarget(kind)) return await BY_TARGET[kind](rig, target);
   if (ENDINGS.includes(kind)) return await beginEnding(rig, fault);
   if (kind.startsWith('pod')) return await beginPod(rig, fault);
   if (kind.startsWith('member') || kind === 'releases lost') return beginMember(rig, fault);
-  if (kind === 'consul lock waits') return beginExternal(rig, target);
-  if (kind === 'switchover asked') return await askSwitchover(rig, target);
   if (kind.startsWith('Consul') || kind.startsWith('API')) return await beginServer(rig, fault);
   const replica = rig.replicas[target % rig.replicas.length];
   if (replica === undefined) throw new Error('no replica');
@@ -254,7 +268,7 @@ async function beginPod(rig: FaultRig, { kind, target }: Fault): Promise<Undo> {
     return () => attempt(() => world.setReady(namespace, name, true));
   }
   await attempt(() => world.deletePod(namespace, name));
-  const create = (): Promise<void> => attempt(() => createOnce(rig, name, app));
+  const create = (): Promise<void> => rig.pods.make(name);
   if (kind === 'pod deleted') return create;
   await create();
   return () => undefined;
@@ -285,7 +299,7 @@ async function beginEnding(rig: FaultRig, { kind, target }: Fault): Promise<Undo
   if (kind !== 'pod ends slowly') members.resign(name);
   return async () => {
     await persistently(() => world.deletePod(namespace, name));
-    await persistently(() => createOnce(rig, name, app));
+    await rig.pods.make(name);
     members.loseReleases(name, false);
   };
 }
@@ -302,13 +316,6 @@ function beginMember({ probed, members, observer, namespace }: FaultRig, { kind,
   const put = kind === 'member hung' ? members.hang : members.loseReleases;
   put(name, true);
   return () => put(name, false);
-}
-
-/** Created before an answer that was lost, it is there. */
-async function createOnce({ world, namespace }: FaultRig, name: string, app: string): Promise<void> {
-  if ((await world.readPod(namespace, name)) === null)
-    await world.pod({ namespace, name, labels: labelsOf(name, app), ip: addressOf(name) });
-  else await world.setReady(namespace, name, true);
 }
 
 async function beginServer(

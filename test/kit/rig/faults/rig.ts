@@ -14,9 +14,12 @@ import { type Observer, startObserver } from '../observer.ts';
 import { type OperatorProcess, startOperator } from '../operator-process.ts';
 import { freePort } from '../ports.ts';
 import { openWorld, type World } from '../world.ts';
-import { type ClaimerPlan, type Claimers, startClaimers } from './claimers.ts';
-import { type Members, PROBE_PORT, startMembers } from './members.ts';
+import { type Asked, startAsked } from './asked.ts';
+import { type Claimers, startClaimers } from './claimers.ts';
+import { addressOf, claimersOf, type GroupPlan, NETWORK, plansOf, podsOf } from './groups.ts';
+import { type Members, startMembers } from './members.ts';
 import { persistently, untilDone } from './persistently.ts';
+import { type Pods, startPods } from './pods.ts';
 import { type Mode, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export type RigReplica = {
@@ -39,7 +42,10 @@ export type RigReplica = {
 
 export type FaultRig = {
   readonly namespace: string;
+  readonly plans: readonly GroupPlan[];
+  /** Their names. */
   readonly groups: readonly string[];
+  readonly pods: Pods;
   /** Those of them whose lock is at `lockKeyOf`. */
   readonly sharing: readonly string[];
   /** Of whichever Consul server lives, past every fault of the network. */
@@ -53,6 +59,9 @@ export type FaultRig = {
   /** Those of them whose members ask the gate. */
   readonly asking: readonly string[];
   readonly members: Members;
+  /** Groups whose pods are asked before they lead, and what answers there. */
+  readonly askedFirst: readonly string[];
+  readonly asked: Asked;
   /** What runs in the pods of other groups, at each tick. */
   readonly claimers: Claimers;
   readonly consulServers: readonly ComponentName[];
@@ -62,34 +71,6 @@ export type FaultRig = {
 };
 
 const REPLICAS = ['a', 'b', 'c'];
-const PODS = 3;
-/** Groups of every kind, over and over. */
-const SPECS: readonly Readonly<Record<string, unknown>>[] = [
-  { sessionTTLSeconds: 30 },
-  { sessionTTLSeconds: 10 },
-  { sessionTTLSeconds: 10, onConsulLoss: 'Demote' },
-  { sessionTTLSeconds: 20, label: { follower: 'follower' } },
-  { sessionTTLSeconds: 10, lockDelaySeconds: 1 },
-  { sessionTTLSeconds: 20, onConsulLoss: 'Demote', failoverDelaySeconds: 1 },
-  {
-    sessionTTLSeconds: 20,
-    preferences: [{ weight: 1, podSelector: { matchLabels: { place: '1' } } }],
-    preemption: { policy: 'WhenPreferred', delaySeconds: 3 },
-  },
-];
-/** This many of them share their key with `consul lock`. */
-const SHARED = 2;
-/** Longer than what is common: the machine has much else to do. */
-const PERIOD = { periodMilliseconds: 2000 };
-/** The last groups are probed. */
-const PROBED: readonly Readonly<Record<string, unknown>>[] = [
-  { sessionTTLSeconds: 20, leaderProbe: { ...PERIOD, gate: {} } },
-  { sessionTTLSeconds: 10, leaderProbe: { ...PERIOD, gate: {} } },
-  { sessionTTLSeconds: 20, leaderProbe: { ...PERIOD, timeoutMilliseconds: 1000, httpGet: { port: PROBE_PORT } } },
-];
-/** Members of the group with this number among the probed ones ask the gate; those of the others answer probes. */
-const asks = (at: number): boolean => !JSON.stringify(PROBED[at]).includes('httpGet');
-const SHARED_SPEC = { sessionTTLSeconds: 20, onConsulLoss: 'Demote' };
 const SYSTEM = 'leadergroup-system';
 /** The one that the spec of a test's pod has: the API server lets no other begin again. */
 const CONTAINER = 'main';
@@ -97,20 +78,6 @@ const CONTAINER = 'main';
 const REPORT_MS = 700;
 /** Twice the TTL, counted anew with each new leader of Consul, of which there may be one every few seconds for minutes. */
 const SESSION_OVER_MS = 600_000;
-
-/** Of loopback, another one in each process: another checkout may have such a rig at the same time. */
-const NETWORK = `127.${64 + (process.pid % 128)}`;
-
-/** Each pod has one of its own, whatever it is made of anew, from which its process asks and at which it answers. */
-export function addressOf(name: string): string {
-  const [group = '', pod = ''] = name.slice(1).split('-');
-  return `${NETWORK}.${Number(group)}.${Number(pod) + 1}`;
-}
-
-/** `place`: its number in the group. */
-export const labelsOf = (name: string, app: string) => ({ app, place: name.slice(name.lastIndexOf('-') + 1) });
-
-export const lockKeyOf = (group: string): string => `rig/${group}`;
 
 /** `keep`: where the logs are left; else they go with everything. */
 export async function openRig(groups: number, keep: string | null): Promise<FaultRig> {
@@ -135,51 +102,46 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
     }),
   );
   const namespace = await world.namespace('faults');
-  const names = Array.from({ length: groups }, (_, at) => `g${at}`);
-  await Promise.all(
-    names.map(async (name, at) => {
-      for (let pod = 0; pod < PODS; pod += 1) {
-        const podName = `${name}-${pod}`;
-        await world.pod({ namespace, name: podName, labels: labelsOf(podName, name), ip: addressOf(podName) });
-      }
-      const plain = at < SHARED ? { ...SHARED_SPEC, lockKey: lockKeyOf(name) } : (SPECS[at % SPECS.length] ?? {});
-      const spec = PROBED[at - (groups - PROBED.length)] ?? plain;
-      await world.applyGroup({ namespace, name, spec });
-    }),
-  );
+  const plans = plansOf(groups);
+  const names = plans.map(({ name }) => name);
+  const pods = made.use(await startPods({ world, observer, namespace, plans }));
+  await Promise.all(plans.map(({ name, spec }) => world.applyGroup({ namespace, name, spec })));
   await world.ensureNamespace(SYSTEM);
   const replicas: RigReplica[] = [];
   for (const name of REPLICAS) replicas.push(made.use(await openReplica(name, dir, { cluster, world, anyConsul })));
   await Promise.all(replicas.map((replica) => replica.start(false)));
-  const probed = names.slice(-PROBED.length);
+  const probed = plans.flatMap(({ name, probed: how }) => (how === null ? [] : [{ name, asks: how === 'asks' }]));
   const urls = (): readonly string[] => replicas.flatMap((replica) => replica.process()?.url ?? []);
   const uidOf = async (name: string): Promise<string | null> => {
     const pod = await world.readPod(namespace, name).catch(() => null);
     return pod?.metadata.uid ?? null;
   };
-  const claimers = made.use(startClaimers({ namespace, plans: claimersOf(names), replicas: urls, uidOf }));
+  const claimers = made.use(startClaimers({ namespace, plans: claimersOf(plans), replicas: urls, uidOf }));
   const members = made.use(
     await startMembers({
       namespace,
-      members: probed.flatMap((group, at) =>
-        Array.from({ length: PODS }, (_, pod) => {
-          const name = `${group}-${pod}`;
-          return { group, name, address: addressOf(name), asks: asks(at) };
-        }),
+      members: probed.flatMap(({ name: group, asks }) =>
+        podsOf(group).map((name) => ({ group, name, address: addressOf(name), asks })),
       ),
       replicas: urls,
       uidOf,
     }),
   );
+  const askedFirst = plans.filter(({ asked }) => asked !== null).map(({ name }) => name);
+  const asked = made.use(await startAsked(askedFirst.flatMap(podsOf)));
   const all = made.move();
   return {
     namespace,
-    probed,
-    asking: probed.filter((_, at) => asks(at)),
+    plans,
+    pods,
+    probed: probed.map(({ name }) => name),
+    asking: probed.filter(({ asks }) => asks).map(({ name }) => name),
+    askedFirst,
+    asked,
     members,
     claimers,
     groups: names,
-    sharing: names.slice(0, SHARED),
+    sharing: plans.filter(({ shares }) => shares).map(({ name }) => name),
     consulAddress: consul.address,
     cluster,
     world,
@@ -190,19 +152,6 @@ export async function openRig(groups: number, keep: string | null): Promise<Faul
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
-
-/** So many groups whose locks are their own keep a schedule, by both modes. */
-const CLAIMING = 4;
-
-const claimersOf = (names: readonly string[]): readonly ClaimerPlan[] =>
-  names.slice(SHARED, SHARED + CLAIMING).map((group, at) => ({
-    group,
-    mode: at % 2 === 0 ? 'AtMostOnce' : 'AtLeastOnce',
-    pods: Array.from({ length: PODS }, (_, pod) => `${group}-${pod}`).map((name) => ({
-      name,
-      address: addressOf(name),
-    })),
-  }));
 
 async function copyLogs(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });

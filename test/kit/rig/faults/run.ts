@@ -3,14 +3,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, type History, sentence } from '../../checker/checker.ts';
+import { answersByLife } from './asked.ts';
 import { inflict, type Kind, scheduleOf } from './faults.ts';
+import { lockKeyOf } from './groups.ts';
 import { restoreConsul } from './restored-consul.ts';
-import { type FaultRig, lockKeyOf, openRig } from './rig.ts';
+import { type FaultRig, openRig } from './rig.ts';
 import { median, takeSamples } from './samples.ts';
 
 export type FaultsReport = {
   readonly breaches: readonly string[];
-  /** Of each group, milliseconds from when the last fault was undone until it was led. */
+  /** Of each group that waits for no answer, milliseconds from when the last fault was undone until it was led. */
   readonly ledAfterMs: readonly number[];
   readonly kinds: ReadonlyMap<Kind, number>;
   readonly errors: readonly string[];
@@ -53,7 +55,7 @@ export async function runFaults(
   const { inflicted } = await inflict(rig, schedule, tell, options.signal);
   const undoneMs = performance.now();
   tell(`${inflicted.length} faults are undone`);
-  const ledAfterMs = await allLed(rig, undoneMs);
+  const ledAfterMs = await allLed(rig, undoneMs, waitsForNoAnswer(rig));
   over.abort();
   await sampling;
   const undone = await rig.claimers.finish(DONE_TIMEOUT_MS);
@@ -62,7 +64,7 @@ export async function runFaults(
   const restored = await restoreConsul(rig.claimers, rig.consulAddress);
   await allLed(rig, performance.now());
   await rig.observer.caughtUp(30_000);
-  const history = withClaims(rig, rig.observer.history({ namespaces: [rig.namespace] }));
+  const history = withWhatPodsKnow(rig, rig.observer.history({ namespaces: [rig.namespace] }));
   const { breaches, counts } = check(history);
   if (options.keep !== undefined) await keepHistory(options.keep, history);
   const kinds = new Map<Kind, number>();
@@ -76,6 +78,7 @@ export async function runFaults(
       `${inflicted.length} faults of ${kinds.size} kinds; every group led again: median ${median(ledAfterMs).toFixed(0)} ms, at most ${Math.max(...ledAfterMs).toFixed(0)} ms after the last was undone`,
       samples.words(),
       `members of probed groups: ${JSON.stringify(rig.members.counts)}; replaced for silence ${await silenceCount(rig)}`,
+      `asked before they lead: ${rig.asked.said.length}, of which passed ${rig.asked.said.filter(({ passes }) => passes).length}; evicted ${evictions(rig)}`,
       `claimers: ${JSON.stringify(rig.claimers.counts)}`,
       `sessions at the end: ${sessions}`,
       `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
@@ -84,8 +87,9 @@ export async function runFaults(
 }
 
 /** The observer sees every key of Consul. */
-const withClaims = ({ claimers }: FaultRig, history: History): History => ({
+const withWhatPodsKnow = ({ claimers, asked }: FaultRig, history: History): History => ({
   ...history,
+  promotionAnswers: answersByLife(history.pods, asked.said),
   claims: { requests: claimers.requests, marks: history.keys.filter(({ key }) => key.includes('/claims/')) },
 });
 
@@ -94,6 +98,9 @@ async function silenceCount({ world, namespace, probed }: FaultRig): Promise<num
   return all.flatMap((group) => JSON.stringify(group).match(/LeaderUnresponsive/g) ?? []).length;
 }
 
+const evictions = ({ observer, namespace }: FaultRig): number =>
+  observer.events(namespace).filter(({ reason }) => reason === 'FormerLeaderEvicted').length;
+
 /** For whoever looks into a breach. */
 async function keepHistory(dir: string, history: History): Promise<void> {
   await mkdir(dir, { recursive: true });
@@ -101,8 +108,12 @@ async function keepHistory(dir: string, history: History): Promise<void> {
 }
 
 /** Milliseconds after `fromMs` at which each group was seen with one ready leader whose lock is held. */
-async function allLed({ observer, namespace, groups, sharing }: FaultRig, fromMs: number): Promise<readonly number[]> {
-  return await Promise.all(
+async function allLed(
+  { observer, namespace, groups, sharing }: FaultRig,
+  fromMs: number,
+  counted: (group: string) => boolean = () => true,
+): Promise<readonly number[]> {
+  const found = await Promise.all(
     groups.map(async (name) => {
       await observer.until(
         (view) => {
@@ -112,10 +123,17 @@ async function allLed({ observer, namespace, groups, sharing }: FaultRig, fromMs
         },
         { timeoutMs: LED_TIMEOUT_MS, what: `${name} is led` },
       );
-      return performance.now() - fromMs;
+      return { name, afterMs: performance.now() - fromMs };
     }),
   );
+  return found.filter(({ name }) => counted(name)).map(({ afterMs }) => afterMs);
 }
+
+/** Whoever did not pass is asked again up to 30 s later: that is promised too. */
+const waitsForNoAnswer =
+  ({ plans }: FaultRig) =>
+  (group: string): boolean =>
+    plans.find(({ name }) => name === group)?.asked !== 'NextCandidate';
 
 /** One for each member and each replica is left; what faults left behind expires. */
 async function sessionsSettle({ world, groups, replicas }: FaultRig): Promise<string> {

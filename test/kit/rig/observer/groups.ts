@@ -10,6 +10,8 @@ type RawSpec = {
   readonly label?: { readonly key?: string; readonly leader?: string; readonly follower?: string };
   readonly lockKey?: string;
   readonly onConsulLoss?: string;
+  readonly beforePromotion?: { readonly onFailure?: 'NextCandidate' | 'Promote' };
+  readonly scaleDown?: string;
   readonly route?: { readonly serviceName?: string };
 };
 
@@ -23,7 +25,7 @@ export const isOwnKey = (key: string, namespace: string, group: string, leaf: '.
 /** A LeaderGroup as the checker needs it. Our own keys are found among those seen: only the operator knows the bucket. */
 export function toWatchedGroup(raw: RawObject, keys: Iterable<string>): WatchedGroup {
   const { name, namespace = '', uid } = raw.metadata;
-  const { selector = {}, label = {}, lockKey, onConsulLoss } = (raw.spec ?? {}) as RawSpec;
+  const { selector = {}, label = {}, lockKey } = (raw.spec ?? {}) as RawSpec;
   const seen = [...keys];
   const own = (leaf: '.lock' | '.record'): string =>
     seen.find((key) => isOwnKey(key, namespace, name, leaf)) ?? `unseen/groups/${namespace}/${name}/0/${leaf}`;
@@ -40,6 +42,15 @@ export function toWatchedGroup(raw: RawObject, keys: Iterable<string>): WatchedG
     followerValue: label.follower ?? null,
     lockKey: lockKey === undefined ? own('.lock') : `${lockKey}/.lock`,
     recordKey: lockKey === undefined ? own('.lock') : own('.record'),
+    ...wishesOf(raw),
+  };
+}
+
+function wishesOf({ spec }: RawObject): Pick<WatchedGroup, 'mayDemote' | 'asksFirst' | 'anyOrder'> {
+  const { onConsulLoss, beforePromotion, scaleDown } = (spec ?? {}) as RawSpec;
+  return {
     mayDemote: onConsulLoss === 'Demote',
+    ...(beforePromotion && { asksFirst: beforePromotion.onFailure ?? 'NextCandidate' }),
+    ...(scaleDown === 'AnyOrder' && { anyOrder: true }),
   };
 }

@@ -58,7 +58,17 @@ export const toWatchedPod = (raw: RawObject): WatchedPod => ({
   ),
   deleting: raw.metadata.deletionTimestamp !== undefined,
   ...(raw.metadata.managedFields && { operatorOwns: ownedBy(raw, OPERATOR) }),
+  ...(raw.status?.['containerStatuses'] !== undefined && { restarts: restartsOf(raw) }),
 });
+
+type ContainerStatus = { readonly restartCount?: number };
+
+/** Of containers that run for as long as the pod does; pods of tests have no others. */
+const restartsOf = ({ status }: RawObject): number =>
+  ((status?.['containerStatuses'] ?? []) as readonly ContainerStatus[]).reduce(
+    (sum, { restartCount = 0 }) => sum + restartCount,
+    0,
+  );
 
 /** Keys of labels and annotations, spelled out a second time on purpose. */
 export function toWatchedSlice({ metadata, addressType = '', endpoints }: RawObject): WatchedSlice {

@@ -1,8 +1,8 @@
 /** The groups that go through an upgrade: some of each kind, and what runs in their pods. */
 import type { ClaimerPlan } from '../faults/claimers.ts';
+import { addressOf, lockKeyOf } from '../faults/groups.ts';
 import type { MemberPlan } from '../faults/members.ts';
 import { PROBE_PORT } from '../faults/members.ts';
-import { addressOf, lockKeyOf } from '../faults/rig.ts';
 import type { Harness } from '../harness.ts';
 
 export type Kind = 'plain' | 'lockKey' | 'probe' | 'route' | 'claims';

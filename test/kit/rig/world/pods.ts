@@ -73,13 +73,17 @@ export function readyPatch(ready: boolean, ip?: string): object {
   };
 }
 
-/** A container's life by its node's clock; `finishedMs` null: it runs. Epoch milliseconds. */
-export type ContainerLife = { readonly startedMs: number; readonly finishedMs: number | null };
+/** A container's life by its node's clock; `finishedMs` null: it runs. Epoch milliseconds. `restarts`: how often it was started anew. */
+export type ContainerLife = {
+  readonly startedMs: number;
+  readonly finishedMs: number | null;
+  readonly restarts?: number;
+};
 
 const wholeSeconds = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /** The status in which a kubelet tells of a container. */
-export function containerPatch(name: string, { startedMs, finishedMs }: ContainerLife): object {
+export function containerPatch(name: string, { startedMs, finishedMs, restarts = 0 }: ContainerLife): object {
   const startedAt = wholeSeconds(startedMs);
   const state =
     finishedMs === null
@@ -87,7 +91,7 @@ export function containerPatch(name: string, { startedMs, finishedMs }: Containe
       : { terminated: { exitCode: 137, reason: 'Error', startedAt, finishedAt: wholeSeconds(finishedMs) } };
   const ready = finishedMs === null;
   return {
-    containerStatuses: [{ name, image: name, imageID: '', ready, restartCount: 0, state }],
+    containerStatuses: [{ name, image: name, imageID: '', ready, restartCount: restarts, state }],
     conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
   };
 }

@@ -8,7 +8,7 @@ import { inflict, type Kind, scheduleOf } from './faults.ts';
 import { lockKeyOf } from './groups.ts';
 import { restoreConsul } from './restored-consul.ts';
 import { type FaultRig, openRig } from './rig.ts';
-import { median, takeSamples } from './samples.ts';
+import { median, type Samples, takeSamples } from './samples.ts';
 
 export type FaultsReport = {
   readonly breaches: readonly string[];
@@ -44,20 +44,13 @@ export async function runFaults(
   await allLed(rig, performance.now());
   tell(`${GROUPS} groups are led; faults for ${options.minutes} minutes from seed ${options.seed}`);
   const samples = takeSamples(rig);
-  const over = new AbortController();
-  const sampling = (async () => {
-    while (!over.signal.aborted) {
-      await samples.look();
-      await delay(SAMPLE_MS, null, { signal: over.signal }).catch(() => undefined);
-    }
-  })();
+  await using sampling = sampleAllTheTime(samples);
   const schedule = scheduleOf(options.seed, options.minutes * 60_000);
   const { inflicted } = await inflict(rig, schedule, tell, options.signal);
   const undoneMs = performance.now();
   tell(`${inflicted.length} faults are undone`);
   const ledAfterMs = await allLed(rig, undoneMs, waitsForNoAnswer(rig));
-  over.abort();
-  await sampling;
+  await sampling[Symbol.asyncDispose]();
   const undone = await rig.claimers.finish(DONE_TIMEOUT_MS);
   const sessions = await sessionsSettle(rig);
   tell('Consul is restored from a backup');
@@ -83,6 +76,23 @@ export async function runFaults(
       `sessions at the end: ${sessions}`,
       `in the history: ${JSON.stringify({ ...counts, groups: counts.groups.length })}`,
     ],
+  };
+}
+
+/** Until it is disposed of, also where the faults have failed: else the process would never end. */
+function sampleAllTheTime(samples: Samples): AsyncDisposable {
+  const over = new AbortController();
+  const sampling = (async () => {
+    while (!over.signal.aborted) {
+      await samples.look();
+      await delay(SAMPLE_MS, null, { signal: over.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      over.abort();
+      await sampling;
+    },
   };
 }
 

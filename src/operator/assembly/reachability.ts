@@ -30,8 +30,14 @@ export function trackReachability(
     log.warn({}, unreachable ? 'Consul is unreachable' : 'Consul is reachable again');
     groupKeys().forEach(wake);
   };
+  /** Groups whose lock was on hold by then say so in their status. */
+  const denies = (): void => {
+    log.warn({}, 'Consul denies everything that this replica asks');
+    groupKeys().forEach(wake);
+  };
   const contact = trackContact(options.consul, clock, changedContact, {
     ask: ({ readKeys }) => readKeys([clusterIdentityKey(space)], signal),
+    denies,
   });
   const owed = new Set<string>();
   const writeOwed = (): void => {

@@ -23,18 +23,22 @@ const QUIET_MS = 2000;
 /** Of a Consul that has denied everything and is silent now, so long what it said last counts. */
 const DENIAL_COUNTS_MS = 60_000;
 
+type ContactOptions = {
+  readonly quietMs?: number;
+  readonly ask?: (consul: Consul) => Promise<unknown>;
+  readonly denies?: () => void;
+};
+
 /**
  * `changed` is called when Consul becomes unreachable and when it answers again. A refusal is an answer too. `ask` is called once the outage is
- * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage.
+ * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage. `denies` is
+ * called when `deniesAll` has become true, once until something was done.
  */
 export function trackContact(
   consul: Consul,
   clock: Clock,
   changed: (unreachable: boolean) => void,
-  {
-    quietMs = QUIET_MS,
-    ask = () => Promise.resolve(),
-  }: { readonly quietMs?: number; readonly ask?: (consul: Consul) => Promise<unknown> } = {},
+  { quietMs = QUIET_MS, ask = () => Promise.resolve(), denies = () => undefined }: ContactOptions = {},
 ): ConsulContact {
   /** When the first request failed since the last answer. */
   let failedMs: number | null = null;
@@ -43,6 +47,7 @@ export function trackContact(
   let deniedMs: number | null = null;
   /** It was denied for long enough by then, and again. */
   let deniedOn = false;
+  let isDenialTold = false;
   const troubles = createConsulTroubles(clock);
   let cancel: () => void = () => undefined;
 
@@ -86,6 +91,12 @@ export function trackContact(
     return failedMs === null || (deniedOn && clock.nowMs() - failedMs < DENIAL_COUNTS_MS);
   }
 
+  function tellDenial(): void {
+    if (isDenialTold || !deniesAll()) return;
+    isDenialTold = true;
+    denies();
+  }
+
   /** A blocking read that ends in a cut connection says the same as any other request. */
   const watched =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
@@ -94,6 +105,7 @@ export function trackContact(
         const answer = await call(...args);
         deniedMs = null;
         deniedOn = false;
+        isDenialTold = false;
         troubles.succeeded();
         note(false);
         return answer;
@@ -103,6 +115,7 @@ export function trackContact(
         if (error instanceof ConsulError) {
           const silent = error.kind === 'unreachable' || error.kind === 'unknown';
           if (silent || (error.kind !== 'busy' && !error.unasked)) note(silent);
+          tellDenial();
         }
         throw error;
       }

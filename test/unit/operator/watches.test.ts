@@ -140,18 +140,31 @@ describe('whether Consul answers', () => {
     const clock = createFakeClock();
     const denied = new ConsulError('denied', 'ACL not found');
     let answer: () => Promise<readonly null[]> = () => Promise.reject(denied);
+    let told = 0;
     const consul = { readKeys: () => answer() } as Partial<Consul> as Consul;
-    const contact = trackContact(consul, clock, () => undefined);
+    const contact = trackContact(consul, clock, () => undefined, {
+      denies: () => {
+        told += 1;
+      },
+    });
     const ask = () => contact.consul.readKeys([], AbortSignal.abort()).catch(() => undefined);
     await ask();
     await clock.advance(1999);
     expect(contact.deniesAll()).toBe(false);
     await ask();
     await clock.advance(1);
-    expect(contact.deniesAll()).toBe(true);
+    expect([contact.deniesAll(), told]).toEqual([true, 0]);
+    await ask();
+    await ask();
+    expect(told).toBe(1);
     answer = () => Promise.resolve([]);
     await ask();
     expect(contact.deniesAll()).toBe(false);
+    answer = () => Promise.reject(denied);
+    await ask();
+    await clock.advance(2000);
+    await ask();
+    expect(told).toBe(2);
   });
 
   it('denies nothing that it does not answer: one request was denied, and then it fell silent', async () => {

@@ -2,15 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Foreseen, Supposition } from '../../src/api/diagnostics.ts';
 import type { Pod } from '../../src/api/pod.ts';
-import { type GroupPlan, scenarioOf } from '../kit/simulation/acts.ts';
+import { type GroupPlan, hasLeaderLabel, scenarioOf } from '../kit/simulation/acts.ts';
 import { openStage, type Stage } from '../kit/simulation/stage.ts';
 
 const SEEDS = Array.from({ length: 24 }, (_, at) => at + 1);
 const SETTLED_MS = 60_000;
 /** A grant of the gate is waited for, and a candidate is asked, before the lead passes on. */
 const REACTION_MS = 8000;
-
-const ROLE = 'leadergroup.dev/role';
 
 /** After all that its seed has in store, once everything is healed. */
 async function worldOf(seed: number): Promise<{ readonly stage: Stage; readonly groups: readonly GroupPlan[] }> {
@@ -26,8 +24,8 @@ async function worldOf(seed: number): Promise<{ readonly stage: Stage; readonly 
 const podsOf = ({ api }: Stage, group: string): readonly Pod[] =>
   api.pods().filter(({ labels }) => labels['app'] === group);
 
-const leaderOf = (stage: Stage, group: string): Pod | null =>
-  podsOf(stage, group).find(({ labels }) => labels[ROLE] === 'leader') ?? null;
+const leaderOf = (stage: Stage, group: GroupPlan): Pod | null =>
+  podsOf(stage, group.name).find(({ labels }) => hasLeaderLabel([group], labels)) ?? null;
 
 /** By whichever replica owns the group; null: none says that it does. */
 function foreseen({ replicas }: Stage, name: string, what: Supposition): Foreseen | null {
@@ -55,12 +53,12 @@ function happens({ api, nodes }: Stage, what: Supposition): void {
 }
 
 /** Who carries the label after that, with everybody who has carried it since: the first who got it is the one that was chosen. */
-async function become(stage: Stage, group: string, what: Supposition): Promise<string | null> {
+async function become(stage: Stage, group: GroupPlan, what: Supposition): Promise<string | null> {
   const former = leaderOf(stage, group)?.name;
   const since: string[] = [];
   stage.api.onChange((change, kind) => {
     const pod = kind === 'pods' ? (change.after as Pod | null) : null;
-    if (pod?.labels['app'] !== group || pod.labels[ROLE] !== 'leader' || pod.name === former) return;
+    if (pod === null || !hasLeaderLabel([group], pod.labels) || pod.name === former) return;
     since.push(pod.name);
   });
   happens(stage, what);
@@ -79,15 +77,15 @@ type Compared = { readonly seed: number; readonly said: Foreseen; readonly came:
 
 async function compared(seed: number, question: Question): Promise<Compared | null> {
   const { stage, groups } = await worldOf(seed);
-  const led = groups.find(({ name }) => leaderOf(stage, name) !== null);
-  const leader = led === undefined ? null : leaderOf(stage, led.name);
+  const led = groups.find((group) => leaderOf(stage, group) !== null);
+  const leader = led === undefined ? null : leaderOf(stage, led);
   if (led === undefined || leader === null) return null;
   const others = podsOf(stage, led.name).filter(({ uid }) => uid !== leader.uid);
   const what = question(leader, others);
   const writes = stage.api.writes() + stage.consul.writes();
   const said = foreseen(stage, led.name, what);
   expect(stage.api.writes() + stage.consul.writes(), 'explaining writes nothing').toBe(writes);
-  return said === null ? null : { seed, said, came: await become(stage, led.name, what) };
+  return said === null ? null : { seed, said, came: await become(stage, led, what) };
 }
 
 describe('in worlds that have been through faults', () => {

@@ -129,6 +129,8 @@ export type GroupPlan = {
   readonly lockKey: string | null;
   readonly onConsulLoss: 'Hold' | 'Demote';
   readonly follower: string | null;
+  /** Which label the leader carries. Default: that of a group that says nothing of it. */
+  readonly label?: { readonly key: string; readonly leader: string };
   /** Default: none, its traffic follows the label. */
   readonly route?: RoutePlan;
   readonly failoverDelayMs: number;
@@ -152,6 +154,13 @@ export type GroupPlan = {
   readonly anyOrder?: boolean;
   readonly pods: number;
 };
+
+export const labelOf = ({ label }: Pick<GroupPlan, 'label'>): NonNullable<GroupPlan['label']> =>
+  label ?? { key: 'leadergroup.dev/role', leader: 'leader' };
+
+/** Whether a pod of one of these groups carries the label of its leader. */
+export const hasLeaderLabel = (groups: readonly GroupPlan[], labels: Readonly<Record<string, string>>): boolean =>
+  groups.some((group) => labels['app'] === group.name && labels[labelOf(group).key] === labelOf(group).leader);
 
 export type RoutePlan = {
   readonly service: string;
@@ -261,6 +270,13 @@ function patienceOf(seed: number, at: number): Pick<GroupPlan, 'minReadyMs'> {
   return random.chance(0.2) ? { minReadyMs: random.pick([1000, 2000, 5000]) } : {};
 }
 
+function ownLabelOf(seed: number, at: number): Pick<GroupPlan, 'label'> {
+  const random = stream(`label ${seed} ${at}`);
+  if (random.chance(0.5)) return {};
+  const key = random.pick(['leadergroup.dev/role', 'example.com/role', 'part']);
+  return { label: { key, leader: random.pick(['leader', 'primary', 'true']) } };
+}
+
 function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
   const random = stream(`group ${seed} ${at}`);
   const shared = !steady && random.chance(0.25);
@@ -275,6 +291,7 @@ function groupPlan(seed: number, at: number, steady: boolean): GroupPlan {
     evicts: !steady && stream(`evicts ${seed} ${at}`).chance(0.25),
     retains: !shared && stream(`retains ${seed} ${at}`).chance(0.4),
     anyOrder: stream(`order ${seed} ${at}`).chance(0.2),
+    ...ownLabelOf(seed, at),
     ...asksOf(seed, at),
     ...conditionOf(seed, at),
     ...spreadOf(seed, at),

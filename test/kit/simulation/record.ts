@@ -214,6 +214,7 @@ function watchedGroup(
     mayDemote: group.spec.onConsulLoss === 'Demote',
     probed: group.spec.leaderProbe !== null,
     asksFirst: group.spec.beforePromotion?.onFailure ?? null,
+    anyOrder: group.spec.scaleDown === 'AnyOrder',
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { podName } from '../checker/breach.ts';
 import { type Breach, check, type History, noLeaderMoved, sentence } from '../checker/checker.ts';
-import { type Act, type Scenario, scenarioOf } from './acts.ts';
+import { type Act, hasLeaderLabel, type Scenario, scenarioOf } from './acts.ts';
 import { auditedBreaches } from './audited.ts';
 import { createChecks, type SimCounts } from './checks.ts';
 import { createMeetings, meetActs } from './coverage.ts';
@@ -25,7 +25,6 @@ export type Outcome = {
   readonly met: readonly string[];
 };
 
-const ROLE = 'leadergroup.dev/role';
 /** The API server may be hard to reach for it. */
 const isHard = (act: Act): boolean =>
   ['freeze', 'slow', 'outage'].includes(act.act) ||
@@ -93,7 +92,9 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     const history = written.history();
     const everLed = new Set(
       history.pods.flatMap((event) =>
-        event.kind !== 'list' && event.pod.labels[ROLE] === 'leader' ? [event.pod.labels['app'] ?? ''] : [],
+        event.kind !== 'list' && hasLeaderLabel(scenario.groups, event.pod.labels)
+          ? [event.pod.labels['app'] ?? '']
+          : [],
       ),
     );
     const leaderless = history.groups.filter(({ name }) => !everLed.has(name)).map(({ name }) => `default/${name}`);
@@ -103,18 +104,18 @@ export async function runHistory(seed: number, acts?: readonly Act[]): Promise<O
     const staleOwners = stage.clocksStood() || scenario.acts.some(({ act }) => act === 'wipe');
     const seen = { toleranceMs: 0, everyKeyState: true, leaderless, staleOwners };
     const { breaches: found } = check(history, { ...seen, refusals, sliceRefusals, sliceSilence });
-    const moved = scenario.steady ? healthyMoved(history, loop.nowMs()) : [];
+    const moved = scenario.steady ? healthyMoved(scenario, history, loop.nowMs()) : [];
     return [...[...found, ...moved].map((each) => `checker: ${sentence(each)}`), ...auditedBreaches(history)];
   }
 }
 
 /** I8 from each time on at which somebody came to lead: only operators and the API server suffer, and processes that hang. */
-function healthyMoved(history: History, toMs: number): readonly Breach[] {
+function healthyMoved({ groups }: Scenario, history: History, toMs: number): readonly Breach[] {
   const leading = new Set<string>();
   return history.pods.flatMap((event) => {
     if (event.kind === 'list') return [];
     const { uid, labels } = event.pod;
-    const leads = labels[ROLE] === 'leader' && event.kind !== 'deleted';
+    const leads = hasLeaderLabel(groups, labels) && event.kind !== 'deleted';
     const began = leads && !leading.has(uid);
     if (leads) leading.add(uid);
     else leading.delete(uid);

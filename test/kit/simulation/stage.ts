@@ -14,7 +14,7 @@ import type { PatchRequest } from '../model/link.ts';
 import { SPACE } from '../model/replica.ts';
 import { createWorldApiServer, type WorldApiServer } from '../model/world-api-server.ts';
 import { createWorldConsul, type WorldConsul } from '../model/world-consul.ts';
-import { type Act, type GroupPlan, NODES, type RoutePlan, type Scenario } from './acts.ts';
+import { type Act, type GroupPlan, hasLeaderLabel, labelOf, NODES, type RoutePlan, type Scenario } from './acts.ts';
 import { createMeetings, type Meetings, meetGroup } from './coverage.ts';
 import { createFaults } from './faults.ts';
 import { createLoop, type Loop } from './loop.ts';
@@ -65,8 +65,6 @@ export type Stage = {
   /** Ends every fault at once; pods are ready, replicas run. */
   heal(): void;
 };
-
-const ROLE = 'leadergroup.dev/role';
 
 type Outage = { down: boolean };
 
@@ -548,9 +546,10 @@ export function openStage(
     let over = false;
     const look = (): void => {
       if (over) return;
+      const { key } = labelOf(of);
       for (const { name, labels } of api.pods())
-        if (labels['app'] === of.name && labels[ROLE] === 'leader')
-          api.foreign.changePod(name, ({ labels: { [ROLE]: _leader, ...others } }) => ({ labels: others }));
+        if (hasLeaderLabel([of], labels))
+          api.foreign.changePod(name, ({ labels: { [key]: _leader, ...others } }) => ({ labels: others }));
       loop.after(everyMs, look);
     };
     look();
@@ -571,7 +570,7 @@ export function openStage(
     const end = releasing(api, loop, {
       owner: { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${of.name}-rs`, uid: `uid-${made}-of-rs` },
       app: of.name,
-      labelKey: ROLE,
+      labelKey: labelOf(of).key,
       readable,
       freshPod: () => ({ ...freshPod(of, 0), name: `${of.name}-x${made}` }),
       tooMany: (text) => void defects.push(text),
@@ -782,6 +781,6 @@ export const specified = (plan: GroupPlan, leaderProbe: LeaderProbe | null): Lea
       scaleDown: plan.anyOrder === true ? 'AnyOrder' : 'LeaderLast',
       ...(plan.prefers === undefined ? {} : preferring(plan.prefers)),
       route: plan.route === undefined ? null : { serviceName: plan.route.service },
-      label: { key: ROLE, leader: 'leader', follower: plan.follower },
+      label: { ...labelOf(plan), follower: plan.follower },
     },
   });

@@ -15,8 +15,10 @@ it('three replicas and twelve groups keep the promises through it', { timeout: 6
       throw error;
     },
   );
+  const broken = [...report.breaches, ...report.errors];
+  if (broken.length > 0) console.log(lines.join('\n'));
   console.log(report.words.slice(0, 3).join('\n'));
-  expect(report.breaches, lines.join('\n')).toEqual([]);
-  expect(report.errors, lines.join('\n')).toEqual([]);
+  // What is broken stands in the first line, which is all that the end of a long run repeats.
+  expect(broken.join('\n')).toBe('');
   expect(report.kinds.size).toBeGreaterThan(10);
 });

@@ -72,7 +72,7 @@ export type WatchedGroup = {
   readonly lockKey: string;
   /** Full Consul key of the record: the lock's own, or another one when externalHolders share the lock. */
   readonly recordKey: string;
-  /** resourceVersions between which the object existed; absent: always. */
+  /** resourceVersions between which the object existed, at the widest; absent: always. */
   readonly bornAt?: string;
   readonly goneAt?: string;
   /** A controller selects its pods by the label key: no label may be taken off, also where the group lets go of a pod. Default false. */

@@ -282,6 +282,27 @@ describe('what the observer reads in an object', () => {
   });
 });
 
+describe('what the observer records of groups', () => {
+  const when = { atMs: 1, earliestMs: 1 };
+  const aRawGroup = (uid: string, resourceVersion: string): RawObject =>
+    aRaw({ name: 'notifier', uid, resourceVersion });
+
+  it('is of one made again while the watch was cut that it came after the last that was seen', () => {
+    const record = recorder(() => undefined);
+    const groups = record.objectSink('leadergroups');
+    groups.list([aRawGroup('always', '9')], '10', when);
+    groups.event('ADDED', aRawGroup('first', '11'), when);
+    groups.event('DELETED', aRawGroup('first', '14'), when);
+    groups.list([aRawGroup('always', '9'), aRawGroup('second', '16')], '20', when);
+    groups.list([aRawGroup('always', '9'), aRawGroup('second', '22')], '30', when);
+    expect(record.history().groups.map(({ uid, bornAt, goneAt }) => [uid, bornAt, goneAt])).toEqual([
+      ['always', undefined, undefined],
+      ['first', '11', '14'],
+      ['second', '14', undefined],
+    ]);
+  });
+});
+
 describe('what the observer records of routes', () => {
   const when = { atMs: 1, earliestMs: 1 };
   const aRawSlice = (resourceVersion: string, manager: string, pods: readonly string[]): RawObject => ({

@@ -204,20 +204,23 @@ function objectRecorder(note: (line: string) => void, rerouted: (change: RouteCh
   const events: ObjectEvent[] = [];
   const known = new Map<string, Map<string, RawObject>>();
   const lifetimes = new Map<string, Lifetime>();
-  const live = (kind: ObjectEvent['kind'], raw: RawObject): void => {
+  const live = (kind: ObjectEvent['kind'], raw: RawObject, after: string | null): void => {
     const { uid, resourceVersion } = raw.metadata;
-    const born = kind === 'added' ? { bornAt: resourceVersion } : {};
+    const since = kind === 'added' ? resourceVersion : after;
+    const born = since === null || lifetimes.has(uid) ? {} : { bornAt: since };
     const gone = kind === 'deleted' ? { goneAt: resourceVersion } : {};
     lifetimes.set(uid, { ...lifetimes.get(uid), raw, ...born, ...gone });
   };
   const sink = (resource: string): WatchSink => {
     const here = new Map<string, RawObject>();
+    // The newest that was seen: what a later list shows for the first time came after it.
+    let newest: string | null = null;
     known.set(resource, here);
     const push = (kind: ObjectEvent['kind'], raw: RawObject, when: When): void => {
       const { name, namespace = '', uid, resourceVersion } = raw.metadata;
       const writers = kind === 'deleted' ? [] : writersOf(here.get(uid), raw);
       if (resource === 'leadergroups') {
-        live(kind, raw);
+        live(kind, raw, newest);
         for (const service of routesChanged(here.get(uid), raw))
           rerouted({ namespace, service, resourceVersion, ...when });
       }
@@ -232,10 +235,12 @@ function objectRecorder(note: (line: string) => void, rerouted: (change: RouteCh
         const gone = [...here.values()].filter((raw) => !present.has(raw.metadata.uid));
         for (const raw of gone) push('deleted', { ...raw, metadata: { ...raw.metadata, resourceVersion } }, when);
         for (const raw of items) push('listed', raw, when);
+        newest = resourceVersion;
         note(`listed ${items.length} ${resource}`);
       },
       event: (type, raw, when) => {
         push(type === 'DELETED' ? 'deleted' : type === 'ADDED' ? 'added' : 'modified', raw, when);
+        newest = raw.metadata.resourceVersion;
         const { namespace, name } = raw.metadata;
         note(`${type.toLowerCase()} ${resource} ${namespace}/${name} ${raw.reason ?? ''} ${raw.note ?? ''}`);
       },

@@ -32,7 +32,7 @@ export async function runFaults(
     readonly minutes: number;
     readonly seed: number;
     readonly signal: AbortSignal;
-    /** Where the replicas' logs are left. */
+    /** Where the replicas' logs and the observed history are left. */
     readonly keep?: string | undefined;
   },
   say: (line: string) => void,
@@ -41,12 +41,25 @@ export async function runFaults(
   const tell = (line: string): void =>
     say(`${((performance.now() - begunMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
   await using rig = await openRig(GROUPS, options.keep ?? null);
+  try {
+    return await reportOf(rig, options, tell);
+  } finally {
+    // Also of a run that came to no end, such as where a group is led by nobody: that is what is to be looked into.
+    if (options.keep !== undefined) await keepHistory(options.keep, historyOf(rig));
+  }
+}
+
+async function reportOf(
+  rig: FaultRig,
+  { minutes, seed, signal }: { readonly minutes: number; readonly seed: number; readonly signal: AbortSignal },
+  tell: (line: string) => void,
+): Promise<FaultsReport> {
   await allLed(rig, performance.now());
-  tell(`${GROUPS} groups are led; faults for ${options.minutes} minutes from seed ${options.seed}`);
+  tell(`${GROUPS} groups are led; faults for ${minutes} minutes from seed ${seed}`);
   const samples = takeSamples(rig);
   await using sampling = sampleAllTheTime(samples);
-  const schedule = scheduleOf(options.seed, options.minutes * 60_000);
-  const { inflicted } = await inflict(rig, schedule, tell, options.signal);
+  const schedule = scheduleOf(seed, minutes * 60_000);
+  const { inflicted } = await inflict(rig, schedule, tell, signal);
   const undoneMs = performance.now();
   tell(`${inflicted.length} faults are undone`);
   const ledAfterMs = await allLed(rig, undoneMs, waitsForNoAnswer(rig));
@@ -57,9 +70,7 @@ export async function runFaults(
   const restored = await restoreConsul(rig.claimers, rig.consulAddress);
   await allLed(rig, performance.now());
   await rig.observer.caughtUp(30_000);
-  const history = withWhatPodsKnow(rig, rig.observer.history({ namespaces: [rig.namespace] }));
-  const { breaches, counts } = check(history);
-  if (options.keep !== undefined) await keepHistory(options.keep, history);
+  const { breaches, counts } = check(historyOf(rig));
   const kinds = new Map<Kind, number>();
   for (const kind of inflicted) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   return {
@@ -96,12 +107,15 @@ function sampleAllTheTime(samples: Samples): AsyncDisposable {
   };
 }
 
-/** The observer sees every key of Consul. */
-const withWhatPodsKnow = ({ claimers, asked }: FaultRig, history: History): History => ({
-  ...history,
-  promotionAnswers: answersByLife(history.pods, asked.said),
-  claims: { requests: claimers.requests, marks: history.keys.filter(({ key }) => key.includes('/claims/')) },
-});
+/** What was observed, with what the pods know themselves. The observer sees every key of Consul. */
+function historyOf({ claimers, asked, observer, namespace }: FaultRig): History {
+  const history = observer.history({ namespaces: [namespace] });
+  return {
+    ...history,
+    promotionAnswers: answersByLife(history.pods, asked.said),
+    claims: { requests: claimers.requests, marks: history.keys.filter(({ key }) => key.includes('/claims/')) },
+  };
+}
 
 async function silenceCount({ world, namespace, probed }: FaultRig): Promise<number> {
   const all = await Promise.all(probed.map((name) => world.readGroup(namespace, name)));

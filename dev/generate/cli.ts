@@ -28,7 +28,7 @@ For whoever is on call: who leads and why, what is wrong, and what to do. Names 
 
 As one file without Node, by krew, or from a checkout: [how](../how-to/install-the-plugin.md).
 
-It reads the kubeconfig as kubectl does: certificates, tokens, \`tokenFile\`, exec plugins, \`proxy-url\` (HTTP), and impersonation. Colours are for a terminal; \`NO_COLOR\` turns them off.
+It reads the kubeconfig as kubectl does: certificates, tokens, \`tokenFile\`, exec plugins, \`proxy-url\` (HTTP), and impersonation; where it names no proxy, \`HTTPS_PROXY\` and \`NO_PROXY\` are followed. Colours are for a terminal; \`NO_COLOR\` turns them off.
 What it writes has the field manager \`leadergroup-cli\`. Times are compared with the clock of the API server, since that of a laptop may be wrong.
 
 ## Exit codes

@@ -1,17 +1,19 @@
 /**
  * The only file that knows `@kubernetes/client-node`: it finds the kubeconfig (KUBECONFIG, ~/.kube/config), and reads certificates, tokens and
- * exec plugins. What the library lacks is added here: the field `tokenFile`, plain http, a context without a user, and words for a
+ * exec plugins. What the library lacks is added here: the field `tokenFile`, plain http, the proxy of the environment, a context without a user, and words for a
  * missing configuration.
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
+import process from 'node:process';
 import { type Cluster, KubeConfig, type User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { asObject, field, listField, type RawObject, textField } from '../../api/raw.ts';
 import { KubernetesError } from '../../ports/kubernetes.ts';
 import type { Access, AccessReader } from './access.ts';
+import { environmentProxy } from './environment-proxy.ts';
 import { kubeconfigFiles } from './kubeconfig-files.ts';
 
 /**
@@ -45,8 +47,9 @@ export function openContext(context: string | null): OpenContext {
   if (cluster === null) throw new KubernetesError('refused', NO_CLUSTER);
   const user = loaded.getCurrentUser() ?? { name: '' };
   const name = loaded.getCurrentContext();
+  const server = serverOf(cluster);
   return {
-    read: accessReader(cluster, user, serverOf(cluster)),
+    read: accessReader(cluster, user, server, proxyOf(cluster, server)),
     context: name,
     namespace: loaded.getContextObject(name)?.namespace ?? null,
   };
@@ -73,16 +76,18 @@ function serverOf(cluster: Cluster): URL {
   if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server)) {
     throw new KubernetesError('refused', `The kubeconfig's server "${cluster.server}" is not an http or https URL`);
   }
-  if (cluster.proxyUrl !== undefined && !/^https?:/.test(cluster.proxyUrl)) {
-    throw new KubernetesError(
-      'refused',
-      `The kubeconfig's proxy-url "${cluster.proxyUrl}" is not an http or https URL`,
-    );
-  }
   return new URL(cluster.server);
 }
 
-function accessReader(cluster: Cluster, user: User, server: URL): AccessReader {
+/** That of the kubeconfig goes before that of the environment, as with kubectl. */
+function proxyOf({ proxyUrl }: Cluster, server: URL): string | null {
+  const proxy = proxyUrl ?? environmentProxy(server, process.env);
+  if (proxy === null || (/^https?:/.test(proxy) && URL.canParse(proxy))) return proxy;
+  const origin = proxyUrl === undefined ? 'The proxy of the environment (HTTPS_PROXY)' : "The kubeconfig's proxy-url";
+  throw new KubernetesError('refused', `${origin} "${proxy}" is not an http or https URL`);
+}
+
+function accessReader(cluster: Cluster, user: User, server: URL, proxy: string | null): AccessReader {
   const config = new KubeConfig();
   const tokenFile = tokenFileOf(user);
   const impersonated = impersonationOf(user);
@@ -102,7 +107,7 @@ function accessReader(cluster: Cluster, user: User, server: URL): AccessReader {
       insecure: cluster.skipTLSVerify,
     } satisfies Access['tls'];
     const headers = { ...headersOf(options, token), ...impersonated };
-    return { server, proxy: cluster.proxyUrl ?? null, tls, headers };
+    return { server, proxy, tls, headers };
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { Agent, get, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
-import { WebSocket } from 'undici';
+import { type Dispatcher, WebSocket } from 'undici';
 import type { Access } from './access.ts';
 import type { Credentials } from './credentials.ts';
 import type { Pools } from './pools.ts';
@@ -37,8 +37,8 @@ export async function openForward({ credentials, pools }: Parts, pod: PodPort, s
   const access = await credentials.current(signal);
   const socket = new WebSocket(urlOf(access, forwardPath(pod)), {
     protocols: [PROTOCOL],
-    dispatcher: pools.pick('long', access),
-    headers: { ...access.headers, 'user-agent': 'kubectl-leadergroup' },
+    dispatcher: withHeaders(pools.pick('long', access), access.headers),
+    headers: { 'user-agent': 'kubectl-leadergroup' },
   });
   socket.binaryType = 'arraybuffer';
   await opened(socket, signal);
@@ -54,6 +54,13 @@ export async function openForward({ credentials, pools }: Parts, pod: PodPort, s
     },
   };
 }
+
+/** A WebSocket's own would put the groups of an impersonation into one header, which the API server takes for one group of that name. */
+const withHeaders = (dispatcher: Dispatcher, headers: Access['headers']): Dispatcher =>
+  dispatcher.compose(
+    (dispatch) => (options, handler) =>
+      dispatch({ ...options, headers: { ...(options.headers as Access['headers']), ...headers } }, handler),
+  );
 
 function urlOf({ server }: Access, path: string): string {
   const scheme = server.protocol === 'http:' ? 'ws' : 'wss';

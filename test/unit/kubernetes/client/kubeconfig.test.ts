@@ -7,15 +7,18 @@ import { openKubeConfig } from '../../../../src/kubernetes/client/kubeconfig.ts'
 
 let folder = '';
 const before = { ...process.env };
+/** Wherever this runs. */
+const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kubeconfig-'));
   process.env['HOME'] = folder;
+  for (const name of PROXIES) delete process.env[name];
 });
 
 afterEach(() => {
   rmSync(folder, { recursive: true });
-  for (const name of ['KUBECONFIG', 'HOME']) {
+  for (const name of ['KUBECONFIG', 'HOME', ...PROXIES]) {
     const value = before[name];
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
@@ -140,6 +143,16 @@ describe('the kubeconfig', () => {
     expect((await openKubeConfig()()).proxy).toBe('http://proxy:3128');
     write({ 'proxy-url': 'socks5://proxy' }, null);
     expect(openKubeConfig).toThrow(/proxy-url "socks5:\/\/proxy" is not an http or https URL/);
+  });
+
+  it('goes before the environment where it names a proxy, and by it where it names none, as kubectl does', async () => {
+    process.env['HTTPS_PROXY'] = 'http://of-environment:3128';
+    write({ 'proxy-url': 'http://proxy:3128' }, null);
+    expect((await openKubeConfig()()).proxy).toBe('http://proxy:3128');
+    write({}, null);
+    expect((await openKubeConfig()()).proxy).toBe('http://of-environment:3128');
+    process.env['HTTPS_PROXY'] = 'socks5://proxy';
+    expect(openKubeConfig).toThrow(/HTTPS_PROXY.* "socks5:\/\/proxy" is not an http or https URL/);
   });
 });
 

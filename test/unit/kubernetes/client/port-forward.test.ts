@@ -1,12 +1,15 @@
 /** HTTP over a forwarded port, against an API server that speaks what a kubelet speaks: channels over a WebSocket. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Access } from '../../../../src/kubernetes/client/access.ts';
 import { createPools } from '../../../../src/kubernetes/client/pools.ts';
 import { openForward } from '../../../../src/kubernetes/client/port-forward.ts';
+import { selfSigned } from '../../../kit/fakes/certificate.ts';
+import { startTunnelProxy } from '../../../kit/fakes/tunnel.ts';
 
 const releases: (() => unknown)[] = [];
 
@@ -37,10 +40,14 @@ function unmasked(bytes: Buffer): Buffer {
 
 type Peer = { readonly request: IncomingMessage; readonly send: (channel: number, content: Buffer | string) => void };
 
+type Wanted = { readonly refuse?: boolean; readonly tls?: boolean; readonly access?: Partial<Access> };
+
 /** `pod`: what the pod answers to each request that arrives, as HTTP; null: nothing. */
-async function start(pod: (asked: string, peer: Peer) => string | null, refuse = false) {
+async function start(pod: (asked: string, peer: Peer) => string | null, wanted: Wanted = {}) {
+  const { refuse = false, tls = false } = wanted;
   const seen: IncomingMessage[] = [];
-  const server = createServer();
+  const certificate = selfSigned();
+  const server = tls ? createTlsServer(certificate) : createServer();
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     seen.push(request);
     if (refuse) return void socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
@@ -69,10 +76,17 @@ async function start(pod: (asked: string, peer: Peer) => string | null, refuse =
     return pools.close();
   });
   const access: Access = {
-    server: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/behind/a/proxy`),
+    server: new URL(`${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}/behind/a/proxy`),
     proxy: null,
-    tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, insecure: false },
+    tls: {
+      ca: tls ? certificate.cert : undefined,
+      cert: undefined,
+      key: undefined,
+      servername: undefined,
+      insecure: false,
+    },
     headers: { authorization: 'Bearer of-alice', 'impersonate-group': ['on-call'] },
+    ...wanted.access,
   };
   const credentials = { current: async () => access };
   const open = async () => {
@@ -106,6 +120,21 @@ describe('a forwarded port', () => {
     ]);
   });
 
+  it('goes through the proxy of the kubeconfig', async () => {
+    using proxy = await startTunnelProxy();
+    const { open, seen } = await start(() => reply('{}'), { tls: true, access: { proxy: proxy.url } });
+    expect(await (await open()).get('/v1/self')).toEqual({ status: 200, body: {} });
+    expect([proxy.tunnels(), seen.length]).toEqual([1, 1]);
+  });
+
+  it('is opened for all groups of an impersonation, each in a header of its own, as the API server reads them', async () => {
+    const { open, seen } = await start(() => reply('{}'), {
+      access: { headers: { 'impersonate-group': ['on-call', 'dev'] } },
+    });
+    expect((await (await open()).get('/v1/self')).status).toBe(200);
+    expect(seen[0]?.headersDistinct['impersonate-group']).toEqual(['on-call', 'dev']);
+  });
+
   it('puts an answer together that comes in pieces', async () => {
     const body = JSON.stringify({ text: 'x'.repeat(5000) });
     const { open } = await start((_, { send }) => {
@@ -134,7 +163,7 @@ describe('a forwarded port', () => {
   });
 
   it('is not there where the API server refuses it', async () => {
-    const { open } = await start(() => null, true);
+    const { open } = await start(() => null, { refuse: true });
     await expect(open()).rejects.toThrow('the API server did not open it');
   });
 });

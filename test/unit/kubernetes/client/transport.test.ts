@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import http from 'node:http';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../../../src/clock.ts';
 import { selfSigned } from '../../../kit/fakes/certificate.ts';
 import { aGet, createClient, eventually, forever, plainAccess } from '../../../kit/fakes/kubernetes/client.ts';
 import { aStatus, json, type Respond, startServer } from '../../../kit/fakes/kubernetes/server.ts';
+import { startTunnelProxy } from '../../../kit/fakes/tunnel.ts';
 
 const ok: Respond = (_, response) => json(response, 200, { fine: true });
 const silent = (): void => undefined;
@@ -102,26 +101,9 @@ describe('TLS', () => {
 });
 
 describe('a proxy', () => {
-  /** Counts the tunnels it makes. */
-  const startProxy = async () => {
-    let tunnels = 0;
-    const proxy = http.createServer().on('connect', (request, client: Socket) => {
-      tunnels += 1;
-      const [host = '', port] = (request.url ?? '').split(':');
-      const server = connect(Number(port), host, () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n');
-        server.pipe(client).pipe(server);
-      });
-      for (const socket of [server, client]) socket.on('error', () => [server, client].map((each) => each.destroy()));
-    });
-    await once(proxy.listen(0, '127.0.0.1'), 'listening');
-    const { port } = proxy.address() as AddressInfo;
-    return { url: `http://127.0.0.1:${port}`, tunnels: () => tunnels, [Symbol.dispose]: () => void proxy.close() };
-  };
-
   it('is gone through, with the certificate of the server checked behind it', async () => {
     const certificate = selfSigned();
-    using proxy = await startProxy();
+    using proxy = await startTunnelProxy();
     await using server = await startServer(ok, { tls: certificate });
     for (const [ca, kind] of [
       [certificate.cert, 'answered'],

@@ -11,7 +11,11 @@ const CLUSTERS_AT_ONCE = 2;
  */
 const alone = ['failover', 'real-node', 'real-node-remains'].map((name) => `test/integration/${name}.test.ts`);
 
+/** Vitest's own second is over on a busy machine before a program has begun. */
+const patient = { expect: { poll: { timeout: 15_000 } } };
+
 const onClusters = {
+  ...patient,
   setupFiles: ['test/kit/rig/keep-setup.ts'],
   testTimeout: 180_000,
   hookTimeout: 300_000,
@@ -28,6 +32,7 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...patient,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/integration/**', 'test/e2e/**'],

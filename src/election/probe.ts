@@ -44,7 +44,7 @@ export type Answers = {
   readonly failure: ProbeFailure | null;
   /** Since when and why this replica could not ask it, for something of its own; null: it could, the last time. */
   readonly notAsked: { readonly why: string; readonly sinceMs: MonotonicMs } | null;
-  /** When it last passed together with the leader, in one round. null: it has failed since, or was never asked so. */
+  /** When it was last asked, and passed, in one round with the leader, whatever that answered. null: it has failed since, or was never asked so. */
   readonly besideMs: MonotonicMs | null;
 };
 
@@ -103,7 +103,7 @@ function judgeAnswers(probe: LeaderProbe, view: ProbeView, judged: Judged): Judg
 
 /** By whom it can be replaced that has failed so often. */
 function judgeFailing(probe: LeaderProbe, view: ProbeView, judged: Judged, failure: ProbeFailure): Judgement {
-  const successors = judged.others.filter((uid) => answeredWell(probe, view, uid, judged.nowMs));
+  const successors = judged.others.filter((uid) => answeredWell(probe, view, uid, judged));
   if (reachesOwnNodeAlone(view, judged, successors)) return blind(OWN_NODE_ALONE);
   return { kind: 'failing', failure, successors };
 }
@@ -213,11 +213,14 @@ const passed = (answers: Answers | undefined): boolean => answers?.failure === n
 export const JUST_NOW_MS = 1000;
 
 /**
- * Asked with the leader, and no failure since. One that was asked alone, as a preemption or a switchover has it asked, shows nothing: where both were cut off
- * together the leader may pass again by then. An answer counts for as long as the others may take that were asked with it, too.
+ * Asked with the leader when that failed, and no failure since. One that was asked alone, as a preemption or a switchover has it asked, shows nothing: where both
+ * were cut off together the leader may pass again by then. Nor does one that was asked in a round in which the leader passed, too: all may have been cut off
+ * since. An answer counts for as long as the others may take that were asked with it, too.
  */
-function answeredWell({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, nowMs: MonotonicMs): boolean {
+function answeredWell({ by }: LeaderProbe, { answers }: ProbeView, uid: PodUid, { nowMs, leader }: Judged): boolean {
   const found = answers.get(uid);
+  const failsSinceMs = answers.get(leader.uid)?.sinceMs ?? Number.POSITIVE_INFINITY;
   const besideMs = found?.besideMs ?? Number.NEGATIVE_INFINITY;
-  return passed(found) && nowMs - besideMs <= JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
+  const isLate = nowMs - besideMs > JUST_NOW_MS + (by.kind === 'httpGet' ? by.timeoutMs : 0);
+  return passed(found) && besideMs >= failsSinceMs && !isLate;
 }

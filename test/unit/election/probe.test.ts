@@ -180,6 +180,16 @@ describe('a leader that is asked, each second, and may fail three times in a row
       `Timeout: ${uidOf('b')}`,
     ],
     [
+      'fails where another passed in the round of its first failure',
+      view({ b: answer(0), a: answer(3, { sinceMs: NOW_MS - 100 }) }),
+      `Timeout: ${uidOf('b')}`,
+    ],
+    [
+      'is kept where another passed in the round before that, in which it passed too, for all may have been cut off since',
+      view({ b: answer(0), a: answer(3, { sinceMs: NOW_MS - 99 }) }),
+      'Timeout: ',
+    ],
+    [
       'is kept where another passed with it some time ago, and alone since',
       view({ ...fails, b: answer(0, { lastMs: NOW_MS, besideMs: NOW_MS - 1501 }) }),
       'Timeout: ',

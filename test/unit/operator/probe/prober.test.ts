@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { judgementOf } from '../../../../src/election/judgement.ts';
 import { judge } from '../../../../src/election/probe.ts';
 import { createProber } from '../../../../src/operator/probe/prober.ts';
 import type { HttpProbeResult } from '../../../../src/ports/prober.ts';
@@ -8,11 +9,10 @@ import { createFakeClock } from '../../../kit/fakes/clock.ts';
 import { uidOf } from '../../../kit/fakes/ids.ts';
 
 const KEY = 'default/notifier';
-const GROUP = aGroup({ spec: { leaderProbe: AN_HTTP_PROBE } });
 const ADDRESS: Readonly<Record<string, string>> = { a: '10.0.0.1', b: '10.0.0.2', c: '10.0.0.3' };
 
 /** A replica that asks; `fails`: by address, how. `hangs`: it is never answered. */
-function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
+function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024, probe = AN_HTTP_PROBE) {
   const clock = createFakeClock();
   const state = {
     blind: null as string | null,
@@ -66,14 +66,14 @@ function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
     const pods = ['a', ...others].map((name) =>
       observed(name === leader ? aLeader(4, addresses(name)) : aPod(addresses(name))),
     );
-    const view = prober.view(KEY, AN_HTTP_PROBE, [], {
+    const view = prober.view(KEY, probe, [], {
       nowMs,
       uids: pods.map(({ pod }) => pod.uid),
       judgedBefore: null,
     });
     return anObservation({
       nowMs,
-      group: GROUP,
+      group: aGroup({ spec: { leaderProbe: probe } }),
       pods,
       lock: heldBy(leader),
       probe: view,
@@ -82,7 +82,18 @@ function aProber(others: readonly string[] = ['b', 'c'], atOnce = 1024) {
   };
   const look = (leader?: string): void => prober.seen(observe(leader));
   look();
-  return { clock, state, asked, confirmed, woken, prober, look, answering, view: () => observe().probe };
+  return {
+    clock,
+    state,
+    asked,
+    confirmed,
+    woken,
+    prober,
+    look,
+    answering,
+    view: () => observe().probe,
+    judgement: () => judgementOf(observe()),
+  };
 }
 
 describe('a group whose members are asked', () => {
@@ -120,6 +131,19 @@ describe('a group whose members are asked', () => {
       rounds.push(many.asked.length - before);
     }
     expect([rounds, met.size]).toEqual([[9, 9, 9], 20]);
+  });
+
+  it('is not led by one that was asked in the round before, when its leader passed too, where all are cut off since', async () => {
+    const others = Array.from({ length: 9 }, (_, at) => `p${10 + at}`);
+    const { clock, state, look, judgement } = aProber(others, 1024, { ...AN_HTTP_PROBE, failureThreshold: 1 });
+    for (let rounds = 0; rounds < 3; rounds += 1) {
+      await clock.advance(1000);
+      look();
+    }
+    expect(judgement()).toEqual({ kind: 'passing' });
+    for (const address of Object.values(state.addresses)) state.fails.set(address, 'Refused');
+    await clock.advance(1000);
+    expect(judgement()).toEqual({ kind: 'failing', failure: 'Refused', successors: [] });
   });
 
   it('has one question under way, however long its answer takes', async () => {

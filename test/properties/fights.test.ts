@@ -1,14 +1,17 @@
 /** Somebody else keeps the label as it thinks it should be; the operator keeps its promise, but slows down, and tells. */
 import { describe, expect, it } from 'vitest';
+import { fencedAnnotation, tokenAnnotation } from '../../src/api/names.ts';
 import type { Pod } from '../../src/api/pod.ts';
 import { groupKeys } from '../../src/election/keys.ts';
 import { AN_HTTP_PROBE, aPod, type GroupOverrides } from '../kit/fakes/builders.ts';
 import { switchoverText } from '../kit/fakes/builders-switchover.ts';
+import type { Fate } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
-import { annotateSwitchover, endLeadersSession, seeAndPass, tokenOn } from '../kit/model/stage.ts';
+import { annotateSwitchover, endLeadersSession, endSessionOnFencing, seeAndPass, tokenOn } from '../kit/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
+const [FENCED, TOKEN] = [fencedAnnotation('notifier'), tokenAnnotation('notifier')];
 
 async function led(group: GroupOverrides = {}): Promise<{ model: Model; owner: Replica }> {
   const model = aModel({ pods: ['a', 'b', 'c'].map((name) => aPod({ name, addresses: [`10.0.0.${name}`] })), group });
@@ -34,6 +37,13 @@ const ready = (model: Model) => model.api.group()?.status?.conditions.find(({ ty
 
 const without = (model: Model, name: string) => () =>
   model.api.foreign.changePod(name, ({ labels: { [KEY]: _gone, ...labels } }) => ({ labels }));
+/** As a tool does that writes back what it read when another pod led: the label is off, and the pod fenced. */
+const asBeforeItsLead = (model: Model, name: string) => () => {
+  without(model, name)();
+  model.api.foreign.changePod(name, ({ annotations }) => ({
+    annotations: { ...annotations, [FENCED]: 'read-before' },
+  }));
+};
 const withLabel = (model: Model, name: string) => () =>
   model.api.foreign.changePod(name, ({ labels }) => ({ labels: { ...labels, [KEY]: 'leader' } }));
 
@@ -77,17 +87,20 @@ describe('a label that somebody takes off the leader again and again', () => {
 });
 
 describe('a label that somebody takes off a leader again and again while a switchover waits for a grant', () => {
-  it.each<[string, GroupOverrides]>([
-    ['', {}],
-    [', also where a leader probe is asked who may follow', { spec: { leaderProbe: AN_HTTP_PROBE } }],
-  ])('costs a handful of tokens, and the switchover is done%s', async (_, group) => {
+  const probed = { spec: { leaderProbe: AN_HTTP_PROBE } };
+
+  it.each<[string, GroupOverrides, typeof without]>([
+    ['', {}, without],
+    [', also where a leader probe is asked who may follow', probed, without],
+    [', also where it puts an old fence there, too', probed, asBeforeItsLead],
+  ])('costs a handful of tokens, and the switchover is done%s', async (_, group, undo) => {
     const { model, owner } = await led(group);
     await fight(model, owner, () => undefined, 3000);
     expect(owner.ask('uid-of-a').kind).toBe('grant');
     const token = tokenOn(model, 'a');
     annotateSwitchover(model, switchoverText('c', -1, model.clock.wallMs()));
     for (let times = 0; times < 30; times += 1) {
-      without(model, 'a')();
+      undo(model, 'a')();
       for (let passes = 0; passes < 4; passes += 1) await seeAndPass(model, owner);
       await model.clock.advance(100);
     }
@@ -152,6 +165,27 @@ it('an edit of the TTL every few seconds is no fight, though each needs another 
   expect(ready(model)?.message).not.toContain('another client');
 });
 
+it.each<Fate>(['arrives', 'answerLost'])(
+  'that the operator itself fences its leader for moves that come to nothing is no fight (each fencing patch: %s)',
+  async (fate) => {
+    const { model, owner } = await led();
+    endSessionOnFencing(model, 'a', 'c');
+    for (let moves = 0; moves < 6; moves += 1) {
+      const token = tokenOn(model, 'a');
+      owner.link.decide(({ operation, about }) => (operation === 'patchPod' && about === 'a' ? fate : 'arrives'));
+      annotateSwitchover(model, switchoverText('c', -1, model.clock.wallMs()));
+      await seeAndPass(model, owner);
+      await seeAndPass(model, owner);
+      annotateSwitchover(model, null);
+      owner.link.decide(() => 'arrives');
+      await fight(model, owner, () => undefined, 2000);
+      expect(model.leaders()).toEqual(['a']);
+      expect(tokenOn(model, 'a')).toBeGreaterThan(token);
+    }
+    expect(ready(model)?.message).not.toContain('another client');
+  },
+);
+
 describe('whatever else somebody undoes again and again', () => {
   const unmarked = ({ annotations }: Pod): Partial<Pod> => ({
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.endsWith('/notifier'))),
@@ -166,6 +200,17 @@ describe('whatever else somebody undoes again and again', () => {
       (model) => () => {
         model.api.foreign.changePod('a', unmarked);
         without(model, 'a')();
+      },
+    ],
+    ["the leader's label, with an old fence put there", {}, (model) => asBeforeItsLead(model, 'a')],
+    [
+      "the leader's label and token, as both were when another pod led",
+      {},
+      (model) => () => {
+        asBeforeItsLead(model, 'a')();
+        model.api.foreign.changePod('a', ({ annotations }) => ({
+          annotations: { ...annotations, [TOKEN]: '0' },
+        }));
       },
     ],
     ["a follower's label", follower, (model) => without(model, 'b')],

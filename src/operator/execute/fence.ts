@@ -36,6 +36,7 @@ async function fenceOne(run: Run, target: FencingTarget, because: string): Promi
       refuseFencing(run, target.pod, outcome);
       return refusedFencing(run, because, outcome.message);
     case 'unknown':
+      run.memory.learn({ kind: 'perhapsFenced', uid: target.pod.uid });
       return failed(`fencing pod ${target.pod.name}: ${outcome.message}`);
   }
 }
@@ -74,11 +75,11 @@ function noteFenced(run: Run, pod: Pod, because: string): Step {
   // One that has the label from its template has never led.
   const promoted = before?.pod.annotations[tokenAnnotation(run.group.name)] !== undefined;
   const wasLeader = before !== undefined && promoted && labelled(run.group, before);
-  const again = fencedBefore(run, pod.uid);
+  // One whose label is taken off once more while it waits to be replaced would get it back each time, at once, if that did not count.
+  const counts = because === 'stray' || fencedBefore(run, pod.uid) || isUndone(run, pod);
   noteWritten(run, pod);
   markFenced(run, pod.uid);
-  // One whose label is taken off once more while it waits to be replaced would get it back each time, at once, if that did not count.
-  if (because === 'stray' || again || isUndone(run, pod)) repaired(run, pod);
+  if (counts) repaired(run, pod);
   const token = wasLeader ? tokenOf(pod, run.group.name) : 0;
   run.facts.push({ kind: 'fenced', pod: pod.name, uid: pod.uid, wasLeader, token, because });
   return OK;

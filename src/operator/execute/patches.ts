@@ -1,4 +1,5 @@
 /** What patches of pods have in common: which version they name, and what their answers mean. */
+import type { LeaderGroup } from '../../api/leadergroup.ts';
 import { fencedAnnotation } from '../../api/names.ts';
 import type { Pod, PodRef } from '../../api/pod.ts';
 import type { PodVersion } from '../../election/actions.ts';
@@ -6,6 +7,7 @@ import { labelled } from '../../election/candidates.ts';
 import { isOrphan } from '../../election/owners.ts';
 import { tokenOf } from '../../election/token.ts';
 import type { MetadataPatch, WriteOutcome } from '../../ports/kubernetes.ts';
+import type { GroupMemory } from '../observe/memory.ts';
 import { type Refused, refusalWords } from '../observe/refusals.ts';
 import { labelMemory } from '../observe/remember-pods.ts';
 import { again, failed, notePod, noteWritten, OK, type Run, type Step } from './run.ts';
@@ -78,13 +80,17 @@ export async function patched(run: Run, pod: PodRef, outcome: WriteOutcome<Pod>)
 export function isUndone({ memory, observation: { lock, group }, podsByUid }: Run, { uid }: PodRef): boolean {
   if (lock?.record?.holder.uid !== uid || lock.session === null) return false;
   const before = podsByUid.get(uid);
-  if (before === undefined || before.pod.annotations[fencedAnnotation(group.name)] !== undefined) return false;
+  const promoted = memory.now.promoted?.uid === uid ? memory.now.promoted : null;
+  if (before === undefined || isFencedByUs(group, before.pod, promoted)) return false;
   const token = tokenOf(before.pod, group.name);
   if (token === lock.record.token) return !labelled(group, before);
   // As the last promotion left it, its lock is in another session since, after an edit of the TTL, say.
-  const { promoted } = memory.now;
-  return promoted?.uid === uid && promoted.token !== token;
+  return promoted !== null && promoted.token !== token;
 }
+
+/** Whoever writes back what the pod was like before its promotion puts the value of an earlier fencing patch there, too. */
+const isFencedByUs = ({ name }: LeaderGroup, { annotations }: Pod, promoted: GroupMemory['promoted']): boolean =>
+  annotations[fencedAnnotation(name)] !== undefined && (promoted === null || promoted.fenced);
 
 export function repaired({ memory, ports }: Run, { uid }: Pod): void {
   memory.learn({ kind: 'podRepaired', uid, atMs: ports.clock.nowMs(), atWallMs: ports.clock.wallMs() });

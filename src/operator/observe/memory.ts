@@ -150,8 +150,8 @@ export type GroupMemory = {
   readonly perhapsPromoted: ReadonlySet<PodUid>;
   /** Uids that a committed transaction of ours has put into the record, which named somebody else before: the last of them. */
   readonly recordedByUs: ReadonlySet<PodUid>;
-  /** Of which pod a promotion was acknowledged last, and with which token. */
-  readonly promoted: { readonly uid: PodUid; readonly token: number } | null;
+  /** Of which pod a promotion was acknowledged last, with which token, and whether a fencing patch of ours has reached it since, or may have. */
+  readonly promoted: { readonly uid: PodUid; readonly token: number; readonly fenced: boolean } | null;
   /** Whom the handover under way is to have evicted once the next one has its label; null: nobody, or it has been asked for. */
   readonly owedEvictions: OwedEvictions | null;
   /** By uid of a controller. */

@@ -40,6 +40,8 @@ export type PodOutcome =
   | { readonly kind: 'passEnded' }
   /** Counts for this version of the lock. */
   | { readonly kind: 'podFenced'; readonly uid: PodUid; readonly version: string | null }
+  /** A fencing patch was sent, and nobody knows what became of it. */
+  | { readonly kind: 'perhapsFenced'; readonly uid: PodUid }
   | { readonly kind: 'fencingMetConflict'; readonly uid: PodUid }
   | { readonly kind: 'fencingRefused'; readonly uid: PodUid; readonly refusal: WriteRefusal }
   /** All labels that the Consul outage asked for are off. */
@@ -85,7 +87,9 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
     case 'passEnded':
       return { ...memory, listed: null, deletionShown: false };
     case 'podFenced':
-      return fenced(memory, outcome.uid, outcome.version);
+      return withFence(fenced(memory, outcome.uid, outcome.version), outcome.uid);
+    case 'perhapsFenced':
+      return withFence(memory, outcome.uid);
     case 'fencingMetConflict': {
       const count = (memory.conflicts.get(outcome.uid) ?? 0) + 1;
       return { ...memory, conflicts: put(memory.conflicts, outcome.uid, count) };
@@ -104,7 +108,11 @@ export function ofPods(memory: GroupMemory, outcome: PodOutcome): GroupMemory {
       };
     case 'promoted': {
       const { uid, token } = outcome;
-      return { ...memory, promotionRefusals: removed(memory.promotionRefusals, uid), promoted: { uid, token } };
+      return {
+        ...memory,
+        promotionRefusals: removed(memory.promotionRefusals, uid),
+        promoted: { uid, token, fenced: false },
+      };
     }
     case 'evictionsOwed':
       return { ...memory, owedEvictions: outcome.evictions };
@@ -212,6 +220,10 @@ function fenced(memory: GroupMemory, uid: PodUid, version: string | null): Group
     fencingRefusals: removed(memory.fencingRefusals, uid),
   };
 }
+
+/** What its last promotion has written may have been undone by us. */
+const withFence = (memory: GroupMemory, uid: PodUid): GroupMemory =>
+  memory.promoted?.uid === uid ? { ...memory, promoted: { ...memory.promoted, fenced: true } } : memory;
 
 /**
  * A trial whose pod was released shows nothing but that: the controller is tried again with another pod. A loss that is accepted is forgotten,

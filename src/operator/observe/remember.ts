@@ -96,6 +96,7 @@ export function remember(memory: GroupMemory, outcome: Outcome): GroupMemory {
     case 'podsListed':
     case 'passEnded':
     case 'podFenced':
+    case 'perhapsFenced':
     case 'fencingMetConflict':
     case 'fencingRefused':
     case 'demotedForOutage':

@@ -135,7 +135,16 @@ describe('of a pod', () => {
 
   it('a promotion ends the refusals of it', () => {
     const memory = after({ kind: 'promotionRefused', uid, refusal, first: true }, { kind: 'promoted', uid, token: 4 });
-    expect([memory.promotionRefusals.size, memory.promoted]).toEqual([0, { uid, token: 4 }]);
+    expect([memory.promotionRefusals.size, memory.promoted]).toEqual([0, { uid, token: 4, fenced: false }]);
+  });
+
+  it.each(['podFenced', 'perhapsFenced'] as const)('its promotion may be undone by us: %s', (kind) => {
+    const promoted = { kind: 'promoted', uid, token: 4 } as const;
+    const fenced = { kind, uid, version: '7' };
+    expect(after(promoted, fenced).promoted?.fenced).toBe(true);
+    expect(after(promoted, { ...fenced, uid: podUid('uid-of-another') }, fenced, promoted).promoted?.fenced).toBe(
+      false,
+    );
   });
 
   it('each eviction is owed until it is asked for', () => {

@@ -30,14 +30,14 @@ export function trackReachability(
     log.warn({}, unreachable ? 'Consul is unreachable' : 'Consul is reachable again');
     groupKeys().forEach(wake);
   };
-  /** Groups whose lock was on hold by then say so in their status. */
-  const denies = (): void => {
-    log.warn({}, 'Consul denies everything that this replica asks');
+  /** Groups whose lock was on hold by then have words on it in their status. */
+  const denialChanged = (denies: boolean): void => {
+    if (denies) log.warn({}, 'Consul denies everything that this replica asks');
     groupKeys().forEach(wake);
   };
   const contact = trackContact(options.consul, clock, changedContact, {
     ask: ({ readKeys }) => readKeys([clusterIdentityKey(space)], signal),
-    denies,
+    denialChanged,
   });
   const owed = new Set<string>();
   const writeOwed = (): void => {

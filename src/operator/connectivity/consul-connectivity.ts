@@ -26,19 +26,19 @@ const DENIAL_COUNTS_MS = 60_000;
 type ContactOptions = {
   readonly quietMs?: number;
   readonly ask?: (consul: Consul) => Promise<unknown>;
-  readonly denies?: () => void;
+  readonly denialChanged?: (denies: boolean) => void;
 };
 
 /**
  * `changed` is called when Consul becomes unreachable and when it answers again. A refusal is an answer too. `ask` is called once the outage is
- * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage. `denies` is
- * called when `deniesAll` has become true, once until something was done.
+ * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage. `denialChanged` is
+ * called when `deniesAll` has become true, once until something was done, and when it is so no more because Consul has been silent for so long.
  */
 export function trackContact(
   consul: Consul,
   clock: Clock,
   changed: (unreachable: boolean) => void,
-  { quietMs = QUIET_MS, ask = () => Promise.resolve(), denies = () => undefined }: ContactOptions = {},
+  { quietMs = QUIET_MS, ask = () => Promise.resolve(), denialChanged = () => undefined }: ContactOptions = {},
 ): ConsulContact {
   /** When the first request failed since the last answer. */
   let failedMs: number | null = null;
@@ -75,6 +75,14 @@ export function trackContact(
   function unreachable(): void {
     sinceMs = failedMs;
     changed(true);
+    if (failedMs !== null && deniesAll())
+      cancel = clock.after(failedMs + DENIAL_COUNTS_MS - clock.nowMs(), denialIsOld);
+  }
+
+  /** A timer may be a little early: nobody who looks now is told anything else. */
+  function denialIsOld(): void {
+    deniedOn = false;
+    denialChanged(false);
   }
 
   const note = (now: boolean): void => (now ? failed() : answered());
@@ -94,7 +102,7 @@ export function trackContact(
   function tellDenial(): void {
     if (isDenialTold || !deniesAll()) return;
     isDenialTold = true;
-    denies();
+    denialChanged(true);
   }
 
   /** A blocking read that ends in a cut connection says the same as any other request. */

@@ -143,7 +143,7 @@ describe('whether Consul answers', () => {
     let told = 0;
     const consul = { readKeys: () => answer() } as Partial<Consul> as Consul;
     const contact = trackContact(consul, clock, () => undefined, {
-      denies: () => {
+      denialChanged: () => {
         told += 1;
       },
     });
@@ -186,7 +186,9 @@ describe('whether Consul answers', () => {
     const consul = {
       readKeys: () => (answer === 'done' ? Promise.resolve([]) : Promise.reject(new ConsulError(answer, 'no'))),
     } as Partial<Consul> as Consul;
-    const contact = trackContact(consul, clock, () => undefined);
+    const told: boolean[] = [];
+    const denialChanged = (denies: boolean): void => void told.push(denies);
+    const contact = trackContact(consul, clock, () => undefined, { denialChanged });
     const afterAnswers = async (...answers: readonly (typeof answer)[]): Promise<readonly boolean[]> => {
       const denies: boolean[] = [];
       for (const each of answers) {
@@ -200,9 +202,9 @@ describe('whether Consul answers', () => {
     const flaps = await afterAnswers('denied', 'denied', 'unreachable', 'denied', 'unreachable', 'unreachable');
     expect(flaps).toEqual([true, true, true, true, true, true]);
     await clock.advance(54_999);
-    expect(contact.deniesAll()).toBe(true);
+    expect([contact.deniesAll(), told]).toEqual([true, [true]]);
     await clock.advance(1);
-    expect(contact.deniesAll()).toBe(false);
+    expect([contact.deniesAll(), told]).toEqual([false, [true, false]]);
     expect(await afterAnswers('denied', 'done', 'unreachable')).toEqual([true, false, false]);
     expect(await afterAnswers('denied', 'unreachable')).toEqual([true, false]);
   });

@@ -31,8 +31,8 @@ type ContactOptions = {
 
 /**
  * `changed` is called when Consul becomes unreachable and when it answers again. A refusal is an answer too. `ask` is called once the outage is
- * half as old as that: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage. `denialChanged` is
- * called when `deniesAll` has become true, once until something was done, and when it is so no more because Consul has been silent for so long.
+ * half as old as that, and once a denial is: at rest nothing else may ask meanwhile, and one request that fails again and again would pass for an outage, one right
+ * that is missing for all. `denialChanged` is called when `deniesAll` has become true, once until something was done, and when it is so no more because Consul has been silent for so long.
  */
 export function trackContact(
   consul: Consul,
@@ -50,6 +50,7 @@ export function trackContact(
   let isDenialTold = false;
   const troubles = createConsulTroubles(clock);
   let cancel: () => void = () => undefined;
+  let cancelQuestion: () => void = () => undefined;
 
   function answered(): void {
     cancel();
@@ -69,6 +70,10 @@ export function trackContact(
 
   function askAgain(): void {
     cancel = clock.after(quietMs / 2, unreachable);
+    askOnce();
+  }
+
+  function askOnce(): void {
     ask(asked).catch(() => undefined);
   }
 
@@ -90,6 +95,7 @@ export function trackContact(
   const deniedForMs = (): number => (deniedMs === null ? 0 : clock.nowMs() - deniedMs);
 
   function denied({ unasked }: ConsulError): void {
+    if (deniedMs === null && !unasked) cancelQuestion = clock.after(QUIET_MS / 2, askOnce);
     deniedMs ??= clock.nowMs();
     if (!unasked && deniedForMs() >= QUIET_MS) deniedOn = true;
   }
@@ -97,6 +103,13 @@ export function trackContact(
   function deniesAll(): boolean {
     if (deniedForMs() < QUIET_MS) return false;
     return failedMs === null || (deniedOn && clock.nowMs() - failedMs < DENIAL_COUNTS_MS);
+  }
+
+  function done(): void {
+    cancelQuestion();
+    deniedMs = null;
+    deniedOn = false;
+    isDenialTold = false;
   }
 
   function tellDenial(): void {
@@ -111,9 +124,7 @@ export function trackContact(
     async (...args: A): Promise<R> => {
       try {
         const answer = await call(...args);
-        deniedMs = null;
-        deniedOn = false;
-        isDenialTold = false;
+        done();
         troubles.succeeded();
         note(false);
         return answer;

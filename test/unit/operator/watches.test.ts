@@ -209,6 +209,25 @@ describe('whether Consul answers', () => {
     expect(await afterAnswers('denied', 'unreachable')).toEqual([true, false]);
   });
 
+  it('one right that is missing is not taken for all while nothing else is asked, for Consul is asked then', async () => {
+    const clock = createFakeClock();
+    const told: boolean[] = [];
+    const consul = {
+      renewSession: () => Promise.reject(new ConsulError('denied', 'no')),
+      readKeys: () => Promise.resolve([]),
+    } as Partial<Consul> as Consul;
+    const contact = trackContact(consul, clock, () => undefined, {
+      ask: ({ readKeys }) => readKeys([], AbortSignal.abort()),
+      denialChanged: (denies) => void told.push(denies),
+    });
+    for (let seconds = 0; seconds < 30; seconds += 1) {
+      await contact.consul.renewSession(sessionId('s'), AbortSignal.abort()).catch(() => undefined);
+      await clock.advance(1000);
+      expect([seconds, contact.deniesAll()]).toEqual([seconds, false]);
+    }
+    expect(told).toEqual([]);
+  });
+
   it('one request that fails again and again while nothing else is asked is told to nobody, for Consul is asked then', async () => {
     const clock = createFakeClock();
     const told: boolean[] = [];

@@ -6,11 +6,14 @@ import type { Observation, ObservedPod } from './observation.ts';
 import { type Judged, type Judgement, judge, type ProbeView, passesNow, wasSearched } from './probe.ts';
 import { holderAmong } from './sessions.ts';
 
-/** Uid of whom the probe judges: the holder of the lock, while it carries the label; null: nobody. */
+/**
+ * Whom the probe judges: the holder of the lock, while it carries the label, or somebody else takes that off it again and again: it is given back after a pause,
+ * and one that hangs must not be waited for. null: nobody.
+ */
 export function probedLeader(o: Observation): ObservedPod | null {
   const holder = holderAmong(o.sessions, o.lock);
   const found = holder === null ? undefined : o.pods.find(({ pod }) => pod.uid === holder.podUid);
-  return found !== undefined && labelled(o.group, found) ? found : null;
+  return found !== undefined && (labelled(o.group, found) || found.contest !== null) ? found : null;
 }
 
 /** What there is to judge; null: nobody leads. */

@@ -8,7 +8,14 @@ import { switchoverText } from '../kit/fakes/builders-switchover.ts';
 import type { Fate } from '../kit/model/link.ts';
 import { aModel, type Model } from '../kit/model/model.ts';
 import { type Replica, SPACE } from '../kit/model/replica.ts';
-import { annotateSwitchover, endLeadersSession, endSessionOnFencing, seeAndPass, tokenOn } from '../kit/model/stage.ts';
+import {
+  annotateSwitchover,
+  endLeadersSession,
+  endSessionOnFencing,
+  lockedFor,
+  seeAndPass,
+  tokenOn,
+} from '../kit/model/stage.ts';
 
 const KEY = 'leadergroup.dev/role';
 const [FENCED, TOKEN] = [fencedAnnotation('notifier'), tokenAnnotation('notifier')];
@@ -74,6 +81,15 @@ describe('a label that somebody takes off the leader again and again', () => {
     await fight(model, owner, without(model, 'a'), 3000);
     expect(ready(model)?.message).toContain('audit log');
     expect(ready(model)?.message).not.toContain('kube-controller-manager');
+  });
+
+  it('holds up no move of the lock away from a leader that hangs', async () => {
+    const { model, owner } = await led({ spec: { leaderProbe: AN_HTTP_PROBE } });
+    await fight(model, owner, without(model, 'a'), 5000);
+    model.pods.answers('a', 'Timeout');
+    const whileItLeads = () => lockedFor(model)?.name === 'a' && without(model, 'a')();
+    await fight(model, owner, whileItLeads, 10_000);
+    expect(model.leaders()).toEqual(['b']);
   });
 
   it('is put back for good when the fight is over', async () => {

@@ -72,16 +72,27 @@ async function replicaIn(session: Session, namespace: string, raw: RawObject): P
   const port = portOf(raw);
   if (port === 0) return { kind: 'silent', pod, why: `the diagnostics of pod ${pod} are off (diagnostics.port is 0)` };
   try {
-    const forward = await session.api.forward({ namespace, name: pod, port });
+    return await askedOver(session, pod, await session.api.forward({ namespace, name: pod, port }));
+  } catch (error) {
+    return { kind: 'silent', pod, why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Closes it unless the replica tells: one that is left open keeps the program from ending. */
+async function askedOver(session: Session, pod: string, forward: Forward): Promise<Replica> {
+  let told = false;
+  try {
     const { status, body } = await patiently(session, forward, SELF_PATH);
     const read = selfReport.safeParse(body);
-    if (status === 200 && read.success) return { kind: 'tells', pod, self: read.data, forward };
-    forward.close();
+    if (status === 200 && read.success) {
+      told = true;
+      return { kind: 'tells', pod, self: read.data, forward };
+    }
     const why =
       status === TOO_MANY ? busy(pod) : `pod ${pod} answers ${status}, as another version of the operator may`;
     return { kind: 'silent', pod, why };
-  } catch (error) {
-    return { kind: 'silent', pod, why: error instanceof Error ? error.message : String(error) };
+  } finally {
+    if (!told) forward.close();
   }
 }
 

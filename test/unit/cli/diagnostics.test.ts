@@ -279,6 +279,17 @@ describe('doctor', () => {
     ]);
   });
 
+  it('leaves no port open, whether a replica tells, refuses, or does not answer in time', async () => {
+    t.api.put(DEPLOYMENTS, operatorObject());
+    for (const name of ['operator-a', 'operator-b', 'operator-c']) replica(name);
+    t.api.replicas.set('operator-b', () => ({ status: 404, body: 'not found' }));
+    t.api.replicas.set('operator-c', () => {
+      throw new Error('The operation was aborted due to timeout');
+    });
+    await findings();
+    expect(t.api.openForwards).toBe(0);
+  });
+
   it('has no finding on replicas that are well, nor on those that tell nothing', async () => {
     replica('operator-a');
     replica('operator-b');

@@ -39,6 +39,8 @@ export type FakeApiServer = ApiServer & {
   readonly evicted: string[];
   /** What the diagnostic port of a pod answers, by its name. */
   readonly replicas: Map<string, (path: string) => PodAnswer>;
+  /** Forwarded ports that nobody has closed yet. */
+  openForwards: number;
 };
 
 export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)): FakeApiServer {
@@ -76,12 +78,14 @@ export function createFakeApiServer(startMs = Date.UTC(2026, 10, 18, 10, 0, 0)):
     logs: new Map(),
     evicted: [],
     replicas: new Map(),
+    openForwards: 0,
     forward: async ({ name }) => {
       allow('get', PORT_FORWARD);
       const answers = fake.replicas.get(name);
       if (answers === undefined)
         throw new ApiError('unreachable', `Cannot forward a port of pod ${name}: nobody listens there.`);
-      return { get: async (path) => answers(path), close: () => undefined };
+      fake.openForwards += 1;
+      return { get: async (path) => answers(path), close: () => void (fake.openForwards -= 1) };
     },
     put: (resource, object) => {
       const raw = structuredClone(object) as Raw;

@@ -19,7 +19,7 @@ export const FINDINGS = {
     meaning:
       'There is no Deployment of the operator, or no replica of it is ready. Leaders keep their label, nobody is elected, and no leader that fails is replaced. Consul frees a lock after one to two times `sessionTTLSeconds`.',
     action:
-      'If it is scaled to zero, scale it up. Otherwise find out why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log; /readyz says what it waits for. A replica that does not reach Consul, or is denied there, is not ready: some seconds later the groups say so, and doctor then finds `consul-unreachable` or `right-denied` as well. Begin with those.',
+      'If it is scaled to zero, scale it up. Otherwise find out why its pods are not ready: `kubectl -n leadergroup-system describe pods`, and their log; /readyz says what it waits for. A replica that does not reach Consul, or is denied there, is not ready: some seconds later the groups say so, and doctor then finds `consul-unreachable`, `right-denied` or `consul-connections` as well. Begin with those.',
   },
   'operator-right-missing': {
     severity: 'error',
@@ -78,7 +78,7 @@ export const FINDINGS = {
     meaning:
       'A replica of the operator gets no answer from Consul, or Consul has not confirmed the lock of a group within its deadline. With `onConsulLoss: Hold` the leader keeps its label; with `Demote` nobody carries it.',
     action:
-      'If doctor finds `right-denied` as well, begin with that. Otherwise repair Consul, or the network between it and the operator; restart a server that accepts connections and never answers. /readyz of the operator has the error that it gets. Groups recover by themselves.',
+      'If doctor finds `right-denied` or `consul-connections` as well, begin with that. Otherwise repair Consul, or the network between it and the operator; restart a server that accepts connections and never answers. /readyz of the operator has the error that it gets. Groups recover by themselves.',
   },
   'group-stalled': {
     severity: 'error',
@@ -109,7 +109,7 @@ export const FINDINGS = {
     meaning:
       'The address by which the replica reaches Consul has as many connections as its server allows (limits.http_max_conns_per_client, 200 by default): several replicas, or other clients, are behind one address. Requests without a connection wait, renewals of sessions among them.',
     action:
-      'Raise the limit to 100 for each replica behind the address, plus 100 (300 for two replicas), or give the replicas addresses of their own (docs/install.md#consul-connection-limits).',
+      'Raise the limit to 100 for each replica behind the address, plus 100 (300 for two replicas), or give the replicas addresses of their own (docs/install.md#consul-connection-limits). If another program behind the address holds connections that it does not need, end it.',
   },
   'lock-key-not-allowed': {
     severity: 'error',

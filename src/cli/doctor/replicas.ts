@@ -55,9 +55,10 @@ function tokenEnd(object: string, { token }: SelfReport['consul']): readonly Fin
   return [{ id: 'consul-token-ends', object, message: `Its token for Consul ${when}.` }];
 }
 
-/** A replica that is let in by nobody may have another reason than an outage, and says it. */
+/** Where Consul answers and refuses everything, what it refuses is the finding. */
 function outage(object: string, { outageForMs, problems }: SelfReport['consul']): readonly Finding[] {
-  if (outageForMs === null) return [];
+  const isRefused = problems.length > 0 && problems.every(({ kind }) => kind in BY_REFUSAL);
+  if (outageForMs === null || isRefused) return [];
   const why = problems.find(({ kind }) => !(kind in BY_REFUSAL))?.message ?? 'no request is answered';
   return [
     { id: 'consul-unreachable', object, message: `For ${duration(outageForMs)} Consul has not answered it: ${why}.` },

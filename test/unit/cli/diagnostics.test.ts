@@ -267,6 +267,18 @@ describe('doctor', () => {
     expect(found.map(({ id, message: said }) => [id, said])).toEqual([['consul-connections', `For 5s: ${message}.`]]);
   });
 
+  it('does not say that Consul does not answer where it refuses everything', async () => {
+    t.api.put(DEPLOYMENTS, operatorObject());
+    const problem = { kind: 'tooManyConnections', message: 'Consul answered 429', sinceMs: 60_000 };
+    replica('operator-a', { consul: { outageForMs: 57_000, problems: [problem] } });
+    replica('operator-b', { consul: { outageForMs: 57_000, problems: [] } });
+    const found = (await findings()).filter(({ object }) => object.startsWith(`Pod ${SYSTEM}/`));
+    expect(found.map(({ id, object, message: said }) => [id, object, said])).toEqual([
+      ['consul-connections', `Pod ${SYSTEM}/operator-a`, 'For 60s: Consul answered 429.'],
+      ['consul-unreachable', `Pod ${SYSTEM}/operator-b`, 'For 57s Consul has not answered it: no request is answered.'],
+    ]);
+  });
+
   it('finds a token that ends soon, or has ended', async () => {
     t.api.put(DEPLOYMENTS, operatorObject());
     replica('operator-a', { consul: { token: { leftMs: 30_000, livesMs: 600_000 } } });

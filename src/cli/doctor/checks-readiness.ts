@@ -18,10 +18,17 @@ export const readyLeaders = check(['only-leader-ready'], ['groups', 'pods'], ({ 
     const others = members.filter((pod) => pod !== leader);
     if (leader === undefined || !leader.ready || others.length === 0) return [];
     if (!others.every((pod) => wasNeverReady(pod, nowMs))) return [];
-    const message = `${leader.name} leads and is ready; none of the ${others.length} other members was ready since its containers run, ${others[0]?.name ?? ''} for one.`;
+    const message = `${leader.name} leads and is ready; ${notReady(others)}.`;
     return [{ id: 'only-leader-ready', object: `LeaderGroup ${valid.namespace}/${valid.name}`, message }];
   });
 });
+
+function notReady(others: readonly Pod[]): string {
+  const name = others[0]?.name ?? '';
+  return others.length === 1
+    ? `${name}, the only other member, has not been ready since its containers were started`
+    : `none of the ${others.length} other members has been ready since its containers were started, ${name} for one`;
+}
 
 /** Its condition Ready is as it was before its containers ran. */
 const wasNeverReady = ({ ready, readyTransitionMs, runningSinceMs }: Pod, nowMs: number): boolean =>

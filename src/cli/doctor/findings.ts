@@ -250,7 +250,7 @@ export const FINDINGS = {
     severity: 'error',
     title: 'Kubernetes is too old',
     meaning: 'With --pre: the API server is older than 1.29, which the manifests need.',
-    action: 'Upgrade the cluster.',
+    action: 'Upgrade the cluster to Kubernetes 1.29 or later.',
   },
 } as const satisfies Readonly<Record<string, Explained>>;
 

@@ -288,6 +288,19 @@ const contest = (secondsAgo: number) => ({
 });
 
 describe('followers that are not ready', () => {
+  const told = async () => (await found()).findings.map(({ message }) => message);
+
+  it('are counted, and one is named', async () => {
+    followersStarted(ago(600), ago(86_000));
+    expect(await told()).toEqual([
+      'notifier-0 leads and is ready; none of the 2 other members has been ready since its containers were started, notifier-1 for one.',
+    ]);
+    t.api.remove({ resource: PODS, namespace: MAIL, name: 'notifier-2' });
+    expect(await told()).toEqual([
+      'notifier-0 leads and is ready; notifier-1, the only other member, has not been ready since its containers were started.',
+    ]);
+  });
+
   it.each([
     ['started a minute ago', ago(60), ago(86_000)],
     ['were ready since they were started', ago(86_000), ago(3600)],

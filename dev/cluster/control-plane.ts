@@ -89,16 +89,17 @@ function auditArgs(site: Site): readonly string[] {
   ];
 }
 
-/** What pods need that run on real nodes: a Service that leads to this server, and its way to their kubelets. */
+/** Its way to kubelets, and what pods need that run on real nodes: a Service that leads to this server. */
 function podArgs({ layout, state }: Site): readonly string[] {
   // An endpoint must not be a loopback address, which is all that a server without such nodes has.
-  if (state.real === undefined) return ['--endpoint-reconciler-type=none'];
+  const byAddress = '--kubelet-preferred-address-types=InternalIP';
+  if (state.real === undefined) return [byAddress, '--endpoint-reconciler-type=none'];
   const { certificate, key } = clientCertificate(layout);
   return [
+    byAddress,
     '--endpoint-reconciler-type=lease',
     `--kubelet-client-certificate=${certificate}`,
     `--kubelet-client-key=${key}`,
-    '--kubelet-preferred-address-types=InternalIP',
   ];
 }
 

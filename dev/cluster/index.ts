@@ -77,6 +77,8 @@ export interface Cluster extends AsyncDisposable {
   readonly consulAddresses: readonly string[];
   /** Consul's management token, if the cluster was made with `consulAcl`. */
   readonly consulToken: string | undefined;
+  /** Of 127.0.0.1: where a process listens whose diagnostics the operator's pods of fake nodes have by port-forward. */
+  readonly diagnosticsPort: number;
   /** KUBECONFIG, CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN if there is one, and PATH with the cluster's binaries first. */
   readonly env: Readonly<Record<string, string>>;
   /** Nodes on which pods really run; empty for a cluster made without. */
@@ -171,6 +173,7 @@ function clusterAt(site: Site): Cluster {
     consulAddress: consulAddress(site),
     consulAddresses: consulAddresses(site),
     consulToken: state.consulToken,
+    diagnosticsPort: state.ports.diagnostics,
     env: environmentOf(site),
     realNodes: realNodes(site),
     consulAddressForPods: consulAddressForPods(site),

@@ -1,6 +1,7 @@
 /** kwok, which plays the kubelets of fake nodes, and those nodes. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DIAGNOSTICS_PORT } from '../../src/api/diagnostics.ts';
 import { isOk, send } from './http.ts';
 import { apiServerUrl, authorityPath, writeKubeconfig } from './kubeconfig.ts';
 import { nodePlans } from './real/plan.ts';
@@ -16,12 +17,14 @@ export function kwok(site: Site): ComponentSpec {
   const { layout, state } = site;
   const address = `127.0.0.1:${state.ports.kwok}`;
   const kubeconfig = join(layout.secrets, 'kwok.kubeconfig');
+  const forwards = join(layout.secrets, 'kwok-forwards.json');
   return {
     name: 'kwok',
     binary: 'kwok',
     args: [
       `--kubeconfig=${kubeconfig}`,
       `--config=${join(import.meta.dirname, 'kwok.yaml')}`,
+      `--config=${forwards}`,
       '--manage-all-nodes=false',
       `--manage-nodes-with-annotation-selector=${Object.entries(FAKE_NODE)
         .map((pair) => pair.join('='))
@@ -32,14 +35,30 @@ export function kwok(site: Site): ComponentSpec {
       '--cidr=10.128.0.0/9',
       '--node-ip=127.0.0.1',
       `--server-address=${address}`,
+      // Where the API server finds the kubelet of a fake node.
+      `--node-port=${state.ports.kwok}`,
     ],
     env: { KWOK_WORKDIR: join(layout.data, 'kwok') },
     after: ['kube-apiserver'],
     ports: ['kwok'],
-    prepare: () => writeKubeconfig(site, kubeconfig, state.tokens.admin),
+    prepare: async () => {
+      await writeKubeconfig(site, kubeconfig, state.tokens.admin);
+      await writeFile(forwards, JSON.stringify(diagnosticsOf(site)));
+    },
     isReady: (signal) => isOk({ url: `http://${address}/healthz` }, signal),
   };
 }
+
+/** Fake pods run nothing: by port-forward the diagnostics of each lead to the operator's process that stands for it. */
+const diagnosticsOf = ({ state }: Site) => ({
+  apiVersion: 'kwok.x-k8s.io/v1alpha1',
+  kind: 'ClusterPortForward',
+  metadata: { name: 'diagnostics' },
+  spec: {
+    selector: { matchNamespaces: ['leadergroup-system'] },
+    forwards: [{ ports: [DIAGNOSTICS_PORT], target: { address: '127.0.0.1', port: state.ports.diagnostics } }],
+  },
+});
 
 /** Creates the fake nodes; those that exist stay. Rejects when the API server refuses. */
 export async function createNodes(site: Site, signal: AbortSignal | undefined): Promise<void> {

@@ -19,6 +19,7 @@ const portNames = [
   'kube-controller-manager',
   'kube-scheduler',
   'kwok',
+  'diagnostics',
   ...consulPortNames,
 ] as const;
 

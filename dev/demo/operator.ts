@@ -16,7 +16,7 @@ const GRACE_MS = 10_000;
  * ready.
  */
 export async function startOperator(
-  { dir, env }: Pick<Cluster, 'dir' | 'env'>,
+  { dir, env, diagnosticsPort }: Pick<Cluster, 'dir' | 'env' | 'diagnosticsPort'>,
   signal: AbortSignal,
   { waits = true }: { readonly waits?: boolean } = {},
 ): Promise<OperatorProcess> {
@@ -27,7 +27,7 @@ export async function startOperator(
     root: dir,
     path: process.execPath,
     args: [MAIN],
-    env: { ...env, LEADERGROUP_HTTP_ADDRESS: address },
+    env: { ...env, LEADERGROUP_HTTP_ADDRESS: address, LEADERGROUP_DIAGNOSTICS_PORT: String(diagnosticsPort) },
     cwd: process.cwd(),
     logPath,
     pidPath: join(dir, 'pids', 'operator.json'),

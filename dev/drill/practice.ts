@@ -73,8 +73,8 @@ export async function openPractice(cluster: Cluster, signal: AbortSignal): Promi
 
 type Parts = Omit<Practice, typeof Symbol.asyncDispose>;
 
-/** A policy of the operator's rights, a token of it, and the Secret that holds it. */
-export async function newToken({ kubectl: run, consul }: Parts): Promise<void> {
+/** A policy of the operator's rights, a token of it, and the Secret that holds it. `lives`: as `60s`, a minute at least; by default it has no end. */
+export async function newToken({ kubectl: run, consul }: Parts, lives?: string): Promise<void> {
   const uid = await run('get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}');
   const policy = await readFile(join(ROOT, 'deploy', 'consul-policy.hcl'), 'utf8');
   const shared = 'key_prefix "jobs/" { policy = "write" }\nsession_prefix "" { policy = "read" }\n';
@@ -91,6 +91,7 @@ export async function newToken({ kubectl: run, consul }: Parts): Promise<void> {
       '-policy-name',
       'leadergroup',
       '-format=json',
+      ...(lives === undefined ? [] : [`-expires-ttl=${lives}`]),
     ),
   ) as { readonly SecretID: string };
   const secret = [

@@ -12,6 +12,7 @@ import { readKubeconfig, writeKubeconfig } from '../kit/rig/kubeconfig.ts';
 import { type Kubectl, kubectlOf, type Printed } from '../kit/rig/kubectl.ts';
 import { type Found, type Mistake, mendedByOperator, otherSchema, seenByOperator } from '../kit/rig/mistakes.ts';
 import type { OperatorProcess } from '../kit/rig/operator-process.ts';
+import { type Change, type Matcher, type Said, startKubeProxy } from '../kit/rig/proxy.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const GROUP = 'notifier';
@@ -19,6 +20,7 @@ const GROUP = 'notifier';
 const PATIENCE = { timeout: 60_000, interval: 100 };
 /** The two minutes for which a group must be stuck: they are over when this test is not the only one. */
 const STUCK = { timeout: 150_000, interval: 1000 };
+const MINUTE_MS = 60_000;
 
 let h: Harness;
 let operator: OperatorProcess;
@@ -64,7 +66,10 @@ beforeAll(async () => {
     'deploy/overlays/route/rbac.yaml',
   ]);
   operator = await h.startOperator({
-    env: { LEADERGROUP_LOCK_KEYS: JSON.stringify([{ namespaces: ['*'], prefix: 'jobs' }]) },
+    env: {
+      LEADERGROUP_LOCK_KEYS: JSON.stringify([{ namespaces: ['*'], prefix: 'jobs' }]),
+      LEADERGROUP_DIAGNOSTICS_PORT: String(h.cluster.diagnosticsPort),
+    },
   });
   held = await holdDeletedGroup(h, GROUP);
   await h.kubectl.must(['-n', 'leadergroup-system', 'rollout', 'status', 'deployment/leadergroup', '--timeout=60s']);
@@ -204,26 +209,40 @@ describe('switchover', () => {
   });
 });
 
-/** No port of these pods can be forwarded: there is no kubelet. */
+/** Nobody else knows it where no replica answers. */
 const TOLD_BY_REPLICAS = ['consul-token-ends', 'consul-connections'];
+/** Exit codes: docs/reference/kubectl-leadergroup.md. */
+const FOUND = 4;
+const UNKNOWN = 3;
 
 type Told = {
-  readonly findings: readonly { readonly id: string; readonly object: string }[];
+  readonly findings: readonly { readonly id: string; readonly object: string; readonly message: string }[];
   readonly unknown: readonly { readonly id: string }[];
 };
 
 describe('doctor', () => {
-  const found = async (
-    ...flags: readonly string[]
-  ): Promise<readonly { readonly id: string; readonly object: string }[]> => {
-    const { stdout } = await cli('doctor', '--once', '-o', 'json', ...flags);
-    const { findings, unknown } = JSON.parse(stdout) as Told;
-    expect(unknown.map(({ id }) => id)).toEqual(flags.includes('--pre') ? [] : TOLD_BY_REPLICAS);
-    return findings;
+  const look = async (...flags: readonly string[]): Promise<Told & Pick<Printed, 'code'>> => {
+    const { stdout, code } = await cli('doctor', '--once', '-o', 'json', ...flags);
+    return { ...(JSON.parse(stdout) as Told), code };
   };
-  const ids = async (...flags: readonly string[]) => (await found(...flags)).map(({ id }) => id);
+  const ids = async (...flags: readonly string[]) => {
+    const { findings, unknown, code } = await look(...flags);
+    expect([unknown, code]).toEqual([[], findings.length === 0 ? 0 : FOUND]);
+    return findings.map(({ id }) => id);
+  };
+  const linesOf = ({ findings }: Told): readonly string[] => findings.map(({ id, object }) => `${id}: ${object}`);
   /** Each once: what a group says of itself doctor may see on its pods, too. */
-  const lines = async () => [...new Set((await found()).map(({ id, object }) => `${id}: ${object}`))].toSorted();
+  const lines = async () => [...new Set(linesOf(await look()))].toSorted();
+  /** An API server that answers as the cluster's does, but for this. */
+  const withAnswers = async (matcher: Matcher, change: Change) => {
+    const path = join(h.dir, `altered-${namespace}.kubeconfig`);
+    const proxy = await startKubeProxy(h.cluster.kubeconfigPath, path);
+    proxy.alter(matcher, change);
+    return {
+      doctor: (...flags: readonly string[]) => look('--kubeconfig', path, ...flags),
+      [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
+    };
+  };
 
   it('is silent on a clean cluster, and finds what is planted', async () => {
     expect(await ids()).toEqual([]);
@@ -267,6 +286,7 @@ describe('doctor', () => {
         made.push(mistake);
       }
       await expect.poll(lines, PATIENCE).toEqual(planted.map(([id, object]) => `${id}: ${object}`).toSorted());
+      expect((await look()).unknown.map(({ id }) => id)).toEqual(TOLD_BY_REPLICAS);
     } finally {
       operator.thaw();
       for (const { mend } of made) await mend();
@@ -296,6 +316,48 @@ describe('doctor', () => {
     const binding = ['clusterrolebinding', `reader-${namespace}`, '--clusterrole=cluster-admin'] as const;
     await h.kubectl.must(['create', ...binding, `--serviceaccount=${namespace}:reader`]);
     expect(await told()).toEqual({ findings: [], unknown: [] });
+  });
+
+  it('finds before an installation that the API server is too old', async () => {
+    const old = ({ headers, body }: Said): Said => ({
+      headers,
+      body: body.replace(/"gitVersion": *"[^"]+"/, '"gitVersion": "v1.28.4"'),
+    });
+    await using cluster = await withAnswers(({ path }) => path === '/version', old);
+    expect(await cluster.doctor('--pre')).toMatchObject({
+      code: FOUND,
+      findings: [{ id: 'kubernetes-too-old', object: 'API server', message: 'It is v1.28.4.' }],
+      unknown: [],
+    });
+  });
+
+  it('finds that only the leader is ready, once the others have run for minutes', async () => {
+    const followers = ['gated-1', 'gated-2'];
+    await h.world.pod({ namespace, name: 'gated-0', labels: { app: 'gated' } });
+    for (const name of followers) {
+      await h.world.pod({ namespace, name, labels: { app: 'gated' }, ready: false });
+      await h.world.reportContainer(namespace, name, 'main', {
+        startedMs: Date.now(),
+        finishedMs: null,
+        ready: false,
+      });
+    }
+    await h.world.applyGroup({ namespace, name: 'gated' });
+    await h.led(namespace, 'gated');
+    await h.condition(namespace, 'gated', 'Ready', 'True', 'Led');
+    expect(await ids()).toEqual([]);
+    // No pod is older than it is, and doctor goes by the clock of the API server.
+    const later = ({ headers, body }: Said): Said => ({
+      headers: { ...headers, date: new Date(Date.now() + 6 * MINUTE_MS).toUTCString() },
+      body,
+    });
+    await using inSixMinutes = await withAnswers(() => true, later);
+    const seen = await inSixMinutes.doctor();
+    expect([linesOf(seen), seen.code]).toEqual([[`only-leader-ready: LeaderGroup ${namespace}/gated`], FOUND]);
+    await h.world.setReady(namespace, 'gated-2', true);
+    // The proxy forwards no port.
+    const mended = await inSixMinutes.doctor();
+    expect([linesOf(mended), mended.unknown.map(({ id }) => id), mended.code]).toEqual([[], TOLD_BY_REPLICAS, UNKNOWN]);
   });
 });
 
@@ -333,7 +395,7 @@ describe('the rest', () => {
     expect((await stat(out)).mode & 0o777).toBe(0o600);
     expect(parse(await readFile(out, 'utf8'))).toMatchObject({
       groups: [{ namespace, name: GROUP }],
-      unknown: TOLD_BY_REPLICAS.map((id) => ({ id })),
+      unknown: [],
     });
     expect((await cli('report', '--out', out, '--yes')).stderr).toContain('EEXIST');
   });

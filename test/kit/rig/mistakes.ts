@@ -29,7 +29,7 @@ const SECOND_MS = 1000;
 
 /**
  * With an operator at work, which says most of it in the conditions of the groups. `only-leader-ready` is not among them: it takes pods that are five
- * minutes old, and no status makes a pod older than it is.
+ * minutes old, and no status makes a pod older than it is. cli.test.ts finds it by a clock that is ahead, and drill.test.ts what only replicas tell.
  */
 export function seenByOperator({ h, namespace }: Place): readonly Mistake[] {
   const titled = (kind: string, name: string): string => `${kind} ${namespace}/${name}`;

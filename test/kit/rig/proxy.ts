@@ -7,11 +7,20 @@ import { createServer as createTlsServer, Agent as TlsAgent } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { selfSigned } from '../fakes/certificate.ts';
 import { readKubeconfig, writeKubeconfig } from './kubeconfig.ts';
-import { buffer, type Exchange, forward, readBody, reply, stream, type Upstream } from './proxy/exchange.ts';
+import {
+  buffer,
+  type Change,
+  type Exchange,
+  forward,
+  readBody,
+  reply,
+  stream,
+  type Upstream,
+} from './proxy/exchange.ts';
 import { type ActiveHold, createHold, type Hold, type HoldOptions, type Matcher } from './proxy/holds.ts';
 import { consulUrl } from './rest.ts';
 
-export type { Exchange } from './proxy/exchange.ts';
+export type { Change, Exchange, Said } from './proxy/exchange.ts';
 export type { HeldRequest, Hold, HoldMode, HoldOptions, Matcher, SeenRequest } from './proxy/holds.ts';
 
 export type Proxy = {
@@ -23,6 +32,8 @@ export type Proxy = {
   hold(matcher: Matcher, options: HoldOptions): Hold;
   /** Forwards matching requests only after `delayMs`. The returned function ends it. */
   delay(matcher: Matcher, delayMs: number): () => void;
+  /** Clients are told something else than the server says; streams are not changed. The returned function ends it. */
+  alter(matcher: Matcher, change: Change): () => void;
   /** Cuts every connection, on both sides; new ones are accepted. */
   cutAll(): void;
   /** Cuts every connection and every new one until the returned function is called: the network is down. */
@@ -75,6 +86,7 @@ async function startProxy({ upstream, tls }: ProxyOptions): Promise<Proxy> {
   const exchanges: Exchange[] = [];
   const holds = new Set<ActiveHold>();
   const delays = new Set<{ readonly matcher: Matcher; readonly delayMs: number }>();
+  const alterations = new Set<{ readonly matcher: Matcher; readonly change: Change }>();
   const sockets = new Set<Socket>();
   let outage = new AbortController();
   let isolated = false;
@@ -123,7 +135,7 @@ async function startProxy({ upstream, tls }: ProxyOptions): Promise<Proxy> {
   const finish = async (exchange: Exchange, answer: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await buffer(answer);
     exchange.answer = body.toString('utf8');
-    reply(answer, body, response);
+    reply(answer, body, response, [...alterations].find(({ matcher }) => matcher(exchange))?.change);
     exchange.answeredMs = performance.now();
   };
 
@@ -179,6 +191,11 @@ async function startProxy({ upstream, tls }: ProxyOptions): Promise<Proxy> {
       const slow = { matcher, delayMs };
       delays.add(slow);
       return () => void delays.delete(slow);
+    },
+    alter: (matcher, change) => {
+      const alteration = { matcher, change };
+      alterations.add(alteration);
+      return () => void alterations.delete(alteration);
     },
     cutAll,
     isolate: () => {

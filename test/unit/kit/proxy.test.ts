@@ -81,6 +81,18 @@ describe('the proxy', () => {
     ]);
   });
 
+  it('tells clients something else than the server, of what is to be altered and as long as it is', async () => {
+    const end = proxy.alter(isPut, ({ headers, body }) => ({
+      headers: { ...headers, 'x-commits': 9 },
+      body: `${body}!`,
+    }));
+    const altered = await put(proxy, 'äpfel');
+    expect([altered.headers.get('x-commits'), await altered.text()]).toEqual(['9', 'did äpfel!']);
+    expect(proxy.exchanges).toMatchObject([{ answer: 'did äpfel' }]);
+    end();
+    expect(await (await put(proxy, 'äpfel')).text()).toBe('did äpfel');
+  });
+
   it('keeps a held request from the server until it is released', async () => {
     using hold = proxy.hold(isPut, { mode: 'beforeForwarding' });
     const answer = put(proxy, 'late');

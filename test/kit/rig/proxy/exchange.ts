@@ -97,7 +97,14 @@ export async function buffer(answer: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-export function reply(answer: IncomingMessage, body: Buffer, response: ServerResponse): void {
-  response.writeHead(answer.statusCode ?? 502, { ...answerHeaders(answer), 'content-length': String(body.length) });
-  response.end(body);
+/** What a server says, and what is made of it on the way. */
+export type Said = { readonly headers: OutgoingHttpHeaders; readonly body: string };
+export type Change = (said: Said) => Said;
+
+export function reply(answer: IncomingMessage, body: Buffer, response: ServerResponse, change?: Change): void {
+  const headers = answerHeaders(answer);
+  const said = change === undefined ? { headers, body } : change({ headers, body: body.toString('utf8') });
+  const length = String(Buffer.byteLength(said.body));
+  response.writeHead(answer.statusCode ?? 502, { ...said.headers, 'content-length': length });
+  response.end(said.body);
 }

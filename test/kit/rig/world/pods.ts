@@ -73,23 +73,24 @@ export function readyPatch(ready: boolean, ip?: string): object {
   };
 }
 
-/** A container's life by its node's clock; `finishedMs` null: it runs. Epoch milliseconds. `restarts`: how often it was started anew. */
+/** A container's life by its node's clock; `finishedMs` null: it runs. Epoch milliseconds. `restarts`: how often it was started anew. `ready`: by default while it runs. */
 export type ContainerLife = {
   readonly startedMs: number;
   readonly finishedMs: number | null;
   readonly restarts?: number;
+  readonly ready?: boolean;
 };
 
 const wholeSeconds = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /** The status in which a kubelet tells of a container. */
-export function containerPatch(name: string, { startedMs, finishedMs, restarts = 0 }: ContainerLife): object {
+export function containerPatch(name: string, life: ContainerLife): object {
+  const { startedMs, finishedMs, restarts = 0, ready = finishedMs === null } = life;
   const startedAt = wholeSeconds(startedMs);
   const state =
     finishedMs === null
       ? { running: { startedAt }, terminated: null }
       : { terminated: { exitCode: 137, reason: 'Error', startedAt, finishedAt: wholeSeconds(finishedMs) } };
-  const ready = finishedMs === null;
   return {
     containerStatuses: [{ name, image: name, imageID: '', ready, restartCount: restarts, state }],
     conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],

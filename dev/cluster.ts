@@ -10,11 +10,11 @@ import {
   openCluster,
   parseComponentName,
   stopCluster,
-  ToolError,
 } from './cluster/index.ts';
 import { layoutOf } from './cluster/layout.ts';
 import { type UpOptions, up } from './cluster/lifecycle.ts';
 import { Interrupted, interruption } from './interruption.ts';
+import { ToldError } from './told-error.ts';
 
 const { signal } = interruption();
 
@@ -89,6 +89,6 @@ function report(error: unknown): number {
     console.error(`The disk is full: free some space, or put the cluster elsewhere with --dir (${error.message}).`);
     return 1;
   }
-  console.error(error instanceof ClusterError || error instanceof ToolError ? error.message : error);
+  console.error(error instanceof ToldError ? error.message : error);
   return 1;
 }

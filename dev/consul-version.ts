@@ -31,11 +31,7 @@ const step: Step = {
 };
 
 process.env[CONSUL_VERSION] = version;
-process.exitCode = await run().catch((error: unknown) => {
-  if (!(error instanceof ToolError)) throw error;
-  console.error(error.message);
-  return 1;
-});
+process.exitCode = await run();
 
 async function run(): Promise<number> {
   const { consul = 'consul' } = await ensureTools();

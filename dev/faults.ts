@@ -10,6 +10,7 @@ import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { runFaults } from '../test/kit/rig/faults/run.ts';
 import { script, wholeNumber } from './command-line.ts';
 import { interruption } from './interruption.ts';
+import { ToldError } from './told-error.ts';
 
 const LONGEST_MINUTES = 120;
 const wish = script('test:faults', 'Faults on the real components; fails when a promise is broken.')
@@ -36,7 +37,7 @@ function parseMinutes(text: string): number {
 async function runKept(): Promise<number> {
   const keep = wish.keep ?? (await mkdtemp(join(tmpdir(), 'leadergroup-faults-kept-')));
   const code = await run(keep).catch((error: unknown) => {
-    console.error(error, `seed ${seed}`);
+    console.error(error instanceof ToldError ? error.message : error, `seed ${seed}`);
     return 1;
   });
   if (code === 0 && wish.keep === undefined) await rm(keep, { recursive: true });

@@ -1,7 +1,8 @@
 /** What can go wrong with a development cluster, as sentences for a person. */
+import { ToldError } from '../told-error.ts';
 
 /** The cluster cannot do what was asked. The message says why and what to do. */
-export class ClusterError extends Error {
+export class ClusterError extends ToldError {
   override readonly name: string = 'ClusterError';
 }
 

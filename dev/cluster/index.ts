@@ -33,7 +33,6 @@ import {
 import { type ComponentName, type ComponentSpec, componentNames, type Site } from './spec.ts';
 import type { ConsulServers } from './state.ts';
 
-export { ToolError } from '../tools/failures.ts';
 export { ClusterError } from './errors.ts';
 
 /** One process of a cluster. Each call returns when it has taken effect. */

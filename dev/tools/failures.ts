@@ -1,10 +1,11 @@
 /** Turns what `go` prints when it fails into one sentence that says what to do. Pure. */
 import { lastLines } from '../programs.ts';
+import { ToldError } from '../told-error.ts';
 import type { Offer } from './offers.ts';
 import type { Binary } from './products.ts';
 
 /** A binary is missing and cannot be had. The message is one sentence for a person. */
-export class ToolError extends Error {
+export class ToolError extends ToldError {
   override readonly name = 'ToolError';
 }
 

@@ -78,3 +78,26 @@ test.each(scripts)('npm run %s -- --no-such-flag is refused, and told where the 
   expect(said).toBe(`error: unknown option '--no-such-flag'\n\`npm run ${name} -- --help\` says what there is.\n`);
   expect(code).toBe(2);
 });
+
+/** A script that fails once its command line is read. */
+async function failing(error: string): Promise<{ code: unknown; said: string }> {
+  const from = (file: string): string => JSON.stringify(join(ROOT, 'dev', file));
+  const program = `import { script } from ${from('command-line.ts')}; import { ToolError } from ${from('tools/failures.ts')};
+    script('demo', 'A demo.').parse([], { from: 'user' });
+    await Promise.resolve();
+    throw ${error};`;
+  return await run('--input-type=module', '-e', program);
+}
+
+test('what is meant for a person is all that a script says that fails by it', async () => {
+  expect(await failing(`new ToolError('Go is needed: install it.')`)).toEqual({
+    code: 1,
+    said: 'Go is needed: install it.\n',
+  });
+});
+
+test('of any other error the stack is shown', async () => {
+  const { code, said } = await failing(`new TypeError('x is not a function')`);
+  expect(code).toBe(1);
+  expect(said).toMatch(/^TypeError: x is not a function\n {4}at /);
+});

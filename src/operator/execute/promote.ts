@@ -2,6 +2,7 @@
 import { fencedAnnotation, sinceAnnotation, tokenAnnotation } from '../../api/names.ts';
 import type { PodVersion, Promote } from '../../election/actions.ts';
 import { askedFirst } from '../../election/before-promotion.ts';
+import { finished } from '../../election/candidates.ts';
 import { costOfPromotion } from '../../election/deletion-cost.ts';
 import type { MetadataPatch } from '../../ports/kubernetes.ts';
 import { type Refused, writeRefusal } from '../observe/refusals.ts';
@@ -15,6 +16,7 @@ import { show } from './write-slices.ts';
  */
 export async function promote(run: Run, proof: Proof, { resourceVersion, show: shown }: Promote): Promise<Step> {
   if (isTooLate(run, proof)) return again(`what pod ${proof.pod.name} answered before its promotion is too old by now`);
+  if (hasFinished(run, proof)) return again(`pod ${proof.pod.name} has finished`);
   const label = timed(run, 'promotion', () => setLabel(run, proof, resourceVersion));
   if (shown === undefined) return await label;
   // Together, so that neither waits for the other. The label is the promotion: whatever becomes of the slices, what follows it is done, and once.
@@ -27,6 +29,15 @@ export async function promote(run: Run, proof: Proof, { resourceVersion, show: s
 function isTooLate({ observation, podsByUid, ports }: Run, { pod: { uid } }: Proof): boolean {
   const observed = podsByUid.get(uid);
   return observed !== undefined && askedFirst({ ...observation, nowMs: ports.clock.nowMs() }, [observed]) !== null;
+}
+
+/**
+ * So that no promotion names a version of a pod that shows its end: then that end makes void whatever was under way, and where the record is lost one that
+ * has finished needs no fencing.
+ */
+function hasFinished({ answers }: Run, { pod: { uid } }: Proof): boolean {
+  const answered = answers.get(uid);
+  return answered !== undefined && finished(answered);
 }
 
 async function setLabel(run: Run, proof: Proof, resourceVersion: string): Promise<Step> {

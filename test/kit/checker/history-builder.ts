@@ -74,6 +74,7 @@ type Change = {
   readonly labels?: Readonly<Record<string, string | null>>;
   readonly annotations?: Readonly<Record<string, string | null>>;
   readonly ready?: boolean;
+  readonly phase?: WatchedPod['phase'];
   readonly restarts?: number;
 };
 type Marks = Partial<Pick<PodChange, 'writer' | 'foreign' | 'earliestMs'>>;
@@ -117,8 +118,9 @@ export function aStory(groups: readonly WatchedGroup[] = [aWatchedGroup()]) {
     const pod = current(uid);
     const labels = patched(pod.labels, change.labels);
     const annotations = patched(pod.annotations, change.annotations);
-    const { ready = pod.ready, restarts } = change;
-    emit('modified', { ...pod, ...(restarts === undefined ? {} : { restarts }), labels, annotations, ready }, marks);
+    const { ready = pod.ready, phase = pod.phase, restarts } = change;
+    const now = { ...pod, ...(restarts === undefined ? {} : { restarts }), labels, annotations, ready, phase };
+    emit('modified', now, marks);
   };
   const entry = (state: Partial<KeyState>): void => {
     const base = { key: group.lockKey, exists: true, session: null, value: null, incarnation };

@@ -94,7 +94,7 @@ function mayBeUnseen(checked: Case, token: number): boolean {
 
 /**
  * I4: before the lock passes from one member to another, the old one is fenced: a `fenced` value never used
- * before and no label, or its deletion. The fencing patch must come after every promotion of the old holder with a lower
+ * before and no label, or its deletion, or where it was never promoted its end. The fencing patch must come after every promotion of the old holder with a lower
  * token and before the new holder's promotion, both in resourceVersion order; and, by arrival times, not surely before
  * the old holder's last state of the lock (a verification in between would allow a promotion that nobody has written
  * off) and not surely after the lock's passing. A gap of the watch that
@@ -160,9 +160,9 @@ function hiddenByGap(checked: Case, { from, held, state }: Passing, promoted: Pr
   return checked.gaps.some((gap) => between(gap) && gap.changes.some((change) => hides(change, from)));
 }
 
-/** Whether the old holder was fenced or deleted between its last promotion and what followed. */
+/** Whether the old holder was fenced or deleted between its last promotion and what followed; of one that was never promoted its end is enough. */
 function leftInTime(checked: Case, { from, held, state }: Passing, promoted: Promotion | undefined): boolean {
-  const { promotions, fencings, deletions } = checked.trace;
+  const { promotions, fencings, deletions, ends } = checked.trace;
   const toleranceMs = tolerance(checked);
   const token = state.record?.token ?? Number.POSITIVE_INFINITY;
   const last = promotions.findLast((act) => act.pod.uid === from && (act.token ?? 0) < token);
@@ -170,7 +170,9 @@ function leftInTime(checked: Case, { from, held, state }: Passing, promoted: Pro
   const inTime = ({ pod, step }: Act): boolean =>
     pod.uid === from && step.position > after && step.position < until && !surelyAfter(step, state.state, toleranceMs);
   return (
-    deletions.some(inTime) || fencings.some((act) => inTime(act) && !surelyAfter(held.state, act.step, toleranceMs))
+    deletions.some(inTime) ||
+    (last === undefined && ends.some(inTime)) ||
+    fencings.some((act) => inTime(act) && !surelyAfter(held.state, act.step, toleranceMs))
   );
 }
 

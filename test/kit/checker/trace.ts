@@ -21,7 +21,10 @@ export type Trace = {
   readonly fencings: readonly Fencing[];
   /** The operator took the label away without a `fenced` value, from a pod that keeps other keys of the group. */
   readonly bareDemotions: readonly Act[];
+  /** Also before the group came: its operator may not have heard of them yet. */
   readonly deletions: readonly Act[];
+  /** A pod succeeds or fails: a promotion that is under way names an earlier version. */
+  readonly ends: readonly Act[];
   /** Steps after which more than one member carried a label of the operator's. */
   readonly doubles: readonly { readonly step: Step; readonly pods: readonly WatchedPod[] }[];
   /** Names by uid of every pod ever seen in the namespace. */
@@ -36,6 +39,7 @@ type Draft = {
   readonly fencings: Fencing[];
   readonly bareDemotions: Act[];
   readonly deletions: Act[];
+  readonly ends: Act[];
   readonly doubles: { step: Step; pods: readonly WatchedPod[] }[];
   readonly known: Map<string, WatchedPod>;
   readonly labelled: Map<string, WatchedPod>;
@@ -49,6 +53,7 @@ export function traceOf(group: WatchedGroup, steps: readonly Step[], groups: rea
     fencings: [],
     bareDemotions: [],
     deletions: [],
+    ends: [],
     doubles: [],
     known: new Map(),
     labelled: new Map(),
@@ -56,13 +61,19 @@ export function traceOf(group: WatchedGroup, steps: readonly Step[], groups: rea
   };
   const rivals = groups.filter((other) => other !== group && other.namespace === group.namespace);
   for (const step of steps) {
-    for (const { pod } of step.changes) {
-      if (pod.namespace === group.namespace) draft.known.set(pod.uid, pod);
-    }
+    for (const change of step.changes) if (change.pod.namespace === group.namespace) meet(draft, step, change);
     if (existsAt(group, step.resourceVersion)) follow(draft, step, rivals);
   }
   return draft;
 }
+
+function meet({ known, deletions, ends }: Draft, step: Step, { before, after, pod }: Change): void {
+  known.set(pod.uid, pod);
+  if (after === null) deletions.push({ step, pod });
+  else if (isOver(after) && (before === null || !isOver(before))) ends.push({ step, pod });
+}
+
+const isOver = ({ phase }: WatchedPod): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 function follow(draft: Draft, step: Step, rivals: readonly WatchedGroup[]): void {
   const before = draft.labelled.size;
@@ -82,7 +93,6 @@ function followPod(draft: Draft, step: Step, change: Change, rivals: readonly Wa
   const { before, after, pod } = change;
   if (after === null) {
     draft.labelled.delete(pod.uid);
-    draft.deletions.push({ step, pod });
     return false;
   }
   if (step.kind !== 'first') noteFencing(draft, step, change);

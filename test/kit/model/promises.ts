@@ -13,6 +13,7 @@ import {
 } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { matches } from '../../../src/api/selector.ts';
+import { finished } from '../../../src/election/candidates.ts';
 import { bucketKey, bucketOf, groupKeys, parseSessionName } from '../../../src/election/keys.ts';
 import { parseRecord } from '../../../src/election/record.ts';
 import { parseToken } from '../../../src/election/token.ts';
@@ -213,7 +214,7 @@ export function watchPromises(
     if (open.length > 0) breach(`${by} changed the lock without checking the version of ${open.join(', ')}`);
   }
 
-  /** Promise I4: whoever held the lock before has been fenced since, or is gone. */
+  /** Promise I4: whoever held the lock before has been fenced since, or is gone, or has finished without the label. */
   function checkPassing(by: string, before: Grant, to: string): void {
     const old = api.pods().find(({ uid }) => uid === before.uid);
     if (old === undefined) return;
@@ -221,7 +222,7 @@ export function watchPromises(
       const value = change.after?.annotations[fenced];
       return change.after?.uid === before.uid && value !== undefined && value !== change.before?.annotations[fenced];
     });
-    if (!offSince && promotionsSent.get(before.uid) !== 0)
+    if (!offSince && !finished(old) && promotionsSent.get(before.uid) !== 0)
       breach(`I4: ${by} passed the lock from ${old.name} to ${to} without fencing ${old.name}`);
     if (old.labels[label.key] === label.leader) breach(`I4: the lock passed to ${to} while ${old.name} was labelled`);
   }

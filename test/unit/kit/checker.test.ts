@@ -194,6 +194,46 @@ describe('a healthy history', () => {
     });
   });
 
+  describe('where the lock passes from one that can lead no more, and was not fenced', () => {
+    /** A has the lock, perhaps the label, and ends; then b gets both. */
+    const after = (end: (story: Story) => void, promoted = false): Story => {
+      const story = aStory();
+      for (const name of ['a', 'b']) story.pod(name);
+      story.lock('a', 1);
+      if (promoted) story.promote('a', 1);
+      end(story);
+      story.lock('b', 2);
+      story.promote('b', 2);
+      return story;
+    };
+
+    it.each(['Succeeded', 'Failed'] as const)('passes one that was never promoted and has %s', (phase) => {
+      expect(promisesBroken(after((story) => story.write('a', { phase })))).toEqual([]);
+    });
+
+    it('reports one that goes on, or that led until its end', () => {
+      expect(promisesBroken(after((story) => story.write('a', { ready: false })))).toEqual(['I4']);
+      expect(promisesBroken(after((story) => story.write('a', { phase: 'Failed' }), true))).toEqual(['I1', 'I4']);
+    });
+
+    it('reports one that ends only when the lock has passed', () => {
+      const story = after(() => undefined);
+      story.write('a', { phase: 'Succeeded' });
+      expect(promisesBroken(story)).toEqual(['I4']);
+    });
+
+    it('passes one that was deleted before its group came, of which a cache may still tell', () => {
+      const story = aStory([aWatchedGroup({ bornAt: '4' })]);
+      for (const name of ['a', 'b']) story.pod(name);
+      story.remove('a');
+      story.write('b', { labels: { note: 'resourceVersion 4' } }, { foreign: true });
+      story.lock('a', 1);
+      story.lock('b', 2);
+      story.promote('b', 2);
+      expect(promisesBroken(story)).toEqual([]);
+    });
+  });
+
   it('passes a label that stays where a controller selects by it, and no other that stays', () => {
     const story = (labelsStay: boolean): Story => {
       const told = aStory([aWatchedGroup({ labelsStay })]);

@@ -103,6 +103,17 @@ describe('a plan', () => {
     expect(progress).toHaveLength(3);
   });
 
+  it('promotes no pod whose fencing patch has shown that it has finished: a promotion names a version before its end', async () => {
+    const { api, act, elect, a, lock } = await aStage(aPod({ name: 'a' }));
+    api.foreign.changePod('a', () => ({ phase: 'Succeeded' }));
+    expect(await act(elect(a, fence(a, { kind: 'anyVersion' })))).toEqual({
+      kind: 'again',
+      reason: 'pod a has finished',
+    });
+    expect(api.pod('a')?.labels[ROLE]).toBeUndefined();
+    expect(lock()?.session).not.toBeNull();
+  });
+
   it('is left where it is when the process is told to stop', async () => {
     const { run, lock, taking, a } = await aStage(aPod({ name: 'a' }));
     const signal = AbortSignal.abort(new Error('stopping'));

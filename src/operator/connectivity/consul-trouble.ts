@@ -1,7 +1,7 @@
 /** What hinders requests to Consul, in a word, from what a failed one has brought; and the last of each kind, while it lasts. */
 import type { MonotonicMs } from '../../api/clocks.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { ConsulError } from '../../ports/consul.ts';
+import { ConsulError } from '../../ports/consul.ts';
 
 export type ConsulTroubleKind =
   | 'unreachable'
@@ -72,11 +72,11 @@ const BY_CODE: readonly (readonly [RegExp, ConsulTroubleKind])[] = [
   ],
 ];
 
-/** null: it says nothing of Consul, or of us: one request was refused for what it asks. */
+/** null: it says nothing of Consul, or of us: one request was refused for what it asks. A login that got no answer tells what any request would. */
 export function troubleOf(error: ConsulError): ConsulTroubleKind | null {
-  if (error.unasked) return 'loginRefused';
   switch (error.kind) {
     case 'denied':
+      if (error.unasked) return 'loginRefused';
       return /ACL not found|unknown to Consul/i.test(error.message) ? 'tokenUnknown' : 'rightMissing';
     case 'unreachable':
     case 'unknown': {
@@ -92,6 +92,8 @@ export function troubleOf(error: ConsulError): ConsulTroubleKind | null {
 }
 
 function signsOf(cause: unknown): readonly string[] {
+  // A login's own failure.
+  if (cause instanceof ConsulError) return signsOf(cause.cause);
   if (cause instanceof AggregateError) return cause.errors.flatMap(signsOf);
   if (!(cause instanceof Error)) return [];
   const { code = '' } = cause as { readonly code?: string };

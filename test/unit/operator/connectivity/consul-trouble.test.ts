@@ -7,6 +7,10 @@ import { createFakeClock } from '../../../kit/fakes/clock.ts';
 const failed = (code: string, message = 'failed') =>
   new ConsulError('unreachable', 'no answer', { cause: Object.assign(new Error(message), { code }) });
 
+/** A request that was not made, since its login got no answer. */
+const withoutLogin = (login: ConsulError) =>
+  new ConsulError('unreachable', `Cannot read: ${login.message}`, { unasked: true, cause: login });
+
 describe('a failed request shows', () => {
   it.each([
     ['unreachable', failed('ECONNREFUSED')],
@@ -16,6 +20,10 @@ describe('a failed request shows', () => {
     ['tlsAuthority', failed('EPROTO', 'ssl alert handshake failure')],
     ['tlsExpired', failed('CERT_HAS_EXPIRED')],
     ['loginRefused', new ConsulError('denied', 'no such auth method', { unasked: true })],
+    ['unreachable', withoutLogin(failed('ECONNREFUSED'))],
+    ['unreachable', withoutLogin(new ConsulError('unreachable', 'no answer within 2000 ms'))],
+    ['tlsName', withoutLogin(failed('ERR_TLS_CERT_ALTNAME_INVALID'))],
+    ['tooManyConnections', withoutLogin(new ConsulError('unreachable', 'too many concurrent connections'))],
     ['tokenUnknown', new ConsulError('denied', 'Consul answered 403: ACL not found; the token is unknown to Consul')],
     ['rightMissing', new ConsulError('denied', "lacks permission 'key:write'")],
     [

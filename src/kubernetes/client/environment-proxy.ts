@@ -18,7 +18,7 @@ export function environmentProxy(server: URL, env: Environment): string | null {
 const variable = (env: Environment, name: string): string => (env[name] || env[name.toLowerCase()] || '').trim();
 
 function isExempt(server: URL, noProxy: string): boolean {
-  const host = server.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  const host = server.hostname.replace(/^\[|\]$/g, '');
   if (host === 'localhost' || isWithin(host, '127.0.0.0/8') || isWithin(host, '::1/128')) return true;
   const port = server.port || (server.protocol === 'https:' ? '443' : '80');
   return noProxy

@@ -81,10 +81,18 @@ function serverOf(cluster: Cluster): URL {
 
 /** That of the kubeconfig goes before that of the environment, as with kubectl. */
 function proxyOf({ proxyUrl }: Cluster, server: URL): string | null {
-  const proxy = proxyUrl ?? environmentProxy(server, process.env);
+  const named = proxyUrl === undefined || proxyUrl === '' ? null : proxyUrl;
+  const proxy = named ?? environmentProxy(server, process.env);
   if (proxy === null || (/^https?:/.test(proxy) && URL.canParse(proxy))) return proxy;
-  const origin = proxyUrl === undefined ? 'The proxy of the environment (HTTPS_PROXY)' : "The kubeconfig's proxy-url";
-  throw new KubernetesError('refused', `${origin} "${proxy}" is not an http or https URL`);
+  const shown = proxy.replace(/\/\/[^/@]*@/, '//');
+  const [origin, advice] =
+    named === null
+      ? [
+          'The proxy of the environment (HTTPS_PROXY, HTTP_PROXY)',
+          `; name ${server.hostname} in NO_PROXY to do without it`,
+        ]
+      : ["The kubeconfig's proxy-url", ''];
+  throw new KubernetesError('refused', `${origin} "${shown}" is not an http or https URL${advice}`);
 }
 
 function accessReader(cluster: Cluster, user: User, server: URL, proxy: string | null): AccessReader {

@@ -44,7 +44,6 @@ describe('the proxy of the environment', () => {
     ['other, example.com', 'https://api.example.com'],
     ['example.com:6443', 'https://api.example.com:6443'],
     ['example.com:443', 'https://api.example.com'],
-    ['example.com', 'https://api.example.com.'],
     ['10.1.2.3', 'https://10.1.2.3:6443'],
     ['10.1.2.3:6443', 'https://10.1.2.3:6443'],
     ['10.0.0.0/8', 'https://10.1.2.3:6443'],

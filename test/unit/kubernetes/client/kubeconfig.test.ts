@@ -151,8 +151,10 @@ describe('the kubeconfig', () => {
     expect((await openKubeConfig()()).proxy).toBe('http://proxy:3128');
     write({}, null);
     expect((await openKubeConfig()()).proxy).toBe('http://of-environment:3128');
-    process.env['HTTPS_PROXY'] = 'socks5://proxy';
-    expect(openKubeConfig).toThrow(/HTTPS_PROXY.* "socks5:\/\/proxy" is not an http or https URL/);
+    write({ 'proxy-url': '' }, null);
+    expect((await openKubeConfig()()).proxy).toBe('http://of-environment:3128');
+    process.env['HTTPS_PROXY'] = 'socks5://me:secret@proxy';
+    expect(openKubeConfig).toThrow(/HTTPS_PROXY.* "socks5:\/\/proxy" is not .*name 10\.0\.0\.1 in NO_PROXY/);
   });
 });
 

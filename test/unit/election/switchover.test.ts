@@ -9,7 +9,15 @@ import { formatRecord, parseRecord } from '../../../src/election/record.ts';
 import { buildStatus } from '../../../src/election/status.ts';
 import { judgeSwitchover } from '../../../src/election/switchover.ts';
 import { lastSwitchover } from '../../../src/election/switchover-status.ts';
-import { A_GATE_PROBE, AN_HTTP_PROBE, aGroup, aLeader, aPod, type PodOverrides } from '../../kit/fakes/builders.ts';
+import {
+  A_GATE_PROBE,
+  AN_HTTP_PROBE,
+  aGroup,
+  aLeader,
+  aPod,
+  aReplicaSet,
+  type PodOverrides,
+} from '../../kit/fakes/builders.ts';
 import {
   aLock,
   anObservation,
@@ -342,6 +350,27 @@ describe('with a leader probe', () => {
     const asked = { spec: { leaderProbe: AN_HTTP_PROBE } };
     const pods = [leaderA({ addresses: ['10.0.0.1'] }), pod('b', { addresses: ['10.0.0.2'] })];
     expect(steps(plan(askedFor('b', { group: asked, pods, probe: aProbeView() })))).toEqual(['askCandidates b']);
+  });
+
+  it.each([
+    ['gets it back before anybody is asked', null, 'promote'],
+    [
+      'waits where a controller that cannot be read is tried by it',
+      { podUid: uidOf('a'), leftMs: 1000, kept: false },
+      'askCandidates b',
+    ],
+    [
+      'gets it back where the trial has shown that it was kept',
+      { podUid: uidOf('a'), leftMs: 0, kept: true },
+      'promote',
+    ],
+  ])('a leader that was fenced for it %s', (_how, trial, step) => {
+    const asked = { spec: { leaderProbe: AN_HTTP_PROBE } };
+    const owner = { kind: 'unreadable', workload: 'ReplicaSet web-abc', trial } as const;
+    const leader = observed(aPod({ name: 'a', owner: aReplicaSet(), addresses: ['10.0.0.1'] }), { owner });
+    const pods = [leader, pod('b', { addresses: ['10.0.0.2'] })];
+    const found = steps(plan(askedFor('b', { group: asked, pods, probe: aProbeView() })));
+    expect(found.join()).toContain(step);
   });
 
   it('is refused where this replica cannot tell who passes', () => {

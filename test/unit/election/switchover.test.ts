@@ -114,6 +114,13 @@ describe('a switchover', () => {
     expect(steps(plan(o))).toEqual(['handOver b', 'promote b']);
   });
 
+  it('does not wait until a leader whose label is fought over may have it back', () => {
+    const contest = { notBeforeMs: NOW_MS + 5000, overAtMs: NOW_MS + 60_000, by: 'kubectl' };
+    const pods = [observed(aPod({ name: 'a' }), { contest }), pod('b')];
+    const switchover = { confirmed: false, failure: null, refusal: null };
+    expect(steps(plan(askedFor('b', { pods, switchover })))).toEqual(['readLock', 'readGroup']);
+  });
+
   it('gives the leader its label back where something must be prepared first', () => {
     const bare = observed(aPod({ name: 'a' }));
     const o = askedFor('b', { pods: [bare, pod('b')], sessions: [aSession('a')] });

@@ -6,7 +6,6 @@ import { execa } from 'execa';
 import { script } from './command-line.ts';
 import { ensureImages } from './images/index.ts';
 import { Interrupted, interruption } from './interruption.ts';
-import { ToolError } from './tools/failures.ts';
 
 const options = script('images', 'Builds the container images as OCI archives, without a registry.')
   .option('--out <dir>', 'where the archives are copied to')
@@ -17,8 +16,8 @@ const { signal } = interruption();
 try {
   await images(options.out);
 } catch (error) {
-  if (!(error instanceof Interrupted || error instanceof ToolError)) throw error;
-  console.error(error instanceof ToolError ? error.message : 'Ended before the images were built.');
+  if (!(error instanceof Interrupted)) throw error;
+  console.error('Ended before the images were built.');
   process.exitCode = 1;
 }
 
